@@ -1,0 +1,130 @@
+"""Builds what is stale: gathers a step's inputs, lets the engine run its models, commits the result.
+
+Knows the plan, the store and the engine. Does not know Dagster, and decides nothing that the plan can decide.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from time import perf_counter
+
+from session_pipeline.catalog import Key, Partition
+from session_pipeline.contracts import table
+from session_pipeline.engines.duckdb import DuckDBEngine
+from session_pipeline.errors import StoreError
+from session_pipeline.plan import Planner
+from session_pipeline.steps import STEP_OF_TABLE, Step
+from session_pipeline.store import Store, Written
+
+
+@dataclass(frozen=True)
+class Built:
+    """What became of a step's tables of a day.
+
+    Attributes:
+        partitions: The tables, by name.
+        was_built: False when all were fresh.
+        changed: Whether any of them has other rows than before.
+        reason: Why it was built; empty when it was not.
+    """
+
+    partitions: dict[str, Partition]
+    was_built: bool
+    changed: bool
+    reason: str
+    seconds: float
+
+
+class Builder:
+    """Builds steps into one store, within one run."""
+
+    def __init__(
+        self, store: Store, planner: Planner, engine: DuckDBEngine, *, run_id: str, reread: Callable[[str], None]
+    ) -> None:
+        """Take what a build needs; `reread` reads a delivered file again when its raw events are damaged."""
+        self.store = store
+        self.planner = planner
+        self._engine = engine
+        self._run_id = run_id
+        self._reread = reread
+
+    def build(self, step: Step, day: date | None, *, force: bool = False) -> Built:
+        """Build a step's tables of a day if they are stale, looking at the fingerprint just now.
+
+        An input whose bytes are not those that were written is not built upon: it is built again first.
+        """
+        started = perf_counter()
+        found = self.planner.staleness(step, day)
+        if found is None and not force:
+            partitions = {name: self.store.partitions[Key(name, day)] for name in step.tables}
+            return Built(partitions, False, False, "", perf_counter() - started)
+        reason = found[1] if found else "asked for by hand"
+        self._mend_inputs(step, day)
+        fingerprint = self.planner.fingerprint(step, day)
+        if fingerprint is None:
+            missing = next(
+                key for keys in self.planner.inputs(step, day).values() for key in keys if isinstance(key, Key)
+            )
+            raise StoreError(f"{step.name}[{day}] reads {missing}, which is not built; build that first")
+        before = {name: self.store.get(Key(name, day)) for name in step.tables}
+        with self._job(step, day) as written:
+            seconds = perf_counter() - started
+            committed = self.store.commit(
+                [
+                    Written(
+                        key=Key(name, day),
+                        path=path,
+                        row_count=rows,
+                        fingerprint=fingerprint.value,
+                        parts=dict(fingerprint.parts),
+                        counts={"seconds": round(seconds, 3)},
+                        reason=reason,
+                    )
+                    for name, (path, rows) in written.items()
+                ],
+                run_id=self._run_id,
+                recipe=self.planner.recipe(step),
+            )
+        partitions = {partition.key.table: partition for partition in committed}
+        changed = any(
+            (old := before[name]) is None or old.sha256 != partition.sha256 for name, partition in partitions.items()
+        )
+        return Built(partitions, True, changed, reason, perf_counter() - started)
+
+    @contextmanager
+    def _job(self, step: Step, day: date | None) -> Iterator[dict]:  # type: ignore[type-arg]
+        settings = self.planner.frame.settings
+        parameters = self.planner.frame.scalars(day) if day is not None else {}
+        with self._engine.job() as job:
+            for name, partitions in self.planner.inputs(step, day).items():
+                paths = [self.store.path_of(item) for item in partitions if isinstance(item, Partition)]
+                job.add_input(table(name), paths)
+            for name, make in step.lists.items():
+                job.add_rows(name, make(settings))
+            for name, relation in step.relations.items():
+                job.add_relation(name, relation(settings))
+            if step.rows is not None:
+                for name, rows in step.rows(job, parameters).items():
+                    job.add_rows(name, rows)
+            for computation in step.computed(settings):
+                job.compute(computation.model, {**parameters, **computation.parameters}, name=computation.name)
+            written = {}
+            for name in step.tables:
+                path = self.store.scratch / f"{name}-{day}.parquet"
+                written[name] = path, job.write_model(name, parameters, path)
+            yield written
+
+    def _mend_inputs(self, step: Step, day: date | None) -> None:
+        for partitions in self.planner.inputs(step, day).values():
+            for partition in partitions:
+                if isinstance(partition, Partition) and self.store.checked_path(partition) is None:
+                    self.store.mark_damaged(partition)
+                    self._mend(partition)
+
+    def _mend(self, partition: Partition) -> None:
+        producer = STEP_OF_TABLE.get(partition.key.table)
+        if producer is not None:
+            self.build(producer, partition.key.date)
+        else:
+            self._reread(partition.key.file_id)

@@ -1,0 +1,165 @@
+"""Runs models on DuckDB, in memory, over explicit Parquet files.
+
+Knows connections, views and COPY. Does not know which files a day needs, nor where results belong.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from session_pipeline import models
+from session_pipeline.contracts import Table, table
+
+Scalar = bool | int | float | str | date | datetime | Decimal
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the engine may take. None of it changes a row."""
+
+    memory: str = "4GB"
+    threads: int = 0
+
+
+def literal(value: Scalar) -> str:
+    """A value as SQL text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return f"timestamp '{value.isoformat(sep=' ', timespec='microseconds')}'"
+    if isinstance(value, date):
+        return f"date '{value.isoformat()}'"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return repr(value)
+
+
+def quote(identifier: str) -> str:
+    """An identifier as SQL text."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def file_list(paths: Sequence[Path]) -> str:
+    """Paths as a list literal for read_parquet. Names are those of the store, so they hold no glob characters."""
+    return "[" + ", ".join(literal(str(path)) for path in paths) + "]"
+
+
+def fill(sql: str, parameters: Mapping[str, Scalar]) -> str:
+    """Inline parameters as constants, so that the optimizer drops what a switched-off rule does not need."""
+    return models.PARAMETER.sub(lambda match: literal(parameters[match.group(1)]), sql)
+
+
+class DuckDBEngine:
+    """One DuckDB connection that builds partitions, one job at a time."""
+
+    def __init__(self, limits: Limits, scratch: Path) -> None:
+        """Open an in-memory database that spills into a folder of its own below `scratch`."""
+        self._spill = scratch / "spill"
+        self.connection = duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "memory_limit": limits.memory,
+                "temp_directory": str(self._spill),
+                **({"threads": limits.threads} if limits.threads else {}),
+            },
+        )
+        self.connection.execute("set timezone = 'UTC'")
+        self.connection.execute("set enable_progress_bar = false")
+
+    def close(self) -> None:
+        """Close the connection and remove what it spilled."""
+        self.connection.close()
+        shutil.rmtree(self._spill, ignore_errors=True)
+
+    @contextmanager
+    def job(self) -> Iterator["Job"]:
+        """A set of inputs and models on them; all of it is forgotten at the end."""
+        job = Job(self.connection)
+        try:
+            yield job
+        finally:
+            job.forget()
+
+
+class Job:
+    """The named tables that the models of one build read."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Start with no tables."""
+        self._connection = connection
+        self._views: list[str] = []
+        self._tables: list[str] = []
+        self._arrow: list[str] = []
+
+    def add_input(self, contract: Table, paths: Sequence[Path]) -> None:
+        """Give a table as the rows of some files; no files, no rows."""
+        if paths:
+            columns = ", ".join(quote(column.name) for column in contract.columns)
+            select = f"select {columns} from read_parquet({file_list(paths)}, hive_partitioning = false)"
+        else:
+            columns = ", ".join(f"cast(null as {column.type}) as {quote(column.name)}" for column in contract.columns)
+            select = f"select {columns} where false"
+        self.add_relation(contract.name, select)
+
+    def add_relation(self, name: str, select: str) -> None:
+        """Give a table as a SELECT over those there are."""
+        self._connection.execute(f"create or replace temp view {quote(name)} as {select}")
+        self._views.append(name)
+
+    def add_rows(self, name: str, rows: pa.Table) -> None:
+        """Give a small table as rows."""
+        self._connection.register(name, rows)
+        self._arrow.append(name)
+
+    def compute(self, model: str, parameters: Mapping[str, Scalar], *, name: str | None = None) -> None:
+        """Run a model once and keep its rows, for other models to read under its name or another."""
+        name = name or model
+        sql = fill(models.text(model), parameters)
+        self._connection.execute(f"create temp table _computed as {sql}")
+        self._connection.execute(f"drop table if exists {quote(name)}")
+        self._connection.execute(f"alter table _computed rename to {quote(name)}")
+        if name not in self._tables:
+            self._tables.append(name)
+
+    def write(self, contract: Table, sql: str, path: Path) -> int:
+        """Write the rows of a SELECT in the contract's columns, types and order; returns how many.
+
+        The order is total, so equal rows give equal bytes, whatever the number of threads.
+        """
+        columns = ", ".join(
+            f"cast({quote(column.name)} as {column.type}) as {quote(column.name)}" for column in contract.columns
+        )
+        order = ", ".join(quote(name) for name in contract.order)
+        count = self._connection.execute(
+            f"copy (select {columns} from ({sql}\n) order by {order}) to {literal(str(path))}"
+            " (format parquet, compression zstd)"
+        ).fetchone()
+        assert count is not None
+        return int(count[0])
+
+    def write_model(self, name: str, parameters: Mapping[str, Scalar], path: Path) -> int:
+        """Write the table that a model of the same name gives."""
+        return self.write(table(name), fill(models.text(name), parameters), path)
+
+    def rows(self, sql: str) -> pa.Table:
+        """The rows of a SELECT."""
+        return self._connection.sql(sql).to_arrow_table()
+
+    def forget(self) -> None:
+        """Drop all tables of this job, and the memory they take."""
+        for name in reversed(self._views):
+            self._connection.execute(f"drop view if exists {quote(name)}")
+        for name in self._tables:
+            self._connection.execute(f"drop table if exists {quote(name)}")
+        self._connection.execute("drop table if exists _computed")
+        for name in self._arrow:
+            self._connection.unregister(name)

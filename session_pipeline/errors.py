@@ -1,0 +1,67 @@
+"""What can go wrong that a person can mend, each said in a sentence or two that end with what to do.
+
+Knows how to say it. Does not know where it happens, nor how the command line or Dagster shows it.
+"""
+
+from collections.abc import Sequence
+
+
+class SessionPipelineError(Exception):
+    """The base of every error that is meant for a person; its text is all they need."""
+
+
+class SettingsError(SessionPipelineError):
+    """A setting that cannot be used.
+
+    Attributes:
+        key: Path of the key, as `funnels[0].steps[1].where`.
+        problem: What is wrong with it, as the rest of a sentence that begins with the key.
+        hint: What to write instead.
+    """
+
+    def __init__(self, key: str, problem: str, hint: str) -> None:
+        super().__init__(f"{key} {problem}; {hint}")
+        self.key = key
+        self.problem = problem
+        self.hint = hint
+
+
+class SettingsFileError(SessionPipelineError):
+    """A settings file with one or more settings that cannot be used; says them all, each on a line."""
+
+    def __init__(self, file: str, errors: Sequence[SettingsError]) -> None:
+        count = "1 setting" if len(errors) == 1 else f"{len(errors)} settings"
+        super().__init__("\n  ".join([f"{file}: {count} cannot be used", *map(str, errors)]))
+        self.errors = tuple(errors)
+
+
+class CorruptFileError(SessionPipelineError):
+    """A delivered file that does not hold together: cut short, damaged, or not what its name says."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the file is damaged ({reason}); deliver it again")
+        self.reason = reason
+
+
+class RefusedFileError(SessionPipelineError):
+    """A delivered file that is whole, but is not taken as it is."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the file is refused ({reason}); mend that and deliver it again")
+        self.reason = reason
+
+
+class StoreError(SessionPipelineError):
+    """The store is not as it should be."""
+
+
+class StoreHeldError(StoreError):
+    """Another process writes the store."""
+
+
+class ModelError(SessionPipelineError):
+    """A model could not be read, or failed while it ran."""
+
+
+class WrongUseError(SessionPipelineError):
+    """A command or function that was called with what it cannot take; the command line exits with 2."""

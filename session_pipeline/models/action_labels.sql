@@ -1,0 +1,25 @@
+-- One row is an event name and page path of the day, with the action it is called.
+-- Paths are folded once a path, not once an event; an event that is no action has none.
+with kinds as (
+    select distinct
+        event_name,
+        case when event_name = 'page_view' then coalesce(page_path, '') else '' end as page_path
+    from events
+)
+
+select
+    k.event_name,
+    k.page_path,
+    case
+        when k.event_name = 'asset' or i.event_name is not null then null
+        when k.event_name = 'page_view' then coalesce(f.action, 'page_view')
+        else k.event_name
+    end as action,
+    k.event_name <> 'page_view' and k.event_name <> 'asset' and p.event_name is null as is_interaction
+from kinds as k
+left join folded_paths as f
+    on k.page_path = f.page_path
+left join ignored_events as i
+    on k.event_name = i.event_name
+left join passive_events as p
+    on k.event_name = p.event_name

@@ -1,0 +1,10 @@
+-- One row is a distinct user agent of the day, as the packaged lists know it.
+select
+    user_agent_id,
+    user_agent,
+    browser,
+    os,
+    device,
+    is_bot,
+    bot_reason
+from classified_agents

@@ -1,0 +1,46 @@
+-- One row is a day of a site, a dimension and a value of it. low and high: Wilson's 95 % interval of the rate.
+with counted as (
+    select
+        d.site,
+        d.dimension,
+        coalesce(d.dimension_value, '(none)') as dimension_value,
+        count(*) filter (where not s.is_bot) as session_count,
+        count(*) filter (where not s.is_bot and o.is_converted) as converted_count,
+        count(*) filter (where not s.is_bot and o.outcome = 'bounce') as bounce_count,
+        sum(o.value) filter (where not s.is_bot and o.is_converted) as value,
+        count(*) filter (where s.is_bot) as bot_session_count
+    from breakdown_values as d
+    inner join sessions as s
+        on d.session_id = s.session_id
+    inner join session_outcomes as o
+        on d.session_id = o.session_id
+    group by d.site, d.dimension, coalesce(d.dimension_value, '(none)')
+),
+
+rated as (
+    select
+        *,
+        cast(session_count as double) as _n,
+        cast(converted_count as double) / nullif(cast(session_count as double), 0) as conversion_rate
+    from counted
+)
+
+select
+    site,
+    dimension,
+    dimension_value,
+    session_count,
+    converted_count,
+    bounce_count,
+    value,
+    conversion_rate,
+    greatest(0, (
+        conversion_rate + $z * $z / nullif(2 * _n, 0)
+        - $z * sqrt(conversion_rate * (1 - conversion_rate) / nullif(_n, 0) + $z * $z / nullif(4 * _n * _n, 0))
+    ) / nullif(1 + $z * $z / nullif(_n, 0), 0)) as low,
+    least(1, (
+        conversion_rate + $z * $z / nullif(2 * _n, 0)
+        + $z * sqrt(conversion_rate * (1 - conversion_rate) / nullif(_n, 0) + $z * $z / nullif(4 * _n * _n, 0))
+    ) / nullif(1 + $z * $z / nullif(_n, 0), 0)) as high,
+    bot_session_count
+from rated

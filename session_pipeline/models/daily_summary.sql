@@ -1,0 +1,64 @@
+-- One row is a day of a site. A site that only had repeated lines, or went on with sessions of the day before, has one too.
+with sites as (
+    select site from sessions
+    union
+    select site from events
+    union
+    select site from duplicate_events
+),
+
+session_counts as (
+    select
+        s.site,
+        count(*) filter (where not s.is_bot) as session_count,
+        count(distinct case when not s.is_bot then s.visitor_id end) as visitor_count,
+        sum(s.page_view_count) filter (where not s.is_bot) as page_view_count,
+        count(*) filter (where not s.is_bot and o.outcome = 'bounce') as bounce_count,
+        count(*) filter (where not s.is_bot and s.is_engaged) as engaged_count,
+        count(*) filter (where not s.is_bot and o.is_converted) as converted_count,
+        sum(o.value) filter (where not s.is_bot and o.is_converted) as value,
+        count(*) filter (where s.is_bot) as bot_session_count,
+        count(*) filter (where not s.is_complete) as open_count
+    from sessions as s
+    inner join session_outcomes as o
+        on s.session_id = o.session_id
+    group by s.site
+),
+
+late_events as (
+    select
+        site,
+        count(*) as late_event_count
+    from events
+    where received_at >= $day_end
+    group by site
+),
+
+duplicates as (
+    select
+        site,
+        count(*) as duplicate_count
+    from duplicate_events
+    group by site
+)
+
+select
+    t.site,
+    coalesce(c.session_count, 0) as session_count,
+    coalesce(c.visitor_count, 0) as visitor_count,
+    coalesce(c.page_view_count, 0) as page_view_count,
+    coalesce(c.bounce_count, 0) as bounce_count,
+    coalesce(c.engaged_count, 0) as engaged_count,
+    coalesce(c.converted_count, 0) as converted_count,
+    c.value,
+    coalesce(c.bot_session_count, 0) as bot_session_count,
+    coalesce(d.duplicate_count, 0) as duplicate_count,
+    coalesce(l.late_event_count, 0) as late_event_count,
+    coalesce(c.open_count, 0) = 0 as is_final
+from sites as t
+left join session_counts as c
+    on t.site = c.site
+left join late_events as l
+    on t.site = l.site
+left join duplicates as d
+    on t.site = d.site

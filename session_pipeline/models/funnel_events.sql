@@ -1,0 +1,23 @@
+-- One row is an event of a session that starts on the day, and a funnel step (or exclusion) it meets.
+select
+    m.funnel,
+    m.step_number,
+    s.site,
+    s.visitor_id,
+    m.session_id,
+    m.session_date,
+    m.event_id,
+    m.event_time,
+    m.event_number,
+    a.next_action,
+    b.breakdown,
+    s.is_bot,
+    s.is_complete
+from step_events as m
+inner join sessions as s
+    on m.session_id = s.session_id
+inner join funnel_breakdowns as b
+    on m.funnel = b.funnel and m.session_id = b.session_id
+left join session_actions as a
+    on m.session_id = a.session_id and m.event_number = a.event_number
+where m.session_date = $session_date

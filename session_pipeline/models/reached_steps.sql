@@ -1,0 +1,25 @@
+-- One row is an attempt and the first step it reached: each event that meets step 1 begins an attempt.
+-- A unit is what an attempt stays within: the session, or the visitor on the date of entry and after.
+select
+    f.funnel,
+    e.site,
+    case when f.grain = 'session' then e.session_id else e.visitor_id end as unit_id,
+    concat_ws('|', e.session_id, cast(e.event_number as varchar)) as attempt_id,
+    e.event_time as entered_at,
+    e.event_time + cast(f.window_seconds as integer) * interval 1 second as window_ends_at,
+    e.step_number,
+    e.event_time as reached_at,
+    concat_ws('', '|', e.session_id, ':', cast(e.event_number as varchar), '|') as used_at_once,
+    e.session_id,
+    e.event_number,
+    e.event_id,
+    e.next_action
+from funnel_events as e
+inner join funnels as f
+    on e.funnel = f.funnel
+where
+    e.step_number = 1
+    and case
+        when f.grain = 'session' then e.session_date = $entry_date
+        else e.event_time >= $day_start and e.event_time < $day_end
+    end

@@ -1,0 +1,14 @@
+-- One row is an event kept in the last hour of the day: the next day drops its copies.
+select
+    r.site,
+    r.visitor_id,
+    r.event_id,
+    r.content_hash,
+    r.file_id,
+    r.line_number
+from sessionized as s
+inner join raw_events as r
+    on s.file_id = r.file_id and s.line_number = r.line_number
+where
+    not s.is_carried
+    and s.event_time >= $day_end - cast($carried_minutes as integer) * interval 1 minute

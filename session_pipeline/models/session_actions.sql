@@ -1,0 +1,47 @@
+-- One row is an action in a session. Events that are no action (assets, pings) take no position.
+with labels as (
+    select
+        event_name,
+        page_path,
+        min(action) as action
+    from action_labels
+    group by event_name, page_path
+),
+
+actions as (
+    select
+        e.session_id,
+        e.site,
+        l.action,
+        e.event_id,
+        e.event_number,
+        e.event_name,
+        e.event_time as occurred_at,
+        row_number() over session_in_order as action_number,
+        lag(l.action) over session_in_order as previous_action,
+        lead(l.action) over session_in_order as next_action,
+        lead(e.event_time) over session_in_order as next_at
+    from events as e
+    inner join labels as l
+        on
+            e.event_name = l.event_name
+            and case when e.event_name = 'page_view' then coalesce(e.page_path, '') else '' end = l.page_path
+    where e.session_date = $session_date and l.action is not null
+    window session_in_order as (partition by e.session_id order by e.event_number)
+)
+
+select
+    session_id,
+    site,
+    action_number,
+    action,
+    event_id,
+    event_number,
+    event_name,
+    occurred_at,
+    cast(date_diff('microsecond', occurred_at, next_at) as double) / 1000000 as seconds_to_next,
+    previous_action,
+    next_action,
+    action_number = 1 as is_landing,
+    next_at is null as is_exit
+from actions

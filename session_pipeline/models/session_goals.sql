@@ -1,0 +1,23 @@
+-- One row is a session and a goal it reached. Goals are not exclusive.
+with reached as (
+    select
+        session_id,
+        goal,
+        min(event_time) as reached_at,
+        count(*) as event_count,
+        sum(value) as value
+    from goal_events
+    where session_date = $session_date
+    group by session_id, goal
+)
+
+select
+    r.session_id,
+    s.site,
+    r.goal,
+    r.reached_at,
+    r.event_count,
+    r.value
+from reached as r
+inner join sessions as s
+    on r.session_id = s.session_id

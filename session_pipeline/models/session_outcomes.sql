@@ -1,0 +1,68 @@
+-- One row is a session and how it ended: exactly one outcome, by the priority of the rules in the settings.
+-- engaged and bounce come last: they need no rule, and one of them always holds.
+with event_matches as (
+    select
+        session_id,
+        priority,
+        count(*) as match_count,
+        min(event_number) as first_event_number,
+        sum(value) as value,
+        min(currency) as lowest_currency,
+        max(currency) as highest_currency
+    from outcome_events
+    where session_date = $session_date
+    group by session_id, priority
+),
+
+matches as (
+    select
+        session_id,
+        priority,
+        match_count,
+        first_event_number,
+        value,
+        case when lowest_currency = highest_currency then lowest_currency else 'XXX' end as several_currencies,
+        lowest_currency
+    from event_matches
+    union all
+    select
+        session_id,
+        priority,
+        cast(1 as bigint) as match_count,
+        cast(null as bigint) as first_event_number,
+        null as value,
+        cast(null as varchar) as several_currencies,
+        cast(null as varchar) as lowest_currency
+    from outcome_sessions
+),
+
+decided as (
+    select
+        session_id,
+        priority,
+        match_count,
+        first_event_number,
+        value,
+        case when lowest_currency is not null then several_currencies end as currency
+    from matches
+    qualify row_number() over (partition by session_id order by priority) = 1
+)
+
+select
+    s.session_id,
+    s.site,
+    coalesce(r.outcome, case when s.is_engaged then 'engaged' else 'bounce' end) as outcome,
+    coalesce(r.is_conversion, false) as is_converted,
+    case when r.is_conversion then d.match_count else 0 end as conversion_count,
+    d.value,
+    d.currency,
+    e.event_time as decided_at,
+    e.event_id as deciding_event_id,
+    e.page_path as deciding_page
+from sessions as s
+left join decided as d
+    on s.session_id = d.session_id
+left join outcome_rules as r
+    on d.priority = r.priority
+left join outcome_events as e
+    on d.session_id = e.session_id and d.priority = e.priority and d.first_event_number = e.event_number

@@ -1,0 +1,262 @@
+-- One row is an event of the day, once, with its place in its session; or the last event of a session carried in.
+-- A run is what lies between two breaks other than max_hours; a long run is cut into parts of max_hours each, and
+-- each part is a session. See DESIGN in docs/definitions.md for the rules, in their order.
+with kept as (
+    select
+        a.site,
+        a.visitor_id,
+        a.event_time,
+        coalesce(a.sequence, a.line_number) as position,
+        a.event_id,
+        a.event_name,
+        a.user_id,
+        a.client_session_id,
+        a.utm_campaign,
+        a.file_id,
+        a.line_number
+    from raw_events as a
+    left join repeated_events as r
+        on a.file_id = r.file_id and a.line_number = r.line_number
+    where a.event_time >= $day_start and a.event_time < $day_end and r.file_id is null
+),
+
+stream as (
+    select
+        site,
+        visitor_id,
+        event_time,
+        position,
+        event_id,
+        event_name,
+        user_id,
+        client_session_id,
+        utm_campaign,
+        file_id,
+        line_number,
+        cast(null as varchar) as open_session_id,
+        cast(null as date) as open_session_date,
+        cast(null as timestamp) as open_run_started_at,
+        cast(null as bigint) as open_event_number
+    from kept
+    union all
+    select
+        site,
+        visitor_id,
+        event_time,
+        cast(0 as bigint) as position,
+        '' as event_id,
+        cast(null as varchar) as event_name,
+        known_user_id as user_id,
+        known_client_session_id as client_session_id,
+        known_campaign as utm_campaign,
+        cast(null as varchar) as file_id,
+        cast(null as bigint) as line_number,
+        session_id as open_session_id,
+        session_date as open_session_date,
+        run_started_at as open_run_started_at,
+        event_number as open_event_number
+    from open_sessions
+),
+
+placed as (
+    select
+        *,
+        row_number() over visitor_in_order as place,
+        lag(event_time) over visitor_in_order as previous_time
+    from stream
+    window visitor_in_order as (
+        partition by site, visitor_id
+        order by event_time, position, event_id, file_id, line_number
+    )
+),
+
+hard_breaks as (
+    select
+        *,
+        case
+            when open_session_id is not null then null
+            when
+                previous_time is null
+                or event_time - previous_time > cast($inactivity_minutes as integer) * interval 1 minute
+                then 'inactivity'
+            when $split_at_midnight and previous_time < $day_start then 'midnight'
+            when event_name = $separator then 'separator'
+        end as hard_reason
+    from placed
+),
+
+with_known_values as (
+    select
+        *,
+        coalesce(max(case when hard_reason is not null then place end) over until_now, 0) as hard_place,
+        last_value(user_id ignore nulls) over before_now as last_user_id,
+        max(case when user_id is not null then place end) over before_now as last_user_place,
+        last_value(client_session_id ignore nulls) over before_now as last_client_session_id,
+        max(case when client_session_id is not null then place end) over before_now as last_client_session_place,
+        last_value(utm_campaign ignore nulls) over before_now as last_campaign,
+        max(case when utm_campaign is not null then place end) over before_now as last_campaign_place
+    from hard_breaks
+    window
+        until_now as (
+            partition by site, visitor_id order by place
+            rows between unbounded preceding and current row
+        ),
+        before_now as (
+            partition by site, visitor_id order by place
+            rows between unbounded preceding and 1 preceding
+        )
+),
+
+run_breaks as (
+    select
+        *,
+        case
+            when open_session_id is not null then null
+            when hard_reason is not null then hard_reason
+            when
+                $split_on_client_session
+                and client_session_id <> last_client_session_id and last_client_session_place >= hard_place
+                then 'client_session'
+            when
+                $split_on_user and user_id <> last_user_id and last_user_place >= hard_place
+                then 'user'
+            when
+                $split_on_campaign and utm_campaign <> last_campaign and last_campaign_place >= hard_place
+                then 'campaign'
+        end as run_reason,
+        case
+            when $split_on_client_session
+                then coalesce(
+                    client_session_id,
+                    case when last_client_session_place >= hard_place then last_client_session_id end
+                )
+        end as known_client_session_id,
+        case
+            when $split_on_user
+                then coalesce(user_id, case when last_user_place >= hard_place then last_user_id end)
+        end as known_user_id,
+        case
+            when $split_on_campaign
+                then coalesce(utm_campaign, case when last_campaign_place >= hard_place then last_campaign end)
+        end as known_campaign
+    from with_known_values
+),
+
+runs as (
+    select
+        site,
+        visitor_id,
+        event_time,
+        event_id,
+        file_id,
+        line_number,
+        place,
+        previous_time,
+        known_client_session_id,
+        known_user_id,
+        known_campaign,
+        run_reason,
+        open_session_id is not null as is_carried,
+        last_value(
+            case
+                when open_session_id is not null then open_run_started_at
+                when run_reason is not null then event_time
+            end ignore nulls
+        ) over until_now as run_started_at,
+        last_value(
+            case
+                when open_session_id is not null then place + 1 - open_event_number
+                when run_reason is not null then place
+            end ignore nulls
+        ) over until_now as run_place,
+        last_value(
+            case
+                when open_session_id is not null
+                    then date_diff('microsecond', open_run_started_at, event_time) // $max_microseconds
+                when run_reason is not null then 0
+            end ignore nulls
+        ) over until_now as run_part,
+        last_value(
+            case when open_session_id is not null then open_session_id when run_reason is not null then event_id end
+            ignore nulls
+        ) over until_now as run_first_id,
+        last_value(
+            case
+                when open_session_id is not null then open_session_date
+                when run_reason is not null then $event_date
+            end ignore nulls
+        ) over until_now as run_date
+    from run_breaks
+    window until_now as (
+        partition by site, visitor_id order by place
+        rows between unbounded preceding and current row
+    )
+),
+
+parts as (
+    select
+        *,
+        date_diff('microsecond', run_started_at, event_time) // $max_microseconds as part
+    from runs
+),
+
+cuts as (
+    select
+        site,
+        visitor_id,
+        run_place,
+        part,
+        place as cut_place,
+        event_time as cut_time,
+        event_id as cut_event_id
+    from parts
+    where part > run_part
+    qualify row_number() over (partition by site, visitor_id, run_place, part order by place) = 1
+),
+
+in_sessions as (
+    select
+        p.site,
+        p.visitor_id,
+        p.event_time,
+        p.file_id,
+        p.line_number,
+        p.place,
+        p.previous_time,
+        p.is_carried,
+        p.run_started_at,
+        p.known_client_session_id,
+        p.known_user_id,
+        p.known_campaign,
+        case
+            when c.cut_place is not null
+                then md5(concat_ws('|', p.site, p.visitor_id, c.cut_event_id, cast(c.cut_time as varchar)))
+            when p.run_started_at < $day_start then p.run_first_id
+            else md5(concat_ws('|', p.site, p.visitor_id, p.run_first_id, cast(p.run_started_at as varchar)))
+        end as session_id,
+        case when c.cut_place is not null then $event_date else p.run_date end as session_date,
+        p.place - coalesce(c.cut_place, p.run_place) + 1 as event_number,
+        case when p.place = c.cut_place then 'max_hours' else p.run_reason end as break_reason
+    from parts as p
+    left join cuts as c
+        on p.site = c.site and p.visitor_id = c.visitor_id and p.run_place = c.run_place and p.part = c.part
+)
+
+select
+    site,
+    visitor_id,
+    event_time,
+    file_id,
+    line_number,
+    place,
+    is_carried,
+    run_started_at,
+    known_user_id,
+    known_client_session_id,
+    known_campaign,
+    session_id,
+    session_date,
+    event_number,
+    case when event_number > 1 then date_diff('microsecond', previous_time, event_time) end as gap_microseconds,
+    break_reason
+from in_sessions

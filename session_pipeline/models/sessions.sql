@@ -1,0 +1,100 @@
+-- One row is a session: a visitor's unbroken run of events.
+-- A session belongs to the day it starts on, also when it ends on the next.
+with labels as (
+    select
+        event_name,
+        page_path,
+        min(action) as action,
+        bool_or(is_interaction) as is_interaction
+    from action_labels
+    group by event_name, page_path
+),
+
+session_events as (
+    select
+        e.*,
+        l.action,
+        l.is_interaction,
+        e.event_name = 'page_view' as is_page_view
+    from events as e
+    inner join labels as l
+        on
+            e.event_name = l.event_name
+            and case when e.event_name = 'page_view' then coalesce(e.page_path, '') else '' end = l.page_path
+    where e.session_date = $session_date
+),
+
+gathered as (
+    select
+        session_id,
+        min(event_time) as started_at,
+        max(event_time) as ended_at,
+        sum(least(gap_microseconds, $engaged_gap_microseconds)) as _engaged_microseconds,
+        count(*) as event_count,
+        count(*) filter (where is_page_view) as page_view_count,
+        count(*) filter (where is_interaction) as interaction_count,
+        min_by(page_path, event_number) filter (where is_page_view and page_path is not null) as landing_page,
+        max_by(page_path, event_number) filter (where is_page_view and page_path is not null) as exit_page,
+        min_by(action, event_number) filter (where action is not null) as landing_action,
+        max_by(action, event_number) filter (where action is not null) as exit_action,
+        min_by(user_id, event_number) filter (where user_id is not null) as user_id,
+        min_by(client_session_id, event_number) filter (where client_session_id is not null) as client_session_id,
+        bool_or(is_bot) as is_bot
+    from session_events
+    group by session_id
+),
+
+unfinished as (
+    select distinct session_id
+    from open_sessions
+)
+
+select
+    g.session_id,
+    f.site,
+    f.visitor_id,
+    g.user_id,
+    g.client_session_id,
+    f.source,
+    g.started_at,
+    g.ended_at,
+    cast(date_diff('microsecond', g.started_at, g.ended_at) as double) / 1000000 as duration_seconds,
+    cast(coalesce(g._engaged_microseconds, 0) as double) / 1000000 as engaged_seconds,
+    g.event_count,
+    g.page_view_count,
+    g.interaction_count,
+    g.landing_page,
+    g.exit_page,
+    g.landing_action,
+    g.exit_action,
+    f.referrer_host,
+    h.channel,
+    a.device,
+    a.browser,
+    a.os,
+    f.utm_source,
+    f.utm_medium,
+    f.utm_campaign,
+    f.utm_term,
+    f.utm_content,
+    f.click_id_type,
+    not (
+        g.page_view_count >= $engaged_page_views
+        or g.interaction_count > 0
+        or coalesce(g._engaged_microseconds, 0) >= $engaged_microseconds
+    ) as is_bounce,
+    g.page_view_count >= $engaged_page_views
+    or g.interaction_count > 0
+    or coalesce(g._engaged_microseconds, 0) >= $engaged_microseconds as is_engaged,
+    g.is_bot,
+    f.break_reason,
+    o.session_id is null as is_complete
+from gathered as g
+inner join landings as f
+    on g.session_id = f.session_id
+inner join session_channels as h
+    on g.session_id = h.session_id
+left join agents_seen as a
+    on f.user_agent_id = a.user_agent_id
+left join unfinished as o
+    on g.session_id = o.session_id

@@ -1,0 +1,304 @@
+"""What is stale, and why: a pure function of the catalog, the settings and the horizon.
+
+A partition is stale when it is missing, damaged, or when its recorded fingerprint differs from the one it would have
+today. That one rule serves late data, changed models, changed settings, missed schedules and resumed backfills. Knows
+fingerprints. Builds nothing and reads no clock.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import Enum
+from functools import cached_property
+
+import pyarrow as pa
+
+from session_pipeline import models
+from session_pipeline.catalog import Key, Partition
+from session_pipeline.contracts import TABLES, table
+from session_pipeline.days import Calendar
+from session_pipeline.engines.duckdb import literal
+from session_pipeline.settings import Settings
+from session_pipeline.steps import DAY_PARAMETERS, STEP_OF_TABLE, STEPS, Frame, Input, Step
+
+QUARTER = timedelta(minutes=15)
+QUARTERS_A_DAY = 96
+
+
+class Kind(Enum):
+    """Why a partition is stale: data is built at once, logic within limits."""
+
+    DATA = "data"
+    LOGIC = "logic"
+
+
+class Certainty(Enum):
+    """WILL: it is stale now. MAY: something it reads is stale; if that comes out equal, it stays."""
+
+    WILL = "will"
+    MAY = "may"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One step of one day that is to be built."""
+
+    step: Step
+    day: date | None
+    certainty: Certainty
+    kind: Kind
+    reason: str
+
+    def __str__(self) -> str:
+        """The item as people read it: sessions[2026-10-05]."""
+        return self.step.name if self.day is None else f"{self.step.name}[{self.day}]"
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a step's tables of a day are made from.
+
+    Attributes:
+        value: Hash over the parts; equal means that a build would give the same bytes.
+        parts: Recipe, bounds of the day, and one hash for each input.
+    """
+
+    value: str
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `run` would do."""
+
+    items: tuple[Item, ...]
+    deferred: tuple[Item, ...]
+    unwanted: tuple[Key, ...]
+    frame: Frame = field(repr=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to build and nothing to drop."""
+        return not self.items and not self.unwanted
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The days that have something to build."""
+        return tuple(sorted({item.day for item in self.items if item.day is not None}))
+
+    def ranges(self) -> list[tuple[date, date]]:
+        """The days to build as unbroken ranges of calendar days."""
+        ranges: list[tuple[date, date]] = []
+        for day in self.days:
+            if ranges and day - ranges[-1][1] == timedelta(days=1):
+                ranges[-1] = (ranges[-1][0], day)
+            else:
+                ranges.append((day, day))
+        return ranges
+
+
+def digest(value: object) -> str:
+    """A short hash of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def wanted_days(
+    partitions: Iterable[Partition], calendar: Calendar, start: date, until: date
+) -> tuple[tuple[date, ...], dict[date, int]]:
+    """The local days to build, and how many raw events wait after the horizon by UTC date.
+
+    Built are the days that have events and, for each, the next day: it closes their sessions. Raw partitions record
+    in which quarter hours they have events, so that days need no look into files.
+    """
+    quarters: dict[date, int] = {}
+    for partition in partitions:
+        day = partition.key.date
+        assert day is not None
+        quarters[day] = quarters.get(day, 0) | int(partition.counts["quarters"], 16)
+    with_events = {
+        local
+        for day, mask in quarters.items()
+        for local in _local_days(day, mask, calendar)
+        if start <= local
+    }
+    waiting = {day: 0 for day in with_events if day > until}
+    days = {day for day in with_events if day <= until}
+    days |= {calendar.next(day) for day in days}
+    return tuple(sorted(day for day in days if day <= until)), waiting
+
+
+def _local_days(utc_date: date, mask: int, calendar: Calendar) -> Iterable[date]:
+    """The local days that hold one of a UTC date's quarter hours that have events."""
+    midnight = Calendar("UTC").start(utc_date)
+    day = calendar.local_date(midnight)
+    while calendar.start(day) < midnight + timedelta(days=1):
+        first = max((calendar.start(day) - midnight) // QUARTER, 0)
+        last = min(-((midnight - calendar.end(day)) // QUARTER), QUARTERS_A_DAY)
+        if last > first and mask >> first & ((1 << (last - first)) - 1):
+            yield day
+        day = calendar.next(day)
+
+
+class Planner:
+    """Fingerprints and staleness for one state of the catalog and one state of code and settings."""
+
+    def __init__(
+        self, partitions: Mapping[Key, Partition], recipes: Mapping[str, Mapping[str, str]], frame: Frame
+    ) -> None:
+        """Take the catalog as it is; `partitions` is read again at each question, so that a run can go on with it."""
+        self.frame = frame
+        self._partitions = partitions
+        self._recipes = recipes
+        self._recipe_of: dict[str, tuple[str, dict[str, str]]] = {}
+
+    @cached_property
+    def _raw_by_date(self) -> Mapping[date | None, list[Partition]]:
+        by_date: dict[date | None, list[Partition]] = {}
+        for key in sorted((key for key in self._partitions if key.table == "raw_events"), key=lambda key: key.file_id):
+            by_date.setdefault(key.date, []).append(self._partitions[key])
+        return by_date
+
+    def forget_raw(self) -> None:
+        """Look at the raw events anew, after a delivered file was read again."""
+        self.__dict__.pop("_raw_by_date", None)
+
+    def inputs(self, step: Step, day: date | None) -> dict[str, list[Partition | Key]]:
+        """What a step reads for a day, by table; a key where a partition that is wanted is not there yet."""
+        return {what.table: self._input(what, day) for what in step.inputs}
+
+    def _input(self, what: Input, day: date | None) -> list[Partition | Key]:
+        found: list[Partition | Key] = []
+        for input_date in self.frame.input_dates(what, day):
+            if what.table == "raw_events":
+                found += self._raw_by_date.get(input_date, [])
+            else:
+                key = Key(what.table, input_date)
+                found.append(self._partitions.get(key, key))
+        return found
+
+    def recipe(self, step: Step) -> tuple[str, dict[str, str]]:
+        """All that a step's fingerprint has in common for every day: models, contract, parameters, lists, versions."""
+        if step.name not in self._recipe_of:
+            settings = self.frame.settings
+            parts = {f"model {name}": models.meaning(name) for name in step.model_names(settings)}
+            parts |= {f"contract of {name}": digest(table(name).shape) for name in step.tables}
+            parts |= {f"list {name}": digest(make(settings).to_pylist()) for name, make in step.lists.items()}
+            parts |= {f"setting {name}": digest(make(settings)) for name, make in step.relations.items()}
+            parts["logic"] = step.logic_version
+            if step.is_daily:
+                scalars = self.frame.scalars(self.frame.until)
+                parts |= {
+                    f"setting {name}": literal(scalars[name])
+                    for name in sorted(step.parameter_names(settings) - DAY_PARAMETERS)
+                }
+            parts["computations"] = digest([[c.model, c.name, dict(c.parameters)] for c in step.computed(settings)])
+            self._recipe_of[step.name] = digest(parts), parts
+        return self._recipe_of[step.name]
+
+    def fingerprint(self, step: Step, day: date | None) -> Fingerprint | None:
+        """What the step's tables of a day would be made from; None when an input is not there yet."""
+        parts = {"recipe": self.recipe(step)[0]}
+        if day is not None:
+            scalars = self.frame.scalars(day)
+            names = sorted(step.parameter_names(self.frame.settings) & DAY_PARAMETERS)
+            parts["day"] = digest([literal(scalars[name]) for name in names if name != "observed_until"])
+            if "observed_until" in names:
+                parts["observed until"] = literal(scalars["observed_until"])
+        for name, found in self.inputs(step, day).items():
+            hashes = []
+            for partition in found:
+                if isinstance(partition, Key):
+                    return None
+                hashes.append([str(partition.key.date), partition.sha256])
+            parts[name] = digest(hashes)
+        return Fingerprint(digest(parts), parts)
+
+    def staleness(self, step: Step, day: date | None) -> tuple[Kind, str] | None:
+        """Why the step's tables of a day must be built, as far as their inputs are there; None when they are fresh."""
+        built = [self._partitions.get(Key(name, day)) for name in step.tables]
+        if any(partition is None for partition in built):
+            return Kind.DATA, "new day" if step.is_daily else "new table"
+        if any(partition.is_damaged for partition in built if partition is not None):
+            return Kind.DATA, "its file is damaged"
+        recorded = built[0]
+        assert recorded is not None
+        current = self.fingerprint(step, day)
+        if current is None or all(p is not None and p.fingerprint == current.value for p in built):
+            return None
+        return self._difference(step, recorded, current)
+
+    def _difference(self, step: Step, recorded: Partition, current: Fingerprint) -> tuple[Kind, str]:
+        changed = [
+            name for name, value in current.parts.items() if name != "recipe" and recorded.parts.get(name) != value
+        ]
+        recipe = self.recipe(step)[1]
+        before = self._recipes.get(recorded.parts.get("recipe", ""), {})
+        logic = sorted(name for name in recipe.keys() | before.keys() if recipe.get(name) != before.get(name))
+        if recorded.parts.get("recipe") == current.parts["recipe"]:
+            logic = []
+        words = [f"{name} changed" for name in changed if name not in ("day", "observed until")]
+        if words:
+            return Kind.DATA, ", ".join(words)
+        if "day" in changed:
+            return Kind.LOGIC, "the bounds of the day changed (time zone)"
+        if logic:
+            return Kind.LOGIC, ", ".join(_change(name, before.get(name), recipe.get(name)) for name in logic)
+        return Kind.DATA, "later days are known now"
+
+    def plan(self, *, upgrade: bool = False) -> Plan:
+        """All that is stale, in the order to build it."""
+        items: list[Item] = []
+        stale: set[tuple[str, date | None]] = set()
+        for step in STEPS:
+            days: tuple[date | None, ...] = self.frame.wanted if step.is_daily else (None,)
+            for day in days if self.frame.wanted else ():
+                found = self.staleness(step, day)
+                above = self._stale_input(step, day, stale)
+                if found is None and above is None:
+                    continue
+                stale.add((step.name, day))
+                if found is not None:
+                    items.append(Item(step, day, Certainty.WILL, *found))
+                else:
+                    items.append(Item(step, day, Certainty.MAY, Kind.DATA, f"reads {above}"))
+        wanted = set(self.frame.wanted)
+        unwanted = tuple(
+            sorted(
+                key
+                for key in self._partitions
+                if not key.file_id and key.date is not None and (key.date not in wanted or key.table not in TABLES)
+            )
+        )
+        kept, deferred = _defer(items, 0 if upgrade else self.frame.settings.max_rebuild_days)
+        return Plan(kept, deferred, unwanted, self.frame)
+
+    def _stale_input(self, step: Step, day: date | None, stale: set[tuple[str, date | None]]) -> str | None:
+        for what in step.inputs:
+            producer = STEP_OF_TABLE.get(what.table)
+            if producer is None:
+                continue
+            for input_date in self.frame.input_dates(what, day):
+                if (producer.name, input_date) in stale:
+                    return str(Key(what.table, input_date))
+        return None
+
+
+def _change(name: str, before: str | None, after: str | None) -> str:
+    if name.startswith("setting ") and before and after and len(before) < 32 and len(after) < 32:
+        return f"{name} changed from {before} to {after}"
+    return f"{name} changed"
+
+
+def _defer(items: list[Item], max_days: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Hold back what is stale for logic alone when that would rebuild more days than one run should."""
+    by_logic = {item.day for item in items if item.kind is Kind.LOGIC and item.day is not None}
+    if not max_days or len(by_logic) <= max_days:
+        return tuple(items), ()
+    by_data = {item.day for item in items if item.kind is Kind.DATA and item.certainty is Certainty.WILL}
+    held = by_logic - by_data
+    return (
+        tuple(item for item in items if item.day not in held),
+        tuple(item for item in items if item.day in held),
+    )

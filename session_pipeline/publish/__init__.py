@@ -1,0 +1,1 @@
+"""From the store to what readers open: by rename, and only when nothing is stale."""

@@ -1,0 +1,119 @@
+"""One publication: the warehouse and the lake show one state of all tables, and only when nothing is stale.
+
+Knows what is published and in which order. Does not know how a file is replaced: warehouse.py and lake.py do.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from session_pipeline.catalog import Partition, Publication, utc_now
+from session_pipeline.contracts import TABLES, table
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.errors import StoreError
+from session_pipeline.plan import Plan, digest
+from session_pipeline.publish import lake, warehouse
+from session_pipeline.store import Store
+
+GIGABYTE = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publication did."""
+
+    generation: int
+    replaced_count: int
+    linked_count: int
+    removed_count: int
+
+
+def why_not(plan: Plan) -> str | None:
+    """Why nothing may be published yet: something within the horizon is stale. None when all is fresh."""
+    if not plan.items:
+        return None
+    first = plan.items[0]
+    more = f" and {len(plan.items) - 1} more" if len(plan.items) > 1 else ""
+    return f"{first} is stale ({first.reason}){more}; what was published before stays"
+
+
+def is_current(folder: DataFolder, store: Store, plan: Plan) -> bool:
+    """Whether readers have this state already."""
+    latest = next(iter(store.catalog.publications()), None)
+    return (
+        latest is not None
+        and latest.generation == store.catalog.generation()
+        and latest.data_until == plan.frame.until
+        and latest.settings_hash == settings_hash(plan)
+        and folder.warehouse.is_file()
+        and folder.lake.is_dir()
+    )
+
+
+def settings_hash(plan: Plan) -> str:
+    """Hash of the resolved settings."""
+    return digest(plan.frame.settings.model_dump(mode="json"))
+
+
+def publish(
+    folder: DataFolder,
+    store: Store,
+    plan: Plan,
+    *,
+    package_version: str,
+    run_id: str,
+    mend: Callable[[Partition], None],
+) -> Published:
+    """Give readers the store's state: first the warehouse, then the lake.
+
+    Raises:
+        StoreError: Something is stale, or cannot be mended.
+    """
+    reason = why_not(plan)
+    if reason is not None:
+        raise StoreError(reason)
+    latest = next(iter(store.catalog.publications()), None)
+    for partition in _published(store):
+        if store.catalog.number("lake_generation") < partition.generation and store.checked_path(partition) is None:
+            mend(partition)
+    generation = store.catalog.generation()
+    partitions = _published(store)
+    published_at = utc_now()
+    info = pa.table(
+        {
+            "built_at": [datetime.fromisoformat(published_at)],
+            "data_until": [plan.frame.until],
+            "generation": [generation],
+            "package_version": [package_version],
+            "settings_hash": [settings_hash(plan)],
+        },
+        schema=table("warehouse_info").schema,
+    )
+    replaced = warehouse.publish(
+        store,
+        folder.warehouse,
+        partitions,
+        info,
+        native_limit_bytes=plan.frame.settings.publish.native_limit_gb * GIGABYTE,
+    )
+    since = store.catalog.number("lake_generation") if latest else 0
+    change = lake.publish(store, folder.lake, partitions, since)
+    store.catalog.set_number("lake_generation", generation)
+    store.catalog.put_publication(
+        Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id)
+    )
+    store.sweep()
+    return Published(generation, replaced, change.linked_count, change.removed_count)
+
+
+def _published(store: Store) -> list[Partition]:
+    return sorted(
+        (
+            partition
+            for partition in store.partitions.values()
+            if partition.key.table in TABLES and TABLES[partition.key.table].is_published
+        ),
+        key=lambda partition: (partition.key.table, str(partition.key.date), partition.key.file_id),
+    )

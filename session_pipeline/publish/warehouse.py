@@ -1,0 +1,271 @@
+"""The warehouse: one DuckDB file with every table, replaced by rename.
+
+A new file is made from the current one by changing the partitions that differ, then takes its place; readers that have the
+old one open keep it. Knows DuckDB files. Does not know what is stale.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from session_pipeline.catalog import Partition
+from session_pipeline.contracts import TABLES, Table
+from session_pipeline.engines.duckdb import file_list, literal, quote
+from session_pipeline.errors import StoreError
+from session_pipeline.store import Store, sync_file, sync_folder
+
+STORAGE_VERSION = "v1.5.0"
+NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views
+# Which partition file each table's rows came from: what tells the next publication what to change.
+PUBLISHED = "_published"
+
+
+def publish(
+    store: Store,
+    path: Path,
+    partitions: Sequence[Partition],
+    info: pa.Table,
+    *,
+    native_limit_bytes: float,
+) -> int:
+    """Write a warehouse that shows exactly these partitions, and put it in place; returns how many were replaced.
+
+    Raises:
+        StoreError: A write-ahead log lies beside the warehouse: somebody opened it for writing.
+    """
+    if path.with_name(path.name + ".wal").exists():
+        raise StoreError(
+            f"{path}.wal exists: something opened the warehouse for writing; close that program, remove both files,"
+            " and run again: the warehouse is made anew from the store"
+        )
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        leftover.unlink(missing_ok=True)
+    if path.exists():
+        copy_file(path, temporary)
+    try:
+        replaced = _write(store, temporary, partitions, info, native_limit_bytes)
+    except duckdb.Error:
+        # Whatever the old file was, the store has everything: once more from nothing.
+        temporary.unlink(missing_ok=True)
+        replaced = _write(store, temporary, partitions, info, native_limit_bytes)
+    sync_file(temporary)
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+    return replaced
+
+
+def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
+    """Open a warehouse read-only and locked down: no other file, no extension, no change of these limits.
+
+    Raises:
+        StoreError: There is no warehouse yet.
+    """
+    if not path.is_file():
+        raise StoreError(f"there is no warehouse at {path} yet; make one with `session-pipeline run`")
+    connection = duckdb.connect(
+        str(path),
+        read_only=True,
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False},
+    )
+    connection.execute("set timezone = 'UTC'")
+    connection.execute(f"set allowed_directories = [{literal(str(store_folder) + os.sep)}]")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file within the kernel, sharing its blocks where the file system can."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        remaining = os.fstat(reader.fileno()).st_size
+        try:
+            while remaining > 0:
+                copied = os.copy_file_range(reader.fileno(), writer.fileno(), remaining)
+                if copied == 0:
+                    break
+                remaining -= copied
+        except OSError:
+            remaining = -1
+    if remaining != 0:
+        shutil.copyfile(source, target)
+
+
+def _write(
+    store: Store, path: Path, partitions: Sequence[Partition], info: pa.Table, native_limit_bytes: float
+) -> int:
+    by_table = {
+        name: [partition for partition in partitions if partition.key.table == name]
+        for name, contract in TABLES.items()
+        if contract.is_published
+    }
+    views = _too_large(by_table, native_limit_bytes)
+    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
+        connection.execute(f"attach {literal(str(path))} as warehouse (storage_version {literal(STORAGE_VERSION)})")
+        connection.execute("use warehouse")
+        connection.execute("begin")
+        connection.execute(
+            f"create table if not exists {PUBLISHED} (table_name varchar, date date, file_id varchar, sha256 varchar)"
+        )
+        replaced = 0
+        for name, found in by_table.items():
+            contract = TABLES[name]
+            if name == "warehouse_info":
+                _replace_rows(connection, contract, info)
+            elif name in views:
+                _make_view(connection, contract, [store.path_of(partition) for partition in found])
+                replaced += 1
+            else:
+                replaced += _replace_partitions(connection, store, contract, found)
+        connection.execute("commit")
+        connection.execute("checkpoint warehouse")
+        connection.execute("use memory")
+        connection.execute("detach warehouse")
+    with suppress(FileNotFoundError):
+        path.with_name(path.name + ".wal").unlink()
+    return replaced
+
+
+def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) -> set[str]:
+    """The tables, largest first, that must be views for the file to stay below the limit."""
+    sizes = {
+        name: sum(partition.byte_count for partition in found) * NATIVE_BYTES_PER_PARQUET_BYTE
+        for name, found in by_table.items()
+    }
+    views: set[str] = set()
+    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        if sum(size for other, size in sizes.items() if other not in views) <= native_limit_bytes:
+            break
+        views.add(name)
+    return views
+
+
+def _columns(contract: Table) -> str:
+    columns = [f"{quote(column.name)} {column.type}" for column in contract.columns]
+    if contract.date_column:
+        columns.append(f"{quote(contract.date_column)} DATE")
+    return ", ".join(columns)
+
+
+def _is_current(connection: duckdb.DuckDBPyConnection, contract: Table) -> bool:
+    """Whether the file has this table, native, with the contract's columns."""
+    rows = connection.execute(
+        "select c.column_name, c.data_type from duckdb_columns() as c"
+        " join duckdb_tables() as t on t.table_name = c.table_name and t.database_name = c.database_name"
+        " where c.database_name = 'warehouse' and c.table_name = ? order by c.column_index",
+        [contract.name],
+    ).fetchall()
+    expected = [(column.name, column.type) for column in contract.columns]
+    if contract.date_column:
+        expected.append((contract.date_column, "DATE"))
+    return [tuple(row) for row in rows] == expected
+
+
+def _make_table(connection: duckdb.DuckDBPyConnection, contract: Table) -> None:
+    _drop(connection, contract.name)
+    connection.execute(f"create table {quote(contract.name)} ({_columns(contract)})")
+    connection.execute(f"delete from {PUBLISHED} where table_name = ?", [contract.name])
+    _comment(connection, contract, "table")
+
+
+def _make_view(connection: duckdb.DuckDBPyConnection, contract: Table, paths: Sequence[Path]) -> None:
+    _drop(connection, contract.name)
+    connection.execute(f"delete from {PUBLISHED} where table_name = ?", [contract.name])
+    columns = ", ".join(quote(column.name) for column in contract.columns)
+    hive = ""
+    if contract.date_column:
+        columns += f", {quote(contract.date_column)}"
+        hive = f", hive_partitioning = true, hive_types = {{{literal(contract.date_column)}: date}}"
+    connection.execute(
+        f"create view {quote(contract.name)} as select {columns} from read_parquet({file_list(paths)}{hive})"
+    )
+    _comment(connection, contract, "view")
+
+
+def _drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    for kind, catalog in (("table", "duckdb_tables"), ("view", "duckdb_views")):
+        found = connection.execute(
+            f"select 1 from {catalog}() where database_name = 'warehouse' and {kind}_name = ?", [name]
+        ).fetchone()
+        if found:
+            connection.execute(f"drop {kind} {quote(name)}")
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, contract: Table, kind: str) -> None:
+    connection.execute(f"comment on {kind} {quote(contract.name)} is {literal(contract.grain)}")
+    meanings = [(column.name, column.meaning) for column in contract.columns]
+    if contract.date_column:
+        meanings.append((contract.date_column, contract.date_meaning))
+    for name, meaning in meanings:
+        connection.execute(f"comment on column {quote(contract.name)}.{quote(name)} is {literal(meaning)}")
+
+
+def _replace_rows(connection: duckdb.DuckDBPyConnection, contract: Table, rows: pa.Table) -> None:
+    if not _is_current(connection, contract):
+        _make_table(connection, contract)
+    connection.execute(f"delete from {quote(contract.name)}")
+    connection.register("rows_to_insert", rows)
+    connection.execute(f"insert into {quote(contract.name)} select * from rows_to_insert")
+    connection.unregister("rows_to_insert")
+
+
+def _replace_partitions(
+    connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, found: Iterable[Partition]
+) -> int:
+    """Delete and insert the partitions whose file differs from the one the table's rows came from."""
+    if not _is_current(connection, contract):
+        _make_table(connection, contract)
+    rows = connection.execute(
+        f"select date, file_id, sha256 from {PUBLISHED} where table_name = ?", [contract.name]
+    ).fetchall()
+    present: dict[tuple[date | None, str], str] = {(row[0], row[1]): row[2] for row in rows}
+    wanted = {(partition.key.date, partition.key.file_id): partition for partition in found}
+    stale = [place for place, sha256 in present.items() if place not in wanted or wanted[place].sha256 != sha256]
+    fresh = [partition for place, partition in wanted.items() if present.get(place) != partition.sha256]
+    _delete(connection, contract, stale)
+    if fresh:
+        _insert(connection, store, contract, fresh)
+    return len(stale) + len(fresh)
+
+
+def _delete(
+    connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequence[tuple[date | None, str]]
+) -> None:
+    if not places:
+        return
+    dates = [day for day, _ in places if day is not None]
+    files = [file_id for _, file_id in places if file_id]
+    if dates:
+        assert contract.date_column is not None
+        connection.execute(f"delete from {quote(contract.name)} where {quote(contract.date_column)} in $1", [dates])
+        connection.execute(f"delete from {PUBLISHED} where table_name = $1 and date in $2", [contract.name, dates])
+    elif files:
+        connection.execute(f"delete from {quote(contract.name)} where file_id in $1", [files])
+        connection.execute(f"delete from {PUBLISHED} where table_name = $1 and file_id in $2", [contract.name, files])
+    else:
+        connection.execute(f"delete from {quote(contract.name)}")
+        connection.execute(f"delete from {PUBLISHED} where table_name = $1", [contract.name])
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, fresh: Sequence[Partition]
+) -> None:
+    columns = ", ".join(quote(column.name) for column in contract.columns)
+    hive = ""
+    if contract.date_column:
+        columns += f", {quote(contract.date_column)}"
+        hive = f", hive_partitioning = true, hive_types = {{{literal(contract.date_column)}: date}}"
+    paths = file_list([store.path_of(partition) for partition in fresh])
+    connection.execute(
+        f"insert into {quote(contract.name)} by name select {columns} from read_parquet({paths}{hive})"
+    )
+    connection.executemany(
+        f"insert into {PUBLISHED} values (?, ?, ?, ?)",
+        [[contract.name, partition.key.date, partition.key.file_id, partition.sha256] for partition in fresh],
+    )

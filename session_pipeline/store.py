@@ -1,0 +1,313 @@
+"""Partitions on disk: written whole, never changed, found again, checked.
+
+A file is named by its content's hash and counts only when the catalog names it. Knows folders, Parquet files, the lock and
+the catalog. Does not know what a session is, nor what is stale.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from session_pipeline.catalog import Catalog, Key, Partition, SourceFile, utc_now
+from session_pipeline.contracts import Table, table
+from session_pipeline.errors import StoreError, StoreHeldError
+
+FORMAT = 1
+KEPT_PUBLICATIONS = 3
+LOCK_POLL_SECONDS = 0.2
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, after a rename into it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file under a temporary name, to become the partition of a key.
+
+    Attributes:
+        path: The file; it is moved into the store on commit.
+        row_count: Its rows.
+        fingerprint: What it was built from and how.
+        parts: The fingerprint's parts, by name.
+        counts: Figures for metadata and checks.
+        reason: Why it was built.
+    """
+
+    key: Key
+    path: Path
+    row_count: int
+    fingerprint: str
+    parts: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
+class Store:
+    """The store of one data folder."""
+
+    def __init__(self, folder: Path, package_version: str) -> None:
+        """Open the store, and make it where there is none.
+
+        Raises:
+            StoreError: A newer version of the package wrote it.
+        """
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._check_format(package_version)
+        self.catalog = Catalog(folder / "catalog.sqlite")
+        self.partitions = self.catalog.partitions()
+        self._verified: set[str] = set()
+        self._scratch: Path | None = None
+
+    def close(self) -> None:
+        """Close the catalog."""
+        self.catalog.close()
+
+    def refresh(self) -> None:
+        """Read the catalog again, as another process may have written it."""
+        self.partitions = self.catalog.partitions()
+
+    # Finding
+
+    def get(self, key: Key) -> Partition | None:
+        """The partition of a key, or None."""
+        return self.partitions.get(key)
+
+    def of_table(self, table: str) -> list[Partition]:
+        """All partitions of a table, by date and file."""
+        return sorted(
+            (partition for key, partition in self.partitions.items() if key.table == table),
+            key=lambda partition: (str(partition.key.date), partition.key.file_id),
+        )
+
+    def path_of(self, partition: Partition) -> Path:
+        """Where the partition's file is."""
+        return self.folder / partition.path
+
+    def checked_path(self, partition: Partition) -> Path | None:
+        """The partition's file once its hash was compared, once a process; None when it is damaged or gone."""
+        path = self.path_of(partition)
+        if partition.path in self._verified:
+            return path
+        if partition.is_damaged or not path.is_file() or sha256_of(path) != partition.sha256:
+            return None
+        self._verified.add(partition.path)
+        return path
+
+    # Writing
+
+    @contextmanager
+    def writing(self, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Hold the store as its one writer.
+
+        The lock belongs to this process: a dead process holds nothing, and an orphan keeps a successor out. Files that
+        dead runs left are swept first.
+
+        Raises:
+            StoreHeldError: Another process holds it for longer than `wait_seconds`.
+        """
+        path = self.folder / "writer.lock"
+        with path.open("a+") as lock:
+            self._acquire(lock.fileno(), path, wait_seconds, on_wait)
+            path.write_text(json.dumps({"pid": os.getpid(), "since": utc_now()}))
+            self.refresh()
+            self._sweep_leftovers()
+            self._scratch = self.folder / "scratch" / str(os.getpid())
+            self._scratch.mkdir(parents=True)
+            self.catalog.set_number("run_is_open", 1)
+            try:
+                yield
+            finally:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+                self._scratch = None
+                self.catalog.set_number("run_is_open", 0)
+                fcntl.flock(lock.fileno(), fcntl.LOCK_UN)
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for temporary files of the running writer."""
+        if self._scratch is None:
+            raise StoreError("the store is not held for writing; use it within `with store.writing():`")
+        return self._scratch
+
+    def commit(
+        self,
+        written: Sequence[Written],
+        *,
+        run_id: str,
+        drop: Iterable[Key] = (),
+        source_file: SourceFile | None = None,
+        recipe: tuple[str, Mapping[str, str]] | None = None,
+    ) -> list[Partition]:
+        """Take files into the store, and drop partitions, in one step: all of it, or nothing.
+
+        The order is: bytes durable, renamed to the name of their hash, folder durable, then one transaction of the
+        catalog. A crash before the last leaves files that no row names, which the next writer sweeps.
+        """
+        moved = [(item, *self._move_in(item)) for item in written]
+        for folder in {(self.folder / path).parent for _, path, _, _ in moved}:
+            sync_folder(folder)
+        with self.catalog.transaction() as generation:
+            committed = [
+                Partition(
+                    key=item.key,
+                    path=path,
+                    sha256=sha256,
+                    row_count=item.row_count,
+                    byte_count=byte_count,
+                    fingerprint=item.fingerprint,
+                    parts=item.parts,
+                    counts=item.counts,
+                    reason=item.reason,
+                    run_id=run_id,
+                    built_at=utc_now(),
+                    generation=generation,
+                )
+                for item, path, sha256, byte_count in moved
+            ]
+            dropped = [key for key in drop if key in self.partitions]
+            for key in dropped:
+                self.catalog.drop(key, generation)
+            for partition in committed:
+                self.catalog.put(partition)
+            if source_file is not None:
+                self.catalog.put_source_file(source_file)
+            if recipe is not None:
+                self.catalog.put_recipe(*recipe)
+        for key in dropped:
+            del self.partitions[key]
+        for partition in committed:
+            self.partitions[partition.key] = partition
+            self._verified.add(partition.path)
+        return committed
+
+    def mark_damaged(self, partition: Partition) -> None:
+        """Record that a partition's file is damaged, so that it is built again and not built upon."""
+        with self.catalog.transaction(advances=False):
+            self.catalog.mark_damaged(partition.key)
+        self.partitions[partition.key] = replace(partition, is_damaged=True)
+        self._verified.discard(partition.path)
+
+    def sweep(self) -> int:
+        """Remove files that no partition has named since the last few publications; returns how many."""
+        publications = self.catalog.publications()
+        if len(publications) < KEPT_PUBLICATIONS:
+            return 0
+        paths = self.catalog.retired(publications[KEPT_PUBLICATIONS - 1].generation)
+        named = {partition.path for partition in self.partitions.values()}
+        for path in paths:
+            if path not in named:
+                (self.folder / path).unlink(missing_ok=True)
+        with self.catalog.transaction(advances=False):
+            self.catalog.forget_retired(paths)
+        return len(paths)
+
+    def verify(self) -> Iterator[tuple[Partition, str | None]]:
+        """Hash every file against the catalog; yields each partition with what is wrong with it, or None."""
+        for partition in sorted(self.partitions.values(), key=lambda partition: partition.path):
+            path = self.path_of(partition)
+            if not path.is_file():
+                yield partition, "the file is gone"
+            elif sha256_of(path) != partition.sha256:
+                yield partition, "its bytes are not those that were written"
+            else:
+                yield partition, None
+
+    def _move_in(self, item: Written) -> tuple[str, str, int]:
+        sha256 = sha256_of(item.path)
+        byte_count = item.path.stat().st_size
+        folder = self.folder / item.key.table / folder_name(table(item.key.table), item.key.date)
+        final = folder / f"{sha256[:32]}.parquet"
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
+            sync_folder(folder.parent.parent)
+        sync_file(item.path)
+        os.replace(item.path, final)
+        return final.relative_to(self.folder).as_posix(), sha256, byte_count
+
+    def _acquire(
+        self, descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None
+    ) -> None:
+        deadline = monotonic() + wait_seconds
+        is_told = False
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                holder = _holder(path)
+                if monotonic() >= deadline:
+                    raise StoreHeldError(
+                        f"the store {self.folder} is being written by {holder}; try again when it has finished"
+                    ) from None
+                if on_wait is not None and not is_told:
+                    on_wait(f"waiting for {holder}, which is writing the store")
+                    is_told = True
+                sleep(LOCK_POLL_SECONDS)
+
+    def _sweep_leftovers(self) -> None:
+        shutil.rmtree(self.folder / "scratch", ignore_errors=True)
+        if self.catalog.number("run_is_open"):
+            named = self.catalog.named_paths()
+            for path in self.folder.glob("*/*/*.parquet"):
+                if path.relative_to(self.folder).as_posix() not in named:
+                    path.unlink(missing_ok=True)
+
+    def _check_format(self, package_version: str) -> None:
+        path = self.folder / "_format.json"
+        if not path.exists():
+            path.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
+            return
+        with suppress(ValueError, KeyError):
+            written = json.loads(path.read_text())
+            if int(written["format"]) <= FORMAT:
+                return
+            raise StoreError(
+                f"the store {self.folder} was written by session_pipeline {written.get('package_version', 'newer')},"
+                f" and {package_version} cannot read it; install that version or a newer one"
+            )
+        raise StoreError(f"{path} does not say what wrote the store; restore it from a backup")
+
+
+def folder_name(contract: Table, day: date | None) -> str:
+    """The folder of a partition, in the form that engines know how to prune: session_date=2026-10-05."""
+    return "all" if day is None else f"{contract.date_column}={day.isoformat()}"
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_text())
+        return f"process {holder['pid']} since {holder['since'][:19]} UTC"
+    except (OSError, ValueError, KeyError):
+        return "another process"

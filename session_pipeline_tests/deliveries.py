@@ -1,0 +1,143 @@
+"""One delivery for both sides: the file that the pipeline gets, and the lines the oracle reads.
+
+Knows the fields of a raw JSON line and the names of the settings. Does not know what comes of them.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from hashlib import md5
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from session_pipeline_tests.funnel_oracle import Funnel
+from session_pipeline_tests.oracle import Line, Rules
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file of JSON lines under raw/<source>."""
+
+    name: str
+    lines: tuple[str, ...]
+    source: str = "test"
+
+    @property
+    def content(self) -> tuple[str, tuple[str, ...]]:
+        """What the file is known by: delivered again under another name, it stays the same file."""
+        return self.source, self.lines
+
+    @property
+    def stand_in_file_id(self) -> str:
+        """A file_id for the oracle where there is no pipeline to give one."""
+        return md5("\n".join([self.source, *self.lines]).encode()).hexdigest()
+
+
+def delivery(name: str, lines: Iterable[Mapping[str, Any]], source: str = "test") -> Delivery:
+    """Write lines as JSON; fields that are None are left out, times are UTC with microseconds."""
+    return Delivery(name, tuple(json.dumps(_said(line)) for line in lines), source)
+
+
+def _said(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.isoformat(timespec="microseconds") + "Z"
+        if isinstance(value, datetime)
+        else value
+        for name, value in line.items()
+        if value is not None
+    }
+
+
+def read_lines(
+    deliveries: Iterable[Delivery],
+    file_ids: Mapping[str, str] | None = None,
+    sites: Mapping[str, str] | None = None,
+) -> list[Line]:
+    """What the deliveries say, each content once. Lines without a time are set aside.
+
+    Args:
+        deliveries: The files.
+        file_ids: Delivery name to file_id; without it, the stand-in ids.
+        sites: Source to site, where it is another than 'main'.
+    """
+    by_content = {delivered.content: delivered for delivered in deliveries}
+    lines = []
+    for delivered in by_content.values():
+        file_id = file_ids[delivered.name] if file_ids else delivered.stand_in_file_id
+        site = (sites or {}).get(delivered.source, "main")
+        for number, text in enumerate(delivered.lines, start=1):
+            said = json.loads(text)
+            if "event_time" in said:
+                lines.append(_line(said, text, site, file_id, number))
+    return lines
+
+
+def _line(said: Mapping[str, Any], text: str, site: str, file_id: str, number: int) -> Line:
+    in_url = parse_qs(urlsplit(said.get("page_url", "")).query).get("utm_campaign", [None])[0]
+    return Line(
+        site=site,
+        visitor_id=said["visitor_id"],
+        event_id=said["event_id"],
+        event_time=datetime.fromisoformat(said["event_time"]).replace(tzinfo=None),
+        event_name=said["event_name"],
+        file_id=file_id,
+        line_number=number,
+        content_hash=md5(text.encode()).hexdigest(),
+        sequence=said.get("sequence"),
+        user_id=said.get("user_id"),
+        client_session_id=said.get("client_session_id"),
+        utm_campaign=said.get("utm_campaign", in_url),
+    )
+
+
+def settings(
+    rules: Rules,
+    start_date: date,
+    funnels: Mapping[str, Funnel] | None = None,
+    sites: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The oracle's rules as settings.toml says them."""
+    sessions: dict[str, Any] = {
+        "inactivity_minutes": rules.inactivity // timedelta(minutes=1),
+        "max_hours": rules.longest // timedelta(hours=1),
+        "split_at_midnight": rules.split_at_midnight,
+    }
+    sessions |= {f"split_on_{change}": True for change in sorted(rules.breaks_at)}
+    if rules.separator is not None:
+        sessions["separator"] = rules.separator
+    return {
+        "timezone": rules.timezone,
+        "start_date": start_date,
+        "sessions": sessions,
+        "funnels": [_funnel(name, funnel) for name, funnel in (funnels or {}).items()],
+        "sources": {source: {"site": site} for source, site in (sites or {}).items()},
+    }
+
+
+def _funnel(name: str, funnel: Funnel) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "name": name,
+        "grain": funnel.grain,
+        "mode": "ordered",
+        "steps": [
+            {"name": f"step {number}", "where": _condition(step)}
+            for number, step in enumerate(funnel.steps, start=1)
+        ],
+        "exclusions": [
+            {
+                "where": _condition(exclusion.event_names),
+                "after_step": exclusion.after_step,
+                "before_step": exclusion.before_step,
+            }
+            for exclusion in funnel.exclusions
+        ],
+    }
+    if funnel.window is not None:
+        said["window_seconds"] = funnel.window // timedelta(seconds=1)
+    return said
+
+
+def _condition(event_names: frozenset[str]) -> str:
+    names = ", ".join(f"'{name}'" for name in sorted(event_names))
+    return f"event_name in ({names})"

@@ -1,0 +1,116 @@
+"""A deployment in a folder of its own, for tests: settings, deliveries, runs without Dagster, tables.
+
+The run here is the one that the command line and Dagster make: ingest, build what the plan names, publish.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from session_pipeline.contracts import table
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.pipeline import open_run, open_store
+from session_pipeline.plan import Plan
+from session_pipeline.publish.publication import Published
+
+
+class Deployment:
+    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
+        self.folder = DataFolder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.set(settings or {})
+
+    def set(self, settings: Mapping[str, Any]) -> None:
+        self.folder.settings.write_text(to_toml(settings))
+
+    def deliver(self, name: str, lines: Sequence[dict[str, Any] | str], source: str = "test") -> Path:
+        path = self.folder.raw / source / f"{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        path.write_text("".join(text + "\n" for text in texts))
+        return path
+
+    def run(
+        self, until: date | None = None, days: Collection[date] | None = None, *, upgrade: bool = True
+    ) -> list[tuple[str, date | None]]:
+        """Run once; returns the (step, day) that were built. With `days`, only these, and nothing is published."""
+        built = []
+        with open_run(self.folder, run_id="test", until=until, wait_seconds=60) as run:
+            run.ingest()
+            run.drop_unwanted()
+            for item in run.plan(upgrade=upgrade).items:
+                if days is not None and (item.day is None or item.day not in days):
+                    continue
+                if run.build(item.step, item.day).was_built:
+                    built.append((item.step.name, item.day))
+            self.published = run.publish() if days is None else "only some days were asked for"
+            if days is None:
+                assert isinstance(self.published, Published) or "already" in self.published, self.published
+        return built
+
+    def plan(self, until: date | None = None) -> Plan:
+        with open_run(self.folder, run_id="test", until=until, wait_seconds=60) as run:
+            return run.plan()
+
+    def table(self, name: str) -> pd.DataFrame:
+        """All rows of a store table with its date column, in the order of dates and files; NULL as None."""
+        store = open_store(self.folder)
+        contract = table(name)
+        frames = []
+        for partition in store.of_table(name):
+            frame = read_parquet(store.path_of(partition))
+            if contract.date_column and contract.date_column not in frame.columns:
+                frame.insert(0, contract.date_column, partition.key.date)
+            frames.append(frame)
+        store.close()
+        columns = [column.name for column in contract.columns]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns, dtype=object)
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of every partition but those that log what happened."""
+        store = open_store(self.folder)
+        found = {
+            f"{key} {key.file_id}": partition.sha256
+            for key, partition in store.partitions.items()
+            if key.table != "source_files"
+        }
+        store.close()
+        return found
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    with duckdb.connect() as connection:
+        rows = connection.execute("select * from read_parquet($1, hive_partitioning = false)", [str(path)]).fetchall()
+        names = [column[0] for column in connection.description or ()]
+    return pd.DataFrame(rows, columns=names, dtype=object)
+
+
+def to_toml(settings: Mapping[str, Any], prefix: str = "") -> str:
+    """Write nested settings as TOML, for what settings hold: tables, lists of tables, scalars and lists."""
+    lines = [f"{key} = {_value(value)}" for key, value in settings.items() if not isinstance(value, Mapping)]
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            name = f"{prefix}{_key(key)}"
+            lines += ["", f"[{name}]", to_toml(value, f"{name}.")]
+    return "\n".join(lines) + "\n"
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() else json.dumps(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return json.dumps(value)

@@ -1,0 +1,135 @@
+"""The oracle of funnels against cases that others published, and sentences of DESIGN 4 by hand."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from session_pipeline_tests import oracle
+from session_pipeline_tests.deliveries import delivery, read_lines
+from session_pipeline_tests.fixture_cases import (
+    FUNNEL_CASES_NOT_EXPRESSIBLE,
+    FUNNEL_MODES_NOT_EXPRESSIBLE,
+    NEEDS_FIXTURES,
+    FunnelCase,
+    entered_counts,
+    funnel_cases,
+    funnel_levels,
+    read_cases,
+)
+from session_pipeline_tests.funnel_oracle import Attempt, Exclusion, Funnel, attempts
+from session_pipeline_tests.oracle import Rules
+
+NOON = datetime(2026, 1, 1, 12)
+
+
+def tried(happened: str, funnel: Funnel) -> list[Attempt]:
+    """Attempts of one visitor; `happened` holds names and seconds after noon: "a0 b5"."""
+    lines = [
+        {
+            "event_id": f"{place:02d}",
+            "visitor_id": "v",
+            "event_time": NOON + timedelta(seconds=int(said[1:])),
+            "event_name": said[0],
+        }
+        for place, said in enumerate(happened.split())
+    ]
+    events = oracle.sessionize(read_lines([delivery("file", lines)]), Rules())
+    return attempts(events, funnel, "UTC")
+
+
+def funnel(steps: str, **rest: object) -> Funnel:
+    """A funnel whose steps are single letters, or several joined by a slash: "a b/c"."""
+    return Funnel(tuple(frozenset(step.split("/")) for step in steps.split()), **rest)  # type: ignore[arg-type]
+
+
+def taken(attempt: Attempt) -> list[str]:
+    return [event.line.event_id for event in attempt.taken]
+
+
+@NEEDS_FIXTURES
+@pytest.mark.parametrize("case", funnel_cases(), ids=lambda case: case.name)
+def test_published_funnels(case: FunnelCase) -> None:
+    events = oracle.sessionize(read_lines([delivery("file", case.lines)]), Rules())
+    found = attempts(events, case.funnel, "UTC")
+
+    levels = funnel_levels(
+        case.visitors,
+        (
+            (attempt.entry.line.visitor_id, attempt.step_reached, attempt.is_excluded)
+            for attempt in found
+        ),
+    )
+    assert {visitor: levels[visitor] for visitor in case.levels} == case.levels
+    if case.entered:
+        assert entered_counts(levels, len(case.funnel.steps)) == case.entered
+    assert case.levels or case.entered
+
+
+@NEEDS_FIXTURES
+def test_the_lists_name_cases_that_exist() -> None:
+    cases = read_cases("funnel_cases.json")
+    assert {case["mode"] for case in cases} >= set(FUNNEL_MODES_NOT_EXPRESSIBLE)
+    assert {case["id"] for case in cases} >= set(FUNNEL_CASES_NOT_EXPRESSIBLE)
+    assert len(funnel_cases()) == 46
+
+
+def test_a_tie_converts_also_when_it_stands_earlier() -> None:
+    [attempt] = tried("b0 a0", funnel("a b"))
+    assert taken(attempt) == ["01", "00"]
+
+
+def test_one_event_counts_for_one_step() -> None:
+    [attempt] = tried("a0 a0 b1", funnel("a a b/a b"))
+    assert taken(attempt) == ["00", "01", "02"]
+
+
+def test_the_window_holds_its_last_instant() -> None:
+    steps = funnel("a b", window=timedelta(seconds=5))
+    assert tried("a0 b5", steps)[0].step_reached == 2
+    assert tried("a0 b6", steps)[0].step_reached == 1
+
+
+def test_the_deepest_attempt_decides_and_then_the_earliest() -> None:
+    steps = funnel("a b c", window=timedelta(seconds=10))
+    [attempt] = tried("a0 b1 a20 b21 c22 a40 b41 c42", steps)
+    assert taken(attempt) == ["02", "03", "04"]
+
+
+def test_a_session_funnel_stays_in_its_session_and_a_visitor_funnel_does_not() -> None:
+    assert [attempt.step_reached for attempt in tried("a0 b7200", funnel("a b"))] == [1]
+    assert [
+        attempt.step_reached for attempt in tried("a0 b7200", funnel("a b", grain="visitor"))
+    ] == [2]
+
+
+def test_a_visitor_has_one_attempt_for_each_date_of_entry() -> None:
+    found = tried("a0 a10 a86400 b86401", funnel("a b", grain="visitor", window=timedelta(hours=1)))
+    assert [attempt.step_reached for attempt in found] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("happened", "is_excluded"),
+    [
+        ("a0 x1 b2", True),
+        ("a0 x0 b2", False),
+        ("a0 x2 b2", False),
+        ("a0 b2 x3", False),
+        ("x0 a1 b2", False),
+        ("a0 x5", True),
+        ("a0 x11", False),
+    ],
+)
+def test_an_exclusion_lies_strictly_between_its_steps(happened: str, is_excluded: bool) -> None:
+    steps = funnel(
+        "a b c",
+        window=timedelta(seconds=10),
+        exclusions=(Exclusion(frozenset("x"), after_step=1, before_step=2),),
+    )
+    [attempt] = tried(happened, steps)
+    assert attempt.is_excluded is is_excluded
+
+
+def test_an_exclusion_after_a_step_that_was_not_reached_does_not_count() -> None:
+    steps = funnel("a b c", exclusions=(Exclusion(frozenset("x"), after_step=2, before_step=3),))
+    assert not tried("a0 x1", steps)[0].is_excluded
+    assert tried("a0 b1 x2", steps)[0].is_excluded

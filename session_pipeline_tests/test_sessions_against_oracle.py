@@ -1,0 +1,188 @@
+"""The pipeline against the oracles on thousands of generated cases, built at once and piece by piece.
+
+SESSION_PIPELINE_CASES sets how many; 2,000 by default. A failure names the seed of its group and shows one case.
+"""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from session_pipeline.contracts import TABLES
+from session_pipeline_tests import generated_cases, oracle
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.expected_tables import Row, expected_tables, known_lines
+from session_pipeline_tests.generated_cases import Group, case_of
+from session_pipeline_tests.oracle import CHANGES, MICROSECOND, Event, Line, local_date
+
+CASE_COUNT = int(os.environ.get("SESSION_PIPELINE_CASES", "2000"))
+CASES_IN_A_GROUP = 100
+SEEDS = range(-(-CASE_COUNT // CASES_IN_A_GROUP))
+
+# What says when and how it was built, and under which of its names a content came first.
+LOGS = {"warehouse_info"}
+LOG_COLUMNS = {"source_files": ["path"]}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pipeline_equals_oracle_in_any_order(seed: int, tmp_path: Path) -> None:
+    group = generated_cases.group(seed, CASES_IN_A_GROUP)
+    at_once = build_at_once(group, tmp_path / "at once")
+    for name, rows in expected_tables(group, file_ids(group, at_once)).items():
+        compare(group, name, rows, at_once)
+
+    piecewise = build_piecewise(group, tmp_path / "piecewise")
+    for name in TABLES.keys() - LOGS:
+        pd.testing.assert_frame_equal(
+            piecewise.table(name).drop(columns=LOG_COLUMNS.get(name, [])),
+            at_once.table(name).drop(columns=LOG_COLUMNS.get(name, [])),
+            obj=f"{name} of {group}, built piecewise,",
+        )
+
+
+def test_cases_meet_every_border(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without this, cases that stopped aiming would go unseen."""
+    met: Counter[str] = Counter()
+    for seed in SEEDS:
+        group = generated_cases.group(seed, CASES_IN_A_GROUP)
+        lines = known_lines(group)
+        kept, copies = oracle.split_copies(lines, group.rules.timezone)
+        events = oracle.sessionize(kept, group.rules)
+        met["lines"] += len(lines)
+        met.update(event.break_reason for event in events if event.break_reason)
+        met.update(borders(group, events))
+        met["copies"] += len(copies)
+        met["copies of yesterday's"] += sum(
+            copy.kept.event_time < day_start_of(copy.line, group) for copy in copies
+        )
+    with capsys.disabled():
+        print(f"\n{len(SEEDS) * CASES_IN_A_GROUP:,} cases in {len(SEEDS)} groups: {dict(met)}")
+
+    reasons = {"inactivity", "midnight", "separator", *CHANGES, "max_hours"}
+    gaps = {f"gap {gap}" for gap in ("none", "timeout - 1 µs", "timeout", "timeout + 1 µs")}
+    others = {"exactly max_hours", "first instant of a day", "last instant of a day", "incomplete"}
+    for border in reasons | gaps | others | {"copies of yesterday's"}:
+        assert met[border] >= len(SEEDS), border
+
+
+def build_at_once(group: Group, folder: Path) -> Deployment:
+    deployment = Deployment(folder, group.settings)
+    for delivered in group.deliveries:
+        deployment.deliver(delivered.name, list(delivered.lines), delivered.source)
+    deployment.run(until=group.until)
+    return deployment
+
+
+def build_piecewise(group: Group, folder: Path) -> Deployment:
+    """Deliver in random order, and build some days up to some day in between."""
+    random = Random(group.seed)
+    deployment = Deployment(folder, group.settings)
+    for delivered in random.sample(group.deliveries, len(group.deliveries)):
+        deployment.deliver(delivered.name, list(delivered.lines), delivered.source)
+        if random.random() < 0.5:
+            days = random.sample(group.days, random.choice([1, 2, 4]))
+            deployment.run(until=random.choice(group.days), days=random.choice([None, days]))
+    deployment.run(until=group.until)
+    return deployment
+
+
+def file_ids(group: Group, deployment: Deployment) -> dict[str, str]:
+    """The file_id of each delivery by name; a content delivered twice has one."""
+    by_path = {
+        Path(row["path"]).stem: row["file_id"]
+        for row in deployment.table("source_files").to_dict("records")
+    }
+    by_content = {
+        delivered.content: by_path[delivered.name]
+        for delivered in group.deliveries
+        if delivered.name in by_path
+    }
+    return {delivered.name: by_content[delivered.content] for delivered in group.deliveries}
+
+
+# How they are compared
+
+
+def compare(group: Group, table: str, expected: list[Row], deployment: Deployment) -> None:
+    """Fail with the case that differs in the fewest rows."""
+    found = deployment.table(table)
+    if expected:
+        found = found[list(expected[0])]
+    missing = Counter(tuple(row.items()) for row in expected)
+    surplus = Counter(tuple(row.items()) for row in found.to_dict("records"))
+    missing, surplus = missing - surplus, surplus - missing
+    if missing or surplus:
+        pytest.fail(difference(group, table, missing.keys(), surplus.keys()), pytrace=False)
+
+
+def difference(
+    group: Group,
+    table: str,
+    missing: Iterable[tuple[tuple[str, Any], ...]],
+    surplus: Iterable[tuple[tuple[str, Any], ...]],
+) -> str:
+    """One case: the lines delivered for it, the rows that the oracle misses and those it never expected."""
+    rows = defaultdict(list)
+    for sign, group_of_rows in (("expected", missing), ("found", surplus)):
+        for row in group_of_rows:
+            rows[case_of(dict(row)["visitor_id"])].append((dict(row), sign))
+    case, differing = min(rows.items(), key=lambda item: (len(item[1]), item[0]))
+    differing.sort(key=lambda pair: str(list(pair[0].values())))
+    lines = [
+        f"  {delivered.name}:{number} {text}"
+        for delivered in group.deliveries
+        for number, text in enumerate(delivered.lines, start=1)
+        if f'"visitor_id": "{case}-' in text
+    ]
+    return "\n".join(
+        [
+            f"{table} differs in {len(rows)} cases, of which case {case} of {group}",
+            *(f"{sign}: {shown(row)}" for row, sign in differing),
+            "delivered:",
+            *lines,
+        ]
+    )
+
+
+def shown(row: Row) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row.items())
+
+
+# Which borders the cases meet
+
+
+def day_start_of(line: Line, group: Group) -> Any:
+    timezone = group.rules.timezone
+    return oracle.day_start(local_date(line.event_time, timezone), timezone)
+
+
+def borders(group: Group, events: list[Event]) -> Counter[str]:
+    rules = group.rules
+    gaps = {
+        0 * MICROSECOND: "gap none",
+        rules.inactivity - MICROSECOND: "gap timeout - 1 µs",
+        rules.inactivity: "gap timeout",
+        rules.inactivity + MICROSECOND: "gap timeout + 1 µs",
+    }
+    met: Counter[str] = Counter()
+    for previous, event in zip(events, events[1:], strict=False):
+        if previous.line.visitor == event.line.visitor:
+            met[gaps.get(event.event_time - previous.event_time, "gap other")] += 1
+        met["first instant of a day"] += event.event_time == day_start_of(event.line, group)
+        next_instant = event.event_time + MICROSECOND
+        met["last instant of a day"] += local_date(next_instant, rules.timezone) != local_date(
+            event.event_time, rules.timezone
+        )
+        met["exactly max_hours"] += (
+            event.break_reason == "max_hours"
+            and (event.event_time - event.run_started_at) % rules.longest == 0 * MICROSECOND
+        )
+    met["incomplete"] = sum(
+        not session.is_complete for session in oracle.summarize(events, rules, group.until)
+    )
+    return met
