@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from time import perf_counter
 
 from session_pipeline.catalog import Key, Partition
@@ -15,7 +16,7 @@ from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import StoreError
 from session_pipeline.plan import Planner
 from session_pipeline.steps import STEP_OF_TABLE, Step
-from session_pipeline.store import Store, Written
+from session_pipeline.store import Store, Written, sha256_of
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,17 @@ class Builder:
         )
         return Built(partitions, True, changed, reason, perf_counter() - started)
 
+    def recompute(self, step: Step, day: date) -> dict[str, str]:
+        """Build a step's tables of a day without taking them in; returns the SHA-256 of each."""
+        self._mend_inputs(step, day)
+        with self._job(step, day) as written:
+            hashes = {name: sha256_of(path) for name, (path, _) in written.items()}
+            for path, _ in written.values():
+                path.unlink()
+        return hashes
+
     @contextmanager
-    def _job(self, step: Step, day: date | None) -> Iterator[dict]:  # type: ignore[type-arg]
+    def _job(self, step: Step, day: date | None) -> Iterator[dict[str, tuple[Path, int]]]:
         settings = self.planner.frame.settings
         parameters = self.planner.frame.scalars(day) if day is not None else {}
         with self._engine.job() as job:
@@ -109,7 +119,7 @@ class Builder:
                     job.add_rows(name, rows)
             for computation in step.computed(settings):
                 job.compute(computation.model, {**parameters, **computation.parameters}, name=computation.name)
-            written = {}
+            written: dict[str, tuple[Path, int]] = {}
             for name in step.tables:
                 path = self.store.scratch / f"{name}-{day}.parquet"
                 written[name] = path, job.write_model(name, parameters, path)

@@ -26,12 +26,12 @@ class SettingsError(SessionPipelineError):
         self.hint = hint
 
 
-class SettingsFileError(SessionPipelineError):
-    """A settings file with one or more settings that cannot be used; says them all, each on a line."""
+class SettingsFileError(SettingsError):
+    """A settings file with settings that cannot be used: all of them, each on a line."""
 
     def __init__(self, file: str, errors: Sequence[SettingsError]) -> None:
-        count = "1 setting" if len(errors) == 1 else f"{len(errors)} settings"
-        super().__init__("\n  ".join([f"{file}: {count} cannot be used", *map(str, errors)]))
+        count = "a setting" if len(errors) == 1 else f"{len(errors)} settings"
+        super().__init__(file, f"has {count} that cannot be used", "".join(f"\n  {error}" for error in errors))
         self.errors = tuple(errors)
 
 

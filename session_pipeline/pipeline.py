@@ -103,6 +103,10 @@ class Run:
         """Build a step's tables of a day, if they are stale or it is asked for by hand."""
         return self._builder.build(step, day, force=force)
 
+    def recompute(self, step: Step, day: date) -> dict[str, str]:
+        """Build a step's tables of a day without taking them in; returns the SHA-256 of each."""
+        return self._builder.recompute(step, day)
+
     def drop_unwanted(self) -> tuple[Key, ...]:
         """Take out partitions of days that are no longer wanted: another time zone, a later start, a shorter horizon."""
         unwanted = self.plan().unwanted

@@ -14,7 +14,8 @@ from typing import Any
 import crawleruseragents
 import pytest
 
-from session_pipeline.sample import SMALL, SampleError, SampleSummary, shop, write_sample
+from session_pipeline.errors import WrongUseError
+from session_pipeline.sample import SMALL, SampleSummary, shop, write_sample
 from session_pipeline.sample.times import time_text
 from session_pipeline.sample.truth import outcome_of
 from session_pipeline.sample.walk import Event, Walk
@@ -35,10 +36,7 @@ class Written:
     @cached_property
     def lines(self) -> dict[str, list[str]]:
         """The lines of each delivered file, a CSV's header left out."""
-        return {
-            path.name: _text(path).splitlines()[path.suffix == ".csv" :]
-            for path in sorted(self.folder.iterdir())
-        }
+        return {path.name: _text(path).splitlines()[path.suffix == ".csv" :] for path in sorted(self.folder.iterdir())}
 
     @cached_property
     def events(self) -> dict[str, Row]:
@@ -140,10 +138,7 @@ def test_small_sample_is_small_and_lively(small: Written) -> None:
 def test_summary_truth_and_files_agree(small: Written) -> None:
     summary = small.summary
     troubles = Counter(
-        _trouble(line)
-        for name, lines in small.lines.items()
-        for line in lines
-        if name.endswith(".jsonl.gz")
+        _trouble(line) for name, lines in small.lines.items() for line in lines if name.endswith(".jsonl.gz")
     )
     del troubles[None]
     assert troubles.keys() == {"not JSON", "no visitor", "no time", "from the future"}
@@ -158,9 +153,7 @@ def test_summary_truth_and_files_agree(small: Written) -> None:
 
 def test_files_of_the_truth_count_the_lines_of_each_file(small: Written) -> None:
     rows = _rows(small.truth_folder / "files.csv")
-    assert {row["name"]: int(row["lines"]) for row in rows} == {
-        name: len(lines) for name, lines in small.lines.items()
-    }
+    assert {row["name"]: int(row["lines"]) for row in rows} == {name: len(lines) for name, lines in small.lines.items()}
     for row in rows:
         assert int(row["lines"]) == int(row["accepted"]) + int(row["set_aside"])
 
@@ -196,9 +189,7 @@ def test_gaps_end_sessions_beyond_thirty_minutes_only(small: Written) -> None:
 
 def test_people_stay_over_midnight(small: Written) -> None:
     over_midnight = [
-        row
-        for row in small.sessions
-        if row["is_bot"] == "false" and row["started_at"][:10] < row["ended_at"][:10]
+        row for row in small.sessions if row["is_bot"] == "false" and row["started_at"][:10] < row["ended_at"][:10]
     ]
     assert len(over_midnight) >= 3
 
@@ -317,7 +308,7 @@ def test_a_single_day_elsewhere_in_the_calendar_can_be_written(tmp_path: Path) -
 
 @pytest.mark.parametrize("size", [{"visitors": 0, "days": 1}, {"visitors": 1, "days": 0}])
 def test_sizes_below_one_are_refused(tmp_path: Path, size: dict[str, int]) -> None:
-    with pytest.raises(SampleError, match="at least 1"):
+    with pytest.raises(WrongUseError, match="at least 1"):
         write_sample(tmp_path / "raw", visitors=size["visitors"], days=size["days"], seed=0)
 
 
@@ -325,6 +316,6 @@ def test_a_folder_with_files_is_refused_and_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "raw" / "sample"
     folder.mkdir(parents=True)
     (folder / "mine.csv").write_text("mine")
-    with pytest.raises(SampleError, match="not empty"):
+    with pytest.raises(WrongUseError, match="not empty"):
         write_sample(folder, visitors=1, days=1, seed=0)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mine.csv"]

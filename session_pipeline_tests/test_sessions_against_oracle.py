@@ -1,11 +1,13 @@
-"""The pipeline against the oracles on thousands of generated cases, built at once and piece by piece.
+"""The pipeline against the oracles on thousands of generated cases, built at once and piecewise.
 
-SESSION_PIPELINE_CASES sets how many; 2,000 by default. A failure names the seed of its group and shows one case.
+SESSION_PIPELINE_CASES sets how many; 2,000 by default. A failure names the seed of its group and
+shows one case.
 """
 
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -126,7 +128,7 @@ def difference(
     missing: Iterable[tuple[tuple[str, Any], ...]],
     surplus: Iterable[tuple[tuple[str, Any], ...]],
 ) -> str:
-    """One case: the lines delivered for it, the rows that the oracle misses and those it never expected."""
+    """One case: its rows that only the oracle or only the pipeline has, and its lines."""
     rows = defaultdict(list)
     for sign, group_of_rows in (("expected", missing), ("found", surplus)):
         for row in group_of_rows:
@@ -170,7 +172,7 @@ def borders(group: Group, events: list[Event]) -> Counter[str]:
         rules.inactivity + MICROSECOND: "gap timeout + 1 µs",
     }
     met: Counter[str] = Counter()
-    for previous, event in zip(events, events[1:], strict=False):
+    for previous, event in pairwise(events):
         if previous.line.visitor == event.line.visitor:
             met[gaps.get(event.event_time - previous.event_time, "gap other")] += 1
         met["first instant of a day"] += event.event_time == day_start_of(event.line, group)

@@ -117,7 +117,7 @@ _ALL: tuple[Table, ...] = (
             c.OS,
             c.DEVICE,
             c.IS_BOT,
-            text("bot_reason", "Entry of the crawler list that matched; null for people."),
+            text("bot_reason", "What knew it: crawler list: ... or parser rules: ...; null for people."),
         ),
     ),
     Table(
@@ -206,7 +206,7 @@ _ALL: tuple[Table, ...] = (
             c.OS,
             c.DEVICE,
             c.IS_BOT,
-            text("bot_reason", "Entry of the crawler list that matched; null for people."),
+            text("bot_reason", "What knew it: crawler list: ... or parser rules: ...; null for people."),
         ),
     ),
     Table(

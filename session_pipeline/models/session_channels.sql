@@ -1,6 +1,6 @@
 -- One row is a session and the channel it came through, by the rules of channels.toml.
--- utm tags go before the referrer; a click id speaks where neither says anything known. A referrer
--- under the page's own domain is no referrer: the visitor was here already.
+-- utm tags go before the referrer. A click id speaks where they say nothing known, but never against
+-- a tag. A referrer under the page's own domain is no referrer: the visitor was here already.
 with visits as (
     -- Google Analytics writes (direct), (none) and (not set) where there is nothing.
     select
@@ -8,9 +8,30 @@ with visits as (
         click_id_type,
         referrer_host,
         page_host,
-        case when utm_source not like '(%' then nullif(lower(trim(utm_source)), '') end as utm_source,
-        case when utm_medium not like '(%' then nullif(lower(trim(utm_medium)), '') end as utm_medium,
-        case when utm_campaign not like '(%' then nullif(lower(trim(utm_campaign)), '') end as utm_campaign
+        nullif(
+            translate(
+                case when utm_source not like '(%' then trim(utm_source, ' ') end,
+                'ABCDEFGHIJKLMNOPQRSTUVWXYZ',
+                'abcdefghijklmnopqrstuvwxyz'
+            ),
+            ''
+        ) as utm_source,
+        nullif(
+            translate(
+                case when utm_medium not like '(%' then trim(utm_medium, ' ') end,
+                'ABCDEFGHIJKLMNOPQRSTUVWXYZ',
+                'abcdefghijklmnopqrstuvwxyz'
+            ),
+            ''
+        ) as utm_medium,
+        nullif(
+            translate(
+                case when utm_campaign not like '(%' then trim(utm_campaign, ' ') end,
+                'ABCDEFGHIJKLMNOPQRSTUVWXYZ',
+                'abcdefghijklmnopqrstuvwxyz'
+            ),
+            ''
+        ) as utm_campaign
     from landings
 ),
 
@@ -61,7 +82,7 @@ sourced as (
 sources as (
     select distinct
         source_name,
-        regexp_replace(source_name, '[.](com|(com?[.])?[a-z][a-z])$', '.*') as any_country_name
+        regexp_replace(source_name, '[.](com|(com?[.])?[a-z][a-z])$', '.*', 'g') as any_country_name
     from sourced
     where source_name is not null
 ),
@@ -112,7 +133,7 @@ classed as (
         v.session_id,
         coalesce(
             s.source_class,
-            i.source_class,
+            case when v.utm_source is null then i.source_class end,
             case when v.source_name is null then 'none' else 'other' end
         ) as source_class,
         coalesce(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token
 
 from session_pipeline.errors import ModelError
 from session_pipeline.portable.names import DIFFERENT, SHARED
@@ -56,10 +56,11 @@ def find_violations(sql: str) -> list[Violation]:
     """
     try:
         tokens = DuckDB().tokenize(sql)
-        statements = [statement for statement in sqlglot.parse(sql, read="duckdb") if statement]
+        parsed = sqlglot.parse(sql, read="duckdb")
     except SqlglotError as error:
         line = error.errors[0].get("line") if isinstance(error, ParseError) and error.errors else None
         return [Violation(line, "syntax", f"sqlglot cannot read it ({error})", "SQL of DuckDB")]
+    statements = [statement for statement in parsed if statement and not isinstance(statement, exp.Semicolon)]
     if len(statements) != 1 or not isinstance(statements[0], exp.Select | exp.SetOperation):
         return [Violation(None, "not one select", "a model is one query and no DDL", "exactly one SELECT")]
     query = statements[0]
@@ -74,9 +75,6 @@ def find_violations(sql: str) -> list[Violation]:
             if isinstance(node, rule.kinds) and rule.breaks(node)
         ),
     }
-    if query.is_star:
-        star = Violation(_line(query), "* in the last select", "columns would change with the inputs'", "their names")
-        found.add(star)
     return sorted(found, key=lambda violation: (violation.line or 0, violation.construct))
 
 
@@ -96,14 +94,17 @@ def to_spark(sql: str) -> str:
 
 
 def _names_in(tokens: Sequence[Token], tables: set[str]) -> Iterator[Violation]:
-    """Functions, and operators that are one, as they are written: the tree forgets whether it was len or length."""
+    """Functions, and operators that are one, as they are written: the tree forgets whether it was len or length.
+
+    A function must be known; but names that are keywords as well (left, replace) cannot be told from keywords.
+    """
     for before, token, after in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False):
         name = token.text.lower()
-        is_alias = before is not None and before.token_type is TokenType.ALIAS
-        is_called = after is not None and after.token_type is TokenType.L_PAREN and not is_alias
+        is_table = name in tables or (before is not None and before.token_type is TokenType.ALIAS)
+        is_called = after is not None and after.token_type is TokenType.L_PAREN and not is_table
         if name in DIFFERENT and (is_called or token.token_type in _WITHOUT_PARENTHESES):
             yield Violation(token.line, name, DIFFERENT[name].why, DIFFERENT[name].instead)
-        elif is_called and token.token_type is TokenType.VAR and name not in SHARED | tables:
+        elif is_called and token.token_type is TokenType.VAR and name not in SHARED:
             why = "nobody has compared it on both engines"
             yield Violation(token.line, name, why, "another function, or compare it and add it to names.py")
 
@@ -117,8 +118,6 @@ _WITHOUT_PARENTHESES = {
     TokenType.ARROW,
     TokenType.CARET,
     TokenType.DSTAR,
-    TokenType.GLOB,
-    TokenType.SIMILAR_TO,
 }
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlglot import exp
 
+from session_pipeline.portable.types import is_date, is_decimal, is_double, may_be_zero
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -30,7 +32,6 @@ class Rule:
     breaks: Callable[[Any], bool] = lambda node: True
 
 
-_DOUBLES = (exp.DType.DOUBLE, exp.DType.FLOAT)
 _WHOLE = (exp.DType.BIGINT, exp.DType.INT, exp.DType.SMALLINT, exp.DType.TINYINT)
 _STORED = (
     exp.DType.BIGINT,
@@ -59,67 +60,16 @@ _NEEDS_ORDER = (
     exp.NthValue,
     exp.Ntile,
 )
-# The type of these is that of what stands in them.
-_TRANSPARENT = (
-    exp.Paren,
-    exp.Neg,
-    exp.Add,
-    exp.Sub,
-    exp.Mul,
-    exp.Case,
-    exp.If,
-    exp.Coalesce,
-    exp.Nullif,
-    exp.Greatest,
-    exp.Least,
-    exp.Distinct,
-    exp.Sum,
-    exp.Min,
-    exp.Max,
-    exp.Filter,
-)
-
-
-def _is_double(node: exp.Expr) -> bool:
-    if isinstance(node, exp.Cast):
-        return bool(node.to.is_type(*_DOUBLES))
-    if isinstance(node, exp.Div | exp.Sqrt):
-        return True
-    return isinstance(node, _TRANSPARENT) and any(map(_is_double, node.iter_expressions()))
-
-
-def _is_decimal(node: exp.Expr) -> bool:
-    if isinstance(node, exp.Cast):
-        return bool(node.to.is_type(exp.DType.DECIMAL))
-    if isinstance(node, exp.Literal):
-        return not node.is_string and bool(re.fullmatch(r"\d*\.\d*", node.name))
-    return isinstance(node, _TRANSPARENT) and any(map(_is_decimal, node.iter_expressions()))
-
-
-def _is_date(node: exp.Expr) -> bool:
-    """Whether it is seen to be a date; by our names, columns and parameters in `_date` are."""
-    if isinstance(node, exp.Cast):
-        return bool(node.to.is_type(exp.DType.DATE))
-    return isinstance(node, exp.Column | exp.Placeholder) and node.name.endswith("_date")
-
-
-def _may_be_zero(node: exp.Expr) -> bool:
-    """Whether a divisor can be zero. Parameters are settings, which are checked to be above it."""
-    while isinstance(node, exp.Paren | exp.Cast):
-        node = node.this
-    if isinstance(node, exp.Literal):
-        return node.is_string or float(node.name) == 0
-    return not isinstance(node, exp.Nullif | exp.Placeholder)
 
 
 def _divides_decimals(division: exp.Div) -> bool:
     sides = (division.left, division.right)
-    return any(map(_is_decimal, sides)) and not any(map(_is_double, sides))
+    return any(map(is_decimal, sides)) and not any(map(is_double, sides))
 
 
 def _differs_in_days(difference: exp.DateDiff) -> bool:
     unit = difference.text("unit").upper()
-    is_of_dates = _is_date(difference.this) and _is_date(difference.expression)
+    is_of_dates = is_date(difference.this) and is_date(difference.expression)
     return unit != "MICROSECOND" and not (unit == "DAY" and is_of_dates)
 
 
@@ -147,7 +97,7 @@ def _is_unsorted(listed: exp.ArrayAgg) -> bool:
 
 
 def _replaces_otherwise(function: exp.RegexpReplace) -> bool:
-    """DuckDB replaces the first match unless told `g`, Spark all; groups are \\1 for one and $1 for the other."""
+    # DuckDB replaces the first match unless told `g`, Spark all; groups are \1 for the one and $1 for the other.
     return function.text("modifiers") != "g" or bool(re.search(r"[\\$]", function.text("replacement")))
 
 
@@ -158,13 +108,22 @@ def _hides_a_column(select: exp.Select) -> bool:
     return any(column.name in tables for column in columns if column.parent_select is select)
 
 
+def _is_in_last_select(star: exp.Star) -> bool:
+    holder = star.parent.parent if isinstance(star.parent, exp.Column) else star.parent
+    if not isinstance(holder, exp.Select):
+        return False
+    while isinstance(holder.parent, exp.SetOperation | exp.Subquery):
+        holder = holder.parent
+    return holder.parent is None
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         (exp.Div, exp.IntDiv, exp.Mod),
         "division by what may be zero",
-        "both engines raise",
+        "is infinite or raises on DuckDB, raises on Spark",
         "x / nullif(y, 0)",
-        lambda node: _may_be_zero(node.expression),
+        lambda node: may_be_zero(node.expression),
     ),
     Rule(
         exp.Div,
@@ -178,21 +137,21 @@ RULES: tuple[Rule, ...] = (
         "sum of doubles",
         "its last digits depend on threads",
         "sums of integers or decimals, and divide last",
-        lambda node: _is_double(node.this),
+        lambda node: is_double(node.this),
     ),
     Rule(
         exp.Cast,
         "double cast to an integer",
         "DuckDB rounds, Spark cuts off",
         "cast(floor(x) as bigint)",
-        lambda node: node.to.is_type(*_WHOLE) and _is_double(node.this),
+        lambda node: node.to.is_type(*_WHOLE) and is_double(node.this),
     ),
     Rule(
         exp.Cast,
         "double cast to text",
         "large and small ones are spelled otherwise",
         "the number itself",
-        lambda node: node.to.is_type(*exp.DataType.TEXT_TYPES) and _is_double(node.this),
+        lambda node: node.to.is_type(*exp.DataType.TEXT_TYPES) and is_double(node.this),
     ),
     Rule(
         exp.TryCast,
@@ -214,7 +173,7 @@ RULES: tuple[Rule, ...] = (
         "date - date",
         "is a number on DuckDB, an interval on Spark",
         "date_diff('day', a, b)",
-        lambda node: _is_date(node.left) and _is_date(node.right),
+        lambda node: is_date(node.left) and is_date(node.right),
     ),
     Rule(
         exp.DateDiff,
@@ -307,6 +266,7 @@ RULES: tuple[Rule, ...] = (
         "contains, starts_with or ends_with",
         lambda node: "\\" in node.text("expression"),
     ),
+    Rule((exp.Glob, exp.SimilarTo), "glob or similar to", "fails on Spark", "like, or regexp_matches"),
     Rule(exp.ToMap, "map", "fails on Spark", "a struct {'name': x}, or rows"),
     Rule(exp.Slice, "slice of a list", "fails on Spark", "list_filter, or a filter before list"),
     Rule(exp.Comprehension, "list comprehension", "fails on Spark", "list_transform or list_filter"),
@@ -344,6 +304,13 @@ RULES: tuple[Rule, ...] = (
         "keeps whichever row comes first",
         "qualify row_number() over (...) = 1",
         lambda node: node.args.get("on") is not None,
+    ),
+    Rule(
+        exp.Star,
+        "* in the last select",
+        "its columns change with those of the inputs",
+        "the columns by name, in the contract's order",
+        _is_in_last_select,
     ),
     Rule(
         exp.Star,

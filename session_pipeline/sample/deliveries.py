@@ -28,9 +28,7 @@ Fields = dict[str, Any]
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-_CONTACT_COLUMNS = (
-    "event_id,visitor_id,user_id,event_time,received_at,event_name,page_url,user_agent,topic"
-)
+_CONTACT_COLUMNS = "event_id,visitor_id,user_id,event_time,received_at,event_name,page_url,user_agent,topic"
 _BACK_OFFICE_OFFSET = 120  # minutes: the back office writes its own clock
 
 

@@ -96,9 +96,7 @@ def outcome_of(events: Sequence[Event]) -> str:
 
 
 def _reached_contact_thanks(events: Sequence[Event]) -> bool:
-    return any(
-        event.name == "page_view" and event.page.path == "/contact/thanks" for event in events
-    )
+    return any(event.name == "page_view" and event.page.path == "/contact/thanks" for event in events)
 
 
 def _page_view_count(events: Sequence[Event]) -> int:

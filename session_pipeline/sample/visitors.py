@@ -71,9 +71,7 @@ def campaign_share(day: int) -> float:
     return _CAMPAIGN_SHARES[_weekday(day)]
 
 
-def plan_visits(
-    chance: Random, visitors: int, first_day: int, days: int
-) -> list[list[PlannedVisit]]:
+def plan_visits(chance: Random, visitors: int, first_day: int, days: int) -> list[list[PlannedVisit]]:
     """For each day its visits by start: of so many people, and of the bots that any shop has."""
     plan: list[list[PlannedVisit]] = [[] for _ in range(days)]
     day_odds = Odds({day: _WEEKDAYS[_weekday(first_day + day)] for day in range(days)})

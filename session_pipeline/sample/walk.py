@@ -198,9 +198,7 @@ class Walk:
         self._time += after
         number = self._visitor.count_event(self._time)
         user_id = self._visitor.user_id
-        self._events.append(
-            Event(number, self._time, name, self._page, user_id, fields, properties, value_cents)
-        )
+        self._events.append(Event(number, self._time, name, self._page, user_id, fields, properties, value_cents))
 
     def _thought(self) -> int:
         """A person's pause: seconds mostly, at times one that nearly ends the session."""

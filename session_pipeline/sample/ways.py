@@ -53,7 +53,7 @@ WAYS: Mapping[str, Mapping[str, Odds[str]]] = {
         "contact": Odds({"send": 45, "cart": 20, LEAVE: 35}),
         "send": Odds({LEAVE: 1}),
         "checkout": Odds({"payment": 68, "cart": 6, "shipping_error": 4, "help": 4, LEAVE: 18}),
-        "shipping_error": Odds({"cart": 40, "shipping_error": 24, "payment": 16, LEAVE: 20}),
+        "shipping_error": Odds({"cart": 45, "shipping_error": 20, "payment": 8, LEAVE: 27}),
         "payment": Odds({"purchase": 68, "payment_error": 4, "cart": 5, LEAVE: 23}),
         "payment_error": Odds({"payment": 45, LEAVE: 55}),
         "purchase": Odds({LEAVE: 80, "look": 8, "account": 12}),
@@ -73,6 +73,6 @@ WAYS: Mapping[str, Mapping[str, Odds[str]]] = {
 
 # Planted: on phones the shipping form rejects what it should take; variant b pays more often.
 DETOURS: Mapping[tuple[str | None, str], Odds[str]] = {
-    ("phone", "checkout"): Odds({"shipping_error": 38, "payment": 42, "cart": 6, LEAVE: 14}),
+    ("phone", "checkout"): Odds({"shipping_error": 42, "payment": 36, "cart": 6, LEAVE: 16}),
     ("b", "payment"): Odds({"purchase": 78, "payment_error": 4, "cart": 4, LEAVE: 14}),
 }

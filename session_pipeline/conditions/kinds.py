@@ -1,0 +1,78 @@
+"""What kind of value an expression gives, as DuckDB sees it: text, number, truth or time.
+
+Knows a tree over typed columns. Does not know what is allowed in one.
+"""
+
+from collections.abc import Mapping
+
+import duckdb
+from sqlglot import exp
+
+from session_pipeline.conditions.probe import complaint, probe
+from session_pipeline.conditions.shape import COMPARISONS, Refused, shown
+
+# Every other type is a number.
+_KINDS: Mapping[str, str | None] = {
+    "VARCHAR": "text",
+    "BOOLEAN": "truth",
+    "DATE": "time",
+    "TIMESTAMP": "time",
+    '"NULL"': None,
+}
+_HINTS: Mapping[str, str] = {
+    "truth": "write a whole comparison on each side of and, or and not",
+    "time": "write a fixed time as timestamp '2024-05-01 00:00:00'",
+    "number": "compare text with 'text' and numbers with numbers; cast(... as decimal(18, 6)) reads a text as a number",
+}
+
+
+def kind_of(root: exp.Paren, columns: Mapping[str, str]) -> str | None:
+    """Let DuckDB bind a tree and compute it over one row of nulls; returns the kind of its value, None for null.
+
+    DuckDB casts in silence where kinds differ: `event_name = 5` reads every name as a number, and fails on the first
+    that is none. So the operands that must be of one kind are compared here.
+
+    Raises:
+        Refused: DuckDB cannot bind it, or operands are of different kinds.
+    """
+    groups = [(node, operands) for node in root.walk() for operands in _alike(node)]
+    typed = [root, *(operand for _, operands in groups for operand in operands)]
+    row = exp.select(*(exp.cast(exp.null(), kind, dialect="duckdb").as_(name) for name, kind in columns.items()))
+    types = (exp.func("typeof", node.copy()) for node in typed)
+    query = exp.select(*types, root.copy()).from_(row.subquery("event"))
+    try:
+        found = probe().execute(query.sql("duckdb")).fetchall()
+    except duckdb.Error as error:
+        raise Refused(f"cannot be computed ({complaint(error)})", _HINTS["number"]) from None
+    type_of = dict(zip(map(id, typed), found[0], strict=False))
+    for node, operands in groups:
+        kinds = {_kind(type_of[id(operand)]) for operand in operands} - {None}
+        if len(kinds) > 1:
+            types_found = dict.fromkeys(type_of[id(operand)] for operand in operands)
+            hint = next(text for kind, text in _HINTS.items() if kind in kinds)
+            raise Refused(f"mixes {' with '.join(types_found)} in {shown(node)}", hint)
+    return _kind(type_of[id(root)])
+
+
+def _alike(node: exp.Expr) -> list[list[exp.Expr]]:
+    """The operands of a node that must be of one kind, in groups."""
+    match node:
+        case exp.And() | exp.Or():
+            return [[node.this, node.expression, exp.true()]]
+        case exp.Not():
+            return [[node.this, exp.true()]]
+        case exp.Is() | exp.Nullif():
+            return [[node.this, node.expression]]
+        case exp.In() | exp.Coalesce():
+            return [[node.this, *node.expressions]]
+        case exp.Between():
+            return [[node.this, node.args["low"], node.args["high"]]]
+        case exp.Case():
+            branches = node.args["ifs"]
+            results = [branch.args["true"] for branch in branches] + [node.args.get("default") or exp.null()]
+            return [[node.this or exp.true(), *(branch.this for branch in branches)], results]
+    return [[node.this, node.expression]] if isinstance(node, COMPARISONS) else []
+
+
+def _kind(type_name: str) -> str | None:
+    return _KINDS.get(type_name, "number")

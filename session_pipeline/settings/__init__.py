@@ -1,0 +1,36 @@
+"""What can be tuned: `settings.toml` of a data folder over the packaged defaults; refuses nonsense.
+
+The packaged defaults are settings_template.toml itself, the file that `init` writes: there is no second list of them.
+"""
+
+from session_pipeline.settings.load import load_settings, parse_settings, settings_template
+from session_pipeline.settings.model import (
+    SESSION_BREAKDOWNS,
+    ActionSettings,
+    ExclusionSettings,
+    FoldSettings,
+    FunnelSettings,
+    GoalSettings,
+    OutcomeSettings,
+    SessionSettings,
+    Settings,
+    SourceSettings,
+    StepSettings,
+)
+
+__all__ = [
+    "SESSION_BREAKDOWNS",
+    "ActionSettings",
+    "ExclusionSettings",
+    "FoldSettings",
+    "FunnelSettings",
+    "GoalSettings",
+    "OutcomeSettings",
+    "SessionSettings",
+    "Settings",
+    "SourceSettings",
+    "StepSettings",
+    "load_settings",
+    "parse_settings",
+    "settings_template",
+]

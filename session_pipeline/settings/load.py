@@ -1,0 +1,118 @@
+"""From settings.toml to `Settings`, or to sentences that say which keys cannot be used and why.
+
+Knows TOML, and pydantic's errors. Does not know what a setting means.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from session_pipeline.errors import SettingsError, SettingsFileError
+from session_pipeline.settings.model import Settings
+from session_pipeline.settings.values import closest, shown
+
+# What to write instead, by pydantic's type of error.
+_HINTS: Mapping[str, str] = {
+    "int_type": "write a whole number",
+    "float_type": "write a number",
+    "finite_number": "write a finite number",
+    "string_type": "write a text in quotes",
+    "bool_type": "write true or false",
+    "date_type": "write a date without quotes, as 2024-05-31",
+    "tuple_type": "write a list, as [ ... ]",
+    "dict_type": "write a table, as [name] and its keys below",
+    "model_type": "write a table, as [name] and its keys below",
+    "greater_than_equal": "write at least {ge}",
+    "less_than_equal": "write at most {le}",
+    "too_short": "write at least {min_length}",
+    "literal_error": "write {expected}: nothing else exists yet",
+}
+
+
+def load_settings(data_folder: Path) -> Settings:
+    """The settings of a data folder.
+
+    Raises:
+        SettingsError: There are none, or they cannot be used.
+    """
+    path = data_folder / "settings.toml"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        hint = f"make a data folder with `session-pipeline init {data_folder}`"
+        raise SettingsError(str(path), "does not exist", hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(str(path), f"cannot be read ({error})", "make it a text file in UTF-8") from None
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, file: str = "settings.toml") -> Settings:
+    """The settings that a file's text gives over the packaged defaults.
+
+    A section is laid over the packaged one key by key. A list ([[outcomes]], [[goals]], [[funnels]], ...), [dimensions]
+    and [sources] replace the packaged ones whole.
+
+    Args:
+        text: TOML.
+        file: Its name, for errors.
+
+    Raises:
+        SettingsError: It is no TOML.
+        SettingsFileError: It has settings that cannot be used; all of them are named.
+    """
+    own = _read(text, file)
+    merged = {key: _overlaid(key, value, own) for key, value in _packaged().items()} | {
+        key: value for key, value in own.items() if key not in _packaged()
+    }
+    dimensions = merged["dimensions"]
+    known = tuple(dimensions) if isinstance(dimensions, dict) else ()
+    try:
+        return Settings.model_validate(merged, context={"dimensions": known})
+    except ValidationError as error:
+        raise SettingsFileError(file, [_explained(details) for details in error.errors()]) from None
+
+
+def settings_template() -> str:
+    """The commented settings that `init` writes: every key that has a default, with it."""
+    return files("session_pipeline").joinpath("settings_template.toml").read_text(encoding="utf-8")
+
+
+@cache
+def _packaged() -> Mapping[str, Any]:
+    return {"sources": {}} | tomllib.loads(settings_template())
+
+
+def _read(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(file, f"is no TOML: {error}", "mend that line; texts are quoted, true is small") from None
+    except RecursionError:
+        raise SettingsError(file, "is no TOML that can be read", "nest lists less deeply") from None
+
+
+def _overlaid(key: str, packaged: Any, own: Mapping[str, Any]) -> Any:
+    value = own.get(key, packaged)
+    is_section = _model_in(Settings.model_fields[key].annotation) and not get_args(
+        Settings.model_fields[key].annotation
+    )
+    return packaged | value if is_section and isinstance(value, dict) else value
+
+
+def _explained(details: ErrorDetails) -> SettingsError:
+    location = details["loc"]
+    key, context = _path(location), details.get("ctx", {})
+    if details["type"] == "refused":
+        return SettingsError(key, context["problem"], context["hint"])
+    if details["type"] == "missing":
+        return SettingsError(key, "is missing", "add it")
+    if details["type"] == "extra_forbidden":
+        return SettingsError(key, "is no setting", closest(_plain(location), _known_keys()))
+    hint = _HINTS[details["type"]].format(**context) if details["type"] in _HINTS else details["msg"]
+    return SettingsError(key, f"is {shown(details['input'])}", hint)

@@ -1,0 +1,263 @@
+"""The settings, resolved: what there is, and what each may be. Meanings are in settings_template.toml.
+
+Sections have no defaults of their own, since the template gives them; entries of lists have. Knows settings one by one
+and together. Does not know files.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from operator import attrgetter
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from session_pipeline.settings.values import (
+    Character,
+    ClockTime,
+    Constant,
+    DeliveredColumn,
+    EventCondition,
+    EventNumber,
+    EventScalar,
+    FoldPattern,
+    Label,
+    Listed,
+    MemorySize,
+    Name,
+    QueryParameter,
+    Replacement,
+    SessionCondition,
+    Site,
+    SourceName,
+    TimeZone,
+    closest,
+    distinct,
+    refusal,
+)
+
+SessionBreakdown = Literal[
+    "channel", "device", "browser", "os", "landing_page", "utm_source", "utm_medium", "utm_campaign"
+]
+SESSION_BREAKDOWNS: tuple[str, ...] = SessionBreakdown.__args__  # type: ignore[attr-defined]
+
+DAY_SECONDS = 86_400
+LONGEST_VISITOR_WINDOW_DAYS = 30
+USUAL_VISITOR_WINDOW_DAYS = 7
+
+
+class Section(BaseModel):
+    """A table of the settings file: no unknown key, no value of another type than it should have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class SessionSettings(Section):
+    """When a session ends, and when it counts as engaged."""
+
+    inactivity_minutes: int = Field(ge=1, le=720)
+    max_hours: int = Field(ge=1, le=24)
+    split_at_midnight: bool
+    separator: str
+    split_on_client_session: bool
+    split_on_user: bool
+    split_on_campaign: bool
+    engaged_seconds: int = Field(ge=1, le=DAY_SECONDS)
+    engaged_page_views: int = Field(ge=1, le=1000)
+    engaged_gap_seconds: int = Field(ge=1, le=DAY_SECONDS)
+    passive_events: Annotated[tuple[Label, ...], Listed]
+
+    @field_validator("max_hours")
+    @classmethod
+    def _holds_a_gap(cls, hours: int, info: ValidationInfo) -> int:
+        if hours * 60 < info.data.get("inactivity_minutes", 0):
+            raise refusal(f"is {hours}, which is shorter than inactivity_minutes", "make it the longer of the two")
+        return hours
+
+
+class FoldSettings(Section):
+    """A part of a page path that is replaced, so that pages of one kind are one action."""
+
+    pattern: FoldPattern
+    replacement: Replacement
+
+
+class ActionSettings(Section):
+    """What events are called in paths."""
+
+    fold: Annotated[tuple[FoldSettings, ...], Listed]
+    ignored_events: Annotated[tuple[Label, ...], Listed]
+
+
+class OutcomeSettings(Section):
+    """A way a session can end."""
+
+    name: Name
+    where: EventCondition | None = None
+    where_session: SessionCondition | None = None
+    value: EventNumber | None = None
+    is_conversion: bool = False
+
+    @field_validator("name")
+    @classmethod
+    def _is_not_packaged(cls, name: str) -> str:
+        if name in ("engaged", "bounce"):
+            raise refusal(f"is {name!r}", "choose another: engaged and bounce always come last, by themselves")
+        return name
+
+    @model_validator(mode="after")
+    def _has_one_condition(self) -> "OutcomeSettings":
+        if (self.where is None) == (self.where_session is None):
+            raise refusal("needs one condition", "write either where or where_session")
+        if self.where is None and self.value is not None:
+            raise refusal("has a value without where", "write where: value is summed over the events that meet it")
+        return self
+
+
+class GoalSettings(Section):
+    """Something a session can reach, whatever else it reaches."""
+
+    name: Name
+    where: EventCondition
+    value: EventNumber | None = None
+
+
+class StepSettings(Section):
+    """A step of a funnel."""
+
+    name: Label
+    where: EventCondition
+
+
+class ExclusionSettings(Section):
+    """What takes an attempt out of a funnel when it happens between two steps, numbered from 1."""
+
+    where: EventCondition
+    after_step: int = Field(1, ge=1)
+    before_step: int
+
+
+class FunnelSettings(Section):
+    """Steps on the way to something."""
+
+    name: Label
+    grain: Literal["session", "visitor"] = "session"
+    mode: Literal["ordered"] = "ordered"
+    window_seconds: int | None = Field(None, ge=1, validate_default=True)
+    breakdown: str | None = None
+    steps: Annotated[tuple[StepSettings, ...], Listed, Field(min_length=2), distinct("steps", attrgetter("name"))]
+    exclusions: Annotated[tuple[ExclusionSettings, ...], Listed] = ()
+
+    @field_validator("window_seconds")
+    @classmethod
+    def _has_a_first_day(cls, seconds: int | None, info: ValidationInfo) -> int | None:
+        if info.data.get("grain") != "visitor":
+            return seconds
+        if seconds is not None and seconds > LONGEST_VISITOR_WINDOW_DAYS * DAY_SECONDS:
+            most = LONGEST_VISITOR_WINDOW_DAYS * DAY_SECONDS
+            raise refusal(f"is {seconds}", f"write at most {most} ({LONGEST_VISITOR_WINDOW_DAYS} days) for visitors")
+        return seconds or USUAL_VISITOR_WINDOW_DAYS * DAY_SECONDS
+
+    @field_validator("breakdown")
+    @classmethod
+    def _is_a_dimension(cls, name: str | None, info: ValidationInfo) -> str | None:
+        known = (*SESSION_BREAKDOWNS, *(info.context or {}).get("dimensions", ()))
+        if name is not None and name not in known:
+            raise refusal(f"is {name!r}, which is no dimension", closest(name, known))
+        return name
+
+    @field_validator("exclusions", mode="before")
+    @classmethod
+    def _ends_at_the_last_step(cls, entries: Any, info: ValidationInfo) -> Any:
+        if not isinstance(entries, list):
+            return entries
+        last = len(info.data.get("steps", ()))
+        return [{"before_step": last, **entry} if isinstance(entry, dict) else entry for entry in entries]
+
+    @field_validator("exclusions")
+    @classmethod
+    def _lies_between_steps(
+        cls, exclusions: tuple[ExclusionSettings, ...], info: ValidationInfo
+    ) -> tuple[ExclusionSettings, ...]:
+        steps = info.data.get("steps")
+        for number, exclusion in enumerate(exclusions, start=1):
+            if steps is not None and not exclusion.after_step < exclusion.before_step <= len(steps):
+                between = f"after step {exclusion.after_step} and before step {exclusion.before_step}"
+                raise refusal(f"has number {number} {between}", f"name two of the {len(steps)} steps, in their order")
+        return exclusions
+
+
+class BreakdownSettings(Section):
+    """What daily_breakdowns counts by, besides the dimensions of the settings."""
+
+    dimensions: Annotated[tuple[SessionBreakdown, ...], Listed, distinct("dimensions")]
+
+
+class SourceSettings(Section):
+    """How the files of a folder under raw/ are read."""
+
+    format: Literal["jsonl", "csv", "tsv"] | None = None
+    site: Site = "main"
+    columns: Mapping[DeliveredColumn, Label] = Field(default_factory=dict)
+    constants: Mapping[DeliveredColumn, Constant] = Field(default_factory=dict)
+    timezone: TimeZone = "UTC"
+    clock_tolerance_minutes: int = Field(60, ge=0, le=525_600)
+    expected_by: ClockTime | None = None
+    delimiter: Character | None = None
+
+    @model_validator(mode="after")
+    def _takes_each_column_once(self) -> "SourceSettings":
+        if both := sorted(self.columns.keys() & self.constants.keys()):
+            raise refusal(f"gives {both[0]} in columns and in constants", "leave one of them out")
+        return self
+
+
+class PrivacySettings(Section):
+    """What of the delivered is not stored."""
+
+    keep_query_parameters: Annotated[tuple[QueryParameter, ...], Listed]
+    drop_properties: Annotated[tuple[Label, ...], Listed]
+
+
+class ResourceSettings(Section):
+    """What a run may take; changes no row."""
+
+    memory_limit: MemorySize
+    threads: int = Field(ge=0, le=1024)
+
+
+class PublishSettings(Section):
+    """How results are published; changes no row."""
+
+    native_limit_gb: float = Field(ge=0)
+
+
+class Settings(Section):
+    """All settings of a data folder, with the packaged defaults where it says nothing."""
+
+    timezone: TimeZone
+    start_date: date = Field(ge=date(1970, 1, 1), le=date(2100, 12, 31))
+    include_today: bool
+    daily_at: ClockTime
+    max_rebuild_days: int = Field(ge=1)
+    sessions: SessionSettings
+    actions: ActionSettings
+    outcomes: Annotated[tuple[OutcomeSettings, ...], Listed, distinct("outcomes", attrgetter("name"))]
+    goals: Annotated[tuple[GoalSettings, ...], Listed, distinct("goals", attrgetter("name"))]
+    funnels: Annotated[tuple[FunnelSettings, ...], Listed, distinct("funnels", attrgetter("name"))]
+    dimensions: Mapping[Name, EventScalar]
+    breakdowns: BreakdownSettings
+    sources: Mapping[SourceName, SourceSettings]
+    privacy: PrivacySettings
+    resources: ResourceSettings
+    publish: PublishSettings
+
+    @field_validator("dimensions")
+    @classmethod
+    def _has_own_names(cls, dimensions: Mapping[str, str]) -> Mapping[str, str]:
+        if taken := sorted(dimensions.keys() & set(SESSION_BREAKDOWNS)):
+            raise refusal(f"has {taken[0]}, which sessions have already", "choose another name")
+        return dimensions
+
+    def source(self, name: str) -> SourceSettings:
+        """How the files under raw/<name> are read; with the defaults when the settings do not name it."""
+        return self.sources.get(name, SourceSettings())

@@ -1,0 +1,148 @@
+"""Kinds of values that settings hold, each refused with what is wrong and what to write instead.
+
+Knows single values. Does not know which setting holds them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from session_pipeline.conditions import parse_condition, parse_number, parse_scalar
+from session_pipeline.conditions.patterns import pattern_problem
+from session_pipeline.contracts import DELIVERED_COLUMNS, EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.days import zone
+from session_pipeline.errors import SettingsError
+
+Parser = Callable[..., object]
+
+
+def refusal(problem: str, hint: str) -> PydanticCustomError:
+    """An error for a validator to raise: the problem continues a sentence that begins with the key."""
+    return PydanticCustomError("refused", "{problem}; {hint}", {"problem": problem, "hint": hint})
+
+
+def shown(value: object) -> str:
+    """A value as the settings file has it, short enough for a sentence."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Which of the known names was probably meant; else all of them."""
+    names = tuple(known)
+    match = get_close_matches(name, names, n=1)
+    return f"did you mean {match[0]}?" if match else f"write one of {', '.join(names)}"
+
+
+def distinct(what: str, name_of: Callable[[Any], str] = str) -> AfterValidator:
+    """No two entries of a list have one name."""
+
+    def check(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        name, count = Counter(map(name_of, entries)).most_common(1)[0] if entries else ("", 0)
+        if count > 1:
+            raise refusal(f"has {count} {what} called {name!r}", "give each its own name")
+        return entries
+
+    return AfterValidator(check)
+
+
+def _like(pattern: str, problem: str, hint: str) -> AfterValidator:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise refusal(f"is {shown(text)}, which is no {problem}", hint)
+        return text
+
+    return AfterValidator(check)
+
+
+def _parsed_by(parse: Parser, columns: Mapping[str, str]) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            parse(text, columns, key="")
+        except SettingsError as error:
+            raise refusal(error.problem, error.hint) from None
+        return text
+
+    return AfterValidator(check)
+
+
+def _timezone(name: str) -> str:
+    try:
+        zone(name)
+    except ValueError:
+        match = get_close_matches(name, _zone_names(), n=1)
+        hint = f"did you mean {match[0]}?" if match else "write one as Europe/Berlin or UTC"
+        raise refusal(f"is {shown(name)}, which is no time zone", hint) from None
+    return name
+
+
+@cache
+def _zone_names() -> tuple[str, ...]:
+    return tuple(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+
+
+def _delivered_column(name: str) -> str:
+    if name not in DELIVERED_COLUMNS:
+        raise refusal("is no column that a source can deliver", closest(name, DELIVERED_COLUMNS))
+    return name
+
+
+def _constant(value: object) -> object:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def _fold_pattern(pattern: str) -> str:
+    if problem := pattern_problem(pattern):
+        raise refusal(f"is {shown(pattern)}, which cannot be used", problem)
+    if re.compile(pattern).search("") is not None:
+        raise refusal(f"is {shown(pattern)}, which matches nothing at all", "write one that needs some text")
+    return pattern
+
+
+def _replacement(text: str) -> str:
+    if "\\" in text or "$" in text:
+        raise refusal(f"is {shown(text)}", "write it without backslash and $: engines read groups in it differently")
+    return text
+
+
+def _character(text: str) -> str:
+    if len(text) != 1 or text in '"\r\n':
+        raise refusal(f"is {shown(text)}, which separates nothing", "write one character, as ';'")
+    return text
+
+
+Name = Annotated[str, _like(r"[a-z][a-z0-9_]{0,62}", "name", "write small letters, digits and _, as add_to_cart")]
+Label = Annotated[str, _like(r"[^\x00-\x1f]{1,100}", "label", "write 1 to 100 characters on one line")]
+Site = Annotated[str, _like(r"[A-Za-z0-9._-]{1,100}", "site", "write letters, digits, ., _ and -, as shop.example")]
+SourceName = Annotated[str, _like(r"[A-Za-z0-9_-]{1,100}", "source", "name it as its folder: letters, digits, _ and -")]
+ClockTime = Annotated[str, _like(r"([01]\d|2[0-3]):[0-5]\d", "time of day", "write hours and minutes, as 03:00")]
+MemorySize = Annotated[str, _like(r"[1-9]\d*(\.\d+)?\s?[KMGT]i?B", "size of memory", "write it as 4GB or 512MB")]
+QueryParameter = Annotated[str, _like(r"[^\s*=&]+\*?", "query parameter", "write its name, or its beginning and *")]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
+Character = Annotated[str, AfterValidator(_character)]
+DeliveredColumn = Annotated[str, AfterValidator(_delivered_column)]
+Constant = Annotated[str, BeforeValidator(_constant)]
+FoldPattern = Annotated[str, AfterValidator(_fold_pattern)]
+Replacement = Annotated[str, AfterValidator(_replacement)]
+EventCondition = Annotated[str, _parsed_by(parse_condition, EVENT_CONDITION_COLUMNS)]
+SessionCondition = Annotated[str, _parsed_by(parse_condition, SESSION_CONDITION_COLUMNS)]
+EventNumber = Annotated[str, _parsed_by(parse_number, EVENT_CONDITION_COLUMNS)]
+EventScalar = Annotated[str, _parsed_by(parse_scalar, EVENT_CONDITION_COLUMNS)]
+# TOML has lists, settings have tuples.
+Listed = Field(strict=False)

@@ -1,0 +1,229 @@
+import re
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import pytest
+
+from session_pipeline.channels import channel_tables, channels, click_id_types, rules_fingerprint
+
+MODEL = files("session_pipeline").joinpath("models/session_channels.sql").read_text(encoding="utf-8")
+COLUMNS = ("utm_source", "utm_medium", "utm_campaign", "click_id_type", "referrer_host", "page_host")
+PAGE = "www.shop.example"
+
+
+def channels_of(*landings: dict[str, str | None]) -> list[str]:
+    """Run the model; a landing names what it has, its page is on PAGE unless it says otherwise."""
+    with duckdb.connect() as connection:
+        for name, table in channel_tables().items():
+            connection.register(name, table)
+        columns = ", ".join(f"{column} varchar" for column in COLUMNS)
+        connection.execute(f"create table landings (session_id varchar, {columns})")
+        connection.executemany(
+            "insert into landings values (?, ?, ?, ?, ?, ?, ?)",
+            [
+                [f"{number:03}", *({"page_host": PAGE, **landing}.get(column) for column in COLUMNS)]
+                for number, landing in enumerate(landings)
+            ],
+        )
+        rows = connection.execute(f"{MODEL} order by session_id").fetchall()
+    assert [session_id for session_id, _ in rows] == [f"{number:03}" for number in range(len(landings))]
+    return [channel for _, channel in rows]
+
+
+def channel_of(**landing: str | None) -> str:
+    (channel,) = channels_of(landing)
+    return channel
+
+
+@pytest.mark.parametrize(
+    ("referrer_host", "channel"),
+    [
+        (None, "direct"),
+        ("www.google.com", "organic_search"),
+        ("www.google.de", "organic_search"),
+        ("www.google.co.uk", "organic_search"),
+        ("google.com.br", "organic_search"),
+        ("com.google.android.googlequicksearchbox", "organic_search"),
+        ("www.bing.com", "organic_search"),
+        ("duckduckgo.com", "organic_search"),
+        ("de.search.yahoo.com", "organic_search"),
+        ("search.yahoo.co.jp", "organic_search"),
+        ("yandex.ru", "organic_search"),
+        ("m.baidu.com", "organic_search"),
+        ("l.facebook.com", "organic_social"),
+        ("lm.facebook.com", "organic_social"),
+        ("l.instagram.com", "organic_social"),
+        ("t.co", "organic_social"),
+        ("www.linkedin.com", "organic_social"),
+        ("com.linkedin.android", "organic_social"),
+        ("out.reddit.com", "organic_social"),
+        ("www.pinterest.co.uk", "organic_social"),
+        ("tieba.baidu.com", "organic_social"),
+        ("m.youtube.com", "organic_video"),
+        ("youtu.be", "organic_video"),
+        ("www.amazon.de", "organic_shopping"),
+        ("shopping.google.com", "organic_shopping"),
+        ("mail.google.com", "email"),
+        ("com.google.android.gm", "email"),
+        ("mail.yahoo.co.jp", "email"),
+        ("outlook.live.com", "email"),
+        ("chatgpt.com", "ai_assistant"),
+        ("www.perplexity.ai", "ai_assistant"),
+        ("gemini.google.com", "ai_assistant"),
+        ("copilot.microsoft.com", "ai_assistant"),
+        ("docs.google.com", "referral"),
+        ("console.aws.amazon.com", "referral"),
+        ("notgoogle.com", "referral"),
+        ("google.com.evil.example", "referral"),
+        ("google.xyz", "referral"),
+        ("xn--bcher-kva.example", "referral"),
+        ("198.51.100.7", "referral"),
+    ],
+)
+def test_a_referrer_alone_says_where_the_visit_came_from(referrer_host: str | None, channel: str) -> None:
+    assert channel_of(referrer_host=referrer_host) == channel
+
+
+@pytest.mark.parametrize(
+    ("referrer_host", "page_host", "channel"),
+    [
+        ("www.shop.example", "www.shop.example", "direct"),
+        ("blog.shop.example", "www.shop.example", "direct"),
+        ("shop.example", "www.shop.example", "direct"),
+        ("blog.shop.co.uk", "www.shop.co.uk", "direct"),
+        ("localhost", "localhost", "direct"),
+        ("10.0.0.1", "10.0.0.1", "direct"),
+        ("www.google.com", "shopping.google.com", "direct"),
+        ("other.co.uk", "shop.co.uk", "referral"),
+        ("other.com.au", "www.shop.com.au", "referral"),
+        ("10.0.0.1", "192.168.0.1", "referral"),
+        ("other.example", None, "referral"),
+    ],
+)
+def test_a_referrer_under_the_same_domain_is_none(referrer_host: str, page_host: str | None, channel: str) -> None:
+    assert channel_of(referrer_host=referrer_host, page_host=page_host) == channel
+
+
+@pytest.mark.parametrize(
+    ("source", "medium", "campaign", "channel"),
+    [
+        ("google", "cpc", "brand", "paid_search"),
+        ("Google", " CPC ", None, "paid_search"),
+        ("bing", "ppc", None, "paid_search"),
+        ("google", "organic", None, "organic_search"),
+        ("google", None, None, "organic_search"),
+        ("facebook", "paid_social", None, "paid_social"),
+        ("ig", "cpm", None, "paid_social"),
+        ("instagram", "social", None, "organic_social"),
+        ("somewhere", "social-media", None, "organic_social"),
+        ("youtube", "cpv", None, "paid_video"),
+        ("youtube", "paid", None, "paid_video"),
+        ("amazon", "cpc", None, "paid_shopping"),
+        ("google", "cpc", "spring-shopping", "paid_shopping"),
+        ("newsletter", "email", "eshop", "organic_shopping"),
+        ("newsletter", "email", "workshop", "email"),
+        ("google", "cpc", "Cross-network", "cross_network"),
+        ("adnetwork", "display", None, "display"),
+        ("adnetwork", "cpm", None, "display"),
+        ("adnetwork", "banner", None, "display"),
+        ("adnetwork", "cpc", None, "paid_other"),
+        ("adnetwork", "retargeting", None, "paid_other"),
+        ("newsletter", "email", None, "email"),
+        ("email", None, None, "email"),
+        ("partner", "affiliate", None, "affiliates"),
+        ("partner", "referral", None, "referral"),
+        ("podcast", "audio", None, "audio"),
+        ("sms", None, None, "sms"),
+        ("crm", "sms", None, "sms"),
+        ("firebase", None, None, "mobile_push_notifications"),
+        ("crm", "web-push", None, "mobile_push_notifications"),
+        ("chatgpt.com", None, None, "ai_assistant"),
+        ("claude.ai", "ai-assistant", None, "ai_assistant"),
+        ("partner", None, None, "unassigned"),
+        ("partner", "flyer", "spring", "unassigned"),
+        (None, "cpc", None, "paid_other"),
+        (None, "email", None, "email"),
+        (None, None, "spring", "unassigned"),
+        ("(direct)", "(none)", "(not set)", "direct"),
+        ("", " ", "", "direct"),
+    ],
+)
+def test_utm_tags_follow_the_default_channel_group(
+    source: str | None, medium: str | None, campaign: str | None, channel: str
+) -> None:
+    assert channel_of(utm_source=source, utm_medium=medium, utm_campaign=campaign) == channel
+
+
+def test_utm_tags_go_before_the_referrer() -> None:
+    assert channel_of(utm_source="newsletter", utm_medium="email", referrer_host="www.google.com") == "email"
+    assert channel_of(utm_source="partner", referrer_host="www.google.com") == "unassigned"
+    assert channel_of(utm_medium="cpc", referrer_host="www.google.com") == "paid_search"
+
+
+@pytest.mark.parametrize(
+    ("landing", "channel"),
+    [
+        ({"click_id_type": "gclid"}, "paid_search"),
+        ({"click_id_type": "gclid", "referrer_host": "www.google.com"}, "paid_search"),
+        ({"click_id_type": "gclid", "referrer_host": "news.example"}, "paid_search"),
+        ({"click_id_type": "gclid", "referrer_host": "www.youtube.com"}, "paid_video"),
+        ({"click_id_type": "msclkid", "utm_source": "bing", "utm_medium": "Brand 2026"}, "paid_search"),
+        ({"click_id_type": "gclid", "utm_source": "newsletter", "utm_medium": "email"}, "email"),
+        ({"click_id_type": "fbclid", "utm_source": "newsletter", "utm_medium": "email"}, "email"),
+        ({"click_id_type": "gclid", "utm_source": "partner"}, "paid_other"),
+        ({"click_id_type": "dclid"}, "display"),
+        ({"click_id_type": "ttclid"}, "paid_social"),
+        ({"click_id_type": "fbclid"}, "organic_social"),
+        ({"click_id_type": "fbclid", "utm_source": "fb", "utm_medium": "paid"}, "paid_social"),
+        ({"click_id_type": "unheard_of"}, "direct"),
+    ],
+)
+def test_a_click_id_speaks_where_nothing_else_is_known(landing: dict[str, str | None], channel: str) -> None:
+    assert channel_of(**landing) == channel
+
+
+def test_many_landings_keep_one_row_each() -> None:
+    assert channels_of(
+        {"referrer_host": "www.google.de"},
+        {"referrer_host": "www.google.de"},
+        {"utm_source": "google", "utm_medium": "cpc"},
+        {},
+    ) == ["organic_search", "organic_search", "paid_search", "direct"]
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = channel_tables()[name].to_pylist()
+    return entries
+
+
+def test_each_source_and_click_id_is_listed_once() -> None:
+    for name, key in (("channel_sources", "source"), ("channel_click_ids", "click_id_type")):
+        entries = [row[key] for row in rows(name)]
+        assert len(entries) == len(set(entries)), name
+        assert all(entry == entry.lower().strip() for entry in entries), name
+
+
+def test_hosts_on_the_list_are_of_a_form_that_the_model_looks_up() -> None:
+    hosts = [row["source"] for row in rows("channel_sources") if "." in row["source"]]
+    assert [host for host in hosts if not re.fullmatch(r"([a-z0-9-]+\.){1,3}[a-z]+|([a-z0-9-]+\.){1,2}\*", host)] == []
+
+
+def test_every_combination_of_classes_has_one_channel() -> None:
+    decisions = rows("channel_rules")
+    combinations = {(row["source_class"], row["medium_class"], row["campaign_class"]) for row in decisions}
+    assert len(combinations) == len(decisions)
+    for name, column in (
+        ("channel_sources", "source_class"),
+        ("channel_mediums", "medium_class"),
+        ("channel_click_ids", "source_class"),
+        ("channel_click_ids", "medium_class"),
+    ):
+        assert {row[column] for row in rows(name)} - {None} <= {row[column] for row in decisions}
+    assert set(channels()) == {row["channel"] for row in decisions}, "a rule that never decides"
+
+
+def test_what_other_modules_read() -> None:
+    assert {"gclid", "fbclid", "msclkid"} <= set(click_id_types())
+    assert channels()[0] == "direct"
+    assert rules_fingerprint() == rules_fingerprint()

@@ -1,0 +1,170 @@
+import duckdb
+import pytest
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
+
+from session_pipeline.contracts import TABLES
+from session_pipeline.user_agents import classify, lists_fingerprint, user_agent_id
+
+WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+BLINK = "AppleWebKit/537.36 (KHTML, like Gecko)"
+CHROME = f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {BLINK} Chrome/121.0.0.0 Safari/537.36"
+
+
+def classified(user_agent: str) -> dict[str, object]:
+    rows: list[dict[str, object]] = classify([user_agent]).to_pylist()
+    assert len(rows) == 1
+    return rows[0]
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "device", "os", "browser"),
+    [
+        (CHROME, "desktop", "Windows", "Chrome"),
+        (f"{CHROME} Edg/121.0.0.0", "desktop", "Windows", "Edge"),
+        (
+            f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} Version/17.3 Safari/605.1.15",
+            "desktop",
+            "Mac OS X",
+            "Safari",
+        ),
+        (
+            "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:122.0) Gecko/20100101 Firefox/122.0",
+            "desktop",
+            "Ubuntu",
+            "Firefox",
+        ),
+        (
+            f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {BLINK} Chrome/121.0.0.0 Safari/537.36",  # codespell:ignore cros
+            "desktop",
+            "Chrome OS",
+            "Chrome",
+        ),
+        ("Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0; Tablet PC 2.0)", "desktop", "Windows", "IE"),
+        (
+            f"Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) {WEBKIT} Version/17.4 Mobile/15E148 Safari/604.1",
+            "mobile",
+            "iOS",
+            "Mobile Safari",
+        ),
+        (
+            f"Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) {WEBKIT} Mobile/15E148 [FBAN/FBIOS;FBAV/450.0]",
+            "mobile",
+            "iOS",
+            "Facebook",
+        ),
+        (
+            f"Mozilla/5.0 (Linux; Android 10; K) {BLINK} Chrome/121.0.0.0 Mobile Safari/537.36",
+            "mobile",
+            "Android",
+            "Chrome Mobile",
+        ),
+        ("Dalvik/2.1.0 (Linux; U; Android 13; SM-S908B Build/TP1A.220624.014)", "mobile", "Android", "Android"),
+        ("Opera/9.80 (J2ME/MIDP; Opera Mini/7.1.32052/29.3709; U; en) Presto/2.8.119", "mobile", "Other", "Opera Mini"),
+        ("MyShop/4.2 CFNetwork/1474 Darwin/23.0.0", "mobile", "iOS", "MyShop"),
+        (
+            f"Mozilla/5.0 (iPad; CPU OS 12_5_7 like Mac OS X) {WEBKIT} Version/12.1.2 Mobile/15E148 Safari/604.1",
+            "tablet",
+            "iOS",
+            "Mobile Safari",
+        ),
+        (
+            f"Mozilla/5.0 (Linux; Android 12; SM-T970) {BLINK} Chrome/121.0.0.0 Safari/537.36",
+            "tablet",
+            "Android",
+            "Chrome",
+        ),
+        ("Mozilla/5.0 (Android 13; Tablet; rv:109.0) Gecko/121.0 Firefox/121.0", "tablet", "Android", "Firefox Mobile"),
+        (f"Mozilla/5.0 (Web0S; Linux/SmartTV) {BLINK} Chrome/79.0.3945.79 Safari/537.36", "tv", "Web0S", "Chrome"),
+        (
+            f"Mozilla/5.0 (Linux; Android 9; BRAVIA 4K UR2) {BLINK} Chrome/88.0.4324.152 Safari/537.36",
+            "tv",
+            "Android",
+            "Chrome",
+        ),
+        ("AppleTV11,1/11.1", "tv", "ATV OS X", "Other"),
+        ("NCSA_Mosaic/2.0 (Windows 3.1)", "desktop", "Windows", "NCSA Mosaic"),
+        ("something of our own", "other", "Other", "Other"),
+    ],
+)
+def test_people_are_known_by_device_system_and_browser(user_agent: str, device: str, os: str, browser: str) -> None:
+    row = classified(user_agent)
+    assert (row["device"], row["os"], row["browser"]) == (device, os, browser)
+    assert (row["is_bot"], row["bot_reason"]) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "reason"),
+    [
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "crawler list: Googlebot"),
+        (
+            f"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X) {BLINK} Chrome/121.0.6167.139 Mobile Safari/537.36 "
+            "(compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+            "crawler list: Googlebot",
+        ),
+        ("Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)", "crawler list: bingbot"),
+        ("AdsBot-Google (+http://www.google.com/adsbot.html)", "crawler list: AdsBot-Google"),
+        (f"Mozilla/5.0 {BLINK}; compatible; GPTBot/1.2; +https://openai.com/gptbot", "crawler list: GPTBot"),
+        (
+            "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+            "crawler list: facebookexternalhit",
+        ),
+        (
+            f"Mozilla/5.0 (X11; Linux x86_64) {BLINK} HeadlessChrome/120.0.6099.28 Safari/537.36",
+            "crawler list: HeadlessChrome",
+        ),
+        ("curl/8.4.0", "crawler list: curl"),
+        ("python-requests/2.31.0", "crawler list: python-requests"),
+        ("okhttp/4.9.3", "crawler list: okhttp"),
+        ("UptimeRobot/2.0; http://www.uptimerobot.com/", "crawler list: UptimeRobot"),
+        ("AcmeShopBot/0.1", "parser rules: AcmeShopBot"),
+        ("Java/17.0.1", "parser rules: Java"),
+    ],
+)
+def test_programs_are_bots_and_the_reason_says_who(user_agent: str, reason: str) -> None:
+    row = classified(user_agent)
+    assert (row["is_bot"], row["bot_reason"]) == (True, reason)
+
+
+def test_every_example_on_the_crawler_list_is_a_bot() -> None:
+    examples = [example for entry in CRAWLER_USER_AGENTS_DATA for example in entry["instances"]]
+    assert len(examples) > 2_000
+    assert all(row["is_bot"] for row in classify(examples).to_pylist())
+
+
+def test_a_phone_called_cubot_is_no_bot() -> None:
+    cubot = f"Mozilla/5.0 (Linux; Android 9; CUBOT_P30) {BLINK} Chrome/96.0.4664.45 Mobile Safari/537.36"
+    assert classified(cubot)["is_bot"] is False
+
+
+def test_no_user_agent_has_no_row() -> None:
+    assert classify([None, "", "-", "  ", " - "]).num_rows == 0
+
+
+def test_rows_are_distinct_in_order_and_follow_the_contract() -> None:
+    agents = ["curl/8.4.0", CHROME, "Wget/1.21.3", CHROME]
+    table = classify(agents)
+    ids = table["user_agent_id"].to_pylist()
+    assert len(ids) == 3
+    assert ids == sorted(ids)
+    assert table.schema == TABLES["user_agents"].schema
+    assert table.equals(classify(reversed(agents)))
+
+
+@pytest.mark.parametrize("user_agent", ["curl/8.4.0", " spaces kept ", "Ünïcödé ☃ 浏览器"])
+def test_the_id_is_the_md5_of_the_engines(user_agent: str) -> None:
+    (expected,) = duckdb.execute("select md5(?)", [user_agent]).fetchone() or ()
+    assert user_agent_id(user_agent) == expected
+
+
+def test_a_hostile_length_costs_nothing_and_is_looked_at_from_the_front() -> None:
+    long = CHROME + " a(b;c/1" * 130_000
+    hidden = long + " Googlebot/2.1"
+    rows = {row["user_agent"]: row for row in classify([long, hidden, "(" * 1_000_000]).to_pylist()}
+    assert rows[long]["browser"] == "Chrome"
+    assert rows[hidden]["is_bot"] is False
+    assert len(rows) == 3
+
+
+def test_the_fingerprint_is_stable_within_one_installation() -> None:
+    assert lists_fingerprint() == lists_fingerprint()
+    assert len(lists_fingerprint()) == 64
