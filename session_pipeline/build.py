@@ -10,6 +10,8 @@ from datetime import date
 from pathlib import Path
 from time import perf_counter
 
+import pyarrow as pa
+
 from session_pipeline.catalog import Key, Partition
 from session_pipeline.contracts import table
 from session_pipeline.engines.duckdb import DuckDBEngine
@@ -49,6 +51,8 @@ class Builder:
         self._engine = engine
         self._run_id = run_id
         self._reread = reread
+        self._relations: dict[str, str] = {}
+        self._lists: dict[str, pa.Table] = {}
 
     def build(self, step: Step, day: date | None, *, force: bool = False) -> Built:
         """Build a step's tables of a day if they are stale, looking at the fingerprint just now.
@@ -111,9 +115,13 @@ class Builder:
                 paths = [self.store.path_of(item) for item in partitions if isinstance(item, Partition)]
                 job.add_input(table(name), paths)
             for name, make in step.lists.items():
-                job.add_rows(name, make(settings))
+                if name not in self._lists:
+                    self._lists[name] = make(settings)
+                job.add_rows(name, self._lists[name])
             for name, relation in step.relations.items():
-                job.add_relation(name, relation(settings))
+                if name not in self._relations:
+                    self._relations[name] = relation(settings)
+                job.add_relation(name, self._relations[name])
             if step.rows is not None:
                 for name, rows in step.rows(job, parameters).items():
                     job.add_rows(name, rows)

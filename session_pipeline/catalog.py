@@ -1,7 +1,7 @@
 """What the store holds, in one SQLite file: partitions, delivered files, publications.
 
-Every change is one transaction, so a killed run leaves the state before or the state after. Knows rows and transactions.
-Does not touch a Parquet file, and does not know what is stale.
+Every change is one transaction, so a killed run leaves the state before or the state after. Knows rows and
+transactions. Does not touch a Parquet file, and does not know what is stale.
 """
 
 import json

@@ -31,7 +31,8 @@ class SettingsFileError(SettingsError):
 
     def __init__(self, file: str, errors: Sequence[SettingsError]) -> None:
         count = "a setting" if len(errors) == 1 else f"{len(errors)} settings"
-        super().__init__(file, f"has {count} that cannot be used", "".join(f"\n  {error}" for error in errors))
+        lines = "\n  ".join(["mend what is named here:", *map(str, errors)])
+        super().__init__(file, f"has {count} that cannot be used", lines)
         self.errors = tuple(errors)
 
 

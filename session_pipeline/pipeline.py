@@ -1,7 +1,7 @@
 """One run over one data folder: ingest, plan, build, publish, as calls.
 
-The command line, Dagster and the tests all go through here, so they cannot disagree. Knows the order of things. Does not
-know who asks, and leaves the work to ingest/, build.py and publish/.
+The command line, Dagster and the tests all go through here, so they cannot disagree. Knows the order of things. Does
+not know who asks, and leaves the work to ingest/, build.py and publish/.
 """
 
 from collections.abc import Callable, Iterator
@@ -48,7 +48,9 @@ def horizon(settings: Settings, until: date | None) -> date:
     if until > today:
         raise WrongUseError(f"--until {until} lies in the future; the last day that can be asked for is {today}")
     if until < settings.start_date:
-        raise WrongUseError(f"--until {until} lies before start_date {settings.start_date}; move start_date in settings.toml")
+        raise WrongUseError(
+            f"--until {until} lies before start_date {settings.start_date}; move start_date in settings.toml"
+        )
     return until
 
 
@@ -108,7 +110,7 @@ class Run:
         return self._builder.recompute(step, day)
 
     def drop_unwanted(self) -> tuple[Key, ...]:
-        """Take out partitions of days that are no longer wanted: another time zone, a later start, a shorter horizon."""
+        """Take out partitions of days that are no longer wanted: another time zone, a later start, an earlier end."""
         unwanted = self.plan().unwanted
         if unwanted:
             self.store.commit([], run_id=self.run_id, drop=unwanted)

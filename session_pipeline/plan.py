@@ -13,14 +13,11 @@ from datetime import date, timedelta
 from enum import Enum
 from functools import cached_property
 
-import pyarrow as pa
-
 from session_pipeline import models
 from session_pipeline.catalog import Key, Partition
 from session_pipeline.contracts import TABLES, table
 from session_pipeline.days import Calendar
 from session_pipeline.engines.duckdb import literal
-from session_pipeline.settings import Settings
 from session_pipeline.steps import DAY_PARAMETERS, STEP_OF_TABLE, STEPS, Frame, Input, Step
 
 QUARTER = timedelta(minutes=15)
@@ -118,10 +115,7 @@ def wanted_days(
         assert day is not None
         quarters[day] = quarters.get(day, 0) | int(partition.counts["quarters"], 16)
     with_events = {
-        local
-        for day, mask in quarters.items()
-        for local in _local_days(day, mask, calendar)
-        if start <= local
+        local for day, mask in quarters.items() for local in _local_days(day, mask, calendar) if start <= local
     }
     waiting = {day: 0 for day in with_events if day > until}
     days = {day for day in with_events if day <= until}

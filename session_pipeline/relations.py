@@ -182,9 +182,7 @@ def _value(expression: str | None, key: str) -> exp.Expression:
     return exp.cast(value, "DECIMAL(18, 6)")
 
 
-def _select(
-    source: str, columns: str, *, where: exp.Expression, value: exp.Expression | None = None
-) -> str:
+def _select(source: str, columns: str, *, where: exp.Expression, value: exp.Expression | None = None) -> str:
     select = parse_one(f"select {columns} from {source}", read="duckdb")
     assert isinstance(select, exp.Select)
     if value is not None:

@@ -85,9 +85,7 @@ class Frame:
             "entry_date": day,
             "day_start": self.calendar.start(day),
             "day_end": self.calendar.end(day),
-            "observed_until": min(
-                self.calendar.end(self.until), self.calendar.end(day) + self.longest_visitor_window
-            ),
+            "observed_until": min(self.calendar.end(self.until), self.calendar.end(day) + self.longest_visitor_window),
             "carried_minutes": CARRIED_MINUTES,
             "inactivity_minutes": sessions.inactivity_minutes,
             "max_microseconds": sessions.max_hours * 3_600_000_000,

@@ -1,7 +1,7 @@
 """Partitions on disk: written whole, never changed, found again, checked.
 
-A file is named by its content's hash and counts only when the catalog names it. Knows folders, Parquet files, the lock and
-the catalog. Does not know what a session is, nor what is stale.
+A file is named by its content's hash and counts only when the catalog names it. Knows folders, Parquet files, the
+lock and the catalog. Does not know what a session is, nor what is stale.
 """
 
 import fcntl
@@ -256,9 +256,7 @@ class Store:
         os.replace(item.path, final)
         return final.relative_to(self.folder).as_posix(), sha256, byte_count
 
-    def _acquire(
-        self, descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None
-    ) -> None:
+    def _acquire(self, descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
         deadline = monotonic() + wait_seconds
         is_told = False
         while True:

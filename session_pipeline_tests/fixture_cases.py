@@ -95,6 +95,8 @@ def why_not_a_session_case(case: Mapping[str, Any]) -> str | None:
 
 def why_not_a_funnel_case(case: Mapping[str, Any]) -> str | None:
     """Why the settings cannot express a case of funnel_cases.json; None if they can."""
+    if len(case["steps"]) < 2:
+        return "it has one step; the settings ask for two or more"
     reason = FUNNEL_MODES_NOT_EXPRESSIBLE.get(case["mode"])
     return reason or FUNNEL_CASES_NOT_EXPRESSIBLE.get(case["id"])
 

@@ -70,7 +70,7 @@ def test_the_lists_name_cases_that_exist() -> None:
     cases = read_cases("funnel_cases.json")
     assert {case["mode"] for case in cases} >= set(FUNNEL_MODES_NOT_EXPRESSIBLE)
     assert {case["id"] for case in cases} >= set(FUNNEL_CASES_NOT_EXPRESSIBLE)
-    assert len(funnel_cases()) == 46
+    assert len(funnel_cases()) == 42
 
 
 def test_a_tie_converts_also_when_it_stands_earlier() -> None:

@@ -39,7 +39,9 @@ def kind_of(root: exp.Paren, columns: Mapping[str, str]) -> str | None:
     typed = [root, *(operand for _, operands in groups for operand in operands)]
     row = exp.select(*(exp.cast(exp.null(), kind, dialect="duckdb").as_(name) for name, kind in columns.items()))
     types = (exp.func("typeof", node.copy()) for node in typed)
-    query = exp.select(*types, root.copy()).from_(row.subquery("event"))
+    # Fixed values are computed by themselves: compared with a null column, DuckDB never gets to a bad one.
+    casts = (node.copy() for node in root.find_all(exp.Cast))
+    query = exp.select(*types, root.copy(), *casts).from_(row.subquery("event"))
     try:
         found = probe().execute(query.sql("duckdb")).fetchall()
     except duckdb.Error as error:

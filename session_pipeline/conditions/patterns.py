@@ -14,12 +14,19 @@ from session_pipeline.conditions.probe import complaint, probe
 _UNSHARED = re.compile(r"\(\?P<|\(\?[a-zA-Z]*U|\[\^?\]|\[[^\]]*(\[|&&)|\\[Cv]")
 
 
-def pattern_problem(pattern: str) -> str | None:
-    """What keeps a regular expression from being used, and what to write; None when nothing does."""
+def pattern_problem(pattern: str, *, is_replaced: bool = False) -> str | None:
+    """What keeps a regular expression from being used, and what to write; None when nothing does.
+
+    Args:
+        pattern: The regular expression.
+        is_replaced: Whether what it matches is replaced, so that it must match some text.
+    """
     if _UNSHARED.search(pattern):
-        return "engines read this pattern differently: keep to [a-z], \\d, \\w, ( ), | and quantifiers"
+        return "engines read it differently: keep to [a-z], \\d, \\w, ( ), | and quantifiers"
     try:
-        probe().execute("select regexp_matches('', $1)", [pattern])
+        found = probe().execute("select regexp_matches('', $1)", [pattern]).fetchall()
     except duckdb.Error as error:
         return f"{complaint(error)}: patterns are RE2's, without lookaround and backreferences"
+    if is_replaced and found == [(True,)]:
+        return "it matches where there is nothing: write one that needs some text"
     return None

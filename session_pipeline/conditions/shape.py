@@ -118,7 +118,7 @@ def _differing(node: exp.Expr) -> str | None:
                 pattern_problem(node.expression.name) if is_literal(node.expression) else "write the pattern as 'text'"
             )
         case exp.SplitPart():
-            index = node.args["part_index"]
+            index = node.args.get("part_index")
             number = index.this if isinstance(index, exp.Neg) else index
             if not is_literal(number, is_string=False) or not _PART_NUMBER.fullmatch(number.name):
                 return "write which part as 1, 2, ... or -1, -2, ... from the end"

@@ -1,7 +1,7 @@
 """Every column once: a name, a type, a meaning.
 
-A column that appears in two tables under one name means the same in both, so it is one constant here. Types are DuckDB's
-names of the types that DuckDB, Arrow and Spark store alike.
+A column that appears in two tables under one name means the same in both, so it is one constant here. Types are
+DuckDB's names of the types that DuckDB, Arrow and Spark store alike.
 """
 
 from dataclasses import dataclass
@@ -59,7 +59,9 @@ USER_ID = text("user_id", "Logged-in user; null when unknown. In sessions: the f
 CLIENT_SESSION_ID = text("client_session_id", "Session id that the source gave, if any; null when unknown.")
 EVENT_TIME = time("event_time", "When it happened, UTC.")
 RECEIVED_AT = time("received_at", "When the source received it, UTC; null where the source does not say.")
-SEQUENCE = count("sequence", "The source's own order of events; null where it gives none (the line number then orders).")
+SEQUENCE = count(
+    "sequence", "The source's own order of events; null where it gives none (the line number then orders)."
+)
 EVENT_NAME = text("event_name", "What happened; 'page_view' for page views, 'asset' for static files.")
 PAGE_URL = text("page_url", "Page it happened on; query parameters outside the allow-list are removed.")
 PAGE_HOST = text("page_host", "Host of page_url, lower case.")
@@ -67,12 +69,20 @@ PAGE_PATH = text("page_path", "Path of page_url, from the first slash; '/' when 
 PAGE_TITLE = text("page_title", "Title of the page.")
 REFERRER = text("referrer", "Page the visitor came from; query parameters outside the allow-list are removed.")
 REFERRER_HOST = text("referrer_host", "Host of the referrer, lower case; in sessions: of the first event.")
-UTM_SOURCE = text("utm_source", "Campaign source, given or from page_url; in sessions: of the first event that has one.")
-UTM_MEDIUM = text("utm_medium", "Campaign medium, given or from page_url; in sessions: of the first event that has one.")
-UTM_CAMPAIGN = text("utm_campaign", "Campaign name, given or from page_url; in sessions: of the first event that has one.")
+UTM_SOURCE = text(
+    "utm_source", "Campaign source, given or from page_url; in sessions: of the first event that has one."
+)
+UTM_MEDIUM = text(
+    "utm_medium", "Campaign medium, given or from page_url; in sessions: of the first event that has one."
+)
+UTM_CAMPAIGN = text(
+    "utm_campaign", "Campaign name, given or from page_url; in sessions: of the first event that has one."
+)
 UTM_TERM = text("utm_term", "Campaign term, given or from page_url; in sessions: of the first event that has one.")
 UTM_CONTENT = text("utm_content", "Campaign content, given or from page_url; in sessions: of the first that has one.")
-CLICK_ID_TYPE = text("click_id_type", "Advertising click id in page_url: its parameter's name (gclid, ...), not its value.")
+CLICK_ID_TYPE = text(
+    "click_id_type", "Advertising click id in page_url: its parameter's name (gclid, ...), not its value."
+)
 SEARCH_TERM = text("search_term", "What the visitor searched for on the site.")
 ELEMENT = text("element", "Element of the page that was acted on.")
 STATUS_CODE = count("status_code", "HTTP status, or the source's error number.")
@@ -150,16 +160,22 @@ ENGAGED_COUNT = count("engaged_count", "Engaged sessions (is_engaged), without b
 CONVERTED_COUNT = count("converted_count", "Sessions whose outcome is a conversion, without bots.")
 BOT_SESSION_COUNT = count("bot_session_count", "Sessions of bots, left out of all other counts.")
 DUPLICATE_COUNT = count("duplicate_count", "Lines that repeat an event of this local day.")
-LATE_EVENT_COUNT = count("late_event_count", "Events received after the local day they happened on, where the source says.")
+LATE_EVENT_COUNT = count(
+    "late_event_count", "Events received after the local day they happened on, where the source says."
+)
 IS_FINAL = flag("is_final", "All sessions of the day are complete.")
-CONVERSION_RATE = rate("conversion_rate", "Converted share; in funnel_steps: reached this step, of all that entered and were not excluded.")
+CONVERSION_RATE = rate(
+    "conversion_rate", "Converted share; in funnel_steps: reached this step, of all that entered and were not excluded."
+)
 LOW = rate("low", "Lower end of the 95 % Wilson interval of the rate.")
 HIGH = rate("high", "Upper end of the 95 % Wilson interval of the rate.")
 
 # Funnels
 FUNNEL = text("funnel", "Funnel of the settings.")
 ATTEMPT_NUMBER = count("attempt_number", "Number of the attempt within its unit and day, from 1.")
-BREAKDOWN = text("breakdown", "Value of the funnel's breakdown at entry; '(all)' without a breakdown, '(none)' for null.")
+BREAKDOWN = text(
+    "breakdown", "Value of the funnel's breakdown at entry; '(all)' without a breakdown, '(none)' for null."
+)
 ENTERED_AT = time("entered_at", "Time of the event that entered the funnel.")
 ENTRY_EVENT_ID = text("entry_event_id", "Event that entered the funnel.")
 STEP_REACHED = count("step_reached", "Deepest step reached, from 1.")
@@ -167,12 +183,16 @@ LAST_STEP_AT = time("last_step_at", "Time of the deepest step's event.")
 DROPPED_TO_ACTION = text("dropped_to_action", "Action that followed the last step; null when converted or left.")
 IS_EXCLUDED = flag("is_excluded", "An exclusion of the funnel took place; counted apart.")
 IS_WINDOW_CLOSED = flag("is_window_closed", "No event still to come can take the attempt further.")
-SECONDS_TO_CONVERT = Column("seconds_to_convert", "DOUBLE", "From entry to the last step, in seconds; null unless converted.")
+SECONDS_TO_CONVERT = Column(
+    "seconds_to_convert", "DOUBLE", "From entry to the last step, in seconds; null unless converted."
+)
 STEP_NUMBER = count("step_number", "Position of the step, from 1.")
 STEP = text("step", "Name of the step.")
 ENTERED_COUNT = count(
     "entered_count", "Attempts that reached this step, without bots; excluded ones count at step 1 only."
 )
-DROPPED_COUNT = count("dropped_count", "Attempts that reached this step and went no further, without excluded ones; 0 at the last.")
+DROPPED_COUNT = count(
+    "dropped_count", "Attempts that reached this step and went no further, without excluded ones; 0 at the last."
+)
 EXCLUDED_COUNT = count("excluded_count", "Attempts taken out by an exclusion; on step 1 only, 0 elsewhere.")
 STEP_CONVERSION_RATE = rate("step_conversion_rate", "Reached this step, of all that reached the step before.")

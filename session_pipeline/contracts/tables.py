@@ -460,8 +460,7 @@ TABLES: Mapping[str, Table] = {table.name: table for table in _ALL}
 
 # What a condition in the settings may name: all that an event, or a session, says about itself.
 EVENT_CONDITION_COLUMNS: Mapping[str, str] = {
-    column.name: column.type
-    for column in (*_WHO_AND_WHEN, *_WHAT_HAPPENED, c.PROPERTIES, c.IS_BOT, c.EVENT_NUMBER)
+    column.name: column.type for column in (*_WHO_AND_WHEN, *_WHAT_HAPPENED, c.PROPERTIES, c.IS_BOT, c.EVENT_NUMBER)
 }
 SESSION_CONDITION_COLUMNS: Mapping[str, str] = {column.name: column.type for column in TABLES["sessions"].columns}
 

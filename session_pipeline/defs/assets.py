@@ -20,7 +20,7 @@ from session_pipeline.steps import STEPS, Days, Step
 
 OWNERS = ["team:data"]
 KINDS = {"duckdb", "parquet"}
-DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 RETRIES = 2
 RETRY_SECONDS = 5
 INGESTED = ("raw_events", "quarantined_lines", "source_files")
@@ -63,7 +63,9 @@ def _spec(name: str, deps: Sequence[Any], **more: Any) -> dg.AssetSpec:
 
 def _ingest() -> dg.AssetsDefinition:
     @dg.multi_asset(name="ingest_files", specs=[_spec(name, []) for name in INGESTED])
-    def ingest_files(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Iterator[dg.MaterializeResult]:
+    def ingest_files(
+        context: dg.AssetExecutionContext, pipeline: PipelineResource
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         """Take in what was delivered under raw/."""
         run = pipeline.run
         with errors_for_dagster():
@@ -96,7 +98,7 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
         specs=specs,
         backfill_policy=dg.BackfillPolicy.single_run() if step.is_daily else None,
     )
-    def build(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Iterator[dg.MaterializeResult]:
+    def build(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Iterator[dg.MaterializeResult[Any]]:
         run = pipeline.run
         is_planned = tags.PLANNED in context.run.tags
         keys: Sequence[str | None] = context.partition_keys if step.is_daily else [None]
@@ -135,14 +137,19 @@ def _deps(step: Step, name: str) -> list[Any]:
 def _publish() -> dg.AssetsDefinition:
     published = [name for name, contract in TABLES.items() if contract.is_published and name != "warehouse_info"]
     specs = [
-        _spec("warehouse", published, description="One DuckDB file with every table, as of one generation.", skippable=True),
+        _spec(
+            "warehouse",
+            published,
+            description="One DuckDB file with every table, as of one generation.",
+            skippable=True,
+        ),
         _spec("lake", published, description="Hive folders of Parquet, one file a partition.", skippable=True),
     ]
 
     @dg.multi_asset(name="publish_tables", specs=specs)
     def publish_tables(
         context: dg.AssetExecutionContext, pipeline: PipelineResource
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         """Give readers the new state, when nothing within the horizon is stale."""
         run = pipeline.run
         with errors_for_dagster():
@@ -178,7 +185,7 @@ def _report() -> dg.AssetsDefinition:
         name="write_report",
         specs=[_spec("report", ["warehouse"], description="The page a person reads: how visits ended, and why.")],
     )
-    def write_report(pipeline: PipelineResource) -> Iterator[dg.MaterializeResult]:
+    def write_report(pipeline: PipelineResource) -> Iterator[dg.MaterializeResult[Any]]:
         """Write the HTML report from the warehouse."""
         with errors_for_dagster():
             path = report.write(pipeline.run.folder)

@@ -22,7 +22,7 @@ def make_jobs() -> Mapping[str, Any]:
         ),
         BUILD: dg.define_asset_job(
             BUILD,
-            selection=dg.AssetSelection.all(include_sources=False) - ingested,
+            selection=dg.AssetSelection.all() - ingested,
             description="Build a range of days from raw events, check them and publish.",
             executor_def=dg.in_process_executor,
         ),

@@ -1,7 +1,7 @@
 """The sensors: new files under raw/ launch `ingest`; what the plan names launches `build`.
 
-Both look at the state as it is, so that missed ticks, gaps and late files are made up whatever their age. Neither launches
-anything while a run is queued or under way.
+Both look at the state as it is, so that missed ticks, gaps and late files are made up whatever their age. Neither
+launches anything while a run is queued or under way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,8 +53,7 @@ def make_sensors(ingest: Any, build: Any) -> Sequence[dg.SensorDefinition]:
         new = [
             item.name
             for item in deliveries(folder)
-            if known.get(item.name, ("", ""))[0] != item.stamp
-            and now - item.path.lstat().st_mtime > SETTLED_SECONDS
+            if known.get(item.name, ("", ""))[0] != item.stamp and now - item.path.lstat().st_mtime > SETTLED_SECONDS
         ]
         if not new:
             return dg.SkipReason("no new file under raw/")

@@ -29,7 +29,7 @@ gathered as (
         session_id,
         min(event_time) as started_at,
         max(event_time) as ended_at,
-        sum(least(gap_microseconds, $engaged_gap_microseconds)) as _engaged_microseconds,
+        sum(least(coalesce(gap_microseconds, 0), $engaged_gap_microseconds)) as _engaged_microseconds,
         count(*) as event_count,
         count(*) filter (where is_page_view) as page_view_count,
         count(*) filter (where is_interaction) as interaction_count,

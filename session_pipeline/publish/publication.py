@@ -101,9 +101,7 @@ def publish(
     since = store.catalog.number("lake_generation") if latest else 0
     change = lake.publish(store, folder.lake, partitions, since)
     store.catalog.set_number("lake_generation", generation)
-    store.catalog.put_publication(
-        Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id)
-    )
+    store.catalog.put_publication(Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id))
     store.sweep()
     return Published(generation, replaced, change.linked_count, change.removed_count)
 

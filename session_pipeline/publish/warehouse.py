@@ -1,7 +1,7 @@
 """The warehouse: one DuckDB file with every table, replaced by rename.
 
-A new file is made from the current one by changing the partitions that differ, then takes its place; readers that have the
-old one open keep it. Knows DuckDB files. Does not know what is stale.
+A new file is made from the current one by changing the partitions that differ, then takes its place; readers that
+have the old one open keep it. Knows DuckDB files. Does not know what is stale.
 """
 
 import os
@@ -97,9 +97,7 @@ def copy_file(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _write(
-    store: Store, path: Path, partitions: Sequence[Partition], info: pa.Table, native_limit_bytes: float
-) -> int:
+def _write(store: Store, path: Path, partitions: Sequence[Partition], info: pa.Table, native_limit_bytes: float) -> int:
     by_table = {
         name: [partition for partition in partitions if partition.key.table == name]
         for name, contract in TABLES.items()
@@ -234,9 +232,7 @@ def _replace_partitions(
     return len(stale) + len(fresh)
 
 
-def _delete(
-    connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequence[tuple[date | None, str]]
-) -> None:
+def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequence[tuple[date | None, str]]) -> None:
     if not places:
         return
     dates = [day for day, _ in places if day is not None]
@@ -253,18 +249,14 @@ def _delete(
         connection.execute(f"delete from {PUBLISHED} where table_name = $1", [contract.name])
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, fresh: Sequence[Partition]
-) -> None:
+def _insert(connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, fresh: Sequence[Partition]) -> None:
     columns = ", ".join(quote(column.name) for column in contract.columns)
     hive = ""
     if contract.date_column:
         columns += f", {quote(contract.date_column)}"
         hive = f", hive_partitioning = true, hive_types = {{{literal(contract.date_column)}: date}}"
     paths = file_list([store.path_of(partition) for partition in fresh])
-    connection.execute(
-        f"insert into {quote(contract.name)} by name select {columns} from read_parquet({paths}{hive})"
-    )
+    connection.execute(f"insert into {quote(contract.name)} by name select {columns} from read_parquet({paths}{hive})")
     connection.executemany(
         f"insert into {PUBLISHED} values (?, ?, ?, ?)",
         [[contract.name, partition.key.date, partition.key.file_id, partition.sha256] for partition in fresh],

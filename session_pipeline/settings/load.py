@@ -3,19 +3,29 @@
 Knows TOML, and pydantic's errors. Does not know what a setting means.
 """
 
+import json
+import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from session_pipeline.errors import SettingsError, SettingsFileError
-from session_pipeline.settings.model import Settings
-from session_pipeline.settings.values import closest, shown
+from session_pipeline.settings.model import Section, Settings
+from session_pipeline.settings.values import shown
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SECTIONS = {
+    name
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
 
 # What to write instead, by pydantic's type of error.
 _HINTS: Mapping[str, str] = {
@@ -66,14 +76,12 @@ def parse_settings(text: str, file: str = "settings.toml") -> Settings:
         SettingsError: It is no TOML.
         SettingsFileError: It has settings that cannot be used; all of them are named.
     """
-    own = _read(text, file)
-    merged = {key: _overlaid(key, value, own) for key, value in _packaged().items()} | {
-        key: value for key, value in own.items() if key not in _packaged()
-    }
-    dimensions = merged["dimensions"]
-    known = tuple(dimensions) if isinstance(dimensions, dict) else ()
+    merged = dict(_packaged())
+    for key, value in _read(text, file).items():
+        is_laid_over = key in _SECTIONS and isinstance(value, dict)
+        merged[key] = {**merged[key], **value} if is_laid_over else value
     try:
-        return Settings.model_validate(merged, context={"dimensions": known})
+        return Settings.model_validate(merged, context={"dimensions": merged["dimensions"]})
     except ValidationError as error:
         raise SettingsFileError(file, [_explained(details) for details in error.errors()]) from None
 
@@ -85,7 +93,7 @@ def settings_template() -> str:
 
 @cache
 def _packaged() -> Mapping[str, Any]:
-    return {"sources": {}} | tomllib.loads(settings_template())
+    return tomllib.loads(settings_template())
 
 
 def _read(text: str, file: str) -> dict[str, Any]:
@@ -97,14 +105,6 @@ def _read(text: str, file: str) -> dict[str, Any]:
         raise SettingsError(file, "is no TOML that can be read", "nest lists less deeply") from None
 
 
-def _overlaid(key: str, packaged: Any, own: Mapping[str, Any]) -> Any:
-    value = own.get(key, packaged)
-    is_section = _model_in(Settings.model_fields[key].annotation) and not get_args(
-        Settings.model_fields[key].annotation
-    )
-    return packaged | value if is_section and isinstance(value, dict) else value
-
-
 def _explained(details: ErrorDetails) -> SettingsError:
     location = details["loc"]
     key, context = _path(location), details.get("ctx", {})
@@ -113,6 +113,44 @@ def _explained(details: ErrorDetails) -> SettingsError:
     if details["type"] == "missing":
         return SettingsError(key, "is missing", "add it")
     if details["type"] == "extra_forbidden":
-        return SettingsError(key, "is no setting", closest(_plain(location), _known_keys()))
+        return SettingsError(key, "is no setting", _unknown_key_hint(location))
+    problem = f"has {context['actual_length']}" if details["type"] == "too_short" else f"is {shown(details['input'])}"
     hint = _HINTS[details["type"]].format(**context) if details["type"] in _HINTS else details["msg"]
-    return SettingsError(key, f"is {shown(details['input'])}", hint)
+    return SettingsError(key, problem, hint)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """The path of a key, as `funnels[0].steps[1].where`."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part != "[key]":  # pydantic says so where the key itself is refused
+            path += ("." if path else "") + (part if _BARE_KEY.fullmatch(part) else json.dumps(part))
+    return path
+
+
+def _unknown_key_hint(location: tuple[int | str, ...]) -> str:
+    names = [part for part in location if isinstance(part, str)]
+    if names[0] == "sources":
+        del names[1]  # what a source is called is up to its folder
+    match = get_close_matches(".".join(names), _known_keys(Settings), n=1)
+    if not match:
+        return "leave it out; `session-pipeline init` writes a file with all there are"
+    return f"did you mean {match[0].removeprefix('.'.join([*names[:-1], '']))}?"
+
+
+def _known_keys(section: type[Section], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in section.model_fields.items():
+        keys.append(prefix + name)
+        for inner in _sections_in(field.annotation):
+            keys += _known_keys(inner, f"{prefix}{name}.")
+    return keys
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections_in(argument)

@@ -7,7 +7,7 @@ and together. Does not know files.
 from collections.abc import Mapping
 from datetime import date
 from operator import attrgetter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -38,7 +38,7 @@ from session_pipeline.settings.values import (
 SessionBreakdown = Literal[
     "channel", "device", "browser", "os", "landing_page", "utm_source", "utm_medium", "utm_campaign"
 ]
-SESSION_BREAKDOWNS: tuple[str, ...] = SessionBreakdown.__args__  # type: ignore[attr-defined]
+SESSION_BREAKDOWNS: tuple[str, ...] = get_args(SessionBreakdown)
 
 DAY_SECONDS = 86_400
 LONGEST_VISITOR_WINDOW_DAYS = 30
@@ -105,7 +105,7 @@ class OutcomeSettings(Section):
         return name
 
     @model_validator(mode="after")
-    def _has_one_condition(self) -> "OutcomeSettings":
+    def _has_one_condition(self) -> Self:
         if (self.where is None) == (self.where_session is None):
             raise refusal("needs one condition", "write either where or where_session")
         if self.where is None and self.value is not None:
@@ -132,7 +132,7 @@ class ExclusionSettings(Section):
     """What takes an attempt out of a funnel when it happens between two steps, numbered from 1."""
 
     where: EventCondition
-    after_step: int = Field(1, ge=1)
+    after_step: int = Field(default=1, ge=1)
     before_step: int
 
 
@@ -142,7 +142,7 @@ class FunnelSettings(Section):
     name: Label
     grain: Literal["session", "visitor"] = "session"
     mode: Literal["ordered"] = "ordered"
-    window_seconds: int | None = Field(None, ge=1, validate_default=True)
+    window_seconds: int | None = Field(default=None, ge=1, validate_default=True)
     breakdown: str | None = None
     steps: Annotated[tuple[StepSettings, ...], Listed, Field(min_length=2), distinct("steps", attrgetter("name"))]
     exclusions: Annotated[tuple[ExclusionSettings, ...], Listed] = ()
@@ -200,12 +200,12 @@ class SourceSettings(Section):
     columns: Mapping[DeliveredColumn, Label] = Field(default_factory=dict)
     constants: Mapping[DeliveredColumn, Constant] = Field(default_factory=dict)
     timezone: TimeZone = "UTC"
-    clock_tolerance_minutes: int = Field(60, ge=0, le=525_600)
+    clock_tolerance_minutes: int = Field(default=60, ge=0, le=525_600)
     expected_by: ClockTime | None = None
     delimiter: Character | None = None
 
     @model_validator(mode="after")
-    def _takes_each_column_once(self) -> "SourceSettings":
+    def _takes_each_column_once(self) -> Self:
         if both := sorted(self.columns.keys() & self.constants.keys()):
             raise refusal(f"gives {both[0]} in columns and in constants", "leave one of them out")
         return self

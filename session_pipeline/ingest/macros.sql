@@ -1,0 +1,124 @@
+-- What the other queries of this folder say in one word each. Every macro is null for null.
+
+-- Whether a text is JSON as RFC 8259 has it. json_valid alone takes NaN, Infinity and trailing commas too: where a line
+-- looks like it, its strings are taken out, and what is left is looked at.
+create or replace temp macro is_strict_json(written) as
+    case
+        when not json_valid(written) then false
+        when regexp_matches(written, ':\s*-?[nNiI][aAnN][nNfF]')
+            or regexp_matches(written, ',\s*(-?[nNiI][aAnN][nNfF]|[}\]])')
+            or regexp_matches(written, '\[\s*-?[nNiI][aAnN][nNfF]')
+            then not regexp_matches(regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g'), '(?i)nan|inf|,\s*[}\]]')
+        else json_valid(written)
+    end;
+
+create or replace temp macro is_object(json) as starts_with(ltrim(json, e' \t\r\n'), '{');
+
+-- A whole number, also as 3.0, never rounded; null when it is not one.
+create or replace temp macro whole_number(written) as
+    case
+        when regexp_full_match(written, '[+-]?\d{1,19}(\.0*)?')
+            then try_cast(split_part(written, '.', 1) as bigint)
+    end;
+
+-- A decimal, to six places; null when it is not one, or has more than twelve digits before the point.
+create or replace temp macro decimal_number(written) as
+    case
+        when regexp_full_match(written, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?')
+            then try_cast(written as decimal(18, 6))
+    end;
+
+-- Epoch seconds (below 10^11), milliseconds (below 10^14) or microseconds (below 10^17), exact to the microsecond.
+-- Seconds thus reach the year 5138, and milliseconds begin in March 1973.
+create or replace temp macro epoch_time(written) as
+    make_timestamp(cast(trunc(
+        case
+            when abs(try_cast(written as decimal(30, 9))) < 100000000000
+                then try_cast(written as decimal(30, 9)) * 1000000
+            when abs(try_cast(written as decimal(30, 9))) < 100000000000000
+                then try_cast(written as decimal(30, 9)) * 1000
+            else try_cast(written as decimal(30, 9))
+        end
+    ) as bigint));
+
+-- A time in UTC: ISO 8601 with an offset, without one (local to the source), or an epoch number; null for anything
+-- else. Casting to timestamp drops an offset without a word, so only texts that end in UTC are cast that way.
+-- local_starts and local_offsets say, in order, from which local time on which offset in seconds holds.
+create or replace temp macro utc_time(written, local_starts, local_offsets) as
+    case
+        when regexp_full_match(written, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)')
+            then try_cast(written as timestamp)
+        when regexp_full_match(
+            written, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)? ?[+-](0\d|1[0-4])(:?[0-5]\d)?'
+        )
+            then make_timestamp(epoch_us(try_cast(regexp_replace(written, ' ([+-])', '\1') as timestamptz)))
+        when regexp_full_match(written, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?')
+            then try_cast(written as timestamp) - to_seconds(coalesce(
+                local_offsets[len(list_filter(local_starts, lambda start: start <= try_cast(written as timestamp)))],
+                0
+            ))
+        when regexp_full_match(written, '-?\d{1,17}(\.\d+)?')
+            then epoch_time(written)
+    end;
+
+-- A URL up to its query or fragment, and its query; null when it has none.
+create or replace temp macro without_query(url) as
+    case when contains(url, '?') or contains(url, '#') then regexp_extract(url, '^[^?#]*') else url end;
+
+create or replace temp macro query_of(url) as
+    case when contains(url, '?') then nullif(regexp_extract(url, '^[^?#]*\?([^#]*)', 1), '') end;
+
+-- Host, without user and port, and path of a URL without query; all of it is path where no host is given.
+create or replace temp macro host_of(url) as
+    lower(nullif(regexp_extract(
+        url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/@]*@)?(\[[^\]/]*\]|[^:/]*)', 1
+    ), ''));
+
+create or replace temp macro path_of(url) as
+    case
+        when url is not null
+            then coalesce(nullif(regexp_replace(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/]*', ''), ''), '/')
+    end;
+
+-- A URL without user, and with only those query parameters that are kept.
+create or replace temp macro kept_url(url, query, kept_parameters) as
+    case
+        when contains(url, '@')
+            then regexp_replace(url, '^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)[^/]*@', '\1')
+        else url
+    end
+    || case
+        when query is null then ''
+        else coalesce(
+            '?' || nullif(array_to_string(list_filter(
+                string_split(query, '&'),
+                lambda parameter: list_contains(kept_parameters, split_part(parameter, '=', 1))
+            ), '&'), ''),
+            ''
+        )
+    end;
+
+-- Value of the first of some query parameters ('a|b'), decoded where that gives text; null when it is not there.
+create or replace temp macro query_value(query, names) as
+    case
+        when regexp_matches(query, '(?:^|&)(?:' || names || ')=[^&]')
+            then coalesce(
+                try(url_decode(replace(regexp_extract(query, '(?:^|&)(?:' || names || ')=([^&]+)', 1), '+', ' '))),
+                regexp_extract(query, '(?:^|&)(?:' || names || ')=([^&]+)', 1)
+            )
+    end;
+
+-- The first part of a text, with every IP address replaced; also where ':' is written as %3A.
+create or replace temp macro without_addresses(written) as
+    left(
+        regexp_replace(
+            left(written, 10000),
+            '(?:[0-9a-fA-F]{1,4}(?::|%3[aA])){6}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(?::|%3[aA])[0-9a-fA-F]{1,4})'
+            || '|(?:[0-9a-fA-F]{1,4}(?:(?::|%3[aA])[0-9a-fA-F]{1,4})*)?(?::|%3[aA]){2}'
+            || '(?:(?:[0-9a-fA-F]{1,4}(?::|%3[aA]))*(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}))?'
+            || '|\d{1,3}(?:\.\d{1,3}){3}',
+            '[address]',
+            'g'
+        ),
+        2000
+    );

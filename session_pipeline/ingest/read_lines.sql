@@ -1,0 +1,161 @@
+-- One row is a line of a delivered file, in the file's order: what it says, or why it is set aside.
+-- Blank lines stay, empty, because a line's number is its row's place; and nothing here joins or groups, which could
+-- lose the order. The fields of _given are contracts.DELIVERED_COLUMNS, in that order.
+with lines as (
+    select
+        line,
+        reason,
+        detail,
+        coalesce(ltrim(line, e' \t\r'), '') = '' as is_blank,
+        reason is null and is_strict_json(line) as _is_json
+    from delivered_lines
+),
+
+fields as (
+    select
+        *,
+        case when _is_json and is_object(line) then json_extract_string(line, $paths) end as _given
+    from lines
+),
+
+named as (
+    select
+        * exclude (_given),
+        _given is not null as _is_object,
+        case when _given is not null then len(json_keys(line)) end as _key_count,
+        list_count(_given) as _given_count,
+        coalesce(nullif(_given[1], ''), $constants[1]) as event_id,
+        coalesce(nullif(_given[2], ''), $constants[2]) as visitor_id,
+        coalesce(nullif(_given[3], ''), $constants[3]) as user_id,
+        coalesce(nullif(_given[4], ''), $constants[4]) as client_session_id,
+        coalesce(nullif(_given[5], ''), $constants[5]) as _event_time,
+        coalesce(nullif(_given[6], ''), $constants[6]) as _received_at,
+        coalesce(nullif(_given[7], ''), $constants[7]) as _sequence,
+        coalesce(nullif(_given[8], ''), $constants[8]) as event_name,
+        coalesce(nullif(_given[9], ''), $constants[9]) as _page_url,
+        coalesce(nullif(_given[10], ''), $constants[10]) as page_title,
+        coalesce(nullif(_given[11], ''), $constants[11]) as _referrer,
+        coalesce(nullif(_given[12], ''), $constants[12]) as utm_source,
+        coalesce(nullif(_given[13], ''), $constants[13]) as utm_medium,
+        coalesce(nullif(_given[14], ''), $constants[14]) as utm_campaign,
+        coalesce(nullif(_given[15], ''), $constants[15]) as utm_term,
+        coalesce(nullif(_given[16], ''), $constants[16]) as utm_content,
+        coalesce(nullif(_given[17], ''), $constants[17]) as search_term,
+        coalesce(nullif(_given[18], ''), $constants[18]) as element,
+        coalesce(nullif(_given[19], ''), $constants[19]) as _status_code,
+        coalesce(nullif(_given[20], ''), $constants[20]) as _value,
+        coalesce(nullif(_given[21], ''), $constants[21]) as currency,
+        coalesce(nullif(_given[22], ''), $constants[22]) as user_agent,
+        coalesce(nullif(_given[23], ''), $constants[23]) as _properties
+    from fields
+),
+
+typed as (
+    select
+        *,
+        utc_time(_event_time, $local_starts, $local_offsets) as event_time,
+        utc_time(_received_at, $local_starts, $local_offsets) as received_at,
+        whole_number(_sequence) as sequence,
+        whole_number(_status_code) as status_code,
+        decimal_number(_value) as value,
+        without_query(_page_url) as _page,
+        query_of(_page_url) as _page_query,
+        without_query(_referrer) as _referring,
+        query_of(_referrer) as _referring_query,
+        case when is_object(_properties) then is_strict_json(_properties) end as _has_properties
+    from named
+),
+
+-- The line without the fields that have a column, then what properties holds, then without what is to be dropped.
+-- Merging drops what is null, at any depth.
+gathered as (
+    select
+        *,
+        case
+            when not _is_object then null
+            when $fields_are_keys and _key_count = _given_count
+                then json_merge_patch('{}', case when _has_properties then _properties else '{}' end, $dropped_fields)
+            when _has_properties
+                then json_merge_patch('{}', line, $mapped_fields, $properties_field, _properties, $dropped_fields)
+            else json_merge_patch('{}', line, $mapped_fields, $dropped_fields)
+        end as _rest
+    from typed
+),
+
+judged as (
+    select
+        *,
+        case
+            when reason is not null then reason
+            when is_blank then null
+            when not _is_json then 'invalid_json'
+            when not _is_object then 'not_an_object'
+            when visitor_id is null then 'missing_visitor_id'
+            when _event_time is null then 'missing_event_time'
+            when event_name is null then 'missing_event_name'
+            when event_time is null then 'invalid_event_time'
+            when received_at is null and _received_at is not null then 'invalid_received_at'
+            when sequence is null and _sequence is not null then 'invalid_sequence'
+            when status_code is null and _status_code is not null then 'invalid_status_code'
+            when value is null and _value is not null then 'invalid_value'
+            when event_time < $earliest then 'time_before_start'
+            when event_time >= $latest then 'time_beyond_2100'
+            when event_time > received_at + to_minutes($clock_tolerance_minutes) then 'time_after_receipt'
+        end as _reason
+    from gathered
+)
+
+select
+    is_blank,
+    _reason as reason,
+    case
+        when detail is not null then detail
+        when _reason = 'invalid_json' then 'the line is not JSON'
+        when _reason = 'not_an_object' then 'the line is JSON, but not an object'
+        when _reason = 'missing_visitor_id' then $labels[2]
+        when _reason = 'missing_event_time' then $labels[5]
+        when _reason = 'missing_event_name' then $labels[8]
+        when _reason = 'invalid_received_at' then $labels[6] || ': ' || left(_received_at, 200)
+        when _reason = 'invalid_sequence' then $labels[7] || ': ' || left(_sequence, 200)
+        when _reason = 'invalid_status_code' then $labels[19] || ': ' || left(_status_code, 200)
+        when _reason = 'invalid_value' then $labels[20] || ': ' || left(_value, 200)
+        when _reason = 'time_after_receipt'
+            then $labels[5] || ': ' || left(_event_time, 200) || ', received at ' || left(_received_at, 200)
+        when _reason is not null then $labels[5] || ': ' || left(_event_time, 200)
+    end as detail,
+    case when _reason is not null then line end as line,
+    event_id,
+    visitor_id,
+    user_id,
+    client_session_id,
+    event_time,
+    received_at,
+    sequence,
+    event_name,
+    kept_url(_page, _page_query, $keep_query_parameters) as page_url,
+    host_of(_page) as page_host,
+    path_of(_page) as page_path,
+    page_title,
+    kept_url(_referring, _referring_query, $keep_query_parameters) as referrer,
+    host_of(_referring) as referrer_host,
+    coalesce(utm_source, query_value(_page_query, 'utm_source')) as utm_source,
+    coalesce(utm_medium, query_value(_page_query, 'utm_medium')) as utm_medium,
+    coalesce(utm_campaign, query_value(_page_query, 'utm_campaign')) as utm_campaign,
+    coalesce(utm_term, query_value(_page_query, 'utm_term')) as utm_term,
+    coalesce(utm_content, query_value(_page_query, 'utm_content')) as utm_content,
+    nullif(regexp_extract(
+        _page_query, '(?:^|&)(gclid|gbraid|wbraid|msclkid|fbclid|ttclid|twclid|li_fat_id|dclid)=[^&]', 1
+    ), '') as click_id_type,
+    coalesce(search_term, query_value(_page_query, 'q|query|s|search|keyword')) as search_term,
+    element,
+    status_code,
+    value,
+    currency,
+    user_agent,
+    nullif(case
+        when regexp_matches(_rest, $dropped_pattern)
+            then json_merge_patch('{}', regexp_replace(_rest, $dropped_pattern, '"\1":null', 'g'))
+        else _rest
+    end, '{}') as properties,
+    md5(line) as content_hash
+from judged

@@ -1,0 +1,317 @@
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+import sqlglot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlglot import exp
+
+from session_pipeline.conditions import parse_condition, parse_number, parse_scalar
+from session_pipeline.contracts import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.errors import SettingsError
+from session_pipeline.portable import find_violations
+
+EVENT = {
+    "event_name": "purchase",
+    "page_path": "/product/42",
+    "value": Decimal("19.50"),
+    "status_code": 200,
+    "is_bot": False,
+    "event_time": datetime(2024, 5, 1, 12),
+    "properties": json.dumps({"variant": "b", "a.b": "dotted", "a": {"b": "inner"}, "price": "9.99", "n": "1.9"}),
+}
+
+
+@pytest.fixture(scope="module")
+def database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:")
+
+
+def compute(database: duckdb.DuckDBPyConnection, tree: exp.Expression, row: Mapping[str, Any]) -> Any:
+    columns = ", ".join(f"cast(${name} as {kind}) as {name}" for name, kind in EVENT_CONDITION_COLUMNS.items())
+    values = {name: row.get(name) for name in EVENT_CONDITION_COLUMNS}
+    found = database.execute(f"select {tree.sql('duckdb')} from (select {columns}) as event", values).fetchone()
+    assert found is not None
+    return found[0]
+
+
+def condition(text: str) -> exp.Expression:
+    return parse_condition(text, EVENT_CONDITION_COLUMNS, key="funnels[0].steps[1].where")
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(SettingsError) as error:
+        condition(text)
+    assert str(error.value).startswith("funnels[0].steps[1].where ")
+    assert error.value.hint
+    return str(error.value)
+
+
+CONDITIONS = [
+    ("event_name = 'purchase'", True),
+    ("EVENT_NAME <> 'purchase'", False),
+    ("event_name in ('add_to_cart', 'purchase') and not is_bot", True),
+    ("event_name not in ('add_to_cart', 'purchase')", False),
+    ("page_path like '/product/%'", True),
+    ("page_path not ilike '/PRODUCT/%'", False),
+    ("regexp_matches(page_path, '^/product/[0-9]+$')", True),
+    ("regexp_like(page_path, '/cart')", False),
+    ("starts_with(page_path, '/product') and contains(page_path, 'duct') and ends_with(page_path, '42')", True),
+    ("split_part(page_path, '/', 2) = 'product' and split_part(page_path, '/', -1) = '42'", True),
+    ("lower(upper(event_name)) = replace(event_name, 'x', 'y') and length(trim(event_name)) = 8", True),
+    ("value > 19.49 and value >= 19 and value > -1 and value between 19 and 20", True),
+    ("status_code between 400 and 599", False),
+    ("user_id is null", True),
+    ("user_id is not null or is_bot is true", False),
+    ("nullif(event_name, 'purchase') is null and coalesce(user_id, 'nobody') = 'nobody'", True),
+    ("user_id is distinct from event_name", True),
+    ("case when is_bot then false when value > 10 then true else is_bot end", True),
+    ("event_time >= timestamp '2024-05-01 12:00:00' and event_time < date '2024-05-02'", True),
+    ("properties ->> 'variant' = 'b' and event_name = 'purchase'", True),
+    ("not properties ->> 'variant' is null", True),
+    ("properties ->> 'a.b' = 'dotted' and properties ->> '$.a.b' = 'inner'", True),
+    ("cast(properties ->> 'price' as decimal(18, 2)) > 9", True),
+    ("cast(properties ->> 'variant' as decimal(18, 2)) > 9", None),
+    ("properties ->> 'variant' || '!' = 'b!'", True),
+    ("event_name = 'a' or event_name = 'purchase' and is_bot or value = 19.5", True),
+    ("true", True),
+    ("is_bot", False),
+    ("event_name = 'purchase' -- the shop's own\n", True),
+    ("event_name /* which */ = 'purchase';", True),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), CONDITIONS)
+def test_says_what_it_should(database: duckdb.DuckDBPyConnection, text: str, expected: bool | None) -> None:
+    assert compute(database, condition(text), EVENT) is expected
+
+
+@pytest.mark.parametrize("text", [text for text, _ in CONDITIONS])
+def test_is_sql_that_both_engines_read_alike(text: str) -> None:
+    tree = condition(text)
+    violations = find_violations(f"select event_id from events where {tree.sql('duckdb')}")
+    assert {found.construct for found in violations} <= {"lower", "upper"}
+    assert sqlglot.parse_one(tree.sql("spark"), dialect="spark") is not None
+
+
+def test_casts_give_null_on_both_engines_where_they_fail() -> None:
+    tree = condition("cast(properties ->> 'price' as decimal(18, 2)) > 9")
+    assert "TRY_CAST" in tree.sql("duckdb")
+    assert "TRY_CAST" in tree.sql("spark")
+
+
+def test_can_stand_anywhere(database: duckdb.DuckDBPyConnection) -> None:
+    either = condition("is_bot or event_name = 'purchase'")
+    assert compute(database, exp.Not(this=either), EVENT) is False
+
+
+def test_comments_are_dropped() -> None:
+    assert condition("event_name = /* a */ 'purchase' -- b").sql("duckdb", comments=True) == "(event_name = 'purchase')"
+
+
+def test_gives_each_caller_a_tree_of_its_own() -> None:
+    condition("is_bot is true").set("this", None)
+    assert condition("is_bot is true").sql("duckdb") == "(is_bot IS TRUE)"
+
+
+REFUSED = [
+    ("evnt_name = 'purchase'", "did you mean event_name?"),
+    ("nothing_like_it = 'x'", "the columns are event_id, site"),
+    ('event_name = "purchase"', "single quotes: 'purchase'"),
+    ("events.event_name = 'x'", "leave out events"),
+    ("event_name = ", "does not parse"),
+    ("event_name = 'x", "close every quote"),
+    ("event_name = 'a' event_name", "does not parse at 'event_name'"),
+    ("event_name = 'a' as b", "does not parse at 'as'"),
+    ("", "not one expression"),
+    ("-- nothing", "not one expression"),
+    ("is_bot; is_bot", "not one expression"),
+    ("event_name = 'a'; drop table events", "does not parse at 'drop'"),
+    ("select 1", "does not parse at 'select'"),
+    ("(select true)", "holds SELECT TRUE"),
+    ("event_name in (select 'a')", "leave out (SELECT 'a')"),
+    ("exists (select 1)", "holds EXISTS(SELECT 1)"),
+    ("count(*) > 1", "holds COUNT(*)"),
+    ("sum(value) > 1", "holds SUM(value)"),
+    ("lower(event_name) filter (where is_bot) = 'a'", "cannot be used"),
+    ("row_number() over (order by event_time) = 1", "ROW_NUMBER() OVER"),
+    ("*", "holds *"),
+    ("event_name = $name", "holds $name"),
+    ("event_name = ?", "holds ?"),
+    ("getenv('HOME') = 'x'", "holds GETENV('HOME')"),
+    ("read_text('/etc/passwd') = 'x'", "holds READ_TEXT"),
+    ("now() > event_time", "holds NOW()"),
+    ("current_date > event_time", "holds CURRENT_DATE"),
+    ("random() > 0.5", "holds RANDOM()"),
+    ("properties -> 'variant' = 'b'", "cannot be used"),
+    ("properties ->> event_name = 'b'", "properties ->> 'key'"),
+    ("properties ->> '$.a[*].b' = 'b'", "properties ->> 'key'"),
+    ("event_name ->> 'a' = 'b'", "only properties holds JSON"),
+    ("event_name", "is no condition"),
+    ("value", "is no condition"),
+    ("null", "is no condition"),
+    ("event_name = 3 + 'x'", "holds 3 + 'x'"),
+    ("value * 2 > 3", "holds value * 2"),
+    ("-value < 0", "arithmetic can overflow"),
+    ("event_name = 5", "mixes VARCHAR with INTEGER in event_name = 5"),
+    ("event_name in ('a', 5)", "mixes VARCHAR with INTEGER"),
+    ("value in ('a lot')", "mixes DECIMAL(18,6) with VARCHAR"),
+    ("value = '5'", "mixes DECIMAL(18,6) with VARCHAR"),
+    ("event_name and is_bot", "mixes VARCHAR with BOOLEAN"),
+    ("not event_name", "mixes VARCHAR with BOOLEAN"),
+    ("event_name is true", "mixes VARCHAR with BOOLEAN"),
+    ("case when event_name then true end", "mixes BOOLEAN with VARCHAR"),
+    ("event_time > '2024-01-01'", "as timestamp '2024-05-01 00:00:00'"),
+    ("event_time > timestamp '2024-01-01 00:00:00+02:00'", "a fixed time in UTC"),
+    ("event_time > timestamp '2024-13-01'", "cannot be computed"),
+    ("lower(value) = 'x'", "lower(DECIMAL(18,6))"),
+    ("user_id = null", "write is null"),
+    ("user_id in (null)", "write is null"),
+    ("event_name in ()", "as in ('a', 'b')"),
+    ("value between symmetric 2 and 1", "leave out symmetric"),
+    (r"page_path like '/a\_b'", "without backslash"),
+    ("page_path like event_name", "write the pattern as 'text'"),
+    ("page_path similar to 'a'", "cannot be used"),
+    ("page_path glob 'a'", "cannot be used"),
+    ("regexp_matches(page_path, '(?=a)')", "invalid perl operator"),
+    ("regexp_matches(page_path, '(')", "missing )"),
+    ("regexp_matches(page_path, '[[:alpha:]]')", "engines read it differently"),
+    ("regexp_matches(page_path, 'a', 'i')", "leave out 'i'"),
+    ("regexp_matches(page_path, event_name)", "write the pattern as 'text'"),
+    ("split_part(page_path, '/', 0) = 'a'", "write which part"),
+    ("split_part(page_path, '/', status_code) = 'a'", "write which part"),
+    ("cast(properties ->> 'n' as bigint) = 2", "cast to varchar, boolean or decimal(18, 6)"),
+    ("cast(properties ->> 'n' as double) = 2", "cast to varchar, boolean or decimal(18, 6)"),
+    ("cast(properties ->> 'n' as decimal(38, 6)) = 2", "18 digits are enough"),
+    ("cast('abc' as decimal(18, 6)) = 2", "cannot be computed"),
+    ("value > 1e3", "at most 18 digits"),
+    ("value > 1234567890123456789", "at most 18 digits"),
+    ("if(is_bot, true, false)", "case when"),
+    ("not " * 5000 + "is_bot", "nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), REFUSED, ids=[text[:60] for text, _ in REFUSED])
+def test_refuses(text: str, expected: str) -> None:
+    assert expected in complaint(text)
+
+
+@given(st.text(max_size=40))
+def test_text_in_quotes_is_data(database: duckdb.DuckDBPyConnection, name: str) -> None:
+    quoted = name.replace("'", "''")
+    assert compute(database, condition(f"event_name = '{quoted}'"), {"event_name": name}) is True
+    assert compute(database, condition(f"event_name = '{quoted}'"), {"event_name": f"{name}."}) is False
+
+
+@given(st.text(alphabet="abeinotuv_$'\"`;:,.*?()[]{}<>=-+/\\|&%#@!~ \n0159", max_size=30))
+def test_whatever_is_written_gives_a_tree_or_a_sentence(text: str) -> None:
+    try:
+        condition(text)
+    except SettingsError as error:
+        assert str(error).startswith("funnels[0].steps[1].where ")  # noqa: PT017 - most of these texts are refused
+
+
+TEXTS = st.sampled_from(
+    [
+        "event_name",
+        "page_path",
+        "properties ->> 'x'",
+        "'a'",
+        "''",
+        "lower(event_name)",
+        "split_part(page_path, '/', 2)",
+        "cast(status_code as varchar)",
+        "coalesce(user_id, event_name)",
+    ]
+)
+NUMBERS = st.sampled_from(
+    [
+        "value",
+        "status_code",
+        "sequence",
+        "length(page_path)",
+        "cast(properties ->> 'x' as decimal(18, 6))",
+        "cast(properties ->> 'x' as decimal(18, 18))",
+        "0",
+        "-1.5",
+        "999999999999999999",
+        "0.000000000000000001",
+        "coalesce(value, sequence)",
+        "nullif(sequence, value)",
+        "case when is_bot then sequence else value end",
+    ]
+)
+COMPARISONS = st.sampled_from(["=", "<>", "<", "<=", ">", ">=", "is distinct from"])
+SIMPLE = st.one_of(
+    st.just("is_bot"),
+    st.builds("{} {} {}".format, TEXTS, COMPARISONS, TEXTS),
+    st.builds("{} {} {}".format, NUMBERS, COMPARISONS, NUMBERS),
+    st.builds("{} between {} and {}".format, NUMBERS, NUMBERS, NUMBERS),
+    st.builds("{} in ({}, {})".format, NUMBERS, NUMBERS, NUMBERS),
+    st.builds("{} not in ({}, {})".format, TEXTS, TEXTS, TEXTS),
+    st.builds("{} like '%a_'".format, TEXTS),
+    st.builds("{} is null".format, TEXTS | NUMBERS),
+    st.just("cast(properties ->> 'x' as boolean)"),
+)
+WHOLE = st.recursive(
+    SIMPLE,
+    lambda inner: st.one_of(
+        st.builds("({}) and {}".format, inner, inner),
+        st.builds("{} or {}".format, inner, inner),
+        st.builds("not ({})".format, inner),
+        st.builds("case when {} then {} else {} end".format, inner, inner, inner),
+    ),
+    max_leaves=5,
+)
+ROWS = st.fixed_dictionaries(
+    {
+        "event_name": st.sampled_from([None, "", "a", "1", "true", "\0", "İß"]),
+        "page_path": st.sampled_from([None, "/", "/a/b", "a%_\\"]),
+        "user_id": st.sampled_from([None, "2024-01-01"]),
+        "value": st.sampled_from([None, Decimal(0), Decimal("999999999999.999999"), Decimal("-999999999999.999999")]),
+        "status_code": st.sampled_from([None, 0, 2**63 - 1, -(2**63)]),
+        "sequence": st.sampled_from([None, 0, 2**63 - 1, -(2**63)]),
+        "is_bot": st.sampled_from([None, True, False]),
+        "properties": st.sampled_from([None, "nan", "1e17", "-9" * 9, "0.9", "yes", "", "1" * 40]).map(
+            lambda x: None if x is None else json.dumps({"x": x})
+        ),
+    }
+)
+
+
+@settings(deadline=None)
+@given(WHOLE, ROWS)
+def test_no_row_makes_a_condition_fail(database: duckdb.DuckDBPyConnection, text: str, row: dict[str, Any]) -> None:
+    assert compute(database, condition(text), row) in (True, False, None)
+
+
+@given(NUMBERS, ROWS)
+def test_a_number_is_a_decimal_or_null_whatever_the_row(
+    database: duckdb.DuckDBPyConnection, text: str, row: dict[str, Any]
+) -> None:
+    number = compute(database, parse_number(text, EVENT_CONDITION_COLUMNS, key="goals[0].value"), row)
+    assert number is None or isinstance(number, Decimal)
+
+
+def test_a_value_is_a_number() -> None:
+    with pytest.raises(SettingsError, match=r"^goals\[0\]\.value is no number; write value"):
+        parse_number("event_name", EVENT_CONDITION_COLUMNS, key="goals[0].value")
+
+
+def test_a_scalar_is_of_any_kind(database: duckdb.DuckDBPyConnection) -> None:
+    variant = parse_scalar("properties ->> 'variant'", EVENT_CONDITION_COLUMNS, key="dimensions.variant")
+    assert compute(database, variant, EVENT) == "b"
+    with pytest.raises(SettingsError, match=r"^dimensions\.variant is always null"):
+        parse_scalar("null", EVENT_CONDITION_COLUMNS, key="dimensions.variant")
+
+
+def test_sessions_have_columns_of_their_own() -> None:
+    tree = parse_condition("page_view_count >= 2 and duration_seconds > 1.5", SESSION_CONDITION_COLUMNS, key="x")
+    assert tree.sql("duckdb") == "((page_view_count >= 2) AND (duration_seconds > 1.5))"
+    with pytest.raises(SettingsError, match="names no column with 'event_name'"):
+        parse_condition("event_name = 'a'", SESSION_CONDITION_COLUMNS, key="x")
