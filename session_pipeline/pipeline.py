@@ -5,7 +5,8 @@ not know who asks, and leaves the work to ingest/, build.py and publish/.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -17,7 +18,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.days import Calendar, zone
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.errors import WrongUseError
-from session_pipeline.ingest.deliveries import Ingest, IngestSummary
+from session_pipeline.ingest.deliveries import Ingest, IngestSummary, deliveries, rules_of
 from session_pipeline.plan import Plan, Planner, wanted_days
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published
@@ -26,6 +27,25 @@ from session_pipeline.steps import STEP_OF_TABLE, Frame, Step
 from session_pipeline.store import Store
 
 LOCK_WAIT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told how a run goes on, while it does; the command line draws its bars from it.
+
+    Attributes:
+        on_file: Before each delivered file: how many are done, of how many, and its name.
+        on_build: After each step and day was looked at.
+        on_wait: Once, when another process holds the store: for whom the run waits.
+    """
+
+    on_file: Callable[[int, int, str], None] = lambda done, total, name: None
+    on_build: Callable[[Step, date | None, Built], None] = lambda step, day, built: None
+    on_wait: Callable[[str], None] = lambda sentence: None
+
+
+# A variable and not an argument, since Dagster stands between who launches a run and the run.
+watcher: ContextVar[Watcher] = ContextVar("watcher", default=Watcher())  # noqa: B039 (frozen)
 
 
 def package_version() -> str:
@@ -67,6 +87,41 @@ def make_planner(settings: Settings, store: Store, until: date) -> Planner:
     return Planner(store.partitions, store.catalog.recipes(), Frame(settings, calendar, wanted, until))
 
 
+def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool = False) -> Plan:
+    """What is stale now; needs no lock."""
+    with closing(open_store(folder)) as store:
+        return make_planner(settings, store, until).plan(upgrade=upgrade)
+
+
+def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[str, str]:
+    """The delivered files that the next ingest will look into, by name below raw/, each with why."""
+    known = store.catalog.delivered()
+    ledger = store.catalog.source_files()
+    damaged = {key.file_id for key, partition in store.partitions.items() if partition.is_damaged and key.file_id}
+    found = {}
+    for delivery in deliveries(folder):
+        stamp, file_id = known.get(delivery.name, ("", ""))
+        if stamp != delivery.stamp:
+            found[delivery.name] = "changed since it was read" if stamp else "new file"
+        elif file_id not in ledger or ledger[file_id].fingerprint != rules_of(settings, delivery.source).fingerprint:
+            found[delivery.name] = "its source's settings changed"
+        elif file_id in damaged:
+            found[delivery.name] = "its rows in the store are damaged"
+    return found
+
+
+def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str]:
+    """Files that are no longer under raw/ and whose source's settings changed: their rows stay as they were read."""
+    present = {delivery.name for delivery in deliveries(folder)}
+    return sorted(
+        str(item.facts["path"])
+        for item in store.catalog.source_files().values()
+        if item.facts["status"] == "accepted"
+        and item.fingerprint != rules_of(settings, item.facts["source"]).fingerprint
+        and present.isdisjoint(store.catalog.paths_of(item.file_id))
+    )
+
+
 @dataclass
 class Run:
     """What one run works with; the store is held for writing as long as it lives."""
@@ -93,7 +148,12 @@ class Run:
 
     def ingest(self, on_file: Callable[[int, int, str], None] = lambda done, total, name: None) -> IngestSummary:
         """Take in what was delivered."""
-        summary = self._ingest.run(on_file)
+
+        def told(done: int, total: int, name: str) -> None:
+            on_file(done, total, name)
+            watcher.get().on_file(done, total, name)
+
+        summary = self._ingest.run(told)
         self._forget_plan()
         return summary
 
@@ -102,8 +162,14 @@ class Run:
         return self.planner.plan(upgrade=upgrade)
 
     def build(self, step: Step, day: date | None, *, force: bool = False) -> Built:
-        """Build a step's tables of a day, if they are stale or it is asked for by hand."""
-        return self._builder.build(step, day, force=force)
+        """Build a step's tables of a day, if they are stale or it is asked for by hand.
+
+        What it reads and is not there yet is built first: days of another range, when a plan names several.
+        """
+        self._build_missing(step, day)
+        built = self._builder.build(step, day, force=force)
+        watcher.get().on_build(step, day, built)
+        return built
 
     def recompute(self, step: Step, day: date) -> dict[str, str]:
         """Build a step's tables of a day without taking them in; returns the SHA-256 of each."""
@@ -132,6 +198,14 @@ class Run:
             run_id=self.run_id,
             mend=self._mend,
         )
+
+    def _build_missing(self, step: Step, day: date | None) -> None:
+        for found in self.planner.inputs(step, day).values():
+            for key in found:
+                if isinstance(key, Key) and key not in self.store.partitions:
+                    producer = STEP_OF_TABLE[key.table]
+                    self._build_missing(producer, key.date)
+                    self._builder.build(producer, key.date)
 
     def _mend(self, partition: Partition) -> None:
         self.store.mark_damaged(partition)
@@ -170,8 +244,14 @@ def open_run(
     settings = load_settings(folder.path)
     last_day = horizon(settings, until)
     store = open_store(folder)
+
+    def told(sentence: str) -> None:
+        if on_wait is not None:
+            on_wait(sentence)
+        watcher.get().on_wait(sentence)
+
     try:
-        with store.writing(wait_seconds=wait_seconds, on_wait=on_wait):
+        with store.writing(wait_seconds=wait_seconds, on_wait=told):
             engine = DuckDBEngine(Limits(settings.resources.memory_limit, settings.resources.threads), store.scratch)
             try:
                 yield Run(folder, settings, store, engine, run_id, last_day)

@@ -86,10 +86,15 @@ class Plan:
         return tuple(sorted({item.day for item in self.items if item.day is not None}))
 
     def ranges(self) -> list[tuple[date, date]]:
-        """The days to build as unbroken ranges of calendar days."""
+        """The days to build as ranges of calendar days, each for one run.
+
+        Days so near that one can read the other are in one range, since a run goes table by table: otherwise the
+        first run would build on what the second replaces.
+        """
+        near = self.frame.longest_visitor_window + timedelta(days=3)
         ranges: list[tuple[date, date]] = []
         for day in self.days:
-            if ranges and day - ranges[-1][1] == timedelta(days=1):
+            if ranges and day - ranges[-1][1] <= near:
                 ranges[-1] = (ranges[-1][0], day)
             else:
                 ranges.append((day, day))

@@ -8,14 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from sqlglot import exp, parse_one
 
-from session_pipeline.conditions import parse_condition, parse_scalar
+from session_pipeline.conditions import parse_condition, parse_number, parse_scalar
 from session_pipeline.contracts import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
-from session_pipeline.settings import FunnelSettings, Settings
+from session_pipeline.settings import SESSION_BREAKDOWNS, FunnelSettings, Settings
 
 EVENT_COLUMNS = "session_id, session_date, event_number, event_id, event_time, page_path, currency"
-SESSION_BREAKDOWNS = frozenset(
-    ("channel", "device", "browser", "os", "landing_page", "utm_source", "utm_medium", "utm_campaign")
-)
+
 
 
 def outcome_events(settings: Settings) -> str:
@@ -178,8 +176,9 @@ def _event_condition(condition: str, key: str) -> exp.Expression:
 
 
 def _value(expression: str | None, key: str) -> exp.Expression:
-    value = exp.Null() if expression is None else parse_scalar(expression, EVENT_CONDITION_COLUMNS, key=key)
-    return exp.cast(value, "DECIMAL(18, 6)")
+    if expression is None:
+        return exp.cast(exp.Null(), "DECIMAL(18, 6)")
+    return parse_number(expression, EVENT_CONDITION_COLUMNS, key=key)
 
 
 def _select(source: str, columns: str, *, where: exp.Expression, value: exp.Expression | None = None) -> str:

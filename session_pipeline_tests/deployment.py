@@ -46,6 +46,8 @@ class Deployment:
             for item in run.plan(upgrade=upgrade).items:
                 if days is not None and (item.day is None or item.day not in days):
                     continue
+                if days is not None and run.planner.fingerprint(item.step, item.day) is None:
+                    continue  # it reads a day that was not asked for and is not there
                 if run.build(item.step, item.day).was_built:
                     built.append((item.step.name, item.day))
             self.published = run.publish() if days is None else "only some days were asked for"

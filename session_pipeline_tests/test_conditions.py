@@ -61,6 +61,7 @@ CONDITIONS = [
     ("page_path not ilike '/PRODUCT/%'", False),
     ("regexp_matches(page_path, '^/product/[0-9]+$')", True),
     ("regexp_like(page_path, '/cart')", False),
+    (r"regexp_matches(page_path, '^\[[a-z]+\]$') or regexp_matches(page_path, '\\\\C')", False),
     ("starts_with(page_path, '/product') and contains(page_path, 'duct') and ends_with(page_path, '42')", True),
     ("split_part(page_path, '/', 2) = 'product' and split_part(page_path, '/', -1) = '42'", True),
     ("lower(upper(event_name)) = replace(event_name, 'x', 'y') and length(trim(event_name)) = 8", True),

@@ -5,10 +5,9 @@ Knows a tree over typed columns. Does not know what is allowed in one.
 
 from collections.abc import Mapping
 
-import duckdb
 from sqlglot import exp
 
-from session_pipeline.conditions.probe import complaint, probe
+from session_pipeline.conditions.probe import Complaint, ask
 from session_pipeline.conditions.shape import COMPARISONS, Refused, shown
 
 # Every other type is a number.
@@ -43,10 +42,10 @@ def kind_of(root: exp.Paren, columns: Mapping[str, str]) -> str | None:
     casts = (node.copy() for node in root.find_all(exp.Cast))
     query = exp.select(*types, root.copy(), *casts).from_(row.subquery("event"))
     try:
-        found = probe().execute(query.sql("duckdb")).fetchall()
-    except duckdb.Error as error:
-        raise Refused(f"cannot be computed ({complaint(error)})", _HINTS["number"]) from None
-    type_of = dict(zip(map(id, typed), found[0], strict=False))
+        found = ask(query.sql("duckdb"))
+    except Complaint as complaint:
+        raise Refused(f"cannot be computed ({complaint})", _HINTS["number"]) from None
+    type_of = dict(zip(map(id, typed), found, strict=False))
     for node, operands in groups:
         kinds = {_kind(type_of[id(operand)]) for operand in operands} - {None}
         if len(kinds) > 1:

@@ -5,13 +5,12 @@ Knows the syntax. Does not know what a pattern is for.
 
 import re
 
-import duckdb
-
-from session_pipeline.conditions.probe import complaint, probe
+from session_pipeline.conditions.probe import Complaint, ask
 
 # Taken by one and not by the other, or by both with another meaning: named groups as Python writes them, (?U),
 # a bracket or && within a character class, \C and \v.
 _UNSHARED = re.compile(r"\(\?P<|\(\?[a-zA-Z]*U|\[\^?\]|\[[^\]]*(\[|&&)|\\[Cv]")
+_OTHER_ESCAPES = re.compile(r"\\[^Cv]")
 
 
 def pattern_problem(pattern: str, *, is_replaced: bool = False) -> str | None:
@@ -21,12 +20,12 @@ def pattern_problem(pattern: str, *, is_replaced: bool = False) -> str | None:
         pattern: The regular expression.
         is_replaced: Whether what it matches is replaced, so that it must match some text.
     """
-    if _UNSHARED.search(pattern):
+    if _UNSHARED.search(_OTHER_ESCAPES.sub("", pattern)):
         return "engines read it differently: keep to [a-z], \\d, \\w, ( ), | and quantifiers"
     try:
-        found = probe().execute("select regexp_matches('', $1)", [pattern]).fetchall()
-    except duckdb.Error as error:
-        return f"{complaint(error)}: patterns are RE2's, without lookaround and backreferences"
-    if is_replaced and found == [(True,)]:
+        (matches_nothing,) = ask("select regexp_matches('', $1)", [pattern])
+    except Complaint as complaint:
+        return f"{complaint}: patterns are RE2's, without lookaround and backreferences"
+    if is_replaced and matches_nothing:
         return "it matches where there is nothing: write one that needs some text"
     return None

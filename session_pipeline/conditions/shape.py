@@ -5,6 +5,7 @@ Knows the nodes of a tree, one at a time. Does not know columns and their types.
 
 import re
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from sqlglot import ErrorLevel, exp
 
@@ -143,7 +144,7 @@ def _has_null(node: exp.Expr) -> bool:
     return any(isinstance(operand.unnest(), exp.Null) for operand in node.iter_expressions())
 
 
-def is_literal(node: exp.Expr | None, *, is_string: bool = True) -> bool:
+def is_literal(node: exp.Expr | None, *, is_string: bool = True) -> TypeGuard[exp.Literal]:
     """Whether a node is a text written out, or a number."""
     return isinstance(node, exp.Literal) and node.is_string is is_string
 

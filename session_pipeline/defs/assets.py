@@ -3,6 +3,7 @@
 Each asks the pipeline to do its work and tells Dagster what came of it. Decides nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -103,21 +104,23 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
         is_planned = tags.PLANNED in context.run.tags
         keys: Sequence[str | None] = context.partition_keys if step.is_daily else [None]
         more: dict[str, dict[str, Any]] = {name: {} for name in step.tables}
-        for number, key in enumerate(keys, start=1):
+        reasons: Counter[str] = Counter()
+        for key in keys:
             day = metadata.day_of(key) if key is not None else None
             if day is not None and not run.planner.frame.is_wanted(day):
-                context.log.info(f"{step.name}[{day}]: no events, nothing to build")
+                reasons["no events"] += 1
                 continue
             with errors_for_dagster():
                 built = run.build(step, day, force=not is_planned)
-            if built.was_built:
-                context.log.info(f"{number} of {len(keys)}: {step.name}[{day}] built because {built.reason}")
+            reasons[built.reason or "fresh"] += 1
             for name, partition in built.partitions.items():
                 facts = metadata.of_partition(run, partition, built)
                 if key is None:
                     more[name] = dict(facts)
                 else:
                     context.add_asset_metadata(facts, asset_key=name, partition_key=key)
+        # One line a step: a line a day would cost more than building a small day.
+        context.log.info(f"{step.name}: " + ", ".join(f"{count} × {reason}" for reason, count in reasons.items()))
         for name in step.tables:
             yield dg.MaterializeResult(asset_key=name, metadata=more[name])
 

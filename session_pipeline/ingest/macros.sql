@@ -1,15 +1,13 @@
 -- What the other queries of this folder say in one word each. Every macro is null for null.
 
 -- Whether a text is JSON as RFC 8259 has it. json_valid alone takes NaN, Infinity and trailing commas too: where a line
--- looks like it, its strings are taken out, and what is left is looked at.
+-- may have one, its strings are taken out, and what is left is looked at.
 create or replace temp macro is_strict_json(written) as
     case
         when not json_valid(written) then false
-        when regexp_matches(written, ':\s*-?[nNiI][aAnN][nNfF]')
-            or regexp_matches(written, ',\s*(-?[nNiI][aAnN][nNfF]|[}\]])')
-            or regexp_matches(written, '\[\s*-?[nNiI][aAnN][nNfF]')
+        when contains(lower(written), 'nan') or contains(lower(written), 'inf') or regexp_matches(written, ',\s*[}\]]')
             then not regexp_matches(regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g'), '(?i)nan|inf|,\s*[}\]]')
-        else json_valid(written)
+        else true
     end;
 
 create or replace temp macro is_object(json) as starts_with(ltrim(json, e' \t\r\n'), '{');
@@ -68,34 +66,43 @@ create or replace temp macro without_query(url) as
 create or replace temp macro query_of(url) as
     case when contains(url, '?') then nullif(regexp_extract(url, '^[^?#]*\?([^#]*)', 1), '') end;
 
--- Host, without user and port, and path of a URL without query; all of it is path where no host is given.
-create or replace temp macro host_of(url) as
-    lower(nullif(regexp_extract(
-        url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/@]*@)?(\[[^\]/]*\]|[^:/]*)', 1
-    ), ''));
+-- What stands between '//' and the next slash of a URL without query; null when there is no '//' at its start.
+create or replace temp macro authority_of(url) as
+    case when regexp_matches(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//') then split_part(url, '/', 3) end;
 
-create or replace temp macro path_of(url) as
+create or replace temp macro host_of(authority) as
+    nullif(lower(
+        case
+            when contains(authority, ':') or contains(authority, '@')
+                then regexp_extract(authority, '^(?:.*@)?(\[[^\]]*\]|[^:]*)', 1)
+            else authority
+        end
+    ), '');
+
+-- All of a URL is path where no host is given.
+create or replace temp macro path_of(url, authority) as
     case
-        when url is not null
-            then coalesce(nullif(regexp_replace(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/]*', ''), ''), '/')
+        when authority is null then nullif(url, '')
+        else coalesce(nullif(substr(url, strpos(url, '//') + 2 + length(authority)), ''), '/')
     end;
+
+create or replace temp macro kept_query(query, kept_parameters) as
+    coalesce(
+        '?' || nullif(array_to_string(list_filter(
+            string_split(query, '&'),
+            lambda parameter: list_contains(kept_parameters, split_part(parameter, '=', 1))
+        ), '&'), ''),
+        ''
+    );
 
 -- A URL without user, and with only those query parameters that are kept.
 create or replace temp macro kept_url(url, query, kept_parameters) as
     case
         when contains(url, '@')
-            then regexp_replace(url, '^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)[^/]*@', '\1')
+            then regexp_replace(url, '^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)[^/]*@', '\1') || kept_query(query, kept_parameters)
+        when query is not null
+            then url || kept_query(query, kept_parameters)
         else url
-    end
-    || case
-        when query is null then ''
-        else coalesce(
-            '?' || nullif(array_to_string(list_filter(
-                string_split(query, '&'),
-                lambda parameter: list_contains(kept_parameters, split_part(parameter, '=', 1))
-            ), '&'), ''),
-            ''
-        )
     end;
 
 -- Value of the first of some query parameters ('a|b'), decoded where that gives text; null when it is not there.

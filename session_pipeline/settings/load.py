@@ -80,8 +80,10 @@ def parse_settings(text: str, file: str = "settings.toml") -> Settings:
     for key, value in _read(text, file).items():
         is_laid_over = key in _SECTIONS and isinstance(value, dict)
         merged[key] = {**merged[key], **value} if is_laid_over else value
+    dimensions = merged["dimensions"]
     try:
-        return Settings.model_validate(merged, context={"dimensions": merged["dimensions"]})
+        context = {"dimensions": tuple(dimensions) if isinstance(dimensions, dict) else ()}
+        return Settings.model_validate(merged, context=context)
     except ValidationError as error:
         raise SettingsFileError(file, [_explained(details) for details in error.errors()]) from None
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -103,7 +104,7 @@ def _delivered_column(name: str) -> str:
 
 
 def _constant(value: object) -> object:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     return str(value) if is_number else value
 
 
@@ -131,7 +132,7 @@ Site = Annotated[str, _like(r"[A-Za-z0-9._-]{1,100}", "site", "write letters, di
 SourceName = Annotated[str, _like(r"[A-Za-z0-9_-]{1,100}", "source", "name it as its folder: letters, digits, _ and -")]
 ClockTime = Annotated[str, _like(r"([01]\d|2[0-3]):[0-5]\d", "time of day", "write hours and minutes, as 03:00")]
 MemorySize = Annotated[str, _like(r"[1-9]\d*(\.\d+)?\s?[KMGT]i?B", "size of memory", "write it as 4GB or 512MB")]
-QueryParameter = Annotated[str, _like(r"[^\s*=&]+\*?", "query parameter", "write its name, or its beginning and *")]
+QueryParameter = Annotated[str, _like(r"[^\s*=&]+", "query parameter", "write its whole name, as utm_source")]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Character = Annotated[str, AfterValidator(_character)]
 DeliveredColumn = Annotated[str, AfterValidator(_delivered_column)]

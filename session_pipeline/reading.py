@@ -1,0 +1,121 @@
+"""Published tables for people who work in Python: the warehouse as a connection, a table as a DataFrame.
+
+Knows the warehouse and the contracts of what is in it. Does not know the store, and changes nothing.
+"""
+
+from datetime import date, datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from session_pipeline import data_folder
+from session_pipeline.contracts import TABLES, Table
+from session_pipeline.engines.duckdb import quote
+from session_pipeline.errors import StoreError, WrongUseError
+from session_pipeline.publish import warehouse
+
+# A column's type follows from the contract alone, not from the rows at hand: whole numbers stay whole beside nulls.
+PANDAS_TYPES = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+
+
+def connect(data: Path | str | None = None) -> duckdb.DuckDBPyConnection:
+    """The published warehouse as a DuckDB connection, read-only and locked down; times are UTC.
+
+    It keeps the state that it opened, also when a new one is published; connect again to see that.
+
+    Args:
+        data: The data folder; else SESSION_PIPELINE_DATA names it, else it is `data`.
+
+    Raises:
+        WrongUseError: There is no such data folder.
+        StoreError: Nothing is published yet, or the file cannot be opened.
+    """
+    folder = data_folder.find(data)
+    try:
+        return warehouse.connect(folder.warehouse, folder.store)
+    except duckdb.Error as error:
+        raise StoreError(
+            f"{folder.warehouse} cannot be opened ({str(error).splitlines()[0]}); close what writes to it, or remove it and"
+            " run `session-pipeline run`, which makes it anew"
+        ) from None
+
+
+def read(
+    table: str,
+    start: date | str | None = None,
+    end: date | str | None = None,
+    data: Path | str | None = None,
+) -> pd.DataFrame:
+    """Rows of a published table, of some days or of all, ordered by date and then as the contract orders them.
+
+    Whole numbers are Int64 and flags boolean (both keep nulls), DECIMAL is float64 (sum exactly in SQL), dates and times
+    are datetime64 without a zone: times UTC, dates local to the settings' time zone.
+
+    Args:
+        table: Its name, as in the warehouse.
+        start: First day, by the table's date column (event_date, session_date or entry_date); without it, from the first.
+        end: Last day, included; without it, to the last.
+        data: The data folder; else SESSION_PIPELINE_DATA names it, else it is `data`.
+
+    Raises:
+        WrongUseError: There is no such table, a date is none, or the table has no dates.
+        StoreError: Nothing is published yet.
+    """
+    contract = _published(table)
+    first, last = _day("start", start), _day("end", end)
+    if contract.date_column is None and (first or last):
+        raise WrongUseError(f"{table} has no days to choose from; leave out start and end")
+    if first and last and first > last:
+        raise WrongUseError(f"start {first} is after end {last}; exchange them")
+    names = [*([contract.date_column] if contract.date_column else []), *contract.order]
+    conditions = [
+        (f"{contract.date_column} {sign} cast(? as date)", day) for sign, day in ((">=", first), ("<=", last)) if day
+    ]
+    where = " where " + " and ".join(text for text, _ in conditions) if conditions else ""
+    with connect(data) as connection:
+        try:
+            rows = connection.execute(
+                f"select * from {quote(table)}{where} order by {', '.join(map(quote, names))}",
+                [day for _, day in conditions],
+            ).to_arrow_table()
+        except duckdb.CatalogException:
+            raise StoreError(
+                f"the warehouse has no {table} yet: another version wrote it; run `session-pipeline run`"
+            ) from None
+    return _frame(rows)
+
+
+def _published(name: str) -> Table:
+    published = [table.name for table in TABLES.values() if table.is_published]
+    if name in published:
+        return TABLES[name]
+    near = get_close_matches(str(name), published, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(published)}"
+    where = "is in the store only" if name in TABLES else "is no table"
+    raise WrongUseError(f"{name} {where}; {hint}")
+
+
+def _day(argument: str, value: date | str | None) -> date | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise WrongUseError(f"{argument} is {value!r}, which is no date; write it as '2026-10-05'") from None
+
+
+def _frame(rows: pa.Table) -> pd.DataFrame:
+    types = [
+        pa.float64() if pa.types.is_decimal(column.type) else pa.timestamp("us") if pa.types.is_date(column.type) else column.type
+        for column in rows.schema
+    ]
+    schema = pa.schema([pa.field(name, type_) for name, type_ in zip(rows.column_names, types, strict=True)])
+    frame: pd.DataFrame = rows.cast(schema).to_pandas(types_mapper=PANDAS_TYPES.get)
+    return frame

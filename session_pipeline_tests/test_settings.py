@@ -1,0 +1,324 @@
+import tomllib
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from pydantic import ValidationError
+
+from session_pipeline.errors import SettingsError, SettingsFileError
+from session_pipeline.settings import Settings, SourceSettings, load_settings, parse_settings, settings_template
+from session_pipeline.settings.model import Section
+
+STEPS = """
+steps = [
+    { name = "cart", where = "event_name = 'add_to_cart'" },
+    { name = "checkout", where = "event_name = 'begin_checkout'" },
+    { name = "purchase", where = "event_name = 'purchase'" },
+]
+"""
+
+
+def errors_of(text: str) -> dict[str, str]:
+    """What is said of each key."""
+    with pytest.raises(SettingsFileError) as error:
+        parse_settings(text)
+    return {found.key: f"{found.problem}; {found.hint}" for found in error.value.errors}
+
+
+def error_of(text: str) -> tuple[str, str]:
+    errors = errors_of(text)
+    assert len(errors) == 1, errors
+    return next(iter(errors.items()))
+
+
+# Defaults
+
+
+def test_an_empty_file_is_the_template() -> None:
+    assert parse_settings("") == parse_settings(settings_template())
+
+
+def test_the_template_names_every_key_that_has_a_default() -> None:
+    """A section has no defaults of its own, so that the template is the only list of them."""
+
+    def missing(section: type[Section], given: dict[str, Any], path: str) -> Iterator[str]:
+        for name, field in section.model_fields.items():
+            if name not in given:
+                yield path + name
+            elif isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+                yield from missing(field.annotation, given[name], f"{path}{name}.")
+
+    assert list(missing(Settings, tomllib.loads(settings_template()), "")) == []
+
+
+def test_the_packaged_outcomes_come_by_priority() -> None:
+    outcomes = parse_settings("").outcomes
+    assert [rule.name for rule in outcomes] == ["purchase", "contact", "lead", "abandoned_cart"]
+    assert [rule.is_conversion for rule in outcomes] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("event_name", "page_path", "expected"),
+    [
+        ("purchase", "/checkout/thanks", "purchase"),
+        ("contact", "/contact", "contact"),
+        ("page_view", "/contact/thanks", "contact"),
+        ("page_view", "/en/contact/thank-you/", "contact"),
+        ("page_view", "/contact", None),
+        ("page_view", "/contact/thanks/again", None),
+        ("click", "/contact/thanks", None),
+        ("sign_up", None, "lead"),
+        ("begin_checkout", "/cart", "abandoned_cart"),
+        ("page_view", None, None),
+    ],
+)
+def test_the_packaged_outcomes_know_common_events(event_name: str, page_path: str | None, expected: str | None) -> None:
+    holding = [
+        rule.name
+        for rule in parse_settings("").outcomes
+        if duckdb.execute(
+            f"select {rule.where} from (select $1 as event_name, $2::varchar as page_path)", [event_name, page_path]
+        ).fetchall()
+        == [(True,)]
+    ]
+    assert holding == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("path", "action"),
+    [
+        ("/", "/"),
+        ("/Product/42/", "/Product/:id"),
+        ("/orders/1/2/edit", "/orders/:id/:id/edit"),
+        ("/blog/2024/05/31/news", "/blog/:date/news"),
+        ("/blog/2024-05-31", "/blog/:date"),
+        ("/user/550e8400-e29b-41d4-a716-446655440000/edit", "/user/:id/edit"),
+        ("/file/d41d8cd98f00b204e9800998ecf8427e", "/file/:id"),
+        ("/product/blue-lamp-1042.html", "/product/blue-lamp-:id"),
+        ("/help/covid-19", "/help/covid-19"),
+        ("/3d-printers/v2", "/3d-printers/v2"),
+    ],
+)
+def test_the_packaged_rules_fold_ids_out_of_paths(path: str, action: str) -> None:
+    for rule in parse_settings("").actions.fold:
+        folded = duckdb.execute("select regexp_replace($1, $2, $3, 'g')", [path, rule.pattern, rule.replacement])
+        path = folded.fetchall()[0][0]
+    assert (path or "/") == action
+
+
+# Laying over
+
+
+def test_a_section_keeps_the_packaged_value_of_each_key_it_leaves_out() -> None:
+    settings = parse_settings('timezone = "Europe/Berlin"\n[sessions]\ninactivity_minutes = 5')
+    packaged = parse_settings("")
+    assert settings.timezone == "Europe/Berlin"
+    assert settings.sessions == packaged.sessions.model_copy(update={"inactivity_minutes": 5})
+    assert settings.actions == packaged.actions
+
+
+def test_lists_and_dimensions_replace_the_packaged_ones_whole() -> None:
+    settings = parse_settings(
+        "goals = []\n[[outcomes]]\nname = 'any'\nwhere = 'true'\n[dimensions]\nplan = \"properties ->> 'plan'\""
+    )
+    assert [rule.name for rule in settings.outcomes] == ["any"]
+    assert settings.goals == ()
+    assert dict(settings.dimensions) == {"plan": "properties ->> 'plan'"}
+    assert settings.funnels == parse_settings("").funnels
+
+
+def test_a_source_without_an_entry_is_read_with_the_defaults() -> None:
+    settings = parse_settings(
+        '[sources.web]\nsite = "shop"\nconstants = { event_name = "page_view", value = 9.5 }\n'
+        'columns = { visitor_id = "anonymous_id" }'
+    )
+    assert settings.source("web").site == "shop"
+    assert settings.source("web").clock_tolerance_minutes == 60
+    assert dict(settings.source("web").constants) == {"event_name": "page_view", "value": "9.5"}
+    assert settings.source("other") == SourceSettings()
+
+
+def test_a_visitor_funnel_without_a_window_has_seven_days() -> None:
+    by_grain = {
+        grain: parse_settings(f'[[funnels]]\nname = "f"\ngrain = "{grain}"{STEPS}').funnels[0].window_seconds
+        for grain in ("session", "visitor")
+    }
+    assert by_grain == {"session": None, "visitor": 7 * 86_400}
+
+
+def test_an_exclusion_lies_between_the_first_and_the_last_step_unless_it_says_otherwise() -> None:
+    exclusions = "exclusions = [{ where = 'is_bot' }, { where = 'is_bot', after_step = 2, before_step = 3 }]"
+    funnel = parse_settings(f'[[funnels]]\nname = "f"{STEPS}{exclusions}').funnels[0]
+    assert [(exclusion.after_step, exclusion.before_step) for exclusion in funnel.exclusions] == [(1, 3), (2, 3)]
+
+
+def test_a_breakdown_may_be_a_dimension_of_the_settings() -> None:
+    own = f'[[funnels]]\nname = "f"\nbreakdown = "plan"{STEPS}\n[dimensions]\nplan = "properties ->> \'plan\'"'
+    assert parse_settings(own).funnels[0].breakdown == "plan"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        parse_settings("").sessions.max_hours = 3
+
+
+# Refusing
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "said"),
+    [
+        ("inactivity_minutes = 5", "inactivity_minutes", "did you mean sessions.inactivity_minutes?"),
+        ("[sessions]\ninactivity_minuts = 5", "sessions.inactivity_minuts", "did you mean inactivity_minutes?"),
+        ("[sources.web]\nfmt = 'csv'", "sources.web.fmt", "did you mean format?"),
+        ("[alerts]\ncommand = 'mail'", "alerts", "is no setting; leave it out"),
+        ("timezone = 'Europe/Berln'", "timezone", "did you mean Europe/Berlin?"),
+        ("timezone = '../../etc/passwd'", "timezone", "is no time zone"),
+        ("start_date = '2020-01-01'", "start_date", "write a date without quotes"),
+        ("start_date = 2020-01-01T00:00:00", "start_date", "write a date without quotes"),
+        ("start_date = 1969-12-31", "start_date", "write at least 1970-01-01"),
+        ("include_today = 'yes'", "include_today", "is 'yes'; write true or false"),
+        ("daily_at = '24:00'", "daily_at", "write hours and minutes, as 03:00"),
+        ("max_rebuild_days = 0", "max_rebuild_days", "is 0; write at least 1"),
+        ("sessions = 5", "sessions", "is 5; write a table"),
+        ("sessions.inactivity_minutes = '30'", "sessions.inactivity_minutes", "is '30'; write a whole number"),
+        ("sessions.inactivity_minutes = true", "sessions.inactivity_minutes", "is true; write a whole number"),
+        ("sessions.inactivity_minutes = 721", "sessions.inactivity_minutes", "write at most 720"),
+        ("sessions.max_hours = 25", "sessions.max_hours", "write at most 24"),
+        ("[sessions]\ninactivity_minutes = 61\nmax_hours = 1", "sessions.max_hours", "shorter than inactivity_minutes"),
+        ("actions.fold = [{ pattern = '(?=a)', replacement = '' }]", "actions.fold[0].pattern", "without lookaround"),
+        ("actions.fold = [{ pattern = '(a)\\1', replacement = '' }]", "actions.fold[0].pattern", "backreferences"),
+        ("actions.fold = [{ pattern = 'a*', replacement = '' }]", "actions.fold[0].pattern", "needs some text"),
+        ("actions.fold = [{ pattern = 'a', replacement = '$1' }]", "actions.fold[0].replacement", "backslash and $"),
+        ("outcomes = 'purchase'", "outcomes", "write a list"),
+        ("[[outcomes]]\nwhere = 'is_bot'", "outcomes[0].name", "is missing"),
+        ("[[outcomes]]\nname = 'bounce'\nwhere = 'is_bot'", "outcomes[0].name", "always come last"),
+        ("[[outcomes]]\nname = 'A b'\nwhere = 'is_bot'", "outcomes[0].name", "small letters"),
+        ("[[outcomes]]\nname = 'a'", "outcomes[0]", "either where or where_session"),
+        (
+            "[[outcomes]]\nname = 'a'\nwhere = 'is_bot'\nwhere_session = 'is_bot'",
+            "outcomes[0]",
+            "either where or where_session",
+        ),
+        ("[[outcomes]]\nname = 'a'\nwhere_session = 'is_bot'\nvalue = 'value'", "outcomes[0]", "value without where"),
+        ("[[outcomes]]\nname = 'a'\nwhere_session = 'event_name'", "outcomes[0].where_session", "names no column"),
+        ("[[outcomes]]\nname = 'a'\nwhere = 'is_bot'\nvalue = 'site'", "outcomes[0].value", "is no number"),
+        ("[[goals]]\nname = 'a'\nwhere = 'is_bot'\n" * 2, "goals", "has 2 goals called 'a'"),
+        ("[[goals]]\nname = 'a'\nwhere = 'evnt_name = 1'", "goals[0].where", "did you mean event_name?"),
+        (f"[[funnels]]\nname = 'f'\ngrain = 'attempt'{STEPS}", "funnels[0].grain", "write 'session' or 'visitor'"),
+        (f"[[funnels]]\nname = 'f'\nmode = 'strict'{STEPS}", "funnels[0].mode", "write 'ordered': nothing else"),
+        (f"[[funnels]]\nname = 'f'\nwindow_seconds = 0{STEPS}", "funnels[0].window_seconds", "write at least 1"),
+        (
+            f"[[funnels]]\nname = 'f'\ngrain = 'visitor'\nwindow_seconds = 2592001{STEPS}",
+            "funnels[0].window_seconds",
+            "at most 2592000 (30 days)",
+        ),
+        (f"[[funnels]]\nname = 'f'\nbreakdown = 'chanel'{STEPS}", "funnels[0].breakdown", "did you mean channel?"),
+        ("[[funnels]]\nname = 'f'\nsteps = []", "funnels[0].steps", "has 0; write at least 2"),
+        (f"[[funnels]]\nname = 'f'{STEPS.replace('checkout', 'cart')}", "funnels[0].steps", "2 steps called 'cart'"),
+        (
+            f"[[funnels]]\nname = 'f'{STEPS.replace('event_name = ', 'evnt_name = ', 1)}",
+            "funnels[0].steps[0].where",
+            "did you mean event_name?",
+        ),
+        (
+            f"[[funnels]]\nname = 'f'{STEPS}exclusions = [{{ where = 'is_bot', after_step = 3 }}]",
+            "funnels[0].exclusions",
+            "number 1 after step 3 and before step 3",
+        ),
+        (
+            f"[[funnels]]\nname = 'f'{STEPS}exclusions = [{{ where = 'is_bot', before_step = 4 }}]",
+            "funnels[0].exclusions",
+            "name two of the 3 steps",
+        ),
+        ("[dimensions]\nchannel = 'site'", "dimensions", "has channel, which sessions have already"),
+        ("[dimensions]\nplan = 'max(site)'", "dimensions.plan", "holds MAX(site)"),
+        ("[dimensions]\n'A plan' = 'site'", 'dimensions."A plan"', "small letters"),
+        ("breakdowns.dimensions = ['city']", "breakdowns.dimensions[0]", "write 'channel', 'device'"),
+        ("breakdowns.dimensions = ['os', 'os']", "breakdowns.dimensions", "has 2 dimensions called 'os'"),
+        ("[sources.'a/b']", 'sources."a/b"', "name it as its folder"),
+        ("sources.web = 'jsonl'", "sources.web", "write a table"),
+        ("[sources.web]\nformat = 'parquet'", "sources.web.format", "write 'jsonl', 'csv' or 'tsv'"),
+        ("[sources.web]\nsite = 'a b'", "sources.web.site", "write letters, digits"),
+        ("[sources.web]\ncolumns = { evnt_id = 'id' }", "sources.web.columns.evnt_id", "did you mean event_id?"),
+        (
+            "[sources.web]\ncolumns = { is_bot = 'bot' }",
+            "sources.web.columns.is_bot",
+            "can deliver; write one of event_id",
+        ),
+        ("[sources.web]\nconstants = { value = inf }", "sources.web.constants.value", "write a text in quotes"),
+        (
+            "[sources.web]\ncolumns = { value = 'a' }\nconstants = { value = 1 }",
+            "sources.web",
+            "gives value in columns and in constants",
+        ),
+        ("[sources.web]\ntimezone = 'CEST'", "sources.web.timezone", "is no time zone"),
+        ("[sources.web]\nclock_tolerance_minutes = -1", "sources.web.clock_tolerance_minutes", "write at least 0"),
+        ("[sources.web]\nexpected_by = '6:00'", "sources.web.expected_by", "write hours and minutes"),
+        ("[sources.web]\ndelimiter = ';;'", "sources.web.delimiter", "write one character"),
+        ("privacy.keep_query_parameters = ['utm_*']", "privacy.keep_query_parameters[0]", "write its whole name"),
+        ("privacy.drop_properties = 'ip'", "privacy.drop_properties", "write a list"),
+        ("resources.memory_limit = '4'", "resources.memory_limit", "write it as 4GB"),
+        ("resources.threads = -1", "resources.threads", "write at least 0"),
+        ("publish.native_limit_gb = nan", "publish.native_limit_gb", "write a finite number"),
+    ],
+)
+def test_refuses_with_the_path_of_the_key(text: str, key: str, said: str) -> None:
+    found, message = error_of(text)
+    assert found == key
+    assert said in message
+
+
+def test_all_errors_of_a_file_are_said_at_once_each_on_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(
+        "timezone = 'Mars'\n[sessions]\nmax_hours = 0\ninactivity = 3\n[[goals]]\nname = 'a'\nwhere = '1'\n"
+    )
+    with pytest.raises(SettingsFileError) as error:
+        load_settings(tmp_path)
+    head, *lines = str(error.value).splitlines()
+    assert head == f"{path} has 4 settings that cannot be used; mend what is named here:"
+    assert [line.split()[0] for line in lines] == [
+        "timezone",
+        "sessions.max_hours",
+        "sessions.inactivity",
+        "goals[0].where",
+    ]
+
+
+def test_nonsense_in_one_place_does_not_hide_the_rest() -> None:
+    errors = errors_of(f"dimensions = 3\nsources = 4\n[[funnels]]\nname = 'f'\nbreakdown = 'plan'{STEPS}")
+    assert list(errors) == ["funnels[0].breakdown", "dimensions", "sources"]
+
+
+# Files
+
+
+def test_loads_the_file_of_a_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("\ufeffstart_date = 2024-02-29\n", encoding="utf-8")
+    assert load_settings(tmp_path).start_date == date(2024, 2, 29)
+
+
+def test_says_how_to_make_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="does not exist; make a data folder with `session-pipeline init"):
+        load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a = 1\nb = [\n  1,\nc = 2\n", "is no TOML: Invalid value (at line 4, column 1)"),
+        (b"a = 1\na = 2\n", "line 2"),
+        (b"a = '\xff'\n", "make it a text file in UTF-8"),
+        (b"a = " + b"[" * 20_000, "nest lists less deeply"),
+    ],
+)
+def test_says_which_line_is_no_toml(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "settings.toml").write_bytes(content)
+    with pytest.raises(SettingsError) as error:
+        load_settings(tmp_path)
+    assert str(error.value).startswith(str(tmp_path / "settings.toml"))
+    assert said in str(error.value)
