@@ -22,6 +22,7 @@ from session_pipeline.steps import DAY_PARAMETERS, STEP_OF_TABLE, STEPS, Frame, 
 
 QUARTER = timedelta(minutes=15)
 QUARTERS_A_DAY = 96
+DIGEST_LENGTH = 32
 
 
 class Kind(Enum):
@@ -103,7 +104,7 @@ class Plan:
 
 def digest(value: object) -> str:
     """A short hash of anything that JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def wanted_days(
@@ -204,13 +205,15 @@ class Planner:
             names = sorted(step.parameter_names(self.frame.settings) & DAY_PARAMETERS)
             parts["day"] = digest([literal(scalars[name]) for name in names if name != "observed_until"])
             if "observed_until" in names:
-                parts["observed until"] = literal(scalars["observed_until"])
+                parts["observed until"] = digest(literal(scalars["observed_until"]))
         for name, found in self.inputs(step, day).items():
             hashes = []
             for partition in found:
                 if isinstance(partition, Key):
                     return None
-                hashes.append([str(partition.key.date), partition.sha256])
+                hashes.append(partition.sha256)
+            # Which days are read is apart from what they hold: a setting can change the first.
+            parts[f"days of {name}"] = digest([str(partition.key.date) for partition in found])
             parts[name] = digest(hashes)
         return Fingerprint(digest(parts), parts)
 
@@ -229,21 +232,19 @@ class Planner:
         return self._difference(step, recorded, current)
 
     def _difference(self, step: Step, recorded: Partition, current: Fingerprint) -> tuple[Kind, str]:
-        changed = [
-            name for name, value in current.parts.items() if name != "recipe" and recorded.parts.get(name) != value
-        ]
-        recipe = self.recipe(step)[1]
-        before = self._recipes.get(recorded.parts.get("recipe", ""), {})
-        logic = sorted(name for name in recipe.keys() | before.keys() if recipe.get(name) != before.get(name))
-        if recorded.parts.get("recipe") == current.parts["recipe"]:
-            logic = []
-        words = [f"{name} changed" for name in changed if name not in ("day", "observed until")]
-        if words:
-            return Kind.DATA, ", ".join(words)
+        changed = {name for name, value in current.parts.items() if recorded.parts.get(name) != value}
+        inputs = [what.table for what in step.inputs if what.table in changed]
+        if "recipe" in changed:
+            inputs = [name for name in inputs if f"days of {name}" not in changed]
+        if inputs:
+            return Kind.DATA, ", ".join(f"{name} changed" for name in inputs)
+        if "recipe" in changed:
+            recipe = self.recipe(step)[1]
+            before = self._recipes.get(recorded.parts.get("recipe", ""), {})
+            logic = sorted(name for name in recipe.keys() | before.keys() if recipe.get(name) != before.get(name))
+            return Kind.LOGIC, ", ".join(_change(name, before.get(name), recipe.get(name)) for name in logic)
         if "day" in changed:
             return Kind.LOGIC, "the bounds of the day changed (time zone)"
-        if logic:
-            return Kind.LOGIC, ", ".join(_change(name, before.get(name), recipe.get(name)) for name in logic)
         return Kind.DATA, "later days are known now"
 
     def plan(self, *, upgrade: bool = False) -> Plan:
@@ -285,7 +286,7 @@ class Planner:
 
 
 def _change(name: str, before: str | None, after: str | None) -> str:
-    if name.startswith("setting ") and before and after and len(before) < 32 and len(after) < 32:
+    if name.startswith("setting ") and before and after and max(len(before), len(after)) < DIGEST_LENGTH:
         return f"{name} changed from {before} to {after}"
     return f"{name} changed"
 

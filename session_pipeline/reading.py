@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from session_pipeline import data_folder
 from session_pipeline.contracts import TABLES, Table
-from session_pipeline.engines.duckdb import quote
+from session_pipeline.engines.duckdb import literal, quote
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import warehouse
 
@@ -38,8 +38,8 @@ def connect(data: Path | str | None = None) -> duckdb.DuckDBPyConnection:
         return warehouse.connect(folder.warehouse, folder.store)
     except duckdb.Error as error:
         raise StoreError(
-            f"{folder.warehouse} cannot be opened ({str(error).splitlines()[0]}); close what writes to it, or remove it and"
-            " run `session-pipeline run`, which makes it anew"
+            f"{folder.warehouse} cannot be opened ({str(error).splitlines()[0]}); close what writes to it,"
+            " or remove it and run `session-pipeline run`, which makes it anew"
         ) from None
 
 
@@ -51,13 +51,13 @@ def read(
 ) -> pd.DataFrame:
     """Rows of a published table, of some days or of all, ordered by date and then as the contract orders them.
 
-    Whole numbers are Int64 and flags boolean (both keep nulls), DECIMAL is float64 (sum exactly in SQL), dates and times
-    are datetime64 without a zone: times UTC, dates local to the settings' time zone.
+    Whole numbers are Int64 and flags boolean (both keep nulls), decimals are float64 (sum in SQL to be exact), dates
+    and times are datetime64 without a zone: times in UTC, dates local to the time zone of the settings.
 
     Args:
         table: Its name, as in the warehouse.
-        start: First day, by the table's date column (event_date, session_date or entry_date); without it, from the first.
-        end: Last day, included; without it, to the last.
+        start: First day, by the table's date column; without it, from the first there is.
+        end: Last day, included; without it, to the last there is.
         data: The data folder; else SESSION_PIPELINE_DATA names it, else it is `data`.
 
     Raises:
@@ -70,20 +70,20 @@ def read(
         raise WrongUseError(f"{table} has no days to choose from; leave out start and end")
     if first and last and first > last:
         raise WrongUseError(f"start {first} is after end {last}; exchange them")
-    names = [*([contract.date_column] if contract.date_column else []), *contract.order]
     conditions = [
-        (f"{contract.date_column} {sign} cast(? as date)", day) for sign, day in ((">=", first), ("<=", last)) if day
+        f"{contract.date_column} {comparison} {literal(day)}"
+        for comparison, day in ((">=", first), ("<=", last))
+        if day is not None
     ]
-    where = " where " + " and ".join(text for text, _ in conditions) if conditions else ""
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+    dates = (contract.date_column,) if contract.date_column else ()
+    order = ", ".join(quote(name) for name in (*dates, *contract.order))
     with connect(data) as connection:
         try:
-            rows = connection.execute(
-                f"select * from {quote(table)}{where} order by {', '.join(map(quote, names))}",
-                [day for _, day in conditions],
-            ).to_arrow_table()
+            rows = connection.sql(f"select * from {quote(table)}{where} order by {order}").to_arrow_table()
         except duckdb.CatalogException:
             raise StoreError(
-                f"the warehouse has no {table} yet: another version wrote it; run `session-pipeline run`"
+                f"the warehouse has no {table}: an older version wrote it; run `session-pipeline run`"
             ) from None
     return _frame(rows)
 
@@ -112,10 +112,12 @@ def _day(argument: str, value: date | str | None) -> date | None:
 
 
 def _frame(rows: pa.Table) -> pd.DataFrame:
-    types = [
-        pa.float64() if pa.types.is_decimal(column.type) else pa.timestamp("us") if pa.types.is_date(column.type) else column.type
-        for column in rows.schema
-    ]
-    schema = pa.schema([pa.field(name, type_) for name, type_ in zip(rows.column_names, types, strict=True)])
+    schema = pa.schema([pa.field(column.name, _arrow_type(column.type)) for column in rows.schema])
     frame: pd.DataFrame = rows.cast(schema).to_pandas(types_mapper=PANDAS_TYPES.get)
     return frame
+
+
+def _arrow_type(written: pa.DataType) -> pa.DataType:
+    if pa.types.is_decimal(written):
+        return pa.float64()
+    return pa.timestamp("us") if pa.types.is_date(written) else written

@@ -35,11 +35,11 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PipelineResource"]:
         """Hold the store while the run lasts; another writer is waited for, and named in the log."""
-        run_tags = context.dagster_run.tags if context.dagster_run else {}
+        run_tags = context.run.tags if context.run else {}
         until = run_tags.get(tags.UNTIL)
         with open_run(
             DataFolder(Path(self.data_folder)),
-            run_id=context.run_id or "",
+            run_id=context.run.run_id if context.run else "",
             until=date.fromisoformat(until) if until else None,
             on_wait=context.log.info if context.log else None,
         ) as run:

@@ -139,10 +139,16 @@ class Job:
             f"cast({quote(column.name)} as {column.type}) as {quote(column.name)}" for column in contract.columns
         )
         order = ", ".join(quote(name) for name in contract.order)
-        count = self._connection.execute(
-            f"copy (select {columns} from ({sql}\n) order by {order}) to {literal(str(path))}"
-            " (format parquet, compression zstd)"
-        ).fetchone()
+        # DuckDB writes a column as required when statistics say that it has no nulls, and these depend on how the rows
+        # came about. Without them every column is optional, and equal rows are equal bytes (measured: 10 % slower).
+        self._connection.execute("set disabled_optimizers = 'statistics_propagation'")
+        try:
+            count = self._connection.execute(
+                f"copy (select {columns} from ({sql}\n) order by {order}) to {literal(str(path))}"
+                " (format parquet, compression zstd)"
+            ).fetchone()
+        finally:
+            self._connection.execute("set disabled_optimizers = ''")
         assert count is not None
         return int(count[0])
 

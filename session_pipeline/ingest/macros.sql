@@ -1,16 +1,14 @@
 -- What the other queries of this folder say in one word each. Every macro is null for null.
 
--- Whether a text is JSON as RFC 8259 has it. json_valid alone takes NaN, Infinity and trailing commas too: where a line
--- may have one, its strings are taken out, and what is left is looked at.
-create or replace temp macro is_strict_json(written) as
-    case
-        when not json_valid(written) then false
-        when contains(lower(written), 'nan') or contains(lower(written), 'inf') or regexp_matches(written, ',\s*[}\]]')
-            then not regexp_matches(regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g'), '(?i)nan|inf|,\s*[}\]]')
-        else true
-    end;
+-- json_valid takes more than RFC 8259: NaN, Infinity, and commas before a closing bracket. A text may have one when it
+-- looks like it; to be sure, its strings are taken out, and what is left is looked at.
+create or replace temp macro may_be_lax(written) as
+    regexp_matches(written, ':\s*-?[nNiI][aAnN][nNfF]')
+    or regexp_matches(written, '\[\s*-?[nNiI][aAnN][nNfF]')
+    or regexp_matches(written, ',\s*(-?[nNiI][aAnN][nNfF]|[}\]])');
 
-create or replace temp macro is_object(json) as starts_with(ltrim(json, e' \t\r\n'), '{');
+create or replace temp macro is_lax(written) as
+    regexp_matches(regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g'), '(?i)nan|inf|,\s*[}\]]');
 
 -- A whole number, also as 3.0, never rounded; null when it is not one.
 create or replace temp macro whole_number(written) as
@@ -105,8 +103,9 @@ create or replace temp macro kept_url(url, query, kept_parameters) as
         else url
     end;
 
--- Value of the first of some query parameters ('a|b'), decoded where that gives text; null when it is not there.
-create or replace temp macro query_value(query, names) as
+-- Value of a query parameter, decoded where that gives text; null when it is not there. first_query_value takes the
+-- first of several ('a|b').
+create or replace temp macro first_query_value(query, names) as
     case
         when regexp_matches(query, '(?:^|&)(?:' || names || ')=[^&]')
             then coalesce(
@@ -114,6 +113,9 @@ create or replace temp macro query_value(query, names) as
                 regexp_extract(query, '(?:^|&)(?:' || names || ')=([^&]+)', 1)
             )
     end;
+
+create or replace temp macro query_value(query, name) as
+    case when contains(query, name || '=') then first_query_value(query, name) end;
 
 -- The first part of a text, with every IP address replaced; also where ':' is written as %3A.
 create or replace temp macro without_addresses(written) as

@@ -6,22 +6,33 @@ with lines as (
         line,
         reason,
         detail,
-        coalesce(ltrim(line, e' \t\r'), '') = '' as is_blank,
-        reason is null and is_strict_json(line) as _is_json
+        ltrim(line, e' \t\r') as _text,
+        reason is null and json_valid(line) as _is_valid,
+        may_be_lax(line) as _may_be_lax
     from delivered_lines
+),
+
+checked as (
+    select
+        line,
+        reason,
+        detail,
+        coalesce(_text, '') = '' as is_blank,
+        starts_with(_text, '{') as _is_object,
+        case when _may_be_lax then _is_valid and not is_lax(line) else _is_valid end as _is_json
+    from lines
 ),
 
 fields as (
     select
         *,
-        case when _is_json and is_object(line) then json_extract_string(line, $paths) end as _given
-    from lines
+        case when _is_json and _is_object then json_extract_string(line, $paths) end as _given
+    from checked
 ),
 
 named as (
     select
         * exclude (_given),
-        _given is not null as _is_object,
         case when _given is not null then len(json_keys(line)) end as _key_count,
         list_count(_given) as _given_count,
         coalesce(nullif(_given[1], ''), $constants[1]) as event_id,
@@ -64,7 +75,11 @@ typed as (
         without_query(_referrer) as _referring,
         authority_of(without_query(_referrer)) as _referring_authority,
         query_of(_referrer) as _referring_query,
-        case when is_object(_properties) then is_strict_json(_properties) end as _has_properties
+        case
+            when not starts_with(_properties, '{') or not json_valid(_properties) then false
+            when may_be_lax(_properties) then not is_lax(_properties)
+            else true
+        end as _has_properties
     from named
 ),
 
@@ -74,7 +89,7 @@ gathered as (
     select
         *,
         case
-            when not _is_object then null
+            when not _is_json or not _is_object then null
             when $fields_are_keys and _key_count = _given_count
                 then json_merge_patch('{}', case when _has_properties then _properties else '{}' end, $dropped_fields)
             when _has_properties
@@ -148,7 +163,7 @@ select
     nullif(regexp_extract(
         _page_query, '(?:^|&)(gclid|gbraid|wbraid|msclkid|fbclid|ttclid|twclid|li_fat_id|dclid)=[^&]', 1
     ), '') as click_id_type,
-    coalesce(search_term, query_value(_page_query, 'q|query|s|search|keyword')) as search_term,
+    coalesce(search_term, first_query_value(_page_query, 'q|query|s|search|keyword')) as search_term,
     element,
     status_code,
     value,

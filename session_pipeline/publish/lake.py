@@ -27,7 +27,7 @@ class LakeChange:
 
 def publish(store: Store, lake: Path, partitions: Iterable[Partition], since_generation: int) -> LakeChange:
     """Make the lake show these partitions: what changed since a generation is replaced, what is gone is removed."""
-    wanted = {_place(partition): partition for partition in partitions}
+    wanted = {place_of(partition): partition for partition in partitions}
     present = set(_files(lake))
     linked = 0
     for place, partition in wanted.items():
@@ -41,7 +41,7 @@ def publish(store: Store, lake: Path, partitions: Iterable[Partition], since_gen
     return LakeChange(linked, len(gone))
 
 
-def _place(partition: Partition) -> Path:
+def place_of(partition: Partition) -> Path:
     """Where a partition lies below the lake. A table that comes a delivered file at a time has a file for each."""
     key = partition.key
     if key.file_id:

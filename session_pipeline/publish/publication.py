@@ -75,11 +75,11 @@ def publish(
     if reason is not None:
         raise StoreError(reason)
     latest = next(iter(store.catalog.publications()), None)
-    for partition in _published(store):
+    for partition in published_partitions(store):
         if store.catalog.number("lake_generation") < partition.generation and store.checked_path(partition) is None:
             mend(partition)
     generation = store.catalog.generation()
-    partitions = _published(store)
+    partitions = published_partitions(store)
     published_at = utc_now()
     info = pa.table(
         {
@@ -106,7 +106,8 @@ def publish(
     return Published(generation, replaced, change.linked_count, change.removed_count)
 
 
-def _published(store: Store) -> list[Partition]:
+def published_partitions(store: Store) -> list[Partition]:
+    """The partitions that readers get, in the order of tables, dates and files."""
     return sorted(
         (
             partition

@@ -1,0 +1,87 @@
+"""Commands about a data folder itself: init, sample, check."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from session_pipeline import data_folder
+from session_pipeline.cli.app import AsJson, Data, ended
+from session_pipeline.cli.screen import counted, say, say_json
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs import home
+from session_pipeline.errors import SettingsError, SettingsFileError, WrongUseError
+from session_pipeline.settings import load_settings, settings_template
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make, or an empty one that is there.")],
+) -> None:
+    """Make a new data folder: commented settings, raw/, dagster_home/."""
+    made = DataFolder(folder.absolute())
+    if made.settings.exists():
+        raise WrongUseError(f"{made.settings} exists already, so this is a data folder; go on with `session-pipeline run`")
+    made.raw.mkdir(parents=True, exist_ok=True)
+    home.prepare(made)
+    made.settings.write_text(settings_template(), encoding="utf-8")
+    option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {folder}"
+    say(f"{folder} is ready:")
+    say("  settings.toml  what can be tuned, with comments; all of it can stay as it is")
+    say("  raw/           put event files into a folder for each source, as raw/web/2026-10-05.jsonl.gz")
+    say("  dagster_home/  history of runs")
+    say("Next:")
+    say(f"  session-pipeline sample{option}   only to try it out: a week of a made-up shop, under raw/sample/")
+    say(f"  session-pipeline run{option}      whenever files have come")
+
+
+def sample(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Where to. [default: raw/sample in the data folder]")
+    ] = None,
+    visitors: Annotated[int, typer.Option(help="People who come; bots are on top.")] = 2_900,
+    days: Annotated[int, typer.Option(help="Days that the data covers.")] = 7,
+    seed: Annotated[int, typer.Option(help="Another seed is another sample; the same gives the same lines.")] = 3,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day, in UTC.")] = datetime(2026, 10, 5),
+    data: Data = None,
+) -> None:
+    """Write events of a made-up shop, and the truth about them: sessions, outcomes, bad lines."""
+    from session_pipeline.sample import write_sample
+
+    target = folder or data_folder.find(data).raw / "sample"
+    # The truth must not lie where it would be taken for a delivery.
+    truth = target.parent.parent / "truth" if target.parent.name == "raw" else target.with_name(f"{target.name}-truth")
+    written = write_sample(
+        target, visitors=visitors, days=days, seed=seed, start=start.date(), truth_folder=truth
+    )
+    say(
+        f"{counted(written.files, 'file')} with {counted(written.lines, 'line')} in {target}: {written.events:,} events,"
+        f" {counted(written.duplicates, 'duplicate')}, {counted(written.bad_lines, 'bad line')}"
+    )
+    say(f"What is true about them ({written.sessions:,} sessions and how each ended): {truth}")
+
+
+def check(as_json: AsJson = False, data: Data = None) -> None:
+    """Say whether the settings can be used; nothing else is looked at."""
+    folder = data_folder.find(data)
+    try:
+        settings = load_settings(folder.path)
+    except SettingsError as error:
+        if not as_json:
+            raise
+        problems = error.errors if isinstance(error, SettingsFileError) else (error,)
+        say_json({"is_usable": False, "problems": [vars(problem) for problem in problems]})
+        raise ended(f"{folder.settings} cannot be used") from None
+    if as_json:
+        say_json({"is_usable": True, "problems": []})
+        return
+    sources = f"settings for {', '.join(settings.sources)}" if settings.sources else "all sources read with the defaults"
+    say(f"{folder.settings} can be used:")
+    say(f"  days of {settings.timezone} from {settings.start_date} on; {sources}")
+    say(f"  outcomes: {', '.join([*(rule.name for rule in settings.outcomes), 'engaged', 'bounce'])}")
+    for label, names in (
+        ("goals", [goal.name for goal in settings.goals]),
+        ("funnels", [f"{funnel.name} ({counted(len(funnel.steps), 'step')})" for funnel in settings.funnels]),
+        ("dimensions", list(settings.dimensions)),
+    ):
+        say(f"  {label}: {', '.join(names) or 'none'}")

@@ -1,0 +1,247 @@
+"""Commands that look after a data folder: status and verify."""
+
+import re
+from collections import Counter
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import duckdb
+import typer
+
+from session_pipeline import data_folder, pipeline
+from session_pipeline.catalog import Partition
+from session_pipeline.checks import ledger_closes
+from session_pipeline.cli import progress
+from session_pipeline.cli.app import AsJson, Data, ended
+from session_pipeline.cli.screen import ago, counted, day_ranges, grid, out, plain, say, say_json, size, span
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.errors import SessionPipelineError, WrongUseError
+from session_pipeline.publish import lake, publication
+from session_pipeline.settings import load_settings
+
+LAST_RUNS = 5
+SHOWN_FILES = 10
+AGE = re.compile(r"(\d+) ?(min|h|d)")
+UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a data folder stands."""
+
+    folder: str
+    until: str
+    files: dict[str, int]
+    files_not_accepted: list[dict[str, str]]
+    files_to_read: dict[str, str]
+    lines: dict[str, int]
+    days: list[str]
+    stale_days: list[str]
+    stale_because: str | None
+    days_by_older_rules: list[str]
+    published_at: str | None
+    published_until: str | None
+    age_seconds: float | None
+    is_published: bool
+    byte_counts: dict[str, int]
+    runs: list[dict[str, Any]]
+
+
+def status(
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 when stale or too old, for monitors.")] = False,
+    max_age: Annotated[str, typer.Option(help="How old the published state may be: 90min, 30h, 2d.")] = "30h",
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Say how the data folder stands: files, lines, days, freshness, sizes, the last runs."""
+    oldest = _age(max_age)
+    found = _status(data_folder.find(data))
+    if as_json:
+        say_json(asdict(found))
+    else:
+        _show(found)
+    if check and (problems := _problems(found, oldest)):
+        raise ended("; ".join(problems) + "; run `session-pipeline run`")
+
+
+def verify(as_json: AsJson = False, data: Data = None) -> None:
+    """Hash every file of the store against the catalog, and count every line; what is damaged is built again by `run`."""
+    folder = data_folder.find(data)
+    load_settings(folder.path)
+    with progress.stages() as shown:
+        with closing(pipeline.open_store(folder)) as store:
+            shown.begin("Hashing", len(store.partitions), "file")
+            wrong = []
+            for number, (partition, problem) in enumerate(store.verify(), start=1):
+                shown.show(number, str(partition.key))
+                if problem:
+                    wrong.append(partition)
+            checked = [partition for partition in store.partitions.values() if partition not in wrong]
+        shown.begin("Counting lines")
+        problems, is_current = _mark_and_count(folder, wrong, shown)
+        problems += _published_problems(folder, is_current)
+    if as_json:
+        say_json({"verified_count": len(checked), "problems": problems})
+    else:
+        total = size(sum(partition.byte_count for partition in checked))
+        say(f"{counted(len(checked), 'file')} of the store are as they were written ({total})")
+        for problem in problems:
+            say(f"WRONG: {problem}", style="bold red")
+    if problems:
+        raise ended(f"{counted(len(problems), 'problem')} found; `session-pipeline run` mends what can be built again")
+    if not as_json:
+        say("every line is accounted for; the warehouse and the lake are there")
+
+
+def _mark_and_count(
+    folder: DataFolder, suspects: list[Partition], shown: progress.Stages
+) -> tuple[list[str], bool]:
+    """With the store held: what is still wrong is marked, and the ledger is checked."""
+    problems = []
+    with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:
+        for partition in suspects:
+            # Another run may have replaced it meanwhile.
+            if run.store.get(partition.key) != partition or run.store.checked_path(partition) is not None:
+                continue
+            gone = "is gone" if not run.store.path_of(partition).is_file() else "does not hold what was written"
+            problems.append(f"{partition.key}: {run.store.path_of(partition)} {gone}; `run` builds it again")
+            run.store.mark_damaged(partition)
+        try:
+            verdict = ledger_closes(run, run.planner.frame.wanted)
+            if not verdict.holds:
+                problems.append(f"the ledger does not close: {verdict.sentence}")
+        except duckdb.Error:
+            problems.append("the ledger cannot be counted while files are damaged; verify again after `run`")
+        return problems, publication.is_current(folder, run.store, run.plan())
+
+
+def _published_problems(folder: DataFolder, is_current: bool) -> list[str]:
+    """What readers should find and do not. A state that is older than the store is not compared."""
+    if not folder.warehouse.is_file():
+        return [f"there is no {folder.warehouse}; `run` makes it"]
+    if not is_current:
+        return []
+    with closing(pipeline.open_store(folder)) as store:
+        missing = [
+            place
+            for partition in publication.published_partitions(store)
+            if not (place := folder.lake / lake.place_of(partition)).is_file()
+        ]
+    if not missing:
+        return []
+    return [
+        f"{counted(len(missing), 'file')} of the lake are gone, as {missing[0]};"
+        f" remove {folder.warehouse}, and `run` makes both anew"
+    ]
+
+
+def _status(folder: DataFolder) -> Status:
+    settings = load_settings(folder.path)
+    until = pipeline.horizon(settings, None)
+    with closing(pipeline.open_store(folder)) as store:
+        plan = pipeline.make_planner(settings, store, until).plan()
+        ledger = [item.facts for item in store.catalog.source_files().values()]
+        latest = next(iter(store.catalog.publications()), None)
+        published_at = datetime.fromisoformat(latest.published_at).replace(tzinfo=UTC) if latest else None
+        accepted = [facts for facts in ledger if facts["status"] == "accepted"]
+        return Status(
+            folder=str(folder.path),
+            until=str(until),
+            files=dict(Counter(facts["status"] for facts in ledger)),
+            files_not_accepted=[
+                {name: str(facts[name]) for name in ("path", "status", "reason")}
+                for facts in ledger
+                if facts["status"] != "accepted"
+            ],
+            files_to_read=pipeline.files_to_read(folder, settings, store),
+            lines={name: sum(facts[f"{name}_count"] for facts in accepted) for name in ("line", "accepted", "set_aside")},
+            days=sorted(str(partition.key.date) for partition in store.of_table("sessions")),
+            stale_days=[str(day) for day in plan.days],
+            stale_because=publication.why_not(plan),
+            days_by_older_rules=sorted({str(item.day) for item in plan.deferred if item.day}),
+            published_at=published_at.isoformat(timespec="seconds") if published_at else None,
+            published_until=str(latest.data_until) if latest else None,
+            age_seconds=(datetime.now(UTC) - published_at).total_seconds() if published_at else None,
+            is_published=publication.is_current(folder, store, plan),
+            byte_counts={
+                "store": sum(partition.byte_count for partition in store.partitions.values()),
+                "warehouse": folder.warehouse.stat().st_size if folder.warehouse.is_file() else 0,
+                "raw": sum(path.stat().st_size for path in folder.raw.rglob("*") if path.is_file()),
+            },
+            runs=_runs(folder),
+        )
+
+
+def _runs(folder: DataFolder) -> list[dict[str, Any]]:
+    if not (folder.dagster_home / "history").is_dir():
+        return []
+    from session_pipeline.defs import local_runs  # Dagster takes its time to load
+
+    with local_runs.instance_of(folder) as instance:
+        return [asdict(past) for past in local_runs.history(instance, LAST_RUNS)]
+
+
+def _problems(found: Status, oldest: timedelta) -> list[str]:
+    problems = []
+    if found.age_seconds is None:
+        problems.append("nothing is published yet")
+    elif found.age_seconds > oldest.total_seconds():
+        problems.append(f"the published state is {span(found.age_seconds)} old, more than {span(oldest.total_seconds())}")
+    if found.stale_because:
+        problems.append(found.stale_because.partition(";")[0])
+    if found.days_by_older_rules:
+        problems.append(f"{counted(len(found.days_by_older_rules), 'day')} built by older rules (run --upgrade)")
+    return problems
+
+
+def _show(found: Status) -> None:
+    now = datetime.now(UTC)
+    days = [datetime.fromisoformat(day).date() for day in found.days]
+    not_accepted = [f"{count:,} {word}" for word, count in sorted(found.files.items()) if word != "accepted"]
+    waiting = f"{counted(len(found.files_to_read), 'file')} to be read by the next run" if found.files_to_read else ""
+    if found.published_at and found.age_seconds is not None:
+        published = f"{ago(datetime.fromisoformat(found.published_at), now)}, days until {found.published_until}"
+        published += "" if found.is_published else "; not the newest state"
+    else:
+        published = "nothing yet"
+    rows = [
+        ("Folder", found.folder),
+        ("Files", ", ".join([f"{found.files.get('accepted', 0):,} accepted", *not_accepted, *filter(None, [waiting])])),
+        ("Lines", "{line:,} = {accepted:,} accepted + {set_aside:,} set aside".format(**found.lines)),
+        ("Days", f"{len(days):,} built{', ' + day_ranges(days) if days else ''}"),
+        ("Stale", found.stale_because or f"nothing until {found.until}"),
+        ("Published", published),
+        ("Sizes", ", ".join(f"{name} {size(count)}" for name, count in found.byte_counts.items())),
+    ]
+    if found.days_by_older_rules:
+        older = f"{counted(len(found.days_by_older_rules), 'day')} built by them; `run --upgrade` builds them again"
+        rows.insert(5, ("Older rules", older))
+    out.print(grid(("", "left"), ("", "left"), rows=rows))
+    for facts in found.files_not_accepted[:SHOWN_FILES]:
+        say(plain("raw/{path} is {status}: {reason}".format(**facts)), style="yellow")
+    if found.runs:
+        say()
+        rows_of_runs = [
+            (
+                past["run_id"][:8],
+                past["job"],
+                past["status"],
+                f"{past['started_at']:%Y-%m-%d %H:%M} UTC" if past["started_at"] else "",
+                span(past["seconds"]) if past["seconds"] is not None else "",
+                past["reason"],
+            )
+            for past in found.runs
+        ]
+        headings = ("last runs", "job", "status", "started", "took", "launched by")
+        out.print(grid(*[(heading, "left") for heading in headings], rows=rows_of_runs))
+
+
+def _age(text: str) -> timedelta:
+    match = AGE.fullmatch(text)
+    if match is None:
+        raise WrongUseError(f"--max-age {text} is no length of time; write it as 90min, 30h or 2d")
+    return int(match[1]) * UNITS[match[2]]
+
+

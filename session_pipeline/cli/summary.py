@@ -1,0 +1,222 @@
+"""What `run` says at its end: files, the ledger, how sessions ended, the funnels, what was built and where it is.
+
+Knows the catalog's figures and the warehouse's daily tables. Changes nothing.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from rich.text import Text
+
+from session_pipeline import pipeline, reading
+from session_pipeline.catalog import Key
+from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
+from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, share
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.settings import Settings
+from session_pipeline.steps import STEP_OF_TABLE
+from session_pipeline.store import Store
+
+SHOWN_REASONS = 3
+SHOWN_FILES = 5
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The state after a run, and what the run did to it.
+
+    Attributes:
+        files: What the run found under raw/.
+        ledger: Lines, accepted, set aside, events, duplicates, waiting: of all files ever accepted.
+        set_aside_reasons: Lines set aside, by reason, the largest first.
+        built_days: Days of which the run built anything.
+        days: Days that outcomes and funnels are counted over: the built ones, else all.
+        sessions: Sessions of people and of bots.
+        outcomes: Sessions without bots by outcome, the largest first.
+        funnels: For each funnel its steps with the attempts that reached them, in order.
+        alarms: What a person should look at.
+    """
+
+    files: dict[str, int]
+    ledger: dict[str, int]
+    set_aside_reasons: dict[str, int]
+    built_days: list[date]
+    days: list[date]
+    is_all_days: bool
+    sessions: dict[str, int]
+    outcomes: dict[str, int]
+    funnels: dict[str, list[tuple[str, int]]]
+    alarms: list[str]
+    seconds: float
+    warehouse: str
+    report: str | None
+
+
+def gather(
+    folder: DataFolder,
+    settings: Settings,
+    files: IngestSummary,
+    run_ids: Collection[str],
+    *,
+    alarms: Sequence[str],
+    seconds: float,
+) -> Summary:
+    """Count what there is, once everything is published."""
+    with closing(pipeline.open_store(folder)) as store:
+        ledger, reasons = _ledger(store)
+        built_days = sorted(
+            {
+                partition.key.date
+                for partition in store.partitions.values()
+                if partition.run_id in run_ids and partition.key.table in STEP_OF_TABLE and partition.key.date
+            }
+        )
+        all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
+        alarms = [*_set_aside_alarms(store, run_ids), *_not_accepted(store, files), *alarms]
+    days = built_days or all_days
+    sessions, outcomes, funnels = _answers(folder, settings, days)
+    reports = sorted(folder.reports.glob("*.html"), key=lambda path: path.stat().st_mtime)
+    return Summary(
+        files=vars(files),
+        ledger=ledger,
+        set_aside_reasons=reasons,
+        built_days=built_days,
+        days=days,
+        is_all_days=days == all_days,
+        sessions=sessions,
+        outcomes=outcomes,
+        funnels=funnels,
+        alarms=list(alarms),
+        seconds=round(seconds, 1),
+        warehouse=str(folder.warehouse),
+        report=str(reports[-1]) if reports else None,
+    )
+
+
+def show(summary: Summary) -> None:
+    """Print a summary for a person."""
+    files, ledger = summary.files, summary.ledger
+    others = [f"{files[f'{word}_count']} {word}" for word in ("redelivered", "corrupt", "refused")]
+    reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
+    built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
+    rows = [
+        ("Files", f"{files['read_count']:,} new, {', '.join(others)}; {files['found_count']:,} under raw/"),
+        ("Lines", f"{ledger['lines']:,} = {ledger['accepted']:,} accepted + {ledger['set_aside']:,} set aside"),
+        *([("", f"set aside for {reasons}")] if reasons else []),
+        (
+            "Accepted",
+            f"{ledger['accepted']:,} = {ledger['events']:,} events + {counted(ledger['duplicates'], 'duplicate')}"
+            f" + {ledger['waiting']:,} waiting for their day",
+        ),
+        ("Built", f"{built or 'nothing, all days are fresh'}; in {summary.seconds:.1f} s"),
+    ]
+    out.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
+    _show_answers(summary)
+    say()
+    places = [("Warehouse", summary.warehouse), ("Report", summary.report or "none yet")]
+    for label, place in places:
+        say(Text.assemble((f"{label:<9}", "bold"), "  ", place))
+    for alarm in summary.alarms:
+        say(f"LOOK AT THIS: {plain(alarm)}", style="bold yellow")
+
+
+def _show_answers(summary: Summary) -> None:
+    people, bots = summary.sessions["people"], summary.sessions["bots"]
+    which = "all days" if summary.is_all_days else "the days built now"
+    say()
+    say(
+        Text.assemble(
+            ("Sessions", "bold"), f"  {people:,} of people, {bots:,} of bots (not counted below); {which},",
+            f" {day_ranges(summary.days) or 'none'}",
+        )
+    )
+    rows = [(plain(outcome), number(count), share(count, people)) for outcome, count in summary.outcomes.items()]
+    if rows:
+        out.print(grid(("how they ended", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+    for funnel, steps in summary.funnels.items():
+        entered = steps[0][1]
+        say(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}"))
+        rows = [(plain(step), number(count), share(count, entered)) for step, count in steps]
+        out.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
+
+
+def _ledger(store: Store) -> tuple[dict[str, int], dict[str, int]]:
+    accepted = [item.facts for item in store.catalog.source_files().values() if item.facts["status"] == "accepted"]
+    ledger = {
+        "lines": sum(facts["line_count"] for facts in accepted),
+        "accepted": sum(facts["accepted_count"] for facts in accepted),
+        "set_aside": sum(facts["set_aside_count"] for facts in accepted),
+        "events": sum(partition.row_count for partition in store.of_table("events")),
+        "duplicates": sum(partition.row_count for partition in store.of_table("duplicate_events")),
+    }
+    ledger["waiting"] = ledger["accepted"] - ledger["events"] - ledger["duplicates"]
+    reasons: Counter[str] = Counter()
+    for partition in store.of_table("quarantined_lines"):
+        reasons.update(partition.counts)
+    shown = dict(reasons.most_common(SHOWN_REASONS))
+    if reasons.total() > sum(shown.values()):
+        shown["other reasons"] = reasons.total() - sum(shown.values())
+    return ledger, shown
+
+
+def _set_aside_alarms(store: Store, run_ids: Collection[str]) -> list[str]:
+    """Files that this run read, of which more lines were set aside than a source that is well should have."""
+    alarms = []
+    for file_id, source_file in store.catalog.source_files().items():
+        facts = source_file.facts
+        quarantined = store.get(Key("quarantined_lines", None, file_id))
+        if quarantined is None or quarantined.run_id not in run_ids:
+            continue
+        if facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * facts["line_count"]:
+            reason, count = Counter(quarantined.counts).most_common(1)[0]
+            alarms.append(
+                f"{facts['set_aside_count']:,} of the {facts['line_count']:,} lines of {facts['path']} were set aside,"
+                f" {count:,} of them for {reason}; see quarantined_lines, then map its fields under"
+                f" [sources.{facts['source']}] in settings.toml"
+            )
+    return alarms
+
+
+def _not_accepted(store: Store, files: IngestSummary) -> list[str]:
+    if not files.corrupt_count + files.refused_count:
+        return []
+    rejected = [item.facts for item in store.catalog.source_files().values() if item.facts["status"] != "accepted"]
+    found = [f"{facts['path']} is {facts['status']}: {facts['reason']}" for facts in rejected if facts["delivery_count"]]
+    more = [f"{len(found) - SHOWN_FILES} more files are not accepted; see source_files"]
+    return found[:SHOWN_FILES] + (more if len(found) > SHOWN_FILES else [])
+
+
+def _answers(
+    folder: DataFolder, settings: Settings, days: list[date]
+) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]]]:
+    parameters: list[Any] = [days]
+    with reading.connect(folder.path) as warehouse:
+        by_outcome = warehouse.execute(
+            "select outcome, sum(session_count), sum(bot_session_count) from daily_outcomes"
+            " where session_date in $1 group by outcome order by sum(session_count) desc, outcome",
+            parameters,
+        ).fetchall()
+        reached = {
+            (funnel, step): int(count)
+            for funnel, step, count in warehouse.execute(
+                "select funnel, step_number, sum(entered_count) from funnel_steps where entry_date in $1"
+                " group by funnel, step_number",
+                parameters,
+            ).fetchall()
+        }
+    funnels = {
+        funnel.name: [
+            (step.name, reached.get((funnel.name, position), 0)) for position, step in enumerate(funnel.steps, start=1)
+        ]
+        for funnel in settings.funnels
+    }
+    sessions = {
+        "people": sum(int(row[1]) for row in by_outcome),
+        "bots": sum(int(row[2]) for row in by_outcome),
+    }
+    return sessions, {row[0]: int(row[1]) for row in by_outcome if row[1]}, funnels

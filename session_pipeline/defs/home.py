@@ -1,0 +1,17 @@
+"""Where Dagster finds itself: its home in the data folder, and the environment that leads there.
+
+Does not import Dagster, so that commands which only point at it stay quick.
+"""
+
+from importlib.resources import files
+
+from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
+
+
+def prepare(folder: DataFolder) -> dict[str, str]:
+    """Write dagster.yaml where it is missing; returns what Dagster must find in the environment."""
+    settings = folder.dagster_home / "dagster.yaml"
+    if not settings.is_file():
+        folder.dagster_home.mkdir(parents=True, exist_ok=True)
+        settings.write_text(files("session_pipeline").joinpath("dagster.yaml").read_text(encoding="utf-8"))
+    return {"DAGSTER_HOME": str(folder.dagster_home), ENVIRONMENT_VARIABLE: str(folder.path)}

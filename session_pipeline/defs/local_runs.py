@@ -1,0 +1,224 @@
+"""Runs of the jobs in this process, against the instance of the data folder, so that the Dagster UI shows them.
+
+Knows how a run is launched, what came of it, and which runs are dead. Does not know what is stale, nor what people see.
+"""
+
+import os
+import socket
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs import home, tags
+from session_pipeline.defs.jobs import BUILD, INGEST
+from session_pipeline.errors import SessionPipelineError, StoreHeldError
+from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.pipeline import open_store
+from session_pipeline.steps import STEPS
+
+PROCESS = "session_pipeline/process"  # tag: the process that a run of the command line lives in
+LONGEST_START = timedelta(minutes=3)  # as run_monitoring in dagster.yaml
+UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+# What is not built day by day, and can be built without a range of days.
+UNDATED = [
+    *(dg.AssetKey(name) for step in STEPS if not step.is_daily for name in step.tables),
+    *map(dg.AssetKey, ("warehouse", "lake", "report")),
+]
+
+
+class RunFailedError(SessionPipelineError):
+    """A run of a job failed."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that succeeded.
+
+    Attributes:
+        figures: Whole numbers that its first asset says of itself.
+        warnings: Checks that do not hold but are no errors, each in a sentence.
+        errors: Checks that do not hold and are.
+    """
+
+    run_id: str
+    figures: Mapping[str, int]
+    warnings: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run in the history."""
+
+    run_id: str
+    job: str
+    status: str
+    started_at: datetime | None
+    seconds: float | None
+    reason: str
+
+
+@contextmanager
+def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance of a data folder. From here on, this process works on that folder."""
+    os.environ.update(home.prepare(folder))
+    if "PYTHONWARNINGS" not in os.environ:
+        # Parts of Dagster that we use call themselves beta on every import.
+        warnings.filterwarnings("ignore", category=dg.BetaWarning)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def ingest(instance: dg.DagsterInstance, run_tags: Mapping[str, str]) -> tuple[Finished, IngestSummary]:
+    """Run the job that takes in what was delivered.
+
+    Raises:
+        RunFailedError: It failed; the text is the sentence that says why.
+    """
+    finished = _run(instance, INGEST, run_tags)
+    return finished, IngestSummary(**{name: finished.figures[name] for name in IngestSummary.__dataclass_fields__})
+
+
+def build(
+    instance: dg.DagsterInstance, run_tags: Mapping[str, str], *, has_days: bool = True
+) -> Finished:
+    """Run the job that builds a range of days and publishes; without days, only what has none.
+
+    Raises:
+        RunFailedError: It failed; the text is the sentence that says why.
+    """
+    return _run(instance, BUILD, run_tags, None if has_days else UNDATED)
+
+
+def history(instance: dg.DagsterInstance, limit: int) -> list[PastRun]:
+    """The latest runs, the newest first."""
+    return [
+        PastRun(
+            run_id=record.dagster_run.run_id,
+            job=record.dagster_run.job_name,
+            status=record.dagster_run.status.value.lower(),
+            started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None,
+            seconds=record.end_time - record.start_time if record.start_time and record.end_time else None,
+            reason=record.dagster_run.tags.get(tags.REASON, "by hand"),
+        )
+        for record in instance.get_run_records(limit=limit)
+    ]
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
+    """Report as failed every run that says it goes on but whose process is gone; returns how many.
+
+    A run of the command line carries the name of its process. Of any other, it is known that a run holds the store: one
+    that had time to start is dead when nobody does.
+    """
+    dead = [
+        record.dagster_run
+        for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
+        if _is_dead(record, folder)
+    ]
+    for run in dead:
+        instance.report_run_failed(run, message="The process of this run is gone; what it had built is kept.")
+    return len(dead)
+
+
+def _run(
+    instance: dg.DagsterInstance,
+    name: str,
+    run_tags: Mapping[str, str],
+    assets: Sequence[dg.AssetKey] | None = None,
+) -> Finished:
+    from session_pipeline.definitions import defs  # reads the data folder that the environment names
+
+    result = defs.resolve_job_def(name).execute_in_process(
+        run_config=QUIET,
+        instance=instance,
+        raise_on_error=False,
+        asset_selection=assets,
+        tags={**run_tags, PROCESS: _process_name(os.getpid())},
+    )
+    failed_checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    warned = [_said(check) for check in failed_checks if check.severity is dg.AssetCheckSeverity.WARN]
+    errors = [_said(check) for check in failed_checks if check.severity is dg.AssetCheckSeverity.ERROR]
+    if not result.success:
+        reasons = errors or [_why(result.all_events)]
+        raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")
+    figures = {
+        label: int(value.value)
+        for event in result.get_asset_materialization_events()[:1]
+        for label, value in event.materialization.metadata.items()
+        if isinstance(value, dg.IntMetadataValue) and value.value is not None
+    }
+    return Finished(result.run_id, figures, tuple(warned), tuple(errors))
+
+
+def _said(check: Any) -> str:
+    return f"{check.check_name}: {check.description}"
+
+
+def _why(events: Sequence[dg.DagsterEvent]) -> str:
+    """The sentence behind a failure: our own error if there is one in its chain of causes, else the innermost."""
+    data: Any = next(event.event_specific_data for event in events if event.is_failure)
+    error = data.error
+    while error is not None:
+        kind, _, sentence = error.message.strip().partition(": ")
+        if kind.startswith("session_pipeline.") or error.cls_name == "Failure":
+            break
+        if error.cause is None:
+            sentence = f"{error.cls_name}: {sentence}"
+        error = error.cause
+    return str(sentence)
+
+
+def _process_name(pid: int) -> str:
+    """A process as no other is called: machine, start of the machine, its space of numbers, number, own start."""
+    start = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return "/".join((socket.gethostname(), _boot(), os.readlink("/proc/self/ns/pid"), str(pid), start))
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _is_dead(record: dg.RunRecord, folder: DataFolder) -> bool:
+    process = record.dagster_run.tags.get(PROCESS)
+    is_alive = _is_alive(process) if process else None
+    if is_alive is None:
+        return datetime.now(UTC) - record.create_timestamp > LONGEST_START and _is_free(folder)
+    return not is_alive
+
+
+def _is_alive(process: str) -> bool | None:
+    """Whether a process goes on; None when that cannot be seen from here."""
+    host, boot, space, pid, _ = process.split("/")
+    if host != socket.gethostname():
+        return None
+    if boot != _boot():
+        return False
+    if space != os.readlink("/proc/self/ns/pid"):
+        return None
+    try:
+        return process == _process_name(int(pid))
+    except OSError:
+        return False
+
+
+def _is_free(folder: DataFolder) -> bool:
+    with closing(open_store(folder)) as store:
+        try:
+            with store.writing():
+                return True
+        except StoreHeldError:
+            return False

@@ -1,0 +1,103 @@
+"""How the files of one source are read: fields, constants, clock, and what is not kept.
+
+Knows what a source may be told. Does not read the settings file, and no data.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
+
+from session_pipeline.contracts import table
+from session_pipeline.days import ONE_DAY, zone
+
+LOGIC_VERSION = 1  # of what this folder's Python and SQL do; a test pins the source that it stands for
+NEVER = datetime(1, 1, 1)
+
+
+@dataclass(frozen=True)
+class ReadingRules:
+    """How the files of a source are read.
+
+    Attributes:
+        source: Folder under raw/.
+        site: Site that its visitors were on.
+        format: jsonl, csv or tsv; None: by file name.
+        columns: Ours = theirs, where the names differ. In JSON, dots lead into objects: 'user.id'.
+        constants: Ours = value, for lines that do not say it.
+        timezone: Zone of times without an offset; None: UTC.
+        clock_tolerance_minutes: How much later than received_at an event may be.
+        delimiter: What separates fields; None: what the header of a CSV says, a tab in a TSV.
+        keep_query_parameters: Query parameters that stay in page_url and referrer.
+        drop_properties: Keys that are not stored.
+        earliest: First instant that is taken, naive UTC: the start of the first day.
+        latest: First instant that is not taken any more, naive UTC.
+    """
+
+    source: str
+    earliest: datetime
+    site: str = "main"
+    format: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    timezone: str | None = None
+    clock_tolerance_minutes: int = 60
+    delimiter: str | None = None
+    keep_query_parameters: tuple[str, ...] = ()
+    drop_properties: tuple[str, ...] = ()
+    latest: datetime = datetime(2101, 1, 1)
+
+    @property
+    def local_clock(self) -> tuple[list[datetime], list[int]]:
+        """From which local time on which offset in seconds holds; nothing for UTC."""
+        if self.timezone in (None, "UTC"):
+            return [], []
+        starts, offsets = _local_clock(str(self.timezone), self.earliest, self.latest)
+        return list(starts), list(offsets)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that the rows of a file depend on besides its content."""
+        shapes = [table(name).shape for name in ("raw_events", "quarantined_lines")]
+        said = [LOGIC_VERSION, shapes, asdict(self), self.local_clock]
+        return sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _local_clock(
+    timezone: str, earliest: datetime, latest: datetime
+) -> tuple[tuple[datetime, ...], tuple[int, ...]]:
+    """Where the offset of a zone changes, in local time, and what it is from there on.
+
+    A local time that happens twice is the first of the two; one that is skipped is read as if the clocks had not yet
+    been put forward (PEP 495, fold=0). Both mean that an offset holds until its last local time.
+    """
+    rules = zone(timezone)
+
+    def offset(instant: datetime) -> timedelta:
+        return instant.replace(tzinfo=UTC).astimezone(rules).utcoffset() or timedelta()
+
+    before = earliest - 2 * ONE_DAY
+    starts, offsets = [NEVER], [offset(before)]
+    while before < latest + 2 * ONE_DAY:
+        after = before + ONE_DAY
+        if offset(after) != offsets[-1]:
+            changed = _first_change(before, after, offset)
+            starts.append(changed + max(offsets[-1], offset(after)))
+            offsets.append(offset(after))
+        before = after
+    return tuple(starts), tuple(int(each.total_seconds()) for each in offsets)
+
+
+def _first_change(before: datetime, after: datetime, offset: Callable[[datetime], timedelta]) -> datetime:
+    """The second at which an offset that differs between two instants changes."""
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) // 2
+        middle = middle.replace(microsecond=0)
+        if offset(middle) == offset(before):
+            before = middle
+        else:
+            after = middle
+    return after

@@ -1,0 +1,64 @@
+"""Local days: where they start, how long they are, what they reach."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from session_pipeline.days import MICROSECOND, Calendar, zone
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("timezone", "day", "length"),
+    [
+        ("UTC", date(2026, 10, 5), 24 * HOUR),
+        ("America/New_York", date(2026, 3, 8), 23 * HOUR),
+        ("America/New_York", date(2026, 11, 1), 25 * HOUR),
+        ("America/Sao_Paulo", date(2018, 11, 4), 23 * HOUR),  # midnight does not exist
+        ("Australia/Lord_Howe", date(2026, 4, 5), 24.5 * HOUR),
+        ("Pacific/Apia", date(2011, 12, 30), 0 * HOUR),
+    ],
+)
+def test_length_of_a_day(timezone: str, day: date, length: timedelta) -> None:
+    calendar = Calendar(timezone)
+    assert calendar.end(day) - calendar.start(day) == length
+    assert calendar.exists(day) is bool(length)
+
+
+def test_a_day_that_does_not_exist_is_passed_over() -> None:
+    apia = Calendar("Pacific/Apia")
+    assert apia.next(date(2011, 12, 29)) == date(2011, 12, 31)
+    assert apia.previous(date(2011, 12, 31)) == date(2011, 12, 29)
+    assert apia.utc_dates(date(2011, 12, 30)) == ()
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia", "America/New_York"])
+def test_every_instant_is_in_the_day_that_is_said_to_hold_it(timezone: str) -> None:
+    calendar = Calendar(timezone)
+    instant = datetime(2010, 10, 25)
+    while instant < datetime(2012, 1, 5):
+        day = calendar.local_date(instant)
+        assert calendar.start(day) <= instant < calendar.end(day)
+        instant += 3 * HOUR + 7 * MICROSECOND
+
+
+def test_a_day_ends_where_the_next_begins() -> None:
+    calendar = Calendar("America/New_York")
+    day = date(2026, 1, 1)
+    for _ in range(730):
+        assert calendar.end(day) == calendar.start(calendar.next(day))
+        day = calendar.next(day)
+
+
+def test_sessions_reach_into_the_next_day_and_over_a_short_one_into_the_day_after() -> None:
+    calendar = Calendar("America/New_York")
+    longest = timedelta(hours=24) - MICROSECOND
+    assert calendar.reach(date(2026, 3, 10), longest) == (date(2026, 3, 10), date(2026, 3, 11))
+    assert calendar.reach(date(2026, 3, 7), longest) == (date(2026, 3, 7), date(2026, 3, 8), date(2026, 3, 9))
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../etc/passwd", "", "Europe"])
+def test_an_unknown_zone_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ValueError, match="no time zone is called"):
+        zone(name)

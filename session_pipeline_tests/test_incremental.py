@@ -1,0 +1,227 @@
+"""Incremental = recompute: late data, redeliveries, changed settings, damage; and what is not built again."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from session_pipeline.pipeline import open_run, open_store
+from session_pipeline.plan import Certainty, Kind
+from session_pipeline.steps import STEPS
+from session_pipeline_tests.deployment import Deployment
+
+UNTIL = date(2026, 10, 20)
+FIRST = date(2026, 10, 5)
+
+
+def event(visitor: str, time: str, number: int, name: str = "page_view", **more: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"{visitor}-{number}",
+        "visitor_id": visitor,
+        "event_time": time,
+        "event_name": name,
+        "page_url": f"https://shop.example/{name}",
+        **more,
+    }
+
+
+def day_of_events(day: int) -> list[dict[str, Any]]:
+    return [
+        event(f"v{visitor}", f"2026-10-{day:02}T{10 + visitor}:{minute:02}:00Z", day * 100 + minute)
+        for visitor in range(3)
+        for minute in (0, 10, 20)
+    ]
+
+
+@pytest.fixture
+def week(tmp_path: Path) -> Deployment:
+    deployment = Deployment(tmp_path / "week")
+    for day in range(5, 12):
+        deployment.deliver(f"day-{day}", day_of_events(day))
+    deployment.run(UNTIL)
+    return deployment
+
+
+def clean(deployment: Deployment, folder: Path) -> dict[str, str]:
+    """Hashes of a clean run over all that was delivered."""
+    shutil.copytree(deployment.folder.raw, folder / "raw")
+    shutil.copyfile(deployment.folder.settings, folder / "settings.toml")
+    again = Deployment.__new__(Deployment)
+    again.folder = type(deployment.folder)(folder)
+    again.run(UNTIL)
+    return again.hashes()
+
+
+def test_a_second_run_builds_nothing(week: Deployment) -> None:
+    assert week.run(UNTIL) == []
+    assert week.plan(UNTIL).is_empty
+
+
+def test_a_redelivery_changes_nothing_but_its_count(week: Deployment) -> None:
+    before = week.hashes()
+    shutil.copyfile(week.folder.raw / "test" / "day-5.jsonl", week.folder.raw / "test" / "again.jsonl")
+    assert week.run(UNTIL) == []
+    assert week.hashes() == before
+    files = week.table("source_files").set_index("path")
+    assert files.loc["test/again.jsonl"]["delivery_count"] == 2
+
+
+def test_a_late_event_rebuilds_its_day_and_the_spread_stops_where_results_are_equal(
+    week: Deployment, tmp_path: Path
+) -> None:
+    week.deliver("late", [event("v0", "2026-10-07T10:30:00Z", 999)])
+    built = week.run(UNTIL)
+    days = {(step, day.day) for step, day in built if day is not None}
+    assert ("sessionize", 7) in days
+    assert ("sessions", 7) in days
+    # events of the 7th are also read by the sessions of the 6th, which come out equal and stop there
+    assert ("session_outcomes", 6) in days
+    assert ("daily_summary", 6) not in days
+    assert not [(step, day) for step, day in days if day not in (6, 7)]
+    assert week.hashes() == clean(week, tmp_path / "clean")
+
+
+def test_a_late_event_before_midnight_moves_a_session_of_the_next_day(week: Deployment, tmp_path: Path) -> None:
+    week.deliver("owl", [event("owl", "2026-10-08T00:10:00Z", 1), event("owl", "2026-10-08T00:20:00Z", 2)])
+    week.run(UNTIL)
+    week.deliver("late", [event("owl", "2026-10-07T23:50:00Z", 0)])
+    week.run(UNTIL)
+    sessions = week.table("sessions")
+    owl = sessions[sessions["visitor_id"] == "owl"]
+    assert owl[["session_date", "event_count"]].to_numpy().tolist() == [[date(2026, 10, 7), 3]]
+    assert week.hashes() == clean(week, tmp_path / "clean")
+
+
+def test_deliveries_in_any_order_give_equal_bytes(week: Deployment, tmp_path: Path) -> None:
+    other = Deployment(tmp_path / "other")
+    for day in (9, 5, 11, 7, 6, 10, 8):
+        other.deliver(f"day-{day}", day_of_events(day))
+        other.run(UNTIL)
+    assert other.hashes() == week.hashes()
+
+
+def test_a_changed_setting_makes_exactly_what_reads_it_stale(week: Deployment, tmp_path: Path) -> None:
+    week.set({"funnels": [{"name": "f", "steps": [
+        {"name": "a", "where": "event_name = 'page_view'"}, {"name": "b", "where": "event_name = 'purchase'"}
+    ]}]})
+    plan = week.plan(UNTIL)
+    will = {item.step.name for item in plan.items if item.certainty is Certainty.WILL}
+    assert will == {"funnel_events", "funnel_entries", "funnel_steps"}
+    assert {item.kind for item in plan.items if item.certainty is Certainty.WILL} == {Kind.LOGIC}
+    week.run(UNTIL)
+    assert week.hashes() == clean(week, tmp_path / "clean")
+
+
+def test_the_plan_says_in_words_what_changed(week: Deployment) -> None:
+    week.set({"sessions": {"inactivity_minutes": 20}})
+    reasons = {item.step.name: item.reason for item in week.plan(UNTIL).items}
+    assert reasons["sessionize"] == "setting inactivity_minutes changed from 30 to 20"
+
+
+def test_a_changed_time_zone_equals_a_clean_run_and_back(week: Deployment, tmp_path: Path) -> None:
+    before = week.hashes()
+    week.set({"timezone": "America/New_York"})
+    week.run(UNTIL)
+    assert week.hashes() == clean(week, tmp_path / "clean")
+    week.set({})
+    week.run(UNTIL)
+    assert week.hashes() == before
+
+
+def test_an_earlier_horizon_drops_later_days_and_a_later_one_brings_them_back(week: Deployment) -> None:
+    before = week.hashes()
+    week.run(date(2026, 10, 8))
+    assert max(week.table("sessions")["session_date"]) == date(2026, 10, 8)
+    week.run(UNTIL)
+    assert week.hashes() == before
+
+
+def test_many_days_stale_for_logic_alone_wait_for_an_upgrade(week: Deployment) -> None:
+    week.set({"max_rebuild_days": 3, "sessions": {"engaged_seconds": 20}})
+    plan = week.plan(UNTIL)
+    assert {item.step.name for item in plan.deferred} >= {"sessions"}
+    assert week.run(UNTIL, upgrade=False) == []
+    assert week.run(UNTIL, upgrade=True)
+    assert week.plan(UNTIL).is_empty
+
+
+@pytest.mark.parametrize("table", ["raw_events", *sorted({name for step in STEPS for name in step.tables})])
+def test_a_damaged_file_is_found_and_mended_with_all_that_was_built_on_it(week: Deployment, table: str) -> None:
+    before = week.hashes()
+    store = open_store(week.folder)
+    partition = max(store.of_table(table), key=lambda item: (item.row_count, str(item.key)))
+    path = store.path_of(partition)
+    path.write_bytes(flipped(path.read_bytes()))
+    problems = [(item.key, problem) for item, problem in store.verify() if problem]
+    assert problems == [(partition.key, "its bytes are not those that were written")]
+    with store.writing():
+        store.mark_damaged(partition)
+    store.close()
+
+    week.run(UNTIL)
+
+    assert week.hashes() == before
+    store = open_store(week.folder)
+    assert [problem for _, problem in store.verify() if problem] == []
+    assert not [item for item in store.partitions.values() if item.is_damaged]
+    store.close()
+    lake = week.folder.lake / table
+    assert all(bytes_of(file) != flipped(bytes_of(file)) for file in lake.rglob("*.parquet"))
+    assert week.run(UNTIL) == []
+
+
+def test_a_damaged_input_is_not_built_upon(week: Deployment, tmp_path: Path) -> None:
+    """Nobody said that it is damaged: the run finds it, because inputs are hashed when they are read."""
+    store = open_store(week.folder)
+    partition = store.partitions[next(key for key in store.partitions if key.table == "open_sessions")]
+    store.path_of(partition).write_bytes(b"not what was written")
+    store.close()
+    week.deliver("late", [event("v0", f"2026-10-{day:02}T10:30:00Z", 999) for day in range(5, 13)])
+    week.run(UNTIL)
+    assert week.hashes() == clean(week, tmp_path / "clean")
+
+
+def test_a_damaged_raw_file_whose_delivery_is_gone_is_said(week: Deployment) -> None:
+    store = open_store(week.folder)
+    partition = store.of_table("raw_events")[0]
+    store.path_of(partition).write_bytes(b"not what was written")
+    path = store.catalog.source_files()[partition.key.file_id].facts["path"]
+    store.close()
+    (week.folder.raw / path).unlink()
+    week.deliver("late", [event("v0", "2026-10-05T10:30:00Z", 999)])
+    with pytest.raises(Exception, match="put it back under raw/"):
+        week.run(UNTIL)
+
+
+def test_one_and_two_threads_write_equal_bytes(tmp_path: Path) -> None:
+    hashes = []
+    for threads in (1, 2):
+        deployment = Deployment(tmp_path / str(threads), {"resources": {"threads": threads}})
+        shutil.copytree(Path(__file__).parents[1] / "data" / "raw", deployment.folder.raw)
+        deployment.run(UNTIL)
+        hashes.append(deployment.hashes())
+    assert hashes[0] == hashes[1]
+
+
+def test_nothing_is_published_while_something_is_stale(week: Deployment) -> None:
+    week.deliver("late", [event("v0", "2026-10-07T10:30:00Z", 999)])
+    with open_run(week.folder, run_id="test", until=UNTIL) as run:
+        run.ingest()
+        result = run.publish()
+    assert isinstance(result, str)
+    assert "is stale" in result
+    with duckdb.connect(str(week.folder.warehouse), read_only=True) as warehouse:
+        assert warehouse.execute("select max(event_number) from events where event_date = '2026-10-07'").fetchone() == (3,)
+
+
+def bytes_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def flipped(data: bytes) -> bytes:
+    damaged = bytearray(data)
+    damaged[len(damaged) // 2] ^= 1
+    return bytes(damaged)

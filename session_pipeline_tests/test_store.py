@@ -1,0 +1,141 @@
+"""The store: commits, crashes between their steps, damage, the lock, sweeping."""
+
+import multiprocessing
+import os
+import signal
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from session_pipeline.catalog import Key, Publication
+from session_pipeline.errors import StoreError, StoreHeldError
+from session_pipeline.store import Store, Written
+
+DAY = date(2026, 10, 5)
+KEY = Key("daily_summary", DAY)
+
+
+def written(store: Store, value: int, key: Key = KEY) -> Written:
+    path = store.scratch / f"{value}.parquet"
+    pq.write_table(pa.table({"site": [str(value)]}), path)
+    return Written(key, path, 1, fingerprint=str(value))
+
+
+def commit(store: Store, *values: int) -> None:
+    with store.writing():
+        for value in values:
+            store.commit([written(store, value)], run_id="test")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", "1.0")
+
+
+def test_a_commit_is_found_by_another_process(store: Store) -> None:
+    commit(store, 1)
+    found = Store(store.folder, "1.0").get(KEY)
+    assert found is not None
+    assert found.fingerprint == "1"
+    assert store.path_of(found).is_file()
+    assert found.path.startswith("daily_summary/session_date=2026-10-05/")
+
+
+def test_a_failed_commit_leaves_the_state_before(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(store, 1)
+    with store.writing():
+        item = written(store, 2)
+        monkeypatch.setattr(store.catalog, "put", lambda partition: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.commit([item], run_id="test")
+    again = Store(store.folder, "1.0")
+    assert again.get(KEY).fingerprint == "1"  # type: ignore[union-attr]
+    assert again.catalog.generation() == 1
+
+
+def test_files_that_no_row_names_are_swept_after_a_crash(store: Store) -> None:
+    commit(store, 1)
+    orphan = store.folder / "daily_summary" / "session_date=2026-10-05" / "orphan.parquet"
+    orphan.write_bytes(b"half")
+    store.catalog.set_number("run_is_open", 1)  # what a killed run leaves
+    with store.writing():
+        assert not orphan.exists()
+    assert store.path_of(store.get(KEY)).is_file()  # type: ignore[arg-type]
+
+
+def test_scratch_of_a_dead_run_is_swept(store: Store) -> None:
+    leftover = store.folder / "scratch" / "999999" / "spill"
+    leftover.mkdir(parents=True)
+    with store.writing():
+        assert not leftover.exists()
+
+
+def test_a_second_writer_is_kept_out_and_told_by_whom(store: Store) -> None:
+    with store.writing():
+        other = Store(store.folder, "1.0")
+        with pytest.raises(StoreHeldError, match=f"process {os.getpid()}"), other.writing(wait_seconds=0.3):
+            pass
+
+
+def _hold(folder: Path, ready: "multiprocessing.synchronize.Event") -> None:
+    with Store(folder, "1.0").writing():
+        ready.set()
+        signal.pause()
+
+
+def test_a_killed_writer_holds_nothing(store: Store) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=_hold, args=(store.folder, ready))
+    process.start()
+    assert ready.wait(30)
+    process.kill()
+    process.join()
+    commit(store, 1)
+    assert store.get(KEY) is not None
+
+
+def test_every_flipped_bit_is_found(store: Store) -> None:
+    commit(store, 1)
+    partition = store.get(KEY)
+    assert partition is not None
+    path = store.path_of(partition)
+    whole = path.read_bytes()
+    assert [problem for _, problem in store.verify()] == [None]
+    for position in range(0, len(whole), 97):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        assert [problem for _, problem in store.verify()] == ["its bytes are not those that were written"]
+        assert Store(store.folder, "1.0").checked_path(partition) is None
+    path.unlink()
+    assert [problem for _, problem in store.verify()] == ["the file is gone"]
+
+
+def test_replaced_files_stay_for_readers_of_the_last_publications(store: Store) -> None:
+    paths = []
+    for value in range(1, 7):
+        commit(store, value)
+        partition = store.get(KEY)
+        assert partition is not None
+        paths.append(store.path_of(partition))
+        store.catalog.put_publication(Publication(store.catalog.generation(), DAY, "hash", "now", "test"))
+        store.sweep()
+    assert [path.exists() for path in paths] == [False, False, False, True, True, True]
+
+
+def test_a_file_that_comes_back_is_not_swept(store: Store) -> None:
+    for value in (1, 2, 1, 1, 1, 1):
+        commit(store, value)
+        store.catalog.put_publication(Publication(store.catalog.generation(), DAY, "hash", "now", "test"))
+        store.sweep()
+    assert store.path_of(store.get(KEY)).is_file()  # type: ignore[arg-type]
+
+
+def test_a_newer_store_is_refused_in_one_sentence(store: Store) -> None:
+    (store.folder / "_format.json").write_text('{"format": 99, "package_version": "7.0"}')
+    with pytest.raises(StoreError, match=r"written by session_pipeline 7\.0.*install that version"):
+        Store(store.folder, "1.0")
