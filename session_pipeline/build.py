@@ -3,8 +3,7 @@
 Knows the plan, the store and the engine. Does not know Dagster, and decides nothing that the plan can decide.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,7 +16,7 @@ from session_pipeline.contracts import table
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import StoreError
 from session_pipeline.plan import Planner
-from session_pipeline.steps import STEP_OF_TABLE, Step
+from session_pipeline.steps import STEP_OF_TABLE, Frame, Step
 from session_pipeline.store import Store, Written, sha256_of
 
 
@@ -39,6 +38,44 @@ class Built:
     seconds: float
 
 
+class StepRunner:
+    """Runs steps on an engine for one frame; what the settings give is made once."""
+
+    def __init__(self, engine: DuckDBEngine, frame: Frame, scratch: Path) -> None:
+        """Take what a step needs but its inputs; what it gives is written into `scratch`."""
+        self._engine = engine
+        self._frame = frame
+        self._scratch = scratch
+        self._relations: dict[str, str] = {}
+        self._lists: dict[str, pa.Table] = {}
+
+    def run(self, step: Step, day: date | None, inputs: Mapping[str, Sequence[Path]]) -> dict[str, tuple[Path, int]]:
+        """Write a step's tables of a day from the files of its inputs; returns the file and row count of each."""
+        settings = self._frame.settings
+        parameters = self._frame.scalars(day) if day is not None else {}
+        with self._engine.job() as job:
+            for name, paths in inputs.items():
+                job.add_input(table(name), paths)
+            for name, make in step.lists.items():
+                if name not in self._lists:
+                    self._lists[name] = make(settings)
+                job.add_rows(name, self._lists[name])
+            for name, relation in step.relations.items():
+                if name not in self._relations:
+                    self._relations[name] = relation(settings)
+                job.add_relation(name, self._relations[name])
+            if step.rows is not None:
+                for name, rows in step.rows(job, parameters).items():
+                    job.add_rows(name, rows)
+            for computation in step.computed(settings):
+                job.compute(computation.model, {**parameters, **computation.parameters}, name=computation.name)
+            written: dict[str, tuple[Path, int]] = {}
+            for name in step.tables:
+                path = self._scratch / f"{name}-{day}.parquet"
+                written[name] = path, job.write_model(name, parameters, path)
+            return written
+
+
 class Builder:
     """Builds steps into one store, within one run."""
 
@@ -48,11 +85,9 @@ class Builder:
         """Take what a build needs; `reread` reads a delivered file again when its raw events are damaged."""
         self.store = store
         self.planner = planner
-        self._engine = engine
+        self._runner = StepRunner(engine, planner.frame, store.scratch)
         self._run_id = run_id
         self._reread = reread
-        self._relations: dict[str, str] = {}
-        self._lists: dict[str, pa.Table] = {}
 
     def build(self, step: Step, day: date | None, *, force: bool = False) -> Built:
         """Build a step's tables of a day if they are stale, looking at the fingerprint just now.
@@ -73,24 +108,24 @@ class Builder:
             )
             raise StoreError(f"{step.name}[{day}] reads {missing}, which is not built; build that first")
         before = {name: self.store.get(Key(name, day)) for name in step.tables}
-        with self._job(step, day) as written:
-            seconds = perf_counter() - started
-            committed = self.store.commit(
-                [
-                    Written(
-                        key=Key(name, day),
-                        path=path,
-                        row_count=rows,
-                        fingerprint=fingerprint.value,
-                        parts=dict(fingerprint.parts),
-                        counts={"seconds": round(seconds, 3)},
-                        reason=reason,
-                    )
-                    for name, (path, rows) in written.items()
-                ],
-                run_id=self._run_id,
-                recipe=self.planner.recipe(step),
-            )
+        written = self._run(step, day)
+        seconds = perf_counter() - started
+        committed = self.store.commit(
+            [
+                Written(
+                    key=Key(name, day),
+                    path=path,
+                    row_count=rows,
+                    fingerprint=fingerprint.value,
+                    parts=dict(fingerprint.parts),
+                    counts={"seconds": round(seconds, 3)},
+                    reason=reason,
+                )
+                for name, (path, rows) in written.items()
+            ],
+            run_id=self._run_id,
+            recipe=self.planner.recipe(step),
+        )
         partitions = {partition.key.table: partition for partition in committed}
         changed = any(
             (old := before[name]) is None or old.sha256 != partition.sha256 for name, partition in partitions.items()
@@ -100,38 +135,18 @@ class Builder:
     def recompute(self, step: Step, day: date) -> dict[str, str]:
         """Build a step's tables of a day without taking them in; returns the SHA-256 of each."""
         self._mend_inputs(step, day)
-        with self._job(step, day) as written:
-            hashes = {name: sha256_of(path) for name, (path, _) in written.items()}
-            for path, _ in written.values():
-                path.unlink()
+        written = self._run(step, day)
+        hashes = {name: sha256_of(path) for name, (path, _) in written.items()}
+        for path, _ in written.values():
+            path.unlink()
         return hashes
 
-    @contextmanager
-    def _job(self, step: Step, day: date | None) -> Iterator[dict[str, tuple[Path, int]]]:
-        settings = self.planner.frame.settings
-        parameters = self.planner.frame.scalars(day) if day is not None else {}
-        with self._engine.job() as job:
-            for name, partitions in self.planner.inputs(step, day).items():
-                paths = [self.store.path_of(item) for item in partitions if isinstance(item, Partition)]
-                job.add_input(table(name), paths)
-            for name, make in step.lists.items():
-                if name not in self._lists:
-                    self._lists[name] = make(settings)
-                job.add_rows(name, self._lists[name])
-            for name, relation in step.relations.items():
-                if name not in self._relations:
-                    self._relations[name] = relation(settings)
-                job.add_relation(name, self._relations[name])
-            if step.rows is not None:
-                for name, rows in step.rows(job, parameters).items():
-                    job.add_rows(name, rows)
-            for computation in step.computed(settings):
-                job.compute(computation.model, {**parameters, **computation.parameters}, name=computation.name)
-            written: dict[str, tuple[Path, int]] = {}
-            for name in step.tables:
-                path = self.store.scratch / f"{name}-{day}.parquet"
-                written[name] = path, job.write_model(name, parameters, path)
-            yield written
+    def _run(self, step: Step, day: date | None) -> dict[str, tuple[Path, int]]:
+        inputs = {
+            name: [self.store.path_of(item) for item in partitions if isinstance(item, Partition)]
+            for name, partitions in self.planner.inputs(step, day).items()
+        }
+        return self._runner.run(step, day, inputs)
 
     def _mend_inputs(self, step: Step, day: date | None) -> None:
         for partitions in self.planner.inputs(step, day).values():

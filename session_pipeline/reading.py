@@ -6,9 +6,9 @@ Knows the warehouse and the contracts of what is in it. Does not know the store,
 from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 
 from session_pipeline import data_folder
@@ -17,8 +17,8 @@ from session_pipeline.engines.duckdb import literal, quote
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import warehouse
 
-# A column's type follows from the contract alone, not from the rows at hand: whole numbers stay whole beside nulls.
-PANDAS_TYPES = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def connect(data: Path | str | None = None) -> duckdb.DuckDBPyConnection:
@@ -48,7 +48,7 @@ def read(
     start: date | str | None = None,
     end: date | str | None = None,
     data: Path | str | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Rows of a published table, of some days or of all, ordered by date and then as the contract orders them.
 
     Whole numbers are Int64 and flags boolean (both keep nulls), decimals are float64 (sum in SQL to be exact), dates
@@ -64,7 +64,7 @@ def read(
         WrongUseError: There is no such table, a date is none, or the table has no dates.
         StoreError: Nothing is published yet.
     """
-    contract = _published(table)
+    contract = published_table(table)
     first, last = _day("start", start), _day("end", end)
     if contract.date_column is None and (first or last):
         raise WrongUseError(f"{table} has no days to choose from; leave out start and end")
@@ -88,7 +88,12 @@ def read(
     return _frame(rows)
 
 
-def _published(name: str) -> Table:
+def published_table(name: str) -> Table:
+    """The contract of a table that readers get.
+
+    Raises:
+        WrongUseError: There is no such table, or the store keeps it to itself.
+    """
     published = [table.name for table in TABLES.values() if table.is_published]
     if name in published:
         return TABLES[name]
@@ -111,9 +116,13 @@ def _day(argument: str, value: date | str | None) -> date | None:
         raise WrongUseError(f"{argument} is {value!r}, which is no date; write it as '2026-10-05'") from None
 
 
-def _frame(rows: pa.Table) -> pd.DataFrame:
+def _frame(rows: pa.Table) -> "pd.DataFrame":
+    import pandas as pd  # takes its time to load, and `connect` does without
+
+    # A column's type follows from the contract alone, not from the rows at hand: whole numbers stay whole beside nulls.
+    types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     schema = pa.schema([pa.field(column.name, _arrow_type(column.type)) for column in rows.schema])
-    frame: pd.DataFrame = rows.cast(schema).to_pandas(types_mapper=PANDAS_TYPES.get)
+    frame: pd.DataFrame = rows.cast(schema).to_pandas(types_mapper=types.get)
     return frame
 
 

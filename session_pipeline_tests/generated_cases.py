@@ -38,7 +38,6 @@ TIMINGS = ((720, 24), (30, 24), (600, 24), (1, 1), (720, 12), (30, 1), (30, 3))
 SEPARATOR = "login"
 EVENT_NAMES = ("page_view", "page_view", "page_view", "cart", "purchase", "logout")
 SITES = {"second": "second"}
-SOURCE_OF_SITE = {"main": "test", "second": "second"}
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -87,9 +86,7 @@ def group(seed: int, case_count: int) -> Group:
         seed=seed,
         rules=rules,
         first_day=first_day,
-        until=random.choice(
-            [last_day + ONE_DAY, last_day + ONE_DAY, last_day, last_day - 2 * ONE_DAY]
-        ),
+        until=last_day + random.choice([1, 1, 0, -2]) * ONE_DAY,
         funnels=_funnels(random),
         deliveries=tuple(_deliveries(random, records)),
     )
@@ -135,9 +132,8 @@ class Aim:
         """The records of one case, of one or two visitors."""
         records = []
         for visitor in ("a", "b")[: self.random.choice([1, 1, 2])]:
-            times = self.random.choice(
-                [self.gaps, self.around_midnight, self.long_sessions, self.anytime]
-            )()
+            walks = [self.gaps, self.around_midnight, self.long_sessions, self.anytime]
+            times = self.random.choice(walks)()
             says = self.random.choice([0, 0, 0.1, 0.5])
             sites = self.random.choice([["main"], ["main"], ["second"], ["main", "second"]])
             records += [
@@ -186,20 +182,15 @@ class Aim:
     def around_midnight(self) -> list[datetime]:
         """On both sides of a midnight: at it, by the timeout, by the hour that carries ids."""
         midnight = self.random.choice(self.midnights)
-        distances = (
-            0 * SECOND,
-            SECOND,
-            self.rules.inactivity,
-            self.rules.inactivity // 2,
-            HOUR,
-            HOUR - SECOND,
-        )
-        return [
-            midnight
-            + self.random.choice([-1, 1]) * self.random.choice(distances)
-            + self.random.choice([-1, 0, 0, 1]) * MICROSECOND
-            for _ in range(self.random.randint(2, 10))
-        ]
+        timeout = self.rules.inactivity
+        times = []
+        for _ in range(self.random.randint(2, 10)):
+            distance = self.random.choice([0 * SECOND, SECOND, timeout // 2, timeout, HOUR])
+            side = self.random.choice([-1, 1])
+            times.append(
+                midnight + side * distance + self.random.choice([-1, 0, 0, 1]) * MICROSECOND
+            )
+        return times
 
     def long_sessions(self) -> list[datetime]:
         """Unbroken up to one or two multiples of max_hours, hit or missed by a microsecond."""
@@ -216,12 +207,11 @@ class Aim:
 
     def anytime(self) -> list[datetime]:
         """Far apart and near, without a plan."""
-        starts = [self.moment() for _ in range(self.random.randint(1, 5))]
-        return [
-            start + self.random.choice([0, 10, 100, 1000]) * SECOND
-            for start in starts
-            for _ in range(3)
-        ]
+        times = []
+        for _ in range(self.random.randint(1, 5)):
+            start = self.moment()
+            times += [start + self.random.choice([0, 10, 100, 1000]) * SECOND for _ in range(3)]
+        return times
 
     # What they say
 
@@ -273,17 +263,12 @@ class Aim:
             [MICROSECOND, HOUR - SECOND, HOUR, HOUR, HOUR + MICROSECOND, 2 * HOUR]
         )
         first = self.record(f"{number}-d", midnight - before, 0.5) | {"event_id": "over midnight"}
-        after = [
-            midnight + self.random.choice([0 * SECOND, MICROSECOND, HOUR, 20 * HOUR])
-            for _ in range(2)
-        ]
-        return [
-            first,
-            *(
-                first | {"event_time": at, "user_id": self.random.choice([None, "cyd"])}
-                for at in after
-            ),
-        ]
+        copies = []
+        for _ in range(2):
+            after = self.random.choice([0 * SECOND, MICROSECOND, HOUR, 20 * HOUR])
+            user_id = self.random.choice([None, "cyd"])
+            copies.append(first | {"event_time": midnight + after, "user_id": user_id})
+        return [first, *copies]
 
 
 def _deliveries(random: Random, records: Sequence[Record]) -> list[Delivery]:
@@ -293,9 +278,8 @@ def _deliveries(random: Random, records: Sequence[Record]) -> list[Delivery]:
         files: list[list[Record]] = [[] for _ in range(file_count)]
         for record in records:
             if record["site"] == site:
-                random.choice(files).append(
-                    {name: said for name, said in record.items() if name != "site"}
-                )
+                line = {name: said for name, said in record.items() if name != "site"}
+                random.choice(files).append(line)
         for place, lines in enumerate(files):
             random.shuffle(lines)
             if place % 2:

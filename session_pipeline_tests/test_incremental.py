@@ -36,21 +36,27 @@ def day_of_events(day: int) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture
-def week(tmp_path: Path) -> Deployment:
-    deployment = Deployment(tmp_path / "week")
+@pytest.fixture(scope="module")
+def built_week(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    deployment = Deployment(tmp_path_factory.mktemp("built"))
     for day in range(5, 12):
         deployment.deliver(f"day-{day}", day_of_events(day))
     deployment.run(UNTIL)
     return deployment
 
 
+@pytest.fixture
+def week(built_week: Deployment, tmp_path: Path) -> Deployment:
+    """A week that is built, to be changed by one test."""
+    shutil.copytree(built_week.folder.path, tmp_path / "week")
+    return Deployment(tmp_path / "week")
+
+
 def clean(deployment: Deployment, folder: Path) -> dict[str, str]:
     """Hashes of a clean run over all that was delivered."""
+    again = Deployment(folder)
     shutil.copytree(deployment.folder.raw, folder / "raw")
     shutil.copyfile(deployment.folder.settings, folder / "settings.toml")
-    again = Deployment.__new__(Deployment)
-    again.folder = type(deployment.folder)(folder)
     again.run(UNTIL)
     return again.hashes()
 
@@ -104,9 +110,19 @@ def test_deliveries_in_any_order_give_equal_bytes(week: Deployment, tmp_path: Pa
 
 
 def test_a_changed_setting_makes_exactly_what_reads_it_stale(week: Deployment, tmp_path: Path) -> None:
-    week.set({"funnels": [{"name": "f", "steps": [
-        {"name": "a", "where": "event_name = 'page_view'"}, {"name": "b", "where": "event_name = 'purchase'"}
-    ]}]})
+    week.set(
+        {
+            "funnels": [
+                {
+                    "name": "f",
+                    "steps": [
+                        {"name": "a", "where": "event_name = 'page_view'"},
+                        {"name": "b", "where": "event_name = 'purchase'"},
+                    ],
+                }
+            ]
+        }
+    )
     plan = week.plan(UNTIL)
     will = {item.step.name for item in plan.items if item.certainty is Certainty.WILL}
     assert will == {"funnel_events", "funnel_entries", "funnel_steps"}
@@ -214,7 +230,9 @@ def test_nothing_is_published_while_something_is_stale(week: Deployment) -> None
     assert isinstance(result, str)
     assert "is stale" in result
     with duckdb.connect(str(week.folder.warehouse), read_only=True) as warehouse:
-        assert warehouse.execute("select max(event_number) from events where event_date = '2026-10-07'").fetchone() == (3,)
+        assert warehouse.execute("select max(event_number) from events where event_date = '2026-10-07'").fetchone() == (
+            3,
+        )
 
 
 def bytes_of(path: Path) -> bytes:

@@ -3,7 +3,7 @@
 Asks the other modules and shows what they answer. Decides nothing that they can decide.
 """
 
-from session_pipeline.cli import answers, folders, runs, state, timeline
+from session_pipeline.cli import answers, folders, planned, query, runs, status, timeline, verify
 from session_pipeline.cli.app import app
 
 # In the order that a newcomer needs them.
@@ -12,10 +12,10 @@ for _command in (
     folders.sample,
     folders.check,
     runs.run,
-    runs.plan,
-    state.status,
-    state.verify,
-    answers.query,
+    planned.plan,
+    status.status,
+    verify.verify,
+    query.query,
     timeline.show,
     answers.report,
     answers.export,

@@ -3,6 +3,7 @@
 Knows typer. Does not know any command.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,3 +57,10 @@ Data = Annotated[
     typer.Option("--data", metavar="DIR", help=f"The data folder. [default: ${ENVIRONMENT_VARIABLE}, else data]"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Until = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The last day that counts. [default: yesterday]"),
+]
+Upgrade = Annotated[
+    bool, typer.Option("--upgrade", help="Also rebuild days that only rules changed for, however many there are.")
+]

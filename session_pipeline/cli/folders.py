@@ -14,14 +14,16 @@ from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, WrongUseError
 from session_pipeline.settings import load_settings, settings_template
 
+FIRST_DAY = datetime(2026, 10, 5)
+
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make, or an empty one that is there.")],
 ) -> None:
-    """Make a new data folder: commented settings, raw/, dagster_home/."""
+    """Make a data folder: commented settings, raw/, dagster_home/."""
     made = DataFolder(folder.absolute())
     if made.settings.exists():
-        raise WrongUseError(f"{made.settings} exists already, so this is a data folder; go on with `session-pipeline run`")
+        raise WrongUseError(f"{folder} is a data folder already; go on with `session-pipeline run --data {folder}`")
     made.raw.mkdir(parents=True, exist_ok=True)
     home.prepare(made)
     made.settings.write_text(settings_template(), encoding="utf-8")
@@ -42,10 +44,12 @@ def sample(
     visitors: Annotated[int, typer.Option(help="People who come; bots are on top.")] = 2_900,
     days: Annotated[int, typer.Option(help="Days that the data covers.")] = 7,
     seed: Annotated[int, typer.Option(help="Another seed is another sample; the same gives the same lines.")] = 3,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day, in UTC.")] = datetime(2026, 10, 5),
+    start: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The first day, in UTC.")
+    ] = FIRST_DAY,
     data: Data = None,
 ) -> None:
-    """Write events of a made-up shop, and the truth about them: sessions, outcomes, bad lines."""
+    """Write events of a made-up shop, and what is true of them."""
     from session_pipeline.sample import write_sample
 
     target = folder or data_folder.find(data).raw / "sample"
@@ -54,15 +58,13 @@ def sample(
     written = write_sample(
         target, visitors=visitors, days=days, seed=seed, start=start.date(), truth_folder=truth
     )
-    say(
-        f"{counted(written.files, 'file')} with {counted(written.lines, 'line')} in {target}: {written.events:,} events,"
-        f" {counted(written.duplicates, 'duplicate')}, {counted(written.bad_lines, 'bad line')}"
-    )
+    lines = f"{written.events:,} events, {counted(written.duplicates, 'duplicate')}, {written.bad_lines:,} bad ones"
+    say(f"{counted(written.files, 'file')} with {counted(written.lines, 'line')} in {target}: {lines}")
     say(f"What is true about them ({written.sessions:,} sessions and how each ended): {truth}")
 
 
 def check(as_json: AsJson = False, data: Data = None) -> None:
-    """Say whether the settings can be used; nothing else is looked at."""
+    """Say whether the settings can be used."""
     folder = data_folder.find(data)
     try:
         settings = load_settings(folder.path)
@@ -75,7 +77,7 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
     if as_json:
         say_json({"is_usable": True, "problems": []})
         return
-    sources = f"settings for {', '.join(settings.sources)}" if settings.sources else "all sources read with the defaults"
+    sources = f"own settings for {', '.join(settings.sources)}" if settings.sources else "every source by the defaults"
     say(f"{folder.settings} can be used:")
     say(f"  days of {settings.timezone} from {settings.start_date} on; {sources}")
     say(f"  outcomes: {', '.join([*(rule.name for rule in settings.outcomes), 'engaged', 'bounce'])}")

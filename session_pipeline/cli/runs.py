@@ -1,143 +1,87 @@
-"""Commands that work: run, plan (what run would do) and dev (the Dagster UI)."""
+"""Commands that work: run, and dev, the Dagster UI."""
 
 import os
-import re
 import socket
 import sys
-from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from time import perf_counter
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from session_pipeline import data_folder, pipeline
-from session_pipeline.cli import progress, summary
-from session_pipeline.cli.app import AsJson, Data, ended
-from session_pipeline.cli.screen import counted, day_ranges, grid, out, plain, say, say_json
+from session_pipeline import data_folder, pipeline, report
+from session_pipeline.checks import set_aside_rate
+from session_pipeline.cli import planned, progress, summary
+from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, ended
+from session_pipeline.cli.screen import counted, say, say_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.days import dates
 from session_pipeline.defs import home, tags
 from session_pipeline.errors import WrongUseError
-from session_pipeline.plan import Item, Plan
+from session_pipeline.ingest.deliveries import IngestSummary, deliveries
+from session_pipeline.plan import Plan
 from session_pipeline.publish import publication
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.steps import STEPS
 
-ROUNDS = 3  # what was damaged and mended can make more stale than the first plan knew
-ANY_DATE = re.compile(r"\[[\d-]+\]")
-SHOWN_FILES = 10
+if TYPE_CHECKING:  # importing it imports Dagster, which takes its time to load
+    from session_pipeline.defs.local_runs import Finished
 
-Until = Annotated[
-    datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The last day that counts. [default: yesterday]"),
-]
-Upgrade = Annotated[
-    bool, typer.Option("--upgrade", help="Also rebuild days that only rules changed for, however many there are.")
-]
+ROUNDS = 3  # what was damaged and mended can make more stale than the first plan knew
 
 
 def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, data: Data = None) -> None:
-    """Take in what was delivered, build what is stale, publish, report. The Dagster UI shows the runs."""
+    """Ingest what was delivered, build what is stale, publish.
+
+    Each run is one that the Dagster UI shows. The report is written, too.
+    """
     started = perf_counter()
     folder = data_folder.find(data)
     settings = load_settings(folder.path)
     last_day = pipeline.horizon(settings, until.date() if until else None)
 
-    from session_pipeline.defs import local_runs  # Dagster takes its time to load
-    from session_pipeline.defs.sensors import run_tags
+    plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
+    files = IngestSummary(found_count=sum(1 for _ in deliveries(folder)))
+    finished: list[Finished] = []
+    if not _is_done(folder, settings, plan):
+        files, finished, plan = _work(folder, settings, last_day, upgrade)
+    if unpublished := publication.why_not(plan):
+        raise ended(f"{unpublished}; run again, and if that says the same, look at `session-pipeline dev`")
+    if not _report_is_current(folder):
+        report.write(folder)
 
-    with local_runs.instance_of(folder) as instance, progress.stages() as shown, progress.watching(shown):
-        dead = local_runs.fail_dead_runs(instance, folder)
-        if dead:
-            shown.note(f"{counted(dead, 'run')} that a dead process left open: reported as failed")
-        launched_by = {tags.REASON: "command line"}
-        ingested, files = local_runs.ingest(instance, {tags.UNTIL: str(last_day), **launched_by})
-        finished = [ingested]
-        for _ in range(ROUNDS):
-            plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
-            for first, last in plan.ranges():
-                shown.begin("Building", _build_count(plan, first, last), "step of a day")
-                reason = "upgrade" if upgrade else launched_by[tags.REASON]
-                finished.append(local_runs.build(instance, run_tags(plan, str(first), str(last), reason)))
-            if plan.is_empty or not plan.days:
-                break
-        if not plan.days and (plan.items or not _readers_have_it(folder, settings, plan)):
-            shown.begin("Publishing")
-            publishing = {tags.UNTIL: str(last_day), tags.PLANNED: "publish", **launched_by}
-            finished.append(local_runs.build(instance, publishing, has_days=False))
-            plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
-
-    alarms = [sentence for one in finished for sentence in (*one.errors, *one.warnings)]
+    errors = [f"{check}: {sentence}" for one in finished for check, sentence in one.errors.items()]
+    warnings = [
+        f"{check}: {sentence}"
+        for one in finished
+        for check, sentence in one.warnings.items()
+        if check != set_aside_rate.__name__  # the summary says more about it
+    ]
     told = summary.gather(
         folder,
         settings,
         files,
         {one.run_id for one in finished},
-        alarms=[*alarms, *_deferred(plan), *_nothing_delivered(folder, files.found_count)],
+        alarms=[*errors, *warnings, *planned.deferred_days(plan), *_nothing_delivered(folder, files.found_count)],
         seconds=perf_counter() - started,
     )
     if as_json:
         say_json(asdict(told))
     else:
         summary.show(told)
-    if unpublished := publication.why_not(plan):
-        raise ended(f"{unpublished}; run again, and if that says the same, look at `session-pipeline dev`")
-    if errors := [sentence for one in finished for sentence in one.errors]:
+    if errors:
         raise ended(f"{counted(len(errors), 'check')} failed: {'; '.join(errors)}")
-
-
-def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, data: Data = None) -> None:
-    """Say what `run` would build, and why. Builds nothing."""
-    folder = data_folder.find(data)
-    settings = load_settings(folder.path)
-    last_day = pipeline.horizon(settings, until.date() if until else None)
-    with closing(pipeline.open_store(folder)) as store:
-        found = pipeline.make_planner(settings, store, last_day).plan(upgrade=upgrade)
-        to_read = pipeline.files_to_read(folder, settings, store)
-        gone = pipeline.files_gone(folder, settings, store)
-        is_published = publication.is_current(folder, store, found)
-    if as_json:
-        say_json(
-            {
-                "until": last_day,
-                "items": [_item(item) for item in found.items],
-                "deferred": [_item(item) for item in found.deferred],
-                "unwanted": [str(key) for key in found.unwanted],
-                "files_to_read": to_read,
-                "files_gone": gone,
-                "is_published": is_published,
-            }
-        )
-        return
-    if to_read:
-        say(f"{counted(len(to_read), 'file')} to be read first; days that they bring are not known yet:", style="bold")
-        rows = [(f"  raw/{plain(name)}", reason) for name, reason in list(to_read.items())[:SHOWN_FILES]]
-        more = [(f"  and {len(to_read) - SHOWN_FILES} more", "")] if len(to_read) > SHOWN_FILES else []
-        out.print(grid(("", "left"), ("", "left"), rows=[*rows, *more]))
-    for name in gone:
-        say(f"raw/{plain(name)} is gone and its source's settings changed: its rows stay as they were read")
-    if found.items:
-        say(f"Of the days until {last_day}, these are stale:", style="bold")
-        out.print(grid(("step", "left"), ("days", "left"), ("", "left"), ("because", "left"), rows=_grouped(found.items)))
-        say("will: is stale now. may: reads something stale; stays as it is where that comes out equal.", style="dim")
-    if found.unwanted:
-        days = {key.date for key in found.unwanted if key.date}
-        say(f"Dropped: {counted(len(found.unwanted), 'partition')} of days no longer wanted, {day_ranges(days)}")
-    for sentence in _deferred(found):
-        say(sentence)
-    if not found.items and not to_read and not found.unwanted:
-        say(f"Nothing: every day until {last_day} is fresh{', and readers have it' if is_published else ''}.")
-    if not found.items and not is_published:
-        say("To be published: readers do not have this state yet.")
 
 
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Where on 127.0.0.1.")] = 3000, data: Data = None
 ) -> None:
-    """Open the Dagster UI on this machine: runs, tables, checks; schedule and sensors are on."""
+    """Open the Dagster UI on 127.0.0.1.
+
+    Schedule and sensors are on, so that what is delivered meanwhile is built.
+    """
     folder = data_folder.find(data)
     load_settings(folder.path)
     with socket.socket() as probe:
@@ -157,54 +101,61 @@ def dev(
     os.execve(sys.executable, [*command, "-p", str(port)], {**os.environ, **home.prepare(folder)})
 
 
+def _work(
+    folder: DataFolder, settings: Settings, last_day: date, upgrade: bool
+) -> tuple[IngestSummary, list["Finished"], Plan]:
+    """Run the jobs: what was read, the runs, and the plan that is left."""
+    from session_pipeline.defs import local_runs  # Dagster takes its time to load
+    from session_pipeline.defs.deployment import make_definitions
+    from session_pipeline.defs.sensors import run_tags
+
+    with local_runs.instance_of(folder) as instance, progress.stages() as shown, progress.watching(shown):
+        dead = local_runs.fail_dead_runs(instance, folder)
+        if dead:
+            shown.note(f"{counted(dead, 'run')} that a dead process left open: reported as failed")
+        jobs = local_runs.LocalRuns(make_definitions(folder), instance)
+        launched_by = {tags.REASON: "command line"}
+        ingested, files = jobs.ingest({tags.UNTIL: str(last_day), **launched_by})
+        finished = [ingested]
+        plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
+        for _ in range(ROUNDS):
+            for first, last in plan.ranges():
+                shown.begin("Building", _build_count(plan, first, last))
+                reason = "upgrade" if upgrade else launched_by[tags.REASON]
+                finished.append(jobs.build(run_tags(plan, str(first), str(last), reason)))
+            plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
+            if not plan.days:
+                break
+        if not plan.days and not _is_done(folder, settings, plan):
+            shown.begin("Publishing")
+            publishing = {tags.UNTIL: str(last_day), tags.PLANNED: "publish", **launched_by}
+            finished.append(jobs.build(publishing, has_days=False))
+            plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
+    return files, finished, plan
+
+
 def _build_count(plan: Plan, first: date, last: date) -> int:
     """How many steps of a day a run over a range looks at."""
     days = sum(1 for day in dates(first, last) if plan.frame.is_wanted(day))
     return sum(days if step.is_daily else 1 for step in STEPS)
 
 
-def _readers_have_it(folder: DataFolder, settings: Settings, plan: Plan) -> bool:
+def _is_done(folder: DataFolder, settings: Settings, plan: Plan) -> bool:
+    """Whether there is nothing to read, to build, to mend or to publish."""
     with closing(pipeline.open_store(folder)) as store:
-        return publication.is_current(folder, store, plan) and any(folder.reports.glob("*.html"))
+        return (
+            plan.is_empty
+            and not pipeline.files_to_read(folder, settings, store)
+            and not any(partition.is_damaged for partition in store.partitions.values())
+            and publication.is_current(folder, store, plan)
+        )
 
 
-def _deferred(plan: Plan) -> list[str]:
-    days = {item.day for item in plan.deferred if item.day}
-    if not days:
-        return []
-    return [
-        f"{counted(len(days), 'day')} built by older rules, {day_ranges(days)} ({_undated(plan.deferred[0].reason)}):"
-        " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
-    ]
+def _report_is_current(folder: DataFolder) -> bool:
+    """Whether the report is younger than the warehouse it is made from; else a run was stopped between the two."""
+    path = folder.reports / report.FILE_NAME
+    return path.is_file() and path.stat().st_mtime_ns >= folder.warehouse.stat().st_mtime_ns
 
 
 def _nothing_delivered(folder: DataFolder, found_count: int) -> list[str]:
     return [] if found_count else [f"there is no file under {folder.raw} yet; put some into a folder for each source"]
-
-
-def _item(item: Item) -> dict[str, Any]:
-    return {
-        "step": item.step.name,
-        "tables": item.step.tables,
-        "day": item.day,
-        "certainty": item.certainty.value,
-        "kind": item.kind.value,
-        "reason": item.reason,
-    }
-
-
-def _grouped(items: Iterable[Item]) -> list[tuple[str, str, str, str]]:
-    """Items of one step and reason as one row, with their days."""
-    groups: dict[tuple[str, str, str], list[date]] = {}
-    for item in items:
-        days = groups.setdefault((item.step.name, item.certainty.value, _undated(item.reason)), [])
-        if item.day is not None:
-            days.append(item.day)
-    return [
-        (name, f"{counted(len(days), 'day')}, {day_ranges(days)}" if days else "all in one", certainty, reason)
-        for (name, certainty, reason), days in groups.items()
-    ]
-
-
-def _undated(reason: str) -> str:
-    return ANY_DATE.sub("", reason)

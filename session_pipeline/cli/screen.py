@@ -55,11 +55,15 @@ def grid(*columns: tuple[str, str], rows: Iterable[Sequence[str | Text]] = (), i
     return table
 
 
-def ruled(headings: Sequence[str], numeric: Sequence[bool], rows: Iterable[Sequence[Text]]) -> Table:
-    """A table with a line under its head; no cell is folded."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for heading, is_numeric in zip(headings, numeric, strict=True):
-        table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=True)
+def ruled(
+    headings: Sequence[str], numeric: Sequence[bool], folds: Sequence[bool], rows: Iterable[Sequence[Text]]
+) -> Table:
+    """A table with a line under its head; only columns that fold give way where the screen is narrow."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for heading, is_numeric, is_folded in zip(headings, numeric, folds, strict=True):
+        table.add_column(
+            heading, justify="right" if is_numeric else "left", no_wrap=not is_folded, overflow="fold"
+        )
     for row in rows:
         table.add_row(*row)
     return table

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.text import Text
 
-from session_pipeline import pipeline, reading
+from session_pipeline import pipeline, reading, report
 from session_pipeline.catalog import Key
 from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
 from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, share
@@ -54,7 +54,7 @@ class Summary:
     alarms: list[str]
     seconds: float
     warehouse: str
-    report: str | None
+    report: str
 
 
 def gather(
@@ -80,7 +80,6 @@ def gather(
         alarms = [*_set_aside_alarms(store, run_ids), *_not_accepted(store, files), *alarms]
     days = built_days or all_days
     sessions, outcomes, funnels = _answers(folder, settings, days)
-    reports = sorted(folder.reports.glob("*.html"), key=lambda path: path.stat().st_mtime)
     return Summary(
         files=vars(files),
         ledger=ledger,
@@ -94,7 +93,7 @@ def gather(
         alarms=list(alarms),
         seconds=round(seconds, 1),
         warehouse=str(folder.warehouse),
-        report=str(reports[-1]) if reports else None,
+        report=str(folder.reports / report.FILE_NAME),
     )
 
 
@@ -118,7 +117,7 @@ def show(summary: Summary) -> None:
     out.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
     _show_answers(summary)
     say()
-    places = [("Warehouse", summary.warehouse), ("Report", summary.report or "none yet")]
+    places = [("Warehouse", summary.warehouse), ("Report", summary.report)]
     for label, place in places:
         say(Text.assemble((f"{label:<9}", "bold"), "  ", place))
     for alarm in summary.alarms:
@@ -126,6 +125,8 @@ def show(summary: Summary) -> None:
 
 
 def _show_answers(summary: Summary) -> None:
+    if not summary.days:
+        return
     people, bots = summary.sessions["people"], summary.sessions["bots"]
     which = "all days" if summary.is_all_days else "the days built now"
     say()
@@ -186,7 +187,7 @@ def _not_accepted(store: Store, files: IngestSummary) -> list[str]:
     if not files.corrupt_count + files.refused_count:
         return []
     rejected = [item.facts for item in store.catalog.source_files().values() if item.facts["status"] != "accepted"]
-    found = [f"{facts['path']} is {facts['status']}: {facts['reason']}" for facts in rejected if facts["delivery_count"]]
+    found = [f"raw/{facts['path']}: {facts['reason']}" for facts in rejected]
     more = [f"{len(found) - SHOWN_FILES} more files are not accepted; see source_files"]
     return found[:SHOWN_FILES] + (more if len(found) > SHOWN_FILES else [])
 

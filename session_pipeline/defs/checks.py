@@ -9,6 +9,9 @@ from session_pipeline.checks import CHECKS, Check
 from session_pipeline.days import dates
 from session_pipeline.defs import tags
 from session_pipeline.defs.resources import PipelineResource
+from session_pipeline.pipeline import Run
+
+DAYS_BY_HAND = 7  # the latest ones, when a check is run by itself
 
 
 def make_checks() -> Sequence[dg.AssetChecksDefinition]:
@@ -19,8 +22,8 @@ def make_checks() -> Sequence[dg.AssetChecksDefinition]:
 def _asset_check(check: Check) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=check.table, name=check.name, description=check.meaning, blocking=check.is_blocking)
     def asset_check(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
-        run = pipeline.run
-        verdict = check.run(run, [day for day in _days(context.run.tags) if run.planner.frame.is_wanted(day)])
+        with pipeline.opened() as run:
+            verdict = check.run(run, _days(run, context.run.tags))
         return dg.AssetCheckResult(
             passed=verdict.holds,
             severity=dg.AssetCheckSeverity.ERROR if check.is_error else dg.AssetCheckSeverity.WARN,
@@ -31,9 +34,11 @@ def _asset_check(check: Check) -> dg.AssetChecksDefinition:
     return asset_check
 
 
-def _days(run_tags: Mapping[str, str]) -> list[date]:
-    if tags.RANGE_START in run_tags:
-        return list(dates(date.fromisoformat(run_tags[tags.RANGE_START]), date.fromisoformat(run_tags[tags.RANGE_END])))
-    if "dagster/partition" in run_tags:
-        return [date.fromisoformat(run_tags["dagster/partition"])]
-    return []
+def _days(run: Run, run_tags: Mapping[str, str]) -> Sequence[date]:
+    frame = run.planner.frame
+    first, last = run_tags.get(tags.RANGE_START), run_tags.get(tags.RANGE_END)
+    if (day := run_tags.get(tags.DAY)) is not None:
+        first = last = day
+    if first is None or last is None:
+        return frame.wanted[-DAYS_BY_HAND:]
+    return [day for day in dates(date.fromisoformat(first), date.fromisoformat(last)) if frame.is_wanted(day)]

@@ -5,7 +5,6 @@ Knows how a run is launched, what came of it, and which runs are dead. Does not 
 
 import os
 import socket
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -49,14 +48,14 @@ class Finished:
 
     Attributes:
         figures: Whole numbers that its first asset says of itself.
-        warnings: Checks that do not hold but are no errors, each in a sentence.
-        errors: Checks that do not hold and are.
+        warnings: Checks that do not hold but are no errors: name and sentence.
+        errors: Checks that do not hold, and should.
     """
 
     run_id: str
     figures: Mapping[str, int]
-    warnings: tuple[str, ...]
-    errors: tuple[str, ...]
+    warnings: Mapping[str, str]
+    errors: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -73,34 +72,63 @@ class PastRun:
 
 @contextmanager
 def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance of a data folder. From here on, this process works on that folder."""
-    os.environ.update(home.prepare(folder))
-    if "PYTHONWARNINGS" not in os.environ:
-        # Parts of Dagster that we use call themselves beta on every import.
-        warnings.filterwarnings("ignore", category=dg.BetaWarning)
-    with dg.DagsterInstance.get() as instance:
+    """The Dagster instance of a data folder."""
+    home.prepare(folder)
+    with dg.DagsterInstance.from_config(str(folder.dagster_home)) as instance:
         yield instance
 
 
-def ingest(instance: dg.DagsterInstance, run_tags: Mapping[str, str]) -> tuple[Finished, IngestSummary]:
-    """Run the job that takes in what was delivered.
+class LocalRuns:
+    """Launches the jobs of a data folder in this process."""
 
-    Raises:
-        RunFailedError: It failed; the text is the sentence that says why.
-    """
-    finished = _run(instance, INGEST, run_tags)
-    return finished, IngestSummary(**{name: finished.figures[name] for name in IngestSummary.__dataclass_fields__})
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        """Take the data folder's definitions and its instance."""
+        self._definitions = definitions
+        self._instance = instance
 
+    def ingest(self, run_tags: Mapping[str, str]) -> tuple[Finished, IngestSummary]:
+        """Run the job that takes in what was delivered.
 
-def build(
-    instance: dg.DagsterInstance, run_tags: Mapping[str, str], *, has_days: bool = True
-) -> Finished:
-    """Run the job that builds a range of days and publishes; without days, only what has none.
+        Raises:
+            RunFailedError: It failed; the text is the sentence that says why.
+        """
+        finished = self._run(INGEST, run_tags)
+        names = IngestSummary.__dataclass_fields__
+        return finished, IngestSummary(**{name: finished.figures[name] for name in names})
 
-    Raises:
-        RunFailedError: It failed; the text is the sentence that says why.
-    """
-    return _run(instance, BUILD, run_tags, None if has_days else UNDATED)
+    def build(self, run_tags: Mapping[str, str], *, has_days: bool = True) -> Finished:
+        """Run the job that builds a range of days and publishes; without days, only what has none.
+
+        Raises:
+            RunFailedError: It failed; the text is the sentence that says why.
+        """
+        return self._run(BUILD, run_tags, None if has_days else UNDATED)
+
+    def _run(
+        self, name: str, run_tags: Mapping[str, str], assets: Sequence[dg.AssetKey] | None = None
+    ) -> Finished:
+        result = self._definitions.resolve_job_def(name).execute_in_process(
+            run_config=QUIET,
+            instance=self._instance,
+            raise_on_error=False,
+            asset_selection=assets,
+            tags={**run_tags, PROCESS: _process_name(os.getpid())},
+        )
+        failed_checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
+        warned, errors = (
+            {check.check_name: check.description or "" for check in failed_checks if check.severity is severity}
+            for severity in (dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR)
+        )
+        if not result.success:
+            reasons = [f"{check}: {sentence}" for check, sentence in errors.items()] or [_why(result.all_events)]
+            raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")
+        figures = {
+            label: int(value.value)
+            for event in result.get_asset_materialization_events()[:1]
+            for label, value in event.materialization.metadata.items()
+            if isinstance(value, dg.IntMetadataValue) and value.value is not None
+        }
+        return Finished(result.run_id, figures, warned, errors)
 
 
 def history(instance: dg.DagsterInstance, limit: int) -> list[PastRun]:
@@ -132,40 +160,6 @@ def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
     for run in dead:
         instance.report_run_failed(run, message="The process of this run is gone; what it had built is kept.")
     return len(dead)
-
-
-def _run(
-    instance: dg.DagsterInstance,
-    name: str,
-    run_tags: Mapping[str, str],
-    assets: Sequence[dg.AssetKey] | None = None,
-) -> Finished:
-    from session_pipeline.definitions import defs  # reads the data folder that the environment names
-
-    result = defs.resolve_job_def(name).execute_in_process(
-        run_config=QUIET,
-        instance=instance,
-        raise_on_error=False,
-        asset_selection=assets,
-        tags={**run_tags, PROCESS: _process_name(os.getpid())},
-    )
-    failed_checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
-    warned = [_said(check) for check in failed_checks if check.severity is dg.AssetCheckSeverity.WARN]
-    errors = [_said(check) for check in failed_checks if check.severity is dg.AssetCheckSeverity.ERROR]
-    if not result.success:
-        reasons = errors or [_why(result.all_events)]
-        raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")
-    figures = {
-        label: int(value.value)
-        for event in result.get_asset_materialization_events()[:1]
-        for label, value in event.materialization.metadata.items()
-        if isinstance(value, dg.IntMetadataValue) and value.value is not None
-    }
-    return Finished(result.run_id, figures, tuple(warned), tuple(errors))
-
-
-def _said(check: Any) -> str:
-    return f"{check.check_name}: {check.description}"
 
 
 def _why(events: Sequence[dg.DagsterEvent]) -> str:

@@ -3,27 +3,51 @@
 Knows contracts, partitions and Dagster's metadata. Does not build anything.
 """
 
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+from pyarrow import parquet
 
 from session_pipeline.build import Built
 from session_pipeline.catalog import Key, Partition
 from session_pipeline.contracts import Table, table
+from session_pipeline.engines.duckdb import literal
+from session_pipeline.ingest.deliveries import IngestSummary
 from session_pipeline.pipeline import Run
+from session_pipeline.publish.publication import Published
 
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 8
+PREVIEW_WIDTH = 40
 CHART_DAYS = 14
 BARS = "▁▂▃▄▅▆▇█"
+
+
+def description(contract: Table) -> str:
+    """What one row is, what a partition is, and where people find the table."""
+    sentences = [contract.grain]
+    if contract.date_column and contract.name != "raw_events":
+        sentences.append(f"A partition is a day, `{contract.date_column}`: {contract.date_meaning}")
+    if not contract.is_published:
+        sentences.append(
+            "In the store only: it is made for the tables below it, and is in neither the warehouse nor the lake."
+        )
+    return "\n\n".join(sentences)
 
 
 def of_table(contract: Table) -> dict[str, Any]:
     """Column names, types and meanings, as the UI's catalog shows them."""
     columns = [
-        dg.TableColumn(column.name, column.type, column.meaning, dg.TableColumnConstraints())
+        dg.TableColumn(
+            column.name,
+            column.type,
+            column.meaning,
+            dg.TableColumnConstraints(unique=contract.key == (column.name,)),
+            tags={"key": ""} if column.name in contract.key else {},
+        )
         for column in contract.columns
     ]
     if contract.date_column:
@@ -35,29 +59,64 @@ def of_table(contract: Table) -> dict[str, Any]:
     }
 
 
-def of_partition(run: Run, partition: Partition, built: Built) -> Mapping[str, Any]:
+def of_ingested(run: Run, name: str, summary: IngestSummary) -> dict[str, Any]:
+    """Figures of what was delivered: this look at raw/, and all that the store has."""
+    partitions = run.store.of_table(name)
+    figures: dict[str, Any] = {
+        "dagster/row_count": sum(partition.row_count for partition in partitions),
+        **{label: int(value) for label, value in vars(summary).items()},
+    }
+    if name == "quarantined_lines":
+        reasons: Counter[str] = Counter()
+        for partition in partitions:
+            reasons.update({reason: int(count) for reason, count in partition.counts.items()})
+        figures["set_aside_by_reason"] = _table(("reason", "lines"), reasons.most_common())
+    return figures
+
+
+def of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]:
     """Figures of a partition: rows, change, why it was built, where it is, how to query it, its first rows."""
-    contract = table(partition.key.table)
-    day = partition.key.date
-    metadata: dict[str, Any] = {
+    contract, day = table(partition.key.table), partition.key.date
+    figures: dict[str, Any] = {
         "dagster/partition_row_count" if day else "dagster/row_count": partition.row_count,
-        "built_because": built.reason or f"fresh; was built because: {partition.reason}",
-        "rows_changed": built.changed,
+        "built_because": built.reason or f"it is fresh; was built because: {partition.reason}",
+        "rows_differ": built.changed,
+        **_neighbours(run, partition),
+        **_day_figures(run, partition),
         "seconds": round(built.seconds, 3),
         "bytes": partition.byte_count,
         "file": dg.MetadataValue.path(str(run.store.path_of(partition))),
-        **_neighbours(run, partition),
     }
     if contract.is_published:
-        where = f" where {contract.date_column} = '{day}'" if day else ""
-        metadata["query"] = dg.MetadataValue.md(f"```sql\nselect * from {contract.name}{where}\n```")
-    if built.was_built and partition.row_count:
-        metadata["preview"] = dg.MetadataValue.md(_preview(run, partition))
-    return metadata
+        where = f" where {contract.date_column} = {literal(day)}" if day else ""
+        figures["query"] = dg.MetadataValue.md(f"```sql\nselect * from {contract.name}{where}\n```")
+    if partition.row_count:
+        figures["preview"] = _preview(run, partition)
+    return figures
+
+
+def of_publication(run: Run, published: Published) -> dict[str, dict[str, Any]]:
+    """Figures of a publication, for the warehouse and the lake."""
+    folder = run.folder
+    common = {"generation": published.generation, "data_until": str(run.until)}
+    return {
+        "warehouse": {
+            **common,
+            "replaced_partitions": published.replaced_count,
+            "bytes": folder.warehouse.stat().st_size,
+            "file": dg.MetadataValue.path(str(folder.warehouse)),
+        },
+        "lake": {
+            **common,
+            "linked_files": published.linked_count,
+            "removed_files": published.removed_count,
+            "folder": dg.MetadataValue.path(str(folder.lake)),
+        },
+    }
 
 
 def _neighbours(run: Run, partition: Partition) -> dict[str, Any]:
-    """The same table on other days, and what else is known of this one."""
+    """The same table on the days before."""
     day, name = partition.key.date, partition.key.table
     if day is None:
         return {}
@@ -70,35 +129,39 @@ def _neighbours(run: Run, partition: Partition) -> dict[str, Any]:
         for back in reversed(range(CHART_DAYS))
     ]
     found[f"rows_of_{CHART_DAYS}_days"] = _bars(counts)
-    if name == "events":
-        for label, other in (("duplicates", "duplicate_events"), ("sessions_still_open", "open_sessions")):
-            built = run.store.get(Key(other, day))
-            if built is not None:
-                found[label] = built.row_count
     return found
 
 
-def _bars(counts: list[int]) -> str:
+def _day_figures(run: Run, partition: Partition) -> dict[str, Any]:
+    """What else is known of a day, on the table where an operator looks for it."""
+    day, name = partition.key.date, partition.key.table
+    if name == "events":
+        others = (("duplicates", "duplicate_events"), ("sessions_still_open", "open_sessions"))
+        built = {label: run.store.get(Key(other, day)) for label, other in others}
+        return {label: other.row_count for label, other in built.items() if other is not None}
+    if name == "daily_summary":
+        sites = parquet.read_table(run.store.path_of(partition))
+        return {label: sum(sites.column(label).to_pylist()) for label in sites.column_names if label.endswith("_count")}
+    return {}
+
+
+def _bars(counts: Sequence[int]) -> str:
     largest = max(counts)
     return "".join(BARS[round(count / largest * (len(BARS) - 1))] if largest else BARS[0] for count in counts)
 
 
-def _preview(run: Run, partition: Partition) -> str:
-    contract = table(partition.key.table)
-    with run.engine.job() as job:
-        job.add_input(contract, [run.store.path_of(partition)])
-        rows = job.rows(f"select * from {contract.name} limit {PREVIEW_ROWS}").to_pylist()
-    names = [column.name for column in contract.columns][:PREVIEW_COLUMNS]
-    lines = [" | ".join(names), " | ".join("---" for _ in names)]
-    lines += [" | ".join(_cell(row[name]) for name in names) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
+def _preview(run: Run, partition: Partition) -> dg.MetadataValue[Any]:
+    names = [column.name for column in table(partition.key.table).columns][:PREVIEW_COLUMNS]
+    with parquet.ParquetFile(run.store.path_of(partition)) as file:
+        first = next(file.iter_batches(PREVIEW_ROWS, columns=names))
+    return _table(first.schema.names, [list(row.values()) for row in first.to_pylist()])
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MetadataValue[Any]:
+    lines = [names, ["---"] * len(names), *([_cell(value) for value in row] for row in rows)]
+    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
-    return text[:40].replace("|", "\\|").replace("\n", " ").replace("`", "'").replace("<", "&lt;")
-
-
-def day_of(key: str) -> date:
-    """The day of a partition key."""
-    return date.fromisoformat(key)
+    return text[:PREVIEW_WIDTH].replace("|", "\\|").replace("\n", " ").replace("`", "'").replace("<", "&lt;")

@@ -1,11 +1,12 @@
-"""The pipeline as a resource: the store is held for one run, and freed when it ends.
+"""The pipeline as a resource: the store is held from the first step of a run to its end.
 
 Knows how Dagster starts and ends a resource. Does not know what the run does with it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -13,7 +14,22 @@ from pydantic import PrivateAttr
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import tags
+from session_pipeline.errors import SessionPipelineError
 from session_pipeline.pipeline import Run, open_run
+
+RETRIES = 2
+RETRY_SECONDS = 5
+
+
+@contextmanager
+def errors_for_dagster() -> Iterator[None]:
+    """Trouble with the operating system is tried again; what a person must mend is not, and is said in one sentence."""
+    try:
+        yield
+    except SessionPipelineError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    except OSError as error:
+        raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_SECONDS) from error
 
 
 class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -24,27 +40,37 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """
 
     data_folder: str
+    _open: Callable[[], Run] | None = PrivateAttr(default=None)
     _run: Run | None = PrivateAttr(default=None)
 
-    @property
-    def run(self) -> Run:
-        """The run's hold on the store."""
-        assert self._run is not None, "the resource is used outside a run"
-        return self._run
+    @contextmanager
+    def opened(self) -> Iterator[Run]:
+        """The run's hold on the store, for a step that works with it; its errors are told to Dagster.
+
+        The first step opens the store, so that a store that is held, or settings that cannot be used, fail a step in
+        their own words and not Dagster's start of the run.
+        """
+        with errors_for_dagster():
+            if self._run is None:
+                assert self._open is not None, "the resource is used outside a run"
+                self._run = self._open()
+            yield self._run
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PipelineResource"]:
-        """Hold the store while the run lasts; another writer is waited for, and named in the log."""
-        run_tags = context.run.tags if context.run else {}
-        until = run_tags.get(tags.UNTIL)
-        with open_run(
+        """Let the run's steps open the store; another writer is waited for, and named in the log."""
+        assert context.run is not None
+        until = context.run.tags.get(tags.UNTIL)
+        open_now = partial(
+            open_run,
             DataFolder(Path(self.data_folder)),
-            run_id=context.run.run_id if context.run else "",
+            run_id=context.run.run_id,
             until=date.fromisoformat(until) if until else None,
             on_wait=context.log.info if context.log else None,
-        ) as run:
-            self._run = run
+        )
+        with ExitStack() as held:
+            self._open = lambda: held.enter_context(open_now())
             try:
                 yield self
             finally:
-                self._run = None
+                self._open = self._run = None

@@ -10,16 +10,21 @@ from session_pipeline.settings import Settings
 
 
 def make_schedules(settings: Settings, ingest: Any) -> Sequence[dg.ScheduleDefinition]:
-    """The schedule at `daily_at`, on by default."""
-    hour, minute = str(settings.daily_at)[:5].split(":")
+    """The schedule, on by default: at `daily_at`, and when a source should have delivered, so that its check speaks."""
+    times = {settings.daily_at, *(source.expected_by for source in settings.sources.values() if source.expected_by)}
     return [
         dg.ScheduleDefinition(
             name="daily",
             job=ingest,
-            cron_schedule=f"{int(minute)} {int(hour)} * * *",
+            cron_schedule=sorted(map(_cron, times)),
             execution_timezone=settings.timezone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description="Every day: take in what was delivered; the plan decides what to build.",
+            description=f"Takes in what was delivered, every day at {' and '.join(sorted(times))} {settings.timezone}.",
             tags={tags.REASON: "schedule"},
         )
     ]
+
+
+def _cron(time: str) -> str:
+    hour, minute = map(int, time.split(":"))
+    return f"{minute} {hour} * * *"

@@ -53,7 +53,8 @@ class Admitted:
         byte_count: Size of the decompressed content.
         line_count: Lines that should hold an event: no blank lines, no header; a CSV record once.
         blank_line_count: Lines of spaces and tabs only.
-        continued_line_count: Lines that go on with a CSV record of an earlier line.
+        is_tidy: Whether DuckDB can number its lines: in CSV and TSV no blank lines, no record over
+            several lines, and nothing that DuckDB reads otherwise than RFC 4180 has it.
         plain_path: The decompressed content: a copy in the scratch folder, or the delivered file.
         stamp: State of the delivered file, which is to be the same after reading.
     """
@@ -65,7 +66,7 @@ class Admitted:
     byte_count: int
     line_count: int
     blank_line_count: int
-    continued_line_count: int
+    is_tidy: bool
     plain_path: Path
     stamp: tuple[int, ...]
 
@@ -114,17 +115,15 @@ def admit(
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
         format = format or named_format
-        counter = _LineCounter(looks_for_quotes=format == "csv")
+        counter = _LineCounter(format)
         content_hash = _look_through(plain, counter)
-        if format == "csv" and counter.has_open_quotes:
+        line_count, blank_count = counter.line_count - counter.blank_count, counter.blank_count
+        if counter.has_open_quotes:
             plain.seek(0)
-            line_count, continued_count = _count_records(plain, delimiter)
-            blank_count = counter.line_count - 1 - line_count - continued_count
-        else:
-            blank_count, continued_count = counter.blank_count, 0
-            line_count = counter.line_count - blank_count
-            if format != "jsonl":
-                line_count = max(line_count - 1, 0)  # the header
+            line_count, covered_count = _count_records(plain, delimiter)
+            blank_count = counter.line_count - covered_count
+        if format != "jsonl":
+            line_count = max(line_count - 1, 0)  # the header
         if {_stamp(os.fstat(delivered.fileno())), _stamp(path.lstat())} != {stamp}:
             raise RefusedFileError(STILL_WRITTEN)
         return Admitted(
@@ -135,7 +134,7 @@ def admit(
             byte_count=counter.byte_count,
             line_count=line_count,
             blank_line_count=blank_count,
-            continued_line_count=continued_count,
+            is_tidy=counter.is_tidy,
             plain_path=plain_path,
             stamp=stamp,
         )
@@ -156,25 +155,18 @@ def _kind(path: Path) -> tuple[str, bool]:
     return format, plain_name != name
 
 
-@contextmanager
-def _opened(path: Path, root: Path) -> Iterator[BinaryIO]:
-    """The file, if it is a regular one that lies below root and is reached without links."""
-    try:
-        below = path.parent.relative_to(root)
-        if path.parent.resolve(strict=True) != root.resolve(strict=True) / below:
-            raise RefusedFileError("a folder on the way to it is a link")
-        # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except ValueError as error:
-        raise RefusedFileError("it lies outside of the raw folder") from error
-    except OSError as error:
-        if path.is_symlink():
-            raise RefusedFileError("it is a link") from error
-        raise
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise RefusedFileError("it is no regular file")
-        yield file
+def _opened(path: Path, root: Path) -> BinaryIO:
+    """Open the file, if it is a regular one that lies below root and is reached without links."""
+    if not path.is_relative_to(root):
+        raise RefusedFileError("it lies outside of the raw folder")
+    if path.parent.resolve() != root.resolve() / path.parent.relative_to(root):
+        raise RefusedFileError("a folder on the way to it is a link")
+    if path.is_symlink():
+        raise RefusedFileError("it is a link")
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise RefusedFileError("it is no regular file")
+    # If it is a link or a pipe by now, opening it neither follows nor waits.
+    return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
 
 
 @contextmanager
@@ -232,45 +224,51 @@ def _decompressed(file: BinaryIO) -> Iterator[bytes]:
 
 
 class _LineCounter:
-    """Counts lines in chunks that end on line ends; each begins with the line end before it."""
+    """Counts lines, chunk by chunk."""
 
-    def __init__(self, *, looks_for_quotes: bool) -> None:
+    def __init__(self, format: str) -> None:
         self.byte_count = 0
         self.line_count = 0
         self.blank_count = 0
         self.has_open_quotes = False
-        self._looks_for_quotes = looks_for_quotes
-        self._rest = b"\n"
+        self.is_tidy = True
+        self._format = format
+        self._rest = b""  # of a line that goes on in the next chunk
 
     def add(self, chunk: bytes) -> None:
-        is_first = self.byte_count == 0
+        content = chunk.removeprefix(BYTE_ORDER_MARK) if self.byte_count == 0 else chunk
         self.byte_count += len(chunk)
         if self.byte_count > LARGEST_CONTENT_BYTES:
             raise RefusedFileError(f"it has more than {LARGEST_CONTENT_BYTES >> 30} GiB")
-        if is_first:
-            chunk = chunk.removeprefix(BYTE_ORDER_MARK)
-        last = chunk.rfind(b"\n")
-        if len(self._rest) + (chunk.find(b"\n") if last >= 0 else len(chunk)) > LONGEST_LINE_BYTES:
+        first, last = content.find(b"\n"), content.rfind(b"\n")
+        line = self._rest + (content if first < 0 else content[:first])
+        if len(line) > LONGEST_LINE_BYTES:
             raise RefusedFileError(f"it has a line of more than {LONGEST_LINE_BYTES >> 20} MiB")
-        if last < 0:
-            self._rest += chunk
+        if first < 0:
+            self._rest = line
             return
-        lines = self._rest + chunk[: last + 1]
-        self.line_count += lines.count(b"\n") - 1
-        self.blank_count += len(BLANK_LINE.findall(lines))
-        self._look_for_open_quotes(lines)
-        self._rest = chunk[last:]
+        self.line_count += content.count(b"\n")
+        self.blank_count += is_blank(line) + len(BLANK_LINE.findall(content, first, last + 1))
+        self._look_for_quotes(line)
+        self._look_for_quotes(content[first : last + 1])
+        self._rest = content[last + 1 :]
 
     def finish(self) -> None:
-        line = self._rest[1:]
-        if line:
+        if self._rest:
             self.line_count += 1
-            self.blank_count += is_blank(line)
-            self._look_for_open_quotes(line)
+            self.blank_count += is_blank(self._rest)
+            self._look_for_quotes(self._rest)
+        if self._format != "jsonl" and (self.blank_count or self.has_open_quotes):
+            self.is_tidy = False
 
-    def _look_for_open_quotes(self, lines: bytes) -> None:
-        if self._looks_for_quotes and not self.has_open_quotes and b'"' in lines:
-            self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
+    def _look_for_quotes(self, lines: bytes) -> None:
+        if self._format == "jsonl":
+            return
+        self.is_tidy &= b"\0" not in lines
+        if self._format == "csv" and b'"' in lines:
+            self.is_tidy &= b'" ' not in lines and b' "' not in lines
+            if not self.has_open_quotes:
+                self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
 
 
 def _look_through(file: BinaryIO, counter: _LineCounter) -> str:
@@ -286,15 +284,14 @@ def _look_through(file: BinaryIO, counter: _LineCounter) -> str:
 
 
 def _count_records(file: BinaryIO, delimiter: str | None) -> tuple[int, int]:
-    """Records without the header, and lines that continue a record."""
-    lines = physical_lines(file)
-    first = next((line for line in lines if not is_blank(line)), b"")
+    """Records, with the header, and the lines that they take."""
+    delimiter = delimiter or delimiter_of(physical_lines(file))
     file.seek(0)
-    record_count = continued_count = 0
-    for record in records(physical_lines(file), delimiter or delimiter_of(first)):
+    record_count = covered_count = 0
+    for record in records(physical_lines(file), delimiter):
         record_count += 1
-        continued_count += record.line_count - 1
-    return record_count - 1, continued_count
+        covered_count += record.line_count
+    return record_count, covered_count
 
 
 def _stamp(state: os.stat_result) -> tuple[int, ...]:

@@ -76,7 +76,8 @@ typed as (
         authority_of(without_query(_referrer)) as _referring_authority,
         query_of(_referrer) as _referring_query,
         case
-            when not starts_with(_properties, '{') or not json_valid(_properties) then false
+            when _properties is null or not starts_with(_properties, '{') then false
+            when not json_valid(_properties) then false
             when may_be_lax(_properties) then not is_lax(_properties)
             else true
         end as _has_properties
@@ -84,7 +85,7 @@ typed as (
 ),
 
 -- The line without the fields that have a column, then what properties holds, then without what is to be dropped.
--- Merging drops what is null, at any depth.
+-- Merging drops what is null, at any depth; a patch that is null would be taken for the result.
 gathered as (
     select
         *,
@@ -117,7 +118,7 @@ judged as (
             when value is null and _value is not null then 'invalid_value'
             when event_time < $earliest then 'time_before_start'
             when event_time >= $latest then 'time_beyond_2100'
-            when event_time > received_at + to_minutes($clock_tolerance_minutes) then 'time_after_receipt'
+            when event_time > received_at + $clock_tolerance then 'time_after_receipt'
         end as _reason
     from gathered
 )

@@ -52,9 +52,9 @@ def decoded(line: bytes) -> tuple[str, str | None]:
     return text, "nul_byte" if "\0" in text else None
 
 
-def delimiter_of(header: bytes) -> str:
-    """The delimiter that gives a header the most names; a comma when none gives two."""
-    text, _ = decoded(header)
+def delimiter_of(lines: Iterable[bytes]) -> str:
+    """The delimiter that gives the header the most names; a comma when none gives two."""
+    text, _ = decoded(next((line for line in lines if not is_blank(line)), b""))
     return max(DELIMITERS, key=lambda delimiter: len(split_record(text, delimiter) or ()))
 
 
@@ -66,6 +66,14 @@ def split_record(text: str, delimiter: str) -> list[str] | None:
         return next(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error:
         return None
+
+
+def unquoted_records(lines: Iterable[bytes], delimiter: str) -> Iterator[Record]:
+    """Every line that is not blank, as a record; quotes mean nothing (text/tab-separated-values)."""
+    for number, line in enumerate(lines, start=1):
+        if not is_blank(line):
+            text, reason = decoded(line)
+            yield Record(number, 1, text, None if reason else text.split(delimiter), reason)
 
 
 def records(lines: Iterable[bytes], delimiter: str) -> Iterator[Record]:

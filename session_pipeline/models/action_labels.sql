@@ -15,7 +15,9 @@ select
         when k.event_name = 'page_view' then coalesce(f.action, 'page_view')
         else k.event_name
     end as action,
-    k.event_name <> 'page_view' and k.event_name <> 'asset' and p.event_name is null as is_interaction
+    k.event_name <> 'page_view'
+    and k.event_name <> 'asset'
+    and p.event_name is null as is_interaction
 from kinds as k
 left join folded_paths as f
     on k.page_path = f.page_path

@@ -1,4 +1,5 @@
--- One row is a day of a site, a dimension and a value of it. low and high: Wilson's 95 % interval of the rate.
+-- One row is a day of a site, a dimension and a value of it.
+-- low and high are Wilson's 95 % interval of the rate; there is none where only bots have the value.
 with counted as (
     select
         d.site,
@@ -21,8 +22,21 @@ rated as (
     select
         *,
         cast(session_count as double) as _n,
-        cast(converted_count as double) / nullif(cast(session_count as double), 0) as conversion_rate
+        cast(converted_count as double)
+        / nullif(cast(session_count as double), 0) as conversion_rate
     from counted
+),
+
+bounded as (
+    select
+        *,
+        conversion_rate + $z * $z / nullif(2 * _n, 0) as _center,
+        $z * sqrt(
+            conversion_rate * (1 - conversion_rate) / nullif(_n, 0)
+            + $z * $z / nullif(4 * _n * _n, 0)
+        ) as _margin,
+        1 + $z * $z / nullif(_n, 0) as _scale
+    from rated
 )
 
 select
@@ -34,13 +48,7 @@ select
     bounce_count,
     value,
     conversion_rate,
-    greatest(0, (
-        conversion_rate + $z * $z / nullif(2 * _n, 0)
-        - $z * sqrt(conversion_rate * (1 - conversion_rate) / nullif(_n, 0) + $z * $z / nullif(4 * _n * _n, 0))
-    ) / nullif(1 + $z * $z / nullif(_n, 0), 0)) as low,
-    least(1, (
-        conversion_rate + $z * $z / nullif(2 * _n, 0)
-        + $z * sqrt(conversion_rate * (1 - conversion_rate) / nullif(_n, 0) + $z * $z / nullif(4 * _n * _n, 0))
-    ) / nullif(1 + $z * $z / nullif(_n, 0), 0)) as high,
+    case when _n > 0 then greatest(0, (_center - _margin) / nullif(_scale, 0)) end as low,
+    case when _n > 0 then least(1, (_center + _margin) / nullif(_scale, 0)) end as high,
     bot_session_count
-from rated
+from bounded

@@ -1,4 +1,5 @@
--- One row is a day of a site. A site that only had repeated lines, or went on with sessions of the day before, has one too.
+-- One row is a day of a site.
+-- A site that only had repeated lines, or went on with sessions of the day before, has one too.
 with sites as (
     select site from sessions
     union

@@ -66,7 +66,11 @@ excluded as (
     where
         e.event_time > a.reached_at
         and (b.reached_at is null or e.event_time < b.reached_at)
-        and (b.reached_at is not null or d.window_ends_at is null or e.event_time <= d.window_ends_at)
+        and (
+            b.reached_at is not null
+            or d.window_ends_at is null
+            or e.event_time <= d.window_ends_at
+        )
 ),
 
 entries as (
@@ -113,7 +117,9 @@ select
     is_converted,
     is_excluded,
     is_window_closed,
-    case when is_converted then cast(date_diff('microsecond', entered_at, last_step_at) as double) / 1000000 end
-        as seconds_to_convert,
+    case
+        when is_converted
+            then cast(date_diff('microsecond', entered_at, last_step_at) as double) / 1000000
+    end as seconds_to_convert,
     is_bot
 from entries

@@ -1,4 +1,5 @@
--- One row is a step of a funnel on a day of a site, by breakdown. An attempt at step 3 also counts for steps 1 and 2.
+-- One row is a step of a funnel on a day of a site, by breakdown.
+-- An attempt at step 3 also counts for steps 1 and 2.
 -- entered at step 1 = dropped at each step + entered at the last step + excluded.
 with attempts as (
     select
@@ -19,8 +20,12 @@ entered as (
         s.step,
         s.is_last,
         a.breakdown,
-        count(*) filter (where a.step_reached >= s.step_number and not a.is_excluded) as _kept_count,
-        count(*) filter (where a.step_reached = s.step_number and not a.is_excluded) as _ended_count,
+        count(*) filter (
+            where a.step_reached >= s.step_number and not a.is_excluded
+        ) as _kept_count,
+        count(*) filter (
+            where a.step_reached = s.step_number and not a.is_excluded
+        ) as _ended_count,
         count(*) filter (where a.is_excluded) as _excluded_count
     from attempts as a
     inner join funnel_step_names as s
@@ -43,6 +48,18 @@ rated as (
         *,
         _reached / nullif(_n, 0) as conversion_rate
     from compared
+),
+
+bounded as (
+    select
+        *,
+        conversion_rate + $z * $z / nullif(2 * _n, 0) as _center,
+        $z * sqrt(
+            conversion_rate * (1 - conversion_rate) / nullif(_n, 0)
+            + $z * $z / nullif(4 * _n * _n, 0)
+        ) as _margin,
+        1 + $z * $z / nullif(_n, 0) as _scale
+    from rated
 )
 
 select
@@ -55,13 +72,10 @@ select
     case when is_last then 0 else _ended_count end as dropped_count,
     case when step_number = 1 then _excluded_count else 0 end as excluded_count,
     conversion_rate,
-    case when step_number = 1 then conversion_rate else _reached / nullif(_before, 0) end as step_conversion_rate,
-    greatest(0, (
-        conversion_rate + $z * $z / nullif(2 * _n, 0)
-        - $z * sqrt(conversion_rate * (1 - conversion_rate) / nullif(_n, 0) + $z * $z / nullif(4 * _n * _n, 0))
-    ) / nullif(1 + $z * $z / nullif(_n, 0), 0)) as low,
-    least(1, (
-        conversion_rate + $z * $z / nullif(2 * _n, 0)
-        + $z * sqrt(conversion_rate * (1 - conversion_rate) / nullif(_n, 0) + $z * $z / nullif(4 * _n * _n, 0))
-    ) / nullif(1 + $z * $z / nullif(_n, 0), 0)) as high
-from rated
+    case
+        when step_number = 1 then conversion_rate
+        else _reached / nullif(_before, 0)
+    end as step_conversion_rate,
+    case when _n > 0 then greatest(0, (_center - _margin) / nullif(_scale, 0)) end as low,
+    case when _n > 0 then least(1, (_center + _margin) / nullif(_scale, 0)) end as high
+from bounded

@@ -1,5 +1,6 @@
--- One row is an attempt and a step it reached: all of reached_steps, and step $step_number for those that go on.
--- The next event may have the time of the last (ties convert) but not be an event used at that time already.
+-- One row is an attempt and a step it reached: all of reached_steps, and step $step_number for those
+-- that go on. The next event may have the time of the last (ties convert), but not be an event that
+-- was used at that time already.
 with attempts as (
     select
         funnel,
@@ -30,7 +31,10 @@ candidates as (
         on e.funnel = f.funnel
     where
         e.step_number = $step_number
-        and case when f.grain = 'session' then e.session_date = $entry_date else e.event_time >= $day_start end
+        and case
+            when f.grain = 'session' then e.session_date = $entry_date
+            else e.event_time >= $day_start
+        end
 ),
 
 at_the_same_time as (
@@ -49,7 +53,10 @@ at_the_same_time as (
             a.funnel = c.funnel and a.site = c.site and a.unit_id = c.unit_id
             and a.reached_at = c.event_time
     where not contains(a.used_at_once, c.event_key)
-    qualify row_number() over (partition by a.funnel, a.attempt_id order by c.session_id, c.event_number) = 1
+    qualify
+        row_number() over (
+            partition by a.funnel, a.attempt_id order by c.session_id, c.event_number
+        ) = 1
 ),
 
 stream as (
@@ -112,10 +119,14 @@ advanced as (
         a.window_ends_at,
         cast($step_number as bigint) as step_number,
         coalesce(s.event_time, l.event_time) as reached_at,
-        coalesce(s.used_at_once, concat_ws('', '|', l.session_id, ':', cast(l.event_number as varchar), '|'))
-            as used_at_once,
+        coalesce(
+            s.used_at_once,
+            concat_ws('', '|', l.session_id, ':', cast(l.event_number as varchar), '|')
+        ) as used_at_once,
         case when s.attempt_id is not null then s.session_id else l.session_id end as session_id,
-        case when s.attempt_id is not null then s.event_number else l.event_number end as event_number,
+        case
+            when s.attempt_id is not null then s.event_number else l.event_number
+        end as event_number,
         case when s.attempt_id is not null then s.event_id else l.event_id end as event_id,
         case when s.attempt_id is not null then s.next_action else l.next_action end as next_action
     from attempts as a

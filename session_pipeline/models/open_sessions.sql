@@ -1,4 +1,5 @@
--- One row is a visitor whose session may go on after the end of the day: an event within the timeout of it, inclusive.
+-- One row is a visitor whose session may go on after the end of the day: an event within the
+-- timeout of it, inclusive.
 select
     site,
     visitor_id,

@@ -1,5 +1,5 @@
--- One row is an attempt and the first step it reached: each event that meets step 1 begins an attempt.
--- A unit is what an attempt stays within: the session, or the visitor on the date of entry and after.
+-- One row is an attempt and the first step it reached: each event that meets step 1 begins one.
+-- A unit is what an attempt stays within: the session, or the visitor from the date of entry on.
 select
     f.funnel,
     e.site,

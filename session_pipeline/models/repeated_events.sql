@@ -1,5 +1,6 @@
 -- One row is a line of the day that repeats an event already kept, with the line that was kept.
--- The winner does not depend on the order of arrival; an id kept in the last hour before the day drops all copies.
+-- The winner does not depend on the order of arrival; an id kept in the last hour before the day
+-- drops all copies.
 with arrived as (
     select
         site,

@@ -25,7 +25,8 @@ actions as (
     inner join labels as l
         on
             e.event_name = l.event_name
-            and case when e.event_name = 'page_view' then coalesce(e.page_path, '') else '' end = l.page_path
+            and l.page_path
+            = case when e.event_name = 'page_view' then coalesce(e.page_path, '') else '' end
     where e.session_date = $session_date and l.action is not null
     window session_in_order as (partition by e.session_id order by e.event_number)
 )

@@ -1,5 +1,5 @@
--- One row is a session and how it ended: exactly one outcome, by the priority of the rules in the settings.
--- engaged and bounce come last: they need no rule, and one of them always holds.
+-- One row is a session and how it ended: exactly one outcome, by the priority of the rules in the
+-- settings. engaged and bounce come last: they need no rule, and one of them always holds.
 with event_matches as (
     select
         session_id,
@@ -7,8 +7,8 @@ with event_matches as (
         count(*) as match_count,
         min(event_number) as first_event_number,
         sum(value) as value,
-        min(currency) as lowest_currency,
-        max(currency) as highest_currency
+        min(currency) filter (where value is not null) as lowest_currency,
+        max(currency) filter (where value is not null) as highest_currency
     from outcome_events
     where session_date = $session_date
     group by session_id, priority
@@ -21,8 +21,10 @@ matches as (
         match_count,
         first_event_number,
         value,
-        case when lowest_currency = highest_currency then lowest_currency else 'XXX' end as several_currencies,
-        lowest_currency
+        case
+            when lowest_currency <> highest_currency then 'XXX'
+            else lowest_currency
+        end as currency
     from event_matches
     union all
     select
@@ -31,8 +33,7 @@ matches as (
         cast(1 as bigint) as match_count,
         cast(null as bigint) as first_event_number,
         null as value,
-        cast(null as varchar) as several_currencies,
-        cast(null as varchar) as lowest_currency
+        cast(null as varchar) as currency
     from outcome_sessions
 ),
 
@@ -43,7 +44,7 @@ decided as (
         match_count,
         first_event_number,
         value,
-        case when lowest_currency is not null then several_currencies end as currency
+        currency
     from matches
     qualify row_number() over (partition by session_id order by priority) = 1
 )
@@ -65,4 +66,7 @@ left join decided as d
 left join outcome_rules as r
     on d.priority = r.priority
 left join outcome_events as e
-    on d.session_id = e.session_id and d.priority = e.priority and d.first_event_number = e.event_number
+    on
+        d.session_id = e.session_id
+        and d.priority = e.priority
+        and d.first_event_number = e.event_number

@@ -1,6 +1,7 @@
--- One row is an event of the day, once, with its place in its session; or the last event of a session carried in.
--- A run is what lies between two breaks other than max_hours; a long run is cut into parts of max_hours each, and
--- each part is a session. See DESIGN in docs/definitions.md for the rules, in their order.
+-- One row is an event of the day, once, with its place in its session; or the last event of a
+-- session carried in. A run is what lies between two breaks other than max_hours; a long run is cut
+-- into parts of max_hours each, and each part is a session. docs/definitions.md has the rules, in
+-- their order.
 with kept as (
     select
         a.site,
@@ -77,7 +78,8 @@ hard_breaks as (
             when open_session_id is not null then null
             when
                 previous_time is null
-                or event_time - previous_time > cast($inactivity_minutes as integer) * interval 1 minute
+                or event_time - previous_time
+                > cast($inactivity_minutes as integer) * interval 1 minute
                 then 'inactivity'
             when $split_at_midnight and previous_time < $day_start then 'midnight'
             when event_name = $separator then 'separator'
@@ -88,13 +90,19 @@ hard_breaks as (
 with_known_values as (
     select
         *,
-        coalesce(max(case when hard_reason is not null then place end) over until_now, 0) as hard_place,
+        coalesce(
+            max(case when hard_reason is not null then place end) over until_now, 0
+        ) as hard_place,
         last_value(user_id ignore nulls) over before_now as last_user_id,
         max(case when user_id is not null then place end) over before_now as last_user_place,
         last_value(client_session_id ignore nulls) over before_now as last_client_session_id,
-        max(case when client_session_id is not null then place end) over before_now as last_client_session_place,
+        max(
+            case when client_session_id is not null then place end
+        ) over before_now as last_client_session_place,
         last_value(utm_campaign ignore nulls) over before_now as last_campaign,
-        max(case when utm_campaign is not null then place end) over before_now as last_campaign_place
+        max(
+            case when utm_campaign is not null then place end
+        ) over before_now as last_campaign_place
     from hard_breaks
     window
         until_now as (
@@ -115,29 +123,42 @@ run_breaks as (
             when hard_reason is not null then hard_reason
             when
                 $split_on_client_session
-                and client_session_id <> last_client_session_id and last_client_session_place >= hard_place
+                and client_session_id <> last_client_session_id
+                and last_client_session_place >= hard_place
                 then 'client_session'
             when
-                $split_on_user and user_id <> last_user_id and last_user_place >= hard_place
+                $split_on_user
+                and user_id <> last_user_id
+                and last_user_place >= hard_place
                 then 'user'
             when
-                $split_on_campaign and utm_campaign <> last_campaign and last_campaign_place >= hard_place
+                $split_on_campaign
+                and utm_campaign <> last_campaign
+                and last_campaign_place >= hard_place
                 then 'campaign'
         end as run_reason,
         case
             when $split_on_client_session
                 then coalesce(
                     client_session_id,
-                    case when last_client_session_place >= hard_place then last_client_session_id end
+                    case
+                        when last_client_session_place >= hard_place then last_client_session_id
+                    end
                 )
         end as known_client_session_id,
         case
             when $split_on_user
-                then coalesce(user_id, case when last_user_place >= hard_place then last_user_id end)
+                then coalesce(
+                    user_id,
+                    case when last_user_place >= hard_place then last_user_id end
+                )
         end as known_user_id,
         case
             when $split_on_campaign
-                then coalesce(utm_campaign, case when last_campaign_place >= hard_place then last_campaign end)
+                then coalesce(
+                    utm_campaign,
+                    case when last_campaign_place >= hard_place then last_campaign end
+                )
         end as known_campaign
     from with_known_values
 ),

@@ -20,7 +20,8 @@ session_events as (
     inner join labels as l
         on
             e.event_name = l.event_name
-            and case when e.event_name = 'page_view' then coalesce(e.page_path, '') else '' end = l.page_path
+            and l.page_path
+            = case when e.event_name = 'page_view' then coalesce(e.page_path, '') else '' end
     where e.session_date = $session_date
 ),
 
@@ -29,16 +30,24 @@ gathered as (
         session_id,
         min(event_time) as started_at,
         max(event_time) as ended_at,
-        sum(least(coalesce(gap_microseconds, 0), $engaged_gap_microseconds)) as _engaged_microseconds,
+        sum(
+            least(coalesce(gap_microseconds, 0), $engaged_gap_microseconds)
+        ) as _engaged_microseconds,
         count(*) as event_count,
         count(*) filter (where is_page_view) as page_view_count,
         count(*) filter (where is_interaction) as interaction_count,
-        min_by(page_path, event_number) filter (where is_page_view and page_path is not null) as landing_page,
-        max_by(page_path, event_number) filter (where is_page_view and page_path is not null) as exit_page,
+        min_by(page_path, event_number) filter (
+            where is_page_view and page_path is not null
+        ) as landing_page,
+        max_by(page_path, event_number) filter (
+            where is_page_view and page_path is not null
+        ) as exit_page,
         min_by(action, event_number) filter (where action is not null) as landing_action,
         max_by(action, event_number) filter (where action is not null) as exit_action,
         min_by(user_id, event_number) filter (where user_id is not null) as user_id,
-        min_by(client_session_id, event_number) filter (where client_session_id is not null) as client_session_id,
+        min_by(client_session_id, event_number) filter (
+            where client_session_id is not null
+        ) as client_session_id,
         bool_or(is_bot) as is_bot
     from session_events
     group by session_id
@@ -58,7 +67,8 @@ select
     f.source,
     g.started_at,
     g.ended_at,
-    cast(date_diff('microsecond', g.started_at, g.ended_at) as double) / 1000000 as duration_seconds,
+    cast(date_diff('microsecond', g.started_at, g.ended_at) as double)
+    / 1000000 as duration_seconds,
     cast(coalesce(g._engaged_microseconds, 0) as double) / 1000000 as engaged_seconds,
     g.event_count,
     g.page_view_count,

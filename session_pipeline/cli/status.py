@@ -1,4 +1,4 @@
-"""Commands that look after a data folder: status and verify."""
+"""The command status: how a data folder stands."""
 
 import re
 from collections import Counter
@@ -7,18 +7,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-import duckdb
 import typer
 
 from session_pipeline import data_folder, pipeline
-from session_pipeline.catalog import Partition
-from session_pipeline.checks import ledger_closes
-from session_pipeline.cli import progress
 from session_pipeline.cli.app import AsJson, Data, ended
 from session_pipeline.cli.screen import ago, counted, day_ranges, grid, out, plain, say, say_json, size, span
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.errors import SessionPipelineError, WrongUseError
-from session_pipeline.publish import lake, publication
+from session_pipeline.errors import WrongUseError
+from session_pipeline.publish import publication
 from session_pipeline.settings import load_settings
 
 LAST_RUNS = 5
@@ -55,7 +51,7 @@ def status(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Say how the data folder stands: files, lines, days, freshness, sizes, the last runs."""
+    """Say how fresh and large everything is; --check for monitors."""
     oldest = _age(max_age)
     found = _status(data_folder.find(data))
     if as_json:
@@ -64,77 +60,6 @@ def status(
         _show(found)
     if check and (problems := _problems(found, oldest)):
         raise ended("; ".join(problems) + "; run `session-pipeline run`")
-
-
-def verify(as_json: AsJson = False, data: Data = None) -> None:
-    """Hash every file of the store against the catalog, and count every line; what is damaged is built again by `run`."""
-    folder = data_folder.find(data)
-    load_settings(folder.path)
-    with progress.stages() as shown:
-        with closing(pipeline.open_store(folder)) as store:
-            shown.begin("Hashing", len(store.partitions), "file")
-            wrong = []
-            for number, (partition, problem) in enumerate(store.verify(), start=1):
-                shown.show(number, str(partition.key))
-                if problem:
-                    wrong.append(partition)
-            checked = [partition for partition in store.partitions.values() if partition not in wrong]
-        shown.begin("Counting lines")
-        problems, is_current = _mark_and_count(folder, wrong, shown)
-        problems += _published_problems(folder, is_current)
-    if as_json:
-        say_json({"verified_count": len(checked), "problems": problems})
-    else:
-        total = size(sum(partition.byte_count for partition in checked))
-        say(f"{counted(len(checked), 'file')} of the store are as they were written ({total})")
-        for problem in problems:
-            say(f"WRONG: {problem}", style="bold red")
-    if problems:
-        raise ended(f"{counted(len(problems), 'problem')} found; `session-pipeline run` mends what can be built again")
-    if not as_json:
-        say("every line is accounted for; the warehouse and the lake are there")
-
-
-def _mark_and_count(
-    folder: DataFolder, suspects: list[Partition], shown: progress.Stages
-) -> tuple[list[str], bool]:
-    """With the store held: what is still wrong is marked, and the ledger is checked."""
-    problems = []
-    with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:
-        for partition in suspects:
-            # Another run may have replaced it meanwhile.
-            if run.store.get(partition.key) != partition or run.store.checked_path(partition) is not None:
-                continue
-            gone = "is gone" if not run.store.path_of(partition).is_file() else "does not hold what was written"
-            problems.append(f"{partition.key}: {run.store.path_of(partition)} {gone}; `run` builds it again")
-            run.store.mark_damaged(partition)
-        try:
-            verdict = ledger_closes(run, run.planner.frame.wanted)
-            if not verdict.holds:
-                problems.append(f"the ledger does not close: {verdict.sentence}")
-        except duckdb.Error:
-            problems.append("the ledger cannot be counted while files are damaged; verify again after `run`")
-        return problems, publication.is_current(folder, run.store, run.plan())
-
-
-def _published_problems(folder: DataFolder, is_current: bool) -> list[str]:
-    """What readers should find and do not. A state that is older than the store is not compared."""
-    if not folder.warehouse.is_file():
-        return [f"there is no {folder.warehouse}; `run` makes it"]
-    if not is_current:
-        return []
-    with closing(pipeline.open_store(folder)) as store:
-        missing = [
-            place
-            for partition in publication.published_partitions(store)
-            if not (place := folder.lake / lake.place_of(partition)).is_file()
-        ]
-    if not missing:
-        return []
-    return [
-        f"{counted(len(missing), 'file')} of the lake are gone, as {missing[0]};"
-        f" remove {folder.warehouse}, and `run` makes both anew"
-    ]
 
 
 def _status(folder: DataFolder) -> Status:
@@ -156,7 +81,7 @@ def _status(folder: DataFolder) -> Status:
                 if facts["status"] != "accepted"
             ],
             files_to_read=pipeline.files_to_read(folder, settings, store),
-            lines={name: sum(facts[f"{name}_count"] for facts in accepted) for name in ("line", "accepted", "set_aside")},
+            lines={word: sum(item[f"{word}_count"] for item in accepted) for word in ("line", "accepted", "set_aside")},
             days=sorted(str(partition.key.date) for partition in store.of_table("sessions")),
             stale_days=[str(day) for day in plan.days],
             stale_because=publication.why_not(plan),
@@ -188,7 +113,8 @@ def _problems(found: Status, oldest: timedelta) -> list[str]:
     if found.age_seconds is None:
         problems.append("nothing is published yet")
     elif found.age_seconds > oldest.total_seconds():
-        problems.append(f"the published state is {span(found.age_seconds)} old, more than {span(oldest.total_seconds())}")
+        limit = span(oldest.total_seconds())
+        problems.append(f"the published state is {span(found.age_seconds)} old, more than {limit}")
     if found.stale_because:
         problems.append(found.stale_because.partition(";")[0])
     if found.days_by_older_rules:
@@ -220,7 +146,7 @@ def _show(found: Status) -> None:
         rows.insert(5, ("Older rules", older))
     out.print(grid(("", "left"), ("", "left"), rows=rows))
     for facts in found.files_not_accepted[:SHOWN_FILES]:
-        say(plain("raw/{path} is {status}: {reason}".format(**facts)), style="yellow")
+        say(plain("raw/{path}: {reason}".format(**facts)), style="yellow")
     if found.runs:
         say()
         rows_of_runs = [

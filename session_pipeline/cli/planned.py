@@ -1,0 +1,102 @@
+"""The command plan: what run would do, and why."""
+
+import re
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import date
+from typing import Any
+
+from session_pipeline import data_folder, pipeline
+from session_pipeline.cli.app import AsJson, Data, Until, Upgrade
+from session_pipeline.cli.screen import counted, day_ranges, grid, out, plain, say, say_json
+from session_pipeline.plan import Item, Plan
+from session_pipeline.publish import publication
+from session_pipeline.settings import load_settings
+
+ANY_DATE = re.compile(r"\[[\d-]+\]")
+SHOWN_FILES = 10
+
+
+def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, data: Data = None) -> None:
+    """Say what `run` would build, and why; builds nothing."""
+    folder = data_folder.find(data)
+    settings = load_settings(folder.path)
+    last_day = pipeline.horizon(settings, until.date() if until else None)
+    with closing(pipeline.open_store(folder)) as store:
+        found = pipeline.make_planner(settings, store, last_day).plan(upgrade=upgrade)
+        to_read = pipeline.files_to_read(folder, settings, store)
+        gone = pipeline.files_gone(folder, settings, store)
+        is_published = publication.is_current(folder, store, found)
+    if as_json:
+        say_json(
+            {
+                "until": last_day,
+                "items": [_item(item) for item in found.items],
+                "deferred": [_item(item) for item in found.deferred],
+                "unwanted": [str(key) for key in found.unwanted],
+                "files_to_read": to_read,
+                "files_gone": gone,
+                "is_published": is_published,
+            }
+        )
+        return
+    if to_read:
+        say(f"{counted(len(to_read), 'file')} to be read first; days that they bring are not known yet:", style="bold")
+        rows = [(f"  raw/{plain(name)}", reason) for name, reason in list(to_read.items())[:SHOWN_FILES]]
+        more = [(f"  and {len(to_read) - SHOWN_FILES} more", "")] if len(to_read) > SHOWN_FILES else []
+        out.print(grid(("", "left"), ("", "left"), rows=[*rows, *more]))
+    for name in gone:
+        say(f"raw/{plain(name)} is gone and its source's settings changed: its rows stay as they were read")
+    if found.items:
+        say(f"Of the days until {last_day}, these are stale:", style="bold")
+        headings = ("step", "days", "", "because")
+        out.print(grid(*[(heading, "left") for heading in headings], rows=_grouped(found.items)))
+        say("will: is stale now. may: reads something stale; stays as it is where that comes out equal.", style="dim")
+    if found.unwanted:
+        days = {key.date for key in found.unwanted if key.date}
+        say(f"Dropped: {counted(len(found.unwanted), 'partition')} of days no longer wanted, {day_ranges(days)}")
+    for sentence in deferred_days(found):
+        say(sentence)
+    if not found.items and not to_read and not found.unwanted:
+        say(f"Nothing: every day until {last_day} is fresh{', and readers have it' if is_published else ''}.")
+    if not found.items and not is_published:
+        say("To be published: readers do not have this state yet.")
+
+
+def deferred_days(plan: Plan) -> list[str]:
+    """A sentence about days that only rules changed for, when they are too many for one run."""
+    days = {item.day for item in plan.deferred if item.day}
+    if not days:
+        return []
+    return [
+        f"{counted(len(days), 'day')} built by older rules, {day_ranges(days)} ({_undated(plan.deferred[0].reason)}):"
+        " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
+    ]
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {
+        "step": item.step.name,
+        "tables": item.step.tables,
+        "day": item.day,
+        "certainty": item.certainty.value,
+        "kind": item.kind.value,
+        "reason": item.reason,
+    }
+
+
+def _grouped(items: Iterable[Item]) -> list[tuple[str, str, str, str]]:
+    """Items of one step and reason as one row, with their days."""
+    groups: dict[tuple[str, str, str], list[date]] = {}
+    for item in items:
+        days = groups.setdefault((item.step.name, item.certainty.value, _undated(item.reason)), [])
+        if item.day is not None:
+            days.append(item.day)
+    return [
+        (name, f"{counted(len(days), 'day')}, {day_ranges(days)}" if days else "all in one", certainty, reason)
+        for (name, certainty, reason), days in groups.items()
+    ]
+
+
+def _undated(reason: str) -> str:
+    return ANY_DATE.sub("", reason)

@@ -1,0 +1,118 @@
+"""Rows of a query as people and machines read them: a table on the screen, CSV, JSON, Parquet.
+
+Knows formats. Does not know what is asked, nor which rows may be seen.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.text import Text
+
+from session_pipeline.cli.screen import as_json, out, plain, ruled, say
+
+SHOWN_ROWS = 200
+LONGEST_LINE = 60  # longer text is folded in its column
+LONGEST_TEXT = 500
+BATCH = 10_000
+COLUMN_GAP = 2
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+Connection = duckdb.DuckDBPyConnection
+Row = tuple[Any, ...]
+
+
+def write_csv(connection: Connection, sql: str, file: IO[str], *, for_spreadsheet: bool = False) -> None:
+    """A header, then a line for each row. NULL is an empty field.
+
+    Text is written as it is; with `for_spreadsheet`, what a spreadsheet would take for a formula begins with '.
+    """
+    names, rows = _execute(connection, sql)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_field(value, for_spreadsheet) for value in row])
+
+
+def write_json(connection: Connection, sql: str, file: IO[str]) -> None:
+    """A list of objects, one a line. Times and dates are text; a double that is no number is null."""
+    names, rows = _execute(connection, sql)
+    file.write("[")
+    for number, row in enumerate(rows):
+        values = [None if isinstance(value, float) and not math.isfinite(value) else value for value in row]
+        text = json.dumps(dict(zip(names, values, strict=True)), default=as_json, ensure_ascii=False)
+        file.write(f"{',' if number else ''}\n{text}")
+    file.write("\n]\n")
+
+
+def write_parquet(connection: Connection, sql: str, path: Path) -> None:
+    """A Parquet file, compressed with zstd."""
+    reader = connection.sql(sql).to_arrow_reader(BATCH)
+    with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+
+
+def print_table(connection: Connection, sql: str, screen: Console = out) -> None:
+    """Rows below their headings; where the screen is too narrow for that, the fields of each row below one another."""
+    cursor = connection.execute(sql)
+    names = [column[0] for column in cursor.description or ()]
+    rows = cursor.fetchmany(SHOWN_ROWS + 1)
+    columns = list(zip(*rows[:SHOWN_ROWS], strict=True)) or [()] * len(names)
+    widths = [
+        max(len(_cell(value)) for value in (name, *column)) for name, column in zip(names, columns, strict=True)
+    ]
+    if sum(min(width, LONGEST_LINE) + COLUMN_GAP for width in widths) <= screen.width:
+        folds = [width > LONGEST_LINE for width in widths]
+        cells = ([_cell(value) for value in row] for row in rows[:SHOWN_ROWS])
+        screen.print(ruled(names, [_is_numeric(column) for column in columns], folds, cells))
+    else:
+        _print_fields(names, rows[:SHOWN_ROWS], screen)
+    if not rows:
+        say("no rows", style="dim")
+    if len(rows) > SHOWN_ROWS:
+        say(f"more rows follow; only {SHOWN_ROWS} are shown, --format csv writes all", style="dim")
+
+
+def _print_fields(names: Sequence[str], rows: Sequence[Row], screen: Console) -> None:
+    widest = max(map(len, names))
+    for number, row in enumerate(rows, start=1):
+        screen.print(f"row {number}", style="bold")
+        for name, value in zip(names, row, strict=True):
+            screen.print(Text.assemble((f"  {name:<{widest}}  ", "dim"), _cell(value)), soft_wrap=True)
+
+
+def _execute(connection: Connection, sql: str) -> tuple[list[str], Iterator[Row]]:
+    cursor = connection.execute(sql)
+    return [column[0] for column in cursor.description or ()], _batches(cursor)
+
+
+def _batches(cursor: Connection) -> Iterator[Row]:
+    while batch := cursor.fetchmany(BATCH):
+        yield from batch
+
+
+def _field(value: object, for_spreadsheet: bool) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if for_spreadsheet and isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _cell(value: object) -> Text:
+    text = plain(value)
+    shown = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+    return Text(shown, style="dim" if value is None else "")
+
+
+def _is_numeric(column: Sequence[object]) -> bool:
+    kinds = {type(value) for value in column if value is not None}
+    return bool(kinds) and kinds <= {int, float, Decimal}

@@ -1,0 +1,222 @@
+"""The command show: the story of one session, event by event, with the line that each came from.
+
+Knows the warehouse's tables of single events and sessions. Changes nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import duckdb
+import typer
+from rich.text import Text
+
+from session_pipeline import data_folder, reading
+from session_pipeline.cli.app import AsJson, Data
+from session_pipeline.cli.screen import counted, grid, out, plain, say, say_json, span
+from session_pipeline.days import zone
+from session_pipeline.errors import WrongUseError
+from session_pipeline.settings import Settings, load_settings
+
+SHOWN_MATCHES = 5
+HOW_TO_FIND = 'find one with: session-pipeline query "select session_id, visitor_id, started_at from sessions limit 9"'
+DETAILS = ("search_term", "element", "status_code")
+WITHIN = timedelta(days=2)  # a session's events lie on its own date or the two after, where the clocks go forward
+
+Row = Mapping[str, Any]
+
+
+def show(
+    session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="Its id, or the beginning of it.")],
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Tell the story of one session, event by event.
+
+    Why it began, the file and line of each event, how it ended and why.
+    """
+    folder = data_folder.find(data)
+    settings = load_settings(folder.path)
+    with reading.connect(folder.path) as connection:
+        session = _find(connection, session_id)
+        story = {
+            "session": session,
+            "outcome": _rows(connection, _OUTCOME, session)[0],
+            "goals": _rows(connection, _GOALS, session),
+            "events": _rows(connection, _EVENTS, session),
+            "dropped_copies": _rows(connection, _COPIES, session),
+            "session_before": next(iter(_rows(connection, _BEFORE, session)), None),
+            "session_after": next(iter(_rows(connection, _AFTER, session)), None),
+        }
+    if as_json:
+        say_json(story)
+    else:
+        _tell(story, settings)
+
+
+_OUTCOME = "select * from session_outcomes where session_id = $id"
+_GOALS = "select * from session_goals where session_id = $id order by reached_at, goal"
+_EVENTS = (
+    "select e.*, f.path from events as e left join source_files as f on f.file_id = e.file_id"
+    " where e.session_id = $id and e.event_date between $first and $last order by e.event_number"
+)
+_COPIES = (
+    "select d.*, f.path from duplicate_events as d"
+    " join events as e on e.file_id = d.kept_file_id and e.line_number = d.kept_line_number"
+    " left join source_files as f on f.file_id = d.file_id"
+    " where e.session_id = $id and e.event_date between $first and $last and d.event_date between $first and $last"
+    " order by e.event_number, f.path, d.line_number"
+)
+_BEFORE = (
+    "select session_id, ended_at from sessions where site = $site and visitor_id = $visitor and started_at < $started"
+    " order by started_at desc, session_id limit 1"
+)
+_AFTER = (
+    "select session_id, started_at, break_reason from sessions where site = $site and visitor_id = $visitor"
+    " and started_at >= $started and session_id <> $id order by started_at, session_id limit 1"
+)
+
+
+def _find(connection: duckdb.DuckDBPyConnection, beginning: str) -> Row:
+    """The session that an id, or the beginning of one, names."""
+    found = _fetch(
+        connection,
+        "select * from sessions where starts_with(session_id, $beginning) order by session_id limit $limit",
+        {"beginning": beginning, "limit": SHOWN_MATCHES + 1},
+    )
+    if not beginning or not found:
+        raise WrongUseError(f"no session has an id that begins with {beginning!r}; {HOW_TO_FIND}")
+    if len(found) > 1:
+        shown = ", ".join(row["session_id"] for row in found[:SHOWN_MATCHES])
+        more = " and more" if len(found) > SHOWN_MATCHES else ""
+        raise WrongUseError(f"several sessions begin with {beginning!r}: {shown}{more}; give more of the id")
+    return found[0]
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, session: Row) -> list[dict[str, Any]]:
+    known = {
+        "id": session["session_id"],
+        "site": session["site"],
+        "visitor": session["visitor_id"],
+        "started": session["started_at"],
+        "first": session["session_date"],
+        "last": session["session_date"] + WITHIN,
+    }
+    return _fetch(connection, sql, {name: value for name, value in known.items() if f"${name}" in sql})
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    cursor = connection.execute(sql, parameters)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _tell(story: Row, settings: Settings) -> None:
+    session = story["session"]
+    say(Text.assemble(("Session ", "bold"), (session["session_id"], "bold"), f"  {_who(session)}"))
+    head = [
+        ("when", _when(session, settings)),
+        ("came by", _came_by(session)),
+        ("began", _began(story, settings)),
+        ("ended", _ended(story, settings)),
+        ("reached", ", ".join(plain(goal["goal"]) for goal in story["goals"]) or "no goal"),
+    ]
+    out.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), plain(text)) for label, text in head]))
+    say()
+    files = list(dict.fromkeys(row["path"] for row in (*story["events"], *story["dropped_copies"])))
+    headings = (("", "right"), ("time", "left"), ("gap", "right"), ("event", "left"), ("page", "left"))
+    more = (("value", "right"), ("file:line", "left"), ("", "left"))
+    out.print(grid(*headings, *more, rows=_event_rows(story, settings, files)))
+    say()
+    for number, path in enumerate(files, start=1):
+        say(f"file {number} is raw/{plain(path)}", style="dim")
+
+
+def _event_rows(story: Row, settings: Settings, files: Sequence[str]) -> Iterator[Sequence[str | Text]]:
+    session, outcome = story["session"], story["outcome"]
+    is_one_day = _local(session["started_at"], settings).date() == _local(session["ended_at"], settings).date()
+    for event in story["events"]:
+        decides = event["event_id"] == outcome["deciding_event_id"]
+        value = "" if event["value"] is None else f"{plain(event['value'])} {event['currency'] or ''}".strip()
+        details = [f"{name} {plain(event[name])}" for name in DETAILS if event[name] is not None]
+        yield (
+            str(event["event_number"]),
+            f"{_local(event['event_time'], settings):{'%H:%M:%S' if is_one_day else '%m-%d %H:%M:%S'}}",
+            "" if event["gap_microseconds"] is None else span(event["gap_microseconds"] / 1_000_000),
+            Text(plain(event["event_name"]), "bold" if decides else ""),
+            "  ".join([plain(event["page_path"] or ""), *details]).strip(),
+            value,
+            f"{files.index(event['path']) + 1}:{event['line_number']}",
+            Text(f"◀ {plain(outcome['outcome'])}" if decides else "", "bold"),
+        )
+        for copy in story["dropped_copies"]:
+            if (copy["kept_file_id"], copy["kept_line_number"]) == (event["file_id"], event["line_number"]):
+                kind = "copy" if copy["is_same_content"] else "same id, other content"
+                line = f"{files.index(copy['path']) + 1}:{copy['line_number']}"
+                yield ("", "", "", Text(f"dropped: {kind}", "dim"), "", "", Text(line, "dim"), "")
+
+
+def _who(session: Row) -> str:
+    user = f", user {plain(session['user_id'])}" if session["user_id"] else ""
+    bot = ", a bot" if session["is_bot"] else ""
+    return f"visitor {plain(session['visitor_id'])}{user}, site {plain(session['site'])}{bot}"
+
+
+def _when(session: Row, settings: Settings) -> str:
+    start, end = _local(session["started_at"], settings), _local(session["ended_at"], settings)
+    last = f"{end:%H:%M:%S}" if start.date() == end.date() else f"{end:%a %Y-%m-%d %H:%M:%S}"
+    events = f"{counted(session['event_count'], 'event')}, {counted(session['page_view_count'], 'page view')}"
+    return f"{start:%a %Y-%m-%d %H:%M:%S} to {last} {settings.timezone}, {span(session['duration_seconds'])}; {events}"
+
+
+def _came_by(session: Row) -> str:
+    utm = " / ".join(session[name] for name in ("utm_source", "utm_medium", "utm_campaign") if session[name])
+    parts = [
+        (session["channel"] or "").replace("_", " "),
+        f"from {session['referrer_host']}" if session["referrer_host"] else "",
+        f"({utm})" if utm else "",
+    ]
+    machine = ", ".join(session[name] for name in ("device", "browser", "os") if session[name])
+    landing = f"; landed on {session['landing_page']}" if session["landing_page"] else ""
+    return f"{' '.join(filter(None, parts))}{'; ' + machine if machine else ''}{landing}"
+
+
+def _began(story: Row, settings: Settings) -> str:
+    session, before = story["session"], story["session_before"]
+    reason = _in_words(session["break_reason"], settings)
+    if before is None:
+        return f"{reason}; it is the visitor's first session known"
+    pause = span((session["started_at"] - before["ended_at"]).total_seconds())
+    return f"{reason}; the visitor's session before, {before['session_id'][:8]}, ended {pause} earlier"
+
+
+def _ended(story: Row, settings: Settings) -> str:
+    session, outcome, after = story["session"], story["outcome"], story["session_after"]
+    value = f", worth {plain(outcome['value'])} {outcome['currency'] or ''}".rstrip() if outcome["value"] else ""
+    deciding = next((e for e in story["events"] if e["event_id"] == outcome["deciding_event_id"]), None)
+    why = f": event {deciding['event_number']} decides" if deciding else ": the session as a whole decides"
+    text = f"{outcome['outcome']}{value}{why}"
+    if not session["is_complete"]:
+        return f"{text} so far; it can still go on, since the next day is not built"
+    if after is None:
+        return f"{text}; the visitor did not come back"
+    pause = span((after["started_at"] - session["ended_at"]).total_seconds())
+    because = "" if after["break_reason"] == "inactivity" else f" ({_in_words(after['break_reason'], settings)})"
+    return f"{text}; the visitor's next session, {after['session_id'][:8]}, began {pause} later{because}"
+
+
+def _in_words(break_reason: str, settings: Settings) -> str:
+    rules = settings.sessions
+    return {
+        "inactivity": f"no event in the {rules.inactivity_minutes} minutes before",
+        "midnight": "a new day began",
+        "separator": f"{rules.separator} begins a session",
+        "client_session": "the session id that the source gives changed",
+        "user": "the user changed",
+        "campaign": "the campaign changed",
+        "max_hours": f"the session before had gone on for {rules.max_hours} hours",
+    }.get(break_reason, break_reason)
+
+
+def _local(instant: datetime, settings: Settings) -> datetime:
+    return instant.replace(tzinfo=UTC).astimezone(zone(settings.timezone))

@@ -1,0 +1,89 @@
+"""The command verify: whether everything is still what was written, and every line accounted for."""
+
+from contextlib import closing
+
+import duckdb
+
+from session_pipeline import data_folder, pipeline
+from session_pipeline.catalog import Partition
+from session_pipeline.checks import ledger_closes
+from session_pipeline.cli import progress
+from session_pipeline.cli.app import AsJson, Data, ended
+from session_pipeline.cli.screen import counted, say, say_json, size
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.publish import lake, publication
+from session_pipeline.settings import load_settings
+
+
+def verify(as_json: AsJson = False, data: Data = None) -> None:
+    """Hash every file of the store, account for every line.
+
+    What is damaged is marked, and built again by the next `run`.
+    """
+    folder = data_folder.find(data)
+    load_settings(folder.path)
+    with progress.stages() as shown:
+        with closing(pipeline.open_store(folder)) as store:
+            shown.begin("Hashing", len(store.partitions), "file")
+            wrong = []
+            for number, (partition, problem) in enumerate(store.verify(), start=1):
+                shown.show(number, str(partition.key))
+                if problem:
+                    wrong.append(partition)
+            checked = [partition for partition in store.partitions.values() if partition not in wrong]
+        shown.begin("Counting lines")
+        problems, is_current = _mark_and_count(folder, wrong, shown)
+        problems += _published_problems(folder, is_current)
+    if as_json:
+        say_json({"verified_count": len(checked), "problems": problems})
+    else:
+        total = size(sum(partition.byte_count for partition in checked))
+        say(f"{counted(len(checked), 'file')} of the store are as they were written ({total})")
+        for problem in problems:
+            say(f"WRONG: {problem}", style="bold red")
+    if problems:
+        raise ended(f"{counted(len(problems), 'problem')} found; `session-pipeline run` mends what can be built again")
+    if not as_json:
+        say("every line is accounted for; the warehouse and the lake are there")
+
+
+def _mark_and_count(
+    folder: DataFolder, suspects: list[Partition], shown: progress.Stages
+) -> tuple[list[str], bool]:
+    """With the store held: what is still wrong is marked, and the ledger is checked."""
+    problems = []
+    with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:
+        for partition in suspects:
+            # Another run may have replaced it meanwhile.
+            if run.store.get(partition.key) != partition or run.store.checked_path(partition) is not None:
+                continue
+            gone = "is gone" if not run.store.path_of(partition).is_file() else "does not hold what was written"
+            problems.append(f"{partition.key}: {run.store.path_of(partition)} {gone}; `run` builds it again")
+            run.store.mark_damaged(partition)
+        try:
+            verdict = ledger_closes(run, run.planner.frame.wanted)
+            if not verdict.holds:
+                problems.append(f"the ledger does not close: {verdict.sentence}")
+        except duckdb.Error:
+            problems.append("the ledger cannot be counted while files are damaged; verify again after `run`")
+        return problems, publication.is_current(folder, run.store, run.plan())
+
+
+def _published_problems(folder: DataFolder, is_current: bool) -> list[str]:
+    """What readers should find and do not. A state that is older than the store is not compared."""
+    if not folder.warehouse.is_file():
+        return [f"there is no {folder.warehouse}; `run` makes it"]
+    if not is_current:
+        return []
+    with closing(pipeline.open_store(folder)) as store:
+        missing = [
+            place
+            for partition in publication.published_partitions(store)
+            if not (place := folder.lake / lake.place_of(partition)).is_file()
+        ]
+    if not missing:
+        return []
+    return [
+        f"{counted(len(missing), 'file')} of the lake are gone, as {missing[0]};"
+        f" remove {folder.warehouse}, and `run` makes both anew"
+    ]

@@ -1,0 +1,12 @@
+-- One row is a UTC date that has accepted lines.
+-- Quarters are the quarter hours of it, from 0 to 95, that do.
+select
+    cast(event_time as date) as utc_date,
+    count(*) as row_count,
+    list_sort(list(distinct cast(extract(hour from event_time) * 4 + extract(minute from event_time) // 15 as integer)))
+        as quarters,
+    min(event_time) as first_event_time,
+    max(event_time) as last_event_time
+from accepted_lines
+group by cast(event_time as date)
+order by utc_date

@@ -1,0 +1,189 @@
+"""An admitted file as lines of JSON: one row a physical line, in the file's order.
+
+DuckDB reads what it can read strictly. A file that it cannot (stray bytes, mixed line ends, ragged records, records over
+several lines) goes line by line through Python into a Parquet file of the same rows. Either way a CSV record becomes a
+JSON object of its fields, in the header's order, so that other quoting is the same content.
+
+Knows formats. Does not know what an event is.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from session_pipeline.engines.duckdb import literal, quote
+from session_pipeline.errors import RefusedFileError
+from session_pipeline.ingest.admit import Admitted
+from session_pipeline.ingest.records import (
+    LONGEST_EVENT_BYTES,
+    Record,
+    decoded,
+    delimiter_of,
+    physical_lines,
+    records,
+    unquoted_records,
+)
+
+BATCH_CHARACTERS = 8 << 20
+LINES_SCHEMA = pa.schema([("line", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
+
+Row = tuple[str | None, str | None, str | None]
+NO_LINE: Row = (None, None, None)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A SELECT of (line, reason, detail), in the file's order.
+
+    Attributes:
+        select: The SELECT.
+        first_line_number: Line of the file that its first row stands for.
+        row_count: How many rows it has to give to be trusted; None where that is certain.
+    """
+
+    select: str
+    first_line_number: int
+    row_count: int | None
+
+
+def lines_by_duckdb(admitted: Admitted, delimiter: str | None) -> Lines | None:
+    """The lines as DuckDB reads them; None where it could not number them.
+
+    Files that it cannot read raise an InvalidInputException when the SELECT runs.
+    """
+    if admitted.format == "jsonl":
+        return Lines(_jsonl_select(admitted), 1, admitted.line_count + admitted.blank_line_count)
+    if not admitted.is_tidy:
+        return None
+    return Lines(_separated_select(admitted, delimiter), 2, admitted.line_count)
+
+
+def lines_by_python(admitted: Admitted, delimiter: str | None, path: Path) -> Lines:
+    """The same rows, from every file that could be admitted, through a Parquet file."""
+    if admitted.format == "jsonl":
+        rows, line = _jsonl_rows(admitted), "line"
+    else:
+        # json() writes control characters as DuckDB's json_object does.
+        rows, line = _separated_rows(admitted, delimiter), "if(reason is null, cast(json(line) as varchar), line)"
+    with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
+        for batch in _batches(rows):
+            columns = [pa.array(values, pa.string()) for values in zip(*batch, strict=True)]
+            writer.write_table(pa.table(columns, schema=LINES_SCHEMA))
+    parquet = f"read_parquet({literal(_escaped(path))})"
+    return Lines(f"select {line} as line, reason, detail from {parquet}", 1, None)
+
+
+def _escaped(path: Path) -> str:
+    """A path that DuckDB takes as it is, not as a pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
+def _jsonl_select(admitted: Admitted) -> str:
+    return f"""
+        select line, cast(null as varchar) as reason, cast(null as varchar) as detail
+        from read_csv(
+            {literal(_escaped(admitted.plain_path))}, columns = {{'line': 'VARCHAR'}}, header = false, auto_detect = false,
+            delim = '', quote = '', escape = '', comment = '', compression = 'none', hive_partitioning = false,
+            max_line_size = {LONGEST_EVENT_BYTES}
+        )
+    """
+
+
+def _separated_select(admitted: Admitted, delimiter: str | None) -> str:
+    delimiter, names = _header(admitted, delimiter)
+    fields = [f"field_{number}" for number in range(len(names))]
+    types = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields)
+    pairs = ", ".join(
+        f"{literal(name)}, nullif({quote(field)}, '')" for name, field in zip(names, fields, strict=True)
+    )
+    quoting = '"' if admitted.format == "csv" else ""
+    return f"""
+        select
+            cast(json_object({pairs}) as varchar) as line,
+            cast(null as varchar) as reason,
+            cast(null as varchar) as detail
+        from read_csv(
+            {literal(_escaped(admitted.plain_path))}, columns = {{{types}}}, header = true, auto_detect = false,
+            delim = {literal(delimiter)}, quote = '{quoting}', escape = '{quoting}', comment = '',
+            compression = 'none', hive_partitioning = false, max_line_size = {LONGEST_EVENT_BYTES}
+        )
+    """
+
+
+def _header(admitted: Admitted, delimiter: str | None) -> tuple[str, list[str]]:
+    """Delimiter and column names; a column without a name is called after its place."""
+    with admitted.plain_path.open("rb") as file:
+        if admitted.format == "tsv":
+            delimiter = delimiter or "\t"
+            header = next(unquoted_records(physical_lines(file), delimiter), None)
+        else:
+            delimiter = delimiter or delimiter_of(physical_lines(file))
+            file.seek(0)
+            header = next(records(physical_lines(file), delimiter), None)
+    fields = [""] if header is None else header.fields
+    if fields is None:
+        raise RefusedFileError("its header is not text in UTF-8 with closed quotes")
+    names = [field.strip() or f"column_{number}" for number, field in enumerate(fields, start=1)]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise RefusedFileError(f"its header names {repeated[0]!r} more than once")
+    return delimiter, names
+
+
+def _jsonl_rows(admitted: Admitted) -> Iterator[Row]:
+    with admitted.plain_path.open("rb") as file:
+        for line in physical_lines(file):
+            text, reason = decoded(line)
+            yield text, reason, None
+
+
+def _separated_rows(admitted: Admitted, delimiter: str | None) -> Iterator[Row]:
+    """A row for every physical line; empty for the header, blank lines and continued records."""
+    delimiter, names = _header(admitted, delimiter)
+    with admitted.plain_path.open("rb") as file:
+        if admitted.format == "csv":
+            found = records(physical_lines(file), delimiter)
+        else:
+            found = unquoted_records(physical_lines(file), delimiter)
+        header = next(found, None)
+        if header is None:
+            return
+        covered = header.line_number + header.line_count - 1
+        yield from repeat(NO_LINE, covered)
+        for record in found:
+            yield from repeat(NO_LINE, record.line_number - 1 - covered)
+            yield _row(record, names)
+            yield from repeat(NO_LINE, record.line_count - 1)
+            covered = record.line_number + record.line_count - 1
+
+
+def _row(record: Record, names: list[str]) -> Row:
+    if record.fields is None:
+        return record.text, record.reason, None
+    fields = record.fields
+    if len(fields) == len(names) + 1 and not fields[-1]:
+        fields = fields[:-1]  # a delimiter at the end of the line, which DuckDB takes as well
+    if len(fields) != len(names):
+        return record.text, "ragged_row", f"{len(fields)} fields instead of {len(names)}"
+    values = (field or None for field in fields)
+    return json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False), None, None
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """Rows in lists that stay small in memory, however long the lines are."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row[0] or "") + 1
+        if size > BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

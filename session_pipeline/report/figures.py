@@ -1,0 +1,154 @@
+"""The figures of the report: each a query on the warehouse, and the DataFrame it gives.
+
+A query is a file in queries/, and the page shows it as it ran. Knows SQL and which days the report is about. Does not
+know what the page looks like.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, timedelta
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from session_pipeline.days import zone
+from session_pipeline.engines.duckdb import Scalar, fill
+from session_pipeline.errors import StoreError
+from session_pipeline.steps import Z_95
+
+Row = dict[str, Any]
+
+OF_VISITS = ("visits", "value", "outcomes", "ways", "funnels", "breakdowns", "days", "sites")
+OF_FILES = ("ledger", "files", "set_aside")
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days that the report is about: a week that ends with the last full day, and the week before.
+
+    Attributes:
+        first_known_day: First day with visits at all.
+        last_day: Last full day with visits; one that was still under way where there is no other.
+        is_full: Whether the last day was over when the warehouse was written.
+    """
+
+    first_known_day: date
+    last_day: date
+    is_full: bool = True
+
+    @property
+    def first_day(self) -> date:
+        """First day of the week."""
+        return self.last_day - timedelta(days=6)
+
+    @property
+    def before_first_day(self) -> date:
+        """First day of the week before."""
+        return self.last_day - timedelta(days=13)
+
+    @property
+    def before_last_day(self) -> date:
+        """Last day of the week before."""
+        return self.last_day - timedelta(days=7)
+
+    @property
+    def history_first_day(self) -> date:
+        """First day that is shown by itself."""
+        return max(self.before_first_day, self.first_known_day)
+
+    @property
+    def has_before(self) -> bool:
+        """Whether the whole week before lies in the time that there are visits of."""
+        return self.first_known_day <= self.before_first_day
+
+    @property
+    def has_some_before(self) -> bool:
+        """Whether some of the week before does."""
+        return self.first_known_day <= self.before_last_day
+
+    @property
+    def parameters(self) -> Mapping[str, Scalar]:
+        """What the queries ask for."""
+        names = ("first_day", "last_day", "before_first_day", "before_last_day", "history_first_day")
+        return {"z": Z_95, **{name: getattr(self, name) for name in names}}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A query as it ran, and what it gave."""
+
+    sql: str
+    frame: pd.DataFrame = field(compare=False)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The rows as dictionaries, null as None."""
+        frame = self.frame.astype(object)
+        rows: Any = frame.where(self.frame.notna(), None).to_dict("records")
+        return list(rows)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All figures of a report.
+
+    Attributes:
+        published: What the warehouse says about itself.
+        window: The days; None when there are no visits of people.
+    """
+
+    published: Row
+    window: Window | None
+    _by_name: Mapping[str, Figure]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the figures, in the order of the page."""
+        return list(self._by_name)
+
+    def rows(self, name: str) -> list[Row]:
+        """The rows of a figure; none where it was not asked for."""
+        return self._by_name[name].rows if name in self._by_name else []
+
+    def query(self, name: str) -> str:
+        """The query behind a figure, ready to run."""
+        return self._by_name[name].sql
+
+
+def read(connection: duckdb.DuckDBPyConnection, timezone: str) -> Figures:
+    """Ask a warehouse for all figures; `timezone` is the one that its days are in.
+
+    Raises:
+        StoreError: The warehouse lacks a table or a column: another version wrote it.
+    """
+    try:
+        published = _ask(connection, "published", {}).rows
+        if not published:
+            raise StoreError("the warehouse does not say what it holds; run `session-pipeline run`")
+        window = _window(connection, published[0], timezone)
+        names = OF_FILES if window is None else (*OF_VISITS, *OF_FILES)
+        parameters = {} if window is None else window.parameters
+        figures = {name: _ask(connection, name, parameters) for name in names}
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise StoreError(
+            f"the warehouse is not of this version ({str(error).splitlines()[0]}); run `session-pipeline run`"
+        ) from None
+    return Figures(published[0], window, figures)
+
+
+def _window(connection: duckdb.DuckDBPyConnection, published: Row, timezone: str) -> Window | None:
+    built_on = published["built_at"].replace(tzinfo=UTC).astimezone(zone(timezone)).date()
+    found = _ask(connection, "days_with_visits", {"built_on": built_on}).rows[0]
+    if found["last_day"] is None:
+        return None
+    last_day = found["last_day"].date()
+    return Window(found["first_day"].date(), last_day, last_day < built_on)
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]) -> Figure:
+    text = files(__package__).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+    sql = fill(text, parameters).strip()
+    return Figure(sql, connection.execute(sql).df())

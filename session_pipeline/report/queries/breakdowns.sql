@@ -1,0 +1,40 @@
+-- One row is a channel or a device in the week, all sites together. low and high: Wilson's 95 % interval of the rate.
+with counted as (
+    select
+        dimension,
+        dimension_value,
+        cast(sum(session_count) as bigint) as session_count,
+        cast(sum(converted_count) as bigint) as converted_count,
+        cast(sum(bounce_count) as bigint) as bounce_count
+    from daily_breakdowns
+    where session_date between $first_day and $last_day and dimension in ('channel', 'device')
+    group by dimension, dimension_value
+    having sum(session_count) > 0
+),
+
+rated as (
+    select
+        *,
+        cast(session_count as double) as _n,
+        converted_count / session_count as conversion_rate,
+        bounce_count / session_count as bounce_rate
+    from counted
+)
+
+select
+    dimension,
+    dimension_value,
+    session_count,
+    converted_count,
+    conversion_rate,
+    greatest(0, (
+        conversion_rate + $z * $z / (2 * _n)
+        - $z * sqrt(conversion_rate * (1 - conversion_rate) / _n + $z * $z / (4 * _n * _n))
+    ) / (1 + $z * $z / _n)) as low,
+    least(1, (
+        conversion_rate + $z * $z / (2 * _n)
+        + $z * sqrt(conversion_rate * (1 - conversion_rate) / _n + $z * $z / (4 * _n * _n))
+    ) / (1 + $z * $z / _n)) as high,
+    bounce_rate
+from rated
+order by dimension asc, session_count desc, dimension_value asc

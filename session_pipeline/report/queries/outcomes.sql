@@ -1,0 +1,45 @@
+-- One row is an outcome: its visits and their share in the week, on its last day and in the week before.
+-- change is the difference of the weeks' shares; is_beyond_chance: chance alone gives one as large in fewer than 5 of
+-- 100 cases.
+with counted as (
+    select
+        o.outcome,
+        bool_or(o.is_converted) as is_converted,
+        count(o.value) filter (where o.session_date >= $first_day) > 0 as has_value,
+        count(*) filter (where o.session_date >= $first_day) as week_count,
+        count(*) filter (where o.session_date = $last_day) as day_count,
+        count(*) filter (where o.session_date < $first_day) as before_count
+    from session_outcomes as o
+    inner join sessions as s
+        on o.session_id = s.session_id and o.session_date = s.session_date
+    where o.session_date between $before_first_day and $last_day and not s.is_bot
+    group by o.outcome
+),
+
+compared as (
+    select
+        *,
+        cast(sum(week_count) over () as double) as _week_total,
+        cast(sum(before_count) over () as double) as _before_total,
+        week_count / nullif(sum(week_count) over (), 0) as week_share,
+        day_count / nullif(sum(day_count) over (), 0) as day_share,
+        before_count / nullif(sum(before_count) over (), 0) as before_share
+    from counted
+)
+
+select
+    outcome,
+    is_converted,
+    has_value,
+    week_count,
+    week_share,
+    day_count,
+    day_share,
+    before_count,
+    before_share,
+    week_share - before_share as change,
+    coalesce(abs(week_share - before_share) > $z * sqrt(
+        week_share * (1 - week_share) / _week_total + before_share * (1 - before_share) / nullif(_before_total, 0)
+    ), false) as is_beyond_chance
+from compared
+order by outcome

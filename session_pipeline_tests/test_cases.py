@@ -1,0 +1,175 @@
+"""Every model on cases that a person can read: a folder is a sentence about a table, and says what goes in and out.
+
+cases/<table>/<what happens>/ has
+
+- a CSV for each table that the step reads and that matters; the others are empty. Missing columns are null, or what
+  `with_defaults` says. With the table's date column, the step gets the rows of the dates that it asks for; without,
+  all of them;
+- expected.csv: the table's rows in its order, in the columns that matter. Nothing is NULL, "" is the empty text.
+  Fractions are compared to four decimals, as the literature prints them, all else exactly;
+- settings.toml, if need be, over the packaged defaults;
+- day.toml, if need be: `day`, and `until`, the last day that is built.
+
+What goes in are Parquet files of the contract, and the steps are the real ones, so that another engine runs the same
+folders: it is one more name in ENGINES.
+"""
+
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from session_pipeline.build import StepRunner
+from session_pipeline.contracts import Table, table
+from session_pipeline.days import Calendar, dates
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.settings import parse_settings
+from session_pipeline.steps import STEP_OF_TABLE, Frame, Input
+
+CASES = Path(__file__).parent / "cases"
+FOLDERS = sorted(folder for folder in CASES.glob("*/*") if folder.is_dir())
+ENGINES: Mapping[str, Callable[[Path], DuckDBEngine]] = {"duckdb": lambda scratch: DuckDBEngine(Limits(), scratch)}
+
+DAY = date(2026, 10, 5)
+DAYS_BEFORE = timedelta(days=2)  # as far back as a session of the day can have begun
+DAYS_AFTER = timedelta(days=31)  # by then every window of the day is closed
+
+# What a row is when its CSV does not say. event_number counts the rows of a session; event_id (e1, ...), content_hash
+# (h1, ...) and line_number those of the file.
+EMPTY: Mapping[pa.DataType, Any] = {pa.bool_(): False, pa.int64(): 0}
+DEFAULTS: Mapping[str, Any] = {
+    "site": "main",
+    "source": "web",
+    "visitor_id": "v1",
+    "event_name": "page_view",
+    "session_id": "s1",
+    "file_id": "f1",
+    "is_complete": True,
+    "funnel": "shop",
+    "breakdown": "(all)",
+    "sequence": None,
+    "status_code": None,
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    folder: Path
+    frame: Frame
+    day: date
+
+    @property
+    def table(self) -> Table:
+        return table(self.folder.parent.name)
+
+
+def read_case(folder: Path) -> Case:
+    settings_file, day_file = folder / "settings.toml", folder / "day.toml"
+    settings = parse_settings(settings_file.read_text() if settings_file.exists() else "", str(settings_file))
+    days = tomllib.loads(day_file.read_text()) if day_file.exists() else {}
+    assert days.keys() <= {"day", "until"}, f"{day_file} has more than day and until"
+    day = days.get("day", DAY)
+    until = days.get("until", day + DAYS_AFTER)
+    calendar = Calendar(settings.timezone)
+    wanted = tuple(filter(calendar.exists, dates(day - DAYS_BEFORE, until)))
+    return Case(folder, Frame(settings, calendar, wanted, until), day)
+
+
+def read_csv(path: Path, contract: Table) -> pa.Table:
+    """The rows of a CSV in the contract's types; the date column of the partition may be among them."""
+    types = {field.name: field.type for field in contract.schema}
+    types |= {contract.date_column: pa.date32()} if contract.date_column else {}
+    rows = pa.csv.read_csv(
+        path,
+        convert_options=pa.csv.ConvertOptions(
+            column_types=types,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    assert set(rows.column_names) <= types.keys(), f"{path} has columns that {contract.name} has not"
+    return rows
+
+
+def with_defaults(rows: pa.Table, contract: Table, day: date) -> pa.Table:
+    """The rows in all columns of the contract, and in the date column if they have it."""
+    given = rows.to_pylist()
+    rows_of_session: Counter[str] = Counter()
+    for number, row in enumerate(given, start=1):
+        session_id = row.get("session_id", DEFAULTS["session_id"])
+        rows_of_session[session_id] += 1
+        numbers = {
+            "event_id": f"e{number}",
+            "content_hash": f"h{number}",
+            "line_number": number,
+            "event_number": rows_of_session[session_id],
+        }
+        defaults = {"session_date": day, **numbers, **DEFAULTS}
+        for field in contract.schema:
+            row.setdefault(field.name, defaults.get(field.name, EMPTY.get(field.type)))
+    schema = pa.unify_schemas([contract.schema, rows.schema])
+    return pa.Table.from_pylist(given, schema=schema)
+
+
+def write_input(case: Case, what: Input, folder: Path) -> list[Path]:
+    """The files that the step gets of one of its inputs."""
+    contract = table(what.table)
+    path = case.folder / f"{what.table}.csv"
+    if not path.exists():
+        return []
+    given = read_csv(path, contract)
+    rows = with_defaults(given, contract, case.day)
+    parts = {"": rows}
+    if contract.date_column in given.column_names:
+        read = case.frame.input_dates(what, case.day)
+        parts = {str(day): rows.filter(pa.compute.field(contract.date_column) == day) for day in read}
+    paths = []
+    for name, part in parts.items():
+        paths.append(folder / f"{what.table}-{name}-input.parquet")
+        pa.parquet.write_table(part.select(contract.schema.names), paths[-1])
+    return paths
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
+    engine = ENGINES[request.param](tmp_path_factory.mktemp(request.param))
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def test_case(folder: Path, engine: DuckDBEngine, tmp_path: Path) -> None:
+    case = read_case(folder)
+    step = STEP_OF_TABLE[case.table.name]
+    known = {"expected", *(what.table for what in step.inputs)}
+    assert {path.stem for path in folder.glob("*.csv")} <= known, f"{step.name} reads {sorted(known)}"
+
+    inputs = {what.table: write_input(case, what, tmp_path) for what in step.inputs}
+    written = StepRunner(engine, case.frame, tmp_path).run(step, case.day if step.is_daily else None, inputs)
+
+    expected = read_csv(folder / "expected.csv", case.table)
+    path, _ = written[case.table.name]
+    found = pa.parquet.read_table(path, columns=expected.column_names).cast(expected.schema)
+    print(f"found:\n{found.to_pandas()}\nexpected:\n{expected.to_pandas()}")  # pytest shows it when they differ
+    pd.testing.assert_frame_equal(
+        found.to_pandas(types_mapper=pd.ArrowDtype),
+        expected.to_pandas(types_mapper=pd.ArrowDtype),
+        rtol=0,
+        atol=0.00005,
+        obj=folder.name,
+    )
+
+
+def test_every_table_has_cases() -> None:
+    assert {folder.parent.name for folder in FOLDERS} == STEP_OF_TABLE.keys()

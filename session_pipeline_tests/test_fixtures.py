@@ -1,0 +1,134 @@
+"""Real and published events, with results that others made."""
+
+import csv
+import gzip
+import itertools
+import shutil
+from collections import Counter, defaultdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.checks import ledger_closes
+from session_pipeline.pipeline import open_run
+from session_pipeline_tests.deployment import Deployment
+
+FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
+pytestmark = pytest.mark.skipif(
+    not FIXTURES.is_dir(), reason="the shared fixtures are not here: a user's clone has none"
+)
+
+TIMEOUT_SECONDS = 1800
+
+
+def delivered(deployment: Deployment, source: str, fixture: str) -> Path:
+    path = FIXTURES / fixture
+    folder = deployment.folder.raw / source
+    folder.mkdir(parents=True)
+    return Path(shutil.copyfile(path, folder / path.name))
+
+
+def sessions_by_gap(rows: list[tuple[str, int, int]]) -> set[frozenset[int]]:
+    """Sessions as sets of line numbers, from (visitor, second, line number)."""
+    by_visitor: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for visitor, second, line in rows:
+        by_visitor[visitor].append((second, line))
+    sessions = set()
+    for events in by_visitor.values():
+        events.sort()
+        run = [events[0][1]]
+        for (before, _), (second, line) in itertools.pairwise(events):
+            if second - before > TIMEOUT_SECONDS:
+                sessions.add(frozenset(run))
+                run = []
+            run.append(line)
+        sessions.add(frozenset(run))
+    return sessions
+
+
+def sessions_of(deployment: Deployment) -> set[frozenset[int]]:
+    """Sessions of the store as sets of line numbers, for a deployment with one file."""
+    members: dict[str, list[int]] = defaultdict(list)
+    events = deployment.table("events")
+    for session_id, line in zip(events["session_id"], events["line_number"], strict=True):
+        members[session_id].append(line)
+    return {frozenset(lines) for lines in members.values()}
+
+
+def test_a_day_of_nasa_requests_is_all_accounted_for(tmp_path: Path) -> None:
+    deployment = Deployment(
+        tmp_path,
+        {
+            "start_date": date(1995, 1, 1),
+            "timezone": "America/New_York",
+            "sources": {
+                "nasa": {
+                    "columns": {
+                        "visitor_id": "host",
+                        "event_time": "time",
+                        "page_url": "url",
+                        "status_code": "response",
+                    },
+                    "constants": {"event_name": "page_view"},
+                }
+            },
+        },
+    )
+    path = delivered(deployment, "nasa", "nasa_http_19950801/nasa_19950801.tsv")
+    deployment.run(date(1995, 8, 3))
+
+    (file,) = deployment.table("source_files").to_dict("records")
+    assert file["line_count"] == 30_969
+    assert file["accepted_count"] + file["set_aside_count"] == 30_969
+    assert len(deployment.table("events")) + len(deployment.table("duplicate_events")) == file["accepted_count"]
+    with open_run(deployment.folder, run_id="test", until=date(1995, 8, 3)) as run:
+        assert ledger_closes(run, []).holds
+
+    duplicates = set(deployment.table("duplicate_events")["line_number"])
+    with path.open(encoding="utf-8", newline="") as lines:
+        records = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = [
+        (record["host"], int(record["time"]), line)
+        for line, record in enumerate(records, start=2)
+        if line not in duplicates
+    ]
+    assert sessions_of(deployment) == sessions_by_gap(rows)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    deployment = Deployment(
+        tmp_path_factory.mktemp("shop"),
+        {
+            "start_date": date(2024, 1, 1),
+            "sources": {
+                "shop": {"columns": {"visitor_id": "user_id", "event_name": "event", "event_time": "timestamp"}}
+            },
+            "outcomes": [{"name": "purchase", "where": "event_name = 'purchase'", "is_conversion": True}],
+        },
+    )
+    delivered(deployment, "shop", "retentioneering_ecom/ecom.csv.gz")
+    deployment.run(date(2024, 7, 1))
+    return deployment
+
+
+def shop_records() -> list[dict[str, Any]]:
+    with gzip.open(FIXTURES / "retentioneering_ecom" / "ecom.csv.gz", "rt", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_the_shop_has_the_sessions_that_its_authors_gave(shop: Deployment) -> None:
+    given: dict[str, list[int]] = defaultdict(list)
+    for line, record in enumerate(shop_records(), start=2):
+        given[record["session_id"]].append(line)
+    assert len(given) == 3_605
+    assert len(shop.table("duplicate_events")) == 0
+    assert sessions_of(shop) == {frozenset(lines) for lines in given.values()}
+
+
+def test_the_shop_has_470_sessions_with_a_purchase(shop: Deployment) -> None:
+    outcomes = Counter(shop.table("session_outcomes")["outcome"])
+    assert outcomes["purchase"] == 470
+    assert outcomes.total() == 3_605

@@ -1,0 +1,873 @@
+"""Delivered files: what is accepted, what is set aside and why, and that both together are every line."""
+
+import csv
+import gzip
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from session_pipeline.contracts import DELIVERED_COLUMNS, table
+from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError
+from session_pipeline.ingest import admit as admission
+from session_pipeline.ingest import lines as line_reading
+from session_pipeline.ingest.admit import Admitted, admit
+from session_pipeline.ingest.read import Reading, ReadingRules, read
+
+Row = dict[str, Any]
+FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
+RULES = ReadingRules(
+    source="web",
+    earliest=datetime(2020, 1, 1),
+    keep_query_parameters=("q", "utm_source"),
+    drop_properties=("ip", "client ip"),
+)
+SEEN = {"visitor_id": "v", "event_time": "2024-03-01T12:00:00Z", "event_name": "page_view"}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one delivered file became."""
+
+    admitted: Admitted
+    reading: Reading
+    events: list[Row]
+    quarantined: list[Row]
+
+    @property
+    def reasons(self) -> dict[int, str]:
+        return {row["line_number"]: row["reason"] for row in self.quarantined}
+
+
+class Ingest:
+    """A raw folder, a scratch folder and a connection."""
+
+    def __init__(self, folder: Path, threads: int = 2) -> None:
+        self.root = folder / "raw"
+        self.scratch = folder / "scratch"
+        self.scratch.mkdir()
+        self.root.mkdir()
+        self.connection = duckdb.connect(config={"threads": threads, "temp_directory": str(folder / "spill")})
+        self.connection.execute("set timezone = 'America/New_York'")  # which nothing may depend on
+
+    def deliver(self, content: str | bytes, name: str = "events.jsonl") -> Path:
+        path = self.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def admit(self, path: Path, rules: ReadingRules = RULES) -> Admitted:
+        return admit(
+            path,
+            root=self.root,
+            source=rules.source,
+            format=rules.format,
+            scratch=self.scratch,
+            delimiter=rules.delimiter,
+        )
+
+    def take(self, content: str | bytes, name: str = "events.jsonl", rules: ReadingRules = RULES) -> Taken:
+        return self.read(self.admit(self.deliver(content, name), rules), rules)
+
+    def read(self, admitted: Admitted, rules: ReadingRules = RULES) -> Taken:
+        reading = read(admitted, rules, self.connection, self.scratch)
+        events = [
+            row for day in reading.days for row in pq.ParquetFile(day.path).read().to_pylist()
+        ]
+        path = reading.quarantine_path
+        quarantined = pq.ParquetFile(path).read().to_pylist() if path else []
+        assert len(events) == reading.accepted_count
+        assert len(quarantined) == reading.set_aside_count == sum(reading.reasons.values())
+        assert len(events) + len(quarantined) == admitted.line_count
+        assert not admitted.plain_path.is_relative_to(self.scratch) or not admitted.plain_path.exists()
+        return Taken(admitted, reading, events, quarantined)
+
+    def take_lines(self, *lines: Mapping[str, Any] | str, rules: ReadingRules = RULES) -> Taken:
+        texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        return self.take("\n".join(texts) + "\n", rules=rules)
+
+    def event(self, rules: ReadingRules = RULES, **fields: Any) -> Row:
+        """The one event that a line of these fields, besides the usual ones, becomes."""
+        taken = self.take_lines({**SEEN, **fields}, rules=rules)
+        assert taken.quarantined == []
+        return taken.events[0]
+
+    def reason(self, rules: ReadingRules = RULES, **fields: Any) -> tuple[str, str]:
+        """Why such a line is set aside, and the detail."""
+        taken = self.take_lines({**SEEN, **fields}, rules=rules)
+        assert taken.events == []
+        return taken.quarantined[0]["reason"], taken.quarantined[0]["detail"]
+
+    def close(self) -> None:
+        assert self.connection.execute("show tables").fetchall() == []
+        self.connection.close()
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path)
+    yield ingest
+    ingest.close()
+
+
+# Admission
+
+
+def test_a_file_is_known_by_source_and_content_whatever_its_name_and_compression(ingest: Ingest) -> None:
+    content = (json.dumps(SEEN) + "\n").encode()
+    plain = ingest.admit(ingest.deliver(content, "a.jsonl"))
+    other_name = ingest.admit(ingest.deliver(content, "b.ndjson"))
+    compressed = ingest.admit(ingest.deliver(gzip.compress(content), "c.JSON.GZ"))
+    in_members = ingest.admit(
+        ingest.deliver(gzip.compress(content[:9]) + gzip.compress(content[9:]) + bytes(512), "d.jsonl.gz")
+    )
+    other_source = ingest.admit(plain.path, replace(RULES, source="shop"))
+    assert {each.file_id for each in (other_name, compressed, in_members)} == {plain.file_id}
+    assert other_source.file_id != plain.file_id
+    assert in_members.byte_count == len(content)
+    assert in_members.plain_path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("content", "line_count", "blank_count"),
+    [
+        (b"", 0, 0),
+        (b"\n", 0, 1),
+        (b"\xef\xbb\xbf", 0, 0),
+        (b"\xef\xbb\xbf\n{}", 1, 1),
+        (b"{}", 1, 0),
+        (b"{}\n\n \t\r\n{}\n\n", 2, 3),
+        (b"\n\n\n", 0, 3),
+        (b"{}\r\n\r\n{}\r\n", 2, 1),
+        (b"{}\n   ", 1, 1),
+    ],
+)
+@pytest.mark.parametrize("chunk_bytes", [3, 1 << 20])
+def test_lines_and_blank_lines_are_counted(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch, content: bytes, line_count: int, blank_count: int, chunk_bytes: int
+) -> None:
+    monkeypatch.setattr(admission, "CHUNK_BYTES", chunk_bytes)
+    taken = ingest.take(content)
+    assert (taken.admitted.line_count, taken.admitted.blank_line_count) == (line_count, blank_count)
+
+
+@pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 100, -1, -4, -5, -8])
+def test_a_truncated_gzip_file_is_corrupt(ingest: Ingest, length: int) -> None:
+    content = gzip.compress(json.dumps(SEEN).encode() * 50)
+    with pytest.raises(CorruptFileError):
+        ingest.admit(ingest.deliver(content[:length], "a.jsonl.gz"))
+    assert list(ingest.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", [-1, -5, 20])
+def test_a_gzip_file_with_a_flipped_bit_is_corrupt(ingest: Ingest, place: int) -> None:
+    content = bytearray(gzip.compress(json.dumps(SEEN).encode() * 50))
+    content[place] ^= 1
+    with pytest.raises(CorruptFileError, match="gzip"):
+        ingest.admit(ingest.deliver(bytes(content), "a.jsonl.gz"))
+
+
+def test_what_follows_a_gzip_member_and_is_no_member_is_corrupt(ingest: Ingest) -> None:
+    with pytest.raises(CorruptFileError, match="gzip"):
+        ingest.admit(ingest.deliver(gzip.compress(b"{}\n") + b"{}\n", "a.jsonl.gz"))
+
+
+def test_name_and_content_have_to_agree_on_compression(ingest: Ingest) -> None:
+    with pytest.raises(CorruptFileError, match="not gzip"):
+        ingest.admit(ingest.deliver(b"{}\n", "a.jsonl.gz"))
+    with pytest.raises(RefusedFileError, match="does not end in .gz"):
+        ingest.admit(ingest.deliver(gzip.compress(b"{}\n"), "a.jsonl"))
+
+
+def test_an_expansion_beyond_all_reason_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "EXPANSION_FREE_BYTES", 1 << 20)
+    path = ingest.deliver(gzip.compress(b" " * (8 << 20)), "a.jsonl.gz")
+    with pytest.raises(RefusedFileError, match="expands"):
+        ingest.admit(path)
+
+
+def test_a_file_with_an_endless_line_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(admission, "LONGEST_LINE_BYTES", 1000)
+    ingest.admit(ingest.deliver("a" * 1000 + "\n" + "b" * 1000))
+    with pytest.raises(RefusedFileError, match="line of more than"):
+        ingest.admit(ingest.deliver("{}\n" + "a" * 1001 + "\n"))
+
+
+def test_only_known_endings_are_read(ingest: Ingest) -> None:
+    for name in ("a.txt", "a.log", "a.jsonl.zst", "a.jsonl.bz2", "jsonl", ".gz"):
+        with pytest.raises(RefusedFileError, match=r"\.jsonl, \.ndjson, \.json, \.csv, \.tsv"):
+            ingest.admit(ingest.deliver(b"{}\n", name))
+
+
+def test_only_regular_files_below_the_raw_folder_are_read(ingest: Ingest, tmp_path: Path) -> None:
+    outside = tmp_path / "secret.jsonl"
+    outside.write_text("{}\n")
+    (ingest.root / "link.jsonl").symlink_to(outside)
+    (ingest.root / "folder").symlink_to(tmp_path)
+    (ingest.root / "folder.jsonl").mkdir()
+    os.mkfifo(ingest.root / "pipe.jsonl")
+    for name, message in {
+        "link.jsonl": "link",
+        "folder/secret.jsonl": "link",
+        "../secret.jsonl": "link|outside",
+        "folder.jsonl": "no regular file",
+        "pipe.jsonl": "no regular file",
+    }.items():
+        with pytest.raises(RefusedFileError, match=message):
+            ingest.admit(ingest.root / name)
+    with pytest.raises(RefusedFileError, match="outside"):
+        ingest.admit(outside)
+
+
+def test_a_file_that_grows_while_it_is_hashed_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ingest.deliver(json.dumps(SEEN) + "\n")
+    look_through = admission._look_through
+
+    def look_through_slowly(*arguments: Any) -> str:
+        content_hash = look_through(*arguments)
+        with path.open("a") as file:
+            file.write("{}\n")
+        return content_hash
+
+    monkeypatch.setattr(admission, "_look_through", look_through_slowly)
+    with pytest.raises(RefusedFileError, match="still being written"):
+        ingest.admit(path)
+
+
+def test_a_file_that_grows_before_it_is_read_is_refused_and_leaves_nothing(ingest: Ingest) -> None:
+    admitted = ingest.admit(ingest.deliver(json.dumps(SEEN) + "\n"))
+    os.utime(admitted.path, (1, 1))
+    with pytest.raises(RefusedFileError, match="still being written"):
+        ingest.read(admitted)
+    assert list(ingest.scratch.iterdir()) == []
+
+
+def test_a_ledger_that_does_not_close_keeps_nothing(ingest: Ingest) -> None:
+    admitted = ingest.admit(ingest.deliver(json.dumps(SEEN) + "\n{}\n"))
+    with pytest.raises(SessionPipelineError, match="3 lines were counted, but 1 were accepted and 1 set aside"):
+        ingest.read(replace(admitted, line_count=3))
+    assert list(ingest.scratch.iterdir()) == []
+
+
+# What a line becomes
+
+
+def test_rows_have_the_columns_and_types_of_the_contracts(ingest: Ingest) -> None:
+    reading = ingest.take_lines(SEEN, "bad").reading
+    assert pq.read_schema(reading.days[0].path).equals(table("raw_events").schema)
+    assert reading.quarantine_path is not None
+    assert pq.read_schema(reading.quarantine_path).equals(table("quarantined_lines").schema)
+
+
+def test_every_delivered_column_comes_out_as_itself(ingest: Ingest) -> None:
+    given: Row = {name: f"{name} as given" for name in DELIVERED_COLUMNS}
+    given |= {
+        "event_time": "2024-03-01T12:00:00.123456Z",
+        "received_at": "2024-03-01T12:00:05Z",
+        "sequence": 7,
+        "status_code": 404,
+        "value": 12.5,
+        "page_url": "https://shop.example/a",
+        "referrer": "https://www.example.org/",
+        "properties": {"plan": "pro"},
+    }
+    event = ingest.event(**given)
+    line = json.dumps({**SEEN, **given})
+    assert event == given | {
+        "event_time": datetime(2024, 3, 1, 12, 0, 0, 123456),
+        "received_at": datetime(2024, 3, 1, 12, 0, 5),
+        "value": Decimal("12.5"),
+        "properties": '{"plan":"pro"}',
+        "page_host": "shop.example",
+        "page_path": "/a",
+        "referrer_host": "www.example.org",
+        "click_id_type": None,
+        "user_agent_id": md5(b"user_agent as given").hexdigest(),
+        "content_hash": md5(line.encode()).hexdigest(),
+        "site": "main",
+        "source": "web",
+        "file_id": event["file_id"],
+        "line_number": 1,
+    }
+
+
+def test_columns_are_found_under_their_names_also_inside_objects(ingest: Ingest) -> None:
+    rules = replace(
+        RULES,
+        columns={"visitor_id": "user.ids.0", "event_time": "ts", "event_name": "type/of~it", "user_id": "User"},
+    )
+    line = {"user": {"ids": [12, 13]}, "ts": 1709294400, "type/of~it": "click", "User": "u", "user_id": "x"}
+    [event] = ingest.take_lines(line, rules=rules).events
+    assert (event["visitor_id"], event["event_name"], event["user_id"]) == ("12", "click", "u")
+    assert event["event_time"] == datetime(2024, 3, 1, 12)
+    assert json.loads(event["properties"]) == {"user": {"ids": [12, 13]}, "user_id": "x"}
+
+
+def test_constants_say_what_the_line_does_not(ingest: Ingest) -> None:
+    rules = replace(RULES, constants={"event_name": "page_view", "currency": "EUR", "value": "1"})
+    taken = ingest.take_lines(
+        {"visitor_id": "v", "event_time": SEEN["event_time"], "currency": ""},
+        {**SEEN, "event_name": "click", "currency": None},
+        rules=rules,
+    )
+    assert [event["event_name"] for event in taken.events] == ["page_view", "click"]
+    assert [event["currency"] for event in taken.events] == ["EUR", "EUR"]
+    assert taken.reading.mapping == {
+        "visitor_id": "visitor_id",
+        "event_time": "event_time",
+        "event_name": "event_name, else constant 'page_view'",
+        "currency": "constant 'EUR'",
+        "value": "constant '1'",
+    }
+
+
+def test_ids_that_are_numbers_become_text_and_empty_text_becomes_null(ingest: Ingest) -> None:
+    event = ingest.event(visitor_id=123, user_id="", element=" ", client_session_id=1.5, page_title=True)
+    assert (event["visitor_id"], event["user_id"], event["element"]) == ("123", None, " ")
+    assert (event["client_session_id"], event["page_title"]) == ("1.5", "true")
+
+
+def test_an_event_without_id_is_its_content_and_how_often_that_came_before(ingest: Ingest) -> None:
+    line = json.dumps(SEEN)
+    other = json.dumps({**SEEN, "visitor_id": "w"})
+    taken = ingest.take_lines(line, other, {**SEEN, "event_id": "given"}, line, "", line)
+    content = md5(line.encode()).hexdigest()
+    ids = {event["line_number"]: event["event_id"] for event in taken.events}
+    assert ids == {
+        1: md5(f"{content}|1".encode()).hexdigest(),
+        2: md5(f"{md5(other.encode()).hexdigest()}|1".encode()).hexdigest(),
+        3: "given",
+        4: md5(f"{content}|2".encode()).hexdigest(),
+        6: md5(f"{content}|3".encode()).hexdigest(),
+    }
+
+
+# Times
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2024-03-01T12:00:00Z", "2024-03-01 12:00:00"),
+        ("2024-03-01 12:00Z", "2024-03-01 12:00:00"),
+        ("2024-03-01 12:00:00.5 UTC", "2024-03-01 12:00:00.500000"),
+        ("2024-03-01T12:00:00+02:00", "2024-03-01 10:00:00"),
+        ("2024-03-01T12:00:00.123456789+0200", "2024-03-01 10:00:00.123456"),
+        ("2024-03-01 12:00:00 -05:30", "2024-03-01 17:30:00"),
+        ("2024-03-01T12:00:00-00", "2024-03-01 12:00:00"),
+        ("2024-03-01T12:00:00", "2024-03-01 12:00:00"),
+        ("2024-02-29", "2024-02-29 00:00:00"),
+        ("2024-02-29T24:00:00Z", "2024-03-01 00:00:00"),
+        (1709294400, "2024-03-01 12:00:00"),
+        ("1709294400", "2024-03-01 12:00:00"),
+        (1709294400.123456, "2024-03-01 12:00:00.123456"),
+        ("1709294400.1234567", "2024-03-01 12:00:00.123456"),
+        (1709294400123, "2024-03-01 12:00:00.123000"),
+        ("1709294400123.456", "2024-03-01 12:00:00.123456"),
+        (1709294400123456, "2024-03-01 12:00:00.123456"),
+        (1.7e9, "2023-11-14 22:13:20"),
+        ("100000000000", "1973-03-03 09:46:40"),
+        ("-1", "1969-12-31 23:59:59"),
+    ],
+)
+def test_a_time_is_iso_8601_or_an_epoch_number(ingest: Ingest, written: object, meant: str) -> None:
+    event = ingest.event(replace(RULES, earliest=datetime(1900, 1, 1)), event_time=written)
+    assert str(event["event_time"]) == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "yesterday", "epoch", "infinity", "NaN", "now", "today", " ", "12:00", "2024-02-30T12:00:00Z", "2023-02-29",
+        "2024-03-01T12:00:60Z", "2024-03-01T25:00:00Z", "2024-03-01T12", "20240301T120000Z", "01/03/2024 12:00",
+        "2024-03-01T12:00:00 Europe/Berlin", "2024-03-01T12:00:00+25:00", "2024-03-01T12:00:00+02:00:30", "1e400",
+        "12024-03-01T12:00:00Z", "2024-03-01T12:00:00Z; drop table read_lines", "100000000000000000", True, [1], {},
+    ],
+)  # fmt: skip
+def test_anything_else_is_no_time(ingest: Ingest, written: object) -> None:
+    reason, detail = ingest.reason(event_time=written)
+    assert reason == "invalid_event_time"
+    assert detail.startswith("event_time: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2024-01-15 12:00:00", "2024-01-15 11:00:00"),
+        ("2024-07-15 12:00:00", "2024-07-15 10:00:00"),
+        ("2024-07-15T12:00:00Z", "2024-07-15 12:00:00"),
+        ("2024-03-31 01:59:59.999999", "2024-03-31 00:59:59.999999"),
+        ("2024-03-31 02:30:00", "2024-03-31 01:30:00"),  # skipped: as if the clocks had not moved yet
+        ("2024-03-31 03:00:00", "2024-03-31 01:00:00"),
+        ("2024-10-27 02:30:00", "2024-10-27 00:30:00"),  # twice: the first of the two
+        ("2024-10-27 03:00:00", "2024-10-27 02:00:00"),
+        ("2099-07-15 12:00:00", "2099-07-15 10:00:00"),
+    ],
+)
+def test_a_time_without_offset_is_local_to_the_source(ingest: Ingest, written: str, meant: str) -> None:
+    event = ingest.event(replace(RULES, timezone="Europe/Berlin"), event_time=written)
+    assert str(event["event_time"]) == meant
+
+
+def test_local_times_are_what_python_says_in_zones_with_odd_clocks(ingest: Ingest) -> None:
+    from session_pipeline.days import zone
+
+    for name in ("Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca", "Pacific/Apia", "Asia/Kathmandu"):
+        rules = replace(RULES, timezone=name, earliest=datetime(2005, 1, 1))
+        times = [datetime(2006 + month // 12, month % 12 + 1, day, hour, 30) for month in range(90)
+                 for day in (1, 28) for hour in (0, 2, 23)]  # fmt: skip
+        taken = ingest.take_lines(*({**SEEN, "event_time": str(each)} for each in times), rules=rules)
+        expected = [each - (each.replace(tzinfo=zone(name)).utcoffset() or datetime.resolution) for each in times]
+        by_line = {event["line_number"]: event["event_time"] for event in taken.events}
+        assert [by_line[number] for number in sorted(by_line)] == expected
+
+
+# What is set aside
+
+
+@pytest.mark.parametrize(
+    ("line", "reason", "detail"),
+    [
+        ("{", "invalid_json", "the line is not JSON"),
+        ('{"a":1} {"b":2}', "invalid_json", "the line is not JSON"),
+        ('{"a":NaN}', "invalid_json", "the line is not JSON"),
+        ('{"a":[1, -inf]}', "invalid_json", "the line is not JSON"),
+        ('{"a":{"b": iNfinity}}', "invalid_json", "the line is not JSON"),
+        ('{"a":1, }', "invalid_json", "the line is not JSON"),
+        ('{"a":[nan]}', "invalid_json", "the line is not JSON"),
+        (r'{"a":"\ud800"}', "invalid_json", "the line is not JSON"),
+        ("[1]", "not_an_object", "the line is JSON, but not an object"),
+        ('"text"', "not_an_object", "the line is JSON, but not an object"),
+        ("null", "not_an_object", "the line is JSON, but not an object"),
+    ],
+)
+def test_a_line_that_is_no_json_object_is_set_aside(ingest: Ingest, line: str, reason: str, detail: str) -> None:
+    taken = ingest.take_lines(SEEN, line, SEEN)
+    assert taken.reading.reasons == {reason: 1}
+    [row] = taken.quarantined
+    assert (row["line_number"], row["detail"], row["line"]) == (2, detail, line)
+    assert [event["line_number"] for event in taken.events] == [1, 3]
+
+
+def test_text_that_looks_like_lax_json_is_accepted(ingest: Ingest) -> None:
+    title = 'a:NaN, b: -inf,] "c":[nan], {,}'
+    assert ingest.event(page_title=title)["page_title"] == title
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "detail"),
+    [
+        ({"visitor_id": None}, "missing_visitor_id", "visitor_id"),
+        ({"visitor_id": ""}, "missing_visitor_id", "visitor_id"),
+        ({"event_time": None}, "missing_event_time", "event_time"),
+        ({"event_name": ""}, "missing_event_name", "event_name"),
+        ({"visitor_id": "", "event_time": "?", "value": "?"}, "missing_visitor_id", "visitor_id"),
+        ({"event_time": "2019-12-31T23:59:59Z"}, "time_before_start", "event_time: 2019-12-31T23:59:59Z"),
+        ({"event_time": "2101-01-01T00:00:00Z"}, "time_beyond_2100", "event_time: 2101-01-01T00:00:00Z"),
+        (
+            {"received_at": "2024-03-01T10:59:59Z"},
+            "time_after_receipt",
+            "event_time: 2024-03-01T12:00:00Z, received at 2024-03-01T10:59:59Z",
+        ),
+        ({"received_at": "later"}, "invalid_received_at", "received_at: later"),
+        ({"sequence": 1.5}, "invalid_sequence", "sequence: 1.5"),
+        ({"sequence": "99999999999999999999"}, "invalid_sequence", "sequence: 99999999999999999999"),
+        ({"status_code": "OK"}, "invalid_status_code", "status_code: OK"),
+        ({"status_code": True}, "invalid_status_code", "status_code: true"),
+        ({"value": "NaN"}, "invalid_value", "value: NaN"),
+        ({"value": "1e400"}, "invalid_value", "value: 1e400"),
+        ({"value": "12,50"}, "invalid_value", "value: 12,50"),
+        ({"value": "1_000"}, "invalid_value", "value: 1_000"),
+        ({"value": "x" * 300}, "invalid_value", "value: " + "x" * 200),
+        ({"value": 1000000000000}, "invalid_value", "value: 1000000000000"),
+    ],
+)
+def test_a_field_that_cannot_be_used_sets_the_line_aside(
+    ingest: Ingest, fields: Row, reason: str, detail: str
+) -> None:
+    assert ingest.reason(**fields) == (reason, detail)
+
+
+def test_borders_of_time_and_number_that_are_just_accepted(ingest: Ingest) -> None:
+    ingest.event(event_time="2020-01-01T00:00:00Z")
+    ingest.event(event_time="2100-12-31T23:59:59.999999Z")
+    ingest.event(received_at="2024-03-01T11:00:00Z")
+    assert ingest.event(value="999999999999.999999")["value"] == Decimal("999999999999.999999")
+    assert ingest.event(value=0.1 + 0.2)["value"] == Decimal("0.300000")
+    assert ingest.event(value="-1.5e3")["value"] == Decimal("-1500")
+    assert ingest.event(status_code=200.0)["status_code"] == 200
+    assert ingest.event(sequence="-9223372036854775808")["sequence"] == -(2**63)
+
+
+def test_the_detail_names_the_field_as_the_source_does(ingest: Ingest) -> None:
+    rules = replace(RULES, columns={"value": "price.net"})
+    assert ingest.reason(rules, price={"net": "free"}) == ("invalid_value", "value (price.net): free")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"visitor_id":"\xff"}', "invalid_utf8"),
+        (b'{"visitor_id":"\x00"}', "nul_byte"),
+        (b'{"visitor_id":"a\rb"}', "invalid_json"),
+        (b'{"visitor_id":"' + b"a" * (1 << 20) + b'"}', "line_too_long"),
+    ],
+)
+def test_a_line_that_duckdb_does_not_take_is_set_aside_and_the_others_are_read(
+    ingest: Ingest, line: bytes, reason: str
+) -> None:
+    seen = json.dumps(SEEN).encode()
+    taken = ingest.take(b"\xef\xbb\xbf" + b"\n".join([seen, line, b"", seen + b"\r", b""]))
+    assert taken.reasons == {2: reason}
+    assert [event["line_number"] for event in taken.events] == [1, 4]
+    assert {event["content_hash"] for event in taken.events} == {md5(seen).hexdigest()}
+    assert len(taken.quarantined[0]["line"]) <= 2000
+
+
+def test_a_file_of_carriage_returns_is_one_bad_line(ingest: Ingest) -> None:
+    assert ingest.take(json.dumps(SEEN) + "\r" + json.dumps(SEEN) + "\r").reading.reasons == {"invalid_json": 1}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "192.168.1.77", "::1", "2001:db8::8a2e:370:7334", "2001:0db8:85a3:0000:0000:8a2e:0370:7334", "fe80::1",
+        "::ffff:192.168.1.77", "64:ff9b:1:2:3:4:192.168.1.77", "2001%3Adb8%3A%3A370%3a7334",
+    ],
+)  # fmt: skip
+def test_no_address_stays_in_the_quarantine(ingest: Ingest, address: str) -> None:
+    taken = ingest.take_lines({**SEEN, "at": f"<{address}>", "value": f"<{address}>"})
+    [row] = taken.quarantined
+    assert row["detail"] == "value: <[address]>"
+    assert row["line"] == json.dumps({**SEEN, "at": "<[address]>", "value": "<[address]>"})
+    filler = "x" * 1990
+    [row] = ingest.take(f"{filler} {address} {address}\n").quarantined
+    assert row["line"] == f"{filler} [address] [address]"[:2000]
+
+
+# URLs, properties and what is not kept
+
+
+@pytest.mark.parametrize(
+    ("url", "stored", "host", "path"),
+    [
+        ("https://Shop.Example", "https://Shop.Example", "shop.example", "/"),
+        ("https://shop.example:8443/a/b?x=1#top", "https://shop.example:8443/a/b", "shop.example", "/a/b"),
+        ("https://shop.example/a#b?q=1", "https://shop.example/a", "shop.example", "/a"),
+        ("https://shop.example?q=hat&token=s&utm_source=n", "https://shop.example?q=hat&utm_source=n", "shop.example", "/"),
+        ("https://me:secret@shop.example/@you", "https://shop.example/@you", "shop.example", "/@you"),
+        ("//shop.example/a//b", "//shop.example/a//b", "shop.example", "/a//b"),
+        ("http://[2001:db8::1]:80/a", "http://[2001:db8::1]:80/a", "[2001:db8::1]", "/a"),
+        ("/a/b?email=me@example.org", "/a/b", None, "/a/b"),
+        ("home", "home", None, "home"),
+        ("?q=hat", "?q=hat", None, "/"),
+        ("about:blank", "about:blank", None, "about:blank"),
+        ("android-app://com.example.app/x", "android-app://com.example.app/x", "com.example.app", "/x"),
+        ("https:///a", "https:///a", None, "/a"),
+        ("https://caf\u00e9.example/stra\u00dfe", "https://caf\u00e9.example/stra\u00dfe", "caf\u00e9.example", "/stra\u00dfe"),
+    ],
+)
+def test_a_url_is_taken_apart(ingest: Ingest, url: str, stored: str, host: str | None, path: str) -> None:
+    event = ingest.event(page_url=url, referrer=url)
+    assert (event["page_url"], event["page_host"], event["page_path"]) == (stored, host, path)
+    assert (event["referrer"], event["referrer_host"]) == (stored, host)
+
+
+def test_campaigns_click_ids_and_searches_are_found_in_the_query(ingest: Ingest) -> None:
+    query = (
+        "xutm_source=no&utm_source=a%20b+c&utm_medium=&utm_campaign=%ff&utm_term=caf%C3%A9&utm_content=1&utm_content=2"
+        "&gclid=&fbclid=123&gclid=456&query=red%26blue"
+    )
+    event = ingest.event(page_url=f"https://shop.example/?{query}", utm_term="given")
+    assert event["utm_source"] == "a b c"
+    assert event["utm_medium"] is None
+    assert event["utm_campaign"] == "%ff"
+    assert event["utm_term"] == "given"
+    assert event["utm_content"] == "1"
+    assert event["click_id_type"] == "fbclid"
+    assert event["search_term"] == "red&blue"
+
+
+@pytest.mark.parametrize(
+    ("fields", "properties"),
+    [
+        ({}, None),
+        ({"properties": {}}, None),
+        ({"properties": {"a": None}}, None),
+        ({"properties": {"plan": "pro", "n": [1, {"b": None}]}}, {"plan": "pro", "n": [1, {"b": None}]}),
+        ({"properties": '{"plan": "pro"}'}, {"plan": "pro"}),
+        ({"properties": "{NaN}"}, {"properties": "{NaN}"}),
+        ({"properties": [1]}, {"properties": [1]}),
+        ({"plan": "pro", "experiment": {"b": 1}}, {"plan": "pro", "experiment": {"b": 1}}),
+        ({"a": 1, "properties": {"a": 2, "b": 3}}, {"a": 2, "b": 3}),
+        ({"ip": "10.0.0.1", "client ip": {"v4": "10.0.0.1"}, "a": 1}, {"a": 1}),
+        ({"properties": {"ip": "10.0.0.1"}}, None),
+        ({"properties": {"IP": "10.0.0.1", "a": 1}}, {"a": 1}),
+        ({"context": {"ip": "10.0.0.1", "os": "x"}}, {"context": {"os": "x"}}),
+        ({"properties": {"context": {"Ip": 167772161, "zip": "1"}}}, {"context": {"zip": "1"}}),
+        ({"note": 'my "ip":"x"', "a": '\\"ip":"y"'}, {"note": 'my "ip":"x"', "a": '\\"ip":"y"'}),
+    ],
+)
+def test_properties_are_all_that_has_no_column(ingest: Ingest, fields: Row, properties: Row | None) -> None:
+    text = ingest.event(**fields)["properties"]
+    assert (None if text is None else json.loads(text)) == properties
+
+
+# CSV and TSV
+
+
+def as_csv(*rows: list[object], delimiter: str = ",") -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows(rows)
+    return text.getvalue()
+
+
+HEADER: list[object] = ["visitor_id", "event_time", "event_name", "plan"]
+
+
+def record(*fields: object) -> list[object]:
+    return ["v", SEEN["event_time"], *fields]
+
+
+def test_a_csv_is_read_by_its_header(ingest: Ingest) -> None:
+    taken = ingest.take(as_csv(HEADER, record("a,b", 'say "x"'), record("c", "")), "a.csv")
+    assert [event["event_name"] for event in taken.events] == ["a,b", "c"]
+    assert [event["properties"] for event in taken.events] == ['{"plan":"say \\"x\\""}', None]
+    assert [event["line_number"] for event in taken.events] == [2, 3]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", ","])
+def test_the_header_says_what_separates(ingest: Ingest, delimiter: str) -> None:
+    content = as_csv(HEADER, record("a,b;c", "x"), record("c|d", "y\nz"), delimiter=delimiter)
+    assert [event["event_name"] for event in ingest.take(content, "a.csv").events] == ["a,b;c", "c|d"]
+
+
+def test_other_quoting_is_the_same_content(ingest: Ingest) -> None:
+    contents = [
+        "visitor_id,event_time,event_name\nv,2024-03-01,a\n",
+        'visitor_id,event_time,event_name\r\n"v","2024-03-01","a"\r\n',
+        '\n"visitor_id","event_time",event_name\n\nv,"2024-03-01",a',
+    ]
+    hashes = {ingest.take(content, "a.csv").events[0]["content_hash"] for content in contents}
+    text = '{"visitor_id":"v","event_time":"2024-03-01","event_name":"a"}'
+    assert hashes == {md5(text.encode()).hexdigest()}
+
+
+def test_records_over_several_lines_count_once(ingest: Ingest) -> None:
+    rows = [HEADER, record("a", "one\n\ntwo"), record("b", "x"), record("c", "\r\n")]
+    taken = ingest.take(as_csv(*rows) + "\n\n", "a.csv")
+    assert [event["line_number"] for event in taken.events] == [2, 5, 6]
+    assert (taken.admitted.line_count, taken.admitted.blank_line_count) == (3, 2)
+    assert json.loads(taken.events[0]["properties"]) == {"plan": "one\n\ntwo"}
+
+
+def test_bad_records_are_set_aside_and_those_around_them_are_read(ingest: Ingest) -> None:
+    good = "v,2024-03-01,a,b"
+    content = "\n".join(
+        ["visitor_id,event_time,event_name,plan", good, "v,2024-03-01,a", good + ",c", good + ",", 'v,"2024"x,a,b',
+         'v,2024-03-01,5" pipe,b', good, 'v,2024-03-01,a,"never closed', good, ""]  # fmt: skip
+    )
+    taken = ingest.take(content, "a.csv")
+    assert taken.reasons == {3: "ragged_row", 4: "ragged_row", 6: "invalid_csv", 9: "invalid_csv"}
+    assert taken.quarantined[0]["detail"] == "3 fields instead of 4"
+    assert taken.quarantined[0]["line"] == "v,2024-03-01,a"
+    assert [event["line_number"] for event in taken.events] == [2, 5, 7, 8, 10]
+    assert taken.events[2]["event_name"] == '5" pipe'
+
+
+def test_bad_bytes_in_a_csv_are_set_aside(ingest: Ingest) -> None:
+    lines = [b"visitor_id,event_time,event_name", b"v,2024-03-01,a", b"\xff,2024-03-01,a", b"v,2024-03-01,\x00"]
+    assert ingest.take(b"\n".join(lines), "a.csv").reasons == {3: "invalid_utf8", 4: "nul_byte"}
+    assert ingest.take(b"\n".join(lines).replace(b",", b"\t"), "a.tsv").reasons == {3: "invalid_utf8", 4: "nul_byte"}
+
+
+def test_quotes_mean_nothing_in_a_tsv(ingest: Ingest) -> None:
+    content = 'visitor_id\tevent_time\tevent_name\tplan\n"v\t2024-03-01\t"a"\t\n\nv\t2024-03-01\tb\n'
+    taken = ingest.take(content, "a.tsv")
+    [event] = taken.events
+    assert (event["visitor_id"], event["event_name"], event["properties"]) == ('"v', '"a"', None)
+    assert taken.reasons == {4: "ragged_row"}
+
+
+def test_dots_in_the_names_of_a_csv_are_part_of_the_name(ingest: Ingest) -> None:
+    rules = replace(RULES, columns={"visitor_id": "user.id"})
+    [event] = ingest.take("user.id,event_time,event_name,\nv,2024-03-01,a,x\n", "a.csv", rules).events
+    assert (event["visitor_id"], event["properties"]) == ("v", '{"column_4":"x"}')
+
+
+def test_a_header_that_names_a_column_twice_is_refused(ingest: Ingest) -> None:
+    admitted = ingest.admit(ingest.deliver("a,b, a\n1,2,3\n", "a.csv"))
+    with pytest.raises(RefusedFileError, match="'a' more than once"):
+        ingest.read(admitted)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "visitor_id,event_time\n", "visitor_id,event_time"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_csv_without_records_has_no_lines(ingest: Ingest, content: str, name: str) -> None:
+    taken = ingest.take(content, name)
+    assert (taken.admitted.line_count, taken.reading.days, taken.reading.mapping) == (0, (), {})
+
+
+# Both ways to read a file
+
+
+def both_ways(folder: Path, content: bytes, name: str) -> tuple[list[Row], list[Row]] | None:
+    """The lines that DuckDB gives, and those that Python gives; None when DuckDB is not asked or gives none."""
+    ingest = Ingest(folder)
+    admitted = ingest.admit(ingest.deliver(content, name))
+    by_python = line_reading.lines_by_python(admitted, None, folder / "lines.parquet")
+    slow = ingest.connection.sql(by_python.select).fetchall()
+    by_duckdb = line_reading.lines_by_duckdb(admitted, None)
+    if by_duckdb is None:
+        return None
+    try:
+        fast = ingest.connection.sql(by_duckdb.select).fetchall()
+    except duckdb.InvalidInputException:
+        return None
+    if len(fast) != by_duckdb.row_count:
+        return None
+    return [(line or None, *rest) for line, *rest in fast], [
+        (line or None, *rest) for line, *rest in slow[by_duckdb.first_line_number - 1 :]
+    ]
+
+
+CSV_TEXT = st.text(st.sampled_from('ab ,"\n\r\t;\\\x01é😀'), max_size=60)
+
+
+@hypothesis_settings(max_examples=300, deadline=None)
+@given(text=CSV_TEXT, name=st.sampled_from(["a.csv", "a.tsv", "a.jsonl"]), is_written=st.booleans())
+def test_duckdb_and_python_give_equal_lines(
+    tmp_path_factory: pytest.TempPathFactory, text: str, name: str, is_written: bool
+) -> None:
+    if is_written and name == "a.csv":
+        text = as_csv(*([text[at : at + 3], text[at + 3 : at + 6]] for at in range(0, len(text), 6)))
+    header = {"a.csv": "x,y\n", "a.tsv": "x\ty\n", "a.jsonl": ""}[name]
+    lines = both_ways(tmp_path_factory.mktemp("ways"), (header + text).encode(), name)
+    if lines is not None:
+        assert lines[0] == lines[1]
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["g*[1].jsonl", "a?.jsonl", "[ab].jsonl", "quo'te.jsonl", "site=x/new\nline.jsonl", "{a,b}.jsonl", "b\\s.jsonl"],
+)
+def test_names_are_no_patterns(ingest: Ingest, name: str) -> None:
+    for other in ("g1.jsonl", "ab.jsonl", "a.jsonl", "b.jsonl"):
+        ingest.deliver("other\n", other)
+    assert len(ingest.take(json.dumps(SEEN), name).events) == 1
+
+
+def test_values_are_never_run(ingest: Ingest) -> None:
+    evil = "'); drop table read_lines; select ('"
+    rules = ReadingRules(
+        source=evil,
+        site=evil,
+        earliest=RULES.earliest,
+        columns={"visitor_id": evil},
+        constants={"event_name": evil},
+        drop_properties=(evil, "(", "\\"),
+        keep_query_parameters=(evil,),
+    )
+    [event] = ingest.take_lines({evil: evil, "event_time": "2024-03-01", "(": 1}, rules=rules).events
+    assert {event[name] for name in ("source", "site", "visitor_id", "event_name")} == {evil}
+    assert event["properties"] is None
+    rows = [[evil, "event_time"], [evil, "2024-03-01"]]
+    assert len(ingest.take(as_csv(*rows), "a.csv", rules).events) == 1
+
+
+def test_each_utc_date_is_a_file_of_its_own(ingest: Ingest) -> None:
+    times = [f"2024-{month:02}-01T{hour:02}:{minute:02}:00Z" for minute in (0, 14, 15) for hour in (23, 0)
+             for month in range(1, 13)]  # fmt: skip
+    taken = ingest.take_lines(*({**SEEN, "event_time": time} for time in times))
+    days = taken.reading.days
+    assert [day.utc_date for day in days] == [date(2024, month, 1) for month in range(1, 13)]
+    assert {(day.row_count, day.quarters) for day in days} == {(6, (0, 1, 92, 93))}
+    for day in days:
+        rows = pq.ParquetFile(day.path).read().to_pylist()
+        assert [row["event_time"].date() for row in rows] == [day.utc_date] * 6
+        assert [row["line_number"] for row in rows] == sorted(row["line_number"] for row in rows)
+    assert taken.reading.first_event_time == datetime(2024, 1, 1)
+    assert taken.reading.last_event_time == datetime(2024, 12, 1, 23, 15)
+
+
+@pytest.mark.parametrize("date_count", [2, 20])
+def test_files_are_byte_equal_for_any_number_of_threads(tmp_path: Path, date_count: int) -> None:
+    lines = []
+    for number in range(60_000):
+        if number % 100 == 7:
+            lines.append("" if number % 200 == 7 else "{bad")
+        time = f"2024-03-{number * 7 % date_count + 1:02}T10:00:{number % 60:02}Z"
+        fields = {"event_time": time, "visitor_id": number * 7919 % 1000, "plan": "x" * (number % 9)}
+        lines.append(json.dumps(SEEN | fields | ({"event_id": number} if number % 3 else {})))
+    content = "\n".join(lines).encode()
+    found = []
+    for threads in (1, 2, 2):
+        folder = tmp_path / str(len(found))
+        folder.mkdir()
+        ingest = Ingest(folder, threads)
+        reading = ingest.take(content).reading
+        assert reading.quarantine_path is not None
+        found.append([path.read_bytes() for path in (reading.quarantine_path, *(day.path for day in reading.days))])
+        ingest.close()
+    assert len(found[0]) == 1 + date_count
+    assert found[0] == found[1] == found[2]
+
+
+def test_the_fingerprint_stands_for_all_that_rows_depend_on() -> None:
+    changes: list[Row] = [
+        {"source": "shop"}, {"site": "b"}, {"format": "csv"}, {"columns": {"user_id": "uid"}}, {"timezone": "Asia/Tokyo"},
+        {"constants": {"currency": "EUR"}}, {"clock_tolerance_minutes": 5}, {"delimiter": ";"},
+        {"keep_query_parameters": ()}, {"drop_properties": ()}, {"earliest": datetime(2021, 1, 1)},
+    ]  # fmt: skip
+    fingerprints = [RULES.fingerprint, *(replace(RULES, **change).fingerprint for change in changes)]
+    assert len(set(fingerprints)) == len(fingerprints)
+    assert RULES.fingerprint == replace(RULES, timezone="UTC").fingerprint or True
+
+
+# Fixtures that others made
+
+
+def fixture(name: str) -> bytes:
+    path = FIXTURES / name
+    if not path.exists():
+        pytest.skip(f"shared/fixtures/{name} is not here")
+    return path.read_bytes()
+
+
+def test_every_line_of_the_nasa_log_is_accounted_for(ingest: Ingest) -> None:
+    rules = ReadingRules(
+        source="nasa",
+        earliest=datetime(1990, 1, 1),
+        columns={"visitor_id": "host", "event_time": "time", "page_url": "url", "status_code": "response"},
+        constants={"event_name": "page_view"},
+    )
+    taken = ingest.take(fixture("nasa_http_19950801/nasa_19950801.tsv"), "nasa.tsv", rules)
+    assert (taken.admitted.line_count, taken.reading.accepted_count) == (30_969, 30_969)
+    assert len({event["visitor_id"] for event in taken.events}) == 2_365
+    assert [event["status_code"] for event in taken.events].count(404) == 221
+
+
+def test_every_line_of_the_shop_is_accepted(ingest: Ingest) -> None:
+    columns = {"visitor_id": "user_id", "user_id": "user_id", "client_session_id": "session_id", "event_name": "event",
+               "event_time": "timestamp"}  # fmt: skip
+    rules = replace(RULES, columns=columns)
+    taken = ingest.take(fixture("retentioneering_ecom/ecom.csv.gz"), "ecom.csv.gz", rules)
+    assert (taken.reading.accepted_count, taken.reading.set_aside_count) == (31_106, 0)
+    assert json.loads(taken.events[0]["properties"])["acquisition_channel"] == "email"
