@@ -11,7 +11,7 @@ from session_pipeline_tests import oracle
 from session_pipeline_tests.deliveries import read_lines
 from session_pipeline_tests.funnel_oracle import Attempt, Funnel, attempts
 from session_pipeline_tests.generated_cases import SITES, Group
-from session_pipeline_tests.oracle import Copy, Event, Line, local_date
+from session_pipeline_tests.oracle import Copy, Event, Line, has_time, local_date
 
 Row = dict[str, Any]
 
@@ -29,19 +29,17 @@ def expected_tables(group: Group, file_ids: Mapping[str, str]) -> dict[str, list
     lines = known_lines(group, file_ids)
     kept, copies = oracle.split_copies(lines, rules.timezone)
     events = oracle.sessionize(kept, rules)
+    days = [day for day in group.days if day <= group.until and has_time(day, rules.timezone)]
     return {
         "events": [event_row(event, rules.timezone) for event in events],
         "duplicate_events": [copy_row(copy, rules.timezone) for copy in copies],
         "recent_event_ids": [
             recent_row(line, day)
-            for day in group.days
+            for day in days
             for line in oracle.last_hour(kept, day, rules.timezone)
         ],
         "open_sessions": [
-            open_row(event, day)
-            for day in group.days
-            if day <= group.until
-            for event in oracle.open_at_end(events, day, rules)
+            open_row(event, day) for day in days for event in oracle.open_at_end(events, day, rules)
         ],
         "sessions": [vars(session) for session in oracle.summarize(events, rules, group.until)],
         "funnel_entries": [

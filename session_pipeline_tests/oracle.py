@@ -6,7 +6,7 @@ says what must come out.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -138,8 +138,13 @@ def local_date(instant: datetime, timezone: str) -> date:
     return day
 
 
+def has_time(day: date, timezone: str) -> bool:
+    """Whether there was such a day. Apia skipped 2011-12-30."""
+    return day_end(day, timezone) > day_start(day, timezone)
+
+
 def day_before(day: date, timezone: str) -> date:
-    """The latest earlier day that has any time in it. Apia's 2011-12-30 has none."""
+    """The latest earlier day that has any time in it."""
     return local_date(day_start(day, timezone) - MICROSECOND, timezone)
 
 
@@ -256,20 +261,37 @@ def session_id_of(first: Line) -> str:
     ).hexdigest()
 
 
-def summarize(events: Iterable[Event], rules: Rules, until: date) -> list[Session]:
+def open_at_end(events: Sequence[Event], day: date, rules: Rules) -> list[Event]:
+    """The last event of each visitor whose session may go on after the day.
+
+    Args:
+        events: As sessionize gives them.
+        day: The local day.
+        rules: The settings.
+    """
+    end = day_end(day, rules.timezone)
+    last = {event.line.visitor: event for event in events if event.event_time < end}
+    return [event for event in last.values() if event.event_time >= end - rules.inactivity]
+
+
+def summarize(events: Sequence[Event], rules: Rules, until: date) -> list[Session]:
     """One row for each session, when days up to `until` are built."""
+    still_open = {event.session_id for event in open_at_end(events, until, rules)}
     events_of_session = defaultdict(list)
     for event in events:
         events_of_session[event.session_id].append(event)
-    return [summary(session_events, rules, until) for session_events in events_of_session.values()]
+    return [
+        summary(
+            session_events,
+            is_complete=session_id not in still_open
+            or last_possible_date(session_events[0], rules) <= until,
+        )
+        for session_id, session_events in events_of_session.items()
+    ]
 
 
-def summary(events: list[Event], rules: Rules, until: date) -> Session:
+def summary(events: Sequence[Event], is_complete: bool) -> Session:
     first, last = events[0], events[-1]
-    is_open = last.event_time >= day_end(until, rules.timezone) - rules.inactivity
-    last_possible = (
-        day_end(first.session_date, rules.timezone) - MICROSECOND + rules.longest - MICROSECOND
-    )
     return Session(
         session_id=first.session_id,
         session_date=first.session_date,
@@ -281,12 +303,11 @@ def summary(events: list[Event], rules: Rules, until: date) -> Session:
         event_count=len(events),
         page_view_count=sum(event.line.event_name == "page_view" for event in events),
         break_reason=first.break_reason or "",
-        is_complete=not is_open or local_date(last_possible, rules.timezone) <= until,
+        is_complete=is_complete,
     )
 
 
-def open_at_end(events: Iterable[Event], day: date, rules: Rules) -> list[Event]:
-    """The last event of each visitor whose session may go on after the day."""
-    end = day_end(day, rules.timezone)
-    last = {event.line.visitor: event for event in events if event.event_time < end}
-    return [event for event in last.values() if event.event_time >= end - rules.inactivity]
+def last_possible_date(first: Event, rules: Rules) -> date:
+    """The day after which no session that starts on this one's day can go on."""
+    last_start = day_end(first.session_date, rules.timezone) - MICROSECOND
+    return local_date(last_start + rules.longest - MICROSECOND, rules.timezone)

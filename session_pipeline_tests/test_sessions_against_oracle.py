@@ -23,7 +23,7 @@ from session_pipeline_tests.generated_cases import Group, case_of
 from session_pipeline_tests.oracle import CHANGES, MICROSECOND, Event, Line, local_date
 
 CASE_COUNT = int(os.environ.get("SESSION_PIPELINE_CASES", "2000"))
-CASES_IN_A_GROUP = 100
+CASES_IN_A_GROUP = 200
 SEEDS = range(-(-CASE_COUNT // CASES_IN_A_GROUP))
 
 # What says when and how it was built, and under which of its names a content came first.

@@ -39,13 +39,14 @@ def init(
 
 def sample(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Where to. [default: raw/sample in the data folder]")
+        Path | None, typer.Argument(metavar="DIR", help="Where to. [default: raw/sample in the data folder]")
     ] = None,
     visitors: Annotated[int, typer.Option(help="People who come; bots are on top.")] = 2_900,
     days: Annotated[int, typer.Option(help="Days that the data covers.")] = 7,
     seed: Annotated[int, typer.Option(help="Another seed is another sample; the same gives the same lines.")] = 3,
     start: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The first day, in UTC.")
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The first day, in UTC.", show_default="2026-10-05"),
     ] = FIRST_DAY,
     data: Data = None,
 ) -> None:

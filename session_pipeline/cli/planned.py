@@ -57,7 +57,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         say(f"Dropped: {counted(len(found.unwanted), 'partition')} of days no longer wanted, {day_ranges(days)}")
     for sentence in deferred_days(found):
         say(sentence)
-    if not found.items and not to_read and not found.unwanted:
+    if not (found.items or found.deferred or found.unwanted or to_read):
         say(f"Nothing: every day until {last_day} is fresh{', and readers have it' if is_published else ''}.")
     if not found.items and not is_published:
         say("To be published: readers do not have this state yet.")

@@ -30,7 +30,7 @@ class Format(Enum):
 
 
 def query(
-    sql: Annotated[str, typer.Argument(metavar="[SQL]", help="One SELECT; with --tables, a table's name.")] = "",
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; with --tables, a table's name.")] = "",
     tables: Annotated[bool, typer.Option("--tables", help="List the tables, or the columns of one.")] = False,
     form: Annotated[Format, typer.Option("--format", "-f", help="How rows are written.")] = Format.TABLE,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there.")] = None,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from session_pipeline import data_folder, pipeline, report
-from session_pipeline.checks import set_aside_rate
 from session_pipeline.cli import planned, progress, summary
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, ended
 from session_pipeline.cli.screen import counted, say, say_json
@@ -29,6 +28,7 @@ from session_pipeline.steps import STEPS
 if TYPE_CHECKING:  # importing it imports Dagster, which takes its time to load
     from session_pipeline.defs.local_runs import Finished
 
+SAID_ANYWAY = ("set_aside_rate", "built_by_current_rules")  # checks of what the summary says more about
 ROUNDS = 3  # what was damaged and mended can make more stale than the first plan knew
 
 
@@ -57,7 +57,7 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
         f"{check}: {sentence}"
         for one in finished
         for check, sentence in one.warnings.items()
-        if check != set_aside_rate.__name__  # the summary says more about it
+        if check not in SAID_ANYWAY
     ]
     told = summary.gather(
         folder,

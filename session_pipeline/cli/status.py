@@ -154,7 +154,7 @@ def _show(found: Status) -> None:
                 past["run_id"][:8],
                 past["job"],
                 past["status"],
-                f"{past['started_at']:%Y-%m-%d %H:%M} UTC" if past["started_at"] else "",
+                f"{past['started_at']:%Y-%m-%d %H:%M} UTC",
                 span(past["seconds"]) if past["seconds"] is not None else "",
                 past["reason"],
             )

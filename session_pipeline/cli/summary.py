@@ -109,7 +109,7 @@ def show(summary: Summary) -> None:
         *([("", f"set aside for {reasons}")] if reasons else []),
         (
             "Accepted",
-            f"{ledger['accepted']:,} = {ledger['events']:,} events + {counted(ledger['duplicates'], 'duplicate')}"
+            f"{ledger['accepted']:,} = {counted(ledger['events'], 'event')} + {counted(ledger['duplicates'], 'duplicate')}"
             f" + {ledger['waiting']:,} waiting for their day",
         ),
         ("Built", f"{built or 'nothing, all days are fresh'}; in {summary.seconds:.1f} s"),

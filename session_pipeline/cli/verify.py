@@ -84,6 +84,6 @@ def _published_problems(folder: DataFolder, is_current: bool) -> list[str]:
     if not missing:
         return []
     return [
-        f"{counted(len(missing), 'file')} of the lake are gone, as {missing[0]};"
+        f"{counted(len(missing), 'file')} of the lake gone: {missing[0]}{' and others' if len(missing) > 1 else ''};"
         f" remove {folder.warehouse}, and `run` makes both anew"
     ]

@@ -65,7 +65,7 @@ class PastRun:
     run_id: str
     job: str
     status: str
-    started_at: datetime | None
+    started_at: datetime
     seconds: float | None
     reason: str
 
@@ -120,6 +120,8 @@ class LocalRuns:
             for severity in (dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR)
         )
         if not result.success:
+            if _was_interrupted(result.all_events):
+                raise KeyboardInterrupt
             reasons = [f"{check}: {sentence}" for check, sentence in errors.items()] or [_why(result.all_events)]
             raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")
         figures = {
@@ -138,7 +140,7 @@ def history(instance: dg.DagsterInstance, limit: int) -> list[PastRun]:
             run_id=record.dagster_run.run_id,
             job=record.dagster_run.job_name,
             status=record.dagster_run.status.value.lower(),
-            started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None,
+            started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else record.create_timestamp,
             seconds=record.end_time - record.start_time if record.start_time and record.end_time else None,
             reason=record.dagster_run.tags.get(tags.REASON, "by hand"),
         )
@@ -162,10 +164,20 @@ def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
     return len(dead)
 
 
+def _first_error(events: Sequence[dg.DagsterEvent]) -> Any:
+    data: Any = next(event.event_specific_data for event in events if event.is_failure)
+    return data.error
+
+
+def _was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
+    """Whether somebody pressed Ctrl-C, which Dagster reports as a failure of the step at hand."""
+    error = _first_error(events)
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
+
+
 def _why(events: Sequence[dg.DagsterEvent]) -> str:
     """The sentence behind a failure: our own error if there is one in its chain of causes, else the innermost."""
-    data: Any = next(event.event_specific_data for event in events if event.is_failure)
-    error = data.error
+    error, sentence = _first_error(events), "Dagster does not say why"
     while error is not None:
         kind, _, sentence = error.message.strip().partition(": ")
         if kind.startswith("session_pipeline.") or error.cls_name == "Failure":

@@ -264,7 +264,7 @@ class _LineCounter:
     def _look_for_quotes(self, lines: bytes) -> None:
         if self._format == "jsonl":
             return
-        self.is_tidy &= b"\0" not in lines
+        self.is_tidy &= b"\0" not in lines and lines.count(b"\r") == lines.count(b"\r\n")
         if self._format == "csv" and b'"' in lines:
             self.is_tidy &= b'" ' not in lines and b' "' not in lines
             if not self.has_open_quotes:

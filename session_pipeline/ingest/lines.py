@@ -167,8 +167,8 @@ def _row(record: Record, names: list[str]) -> Row:
     if record.fields is None:
         return record.text, record.reason, None
     fields = record.fields
-    if len(fields) == len(names) + 1 and not fields[-1]:
-        fields = fields[:-1]  # a delimiter at the end of the line, which DuckDB takes as well
+    if not any(fields[len(names) :]):
+        fields = fields[: len(names)]  # delimiters at the end of the line, which DuckDB takes as well
     if len(fields) != len(names):
         return record.text, "ragged_row", f"{len(fields)} fields instead of {len(names)}"
     values = (field or None for field in fields)

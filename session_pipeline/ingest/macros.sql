@@ -80,7 +80,8 @@ create or replace temp macro host_of(authority) as
 -- All of a URL is path where no host is given.
 create or replace temp macro path_of(url, authority) as
     case
-        when authority is null then nullif(url, '')
+        when url is null then null
+        when authority is null then coalesce(nullif(url, ''), '/')
         else coalesce(nullif(substr(url, strpos(url, '//') + 2 + length(authority)), ''), '/')
     end;
 

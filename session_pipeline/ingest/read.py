@@ -24,7 +24,8 @@ from session_pipeline.ingest.rules import ReadingRules
 __all__ = ["RawDay", "Reading", "ReadingRules", "read"]
 
 MOST_DATES_TO_SCAN = 8  # beyond it, sorting the lines by date once is cheaper than a scan for each
-PARQUET = "format parquet, compression zstd, compression_level 1"  # level 1: faster, and here no larger
+# Level 1 is faster, and here no larger. A scratch file needs no temporary name.
+PARQUET = "format parquet, compression zstd, compression_level 1, use_tmp_file false"
 
 
 @dataclass(frozen=True)

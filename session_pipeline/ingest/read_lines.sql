@@ -91,8 +91,9 @@ gathered as (
         *,
         case
             when not _is_json or not _is_object then null
-            when $fields_are_keys and _key_count = _given_count
-                then json_merge_patch('{}', case when _has_properties then _properties else '{}' end, $dropped_fields)
+            when $fields_are_keys and _key_count = _given_count and _properties is null then null
+            when $fields_are_keys and _key_count = _given_count and _has_properties
+                then json_merge_patch('{}', _properties, $dropped_fields)
             when _has_properties
                 then json_merge_patch('{}', line, $mapped_fields, $properties_field, _properties, $dropped_fields)
             else json_merge_patch('{}', line, $mapped_fields, $dropped_fields)
@@ -170,10 +171,10 @@ select
     value,
     currency,
     user_agent,
-    nullif(case
+    nullif(cast(case
         when regexp_matches(_rest, $dropped_pattern)
             then json_merge_patch('{}', regexp_replace(_rest, $dropped_pattern, '"\1":null', 'g'))
         else _rest
-    end, '{}') as properties,
+    end as varchar), '{}') as properties,
     md5(line) as content_hash
 from judged

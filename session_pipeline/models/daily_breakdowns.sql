@@ -1,5 +1,5 @@
 -- One row is a day of a site, a dimension and a value of it.
--- low and high are Wilson's 95 % interval of the rate; there is none where only bots have the value.
+-- low and high are Wilson's 95 % interval of the rate; a value that only bots have has none.
 with counted as (
     select
         d.site,

@@ -42,7 +42,7 @@ decided as (
         on d.funnel = f.funnel and d.attempt_id = f.attempt_id
     qualify row_number() over (
         partition by d.funnel, d.site, d.unit_id
-        order by d.step_number desc, d.entered_at, f.session_id, f.event_number
+        order by d.step_number desc, d.entered_at asc, f.session_id asc, f.event_number asc
     ) = 1
 ),
 

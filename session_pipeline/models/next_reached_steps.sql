@@ -1,6 +1,6 @@
--- One row is an attempt and a step it reached: all of reached_steps, and step $step_number for those
--- that go on. The next event may have the time of the last (ties convert), but not be an event that
--- was used at that time already.
+-- One row is an attempt and a step it reached: all of reached_steps, and step $step_number for
+-- those that go on. The next event may have the time of the last (ties convert), but not be an
+-- event that was used at that time already.
 with attempts as (
     select
         funnel,

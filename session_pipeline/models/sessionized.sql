@@ -193,13 +193,17 @@ runs as (
         last_value(
             case
                 when open_session_id is not null
-                    then date_diff('microsecond', open_run_started_at, event_time) // $max_microseconds
+                    then
+                        date_diff('microsecond', open_run_started_at, event_time)
+                        // $max_microseconds
                 when run_reason is not null then 0
             end ignore nulls
         ) over until_now as run_part,
         last_value(
-            case when open_session_id is not null then open_session_id when run_reason is not null then event_id end
-            ignore nulls
+            case
+                when open_session_id is not null then open_session_id
+                when run_reason is not null then event_id
+            end ignore nulls
         ) over until_now as run_first_id,
         last_value(
             case
@@ -251,16 +255,24 @@ in_sessions as (
         p.known_campaign,
         case
             when c.cut_place is not null
-                then md5(concat_ws('|', p.site, p.visitor_id, c.cut_event_id, cast(c.cut_time as varchar)))
+                then md5(concat_ws(
+                    '|', p.site, p.visitor_id, c.cut_event_id, cast(c.cut_time as varchar)
+                ))
             when p.run_started_at < $day_start then p.run_first_id
-            else md5(concat_ws('|', p.site, p.visitor_id, p.run_first_id, cast(p.run_started_at as varchar)))
+            else md5(concat_ws(
+                '|', p.site, p.visitor_id, p.run_first_id, cast(p.run_started_at as varchar)
+            ))
         end as session_id,
         case when c.cut_place is not null then $event_date else p.run_date end as session_date,
         p.place - coalesce(c.cut_place, p.run_place) + 1 as event_number,
         case when p.place = c.cut_place then 'max_hours' else p.run_reason end as break_reason
     from parts as p
     left join cuts as c
-        on p.site = c.site and p.visitor_id = c.visitor_id and p.run_place = c.run_place and p.part = c.part
+        on
+            p.site = c.site
+            and p.visitor_id = c.visitor_id
+            and p.run_place = c.run_place
+            and p.part = c.part
 )
 
 select
@@ -278,6 +290,8 @@ select
     session_id,
     session_date,
     event_number,
-    case when event_number > 1 then date_diff('microsecond', previous_time, event_time) end as gap_microseconds,
+    case
+        when event_number > 1 then date_diff('microsecond', previous_time, event_time)
+    end as gap_microseconds,
     break_reason
 from in_sessions

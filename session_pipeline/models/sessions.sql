@@ -53,30 +53,39 @@ gathered as (
     group by session_id
 ),
 
+measured as (
+    select
+        *,
+        page_view_count >= $engaged_page_views
+        or interaction_count > 0
+        or _engaged_microseconds >= $engaged_microseconds as is_engaged
+    from gathered
+),
+
 unfinished as (
     select distinct session_id
     from open_sessions
 )
 
 select
-    g.session_id,
+    m.session_id,
     f.site,
     f.visitor_id,
-    g.user_id,
-    g.client_session_id,
+    m.user_id,
+    m.client_session_id,
     f.source,
-    g.started_at,
-    g.ended_at,
-    cast(date_diff('microsecond', g.started_at, g.ended_at) as double)
+    m.started_at,
+    m.ended_at,
+    cast(date_diff('microsecond', m.started_at, m.ended_at) as double)
     / 1000000 as duration_seconds,
-    cast(coalesce(g._engaged_microseconds, 0) as double) / 1000000 as engaged_seconds,
-    g.event_count,
-    g.page_view_count,
-    g.interaction_count,
-    g.landing_page,
-    g.exit_page,
-    g.landing_action,
-    g.exit_action,
+    cast(m._engaged_microseconds as double) / 1000000 as engaged_seconds,
+    m.event_count,
+    m.page_view_count,
+    m.interaction_count,
+    m.landing_page,
+    m.exit_page,
+    m.landing_action,
+    m.exit_action,
     f.referrer_host,
     h.channel,
     a.device,
@@ -88,23 +97,17 @@ select
     f.utm_term,
     f.utm_content,
     f.click_id_type,
-    not (
-        g.page_view_count >= $engaged_page_views
-        or g.interaction_count > 0
-        or coalesce(g._engaged_microseconds, 0) >= $engaged_microseconds
-    ) as is_bounce,
-    g.page_view_count >= $engaged_page_views
-    or g.interaction_count > 0
-    or coalesce(g._engaged_microseconds, 0) >= $engaged_microseconds as is_engaged,
-    g.is_bot,
+    not m.is_engaged as is_bounce,
+    m.is_engaged,
+    m.is_bot,
     f.break_reason,
     o.session_id is null as is_complete
-from gathered as g
+from measured as m
 inner join landings as f
-    on g.session_id = f.session_id
+    on m.session_id = f.session_id
 inner join session_channels as h
-    on g.session_id = h.session_id
+    on m.session_id = h.session_id
 left join agents_seen as a
     on f.user_agent_id = a.user_agent_id
 left join unfinished as o
-    on g.session_id = o.session_id
+    on m.session_id = o.session_id

@@ -9,5 +9,6 @@ select
     bot_reason
 from agents_seen
 qualify row_number() over (
-    partition by user_agent_id order by is_bot desc, device, browser, os, bot_reason, user_agent
+    partition by user_agent_id
+    order by is_bot desc, device asc, browser asc, os asc, bot_reason asc, user_agent asc
 ) = 1

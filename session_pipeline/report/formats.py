@@ -18,6 +18,11 @@ def number(value: float | None) -> str:
     return NOTHING if value is None else _signed(f"{value:,.0f}")
 
 
+def counted(count: int, noun: str) -> str:
+    """A count of things: 1 visit, 3,480 visits."""
+    return f"{number(count)} {noun}" + ("" if count == 1 else "s")
+
+
 def money(value: float | None, currency: str | None) -> str:
     """A sum with its currency, where it has one; XXX says that several were mixed in a visit."""
     if value is None:
@@ -91,8 +96,7 @@ def duration(seconds: int) -> str:
     """A span in its largest whole unit: 7 days."""
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
         if seconds % length == 0:
-            count = seconds // length
-            return f"{count} {unit}" + ("" if count == 1 else "s")
+            return counted(seconds // length, unit)
     raise AssertionError("every number of seconds is whole seconds")
 
 

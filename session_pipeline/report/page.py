@@ -21,13 +21,21 @@ ALWAYS_LAST = ("engaged", "bounce")
 CONVERSION_COLOURS, OTHER_COLOURS = 4, 3
 BREAKDOWN_ROWS = 10
 
-FILTERS: Mapping[str, Callable[..., str]] = {
-    name: getattr(formats, name)
-    for name in (
-        "number", "money", "percent", "interval", "points", "growth", "day", "full_day", "days", "moment", "words",
-        "sentence_start",
-    )
-}  # fmt: skip
+FILTERS: tuple[Callable[..., str], ...] = (
+    formats.number,
+    formats.counted,
+    formats.money,
+    formats.percent,
+    formats.interval,
+    formats.points,
+    formats.growth,
+    formats.day,
+    formats.full_day,
+    formats.days,
+    formats.moment,
+    formats.words,
+    formats.sentence_start,
+)
 
 WORDS: tuple[tuple[str, str], ...] = (
     ("Visit", "A visitor's unbroken run of events, on the day it begins; the tables call it a session."),
@@ -64,7 +72,7 @@ def render(figures: Figures, settings: Settings) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS)
+    environment.filters.update({written.__name__: written for written in FILTERS})
     content = {} if figures.window is None else _of_visits(figures, figures.window, settings)
     return environment.get_template("page.html").render(
         published=figures.published,
@@ -146,7 +154,7 @@ def _bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) ->
     return [
         Bar(
             label,
-            f"{formats.number(visits[period]['session_count'])} visits",
+            formats.counted(visits[period]["session_count"], "visit"),
             [(formats.words(row["outcome"]), row[f"{period}_share"] or 0.0, row["colour"]) for row in outcomes],
         )
         for period, label in periods

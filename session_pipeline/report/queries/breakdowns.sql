@@ -19,6 +19,15 @@ rated as (
         converted_count / session_count as conversion_rate,
         bounce_count / session_count as bounce_rate
     from counted
+),
+
+spread as (
+    select
+        *,
+        conversion_rate + $z * $z / (2 * _n) as _centre,
+        $z * sqrt(conversion_rate * (1 - conversion_rate) / _n + $z * $z / (4 * _n * _n)) as _reach,
+        1 + $z * $z / _n as _scale
+    from rated
 )
 
 select
@@ -27,14 +36,8 @@ select
     session_count,
     converted_count,
     conversion_rate,
-    greatest(0, (
-        conversion_rate + $z * $z / (2 * _n)
-        - $z * sqrt(conversion_rate * (1 - conversion_rate) / _n + $z * $z / (4 * _n * _n))
-    ) / (1 + $z * $z / _n)) as low,
-    least(1, (
-        conversion_rate + $z * $z / (2 * _n)
-        + $z * sqrt(conversion_rate * (1 - conversion_rate) / _n + $z * $z / (4 * _n * _n))
-    ) / (1 + $z * $z / _n)) as high,
+    greatest(0, (_centre - _reach) / _scale) as low,
+    least(1, (_centre + _reach) / _scale) as high,
     bounce_rate
-from rated
+from spread
 order by dimension asc, session_count desc, dimension_value asc

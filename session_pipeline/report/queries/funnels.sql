@@ -30,8 +30,6 @@ steps as (
 rated as (
     select
         *,
-        $z as _z,
-        $z * $z as _z2,
         cast(first_value(reached_count) over steps_in_order as double) as _n,
         reached_count / nullif(first_value(reached_count) over steps_in_order, 0) as conversion_rate,
         reached_count / nullif(lag(reached_count) over steps_in_order, 0) as step_conversion_rate,
@@ -40,30 +38,33 @@ rated as (
         and row_number() over (partition by funnel order by dropped_count desc, step_number asc) = 1 as is_largest_loss
     from steps
     window steps_in_order as (partition by funnel order by step_number)
+),
+
+spread as (
+    select
+        *,
+        conversion_rate + $z * $z / nullif(2 * _n, 0) as _centre,
+        $z * sqrt(conversion_rate * (1 - conversion_rate) / nullif(_n, 0) + $z * $z / nullif(4 * _n * _n, 0)) as _reach,
+        1 + $z * $z / nullif(_n, 0) as _scale
+    from rated
 )
 
 select
-    r.funnel,
-    r.step_number,
-    r.step,
-    r.reached_count,
-    r.dropped_count,
-    r.excluded_count,
-    r.conversion_rate,
-    r.step_conversion_rate,
-    greatest(0, (
-        r.conversion_rate + r._z2 / nullif(2 * r._n, 0)
-        - r._z * sqrt(r.conversion_rate * (1 - r.conversion_rate) / nullif(r._n, 0) + r._z2 / nullif(4 * r._n * r._n, 0))
-    ) / nullif(1 + r._z2 / nullif(r._n, 0), 0)) as low,
-    least(1, (
-        r.conversion_rate + r._z2 / nullif(2 * r._n, 0)
-        + r._z * sqrt(r.conversion_rate * (1 - r.conversion_rate) / nullif(r._n, 0) + r._z2 / nullif(4 * r._n * r._n, 0))
-    ) / nullif(1 + r._z2 / nullif(r._n, 0), 0)) as high,
-    r.is_largest_loss,
-    r.day_count,
-    r.before_rate,
+    s.funnel,
+    s.step_number,
+    s.step,
+    s.reached_count,
+    s.dropped_count,
+    s.excluded_count,
+    s.conversion_rate,
+    s.step_conversion_rate,
+    greatest(0, (s._centre - s._reach) / s._scale) as low,
+    least(1, (s._centre + s._reach) / s._scale) as high,
+    s.is_largest_loss,
+    s.day_count,
+    s.before_rate,
     coalesce(o.open_count, 0) as open_count
-from rated as r
+from spread as s
 left join open_attempts as o
-    on r.funnel = o.funnel
-order by r.funnel, r.step_number
+    on s.funnel = o.funnel
+order by s.funnel, s.step_number

@@ -1,0 +1,56 @@
+"""What must be true of the store, said as checks: counted twice, by different code.
+
+Each check returns a verdict and the figures behind it, for the days it is asked about. Knows tables and the plan's days.
+Does not know Dagster, and does not mend anything.
+"""
+
+from session_pipeline.checks.deliveries import (
+    LARGEST_SET_ASIDE_RATE,
+    conflicting_event_ids,
+    ledger_closes,
+    set_aside_rate,
+    source_arrived,
+)
+from session_pipeline.checks.tables import (
+    audit_recompute,
+    built_by_current_rules,
+    funnels_monotone,
+    outcomes_add_up,
+    sessions_cover_events,
+)
+from session_pipeline.checks.unusual import bot_share, unfolded_actions, volume_unusual
+from session_pipeline.checks.verdict import Check, Verdict
+
+CHECKS: tuple[Check, ...] = (
+    Check("ledger_closes", "events", ledger_closes, is_blocking=True),
+    Check("audit_recompute", "events", audit_recompute),
+    Check("sessions_cover_events", "sessions", sessions_cover_events),
+    Check("outcomes_add_up", "daily_summary", outcomes_add_up),
+    Check("funnels_monotone", "funnel_steps", funnels_monotone),
+    Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
+    Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
+    Check("source_arrived", "source_files", source_arrived, is_error=False),
+    Check("volume_unusual", "sessions", volume_unusual, is_error=False),
+    Check("bot_share", "sessions", bot_share, is_error=False),
+    Check("unfolded_actions", "session_actions", unfolded_actions, is_error=False),
+    Check("built_by_current_rules", "warehouse", built_by_current_rules, is_error=False),
+)
+
+__all__ = [
+    "CHECKS",
+    "LARGEST_SET_ASIDE_RATE",
+    "Check",
+    "Verdict",
+    "audit_recompute",
+    "bot_share",
+    "built_by_current_rules",
+    "conflicting_event_ids",
+    "funnels_monotone",
+    "ledger_closes",
+    "outcomes_add_up",
+    "sessions_cover_events",
+    "set_aside_rate",
+    "source_arrived",
+    "unfolded_actions",
+    "volume_unusual",
+]

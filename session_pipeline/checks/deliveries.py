@@ -1,0 +1,143 @@
+"""Checks of what was delivered: that no line is lost, that files can be read, that they come."""
+
+from collections.abc import Sequence, Set
+from datetime import date, datetime, time, timedelta
+from functools import partial
+
+from session_pipeline.catalog import Partition
+from session_pipeline.checks.verdict import Verdict, add_input, verdict
+from session_pipeline.contracts import table
+from session_pipeline.days import ONE_DAY, dates, zone
+from session_pipeline.engines.duckdb import literal
+from session_pipeline.pipeline import Run
+from session_pipeline.steps import STEP_OF_TABLE
+
+LARGEST_SET_ASIDE_RATE = 0.2
+WATCHED = timedelta(days=7)
+
+
+def ledger_closes(run: Run, days: Sequence[date]) -> Verdict:
+    """Lines = accepted + set aside for each file; accepted = events + duplicates + waiting over all days.
+
+    Waiting are lines of days that are not built yet, or are to be built again. All days count, not only those of the run:
+    the catalog knows them, and files are read only of UTC dates that lie partly in days that wait.
+    """
+    problems = []
+    rows = _rows_by_file(run)
+    ledger = [item.facts for item in run.store.catalog.source_files().values() if item.facts["status"] == "accepted"]
+    for facts in ledger:
+        accepted, set_aside = rows.get(facts["file_id"], (0, 0))
+        if facts["line_count"] != facts["accepted_count"] + facts["set_aside_count"]:
+            problems.append(f"{facts['path']}: {facts['line_count']} lines were counted when it was admitted")
+        if (accepted, set_aside) != (facts["accepted_count"], facts["set_aside_count"]):
+            problems.append(f"{facts['path']}: the store has {accepted} accepted and {set_aside} set aside")
+    settled = frozenset(filter(partial(_is_settled, run), run.planner.frame.wanted))
+    figures = {
+        "lines": sum(facts["line_count"] for facts in ledger),
+        "accepted": sum(facts["accepted_count"] for facts in ledger),
+        "set_aside": sum(facts["set_aside_count"] for facts in ledger),
+        "events": _row_count(run, "events", settled),
+        "duplicates": _row_count(run, "duplicate_events", settled),
+        "waiting": _waiting_count(run, settled),
+    }
+    if figures["accepted"] != figures["events"] + figures["duplicates"] + figures["waiting"]:
+        problems.append(
+            f"{figures['accepted']} accepted lines are not {figures['events']} events, {figures['duplicates']}"
+            f" duplicates and {figures['waiting']} waiting"
+        )
+    return verdict(problems, "every line is accounted for", figures)
+
+
+def conflicting_event_ids(run: Run, days: Sequence[date]) -> Verdict:
+    """Lines that repeat an event have its content; others say that ids are not unique at the source."""
+    with run.engine.job() as job:
+        add_input(job, run, "duplicate_events", days)
+        count = job.rows("select 1 as one from duplicate_events where not is_same_content").num_rows
+    problems = [f"{count} lines differ from the event that they repeat; see duplicate_events"] if count else []
+    return verdict(problems, "all duplicates are copies", {"conflicting": count})
+
+
+def set_aside_rate(run: Run, days: Sequence[date]) -> Verdict:
+    """No file read in the last week has more than a fifth of its lines set aside, and none lies there unread."""
+    since = (run.until - WATCHED).isoformat()
+    read = {part.key.file_id for part in run.store.of_table("quarantined_lines") if part.built_at >= since}
+    present = {
+        file_id for path, (_, file_id) in run.store.catalog.delivered().items() if (run.folder.raw / path).is_file()
+    }
+    problems = []
+    for file_id, item in run.store.catalog.source_files().items():
+        facts = item.facts
+        if facts["status"] != "accepted" and file_id in present:
+            problems.append(f"{facts['path']} is {facts['status']}: {facts['reason']}")
+        if file_id in read and facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * facts["line_count"]:
+            problems.append(
+                f"{facts['path']}: {facts['set_aside_count']} of {facts['line_count']} lines were set aside; see"
+                " quarantined_lines"
+            )
+    return verdict(problems, "all files were read, and few of their lines set aside")
+
+
+def source_arrived(run: Run, days: Sequence[date]) -> Verdict:
+    """Every source has delivered events of the last day by the hour, on the day after, that it is expected by."""
+    start = run.planner.frame.calendar.start(run.until).isoformat(sep=" ")
+    now = datetime.now(zone(run.settings.timezone)).replace(tzinfo=None)
+    latest: dict[str, str] = {}
+    for item in run.store.catalog.source_files().values():
+        name, last = item.facts["source"], item.facts["last_event_time"] or ""
+        latest[name] = max(last, latest.get(name, ""))
+    problems = [
+        f"{name}: no events of {run.until} yet, expected by {source.expected_by}"
+        for name, source in run.settings.sources.items()
+        if source.expected_by is not None
+        and now >= datetime.combine(run.until + ONE_DAY, time.fromisoformat(source.expected_by))
+        and latest.get(name, "") < start
+    ]
+    return verdict(problems, "all sources that are expected by now have delivered")
+
+
+def _rows_by_file(run: Run) -> dict[str, tuple[int, int]]:
+    """Accepted lines and lines set aside, as the store has them."""
+    rows: dict[str, tuple[int, int]] = {}
+    for key, partition in run.store.partitions.items():
+        accepted, set_aside = rows.get(key.file_id, (0, 0))
+        if key.table == "raw_events":
+            rows[key.file_id] = accepted + partition.row_count, set_aside
+        elif key.table == "quarantined_lines":
+            rows[key.file_id] = accepted, set_aside + partition.row_count
+    return rows
+
+
+def _is_settled(run: Run, day: date) -> bool:
+    return run.planner.staleness(STEP_OF_TABLE["events"], day) is None
+
+
+def _row_count(run: Run, name: str, days: Set[date]) -> int:
+    return sum(item.row_count for key, item in run.store.partitions.items() if key.table == name and key.date in days)
+
+
+def _waiting_count(run: Run, settled: Set[date]) -> int:
+    """Raw events outside the settled days."""
+    by_date: dict[date, list[Partition]] = {}
+    for key, partition in run.store.partitions.items():
+        if key.table == "raw_events" and key.date is not None:
+            by_date.setdefault(key.date, []).append(partition)
+    return sum(_waiting_of_date(run, utc_date, found, settled) for utc_date, found in by_date.items())
+
+
+def _waiting_of_date(run: Run, utc_date: date, partitions: Sequence[Partition], settled: Set[date]) -> int:
+    near = set(dates(utc_date - ONE_DAY, utc_date + ONE_DAY))  # no local day that overlaps it is further away
+    if near <= settled:
+        return 0
+    calendar = run.planner.frame.calendar
+    overlapping = {day for day in near if utc_date in calendar.utc_dates(day)}
+    outside = sorted(overlapping - settled)
+    if not outside:
+        return 0
+    if len(outside) == len(overlapping):
+        return sum(partition.row_count for partition in partitions)
+    condition = " or ".join(
+        f"event_time >= {literal(calendar.start(day))} and event_time < {literal(calendar.end(day))}" for day in outside
+    )
+    with run.engine.job() as job:
+        job.add_input(table("raw_events"), [run.store.path_of(partition) for partition in partitions])
+        return int(job.rows(f"select count(*) as waiting from raw_events where {condition}").column(0)[0].as_py())

@@ -1,0 +1,95 @@
+"""Checks of tables against one another, and against what they are made from."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from session_pipeline.catalog import Key
+from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
+from session_pipeline.engines.duckdb import literal
+from session_pipeline.pipeline import Run
+from session_pipeline.steps import STEP_OF_TABLE, Days, Input
+
+
+def audit_recompute(run: Run, days: Sequence[date]) -> Verdict:
+    """The latest day with events, computed again from raw events, has equal bytes."""
+    with_events = [day for day in days if has_events(run, day)]
+    if not with_events:
+        return Verdict(True, "there is no day with events to compute again")
+    day = max(with_events)
+    again = run.recompute(STEP_OF_TABLE["events"], day)
+    problems = [
+        f"{name} of {day} has other rows when it is computed again"
+        for name, sha256 in again.items()
+        if run.store.partitions[Key(name, day)].sha256 != sha256
+    ]
+    return verdict(problems, f"{day} was computed again from raw events, and is equal")
+
+
+def sessions_cover_events(run: Run, days: Sequence[date]) -> Verdict:
+    """Each event belongs to exactly one session, and each session counts its events."""
+    problems = []
+    for day in days:
+        with run.engine.job() as job:
+            add_input(job, run, "sessions", (day,))
+            add_input(job, run, "events", run.planner.frame.input_dates(Input("events", Days.REACH), day))
+            count = job.rows(
+                "select s.session_id from"
+                f" (select session_id, count(*) as event_count from events where session_date = {literal(day)}"
+                "  group by session_id) as e"
+                " full join sessions as s on s.session_id = e.session_id"
+                " where s.event_count is distinct from e.event_count"
+            ).num_rows
+        if count:
+            problems.append(f"{day}: {count} sessions do not have the events that they count")
+    return verdict(problems, "sessions and events agree")
+
+
+def outcomes_add_up(run: Run, days: Sequence[date]) -> Verdict:
+    """Each session has one outcome, and the daily counts are those of the sessions."""
+    problems = []
+    for day in days:
+        with run.engine.job() as job:
+            for name in ("sessions", "session_outcomes", "daily_outcomes", "daily_summary"):
+                add_input(job, run, name, (day,))
+            found = job.rows(
+                "select (select count(*) from sessions) as sessions,"
+                " (select count(*) from session_outcomes) as session_outcomes,"
+                " (select count(*) from sessions join session_outcomes using (session_id)) as sessions_with_outcome,"
+                " (select coalesce(sum(session_count + bot_session_count), 0) from daily_outcomes) as daily_outcomes,"
+                " (select coalesce(sum(session_count + bot_session_count), 0) from daily_summary) as daily_summary"
+            )
+        counts = {name: int(count) for name, count in found.to_pylist()[0].items()}
+        if len(set(counts.values())) > 1:
+            problems.append(f"{day}: " + ", ".join(f"{count} in {name}" for name, count in counts.items()))
+    return verdict(problems, "every session has one outcome, and the days add up")
+
+
+def funnels_monotone(run: Run, days: Sequence[date]) -> Verdict:
+    """No step has more attempts than the one before, and entered = converted + dropped + excluded."""
+    problems = []
+    for day in days:
+        with run.engine.job() as job:
+            add_input(job, run, "funnel_steps", (day,))
+            found = job.rows(
+                "select funnel from funnel_steps group by funnel, site, breakdown having"
+                " min_by(entered_count, step_number) <> sum(dropped_count) + sum(excluded_count)"
+                " + max_by(entered_count, step_number)"
+                " union select funnel from (select funnel, entered_count, lag(entered_count) over"
+                " (partition by funnel, site, breakdown order by step_number) as before from funnel_steps)"
+                " where entered_count > before"
+            )
+        names = sorted(found.column("funnel").to_pylist())
+        if names:
+            problems.append(f"{day}: {', '.join(names)} does not add up")
+    return verdict(problems, "funnels only narrow, and add up")
+
+
+def built_by_current_rules(run: Run, days: Sequence[date]) -> Verdict:
+    """No day waits to be built again by newer rules."""
+    waiting = [item for item in run.plan().deferred if item.day is not None]
+    count = len({item.day for item in waiting})
+    problems = [
+        f"{count} days are built by older rules ({item.reason}); rebuild them with `session-pipeline run --upgrade`"
+        for item in waiting[:1]
+    ]
+    return verdict(problems, "all days are built by the same rules", {"days": count})

@@ -1,0 +1,58 @@
+"""Checks that something is as it usually is: that it is not may be right, and is worth a look."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import partial
+from statistics import median
+
+from session_pipeline.catalog import Key
+from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
+from session_pipeline.pipeline import Run
+
+LARGEST_BOT_SHARE = 0.5
+LARGEST_ACTION_COUNT = 1000
+VOLUME_WEEKS = 4
+SMALLEST_VOLUME, LARGEST_VOLUME = 0.5, 2.0
+
+
+def volume_unusual(run: Run, days: Sequence[date]) -> Verdict:
+    """A day has between half and twice the sessions of the median of the same weekday in the four weeks before.
+
+    A day without any event is left to source_arrived.
+    """
+    problems = []
+    for day in filter(partial(has_events, run), days):
+        earlier = [run.store.get(Key("sessions", day - timedelta(weeks=weeks))) for weeks in range(1, VOLUME_WEEKS + 1)]
+        counts = [partition.row_count for partition in earlier if partition is not None]
+        today = run.store.get(Key("sessions", day))
+        if today is None or not counts or not median(counts):
+            continue
+        ratio = today.row_count / median(counts)
+        if not SMALLEST_VOLUME <= ratio <= LARGEST_VOLUME:
+            problems.append(f"{day}: {today.row_count} sessions, {ratio:.0%} of the usual {median(counts):.0f}")
+    return verdict(problems, "as many sessions as usual")
+
+
+def bot_share(run: Run, days: Sequence[date]) -> Verdict:
+    """At most half of a day's sessions are of bots."""
+    problems = []
+    for day in days:
+        with run.engine.job() as job:
+            add_input(job, run, "sessions", (day,))
+            found = job.rows("select count(*) as total, count(*) filter (where is_bot) as bots from sessions")
+        total, bots = found.to_pylist()[0].values()
+        if total and bots / total > LARGEST_BOT_SHARE:
+            problems.append(f"{day}: {bots} of {total} sessions are of bots")
+    return verdict(problems, "most sessions are of people")
+
+
+def unfolded_actions(run: Run, days: Sequence[date]) -> Verdict:
+    """A day has at most a thousand actions; more say that ids in paths are not folded."""
+    problems = []
+    for day in days:
+        with run.engine.job() as job:
+            add_input(job, run, "action_labels", (day,))
+            count = job.rows("select distinct action from action_labels where action is not null").num_rows
+        if count > LARGEST_ACTION_COUNT:
+            problems.append(f"{day}: {count} actions; fold ids in paths by a rule under [actions] in settings.toml")
+    return verdict(problems, "actions are few enough to read")

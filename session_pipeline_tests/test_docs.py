@@ -1,0 +1,131 @@
+"""The documents say what is: commands, links, tables, settings, queries, and what all of these answer."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from session_pipeline import reading
+from session_pipeline.cli import app
+from session_pipeline.contracts.page import tables_page
+from session_pipeline.data_folder import ENVIRONMENT_VARIABLE
+from session_pipeline.settings import Settings, load_settings, parse_settings, settings_template
+from session_pipeline_tests.answers import QUERIES, answer, with_answers, with_outputs
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.documents import DOCUMENTS, README, ROOT, anchors, blocks, links, prose
+
+COMMAND = re.compile(r"\bsession-pipeline ([a-z]+)\b")
+SETTING = re.compile(r"`\[{1,2}([a-z.]+)\]{1,2}(?: ([a-z_]+))?`")
+PYTHON = [block.code for block in blocks(README.read_text()) if block.language == "python"]
+SQL = [block for block in blocks(QUERIES.read_text()) if block.language == "sql"]
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_the_readme_marks_a_command_as_one_line(which: str) -> None:
+    found = re.findall(rf"^<!-- command: {which} -->\n```sh\n(.+)\n```$", README.read_text(), re.MULTILINE)
+    assert len(found) == 1
+
+
+def test_the_page_of_tables_is_current() -> None:
+    assert (ROOT / "docs" / "tables.md").read_text() == tables_page()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_commands_exist(path: Path) -> None:
+    existing = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert set(COMMAND.findall(path.read_text())) <= existing
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in links(path.read_text()):
+        if link.startswith("https://"):
+            continue
+        target, _, anchor = link.partition("#")
+        file = (path.parent / target).resolve() if target else path
+        assert file.is_file(), link
+        assert not anchor or anchor in anchors(file.read_text()), link
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_settings_exist(path: Path) -> None:
+    template = tomllib.loads(settings_template())
+    for section, key in SETTING.findall(prose(path.read_text())):
+        assert section in template, section
+        assert not key or key in template[section], f"[{section}] {key}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_lines_fit_a_screen(path: Path) -> None:
+    is_code = False
+    for line in path.read_text().splitlines():
+        is_code ^= line.startswith("```")
+        assert len(line) <= 130 or is_code or line.startswith("|"), line
+
+
+def test_the_committed_settings_differ_from_the_packaged_ones_in_the_first_day_only() -> None:
+    committed, packaged = load_settings(ROOT / "data"), parse_settings("")
+    differing = {name for name in Settings.model_fields if getattr(committed, name) != getattr(packaged, name)}
+    assert differing == {"start_date"}
+
+
+def test_constraints_are_names_and_versions_and_sorted() -> None:
+    comment, *lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert comment.startswith("#")
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)
+    names = [line.partition("==")[0].lower() for line in lines]
+    assert names == sorted(names)
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked_for = [*project["dependencies"], *(name for extra in project["optional-dependencies"].values() for name in extra)]
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    for requirement in asked_for:
+        name = re.match(r"[A-Za-z0-9-]+", requirement)
+        assert name
+        assert name[0] in page, requirement
+
+
+def test_there_are_ten_queries() -> None:
+    assert [block.heading.partition(".")[0] for block in SQL] == [str(number) for number in range(1, 11)]
+
+
+def test_queries_answer_what_their_page_shows(sample_deployment: Deployment) -> None:
+    with reading.connect(sample_deployment.folder.path) as warehouse:
+        assert all(answer(warehouse, block.code).count("\n") > 2 for block in SQL), "a query without rows"
+        assert with_answers(QUERIES.read_text(), warehouse) == QUERIES.read_text()
+
+
+def test_commands_print_what_the_readme_shows(sample_deployment: Deployment) -> None:
+    assert with_outputs(README.read_text(), sample_deployment.folder.path) == README.read_text()
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.split()[1])
+def test_python_of_the_readme_runs(code: str, sample_deployment: Deployment) -> None:
+    if " polars" in code and find_spec("polars") is None:
+        pytest.skip("polars is not installed, and nothing of ours needs it")
+    counted = "\n".join(f"print('{name}', len({name}))" for name in re.findall(r"^(\w+) = ", code, re.MULTILINE))
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"{code}\n{counted}"],
+        cwd=sample_deployment.folder.path.parent,
+        env={**os.environ, ENVIRONMENT_VARIABLE: ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert all(int(line.split()[1]) > 0 for line in ran.stdout.splitlines()), ran.stdout
+    assert ran.stdout

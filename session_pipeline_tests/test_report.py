@@ -1,0 +1,377 @@
+"""The report: figures that were known before, hostile input that stays inert, and a page that fits its window."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline import report
+from session_pipeline.errors import StoreError
+from session_pipeline.publish import warehouse
+from session_pipeline.report import formats
+from session_pipeline.report.figures import Window
+from session_pipeline_tests.deployment import Deployment
+
+LAST = date(2026, 3, 13)
+HOSTILE = "/<script>document.title='owned'</script>"
+HOSTILE_STEP = "<img src=x onerror=alert(1)>"
+SETTINGS = {
+    "funnels": [
+        {
+            "name": "<b>checkout</b>",
+            "steps": [
+                {"name": "cart", "where": "event_name = 'add_to_cart'"},
+                {"name": HOSTILE_STEP, "where": "event_name = 'begin_checkout'"},
+                {"name": "purchase", "where": "event_name = 'purchase'"},
+            ],
+        }
+    ]
+}
+BUYING = [*(f"/shop/{name}" for name in "abc"), "add_to_cart", "begin_checkout", "purchase"]
+BROWSING = ["/shop/c", HOSTILE, "/shop/d"]
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+class Visits:
+    """Lines of visits: what each does, a minute apart, one visitor a visit."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._number = 0
+
+    def add(self, day: date, count: int, actions: list[str], **fields: Any) -> None:
+        for _ in range(count):
+            self._number += 1
+            for minute, action in enumerate(actions):
+                happened: dict[str, Any] = (
+                    {"event_name": "page_view", "page_url": f"https://shop.example{action}"}
+                    if action.startswith("/")
+                    else {"event_name": action}
+                )
+                if action == "purchase":
+                    happened |= {"value": 10.5, "currency": "EUR"}
+                self.lines.append(
+                    {
+                        "event_id": f"{self._number}-{minute}",
+                        "visitor_id": f"v{self._number}",
+                        "event_time": f"{day}T10:{minute:02}:00Z",
+                        **happened,
+                        **fields,
+                    }
+                )
+
+
+class Page(HTMLParser):
+    """What a page says: its text, the cells of its table rows, its ids, its elements."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.rows: list[list[str]] = []
+        self.ids: list[str] = []
+        self.elements: set[str] = set()
+        self._texts: list[str] = []
+        self._in_cell = self._in_style = False
+        self.feed(html)
+        self.rows = [[" ".join(cell.split()) for cell in row] for row in self.rows]
+        self.text = " ".join(" ".join(self._texts).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add(tag)
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        self._in_style = tag == "style"
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self._in_cell = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_cell = self._in_cell and tag not in ("td", "th")
+        self._in_style = self._in_style and tag != "style"
+
+    def handle_data(self, data: str) -> None:
+        data = data.replace(formats.THIN_SPACE, " ")
+        if not self._in_style:
+            self._texts.append(data)
+        if self._in_cell:
+            self.rows[-1][-1] += data
+
+    def row(self, first: str) -> list[str]:
+        return next(row for row in self.rows if row[0] == first)
+
+
+def written(deployment: Deployment) -> Page:
+    return Page(report.write(deployment.folder).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A week with a week before: 5 of 20 visits bought, then 2 of 4 before; one bot."""
+    visits = Visits()
+    before = LAST - timedelta(days=13)
+    visits.add(before, 2, BUYING)
+    visits.add(before, 2, ["/"])
+    visits.add(LAST - timedelta(days=1), 4, BUYING)
+    visits.add(LAST - timedelta(days=1), 3, BROWSING)
+    visits.add(LAST - timedelta(days=1), 3, [*BROWSING, "add_to_cart"])
+    visits.add(LAST, 1, BUYING)
+    visits.add(LAST, 3, BROWSING)
+    visits.add(LAST, 6, ["/"])
+    visits.add(LAST, 1, ["/"], user_agent="Googlebot/2.1 (+http://www.google.com/bot.html)")
+    deployment = Deployment(tmp_path_factory.mktemp("report"), SETTINGS)
+    deployment.deliver("events", [*visits.lines, "{broken"])
+    deployment.run(until=LAST + timedelta(days=1))
+    return deployment
+
+
+@pytest.fixture(scope="module")
+def page(deployment: Deployment) -> Page:
+    return written(deployment)
+
+
+def test_outcomes_are_counted_and_compared_with_the_week_before(page: Page) -> None:
+    header = next(row for row in page.rows if row[0] == "Outcome")
+    assert header == ["Outcome", "Visits", "Share", "Change", "Fri 13 Mar"]
+    assert page.row("purchase") == ["purchase", "5", "25.0 %", "−25.0 pp", "1", "10.0 %"]
+    assert page.row("abandoned cart") == ["abandoned cart", "3", "15.0 %", "+15.0 pp", "0", "0.0 %"]
+    assert page.row("engaged") == ["engaged", "6", "30.0 %", "+30.0 pp", "3", "30.0 %"]
+    assert page.row("bounce") == ["bounce", "6", "30.0 %", "−20.0 pp", "6", "60.0 %"]
+
+
+def test_outcomes_stand_in_the_order_of_the_settings_with_engaged_and_bounce_last(page: Page) -> None:
+    names = [row[0] for row in page.rows if row[0] in ("purchase", "abandoned cart", "engaged", "bounce")]
+    assert names == ["purchase", "abandoned cart", "engaged", "bounce"]
+
+
+def test_the_headline_says_days_visits_value_and_bots(page: Page) -> None:
+    assert "Visits, 7–13 Mar 2026" in page.text
+    assert "Latest full day: Fri 13 Mar 2026 (UTC). No visits after it, until Sat 14 Mar 2026." in page.text
+    assert "compared with the week before, 28 Feb – 6 Mar 2026" in page.text
+    assert "Bots are left out: 1 session." in page.text
+    assert "Visits 20 +400.0 % · Fri 13 Mar: 10" in page.text
+    assert "Value 52.50 EUR +150.0 % · Fri 13 Mar: 10.50" in page.text
+
+
+def test_the_usual_way_of_those_who_bought_stands_beside_that_of_those_who_left(page: Page) -> None:
+    bought, left = page.text.split("Those who bought")[1].split("Those who left with nothing")[:2]
+    assert bought.startswith(" 5 visits 100.0 % of them began like this")
+    assert "/shop/a page /shop/b page /shop/c page add to cart action" in bought
+    assert left.startswith(" 9 visits 66.7 % of them began like this")
+    assert f"/shop/c page {HOSTILE} page /shop/d page left" in left
+    assert "Besides them, 6 visits bounced." in left
+
+
+def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
+    visits = Visits()
+    visits.add(LAST, 2, [f"/product/{name}" for name in "abc"])
+    visits.add(LAST, 2, [f"/product/{name}" for name in "def"])
+    visits.add(LAST, 1, ["/about", "/about", "/help/a"])
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    assert page.row("/product/…") == ["/product/…", "4", "80.0 %"]
+    assert page.row("/about → /help/a") == ["/about → /help/a", "1", "20.0 %"]
+    assert "there is no week before to compare with: visits begin on Fri 13 Mar" in page.text
+    assert "Those who converted 0 visits There were none in these days." in page.text
+    assert "Change" not in next(row for row in page.rows if row[0] == "Outcome")
+
+
+def test_the_funnel_shows_its_losses_and_marks_the_largest(page: Page) -> None:
+    assert page.row("1 cart") == ["1 cart", "8", "100.0 %", "–", "–", "3 largest"]
+    assert page.row(f"2 {HOSTILE_STEP}") == [f"2 {HOSTILE_STEP}", "5", "62.5 %", "30.6–86.3 %", "62.5 %", "0"]
+    assert page.row("3 purchase") == ["3 purchase", "5", "62.5 %", "30.6–86.3 %", "100.0 %", "–"]
+    assert "−3 (37.5 %), the largest loss" in page.text
+    assert "Fri 13 Mar: 1 → 1 → 1. Week before: 100.0 %." in page.text
+
+
+def test_the_page_goes_from_outcomes_to_ways_to_funnels(page: Page) -> None:
+    places = [
+        page.text.index(title) for title in ("How they ended", "The usual way", "How far they came", "By channel")
+    ]
+    assert places == sorted(places)
+
+
+def test_every_line_is_accounted_for(page: Page, deployment: Deployment) -> None:
+    lines = 7 * 6 + 6 * 3 + 3 * 4 + 8 + 1
+    assert f"{lines + 1} lines delivered = {lines} accepted + 1 set aside." in page.text
+    assert f"{lines} accepted = {lines} events + 0 duplicates + 0 waiting" in page.text
+    assert page.row("invalid json")[:3] == ["invalid json", "1", "1"]
+
+
+def test_what_came_from_outside_stays_text(page: Page) -> None:
+    assert page.elements.isdisjoint({"script", "img", "iframe", "object", "form"})
+    assert HOSTILE in page.text
+    assert "<script>" not in page.html
+    assert "<img src=x" not in page.html
+    assert "<b>checkout" not in page.html
+
+
+def test_the_page_asks_for_nothing_outside(page: Page) -> None:
+    assert set(re.findall(r"https?://[^\s\"'<&]+", page.html)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert not re.findall(r"url\(|@import|<link(?! rel=\"icon\" href=\"data:,\")", page.html)
+    assert "default-src 'none'" in page.html
+
+
+def test_ids_are_unique(page: Page) -> None:
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_every_chart_has_words_and_a_table(page: Page) -> None:
+    charts = re.findall(r'role="img" aria-label="([^"]+)"', page.html)
+    assert len(charts) == page.html.count("<svg") == 6
+    assert (
+        charts[0]
+        .replace(formats.THIN_SPACE, " ")
+        .startswith("Shares of outcomes. 7–13 Mar, 20 visits: purchase 25.0 %, abandoned cart 15.0 %,")
+    )
+
+
+def test_the_same_warehouse_gives_the_same_bytes(deployment: Deployment) -> None:
+    first = report.write(deployment.folder).read_bytes()
+    assert report.write(deployment.folder).read_bytes() == first
+    assert [path.name for path in deployment.folder.reports.iterdir()] == ["index.html"]
+
+
+def test_the_queries_that_are_shown_run_as_they_stand(page: Page, deployment: Deployment) -> None:
+    blocks = re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", page.html, flags=re.DOTALL)
+    assert len(blocks) == 11
+    with warehouse.connect(deployment.folder.warehouse, deployment.folder.store) as connection:
+        for block in blocks:
+            connection.execute(unescape(block)).fetchall()
+
+
+def test_sites_have_a_table_when_there_are_several(tmp_path: Path) -> None:
+    visits = Visits()
+    visits.add(LAST, 2, BROWSING)
+    deployment = Deployment(tmp_path, {"sources": {"b": {"site": "b.example"}}})
+    deployment.deliver("events", visits.lines, source="a")
+    deployment.deliver("events", visits.lines[:3], source="b")
+    deployment.run(until=LAST)
+    page = written(deployment)
+    assert "By site" in page.text
+    assert page.row("main")[:3] == ["main", "2", "2"]
+    assert page.row("b.example")[:3] == ["b.example", "1", "1"]
+    assert "Visits 3 Fri 13 Mar: 3 Visitors 3 Fri 13 Mar: 3" in page.text
+
+
+def test_one_site_has_no_table_of_sites(page: Page) -> None:
+    assert "By site" not in page.text
+
+
+def test_a_warehouse_without_visits_says_what_to_do(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    assert "No visits yet" in page.text
+    assert "Put event files" in page.text
+    assert "Run session-pipeline run" in page.text
+
+
+def test_a_warehouse_whose_lines_were_all_set_aside_says_why(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", ["{broken", "{broken too"])
+    deployment.run(until=LAST)
+    page = written(deployment)
+    assert "no line of theirs became an event" in page.text
+    assert page.row("invalid json")[:2] == ["invalid json", "2"]
+
+
+def test_without_a_warehouse_it_says_how_to_make_one(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    with pytest.raises(StoreError, match="session-pipeline run"):
+        report.write(deployment.folder)
+    assert not deployment.folder.reports.exists()
+
+
+def test_importing_the_report_does_not_load_the_charts() -> None:
+    code = "import sys, session_pipeline.report; sys.exit('altair' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_week_is_seven_days_and_the_week_before_the_seven_before_them() -> None:
+    window = Window(first_known_day=LAST - timedelta(days=13), last_day=LAST)
+    assert (window.first_day, window.before_first_day, window.before_last_day) == (
+        date(2026, 3, 7),
+        date(2026, 2, 28),
+        date(2026, 3, 6),
+    )
+    assert window.has_before
+    later = Window(first_known_day=LAST - timedelta(days=12), last_day=LAST)
+    assert (later.has_before, later.has_some_before) == (False, True)
+    assert not Window(first_known_day=LAST - timedelta(days=6), last_day=LAST).has_some_before
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (formats.number(1234567), "1,234,567"),
+        (formats.number(None), "–"),
+        (formats.counted(1, "visit"), "1 visit"),
+        (formats.counted(2000, "visit"), "2,000 visits"),
+        (formats.money(-1234.5, "EUR"), "−1,234.50 EUR"),
+        (formats.money(1.0, "XXX"), "1.00 in mixed currencies"),
+        (formats.percent(0.12345), "12.3 %"),
+        (formats.percent(0.0001), "<0.1 %"),
+        (formats.percent(0.0), "0.0 %"),
+        (formats.points(-0.0004), "±0.0 pp"),
+        (formats.points(-0.012), "−1.2 pp"),
+        (formats.growth(3, 2), "+50.0 %"),
+        (formats.growth(3, 0), "–"),
+        (formats.days(date(2026, 12, 29), date(2027, 1, 4)), "29 Dec 2026 – 4 Jan 2027"),
+        (formats.days(date(2026, 9, 28), date(2026, 10, 4)), "28 Sep – 4 Oct 2026"),
+        (formats.duration(604800), "7 days"),
+        (formats.duration(3600), "1 hour"),
+        (formats.shortened("/" + "a" * 99), "/" + "a" * 58 + "…"),
+    ],
+)
+def test_figures_are_written_for_people(text: str, expected: str) -> None:
+    assert text.replace(formats.THIN_SPACE, " ") == expected
+
+
+@contextmanager
+def opened(path: Path, width: int, height: int, scheme: Any) -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists() and shutil.which("chromium") is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=str(CHROMIUM) if CHROMIUM.exists() else shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+        )
+        tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        complaints: list[str] = []
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("request", lambda request: complaints.append(request.url) if request.url != path.as_uri() else None)
+        tab.goto(path.as_uri())
+        yield tab
+        assert [text for text in complaints if text != "data:,"] == []
+        browser.close()
+
+
+@pytest.mark.browser
+def test_the_answer_is_above_the_fold_and_the_page_fits_a_phone(deployment: Deployment) -> None:
+    path = report.write(deployment.folder)
+    bottom = "element => element.getBoundingClientRect().bottom"
+    with opened(path, 1280, 800, "light") as tab:
+        for selector in ("[aria-labelledby=ended]", ".bought .steps", ".left .steps", ".funnel"):
+            assert tab.locator(selector).evaluate(bottom) <= 800, selector
+        assert tab.title() == "Visits, 7–13 Mar 2026"
+        assert tab.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    with opened(path, 390, 844, "dark") as tab:
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+        assert tab.evaluate("getComputedStyle(document.documentElement).backgroundColor") != "rgb(255, 255, 255)"
+        assert tab.locator("svg:visible").count() == 5
