@@ -207,14 +207,12 @@ class Planner:
             if "observed_until" in names:
                 parts["observed until"] = digest(literal(scalars["observed_until"]))
         for name, found in self.inputs(step, day).items():
-            hashes = []
-            for partition in found:
-                if isinstance(partition, Key):
-                    return None
-                hashes.append(partition.sha256)
+            there = [partition for partition in found if isinstance(partition, Partition)]
+            if len(there) < len(found):
+                return None
             # Which days are read is apart from what they hold: a setting can change the first.
-            parts[f"days of {name}"] = digest([str(partition.key.date) for partition in found])
-            parts[name] = digest(hashes)
+            parts[f"days of {name}"] = digest([str(partition.key.date) for partition in there])
+            parts[name] = digest([partition.sha256 for partition in there])
         return Fingerprint(digest(parts), parts)
 
     def staleness(self, step: Step, day: date | None) -> tuple[Kind, str] | None:

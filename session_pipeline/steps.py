@@ -29,7 +29,7 @@ class Days(Enum):
     BEFORE = "the day before"
     UTC = "the UTC dates that overlap the day"
     REACH = "the day and those its sessions can reach into"
-    END_OF_REACH = "the last built day, when the day's sessions can reach beyond it"
+    END_OF_REACH = "the last day there is, when the day's sessions can reach beyond it"
     AROUND = "days whose sessions can hold events from the day on, to the end of the longest visitor window"
     ALL = "all days"
 
@@ -72,8 +72,9 @@ class Frame:
         if what.days is Days.REACH:
             return tuple(filter(self.is_wanted, self._reach(day)))
         if what.days is Days.END_OF_REACH:
-            last = max(filter(self.is_wanted, self._reach(day)))
-            return () if self.is_wanted(self.calendar.next(last)) else (last,)
+            reach = self._reach(day)
+            last = max(filter(self.is_wanted, reach))
+            return () if last == reach[-1] else (last,)
         return tuple(filter(self.is_wanted, self._around(day)))
 
     def scalars(self, day: date) -> dict[str, Scalar]:

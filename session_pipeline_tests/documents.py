@@ -99,9 +99,7 @@ def cells(table: str) -> list[list[str]]:
 def as_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Rows as a table that reads well as text, too: numbers to the right."""
     texts = [[_text(value) for value in row] for row in rows]
-    is_number = [
-        {type(row[column]) for row in rows} <= {int, float, Decimal, NoneType} for column in range(len(names))
-    ]
+    is_number = [{type(row[column]) for row in rows} <= {int, float, Decimal, NoneType} for column in range(len(names))]
     widths = [max(3, *(len(row[column]) for row in (names, *texts))) for column in range(len(names))]
 
     def line(row: Sequence[str]) -> str:

@@ -161,7 +161,8 @@ def test_case(folder: Path, engine: DuckDBEngine, tmp_path: Path) -> None:
     expected = read_csv(folder / "expected.csv", case.table)
     path, _ = written[case.table.name]
     found = pa.parquet.read_table(path, columns=expected.column_names).cast(expected.schema)
-    print(f"found:\n{found.to_pandas()}\nexpected:\n{expected.to_pandas()}")  # pytest shows it when they differ
+    # Shown by pytest when they differ.
+    print(f"found:\n{found.to_pandas().to_string()}\nexpected:\n{expected.to_pandas().to_string()}")
     pd.testing.assert_frame_equal(
         found.to_pandas(types_mapper=pd.ArrowDtype),
         expected.to_pandas(types_mapper=pd.ArrowDtype),

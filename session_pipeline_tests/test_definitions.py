@@ -41,8 +41,9 @@ VISITORS = """
 """
 FUNNELS = """
     select
-        visitor_id, funnel,
-        string_agg(step_reached || case when is_excluded then ', excluded' else '' end, ', ' order by entered_at) as steps
+        visitor_id,
+        funnel,
+        string_agg(step_reached || if(is_excluded, ', excluded', ''), ', ' order by entered_at) as steps
     from funnel_entries group by visitor_id, funnel
 """
 

@@ -21,7 +21,7 @@ from session_pipeline.report import formats
 from session_pipeline.report.figures import Window
 from session_pipeline_tests.deployment import Deployment
 
-LAST = date(2026, 3, 13)
+LAST = date(2024, 3, 15)
 HOSTILE = "/<script>document.title='owned'</script>"
 HOSTILE_STEP = "<img src=x onerror=alert(1)>"
 SETTINGS = {
@@ -141,7 +141,7 @@ def page(deployment: Deployment) -> Page:
 
 def test_outcomes_are_counted_and_compared_with_the_week_before(page: Page) -> None:
     header = next(row for row in page.rows if row[0] == "Outcome")
-    assert header == ["Outcome", "Visits", "Share", "Change", "Fri 13 Mar"]
+    assert header == ["Outcome", "Visits", "Share", "Change", "Fri 15 Mar"]
     assert page.row("purchase") == ["purchase", "5", "25.0 %", "−25.0 pp", "1", "10.0 %"]
     assert page.row("abandoned cart") == ["abandoned cart", "3", "15.0 %", "+15.0 pp", "0", "0.0 %"]
     assert page.row("engaged") == ["engaged", "6", "30.0 %", "+30.0 pp", "3", "30.0 %"]
@@ -154,12 +154,12 @@ def test_outcomes_stand_in_the_order_of_the_settings_with_engaged_and_bounce_las
 
 
 def test_the_headline_says_days_visits_value_and_bots(page: Page) -> None:
-    assert "Visits, 7–13 Mar 2026" in page.text
-    assert "Latest full day: Fri 13 Mar 2026 (UTC). No visits after it, until Sat 14 Mar 2026." in page.text
-    assert "compared with the week before, 28 Feb – 6 Mar 2026" in page.text
+    assert "Visits, 9–15 Mar 2024" in page.text
+    assert "Latest full day: Fri 15 Mar 2024 (UTC). No visits after it, until Sat 16 Mar 2024." in page.text
+    assert "compared with the week before, 2–8 Mar 2024" in page.text
     assert "Bots are left out: 1 session." in page.text
-    assert "Visits 20 +400.0 % · Fri 13 Mar: 10" in page.text
-    assert "Value 52.50 EUR +150.0 % · Fri 13 Mar: 10.50" in page.text
+    assert "Visits 20 +400.0 % · Fri 15 Mar: 10" in page.text
+    assert "Value 52.50 EUR +150.0 % · Fri 15 Mar: 10.50" in page.text
 
 
 def test_the_usual_way_of_those_who_bought_stands_beside_that_of_those_who_left(page: Page) -> None:
@@ -182,7 +182,7 @@ def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
     page = written(deployment)
     assert page.row("/product/…") == ["/product/…", "4", "80.0 %"]
     assert page.row("/about → /help/a") == ["/about → /help/a", "1", "20.0 %"]
-    assert "there is no week before to compare with: visits begin on Fri 13 Mar" in page.text
+    assert "there is no week before to compare with: visits begin on Fri 15 Mar" in page.text
     assert "Those who converted 0 visits There were none in these days." in page.text
     assert "Change" not in next(row for row in page.rows if row[0] == "Outcome")
 
@@ -192,7 +192,7 @@ def test_the_funnel_shows_its_losses_and_marks_the_largest(page: Page) -> None:
     assert page.row(f"2 {HOSTILE_STEP}") == [f"2 {HOSTILE_STEP}", "5", "62.5 %", "30.6–86.3 %", "62.5 %", "0"]
     assert page.row("3 purchase") == ["3 purchase", "5", "62.5 %", "30.6–86.3 %", "100.0 %", "–"]
     assert "−3 (37.5 %), the largest loss" in page.text
-    assert "Fri 13 Mar: 1 → 1 → 1. Week before: 100.0 %." in page.text
+    assert "Fri 15 Mar: 1 → 1 → 1. Week before: 100.0 %." in page.text
 
 
 def test_the_page_goes_from_outcomes_to_ways_to_funnels(page: Page) -> None:
@@ -236,7 +236,7 @@ def test_every_chart_has_words_and_a_table(page: Page) -> None:
     assert (
         charts[0]
         .replace(formats.THIN_SPACE, " ")
-        .startswith("Shares of outcomes. 7–13 Mar, 20 visits: purchase 25.0 %, abandoned cart 15.0 %,")
+        .startswith("Shares of outcomes. 9–15 Mar, 20 visits: purchase 25.0 %, abandoned cart 15.0 %,")
     )
 
 
@@ -265,7 +265,7 @@ def test_sites_have_a_table_when_there_are_several(tmp_path: Path) -> None:
     assert "By site" in page.text
     assert page.row("main")[:3] == ["main", "2", "2"]
     assert page.row("b.example")[:3] == ["b.example", "1", "1"]
-    assert "Visits 3 Fri 13 Mar: 3 Visitors 3 Fri 13 Mar: 3" in page.text
+    assert "Visits 3 Fri 15 Mar: 3 Visitors 3 Fri 15 Mar: 3" in page.text
 
 
 def test_one_site_has_no_table_of_sites(page: Page) -> None:
@@ -303,16 +303,16 @@ def test_importing_the_report_does_not_load_the_charts() -> None:
 
 
 def test_a_week_is_seven_days_and_the_week_before_the_seven_before_them() -> None:
-    window = Window(first_known_day=LAST - timedelta(days=13), last_day=LAST)
+    window = Window(LAST - timedelta(days=13), LAST, LAST, is_full=True)
     assert (window.first_day, window.before_first_day, window.before_last_day) == (
-        date(2026, 3, 7),
-        date(2026, 2, 28),
-        date(2026, 3, 6),
+        date(2024, 3, 9),
+        date(2024, 3, 2),
+        date(2024, 3, 8),
     )
     assert window.has_before
-    later = Window(first_known_day=LAST - timedelta(days=12), last_day=LAST)
+    later = Window(LAST - timedelta(days=12), LAST, LAST, is_full=True)
     assert (later.has_before, later.has_some_before) == (False, True)
-    assert not Window(first_known_day=LAST - timedelta(days=6), last_day=LAST).has_some_before
+    assert not Window(LAST - timedelta(days=6), LAST, LAST, is_full=True).has_some_before
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_the_answer_is_above_the_fold_and_the_page_fits_a_phone(deployment: Depl
     with opened(path, 1280, 800, "light") as tab:
         for selector in ("[aria-labelledby=ended]", ".bought .steps", ".left .steps", ".funnel"):
             assert tab.locator(selector).evaluate(bottom) <= 800, selector
-        assert tab.title() == "Visits, 7–13 Mar 2026"
+        assert tab.title() == "Visits, 9–15 Mar 2024"
         assert tab.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
     with opened(path, 390, 844, "dark") as tab:
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,7 +1,7 @@
 """What must be true of the store, said as checks: counted twice, by different code.
 
-Each check returns a verdict and the figures behind it, for the days it is asked about. Knows tables and the plan's days.
-Does not know Dagster, and does not mend anything.
+Each check returns a verdict and the figures behind it, for the days that it is asked about. Knows tables and days. Does
+not know Dagster, and does not mend anything.
 """
 
 from session_pipeline.checks.deliveries import (

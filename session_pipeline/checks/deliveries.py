@@ -19,8 +19,8 @@ WATCHED = timedelta(days=7)
 def ledger_closes(run: Run, days: Sequence[date]) -> Verdict:
     """Lines = accepted + set aside for each file; accepted = events + duplicates + waiting over all days.
 
-    Waiting are lines of days that are not built yet, or are to be built again. All days count, not only those of the run:
-    the catalog knows them, and files are read only of UTC dates that lie partly in days that wait.
+    Waiting are lines of days that are not built yet, or are to be built again. All days count, not only those of the
+    run: the catalog knows them, and files are read only of UTC dates that lie partly in days that wait.
     """
     problems = []
     rows = _rows_by_file(run)

@@ -3,10 +3,13 @@
 Knows rich's bars and the pipeline's watcher. Does not know what the stages do.
 """
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from session_pipeline.build import Built
@@ -18,34 +21,71 @@ from session_pipeline.steps import Step
 class Stages:
     """The stages of a command, one after the other."""
 
-    def __init__(self, bars: Progress | None) -> None:
+    def __init__(self, screen: Console, bars: Progress | None) -> None:
         """Draw into some bars, or print lines when there are none."""
+        self._screen = screen
         self._bars = bars
+        self._done = 0
+        self._total = 0
         self._task = bars.add_task("", total=None, now="", visible=False) if bars else None
 
     def begin(self, stage: str, total: int | None = None, noun: str = "step") -> None:
         """Begin a stage of so many steps."""
+        self._done, self._total = 0, total or 0
         if self._bars is not None and self._task is not None:
             self._bars.reset(self._task, description=stage, total=total, now="", visible=True)
         else:
-            err.print(f"{stage}: {counted(total, noun)}" if total is not None else stage, soft_wrap=True)
+            self._print(f"{stage}: {counted(total, noun)}" if total is not None else stage)
 
     def show(self, done: int, now: str) -> None:
         """Say how many steps are done, and what is at hand."""
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, now=plain(now))
 
+    def advance(self, now: str) -> None:
+        """Say that one more step is done, and what it was."""
+        self._done += 1
+        self.show(self._done, now if self._done < self._total else "checks, publishing")
+
     def note(self, sentence: str) -> None:
         """Say something that stays on the screen."""
-        err.print(sentence, soft_wrap=True)
+        self._print(sentence)
+
+    def _print(self, line: str) -> None:
+        self._screen.print(line, soft_wrap=True)
 
 
 @contextmanager
 def stages() -> Iterator[Stages]:
     """Show stages while a command works; bars are gone when it ends."""
-    if not err.is_terminal:
-        yield Stages(None)
+    with _screen() as screen:
+        if not screen.is_terminal:
+            yield Stages(screen, None)
+            return
+        with _bars(screen) as bars:
+            yield Stages(screen, bars)
+
+
+@contextmanager
+def _screen() -> Iterator[Console]:
+    """Standard error as it is now: Dagster sends that of each step to a log of its own."""
+    try:
+        descriptor = os.dup(sys.stderr.fileno())
+    except OSError:  # in tests there is none
+        yield err
         return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        yield Console(
+            file=file,
+            width=err.width,
+            force_terminal=err.is_terminal,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+
+def _bars(screen: Console) -> Progress:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
@@ -53,24 +93,19 @@ def stages() -> Iterator[Stages]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[now]}", style="dim", markup=False),
     )
-    with Progress(*columns, console=err, transient=True) as bars:
-        yield Stages(bars)
+    return Progress(*columns, console=screen, transient=True)
 
 
 @contextmanager
 def watching(shown: Stages) -> Iterator[None]:
     """Show the runs of the pipeline that go on meanwhile."""
-    built_count = 0
-
     def on_file(done: int, total: int, name: str) -> None:
         if done == 0:
             shown.begin("Reading", total, "file")
         shown.show(done, name)
 
     def on_build(step: Step, day: date | None, built: Built) -> None:
-        nonlocal built_count
-        built_count += 1
-        shown.show(built_count, f"{step.name} {day or ''}")
+        shown.advance(f"{step.name} {day or ''}")
 
     token = watcher.set(Watcher(on_file, on_build, shown.note))
     try:

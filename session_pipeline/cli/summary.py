@@ -109,8 +109,8 @@ def show(summary: Summary) -> None:
         *([("", f"set aside for {reasons}")] if reasons else []),
         (
             "Accepted",
-            f"{ledger['accepted']:,} = {counted(ledger['events'], 'event')} + {counted(ledger['duplicates'], 'duplicate')}"
-            f" + {ledger['waiting']:,} waiting for their day",
+            f"{ledger['accepted']:,} = {counted(ledger['events'], 'event')}"
+            f" + {counted(ledger['duplicates'], 'duplicate')} + {ledger['waiting']:,} waiting for their day",
         ),
         ("Built", f"{built or 'nothing, all days are fresh'}; in {summary.seconds:.1f} s"),
     ]

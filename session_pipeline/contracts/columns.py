@@ -70,16 +70,20 @@ PAGE_TITLE = text("page_title", "Title of the page.")
 REFERRER = text("referrer", "Page the visitor came from; query parameters outside the allow-list are removed.")
 REFERRER_HOST = text("referrer_host", "Host of the referrer, lower case; in sessions: of the first event.")
 UTM_SOURCE = text(
-    "utm_source", "Campaign source, given or from page_url; in sessions: of the first event that has one."
+    "utm_source", "Campaign source, given or from page_url; in sessions: of the first event that names a campaign."
 )
 UTM_MEDIUM = text(
-    "utm_medium", "Campaign medium, given or from page_url; in sessions: of the first event that has one."
+    "utm_medium", "Campaign medium, given or from page_url; in sessions: of the first event that names a campaign."
 )
 UTM_CAMPAIGN = text(
-    "utm_campaign", "Campaign name, given or from page_url; in sessions: of the first event that has one."
+    "utm_campaign", "Campaign name, given or from page_url; in sessions: of the first event that names a campaign."
 )
-UTM_TERM = text("utm_term", "Campaign term, given or from page_url; in sessions: of the first event that has one.")
-UTM_CONTENT = text("utm_content", "Campaign content, given or from page_url; in sessions: of the first that has one.")
+UTM_TERM = text(
+    "utm_term", "Campaign term, given or from page_url; in sessions: of the first event that names a campaign."
+)
+UTM_CONTENT = text(
+    "utm_content", "Campaign content, given or from page_url; in sessions: of the first event that names a campaign."
+)
 CLICK_ID_TYPE = text(
     "click_id_type", "Advertising click id in page_url: its parameter's name (gclid, ...), not its value."
 )
@@ -117,8 +121,8 @@ ENGAGED_SECONDS = Column(
 EVENT_COUNT = count("event_count", "Events of the session; in session_goals: events that meet the goal.")
 PAGE_VIEW_COUNT = count("page_view_count", "Page views; in daily tables: of the day's sessions without bots.")
 INTERACTION_COUNT = count("interaction_count", "Events that are neither page views, nor assets, nor passive.")
-LANDING_PAGE = text("landing_page", "page_path of the first page view; null without a page view.")
-EXIT_PAGE = text("exit_page", "page_path of the last page view; null without a page view.")
+LANDING_PAGE = text("landing_page", "page_path of the first page view that has one; null without.")
+EXIT_PAGE = text("exit_page", "page_path of the last page view that has one; null without.")
 LANDING_ACTION = text("landing_action", "First action; null when no event is an action.")
 EXIT_ACTION = text("exit_action", "Last action; null when no event is an action.")
 CHANNEL = text("channel", "How the visit came about, after GA4's default channel group: organic_search, direct, ...")
@@ -142,8 +146,15 @@ IS_EXIT = flag("is_exit", "Last action of the session.")
 # Outcomes
 OUTCOME = text("outcome", "How the session ended: the first rule of the settings that holds, else engaged or bounce.")
 IS_CONVERTED = flag("is_converted", "Whether the outcome is a conversion; in funnels: all steps were reached.")
-CONVERSION_COUNT = count("conversion_count", "Events that meet the deciding rule; 0 when it is no conversion.")
-VALUE = Column("value", "DECIMAL(38,6)", "Sum of the values of all matching events; null when none has a value.")
+CONVERSION_COUNT = count(
+    "conversion_count",
+    "Events that meet the deciding rule, 1 when the session as a whole does; 0 without a conversion.",
+)
+VALUE = Column(
+    "value",
+    "DECIMAL(38,6)",
+    "Sum of the values of all matching events, in daily tables of conversions; null when none has one.",
+)
 DECIDED_AT = time("decided_at", "Time of the event that decided; null when the session as a whole did.")
 DECIDING_EVENT_ID = text("deciding_event_id", "Event that decided; null when the session as a whole did.")
 DECIDING_PAGE = text("deciding_page", "page_path of the event that decided.")
@@ -158,7 +169,9 @@ VISITOR_COUNT = count("visitor_count", "Distinct visitors, without bots.")
 BOUNCE_COUNT = count("bounce_count", "Sessions with outcome bounce, without bots.")
 ENGAGED_COUNT = count("engaged_count", "Engaged sessions (is_engaged), without bots.")
 CONVERTED_COUNT = count("converted_count", "Sessions whose outcome is a conversion, without bots.")
-BOT_SESSION_COUNT = count("bot_session_count", "Sessions of bots, left out of all other counts.")
+BOT_SESSION_COUNT = count(
+    "bot_session_count", "Sessions of bots, left out of all counts of sessions, visitors and pages."
+)
 DUPLICATE_COUNT = count("duplicate_count", "Lines that repeat an event of this local day.")
 LATE_EVENT_COUNT = count(
     "late_event_count", "Events received after the local day they happened on, where the source says."
@@ -180,7 +193,9 @@ ENTERED_AT = time("entered_at", "Time of the event that entered the funnel.")
 ENTRY_EVENT_ID = text("entry_event_id", "Event that entered the funnel.")
 STEP_REACHED = count("step_reached", "Deepest step reached, from 1.")
 LAST_STEP_AT = time("last_step_at", "Time of the deepest step's event.")
-DROPPED_TO_ACTION = text("dropped_to_action", "Action that followed the last step; null when converted or left.")
+DROPPED_TO_ACTION = text(
+    "dropped_to_action", "Action that followed that of the last step in its session; null when converted or left."
+)
 IS_EXCLUDED = flag("is_excluded", "An exclusion of the funnel took place; counted apart.")
 IS_WINDOW_CLOSED = flag("is_window_closed", "No event still to come can take the attempt further.")
 SECONDS_TO_CONVERT = Column(

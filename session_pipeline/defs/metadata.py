@@ -31,6 +31,7 @@ def description(contract: Table) -> str:
     sentences = [contract.grain]
     if contract.date_column and contract.name != "raw_events":
         sentences.append(f"A partition is a day, `{contract.date_column}`: {contract.date_meaning}")
+        sentences.append("Built are days that have events, and for each the day after it; all others stay missing.")
     if not contract.is_published:
         sentences.append(
             "In the store only: it is made for the tables below it, and is in neither the warehouse nor the lake."
@@ -79,8 +80,7 @@ def of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]
     contract, day = table(partition.key.table), partition.key.date
     figures: dict[str, Any] = {
         "dagster/partition_row_count" if day else "dagster/row_count": partition.row_count,
-        "built_because": built.reason or f"it is fresh; was built because: {partition.reason}",
-        "rows_differ": built.changed,
+        "built_because": _why(partition, built),
         **_neighbours(run, partition),
         **_day_figures(run, partition),
         "seconds": round(built.seconds, 3),
@@ -113,6 +113,12 @@ def of_publication(run: Run, published: Published) -> dict[str, dict[str, Any]]:
             "folder": dg.MetadataValue.path(str(folder.lake)),
         },
     }
+
+
+def _why(partition: Partition, built: Built) -> str:
+    if not built.was_built:
+        return f"fresh, so it was not built again; it was built at {partition.built_at[:16]} UTC: {partition.reason}"
+    return built.reason if built.changed else f"{built.reason}; it came out equal"
 
 
 def _neighbours(run: Run, partition: Partition) -> dict[str, Any]:

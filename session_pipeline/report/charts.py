@@ -23,7 +23,7 @@ BAR_TOP, BAR_BOTTOM = 20, 38
 SHARES: dict[str, Any] = {"scale": alt.Scale(domain=[0, 1]), "axis": None}
 
 CONFIG: dict[str, Any] = {
-    "font": "inherit",
+    "font": "sans-serif",
     "background": "transparent",
     "aria": False,
     "view": {"stroke": None},
@@ -108,7 +108,7 @@ def funnel(steps: Sequence[Row], width: int = 380) -> str:
         bar.mark_rect(fill=ACCENT).encode(x=alt.X("share:Q", **SHARES), x2=alt.datum(0)),
         loss.mark_text(align="left", dx=6, dy=9).transform_filter("!datum.is_inside"),
         loss.mark_text(align="right", dx=-6, dy=9).transform_filter("datum.is_inside"),
-        line.mark_text(align="left", limit=width * 0.46, **text).encode(x=alt.value(0), text="name:N"),
+        line.mark_text(align="left", limit=width * 0.44, **text).encode(x=alt.value(0), text="name:N"),
         line.mark_text(align="right", fontWeight="bold", dx=-96, **text).encode(x=alt.value(width), text="figures:N"),
         line.mark_text(align="right", fontSize=11, color=MUTED, baseline="top", dy=4).encode(
             x=alt.value(width), text="interval:N"
@@ -118,21 +118,14 @@ def funnel(steps: Sequence[Row], width: int = 380) -> str:
 
 
 def _step_bars(steps: Sequence[Row], width: int) -> list[Row]:
-    """Where the bar of each step begins and ends, and what stands where; a loss is written where it has room."""
+    """Where the bar of each step begins and ends, and what is written where."""
     rows: list[Row] = []
     before: Row | None = None
     for index, step in enumerate(steps):
         share = step["conversion_rate"] or 0.0
         share_before = (before["conversion_rate"] or 0.0) if before else share
         is_largest = bool(before and before["is_largest_loss"])
-        loss = ""
-        if before and before["dropped_count"]:
-            rate = formats.percent(before["dropped_count"] / before["reached_count"])
-            loss = f"{formats.MINUS}{formats.number(before['dropped_count'])} ({rate})"
-            loss += ", the largest loss" if is_largest else ""
-        needed = (len(loss) * CHARACTER_WIDTH + 6) / width
-        has_room = share_before - share >= needed
-        is_inside = not has_room and 1 - share_before < needed
+        loss, place = _loss(before, is_largest, share, share_before, width)
         rows.append(
             {
                 "top": index * STEP_HEIGHT,
@@ -144,14 +137,28 @@ def _step_bars(steps: Sequence[Row], width: int) -> list[Row]:
                 "figures": f"{formats.number(step['reached_count'])} · {formats.percent(step['conversion_rate'])}",
                 "interval": f"({formats.interval(step['low'], step['high'])})" if before else "",
                 "loss": loss,
-                "loss_at": share if has_room or is_inside else share_before,
+                "loss_at": share_before if place == "after" else share,
                 "loss_fill": "var(--loss)" if is_largest else "var(--ghost)",
-                "loss_ink": "var(--on-accent)" if is_inside else "var(--on-loss)" if is_largest else MUTED,
-                "is_inside": is_inside,
+                "loss_ink": "var(--on-accent)" if place == "inside" else "var(--on-loss)" if is_largest else MUTED,
+                "is_inside": place == "inside",
             }
         )
         before = step
     return rows
+
+
+def _loss(before: Row | None, is_largest: bool, share: float, share_before: float, width: int) -> tuple[str, str]:
+    """What was lost on the way to a step, and where that has room: on the loss, after it, or inside the bar."""
+    if not before or not before["dropped_count"]:
+        return "", ""
+    rate = formats.percent(before["dropped_count"] / before["reached_count"])
+    short = f"{formats.MINUS}{formats.number(before['dropped_count'])} ({rate})"
+    room = {"on": share_before - share, "after": 1 - share_before, "inside": share}
+    for text in (f"{short}, the largest loss", short) if is_largest else (short,):
+        for place, available in room.items():
+            if available * width >= len(text) * CHARACTER_WIDTH + 6:
+                return text, place
+    return "", ""
 
 
 def rates(rows: Sequence[Row], highest: float, width: int = 420) -> str:
@@ -187,7 +194,12 @@ def days(rows: Sequence[Row], width: int = 420) -> str:
         }
     )
     dates = alt.Axis(
-        labelAngle=0, labelOverlap=True, labelColor=MUTED, labelPadding=8, labelExpr="slice(datum.label, 4)"
+        labelAngle=0,
+        labelOverlap=True,
+        labelSeparation=10,
+        labelColor=MUTED,
+        labelPadding=8,
+        labelExpr="slice(datum.label, 4)",
     )
     panels = []
     for column, shape, least in (("visits", ",d", 1), ("converted", "%", 0.01)):

@@ -32,12 +32,14 @@ class Window:
     Attributes:
         first_known_day: First day with visits at all.
         last_day: Last full day with visits; one that was still under way where there is no other.
+        latest_day: Last day with visits, full or under way.
         is_full: Whether the last day was over when the warehouse was written.
     """
 
     first_known_day: date
     last_day: date
-    is_full: bool = True
+    latest_day: date
+    is_full: bool
 
     @property
     def first_day(self) -> date:
@@ -145,7 +147,7 @@ def _window(connection: duckdb.DuckDBPyConnection, published: Row, timezone: str
     if found["last_day"] is None:
         return None
     last_day = found["last_day"].date()
-    return Window(found["first_day"].date(), last_day, last_day < built_on)
+    return Window(found["first_day"].date(), last_day, found["latest_day"].date(), last_day < built_on)
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]) -> Figure:

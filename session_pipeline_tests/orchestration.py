@@ -1,0 +1,141 @@
+"""A deployment with a Dagster instance of its own, for tests: jobs run in this process, and what the instance saw."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from session_pipeline import pipeline
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs import home
+from session_pipeline.defs.deployment import make_definitions
+from session_pipeline.defs.sensors import run_tags
+from session_pipeline.plan import Plan
+from session_pipeline.settings import load_settings
+from session_pipeline_tests.deployment import Deployment
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+FIRST = date(2024, 5, 6)
+VISITS = (
+    ("/", "page_view"),
+    ("/product/lamp-1042", "page_view"),
+    ("/cart", "add_to_cart"),
+    ("/checkout", "begin_checkout"),
+    ("/thanks", "purchase"),
+)
+SMALL = {
+    "start_date": date(2024, 5, 1),
+    "funnels": [
+        {
+            "name": "checkout",
+            "steps": [
+                {"name": "cart", "where": "event_name = 'add_to_cart'"},
+                {"name": "purchase", "where": "event_name = 'purchase'"},
+            ],
+        }
+    ],
+}
+
+
+def shop_lines(day: date, visitors: int = 5) -> list[dict[str, Any] | str]:
+    """Each visitor comes once and goes a step further than the one before."""
+    return [
+        {
+            "event_id": f"{day}-{visitor}-{number}",
+            "visitor_id": f"visitor {visitor}",
+            "event_time": f"{day}T10:{visitor:02d}:{number:02d}Z",
+            "event_name": name,
+            "page_url": f"https://shop.example{path}",
+            "value": 20 if name == "purchase" else None,
+        }
+        for visitor in range(visitors)
+        for number, (path, name) in enumerate(VISITS[: visitor % len(VISITS) + 1])
+    ]
+
+
+class Orchestrated(Deployment):
+    """A deployment that is run through Dagster."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance, settings: Mapping[str, Any] | None = None) -> None:
+        super().__init__(folder, SMALL if settings is None else settings)
+        self.instance = instance
+
+    def definitions(self) -> dg.Definitions:
+        return make_definitions(self.folder)
+
+    def deliver_days(self, count: int, first: date = FIRST) -> list[date]:
+        days = [first + timedelta(days=number) for number in range(count)]
+        for day in days:
+            self.deliver(str(day), shop_lines(day))
+        return days
+
+    def ingest(self, **run_tags: str) -> dg.ExecuteInProcessResult:
+        return self._execute("ingest", run_tags)
+
+    def planned(self, *, upgrade: bool = False) -> Plan:
+        settings = load_settings(self.folder.path)
+        return pipeline.current_plan(self.folder, settings, pipeline.horizon(settings, None), upgrade=upgrade)
+
+    def build(self, **more_tags: str) -> dg.ExecuteInProcessResult:
+        """One run over all that the plan names."""
+        plan = self.planned()
+        return self._execute("build", run_tags(plan, str(plan.days[0]), str(plan.days[-1])) | more_tags)
+
+    def by_hand(self, day: date, *tables: str) -> dg.ExecuteInProcessResult:
+        """What the button Materialize launches for a day of some tables."""
+        return self.definitions().resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self.instance,
+            run_config=QUIET,
+            partition_key=str(day),
+            asset_selection=[dg.AssetKey(name) for name in tables],
+            raise_on_error=False,
+        )
+
+    def _execute(self, job: str, tags: Mapping[str, str]) -> dg.ExecuteInProcessResult:
+        return self.definitions().resolve_job_def(job).execute_in_process(
+            instance=self.instance, run_config=QUIET, tags=tags, raise_on_error=False
+        )
+
+    def seen(self, table: str, day: date | None = None) -> Mapping[str, Any]:
+        """Metadata of the latest materialization, as plain values."""
+        records = self.instance.fetch_materializations(
+            dg.AssetRecordsFilter(dg.AssetKey(table), asset_partitions=[str(day)] if day else None), limit=1
+        ).records
+        materialization = records[0].asset_materialization
+        assert materialization is not None
+        return {label: value.value for label, value in materialization.metadata.items()}
+
+
+@contextmanager
+def orchestrated(
+    folder: Path, settings: Mapping[str, Any] | None = None, copy_of: Deployment | None = None
+) -> Iterator[Orchestrated]:
+    """A new deployment, or a copy of one with the history of its runs."""
+    if copy_of is not None:
+        shutil.copytree(copy_of.folder.path, folder)
+    home.prepare(DataFolder(folder))
+    with dg.DagsterInstance.from_config(str(folder / "dagster_home")) as instance:
+        yield Orchestrated(folder, instance, settings)
+
+
+def failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    """What the failed steps of a run say, each with what is behind it."""
+    said = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            assert data.error is not None
+            said.append(data.user_failure_data.description if data.user_failure_data else data.error.to_string())
+    return [str(sentence) for sentence in said]
+
+
+def steps_run(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {event.step_key for event in result.all_events if event.is_step_success and event.step_key}
+
+
+def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
