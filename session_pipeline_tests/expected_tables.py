@@ -45,7 +45,7 @@ def expected_tables(group: Group, file_ids: Mapping[str, str]) -> dict[str, list
         "funnel_entries": [
             entry_row(name, funnel, attempt, rules.timezone)
             for name, funnel in group.funnels.items()
-            for attempt in attempts(events, funnel, rules.timezone)
+            for attempt in attempts(events, funnel, rules, group.until)
         ],
     }
 
@@ -113,7 +113,6 @@ def open_row(event: Event, day: date) -> Row:
 
 def entry_row(name: str, funnel: Funnel, attempt: Attempt, timezone: str) -> Row:
     entry, last = attempt.taken[0], attempt.taken[-1]
-    is_converted = attempt.step_reached == len(funnel.steps)
     seconds = (last.event_time - entry.event_time).total_seconds()
     is_by_session = funnel.grain == "session"
     return {
@@ -128,7 +127,8 @@ def entry_row(name: str, funnel: Funnel, attempt: Attempt, timezone: str) -> Row
         "entry_event_id": entry.line.event_id,
         "step_reached": attempt.step_reached,
         "last_step_at": last.event_time,
-        "is_converted": is_converted,
+        "is_converted": attempt.is_converted,
         "is_excluded": attempt.is_excluded,
-        "seconds_to_convert": seconds if is_converted else None,
+        "is_window_closed": attempt.is_window_closed,
+        "seconds_to_convert": seconds if attempt.is_converted else None,
     }

@@ -68,6 +68,10 @@ class SessionCase:
     session_numbers: Mapping[str, int | None]
     page_view_count: int | None = None
 
+    @property
+    def visitors(self) -> set[str]:
+        return {line["visitor_id"] for line in self.lines}
+
 
 @dataclass(frozen=True)
 class FunnelCase:

@@ -5,14 +5,15 @@ the pipeline.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Literal
 
-from session_pipeline_tests.oracle import Event, local_date
+from session_pipeline_tests.oracle import Event, Rules, day_end, local_date, summarize
 
 VISITOR_WINDOW_WITHOUT_SETTING = timedelta(days=7)
+FAR_AWAY = date(2100, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,15 @@ class Funnel:
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt at a funnel: the events that took its steps, the entry first."""
+    """An attempt at a funnel: the events that took its steps, the entry first.
+
+    `is_window_closed`: no day still to be built can change it, nor put another in its place.
+    """
 
     taken: tuple[Event, ...]
+    is_converted: bool
     is_excluded: bool
+    is_window_closed: bool = False
 
     @property
     def entry(self) -> Event:
@@ -50,31 +56,56 @@ class Attempt:
         return len(self.taken)
 
 
-def attempts(events: Iterable[Event], funnel: Funnel, timezone: str) -> list[Attempt]:
-    """The deciding attempt of each session, or of each visitor and local date of entry."""
-    events = sorted(events, key=lambda event: event.order)
+def attempts(
+    events: Sequence[Event], funnel: Funnel, rules: Rules, until: date = FAR_AWAY
+) -> list[Attempt]:
+    """The deciding attempt of each session, or of each visitor and local date of entry.
+
+    Args:
+        events: As sessionize gives them.
+        funnel: The funnel.
+        rules: The settings of the sessions.
+        until: The last day that is built.
+    """
     reachable = defaultdict(list)
     entries = defaultdict(list)
-    for event in events:
-        room = event.session_id if funnel.grain == "session" else event.line.visitor
+    for event in sorted(events, key=lambda event: event.order):
+        if funnel.grain == "session":
+            room, entry_date = event.session_id, event.session_date
+        else:
+            room, entry_date = event.line.visitor, local_date(event.event_time, rules.timezone)
         reachable[room].append(event)
         if event.line.event_name in funnel.steps[0]:
-            entry_date = (
-                event.session_date
-                if funnel.grain == "session"
-                else local_date(event.event_time, timezone)
-            )
             entries[room, entry_date].append(event)
-    return [
-        max(
-            (attempt(entry, reachable[room], funnel) for entry in unit),
-            key=lambda tried: tried.step_reached,
+
+    complete = {
+        session.session_id for session in summarize(events, rules, until) if session.is_complete
+    }
+    known_until = day_end(until, rules.timezone)
+    decided = []
+    for (room, _), unit in entries.items():
+        tried = [attempt(entry, reachable[room], funnel) for entry in unit]
+        deciding = max(tried, key=lambda one: one.step_reached)
+        nothing_to_come = (
+            room in complete
+            if funnel.grain == "session"
+            else all(latest(entry, funnel) < known_until for entry in unit)
         )
-        for (room, _), unit in entries.items()
-    ]
+        is_closed = deciding.is_converted or nothing_to_come
+        decided.append(replace(deciding, is_window_closed=is_closed))
+    return decided
 
 
-def attempt(entry: Event, reachable: list[Event], funnel: Funnel) -> Attempt:
+def latest(entry: Event, funnel: Funnel) -> datetime:
+    """The last instant that an attempt can use."""
+    if funnel.window is not None:
+        return entry.event_time + funnel.window
+    if funnel.grain == "visitor":
+        return entry.event_time + VISITOR_WINDOW_WITHOUT_SETTING
+    return datetime.max
+
+
+def attempt(entry: Event, reachable: Sequence[Event], funnel: Funnel) -> Attempt:
     """Go as far as possible from an entry, each step by the first event that can take it.
 
     Args:
@@ -82,11 +113,7 @@ def attempt(entry: Event, reachable: list[Event], funnel: Funnel) -> Attempt:
         reachable: Events of the same session or visitor, in order.
         funnel: The funnel.
     """
-    window = funnel.window
-    if window is None and funnel.grain == "visitor":
-        window = VISITOR_WINDOW_WITHOUT_SETTING
-    latest = datetime.max if window is None else entry.event_time + window
-    within = [event for event in reachable if event.event_time <= latest]
+    within = [event for event in reachable if event.event_time <= latest(entry, funnel)]
     taken = [entry]
     for step in funnel.steps[1:]:
         following = (
@@ -100,11 +127,14 @@ def attempt(entry: Event, reachable: list[Event], funnel: Funnel) -> Attempt:
         if event is None:
             break
         taken.append(event)
-    is_excluded = any(excludes(exclusion, taken, within) for exclusion in funnel.exclusions)
-    return Attempt(tuple(taken), is_excluded)
+    return Attempt(
+        taken=tuple(taken),
+        is_converted=len(taken) == len(funnel.steps),
+        is_excluded=any(excludes(exclusion, taken, within) for exclusion in funnel.exclusions),
+    )
 
 
-def excludes(exclusion: Exclusion, taken: list[Event], within: list[Event]) -> bool:
+def excludes(exclusion: Exclusion, taken: Sequence[Event], within: Sequence[Event]) -> bool:
     """Whether an exclusion event lies strictly between its steps, the second reached or not."""
     if len(taken) < exclusion.after_step:
         return False

@@ -1,9 +1,9 @@
 """A deployment with a Dagster instance of its own, for tests: jobs run in this process, and what the instance saw."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-FIRST = date(2024, 5, 6)
 VISITS = (
     ("/", "page_view"),
     ("/product/lamp-1042", "page_view"),
@@ -67,37 +66,42 @@ class Orchestrated(Deployment):
     def definitions(self) -> dg.Definitions:
         return make_definitions(self.folder)
 
-    def deliver_days(self, count: int, first: date = FIRST) -> list[date]:
-        days = [first + timedelta(days=number) for number in range(count)]
-        for day in days:
-            self.deliver(str(day), shop_lines(day))
-        return days
-
     def ingest(self, **run_tags: str) -> dg.ExecuteInProcessResult:
-        return self._execute("ingest", run_tags)
+        return self.execute("ingest", run_tags)
 
     def planned(self, *, upgrade: bool = False) -> Plan:
         settings = load_settings(self.folder.path)
         return pipeline.current_plan(self.folder, settings, pipeline.horizon(settings, None), upgrade=upgrade)
 
-    def build(self, **more_tags: str) -> dg.ExecuteInProcessResult:
+    def build(self) -> dg.ExecuteInProcessResult:
         """One run over all that the plan names."""
-        plan = self.planned()
-        return self._execute("build", run_tags(plan, str(plan.days[0]), str(plan.days[-1])) | more_tags)
+        days = self.planned().days
+        return self.execute("build", self.run_tags(days[0], days[-1]))
+
+    def run_tags(self, first: date, last: date) -> Mapping[str, str]:
+        return run_tags(self.planned(), str(first), str(last))
+
+    def execute(
+        self,
+        job: str,
+        tags: Mapping[str, str],
+        assets: Sequence[dg.AssetKey] | None = None,
+        definitions: dg.Definitions | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        resolved = (definitions or self.definitions()).resolve_job_def(job)
+        return resolved.execute_in_process(
+            instance=self.instance, run_config=QUIET, tags=tags, asset_selection=assets, raise_on_error=False
+        )
 
     def by_hand(self, day: date, *tables: str) -> dg.ExecuteInProcessResult:
         """What the button Materialize launches for a day of some tables."""
-        return self.definitions().resolve_implicit_global_asset_job_def().execute_in_process(
+        job = self.definitions().resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
             instance=self.instance,
             run_config=QUIET,
             partition_key=str(day),
             asset_selection=[dg.AssetKey(name) for name in tables],
             raise_on_error=False,
-        )
-
-    def _execute(self, job: str, tags: Mapping[str, str]) -> dg.ExecuteInProcessResult:
-        return self.definitions().resolve_job_def(job).execute_in_process(
-            instance=self.instance, run_config=QUIET, tags=tags, raise_on_error=False
         )
 
     def seen(self, table: str, day: date | None = None) -> Mapping[str, Any]:

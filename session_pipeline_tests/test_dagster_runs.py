@@ -1,7 +1,7 @@
-"""Runs of the jobs: ranges, single days, by hand, late files; what an operator reads; how a run fails."""
+"""Runs of the jobs: ranges, single days, by hand, late files; what an operator reads of them; how a run fails."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -10,11 +10,10 @@ import pytest
 
 from session_pipeline.catalog import Key
 from session_pipeline.contracts import TABLES
-from session_pipeline.defs import resources
+from session_pipeline.defs import resources, tags
 from session_pipeline.defs.local_runs import UNDATED
 from session_pipeline.pipeline import open_run, open_store
 from session_pipeline_tests.orchestration import (
-    QUIET,
     Orchestrated,
     checks_of,
     failures,
@@ -23,22 +22,199 @@ from session_pipeline_tests.orchestration import (
     steps_run,
 )
 
-DAILY = sorted(name for name, contract in TABLES.items() if contract.date_column and name != "raw_events")
+DAILY = {name for name, contract in TABLES.items() if contract.date_column} - {"raw_events"}
+MONDAY, TUESDAY, NEXT_MONDAY = date(2024, 5, 6), date(2024, 5, 7), date(2024, 5, 13)
+EMPTY_DAY = date(2024, 5, 11)
+BUILT = [date(2024, 5, day) for day in (6, 7, 8, 13, 14)]  # days with events, and the days that close their sessions
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
-    """Two days a week apart, run once; not to be written to."""
-    with orchestrated(tmp_path_factory.mktemp("built")) as deployment:
-        deployment.deliver_days(3)
+    """Three days of deliveries, built in one run; not to be written to."""
+    with orchestrated(tmp_path_factory.mktemp("built") / "data") as deployment:
+        deployment.deliver(str(MONDAY), shop_lines(MONDAY, visitors=5))
+        deployment.deliver(str(TUESDAY), shop_lines(TUESDAY, visitors=3))
+        deployment.deliver(str(NEXT_MONDAY), [*shop_lines(NEXT_MONDAY, visitors=8), "{no json"])
         assert deployment.ingest().success
-        deployment.result = deployment.build()
-        assert deployment.result.success
+        assert deployment.build().success
         yield deployment
 
 
 @pytest.fixture
 def deployment(built: Orchestrated, tmp_path: Path) -> Iterator[Orchestrated]:
-    """Three days that are built, for a test to change."""
+    """The same, for a test to change."""
     with orchestrated(tmp_path / "data", copy_of=built) as copy:
         yield copy
+
+
+def hashes(deployment: Orchestrated, day: date) -> dict[str, str]:
+    store = open_store(deployment.folder)
+    found = {key.table: partition.sha256 for key, partition in store.partitions.items() if key.date == day}
+    store.close()
+    return found
+
+
+def break_file(deployment: Orchestrated, table: str, day: date) -> None:
+    store = open_store(deployment.folder)
+    for key, partition in store.partitions.items():
+        if key.table == table and key.date == day:
+            store.path_of(partition).write_bytes(b"broken")
+    store.close()
+
+
+def test_a_range_of_days_is_one_run_that_ends_in_publishing(built: Orchestrated) -> None:
+    runs = built.instance.get_runs()
+    assert [run.job_name for run in runs] == ["build", "ingest"]
+    for name in DAILY:
+        assert {str(day) for day in BUILT} <= built.instance.get_materialized_partitions(dg.AssetKey(name)), name
+    assert built.planned().is_empty
+    assert built.folder.warehouse.is_file()
+    assert built.seen("warehouse")["replaced_partitions"] > 0
+    assert Path(built.seen("report")["file"]).is_file()
+
+
+def test_an_operator_reads_what_became_of_a_day(built: Orchestrated) -> None:
+    seen = built.seen("sessions", NEXT_MONDAY)
+    assert seen["dagster/partition_row_count"] == 8
+    assert seen["change_against_same_weekday"] == 8 - 5
+    assert seen["built_because"] == "new day"
+    assert seen["rows_of_14_days"] == "▁▁▁▁▁▁▅▄▁▁▁▁▁█"
+    assert seen["query"] == "```sql\nselect * from sessions where session_date = date '2024-05-13'\n```"
+    assert seen["preview"].startswith("| session_id | site | visitor_id |")
+    assert seen["preview"].count("\n") == 1 + 5
+    assert Path(seen["file"]).is_file()
+
+    events = built.seen("events", MONDAY)
+    assert (events["duplicates"], events["sessions_still_open"]) == (0, 0)
+    summary = built.seen("daily_summary", MONDAY)
+    assert (summary["session_count"], summary["converted_count"]) == (5, 1)
+    assert "query" not in built.seen("open_sessions", MONDAY), "it is in the store only"
+
+
+def test_a_day_of_the_range_without_events_says_so(built: Orchestrated) -> None:
+    assert built.seen("sessions", EMPTY_DAY) == {
+        "dagster/partition_row_count": 0,
+        "built_because": "it was not: no events on this day, nor on the day before",
+    }
+
+
+def test_an_operator_reads_what_was_delivered(built: Orchestrated) -> None:
+    seen = built.seen("quarantined_lines")
+    assert (seen["found_count"], seen["read_count"], seen["set_aside_count"]) == (3, 3, 1)
+    assert seen["set_aside_by_reason"] == "| reason | lines |\n| --- | --- |\n| invalid_json | 1 |"
+
+
+def test_a_fresh_day_keeps_its_figures_in_a_run_that_does_not_build_it(deployment: Orchestrated) -> None:
+    before = deployment.seen("sessions", MONDAY)
+    deployment.deliver("late", shop_lines(date(2024, 5, 14)))
+    deployment.ingest()
+    assert deployment.execute("build", deployment.run_tags(MONDAY, NEXT_MONDAY)).success
+    seen = deployment.seen("sessions", MONDAY)
+    assert seen["built_because"].startswith("fresh, so it was not built again; it was built at 20")
+    assert seen["built_because"].endswith("UTC: new day")
+    told = before.keys() - {"built_because", "seconds", "file"}  # the file lies in the copy
+    assert {label: seen[label] for label in told} == {label: before[label] for label in told}
+
+
+def test_a_late_file_builds_its_day_and_publishes(deployment: Orchestrated) -> None:
+    untouched = hashes(deployment, NEXT_MONDAY)
+    deployment.deliver("late", shop_lines(TUESDAY, visitors=6)[-3:])
+    assert deployment.ingest().success
+    assert {item.day for item in deployment.planned().items if item.step.name == "sessionize"} == {TUESDAY, BUILT[2]}
+    result = deployment.build()
+    assert result.success
+    assert "raw_events changed" in deployment.seen("events", TUESDAY)["built_because"]
+    assert hashes(deployment, NEXT_MONDAY) == untouched
+    assert deployment.planned().is_empty
+    assert len(deployment.instance.fetch_materializations(dg.AssetKey("warehouse"), limit=9).records) == 2
+
+
+def test_by_hand_a_fresh_day_is_built_again_and_leaves_all_below_alone(deployment: Orchestrated) -> None:
+    before = hashes(deployment, MONDAY)
+    result = deployment.by_hand(MONDAY, "sessions")
+    assert result.success
+    assert deployment.seen("sessions", MONDAY)["built_because"] == "asked for by hand; it came out equal"
+    assert hashes(deployment, MONDAY) == before
+    assert deployment.planned().is_empty
+    assert steps_run(result) >= {"build_sessions", "sessions_sessions_cover_events"}
+
+
+def test_what_has_no_days_is_built_and_published_without_a_range(deployment: Orchestrated) -> None:
+    assert deployment.by_hand(MONDAY, "sessions").success  # another generation, which readers do not have yet
+    result = deployment.execute("build", {tags.PLANNED: "x"}, UNDATED)
+    assert result.success
+    assert steps_run(result) >= {"build_user_agents", "publish_tables", "write_report"}
+    assert "build_sessions" not in steps_run(result)
+
+
+def test_what_is_given_to_readers_already_is_not_given_again(deployment: Orchestrated) -> None:
+    result = deployment.execute("build", {tags.PLANNED: "x"}, UNDATED)
+    assert result.success
+    assert "write_report" not in steps_run(result)
+
+
+def test_a_lost_line_stops_the_run_before_anything_is_built_on_it(deployment: Orchestrated) -> None:
+    with open_run(deployment.folder, run_id="test") as run:
+        [partition] = [found for found in run.store.of_table("raw_events") if found.key.date == MONDAY]
+        run.store.commit([], run_id="test", drop=[partition.key])
+    result = deployment.by_hand(TUESDAY, "events", "duplicate_events", "open_sessions", "recent_event_ids", "sessions")
+    assert not result.success
+    assert checks_of(result)["ledger_closes"] is False
+    assert "build_sessions" not in steps_run(result)
+
+
+def test_what_a_person_must_mend_is_said_in_a_sentence_and_not_tried_again(deployment: Orchestrated) -> None:
+    break_file(deployment, "raw_events", MONDAY)
+    (deployment.folder.raw / "test" / f"{MONDAY}.jsonl").unlink()
+    result = deployment.by_hand(MONDAY, "agents_seen")
+    assert not result.success
+    assert failures(result) == [
+        f"rows of the delivered file test/{MONDAY}.jsonl are damaged in the store, and the file is gone; put it back"
+        " under raw/ and run again"
+    ]
+    assert not any(event.is_step_up_for_retry for event in result.all_events)
+
+
+def test_trouble_with_the_operating_system_is_tried_again(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "RETRY_SECONDS", 0)
+    folder = deployment.folder.store / "agents_seen" / f"event_date={MONDAY}"
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    folder.write_bytes(b"a file where a folder should be")
+    result = deployment.by_hand(MONDAY, "agents_seen")
+    assert not result.success
+    assert [event.is_step_up_for_retry for event in result.all_events].count(True) == resources.RETRIES
+
+
+def test_a_store_that_is_held_is_waited_for_and_then_named(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "open_run", partial(open_run, wait_seconds=0.3))
+    store = open_store(deployment.folder)
+    with store.writing():
+        result = deployment.ingest()
+    store.close()
+    assert not result.success
+    assert "is being written by process" in failures(result)[0]
+    assert failures(result)[0].endswith("try again when it has finished")
+
+
+def test_settings_that_broke_since_the_start_fail_a_run_in_their_own_words(deployment: Orchestrated) -> None:
+    definitions = deployment.definitions()
+    deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
+    result = deployment.execute("ingest", {}, definitions=definitions)
+    assert not result.success
+    assert "sessions.inactivity_minuts is no setting; did you mean inactivity_minutes?" in failures(result)[0]
+
+
+def test_a_damaged_file_is_mended_by_the_run_that_reads_it(deployment: Orchestrated) -> None:
+    before = hashes(deployment, MONDAY)
+    break_file(deployment, "events", MONDAY)
+    assert deployment.by_hand(MONDAY, "action_labels").success
+    assert hashes(deployment, MONDAY) == before
+    store = open_store(deployment.folder)
+    assert store.checked_path(store.partitions[Key("events", MONDAY)]) is not None
+    store.close()

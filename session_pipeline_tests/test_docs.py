@@ -106,6 +106,19 @@ def test_commands_print_what_the_readme_shows(sample_deployment: Deployment) -> 
     assert with_outputs(README.read_text(), sample_deployment.folder.path) == README.read_text()
 
 
+def test_the_summary_in_the_readme_is_that_of_the_sample(sample_deployment: Deployment) -> None:
+    summary = next(block.code for block in blocks(README.read_text()) if block.code.startswith("Files "))
+    with reading.connect(sample_deployment.folder.path) as warehouse:
+        counted = warehouse.execute(
+            "select outcome, sum(session_count) from daily_outcomes group by outcome"
+            " union all select step, sum(entered_count) from funnel_steps group by funnel, step"
+            " union all select 'Lines', sum(line_count) from source_files"
+            " union all select 'Accepted', sum(accepted_count) from source_files"
+        ).fetchall()
+    missing = [f"{what} {count:,}" for what, count in counted if not re.search(rf"{what} +{count:,}\b", summary)]
+    assert not missing
+
+
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.split()[1])
 def test_python_of_the_readme_runs(code: str, sample_deployment: Deployment) -> None:
     if " polars" in code and find_spec("polars") is None:

@@ -34,7 +34,7 @@ def tried(happened: str, funnel: Funnel) -> list[Attempt]:
         for place, said in enumerate(happened.split())
     ]
     events = oracle.sessionize(read_lines([delivery("file", lines)]), Rules())
-    return attempts(events, funnel, "UTC")
+    return attempts(events, funnel, Rules())
 
 
 def funnel(steps: str, **rest: object) -> Funnel:
@@ -50,7 +50,7 @@ def taken(attempt: Attempt) -> list[str]:
 @pytest.mark.parametrize("case", funnel_cases(), ids=lambda case: case.name)
 def test_published_funnels(case: FunnelCase) -> None:
     events = oracle.sessionize(read_lines([delivery("file", case.lines)]), Rules())
-    found = attempts(events, case.funnel, "UTC")
+    found = attempts(events, case.funnel, Rules())
 
     levels = funnel_levels(
         case.visitors,

@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from session_pipeline.days import zone
 from session_pipeline.contracts import DELIVERED_COLUMNS, table
+from session_pipeline.days import zone
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError
 from session_pipeline.ingest import admit as admission
 from session_pipeline.ingest import lines as line_reading
@@ -86,9 +86,7 @@ class Ingest:
 
     def read(self, admitted: Admitted, rules: ReadingRules = RULES) -> Taken:
         reading = read(admitted, rules, self.connection, self.scratch)
-        events = [
-            row for day in reading.days for row in pq.ParquetFile(day.path).read().to_pylist()
-        ]
+        events = [row for day in reading.days for row in pq.ParquetFile(day.path).read().to_pylist()]
         path = reading.quarantine_path
         quarantined = pq.ParquetFile(path).read().to_pylist() if path else []
         assert len(events) == reading.accepted_count
@@ -190,7 +188,7 @@ def test_what_follows_a_gzip_member_and_is_no_member_is_corrupt(ingest: Ingest) 
 def test_name_and_content_have_to_agree_on_compression(ingest: Ingest) -> None:
     with pytest.raises(CorruptFileError, match="not gzip"):
         ingest.admit(ingest.deliver(b"{}\n", "a.jsonl.gz"))
-    with pytest.raises(RefusedFileError, match="does not end in .gz"):
+    with pytest.raises(RefusedFileError, match="its name does not end in"):
         ingest.admit(ingest.deliver(gzip.compress(b"{}\n"), "a.jsonl"))
 
 
@@ -500,9 +498,7 @@ def test_text_that_looks_like_lax_json_is_accepted(ingest: Ingest) -> None:
         ({"value": 1000000000000}, "invalid_value", "value: 1000000000000"),
     ],
 )
-def test_a_field_that_cannot_be_used_sets_the_line_aside(
-    ingest: Ingest, fields: Row, reason: str, detail: str
-) -> None:
+def test_a_field_that_cannot_be_used_sets_the_line_aside(ingest: Ingest, fields: Row, reason: str, detail: str) -> None:
     assert ingest.reason(**fields) == (reason, detail)
 
 
@@ -572,7 +568,7 @@ def test_no_address_stays_in_the_quarantine(ingest: Ingest, address: str) -> Non
         ("https://Shop.Example", "https://Shop.Example", "shop.example", "/"),
         ("https://shop.example:8443/a/b?x=1#top", "https://shop.example:8443/a/b", "shop.example", "/a/b"),
         ("https://shop.example/a#b?q=1", "https://shop.example/a", "shop.example", "/a"),
-        ("https://shop.example?q=hat&token=s&utm_source=n", "https://shop.example?q=hat&utm_source=n", "shop.example", "/"),
+        ("https://a.example?q=hat&token=s&utm_source=n", "https://a.example?q=hat&utm_source=n", "a.example", "/"),
         ("https://me:secret@shop.example/@you", "https://shop.example/@you", "shop.example", "/@you"),
         ("//shop.example/a//b", "//shop.example/a//b", "shop.example", "/a//b"),
         ("http://[2001:db8::1]:80/a", "http://[2001:db8::1]:80/a", "[2001:db8::1]", "/a"),
@@ -582,7 +578,7 @@ def test_no_address_stays_in_the_quarantine(ingest: Ingest, address: str) -> Non
         ("about:blank", "about:blank", None, "about:blank"),
         ("android-app://com.example.app/x", "android-app://com.example.app/x", "com.example.app", "/x"),
         ("https:///a", "https:///a", None, "/a"),
-        ("https://caf\u00e9.example/stra\u00dfe", "https://caf\u00e9.example/stra\u00dfe", "caf\u00e9.example", "/stra\u00dfe"),
+        ("https://é.example/straße", "https://é.example/straße", "é.example", "/straße"),
     ],
 )
 def test_a_url_is_taken_apart(ingest: Ingest, url: str, stored: str, host: str | None, path: str) -> None:
@@ -682,8 +678,19 @@ def test_records_over_several_lines_count_once(ingest: Ingest) -> None:
 def test_bad_records_are_set_aside_and_those_around_them_are_read(ingest: Ingest) -> None:
     good = "v,2024-03-01,a,b"
     content = "\n".join(
-        ["visitor_id,event_time,event_name,plan", good, "v,2024-03-01,a", good + ",c", good + ",", 'v,"2024"x,a,b',
-         'v,2024-03-01,5" pipe,b', good, 'v,2024-03-01,a,"never closed', good, ""]  # fmt: skip
+        [
+            "visitor_id,event_time,event_name,plan",
+            good,
+            "v,2024-03-01,a",
+            good + ",c",
+            good + ",",
+            'v,"2024"x,a,b',
+            'v,2024-03-01,5" pipe,b',
+            good,
+            'v,2024-03-01,a,"never closed',
+            good,
+            "",
+        ]
     )
     taken = ingest.take(content, "a.csv")
     assert taken.reasons == {3: "ragged_row", 4: "ragged_row", 6: "invalid_csv", 9: "invalid_csv"}
@@ -836,9 +843,9 @@ def test_files_are_byte_equal_for_any_number_of_threads(tmp_path: Path, date_cou
 
 def test_the_fingerprint_stands_for_all_that_rows_depend_on() -> None:
     changes: list[Row] = [
-        {"source": "shop"}, {"site": "b"}, {"format": "csv"}, {"columns": {"user_id": "uid"}}, {"timezone": "Asia/Tokyo"},
-        {"constants": {"currency": "EUR"}}, {"clock_tolerance_minutes": 5}, {"delimiter": ";"},
-        {"keep_query_parameters": ()}, {"drop_properties": ()}, {"earliest": datetime(2021, 1, 1)},
+        {"source": "shop"}, {"site": "b"}, {"format": "csv"}, {"columns": {"user_id": "uid"}},
+        {"constants": {"currency": "EUR"}}, {"timezone": "Asia/Tokyo"}, {"clock_tolerance_minutes": 5},
+        {"delimiter": ";"}, {"keep_query_parameters": ()}, {"drop_properties": ()}, {"earliest": datetime(2021, 1, 1)},
     ]  # fmt: skip
     fingerprints = [RULES.fingerprint, *(replace(RULES, **change).fingerprint for change in changes)]
     assert len(set(fingerprints)) == len(fingerprints)
@@ -874,4 +881,5 @@ def test_every_line_of_the_shop_is_accepted(ingest: Ingest) -> None:
     taken = ingest.take(fixture("retentioneering_ecom/ecom.csv.gz"), "ecom.csv.gz", rules)
     assert (taken.reading.accepted_count, taken.reading.set_aside_count) == (31_106, 0)
     assert {event["user_id"] for event in taken.events} == {event["visitor_id"] for event in taken.events}
-    assert set(json.loads(taken.events[0]["properties"])) == {"platform", "acquisition_channel", "user_cohort", "user_lifecycle"}
+    properties = json.loads(taken.events[0]["properties"])
+    assert set(properties) == {"platform", "acquisition_channel", "user_cohort", "user_lifecycle"}

@@ -3,7 +3,7 @@
 The cases whose rules are equal share a data folder; each has visitors of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -31,68 +31,75 @@ UNTIL = date(2024, 3, 1)
 pytestmark = NEEDS_FIXTURES
 
 
-def rows(deployment: Deployment, table: str, visitors: set[str]) -> Iterator[dict[str, Any]]:
-    """The rows of a case's visitors, in the table's order."""
-    for row in deployment.table(table).to_dict("records"):
-        if row["visitor_id"] in visitors:
-            yield row
+Row = dict[str, Any]
+
+
+def build(
+    folder: Path, rules: Rules, cases: Sequence[SessionCase] | Sequence[FunnelCase]
+) -> Deployment:
+    """Deliver the lines of all cases as one file, with the funnels that they ask about."""
+    funnels = {case.name: case.funnel for case in cases if isinstance(case, FunnelCase)}
+    deployment = Deployment(folder, settings(rules, START_DATE, funnels))
+    file = delivery("published", [line for case in cases for line in case.lines])
+    deployment.deliver(file.name, file.lines)
+    deployment.run(until=UNTIL)
+    return deployment
+
+
+def rows(deployment: Deployment, table: str) -> list[Row]:
+    frame = deployment.table(table)
+    columns = list(frame.columns)
+    return [
+        dict(zip(columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)
+    ]
+
+
+def rules_of(case: SessionCase) -> str:
+    return repr(case.rules)
 
 
 def test_published_sessions(tmp_path: Path) -> None:
-    def rules_of(case: SessionCase) -> str:
-        return repr(case.rules)
-
-    for place, (_, cases) in enumerate(groupby(sorted(session_cases(), key=rules_of), rules_of)):
-        alike = list(cases)
-        deployment = Deployment(tmp_path / str(place), settings(alike[0].rules, START_DATE))
-        lines = [line for case in alike for line in case.lines]
-        file = delivery("published", lines)
-        deployment.deliver(file.name, list(file.lines))
-        deployment.run(until=UNTIL)
-        for case in alike:
-            check_sessions(case, deployment)
+    in_order = sorted(session_cases(), key=rules_of)
+    for place, (_, group) in enumerate(groupby(in_order, rules_of)):
+        cases = list(group)
+        deployment = build(tmp_path / str(place), cases[0].rules, cases)
+        events, sessions = rows(deployment, "events"), rows(deployment, "sessions")
+        for case in cases:
+            check_sessions(case, events, sessions)
 
 
-def check_sessions(case: SessionCase, deployment: Deployment) -> None:
-    visitors = {line["visitor_id"] for line in case.lines}
-    events = sorted(
-        rows(deployment, "events", visitors),
-        key=lambda row: (row["visitor_id"], row["event_time"], row["session_id"]),
-    )
+def check_sessions(case: SessionCase, events: list[Row], sessions: list[Row]) -> None:
     found = session_numbers(
-        (row["visitor_id"], row["event_id"], row["session_id"]) for row in events
+        (row["visitor_id"], row["event_id"], row["session_id"])
+        for row in sorted(events, key=lambda row: (row["event_time"], row["line_number"]))
+        if row["visitor_id"] in case.visitors
     )
     compared = {event_id: found.get(event_id) for event_id in case.session_numbers}
     assert compared == case.session_numbers, case.name
     if case.page_view_count is not None:
-        [session] = rows(deployment, "sessions", visitors)
+        [session] = [row for row in sessions if row["visitor_id"] in case.visitors]
         assert session["page_view_count"] == session["event_count"] == case.page_view_count
         assert session["duration_seconds"] == 0
         assert session["is_bounce"]
 
 
 @pytest.fixture(scope="module")
-def funnels(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """All funnel cases in one data folder, each with a funnel of its own name."""
-    cases = funnel_cases()
-    deployment = Deployment(
-        tmp_path_factory.mktemp("funnels"),
-        settings(Rules(), START_DATE, {case.name: case.funnel for case in cases}),
-    )
-    file = delivery("published", [line for case in cases for line in case.lines])
-    deployment.deliver(file.name, list(file.lines))
-    deployment.run(until=UNTIL)
-    return deployment
+def funnel_entries(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """Of all funnel cases in one data folder, each with a funnel of its own name."""
+    deployment = build(tmp_path_factory.mktemp("funnels"), Rules(), funnel_cases())
+    return rows(deployment, "funnel_entries")
 
 
 @pytest.mark.parametrize("case", funnel_cases(), ids=lambda case: case.name)
-def test_published_funnels(case: FunnelCase, funnels: Deployment) -> None:
-    attempts = [
-        (row["visitor_id"], row["step_reached"], row["is_excluded"])
-        for row in rows(funnels, "funnel_entries", case.visitors)
-        if row["funnel"] == case.name
-    ]
-    levels = funnel_levels(case.visitors, attempts)
+def test_published_funnels(case: FunnelCase, funnel_entries: list[Row]) -> None:
+    levels = funnel_levels(
+        case.visitors,
+        (
+            (row["visitor_id"], row["step_reached"], row["is_excluded"])
+            for row in funnel_entries
+            if row["funnel"] == case.name and row["visitor_id"] in case.visitors
+        ),
+    )
     assert {visitor: levels[visitor] for visitor in case.levels} == case.levels
     if case.entered:
         assert entered_counts(levels, len(case.funnel.steps)) == case.entered

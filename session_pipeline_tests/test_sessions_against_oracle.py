@@ -4,9 +4,9 @@ SESSION_PIPELINE_CASES sets how many; 2,000 by default. A failure names the seed
 shows one case.
 """
 
+import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -75,7 +75,7 @@ def test_cases_meet_every_border(capsys: pytest.CaptureFixture[str]) -> None:
 def build_at_once(group: Group, folder: Path) -> Deployment:
     deployment = Deployment(folder, group.settings)
     for delivered in group.deliveries:
-        deployment.deliver(delivered.name, list(delivered.lines), delivered.source)
+        deployment.deliver(delivered.name, delivered.lines, delivered.source)
     deployment.run(until=group.until)
     return deployment
 
@@ -85,7 +85,7 @@ def build_piecewise(group: Group, folder: Path) -> Deployment:
     random = Random(group.seed)
     deployment = Deployment(folder, group.settings)
     for delivered in random.sample(group.deliveries, len(group.deliveries)):
-        deployment.deliver(delivered.name, list(delivered.lines), delivered.source)
+        deployment.deliver(delivered.name, delivered.lines, delivered.source)
         if random.random() < 0.5:
             days = random.sample(group.days, random.choice([1, 2, 4]))
             deployment.run(until=random.choice(group.days), days=random.choice([None, days]))
@@ -111,48 +111,40 @@ def file_ids(group: Group, deployment: Deployment) -> dict[str, str]:
 
 
 def compare(group: Group, table: str, expected: list[Row], deployment: Deployment) -> None:
-    """Fail with the case that differs in the fewest rows."""
-    found = deployment.table(table)
-    if expected:
-        found = found[list(expected[0])]
-    missing = Counter(tuple(row.items()) for row in expected)
-    surplus = Counter(tuple(row.items()) for row in found.to_dict("records"))
-    missing, surplus = missing - surplus, surplus - missing
-    if missing or surplus:
-        pytest.fail(difference(group, table, missing.keys(), surplus.keys()), pytrace=False)
-
-
-def difference(
-    group: Group,
-    table: str,
-    missing: Iterable[tuple[tuple[str, Any], ...]],
-    surplus: Iterable[tuple[tuple[str, Any], ...]],
-) -> str:
-    """One case: its rows that only the oracle or only the pipeline has, and its lines."""
-    rows = defaultdict(list)
-    for sign, group_of_rows in (("expected", missing), ("found", surplus)):
-        for row in group_of_rows:
-            rows[case_of(dict(row)["visitor_id"])].append((dict(row), sign))
-    case, differing = min(rows.items(), key=lambda item: (len(item[1]), item[0]))
-    differing.sort(key=lambda pair: str(list(pair[0].values())))
-    lines = [
-        f"  {delivered.name}:{number} {text}"
-        for delivered in group.deliveries
-        for number, text in enumerate(delivered.lines, start=1)
-        if f'"visitor_id": "{case}-' in text
+    """Fail with one case whose rows differ: those of oracle and pipeline, and its lines."""
+    rows = deployment.table(table)
+    if not expected:
+        assert rows.empty, f"{table} of {group}: the oracle expects no rows"
+        return
+    columns = list(expected[0])
+    wanted = Counter(tuple(row.values()) for row in expected)
+    found = Counter(rows[columns].itertuples(index=False, name=None))
+    signed = [("expected", row) for row in wanted - found] + [
+        ("found", row) for row in found - wanted
     ]
-    return "\n".join(
-        [
-            f"{table} differs in {len(rows)} cases, of which case {case} of {group}",
-            *(f"{sign}: {shown(row)}" for row, sign in differing),
-            "delivered:",
-            *lines,
-        ]
-    )
+    if signed:
+        differing = [(sign, dict(zip(columns, row, strict=True))) for sign, row in signed]
+        pytest.fail(difference(group, table, differing), pytrace=False)
 
 
-def shown(row: Row) -> str:
-    return ", ".join(f"{name} {value}" for name, value in row.items())
+def difference(group: Group, table: str, differing: list[tuple[str, Row]]) -> str:
+    """Of all cases that differ, the one with the fewest rows to look at."""
+    rows_of_case = defaultdict(list)
+    for sign, row in differing:
+        rows_of_case[case_of(row["visitor_id"])].append((sign, row))
+    case, rows = min(rows_of_case.items(), key=lambda item: (len(item[1]), item[0]))
+    delivered = [
+        f"  {file.name}:{number} {text}"
+        for file in group.deliveries
+        for number, text in enumerate(file.lines, start=1)
+        if case_of(json.loads(text)["visitor_id"]) == case
+    ]
+    shown = [
+        f"{sign}: " + ", ".join(f"{name} {value}" for name, value in row.items())
+        for sign, row in sorted(rows, key=lambda signed: str(list(signed[1].values())))
+    ]
+    title = f"{table} differs in {len(rows_of_case)} cases, of which case {case} of {group}"
+    return "\n".join([title, *shown, "delivered:", *delivered])
 
 
 # Which borders the cases meet

@@ -97,8 +97,9 @@ def dev(
         local_runs.fail_dead_runs(instance, folder)
     say(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C ends it.")
     sys.stdout.flush()
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "session_pipeline.definitions", "-h", "127.0.0.1"]
-    os.execve(sys.executable, [*command, "-p", str(port)], {**os.environ, **home.prepare(folder)})
+    python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
+    dagster = ["-m", "dagster", "dev", "-m", "session_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    os.execve(sys.executable, [*python, *dagster], {**os.environ, **home.prepare(folder)})
 
 
 def _work(

@@ -10,9 +10,9 @@ from session_pipeline.contracts.tables import TABLES
 
 HEAD = """# The tables
 
-Made from `session_pipeline/contracts`; do not edit by hand. Times are UTC, dates are local dates in the reporting time
-zone, money is exact (DECIMAL), and `site` is part of every key from `events` on. Tables marked *store only* are steps on
-the way: they are not in the warehouse.
+Made from `session_pipeline/contracts`; do not edit by hand. Times are UTC, dates are local dates in the
+reporting time zone, money is exact (DECIMAL), and `site` is part of every key from `events` on. Tables
+marked *store only* are steps on the way: they are not in the warehouse.
 """
 
 

@@ -80,8 +80,10 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
         with pipeline.opened() as run:
             for key in context.partition_keys if step.is_daily else [None]:
                 day = date.fromisoformat(key) if key else None
-                if day and not run.planner.frame.is_wanted(day):
+                if key and day and not run.planner.frame.is_wanted(day):
                     reasons["no events"] += 1
+                    for name in step.tables:
+                        context.add_asset_metadata(metadata.of_no_day(), asset_key=name, partition_key=key)
                     continue
                 built = run.build(step, day, force=is_by_hand)
                 reasons[built.reason or "fresh"] += 1

@@ -31,7 +31,7 @@ def description(contract: Table) -> str:
     sentences = [contract.grain]
     if contract.date_column and contract.name != "raw_events":
         sentences.append(f"A partition is a day, `{contract.date_column}`: {contract.date_meaning}")
-        sentences.append("Built are days that have events, and for each the day after it; all others stay missing.")
+        sentences.append("Built are the days that have events, and for each the day after it.")
     if not contract.is_published:
         sentences.append(
             "In the store only: it is made for the tables below it, and is in neither the warehouse nor the lake."
@@ -93,6 +93,14 @@ def of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]
     if partition.row_count:
         figures["preview"] = _preview(run, partition)
     return figures
+
+
+def of_no_day() -> dict[str, Any]:
+    """What is said of a day within a run's range that is not to be built."""
+    return {
+        "dagster/partition_row_count": 0,
+        "built_because": "it was not: no events on this day, nor on the day before",
+    }
 
 
 def of_publication(run: Run, published: Published) -> dict[str, dict[str, Any]]:

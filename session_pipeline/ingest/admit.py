@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.records import (
@@ -155,7 +155,7 @@ def _kind(path: Path) -> tuple[str, bool]:
     return format, plain_name != name
 
 
-def _opened(path: Path, root: Path) -> BinaryIO:
+def _opened(path: Path, root: Path) -> IO[bytes]:
     """Open the file, if it is a regular one that lies below root and is reached without links."""
     if not path.is_relative_to(root):
         raise RefusedFileError("it lies outside of the raw folder")
@@ -170,9 +170,7 @@ def _opened(path: Path, root: Path) -> BinaryIO:
 
 
 @contextmanager
-def _plain(
-    delivered: BinaryIO, path: Path, is_compressed: bool, scratch: Path
-) -> Iterator[tuple[Path, BinaryIO]]:
+def _plain(delivered: IO[bytes], path: Path, is_compressed: bool, scratch: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     """The decompressed content; the copy stays, unless admission fails."""
     is_gzip = delivered.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     delivered.seek(0)
@@ -194,7 +192,7 @@ def _plain(
             raise
 
 
-def _decompressed(file: BinaryIO) -> Iterator[bytes]:
+def _decompressed(file: IO[bytes]) -> Iterator[bytes]:
     """Content of a gzip file of one or more members, each checked to its end by length and CRC."""
     read_count = written_count = 0
     member = None
@@ -271,7 +269,7 @@ class _LineCounter:
                 self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
 
 
-def _look_through(file: BinaryIO, counter: _LineCounter) -> str:
+def _look_through(file: IO[bytes], counter: _LineCounter) -> str:
     """Hash the content, in a thread of its own, while its lines are counted."""
     digest = sha256()
     with ThreadPoolExecutor(1) as other_thread:
@@ -283,7 +281,7 @@ def _look_through(file: BinaryIO, counter: _LineCounter) -> str:
     return digest.hexdigest()
 
 
-def _count_records(file: BinaryIO, delimiter: str | None) -> tuple[int, int]:
+def _count_records(file: IO[bytes], delimiter: str | None) -> tuple[int, int]:
     """Records, with the header, and the lines that they take."""
     delimiter = delimiter or delimiter_of(physical_lines(file))
     file.seek(0)

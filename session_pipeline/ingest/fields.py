@@ -15,9 +15,7 @@ from session_pipeline.contracts import DELIVERED_COLUMNS, table
 from session_pipeline.engines.duckdb import literal, quote
 from session_pipeline.ingest.rules import ReadingRules
 
-FROM_PAGE_URL = frozenset(
-    ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "search_term")
-)
+FROM_PAGE_URL = frozenset(("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "search_term"))
 NEVER_MATCHES = r"\b\B"
 
 
@@ -26,8 +24,7 @@ def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
     theirs = [rules.columns.get(ours, ours) for ours in DELIVERED_COLUMNS]
     ways = [name.split(".") if format == "jsonl" else [name] for name in theirs]
     labels = [
-        ours if ours == name else f"{ours} ({name})"
-        for ours, name in zip(DELIVERED_COLUMNS, theirs, strict=True)
+        ours if ours == name else f"{ours} ({name})" for ours, name in zip(DELIVERED_COLUMNS, theirs, strict=True)
     ]
     properties = ways[DELIVERED_COLUMNS.index("properties")]
     keys = [way[0] for way in ways if len(way) == 1]
@@ -59,9 +56,7 @@ def mapping_of(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> di
         # Without a constant, the null that `is distinct from` compares with leaves the values that are there.
         constant = literal(rules.constants[ours]) if ours in rules.constants else "null"
         counts.append(f"count({quote(ours)})")
-        counts.append(
-            f"count(*) filter ({quote(ours)} is distinct from try_cast({constant} as {types[ours]}))"
-        )
+        counts.append(f"count(*) filter ({quote(ours)} is distinct from try_cast({constant} as {types[ours]}))")
     found = connection.execute(f"select {', '.join(counts)} from accepted_lines").fetchone() or ()
     mapping = {}
     for ours, count, given_count in zip(DELIVERED_COLUMNS, found[::2], found[1::2], strict=True):

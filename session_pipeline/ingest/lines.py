@@ -1,8 +1,8 @@
 """An admitted file as lines of JSON: one row a physical line, in the file's order.
 
-DuckDB reads what it can read strictly. A file that it cannot (stray bytes, mixed line ends, ragged records, records over
-several lines) goes line by line through Python into a Parquet file of the same rows. Either way a CSV record becomes a
-JSON object of its fields, in the header's order, so that other quoting is the same content.
+DuckDB reads what it can read strictly. A file that it cannot (stray bytes, mixed line ends, ragged records, records
+over several lines) goes line by line through Python into a Parquet file of the same rows. Either way a CSV record
+becomes a JSON object of its fields, in the header's order, so that other quoting is the same content.
 
 Knows formats. Does not know what an event is.
 """
@@ -88,9 +88,9 @@ def _jsonl_select(admitted: Admitted) -> str:
     return f"""
         select line, cast(null as varchar) as reason, cast(null as varchar) as detail
         from read_csv(
-            {literal(_escaped(admitted.plain_path))}, columns = {{'line': 'VARCHAR'}}, header = false, auto_detect = false,
-            delim = '', quote = '', escape = '', comment = '', compression = 'none', hive_partitioning = false,
-            max_line_size = {LONGEST_EVENT_BYTES}
+            {literal(_escaped(admitted.plain_path))}, columns = {{'line': 'VARCHAR'}}, header = false,
+            delim = '', quote = '', escape = '', comment = '', auto_detect = false, compression = 'none',
+            hive_partitioning = false, max_line_size = {LONGEST_EVENT_BYTES}
         )
     """
 
@@ -99,9 +99,7 @@ def _separated_select(admitted: Admitted, delimiter: str | None) -> str:
     delimiter, names = _header(admitted, delimiter)
     fields = [f"field_{number}" for number in range(len(names))]
     types = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields)
-    pairs = ", ".join(
-        f"{literal(name)}, nullif({quote(field)}, '')" for name, field in zip(names, fields, strict=True)
-    )
+    pairs = ", ".join(f"{literal(name)}, nullif({quote(field)}, '')" for name, field in zip(names, fields, strict=True))
     quoting = '"' if admitted.format == "csv" else ""
     return f"""
         select
@@ -109,9 +107,9 @@ def _separated_select(admitted: Admitted, delimiter: str | None) -> str:
             cast(null as varchar) as reason,
             cast(null as varchar) as detail
         from read_csv(
-            {literal(_escaped(admitted.plain_path))}, columns = {{{types}}}, header = true, auto_detect = false,
+            {literal(_escaped(admitted.plain_path))}, columns = {{{types}}}, header = true,
             delim = {literal(delimiter)}, quote = '{quoting}', escape = '{quoting}', comment = '',
-            compression = 'none', hive_partitioning = false, max_line_size = {LONGEST_EVENT_BYTES}
+            auto_detect = false, compression = 'none', hive_partitioning = false, max_line_size = {LONGEST_EVENT_BYTES}
         )
     """
 

@@ -1,7 +1,7 @@
 """An admitted file into raw_events, a Parquet file for each UTC date, and quarantined_lines.
 
-Every line is accepted or set aside with a reason. Knows the queries of this folder. Does not know where files belong, nor
-what was delivered before.
+Every line is accepted or set aside with a reason. Knows the queries of this folder. Does not know where files belong,
+nor what was delivered before.
 """
 
 from collections.abc import Mapping
@@ -70,9 +70,7 @@ class Reading:
     quarantine_path: Path | None
 
 
-def read(
-    admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
-) -> Reading:
+def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Reading:
     """Read an admitted file by the rules of its source; the files that it writes are the caller's.
 
     Raises:
@@ -129,13 +127,9 @@ class _Day(NamedTuple):
     last_event_time: datetime
 
 
-def _read_lines(
-    admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
-) -> int:
+def _read_lines(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> int:
     """Make the table read_lines; returns the number of the line that its first row stands for."""
-    [(keeps_order,)] = connection.execute(
-        "select current_setting('preserve_insertion_order')"
-    ).fetchall()
+    [(keeps_order,)] = connection.execute("select current_setting('preserve_insertion_order')").fetchall()
     if not keeps_order:
         raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
     connection.execute(_query("macros"))
@@ -189,9 +183,7 @@ def _check_ledger(admitted: Admitted, accepted_count: int, set_aside_count: int)
         )
 
 
-def _write(
-    connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any], path: Path
-) -> None:
+def _write(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any], path: Path) -> None:
     """Write the rows of a query, which are in a total order, so that equal rows are equal bytes."""
     connection.execute(f"copy ({_query(name)}) to $path ({PARQUET})", {**parameters, "path": str(path)})
 

@@ -6,7 +6,7 @@ Knows bytes, UTF-8 and quotes. Does not know columns; and only files that DuckDB
 import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 LONGEST_EVENT_BYTES = 1 << 20
 MOST_LINES_OF_A_RECORD = 1000
@@ -27,7 +27,7 @@ class Record(NamedTuple):
     reason: str | None
 
 
-def physical_lines(file: BinaryIO) -> Iterator[bytes]:
+def physical_lines(file: IO[bytes]) -> Iterator[bytes]:
     """Every line, without its line end and without the file's byte order mark."""
     for number, line in enumerate(file):
         if number == 0:

@@ -66,9 +66,7 @@ class ReadingRules:
 
 
 @lru_cache(maxsize=16)
-def _local_clock(
-    timezone: str, earliest: datetime, latest: datetime
-) -> tuple[tuple[datetime, ...], tuple[int, ...]]:
+def _local_clock(timezone: str, earliest: datetime, latest: datetime) -> tuple[tuple[datetime, ...], tuple[int, ...]]:
     """Where the offset of a zone changes, in local time, and what it is from there on.
 
     A local time that happens twice is the first of the two; one that is skipped is read as if the clocks had not yet

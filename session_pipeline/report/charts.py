@@ -236,5 +236,7 @@ def _svg(chart: alt.TopLevelMixin, width: float, height: float, **room: float) -
 
 
 def _drawn(chart: alt.TopLevelMixin, frame: Row) -> str:
-    text: str = vl_convert.vegalite_to_svg(chart.to_dict() | {"config": CONFIG} | frame, allowed_base_urls=[])
+    text: str = vl_convert.vegalite_to_svg(
+        chart.to_dict(validate=False) | {"config": CONFIG} | frame, allowed_base_urls=[]
+    )
     return text

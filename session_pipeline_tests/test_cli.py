@@ -1,0 +1,341 @@
+"""The command line, as people and machines use it: what it prints, and what it exits with.
+
+`run` goes through Dagster in a process of its own, as for people; the other commands are called in this one.
+"""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from session_pipeline.cli import app
+from session_pipeline.data_folder import DataFolder
+
+UNTIL = ("--until", "2024-03-10")
+EVENTS: list[dict[str, Any]] = [
+    {"event_id": "1", "visitor_id": "ann", "event_time": "2024-03-05T23:50:00Z", "event_name": "page_view",
+     "page_url": "https://shop.example/product/lamp?utm_source=news"},
+    {"event_id": "2", "visitor_id": "ann", "event_time": "2024-03-05T23:55:00Z", "event_name": "add_to_cart"},
+    {"event_id": "2", "visitor_id": "ann", "event_time": "2024-03-05T23:55:00Z", "event_name": "add_to_cart"},
+    {"event_id": "3", "visitor_id": "ann", "event_time": "2024-03-06T00:05:00Z", "event_name": "begin_checkout"},
+    {"event_id": "4", "visitor_id": "ann", "event_time": "2024-03-06T00:06:00Z", "event_name": "purchase",
+     "value": 49.9, "currency": "EUR"},
+    {"event_id": "5", "visitor_id": "bob", "event_time": "2024-03-06T09:00:00Z", "event_name": "page_view",
+     "page_url": "https://shop.example/"},
+    {"event_id": "6", "visitor_id": "bob", "event_time": "2024-03-06T12:00:00Z", "event_name": "page_view",
+     "page_url": "https://shop.example/"},
+]  # fmt: skip
+
+
+def call(*arguments: str | Path) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`run` in a process of its own."""
+    command = [sys.executable, "-c", "from session_pipeline.cli import main; main()", "run", "--data", str(data)]
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+
+
+def deliver(data: Path, name: str, *lines: dict[str, Any] | str) -> None:
+    path = data / "raw" / "web" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder after its first run: two days of a shop, one duplicate, one line that is no JSON."""
+    data = tmp_path_factory.mktemp("shop") / "data"
+    assert call("init", data)[0] == 0
+    deliver(data, "events.jsonl", *EVENTS, "{broken\n")
+    result = run(data, *UNTIL)
+    assert result.returncode == 0, result.stderr
+    return data
+
+
+@pytest.fixture
+def own_shop(shop: Path, tmp_path: Path) -> Path:
+    """A copy that a test may harm."""
+    return Path(shutil.copytree(shop, tmp_path / "data"))
+
+
+def test_init_makes_a_folder_that_can_be_used_and_never_overwrites_one(tmp_path: Path) -> None:
+    data = tmp_path / "new"
+    code, out, _ = call("init", data)
+    assert code == 0
+    assert f"session-pipeline run --data {data}" in out
+    assert sorted(path.name for path in data.iterdir()) == ["dagster_home", "raw", "settings.toml"]
+    assert call("check", "--data", data)[0] == 0
+    code, _, err = call("init", data)
+    assert (code, "is a data folder already" in err) == (2, True)
+
+
+def test_check_names_the_key_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("[sessions]\ninactivity_minuts = 20\n")
+    code, _, err = call("check", "--data", tmp_path)
+    assert code == 1
+    assert "sessions.inactivity_minuts is no setting; did you mean inactivity_minutes?" in err
+    code, out, _ = call("check", "--json", "--data", tmp_path)
+    assert (code, json.loads(out)["problems"][0]["key"]) == (1, "sessions.inactivity_minuts")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run", "--data", "nowhere"), "is no data folder"),
+        (("run", "--no-such-option"), "No such option"),
+        (("run", "--until", "2024-02-30"), "--until"),
+        (("run", "--until", "2999-01-01"), "lies in the future"),
+        (("run", "--until", "1999-01-01"), "lies before start_date"),
+        (("status", "--max-age", "soon"), "write it as 90min, 30h or 2d"),
+        (("query",), "there is no SQL"),
+        (("query", "select 1", "--format", "parquet"), "name a file with --output"),
+        (("query", "select 1; select 2"), "query takes one SELECT"),
+        (("query", "copy sessions to 'sessions.csv'"), "query takes one SELECT"),
+        (("show", "no such id"), "find one with: session-pipeline query"),
+        (("show", ""), "find one with: session-pipeline query"),
+    ],
+)
+def test_wrong_use_exits_with_2_and_says_what_is_right(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
+) -> None:
+    monkeypatch.setenv("SESSION_PIPELINE_DATA", str(shop))
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+def test_run_tells_what_it_did_and_builds_nothing_twice(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    call("init", data)
+    deliver(data, "events.jsonl", *EVENTS, "{broken\n")
+    assert "raw/web/events.jsonl  new file" in call("plan", "--data", data)[1]
+
+    first = run(data, *UNTIL)
+    assert first.returncode == 0
+    for part in (
+        "1 new, 0 redelivered, 0 corrupt, 0 refused; 1 under raw/",
+        "8 = 7 accepted + 1 set aside",
+        "set aside for invalid_json 1",
+        "7 = 6 events + 1 duplicate + 0 waiting for their day",
+        "3 days, 2024-03-05 to 2024-03-07",
+        "3 of people, 0 of bots",
+        str(data / "warehouse.duckdb"),
+        str(data / "reports"),
+    ):
+        assert part in first.stdout
+    assert "Reading: 1 file" in first.stderr
+
+    told = json.loads(run(data, *UNTIL, "--json").stdout)
+    assert told["built_days"] == []
+    assert told["outcomes"] == {"bounce": 2, "purchase": 1}
+    assert told["funnels"]["checkout"] == [["add to cart", 1], ["begin checkout", 1], ["purchase", 1]]
+    assert call("plan", *UNTIL, "--data", data)[1] == "Nothing: every day until 2024-03-10 is fresh, and readers have it.\n"
+
+
+def test_run_is_loud_about_files_that_it_could_not_use(own_shop: Path) -> None:
+    deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
+    (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
+    result = run(own_shop, *UNTIL)
+    assert result.returncode == 0
+    assert "2 of the 2 lines of web/foreign.jsonl were set aside, 2 of them for missing_visitor_id" in result.stdout
+    assert "raw/web/cut.jsonl.gz: the file is damaged" in result.stdout
+    code, out, _ = call("status", "--data", own_shop)
+    assert (code, "raw/web/cut.jsonl.gz: the file is damaged" in out) == (0, True)
+
+
+def test_run_says_why_it_failed_in_one_sentence(own_shop: Path) -> None:
+    deliver(own_shop, "more.jsonl", {**EVENTS[0], "event_id": "7"})
+    (own_shop / "warehouse.duckdb.wal").touch()  # as if somebody had opened the warehouse for writing
+    result = run(own_shop, *UNTIL)
+    assert result.returncode == 1
+    assert "something opened the warehouse for writing" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_plan_groups_days_by_step_and_reason(own_shop: Path) -> None:
+    settings = own_shop / "settings.toml"
+    settings.write_text(settings.read_text().replace("inactivity_minutes = 30 ", "inactivity_minutes = 20 "))
+    code, out, _ = call("plan", *UNTIL, "--data", own_shop)
+    assert code == 0
+    assert "setting inactivity_minutes changed from 30 to 20" in out
+    lines = [line.split("  ") for line in out.splitlines() if line.startswith("sessionize")]
+    assert [line[1] for line in lines] == ["3 days, 2024-03-05 to 2024-03-07"]
+    planned = json.loads(call("plan", *UNTIL, "--json", "--data", own_shop)[1])
+    assert {(item["step"], item["day"]) for item in planned["items"]} >= {("sessionize", "2024-03-05")}
+
+    settings.write_text(settings.read_text().replace("max_rebuild_days = 30", "max_rebuild_days = 1"))
+    assert "so they wait for `session-pipeline run --upgrade`" in call("plan", *UNTIL, "--data", own_shop)[1]
+
+
+def test_status_shows_the_runs_and_serves_monitors(shop: Path) -> None:
+    code, out, _ = call("status", "--json", "--data", shop)
+    told = json.loads(out)
+    assert code == 0
+    assert told["lines"] == {"line": 8, "accepted": 7, "set_aside": 1}
+    assert told["days"] == ["2024-03-05", "2024-03-06", "2024-03-07"]
+    assert [(past["job"], past["status"]) for past in told["runs"]] == [("build", "success"), ("ingest", "success")]
+    assert "8 = 7 accepted + 1 set aside" in call("status", "--data", shop)[1]
+    assert call("status", "--check", "--data", shop)[0] == 0
+    code, _, err = call("status", "--check", "--max-age", "0min", "--data", shop)
+    assert (code, "the published state is" in err) == (1, True)
+
+
+def test_verify_finds_a_flipped_bit_and_run_mends_it(own_shop: Path) -> None:
+    code, out, _ = call("verify", "--data", own_shop)
+    assert (code, "every line is accounted for" in out) == (0, True)
+    victim = next((own_shop / "store" / "events" / "event_date=2024-03-05").iterdir())
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    victim.write_bytes(content)
+    code, out, err = call("verify", "--data", own_shop)
+    assert (code, "Traceback" in err) == (1, False)
+    assert f"events[2024-03-05]: {victim} does not hold what was written" in out
+    assert run(own_shop, *UNTIL).returncode == 0
+    assert call("verify", "--data", own_shop)[0] == 0
+
+
+def test_verify_misses_what_readers_should_find(own_shop: Path) -> None:
+    assert run(own_shop).returncode == 0  # until yesterday, as verify takes it
+    (own_shop / "lake" / "sessions" / "session_date=2024-03-05" / "data.parquet").unlink()
+    code, out, _ = call("verify", "--json", "--data", own_shop)
+    assert code == 1
+    assert "1 file of the lake gone" in json.loads(out)["problems"][0]
+    (own_shop / "warehouse.duckdb").unlink()
+    assert run(own_shop).returncode == 0
+    assert call("verify", "--data", own_shop)[0] == 0
+
+
+def test_query_writes_every_format(shop: Path, tmp_path: Path) -> None:
+    sql = "select outcome, value, is_converted from session_outcomes order by value nulls last, session_id limit 2"
+    _, table, _ = call("query", sql, "--data", shop)
+    assert [line.split() for line in table.splitlines() if "─" not in line] == [
+        ["outcome", "value", "is_converted"],
+        ["purchase", "49.9", "true"],
+        ["bounce", "NULL", "false"],
+    ]
+    _, written, _ = call("query", sql, "--format", "csv", "--data", shop)
+    assert written == "outcome,value,is_converted\npurchase,49.900000,true\nbounce,,false\n"
+    _, written, _ = call("query", sql, "--format", "json", "--data", shop)
+    assert json.loads(written) == [
+        {"outcome": "purchase", "value": 49.9, "is_converted": True},
+        {"outcome": "bounce", "value": None, "is_converted": False},
+    ]
+    file = tmp_path / "out.parquet"
+    assert call("query", sql, "--format", "parquet", "--output", file, "--data", shop)[0] == 0
+    assert pq.read_table(file).column("outcome").to_pylist() == ["purchase", "bounce"]
+    _, written, _ = call("query", "select '=1+1' as a", "-f", "csv", "--for-spreadsheet", "--data", shop)
+    assert written == "a\n'=1+1\n"
+
+
+def test_query_lists_tables_and_columns(shop: Path) -> None:
+    _, out, _ = call("query", "--tables", "--data", shop)
+    assert "a session: a visitor's unbroken run of events" in out
+    _, out, _ = call("query", "--tables", "sessions", "--data", shop)
+    assert "Why a session begins here" in out
+    assert call("query", "--tables", "sesions", "--data", shop)[0] == 2
+
+
+def test_query_says_what_duckdb_says_in_one_sentence(shop: Path) -> None:
+    code, _, err = call("query", "select nope from sessions", "--data", shop)
+    assert code == 1
+    assert 'Referenced column "nope" not found' in err
+    assert len(err.splitlines()) == 1
+
+
+def test_show_tells_the_story_of_a_session(shop: Path) -> None:
+    _, out, _ = call("query", "select session_id from sessions where visitor_id = 'ann'", "-f", "csv", "--data", shop)
+    session_id = out.splitlines()[1]
+    code, story, _ = call("show", session_id[:12], "--data", shop)
+    assert code == 0
+    for part in (
+        f"Session {session_id}  visitor ann, site main",
+        "Tue 2024-03-05 23:50:00 to Wed 2024-03-06 00:06:00 UTC, 16 min; 4 events, 1 page view",
+        "no event in the 30 minutes before; it is the visitor's first session known",
+        "purchase, worth 49.9 EUR: event 4 decides; the visitor did not come back",
+        "file 1 is raw/web/events.jsonl",
+    ):
+        assert part in story
+    rows = [line.split() for line in story.splitlines()]
+    assert ["2", "03-05", "23:55:00", "5", "min", "add_to_cart", "1:2"] in rows
+    assert ["dropped:", "copy", "1:3"] in rows
+    assert ["4", "03-06", "00:06:00", "1", "min", "purchase", "49.9", "EUR", "1:5", "◀", "purchase"] in rows
+    assert json.loads(call("show", session_id, "--json", "--data", shop)[1])["events"][3]["line_number"] == 5
+
+
+def test_show_asks_for_more_of_an_id_that_several_have(shop: Path) -> None:
+    with duckdb.connect(str(shop / "warehouse.duckdb"), read_only=True) as warehouse:
+        begins = [row[0][0] for row in warehouse.sql("select session_id from sessions").fetchall()]
+    shared = next((letter for letter in begins if begins.count(letter) > 1), None)
+    if shared is None:
+        pytest.skip("the ids of these sessions all begin differently")
+    code, _, err = call("show", shared, "--data", shop)
+    assert (code, "give more of the id" in err) == (2, True)
+
+
+def test_export_is_a_whole_copy_and_overwrites_nothing(shop: Path, tmp_path: Path) -> None:
+    file = tmp_path / "copy.duckdb"
+    assert call("export", file, "--data", shop)[0] == 0
+    with duckdb.connect(str(file), read_only=True) as copy, duckdb.connect(
+        str(shop / "warehouse.duckdb"), read_only=True
+    ) as warehouse:
+        for table in ("sessions", "events", "warehouse_info"):
+            assert copy.sql(f"from {table}").fetchall() == warehouse.sql(f"from {table}").fetchall()
+    assert call("export", file, "--data", shop)[0] == 2
+
+
+def test_sample_keeps_the_truth_away_from_what_is_delivered(own_shop: Path, tmp_path: Path) -> None:
+    small = ("--visitors", "20", "--days", "2", "--seed", "5")
+    assert call("sample", *small, "--data", own_shop)[0] == 0
+    assert (own_shop / "truth" / "sessions.csv.gz").is_file()
+    assert call("sample", tmp_path / "elsewhere", *small)[0] == 0
+    assert (tmp_path / "elsewhere-truth" / "sessions.csv.gz").is_file()
+    delivered = sorted(path.name for path in (own_shop / "raw" / "sample").iterdir())
+    assert delivered == sorted(path.name for path in (tmp_path / "elsewhere").iterdir())
+    assert call("sample", *small, "--data", own_shop)[0] == 2
+
+
+def test_report_prints_where_it_is(shop: Path) -> None:
+    code, out, _ = call("report", "--data", shop)
+    assert (code, Path(out.strip()).is_file()) == (0, True)
+
+
+def test_runs_of_dead_processes_are_failed_and_those_of_living_ones_left_alone(tmp_path: Path) -> None:
+    from session_pipeline.defs import local_runs
+
+    @dg.op
+    def nothing() -> None: ...
+
+    @dg.job
+    def idle() -> None:
+        nothing()
+
+    over = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    names: Callable[[int], str] = local_runs._process_name
+    dead, alive = names(over.pid), names(os.getpid())
+    over.communicate(b"\n")
+    folder = DataFolder(tmp_path)
+    (tmp_path / "settings.toml").touch()
+    with local_runs.instance_of(folder) as instance:
+        runs = {
+            name: instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED, tags={local_runs.PROCESS: name})
+            for name in (dead, alive, dead.replace("/", "-elsewhere/", 1))
+        }
+        assert local_runs.fail_dead_runs(instance, folder) == 1
+        states = [instance.get_run_by_id(made.run_id) for made in runs.values()]
+    assert [state.status.value for state in states if state] == ["FAILURE", "STARTED", "STARTED"]

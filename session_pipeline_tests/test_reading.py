@@ -1,0 +1,103 @@
+"""What people get who read published tables in Python."""
+
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+import session_pipeline
+from session_pipeline.errors import StoreError, WrongUseError
+from session_pipeline_tests.deployment import Deployment
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three visitors on three days: one session a day, the second day's with a purchase."""
+    deployment = Deployment(tmp_path_factory.mktemp("reading"))
+    deployment.deliver(
+        "events",
+        [
+            {"visitor_id": "a", "event_time": "2024-03-01T10:00:00Z", "event_name": "page_view", "page_url": "https://x.y/"},
+            {"visitor_id": "b", "event_time": "2024-03-02T10:00:00Z", "event_name": "purchase", "value": 12.5},
+            {"visitor_id": "c", "event_time": "2024-03-03T10:00:00Z", "event_name": "page_view", "page_url": "https://x.y/"},
+        ],
+    )
+    deployment.run(until=date(2024, 3, 4))
+    return deployment.folder.path
+
+
+def test_import_loads_neither_dagster_nor_pandas() -> None:
+    code = "import sys, session_pipeline; assert not {'dagster', 'pandas', 'duckdb'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_read_gives_the_rows_of_the_days_asked_for_both_ends_included(data: Path) -> None:
+    assert session_pipeline.read("sessions", data=data).visitor_id.tolist() == ["a", "b", "c"]
+    some = session_pipeline.read("sessions", "2024-03-02", date(2024, 3, 3), data=data)
+    assert some.visitor_id.tolist() == ["b", "c"]
+    assert session_pipeline.read("sessions", end="2024-03-01", data=data).visitor_id.tolist() == ["a"]
+    assert session_pipeline.read("sessions", start="2024-03-09", data=data).empty
+
+
+def test_types_follow_from_the_contract_also_without_rows(data: Path) -> None:
+    frame = session_pipeline.read("session_outcomes", data=data)
+    empty = session_pipeline.read("session_outcomes", start="2024-03-09", data=data)
+    pd.testing.assert_series_equal(frame.dtypes, empty.dtypes)
+    assert frame.session_date.tolist() == list(pd.to_datetime(["2024-03-01", "2024-03-02", "2024-03-03"]))
+    assert {name: str(frame[name].dtype) for name in ("value", "is_converted", "conversion_count")} == {
+        "value": "float64",
+        "is_converted": "boolean",
+        "conversion_count": "Int64",
+    }
+    assert frame.value.sum() == 12.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("session",), "did you mean sessions?"),
+        (("raw_events",), "is in the store only; did you mean events?"),
+        (("zzz",), "there are source_files, "),
+        (("sessions", "yesterday"), "start is 'yesterday', which is no date"),
+        (("sessions", None, "2024-02-30"), "end is '2024-02-30', which is no date"),
+        (("sessions", "2024-03-03", "2024-03-01"), "start 2024-03-03 is after end 2024-03-01"),
+        (("source_files", "2024-03-01"), "source_files has no days"),
+    ],
+)
+def test_wrong_arguments_are_refused_with_what_to_do(data: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(WrongUseError, match=sentence.replace("?", r"\?")):
+        session_pipeline.read(*arguments, data=data)
+
+
+def test_connect_is_read_only_and_locked_down(data: Path) -> None:
+    with session_pipeline.connect(data) as warehouse:
+        assert warehouse.sql("select count(*) from sessions").fetchall() == [(3,)]
+        for sql in (
+            "delete from sessions",
+            "set threads = 1",
+            f"copy sessions to '{data / 'stolen.csv'}'",
+            "select * from read_csv('/etc/passwd')",
+            "install httpfs",
+        ):
+            with pytest.raises(duckdb.Error):
+                warehouse.execute(sql)
+
+
+def test_environment_names_the_data_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_PIPELINE_DATA", str(data))
+    assert len(session_pipeline.read("sessions")) == 3
+
+
+def test_errors_say_what_to_do_when_there_is_nothing_to_read(tmp_path: Path) -> None:
+    with pytest.raises(WrongUseError, match="session-pipeline init"):
+        session_pipeline.connect(tmp_path)
+    (tmp_path / "settings.toml").touch()
+    with pytest.raises(StoreError, match="session-pipeline run"):
+        session_pipeline.connect(tmp_path)
+    (tmp_path / "warehouse.duckdb").write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        session_pipeline.connect(tmp_path)

@@ -1,0 +1,185 @@
+"""The sensors, evaluated against a real instance: when they launch what, and when they wait."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from session_pipeline.defs import sensors, tags
+from session_pipeline.defs.local_runs import PROCESS, UNDATED
+from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
+
+DAY, FAR_DAY = date(2024, 5, 6), date(2024, 6, 3)
+RUNS_OF_RANGES = [("2024-05-06", "2024-05-07"), ("2024-06-03", "2024-06-04")]
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
+    """Two days a month apart, taken in but not built."""
+    with orchestrated(tmp_path_factory.mktemp("delivered") / "data") as deployment:
+        for day in (DAY, FAR_DAY):
+            deployment.deliver(str(day), shop_lines(day))
+        assert deployment.ingest().success
+        yield deployment
+
+
+@pytest.fixture
+def deployment(delivered: Orchestrated, tmp_path: Path) -> Iterator[Orchestrated]:
+    with orchestrated(tmp_path / "data", copy_of=delivered) as copy:
+        yield copy
+
+
+@pytest.fixture
+def built(deployment: Orchestrated) -> Orchestrated:
+    """The same, built without Dagster."""
+    deployment.run()
+    return deployment
+
+
+def tick(deployment: Orchestrated, name: str, cursor: str | None = None) -> dg.SensorExecutionData:
+    definitions = deployment.definitions()
+    with dg.build_sensor_context(instance=deployment.instance, cursor=cursor, definitions=definitions) as context:
+        return definitions.resolve_sensor_def(name).evaluate_tick(context)
+
+
+def remember(deployment: Orchestrated, job: str, status: dg.DagsterRunStatus, **run_tags: str) -> str:
+    """Put a run into the history."""
+    run = dg.DagsterRun(job_name=job, run_id=str(uuid4()), status=status, tags=run_tags)
+    deployment.instance.add_run(run)
+    return run.run_id
+
+
+def planned(deployment: Orchestrated) -> dict[str, str]:
+    return {tags.PLANNED: sensors.plan_id(deployment.planned())}
+
+
+# landing
+
+
+def test_a_new_file_launches_ingest_once_it_is_settled(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tick(deployment, "landing").skip_message == "no new file under raw/"
+    deployment.deliver("new", shop_lines(DAY, visitors=7))
+    assert tick(deployment, "landing").skip_message == "1 files were touched in the last seconds"
+    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    [request] = tick(deployment, "landing").run_requests or []
+    assert request.job_name == "ingest"
+    assert request.tags[tags.REASON] == "landing"
+
+
+def test_a_file_to_be_read_otherwise_launches_ingest(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    deployment.set({**SMALL, "sources": {"test": {"site": "shop"}}})
+    assert len(tick(deployment, "landing").run_requests or []) == 1
+
+
+def test_files_on_which_ingest_failed_are_not_tried_every_minute(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    deployment.deliver("new", shop_lines(DAY, visitors=7))
+    [request] = tick(deployment, "landing").run_requests or []
+    for _ in range(2):
+        remember(deployment, "ingest", dg.DagsterRunStatus.FAILURE, **request.tags)
+    assert str(tick(deployment, "landing").skip_message).startswith("the same plan failed 2 times in a row")
+    deployment.deliver("newer", shop_lines(FAR_DAY, visitors=7))
+    assert len(tick(deployment, "landing").run_requests or []) == 1, "with another file it is worth a try"
+
+
+# stale_days
+
+
+def test_each_range_of_stale_days_is_a_run(deployment: Orchestrated) -> None:
+    requests = tick(deployment, "stale_days").run_requests or []
+    assert [(request.tags[tags.RANGE_START], request.tags[tags.RANGE_END]) for request in requests] == RUNS_OF_RANGES
+    plan = deployment.planned()
+    for request in requests:
+        assert request.job_name == "build"
+        assert request.tags[tags.UNTIL] == str(plan.frame.until)
+        assert request.tags[tags.PLANNED] == sensors.plan_id(plan)
+        assert request.tags[tags.REASON] == "late"
+
+
+def test_fresh_days_launch_nothing_and_are_not_planned_again(built: Orchestrated) -> None:
+    first = tick(built, "stale_days")
+    assert first.skip_message == "every day is fresh"
+    again = tick(built, "stale_days", first.cursor)
+    assert again.skip_message == "every day is fresh, and nothing has changed since that was found"
+    built.deliver("late", shop_lines(DAY, visitors=7))
+    assert built.ingest().success
+    assert len(tick(built, "stale_days", first.cursor).run_requests or []) == 1
+
+
+@pytest.mark.parametrize("name", ["landing", "stale_days"])
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED])
+def test_nothing_is_launched_while_a_run_is_queued_or_under_way(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch, name: str, status: dg.DagsterRunStatus
+) -> None:
+    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    deployment.deliver("new", shop_lines(DAY, visitors=7))
+    run_id = remember(deployment, "build", status)
+    assert tick(deployment, name).skip_message == f"waits for run {run_id[:8]} ({status.value.lower()})"
+
+
+def test_a_dead_run_keeps_nothing_out(deployment: Orchestrated) -> None:
+    run_id = remember(deployment, "build", dg.DagsterRunStatus.STARTED, **{PROCESS: _name_of_a_dead_process()})
+    assert len(tick(deployment, "stale_days").run_requests or []) == 2
+    run = deployment.instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_failures_of_the_same_plan_are_waited_out_twice_as_long_each_time(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE):
+        remember(deployment, "build", status, **planned(deployment))
+    assert str(tick(deployment, "stale_days").skip_message).startswith(
+        "the same plan failed 3 times in a row; it is tried again after "
+    )
+    assert len(tick(deployment, "stale_days").run_requests or []) == 0
+    monkeypatch.setattr(sensors, "LONGEST_WAIT", timedelta(0))
+    assert len(tick(deployment, "stale_days").run_requests or []) == 2
+
+
+def test_failures_of_another_plan_are_no_reason_to_wait(deployment: Orchestrated) -> None:
+    remember(deployment, "build", dg.DagsterRunStatus.FAILURE, **planned(deployment))
+    deployment.deliver("late", shop_lines(date(2024, 5, 20)))
+    assert deployment.ingest().success
+    assert len(tick(deployment, "stale_days").run_requests or []) == 3
+
+
+def test_what_comes_right_after_a_run_for_the_same_days_is_gathered(deployment: Orchestrated) -> None:
+    remember(deployment, "build", dg.DagsterRunStatus.FAILURE, **planned(deployment))
+    remember(deployment, "build", dg.DagsterRunStatus.SUCCESS, **planned(deployment))
+    assert str(tick(deployment, "stale_days").skip_message).startswith("the same was done a moment ago")
+
+
+def test_a_run_that_was_stopped_before_publishing_is_made_up(built: Orchestrated) -> None:
+    assert built.by_hand(DAY, "sessions").success  # builds, and publishes nothing
+    [request] = tick(built, "stale_days").run_requests or []
+    assert list(request.asset_selection or []) == UNDATED
+    assert tags.RANGE_START not in request.tags
+    assert built.execute("build", request.tags, request.asset_selection).success
+    assert tick(built, "stale_days").skip_message == "every day is fresh"
+
+
+def test_more_days_of_older_rules_than_a_run_may_rebuild_wait_for_an_upgrade(built: Orchestrated) -> None:
+    built.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
+    [request] = tick(built, "stale_days").run_requests or []
+    assert tags.RANGE_START not in request.tags, "only the new settings are published"
+    assert built.ingest(**{tags.UPGRADE: "true"}).success
+    requests = tick(built, "stale_days").run_requests or []
+    assert [(request.tags[tags.RANGE_START], request.tags[tags.RANGE_END]) for request in requests] == RUNS_OF_RANGES
+    assert {request.tags[tags.REASON] for request in requests} == {"upgrade"}
+
+
+def _name_of_a_dead_process() -> str:
+    from session_pipeline.defs import local_runs
+
+    host, boot, space, _, start = local_runs._process_name(1).split("/")
+    return "/".join((host, boot, space, "999999999", start))
