@@ -70,12 +70,12 @@ def attempts(
     reachable = defaultdict(list)
     entries = defaultdict(list)
     for event in sorted(events, key=lambda event: event.order):
-        if funnel.grain == "session":
-            room, entry_date = event.session_id, event.session_date
-        else:
-            room, entry_date = event.line.visitor, local_date(event.event_time, rules.timezone)
+        room = event.session_id if funnel.grain == "session" else event.line.visitor
         reachable[room].append(event)
         if event.line.event_name in funnel.steps[0]:
+            entry_date = event.session_date
+            if funnel.grain == "visitor":
+                entry_date = local_date(event.event_time, rules.timezone)
             entries[room, entry_date].append(event)
 
     complete = {
