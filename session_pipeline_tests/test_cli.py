@@ -22,7 +22,6 @@ from typer.testing import CliRunner
 from session_pipeline.cli import app
 from session_pipeline.data_folder import DataFolder
 
-UNTIL = ("--until", "2024-03-10")
 EVENTS: list[dict[str, Any]] = [
     {"event_id": "1", "visitor_id": "ann", "event_time": "2024-03-05T23:50:00Z", "event_name": "page_view",
      "page_url": "https://shop.example/product/lamp?utm_source=news"},
@@ -62,7 +61,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("shop") / "data"
     assert call("init", data)[0] == 0
     deliver(data, "events.jsonl", *EVENTS, "{broken\n")
-    result = run(data, *UNTIL)
+    result = run(data)
     assert result.returncode == 0, result.stderr
     return data
 
@@ -126,7 +125,7 @@ def test_run_tells_what_it_did_and_builds_nothing_twice(tmp_path: Path) -> None:
     deliver(data, "events.jsonl", *EVENTS, "{broken\n")
     assert "raw/web/events.jsonl  new file" in call("plan", "--data", data)[1]
 
-    first = run(data, *UNTIL)
+    first = run(data)
     assert first.returncode == 0
     for part in (
         "1 new, 0 redelivered, 0 corrupt, 0 refused; 1 under raw/",
@@ -141,17 +140,20 @@ def test_run_tells_what_it_did_and_builds_nothing_twice(tmp_path: Path) -> None:
         assert part in first.stdout
     assert "Reading: 1 file" in first.stderr
 
-    told = json.loads(run(data, *UNTIL, "--json").stdout)
+    told = json.loads(run(data, "--json").stdout)
     assert told["built_days"] == []
     assert told["outcomes"] == {"bounce": 2, "purchase": 1}
     assert told["funnels"]["checkout"] == [["add to cart", 1], ["begin checkout", 1], ["purchase", 1]]
-    assert call("plan", *UNTIL, "--data", data)[1] == "Nothing: every day until 2024-03-10 is fresh, and readers have it.\n"
+    assert "is fresh, and readers have it" in call("plan", "--data", data)[1]
+
+    told = json.loads(run(data, "--until", "2024-03-05", "--json").stdout)
+    assert (told["ledger"]["events"], told["ledger"]["waiting"]) == (2, 4)
 
 
 def test_run_is_loud_about_files_that_it_could_not_use(own_shop: Path) -> None:
     deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
-    result = run(own_shop, *UNTIL)
+    result = run(own_shop)
     assert result.returncode == 0
     assert "2 of the 2 lines of web/foreign.jsonl were set aside, 2 of them for missing_visitor_id" in result.stdout
     assert "raw/web/cut.jsonl.gz: the file is damaged" in result.stdout
@@ -162,7 +164,7 @@ def test_run_is_loud_about_files_that_it_could_not_use(own_shop: Path) -> None:
 def test_run_says_why_it_failed_in_one_sentence(own_shop: Path) -> None:
     deliver(own_shop, "more.jsonl", {**EVENTS[0], "event_id": "7"})
     (own_shop / "warehouse.duckdb.wal").touch()  # as if somebody had opened the warehouse for writing
-    result = run(own_shop, *UNTIL)
+    result = run(own_shop)
     assert result.returncode == 1
     assert "something opened the warehouse for writing" in result.stderr
     assert "Traceback" not in result.stderr
@@ -171,16 +173,16 @@ def test_run_says_why_it_failed_in_one_sentence(own_shop: Path) -> None:
 def test_plan_groups_days_by_step_and_reason(own_shop: Path) -> None:
     settings = own_shop / "settings.toml"
     settings.write_text(settings.read_text().replace("inactivity_minutes = 30 ", "inactivity_minutes = 20 "))
-    code, out, _ = call("plan", *UNTIL, "--data", own_shop)
+    code, out, _ = call("plan", "--data", own_shop)
     assert code == 0
     assert "setting inactivity_minutes changed from 30 to 20" in out
-    lines = [line.split("  ") for line in out.splitlines() if line.startswith("sessionize")]
-    assert [line[1] for line in lines] == ["3 days, 2024-03-05 to 2024-03-07"]
-    planned = json.loads(call("plan", *UNTIL, "--json", "--data", own_shop)[1])
+    lines = [line.split() for line in out.splitlines() if line.startswith("sessionize")]
+    assert [line[1:6] for line in lines] == [["3", "days,", "2024-03-05", "to", "2024-03-07"]]
+    planned = json.loads(call("plan", "--json", "--data", own_shop)[1])
     assert {(item["step"], item["day"]) for item in planned["items"]} >= {("sessionize", "2024-03-05")}
 
     settings.write_text(settings.read_text().replace("max_rebuild_days = 30", "max_rebuild_days = 1"))
-    assert "so they wait for `session-pipeline run --upgrade`" in call("plan", *UNTIL, "--data", own_shop)[1]
+    assert "so they wait for `session-pipeline run --upgrade`" in call("plan", "--data", own_shop)[1]
 
 
 def test_status_shows_the_runs_and_serves_monitors(shop: Path) -> None:
@@ -206,12 +208,11 @@ def test_verify_finds_a_flipped_bit_and_run_mends_it(own_shop: Path) -> None:
     code, out, err = call("verify", "--data", own_shop)
     assert (code, "Traceback" in err) == (1, False)
     assert f"events[2024-03-05]: {victim} does not hold what was written" in out
-    assert run(own_shop, *UNTIL).returncode == 0
+    assert run(own_shop).returncode == 0
     assert call("verify", "--data", own_shop)[0] == 0
 
 
 def test_verify_misses_what_readers_should_find(own_shop: Path) -> None:
-    assert run(own_shop).returncode == 0  # until yesterday, as verify takes it
     (own_shop / "lake" / "sessions" / "session_date=2024-03-05" / "data.parquet").unlink()
     code, out, _ = call("verify", "--json", "--data", own_shop)
     assert code == 1

@@ -25,7 +25,12 @@ UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(da
 
 @dataclass(frozen=True)
 class Status:
-    """How a data folder stands."""
+    """How a data folder stands.
+
+    Attributes:
+        stale_because: What the next run will build, and why; None when nothing.
+        overdue_because: The same of the days that were published, so that midnight alone alarms nobody.
+    """
 
     folder: str
     until: str
@@ -36,6 +41,7 @@ class Status:
     days: list[str]
     stale_days: list[str]
     stale_because: str | None
+    overdue_because: str | None
     days_by_older_rules: list[str]
     published_at: str | None
     published_until: str | None
@@ -69,6 +75,8 @@ def _status(folder: DataFolder) -> Status:
         plan = pipeline.make_planner(settings, store, until).plan()
         ledger = [item.facts for item in store.catalog.source_files().values()]
         latest = next(iter(store.catalog.publications()), None)
+        published_until = min(latest.data_until, until) if latest else until
+        plan_as_published = pipeline.make_planner(settings, store, published_until).plan()
         published_at = datetime.fromisoformat(latest.published_at).replace(tzinfo=UTC) if latest else None
         accepted = [facts for facts in ledger if facts["status"] == "accepted"]
         return Status(
@@ -85,6 +93,7 @@ def _status(folder: DataFolder) -> Status:
             days=sorted(str(partition.key.date) for partition in store.of_table("sessions")),
             stale_days=[str(day) for day in plan.days],
             stale_because=publication.why_not(plan),
+            overdue_because=publication.why_not(plan_as_published),
             days_by_older_rules=sorted({str(item.day) for item in plan.deferred if item.day}),
             published_at=published_at.isoformat(timespec="seconds") if published_at else None,
             published_until=str(latest.data_until) if latest else None,
@@ -115,8 +124,8 @@ def _problems(found: Status, oldest: timedelta) -> list[str]:
     elif found.age_seconds > oldest.total_seconds():
         limit = span(oldest.total_seconds())
         problems.append(f"the published state is {span(found.age_seconds)} old, more than {limit}")
-    if found.stale_because:
-        problems.append(found.stale_because.partition(";")[0])
+    if found.overdue_because:
+        problems.append(found.overdue_because.partition(";")[0])
     if found.days_by_older_rules:
         problems.append(f"{counted(len(found.days_by_older_rules), 'day')} built by older rules (run --upgrade)")
     return problems

@@ -6,7 +6,7 @@ with lines as (
         line,
         reason,
         detail,
-        ltrim(line, e' \t\r') as _text,
+        case when starts_with(line, '{') then '{' else coalesce(ltrim(line, e' \t\r'), '') end as _start,
         reason is null and json_valid(line) as _is_valid,
         may_be_lax(line) as _may_be_lax
     from delivered_lines
@@ -17,8 +17,8 @@ checked as (
         line,
         reason,
         detail,
-        coalesce(_text, '') = '' as is_blank,
-        starts_with(_text, '{') as _is_object,
+        _start = '' as is_blank,
+        starts_with(_start, '{') as _is_object,
         case when _may_be_lax then _is_valid and not is_lax(line) else _is_valid end as _is_json
     from lines
 ),
