@@ -40,7 +40,7 @@ SMALL = {
 }
 
 
-def shop_lines(day: date, visitors: int = 5) -> list[dict[str, Any] | str]:
+def shop_lines(day: date, visitors: int = 5) -> list[dict[str, Any]]:
     """Each visitor comes once and goes a step further than the one before."""
     return [
         {

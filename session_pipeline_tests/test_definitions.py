@@ -1,128 +1,151 @@
-"""Every example of docs/definitions.md, sent through the pipeline: what stands in bold there is what comes out."""
+"""What Dagster is told: loads without a warning, and says of each table what an operator must know."""
 
-import re
-import tomllib
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+import os
+import runpy
+import subprocess
+import sys
+from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import duckdb
+import dagster as dg
 import pytest
+import yaml
+from dagster._core.instance.config import dagster_instance_config_schema
 
-from session_pipeline import reading
+from session_pipeline.checks import CHECKS
+from session_pipeline.contracts import TABLES
+from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
+from session_pipeline.defs import home
+from session_pipeline.defs.deployment import make_definitions
+from session_pipeline.errors import SettingsFileError
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.documents import ROOT, Example, examples
 
-EXAMPLES = list(examples((ROOT / "docs" / "definitions.md").read_text()))
-BEGIN = datetime(2024, 5, 6, 10)
-UNTIL = date(2024, 5, 31)
-UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
-
-# What comes of each line of one visitor.
-LINES = """
-    select
-        e.line_number, 'event' as becomes, e.event_number, e.break_reason, e.event_date, e.session_date,
-        dense_rank() over (order by s.started_at, s.session_id) as session
-    from events as e join sessions as s using (session_id) where e.visitor_id = '{0}'
-    union all by name
-    select line_number, 'duplicate' as becomes from duplicate_events where visitor_id = '{0}'
-    order by line_number
-"""
-# What comes of each visitor; of the first session, where it is not of a funnel.
-VISITORS = """
-    select s.*, o.* exclude (session_id, site, session_date), a.action
-    from sessions as s
-    join session_outcomes as o using (session_id)
-    left join session_actions as a on s.session_id = a.session_id and a.is_landing
-    where s.visitor_id like '{0}-%'
-    qualify row_number() over (partition by s.visitor_id order by s.started_at) = 1
-    order by s.visitor_id
-"""
-FUNNELS = """
-    select
-        visitor_id,
-        funnel,
-        string_agg(step_reached || if(is_excluded, ', excluded', ''), ', ' order by entered_at) as steps
-    from funnel_entries group by visitor_id, funnel
-"""
+ROOT = Path(__file__).resolve().parents[1]
+INGESTED = {"raw_events", "quarantined_lines", "source_files"}
+SETTINGS = {
+    "timezone": "Europe/Berlin",
+    "daily_at": "04:30",
+    "sources": {"shop": {"expected_by": "06:15"}, "app": {}},
+}
 
 
-@pytest.mark.parametrize("settings", dict.fromkeys(example.settings for example in EXAMPLES))
-def test_examples_come_out_as_they_say(settings: str, tmp_path: Path) -> None:
-    same_settings = {f"example{n:02}": one for n, one in enumerate(EXAMPLES) if one.settings == settings}
-    deployment = Deployment(tmp_path, tomllib.loads(settings))
-    for name, example in same_settings.items():
-        deployment.deliver(name, list(lines_of(name, example)))
-    deployment.run(until=UNTIL)
-    with reading.connect(tmp_path) as warehouse:
-        found = {name: what_came_of(warehouse, name, example) for name, example in same_settings.items()}
-    assert found == {name: list(example.expected) for name, example in same_settings.items()}
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    return make_definitions(Deployment(tmp_path_factory.mktemp("data"), SETTINGS).folder)
 
 
-def test_there_are_examples_of_what_has_borders() -> None:
-    headings = {example.heading for example in EXAMPLES}
-    assert headings >= {"Duplicate", "Order", "Session", "Engaged and bounce", "Outcome", "Funnel", "Action", "Channel"}
+@pytest.fixture(scope="module")
+def specs(definitions: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
 
 
-def lines_of(name: str, example: Example) -> Iterator[dict[str, Any]]:
-    for number, row in enumerate(example.given):
-        if "time" in row:
-            yield {"visitor_id": name, "event_id": f"e-{number}", **line_of(row)}
-        else:
-            for step, said in enumerate(what_happened(row.get("what happened", "page_view"))):
-                yield {"visitor_id": f"{name}-{number:02}", "event_id": f"e-{step}", **line_of(row), **said}
-
-
-def line_of(row: Mapping[str, str]) -> dict[str, Any]:
-    """A row's own columns as fields of a line; what a row does not say is left out."""
-    names = {"time": "event_time", "event": "event_name"}
-    said: dict[str, Any] = {names.get(name, name): text for name, text in row.items() if text}
-    said.pop("what happened", None)
-    if path := said.pop("page_path", None):
-        said["page_url"] = f"https://shop.example{path}"
-    return {"event_name": "page_view", "event_time": BEGIN.isoformat(), **said}
-
-
-def what_happened(text: str) -> Iterator[dict[str, Any]]:
-    """The lines of `page_view /cart, 9 s, purchase 40`: an event a part, a second apart unless a pause is said."""
-    now = BEGIN
-    pause: timedelta | None = timedelta()
-    for part in text.split(", "):
-        if length := re.fullmatch(r"(\d+) (s|min|h|d)", part):
-            pause = (pause or timedelta()) + timedelta(**{UNITS[length[2]]: int(length[1])})
+def test_every_table_is_an_asset_with_what_its_contract_says(specs: dict[str, dg.AssetSpec]) -> None:
+    assert specs.keys() == (TABLES.keys() - {"warehouse_info"}) | {"warehouse", "lake", "report"}
+    for name, spec in specs.items():
+        assert spec.owners == ["team:data"], name
+        assert spec.kinds, name
+        assert spec.description, name
+        if name not in TABLES:
+            assert spec.group_name == "publish"
             continue
-        now += timedelta(seconds=1) if pause is None else pause
-        pause = None
-        name, _, more = part.partition(" ")
-        said = {"event_time": now.isoformat(), "event_name": name}
-        if more:
-            said |= {"page_url": f"https://shop.example{more}"} if more.startswith("/") else {"value": more}
-        yield said
+        contract = TABLES[name]
+        assert spec.group_name == contract.group
+        assert spec.description.startswith(contract.grain)
+        columns = spec.metadata["dagster/column_schema"].columns
+        names = [column.name for column in contract.columns]
+        assert [column.name for column in columns] == names + ([contract.date_column] if contract.date_column else [])
+        assert all(column.description for column in columns), name
+        assert ("store only" in spec.description) is not contract.is_published
 
 
-def what_came_of(warehouse: duckdb.DuckDBPyConnection, name: str, example: Example) -> list[dict[str, str]]:
-    """The rows of the example's visitors, in the columns that it expects."""
-    if "time" in example.given[0]:
-        found = rows(warehouse, LINES.format(name))
-    else:
-        steps = {(row["visitor_id"], row["funnel"]): row["steps"] for row in rows(warehouse, FUNNELS)}
-        found = [
-            row | {funnel: text for (visitor_id, funnel), text in steps.items() if visitor_id == row["visitor_id"]}
-            for row in rows(warehouse, VISITORS.format(name))
-        ]
-    return [{column: row[column] for column in example.expected[0]} for row in found]
+def test_days_are_partitions_in_the_time_zone_of_the_settings(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for name, contract in TABLES.items():
+        if name == "warehouse_info":
+            continue
+        partitions = graph.get(dg.AssetKey(name)).partitions_def
+        if contract.date_column is None or name == "raw_events":
+            assert partitions is None, name
+            continue
+        assert isinstance(partitions, dg.DailyPartitionsDefinition), name
+        assert (partitions.timezone, partitions.get_first_partition_key()) == ("Europe/Berlin", "2020-01-01")
+        assert graph.get(dg.AssetKey(name)).backfill_policy == dg.BackfillPolicy.single_run()
 
 
-def rows(warehouse: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, str]]:
-    cursor = warehouse.execute(sql)
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, map(as_text, row), strict=True)) for row in cursor.fetchall()]
+def test_what_is_carried_over_midnight_is_lineage(specs: dict[str, dg.AssetSpec]) -> None:
+    def before(name: str) -> set[str]:
+        return {dep.asset_key.to_user_string() for dep in specs[name].deps if dep.partition_mapping is not None}
+
+    assert before("events") == {"open_sessions", "recent_event_ids"}
+    assert before("open_sessions") == {"open_sessions"}
+    assert before("sessions") == set()
 
 
-def as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, str | int | date) else f"{float(value):g}"
+def test_the_jobs_part_what_is_delivered_from_what_is_built(definitions: dg.Definitions) -> None:
+    def of(job: str) -> tuple[set[str], set[str]]:
+        layer = definitions.resolve_job_def(job).asset_layer
+        assets = {key.to_user_string() for key in layer.executable_asset_keys}
+        return assets, {key.name for key in layer.asset_graph.asset_check_keys}
+
+    assert of("ingest") == (INGESTED, {"set_aside_rate", "source_arrived"})
+    assets, checks = of("build")
+    assert assets == (TABLES.keys() - INGESTED - {"warehouse_info"}) | {"warehouse", "lake", "report"}
+    assert checks == {check.name for check in CHECKS} - {"set_aside_rate", "source_arrived"}
+    for job in ("ingest", "build"):
+        assert definitions.resolve_job_def(job).executor_def is dg.in_process_executor
+
+
+def test_the_schedule_is_on_at_the_hours_of_the_settings(definitions: dg.Definitions) -> None:
+    schedule = definitions.resolve_schedule_def("daily")
+    assert schedule.cron_schedule == ["15 6 * * *", "30 4 * * *"]
+    assert schedule.execution_timezone == "Europe/Berlin"
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert schedule.job_name == "ingest"
+    for name, job in (("landing", "ingest"), ("stale_days", "build")):
+        sensor = definitions.resolve_sensor_def(name)
+        assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+        assert sensor.job_name == job
+
+
+def test_the_warehouse_is_overdue_two_hours_after_the_last_data_is_expected(specs: dict[str, dg.AssetSpec]) -> None:
+    policy = specs["warehouse"].freshness_policy
+    assert policy == dg.FreshnessPolicy.cron("15 8 * * *", timedelta(days=1), "Europe/Berlin")
+
+
+def test_broken_settings_are_said_in_their_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = Deployment(tmp_path / "data", {"daily_at": "25:00"})
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(deployment.folder.path))
+    with pytest.raises(SettingsFileError, match=r"settings\.toml has a setting that cannot be used(.|\n)*daily_at"):
+        runpy.run_module("session_pipeline.definitions")
+
+
+def test_dagster_loads_the_workspace_without_a_warning(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    ran = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(ROOT / "workspace.yaml")],
+        cwd=ROOT,
+        env={**os.environ, **home.prepare(deployment.folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    said = (ran.stdout + ran.stderr).splitlines()
+    # The name that the location has without a workspace, too: under it Dagster keeps what is switched off.
+    assert any("Validation successful for code location session_pipeline.definitions" in line for line in said)
+    # That the command itself has a successor, in a package of its own, is Dagster's standing remark.
+    assert [line for line in said if "Warning" in line and "SupersessionWarning" not in line] == []
+
+
+def test_the_instance_is_configured_with_keys_that_dagster_knows(tmp_path: Path) -> None:
+    packaged = files("session_pipeline").joinpath("dagster.yaml").read_text(encoding="utf-8")
+    assert (ROOT / "data" / "dagster_home" / "dagster.yaml").read_text(encoding="utf-8") == packaged
+    assert yaml.safe_load(packaged).keys() <= dagster_instance_config_schema().keys()
+    folder = DataFolder(tmp_path)
+    home.prepare(folder)
+    with dg.DagsterInstance.from_config(str(folder.dagster_home)) as instance:
+        assert instance.telemetry_enabled is False
+        assert instance.nux_enabled is False
+        assert instance.run_monitoring_enabled is True
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1

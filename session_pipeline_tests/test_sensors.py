@@ -1,5 +1,6 @@
 """The sensors, evaluated against a real instance: when they launch what, and when they wait."""
 
+import socket
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -133,7 +134,8 @@ def test_nothing_is_launched_while_a_run_is_under_way(
 
 
 def test_a_dead_run_keeps_nothing_out(deployment: Orchestrated) -> None:
-    run_id = remember(deployment, "build", dg.DagsterRunStatus.STARTED, **{PROCESS: _name_of_a_dead_process()})
+    before_the_machine_started = f"{socket.gethostname()}/another start/pid:[1]/1/1"
+    run_id = remember(deployment, "build", dg.DagsterRunStatus.STARTED, **{PROCESS: before_the_machine_started})
     assert len(tick(deployment, "stale_days").run_requests or []) == 2
     run = deployment.instance.get_run_by_id(run_id)
     assert run is not None
@@ -183,10 +185,3 @@ def test_more_days_of_older_rules_than_a_run_may_rebuild_wait_for_an_upgrade(bui
     requests = tick(built, "stale_days").run_requests or []
     assert [(request.tags[tags.RANGE_START], request.tags[tags.RANGE_END]) for request in requests] == RUNS_OF_RANGES
     assert {request.tags[tags.REASON] for request in requests} == {"upgrade"}
-
-
-def _name_of_a_dead_process() -> str:
-    from session_pipeline.defs import local_runs
-
-    host, boot, space, _, start = local_runs._process_name(1).split("/")
-    return "/".join((host, boot, space, "999999999", start))

@@ -99,6 +99,7 @@ def _bars(screen: Console) -> Progress:
 @contextmanager
 def watching(shown: Stages) -> Iterator[None]:
     """Show the runs of the pipeline that go on meanwhile."""
+
     def on_file(done: int, total: int, name: str) -> None:
         if done == 0:
             shown.begin("Reading", total, "file")

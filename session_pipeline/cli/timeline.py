@@ -20,7 +20,7 @@ from session_pipeline.settings import Settings, load_settings
 
 SHOWN_MATCHES = 5
 HOW_TO_FIND = 'find one with: session-pipeline query "select session_id, visitor_id, started_at from sessions limit 9"'
-DETAILS = ("search_term", "element", "status_code")
+DETAILS = {"search_term": "searched for", "element": "on", "status_code": "status"}
 WITHIN = timedelta(days=2)  # a session's events lie on its own date or the two after, where the clocks go forward
 
 Row = Mapping[str, Any]
@@ -138,7 +138,7 @@ def _event_rows(story: Row, settings: Settings, files: Sequence[str]) -> Iterato
     for event in story["events"]:
         decides = event["event_id"] == outcome["deciding_event_id"]
         value = "" if event["value"] is None else f"{plain(event['value'])} {event['currency'] or ''}".strip()
-        details = [f"{name} {plain(event[name])}" for name in DETAILS if event[name] is not None]
+        details = [f"{word} {plain(event[name])}" for name, word in DETAILS.items() if event[name] is not None]
         yield (
             str(event["event_number"]),
             f"{_local(event['event_time'], settings):{'%H:%M:%S' if is_one_day else '%m-%d %H:%M:%S'}}",

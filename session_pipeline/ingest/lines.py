@@ -138,7 +138,7 @@ def _jsonl_rows(admitted: Admitted) -> Iterator[Row]:
     with admitted.plain_path.open("rb") as file:
         for line in physical_lines(file):
             text, reason = decoded(line)
-            yield text, reason, None
+            yield text or None, reason, None
 
 
 def _separated_rows(admitted: Admitted, delimiter: str | None) -> Iterator[Row]:

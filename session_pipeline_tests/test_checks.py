@@ -1,0 +1,292 @@
+"""Each check holds on a store as the pipeline built it, and fires when a table is not what it should be."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+
+from session_pipeline import checks
+from session_pipeline.catalog import Key, Partition
+from session_pipeline.checks import CHECKS, Verdict, unusual
+from session_pipeline.contracts import table
+from session_pipeline.days import ONE_DAY
+from session_pipeline.pipeline import Run, open_run
+from session_pipeline.store import Written
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.orchestration import SMALL, shop_lines
+
+WEEKS = [date(2024, 5, 6) + timedelta(weeks=week) for week in range(4)]
+DAY = WEEKS[-1]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Four Mondays, the last with a line that came twice."""
+    deployment = Deployment(tmp_path_factory.mktemp("built") / "data", SMALL)
+    for day in WEEKS:
+        deployment.deliver(str(day), shop_lines(day))
+    deployment.deliver("again", shop_lines(DAY)[-1:])
+    deployment.run()
+    return deployment
+
+
+@pytest.fixture
+def deployment(built: Deployment, tmp_path: Path) -> Deployment:
+    """The same, for a test to change."""
+    shutil.copytree(built.folder.path, tmp_path / "data")
+    return Deployment(tmp_path / "data", SMALL)
+
+
+@contextmanager
+def opened(deployment: Deployment, until: date | None = None) -> Iterator[Run]:
+    with open_run(deployment.folder, run_id="test", until=until) as run:
+        yield run
+
+
+def asked(
+    deployment: Deployment, check: Callable[[Run, Sequence[date]], Verdict], day: date = DAY, until: date | None = None
+) -> Verdict:
+    with opened(deployment, until) as run:
+        return check(run, [day])
+
+
+def change(deployment: Deployment, name: str, select: str, day: date | None = DAY, file_id: str = "") -> None:
+    """Commit other rows for a partition, as if they were what its model gives."""
+    with opened(deployment) as run:
+        partition = run.store.partitions[Key(name, day, file_id)]
+        path = run.store.scratch / "changed.parquet"
+        with run.engine.job() as job:
+            job.add_input(table(name), [run.store.path_of(partition)])
+            count = job.write(table(name), select, path)
+        _commit(run, partition, path, count)
+
+
+def _commit(run: Run, partition: Partition, path: Path, count: int) -> None:
+    parts, counts = dict(partition.parts), dict(partition.counts)
+    run.store.commit(
+        [Written(partition.key, path, count, partition.fingerprint, parts, counts, "a test")], run_id="test"
+    )
+
+
+def file_ids(deployment: Deployment, day: date = DAY) -> list[str]:
+    with opened(deployment) as run:
+        return [key.file_id for key in run.store.partitions if key.table == "raw_events" and key.date == day]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_holds_on_what_the_pipeline_built(built: Deployment, check: checks.Check) -> None:
+    with opened(built) as run:
+        verdict = check.run(run, run.planner.frame.wanted)
+    assert verdict.holds, verdict.sentence
+    assert check.meaning.endswith(".")
+
+
+def test_only_warnings_are_about_what_may_be_right(built: Deployment) -> None:
+    assert {check.name for check in CHECKS if not check.is_error} == {
+        "bot_share",
+        "built_by_current_rules",
+        "conflicting_event_ids",
+        "set_aside_rate",
+        "source_arrived",
+        "unfolded_actions",
+        "volume_unusual",
+    }
+    assert [check.name for check in CHECKS if check.is_blocking] == ["ledger_closes"]
+
+
+class TestLedgerCloses:
+    def test_counts_every_line(self, built: Deployment) -> None:
+        lines = 4 * len(shop_lines(DAY)) + 1
+        assert asked(built, checks.ledger_closes).figures == {
+            "lines": lines,
+            "accepted": lines,
+            "set_aside": 0,
+            "events": lines - 1,
+            "duplicates": 1,
+            "waiting": 0,
+        }
+
+    def test_a_lost_event(self, deployment: Deployment) -> None:
+        change(deployment, "events", "select * from events where event_id <> '2024-05-27-0-0'")
+        verdict = asked(deployment, checks.ledger_closes, day=WEEKS[0])
+        assert verdict.sentence == "61 accepted lines are not 59 events, 1 duplicates and 0 waiting"
+
+    def test_a_lost_raw_line(self, deployment: Deployment) -> None:
+        [file_id] = file_ids(deployment, WEEKS[0])
+        change(deployment, "raw_events", "select * from raw_events where line_number > 1", WEEKS[0], file_id)
+        verdict = asked(deployment, checks.ledger_closes)
+        assert "test/2024-05-06.jsonl: the store has 14 accepted and 0 set aside" in verdict.sentence
+
+    def test_a_line_that_is_neither_accepted_nor_set_aside(self, deployment: Deployment) -> None:
+        with opened(deployment) as run, run.store.catalog.transaction() as _:
+            [file_id] = [key.file_id for key in run.store.partitions if key.file_id and key.date == WEEKS[0]]
+            recorded = run.store.catalog.source_files()[file_id]
+            more = dict(recorded.facts) | {"line_count": 16}
+            run.store.catalog.put_source_file(replace(recorded, facts=more))
+        verdict = asked(deployment, checks.ledger_closes)
+        assert verdict.sentence == "test/2024-05-06.jsonl: 16 lines were counted when it was admitted"
+
+    @pytest.mark.parametrize("timezone", ["UTC", "Europe/Berlin", "America/St_Johns"])
+    def test_lines_of_days_that_wait_are_counted(self, deployment: Deployment, timezone: str) -> None:
+        deployment.set({**SMALL, "timezone": timezone})
+        midnight = datetime.combine(WEEKS[2] + ONE_DAY, time())
+        around = [midnight + timedelta(minutes=20 * number - 10) for number in range(-30, 30)]
+        deployment.deliver(
+            "around midnight",
+            [{"visitor_id": "night", "event_time": f"{at}Z", "event_name": "page_view"} for at in around],
+        )
+        deployment.run(WEEKS[2])
+        verdict = asked(deployment, checks.ledger_closes, until=WEEKS[2])
+        assert verdict.holds, verdict.sentence
+        with opened(deployment, WEEKS[2]) as run:
+            end = run.planner.frame.calendar.end(WEEKS[2])
+        of_the_last_week = len(shop_lines(DAY)) + 1
+        assert verdict.figures["waiting"] == of_the_last_week + sum(1 for at in around if at >= end)
+
+    def test_a_day_to_be_built_again_waits(self, deployment: Deployment) -> None:
+        deployment.deliver("late", shop_lines(WEEKS[1], visitors=7))
+        with opened(deployment) as run:
+            run.ingest()
+            verdict = checks.ledger_closes(run, [])
+        assert verdict.holds, verdict.sentence
+        assert verdict.figures["waiting"] == len(shop_lines(DAY)) + len(shop_lines(DAY, visitors=7))
+
+    def test_reads_no_file_when_all_is_built(self, built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+        with opened(built) as run:
+            monkeypatch.setattr(run.engine, "job", lambda: pytest.fail("a file is read"))
+            assert checks.ledger_closes(run, []).holds
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "select", "sentence"),
+    [
+        (
+            checks.sessions_cover_events,
+            "sessions",
+            "select * replace (event_count + 1 as event_count) from sessions",
+            "2024-05-27: 5 sessions do not have the events that they count",
+        ),
+        (
+            checks.sessions_cover_events,
+            "events",
+            "select * from events where visitor_id <> 'visitor 2'",
+            "2024-05-27: 1 sessions do not have the events that they count",
+        ),
+        (
+            checks.outcomes_add_up,
+            "session_outcomes",
+            "select * from session_outcomes where outcome <> 'purchase'",
+            "2024-05-27: 5 in sessions, 4 in session_outcomes, 4 in sessions_with_outcome, 5 in daily_outcomes,"
+            " 5 in daily_summary",
+        ),
+        (
+            checks.outcomes_add_up,
+            "daily_outcomes",
+            "select * replace (session_count + 1 as session_count) from daily_outcomes where outcome = 'purchase'",
+            "2024-05-27: 5 in sessions, 5 in session_outcomes, 5 in sessions_with_outcome, 2 in daily_outcomes,"
+            " 5 in daily_summary",
+        ),
+        (
+            checks.funnels_monotone,
+            "funnel_steps",
+            "select * replace (entered_count + step_number as entered_count) from funnel_steps",
+            "2024-05-27: checkout does not add up",
+        ),
+        (
+            checks.audit_recompute,
+            "events",
+            "select * replace ('elsewhere' as page_host) from events",
+            "events of 2024-05-27 has other rows when it is computed again",
+        ),
+        (
+            checks.bot_share,
+            "sessions",
+            "select * replace (visitor_id <> 'visitor 0' as is_bot) from sessions",
+            "2024-05-27: 4 of 5 sessions are of bots",
+        ),
+        (
+            checks.volume_unusual,
+            "sessions",
+            "select * from sessions where visitor_id = 'visitor 0'",
+            "2024-05-27: 1 sessions, 20% of the usual 5",
+        ),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_table_that_is_not_what_it_should_be(
+    deployment: Deployment, check: Callable[[Run, Sequence[date]], Verdict], name: str, select: str, sentence: str
+) -> None:
+    change(deployment, name, select)
+    assert asked(deployment, check) == Verdict(False, sentence, {})
+    assert asked(deployment, check, day=WEEKS[0]).holds, "other days are left alone"
+
+
+def test_more_sessions_than_usual(deployment: Deployment) -> None:
+    many = shop_lines(DAY, visitors=12)
+    deployment.deliver("many", many)
+    deployment.run()
+    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 12 sessions, 240% of the usual 5"
+
+
+def test_ids_that_stand_for_several_events(deployment: Deployment) -> None:
+    line = shop_lines(DAY)[0]
+    deployment.deliver("conflict", [{**line, "page_url": "https://shop.example/other"}])
+    deployment.run()
+    verdict = asked(deployment, checks.conflicting_event_ids)
+    assert verdict.sentence == "1 lines differ from the event that they repeat; see duplicate_events"
+    assert asked(deployment, checks.conflicting_event_ids, day=WEEKS[0]).holds
+
+
+def test_actions_that_are_not_folded(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unusual, "LARGEST_ACTION_COUNT", 3)
+    assert asked(built, checks.unfolded_actions).sentence == (
+        "2024-05-27: 5 actions; fold ids in paths by a rule under [actions] in settings.toml"
+    )
+
+
+def test_files_that_are_not_read_or_hardly(deployment: Deployment) -> None:
+    bad = deployment.deliver("bad", [*shop_lines(DAY, visitors=1), "{", "{"])
+    unknown = bad.with_name("picture.png")
+    unknown.write_bytes(b"\x89PNG")
+    deployment.run()
+    verdict = asked(deployment, checks.set_aside_rate)
+    assert "test/bad.jsonl: 2 of 3 lines were set aside; see quarantined_lines" in verdict.sentence
+    assert "test/picture.png is refused: " in verdict.sentence
+    unknown.unlink()
+    assert "picture.png" not in asked(deployment, checks.set_aside_rate).sentence, (
+        "there is nothing left to do about it"
+    )
+    _make_older(deployment, "quarantined_lines", "2024-06-01 00:00:00")
+    assert asked(deployment, checks.set_aside_rate).holds, "it was said for a week"
+
+
+def _make_older(deployment: Deployment, name: str, built_at: str) -> None:
+    with opened(deployment) as run, run.store.catalog.transaction():
+        for partition in run.store.of_table(name):
+            run.store.catalog.put(replace(partition, built_at=built_at))
+
+
+def test_a_source_that_is_late(deployment: Deployment) -> None:
+    deployment.set({**SMALL, "sources": {"test": {"expected_by": "06:00"}, "other": {}}})
+    assert asked(deployment, checks.source_arrived, until=DAY).holds
+    verdict = asked(deployment, checks.source_arrived, until=DAY + ONE_DAY)
+    assert verdict.sentence == "test: no events of 2024-05-28 yet, expected by 06:00"
+
+
+def test_a_source_is_not_late_before_its_hour(deployment: Deployment) -> None:
+    deployment.set({**SMALL, "sources": {"test": {"expected_by": "06:00"}}})
+    today = datetime.now(UTC).date()
+    assert asked(deployment, checks.source_arrived, until=today - ONE_DAY * 2).holds is False
+    assert asked(deployment, checks.source_arrived, until=today).holds, "it is expected tomorrow"
+
+
+def test_days_that_wait_for_an_upgrade(deployment: Deployment) -> None:
+    deployment.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
+    assert asked(deployment, checks.built_by_current_rules).sentence == (
+        "8 days are built by older rules (setting inactivity_minutes changed from 30 to 10); rebuild them with"
+        " `session-pipeline run --upgrade`"
+    )
