@@ -14,6 +14,9 @@ from typing import TypedDict, cast
 
 import pyarrow as pa
 
+# The tables that `session_channels.sql` joins.
+TABLE_NAMES = ("channel_sources", "channel_mediums", "channel_click_ids", "channel_rules")
+
 # What a campaign's name can say; the patterns are in the SQL.
 CAMPAIGN_CLASSES = ("cross_network", "shopping", "other", "none")
 

@@ -298,7 +298,7 @@ STEPS: tuple[Step, ...] = (
             Input("agents_seen"),
             Input("open_sessions", Days.END_OF_REACH),
         ),
-        lists={name: partial(_channel_table, name) for name in channels.channel_tables()},
+        lists={name: partial(_channel_table, name) for name in channels.TABLE_NAMES},
         computed=lambda settings: (
             Computation("landings", "landings"),
             Computation("session_channels", "session_channels"),

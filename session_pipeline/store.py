@@ -24,6 +24,7 @@ from session_pipeline.errors import StoreError, StoreHeldError
 FORMAT = 1
 KEPT_PUBLICATIONS = 3
 LOCK_POLL_SECONDS = 0.2
+READ_ONLY = 0o444
 
 
 def sha256_of(path: Path) -> str:
@@ -252,6 +253,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             sync_folder(folder.parent)
             sync_folder(folder.parent.parent)
+        item.path.chmod(READ_ONLY)
         sync_file(item.path)
         os.replace(item.path, final)
         return final.relative_to(self.folder).as_posix(), sha256, byte_count

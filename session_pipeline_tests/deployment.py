@@ -85,6 +85,12 @@ class Deployment:
         return found
 
 
+def damage(path: Path, data: bytes) -> None:
+    """Write other bytes over a file of the store, which is read-only."""
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
 def read_parquet(path: Path) -> pd.DataFrame:
     with duckdb.connect() as connection:
         rows = connection.execute("select * from read_parquet($1, hive_partitioning = false)", [str(path)]).fetchall()

@@ -5,7 +5,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from session_pipeline.channels import channel_tables, channels, click_id_types, rules_fingerprint
+from session_pipeline.channels import TABLE_NAMES, channel_tables, channels, click_id_types, rules_fingerprint
 
 MODEL = files("session_pipeline").joinpath("models/session_channels.sql").read_text(encoding="utf-8")
 COLUMNS = ("utm_source", "utm_medium", "utm_campaign", "click_id_type", "referrer_host", "page_host")
@@ -227,3 +227,7 @@ def test_what_other_modules_read() -> None:
     assert {"gclid", "fbclid", "msclkid"} <= set(click_id_types())
     assert channels()[0] == "direct"
     assert rules_fingerprint() == rules_fingerprint()
+
+
+def test_the_tables_are_those_that_are_named() -> None:
+    assert tuple(channel_tables()) == TABLE_NAMES

@@ -11,7 +11,7 @@ import pytest
 from session_pipeline.pipeline import open_run, open_store
 from session_pipeline.plan import Certainty, Kind
 from session_pipeline.steps import STEPS
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.deployment import Deployment, damage
 
 UNTIL = date(2026, 10, 20)
 FIRST = date(2026, 10, 5)
@@ -170,7 +170,7 @@ def test_a_damaged_file_is_found_and_mended_with_all_that_was_built_on_it(week: 
     store = open_store(week.folder)
     partition = max(store.of_table(table), key=lambda item: (item.row_count, str(item.key)))
     path = store.path_of(partition)
-    path.write_bytes(flipped(path.read_bytes()))
+    damage(path, flipped(path.read_bytes()))
     problems = [(item.key, problem) for item, problem in store.verify() if problem]
     assert problems == [(partition.key, "its bytes are not those that were written")]
     with store.writing():
@@ -193,7 +193,7 @@ def test_a_damaged_input_is_not_built_upon(week: Deployment, tmp_path: Path) -> 
     """Nobody said that it is damaged: the run finds it, because inputs are hashed when they are read."""
     store = open_store(week.folder)
     partition = store.partitions[next(key for key in store.partitions if key.table == "open_sessions")]
-    store.path_of(partition).write_bytes(b"not what was written")
+    damage(store.path_of(partition), b"not what was written")
     store.close()
     week.deliver("late", [event("v0", f"2026-10-{day:02}T10:30:00Z", 999) for day in range(5, 13)])
     week.run(UNTIL)
@@ -203,7 +203,7 @@ def test_a_damaged_input_is_not_built_upon(week: Deployment, tmp_path: Path) -> 
 def test_a_damaged_raw_file_whose_delivery_is_gone_is_said(week: Deployment) -> None:
     store = open_store(week.folder)
     partition = store.of_table("raw_events")[0]
-    store.path_of(partition).write_bytes(b"not what was written")
+    damage(store.path_of(partition), b"not what was written")
     path = store.catalog.source_files()[partition.key.file_id].facts["path"]
     store.close()
     (week.folder.raw / path).unlink()

@@ -13,6 +13,7 @@ import pytest
 from session_pipeline.catalog import Key, Publication
 from session_pipeline.errors import StoreError, StoreHeldError
 from session_pipeline.store import Store, Written
+from session_pipeline_tests.deployment import damage
 
 DAY = date(2026, 10, 5)
 KEY = Key("daily_summary", DAY)
@@ -108,7 +109,7 @@ def test_every_flipped_bit_is_found(store: Store) -> None:
     for position in range(0, len(whole), 97):
         damaged = bytearray(whole)
         damaged[position] ^= 1 << position % 8
-        path.write_bytes(damaged)
+        damage(path, bytes(damaged))
         assert [problem for _, problem in store.verify()] == ["its bytes are not those that were written"]
         assert Store(store.folder, "1.0").checked_path(partition) is None
     path.unlink()

@@ -75,7 +75,9 @@ def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
         config={"autoinstall_known_extensions": False, "autoload_known_extensions": False},
     )
     connection.execute("set timezone = 'UTC'")
-    connection.execute(f"set allowed_directories = [{literal(str(store_folder) + os.sep)}]")
+    if connection.execute("select 1 from duckdb_views() where not internal limit 1").fetchone():
+        # Views read the store's files. They are read-only on disk, since an allowed folder is one to write into, too.
+        connection.execute(f"set allowed_directories = [{literal(str(store_folder) + os.sep)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
