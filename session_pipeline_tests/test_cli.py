@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from session_pipeline.cli import app, timeline
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
+from session_pipeline_tests.deployment import damage
 
 EVENTS: list[dict[str, Any]] = [
     {"event_id": "1", "visitor_id": "ann", "event_time": "2024-03-05T23:50:00Z", "event_name": "page_view",
@@ -220,7 +221,7 @@ def test_verify_finds_what_is_damaged_or_gone_and_run_mends_it(own_shop: Path) -
     victim = next((own_shop / "store" / "events" / "event_date=2024-03-05").iterdir())
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
-    victim.write_bytes(content)
+    damage(victim, content)
     code, out, err = call("verify", "--data", own_shop)
     assert (code, "Traceback" in err) == (1, False)
     assert f"events[2024-03-05]: {victim} does not hold what was written" in out

@@ -197,7 +197,9 @@ DROPPED_TO_ACTION = text(
     "dropped_to_action", "Action that followed that of the last step in its session; null when converted or left."
 )
 IS_EXCLUDED = flag("is_excluded", "An exclusion of the funnel took place; counted apart.")
-IS_WINDOW_CLOSED = flag("is_window_closed", "No event still to come can take the attempt further.")
+IS_WINDOW_CLOSED = flag(
+    "is_window_closed", "No event still to come can change the row: converted, session complete, or windows over."
+)
 SECONDS_TO_CONVERT = Column(
     "seconds_to_convert", "DOUBLE", "From entry to the last step, in seconds; null unless converted."
 )

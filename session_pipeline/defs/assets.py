@@ -95,25 +95,21 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
                         of_whole_table[name] = figures
             # One line a step: a line a day would cost more than building a small day.
             context.log.info(f"{step.name}: " + ", ".join(f"{count} × {reason}" for reason, count in reasons.items()))
-            for name in sorted(step.tables, key=lambda name: name not in _carried(step)):
+            for name in step.tables:
                 yield dg.MaterializeResult(asset_key=name, metadata=of_whole_table[name])
 
     return build
 
 
 def _deps(step: Step, name: str) -> list[Any]:
-    """The inputs as lineage, with what is carried over from the day before."""
-    carried = _carried(step)
-    return [
-        dg.AssetDep(what.table, partition_mapping=DAY_BEFORE) if what.table in carried else what.table
-        for what in step.inputs
-        # Both carried tables read one another, which Dagster takes for a circle.
-        if what.table == name or not {what.table, name} <= carried
-    ]
+    """The inputs as lineage. What is carried over from the day before is shown as a table's own day before.
 
-
-def _carried(step: Step) -> set[str]:
-    return {what.table for what in step.inputs if what.days is Days.BEFORE}
+    Dagster cannot backfill an op of several assets, some of which read others of it on another day.
+    """
+    deps: list[Any] = [what.table for what in step.inputs if what.days is not Days.BEFORE]
+    if any(what.days is Days.BEFORE for what in step.inputs):
+        deps.append(dg.AssetDep(name, partition_mapping=DAY_BEFORE))
+    return deps
 
 
 def _publish(settings: Settings) -> dg.AssetsDefinition:

@@ -53,8 +53,8 @@ class Admitted:
         byte_count: Size of the decompressed content.
         line_count: Lines that should hold an event: no blank lines, no header; a CSV record once.
         blank_line_count: Lines of spaces and tabs only.
-        is_tidy: Whether DuckDB can number its lines: in CSV and TSV no blank lines, no record over
-            several lines, and nothing that DuckDB reads otherwise than RFC 4180 has it.
+        is_tidy: Whether DuckDB can number the lines: in CSV and TSV no blank lines, no record over several lines, no
+            NUL bytes and no stray carriage returns.
         plain_path: The decompressed content: a copy in the scratch folder, or the delivered file.
         stamp: State of the delivered file, which is to be the same after reading.
     """
@@ -115,7 +115,7 @@ def admit(
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
         format = format or named_format
-        counter = _LineCounter(format)
+        counter = _LineCounter(format, delimiter)
         content_hash = _look_through(plain, counter)
         line_count, blank_count = counter.line_count - counter.blank_count, counter.blank_count
         if counter.has_open_quotes:
@@ -224,13 +224,14 @@ def _decompressed(file: IO[bytes]) -> Iterator[bytes]:
 class _LineCounter:
     """Counts lines, chunk by chunk."""
 
-    def __init__(self, format: str) -> None:
+    def __init__(self, format: str, delimiter: str | None) -> None:
         self.byte_count = 0
         self.line_count = 0
         self.blank_count = 0
         self.has_open_quotes = False
         self.is_tidy = True
         self._format = format
+        self._delimiter = delimiter
         self._rest = b""  # of a line that goes on in the next chunk
 
     def add(self, chunk: bytes) -> None:
@@ -247,26 +248,35 @@ class _LineCounter:
             return
         self.line_count += content.count(b"\n")
         self.blank_count += is_blank(line) + len(BLANK_LINE.findall(content, first, last + 1))
-        self._look_for_quotes(line)
-        self._look_for_quotes(content[first : last + 1])
+        if self._format != "jsonl":
+            self._look_closer(b"\n" + line)
+            self._look_closer(content[first : last + 1])
         self._rest = content[last + 1 :]
 
     def finish(self) -> None:
         if self._rest:
             self.line_count += 1
             self.blank_count += is_blank(self._rest)
-            self._look_for_quotes(self._rest)
-        if self._format != "jsonl" and (self.blank_count or self.has_open_quotes):
-            self.is_tidy = False
+        if self._format != "jsonl":
+            self._look_closer(b"\n" + self._rest)
+            self.is_tidy &= not self.blank_count and not self.has_open_quotes
 
-    def _look_for_quotes(self, lines: bytes) -> None:
-        if self._format == "jsonl":
-            return
+    def _look_closer(self, lines: bytes) -> None:
+        """Look for what DuckDB and Python read in different ways in lines that come after a line end each."""
         self.is_tidy &= b"\0" not in lines and lines.count(b"\r") == lines.count(b"\r\n")
-        if self._format == "csv" and b'"' in lines:
-            self.is_tidy &= b'" ' not in lines and b' "' not in lines
-            if not self.has_open_quotes:
-                self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
+        if self._format != "csv":
+            return
+        if self._delimiter is None and not is_blank(lines):
+            self._delimiter = delimiter_of(lines.split(b"\n"))
+        if b'"' not in lines:
+            return
+        if not self.has_open_quotes:
+            self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
+        if self.is_tidy and (b'" ' in lines or b' "' in lines):
+            # A space inside of quotes does no harm, so whole quoted fields are taken out before the second look.
+            border = re.escape(str(self._delimiter)).encode()
+            quoted = rb'(?<=[\n%s])"[^"]*(?:""[^"]*)*"(?=[\r\n%s]|\Z)' % (border, border)
+            self.is_tidy = b'"' not in re.sub(quoted, b"", lines)
 
 
 def _look_through(file: IO[bytes], counter: _LineCounter) -> str:

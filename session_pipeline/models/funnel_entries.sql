@@ -36,7 +36,8 @@ decided as (
         d.reached_at,
         d.next_action,
         f.session_id,
-        f.event_number
+        f.event_number,
+        max(d.window_ends_at) over (partition by d.funnel, d.site, d.unit_id) as last_window_ends_at
     from deepest_steps as d
     inner join first_steps as f
         on d.funnel = f.funnel and d.attempt_id = f.attempt_id
@@ -88,8 +89,10 @@ entries as (
         d.step_number = f.step_count as is_converted,
         x.attempt_id is not null as is_excluded,
         d.step_number = f.step_count
-        or coalesce(d.window_ends_at < $observed_until, false)
-        or (f.grain = 'session' and e.is_complete) as is_window_closed,
+        or case
+            when f.grain = 'session' then e.is_complete
+            else coalesce(d.last_window_ends_at < $observed_until, false)
+        end as is_window_closed,
         e.is_bot
     from decided as d
     inner join funnels as f
