@@ -266,7 +266,7 @@ class _LineCounter:
         self.is_tidy &= b"\0" not in lines and lines.count(b"\r") == lines.count(b"\r\n")
         if self._format != "csv":
             return
-        if self._delimiter is None and not is_blank(lines):
+        if self._delimiter is None and lines.strip():
             self._delimiter = delimiter_of(lines.split(b"\n"))
         if b'"' not in lines:
             return
