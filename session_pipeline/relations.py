@@ -15,7 +15,6 @@ from session_pipeline.settings import SESSION_BREAKDOWNS, FunnelSettings, Settin
 EVENT_COLUMNS = "session_id, session_date, event_number, event_id, event_time, page_path, currency"
 
 
-
 def outcome_events(settings: Settings) -> str:
     """Events that meet a rule: (priority, event columns, value), a row for each event and rule."""
     return _union(

@@ -41,9 +41,7 @@ def delivery(name: str, lines: Iterable[Mapping[str, Any]], source: str = "test"
 
 def _said(line: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: value.isoformat(timespec="microseconds") + "Z"
-        if isinstance(value, datetime)
-        else value
+        name: value.isoformat(timespec="microseconds") + "Z" if isinstance(value, datetime) else value
         for name, value in line.items()
         if value is not None
     }
@@ -121,8 +119,7 @@ def _funnel(name: str, funnel: Funnel) -> dict[str, Any]:
         "grain": funnel.grain,
         "mode": "ordered",
         "steps": [
-            {"name": f"step {number}", "where": _condition(step)}
-            for number, step in enumerate(funnel.steps, start=1)
+            {"name": f"step {number}", "where": _condition(step)} for number, step in enumerate(funnel.steps, start=1)
         ],
         "exclusions": [
             {

@@ -34,13 +34,9 @@ def expected_tables(group: Group, file_ids: Mapping[str, str]) -> dict[str, list
         "events": [event_row(event, rules.timezone) for event in events],
         "duplicate_events": [copy_row(copy, rules.timezone) for copy in copies],
         "recent_event_ids": [
-            recent_row(line, day)
-            for day in days
-            for line in oracle.last_hour(kept, day, rules.timezone)
+            recent_row(line, day) for day in days for line in oracle.last_hour(kept, day, rules.timezone)
         ],
-        "open_sessions": [
-            open_row(event, day) for day in days for event in oracle.open_at_end(events, day, rules)
-        ],
+        "open_sessions": [open_row(event, day) for day in days for event in oracle.open_at_end(events, day, rules)],
         "sessions": [vars(session) for session in oracle.summarize(events, rules, group.until)],
         "funnel_entries": [
             entry_row(name, funnel, attempt, rules.timezone)
@@ -116,9 +112,7 @@ def entry_row(name: str, funnel: Funnel, attempt: Attempt, timezone: str) -> Row
     seconds = (last.event_time - entry.event_time).total_seconds()
     is_by_session = funnel.grain == "session"
     return {
-        "entry_date": entry.session_date
-        if is_by_session
-        else local_date(entry.event_time, timezone),
+        "entry_date": entry.session_date if is_by_session else local_date(entry.event_time, timezone),
         "funnel": name,
         "site": entry.line.site,
         "visitor_id": entry.line.visitor_id,

@@ -206,15 +206,11 @@ def _funnel(case: Mapping[str, Any]) -> Funnel:
     seconds = [seconds for _, seconds, _ in case["events"]]
     window = timedelta(seconds=min(case["window_seconds"], LONGEST_WINDOW.total_seconds()))
     if window == LONGEST_WINDOW and max(seconds) - min(seconds) > window.total_seconds():
-        raise ValueError(
-            f"funnel case {case['id']}: no setting can express its window; list it as such"
-        )
+        raise ValueError(f"funnel case {case['id']}: no setting can express its window; list it as such")
     return Funnel(steps, "visitor", window, exclusions)
 
 
-def funnel_levels(
-    visitors: Iterable[str], attempts: Iterable[tuple[str, int, bool]]
-) -> dict[str, int | None]:
+def funnel_levels(visitors: Iterable[str], attempts: Iterable[tuple[str, int, bool]]) -> dict[str, int | None]:
     """Each visitor's deepest step: 0 without an attempt, None when all attempts were taken out.
 
     Args:

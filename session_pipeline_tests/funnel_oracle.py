@@ -56,9 +56,7 @@ class Attempt:
         return len(self.taken)
 
 
-def attempts(
-    events: Sequence[Event], funnel: Funnel, rules: Rules, until: date = FAR_AWAY
-) -> list[Attempt]:
+def attempts(events: Sequence[Event], funnel: Funnel, rules: Rules, until: date = FAR_AWAY) -> list[Attempt]:
     """The deciding attempt of each session, or of each visitor and local date of entry.
 
     Args:
@@ -78,9 +76,7 @@ def attempts(
                 entry_date = local_date(event.event_time, rules.timezone)
             entries[room, entry_date].append(event)
 
-    complete = {
-        session.session_id for session in summarize(events, rules, until) if session.is_complete
-    }
+    complete = {session.session_id for session in summarize(events, rules, until) if session.is_complete}
     known_until = day_end(until, rules.timezone)
     decided = []
     for (room, _), unit in entries.items():
@@ -119,9 +115,7 @@ def attempt(entry: Event, reachable: Sequence[Event], funnel: Funnel) -> Attempt
         following = (
             event
             for event in within
-            if event.line.event_name in step
-            and event.event_time >= taken[-1].event_time
-            and event not in taken
+            if event.line.event_name in step and event.event_time >= taken[-1].event_time and event not in taken
         )
         event = next(following, None)
         if event is None:
@@ -139,12 +133,5 @@ def excludes(exclusion: Exclusion, taken: Sequence[Event], within: Sequence[Even
     if len(taken) < exclusion.after_step:
         return False
     after = taken[exclusion.after_step - 1].event_time
-    before = (
-        taken[exclusion.before_step - 1].event_time
-        if len(taken) >= exclusion.before_step
-        else datetime.max
-    )
-    return any(
-        event.line.event_name in exclusion.event_names and after < event.event_time < before
-        for event in within
-    )
+    before = taken[exclusion.before_step - 1].event_time if len(taken) >= exclusion.before_step else datetime.max
+    return any(event.line.event_name in exclusion.event_names and after < event.event_time < before for event in within)

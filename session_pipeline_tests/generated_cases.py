@@ -1,10 +1,11 @@
 """Random cases that aim at the borders: of gaps, midnight, max_hours, breaks, copies and order.
 
 Many cases share one group, that is one data folder with one settings file: each has visitors of
-its own, so it is as good as alone, and thousands take minutes. Knows what a source may deliver.
-Does not know what should come of it.
+its own, so it is as good as alone, and thousands take minutes. SESSION_PIPELINE_CASES sets how many
+there are. Knows what a source may deliver. Does not know what should come of it.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,6 +16,10 @@ from typing import Any
 from session_pipeline_tests.deliveries import Delivery, delivery, settings
 from session_pipeline_tests.funnel_oracle import Exclusion, Funnel
 from session_pipeline_tests.oracle import CHANGES, MICROSECOND, ONE_DAY, Rules, day_start
+
+CASE_COUNT = int(os.environ.get("SESSION_PIPELINE_CASES", "2000"))
+CASES_IN_A_GROUP = 200
+SEEDS = range(-(-CASE_COUNT // CASES_IN_A_GROUP))
 
 # Five days from each of these: plain ones, and some with a day of 23, 24.5 or 25 hours, or of none.
 PLACES = (
@@ -33,7 +38,7 @@ DAY_COUNT = 5
 
 # inactivity_minutes and max_hours. Their number and that of PLACES share no factor, so that seeds
 # meet all pairs.
-TIMINGS = ((720, 24), (30, 24), (600, 24), (1, 1), (720, 12), (30, 1), (30, 3))
+TIMINGS = ((720, 24), (30, 24), (30, 1), (1, 1), (720, 12), (600, 24), (30, 3))
 
 SEPARATOR = "login"
 EVENT_NAMES = ("page_view", "page_view", "page_view", "cart", "purchase", "logout")
@@ -74,13 +79,13 @@ def case_of(visitor_id: str) -> str:
     return visitor_id.split("-")[0]
 
 
-def group(seed: int, case_count: int) -> Group:
+def group(seed: int) -> Group:
     """Make the cases of a seed; the same again each time."""
     random = Random(seed)
     timezone, first_day = PLACES[seed % len(PLACES)]
-    rules = _rules(random, timezone, TIMINGS[seed % len(TIMINGS)])
+    rules = _rules(random, timezone, TIMINGS[seed % len(TIMINGS)], splits_at_midnight=seed % 3 == 1)
     aim = Aim(random, rules, first_day)
-    records = [record for case in range(case_count) for record in aim.case(f"{case:04d}")]
+    records = [record for case in range(CASES_IN_A_GROUP) for record in aim.case(f"{case:04d}")]
     last_day = first_day + (DAY_COUNT - 1) * ONE_DAY
     return Group(
         seed=seed,
@@ -92,13 +97,13 @@ def group(seed: int, case_count: int) -> Group:
     )
 
 
-def _rules(random: Random, timezone: str, timing: tuple[int, int]) -> Rules:
+def _rules(random: Random, timezone: str, timing: tuple[int, int], splits_at_midnight: bool) -> Rules:
     inactivity_minutes, max_hours = timing
     return Rules(
         timezone=timezone,
         inactivity=timedelta(minutes=inactivity_minutes),
         longest=timedelta(hours=max_hours),
-        split_at_midnight=random.random() < 0.3,
+        split_at_midnight=splits_at_midnight,
         separator=SEPARATOR if random.random() < 0.5 else None,
         breaks_at=frozenset(change for change in CHANGES if random.random() < 0.6),
     )
@@ -123,10 +128,7 @@ class Aim:
     def __init__(self, random: Random, rules: Rules, first_day: date) -> None:
         self.random = random
         self.rules = rules
-        self.midnights = [
-            day_start(first_day + offset * ONE_DAY, rules.timezone)
-            for offset in range(DAY_COUNT + 1)
-        ]
+        self.midnights = [day_start(first_day + offset * ONE_DAY, rules.timezone) for offset in range(DAY_COUNT + 1)]
 
     def case(self, number: str) -> list[Record]:
         """The records of one case, of one or two visitors."""
@@ -187,22 +189,19 @@ class Aim:
         for _ in range(self.random.randint(2, 10)):
             distance = self.random.choice([0 * SECOND, SECOND, timeout // 2, timeout, HOUR])
             side = self.random.choice([-1, 1])
-            times.append(
-                midnight + side * distance + self.random.choice([-1, 0, 0, 1]) * MICROSECOND
-            )
+            times.append(midnight + side * distance + self.random.choice([-1, 0, 0, 1]) * MICROSECOND)
         return times
 
     def long_sessions(self) -> list[datetime]:
         """Unbroken up to one or two multiples of max_hours, hit or missed by a microsecond."""
-        start = self.random.choice(
-            [self.moment(), self.random.choice(self.midnights) - MICROSECOND]
-        )
+        start = self.random.choice([self.moment(), self.random.choice(self.midnights) - MICROSECOND])
         longest, timeout = self.rules.longest, self.rules.inactivity
         multiples = 1 if longest > 10 * timeout else self.random.choice([1, 2, 3])
         times = [start + place * timeout for place in range(multiples * (longest // timeout) + 1)]
         for multiple in range(1, multiples + 1):
             border = start + multiple * longest
-            times += [border + self.random.choice([-1, 0, 0, 1]) * MICROSECOND for _ in range(2)]
+            nearby = [-HOUR // 2, -MICROSECOND, 0 * SECOND, 0 * SECOND, MICROSECOND]
+            times += [border + self.random.choice(nearby) for _ in range(2)]
         return self.random.sample(times, len(times) - self.random.choice([0, 0, 0, 0, 1]))
 
     def anytime(self) -> list[datetime]:
@@ -257,17 +256,18 @@ class Aim:
         return copy if self.is_within(copy["event_time"]) else dict(record)
 
     def copies_over_midnight(self, number: str) -> list[Record]:
-        """An event in the last hour of a day, or just before it, and copies of it on the next."""
+        """An event around the start of a day's last hour, and lines of the same id on the next day.
+
+        Some of them are another visitor's or another site's, so they are no copies.
+        """
         midnight = self.random.choice(self.midnights[1:-1])
-        before = self.random.choice(
-            [MICROSECOND, HOUR - SECOND, HOUR, HOUR, HOUR + MICROSECOND, 2 * HOUR]
-        )
+        before = self.random.choice([MICROSECOND, HOUR - SECOND, HOUR, HOUR, HOUR + MICROSECOND, 2 * HOUR])
         first = self.record(f"{number}-d", midnight - before, 0.5) | {"event_id": "over midnight"}
         copies = []
         for _ in range(2):
             after = self.random.choice([0 * SECOND, MICROSECOND, HOUR, 20 * HOUR])
-            user_id = self.random.choice([None, "cyd"])
-            copies.append(first | {"event_time": midnight + after, "user_id": user_id})
+            change = self.random.choice([{}, {"user_id": "cyd"}, {"site": "second"}, {"visitor_id": f"{number}-e"}])
+            copies.append(first | {"event_time": midnight + after} | change)
         return [first, *copies]
 
 

@@ -165,10 +165,7 @@ def split_copies(lines: Iterable[Line], timezone: str) -> tuple[list[Line], list
     copies = []
     for day in sorted(lines_of_day):
         yesterday = day_before(day, timezone)
-        carried = {
-            line.identity: line
-            for line in last_hour(kept_of_day.get(yesterday, []), yesterday, timezone)
-        }
+        carried = {line.identity: line for line in last_hour(kept_of_day.get(yesterday, []), yesterday, timezone)}
         kept: dict[tuple[str, str, str], Line] = {}
         for line in sorted(
             lines_of_day[day],
@@ -210,9 +207,7 @@ def next_event(previous: Event | None, line: Line, rules: Rules) -> Event:
     reason = hard_break(previous, line, rules)
     known = {} if previous is None or reason else dict(previous.known)
     reason = reason or changed_value(known, line, rules)
-    known |= {
-        change: value for change in rules.breaks_at if (value := getattr(line, CHANGES[change]))
-    }
+    known |= {change: value for change in rules.breaks_at if (value := getattr(line, CHANGES[change]))}
 
     run_started_at = line.event_time if previous is None or reason else previous.run_started_at
     if previous and not reason:
@@ -256,9 +251,7 @@ def session_id_of(first: Line) -> str:
     printed = first.event_time.isoformat(sep=" ")
     if first.event_time.microsecond:
         printed = printed.rstrip("0")
-    return md5(
-        "|".join([first.site, first.visitor_id, first.event_id, printed]).encode()
-    ).hexdigest()
+    return md5("|".join([first.site, first.visitor_id, first.event_id, printed]).encode()).hexdigest()
 
 
 def open_at_end(events: Sequence[Event], day: date, rules: Rules) -> list[Event]:
@@ -283,8 +276,7 @@ def summarize(events: Sequence[Event], rules: Rules, until: date) -> list[Sessio
     return [
         summary(
             session_events,
-            is_complete=session_id not in still_open
-            or last_possible_date(session_events[0], rules) <= until,
+            is_complete=session_id not in still_open or last_possible_date(session_events[0], rules) <= until,
         )
         for session_id, session_events in events_of_session.items()
     ]

@@ -300,9 +300,10 @@ def test_show_asks_for_more_of_an_id_that_several_have() -> None:
 def test_export_is_a_whole_copy_and_overwrites_nothing(shop: Path, tmp_path: Path) -> None:
     file = tmp_path / "copy.duckdb"
     assert call("export", file, "--data", shop)[0] == 0
-    with duckdb.connect(str(file), read_only=True) as copy, duckdb.connect(
-        str(shop / "warehouse.duckdb"), read_only=True
-    ) as warehouse:
+    with (
+        duckdb.connect(str(file), read_only=True) as copy,
+        duckdb.connect(str(shop / "warehouse.duckdb"), read_only=True) as warehouse,
+    ):
         for table in ("sessions", "events", "warehouse_info"):
             assert copy.sql(f"from {table}").fetchall() == warehouse.sql(f"from {table}").fetchall()
     assert call("export", file, "--data", shop)[0] == 2

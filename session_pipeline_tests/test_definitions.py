@@ -77,8 +77,8 @@ def test_what_is_carried_over_midnight_is_lineage(specs: dict[str, dg.AssetSpec]
     def before(name: str) -> set[str]:
         return {dep.asset_key.to_user_string() for dep in specs[name].deps if dep.partition_mapping is not None}
 
-    assert before("events") == {"open_sessions", "recent_event_ids"}
-    assert before("open_sessions") == {"open_sessions"}
+    for name in ("events", "duplicate_events", "open_sessions", "recent_event_ids"):
+        assert before(name) == {name}
     assert before("sessions") == set()
 
 

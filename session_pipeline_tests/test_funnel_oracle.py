@@ -54,10 +54,7 @@ def test_published_funnels(case: FunnelCase) -> None:
 
     levels = funnel_levels(
         case.visitors,
-        (
-            (attempt.entry.line.visitor_id, attempt.step_reached, attempt.is_excluded)
-            for attempt in found
-        ),
+        ((attempt.entry.line.visitor_id, attempt.step_reached, attempt.is_excluded) for attempt in found),
     )
     assert {visitor: levels[visitor] for visitor in case.levels} == case.levels
     if case.entered:
@@ -97,9 +94,7 @@ def test_the_deepest_attempt_decides_and_then_the_earliest() -> None:
 
 def test_a_session_funnel_stays_in_its_session_and_a_visitor_funnel_does_not() -> None:
     assert [attempt.step_reached for attempt in tried("a0 b7200", funnel("a b"))] == [1]
-    assert [
-        attempt.step_reached for attempt in tried("a0 b7200", funnel("a b", grain="visitor"))
-    ] == [2]
+    assert [attempt.step_reached for attempt in tried("a0 b7200", funnel("a b", grain="visitor"))] == [2]
 
 
 def test_a_visitor_has_one_attempt_for_each_date_of_entry() -> None:

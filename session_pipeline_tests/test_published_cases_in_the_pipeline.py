@@ -34,9 +34,7 @@ pytestmark = NEEDS_FIXTURES
 Row = dict[str, Any]
 
 
-def build(
-    folder: Path, rules: Rules, cases: Sequence[SessionCase] | Sequence[FunnelCase]
-) -> Deployment:
+def build(folder: Path, rules: Rules, cases: Sequence[SessionCase] | Sequence[FunnelCase]) -> Deployment:
     """Deliver the lines of all cases as one file, with the funnels that they ask about."""
     funnels = {case.name: case.funnel for case in cases if isinstance(case, FunnelCase)}
     deployment = Deployment(folder, settings(rules, START_DATE, funnels))
@@ -49,9 +47,7 @@ def build(
 def rows(deployment: Deployment, table: str) -> list[Row]:
     frame = deployment.table(table)
     columns = list(frame.columns)
-    return [
-        dict(zip(columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)
-    ]
+    return [dict(zip(columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
 
 
 def rules_of(case: SessionCase) -> str:

@@ -21,9 +21,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     deployment.deliver(
         "events",
         [
-            {"visitor_id": "a", "event_time": "2024-03-01T10:00:00Z", "event_name": "page_view", "page_url": "https://x.y/"},
+            {
+                "visitor_id": "a",
+                "event_time": "2024-03-01T10:00:00Z",
+                "event_name": "page_view",
+                "page_url": "https://x.y/",
+            },
             {"visitor_id": "b", "event_time": "2024-03-02T10:00:00Z", "event_name": "purchase", "value": 12.5},
-            {"visitor_id": "c", "event_time": "2024-03-03T10:00:00Z", "event_name": "page_view", "page_url": "https://x.y/"},
+            {
+                "visitor_id": "c",
+                "event_time": "2024-03-03T10:00:00Z",
+                "event_name": "page_view",
+                "page_url": "https://x.y/",
+            },
         ],
     )
     deployment.run(until=date(2024, 3, 4))

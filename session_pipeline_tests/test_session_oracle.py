@@ -24,9 +24,7 @@ HALF_AN_HOUR = timedelta(minutes=30)
 
 def events_of(lines: list[dict[str, Any]], rules: Rules) -> list[Event]:
     defaults = {"visitor_id": "v", "event_name": "page_view"}
-    delivered = delivery(
-        "file", [defaults | {"event_id": str(place)} | line for place, line in enumerate(lines)]
-    )
+    delivered = delivery("file", [defaults | {"event_id": str(place)} | line for place, line in enumerate(lines)])
     kept, _ = oracle.split_copies(read_lines([delivered]), rules.timezone)
     return oracle.sessionize(kept, rules)
 
@@ -41,12 +39,8 @@ def test_published_sessions(case: SessionCase) -> None:
     lines = read_lines([delivery("file", case.lines)])
     events = oracle.sessionize(lines, case.rules)
 
-    found = session_numbers(
-        (event.line.visitor_id, event.line.event_id, event.session_id) for event in events
-    )
-    assert {
-        event_id: found.get(event_id) for event_id in case.session_numbers
-    } == case.session_numbers
+    found = session_numbers((event.line.visitor_id, event.line.event_id, event.session_id) for event in events)
+    assert {event_id: found.get(event_id) for event_id in case.session_numbers} == case.session_numbers
     if case.page_view_count is not None:
         [session] = oracle.summarize(events, case.rules, until=date(2030, 1, 1))
         assert session.page_view_count == session.event_count == case.page_view_count
@@ -117,9 +111,7 @@ def test_sequence_goes_before_line_number_and_line_number_before_event_id() -> N
         (timedelta(minutes=60) + MICROSECOND, False),
     ],
 )
-def test_ids_of_the_last_hour_are_carried_over_midnight(
-    before_midnight: timedelta, is_copy: bool
-) -> None:
+def test_ids_of_the_last_hour_are_carried_over_midnight(before_midnight: timedelta, is_copy: bool) -> None:
     midnight = datetime(2026, 1, 2)
     lines = [
         {"event_time": midnight - before_midnight, "event_id": "same"},
@@ -143,9 +135,7 @@ def test_apia_has_no_30_december_and_copies_are_carried_over_it() -> None:
 
 def test_days_of_23_and_25_and_half_hours() -> None:
     def hours(day: date, timezone: str) -> float:
-        return (oracle.day_end(day, timezone) - oracle.day_start(day, timezone)) / timedelta(
-            hours=1
-        )
+        return (oracle.day_end(day, timezone) - oracle.day_start(day, timezone)) / timedelta(hours=1)
 
     assert hours(date(2026, 3, 8), "America/New_York") == 23
     assert hours(date(2026, 11, 1), "America/New_York") == 25
@@ -166,8 +156,7 @@ def test_a_session_is_incomplete_while_days_that_could_add_to_it_are_not_built()
     rules = Rules()
     events = events_of(lines, rules)
     completeness = [
-        oracle.summarize(events, rules, until=day)[0].is_complete
-        for day in (date(2026, 1, 1), date(2026, 1, 2))
+        oracle.summarize(events, rules, until=day)[0].is_complete for day in (date(2026, 1, 1), date(2026, 1, 2))
     ]
     assert completeness == [False, True]
     assert oracle.open_at_end(events, date(2026, 1, 1), rules) == events

@@ -68,7 +68,7 @@ def set_aside_rate(run: Run, days: Sequence[date]) -> Verdict:
     for file_id, item in run.store.catalog.source_files().items():
         facts = item.facts
         if facts["status"] != "accepted" and file_id in present:
-            problems.append(f"{facts['path']} is {facts['status']}: {facts['reason']}")
+            problems.append(f"{facts['path']}: {facts['reason']}")
         if file_id in read and facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * facts["line_count"]:
             problems.append(
                 f"{facts['path']}: {facts['set_aside_count']} of {facts['line_count']} lines were set aside; see"

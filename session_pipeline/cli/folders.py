@@ -56,9 +56,7 @@ def sample(
     target = folder or data_folder.find(data).raw / "sample"
     # The truth must not lie where it would be taken for a delivery.
     truth = target.parent.parent / "truth" if target.parent.name == "raw" else target.with_name(f"{target.name}-truth")
-    written = write_sample(
-        target, visitors=visitors, days=days, seed=seed, start=start.date(), truth_folder=truth
-    )
+    written = write_sample(target, visitors=visitors, days=days, seed=seed, start=start.date(), truth_folder=truth)
     lines = f"{written.events:,} events, {counted(written.duplicates, 'duplicate')}, {written.bad_lines:,} bad ones"
     say(f"{counted(written.files, 'file')} with {counted(written.lines, 'line')} in {target}: {lines}")
     say(f"What is true about them ({written.sessions:,} sessions and how each ended): {truth}")

@@ -66,9 +66,7 @@ def print_table(connection: Connection, sql: str, screen: Console = out) -> None
     names = [column[0] for column in cursor.description or ()]
     rows = cursor.fetchmany(SHOWN_ROWS + 1)
     columns = list(zip(*rows[:SHOWN_ROWS], strict=True)) or [()] * len(names)
-    widths = [
-        max(len(_cell(value)) for value in (name, *column)) for name, column in zip(names, columns, strict=True)
-    ]
+    widths = [max(len(_cell(value)) for value in (name, *column)) for name, column in zip(names, columns, strict=True)]
     if sum(min(width, LONGEST_LINE) + COLUMN_GAP for width in widths) <= screen.width:
         folds = [width > LONGEST_LINE for width in widths]
         cells = ([_cell(value) for value in row] for row in rows[:SHOWN_ROWS])

@@ -61,9 +61,7 @@ def ruled(
     """A table with a line under its head; only columns that fold give way where the screen is narrow."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for heading, is_numeric, is_folded in zip(headings, numeric, folds, strict=True):
-        table.add_column(
-            heading, justify="right" if is_numeric else "left", no_wrap=not is_folded, overflow="fold"
-        )
+        table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=not is_folded, overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table

@@ -178,5 +178,3 @@ def _age(text: str) -> timedelta:
     if match is None:
         raise WrongUseError(f"--max-age {text} is no length of time; write it as 90min, 30h or 2d")
     return int(match[1]) * UNITS[match[2]]
-
-

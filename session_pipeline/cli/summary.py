@@ -132,7 +132,8 @@ def _show_answers(summary: Summary) -> None:
     say()
     say(
         Text.assemble(
-            ("Sessions", "bold"), f"  {people:,} of people, {bots:,} of bots (not counted below); {which},",
+            ("Sessions", "bold"),
+            f"  {people:,} of people, {bots:,} of bots (not counted below); {which},",
             f" {day_ranges(summary.days) or 'none'}",
         )
     )

@@ -47,9 +47,7 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
         say("every line is accounted for; the warehouse and the lake are there")
 
 
-def _mark_and_count(
-    folder: DataFolder, suspects: list[Partition], shown: progress.Stages
-) -> tuple[list[str], bool]:
+def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progress.Stages) -> tuple[list[str], bool]:
     """With the store held: what is still wrong is marked, and the ledger is checked."""
     problems = []
     with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:

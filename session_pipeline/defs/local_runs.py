@@ -104,9 +104,7 @@ class LocalRuns:
         """
         return self._run(BUILD, run_tags, None if has_days else UNDATED)
 
-    def _run(
-        self, name: str, run_tags: Mapping[str, str], assets: Sequence[dg.AssetKey] | None = None
-    ) -> Finished:
+    def _run(self, name: str, run_tags: Mapping[str, str], assets: Sequence[dg.AssetKey] | None = None) -> Finished:
         result = self._definitions.resolve_job_def(name).execute_in_process(
             run_config=QUIET,
             instance=self._instance,

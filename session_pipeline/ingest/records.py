@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
 
-LONGEST_EVENT_BYTES = 1 << 20
+LONGEST_EVENT_BYTES = 256 << 10
 MOST_LINES_OF_A_RECORD = 1000
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BLANK = b" \t\r"

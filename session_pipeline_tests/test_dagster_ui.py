@@ -1,0 +1,161 @@
+"""What an operator sees in the Dagster UI, in Chromium: the graph, a day of a table, checks, runs."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from session_pipeline.contracts import TABLES
+from session_pipeline.defs import home
+from session_pipeline_tests.orchestration import Orchestrated, orchestrated, shop_lines
+
+pytestmark = pytest.mark.browser
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+READY_SECONDS = 60
+PATIENCE = 30_000  # ms
+ROOT = Path(__file__).resolve().parents[1]
+DAYS = [date(2024, 5, 6), date(2024, 5, 7)]
+LOCATION = "session_pipeline.definitions"
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
+    """Two days, and a file that cannot be read, run in this process before the UI starts."""
+    with orchestrated(tmp_path_factory.mktemp("ui") / "data") as made:
+        for day in DAYS:
+            made.deliver(str(day), shop_lines(day))
+        (made.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
+        assert made.ingest().success
+        assert made.build().success
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ui(deployment: Orchestrated) -> Iterator[str]:
+    """Address of the webserver."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "dagster_webserver", "-m", LOCATION, "-h", "127.0.0.1", "-p", str(port)]
+    log = deployment.folder.path / "webserver.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **home.prepare(deployment.folder)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(f"{address}/server_info", server, log)
+            yield address
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    opened = browser.new_page(viewport={"width": 1600, "height": 1000})
+    opened.set_default_timeout(PATIENCE)
+    yield opened
+    opened.close()
+
+
+def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = monotonic() + READY_SECONDS
+    while monotonic() < deadline and server.poll() is None:
+        try:
+            with urlopen(address, timeout=5):
+                return
+        except URLError:
+            sleep(0.2)
+    pytest.fail(f"the webserver did not start:\n{log.read_text()}")
+
+
+def sees(page: Any, *texts: str) -> None:
+    for text in texts:
+        sync_api.expect(page.get_by_text(text, exact=True).first).to_be_visible(timeout=PATIENCE)
+
+
+def test_the_graph_shows_the_way_of_the_data(ui: str, page: Any) -> None:
+    page.goto(f"{ui}/asset-groups")
+    sees(page, "ingest", "sessions", "answers", "publish")
+    page.goto(f"{ui}/assets/sessions?view=lineage")
+    sees(page, "events", "action_labels", "sessions", "session_outcomes", "3 / 3 Passed")
+
+
+def test_a_day_of_sessions_shows_its_figures(ui: str, page: Any) -> None:
+    page.goto(f"{ui}/assets/sessions?view=partitions&partition=2024-05-07")
+    sees(page, "Materialized", "dagster/partition_row_count", "built_because", "new day", "rows_of_14_days")
+    sees(page, "▁▁▁▁▁▁▁▁▁▁▁▁██", "query", "preview", "session_id", "visitor 4")
+    assert "select * from sessions where session_date = date '2024-05-07'" in page.inner_text("body")
+
+
+def test_a_table_shows_what_it_means(ui: str, page: Any) -> None:
+    page.goto(f"{ui}/assets/sessions")
+    sees(page, TABLES["sessions"].grain, "landing_page", "DuckDB", "Parquet")
+    page.goto(f"{ui}/assets/open_sessions")
+    sees(page, "store_only", "This asset depends on earlier partitions of itself.")
+
+
+def test_checks_say_what_holds_and_what_does_not(ui: str, page: Any) -> None:
+    page.goto(f"{ui}/assets/events?view=checks&checkDetail=ledger_closes")
+    sees(page, "audit_recompute", "ledger_closes", "every line is accounted for", "Passed", "duplicates", "waiting")
+    page.goto(f"{ui}/assets/source_files?view=checks&checkDetail=set_aside_rate")
+    sees(page, "set_aside_rate", "Failed")
+    sync_api.expect(page.get_by_text(re.compile(r"test/picture\.png: the file is refused")).first).to_be_visible()
+
+
+def test_runs_of_this_process_are_there_with_their_days(ui: str, page: Any, deployment: Orchestrated) -> None:
+    page.goto(f"{ui}/runs")
+    sees(page, "ingest", "build", "session_pipeline/reason: plan")
+    [build] = deployment.instance.get_runs(limit=1)
+    page.goto(f"{ui}/runs/{build.run_id}")
+    sees(page, "Success", "build_sessions", "publish_tables")
+    page.get_by_text("View tags and config").click()
+    sees(page, "asset_partition_range_start: 2024-05-06", "asset_partition_range_end: 2024-05-08")
+
+
+def test_schedule_and_sensors_are_listed(ui: str, page: Any) -> None:
+    page.goto(f"{ui}/automation")
+    sees(page, "daily", "Scheduled At 03:00 AM UTC", "landing", "stale_days")
+
+
+def test_days_of_tables_that_are_made_together_can_be_backfilled(ui: str) -> None:
+    names = ("agents_seen", "events", "duplicate_events", "open_sessions", "recent_event_ids", "sessions")
+    mutation = """mutation($it: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $it) {
+        __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+    days = [str(day) for day in DAYS]
+    asked = {"assetSelection": [{"path": [name]} for name in names], "partitionNames": days, "tags": []}
+    body = json.dumps({"query": mutation, "variables": {"it": {**asked, "fromFailure": False}}}).encode()
+    with urlopen(Request(f"{ui}/graphql", body, {"content-type": "application/json"}), timeout=60) as answer:
+        launched = json.load(answer)["data"]["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
