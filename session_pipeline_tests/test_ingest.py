@@ -611,6 +611,7 @@ def test_campaigns_click_ids_and_searches_are_found_in_the_query(ingest: Ingest)
         ({"properties": {"a": None}}, None),
         ({"properties": {"plan": "pro", "n": [1, {"b": None}]}}, {"plan": "pro", "n": [1, {"b": None}]}),
         ({"properties": '{"plan": "pro"}'}, {"plan": "pro"}),
+        ({"properties": '{"IP"\t:\n"10.0.0.1", "a": {"ip" : "10.0.0.1"}}'}, {"a": {}}),
         ({"properties": "{NaN}"}, {"properties": "{NaN}"}),
         ({"properties": [1]}, {"properties": [1]}),
         ({"plan": "pro", "experiment": {"b": 1}}, {"plan": "pro", "experiment": {"b": 1}}),

@@ -10,8 +10,10 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from session_pipeline.catalog import Key
 from session_pipeline.defs import sensors, tags
 from session_pipeline.defs.local_runs import PROCESS, UNDATED
+from session_pipeline.pipeline import open_run
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
 
 DAY, FAR_DAY = date(2024, 5, 6), date(2024, 6, 3)
@@ -74,7 +76,7 @@ def test_a_new_file_launches_ingest_once_it_is_settled(
     assert deployment.ingest().success  # copies are new files, with a content that is known
     assert tick(deployment, "landing").skip_message == "no new file under raw/"
     deployment.deliver("new", shop_lines(DAY, visitors=7))
-    assert tick(deployment, "landing").skip_message == "1 files were touched in the last seconds"
+    assert tick(deployment, "landing").skip_message == "files are still coming in"
     monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
     [request] = tick(deployment, "landing").run_requests or []
     assert request.tags[tags.REASON] == "landing"
@@ -175,6 +177,13 @@ def test_a_run_that_was_stopped_before_publishing_is_made_up(built: Orchestrated
     assert tags.RANGE_START not in request.tags
     assert built.execute("build", request.tags, request.asset_selection).success
     assert tick(built, "stale_days").skip_message == "every day is fresh"
+
+
+def test_a_table_in_one_piece_is_built_without_days(built: Orchestrated) -> None:
+    with open_run(built.folder, run_id="test") as run:
+        run.store.mark_damaged(run.store.partitions[Key("user_agents", None)])
+    [request] = tick(built, "stale_days").run_requests or []
+    assert list(request.asset_selection or []) == UNDATED
 
 
 def test_more_days_of_older_rules_than_a_run_may_rebuild_wait_for_an_upgrade(built: Orchestrated) -> None:

@@ -14,9 +14,10 @@ import pytest
 
 from session_pipeline.contracts import TABLES
 from session_pipeline_tests import generated_cases
+from session_pipeline_tests.border_cases import case_of
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.expected_tables import Row, expected_tables
-from session_pipeline_tests.generated_cases import SEEDS, Group, case_of
+from session_pipeline_tests.generated_cases import SEEDS, Group
 
 # What says when and how it was built, and under which of its names a content came first.
 LOGS = {"warehouse_info"}
@@ -48,15 +49,18 @@ def build_at_once(group: Group, folder: Path) -> Deployment:
 
 
 def build_piecewise(group: Group, folder: Path) -> Deployment:
-    """Deliver in random order, and build some days up to some day in between."""
+    """Deliver in random order, and build some days up to some day in between; late lines last."""
     random = Random(group.seed)
     deployment = Deployment(folder, group.settings)
-    for delivered in random.sample(group.deliveries, len(group.deliveries)):
+    for delivered in random.sample(group.early, len(group.early)):
         deployment.deliver(delivered.name, delivered.lines, delivered.source)
-        if random.random() < 0.5:
+        if random.random() < 0.3:
             days = random.sample(group.days, random.choice([1, 2, 4]))
             deployment.run(until=random.choice(group.days), days=random.choice([None, days]))
     deployment.run(until=group.until)
+    for delivered in group.late:
+        deployment.deliver(delivered.name, delivered.lines, delivered.source)
+        deployment.run(until=group.until)
     return deployment
 
 

@@ -6,7 +6,7 @@ that the plan does not. Neither launches anything while a run is queued or under
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -49,19 +49,21 @@ def make_sensors(folder: DataFolder, ingest: Any, build: Any) -> Sequence[dg.Sen
         description="Launches ingest when a file under raw/ is new or changed, or is to be read otherwise than before.",
     )
     def landing(context: dg.SensorEvaluationContext) -> Requests:
+        if busy := _busy(context.instance, folder):
+            yield dg.SkipReason(busy)
+            return
         with closing(pipeline.open_store(folder)) as store:
             files = pipeline.files_to_read(folder, load_settings(folder.path), store)
-        settled = {name: why for name, why in files.items() if _is_settled(folder, name)}
+        settled = _settled(folder, files)
         landed = digest(settled)[:12]
-        reason = _busy(context.instance, folder) or (
-            _waits(context.instance, INGEST, landed) if settled else _nothing_landed(files)
-        )
-        if reason:
-            yield dg.SkipReason(reason)
-            return
-        name, why = next(iter(settled.items()))
-        context.log.info(f"{len(settled)} files to read; the first is {name}: {why}")
-        yield dg.RunRequest(tags={tags.REASON: "landing", tags.PLANNED: landed})
+        if not settled:
+            yield dg.SkipReason("files are still coming in" if files else "no new file under raw/")
+        elif waits := _waits(context.instance, INGEST, landed):
+            yield dg.SkipReason(waits)
+        else:
+            first = next(iter(settled))
+            context.log.info(f"{len(settled)} files to read; the first is {first}: {files[first]}")
+            yield dg.RunRequest(tags={tags.REASON: "landing", tags.PLANNED: landed})
 
     @dg.sensor(
         name="stale_days",
@@ -71,8 +73,7 @@ def make_sensors(folder: DataFolder, ingest: Any, build: Any) -> Sequence[dg.Sen
         description="Launches build for each range of days that the plan names, and to publish what is built.",
     )
     def stale_days(context: dg.SensorEvaluationContext) -> Requests:
-        busy = _busy(context.instance, folder)
-        if busy:
+        if busy := _busy(context.instance, folder):
             yield dg.SkipReason(busy)
             return
         settings = load_settings(folder.path)
@@ -83,44 +84,36 @@ def make_sensors(folder: DataFolder, ingest: Any, build: Any) -> Sequence[dg.Sen
             yield dg.SkipReason("every day is fresh, and nothing has changed since that was found")
             return
         plan = pipeline.current_plan(folder, settings, until, upgrade=upgrade)
-        requests = list(run_requests(plan, upgrade=upgrade))
-        if not requests and not _is_published(folder, plan):
-            requests = [publishing_request(plan)]
-        if not requests:
+        if not plan.items and _is_published(folder, plan):
             context.update_cursor(state)
             yield dg.SkipReason("every day is fresh")
-            return
-        waits = _waits(context.instance, BUILD, plan_id(plan))
-        if waits:
+        elif waits := _waits(context.instance, BUILD, plan_id(plan)):
             yield dg.SkipReason(waits)
-            return
-        yield from requests
+        else:
+            yield from run_requests(plan, upgrade=upgrade)
 
     return [landing, stale_days]
 
 
-def run_requests(plan: Plan, *, upgrade: bool = False) -> Iterator[dg.RunRequest]:
-    """A build for each range of days."""
+def run_requests(plan: Plan, *, upgrade: bool = False) -> Requests:
+    """A build for each range of days; without any, one of what has no days.
+
+    That is what is left when a run was stopped after it built the last day and before it published.
+    """
     for first, last in plan.ranges():
         reason = "upgrade" if upgrade else "late" if last < plan.frame.until else "schedule"
         yield dg.RunRequest(tags=run_tags(plan, first.isoformat(), last.isoformat(), reason))
-
-
-def publishing_request(plan: Plan) -> dg.RunRequest:
-    """A build of what has no days: a run was stopped after the last day was built and before it was published."""
-    own = {tags.UNTIL: plan.frame.until.isoformat(), tags.PLANNED: plan_id(plan), tags.REASON: "publish"}
-    return dg.RunRequest(tags=own, asset_selection=UNDATED)
+    if not plan.days:
+        yield dg.RunRequest(tags=_planned(plan, "publish"), asset_selection=UNDATED)
 
 
 def run_tags(plan: Plan, first: str, last: str, reason: str = "plan") -> dict[str, str]:
     """The tags of a planned build of a range of days; it keeps the plan's horizon."""
-    return {
-        tags.RANGE_START: first,
-        tags.RANGE_END: last,
-        tags.UNTIL: plan.frame.until.isoformat(),
-        tags.PLANNED: plan_id(plan),
-        tags.REASON: reason,
-    }
+    return {tags.RANGE_START: first, tags.RANGE_END: last, **_planned(plan, reason)}
+
+
+def _planned(plan: Plan, reason: str) -> dict[str, str]:
+    return {tags.UNTIL: plan.frame.until.isoformat(), tags.PLANNED: plan_id(plan), tags.REASON: reason}
 
 
 def plan_id(plan: Plan) -> str:
@@ -128,14 +121,14 @@ def plan_id(plan: Plan) -> str:
     return digest([[str(item), item.reason] for item in plan.items])[:12]
 
 
-def _is_settled(folder: DataFolder, name: str) -> bool:
-    # The time of the last change of any kind: the time of writing can be set, as copying does.
-    age = datetime.now(UTC).timestamp() - (folder.raw / name).lstat().st_ctime
-    return abs(age) >= SETTLED_SECONDS
+def _settled(folder: DataFolder, files: Iterable[str]) -> dict[str, float]:
+    """The files that nobody has touched for a while, each with when it was last changed in any way.
 
-
-def _nothing_landed(files: dict[str, str]) -> str:
-    return f"{len(files)} files were touched in the last seconds" if files else "no new file under raw/"
+    When a file was written to is no measure: tools that copy files set that time.
+    """
+    changed = {name: (folder.raw / name).lstat().st_ctime for name in files}
+    now = datetime.now(UTC).timestamp()
+    return {name: at for name, at in changed.items() if abs(now - at) >= SETTLED_SECONDS}
 
 
 def _busy(instance: dg.DagsterInstance, folder: DataFolder) -> str | None:

@@ -15,8 +15,8 @@ from session_pipeline.contracts import DELIVERED_COLUMNS, table
 from session_pipeline.engines.duckdb import literal, quote
 from session_pipeline.ingest.rules import ReadingRules
 
-FROM_PAGE_URL = frozenset(("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "search_term"))
 NEVER_MATCHES = r"\b\B"
+JSON_TEXT_OR_NUMBER = r'(?:"(?:[^"\\]|\\.)*"|-?[0-9][0-9.e+-]*)'
 
 
 def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
@@ -38,8 +38,8 @@ def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
         "mapped_fields": _without([key for key in keys if [key] != properties]),
         "properties_field": _without(properties if len(properties) == 1 else []),
         "dropped_fields": _without(rules.drop_properties),
-        "dropped_pattern": _pattern(rules.drop_properties),
-        "keep_query_parameters": list(rules.keep_query_parameters),
+        "dropped_key": _dropped_key(rules.drop_properties),
+        "dropped_value": _dropped_key(rules.drop_properties) + JSON_TEXT_OR_NUMBER,
         "local_starts": local_starts,
         "local_offsets": local_offsets,
         "earliest": rules.earliest,
@@ -51,22 +51,19 @@ def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
 def mapping_of(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Where the columns of the accepted lines came from, for those that any line has a value in."""
     types = {column.name: column.type for column in table("raw_events").columns}
-    counts = []
-    for ours in DELIVERED_COLUMNS:
-        # Without a constant, the null that `is distinct from` compares with leaves the values that are there.
-        constant = literal(rules.constants[ours]) if ours in rules.constants else "null"
-        counts.append(f"count({quote(ours)})")
-        counts.append(f"count(*) filter ({quote(ours)} is distinct from try_cast({constant} as {types[ours]}))")
+    counts = [f"count({quote(ours)})" for ours in DELIVERED_COLUMNS]
+    for ours, value in rules.constants.items():
+        constant = f"try_cast({literal(value)} as {types[ours]})"
+        counts.append(f"count(*) filter ({quote(ours)} is distinct from {constant})")
     found = connection.execute(f"select {', '.join(counts)} from accepted_lines").fetchone() or ()
+    own_values = dict(zip(rules.constants, found[len(DELIVERED_COLUMNS) :], strict=True))
     mapping = {}
-    for ours, count, given_count in zip(DELIVERED_COLUMNS, found[::2], found[1::2], strict=True):
-        sources = [rules.columns.get(ours, ours)] if given_count else []
-        if given_count and ours in FROM_PAGE_URL:
-            sources.append("page_url")
-        if ours in rules.constants:
-            sources.append(f"constant {rules.constants[ours]!r}")
-        if count:
-            mapping[ours] = ", else ".join(sources)
+    for ours, count in zip(DELIVERED_COLUMNS, found, strict=False):
+        if count and ours in rules.constants:
+            constant = f"constant {rules.constants[ours]!r}"
+            mapping[ours] = f"{ours}, else {constant}" if own_values[ours] else constant
+        elif count:
+            mapping[ours] = rules.columns.get(ours, ours)
     return mapping
 
 
@@ -80,9 +77,9 @@ def _without(keys: Sequence[str]) -> str:
     return json.dumps(dict.fromkeys(keys), ensure_ascii=False)
 
 
-def _pattern(keys: Sequence[str]) -> str:
-    """A pattern for keys with a text or number, in any case, anywhere in JSON without spaces."""
+def _dropped_key(keys: Sequence[str]) -> str:
+    """A pattern for keys, in any case, anywhere in JSON without spaces."""
     if not keys:
         return NEVER_MATCHES
     written = "|".join(re.escape(json.dumps(key, ensure_ascii=False)[1:-1]) for key in keys)
-    return rf'(?i)"({written})":(?:"(?:[^"\\]|\\.)*"|-?[0-9][0-9.e+-]*)'
+    return f'(?i)"({written})":'

@@ -1,14 +1,17 @@
 -- What the other queries of this folder say in one word each. Every macro is null for null.
 
--- json_valid takes more than RFC 8259: NaN, Infinity, and commas before a closing bracket. A text may have one when it
--- looks like it; to be sure, its strings are taken out, and what is left is looked at.
+-- json_valid takes more than RFC 8259: NaN, Infinity, and commas before a closing bracket. A text
+-- may have one when it looks like it; to be sure, its strings are taken out, and the rest is looked at.
 create or replace temp macro may_be_lax(written) as
     regexp_matches(written, ':\s*-?[nNiI][aAnN][nNfF]')
     or regexp_matches(written, '\[\s*-?[nNiI][aAnN][nNfF]')
     or regexp_matches(written, ',\s*(-?[nNiI][aAnN][nNfF]|[}\]])');
 
 create or replace temp macro is_lax(written) as
-    regexp_matches(regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g'), '(?i)nan|inf|,\s*[}\]]');
+    regexp_matches(
+        regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g'),
+        '(?i)nan|inf|,\s*[}\]]'
+    );
 
 -- A whole number, also as 3.0, never rounded; null when it is not one.
 create or replace temp macro whole_number(written) as
@@ -17,15 +20,15 @@ create or replace temp macro whole_number(written) as
             then try_cast(split_part(written, '.', 1) as bigint)
     end;
 
--- A decimal, to six places; null when it is not one, or has more than twelve digits before the point.
+-- A decimal, to six places; null when it is not one, or has over twelve digits before the point.
 create or replace temp macro decimal_number(written) as
     case
         when regexp_full_match(written, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?')
             then try_cast(written as decimal(18, 6))
     end;
 
--- Epoch seconds (below 10^11), milliseconds (below 10^14) or microseconds (below 10^17), exact to the microsecond.
--- Seconds thus reach the year 5138, and milliseconds begin in March 1973.
+-- Epoch seconds (below 10^11), milliseconds (below 10^14) or microseconds (below 10^17), exact to the
+-- microsecond. Seconds thus reach the year 5138, and milliseconds begin in March 1973.
 create or replace temp macro epoch_time(written) as
     make_timestamp(cast(trunc(
         case
@@ -37,37 +40,54 @@ create or replace temp macro epoch_time(written) as
         end
     ) as bigint));
 
--- A time in UTC: ISO 8601 with an offset, without one (local to the source), or an epoch number; null for anything
--- else. Casting to timestamp drops an offset without a word, so only texts that end in UTC are cast that way.
--- local_starts and local_offsets say, in order, from which local time on which offset in seconds holds.
+-- The instant of a local time: local_starts and local_offsets say, in order, from which local time on
+-- which offset, in seconds, holds. Without any, local time is UTC.
+create or replace temp macro instant_of(local, local_starts, local_offsets) as
+    local - to_seconds(coalesce(
+        local_offsets[len(list_filter(local_starts, lambda start: start <= local))],
+        0
+    ));
+
+-- A time in UTC: ISO 8601 with an offset, or without one (local to the source), or an epoch number;
+-- null for anything else. A cast to timestamp drops an offset without a word, so only what ends in
+-- UTC is cast that way.
 create or replace temp macro utc_time(written, local_starts, local_offsets) as
     case
-        when regexp_full_match(written, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)')
+        when regexp_full_match(
+            written, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)'
+        )
             then try_cast(written as timestamp)
         when regexp_full_match(
-            written, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)? ?[+-](0\d|1[0-4])(:?[0-5]\d)?'
+            written,
+            '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)? ?[+-](0\d|1[0-4])(:?[0-5]\d)?'
         )
-            then make_timestamp(epoch_us(try_cast(regexp_replace(written, ' ([+-])', '\1') as timestamptz)))
-        when regexp_full_match(written, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?')
-            then try_cast(written as timestamp) - to_seconds(coalesce(
-                local_offsets[len(list_filter(local_starts, lambda start: start <= try_cast(written as timestamp)))],
-                0
+            then make_timestamp(epoch_us(
+                try_cast(regexp_replace(written, ' ([+-])', '\1') as timestamptz)
             ))
+        when regexp_full_match(written, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?')
+            then instant_of(try_cast(written as timestamp), local_starts, local_offsets)
         when regexp_full_match(written, '-?\d{1,17}(\.\d+)?')
             then epoch_time(written)
     end;
 
 -- A URL up to its query or fragment, and its query; null when it has none.
 create or replace temp macro without_query(url) as
-    case when contains(url, '?') or contains(url, '#') then regexp_extract(url, '^[^?#]*') else url end;
+    case
+        when contains(url, '?') or contains(url, '#') then regexp_extract(url, '^[^?#]*')
+        else url
+    end;
 
 create or replace temp macro query_of(url) as
     case when contains(url, '?') then nullif(regexp_extract(url, '^[^?#]*\?([^#]*)', 1), '') end;
 
--- What stands between '//' and the next slash of a URL without query; null when there is no '//' at its start.
+-- What stands between '//' and the next slash of a URL without query; null when it does not begin
+-- with a scheme and '//'.
 create or replace temp macro authority_of(url) as
-    case when regexp_matches(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//') then split_part(url, '/', 3) end;
+    case
+        when regexp_matches(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//') then split_part(url, '/', 3)
+    end;
 
+-- The host of an authority, without user and port.
 create or replace temp macro host_of(authority) as
     nullif(lower(
         case
@@ -77,7 +97,7 @@ create or replace temp macro host_of(authority) as
         end
     ), '');
 
--- All of a URL is path where no host is given.
+-- What follows the authority; all of a URL where there is none.
 create or replace temp macro path_of(url, authority) as
     case
         when url is null then null
@@ -98,19 +118,22 @@ create or replace temp macro kept_query(query, kept_parameters) as
 create or replace temp macro kept_url(url, query, kept_parameters) as
     case
         when contains(url, '@')
-            then regexp_replace(url, '^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)[^/]*@', '\1') || kept_query(query, kept_parameters)
+            then regexp_replace(url, '^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)[^/]*@', '\1')
+                || kept_query(query, kept_parameters)
         when query is not null
             then url || kept_query(query, kept_parameters)
         else url
     end;
 
--- Value of a query parameter, decoded where that gives text; null when it is not there. first_query_value takes the
--- first of several ('a|b').
+-- Value of the first of some query parameters ('a|b') that is not empty, decoded where that gives
+-- text; null when there is none.
 create or replace temp macro first_query_value(query, names) as
     case
         when regexp_matches(query, '(?:^|&)(?:' || names || ')=[^&]')
             then coalesce(
-                try(url_decode(replace(regexp_extract(query, '(?:^|&)(?:' || names || ')=([^&]+)', 1), '+', ' '))),
+                try(url_decode(replace(
+                    regexp_extract(query, '(?:^|&)(?:' || names || ')=([^&]+)', 1), '+', ' '
+                ))),
                 regexp_extract(query, '(?:^|&)(?:' || names || ')=([^&]+)', 1)
             )
     end;
@@ -118,12 +141,21 @@ create or replace temp macro first_query_value(query, names) as
 create or replace temp macro query_value(query, name) as
     case when contains(query, name || '=') then first_query_value(query, name) end;
 
+-- A JSON object without some keys: its own, and deeper ones with a text or number as value. Merging
+-- then takes away what is null.
+create or replace temp macro without_keys(object, dropped_fields, dropped_value) as
+    json_merge_patch('{}', regexp_replace(
+        json_merge_patch('{}', object, dropped_fields), dropped_value, '"\1":null', 'g'
+    ));
+
 -- The first part of a text, with every IP address replaced; also where ':' is written as %3A.
+-- It is cut before, too, so far behind that replacing cannot bring the cut into what is kept.
 create or replace temp macro without_addresses(written) as
     left(
         regexp_replace(
             left(written, 10000),
-            '(?:[0-9a-fA-F]{1,4}(?::|%3[aA])){6}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(?::|%3[aA])[0-9a-fA-F]{1,4})'
+            '(?:[0-9a-fA-F]{1,4}(?::|%3[aA])){6}'
+            || '(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(?::|%3[aA])[0-9a-fA-F]{1,4})'
             || '|(?:[0-9a-fA-F]{1,4}(?:(?::|%3[aA])[0-9a-fA-F]{1,4})*)?(?::|%3[aA]){2}'
             || '(?:(?:[0-9a-fA-F]{1,4}(?::|%3[aA]))*(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}))?'
             || '|\d{1,3}(?:\.\d{1,3}){3}',

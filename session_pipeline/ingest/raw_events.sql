@@ -1,6 +1,6 @@
 -- One row is an accepted line of a UTC date.
--- Without an id of its own, an event is its content and how often that came before: lines that are equal to the letter
--- have equal times, so all of them are on one date.
+-- Without an id of its own, an event is its content and the how many-th line of the file has it:
+-- lines that are equal to the letter have equal times, so all of them are on one date.
 with accepted as (
     select *
     from accepted_lines
@@ -15,7 +15,7 @@ nameless as (
     where event_id is null
 ),
 
--- Sorted before the columns are added that are the same in every row.
+-- Sorted before columns are added that only take room.
 ordered as (
     select
         accepted.*,
@@ -23,6 +23,24 @@ ordered as (
     from accepted
     left join nameless on accepted.line_number = nameless.line_number
     order by accepted.line_number
+),
+
+located as (
+    select
+        *,
+        without_query(page_url) as _page,
+        query_of(page_url) as _page_query,
+        without_query(referrer) as _referring,
+        query_of(referrer) as _referring_query
+    from ordered
+),
+
+hosted as (
+    select
+        *,
+        authority_of(_page) as _page_authority,
+        authority_of(_referring) as _referring_authority
+    from located
 )
 
 select
@@ -36,19 +54,25 @@ select
     received_at,
     sequence,
     event_name,
-    page_url,
-    page_host,
-    page_path,
+    kept_url(_page, _page_query, $keep_query_parameters) as page_url,
+    host_of(_page_authority) as page_host,
+    path_of(_page, _page_authority) as page_path,
     page_title,
-    referrer,
-    referrer_host,
-    utm_source,
-    utm_medium,
-    utm_campaign,
-    utm_term,
-    utm_content,
-    click_id_type,
-    search_term,
+    kept_url(_referring, _referring_query, $keep_query_parameters) as referrer,
+    host_of(_referring_authority) as referrer_host,
+    coalesce(utm_source, query_value(_page_query, 'utm_source')) as utm_source,
+    coalesce(utm_medium, query_value(_page_query, 'utm_medium')) as utm_medium,
+    coalesce(utm_campaign, query_value(_page_query, 'utm_campaign')) as utm_campaign,
+    coalesce(utm_term, query_value(_page_query, 'utm_term')) as utm_term,
+    coalesce(utm_content, query_value(_page_query, 'utm_content')) as utm_content,
+    nullif(regexp_extract(
+        _page_query,
+        '(?:^|&)(gclid|gbraid|wbraid|msclkid|fbclid|ttclid|twclid|li_fat_id|dclid)=[^&]',
+        1
+    ), '') as click_id_type,
+    coalesce(
+        search_term, first_query_value(_page_query, 'q|query|s|search|keyword')
+    ) as search_term,
     element,
     status_code,
     value,
@@ -59,4 +83,4 @@ select
     content_hash,
     $file_id as file_id,
     line_number
-from ordered
+from hosted

@@ -83,12 +83,13 @@ def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyCon
         days = _accepted_days(connection, first_line_number)
         reasons = _reasons(connection)
         _check_ledger(admitted, sum(day.row_count for day in days), sum(reasons.values()))
+        kept = list(rules.keep_query_parameters)
         origin = {"file_id": admitted.file_id, "source": rules.source, "site": rules.site}
         raw_days = []
         for day in days:
             path = scratch / f"{admitted.file_id}.raw_events.{day.utc_date}.parquet"
             written.append(path)
-            _write(connection, "raw_events", {**origin, "utc_date": day.utc_date}, path)
+            _write(connection, "raw_events", {**origin, "utc_date": day.utc_date, "keep_query_parameters": kept}, path)
             raw_days.append(RawDay(day.utc_date, path, day.row_count, tuple(day.quarters)))
         quarantine_path = None
         if reasons:

@@ -1,12 +1,15 @@
 -- One row is a line of a delivered file, in the file's order: what it says, or why it is set aside.
--- Blank lines stay, empty, because a line's number is its row's place; and nothing here joins or groups, which could
--- lose the order. The fields of _given are contracts.DELIVERED_COLUMNS, in that order.
+-- Blank lines stay, empty, because a line's number is its row's place; and nothing here joins or
+-- groups, which could lose the order. _given is contracts.DELIVERED_COLUMNS, in that order.
 with lines as (
     select
         line,
         reason,
         detail,
-        case when starts_with(line, '{') then '{' else coalesce(ltrim(line, e' \t\r'), '') end as _start,
+        case
+            when starts_with(line, '{') then '{'
+            else coalesce(ltrim(line, e' \t\r'), '')
+        end as _start,
         reason is null and json_valid(line) as _is_valid,
         may_be_lax(line) as _may_be_lax
     from delivered_lines
@@ -43,9 +46,9 @@ named as (
         coalesce(nullif(_given[6], ''), $constants[6]) as _received_at,
         coalesce(nullif(_given[7], ''), $constants[7]) as _sequence,
         coalesce(nullif(_given[8], ''), $constants[8]) as event_name,
-        coalesce(nullif(_given[9], ''), $constants[9]) as _page_url,
+        coalesce(nullif(_given[9], ''), $constants[9]) as page_url,
         coalesce(nullif(_given[10], ''), $constants[10]) as page_title,
-        coalesce(nullif(_given[11], ''), $constants[11]) as _referrer,
+        coalesce(nullif(_given[11], ''), $constants[11]) as referrer,
         coalesce(nullif(_given[12], ''), $constants[12]) as utm_source,
         coalesce(nullif(_given[13], ''), $constants[13]) as utm_medium,
         coalesce(nullif(_given[14], ''), $constants[14]) as utm_campaign,
@@ -69,12 +72,6 @@ typed as (
         whole_number(_sequence) as sequence,
         whole_number(_status_code) as status_code,
         decimal_number(_value) as value,
-        without_query(_page_url) as _page,
-        authority_of(without_query(_page_url)) as _page_authority,
-        query_of(_page_url) as _page_query,
-        without_query(_referrer) as _referring,
-        authority_of(without_query(_referrer)) as _referring_authority,
-        query_of(_referrer) as _referring_query,
         case
             when _properties is null or not starts_with(_properties, '{') then false
             when not json_valid(_properties) then false
@@ -84,8 +81,8 @@ typed as (
     from named
 ),
 
--- The line without the fields that have a column, then what properties holds, then without what is to be dropped.
--- Merging drops what is null, at any depth; a patch that is null would be taken for the result.
+-- What has no column: the line without its fields that have one, and what properties holds.
+-- Merging takes away what is null, at any depth; a patch that is null itself would replace it all.
 gathered as (
     select
         *,
@@ -93,10 +90,13 @@ gathered as (
             when not _is_json or not _is_object then null
             when $fields_are_keys and _key_count = _given_count and _properties is null then null
             when $fields_are_keys and _key_count = _given_count and _has_properties
-                then json_merge_patch('{}', _properties, $dropped_fields)
+                then case
+                    when regexp_matches(_properties, '\s|null') then json_merge_patch('{}', _properties)
+                    else _properties
+                end
             when _has_properties
-                then json_merge_patch('{}', line, $mapped_fields, $properties_field, _properties, $dropped_fields)
-            else json_merge_patch('{}', line, $mapped_fields, $dropped_fields)
+                then json_merge_patch('{}', line, $mapped_fields, $properties_field, _properties)
+            else json_merge_patch('{}', line, $mapped_fields)
         end as _rest
     from typed
 ),
@@ -139,7 +139,8 @@ select
         when _reason = 'invalid_status_code' then $labels[19] || ': ' || left(_status_code, 200)
         when _reason = 'invalid_value' then $labels[20] || ': ' || left(_value, 200)
         when _reason = 'time_after_receipt'
-            then $labels[5] || ': ' || left(_event_time, 200) || ', received at ' || left(_received_at, 200)
+            then $labels[5] || ': ' || left(_event_time, 200)
+                || ', received at ' || left(_received_at, 200)
         when _reason is not null then $labels[5] || ': ' || left(_event_time, 200)
     end as detail,
     case when _reason is not null then line end as line,
@@ -151,30 +152,27 @@ select
     received_at,
     sequence,
     event_name,
-    kept_url(_page, _page_query, $keep_query_parameters) as page_url,
-    host_of(_page_authority) as page_host,
-    path_of(_page, _page_authority) as page_path,
+    page_url,
     page_title,
-    kept_url(_referring, _referring_query, $keep_query_parameters) as referrer,
-    host_of(_referring_authority) as referrer_host,
-    coalesce(utm_source, query_value(_page_query, 'utm_source')) as utm_source,
-    coalesce(utm_medium, query_value(_page_query, 'utm_medium')) as utm_medium,
-    coalesce(utm_campaign, query_value(_page_query, 'utm_campaign')) as utm_campaign,
-    coalesce(utm_term, query_value(_page_query, 'utm_term')) as utm_term,
-    coalesce(utm_content, query_value(_page_query, 'utm_content')) as utm_content,
-    nullif(regexp_extract(
-        _page_query, '(?:^|&)(gclid|gbraid|wbraid|msclkid|fbclid|ttclid|twclid|li_fat_id|dclid)=[^&]', 1
-    ), '') as click_id_type,
-    coalesce(search_term, first_query_value(_page_query, 'q|query|s|search|keyword')) as search_term,
+    referrer,
+    utm_source,
+    utm_medium,
+    utm_campaign,
+    utm_term,
+    utm_content,
+    search_term,
     element,
     status_code,
     value,
     currency,
     user_agent,
-    nullif(cast(case
-        when regexp_matches(_rest, $dropped_pattern)
-            then json_merge_patch('{}', regexp_replace(_rest, $dropped_pattern, '"\1":null', 'g'))
-        else _rest
-    end as varchar), '{}') as properties,
+    cast(nullif(
+        case
+            when regexp_matches(_rest, $dropped_key)
+                then without_keys(_rest, $dropped_fields, $dropped_value)
+            else _rest
+        end,
+        '{}'
+    ) as varchar) as properties,
     md5(line) as content_hash
 from judged
