@@ -98,7 +98,7 @@ class BorderCases:
 
     def long_sessions(self) -> list[datetime]:
         """Unbroken up to one or two multiples of max_hours, hit or missed by a microsecond."""
-        start = self.random.choice([self.moment(), self.random.choice(self.midnights) - MICROSECOND])
+        start = self.random.choice([self.moment(), *(midnight - MICROSECOND for midnight in self.midnights[1:-1])])
         longest, timeout = self.rules.longest, self.rules.inactivity
         multiples = 1 if longest > 10 * timeout else self.random.choice([1, 2, 3])
         times = [start + place * timeout for place in range(multiples * (longest // timeout) + 1)]

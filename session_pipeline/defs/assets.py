@@ -142,7 +142,7 @@ def _publish(settings: Settings) -> dg.AssetsDefinition:
         with pipeline.opened() as run:
             result = run.publish()
             if not isinstance(result, Published):
-                context.log.warning(f"Nothing was published: {result}.")
+                context.log.info(f"nothing was published: {result}")
                 return
             for name, figures in metadata.of_publication(run, result).items():
                 yield dg.MaterializeResult(asset_key=name, metadata=figures)

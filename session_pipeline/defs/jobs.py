@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from session_pipeline.defs import tags
 from session_pipeline.defs.assets import INGESTED
 
 INGEST, BUILD = "ingest", "build"
@@ -15,7 +16,8 @@ def make_jobs() -> tuple[Any, Any]:
     ingest = dg.define_asset_job(
         INGEST,
         selection=ingested,
-        description="Takes in what was delivered under raw/; the plan then says what to build.",
+        description="Takes in what was delivered under raw/; the plan then says what to build. Launched with the tag"
+        f" {tags.UPGRADE}, all days that older rules built are rebuilt after it, however many.",
     )
     build = dg.define_asset_job(
         BUILD,

@@ -53,8 +53,8 @@ class Admitted:
         byte_count: Size of the decompressed content.
         line_count: Lines that should hold an event: no blank lines, no header; a CSV record once.
         blank_line_count: Lines of spaces and tabs only.
-        is_tidy: Whether DuckDB can number the lines: in CSV and TSV no blank lines, no record over several lines, no
-            NUL bytes and no stray carriage returns.
+        is_tidy: Whether DuckDB can number the lines and reads them as Python does: in CSV and TSV no blank lines, no
+            record over several lines, no NUL, no stray carriage return, and no space beside a quote that it could trim.
         plain_path: The decompressed content: a copy in the scratch folder, or the delivered file.
         stamp: State of the delivered file, which is to be the same after reading.
     """
@@ -249,7 +249,7 @@ class _LineCounter:
         self.line_count += content.count(b"\n")
         self.blank_count += is_blank(line) + len(BLANK_LINE.findall(content, first, last + 1))
         if self._format != "jsonl":
-            self._look_closer(b"\n" + line)
+            self._look_closer(b"\n" + line + b"\n")
             self._look_closer(content[first : last + 1])
         self._rest = content[last + 1 :]
 
@@ -262,7 +262,7 @@ class _LineCounter:
             self.is_tidy &= not self.blank_count and not self.has_open_quotes
 
     def _look_closer(self, lines: bytes) -> None:
-        """Look for what DuckDB and Python read in different ways in lines that come after a line end each."""
+        """Look for what DuckDB and Python read in different ways, in lines with a line end before each."""
         self.is_tidy &= b"\0" not in lines and lines.count(b"\r") == lines.count(b"\r\n")
         if self._format != "csv":
             return
@@ -273,7 +273,7 @@ class _LineCounter:
         if not self.has_open_quotes:
             self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
         if self.is_tidy and (b'" ' in lines or b' "' in lines):
-            # A space inside of quotes does no harm, so whole quoted fields are taken out before the second look.
+            # DuckDB trims spaces around quotes, at times. Within quotes they do no harm, so whole fields are taken out.
             border = re.escape(str(self._delimiter)).encode()
             quoted = rb'(?<=[\n%s])"[^"]*(?:""[^"]*)*"(?=[\r\n%s]|\Z)' % (border, border)
             self.is_tidy = b'"' not in re.sub(quoted, b"", lines)
