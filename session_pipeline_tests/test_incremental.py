@@ -1,5 +1,6 @@
 """Incremental = recompute: late data, redeliveries, changed settings, damage; and what is not built again."""
 
+import gzip
 import shutil
 from datetime import date
 from pathlib import Path
@@ -243,3 +244,26 @@ def flipped(data: bytes) -> bytes:
     damaged = bytearray(data)
     damaged[len(damaged) // 2] ^= 1
     return bytes(damaged)
+
+
+def test_a_source_says_the_delimiter_of_records_over_several_lines(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"sources": {"office": {"delimiter": ";"}}})
+    folder = deployment.folder.raw / "office"
+    folder.mkdir(parents=True)
+    (folder / "notes.csv").write_text(
+        "visitor_id;event_time;event_name;a,b,c,d,e\n"
+        'v1;2026-10-05T10:00:00Z;contact;"two\nlines, and; more"\n'
+        'v2;2026-10-05T11:00:00Z;contact;"one line"\n'
+    )
+    deployment.run(UNTIL)
+    (file,) = deployment.table("source_files").to_dict("records")
+    assert (file["line_count"], file["accepted_count"], file["set_aside_count"]) == (2, 2, 0)
+    assert sorted(deployment.table("events")["visitor_id"]) == ["v1", "v2"]
+
+
+def test_a_redelivery_leaves_no_copy_in_the_scratch_folder(week: Deployment) -> None:
+    content = gzip.compress((week.folder.raw / "test" / "day-5.jsonl").read_bytes())
+    (week.folder.raw / "test" / "again.jsonl.gz").write_bytes(content)
+    with open_run(week.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest().redelivered_count > 0
+        assert [path for path in run.store.scratch.rglob("*") if path.is_file()] == []

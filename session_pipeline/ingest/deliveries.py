@@ -130,6 +130,7 @@ class Ingest:
             if admitted.file_id == file_id:
                 self._read(delivery, admitted, "its rows in the store are damaged")
                 return
+            admitted.discard()
         raise StoreError(
             f"rows of the delivered file {source_file.facts['path']} are damaged in the store, and the file is gone;"
             " put it back under raw/ and run again"
@@ -152,6 +153,7 @@ class Ingest:
             self._record_not_read(delivery, rules, status, str(error))
             return {f"{status}_count": 1}
         if self._is_current(delivery, admitted.file_id):
+            admitted.discard()
             with self._store.catalog.transaction():
                 self._store.catalog.put_delivery(delivery.name, admitted.file_id, delivery.stamp)
             return {"redelivered_count": 1}
@@ -164,12 +166,14 @@ class Ingest:
         }
 
     def _admit(self, delivery: Delivery) -> Admitted:
+        source = self._settings.source(delivery.source)
         return admit(
             delivery.path,
             root=self._folder.raw,
             source=delivery.source,
-            format=self._settings.source(delivery.source).format,
+            format=source.format,
             scratch=self._store.scratch,
+            delimiter=source.delimiter,
         )
 
     def _read(self, delivery: Delivery, admitted: Admitted, reason: str) -> Reading:

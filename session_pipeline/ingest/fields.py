@@ -1,6 +1,6 @@
 """Where the columns of an event come from in a delivered line, and what is left over.
 
-Knows both names of a field, as JSON pointers and as patches. Does not read anything.
+Knows both names of a field, as SQL, JSON pointers and patches. Does not read anything.
 """
 
 import json
@@ -19,23 +19,58 @@ NEVER_MATCHES = r"\b\B"
 JSON_TEXT_OR_NUMBER = r'(?:"(?:[^"\\]|\\.)*"|-?[0-9][0-9.e+-]*)'
 
 
-def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
-    """The parameters of read_lines.sql; its lists are in the order of DELIVERED_COLUMNS."""
-    theirs = [rules.columns.get(ours, ours) for ours in DELIVERED_COLUMNS]
-    ways = [name.split(".") if format == "jsonl" else [name] for name in theirs]
-    labels = [
-        ours if ours == name else f"{ours} ({name})" for ours, name in zip(DELIVERED_COLUMNS, theirs, strict=True)
+def given_lines(rules: ReadingRules, format: str) -> str:
+    """A SELECT of checked_lines with the fields of each line as text, by our names; constants where it has none.
+
+    Each line is parsed once for the fields at its top, into a struct, and once more for all others if there are any:
+    deeper ones, and those whose names differ in case only, which a struct cannot hold.
+    """
+    at_top: dict[str, str] = {}
+    deeper: list[str] = []
+    found = {}
+    for ours in DELIVERED_COLUMNS:
+        way = _way(rules, ours, format)
+        if len(way) == 1 and at_top.setdefault(way[0].lower(), way[0]) == way[0]:
+            found[ours] = f"_at_top.{quote(way[0])}"
+        else:
+            deeper.append(_pointer(way))
+            found[ours] = f"_deeper[{len(deeper)}]"
+    structure = json.dumps(dict.fromkeys(at_top.values(), "VARCHAR"), ensure_ascii=False)
+    pointers = ", ".join(map(literal, deeper))
+    # Without deeper fields, a line with as many keys as there are fields found has no other keys.
+    found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
+    is_countable = not deeper and len(set(found.values())) == len(found)
+    has_other_fields = f"len(json_keys(line)) <> {found_count}" if is_countable else "true"
+    columns = [
+        f"coalesce(nullif({field}, ''), {literal(rules.constants[ours])}) as {ours}"
+        if ours in rules.constants
+        else f"nullif({field}, '') as {ours}"
+        for ours, field in found.items()
     ]
-    properties = ways[DELIVERED_COLUMNS.index("properties")]
-    keys = [way[0] for way in ways if len(way) == 1]
+    return f"""
+        select
+            line, reason, detail, is_blank, is_json, is_object,
+            case when is_object then {has_other_fields} end as has_other_fields,
+            {", ".join(columns)}
+        from (
+            select
+                *,
+                case when is_object then from_json(line, {literal(structure)}) end as _at_top,
+                case when is_object then json_extract_string(line, [{pointers}]::varchar[]) end as _deeper
+            from checked_lines
+        )
+    """
+
+
+def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
+    """The parameters of read_lines.sql."""
+    labels = {ours: f"{ours} ({theirs})" for ours, theirs in rules.columns.items() if ours != theirs}
+    properties = _way(rules, "properties", format)
+    ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
     local_starts, local_offsets = rules.local_clock
     return {
-        "paths": [_pointer(way) for way in ways],
-        "labels": labels,
-        "constants": [rules.constants.get(ours) for ours in DELIVERED_COLUMNS],
-        # Then a line with as many keys as fields found has no other keys, and need not be searched for them.
-        "fields_are_keys": len(set(keys)) == len(ways),
-        "mapped_fields": _without([key for key in keys if [key] != properties]),
+        "labels": {ours: labels.get(ours, ours) for ours in DELIVERED_COLUMNS},
+        "mapped_fields": _without([way[0] for way in ways if len(way) == 1]),
         "properties_field": _without(properties if len(properties) == 1 else []),
         "dropped_fields": _without(rules.drop_properties),
         "dropped_key": _dropped_key(rules.drop_properties),
@@ -65,6 +100,12 @@ def mapping_of(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> di
         elif count:
             mapping[ours] = rules.columns.get(ours, ours)
     return mapping
+
+
+def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
+    """The keys that lead to a field; only in JSON does a dot lead deeper."""
+    theirs = rules.columns.get(ours, ours)
+    return theirs.split(".") if format == "jsonl" else [theirs]
 
 
 def _pointer(way: Sequence[str]) -> str:

@@ -1,10 +1,10 @@
--- One row is an accepted line of a UTC date.
+-- One row is an accepted line of one or more UTC dates.
 -- Without an id of its own, an event is its content and the how many-th line of the file has it:
 -- lines that are equal to the letter have equal times, so all of them are on one date.
 with accepted as (
     select *
     from accepted_lines
-    where event_time >= $utc_date and event_time < $utc_date + interval 1 day
+    where event_time >= $first_date and event_time < $last_date + interval 1 day
 ),
 
 nameless as (

@@ -4,7 +4,7 @@ Every line is accepted or set aside with a reason. Knows the queries of this fol
 nor what was delivered before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,15 +17,20 @@ import duckdb
 
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.ingest.admit import Admitted
-from session_pipeline.ingest.fields import mapping_of, parameters_of
-from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python
+from session_pipeline.ingest.fields import given_lines, mapping_of, parameters_of
+from session_pipeline.ingest.lines import Lines, lines_by_duckdb, lines_by_python
 from session_pipeline.ingest.rules import ReadingRules
 
 __all__ = ["RawDay", "Reading", "ReadingRules", "read"]
 
-MOST_DATES_TO_SCAN = 8  # beyond it, sorting the lines by date once is cheaper than a scan for each
+MOST_DATES_TO_SCAN = 32  # beyond it, making all rows once is cheaper than a query for each date
 # Level 1 is faster, and here no larger. A scratch file needs no temporary name.
 PARQUET = "format parquet, compression zstd, compression_level 1, use_tmp_file false"
+ROWS_OF_DATE = """
+    select * from rows_by_date
+    where event_time >= $first_date and event_time < $last_date + interval 1 day
+    order by line_number
+"""
 
 
 @dataclass(frozen=True)
@@ -83,20 +88,17 @@ def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyCon
         days = _accepted_days(connection, first_line_number)
         reasons = _reasons(connection)
         _check_ledger(admitted, sum(day.row_count for day in days), sum(reasons.values()))
-        kept = list(rules.keep_query_parameters)
         origin = {"file_id": admitted.file_id, "source": rules.source, "site": rules.site}
-        raw_days = []
-        for day in days:
-            path = scratch / f"{admitted.file_id}.raw_events.{day.utc_date}.parquet"
-            written.append(path)
-            _write(connection, "raw_events", {**origin, "utc_date": day.utc_date, "keep_query_parameters": kept}, path)
-            raw_days.append(RawDay(day.utc_date, path, day.row_count, tuple(day.quarters)))
+        paths = [scratch / f"{admitted.file_id}.raw_events.{day.utc_date}.parquet" for day in days]
+        written += paths
+        kept = list(rules.keep_query_parameters)
+        _write_days(connection, days, paths, {**origin, "keep_query_parameters": kept})
         quarantine_path = None
         if reasons:
             quarantine_path = scratch / f"{admitted.file_id}.quarantined_lines.parquet"
             written.append(quarantine_path)
             numbered = {**origin, "first_line_number": first_line_number}
-            _write(connection, "quarantined_lines", numbered, quarantine_path)
+            _write(connection, _query("quarantined_lines"), numbered, quarantine_path)
         mapping = mapping_of(rules, connection) if days else {}
         admitted.check_unchanged()
     except BaseException:
@@ -113,7 +115,10 @@ def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyCon
         first_event_time=min((day.first_event_time for day in days), default=None),
         last_event_time=max((day.last_event_time for day in days), default=None),
         mapping=mapping,
-        days=tuple(raw_days),
+        days=tuple(
+            RawDay(day.utc_date, path, day.row_count, tuple(day.quarters))
+            for day, path in zip(days, paths, strict=True)
+        ),
         quarantine_path=quarantine_path,
     )
 
@@ -134,20 +139,27 @@ def _read_lines(admitted: Admitted, rules: ReadingRules, connection: duckdb.Duck
     if not keeps_order:
         raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
     connection.execute(_query("macros"))
-    create = f"create or replace temp table read_lines as {_query('read_lines')}"
     parameters = parameters_of(rules, admitted.format)
+
+    def create(lines: Lines) -> None:
+        for view, select in {
+            "delivered_lines": lines.select,
+            "checked_lines": _query("checked_lines"),
+            "given_lines": given_lines(rules, admitted.format),
+        }.items():
+            connection.execute(f"create or replace temp view {view} as {select}")
+        connection.execute(f"create or replace temp table read_lines as {_query('read_lines')}", parameters)
+
     lines = lines_by_duckdb(admitted, rules.delimiter)
     if lines is not None:
-        connection.execute(f"create or replace temp view delivered_lines as {lines.select}")
         with suppress(duckdb.InvalidInputException):  # bytes that DuckDB does not take as lines
-            connection.execute(create, parameters)
+            create(lines)
             if _row_count(connection, "read_lines") == lines.row_count:
                 return lines.first_line_number
     path = scratch / f"{admitted.file_id}.lines.parquet"
     try:
         lines = lines_by_python(admitted, rules.delimiter, path)
-        connection.execute(f"create or replace temp view delivered_lines as {lines.select}")
-        connection.execute(create, parameters)
+        create(lines)
     finally:
         path.unlink(missing_ok=True)
     return lines.first_line_number
@@ -157,14 +169,28 @@ def _accepted_days(connection: duckdb.DuckDBPyConnection, first_line_number: int
     """Make the view accepted_lines, and find the dates in it."""
     accepted = _query("accepted_lines").replace("$first_line_number", str(first_line_number))
     connection.execute(f"create or replace temp view accepted_lines as {accepted}")
-    days = [_Day(*row) for row in connection.execute(_query("days")).fetchall()]
+    return [_Day(*row) for row in connection.execute(_query("days")).fetchall()]
+
+
+def _write_days(
+    connection: duckdb.DuckDBPyConnection,
+    days: Sequence[_Day],
+    paths: Sequence[Path],
+    parameters: Mapping[str, Any],
+) -> None:
+    """Write the rows of each date, by line number: a total order, so that equal rows are equal bytes."""
+    select = _query("raw_events")
     if len(days) > MOST_DATES_TO_SCAN:
+        first_and_last = {"first_date": days[0].utc_date, "last_date": days[-1].utc_date}
         connection.execute(
-            "create or replace temp table lines_by_date as"
-            " select * from accepted_lines order by cast(event_time as date), line_number"
+            f"create or replace temp table rows_by_date as"
+            f" select * from ({select}) order by cast(event_time as date), line_number",
+            {**parameters, **first_and_last},
         )
-        connection.execute("create or replace temp view accepted_lines as select * from lines_by_date")
-    return days
+        parameters = {}
+        select = ROWS_OF_DATE
+    for day, path in zip(days, paths, strict=True):
+        _write(connection, select, {**parameters, "first_date": day.utc_date, "last_date": day.utc_date}, path)
 
 
 def _reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -184,9 +210,8 @@ def _check_ledger(admitted: Admitted, accepted_count: int, set_aside_count: int)
         )
 
 
-def _write(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any], path: Path) -> None:
-    """Write the rows of a query, which are in a total order, so that equal rows are equal bytes."""
-    connection.execute(f"copy ({_query(name)}) to $path ({PARQUET})", {**parameters, "path": str(path)})
+def _write(connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, Any], path: Path) -> None:
+    connection.execute(f"copy ({select}) to $path ({PARQUET})", {**parameters, "path": str(path)})
 
 
 def _row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
@@ -196,9 +221,9 @@ def _row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
 
 def _forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop what reading made, and free its memory."""
-    for name in ("accepted_lines", "delivered_lines"):
+    for name in ("accepted_lines", "given_lines", "checked_lines", "delivered_lines"):
         connection.execute(f"drop view if exists {name}")
-    for name in ("lines_by_date", "read_lines"):
+    for name in ("rows_by_date", "read_lines"):
         connection.execute(f"drop table if exists {name}")
 
 
