@@ -49,8 +49,8 @@ class BorderCases:
             ]
         for place, record in enumerate(records):
             record["event_id"] = f"{place:02d}"
-        copied = self.random.sample(records, min(len(records), self.random.randint(0, 4)))
-        records += [self.copy(record) for record in copied]
+        for _ in range(self.random.randint(0, 4) if records else 0):
+            records.append(self.copy(self.random.choice(records)))
         if self.random.random() < 0.3:
             records += self.copies_over_midnight(number)
         return records

@@ -27,11 +27,11 @@ CASE_COUNT = int(os.environ.get("SESSION_PIPELINE_CASES", "2000"))
 CASES_IN_A_GROUP = 200
 SEEDS = range(-(-CASE_COUNT // CASES_IN_A_GROUP))
 
-# Five days from each of these: plain ones, and some with a day of 23, 24.5 or 25 hours, or of none.
+# Four days from each of these: plain ones, and some with a day of 23, 24.5 or 25 hours, or of none.
 PLACES = (
     ("UTC", date(2024, 1, 1)),
     ("America/New_York", date(2024, 3, 8)),
-    ("Pacific/Apia", date(2011, 12, 27)),
+    ("Pacific/Apia", date(2011, 12, 28)),
     ("America/New_York", date(2024, 11, 1)),
     ("Africa/Abidjan", date(2024, 2, 26)),
     ("America/Sao_Paulo", date(2018, 11, 2)),
@@ -40,7 +40,7 @@ PLACES = (
     ("Pacific/Kiritimati", date(2024, 2, 27)),
     ("America/Sao_Paulo", date(2018, 2, 15)),
 )
-DAY_COUNT = 5
+DAY_COUNT = 4
 
 # inactivity_minutes and max_hours. Their number and that of PLACES share no factor, so that seeds
 # meet all pairs.
@@ -54,8 +54,8 @@ SOURCE_OF_SITE = {"main": "test", "second": "second"}
 class Group:
     """Cases that share settings, days and files. Events after the day `until` wait.
 
-    Each file of `late` holds one line, so that little else changes when it comes: in one place the events of the last
-    hour, in another the open sessions.
+    The files of `late` hold next to nothing, so that little changes when they come: in one place the recent ids alone,
+    in another the open sessions alone.
     """
 
     seed: int
@@ -76,7 +76,7 @@ class Group:
 
     @cached_property
     def days(self) -> list[date]:
-        """The days of the cases, and two more on which open sessions close."""
+        """The days of the cases, one more on which open sessions close, and one on which nothing happens."""
         return [self.first_day + offset * ONE_DAY for offset in range(DAY_COUNT + 2)]
 
     def __str__(self) -> str:
@@ -90,19 +90,20 @@ def group(seed: int) -> Group:
     rules = _rules(random, timezone, TIMINGS[seed % len(TIMINGS)], splits_at_midnight=seed % 4 == 3)
     cases = BorderCases(random, rules, first_day, DAY_COUNT)
     records = [record for case in range(CASES_IN_A_GROUP) for record in cases.case(f"{case:04d}")]
-    pairs = [
-        cases.comes_late(f"{CASES_IN_A_GROUP + place:04d}", before)
-        for place, before in enumerate((HOUR, HOUR - SECOND, 5 * HOUR))
-    ]
+    last_hour = [cases.comes_late("late", HOUR), cases.comes_late("later", HOUR - SECOND)]
+    before_it = [cases.comes_late("latest", 5 * HOUR)]
     last_day = first_day + (DAY_COUNT - 1) * ONE_DAY
     return Group(
         seed=seed,
         rules=rules,
         first_day=first_day,
-        until=last_day + (1, 1, 0, -2)[seed // 2 % 4] * ONE_DAY,
+        until=last_day + (2, 1, 0, -1)[seed // 2 % 4] * ONE_DAY,
         funnels=_funnels(random),
-        early=tuple(_deliveries(random, [*records, *(copy for _, copy in pairs)])),
-        late=tuple(delivery(f"late-{place}", [_line(first)]) for place, (first, _) in enumerate(pairs)),
+        early=tuple(_deliveries(random, records + [copy for _, copy in last_hour + before_it])),
+        late=(
+            delivery("in-the-last-hour", [_line(first) for first, _ in last_hour]),
+            delivery("before-the-last-hour", [_line(first) for first, _ in before_it]),
+        ),
     )
 
 
@@ -121,12 +122,13 @@ def _rules(random: Random, timezone: str, timing: tuple[int, int], splits_at_mid
 def _funnels(random: Random) -> dict[str, Funnel]:
     steps = (frozenset({"page_view"}), frozenset({"page_view", "cart"}), frozenset({"purchase"}))
     windows = (None, 30 * SECOND, HOUR, 30 * HOUR)
+    a_day_and_more = random.choice([25 * HOUR, 30 * HOUR, 47 * HOUR])
     after = random.choice([1, 2])
     exclusion = Exclusion(frozenset({"logout"}), after, random.choice(range(after + 1, 4)))
     return {
         "in the session": Funnel(steps, "session", random.choice(windows)),
         "in the session, excluding": Funnel(steps, "session", random.choice(windows), (exclusion,)),
-        "by the visitor": Funnel(steps[1:], "visitor", random.choice(windows)),
+        "by the visitor": Funnel(steps[1:], "visitor", a_day_and_more),
         "by the visitor, excluding": Funnel(steps, "visitor", random.choice(windows), (exclusion,)),
     }
 
