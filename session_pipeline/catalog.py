@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from session_pipeline import crash_points
+
 SCHEMA = """
 create table if not exists state (name text primary key, value integer not null);
 create table if not exists partitions (
@@ -123,13 +125,16 @@ class Catalog:
         """
         self._connection.execute("begin immediate")
         try:
+            crash_points.reached("catalog: transaction begun")
             generation = self.generation() + int(advances)
             self.set_number("generation", generation)
             yield generation
+            crash_points.reached("catalog: transaction filled")
         except BaseException:
             self._connection.execute("rollback")
             raise
         self._connection.execute("commit")
+        crash_points.reached("catalog: transaction committed")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -17,12 +17,13 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from session_pipeline import crash_points
 from session_pipeline.catalog import Catalog, Key, Partition, SourceFile, utc_now
 from session_pipeline.contracts import Table, table
 from session_pipeline.errors import StoreError, StoreHeldError
 
 FORMAT = 1
-KEPT_PUBLICATIONS = 3
+KEPT_PUBLICATIONS = 4  # the newest, and three before it that connections may still read
 LOCK_POLL_SECONDS = 0.2
 READ_ONLY = 0o444
 
@@ -141,15 +142,19 @@ class Store:
         with path.open("a+") as lock:
             self._acquire(lock.fileno(), path, wait_seconds, on_wait)
             path.write_text(json.dumps({"pid": os.getpid(), "since": utc_now()}))
+            crash_points.reached("store: lock taken")
             self.refresh()
             self._sweep_leftovers()
+            crash_points.reached("store: leftovers swept")
             self._scratch = self.folder / "scratch" / str(os.getpid())
             self._scratch.mkdir(parents=True)
             self.catalog.set_number("run_is_open", 1)
+            crash_points.reached("store: run marked open")
             try:
                 yield
             finally:
                 shutil.rmtree(self._scratch, ignore_errors=True)
+                crash_points.reached("store: scratch removed")
                 self._scratch = None
                 self.catalog.set_number("run_is_open", 0)
                 fcntl.flock(lock.fileno(), fcntl.LOCK_UN)
@@ -178,6 +183,7 @@ class Store:
         moved = [(item, *self._move_in(item)) for item in written]
         for folder in {(self.folder / path).parent for _, path, _, _ in moved}:
             sync_folder(folder)
+        crash_points.reached("commit: folders durable")
         with self.catalog.transaction() as generation:
             committed = [
                 Partition(
@@ -205,6 +211,7 @@ class Store:
                 self.catalog.put_source_file(source_file)
             if recipe is not None:
                 self.catalog.put_recipe(*recipe)
+        crash_points.reached("commit: done")
         for key in dropped:
             del self.partitions[key]
         for partition in committed:
@@ -229,6 +236,7 @@ class Store:
         for path in paths:
             if path not in named:
                 (self.folder / path).unlink(missing_ok=True)
+                crash_points.reached("sweep: file removed")
         with self.catalog.transaction(advances=False):
             self.catalog.forget_retired(paths)
         return len(paths)
@@ -245,6 +253,7 @@ class Store:
                 yield partition, None
 
     def _move_in(self, item: Written) -> tuple[str, str, int]:
+        crash_points.reached("commit: file written")
         sha256 = sha256_of(item.path)
         byte_count = item.path.stat().st_size
         folder = self.folder / item.key.table / folder_name(table(item.key.table), item.key.date)
@@ -253,9 +262,12 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             sync_folder(folder.parent)
             sync_folder(folder.parent.parent)
+            crash_points.reached("commit: folder made")
         item.path.chmod(READ_ONLY)
         sync_file(item.path)
+        crash_points.reached("commit: file durable")
         os.replace(item.path, final)
+        crash_points.reached("commit: file renamed")
         return final.relative_to(self.folder).as_posix(), sha256, byte_count
 
     def _acquire(self, descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
@@ -287,7 +299,12 @@ class Store:
     def _check_format(self, package_version: str) -> None:
         path = self.folder / "_format.json"
         if not path.exists():
-            path.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
+            # By rename, since another process may open the store at the same moment and must not find half a file.
+            temporary = path.with_name(f".{path.name}.{os.getpid()}")
+            temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
+            sync_file(temporary)
+            os.replace(temporary, path)
+            sync_folder(self.folder)
             return
         with suppress(ValueError, KeyError):
             written = json.loads(path.read_text())

@@ -125,7 +125,7 @@ def test_replaced_files_stay_for_readers_of_the_last_publications(store: Store) 
         paths.append(store.path_of(partition))
         store.catalog.put_publication(Publication(store.catalog.generation(), DAY, "hash", "now", "test"))
         store.sweep()
-    assert [path.exists() for path in paths] == [False, False, False, True, True, True]
+    assert [path.exists() for path in paths] == [False, False, True, True, True, True]
 
 
 def test_a_file_that_comes_back_is_not_swept(store: Store) -> None:

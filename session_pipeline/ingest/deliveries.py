@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from session_pipeline import crash_points
 from session_pipeline.catalog import Key, SourceFile
 from session_pipeline.contracts import table
 from session_pipeline.data_folder import DataFolder
@@ -178,7 +179,9 @@ class Ingest:
 
     def _read(self, delivery: Delivery, admitted: Admitted, reason: str) -> Reading:
         rules = rules_of(self._settings, delivery.source)
+        crash_points.reached("ingest: file admitted")
         reading = read(admitted, rules, self._engine.connection, self._store.scratch)
+        crash_points.reached("ingest: file read")
         written = [
             Written(
                 key=Key("raw_events", day.utc_date, admitted.file_id),
@@ -225,7 +228,9 @@ class Ingest:
             source_file=source_file,
         )
         self._ledger[admitted.file_id] = source_file
+        crash_points.reached("ingest: file taken")
         self._store.catalog.put_delivery(delivery.name, admitted.file_id, delivery.stamp)
+        crash_points.reached("ingest: delivery recorded")
         return reading
 
     def _write_source_files(self) -> None:
@@ -263,6 +268,7 @@ class Ingest:
         source_file = SourceFile(file_id, rules.fingerprint, facts)
         self._store.commit([], run_id=self._run_id, source_file=source_file)
         self._ledger[file_id] = source_file
+        crash_points.reached("ingest: file set down as not read")
         self._store.catalog.put_delivery(delivery.name, file_id, delivery.stamp)
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from session_pipeline import crash_points
 from session_pipeline.catalog import Partition
 from session_pipeline.contracts import table
-from session_pipeline.store import Store, folder_name
+from session_pipeline.store import Store, folder_name, sync_folder
 
 FILE_NAME = "data.parquet"
 
@@ -30,14 +31,21 @@ def publish(store: Store, lake: Path, partitions: Iterable[Partition], since_gen
     wanted = {place_of(partition): partition for partition in partitions}
     present = set(_files(lake))
     linked = 0
+    folders = set()
     for place, partition in wanted.items():
         if partition.generation > since_generation or place not in present:
             _link(store.path_of(partition), lake / place)
+            folders.add((lake / place).parent)
             linked += 1
     gone = present - wanted.keys()
     for place in gone:
         (lake / place).unlink(missing_ok=True)
+        crash_points.reached("lake: file removed")
         _remove_empty_folder((lake / place).parent, lake)
+    # All renames first: the first sync then takes the others along.
+    for folder in sorted(folders | {folder.parent for folder in folders}):
+        if folder.is_dir():
+            sync_folder(folder)
     return LakeChange(linked, len(gone))
 
 
@@ -65,7 +73,9 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, temporary)
     except OSError:
         shutil.copyfile(source, temporary)
+    crash_points.reached("lake: file linked")
     os.replace(temporary, target)
+    crash_points.reached("lake: file renamed")
     # A rename between two links to one file does nothing, by POSIX.
     temporary.unlink(missing_ok=True)
 

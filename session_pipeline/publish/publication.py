@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from session_pipeline import crash_points
 from session_pipeline.catalog import Partition, Publication, utc_now
 from session_pipeline.contracts import TABLES, table
 from session_pipeline.data_folder import DataFolder
@@ -91,6 +92,7 @@ def publish(
         },
         schema=table("warehouse_info").schema,
     )
+    crash_points.reached("publish: begun")
     replaced = warehouse.publish(
         store,
         folder.warehouse,
@@ -99,10 +101,16 @@ def publish(
         native_limit_bytes=plan.frame.settings.publish.native_limit_gb * GIGABYTE,
     )
     since = store.catalog.number("lake_generation") if latest else 0
+    crash_points.reached("publish: warehouse in place")
     change = lake.publish(store, folder.lake, partitions, since)
-    store.catalog.set_number("lake_generation", generation)
-    store.catalog.put_publication(Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id))
+    crash_points.reached("publish: lake in place")
+    publication = Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id)
+    with store.catalog.transaction(advances=False):
+        store.catalog.set_number("lake_generation", generation)
+        store.catalog.put_publication(publication)
+    crash_points.reached("publish: recorded")
     store.sweep()
+    crash_points.reached("publish: swept")
     return Published(generation, replaced, change.linked_count, change.removed_count)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from session_pipeline import crash_points
 from session_pipeline.catalog import Partition
 from session_pipeline.contracts import TABLES, Table
 from session_pipeline.engines.duckdb import file_list, literal, quote
@@ -49,15 +50,20 @@ def publish(
         leftover.unlink(missing_ok=True)
     if path.exists():
         copy_file(path, temporary)
+        crash_points.reached("warehouse: copied")
     try:
         replaced = _write(store, temporary, partitions, info, native_limit_bytes)
     except duckdb.Error:
         # Whatever the old file was, the store has everything: once more from nothing.
         temporary.unlink(missing_ok=True)
         replaced = _write(store, temporary, partitions, info, native_limit_bytes)
+    crash_points.reached("warehouse: written")
     sync_file(temporary)
+    crash_points.reached("warehouse: file durable")
     os.replace(temporary, path)
+    crash_points.reached("warehouse: renamed")
     sync_folder(path.parent)
+    crash_points.reached("warehouse: folder durable")
     return replaced
 
 
@@ -123,8 +129,11 @@ def _write(store: Store, path: Path, partitions: Sequence[Partition], info: pa.T
                 replaced += 1
             else:
                 replaced += _replace_partitions(connection, store, contract, found)
+        crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
+        crash_points.reached("warehouse: committed")
         connection.execute("checkpoint warehouse")
+        crash_points.reached("warehouse: checkpointed")
         connection.execute("use memory")
         connection.execute("detach warehouse")
     with suppress(FileNotFoundError):

@@ -7,6 +7,7 @@ the store, nor how the warehouse came about.
 import os
 from pathlib import Path
 
+from session_pipeline import crash_points
 from session_pipeline.data_folder import DataFolder
 
 FILE_NAME = "index.html"
@@ -32,5 +33,7 @@ def write(folder: DataFolder) -> Path:
     path = folder.reports / FILE_NAME
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
+    crash_points.reached("report: written")
     os.replace(temporary, path)
+    crash_points.reached("report: renamed")
     return path
