@@ -1,0 +1,33 @@
+"""What the reliability tests counted, and how much of it they are asked to do.
+
+Each test adds its figures to a file; docs/reliability.md is written from it. Knows names and numbers. Does not know
+what they count.
+"""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+EFFORT = "SESSION_PIPELINE_EFFORT"  # how many times as much as in a usual run of the tests
+FIGURES = "SESSION_PIPELINE_FIGURES"  # file that the figures are added to; without it they are not kept
+
+
+def effort() -> int:
+    """1 in a usual run of the tests; more where somebody has the time."""
+    return int(os.environ.get(EFFORT, "1"))
+
+
+def record(**figures: int | float) -> None:
+    """Add to the figures; what several tests or processes record under one name is summed up."""
+    path = os.environ.get(FIGURES)
+    if path is None:
+        return
+    with open(Path(path), "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        known = json.loads(file.read() or "{}")
+        for name, figure in figures.items():
+            known[name] = known.get(name, 0) + figure
+        file.truncate(0)
+        json.dump(known, file, indent=2, sort_keys=True)
