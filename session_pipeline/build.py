@@ -5,7 +5,7 @@ Knows the plan, the store and the engine. Does not know Dagster, and decides not
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from time import perf_counter
 
@@ -13,11 +13,13 @@ import pyarrow as pa
 
 from session_pipeline.catalog import Key, Partition
 from session_pipeline.contracts import table
-from session_pipeline.engines.duckdb import DuckDBEngine
+from session_pipeline.engines.duckdb import DuckDBEngine, Scalar
 from session_pipeline.errors import StoreError
-from session_pipeline.plan import Planner
-from session_pipeline.steps import STEP_OF_TABLE, Frame, Step
+from session_pipeline.plan import Kind, Planner
+from session_pipeline.steps import STEP_OF_TABLE, Frame, Log, Step
 from session_pipeline.store import Store, Written, sha256_of
+
+MOST_CAUSES = 8  # that a partition names; a build can be set off by thousands of small files
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,22 @@ class StepRunner:
                 written[name] = path, job.write_model(name, parameters, path)
             return written
 
+    def run_log(
+        self,
+        log: Log,
+        day: date,
+        inputs: Mapping[str, tuple[str, Sequence[Path]]],
+        new_files: Sequence[str],
+        told: Mapping[str, Scalar],
+    ) -> tuple[Path, int]:
+        """Write a log of a day from its inputs, each a table's name and files; returns its file and row count."""
+        with self._engine.job() as job:
+            for name, (table_name, paths) in inputs.items():
+                job.add_input(table(table_name), paths, name=name)
+            job.add_rows("new_files", pa.table({"file_id": pa.array(new_files, pa.string())}))
+            path = self._scratch / f"{log.table}-{day}.parquet"
+            return path, job.write_model(log.table, told, path)
+
 
 class Builder:
     """Builds steps into one store, within one run."""
@@ -108,6 +126,7 @@ class Builder:
             )
             raise StoreError(f"{step.name}[{day}] reads {missing}, which is not built; build that first")
         before = {name: self.store.get(Key(name, day)) for name in step.tables}
+        causes = self._causes(step, day, before, found)
         written = self._run(step, day)
         seconds = perf_counter() - started
         committed = self.store.commit(
@@ -120,13 +139,15 @@ class Builder:
                     parts=dict(fingerprint.parts),
                     counts={"seconds": round(seconds, 3)},
                     reason=reason,
+                    causes=causes,
                 )
                 for name, (path, rows) in written.items()
-            ],
+            ]
+            + self._logged(step, day, before, written, causes),
             run_id=self._run_id,
             recipe=self.planner.recipe(step),
         )
-        partitions = {partition.key.table: partition for partition in committed}
+        partitions = {partition.key.table: partition for partition in committed if partition.key.table in step.tables}
         changed = any(
             (old := before[name]) is None or old.sha256 != partition.sha256 for name, partition in partitions.items()
         )
@@ -140,6 +161,84 @@ class Builder:
         for path, _ in written.values():
             path.unlink()
         return hashes
+
+    def _causes(
+        self,
+        step: Step,
+        day: date | None,
+        before: Mapping[str, Partition | None],
+        found: tuple[Kind, str] | None,
+    ) -> tuple[str, ...]:
+        """What sets a build off, in words that name files and rules and not the tables in between."""
+        if found is None:
+            return ("asked for by hand",)
+        kind, reason = found
+        if kind is Kind.LOGIC:
+            return (reason,)
+        there = [partition for partition in before.values() if partition is not None]
+        if len(there) < len(before):
+            return (f"{day} is a {reason}" if day else reason,)
+        since = min(partition.generation for partition in there)
+        causes = {
+            cause
+            for partition in self._inputs(step, day)
+            if partition.changed_generation > since
+            for cause in partition.causes
+        }
+        first = sorted(causes)[:MOST_CAUSES]
+        return (*first, "and more") if len(causes) > len(first) else tuple(first) or (reason,)
+
+    def _logged(
+        self,
+        step: Step,
+        day: date | None,
+        before: Mapping[str, Partition | None],
+        written: Mapping[str, tuple[Path, int]],
+        causes: tuple[str, ...],
+    ) -> list[Written]:
+        """The step's logs with what this build changes, to be committed with it; none where nothing changed."""
+        logs = []
+        for log in step.logs if day is not None else ():
+            assert day is not None
+            old, (path, _) = before[log.of], written[log.of]
+            is_first = old is None
+            if (is_first and not log.is_from_the_first) or (old is not None and old.sha256 == sha256_of(path)):
+                continue
+            if old is not None and self.store.checked_path(old) is None:
+                continue  # damaged: nobody knows any more what it was
+            so_far = self.store.get(Key(log.table, day))
+            if so_far is not None and self.store.checked_path(so_far) is None:
+                so_far = None  # damaged: nothing makes a log again, so it goes on from here
+            inputs = {
+                f"{log.table}_before": (log.table, self._files([so_far])),
+                f"{log.of}_before": (log.of, self._files([old])),
+                log.of: (log.of, [path]),
+            }
+            for name, what in log.inputs.items():
+                there = [self.store.get(Key(what.table, other)) for other in self.planner.frame.input_dates(what, day)]
+                inputs[name] = what.table, self._files(there)
+            told: dict[str, Scalar] = {
+                "changed_at": datetime.now(UTC).replace(tzinfo=None),
+                "run_id": self._run_id,
+                "reason": ", ".join(causes),
+            }
+            log_path, row_count = self._runner.run_log(log, day, inputs, self._new_files(step, day, old), told)
+            if row_count > (so_far.row_count if so_far else 0):
+                logs.append(Written(Key(log.table, day), log_path, row_count, fingerprint="", reason="a change"))
+        return logs
+
+    def _new_files(self, step: Step, day: date, old: Partition | None) -> list[str]:
+        """Delivered files that came after a day was built: with events of the day, or of the day before."""
+        days = [day, self.planner.frame.calendar.previous(day)]
+        raw = [partition for other in days for partition in self._inputs(step, other) if partition.key.file_id]
+        return sorted({item.key.file_id for item in raw if old is not None and item.generation > old.generation})
+
+    def _inputs(self, step: Step, day: date | None) -> list[Partition]:
+        inputs = self.planner.inputs(step, day).values()
+        return [partition for found in inputs for partition in found if isinstance(partition, Partition)]
+
+    def _files(self, partitions: Sequence[Partition | None]) -> list[Path]:
+        return [self.store.path_of(partition) for partition in partitions if partition is not None]
 
     def _run(self, step: Step, day: date | None) -> dict[str, tuple[Path, int]]:
         inputs = {

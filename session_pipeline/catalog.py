@@ -22,6 +22,7 @@ create table if not exists partitions (
     path text not null, sha256 text not null, row_count integer not null, byte_count integer not null,
     fingerprint text not null, parts text not null, counts text not null, reason text not null, run_id text not null,
     built_at text not null, generation integer not null, is_damaged integer not null default 0,
+    changed_generation integer not null default 0, causes text not null default '[]',
     primary key (table_name, date, file_id)
 ) without rowid;
 create table if not exists source_files (
@@ -37,6 +38,11 @@ create table if not exists publications (
     run_id text not null
 );
 """
+# What a store of an older format lacks: table, column, and how it is declared.
+ADDED_COLUMNS = (
+    ("partitions", "changed_generation", "integer not null default 0"),
+    ("partitions", "causes", "text not null default '[]'"),
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -60,6 +66,10 @@ class Partition:
         path: File, relative to the store's folder.
         parts: What the fingerprint was made of, by name: the recipe, the bounds of the day, each input.
         counts: Figures of the build, for metadata and checks.
+        reason: Why it was built last, as the plan says it.
+        generation: State of the store that the last build made.
+        changed_generation: State of the store in which its bytes last became others.
+        causes: What set off the build that gave it these bytes: files and rules, not the tables in between.
     """
 
     key: Key
@@ -75,6 +85,8 @@ class Partition:
     built_at: str = ""
     generation: int = 0
     is_damaged: bool = False
+    changed_generation: int = 0
+    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,10 +124,24 @@ class Catalog:
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = full")
         self._connection.executescript(SCHEMA)
+        self._add_columns()
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def _add_columns(self) -> None:
+        missing = [item for item in ADDED_COLUMNS if not self._has_column(*item[:2])]
+        if not missing:
+            return
+        with self.transaction(advances=False):
+            for table_name, column, declared in missing:
+                if not self._has_column(table_name, column):  # another process may have been quicker
+                    self._connection.execute(f"alter table {table_name} add column {column} {declared}")
+
+    def _has_column(self, table_name: str, column: str) -> bool:
+        columns = self._connection.execute("select name from pragma_table_info(?)", (table_name,))
+        return column in {row["name"] for row in columns}
 
     @contextmanager
     def transaction(self, *, advances: bool = True) -> Iterator[int]:
@@ -174,7 +200,7 @@ class Catalog:
         self._retire(key, except_path=partition.path, generation=partition.generation)
         self._connection.execute("delete from retired where path = ?", (partition.path,))
         self._connection.execute(
-            "insert or replace into partitions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert or replace into partitions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 key.table,
                 _date_text(key.date),
@@ -191,6 +217,8 @@ class Catalog:
                 partition.built_at,
                 partition.generation,
                 int(partition.is_damaged),
+                partition.changed_generation,
+                json.dumps(partition.causes),
             ),
         )
 
@@ -327,4 +355,6 @@ def _partition(row: sqlite3.Row) -> Partition:
         built_at=row["built_at"],
         generation=row["generation"],
         is_damaged=bool(row["is_damaged"]),
+        changed_generation=row["changed_generation"],
+        causes=tuple(json.loads(row["causes"])),
     )

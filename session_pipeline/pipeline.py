@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from session_pipeline.build import Builder, Built
 from session_pipeline.catalog import Key, Partition
+from session_pipeline.contracts import table
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.days import Calendar, zone
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
@@ -212,6 +213,9 @@ class Run:
         producer = STEP_OF_TABLE.get(partition.key.table)
         if producer is not None:
             self.build(producer, partition.key.date)
+        elif table(partition.key.table).is_log:
+            # Nothing makes a log again, and readers of all other tables should not wait for it.
+            self.store.commit([], run_id=self.run_id, drop=[partition.key])
         elif partition.key.file_id:
             self._reread(partition.key.file_id)
         else:

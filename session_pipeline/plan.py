@@ -261,16 +261,18 @@ class Planner:
                     items.append(Item(step, day, Certainty.WILL, *found))
                 else:
                     items.append(Item(step, day, Certainty.MAY, Kind.DATA, f"reads {above}"))
-        wanted = set(self.frame.wanted)
-        unwanted = tuple(
-            sorted(
-                key
-                for key in self._partitions
-                if not key.file_id and key.date is not None and (key.date not in wanted or key.table not in TABLES)
-            )
-        )
+        unwanted = tuple(sorted(key for key, partition in self._partitions.items() if self._is_unwanted(partition)))
         kept, deferred = _defer(items, 0 if upgrade else self.frame.settings.max_rebuild_days)
         return Plan(kept, deferred, unwanted, self.frame)
+
+    def _is_unwanted(self, partition: Partition) -> bool:
+        key = partition.key
+        if key.file_id or key.date is None:
+            return False
+        if key.table not in TABLES:
+            return True
+        # What was logged of a day outlives the day, but nothing makes a damaged log again.
+        return partition.is_damaged if TABLES[key.table].is_log else not self.frame.is_wanted(key.date)
 
     def _stale_input(self, step: Step, day: date | None, stale: set[tuple[str, date | None]]) -> str | None:
         for what in step.inputs:

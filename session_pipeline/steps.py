@@ -31,6 +31,7 @@ class Days(Enum):
     REACH = "the day and those its sessions can reach into"
     END_OF_REACH = "the last day there is, when the day's sessions can reach beyond it"
     AROUND = "days whose sessions can hold events from the day on, to the end of the longest visitor window"
+    REACHING = "days before whose sessions can hold events of the day"
     ALL = "all days"
 
 
@@ -71,6 +72,8 @@ class Frame:
             return tuple(filter(self.is_wanted, (self.calendar.previous(day),)))
         if what.days is Days.REACH:
             return tuple(filter(self.is_wanted, self._reach(day)))
+        if what.days is Days.REACHING:
+            return tuple(filter(self.is_wanted, self._reaching(day)))
         if what.days is Days.END_OF_REACH:
             reach = self._reach(day)
             last = max(filter(self.is_wanted, reach))
@@ -111,14 +114,17 @@ class Frame:
         span = timedelta(hours=self.settings.sessions.max_hours) - MICROSECOND
         return self.calendar.reach(day, span)
 
+    def _reaching(self, day: date) -> tuple[date, ...]:
+        """The days before whose sessions can hold events of the day."""
+        before = self.calendar.previous(day)
+        # A session lasts at most 24 hours, and a day at least 23.
+        candidates = (self.calendar.previous(before), before)
+        return tuple(earlier for earlier in candidates if day in self._reach(earlier))
+
     def _around(self, day: date) -> tuple[date, ...]:
         if not self.longest_visitor_window:
             return (day,)
-        first = day
-        for _ in range(2):  # a session lasts at most 24 hours, and a day at least 23
-            earlier = self.calendar.previous(first)
-            if day in self._reach(earlier):
-                first = earlier
+        first = min((*self._reaching(day), day))
         last = self.calendar.local_date(self.calendar.end(day) + self.longest_visitor_window)
         return tuple(around for around in dates(first, last) if self.calendar.exists(around))
 
@@ -137,6 +143,26 @@ class Computation:
 
 
 @dataclass(frozen=True)
+class Log:
+    """A table that keeps what each build changed in another; its model adds rows to those there are.
+
+    The model reads the table as it was and as it is now (`<of>_before` and `<of>`), the log so far
+    (`<table>_before`), the delivered files that are new to the build (`new_files`), and its inputs.
+
+    Attributes:
+        table: The log, and its model.
+        of: Table of the step whose change is kept.
+        inputs: What else it reads, by the name that the model has for it.
+        is_from_the_first: Whether the first build of a day is a change, too: from nothing.
+    """
+
+    table: str
+    of: str
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    is_from_the_first: bool = False
+
+
+@dataclass(frozen=True)
 class Step:
     """Tables that are built together.
 
@@ -148,6 +174,7 @@ class Step:
         lists: Small tables of the settings or the package that its models read.
         computed: Models that are run before those of the tables.
         rows: Tables that Python makes from the inputs, for what SQL cannot do.
+        logs: What is kept of the changes that a build makes.
         logic_version: Raised when what Python does for it changes its rows.
     """
 
@@ -158,6 +185,7 @@ class Step:
     lists: Mapping[str, Callable[[Settings], pa.Table]] = field(default_factory=dict)
     computed: Callable[[Settings], tuple[Computation, ...]] = lambda settings: ()
     rows: Callable[[Job, Mapping[str, Scalar]], Mapping[str, pa.Table]] | None = None
+    logs: tuple[Log, ...] = ()
     logic_version: str = "1"
 
     @property
@@ -278,6 +306,16 @@ STEPS: tuple[Step, ...] = (
             Computation("repeated_events", "repeated_events"),
             Computation("sessionized", "sessionized"),
         ),
+        logs=(
+            Log(
+                table="session_changes",
+                of="events",
+                inputs={
+                    "earlier_events": Input("events", Days.REACHING),  # as they are now: days are built in order
+                    "earlier_sessions": Input("sessions", Days.REACHING),  # as they were: they are built after events
+                },
+            ),
+        ),
     ),
     Step(
         name="action_labels",
@@ -340,6 +378,7 @@ STEPS: tuple[Step, ...] = (
             Input("events"),
             Input("duplicate_events"),
         ),
+        logs=(Log(table="_day_history", of="daily_summary", is_from_the_first=True),),
     ),
     Step(
         name="daily_outcomes",
@@ -387,3 +426,4 @@ STEPS: tuple[Step, ...] = (
 )
 
 STEP_OF_TABLE: Mapping[str, Step] = {name: step for step in STEPS for name in step.tables}
+LOGS: tuple[Log, ...] = tuple(log for step in STEPS for log in step.logs)

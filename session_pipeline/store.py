@@ -22,7 +22,7 @@ from session_pipeline.catalog import Catalog, Key, Partition, SourceFile, utc_no
 from session_pipeline.contracts import Table, table
 from session_pipeline.errors import StoreError, StoreHeldError
 
-FORMAT = 1
+FORMAT = 2  # 1: partitions did not say what set off their last change
 KEPT_PUBLICATIONS = 4  # the newest, and three before it that connections may still read
 LOCK_POLL_SECONDS = 0.2
 READ_ONLY = 0o444
@@ -63,6 +63,7 @@ class Written:
         parts: The fingerprint's parts, by name.
         counts: Figures for metadata and checks.
         reason: Why it was built.
+        causes: What set off the build: files and rules. Kept with the partition if its bytes are others than before.
     """
 
     key: Key
@@ -72,6 +73,7 @@ class Written:
     parts: dict[str, str] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
+    causes: tuple[str, ...] = ()
 
 
 class Store:
@@ -186,20 +188,7 @@ class Store:
         crash_points.reached("commit: folders durable")
         with self.catalog.transaction() as generation:
             committed = [
-                Partition(
-                    key=item.key,
-                    path=path,
-                    sha256=sha256,
-                    row_count=item.row_count,
-                    byte_count=byte_count,
-                    fingerprint=item.fingerprint,
-                    parts=item.parts,
-                    counts=item.counts,
-                    reason=item.reason,
-                    run_id=run_id,
-                    built_at=utc_now(),
-                    generation=generation,
-                )
+                self._partition(item, path, sha256, byte_count, run_id, generation)
                 for item, path, sha256, byte_count in moved
             ]
             dropped = [key for key in drop if key in self.partitions]
@@ -252,6 +241,28 @@ class Store:
             else:
                 yield partition, None
 
+    def _partition(
+        self, item: Written, path: str, sha256: str, byte_count: int, run_id: str, generation: int
+    ) -> Partition:
+        before = self.partitions.get(item.key)
+        is_equal = before is not None and before.sha256 == sha256
+        return Partition(
+            key=item.key,
+            path=path,
+            sha256=sha256,
+            row_count=item.row_count,
+            byte_count=byte_count,
+            fingerprint=item.fingerprint,
+            parts=item.parts,
+            counts=item.counts,
+            reason=item.reason,
+            run_id=run_id,
+            built_at=utc_now(),
+            generation=generation,
+            changed_generation=before.changed_generation if before and is_equal else generation,
+            causes=before.causes if before and is_equal else item.causes,
+        )
+
     def _move_in(self, item: Written) -> tuple[str, str, int]:
         crash_points.reached("commit: file written")
         sha256 = sha256_of(item.path)
@@ -299,22 +310,28 @@ class Store:
     def _check_format(self, package_version: str) -> None:
         path = self.folder / "_format.json"
         if not path.exists():
-            # By rename, since another process may open the store at the same moment and must not find half a file.
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
-            sync_file(temporary)
-            os.replace(temporary, path)
-            sync_folder(self.folder)
+            self._write_format(path, package_version)
             return
         with suppress(ValueError, KeyError):
             written = json.loads(path.read_text())
-            if int(written["format"]) <= FORMAT:
+            if int(written["format"]) == FORMAT:
+                return
+            if int(written["format"]) < FORMAT:
+                self._write_format(path, package_version)  # the catalog adds what an older one lacks
                 return
             raise StoreError(
                 f"the store {self.folder} was written by session_pipeline {written.get('package_version', 'newer')},"
                 f" and {package_version} cannot read it; install that version or a newer one"
             )
         raise StoreError(f"{path} does not say what wrote the store; restore it from a backup")
+
+    def _write_format(self, path: Path, package_version: str) -> None:
+        # By rename, since another process may open the store at the same moment and must not find half a file.
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
+        sync_file(temporary)
+        os.replace(temporary, path)
+        sync_folder(self.folder)
 
 
 def folder_name(contract: Table, day: date | None) -> str:

@@ -79,7 +79,7 @@ class Deployment:
         found = {
             f"{key} {key.file_id}": partition.sha256
             for key, partition in store.partitions.items()
-            if key.table != "source_files"
+            if key.table != "source_files" and not table(key.table).is_log
         }
         store.close()
         return found

@@ -138,6 +138,21 @@ def test_the_plan_says_in_words_what_changed(week: Deployment) -> None:
     assert reasons["sessionize"] == "setting inactivity_minutes changed from 30 to 20"
 
 
+def test_a_package_with_other_tables_publishes_them(week: Deployment) -> None:
+    for _ in range(2):  # the first sees that the copied files are those that it knows
+        assert week.run(UNTIL) == []
+    assert "already" in str(week.published)
+    with duckdb.connect(str(week.folder.warehouse)) as connection:
+        connection.execute("drop table session_goals")
+    store = open_store(week.folder)
+    store.catalog.set_number("published_contracts", 1)  # of a package that had no such table
+    store.close()
+    week.run(UNTIL)
+    assert "already" not in str(week.published)
+    with duckdb.connect(str(week.folder.warehouse), read_only=True) as connection:
+        assert connection.execute("select count(*) from session_goals").fetchone() == (0,)
+
+
 def test_a_changed_time_zone_equals_a_clean_run_and_back(week: Deployment, tmp_path: Path) -> None:
     before = week.hashes()
     week.set({"timezone": "America/New_York"})

@@ -213,3 +213,8 @@ DROPPED_COUNT = count(
 )
 EXCLUDED_COUNT = count("excluded_count", "Attempts taken out by an exclusion; on step 1 only, 0 elsewhere.")
 STEP_CONVERSION_RATE = rate("step_conversion_rate", "Reached this step, of all that reached the step before.")
+
+# Logs of what happened
+CHANGED_AT = time("changed_at", "When the build that changed it ran, by the machine's clock; UTC.")
+RUN_ID = text("run_id", "Dagster run that built it.")
+REASON_OF_CHANGE = text("reason", "What set the build off: the files that came, or the rules that changed.")

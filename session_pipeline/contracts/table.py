@@ -37,6 +37,8 @@ class Table:
         columns: In the order that files and the warehouse have them, without the date column.
         is_published: Whether the warehouse and the lake have it.
         group: The Dagster group: ingest, sessions, answers or publish.
+        is_log: Whether it keeps what happened: rows are only added, a clean run would give others, and nothing makes
+            it again.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Table:
     order: tuple[str, ...]
     is_published: bool = True
     group: str = "answers"
+    is_log: bool = False
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -40,6 +40,14 @@ _WHO_AND_WHEN = (
     c.SEQUENCE,
 )
 
+
+def _before_and_after(figure: Column) -> tuple[Column, Column]:
+    return (
+        Column(f"{figure.name}_before", figure.type, f"{figure.name} of daily_summary before; null without a row."),
+        Column(f"{figure.name}_after", figure.type, f"{figure.name} of daily_summary after; null without a row."),
+    )
+
+
 _ALL: tuple[Table, ...] = (
     Table(
         name="source_files",
@@ -264,6 +272,33 @@ _ALL: tuple[Table, ...] = (
         ),
     ),
     Table(
+        name="session_changes",
+        grain="One row is a session that lost events of a day to another when the day was built again.",
+        date_column="event_date",
+        key=("changed_at", "replaced_session_id", "session_id"),
+        order=("changed_at", "site", "visitor_id", "replaced_session_id", "session_id"),
+        group="sessions",
+        is_log=True,
+        columns=(
+            c.CHANGED_AT,
+            c.RUN_ID,
+            c.REASON_OF_CHANGE,
+            c.SITE,
+            c.VISITOR_ID,
+            text("replaced_session_id", "Session that the events belonged to before."),
+            date("replaced_session_date", "Its session_date."),
+            Column("session_id", "VARCHAR", "Session that they belong to now; null when they are no events any more."),
+            Column("session_date", "DATE", "Its session_date; null without one."),
+            text(
+                "change",
+                "merged (into a session that was there), restarted (its first event is another now, so its id is, too),"
+                " split (it is still there, without these events) or dropped (its events are no events any more).",
+            ),
+            Column("event_count", "BIGINT", "Events of this day that moved."),
+            Column("file_id", "VARCHAR", "Delivered file that caused it; null when rules did. See source_files."),
+        ),
+    ),
+    Table(
         name="session_actions",
         grain="One row is an action in a session.",
         date_column="session_date",
@@ -340,6 +375,30 @@ _ALL: tuple[Table, ...] = (
             c.DUPLICATE_COUNT,
             c.LATE_EVENT_COUNT,
             c.IS_FINAL,
+        ),
+    ),
+    Table(
+        name="_day_history",
+        grain="One row is a build that changed the figures of a day of a site.",
+        date_column="session_date",
+        key=("changed_at", "site"),
+        order=("changed_at", "site"),
+        is_log=True,
+        columns=(
+            c.CHANGED_AT,
+            c.RUN_ID,
+            c.REASON_OF_CHANGE,
+            c.SITE,
+            *_before_and_after(c.SESSION_COUNT),
+            *_before_and_after(c.VISITOR_COUNT),
+            *_before_and_after(c.PAGE_VIEW_COUNT),
+            *_before_and_after(c.BOUNCE_COUNT),
+            *_before_and_after(c.ENGAGED_COUNT),
+            *_before_and_after(c.CONVERTED_COUNT),
+            *_before_and_after(c.VALUE),
+            *_before_and_after(c.BOT_SESSION_COUNT),
+            *_before_and_after(c.DUPLICATE_COUNT),
+            *_before_and_after(c.LATE_EVENT_COUNT),
         ),
     ),
     Table(

@@ -16,7 +16,7 @@ from session_pipeline.defs import metadata, tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.publish.publication import Published
 from session_pipeline.settings import Settings
-from session_pipeline.steps import STEPS, Days, Step
+from session_pipeline.steps import LOGS, STEPS, Days, Step
 
 OWNERS = ["team:data"]
 DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
@@ -113,8 +113,13 @@ def _deps(step: Step, name: str) -> list[Any]:
 
 
 def _publish(settings: Settings) -> dg.AssetsDefinition:
-    published = [name for name, contract in TABLES.items() if contract.is_published and name != "warehouse_info"]
+    published = [
+        name
+        for name, contract in TABLES.items()
+        if contract.is_published and not contract.is_log and name != "warehouse_info"
+    ]
     specs = [
+        *(_table_spec(log.table, [log.of], skippable=True) for log in LOGS),
         dg.AssetSpec(
             "warehouse",
             deps=published,

@@ -20,7 +20,7 @@ from session_pipeline.defs.jobs import BUILD, INGEST
 from session_pipeline.errors import SessionPipelineError, StoreHeldError
 from session_pipeline.ingest.deliveries import IngestSummary
 from session_pipeline.pipeline import open_store
-from session_pipeline.steps import STEPS
+from session_pipeline.steps import LOGS, STEPS
 
 PROCESS = "session_pipeline/process"  # tag: the process that a run of the command line lives in
 LONGEST_START = timedelta(minutes=3)  # as run_monitoring in dagster.yaml
@@ -34,6 +34,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # What is not built day by day, and can be built without a range of days.
 UNDATED = [
     *(dg.AssetKey(name) for step in STEPS if not step.is_daily for name in step.tables),
+    *(dg.AssetKey(log.table) for log in LOGS),
     *map(dg.AssetKey, ("warehouse", "lake", "report")),
 ]
 

@@ -18,6 +18,7 @@ from session_pipeline.engines.duckdb import literal
 from session_pipeline.ingest.deliveries import IngestSummary
 from session_pipeline.pipeline import Run
 from session_pipeline.publish.publication import Published
+from session_pipeline.steps import LOGS
 
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 8
@@ -29,7 +30,11 @@ BARS = "▁▂▃▄▅▆▇█"
 def description(contract: Table) -> str:
     """What one row is, what a partition is, and where people find the table."""
     sentences = [contract.grain]
-    if contract.date_column and contract.name != "raw_events":
+    if contract.is_log:
+        sentences.append(
+            "A log: builds add to it, and nothing is taken out. Rows added are seen once they are published."
+        )
+    elif contract.date_column and contract.name != "raw_events":
         sentences.append(f"A partition is a day, `{contract.date_column}`: {contract.date_meaning}")
         sentences.append("Built are the days that have events, and for each the day after it.")
     if not contract.is_published:
@@ -81,6 +86,7 @@ def of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]
     figures: dict[str, Any] = {
         "dagster/partition_row_count" if day else "dagster/row_count": partition.row_count,
         "built_because": _why(partition, built),
+        "rows_last_changed_by": ", ".join(partition.causes),
         **_neighbours(run, partition),
         **_day_figures(run, partition),
         "seconds": round(built.seconds, 3),
@@ -104,7 +110,7 @@ def of_no_day() -> dict[str, Any]:
 
 
 def of_publication(run: Run, published: Published) -> dict[str, dict[str, Any]]:
-    """Figures of a publication, for the warehouse and the lake."""
+    """Figures of a publication, for the warehouse, the lake and the logs."""
     folder = run.folder
     common = {"generation": published.generation, "data_until": str(run.until)}
     return {
@@ -120,6 +126,16 @@ def of_publication(run: Run, published: Published) -> dict[str, dict[str, Any]]:
             "removed_files": published.removed_count,
             "folder": dg.MetadataValue.path(str(folder.lake)),
         },
+        **{log.table: {**common, **_log_figures(run, log.table)} for log in LOGS},
+    }
+
+
+def _log_figures(run: Run, name: str) -> dict[str, Any]:
+    """Rows of a log, and where to look for the newest."""
+    newest = f"select * from {name} order by changed_at desc limit 20"
+    return {
+        "dagster/row_count": sum(partition.row_count for partition in run.store.of_table(name)),
+        "query": dg.MetadataValue.md(f"```sql\n{newest}\n```"),
     }
 
 

@@ -100,15 +100,15 @@ class Job:
         self._tables: list[str] = []
         self._arrow: list[str] = []
 
-    def add_input(self, contract: Table, paths: Sequence[Path]) -> None:
-        """Give a table as the rows of some files; no files, no rows."""
+    def add_input(self, contract: Table, paths: Sequence[Path], *, name: str | None = None) -> None:
+        """Give a table, under its name or another, as the rows of some files; no files, no rows."""
         if paths:
             columns = ", ".join(quote(column.name) for column in contract.columns)
             select = f"select {columns} from read_parquet({file_list(paths)}, hive_partitioning = false)"
         else:
             columns = ", ".join(f"cast(null as {column.type}) as {quote(column.name)}" for column in contract.columns)
             select = f"select {columns} where false"
-        self.add_relation(contract.name, select)
+        self.add_relation(name or contract.name, select)
 
     def add_relation(self, name: str, select: str) -> None:
         """Give a table as a SELECT over those there are."""

@@ -28,6 +28,8 @@ from session_pipeline.plan import digest
 from session_pipeline.settings import Settings
 from session_pipeline.store import Store, Written
 
+NEW_FILE = "new file"
+
 
 @dataclass(frozen=True)
 class IngestSummary:
@@ -158,7 +160,7 @@ class Ingest:
             with self._store.catalog.transaction():
                 self._store.catalog.put_delivery(delivery.name, admitted.file_id, delivery.stamp)
             return {"redelivered_count": 1}
-        reason = "its source's settings changed" if admitted.file_id in self._ledger else "new file"
+        reason = "its source's settings changed" if admitted.file_id in self._ledger else NEW_FILE
         reading = self._read(delivery, admitted, reason)
         return {
             "read_count": 1,
@@ -181,6 +183,7 @@ class Ingest:
         rules = rules_of(self._settings, delivery.source)
         crash_points.reached("ingest: file admitted")
         reading = read(admitted, rules, self._engine.connection, self._store.scratch)
+        causes = (f"file {delivery.name}" if reason == NEW_FILE else f"file {delivery.name}: {reason}",)
         crash_points.reached("ingest: file read")
         written = [
             Written(
@@ -190,6 +193,7 @@ class Ingest:
                 fingerprint=rules.fingerprint,
                 counts={"quarters": f"{sum(1 << quarter for quarter in day.quarters):x}"},
                 reason=reason,
+                causes=causes,
             )
             for day in reading.days
         ]

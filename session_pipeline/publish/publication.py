@@ -48,6 +48,7 @@ def is_current(folder: DataFolder, store: Store, plan: Plan) -> bool:
         and latest.generation == store.catalog.generation()
         and latest.data_until == plan.frame.until
         and latest.settings_hash == settings_hash(plan)
+        and store.catalog.number("published_contracts") == _contracts_number()
         and folder.warehouse.is_file()
         and folder.lake.is_dir()
     )
@@ -56,6 +57,12 @@ def is_current(folder: DataFolder, store: Store, plan: Plan) -> bool:
 def settings_hash(plan: Plan) -> str:
     """Hash of the resolved settings."""
     return digest(plan.frame.settings.model_dump(mode="json"))
+
+
+def _contracts_number() -> int:
+    """A number for what tables and columns readers are given, so that a newer package publishes its own."""
+    shapes = {name: contract.shape for name, contract in TABLES.items() if contract.is_published}
+    return int(digest(shapes)[:12], 16)
 
 
 def publish(
@@ -107,6 +114,7 @@ def publish(
     publication = Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id)
     with store.catalog.transaction(advances=False):
         store.catalog.set_number("lake_generation", generation)
+        store.catalog.set_number("published_contracts", _contracts_number())
         store.catalog.put_publication(publication)
     crash_points.reached("publish: recorded")
     store.sweep()

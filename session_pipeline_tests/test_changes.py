@@ -1,0 +1,237 @@
+"""What is kept of changes: which session ids were replaced by which, and how the figures of a day came to be."""
+
+import shutil
+from collections.abc import Mapping
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from session_pipeline.contracts import TABLES
+from session_pipeline.pipeline import open_store
+from session_pipeline.steps import LOGS
+from session_pipeline_tests.deployment import Deployment, damage
+
+UNTIL = date(2026, 10, 12)
+THURSDAY = date(2026, 10, 8)
+WEDNESDAY = date(2026, 10, 7)
+
+
+def event(time: str, event_id: str, visitor: str = "anna", name: str = "page_view", **more: Any) -> dict[str, Any]:
+    return {"event_id": event_id, "visitor_id": visitor, "event_time": f"2026-10-{time}Z", "event_name": name, **more}
+
+
+def visits(*events: dict[str, Any]) -> list[dict[str, Any]]:
+    """Some events of Anna, beside those of a visitor of whom nothing changes."""
+    others = [event(f"{day:02}T12:00:00", f"other-{day}", "other") for day in (7, 8, 9)]
+    return [*events, *others]
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    return Deployment(tmp_path / "data")
+
+
+def session_of(deployment: Deployment, event_id: str) -> tuple[str, date]:
+    events = deployment.table("events")
+    found = events[events["event_id"] == event_id].iloc[0]
+    return found["session_id"], found["session_date"]
+
+
+def rows(table: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in table[list(columns)].to_numpy().tolist()]
+
+
+def file_names(deployment: Deployment) -> Mapping[str, str]:
+    files = deployment.table("source_files")
+    return dict(zip(files["file_id"], files["path"], strict=True))
+
+
+def test_a_late_event_that_extends_a_session_replaces_no_id(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b")))
+    deployment.run(UNTIL)
+    before = session_of(deployment, "a")
+    deployment.deliver("late", [event("08T10:30:00", "late")])
+    deployment.run(UNTIL)
+    assert session_of(deployment, "late") == before
+    assert deployment.table("session_changes").empty
+
+
+def test_a_late_event_that_moves_the_start_of_a_session_gives_it_another_id(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b")))
+    deployment.run(UNTIL)
+    before = session_of(deployment, "a")
+    deployment.deliver("late", [event("08T09:50:00", "late")])
+    deployment.run(UNTIL)
+    changes = deployment.table("session_changes")
+    after = session_of(deployment, "late")
+    assert rows(changes, "visitor_id", "replaced_session_id", "session_id", "change", "event_count") == [
+        ("anna", before[0], after[0], "restarted", 2)
+    ]
+    assert rows(changes, "event_date", "reason", "run_id") == [(THURSDAY, "file test/late.jsonl", "test")]
+    assert file_names(deployment)[changes["file_id"][0]] == "test/late.jsonl"
+
+
+def test_a_late_event_that_bridges_a_gap_merges_two_sessions(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:50:00", "b")))
+    deployment.run(UNTIL)
+    first, second = session_of(deployment, "a"), session_of(deployment, "b")
+    assert first != second
+    deployment.deliver("late", [event("08T10:25:00", "late")])
+    deployment.run(UNTIL)
+    changes = deployment.table("session_changes")
+    assert rows(changes, "replaced_session_id", "session_id", "change", "event_count") == [
+        (second[0], first[0], "merged", 1)
+    ]
+
+
+def test_a_late_event_before_midnight_moves_a_session_to_the_day_before(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("08T00:10:00", "a"), event("08T00:20:00", "b")))
+    deployment.run(UNTIL)
+    before = session_of(deployment, "a")
+    assert before[1] == THURSDAY
+    deployment.deliver("late", [event("07T23:50:00", "late")])
+    deployment.run(UNTIL)
+    after = session_of(deployment, "a")
+    assert after == session_of(deployment, "late")
+    changes = deployment.table("session_changes")
+    columns = ("replaced_session_id", "replaced_session_date", "session_id", "session_date", "change", "event_date")
+    assert rows(changes, *columns) == [(before[0], THURSDAY, after[0], WEDNESDAY, "restarted", THURSDAY)]
+    assert file_names(deployment)[changes["file_id"][0]] == "test/late.jsonl"
+    assert rows(changes, "reason") == [("file test/late.jsonl",)]
+
+
+def test_a_late_event_before_midnight_merges_a_session_into_one_of_the_day_before(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("07T23:25:00", "a"), event("08T00:10:00", "b")))
+    deployment.run(UNTIL)
+    first, second = session_of(deployment, "a"), session_of(deployment, "b")
+    deployment.deliver("late", [event("07T23:45:00", "late")])
+    deployment.run(UNTIL)
+    changes = deployment.table("session_changes")
+    columns = ("replaced_session_id", "replaced_session_date", "session_id", "session_date", "change", "event_date")
+    assert rows(changes, *columns) == [(second[0], THURSDAY, first[0], WEDNESDAY, "merged", THURSDAY)]
+    assert file_names(deployment)[changes["file_id"][0]] == "test/late.jsonl"
+
+
+def test_a_late_separator_splits_a_session_that_keeps_its_id(deployment: Deployment) -> None:
+    deployment.set({"sessions": {"separator": "new_visit"}})
+    deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b"), event("08T10:20:00", "c")))
+    deployment.run(UNTIL)
+    before = session_of(deployment, "a")
+    deployment.deliver("late", [event("08T10:05:00", "late", name="new_visit")])
+    deployment.run(UNTIL)
+    assert session_of(deployment, "a") == before
+    changes = deployment.table("session_changes")
+    assert rows(changes, "replaced_session_id", "session_id", "change", "event_count") == [
+        (before[0], session_of(deployment, "b")[0], "split", 2)
+    ]
+
+
+def test_a_session_whose_only_event_was_a_repetition_is_dropped(deployment: Deployment) -> None:
+    """The first of two copies comes late, from within the last hour of the day before."""
+    deployment.deliver("first", visits(event("08T00:10:00", "a")))
+    deployment.run(UNTIL)
+    before = session_of(deployment, "a")
+    deployment.deliver("late", [event("07T23:10:00", "a")])
+    deployment.run(UNTIL)
+    changes = deployment.table("session_changes")
+    assert rows(changes, "replaced_session_id", "session_id", "change", "event_date") == [
+        (before[0], None, "dropped", THURSDAY)
+    ]
+
+
+def test_a_changed_rule_is_the_reason_and_no_file(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:20:00", "b")))
+    deployment.run(UNTIL)
+    before = session_of(deployment, "a")
+    deployment.set({"sessions": {"inactivity_minutes": 10}})
+    deployment.run(UNTIL)
+    changes = deployment.table("session_changes")
+    assert rows(changes, "replaced_session_id", "change", "reason", "file_id") == [
+        (before[0], "split", "setting inactivity_minutes changed from 30 to 10", None)
+    ]
+
+
+def test_changes_add_up_and_nothing_is_taken_out(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("08T10:00:00", "a")))
+    deployment.run(UNTIL)
+    ids = [session_of(deployment, "a")[0]]
+    for minute in (50, 40, 30):
+        deployment.deliver(f"late-{minute}", [event(f"08T09:{minute}:00", f"late-{minute}")])
+        deployment.run(UNTIL)
+        ids.append(session_of(deployment, "a")[0])
+    changes = deployment.table("session_changes")
+    assert rows(changes, "replaced_session_id", "session_id") == list(pairwise(ids))
+    assert changes["reason"].tolist() == [f"file test/late-{minute}.jsonl" for minute in (50, 40, 30)]
+    assert deployment.run(UNTIL) == []
+    assert len(deployment.table("session_changes")) == 3
+
+
+def test_why_a_day_changed_is_one_query(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:50:00", "b")))
+    deployment.run(UNTIL)
+    deployment.deliver("late", [event("08T10:25:00", "late"), event("08T15:00:00", "c", "bert", "purchase", value=20)])
+    deployment.run(UNTIL)
+    history = deployment.table("_day_history")
+    thursday = history[history["session_date"] == THURSDAY]
+    figures = ("session_count", "visitor_count", "page_view_count", "converted_count", "value")
+    pairs = [column for name in figures for column in (f"{name}_before", f"{name}_after")]
+    assert rows(thursday, *pairs) == [
+        (None, 3, None, 2, None, 3, None, 0, None, None),
+        (3, 3, 2, 3, 3, 4, 0, 1, None, 20),
+    ]
+    assert thursday["reason"].tolist() == ["2026-10-08 is a new day", "file test/late.jsonl"]
+    assert thursday["changed_at"].is_monotonic_increasing
+    other = history[history["session_date"] == WEDNESDAY]
+    assert other["reason"].tolist() == ["2026-10-07 is a new day"]
+
+
+def test_a_repeated_line_changes_the_duplicates_of_its_day_only(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("08T10:00:00", "a")))
+    deployment.run(UNTIL)
+    before = deployment.table("_day_history")
+    deployment.deliver("again", [event("08T10:00:00", "a", other="payload")])
+    deployment.run(UNTIL)
+    history = deployment.table("_day_history")
+    changed = history[history["changed_at"] > before["changed_at"].max()]
+    columns = ("session_date", "duplicate_count_before", "duplicate_count_after", "session_count_after")
+    assert rows(changed, *columns) == [(THURSDAY, 0, 1, 2)]
+
+
+def test_the_logs_are_published_and_outlive_the_days_they_are_about(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("08T10:00:00", "a")))
+    deployment.run(UNTIL)
+    before = deployment.table("_day_history")
+    deployment.run(WEDNESDAY)
+    assert len(deployment.table("_day_history")) == len(before)
+    assert list((deployment.folder.lake / "_day_history").rglob("*.parquet"))
+    store = open_store(deployment.folder)
+    assert {key.table for key in store.partitions if TABLES[key.table].is_log} == {"_day_history"}
+    store.close()
+
+
+@pytest.mark.parametrize("log", [log.table for log in LOGS])
+def test_a_damaged_log_goes_on_and_holds_nothing_up(deployment: Deployment, log: str) -> None:
+    deployment.deliver("first", visits(event("08T10:00:00", "a")))
+    deployment.run(UNTIL)
+    deployment.deliver("late", [event("08T09:50:00", "late")])
+    deployment.run(UNTIL)
+    store = open_store(deployment.folder)
+    for partition in store.of_table(log):
+        damage(store.path_of(partition), b"not what was written")
+        if partition.key.date != THURSDAY:
+            store.mark_damaged(partition)  # as verify does; that of Thursday is only found by the run
+    store.close()
+    deployment.deliver("later", [event("08T09:40:00", "later")])
+    deployment.run(UNTIL)
+    assert deployment.table(log)["reason"].tolist()[-1] == "file test/later.jsonl"
+    shutil.rmtree(deployment.folder.lake)
+    deployment.folder.warehouse.unlink()
+    deployment.run(UNTIL)
+    store = open_store(deployment.folder)
+    assert [problem for _, problem in store.verify() if problem] == []
+    store.close()
+    assert deployment.plan(UNTIL).is_empty
