@@ -1,0 +1,97 @@
+"""Runs the tests that break things on purpose, and writes what they counted into docs/reliability.md.
+
+`python -m session_pipeline_tests.reliability` does what a usual run of the tests does of them. SESSION_PIPELINE_EFFORT=20
+does about twenty times as much, for nights. Knows which modules these are and what their figures mean. Does not know
+how they break things.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+
+from session_pipeline_tests.documents import ROOT, as_table
+from session_pipeline_tests.figures import EFFORT, FIGURES, effort
+
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures -->\n"
+
+MODULES = (
+    "test_backfill",
+    "test_changes",
+    "test_crashes",
+    "test_late_data",
+    "test_many_writers",
+    "test_metamorphic",
+    "test_mutation",
+    "test_readers",
+    "test_seeded_bugs",
+    "test_state_machine",
+)
+
+# Figure: what it counts, in the order of the page.
+MEANINGS: Mapping[str, str] = {
+    "crash_places": "places in the code where a run can be killed, each of them hit",
+    "kill_points_hit": "runs killed with SIGKILL at such a place, the first, the second, ... that they come by",
+    "kills_survived": "of these, the next run made all tables equal to a clean run, with no hand",
+    "random_kills_survived": "runs killed at a random moment, after which the next run did the same",
+    "disk_full_survived": "runs that met a full disk, said so, left the state before, and were equal once there was room",
+    "concurrent_runs": "runs of several processes at once on one data folder, without an error",
+    "publications_during_reads": "publications while readers read without pause",
+    "reads_during_writes": "reads meanwhile, each with a check across two tables",
+    "read_errors": "of these, reads that failed",
+    "mixed_generations": "of these, reads that saw one table old and another new",
+    "machine_examples": "programs of random deliveries, damage, settings, crashes and runs; each ended equal to a clean run",
+    "machine_steps": "steps of these programs",
+    "seeded_bugs_caught": "bugs put in on purpose, each of them noticed by the tests above",
+    "metamorphic_comparisons": "comparisons of a delivery with the same one told otherwise: all tables as they should be",
+    "late_data_cases": "late deliveries after which exactly what really changes was built again",
+    "settings_checked": "settings of which it is known which tables they make stale, and no other",
+    "backfill_days": "days of a backfill that was cancelled half way and resumed, each built once",
+    "mutants": "small changes to the code and the SQL",
+    "mutants_killed": "of these, changes that a test noticed",
+}
+
+
+def figures_table(figures: Mapping[str, float]) -> str:
+    """The figures as a table of the page, in the order of MEANINGS."""
+    return as_table(["counted", "what"], [(f"{figures[name]:,}", meaning) for name, meaning in MEANINGS.items()])
+
+
+def with_figures(page: str, figures: Mapping[str, float], how: str) -> str:
+    """The page with these figures in the place of those before."""
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{how}\n\n{figures_table(figures)}\n\n{END}{after}"
+
+
+def main() -> int:
+    """Run the tests and write the page; the exit code is that of the tests."""
+    started = perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figures.json"
+        modules = [f"session_pipeline_tests/{name}.py" for name in MODULES]
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "-n", "2", "--timeout", "36000", *modules, *sys.argv[1:]],
+            env={**os.environ, FIGURES: str(path)},
+            cwd=ROOT,
+            check=False,
+        )
+        figures = json.loads(path.read_text()) if path.exists() else {}
+    print(json.dumps(figures, indent=2, sort_keys=True))
+    missing = MEANINGS.keys() - figures.keys()
+    if ran.returncode or missing:
+        print(f"{PAGE.name} is left as it is: {'tests failed' if ran.returncode else f'no figure for {missing}'}")
+        return ran.returncode or 1
+    minutes = (perf_counter() - started) / 60
+    how = f"With `{EFFORT}={effort()}`, on {os.cpu_count()} cores, in {minutes:.0f} minutes:"
+    PAGE.write_text(with_figures(PAGE.read_text(), figures, how))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
