@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pandas as pd
@@ -24,6 +24,13 @@ class Deployment:
         self.folder = DataFolder(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.set(settings or {})
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """The deployment that is in a folder already, with its settings as they are."""
+        deployment = cls.__new__(cls)
+        deployment.folder = DataFolder(folder)
+        return deployment
 
     def set(self, settings: Mapping[str, Any]) -> None:
         self.folder.settings.write_text(to_toml(settings))

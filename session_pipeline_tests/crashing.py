@@ -1,0 +1,97 @@
+"""Runs of a deployment in a process of their own, that can be killed at a named place or at any moment.
+
+Knows processes and the places of crash_points.py. Does not know what should be left afterwards.
+"""
+
+import multiprocessing
+import os
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from session_pipeline import crash_points
+from session_pipeline_tests.deployment import Deployment
+
+# Children are forked from a process that has loaded the pipeline and runs nothing, so they start in no time and share
+# no thread, lock or connection with the tests.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["session_pipeline.pipeline", "session_pipeline_tests.deployment", __name__])
+LONGEST_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run in a process of its own ended.
+
+    Attributes:
+        was_killed: Whether it died of SIGKILL.
+        places: The places it came by, in order, the one where it was killed as the last.
+        error: What it raised; None when it ended well or was killed.
+    """
+
+    was_killed: bool
+    places: Sequence[str]
+    error: str | None
+
+
+def run_in_child(
+    deployment: Deployment,
+    until: date | None = None,
+    *,
+    crash_at: int = 0,
+    kill_after: float | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> Ended:
+    """Run a deployment in a process of its own, as `Deployment.run` does, and wait for its end.
+
+    Args:
+        deployment: The deployment.
+        until: The last day that counts.
+        crash_at: At which place that it comes by, from 1, it is killed; 0: at none.
+        kill_after: Seconds after which it is killed, wherever it is.
+        prepare: Called in the child before the run; a function that can be named (not a lambda).
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        places, error = Path(folder) / "places", Path(folder) / "error"
+        child = PROCESSES.Process(
+            target=_run, args=(deployment.folder.path, until, crash_at, str(places), str(error), prepare), daemon=True
+        )
+        child.start()
+        _wait(child, kill_after)
+        return Ended(
+            child.exitcode == -signal.SIGKILL,
+            places.read_text().splitlines() if places.exists() else [],
+            error.read_text() if error.exists() else None,
+        )
+
+
+def places_of(ended: Sequence[Ended]) -> Counter[str]:
+    """How often runs were killed at each place."""
+    return Counter(one.places[-1] for one in ended if one.was_killed and one.places)
+
+
+def _wait(child: BaseProcess, kill_after: float | None) -> None:
+    child.join(LONGEST_SECONDS if kill_after is None else kill_after)
+    if child.is_alive():
+        child.kill()
+        child.join()
+        assert kill_after is not None, f"the run took longer than {LONGEST_SECONDS:.0f} s"
+
+
+def _run(
+    folder: Path, until: date | None, crash_at: int, places: str, error: str, prepare: Callable[[], None] | None
+) -> None:
+    os.environ[crash_points.CRASH_AT] = str(crash_at)
+    os.environ[crash_points.CRASH_LOG] = places
+    try:
+        if prepare is not None:
+            prepare()
+        Deployment.at(folder).run(until)
+    except BaseException as raised:
+        Path(error).write_text(f"{type(raised).__name__}: {raised}")
+        raise SystemExit(1) from None
