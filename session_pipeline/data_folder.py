@@ -55,6 +55,11 @@ class DataFolder:
         return self.path / "dagster_home"
 
 
+def is_named() -> bool:
+    """Whether the environment says which data folder is meant."""
+    return bool(os.environ.get(ENVIRONMENT_VARIABLE))
+
+
 def find(path: Path | str | None = None) -> DataFolder:
     """The data folder that is meant: the given one, else SESSION_PIPELINE_DATA, else `data`.
 

@@ -112,21 +112,26 @@ def wanted_days(
 ) -> tuple[tuple[date, ...], dict[date, int]]:
     """The local days to build, and how many raw events wait after the horizon by UTC date.
 
-    Built are the days that have events and, for each, the next day: it closes their sessions. Raw partitions record
-    in which quarter hours they have events, so that days need no look into files.
+    Built are the days that have events and, for each, the next day: it closes their sessions.
+    """
+    with_events = days_with_events(partitions, calendar, start)
+    waiting = {day: 0 for day in with_events if day > until}
+    days = {day for day in with_events if day <= until}
+    days |= {calendar.next(day) for day in days}
+    return tuple(sorted(day for day in days if day <= until)), waiting
+
+
+def days_with_events(partitions: Iterable[Partition], calendar: Calendar, start: date) -> set[date]:
+    """The local days that raw events lie in, from a first day on.
+
+    Raw partitions record in which quarter hours they have events, so that days need no look into files.
     """
     quarters: dict[date, int] = {}
     for partition in partitions:
         day = partition.key.date
         assert day is not None
         quarters[day] = quarters.get(day, 0) | int(partition.counts["quarters"], 16)
-    with_events = {
-        local for day, mask in quarters.items() for local in _local_days(day, mask, calendar) if start <= local
-    }
-    waiting = {day: 0 for day in with_events if day > until}
-    days = {day for day in with_events if day <= until}
-    days |= {calendar.next(day) for day in days}
-    return tuple(sorted(day for day in days if day <= until)), waiting
+    return {local for day, mask in quarters.items() for local in _local_days(day, mask, calendar) if start <= local}
 
 
 def _local_days(utc_date: date, mask: int, calendar: Calendar) -> Iterable[date]:

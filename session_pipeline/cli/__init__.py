@@ -3,13 +3,14 @@
 Asks the other modules and shows what they answer. Decides nothing that they can decide.
 """
 
-from session_pipeline.cli import answers, folders, planned, query, runs, status, timeline, verify
+from session_pipeline.cli import answers, folders, planned, query, runs, status, timeline, trying, verify
 from session_pipeline.cli.app import app
 
 # In the order that a newcomer needs them.
 for _command in (
     folders.init,
     folders.sample,
+    trying.try_,
     folders.check,
     runs.run,
     planned.plan,
@@ -21,7 +22,7 @@ for _command in (
     answers.export,
     runs.dev,
 ):
-    app.command()(_command)
+    app.command(_command.__name__.rstrip("_"))(_command)  # try is a word of Python
 
 
 def main() -> None:

@@ -1,0 +1,134 @@
+"""The command try: what a file would give, before it is delivered.
+
+Knows how a trial looks on a terminal. Does not know how it is made.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from session_pipeline import data_folder, trial
+from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
+from session_pipeline.cli.app import AsJson, Data, ended
+from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, say_json, share, span
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.errors import WrongUseError
+from session_pipeline.trial import Trial
+
+SHOWN_FIELDS = 12
+
+
+def try_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of events, anywhere.")],
+    source: Annotated[
+        str | None,
+        typer.Option(help="The source whose settings count. [default: the folder under raw/ it lies in, else none]"),
+    ] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Say how a file's lines map, what would be set aside, and the sessions they give; writes nothing.
+
+    The settings are those of the data folder, or the packaged ones where there is none.
+    """
+    folder = _folder(data)
+    source = source or trial.source_of(file, folder)
+    found = trial.try_file(file, folder=folder, source=source)
+    if as_json:
+        say_json(asdict(found))
+    else:
+        _tell(found, folder, source)
+    if found.facts["status"] != "accepted":
+        raise ended(f"{file} would not be taken: {found.facts['reason']}")
+
+
+def _folder(data: Path | None) -> DataFolder | None:
+    try:
+        return data_folder.find(data)
+    except WrongUseError:
+        if data is not None or data_folder.is_named():
+            raise
+        return None
+
+
+def _tell(found: Trial, folder: DataFolder | None, source: str) -> None:
+    facts = found.facts
+    where = "the packaged settings" if folder is None else str(folder.settings)
+    named = "" if source == trial.NO_SOURCE else f", as source {source}"
+    say(Text.assemble((plain(facts["path"]), "bold"), f"  by {where}{named}; nothing is written"))
+    if facts["status"] != "accepted":
+        return
+    lines, accepted, set_aside = (number(facts[f"{what}_count"]) for what in ("line", "accepted", "set_aside"))
+    say(f"{lines} lines = {accepted} accepted + {set_aside} set aside")
+    if facts["accepted_count"]:
+        _tell_fields(found)
+    _tell_set_aside(found, source)
+    if found.days:
+        _tell_sessions(found)
+
+
+def _tell_fields(found: Trial) -> None:
+    accepted = found.facts["accepted_count"]
+    rows = [
+        (field.column, plain(field.origin or "page_url"), share(field.filled_count, accepted), plain(field.example))
+        for field in found.fields
+        if field.filled_count
+    ]
+    say()
+    out.print(grid(*[(name, "left") for name in ("column", "from", "filled", "as")], rows=rows))
+    if empty := [field.column for field in found.fields if not field.filled_count]:
+        say(f"nothing for {', '.join(empty)}", style="dim")
+    if others := list(found.other_fields.items()):
+        shown = ", ".join(f"{plain(name)} ({share(count, accepted)})" for name, count in others[:SHOWN_FIELDS])
+        more = f", and {len(others) - SHOWN_FIELDS} more" if len(others) > SHOWN_FIELDS else ""
+        say(f"kept in properties: {shown}{more}")
+
+
+def _tell_set_aside(found: Trial, source: str) -> None:
+    for item in found.set_aside:
+        say()
+        say(Text.assemble((counted(item.line_count, "line"), "bold"), f" set aside for {plain(item.reason)}, as"))
+        rows = [(f"line {number}", plain(detail or ""), plain(line)) for number, detail, line in item.lines]
+        out.print(grid(("", "right"), ("", "left"), ("", "left"), rows=rows, indent=2))
+    if found.suggested_columns:
+        columns = ", ".join(f'{ours} = "{plain(theirs)}"' for ours, theirs in found.suggested_columns.items())
+        say()
+        say("Perhaps the fields are called otherwise; then write into settings.toml:")
+        say(f"  [sources.{'web' if source == trial.NO_SOURCE else source}]")
+        say(f"  columns = {{ {columns} }}")
+    elif found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
+        say(
+            "That is more than a fifth of the file: look at the lines above before you deliver it.", style="bold yellow"
+        )
+
+
+def _tell_sessions(found: Trial) -> None:
+    count = sum(found.outcomes.values())
+    of_all = f" of {found.day_count:,} in the file" if found.day_count > len(found.days) else ""
+    say()
+    say(
+        Text.assemble(
+            (counted(count, "session"), "bold"),
+            f" on {counted(len(found.days), 'day')}{of_all}, {day_ranges(found.days)};"
+            f" {counted(found.duplicate_count, 'repeated line')} left out",
+        )
+    )
+    rows = [(plain(outcome), number(sessions), share(sessions, count)) for outcome, sessions in found.outcomes.items()]
+    out.print(grid(("how they ended", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+    say("The first of them:")
+    stories = [
+        (
+            f"{session['started_at']:%Y-%m-%d %H:%M:%S}",
+            plain(session["visitor_id"]),
+            span(float(session["duration_seconds"])),
+            f"{session['event_count']:,}",
+            plain(session["outcome"]) + (" (bot)" if session["is_bot"] else ""),
+            plain(session["path"] or ""),
+        )
+        for session in found.sessions
+    ]
+    headings = [("began (UTC)", "left"), ("visitor", "left"), ("lasted", "right"), ("events", "right")]
+    out.print(grid(*headings, ("ended", "left"), ("its way", "left"), rows=stories, indent=2))

@@ -1,0 +1,120 @@
+"""The command try: what a file would give, and that nothing is left of it."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.test_cli import EVENTS, call
+
+
+def write(path: Path, *lines: dict[str, Any] | str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    return path
+
+
+def tried(*arguments: str | Path) -> dict[str, Any]:
+    code, out, err = call("try", "--json", *arguments)
+    assert code == 0, err
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SESSION_PIPELINE_DATA", raising=False)
+
+
+def test_a_file_is_tried_without_a_data_folder(tmp_path: Path) -> None:
+    file = write(tmp_path / "events.jsonl", *EVENTS, "{broken")
+    found = tried(file)
+    counts = {name: found["facts"][f"{name}_count"] for name in ("line", "accepted", "set_aside")}
+    assert counts == {"line": 8, "accepted": 7, "set_aside": 1}
+    fields = {field["column"]: field for field in found["fields"]}
+    assert (fields["visitor_id"]["origin"], fields["visitor_id"]["filled_count"]) == ("visitor_id", 7)
+    assert fields["value"]["example"] == "49.900000"
+    assert fields["utm_source"] == {"column": "utm_source", "origin": None, "filled_count": 1, "example": "news"}
+    assert [(item["reason"], item["lines"][0][0]) for item in found["set_aside"]] == [("invalid_json", 8)]
+    assert (found["days"], found["duplicate_count"]) == (["2024-03-05", "2024-03-06"], 1)
+    assert found["outcomes"] == {"bounce": 2, "purchase": 1}
+    assert found["sessions"][0]["path"] == "/product/lamp > add_to_cart > begin_checkout > purchase"
+
+
+def test_nothing_is_written_and_the_file_is_as_it_was(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    file = write(deployment.folder.raw / "web" / "events.jsonl", *EVENTS)
+    before = sorted(tmp_path.rglob("*")), os.stat(file)
+    tried(file, "--data", deployment.folder.path)
+    after = sorted(tmp_path.rglob("*")), os.stat(file)
+    assert before[0] == after[0]
+    assert (before[1].st_ctime_ns, before[1].st_nlink) == (after[1].st_ctime_ns, after[1].st_nlink)
+
+
+def test_a_file_under_raw_is_tried_as_its_source_and_another_as_the_source_that_is_named(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", {"sources": {"web": {"columns": {"visitor_id": "uid"}}}})
+    line = {"uid": "ann", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}
+    data = ("--data", deployment.folder.path)
+    assert tried(write(deployment.folder.raw / "web" / "a" / "x.jsonl", line), *data)["facts"]["accepted_count"] == 1
+    elsewhere = write(tmp_path / "x.jsonl", line)
+    assert tried(elsewhere, *data)["facts"]["accepted_count"] == 0
+    assert tried(elsewhere, *data, "--source", "web")["facts"]["accepted_count"] == 1
+
+
+def test_fields_that_are_called_otherwise_are_guessed(tmp_path: Path) -> None:
+    lines = [{"anonymousId": "ann", "timestamp": "2024-03-05T10:00:00Z", "event": "page_view"}] * 3
+    file = write(tmp_path / "events.jsonl", *lines)
+    assert tried(file)["suggested_columns"] == {
+        "visitor_id": "anonymousId",
+        "event_time": "timestamp",
+        "event_name": "event",
+    }
+    out = call("try", file)[1]
+    assert "3 lines set aside for missing_visitor_id" in out
+    assert 'columns = { visitor_id = "anonymousId", event_time = "timestamp", event_name = "event" }' in out
+    settings = {"sources": {"try": {"columns": {"visitor_id": "anonymousId", "event_name": "event"}}}}
+    found = tried(file, "--data", Deployment(tmp_path / "data", settings).folder.path)
+    assert found["suggested_columns"] == {"event_time": "timestamp"}
+
+
+def test_what_is_told_to_a_person(tmp_path: Path) -> None:
+    file = write(tmp_path / "events.jsonl", *EVENTS, "{broken")
+    code, out, _ = call("try", file)
+    assert code == 0
+    for sentence in (
+        "by the packaged settings; nothing is written",
+        "8 lines = 7 accepted + 1 set aside",
+        "1 line set aside for invalid_json, as",
+        "3 sessions on 2 days, 2024-03-05 to 2024-03-06; 1 repeated line left out",
+        "/product/lamp > add_to_cart > begin_checkout > purchase",
+    ):
+        assert sentence in out
+
+
+def test_days_beyond_the_first_week_are_counted_only(tmp_path: Path) -> None:
+    lines = [
+        {"visitor_id": "ann", "event_time": f"2024-03-{day:02}T10:00:00Z", "event_name": "page_view"}
+        for day in range(1, 12)
+    ]
+    found = tried(write(tmp_path / "events.jsonl", *lines))
+    assert (len(found["days"]), found["day_count"], found["outcomes"]) == (7, 11, {"bounce": 7})
+
+
+def test_a_file_that_would_not_be_taken_says_why(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl.gz"
+    file.write_bytes(gzip.compress(b"{}\n" * 1000)[:-9])
+    code, _, err = call("try", file)
+    assert code == 1
+    assert "would not be taken: gzip, cut short" in err.replace("the file is damaged (", "")
+
+
+@pytest.mark.parametrize("name", ["nothing.jsonl", "."])
+def test_what_is_no_file_is_wrong_use(name: str) -> None:
+    code, _, err = call("try", name)
+    assert code == 2
+    assert "name a file of events" in err
