@@ -149,7 +149,7 @@ class Store:
             self._sweep_leftovers()
             crash_points.reached("store: leftovers swept")
             self._scratch = self.folder / "scratch" / str(os.getpid())
-            self._scratch.mkdir(parents=True)
+            self._scratch.mkdir(parents=True, mode=0o700)  # copies of delivered files may hold addresses
             self.catalog.set_number("run_is_open", 1)
             crash_points.reached("store: run marked open")
             try:

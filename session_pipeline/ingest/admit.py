@@ -1,6 +1,6 @@
 """A delivered file is looked at whole before anything of it is accepted: verified, hashed, counted.
 
-Knows bytes, gzip and line ends, and counts with other code than the reader, so that the ledger has two sides. Does not
+Knows bytes and line ends, and counts with other code than the reader, so that the ledger has two sides. Does not
 know what a line says.
 """
 
@@ -8,7 +8,6 @@ import os
 import re
 import stat
 import tempfile
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,14 @@ from pathlib import Path
 from typing import IO
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.ingest.compression import (
+    COMPRESSIONS,
+    LONGEST_MAGIC_BYTES,
+    Compression,
+    compression_of_content,
+    compression_of_name,
+    decompressed,
+)
 from session_pipeline.ingest.records import (
     BYTE_ORDER_MARK,
     delimiter_of,
@@ -29,13 +36,8 @@ from session_pipeline.ingest.records import (
 CHUNK_BYTES = 4 << 20
 LONGEST_LINE_BYTES = 16 << 20
 LARGEST_CONTENT_BYTES = 256 << 30
-EXPANSION_FREE_BYTES = 100 << 20  # below this, gzip may expand as it likes
-EXPANSION_RATIO = 200  # event lines compress by 10 to 50
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
-GZIP_ENDING = ".gz"
-GZIP_MAGIC = b"\x1f\x8b"
-GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 BLANK_LINE = re.compile(rb"\n[ \t\r]*(?=\n)")
 STILL_WRITTEN = "it is still being written"
@@ -108,10 +110,10 @@ def admit(
         CorruptFileError: It is cut short or damaged.
         RefusedFileError: It is no regular file, of unknown kind, too large, or still being written.
     """
-    named_format, is_compressed = _kind(path)
+    named_format, compression = _kind(path)
     with (
         _opened(path, root) as delivered,
-        _plain(delivered, path, is_compressed, scratch) as (plain_path, plain),
+        _plain(delivered, path, compression, scratch) as (plain_path, plain),
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
         format = format or named_format
@@ -140,19 +142,19 @@ def admit(
         )
 
 
-def _kind(path: Path) -> tuple[str, bool]:
-    """Format and whether it is compressed, by name."""
+def _kind(path: Path) -> tuple[str, Compression | None]:
+    """Format and compression, by name."""
     try:
         name = path.name.lower()
         str(path).encode()
     except UnicodeEncodeError as error:
         raise RefusedFileError("its name is not UTF-8") from error
-    plain_name = name.removesuffix(GZIP_ENDING)
-    format = FORMATS.get(Path(plain_name).suffix)
+    compression = compression_of_name(name)
+    format = FORMATS.get(Path(name.removesuffix(compression.ending) if compression else name).suffix)
     if format is None:
-        endings = ", ".join(FORMATS)
-        raise RefusedFileError(f"its name ends in none of {endings}, each plain or with {GZIP_ENDING}")
-    return format, plain_name != name
+        compressed = " or ".join(each.ending for each in COMPRESSIONS)
+        raise RefusedFileError(f"its name ends in none of {', '.join(FORMATS)}, each plain or with {compressed}")
+    return format, compression
 
 
 def _opened(path: Path, root: Path) -> IO[bytes]:
@@ -170,55 +172,29 @@ def _opened(path: Path, root: Path) -> IO[bytes]:
 
 
 @contextmanager
-def _plain(delivered: IO[bytes], path: Path, is_compressed: bool, scratch: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+def _plain(
+    delivered: IO[bytes], path: Path, compression: Compression | None, scratch: Path
+) -> Iterator[tuple[Path, IO[bytes]]]:
     """The decompressed content; the copy stays, unless admission fails."""
-    is_gzip = delivered.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    found = compression_of_content(delivered.read(LONGEST_MAGIC_BYTES))
     delivered.seek(0)
-    if is_gzip != is_compressed:
-        if is_compressed:
-            raise CorruptFileError(f"its name ends in {GZIP_ENDING}, but it is not gzip")
-        raise RefusedFileError(f"it is gzip, but its name does not end in {GZIP_ENDING}")
-    if not is_compressed:
+    if compression is not None and found is not compression:
+        raise CorruptFileError(f"its name ends in {compression.ending}, but it is not {compression.name}")
+    if compression is None and found is not None:
+        raise CorruptFileError(f"it is {found.name}, but its name does not end in {found.ending}")
+    if compression is None:
         yield path, delivered
         return
+    # Only its owner may read the copy: it can hold addresses, which are not stored.
     with tempfile.NamedTemporaryFile(dir=scratch, prefix="delivered-", delete=False) as copy:
         try:
-            for chunk in _decompressed(delivered):
+            for chunk in decompressed(delivered, compression):
                 copy.write(chunk)
             copy.seek(0)
             yield Path(copy.name), copy.file
         except BaseException:
             os.unlink(copy.name)
             raise
-
-
-def _decompressed(file: IO[bytes]) -> Iterator[bytes]:
-    """Content of a gzip file of one or more members, each checked to its end by length and CRC."""
-    read_count = written_count = 0
-    member = None
-    while chunk := file.read(CHUNK_BYTES):
-        read_count += len(chunk)
-        is_full = False
-        while chunk or is_full:
-            if member is None:
-                chunk = chunk.lstrip(b"\0")  # padding
-                if not chunk:
-                    break
-                member = zlib.decompressobj(GZIP_WINDOW)
-            try:
-                content = member.decompress(chunk, CHUNK_BYTES)
-            except zlib.error as error:
-                raise CorruptFileError(f"gzip, after {written_count:,} bytes: {error}") from error
-            written_count += len(content)
-            if written_count > max(EXPANSION_FREE_BYTES, read_count * EXPANSION_RATIO):
-                raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
-            yield content
-            is_full = len(content) == CHUNK_BYTES and not member.eof
-            chunk = member.unused_data if member.eof else member.unconsumed_tail
-            if member.eof:
-                member = None
-    if member is not None:
-        raise CorruptFileError(f"gzip, cut short after {written_count:,} bytes of content")
 
 
 class _LineCounter:
