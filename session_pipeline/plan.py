@@ -139,11 +139,17 @@ def _local_days(utc_date: date, mask: int, calendar: Calendar) -> Iterable[date]
     midnight = Calendar("UTC").start(utc_date)
     day = calendar.local_date(midnight)
     while calendar.start(day) < midnight + timedelta(days=1):
-        first = max((calendar.start(day) - midnight) // QUARTER, 0)
-        last = min(-((midnight - calendar.end(day)) // QUARTER), QUARTERS_A_DAY)
-        if last > first and mask >> first & ((1 << (last - first)) - 1):
+        if mask & _quarters(day, utc_date, calendar):
             yield day
         day = calendar.next(day)
+
+
+def _quarters(day: date, utc_date: date, calendar: Calendar) -> int:
+    """The quarter hours of a UTC date that a local day has a part of, as bits."""
+    midnight = Calendar("UTC").start(utc_date)
+    first = max((calendar.start(day) - midnight) // QUARTER, 0)
+    last = min(-((midnight - calendar.end(day)) // QUARTER), QUARTERS_A_DAY)
+    return ((1 << (last - first)) - 1) << first if last > first else 0
 
 
 class Planner:
@@ -159,10 +165,13 @@ class Planner:
         self._recipe_of: dict[str, tuple[str, dict[str, str]]] = {}
 
     @cached_property
-    def _raw_by_date(self) -> Mapping[date | None, list[Partition]]:
-        by_date: dict[date | None, list[Partition]] = {}
+    def _raw_by_date(self) -> Mapping[date, list[tuple[int, Partition]]]:
+        """The raw events of each UTC date, with the quarter hours that have any."""
+        by_date: dict[date, list[tuple[int, Partition]]] = {}
         for key in sorted((key for key in self._partitions if key.table == "raw_events"), key=lambda key: key.file_id):
-            by_date.setdefault(key.date, []).append(self._partitions[key])
+            assert key.date is not None
+            partition = self._partitions[key]
+            by_date.setdefault(key.date, []).append((int(partition.counts["quarters"], 16), partition))
         return by_date
 
     def forget_raw(self) -> None:
@@ -177,7 +186,9 @@ class Planner:
         found: list[Partition | Key] = []
         for input_date in self.frame.input_dates(what, day):
             if what.table == "raw_events":
-                found += self._raw_by_date.get(input_date, [])
+                # Two local days share a UTC date; what has events of the other one only is not read.
+                quarters = _quarters(day, input_date, self.frame.calendar) if day is not None else -1
+                found += [partition for mask, partition in self._raw_by_date.get(input_date, []) if mask & quarters]
             else:
                 key = Key(what.table, input_date)
                 found.append(self._partitions.get(key, key))

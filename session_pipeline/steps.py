@@ -125,7 +125,7 @@ class Frame:
         if not self.longest_visitor_window:
             return (day,)
         first = min((*self._reaching(day), day))
-        last = self.calendar.local_date(self.calendar.end(day) + self.longest_visitor_window)
+        last = self.calendar.local_date(self.calendar.end(day) - MICROSECOND + self.longest_visitor_window)
         return tuple(around for around in dates(first, last) if self.calendar.exists(around))
 
 

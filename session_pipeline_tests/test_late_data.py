@@ -1,0 +1,458 @@
+"""What a late delivery does: which days the plan names, what is built, what changes, and which sessions are replaced.
+
+Each case is a few late lines on top of a week that is built. What reads what is written down here once more, from the
+meanings and not from the steps: so a day that is built needlessly is noticed, as one that is forgotten is.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.contracts import TABLES
+from session_pipeline.pipeline import open_run, open_store
+from session_pipeline.plan import Certainty, Kind
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.figures import record
+
+UNTIL = date(2026, 10, 12)
+BUILT_DAYS = tuple(date(2026, 10, day) for day in range(5, 10))  # the last has no events: it closes sessions
+OLD_DAYS = (date(2021, 3, 1), date(2021, 3, 2))
+GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+SETTINGS: Mapping[str, Any] = {
+    "funnels": [
+        {
+            "name": "to purchase",
+            "grain": "visitor",
+            "window_seconds": 2 * 86_400,
+            "steps": [
+                {"name": "cart", "where": "event_name = 'add_to_cart'"},
+                {"name": "purchase", "where": "event_name = 'purchase'"},
+            ],
+        }
+    ],
+    "sources": {"second": {"site": "second"}},
+}
+
+# Step: the tables that it reads, each with the days it reads them of, from its own. A session of at most 24 hours that
+# starts on a day can go on on the next. A funnel of two days looks as far ahead, and sessions that hold its events may
+# have started the day before.
+SAME, NEXT, BEFORE = (0,), (0, 1), (-1,)
+READS: Mapping[str, Mapping[str, Sequence[int]]] = {
+    "agents_seen": {},
+    "sessionize": {"agents_seen": SAME, "open_sessions": BEFORE, "recent_event_ids": BEFORE},
+    "action_labels": {"events": SAME},
+    "sessions": {"events": NEXT, "action_labels": NEXT, "agents_seen": SAME},
+    "session_actions": {"events": NEXT, "action_labels": NEXT},
+    "session_outcomes": {"events": NEXT, "sessions": SAME},
+    "session_goals": {"events": NEXT, "sessions": SAME},
+    "session_dimensions": {"events": NEXT},
+    "daily_summary": {"sessions": SAME, "session_outcomes": SAME, "events": SAME, "duplicate_events": SAME},
+    "daily_outcomes": {"sessions": SAME, "session_outcomes": SAME},
+    "daily_breakdowns": {"sessions": SAME, "session_outcomes": SAME, "session_dimensions": SAME},
+    "funnel_events": {"events": NEXT, "sessions": SAME, "session_actions": SAME, "session_dimensions": SAME},
+    "funnel_entries": {"funnel_events": (-1, 0, 1, 2)},
+    "funnel_steps": {"funnel_entries": SAME},
+}
+GIVES = {"sessionize": ("events", "duplicate_events", "open_sessions", "recent_event_ids")}
+
+# Tables that change together.
+ANOTHER_SESSION = (
+    "events",
+    "sessions",
+    "session_actions",
+    "session_outcomes",
+    "daily_summary",
+    "daily_outcomes",
+    "daily_breakdowns",
+)
+ANOTHER_EVENT = ("events", "sessions", "session_actions", "daily_summary")
+ANOTHER_ID = (*ANOTHER_EVENT, "session_outcomes")
+ALL_TABLES = tuple(sorted({table for step in READS for table in GIVES.get(step, (step,))}))
+
+
+def event(time: str, event_id: str, visitor: str, name: str = "page_view", **more: Any) -> dict[str, Any]:
+    time = time if "-" in time else f"2026-10-{time}"
+    return {"event_id": event_id, "visitor_id": visitor, "event_time": f"{time}Z", "event_name": name, **more}
+
+
+def days_of(*days: int) -> tuple[date, ...]:
+    return tuple(date(2026, 10, day) for day in days)
+
+
+BASE = (
+    *(event(f"0{day}T12:00:00", f"daily-{day}", "daily") for day in (5, 6, 7, 8)),
+    event("08T10:00:00", "a", "morning"),
+    event("08T10:10:00", "b", "morning"),
+    event("08T10:00:00", "a", "twice a day"),
+    event("08T10:50:00", "b", "twice a day"),
+    event("08T00:10:00", "a", "after midnight"),
+    event("08T00:20:00", "b", "after midnight"),
+    event("07T23:35:00", "a", "before and after"),
+    event("08T00:10:00", "b", "before and after"),
+    event("07T23:50:00", "a", "over midnight"),
+    event("08T00:10:00", "b", "over midnight"),
+    event("07T23:20:00", "a", "until midnight"),
+    event("07T23:45:00", "b", "until midnight"),
+    event("07T23:20:00", "a", "beyond midnight"),
+    event("07T23:45:00", "b", "beyond midnight"),
+    event("08T00:10:00", "c", "beyond midnight"),
+    event("05T11:00:00", "a", "buyer", "add_to_cart"),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What comes late, and what it does.
+
+    Attributes:
+        name: The case as a sentence.
+        late: The lines.
+        touched: The days whose events the file holds: they are certain to be built.
+        changed: Tables whose bytes change, by the days on which they do.
+        replaced: (visitor, day, change, day) of the sessions that lose events, and of those that get them.
+        new_days: Days that nobody had heard of.
+        source: Where it is delivered.
+        timezone: What the days are of.
+    """
+
+    name: str
+    late: Sequence[dict[str, Any] | str]
+    touched: Sequence[date]
+    changed: Mapping[Sequence[date], Sequence[str]]
+    replaced: Sequence[tuple[str, date, str, date | None]] = ()
+    new_days: Sequence[date] = ()
+    source: str = "test"
+    timezone: str = "UTC"
+
+    @property
+    def changed_partitions(self) -> set[tuple[str, date | None]]:
+        changed = {(table, day) for days, tables in self.changed.items() for day in days for table in tables}
+        return {(table, None if table == "user_agents" else day) for table, day in changed}
+
+
+SEVENTH, EIGHTH = days_of(7, 8)
+CASES = (
+    Case(
+        "a session is extended by an event exactly the timeout after its last",
+        [event("08T10:40:00", "late", "morning")],
+        [EIGHTH],
+        {days_of(8): ANOTHER_EVENT},
+    ),
+    Case(
+        "a microsecond more, and the event is a session of its own",
+        [event("08T10:40:00.000001", "late", "morning")],
+        [EIGHTH],
+        {days_of(8): ANOTHER_SESSION},
+    ),
+    Case(
+        "a session begins earlier, so it has another id",
+        [event("08T09:50:00", "late", "morning")],
+        [EIGHTH],
+        {days_of(8): ANOTHER_ID},
+        [("morning", EIGHTH, "restarted", EIGHTH)],
+    ),
+    Case(
+        "two sessions are one, since an event lies between them",
+        [event("08T10:25:00", "late", "twice a day")],
+        [EIGHTH],
+        {days_of(8): ANOTHER_SESSION},
+        [("twice a day", EIGHTH, "merged", EIGHTH)],
+    ),
+    Case(
+        "a session moves to the day before",
+        [event("07T23:50:00", "late", "after midnight")],
+        [SEVENTH],
+        {days_of(7, 8): ANOTHER_SESSION, days_of(7): ("open_sessions", "recent_event_ids")},
+        [("after midnight", EIGHTH, "restarted", SEVENTH)],
+    ),
+    Case(
+        "two sessions are one over midnight",
+        [event("07T23:55:00", "late", "before and after")],
+        [SEVENTH],
+        # That of the 7th is no bounce any more.
+        {days_of(7, 8): ANOTHER_SESSION, days_of(7): ("open_sessions", "recent_event_ids")},
+        [("before and after", EIGHTH, "merged", SEVENTH)],
+    ),
+    Case(
+        "a session of the day before goes on for longer",
+        [event("08T00:30:00", "late", "over midnight")],
+        [EIGHTH],
+        {days_of(8): ("events",), days_of(7): ("sessions", "session_actions", "daily_summary")},
+    ),
+    Case(
+        "of what the next day needs only the recent ids change",
+        [event("07T23:00:00", "late", "evening")],
+        [SEVENTH],
+        {days_of(7): (*ANOTHER_SESSION, "recent_event_ids")},
+    ),
+    Case(
+        "a microsecond earlier, and the next day needs nothing of it",
+        [event("07T22:59:59.999999", "late", "evening")],
+        [SEVENTH],
+        {days_of(7): ANOTHER_SESSION},
+    ),
+    Case(
+        "the first of two lines with one id comes late, so the session of the second is gone",
+        [event("07T23:10:00", "a", "after midnight"), event("07T23:11:00", "b", "after midnight")],
+        [SEVENTH],
+        {
+            days_of(7): (*ANOTHER_SESSION, "recent_event_ids"),
+            days_of(8): (*ANOTHER_SESSION, "duplicate_events"),
+        },
+        [("after midnight", EIGHTH, "dropped", None)],
+    ),
+    Case(
+        "of what the next day needs only an open session changes",
+        [event("07T22:55:00", "late", "until midnight")],
+        [SEVENTH],
+        {days_of(7): (*ANOTHER_ID, "open_sessions")},
+        [("until midnight", SEVENTH, "restarted", SEVENTH)],
+    ),
+    Case(
+        "a session that goes on on the next day begins earlier",
+        [event("07T22:55:00", "late", "beyond midnight")],
+        [SEVENTH],
+        {days_of(7): (*ANOTHER_ID, "open_sessions"), days_of(8): ("events",)},
+        [("beyond midnight", SEVENTH, "restarted", SEVENTH)] * 2,
+    ),
+    Case(
+        "a line repeats an event",
+        [event("08T10:05:00", "a", "morning")],
+        [EIGHTH],
+        {days_of(8): ("duplicate_events", "daily_summary")},
+    ),
+    Case(
+        "a line repeats an event, and is the one to be kept",
+        [event("08T09:59:00", "a", "morning")],
+        [EIGHTH],
+        {
+            days_of(8): (
+                "events",
+                "duplicate_events",
+                "sessions",
+                "session_actions",
+                "session_outcomes",
+                "daily_summary",
+            )
+        },
+        [("morning", EIGHTH, "restarted", EIGHTH)],
+    ),
+    Case(
+        "a bot",
+        [event("08T15:00:00", "late", "crawler", user_agent=GOOGLEBOT)],
+        [EIGHTH],
+        {days_of(8): (*ANOTHER_SESSION, "agents_seen", "user_agents")},
+    ),
+    Case(
+        "an image is no action",
+        [event("08T10:05:00", "late", "morning", "asset", page_url="https://shop.example/logo.png")],
+        [EIGHTH],
+        {days_of(8): ("events", "action_labels", "sessions", "session_actions")},
+    ),
+    Case(
+        "a visitor converts exactly two days after he entered the funnel",
+        [event("07T11:00:00", "late", "buyer", "purchase", value=20)],
+        [SEVENTH],
+        {
+            days_of(7): (*ANOTHER_SESSION, "action_labels", "session_goals", "funnel_events"),
+            days_of(5): ("funnel_entries", "funnel_steps"),
+        },
+    ),
+    Case(
+        "a microsecond more, and he has not converted",
+        [event("07T11:00:00.000001", "late", "buyer", "purchase", value=20)],
+        [SEVENTH],
+        {days_of(7): (*ANOTHER_SESSION, "action_labels", "session_goals", "funnel_events")},
+    ),
+    Case(
+        "a purchase on the third day is no longer read by the day of entry",
+        [event("08T00:00:00", "late", "buyer", "purchase", value=20)],
+        [EIGHTH],
+        {days_of(8): (*ANOTHER_SESSION, "action_labels", "session_goals", "funnel_events")},
+    ),
+    Case(
+        "the first event ever, of years ago",
+        [event("2021-03-01T10:00:00", "late", "pioneer")],
+        [],
+        {OLD_DAYS: ALL_TABLES},
+        new_days=OLD_DAYS,
+    ),
+    Case(
+        "an event at the first instant of a day",
+        [event("08T00:00:00", "late", "punctual")],
+        [EIGHTH],
+        {days_of(8): ANOTHER_SESSION},
+    ),
+    Case(
+        "an event at the last instant of a day",
+        [event("07T23:59:59.999999", "late", "punctual")],
+        [SEVENTH],
+        {days_of(7): (*ANOTHER_SESSION, "open_sessions", "recent_event_ids")},
+    ),
+    Case("a line that is set aside", [event("08T10:00:00", "late", "")], [], {}),
+    Case("an event that waits for its day to be over", [event("13T00:00:00", "late", "early bird")], [], {}),
+    Case(
+        "a file with events of two days",
+        [event("05T15:00:00", "late", "comes again"), event("08T15:00:00", "later", "comes again")],
+        days_of(5, 8),
+        {days_of(5, 8): ANOTHER_SESSION},
+    ),
+    Case(
+        "a visitor of another site who is called the same",
+        [event("08T10:05:00", "a", "morning")],
+        [EIGHTH],
+        {days_of(8): ANOTHER_SESSION},
+        source="second",
+    ),
+    Case(
+        "a UTC date that two local days share, and the last hour of the first",
+        [event("08T03:00:00", "late", "evening")],
+        [SEVENTH],
+        {days_of(7): (*ANOTHER_SESSION, "recent_event_ids")},
+        timezone="America/New_York",
+    ),
+    Case(
+        "a UTC date that two local days share, and the first instant of the second",
+        [event("08T04:00:00", "late", "evening")],
+        [EIGHTH],
+        {days_of(8): ANOTHER_SESSION},
+        timezone="America/New_York",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Week:
+    """A week that is built, and its partitions; not to be written to."""
+
+    deployment: Deployment
+    partitions: Mapping[tuple[str, date | None], str] = field(repr=False)
+
+
+@pytest.fixture(scope="module")
+def weeks(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Week]:
+    weeks = {}
+    for timezone in sorted({case.timezone for case in CASES}):
+        deployment = Deployment(tmp_path_factory.mktemp("week"), settings_of(timezone))
+        deployment.deliver("base", BASE)
+        deployment.run(UNTIL)
+        weeks[timezone] = Week(deployment, partitions_of(deployment))
+    return weeks
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_exactly_what_a_late_delivery_can_change_is_built(
+    case: Case, weeks: Mapping[str, Week], tmp_path: Path
+) -> None:
+    week = weeks[case.timezone]
+    shutil.copytree(week.deployment.folder.path, tmp_path / "week")
+    deployment = Deployment.at(tmp_path / "week")
+    deployment.deliver("late", case.late, case.source)
+
+    named, reasons, built = run(deployment)
+    partitions = partitions_of(deployment)
+    changed = {key for key, sha256 in partitions.items() if week.partitions.get(key) != sha256}
+
+    will = {(step, day) for day in case.touched for step in ("agents_seen", "sessionize")}
+    will |= {(step, day) for day in case.new_days for step in READS}
+    wanted = (*case.new_days, *BUILT_DAYS)
+    assert named[Certainty.WILL] == will
+    assert named[Certainty.MAY] == below(will, wanted) - will
+    assert set(reasons) == ({"raw_events changed"} if case.touched else set()) | (
+        {"new day"} if case.new_days else set()
+    )
+    assert changed == case.changed_partitions
+    assert week.partitions.keys() <= partitions.keys()
+    assert sorted(built, key=str) == sorted(will | readers(changed, wanted), key=str)
+
+    assert replaced_in(deployment) == sorted(case.replaced, key=str)
+    assert set(causes_in(deployment)) == ({(f"file {case.source}/late.jsonl",) * 2} if case.replaced else set())
+    assert_equal_to_a_clean_run(deployment, tmp_path / "clean")
+    record(late_data_cases=1)
+
+
+def run(
+    deployment: Deployment,
+) -> tuple[dict[Certainty, set[tuple[str, date | None]]], list[str], list[tuple[str, date | None]]]:
+    """Run once; what the plan names as certain and as possible, why, and what was built."""
+    named: dict[Certainty, set[tuple[str, date | None]]] = {certainty: set() for certainty in Certainty}
+    with open_run(deployment.folder, run_id="test", until=UNTIL, wait_seconds=60) as run:
+        run.ingest()
+        plan = run.plan()
+        assert plan.unwanted == ()
+        assert plan.deferred == ()
+        assert {item.kind for item in plan.items} <= {Kind.DATA}
+        for item in plan.items:
+            named[item.certainty].add((item.step.name, item.day))
+        reasons = [item.reason for item in plan.items if item.certainty is Certainty.WILL]
+        built = [(item.step.name, item.day) for item in plan.items if run.build(item.step, item.day).was_built]
+        run.publish()
+        assert run.plan().is_empty
+    return named, reasons, built
+
+
+def readers(partitions: set[tuple[str, date | None]], wanted: Sequence[date]) -> set[tuple[str, date | None]]:
+    """The steps, by day, that read one of these partitions."""
+    found: set[tuple[str, date | None]] = {
+        (step, day)
+        for day in wanted
+        for step, inputs in READS.items()
+        for table, offsets in inputs.items()
+        if any((table, day + timedelta(days=offset)) in partitions for offset in offsets)
+    }
+    return found | {("user_agents", None) for table, _ in partitions if table == "agents_seen"}
+
+
+def below(steps: set[tuple[str, date | None]], wanted: Sequence[date]) -> set[tuple[str, date | None]]:
+    """The steps, by day, that read what these give, or what those give that do."""
+    reached = set(steps)
+    while True:
+        tables = {(table, day) for step, day in reached for table in GIVES.get(step, (step,))}
+        further = readers(tables, wanted) | reached
+        if further == reached:
+            return reached
+        reached = further
+
+
+def settings_of(timezone: str) -> dict[str, Any]:
+    return {"timezone": timezone, **SETTINGS}
+
+
+def partitions_of(deployment: Deployment) -> dict[tuple[str, date | None], str]:
+    """SHA-256 of all that is built."""
+    store = open_store(deployment.folder)
+    delivered = ("raw_events", "source_files", "quarantined_lines")
+    found = {
+        (key.table, key.date): partition.sha256
+        for key, partition in store.partitions.items()
+        if key.table not in delivered and not TABLES[key.table].is_log
+    }
+    store.close()
+    return found
+
+
+def replaced_in(deployment: Deployment) -> list[tuple[Any, ...]]:
+    changes = deployment.table("session_changes")
+    columns = ["visitor_id", "replaced_session_date", "change", "session_date"]
+    return sorted((tuple(row) for row in changes[columns].to_numpy().tolist()), key=str)
+
+
+def causes_in(deployment: Deployment) -> list[tuple[str, str]]:
+    """For each change the reason it has, and that of the file it names."""
+    changes, files = deployment.table("session_changes"), deployment.table("source_files")
+    paths = dict(zip(files["file_id"], files["path"], strict=True))
+    return [(row["reason"], f"file {paths[row['file_id']]}") for row in changes.to_dict("records")]
+
+
+def assert_equal_to_a_clean_run(deployment: Deployment, folder: Path) -> None:
+    shutil.copytree(deployment.folder.raw, folder / "raw")
+    shutil.copyfile(deployment.folder.settings, folder / "settings.toml")
+    clean = Deployment.at(folder)
+    clean.run(UNTIL)
+    assert deployment.hashes() == clean.hashes()
