@@ -52,6 +52,13 @@ class RefusedFileError(SessionPipelineError):
         self.reason = reason
 
 
+class StillWrittenError(RefusedFileError):
+    """A delivered file that changes while it is looked at; it is left until it has settled."""
+
+    def __init__(self) -> None:
+        super().__init__("it is still being written")
+
+
 class StoreError(SessionPipelineError):
     """The store is not as it should be."""
 

@@ -147,14 +147,19 @@ class Run:
     def _builder(self) -> Builder:
         return Builder(self.store, self.planner, self.engine, run_id=self.run_id, reread=self._reread)
 
-    def ingest(self, on_file: Callable[[int, int, str], None] = lambda done, total, name: None) -> IngestSummary:
-        """Take in what was delivered."""
+    def ingest(
+        self,
+        on_file: Callable[[int, int, str], None] = lambda done, total, name: None,
+        *,
+        settle_seconds: float = 0,
+    ) -> IngestSummary:
+        """Take in what was delivered, but what is still being written, as far as waiting so long can tell."""
 
         def told(done: int, total: int, name: str) -> None:
             on_file(done, total, name)
             watcher.get().on_file(done, total, name)
 
-        summary = self._ingest.run(told)
+        summary = self._ingest.run(told, settle_seconds=settle_seconds)
         self._forget_plan()
         return summary
 

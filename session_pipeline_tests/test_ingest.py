@@ -307,7 +307,7 @@ def test_only_regular_files_below_the_raw_folder_are_read(ingest: Ingest, tmp_pa
         "link.jsonl": "link",
         "folder/secret.jsonl": "link",
         "../secret.jsonl": "link|outside",
-        "folder.jsonl": "no regular file",
+        "folder.jsonl": "called like a file",
         "pipe.jsonl": "no regular file",
     }.items():
         with pytest.raises(RefusedFileError, match=message):

@@ -101,6 +101,8 @@ def show(summary: Summary) -> None:
     """Print a summary for a person."""
     files, ledger = summary.files, summary.ledger
     others = [f"{files[f'{word}_count']} {word}" for word in ("redelivered", "corrupt", "refused")]
+    if files["unsettled_count"]:
+        others.append(f"{files['unsettled_count']} still being written, left for the next run")
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
     built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
     rows = [

@@ -21,6 +21,7 @@ from session_pipeline.steps import LOGS, STEPS, Days, Step
 OWNERS = ["team:data"]
 DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 INGESTED = ("raw_events", "quarantined_lines", "source_files")
+SETTLE_SECONDS = 1.0  # a file touched more lately than that is looked at twice
 LONGEST_RUN = timedelta(hours=2)  # of a usual night; the warehouse is overdue so long after data is expected
 Results = Iterator[dg.MaterializeResult[Any]]
 
@@ -55,7 +56,10 @@ def _ingest() -> dg.AssetsDefinition:
     def ingest_files(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Results:
         """Takes in what was delivered under raw/: admits each new file, reads its lines, sets bad ones aside."""
         with pipeline.opened() as run:
-            summary = run.ingest(lambda done, total, name: context.log.debug(f"{done} of {total} files: {name}"))
+            summary = run.ingest(
+                lambda done, total, name: context.log.debug(f"{done} of {total} files: {name}"),
+                settle_seconds=SETTLE_SECONDS,
+            )
             dropped = run.drop_unwanted()
             if dropped:
                 context.log.info(f"{len(dropped)} partitions of days that are no longer wanted were dropped")

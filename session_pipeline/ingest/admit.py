@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
-from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError
 from session_pipeline.ingest.compression import (
     COMPRESSIONS,
     LONGEST_MAGIC_BYTES,
@@ -40,7 +40,6 @@ LARGEST_CONTENT_BYTES = 256 << 30
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
 
 BLANK_LINE = re.compile(rb"\n[ \t\r]*(?=\n)")
-STILL_WRITTEN = "it is still being written"
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,10 @@ class Admitted:
         """Make sure that what was read is what was admitted.
 
         Raises:
-            RefusedFileError: The delivered file was written to meanwhile.
+            StillWrittenError: The delivered file was written to meanwhile.
         """
         if self.plain_path == self.path and _stamp(self.path.lstat()) != self.stamp:
-            raise RefusedFileError(STILL_WRITTEN)
+            raise StillWrittenError
 
     def discard(self) -> None:
         """Remove the decompressed copy, if there is one."""
@@ -108,11 +107,13 @@ def admit(
 
     Raises:
         CorruptFileError: It is cut short or damaged.
-        RefusedFileError: It is no regular file, of unknown kind, too large, or still being written.
+        RefusedFileError: It is no regular file, of unknown kind, or too large.
+        StillWrittenError: It changes while it is looked at.
     """
+    _check_way(path, root)
     named_format, compression = _kind(path)
     with (
-        _opened(path, root) as delivered,
+        _opened(path) as delivered,
         _plain(delivered, path, compression, scratch) as (plain_path, plain),
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
@@ -127,7 +128,7 @@ def admit(
         if format != "jsonl":
             line_count = max(line_count - 1, 0)  # the header
         if {_stamp(os.fstat(delivered.fileno())), _stamp(path.lstat())} != {stamp}:
-            raise RefusedFileError(STILL_WRITTEN)
+            raise StillWrittenError
         return Admitted(
             path=path,
             source=source,
@@ -140,6 +141,15 @@ def admit(
             plain_path=plain_path,
             stamp=stamp,
         )
+
+
+def is_called_like_a_file(name: str) -> bool:
+    """Whether a name is one that a delivered file can have."""
+    try:
+        _kind(Path(name))
+    except RefusedFileError:
+        return False
+    return True
 
 
 def _kind(path: Path) -> tuple[str, Compression | None]:
@@ -157,17 +167,25 @@ def _kind(path: Path) -> tuple[str, Compression | None]:
     return format, compression
 
 
-def _opened(path: Path, root: Path) -> IO[bytes]:
-    """Open the file, if it is a regular one that lies below root and is reached without links."""
+def _check_way(path: Path, root: Path) -> None:
+    """Make sure that it is a regular file of its own below root, reached without links."""
     if not path.is_relative_to(root):
         raise RefusedFileError("it lies outside of the raw folder")
     if path.parent.resolve() != root.resolve() / path.parent.relative_to(root):
         raise RefusedFileError("a folder on the way to it is a link")
     if path.is_symlink():
         raise RefusedFileError("it is a link")
-    if not stat.S_ISREG(path.lstat().st_mode):
+    state = path.lstat()
+    if stat.S_ISDIR(state.st_mode):
+        raise RefusedFileError("it is a folder that is called like a file")
+    if not stat.S_ISREG(state.st_mode):
         raise RefusedFileError("it is no regular file")
-    # If it is a link or a pipe by now, opening it neither follows nor waits.
+    if state.st_nlink > 1:
+        raise RefusedFileError("it is a hard link: the file has other names, too")
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open the file. If it is a link or a pipe by now, that neither follows nor waits."""
     return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
 
 

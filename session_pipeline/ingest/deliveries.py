@@ -6,11 +6,13 @@ settings. Does not know formats or fields: admit.py and read.py do.
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from time import sleep, time
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +23,8 @@ from session_pipeline.contracts import table
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.days import Calendar
 from session_pipeline.engines.duckdb import DuckDBEngine
-from session_pipeline.errors import CorruptFileError, RefusedFileError, StoreError
-from session_pipeline.ingest.admit import Admitted, admit
+from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
+from session_pipeline.ingest.admit import Admitted, admit, is_called_like_a_file
 from session_pipeline.ingest.read import Reading, ReadingRules, read
 from session_pipeline.plan import digest
 from session_pipeline.settings import Settings
@@ -40,6 +42,7 @@ class IngestSummary:
     redelivered_count: int = 0
     corrupt_count: int = 0
     refused_count: int = 0
+    unsettled_count: int = 0
     accepted_count: int = 0
     set_aside_count: int = 0
 
@@ -64,28 +67,47 @@ def rules_of(settings: Settings, source: str) -> ReadingRules:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file as it lies under raw/."""
+    """A file as it lies under raw/, or what lies there and cannot be one.
+
+    Attributes:
+        name: Its path below raw/.
+        source: The folder under raw/ that it lies in; empty for what lies in raw/ itself.
+        stamp: Changes whenever it does.
+        changed_at: When anything of it changed last, in seconds since 1970, by the clock of the file system.
+    """
 
     path: Path
     name: str
     source: str
     stamp: str
+    changed_at: float
 
 
 def deliveries(folder: DataFolder) -> Iterator[Delivery]:
-    """Every file under raw/<source>/, by name. Names that begin with a dot are not delivered yet."""
+    """Everything under raw/<source>/, by name. Names that begin with a dot are not delivered yet.
+
+    Links are not followed, and folders called like files are not entered: they are deliveries that will be refused.
+    """
     if not folder.raw.is_dir():
         return
-    for source in sorted(entry for entry in folder.raw.iterdir() if entry.is_dir() and not entry.is_symlink()):
-        for parent, folders, names in os.walk(source):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                if name.startswith("."):
-                    continue
-                path = Path(parent) / name
-                state = path.lstat()
-                stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
-                yield Delivery(path, path.relative_to(folder.raw).as_posix(), source.name, stamp)
+    for parent, folders, names in os.walk(folder.raw):
+        is_top = Path(parent) == folder.raw
+        entered = [name for name in folders if is_top or not is_called_like_a_file(name)]
+        entered = sorted(name for name in entered if not (Path(parent) / name).is_symlink())
+        for name in sorted({*names, *folders} - set(entered)):
+            if not name.startswith("."):
+                yield _delivery(folder, Path(parent) / name)
+        folders[:] = [name for name in entered if not name.startswith(".")]
+
+
+def _delivery(folder: DataFolder, path: Path) -> Delivery:
+    state = path.lstat()
+    name = path.relative_to(folder.raw)
+    source = name.parts[0] if len(name.parts) > 1 else ""
+    stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
+    if stat.S_ISDIR(state.st_mode):
+        stamp = f"folder-{state.st_ino}"  # what comes into it is no news
+    return Delivery(path, name.as_posix(), source, stamp, state.st_ctime)
 
 
 class Ingest:
@@ -102,20 +124,30 @@ class Ingest:
         self._run_id = run_id
         self._ledger = store.catalog.source_files()
 
-    def run(self, on_file: Callable[[int, int, str], None] = lambda done, total, name: None) -> IngestSummary:
-        """Take in every file that is new, or that its source's settings now read otherwise."""
+    def run(
+        self,
+        on_file: Callable[[int, int, str], None] = lambda done, total, name: None,
+        *,
+        settle_seconds: float = 0,
+    ) -> IngestSummary:
+        """Take in every file that is new, or that its source's settings now read otherwise.
+
+        A file that was touched within the last `settle_seconds` is looked at again after them, and left for the next
+        run when it has changed.
+        """
         found = list(deliveries(self._folder))
         known = self._store.catalog.delivered()
         summary = dict.fromkeys(IngestSummary.__dataclass_fields__, 0)
         summary["found_count"] = len(found)
-        for number, delivery in enumerate(found):
-            on_file(number, len(found), delivery.name)
-            stamp, file_id = known.get(delivery.name, ("", ""))
-            if stamp == delivery.stamp and self._is_current(delivery, file_id):
-                continue
+        to_take = [delivery for delivery in found if not self._is_taken(delivery, known)]
+        settled = self._settled(to_take, settle_seconds)
+        summary["unsettled_count"] = len(to_take) - len(settled)
+        for number, delivery in enumerate(settled):
+            on_file(number, len(settled), delivery.name)
             for name, count in self._take(delivery).items():
                 summary[name] += count
-        on_file(len(found), len(found), "")
+        if settled:
+            on_file(len(settled), len(settled), "")
         self._write_source_files()
         return IngestSummary(**summary)
 
@@ -139,6 +171,19 @@ class Ingest:
             " put it back under raw/ and run again"
         )
 
+    def _settled(self, found: Sequence[Delivery], seconds: float) -> Sequence[Delivery]:
+        """Those that nobody writes to any more, as far as waiting until they are so many seconds old can tell."""
+        wait = max((delivery.changed_at for delivery in found), default=0) + seconds - time()
+        if not 0 < wait <= seconds:
+            return found
+        sleep(wait)
+        stamps = {delivery.name: delivery.stamp for delivery in deliveries(self._folder)}
+        return [delivery for delivery in found if stamps.get(delivery.name) == delivery.stamp]
+
+    def _is_taken(self, delivery: Delivery, known: Mapping[str, tuple[str, str]]) -> bool:
+        stamp, file_id = known.get(delivery.name, ("", ""))
+        return stamp == delivery.stamp and self._is_current(delivery, file_id)
+
     def _is_current(self, delivery: Delivery, file_id: str) -> bool:
         source_file = self._ledger.get(file_id)
         if source_file is None or source_file.fingerprint != rules_of(self._settings, delivery.source).fingerprint:
@@ -151,17 +196,19 @@ class Ingest:
         rules = rules_of(self._settings, delivery.source)
         try:
             admitted = self._admit(delivery)
+            if self._is_current(delivery, admitted.file_id):
+                admitted.discard()
+                with self._store.catalog.transaction():
+                    self._store.catalog.put_delivery(delivery.name, admitted.file_id, delivery.stamp)
+                return {"redelivered_count": 1}
+            reason = "its source's settings changed" if admitted.file_id in self._ledger else NEW_FILE
+            reading = self._read(delivery, admitted, reason)
+        except StillWrittenError:
+            return {"unsettled_count": 1}
         except (CorruptFileError, RefusedFileError) as error:
             status = "corrupt" if isinstance(error, CorruptFileError) else "refused"
             self._record_not_read(delivery, rules, status, str(error))
             return {f"{status}_count": 1}
-        if self._is_current(delivery, admitted.file_id):
-            admitted.discard()
-            with self._store.catalog.transaction():
-                self._store.catalog.put_delivery(delivery.name, admitted.file_id, delivery.stamp)
-            return {"redelivered_count": 1}
-        reason = "its source's settings changed" if admitted.file_id in self._ledger else NEW_FILE
-        reading = self._read(delivery, admitted, reason)
         return {
             "read_count": 1,
             "accepted_count": reading.accepted_count,
@@ -169,6 +216,8 @@ class Ingest:
         }
 
     def _admit(self, delivery: Delivery) -> Admitted:
+        if not delivery.source:
+            raise RefusedFileError("it lies in no folder of a source; move it into one, as raw/web/")
         source = self._settings.source(delivery.source)
         return admit(
             delivery.path,

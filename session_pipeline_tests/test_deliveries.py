@@ -1,0 +1,153 @@
+"""What lies under raw/ and is no file to be read: refused with a reason, and the rest is taken."""
+
+import gzip
+import json
+import os
+import socket
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from session_pipeline.pipeline import open_run
+from session_pipeline_tests.deployment import Deployment
+
+UNTIL = date(2026, 10, 6)
+LINE = {"visitor_id": "ann", "event_time": "2026-10-05T10:00:00Z", "event_name": "page_view"}
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    deployment = Deployment(tmp_path / "data")
+    deployment.deliver("good", [LINE], "web")
+    return deployment
+
+
+def secret(deployment: Deployment) -> Path:
+    path = deployment.folder.path / "secret.jsonl"
+    path.write_text(json.dumps(LINE) + "\n")
+    return path
+
+
+def link(deployment: Deployment, raw: Path) -> None:
+    (raw / "web" / "x.jsonl").symlink_to(secret(deployment))
+
+
+def link_to_nothing(deployment: Deployment, raw: Path) -> None:
+    (raw / "web" / "x.jsonl").symlink_to(raw / "nowhere.jsonl")
+
+
+def link_upwards(deployment: Deployment, raw: Path) -> None:
+    (raw / "web" / "x.jsonl").symlink_to(Path("..") / ".." / secret(deployment).name)
+
+
+def linked_folder(deployment: Deployment, raw: Path) -> None:
+    secret(deployment)
+    (raw / "web" / "x").symlink_to(deployment.folder.path)
+
+
+def linked_source(deployment: Deployment, raw: Path) -> None:
+    secret(deployment)
+    (raw / "x").symlink_to(deployment.folder.path)
+
+
+def hard_link(deployment: Deployment, raw: Path) -> None:
+    (raw / "web" / "x.jsonl").hardlink_to(secret(deployment))
+
+
+def pipe(deployment: Deployment, raw: Path) -> None:
+    os.mkfifo(raw / "web" / "x.jsonl")
+
+
+def plug(deployment: Deployment, raw: Path) -> None:
+    place = os.getcwd()
+    os.chdir(raw / "web")  # its path may be too long for the name of a socket
+    try:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind("x.jsonl")
+    finally:
+        os.chdir(place)
+
+
+def device(deployment: Deployment, raw: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a device")
+    os.mknod(raw / "web" / "x.jsonl", 0o600 | 0o020000, os.makedev(1, 5))  # endless zeros
+
+
+def folder_called_like_a_file(deployment: Deployment, raw: Path) -> None:
+    (raw / "web" / "x.jsonl").mkdir()
+    (raw / "web" / "x.jsonl" / "y.jsonl").write_text(json.dumps(LINE))
+
+
+def file_without_source(deployment: Deployment, raw: Path) -> None:
+    (raw / "x.jsonl").write_text(json.dumps(LINE))
+
+
+def header_with_a_name_twice(deployment: Deployment, raw: Path) -> None:
+    (raw / "web" / "x.csv").write_text("visitor_id,visitor_id\na,b\n")
+
+
+@pytest.mark.parametrize(
+    ("put", "reason"),
+    [
+        (link, "it is a link"),
+        (link_to_nothing, "it is a link"),
+        (link_upwards, "it is a link"),
+        (linked_folder, "it is a link"),
+        (linked_source, "it lies in no folder of a source"),
+        (hard_link, "it is a hard link"),
+        (pipe, "it is no regular file"),
+        (plug, "it is no regular file"),
+        (device, "it is no regular file"),
+        (folder_called_like_a_file, "it is a folder that is called like a file"),
+        (file_without_source, "it lies in no folder of a source"),
+        (header_with_a_name_twice, "its header names 'visitor_id' more than once"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_what_is_no_file_to_be_read_is_refused_and_the_rest_is_taken(
+    deployment: Deployment, put: Callable[[Deployment, Path], None], reason: str
+) -> None:
+    put(deployment, deployment.folder.raw)
+    for _ in range(2):  # the second run knows it already
+        deployment.run(UNTIL)
+        files = deployment.table("source_files").set_index("path")
+        assert list(files["status"]) == ["accepted", "refused"] or list(files["status"]) == ["refused", "accepted"]
+        refused = files[files["status"] == "refused"].iloc[0]
+        assert reason in refused["reason"]
+        assert len(deployment.table("events")) == 1
+    assert deployment.plan(UNTIL).is_empty
+
+
+def test_a_file_that_is_still_written_to_is_left_until_it_has_settled(deployment: Deployment) -> None:
+    path = deployment.deliver("growing", [LINE], "web")
+
+    def grow() -> None:
+        with path.open("a") as file:
+            file.write(json.dumps({**LINE, "event_time": "2026-10-05T11:00:00Z"}) + "\n")
+
+    writer = Timer(0.2, grow)
+    writer.start()
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        summary = run.ingest(settle_seconds=1)
+    writer.join()
+    assert (summary.read_count, summary.unsettled_count) == (1, 1)
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        summary = run.ingest(settle_seconds=0.1)
+    assert (summary.read_count, summary.unsettled_count, summary.accepted_count) == (1, 0, 2)
+    assert list(deployment.table("source_files")["status"]) == ["accepted", "accepted"]
+
+
+def test_files_in_nested_folders_and_of_several_sources_are_found(deployment: Deployment) -> None:
+    for name in ("a/b/c/deep", "a/other"):
+        deployment.deliver(name, [{**LINE, "visitor_id": name}], "app")
+    (deployment.folder.raw / "app" / "a" / ".hidden").mkdir()
+    (deployment.folder.raw / "app" / "a" / ".hidden" / "x.jsonl").write_text(json.dumps(LINE))
+    (deployment.folder.raw / "app" / "a" / ".x.jsonl").write_text(json.dumps(LINE))
+    (deployment.folder.raw / "app" / "zipped.jsonl.gz").write_bytes(gzip.compress(json.dumps(LINE).encode()))
+    deployment.run(UNTIL)
+    paths = sorted(deployment.table("source_files")["path"])
+    assert paths == ["app/a/b/c/deep.jsonl", "app/a/other.jsonl", "app/zipped.jsonl.gz", "web/good.jsonl"]
