@@ -7,10 +7,10 @@ import socket
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from threading import Timer
 
 import pytest
 
+from session_pipeline.ingest import deliveries as ingest_deliveries
 from session_pipeline.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
 
@@ -122,18 +122,18 @@ def test_what_is_no_file_to_be_read_is_refused_and_the_rest_is_taken(
     assert deployment.plan(UNTIL).is_empty
 
 
-def test_a_file_that_is_still_written_to_is_left_until_it_has_settled(deployment: Deployment) -> None:
+def test_a_file_that_is_still_written_to_is_left_until_it_has_settled(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = deployment.deliver("growing", [LINE], "web")
 
-    def grow() -> None:
+    def grow(seconds: float) -> None:
         with path.open("a") as file:
             file.write(json.dumps({**LINE, "event_time": "2026-10-05T11:00:00Z"}) + "\n")
 
-    writer = Timer(0.2, grow)
-    writer.start()
-    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
-        summary = run.ingest(settle_seconds=1)
-    writer.join()
+    with monkeypatch.context() as writer, open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        writer.setattr(ingest_deliveries, "sleep", grow)  # somebody writes on while the run waits
+        summary = run.ingest(settle_seconds=600)
     assert (summary.read_count, summary.unsettled_count) == (1, 1)
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         summary = run.ingest(settle_seconds=0.1)
