@@ -18,6 +18,7 @@ from session_pipeline.catalog import Key, Partition
 from session_pipeline.contracts import TABLES, table
 from session_pipeline.days import Calendar
 from session_pipeline.engines.duckdb import literal
+from session_pipeline.reasons import what_changed
 from session_pipeline.steps import DAY_PARAMETERS, STEP_OF_TABLE, STEPS, Frame, Input, Step
 
 QUARTER = timedelta(minutes=15)
@@ -247,6 +248,9 @@ class Planner:
 
     def _difference(self, step: Step, recorded: Partition, current: Fingerprint) -> tuple[Kind, str]:
         changed = {name for name, value in current.parts.items() if recorded.parts.get(name) != value}
+        if "day" in changed:
+            # At once, as for data: days of two time zones side by side would hold an event twice, or never.
+            return Kind.DATA, "the bounds of the day changed (time zone)"
         inputs = [what.table for what in step.inputs if what.table in changed]
         if "recipe" in changed:
             inputs = [name for name in inputs if f"days of {name}" not in changed]
@@ -255,10 +259,7 @@ class Planner:
         if "recipe" in changed:
             recipe = self.recipe(step)[1]
             before = self._recipes.get(recorded.parts.get("recipe", ""), {})
-            logic = sorted(name for name in recipe.keys() | before.keys() if recipe.get(name) != before.get(name))
-            return Kind.LOGIC, ", ".join(_change(name, before.get(name), recipe.get(name)) for name in logic)
-        if "day" in changed:
-            return Kind.LOGIC, "the bounds of the day changed (time zone)"
+            return Kind.LOGIC, what_changed(before, recipe)
         return Kind.DATA, "later days are known now"
 
     def plan(self, *, upgrade: bool = False) -> Plan:
@@ -299,12 +300,6 @@ class Planner:
                 if (producer.name, input_date) in stale:
                     return str(Key(what.table, input_date))
         return None
-
-
-def _change(name: str, before: str | None, after: str | None) -> str:
-    if name.startswith("setting ") and before and after and max(len(before), len(after)) < DIGEST_LENGTH:
-        return f"{name} changed from {before} to {after}"
-    return f"{name} changed"
 
 
 def _defer(items: list[Item], max_days: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:

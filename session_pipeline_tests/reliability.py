@@ -21,6 +21,7 @@ BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures --
 
 MODULES = (
     "test_backfill",
+    "test_changed_rules",
     "test_changes",
     "test_crashes",
     "test_late_data",

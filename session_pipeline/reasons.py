@@ -1,0 +1,49 @@
+"""What changed in the rules that a table is made by, in the words of settings.toml.
+
+Models know some settings under other names and in other units. Knows these names. Does not know what is stale.
+"""
+
+from collections.abc import Mapping
+
+LONGEST_SHOWN = 31  # beyond it, a value is a hash
+
+# Durations, which models compare as microseconds: how a setting is called, and how many they are in its unit.
+_UNITS: Mapping[str, tuple[str, int]] = {
+    "setting max_microseconds": ("setting max_hours", 3_600_000_000),
+    "setting engaged_microseconds": ("setting engaged_seconds", 1_000_000),
+    "setting engaged_gap_microseconds": ("setting engaged_gap_seconds", 1_000_000),
+}
+
+# What is made from a setting, often in several parts.
+_MADE_FROM: Mapping[str, str] = {
+    "setting folded_paths": "setting actions.fold",
+    "list ignored_events": "setting ignored_events",
+    "list passive_events": "setting passive_events",
+    "setting outcome_events": "setting outcomes",
+    "setting outcome_sessions": "setting outcomes",
+    "list outcome_rules": "setting outcomes",
+    "setting goal_events": "setting goals",
+    "setting dimension_values": "setting dimensions",
+    "setting breakdown_values": "setting breakdowns or dimensions",
+    "setting step_events": "setting funnels",
+    "setting funnel_breakdowns": "setting funnels",
+    "list funnels": "setting funnels",
+    "list funnel_exclusions": "setting funnels",
+    "list funnel_step_names": "setting funnels",
+    "computations": "setting funnels",
+}
+
+
+def what_changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """The parts of a recipe that differ, each once, in the order of their names."""
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return ", ".join(dict.fromkeys(_change(name, before.get(name), after.get(name)) for name in names))
+
+
+def _change(name: str, before: str | None, after: str | None) -> str:
+    if not name.startswith("setting ") or not before or not after or max(len(before), len(after)) > LONGEST_SHOWN:
+        return f"{_MADE_FROM.get(name, name)} changed"
+    if name in _UNITS:
+        name, unit = _UNITS[name]
+        before, after = str(int(before) // unit), str(int(after) // unit)
+    return f"{name} changed from {before} to {after}"

@@ -1,0 +1,362 @@
+"""What a changed setting, model or contract makes stale: exactly the tables that it means something to.
+
+The tables are named by hand, from what settings.toml says of each key. A setting, a model or a table that is missing
+here fails. Changed back, everything is as it was, to the byte.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+
+from session_pipeline import models, plan
+from session_pipeline.contracts import TABLES
+from session_pipeline.contracts import table as contract_of
+from session_pipeline.pipeline import make_planner, open_run, open_store
+from session_pipeline.plan import Certainty, Kind
+from session_pipeline.settings import FunnelSettings, Settings, load_settings
+from session_pipeline.settings.model import Section
+from session_pipeline.steps import STEPS
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.figures import record
+
+UNTIL = date(2026, 10, 10)
+
+SETTINGS: Mapping[str, Any] = {
+    "actions": {"fold": [{"pattern": "/[0-9]+", "replacement": ":id"}]},
+    "outcomes": [
+        {"name": "purchase", "where": "event_name = 'purchase'", "value": "value", "is_conversion": True},
+        {"name": "long", "where_session": "page_view_count >= 2"},
+    ],
+    "goals": [{"name": "bought", "where": "event_name = 'purchase'", "value": "value"}],
+    "funnels": [
+        {
+            "name": "to purchase",
+            "grain": "visitor",
+            "window_seconds": 86_400,
+            "breakdown": "device",
+            "steps": [
+                {"name": "page", "where": "event_name = 'page_view'"},
+                {"name": "cart", "where": "event_name = 'cart'"},
+                {"name": "purchase", "where": "event_name = 'purchase'"},
+            ],
+            "exclusions": [{"where": "event_name = 'logout'", "after_step": 1, "before_step": 3}],
+        }
+    ],
+    "dimensions": {"variant": "properties ->> 'variant'"},
+    "sources": {"test": {"site": "main"}},
+}
+
+
+def event(time: str, name: str, visitor: str = "anna", **more: Any) -> dict[str, Any]:
+    said = {"event_id": f"{time} {name}", "visitor_id": visitor, "event_time": f"2026-10-{time}", "event_name": name}
+    return said | more
+
+
+LINES = (
+    event("07T10:00:00", "page_view", page_url="https://shop.example/product/12?ref=a&utm_campaign=spring"),
+    event("07T10:25:00", "page_view", page_url="https://shop.example/about", plan="gold", variant="b"),
+    event("07T10:26:00", "scroll", client_session_id="first", user_id="ann"),
+    event("07T10:27:00", "cart", client_session_id="second", user_id="bob", utm_campaign="autumn"),
+    event("07T10:28:00", "logout"),
+    event("07T23:50:00", "page_view", page_url="https://shop.example/"),
+    event("08T00:05:00", "purchase", value=20, price=30),
+    event("08T09:00:00", "page_view", visitor="bert", received_at="2026-10-08T07:30:00Z"),
+    event("08T09:00:20", "page_view", visitor="bert"),
+    *(event(f"08T{time}:00", "page_view", visitor="carl") for time in ("10:00", "10:25", "10:50", "11:15")),
+    event("08T12:00:00", "page_view", visitor="dora"),
+    event("08T12:00:20", "scroll", visitor="dora"),
+    event("08T13:00:00", "page_view", visitor="emil"),
+    event("08T13:00:02", "page_view", visitor="emil"),
+    *(event(f"08T14:00:0{n}", name, visitor="fred") for n, name in enumerate(("page_view", "logout", "cart"))),
+)
+
+SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
+READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
+NOTHING: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Another value of a setting: which tables it makes stale, and how the plan says why."""
+
+    value: Any
+    stale: Sequence[str]
+    reason: str = ""
+
+
+CHANGES: Mapping[str, Change] = {
+    "timezone": Change(
+        "America/New_York",
+        (*READ_FROM_RAW, "daily_summary", "funnel_entries"),
+        "the bounds of the day changed (time zone)",
+    ),
+    "start_date": Change(date(2019, 1, 1), NOTHING),
+    "include_today": Change(True, NOTHING),
+    "daily_at": Change("04:30", NOTHING),
+    "max_rebuild_days": Change(7, NOTHING),
+    "sessions.inactivity_minutes": Change(20, SESSIONIZED, "setting inactivity_minutes changed from 30 to 20"),
+    "sessions.max_hours": Change(1, SESSIONIZED, "setting max_hours changed from 24 to 1"),
+    "sessions.split_at_midnight": Change(True, SESSIONIZED, "setting split_at_midnight changed from false to true"),
+    "sessions.separator": Change("cart", SESSIONIZED, "setting separator changed from '' to 'cart'"),
+    "sessions.split_on_client_session": Change(
+        True, SESSIONIZED, "setting split_on_client_session changed from false to true"
+    ),
+    "sessions.split_on_user": Change(True, SESSIONIZED, "setting split_on_user changed from false to true"),
+    "sessions.split_on_campaign": Change(True, SESSIONIZED, "setting split_on_campaign changed from false to true"),
+    "sessions.engaged_seconds": Change(30, ("sessions",), "setting engaged_seconds changed from 10 to 30"),
+    "sessions.engaged_page_views": Change(3, ("sessions",), "setting engaged_page_views changed from 2 to 3"),
+    "sessions.engaged_gap_seconds": Change(5, ("sessions",), "setting engaged_gap_seconds changed from 60 to 5"),
+    "sessions.passive_events": Change(["logout"], ("action_labels",), "setting passive_events changed"),
+    "actions.fold[].pattern": Change("/[a-z]+$", ("action_labels",), "setting actions.fold changed"),
+    "actions.fold[].replacement": Change(":number", ("action_labels",), "setting actions.fold changed"),
+    "actions.ignored_events": Change(["cart"], ("action_labels",), "setting ignored_events changed"),
+    "outcomes[].name": Change("sale", ("session_outcomes",), "setting outcomes changed"),
+    "outcomes[].where": Change("event_name = 'cart'", ("session_outcomes",), "setting outcomes changed"),
+    "outcomes[].where_session": Change("event_count >= 3", ("session_outcomes",), "setting outcomes changed"),
+    "outcomes[].value": Change("status_code", ("session_outcomes",), "setting outcomes changed"),
+    "outcomes[].is_conversion": Change(False, ("session_outcomes",), "setting outcomes changed"),
+    "goals[].name": Change("sold", ("session_goals",), "setting goals changed"),
+    "goals[].where": Change("event_name = 'cart'", ("session_goals",), "setting goals changed"),
+    "goals[].value": Change("status_code", ("session_goals",), "setting goals changed"),
+    "funnels[].name": Change(
+        "to money", ("funnel_events", "funnel_entries", "funnel_steps"), "setting funnels changed"
+    ),
+    "funnels[].grain": Change("session", ("funnel_entries",), "setting funnels changed"),
+    "funnels[].window_seconds": Change(600, ("funnel_entries",), "setting funnels changed"),
+    "funnels[].breakdown": Change("variant", ("funnel_events",), "setting funnels changed"),
+    "funnels[].steps[].name": Change("any page", ("funnel_steps",), "setting funnels changed"),
+    "funnels[].steps[].where": Change("page_path = '/about'", ("funnel_events",), "setting funnels changed"),
+    "funnels[].exclusions[].where": Change("event_name = 'scroll'", ("funnel_events",), "setting funnels changed"),
+    "funnels[].exclusions[].after_step": Change(2, ("funnel_entries",), "setting funnels changed"),
+    "funnels[].exclusions[].before_step": Change(2, ("funnel_entries",), "setting funnels changed"),
+    "dimensions": Change(
+        {"plan": "properties ->> 'plan'"},
+        ("session_dimensions", "daily_breakdowns"),
+        "setting dimensions changed; setting breakdowns or dimensions changed",
+    ),
+    "breakdowns.dimensions": Change(["os"], ("daily_breakdowns",), "setting breakdowns or dimensions changed"),
+    "sources{}.format": Change("jsonl", NOTHING),  # which it is already, by its name
+    "sources{}.site": Change("shop", READ_FROM_RAW, "raw_events changed"),
+    "sources{}.columns": Change({"value": "price"}, READ_FROM_RAW, "raw_events changed"),
+    "sources{}.constants": Change({"currency": "EUR"}, READ_FROM_RAW, "raw_events changed"),
+    "sources{}.timezone": Change("Asia/Tokyo", READ_FROM_RAW, "raw_events changed"),
+    "sources{}.clock_tolerance_minutes": Change(120, READ_FROM_RAW, "raw_events changed"),
+    "sources{}.expected_by": Change("06:00", NOTHING),
+    "sources{}.delimiter": Change(";", NOTHING),  # JSON lines have none
+    "privacy.keep_query_parameters": Change(["ref"], READ_FROM_RAW, "raw_events changed"),
+    "privacy.drop_properties": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
+    "resources.memory_limit": Change("2GB", NOTHING),
+    "resources.threads": Change(1, NOTHING),
+    "publish.native_limit_gb": Change(0.0, NOTHING),
+}
+ONLY_VALUE = {"funnels[].mode"}  # settings that have one value as yet
+
+# Model: the tables of the steps that run it.
+MODELS: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(("repeated_events", "sessionized", *SESSIONIZED), SESSIONIZED),
+    **dict.fromkeys(("landings", "session_channels", "sessions"), ("sessions",)),
+    **dict.fromkeys(("reached_steps", "next_reached_steps", "funnel_entries"), ("funnel_entries",)),
+    **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # what was logged stays as it was said
+    **{
+        name: (name,)
+        for name in (
+            "action_labels",
+            "agents_seen",
+            "daily_breakdowns",
+            "daily_outcomes",
+            "daily_summary",
+            "funnel_events",
+            "funnel_steps",
+            "session_actions",
+            "session_dimensions",
+            "session_goals",
+            "session_outcomes",
+            "user_agents",
+        )
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Two days that are built; not to be written to."""
+    deployment = Deployment(tmp_path_factory.mktemp("built"), SETTINGS)
+    deployment.deliver("lines", LINES)
+    deployment.run(UNTIL)
+    return deployment
+
+
+@pytest.fixture
+def deployment(built: Deployment, tmp_path: Path) -> Deployment:
+    shutil.copytree(built.folder.path, tmp_path / "copy")
+    return Deployment.at(tmp_path / "copy")
+
+
+def test_every_setting_is_known() -> None:
+    keys = set(keys_of(Settings))
+    assert keys == CHANGES.keys() | ONLY_VALUE
+    assert len(get_args(FunnelSettings.model_fields["mode"].annotation)) == len(ONLY_VALUE)
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_setting_makes_exactly_these_tables_stale(deployment: Deployment, key: str) -> None:
+    change = CHANGES[key]
+    deployment.set(changed(key, change.value))
+    assert load_settings(deployment.folder.path) != load_settings_of(SETTINGS, deployment)
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        run.ingest()
+        named = run.plan(upgrade=True)
+    certain = [item for item in named.items if item.certainty is Certainty.WILL]
+    assert {table for item in certain for table in item.step.tables} == set(change.stale)
+    assert {item.reason for item in certain} == set(filter(None, change.reason.split("; ")))
+    assert bool(named.items) == bool(change.stale)
+    assert named.unwanted == ()
+    record(settings_checked=1)
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_setting_that_is_changed_back_leaves_nothing_behind(deployment: Deployment, key: str) -> None:
+    change = CHANGES[key]
+    before = deployment.hashes()
+    deployment.set(changed(key, change.value))
+    deployment.run(UNTIL)
+    assert (deployment.hashes() != before) == bool(change.stale)
+    deployment.set(SETTINGS)
+    deployment.run(UNTIL)
+    assert deployment.hashes() == before
+
+
+def test_a_later_start_drops_the_days_before_it_and_what_they_handed_on(deployment: Deployment) -> None:
+    before = deployment.hashes()
+    deployment.set({"start_date": date(2026, 10, 8), **SETTINGS})
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        run.ingest()
+        named = run.plan(upgrade=True)
+    assert {key.date for key in named.unwanted} == {date(2026, 10, 7)}
+    certain = {(item.step.name, item.day): item.reason for item in named.items if item.certainty is Certainty.WILL}
+    assert certain == {
+        ("sessionize", date(2026, 10, 8)): "open_sessions changed, recent_event_ids changed",
+        ("funnel_entries", date(2026, 10, 8)): "funnel_events changed",
+        ("user_agents", None): "agents_seen changed",
+    }
+    deployment.run(UNTIL)
+    deployment.set(SETTINGS)
+    deployment.run(UNTIL)
+    assert deployment.hashes() == before
+
+
+@pytest.mark.parametrize("zones", [("UTC", "America/New_York"), ("Europe/Berlin", "Europe/Athens")], ids=str)
+def test_another_time_zone_does_not_wait_for_an_upgrade(tmp_path: Path, zones: tuple[str, str]) -> None:
+    """Days of two time zones side by side would hold an event twice, or never."""
+    deployment = Deployment(tmp_path / "data", {"timezone": zones[0], "max_rebuild_days": 1})
+    deployment.deliver("lines", LINES)
+    deployment.run(UNTIL)
+    deployment.set({"timezone": zones[1], "max_rebuild_days": 1})
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        run.ingest()
+        assert run.plan().deferred == ()
+
+
+def test_every_model_is_known() -> None:
+    assert {path.name for path in files(models).iterdir() if path.name.endswith(".sql")} == {
+        f"{name}.sql" for name in MODELS
+    }
+
+
+def test_a_changed_model_makes_exactly_the_tables_of_its_step_stale(
+    built: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meaning = models.meaning
+    for model, stale in MODELS.items():
+        monkeypatch.setattr(models, "meaning", lambda name, model=model: meaning(name) + "'" * (name == model))
+        assert stale_in(built) == ({f"model {model} changed"} if stale else set(), set(stale)), model
+
+
+def test_a_changed_contract_makes_exactly_the_tables_of_its_step_stale(
+    built: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivered = {"raw_events", "quarantined_lines", "source_files", "warehouse_info"}
+    for name in TABLES.keys() - delivered:
+
+        def changed_table(asked: str, name: str = name) -> Any:
+            contract = contract_of(asked)
+            return (
+                SimpleNamespace(shape=[*contract.shape, "more"], date_column=contract.date_column)
+                if asked == name
+                else contract
+            )
+
+        monkeypatch.setattr(plan, "table", changed_table)
+        stale = MODELS[name]
+        assert stale_in(built) == ({f"contract of {name} changed"} if stale else set(), set(stale)), name
+
+
+def test_changed_python_makes_exactly_the_tables_of_its_step_stale(
+    built: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in STEPS:
+        other = [replace(one, logic_version="another") if one is step else one for one in STEPS]
+        monkeypatch.setattr(plan, "STEPS", tuple(other))
+        assert stale_in(built) == ({"logic changed"}, set(step.tables)), step.name
+
+
+def stale_in(deployment: Deployment) -> tuple[set[str], set[str]]:
+    """Why something is certain to be built, and which tables."""
+    settings = load_settings(deployment.folder.path)
+    with closing(open_store(deployment.folder)) as store:
+        items = make_planner(settings, store, UNTIL).plan(upgrade=True).items
+    certain = [item for item in items if item.certainty is Certainty.WILL]
+    assert {item.kind for item in certain} <= {Kind.LOGIC}
+    return {item.reason for item in certain}, {table for item in certain for table in item.step.tables}
+
+
+def load_settings_of(settings: Mapping[str, Any], deployment: Deployment) -> Settings:
+    other = Deployment(deployment.folder.path / "other", settings)
+    return load_settings(other.folder.path)
+
+
+def keys_of(section: type[Section], prefix: str = "") -> Iterator[str]:
+    """Every setting, as `funnels[].steps[].where` and `sources{}.site`."""
+    for name, said in section.model_fields.items():
+        inner, brackets = section_in(said.annotation)
+        if inner is None:
+            yield prefix + name
+        else:
+            yield from keys_of(inner, f"{prefix}{name}{brackets}.")
+
+
+def section_in(annotation: Any) -> tuple[type[Section] | None, str]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation, ""
+    if get_origin(annotation) is Literal:
+        return None, ""
+    brackets = "[]" if get_origin(annotation) is tuple else "{}"
+    found = [inner for inner, _ in map(section_in, get_args(annotation)) if inner is not None]
+    return (found[0], brackets) if found else (None, "")
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    """The settings with another value of one key: of the first entry that has it, where there are several."""
+    settings = deepcopy(dict(SETTINGS))
+    *sections, name = key.split(".")
+    place: Any = settings
+    for section in sections:
+        if section.endswith("[]"):
+            entries = place[section[:-2]]
+            place = next((entry for entry in entries if name in entry), entries[0])
+        elif section.endswith("{}"):
+            place = place[section[:-2]]["test"]
+        else:
+            place = place.setdefault(section, {})
+    place[name] = value
+    return settings
