@@ -152,13 +152,16 @@ class Store:
             self._scratch.mkdir(parents=True, mode=0o700)  # copies of delivered files may hold addresses
             self.catalog.set_number("run_is_open", 1)
             crash_points.reached("store: run marked open")
+            is_broken_off = True
             try:
                 yield
+                is_broken_off = False
             finally:
                 shutil.rmtree(self._scratch, ignore_errors=True)
                 crash_points.reached("store: scratch removed")
                 self._scratch = None
-                self.catalog.set_number("run_is_open", 0)
+                # A run that was cancelled or failed can leave files that no row names, as one that was killed.
+                self.catalog.set_number("run_is_open", int(is_broken_off))
                 fcntl.flock(lock.fileno(), fcntl.LOCK_UN)
 
     @property
@@ -175,12 +178,21 @@ class Store:
         run_id: str,
         drop: Iterable[Key] = (),
         source_file: SourceFile | None = None,
+        delivery: tuple[str, str] | None = None,
         recipe: tuple[str, Mapping[str, str]] | None = None,
     ) -> list[Partition]:
         """Take files into the store, and drop partitions, in one step: all of it, or nothing.
 
         The order is: bytes durable, renamed to the name of their hash, folder durable, then one transaction of the
         catalog. A crash before the last leaves files that no row names, which the next writer sweeps.
+
+        Args:
+            written: The files.
+            run_id: The run that commits.
+            drop: Partitions to take out.
+            source_file: The delivered file that the rows are from.
+            delivery: The name that it was delivered under, and its stamp.
+            recipe: What the files were built by: its hash, and what that stands for.
         """
         moved = [(item, *self._move_in(item)) for item in written]
         for folder in {(self.folder / path).parent for _, path, _, _ in moved}:
@@ -198,6 +210,9 @@ class Store:
                 self.catalog.put(partition)
             if source_file is not None:
                 self.catalog.put_source_file(source_file)
+                if delivery is not None:
+                    name, stamp = delivery
+                    self.catalog.put_delivery(name, source_file.file_id, stamp)
             if recipe is not None:
                 self.catalog.put_recipe(*recipe)
         crash_points.reached("commit: done")

@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from session_pipeline import crash_points
 from session_pipeline.pipeline import open_run, open_store
 from session_pipeline.plan import Certainty, Kind
 from session_pipeline.steps import STEPS
@@ -214,6 +216,37 @@ def test_a_damaged_input_is_not_built_upon(week: Deployment, tmp_path: Path) -> 
     week.deliver("late", [event("v0", f"2026-10-{day:02}T10:30:00Z", 999) for day in range(5, 13)])
     week.run(UNTIL)
     assert week.hashes() == clean(week, tmp_path / "clean")
+
+
+@pytest.mark.parametrize("harm", [lambda data: flipped(data), lambda data: data[: len(data) // 2]], ids=["bit", "cut"])
+def test_a_damaged_warehouse_is_made_anew_by_the_next_run(week: Deployment, harm: Callable[[bytes], bytes]) -> None:
+    week.run(UNTIL)
+    warehouse = week.folder.warehouse
+    warehouse.write_bytes(harm(warehouse.read_bytes()))
+    assert week.run(UNTIL) == []
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        tables = [name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()]
+        for name in tables:
+            connection.execute(f"select * from {name}").fetchall()
+        assert connection.execute("select count(*) from events").fetchone() == (len(week.table("events")),)
+
+
+def test_a_file_whose_run_was_cut_off_just_after_it_was_taken_has_been_delivered(
+    week: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(place: str) -> None:
+        if place == "ingest: file taken":
+            raise KeyboardInterrupt
+
+    late = week.deliver("late", [event("v0", "2026-10-07T10:30:00Z", 999)])
+    monkeypatch.setattr(crash_points, "reached", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        week.run(UNTIL)
+    monkeypatch.undo()
+    late.unlink()
+    week.run(UNTIL)
+    files = week.table("source_files").set_index("path")
+    assert files.loc["test/late.jsonl"]["delivery_count"] == 1
 
 
 def test_a_damaged_raw_file_whose_delivery_is_gone_is_said(week: Deployment) -> None:

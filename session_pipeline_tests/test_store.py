@@ -67,6 +67,16 @@ def test_files_that_no_row_names_are_swept_after_a_crash(store: Store) -> None:
     assert store.path_of(store.get(KEY)).is_file()  # type: ignore[arg-type]
 
 
+def test_files_that_no_row_names_are_swept_after_a_run_that_was_cancelled(store: Store) -> None:
+    commit(store, 1)
+    orphan = store.folder / "daily_summary" / "session_date=2026-10-05" / "orphan.parquet"
+    orphan.write_bytes(b"renamed, and not committed")
+    with pytest.raises(KeyboardInterrupt), store.writing():
+        raise KeyboardInterrupt
+    with store.writing():
+        assert not orphan.exists()
+
+
 def test_scratch_of_a_dead_run_is_swept(store: Store) -> None:
     leftover = store.folder / "scratch" / "999999" / "spill"
     leftover.mkdir(parents=True)

@@ -279,11 +279,10 @@ class Ingest:
             run_id=self._run_id,
             drop=[key for key in self._store.partitions if key.file_id == admitted.file_id and key not in kept],
             source_file=source_file,
+            delivery=(delivery.name, delivery.stamp),
         )
         self._ledger[admitted.file_id] = source_file
         crash_points.reached("ingest: file taken")
-        self._store.catalog.put_delivery(delivery.name, admitted.file_id, delivery.stamp)
-        crash_points.reached("ingest: delivery recorded")
         return reading
 
     def _write_source_files(self) -> None:
@@ -319,10 +318,9 @@ class Ingest:
             "last_event_time": None,
         }
         source_file = SourceFile(file_id, rules.fingerprint, facts)
-        self._store.commit([], run_id=self._run_id, source_file=source_file)
+        self._store.commit([], run_id=self._run_id, source_file=source_file, delivery=(delivery.name, delivery.stamp))
         self._ledger[file_id] = source_file
         crash_points.reached("ingest: file set down as not read")
-        self._store.catalog.put_delivery(delivery.name, file_id, delivery.stamp)
 
 
 def _row(facts: Mapping[str, Any]) -> dict[str, Any]:

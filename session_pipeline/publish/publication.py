@@ -49,9 +49,21 @@ def is_current(folder: DataFolder, store: Store, plan: Plan) -> bool:
         and latest.data_until == plan.frame.until
         and latest.settings_hash == settings_hash(plan)
         and store.catalog.number("published_contracts") == _contracts_number()
-        and folder.warehouse.is_file()
+        and _is_as_published(folder, store)
         and folder.lake.is_dir()
     )
+
+
+def _is_as_published(folder: DataFolder, store: Store) -> bool:
+    """Whether the warehouse is the file that was put in place last, as far as its size and time tell."""
+    return _stamp(folder) == (store.catalog.number("warehouse_bytes"), store.catalog.number("warehouse_written_at"))
+
+
+def _stamp(folder: DataFolder) -> tuple[int, int] | None:
+    if not folder.warehouse.is_file():
+        return None
+    state = folder.warehouse.stat()
+    return state.st_size, state.st_mtime_ns
 
 
 def settings_hash(plan: Plan) -> str:
@@ -106,14 +118,18 @@ def publish(
         partitions,
         info,
         native_limit_bytes=plan.frame.settings.publish.native_limit_gb * GIGABYTE,
+        begins_anew=not _is_as_published(folder, store),
     )
     since = store.catalog.number("lake_generation") if latest else 0
     crash_points.reached("publish: warehouse in place")
     change = lake.publish(store, folder.lake, partitions, since)
     crash_points.reached("publish: lake in place")
     publication = Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id)
+    byte_count, written_at = _stamp(folder) or (0, 0)
     with store.catalog.transaction(advances=False):
         store.catalog.set_number("lake_generation", generation)
+        store.catalog.set_number("warehouse_bytes", byte_count)
+        store.catalog.set_number("warehouse_written_at", written_at)
         store.catalog.set_number("published_contracts", _contracts_number())
         store.catalog.put_publication(publication)
     crash_points.reached("publish: recorded")

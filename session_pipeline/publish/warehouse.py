@@ -34,8 +34,17 @@ def publish(
     info: pa.Table,
     *,
     native_limit_bytes: float,
+    begins_anew: bool = False,
 ) -> int:
     """Write a warehouse that shows exactly these partitions, and put it in place; returns how many were replaced.
+
+    Args:
+        store: The store.
+        path: The warehouse.
+        partitions: What it is to show.
+        info: The row of warehouse_info.
+        native_limit_bytes: Size beyond which the largest tables become views.
+        begins_anew: Whether nothing is taken over from the file that is there: somebody else wrote it, or damaged it.
 
     Raises:
         StoreError: A write-ahead log lies beside the warehouse: somebody opened it for writing.
@@ -48,7 +57,7 @@ def publish(
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     for leftover in path.parent.glob(f".{path.name}.*"):
         leftover.unlink(missing_ok=True)
-    if path.exists():
+    if path.exists() and not begins_anew:
         copy_file(path, temporary)
         crash_points.reached("warehouse: copied")
     try:
