@@ -111,3 +111,16 @@ def test_errors_say_what_to_do_when_there_is_nothing_to_read(tmp_path: Path) -> 
     (tmp_path / "warehouse.duckdb").write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError, match="cannot be opened"):
         session_pipeline.connect(tmp_path)
+
+
+def test_who_connects_again_gets_the_new_state_though_an_older_connection_is_open(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    event = {"event_time": "2024-03-01T10:00:00Z", "event_name": "page_view", "page_url": "https://x.y/"}
+    deployment.deliver("first", [event | {"visitor_id": "a"}])
+    deployment.run(until=date(2024, 3, 2))
+    with session_pipeline.connect(tmp_path) as before:
+        assert session_pipeline.read("sessions", data=tmp_path).visitor_id.tolist() == ["a"]
+        deployment.deliver("late", [event | {"visitor_id": "b"}])
+        deployment.run(until=date(2024, 3, 2))
+        assert session_pipeline.read("sessions", data=tmp_path).visitor_id.tolist() == ["a", "b"]
+        assert before.sql("select visitor_id from sessions").fetchall() == [("a",)]

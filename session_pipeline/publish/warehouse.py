@@ -84,18 +84,28 @@ def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
     """
     if not path.is_file():
         raise StoreError(f"there is no warehouse at {path} yet; make one with `session-pipeline run`")
+    # Attached, not opened: within a process DuckDB opens a path once, so that who connects again would share the limits
+    # and the state of the connection before.
     connection = duckdb.connect(
-        str(path),
-        read_only=True,
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False},
+        ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     )
+    try:
+        connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
+        _lock_down(connection, store_folder)
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _lock_down(connection: duckdb.DuckDBPyConnection, store_folder: Path) -> None:
+    connection.execute("use warehouse")
     connection.execute("set timezone = 'UTC'")
     if connection.execute("select 1 from duckdb_views() where not internal limit 1").fetchone():
         # Views read the store's files. They are read-only on disk, since an allowed folder is one to write into, too.
         connection.execute(f"set allowed_directories = [{literal(str(store_folder) + os.sep)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
-    return connection
 
 
 def copy_file(source: Path, target: Path) -> None:
