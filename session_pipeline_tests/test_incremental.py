@@ -315,3 +315,16 @@ def test_a_redelivery_leaves_no_copy_in_the_scratch_folder(week: Deployment) -> 
     with open_run(week.folder, run_id="test", until=UNTIL) as run:
         assert run.ingest().redelivered_count > 0
         assert [path for path in run.store.scratch.rglob("*") if path.is_file()] == []
+
+
+def test_a_file_that_gets_another_name_while_it_is_to_be_read_is_taken_by_the_next_run(week: Deployment) -> None:
+    delivered = week.deliver("late", [event("late", "2026-10-07T15:00:00Z", 1)])
+
+    def rename(done: int, total: int, name: str) -> None:
+        if name == "test/late.jsonl":
+            delivered.rename(delivered.with_name("final.jsonl"))
+
+    with open_run(week.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest(rename).read_count == 0
+        assert run.plan().is_empty
+        assert run.ingest().read_count == 1

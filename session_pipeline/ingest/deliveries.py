@@ -95,13 +95,16 @@ def deliveries(folder: DataFolder) -> Iterator[Delivery]:
         entered = [name for name in folders if is_top or not is_called_like_a_file(name)]
         entered = sorted(name for name in entered if not (Path(parent) / name).is_symlink())
         for name in sorted({*names, *folders} - set(entered)):
-            if not name.startswith("."):
-                yield _delivery(folder, Path(parent) / name)
+            if not name.startswith(".") and (delivery := _delivery(folder, Path(parent) / name)) is not None:
+                yield delivery
         folders[:] = [name for name in entered if not name.startswith(".")]
 
 
-def _delivery(folder: DataFolder, path: Path) -> Delivery:
-    state = path.lstat()
+def _delivery(folder: DataFolder, path: Path) -> Delivery | None:
+    try:
+        state = path.lstat()
+    except FileNotFoundError:
+        return None  # whoever delivers gave it another name just now
     name = path.relative_to(folder.raw)
     source = name.parts[0] if len(name.parts) > 1 else ""
     stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
@@ -205,6 +208,10 @@ class Ingest:
             reading = self._read(delivery, admitted, reason)
         except StillWrittenError:
             return {"unsettled_count": 1}
+        except FileNotFoundError:
+            if os.path.lexists(delivery.path):
+                raise
+            return {"unsettled_count": 1}  # under its other name it is found by the next look
         except (CorruptFileError, RefusedFileError) as error:
             status = "corrupt" if isinstance(error, CorruptFileError) else "refused"
             self._record_not_read(delivery, rules, status, str(error))
