@@ -17,7 +17,7 @@ import pytest
 from session_pipeline import report
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
-from session_pipeline.report import formats
+from session_pipeline.report import figures, formats
 from session_pipeline.report.figures import Window
 from session_pipeline_tests.deployment import Deployment
 
@@ -295,6 +295,28 @@ def test_without_a_warehouse_it_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="session-pipeline run"):
         report.write(deployment.folder)
     assert not deployment.folder.reports.exists()
+
+
+def test_a_report_never_lies_over_that_of_a_newer_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    visits = Visits()
+    visits.add(LAST, 2, BROWSING)
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    read = figures.read
+
+    def read_while_a_run_publishes(*arguments: Any) -> figures.Figures:
+        found = read(*arguments)
+        monkeypatch.setattr(figures, "read", read)
+        visits.add(LAST, 5, BROWSING)
+        deployment.deliver("late", visits.lines[6:])
+        deployment.run(until=LAST)
+        assert "7 visits" in written(deployment).html.replace(formats.THIN_SPACE, " ")
+        return found
+
+    monkeypatch.setattr(figures, "read", read_while_a_run_publishes)
+    assert "7 visits" in written(deployment).html.replace(formats.THIN_SPACE, " ")
+    assert report.is_current(deployment.folder)
 
 
 def test_importing_the_report_does_not_load_the_charts() -> None:

@@ -26,14 +26,28 @@ def write(folder: DataFolder) -> Path:
     from session_pipeline.settings import load_settings
 
     settings = load_settings(folder.path)
-    with warehouse.connect(folder.warehouse, folder.store) as connection:
-        found = figures.read(connection, settings.timezone)
-    text = page.render(found, settings)
-    folder.reports.mkdir(parents=True, exist_ok=True)
     path = folder.reports / FILE_NAME
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    crash_points.reached("report: written")
-    os.replace(temporary, path)
-    crash_points.reached("report: renamed")
-    return path
+    while True:
+        made_from = _time_of_warehouse(folder)
+        with warehouse.connect(folder.warehouse, folder.store) as connection:
+            found = figures.read(connection, settings.timezone)
+        text = page.render(found, settings)
+        folder.reports.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        os.utime(temporary, ns=(made_from, made_from))
+        crash_points.reached("report: written")
+        os.replace(temporary, path)
+        crash_points.reached("report: renamed")
+        if made_from == _time_of_warehouse(folder):  # else a run published meanwhile, and this may lie over its report
+            return path
+
+
+def is_current(folder: DataFolder) -> bool:
+    """Whether the report tells of the warehouse as it is now: it bears the time of the one that it was made from."""
+    path = folder.reports / FILE_NAME
+    return path.is_file() and path.stat().st_mtime_ns == _time_of_warehouse(folder)
+
+
+def _time_of_warehouse(folder: DataFolder) -> int:
+    return folder.warehouse.stat().st_mtime_ns if folder.warehouse.is_file() else 0
