@@ -30,11 +30,14 @@ def export(
     target = file.absolute()
     if target.exists():
         raise WrongUseError(f"{file} exists already; name another file, or remove it first")
-    with reading.connect(folder.path) as connection:
-        info = connection.sql("select * from warehouse_info").to_arrow_table()
     with closing(open_store(folder)) as store:
-        latest = next(iter(store.catalog.publications()), None)
-        if latest is None or latest.generation != store.catalog.generation():
+        with store.catalog.snapshot():  # a run can go on meanwhile
+            store.refresh()
+            latest = next(iter(store.catalog.publications()), None)
+            generation = store.catalog.generation()
+        with reading.connect(folder.path) as connection:
+            info = connection.sql("select * from warehouse_info").to_arrow_table()
+        if latest is None or {latest.generation, generation} != set(info.column("generation").to_pylist()):
             raise StoreError("the store is newer than what is published; run `session-pipeline run`, then export again")
         partitions = publication.published_partitions(store)
         warehouse.publish(store, target, partitions, info, native_limit_bytes=math.inf)
