@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -26,6 +27,9 @@ FORMAT = 2  # 1: partitions did not say what set off their last change
 KEPT_PUBLICATIONS = 4  # the newest, and three before it that connections may still read
 LOCK_POLL_SECONDS = 0.2
 READ_ONLY = 0o444
+
+# The stores that whoever called us holds; a variable and not an argument, since Dagster can stand in between.
+_held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 
 
 def sha256_of(path: Path) -> str:
@@ -50,6 +54,34 @@ def sync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep others who ask out of a folder for a moment: what it lacks is made by one process, and found by the rest."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def held(folder: Path, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold a store against other writers, over all that the caller does within: `Store.writing` then need not wait.
+
+    The lock belongs to this process: a dead process holds nothing, and an orphan keeps a successor out.
+
+    Raises:
+        StoreHeldError: Another writer holds it for longer than `wait_seconds`.
+    """
+    token = _held.set(_held.get() | {folder})
+    try:
+        with _lock(folder, wait_seconds, on_wait):
+            yield
+    finally:
+        _held.reset(token)
 
 
 @dataclass(frozen=True)
@@ -87,8 +119,10 @@ class Store:
         """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._check_format(package_version)
-        self.catalog = Catalog(folder / "catalog.sqlite")
+        # SQLite does not wait for a lock while it changes how a new file keeps its journal.
+        with alone_in(folder):
+            self._check_format(package_version)
+            self.catalog = Catalog(folder / "catalog.sqlite")
         self.partitions = self.catalog.partitions()
         self._verified: set[str] = set()
         self._scratch: Path | None = None
@@ -132,18 +166,15 @@ class Store:
 
     @contextmanager
     def writing(self, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Hold the store as its one writer.
+        """Write into the store, as its one writer: it is held, unless the caller holds it already.
 
-        The lock belongs to this process: a dead process holds nothing, and an orphan keeps a successor out. Files that
-        dead runs left are swept first.
+        Files that dead runs left are swept first.
 
         Raises:
-            StoreHeldError: Another process holds it for longer than `wait_seconds`.
+            StoreHeldError: Another writer holds it for longer than `wait_seconds`.
         """
-        path = self.folder / "writer.lock"
-        with path.open("a+") as lock:
-            self._acquire(lock.fileno(), path, wait_seconds, on_wait)
-            path.write_text(json.dumps({"pid": os.getpid(), "since": utc_now()}))
+        is_held = self.folder in _held.get()
+        with nullcontext() if is_held else _lock(self.folder, wait_seconds, on_wait):
             crash_points.reached("store: lock taken")
             self.refresh()
             self._sweep_leftovers()
@@ -162,7 +193,6 @@ class Store:
                 self._scratch = None
                 # A run that was cancelled or failed can leave files that no row names, as one that was killed.
                 self.catalog.set_number("run_is_open", int(is_broken_off))
-                fcntl.flock(lock.fileno(), fcntl.LOCK_UN)
 
     @property
     def scratch(self) -> Path:
@@ -296,24 +326,6 @@ class Store:
         crash_points.reached("commit: file renamed")
         return final.relative_to(self.folder).as_posix(), sha256, byte_count
 
-    def _acquire(self, descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
-        deadline = monotonic() + wait_seconds
-        is_told = False
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                holder = _holder(path)
-                if monotonic() >= deadline:
-                    raise StoreHeldError(
-                        f"the store {self.folder} is being written by {holder}; try again when it has finished"
-                    ) from None
-                if on_wait is not None and not is_told:
-                    on_wait(f"waiting for {holder}, which is writing the store")
-                    is_told = True
-                sleep(LOCK_POLL_SECONDS)
-
     def _sweep_leftovers(self) -> None:
         shutil.rmtree(self.folder / "scratch", ignore_errors=True)
         if self.catalog.number("run_is_open"):
@@ -352,6 +364,37 @@ class Store:
 def folder_name(contract: Table, day: date | None) -> str:
     """The folder of a partition, in the form that engines know how to prune: session_date=2026-10-05."""
     return "all" if day is None else f"{contract.date_column}={day.isoformat()}"
+
+
+@contextmanager
+def _lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> Iterator[None]:
+    path = folder / "writer.lock"
+    with path.open("a+") as lock:
+        _acquire(lock.fileno(), path, wait_seconds, on_wait)
+        path.write_text(json.dumps({"pid": os.getpid(), "since": utc_now()}))
+        try:
+            yield
+        finally:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_UN)
+
+
+def _acquire(descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
+    deadline = monotonic() + wait_seconds
+    is_told = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            holder = _holder(path)
+            if monotonic() >= deadline:
+                raise StoreHeldError(
+                    f"the store {path.parent} is being written by {holder}; try again when it has finished"
+                ) from None
+            if on_wait is not None and not is_told:
+                on_wait(f"waiting for {holder}, which is writing the store")
+                is_told = True
+            sleep(LOCK_POLL_SECONDS)
 
 
 def _holder(path: Path) -> str:

@@ -349,3 +349,32 @@ def test_runs_of_dead_processes_are_failed_and_those_of_living_ones_left_alone(t
         assert local_runs.fail_dead_runs(instance, folder) == 1
         states = [instance.get_run_by_id(made.run_id) for made in runs.values()]
     assert [state.status.value for state in states if state] == ["FAILURE", "STARTED", "STARTED"]
+
+
+def test_a_run_that_ends_well_while_it_is_looked_at_stays_a_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from session_pipeline.defs import local_runs
+
+    @dg.op
+    def nothing() -> None: ...
+
+    @dg.job
+    def idle() -> None:
+        nothing()
+
+    (tmp_path / "settings.toml").touch()
+    with local_runs.instance_of(DataFolder(tmp_path)) as instance:
+        made = instance.create_run_for_job(
+            idle, status=dg.DagsterRunStatus.STARTED, tags={local_runs.PROCESS: local_runs._process_name(os.getpid())}
+        )
+
+        def ends_now(process: str) -> bool:
+            instance.handle_run_event(made.run_id, dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "idle"))
+            return False
+
+        monkeypatch.setattr(local_runs, "_is_alive", ends_now)
+        assert local_runs.fail_dead_runs(instance, DataFolder(tmp_path)) == 0
+        state = instance.get_run_by_id(made.run_id)
+    assert state is not None
+    assert state.status is dg.DagsterRunStatus.SUCCESS

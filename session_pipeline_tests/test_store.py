@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from session_pipeline.catalog import Key, Publication
 from session_pipeline.errors import StoreError, StoreHeldError
-from session_pipeline.store import Store, Written
+from session_pipeline.store import Store, Written, held
 from session_pipeline_tests.deployment import damage
 
 DAY = date(2026, 10, 5)
@@ -150,3 +151,13 @@ def test_a_newer_store_is_refused_in_one_sentence(store: Store) -> None:
     (store.folder / "_format.json").write_text('{"format": 99, "package_version": "7.0"}')
     with pytest.raises(StoreError, match=r"written by session_pipeline 7\.0.*install that version"):
         Store(store.folder, "1.0")
+
+
+def test_who_holds_a_store_writes_at_once_and_all_others_wait_until_the_end(store: Store) -> None:
+    with ThreadPoolExecutor(1) as other_writer, held(store.folder):
+        commit(store, 1)
+        commit(store, 2)
+        with pytest.raises(StoreHeldError, match=f"process {os.getpid()}"):
+            other_writer.submit(commit, store, 3).result()
+    commit(store, 3)
+    assert store.catalog.generation() == 3

@@ -3,7 +3,8 @@
 import os
 import socket
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from datetime import date
 from time import perf_counter
@@ -24,8 +25,11 @@ from session_pipeline.plan import Plan
 from session_pipeline.publish import publication
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.steps import STEPS
+from session_pipeline.store import held
 
 if TYPE_CHECKING:  # importing it imports Dagster, which takes its time to load
+    from dagster import DagsterInstance
+
     from session_pipeline.defs.local_runs import Finished
 
 SAID_ANYWAY = ("set_aside_rate", "built_by_current_rules")  # checks of what the summary says more about
@@ -45,28 +49,32 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
     plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
     files = IngestSummary(found_count=sum(1 for _ in deliveries(folder)))
     finished: list[Finished] = []
-    if not _is_done(folder, settings, plan):
-        files, finished, plan = _work(folder, settings, last_day, upgrade)
-    if unpublished := publication.why_not(plan):
-        raise ended(f"{unpublished}; run again, and if that says the same, look at `session-pipeline dev`")
-    if not _report_is_current(folder):
-        report.write(folder)
+    with ExitStack() as our_turn:
+        if not _is_done(folder, settings, plan):
+            instance, shown = our_turn.enter_context(_our_turn(folder))
+            plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
+            if not _is_done(folder, settings, plan):  # else the run that was waited for did it
+                files, finished, plan = _work(folder, settings, last_day, upgrade, instance, shown)
+        if unpublished := publication.why_not(plan):
+            raise ended(f"{unpublished}; run again, and if that says the same, look at `session-pipeline dev`")
+        if not report.is_current(folder):
+            report.write(folder)
 
-    errors = [f"{check}: {sentence}" for one in finished for check, sentence in one.errors.items()]
-    warnings = [
-        f"{check}: {sentence}"
-        for one in finished
-        for check, sentence in one.warnings.items()
-        if check not in SAID_ANYWAY
-    ]
-    told = summary.gather(
-        folder,
-        settings,
-        files,
-        {one.run_id for one in finished},
-        alarms=[*errors, *warnings, *planned.deferred_days(plan), *_nothing_delivered(folder, files.found_count)],
-        seconds=perf_counter() - started,
-    )
+        errors = [f"{check}: {sentence}" for one in finished for check, sentence in one.errors.items()]
+        warnings = [
+            f"{check}: {sentence}"
+            for one in finished
+            for check, sentence in one.warnings.items()
+            if check not in SAID_ANYWAY
+        ]
+        told = summary.gather(
+            folder,
+            settings,
+            files,
+            {one.run_id for one in finished},
+            alarms=[*errors, *warnings, *planned.deferred_days(plan), *_nothing_delivered(folder, files.found_count)],
+            seconds=perf_counter() - started,
+        )
     if as_json:
         say_json(asdict(told))
     else:
@@ -102,36 +110,50 @@ def dev(
     os.execve(sys.executable, [*python, *dagster], {**os.environ, **home.prepare(folder)})
 
 
-def _work(
-    folder: DataFolder, settings: Settings, last_day: date, upgrade: bool
-) -> tuple[IngestSummary, list["Finished"], Plan]:
-    """Run the jobs: what was read, the runs, and the plan that is left."""
+@contextmanager
+def _our_turn(folder: DataFolder) -> Iterator[tuple["DagsterInstance", progress.Stages]]:
+    """Hold the store over all jobs of a run, so that another run, of other days perhaps, comes before or after it."""
     from session_pipeline.defs import local_runs  # Dagster takes its time to load
-    from session_pipeline.defs.deployment import make_definitions
-    from session_pipeline.defs.sensors import run_tags
 
     with local_runs.instance_of(folder) as instance, progress.stages() as shown, progress.watching(shown):
         dead = local_runs.fail_dead_runs(instance, folder)
         if dead:
             shown.note(f"{counted(dead, 'run')} that a dead process left open: reported as failed")
-        jobs = local_runs.LocalRuns(make_definitions(folder), instance)
-        launched_by = {tags.REASON: "command line"}
-        ingested, files = jobs.ingest({tags.UNTIL: str(last_day), **launched_by})
-        finished = [ingested]
+        with held(folder.store, wait_seconds=pipeline.LOCK_WAIT_SECONDS, on_wait=shown.note):
+            yield instance, shown
+
+
+def _work(
+    folder: DataFolder,
+    settings: Settings,
+    last_day: date,
+    upgrade: bool,
+    instance: "DagsterInstance",
+    shown: progress.Stages,
+) -> tuple[IngestSummary, list["Finished"], Plan]:
+    """Run the jobs: what was read, the runs, and the plan that is left."""
+    from session_pipeline.defs.deployment import make_definitions
+    from session_pipeline.defs.local_runs import LocalRuns
+    from session_pipeline.defs.sensors import run_tags
+
+    jobs = LocalRuns(make_definitions(folder), instance)
+    launched_by = {tags.REASON: "command line"}
+    ingested, files = jobs.ingest({tags.UNTIL: str(last_day), **launched_by})
+    finished = [ingested]
+    plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
+    for _ in range(ROUNDS):
+        for first, last in plan.ranges():
+            shown.begin("Building", _build_count(plan, first, last))
+            reason = "upgrade" if upgrade else launched_by[tags.REASON]
+            finished.append(jobs.build(run_tags(plan, str(first), str(last), reason)))
         plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
-        for _ in range(ROUNDS):
-            for first, last in plan.ranges():
-                shown.begin("Building", _build_count(plan, first, last))
-                reason = "upgrade" if upgrade else launched_by[tags.REASON]
-                finished.append(jobs.build(run_tags(plan, str(first), str(last), reason)))
-            plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
-            if not plan.days:
-                break
-        if not plan.days and not _is_done(folder, settings, plan):
-            shown.begin("Publishing")
-            publishing = {tags.UNTIL: str(last_day), tags.PLANNED: "publish", **launched_by}
-            finished.append(jobs.build(publishing, has_days=False))
-            plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
+        if not plan.days:
+            break
+    if not plan.days and not _is_done(folder, settings, plan):
+        shown.begin("Publishing")
+        publishing = {tags.UNTIL: str(last_day), tags.PLANNED: "publish", **launched_by}
+        finished.append(jobs.build(publishing, has_days=False))
+        plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
     return files, finished, plan
 
 
@@ -150,12 +172,6 @@ def _is_done(folder: DataFolder, settings: Settings, plan: Plan) -> bool:
             and not any(partition.is_damaged for partition in store.partitions.values())
             and publication.is_current(folder, store, plan)
         )
-
-
-def _report_is_current(folder: DataFolder) -> bool:
-    """Whether the report is younger than the warehouse it is made from; else a run was stopped between the two."""
-    path = folder.reports / report.FILE_NAME
-    return path.is_file() and path.stat().st_mtime_ns >= folder.warehouse.stat().st_mtime_ns
 
 
 def _nothing_delivered(folder: DataFolder, found_count: int) -> list[str]:

@@ -3,6 +3,7 @@
 Does not import Dagster, so that commands which only point at it stay quick.
 """
 
+import os
 from importlib.resources import files
 
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
@@ -13,5 +14,8 @@ def prepare(folder: DataFolder) -> dict[str, str]:
     settings = folder.dagster_home / "dagster.yaml"
     if not settings.is_file():
         folder.dagster_home.mkdir(parents=True, exist_ok=True)
-        settings.write_text(files("session_pipeline").joinpath("dagster.yaml").read_text(encoding="utf-8"))
+        # By rename: another process that starts at the same moment would take half a file for all that is to be said.
+        temporary = settings.with_name(f".{settings.name}.{os.getpid()}")
+        temporary.write_text(files("session_pipeline").joinpath("dagster.yaml").read_text(encoding="utf-8"))
+        os.replace(temporary, settings)
     return {"DAGSTER_HOME": str(folder.dagster_home), ENVIRONMENT_VARIABLE: str(folder.path)}

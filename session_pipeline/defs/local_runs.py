@@ -21,6 +21,7 @@ from session_pipeline.errors import SessionPipelineError, StoreHeldError
 from session_pipeline.ingest.deliveries import IngestSummary
 from session_pipeline.pipeline import open_store
 from session_pipeline.steps import LOGS, STEPS
+from session_pipeline.store import alone_in
 
 PROCESS = "session_pipeline/process"  # tag: the process that a run of the command line lives in
 LONGEST_START = timedelta(minutes=3)  # as run_monitoring in dagster.yaml
@@ -75,7 +76,9 @@ class PastRun:
 def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance of a data folder."""
     home.prepare(folder)
-    with dg.DagsterInstance.from_config(str(folder.dagster_home)) as instance:
+    with alone_in(folder.dagster_home):  # of two processes that make Dagster's tables at once, one fails
+        instance = dg.DagsterInstance.from_config(str(folder.dagster_home))
+    with instance:
         yield instance
 
 
@@ -153,11 +156,13 @@ def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
     A run of the command line carries the name of its process. Of any other, it is known that a run holds the store: one
     that had time to start is dead when nobody does.
     """
-    dead = [
-        record.dagster_run
+    gone = [
+        record.dagster_run.run_id
         for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
         if _is_dead(record, folder)
     ]
+    # Asked once more: a process can end well between the two looks, and what is gone changes no more.
+    dead = instance.get_runs(dg.RunsFilter(run_ids=gone, statuses=UNFINISHED)) if gone else []
     for run in dead:
         instance.report_run_failed(run, message="The process of this run is gone; what it had built is kept.")
     return len(dead)

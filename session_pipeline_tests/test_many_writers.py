@@ -1,0 +1,194 @@
+"""Many at once: processes that run different and equal days of one data folder end well, and as one clean run would."""
+
+import re
+import shutil
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import session_pipeline
+from session_pipeline import report
+from session_pipeline.contracts import TABLES
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.pipeline import open_store
+from session_pipeline_tests.crashing import LONGEST_SECONDS, PROCESSES
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.figures import effort, record
+
+PROCESS_COUNT = 4
+DAYS = [date(2024, 3, day) for day in range(4, 10)]
+LAST = date(2024, 3, 10)
+SETTINGS = {
+    "start_date": DAYS[0],
+    "funnels": [
+        {
+            "name": "checkout",
+            "grain": "visitor",
+            "window_seconds": 2 * 86_400,
+            "steps": [
+                {"name": "view", "where": "event_name = 'page_view'"},
+                {"name": "purchase", "where": "event_name = 'purchase'"},
+            ],
+        }
+    ],
+}
+# All that a run may say on standard error where it is no terminal.
+SAID = re.compile(
+    r"waiting for process \d+ since [\d: -]+ UTC, which is writing the store"
+    r"|Reading: \d+ files?|Building: \d+ steps?|Publishing"
+)
+
+
+def visits(name: str, day: date, hour: int = 10) -> list[dict[str, Any]]:
+    """Three visits of a day, the last over midnight; one buys."""
+    return [
+        {
+            "event_id": f"{name} {day} {visitor} {number}",
+            "visitor_id": f"visitor {visitor}",
+            "event_time": f"{day}T{23 if visitor == 2 else hour + visitor}:{40 + number}:00Z",
+            "event_name": event_name,
+            "page_url": f"https://shop.example/{name}/{number}",
+            "value": 10 if event_name == "purchase" else None,
+        }
+        for visitor in range(3)
+        for number, event_name in enumerate(["page_view", "page_view", "purchase"][: visitor + 1])
+    ]
+
+
+def at_once(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
+    """Call a function in as many processes as there are arguments, all beginning at the same moment."""
+    together, errors = PROCESSES.Barrier(len(arguments)), PROCESSES.SimpleQueue()
+    children = [
+        PROCESSES.Process(target=_call, args=(together, errors, target, given), daemon=True) for given in arguments
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(LONGEST_SECONDS)
+    assert errors.empty(), errors.get()
+    assert [child.exitcode for child in children] == [0] * len(children)
+
+
+def _call(together: Any, errors: Any, target: Callable[..., None], given: tuple[Any, ...]) -> None:
+    together.wait(LONGEST_SECONDS)
+    try:
+        target(*given)
+    except BaseException:
+        errors.put(traceback.format_exc())
+
+
+def published(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows that readers get, but the logs of what happened and when it was published."""
+    names = [name for name, contract in TABLES.items() if contract.is_published and not contract.is_log]
+    with session_pipeline.connect(folder) as warehouse:
+        return {
+            name: sorted(warehouse.execute(f"from {name}").fetchall(), key=repr)
+            for name in names
+            if name != "warehouse_info"
+        }
+
+
+def assert_as_a_clean_run(deployment: Deployment, folder: Path) -> None:
+    again = Deployment(folder)
+    shutil.copytree(deployment.folder.raw, folder / "raw")
+    shutil.copyfile(deployment.folder.settings, again.folder.settings)
+    again.run(LAST)
+    assert deployment.hashes() == again.hashes()
+    assert published(deployment.folder.path) == published(folder)
+
+
+def _deliver_and_run(folder: Path, name: str, day: date, until: date) -> None:
+    deployment = Deployment.at(folder)
+    deployment.deliver(name, visits(name, day))
+    deployment.run(until)
+
+
+def _open_store(folder: Path, count: int) -> None:
+    for number in range(count):
+        open_store(DataFolder(folder / str(number))).close()
+
+
+def _open_instances(folder: Path, count: int) -> None:
+    from session_pipeline.defs import local_runs
+
+    for number in range(count):
+        with local_runs.instance_of(DataFolder(folder / str(number))) as instance:
+            assert instance.get_run_records(limit=1) == []
+            assert not instance.telemetry_enabled  # as dagster.yaml says, which must not be read half
+
+
+def test_a_store_that_is_not_there_yet_is_opened_by_many(tmp_path: Path) -> None:
+    at_once(_open_store, [(tmp_path, 25)] * PROCESS_COUNT)
+
+
+def test_two_processes_that_run_at_once_give_what_a_clean_run_gives(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS)
+    at_once(_deliver_and_run, [(tmp_path / "data", f"file {day}", day, LAST) for day in DAYS[:2]])
+    deployment.run(LAST)
+    assert_as_a_clean_run(deployment, tmp_path / "clean")
+
+
+@pytest.mark.reliability
+def test_dagsters_tables_that_are_not_there_yet_are_made_for_many(tmp_path: Path) -> None:
+    at_once(_open_instances, [(tmp_path, 5)] * PROCESS_COUNT)
+
+
+@pytest.mark.reliability
+def test_processes_that_run_different_and_equal_days_give_what_a_clean_run_gives(tmp_path: Path) -> None:
+    for number in range(effort()):
+        folder = tmp_path / f"data {number}"
+        deployment = Deployment(folder, SETTINGS)
+        for turn, (one, other) in enumerate([(DAYS[1], LAST), (DAYS[4], LAST), (LAST, LAST), (DAYS[2], DAYS[3])]):
+            untils = [one, one, other, other]
+            at_once(
+                _deliver_and_run,
+                [
+                    (folder, f"{turn} {process}", DAYS[(turn + process) % len(DAYS)], until)
+                    for process, until in enumerate(untils)
+                ],
+            )
+            record(concurrent_runs=len(untils))
+            deployment.run(LAST)
+            assert_as_a_clean_run(deployment, tmp_path / f"clean {number} {turn}")
+
+
+def run_at_once(folder: Path, untils: Sequence[date]) -> list[str]:
+    """`session-pipeline run` in a process for each; returns what they print."""
+    command = [sys.executable, "-c", "from session_pipeline.cli import main; main()", "run", "--data", str(folder)]
+    running = [
+        subprocess.Popen([*command, "--until", str(until)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for until in untils
+    ]
+    ended = [(process.communicate(timeout=LONGEST_SECONDS), process.returncode) for process in running]
+    for (_, said), code in ended:
+        assert code == 0, said
+        assert [line for line in said.splitlines() if not SAID.fullmatch(line)] == []
+    record(concurrent_runs=len(untils))
+    return [out for (out, _), _ in ended]
+
+
+@pytest.mark.reliability
+def test_commands_that_run_different_and_equal_days_give_what_a_clean_run_gives(tmp_path: Path) -> None:
+    from session_pipeline.defs import local_runs
+
+    for number in range(effort()):
+        deployment = Deployment(tmp_path / f"data {number}", SETTINGS)
+        folder = deployment.folder.path
+        for day in DAYS:
+            deployment.deliver(f"file {day}", visits("first", day))
+        run_at_once(folder, [DAYS[2], LAST, DAYS[2], LAST])
+        deployment.deliver("late", visits("late", DAYS[1], hour=15))
+        told = run_at_once(folder, [LAST] * PROCESS_COUNT)
+        assert sum("nothing, all days are fresh" in out for out in told) == PROCESS_COUNT - 1  # who waited has no work
+
+        assert deployment.plan(LAST).is_empty
+        assert report.is_current(deployment.folder)
+        assert_as_a_clean_run(deployment, tmp_path / f"clean {number}")
+        with local_runs.instance_of(deployment.folder) as instance:
+            assert {run.status for run in local_runs.history(instance, 100)} == {"success"}
