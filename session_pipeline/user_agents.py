@@ -10,14 +10,17 @@ Knows texts and the two lists. Does not know events, and reads no file of ours.
 """
 
 import hashlib
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import ua_parser_rs
-from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from ua_parser import Domain, Resolver
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver as RustResolver
@@ -65,9 +68,18 @@ def classify(user_agents: Iterable[str | None]) -> pa.Table:
 
 
 @cache
+def _listed_crawlers() -> tuple[Mapping[str, Any], ...]:
+    """The crawler list, from its file: the package itself reads it in the encoding of the machine's locale."""
+    package = find_spec("crawleruseragents")
+    assert package is not None
+    assert package.origin is not None
+    return tuple(json.loads(Path(package.origin).with_name("crawler-user-agents.json").read_text(encoding="utf-8")))
+
+
+@cache
 def lists_fingerprint() -> str:
     """Hash that changes whenever one of the lists does, for fingerprints of what they decided."""
-    patterns = [entry["pattern"] for entry in CRAWLER_USER_AGENTS_DATA]
+    patterns = [entry["pattern"] for entry in _listed_crawlers()]
     packages = ("ua-parser", "ua-parser-builtins", "ua-parser-rs")
     rules = [f"{package} {version(package)}" for package in packages]
     return hashlib.sha256("\n".join([*patterns, *rules]).encode()).hexdigest()
@@ -126,5 +138,5 @@ def _crawlers() -> ua_parser_rs.UserAgentExtractor:
     takes 2 µs. The group makes the engine give what the first entry that fits has matched.
     """
     return ua_parser_rs.UserAgentExtractor(
-        (f"({entry['pattern']})", None, None, None, None, None) for entry in CRAWLER_USER_AGENTS_DATA
+        (f"({entry['pattern']})", None, None, None, None, None) for entry in _listed_crawlers()
     )

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import duckdb
 import pytest
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
@@ -168,3 +172,12 @@ def test_a_hostile_length_costs_nothing_and_is_looked_at_from_the_front() -> Non
 def test_the_fingerprint_is_stable_within_one_installation() -> None:
     assert lists_fingerprint() == lists_fingerprint()
     assert len(lists_fingerprint()) == 64
+
+
+def test_the_lists_do_not_depend_on_the_locales_encoding() -> None:
+    program = "from session_pipeline.user_agents import lists_fingerprint; print(lists_fingerprint())"
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0"}  # ASCII
+    printed = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **locale}, check=True, capture_output=True, text=True
+    )
+    assert printed.stdout.strip() == lists_fingerprint()
