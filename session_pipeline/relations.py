@@ -13,6 +13,7 @@ from session_pipeline.contracts import EVENT_CONDITION_COLUMNS, SESSION_CONDITIO
 from session_pipeline.settings import SESSION_BREAKDOWNS, FunnelSettings, Settings
 
 EVENT_COLUMNS = "session_id, session_date, event_number, event_id, event_time, page_path, currency"
+POSITION = "coalesce(sequence, line_number) as position"  # among events of one instant
 
 
 def outcome_events(settings: Settings) -> str:
@@ -119,14 +120,15 @@ def step_events(settings: Settings) -> str:
         selects += [
             _select(
                 "events",
-                f"{_literal(funnel.name)} as funnel, cast({number} as bigint) as step_number, {EVENT_COLUMNS}",
+                f"{_literal(funnel.name)} as funnel, cast({number} as bigint) as step_number,"
+                f" {EVENT_COLUMNS}, {POSITION}",
                 where=_event_condition(where, key),
             )
             for number, where, key in conditions
         ]
     empty = (
         "select cast(null as varchar) as funnel, cast(null as bigint) as step_number, "
-        f"{EVENT_COLUMNS} from events where false"
+        f"{EVENT_COLUMNS}, {POSITION} from events where false"
     )
     return _union(selects, empty)
 

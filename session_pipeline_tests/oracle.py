@@ -94,9 +94,9 @@ class Event:
         return self.line.event_time
 
     @property
-    def order(self) -> tuple[datetime, str, int]:
-        """A visitor's events in the order that funnels read them."""
-        return self.line.event_time, self.session_id, self.event_number
+    def order(self) -> tuple[datetime, int, str]:
+        """A visitor's events in order, whatever their sessions are called."""
+        return self.line.order
 
 
 @dataclass(frozen=True)

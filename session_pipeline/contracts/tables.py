@@ -446,6 +446,7 @@ _ALL: tuple[Table, ...] = (
             c.EVENT_ID,
             c.EVENT_TIME,
             c.EVENT_NUMBER,
+            Column("position", "BIGINT", "Order among events of one instant: sequence, else the line number."),
             c.NEXT_ACTION,
             c.BREAKDOWN,
             c.IS_BOT,

@@ -19,7 +19,9 @@ first_steps as (
         funnel,
         attempt_id,
         session_id,
-        event_number
+        event_number,
+        position,
+        event_id
     from reached_steps
     where step_number = 1
 ),
@@ -43,7 +45,9 @@ decided as (
         on d.funnel = f.funnel and d.attempt_id = f.attempt_id
     qualify row_number() over (
         partition by d.funnel, d.site, d.unit_id
-        order by d.step_number desc, d.entered_at asc, f.session_id asc, f.event_number asc
+        order by
+            d.step_number desc, d.entered_at asc,
+            f.position asc, f.event_id asc, f.session_id asc, f.event_number asc
     ) = 1
 ),
 

@@ -9,6 +9,7 @@ select
     m.event_id,
     m.event_time,
     m.event_number,
+    m.position,
     a.next_action,
     b.breakdown,
     s.is_bot,

@@ -23,6 +23,7 @@ candidates as (
         e.event_time,
         e.session_id,
         e.event_number,
+        e.position,
         e.event_id,
         e.next_action,
         concat_ws('', '|', e.session_id, ':', cast(e.event_number as varchar), '|') as event_key
@@ -44,6 +45,7 @@ at_the_same_time as (
         c.event_time,
         c.session_id,
         c.event_number,
+        c.position,
         c.event_id,
         c.next_action,
         concat_ws('', a.used_at_once, c.event_key) as used_at_once
@@ -55,7 +57,8 @@ at_the_same_time as (
     where not contains(a.used_at_once, c.event_key)
     qualify
         row_number() over (
-            partition by a.funnel, a.attempt_id order by c.session_id, c.event_number
+            partition by a.funnel, a.attempt_id
+            order by c.position, c.event_id, c.session_id, c.event_number
         ) = 1
 ),
 
@@ -66,11 +69,11 @@ stream as (
         unit_id,
         reached_at as at_time,
         1 as is_attempt,
-        attempt_id as order_id,
-        cast(0 as bigint) as order_number,
+        attempt_id,
         cast(null as timestamp) as event_time,
         cast(null as varchar) as session_id,
         cast(null as bigint) as event_number,
+        cast(null as bigint) as position,
         cast(null as varchar) as event_id,
         cast(null as varchar) as next_action
     from attempts
@@ -81,11 +84,11 @@ stream as (
         unit_id,
         event_time as at_time,
         0 as is_attempt,
-        session_id as order_id,
-        event_number as order_number,
+        cast(null as varchar) as attempt_id,
         event_time,
         session_id,
         event_number,
+        position,
         event_id,
         coalesce(next_action, '') as next_action
     from candidates
@@ -94,17 +97,20 @@ stream as (
 with_later as (
     select
         funnel,
-        order_id as attempt_id,
+        attempt_id,
         is_attempt,
         last_value(event_time ignore nulls) over latest_first as event_time,
         last_value(session_id ignore nulls) over latest_first as session_id,
         last_value(event_number ignore nulls) over latest_first as event_number,
+        last_value(position ignore nulls) over latest_first as position,
         last_value(event_id ignore nulls) over latest_first as event_id,
         nullif(last_value(next_action ignore nulls) over latest_first, '') as next_action
     from stream
     window latest_first as (
         partition by funnel, site, unit_id
-        order by at_time desc, is_attempt desc, order_id desc, order_number desc
+        order by
+            at_time desc, is_attempt desc, attempt_id desc,
+            position desc, event_id desc, session_id desc, event_number desc
         rows between unbounded preceding and current row
     )
 ),
@@ -127,6 +133,7 @@ advanced as (
         case
             when s.attempt_id is not null then s.event_number else l.event_number
         end as event_number,
+        case when s.attempt_id is not null then s.position else l.position end as position,
         case when s.attempt_id is not null then s.event_id else l.event_id end as event_id,
         case when s.attempt_id is not null then s.next_action else l.next_action end as next_action
     from attempts as a
@@ -148,6 +155,7 @@ select
     used_at_once,
     session_id,
     event_number,
+    position,
     event_id,
     next_action
 from reached_steps
@@ -164,6 +172,7 @@ select
     used_at_once,
     session_id,
     event_number,
+    position,
     event_id,
     next_action
 from advanced

@@ -12,6 +12,7 @@ select
     concat_ws('', '|', e.session_id, ':', cast(e.event_number as varchar), '|') as used_at_once,
     e.session_id,
     e.event_number,
+    e.position,
     e.event_id,
     e.next_action
 from funnel_events as e
