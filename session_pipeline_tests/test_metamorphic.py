@@ -1,0 +1,425 @@
+"""The same told otherwise gives the same rows: other files, formats, orders, machines, dates and names.
+
+The cases are those that aim at the borders of gaps, midnights and copies. Where a relation lets something differ, it
+says what: the place of a line (its file and number), and its text to the letter (the content hash, and whether a copy
+is equal to it). Nothing here knows what the rows should be; the oracle does.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta, tzinfo
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any, Self
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from session_pipeline import build, catalog, pipeline
+from session_pipeline.contracts import TABLES
+from session_pipeline.settings import settings_template
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.figures import effort, record
+from session_pipeline_tests.generated_cases import Group, group
+from session_pipeline_tests.retelling import (
+    COMPRESSIONS,
+    PLACE,
+    TEXT,
+    WRITERS,
+    Event,
+    File,
+    changed,
+    deliver,
+    differences,
+    files_of,
+    mapped,
+    rows_of,
+    split_otherwise,
+    without,
+    without_rivals,
+)
+
+ONE_DAY = timedelta(days=1)
+SEEDS = range(1, 1 + effort())
+UTC_SEEDS = range(0, 10 * effort(), 10)  # every tenth group has its days in UTC
+
+reliability = pytest.mark.reliability
+each_group = pytest.mark.parametrize("seed", SEEDS)
+
+
+class Told:
+    """Groups of cases as they were made, and what came of them: run once, not to be written to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.delivered = cache(self._delivered)
+        self.plain = cache(self._plain)
+        self.rows = cache(rows_of)
+
+    def _delivered(self, seed: int) -> Deployment:
+        return run(self._folder / f"delivered-{seed}", group(seed), files_of(group(seed)))
+
+    def _plain(self, seed: int) -> Deployment:
+        return run(self._folder / f"plain-{seed}", group(seed), plain_files(seed))
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    return Told(tmp_path_factory.mktemp("told"))
+
+
+@cache
+def plain_files(seed: int) -> list[File]:
+    return without_rivals(files_of(group(seed)))
+
+
+def run(
+    folder: Path,
+    cases: Group,
+    files: Iterable[File],
+    writer: str = "as_json_lines",
+    *,
+    more: Mapping[str, Any] | None = None,
+    until: date | None = None,
+) -> Deployment:
+    deployment = Deployment(folder, settings_of(cases) | (more or {}))
+    for file in files:
+        deliver(deployment, file, writer)
+    deployment.run(until or cases.until)
+    return deployment
+
+
+def settings_of(cases: Group) -> dict[str, Any]:
+    return {
+        **cases.settings,
+        "dimensions": {"variant": "properties ->> 'variant'"},
+        "funnels": [*cases.settings["funnels"][:-1], cases.settings["funnels"][-1] | {"breakdown": "variant"}],
+    }
+
+
+def assert_equal_bytes(deployment: Deployment, other: Deployment) -> None:
+    hashes, others = deployment.hashes(), other.hashes()
+    assert {key for key in hashes.keys() | others.keys() if hashes.get(key) != others.get(key)} == set()
+    record(metamorphic_comparisons=1)
+
+
+def assert_same_rows(rows: Mapping[str, Any], others: Mapping[str, Any], but: Collection[str] = ()) -> None:
+    assert any(rows["sessions"])
+    assert differences(without(rows, but), without(others, but)) == {}
+    record(metamorphic_comparisons=1)
+
+
+# Lines and files
+
+
+@reliability
+@each_group
+def test_lines_in_any_order_and_any_file_are_the_same_events(told: Told, seed: int, tmp_path: Path) -> None:
+    """Each event has an id, and a sequence number where it needs one. Only the places of lines differ."""
+    shuffled = split_otherwise(files_of(group(seed)), Random(seed))
+    other = run(tmp_path / "other", group(seed), shuffled)
+    assert_same_rows(told.rows(told.delivered(seed)), rows_of(other), PLACE)
+
+
+@reliability
+@each_group
+def test_files_by_other_names_in_other_folders_compressed_and_of_another_time_are_the_same(
+    told: Told, seed: int, tmp_path: Path
+) -> None:
+    """To the byte: a file is known by its source and content."""
+    deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
+    for number, file in enumerate(reversed(files_of(group(seed)))):
+        compression = list(COMPRESSIONS)[number % len(COMPRESSIONS)]
+        deliver(deployment, replace(file, name=f"2020/{number}/ü {number} [1]*"), compression=compression)
+    for path in deployment.folder.raw.rglob("*.jsonl*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    deployment.run(group(seed).until)
+    assert_equal_bytes(deployment, told.delivered(seed))
+
+
+@reliability
+@each_group
+@pytest.mark.parametrize("writer", sorted(WRITERS.keys() - {"as_json_lines"}))
+def test_another_format_or_encoding_says_the_same(told: Told, seed: int, writer: str, tmp_path: Path) -> None:
+    """Lines keep their numbers, but for the header of a CSV or TSV; a copy to the letter is still one."""
+    other = run(tmp_path / "other", group(seed), plain_files(seed), writer)
+    has_header = writer in ("as_csv", "as_csv_with_semicolons", "as_tsv")
+
+    def in_the_lines_before(name: str, value: Any) -> Any:
+        return value - has_header if name in ("line_number", "kept_line_number") else value
+
+    # DuckDB and Python agree on what a line is, so the text of a JSON line does not depend on the file's ends of lines.
+    text = set() if writer == "with_marks_and_line_ends" else {"content_hash"}
+    here, there = (
+        mapped(rows_of(side), change)
+        for side, change in (
+            (told.plain(seed), lambda name, value: value),
+            (other, in_the_lines_before),
+        )
+    )
+    assert_same_rows(here, there, {"file_id", "kept_file_id", *text})
+
+
+@reliability
+def test_told_in_any_way_at_once(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Lines, files, formats, compressions and runs, as Hypothesis has them; for fewer visitors."""
+    cases = group(1)
+    files = [
+        replace(file, events=tuple(event for event in file.events if event["visitor_id"] < "0040"))
+        for file in plain_files(1)
+    ]
+    rows = rows_of(run(tmp_path_factory.mktemp("few") / "few", cases, files))
+    files_written = st.tuples(st.sampled_from(sorted(WRITERS)), st.sampled_from(sorted(COMPRESSIONS)), st.booleans())
+
+    @hypothesis_settings(
+        max_examples=4 * effort(),
+        derandomize=effort() == 1,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.integers(0, 10**9), st.lists(files_written, min_size=6, max_size=6))
+    def check(seed: int, ways: list[tuple[str, str, bool]]) -> None:
+        deployment = Deployment(tmp_path_factory.mktemp("otherwise") / "data", settings_of(cases))
+        for number, file in enumerate(split_otherwise(files, Random(seed), most_files=3)):
+            writer, compression, is_run_at_once = ways[number % len(ways)]
+            deliver(deployment, file, writer, compression)
+            if is_run_at_once:
+                deployment.run(cases.until)
+        deployment.run(cases.until)
+        assert_same_rows(rows, rows_of(deployment), PLACE | TEXT)
+        shutil.rmtree(deployment.folder.path)
+
+    check()
+
+
+# Orders
+
+
+@reliability
+@each_group
+def test_files_delivered_one_by_one_in_any_order_give_equal_bytes(told: Told, seed: int, tmp_path: Path) -> None:
+    files = [file for file in files_of(group(seed)) if "again" not in file.name]
+    files += [file for file in files_of(group(seed)) if "again" in file.name]
+    Random(seed).shuffle(files)
+    deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
+    for number, file in enumerate(files):
+        deliver(deployment, file)
+        if number % 4 == 3:
+            deployment.run(group(seed).until)
+    deployment.run(group(seed).until)
+    assert_equal_bytes(deployment, told.delivered(seed))
+
+
+@reliability
+@each_group
+def test_days_built_in_any_order_are_equal_bytes(told: Told, seed: int, tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
+    for file in files_of(group(seed)):
+        deliver(deployment, file)
+    days = group(seed).days
+    for day in Random(seed).sample(days, len(days)):
+        deployment.run(group(seed).until, days=[day])
+    deployment.run(group(seed).until)
+    assert_equal_bytes(deployment, told.delivered(seed))
+
+
+@reliability
+@each_group
+def test_a_horizon_that_moves_day_by_day_ends_where_a_late_one_begins(told: Told, seed: int, tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
+    for file in files_of(group(seed)):
+        deliver(deployment, file)
+    first = group(seed).first_day
+    for offset in range(1, (group(seed).until - first).days + 1):
+        deployment.run(first + offset * ONE_DAY)
+    assert_equal_bytes(deployment, told.delivered(seed))
+
+
+# Settings and machines
+
+
+@reliability
+@each_group
+def test_a_time_zone_changed_and_changed_back_leaves_nothing_behind(told: Told, seed: int, tmp_path: Path) -> None:
+    shutil.copytree(told.delivered(seed).folder.path, tmp_path / "other")
+    deployment = Deployment.at(tmp_path / "other")
+    deployment.set(settings_of(group(seed)) | {"timezone": "Asia/Kathmandu"})
+    assert deployment.run(group(seed).until)
+    deployment.set(settings_of(group(seed)))
+    deployment.run(group(seed).until)
+    assert_equal_bytes(deployment, told.delivered(seed))
+
+
+def test_settings_that_say_the_same_otherwise_make_nothing_stale(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    deployment.deliver("one", [{"visitor_id": "v", "event_time": "2024-01-01T10:00:00Z", "event_name": "page_view"}])
+    until = date(2024, 1, 3)
+    deployment.run(until)
+    before = deployment.hashes()
+    for text in (
+        settings_template(),
+        "# nothing but this\n",
+        '  timezone = """UTC"""\n[sessions]\nmax_hours=0x18\n\n[publish]\n# a comment\n[resources]\nthreads = 0\n',
+    ):
+        deployment.folder.settings.write_text(text)
+        assert deployment.plan(until).is_empty
+        assert deployment.run(until) == []
+        assert deployment.hashes() == before
+        record(metamorphic_comparisons=1)
+
+
+@reliability
+@each_group
+@pytest.mark.parametrize(
+    "resources",
+    [{"threads": 1}, {"threads": 2}, {"threads": 8}, {"threads": 2, "memory_limit": "100MB"}],
+    ids=str,
+)
+def test_threads_and_memory_change_no_byte(told: Told, seed: int, resources: Mapping[str, Any], tmp_path: Path) -> None:
+    other = run(tmp_path / "other", group(seed), files_of(group(seed)), more={"resources": resources})
+    assert_equal_bytes(other, told.delivered(seed))
+
+
+@reliability
+@each_group
+@pytest.mark.parametrize(
+    "machine",
+    [
+        {"TZ": "America/St_Johns", "PYTHONHASHSEED": "1", "LC_ALL": "C", "PYTHONUTF8": "0"},
+        {"TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "4242", "LC_ALL": "C.UTF-8", "LANG": "tr_TR.UTF-8"},
+    ],
+    ids=str,
+)
+def test_the_machines_zone_locale_and_hash_seed_change_no_byte(
+    told: Told, seed: int, machine: Mapping[str, str], tmp_path: Path
+) -> None:
+    deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
+    for file in files_of(group(seed)):
+        deliver(deployment, file)
+    program = (
+        "import sys; from datetime import date; from pathlib import Path;"
+        "from session_pipeline_tests.deployment import Deployment;"
+        "Deployment.at(Path(sys.argv[1])).run(date.fromisoformat(sys.argv[2]))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, str(deployment.folder.path), str(group(seed).until)],
+        env={**os.environ, **machine},
+        check=True,
+    )
+    assert_equal_bytes(deployment, told.delivered(seed))
+
+
+@reliability
+@each_group
+def test_the_machines_clock_changes_no_byte(
+    told: Told, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It only says up to which day may be asked for, and what the logs call now."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(days=5000, hours=7)
+
+    for module in (pipeline, build, catalog):
+        monkeypatch.setattr(module, "datetime", Later)
+    other = run(tmp_path / "other", group(seed), files_of(group(seed)))
+    assert other.table("_day_history")["changed_at"].min().year > 2030
+    assert_equal_bytes(other, told.delivered(seed))
+
+
+# Dates and names
+
+
+@reliability
+@pytest.mark.parametrize("seed", UTC_SEEDS)
+def test_everything_some_days_later_is_the_same_some_days_later(told: Told, seed: int, tmp_path: Path) -> None:
+    """In UTC, where all days are alike. Dates and times differ by those days, and what is a hash of a time."""
+    later = timedelta(days=1000)
+
+    def is_later(event: Event) -> Event:
+        at = datetime.fromisoformat(event["event_time"]) + later
+        return event | {"event_time": at.isoformat(timespec="microseconds").replace("+00:00", "Z")}
+
+    cases = group(seed)
+    assert cases.rules.timezone == "UTC"
+    other = run(tmp_path / "other", cases, changed(plain_files(seed), is_later), until=cases.until + later)
+
+    def is_earlier(name: str, value: Any) -> Any:
+        return value - later if isinstance(value, date) else value
+
+    here = mapped(rows_of(told.plain(seed)), lambda name, value: value)
+    assert_same_rows(here, mapped(rows_of(other), is_earlier), {"file_id", "kept_file_id", "content_hash"})
+
+
+@reliability
+@each_group
+def test_visitors_by_other_names_do_the_same(told: Told, seed: int, tmp_path: Path) -> None:
+    def renamed(visitor: str) -> str:
+        return f"'{visitor[::-1]}' | é;"
+
+    files = changed(plain_files(seed), lambda event: event | {"visitor_id": renamed(event["visitor_id"])})
+    other = run(tmp_path / "other", group(seed), files)
+
+    def by_the_old_name(name: str, value: Any) -> Any:
+        return value[1:].split("'")[0][::-1] if name == "visitor_id" and value else value
+
+    here = mapped(rows_of(told.plain(seed)), lambda name, value: value)
+    assert_same_rows(here, mapped(rows_of(other), by_the_old_name), {"file_id", "kept_file_id", "content_hash"})
+
+
+# Visitors who have nothing to do with each other
+
+
+@reliability
+@each_group
+def test_unrelated_visitors_come_in_with_their_own_rows_and_counts_add_up(
+    told: Told, seed: int, tmp_path: Path
+) -> None:
+    cases = group(seed)
+    strangers = [
+        File(f"strangers-{file.source}", file.source, tuple(named(event) for event in file.events if is_few(event)))
+        for file in plain_files(seed)
+    ]
+    alone = rows_of(run(tmp_path / "alone", cases, strangers))
+    together = rows_of(run(tmp_path / "together", cases, [*files_of(cases), *strangers]))
+    before = told.rows(told.delivered(seed))
+    for table, rows in together.items():
+        expected = [*before[table], *alone[table]]
+        if table in ("agents_seen", "user_agents", "action_labels"):
+            expected = list({tuple(sorted(row.items())): row for row in expected}.values())
+        elif table in ("daily_summary", "daily_outcomes", "daily_breakdowns", "funnel_steps"):
+            assert added_up(table, rows) == added_up(table, expected), table
+            continue
+        assert differences({table: rows}, {table: expected}) == {}
+    record(metamorphic_comparisons=1)
+
+
+def named(event: Event) -> Event:
+    return event | {"visitor_id": f"stranger {event['visitor_id']}"}
+
+
+def is_few(event: Event) -> bool:
+    return str(event["visitor_id"]) < "0030"
+
+
+def added_up(table: str, rows: Iterable[Mapping[str, Any]]) -> Mapping[tuple[Any, ...], Mapping[str, Any]]:
+    """Counts and values, added for each key; rates are left out, since they are made from these."""
+    contract = TABLES[table]
+    sums: dict[tuple[Any, ...], Counter[str]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in (str(contract.date_column), *contract.key))
+        of_key = sums.setdefault(key, Counter())
+        for name, value in row.items():
+            if name == "value" or name.endswith("_count"):
+                of_key[name] += value or 0
+    return sums
