@@ -10,6 +10,9 @@ cases/<table>/<what happens>/ has
 - settings.toml, if need be, over the packaged defaults;
 - day.toml, if need be: `day`, and `until`, the last day that is built.
 
+A log's inputs are those of its model: the table that it is about as it was (`<table>_before`) and as it is, the log so
+far, its other inputs, and new_files.csv. What it is told of the build is TOLD.
+
 What goes in are Parquet files of the contract, and the steps are the real ones, so that another engine runs the same
 folders: it is one more name in ENGINES.
 """
@@ -18,7 +21,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +35,9 @@ import pytest
 from session_pipeline.build import StepRunner
 from session_pipeline.contracts import Table, table
 from session_pipeline.days import Calendar, dates
-from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits, Scalar
 from session_pipeline.settings import parse_settings
-from session_pipeline.steps import STEP_OF_TABLE, Frame, Input
+from session_pipeline.steps import LOGS, STEP_OF_TABLE, Frame, Input, Log, Step
 
 CASES = Path(__file__).parent / "cases"
 FOLDERS = sorted(folder for folder in CASES.glob("*/*") if folder.is_dir())
@@ -43,6 +46,9 @@ ENGINES: Mapping[str, Callable[[Path], DuckDBEngine]] = {"duckdb": lambda scratc
 DAY = date(2026, 10, 5)
 DAYS_BEFORE = timedelta(days=2)  # as far back as a session of the day can have begun
 DAYS_AFTER = timedelta(days=31)  # by then every window of the day is closed
+
+LOG_OF_TABLE: Mapping[str, Log] = {log.table: log for log in LOGS}
+TOLD: Mapping[str, Scalar] = {"changed_at": datetime(2026, 11, 1, 3), "run_id": "this run", "reason": "new late.jsonl"}
 
 # What a row is when its CSV does not say. event_number counts the rows of a session; event_id (e1, ...), content_hash
 # (h1, ...) and line_number those of the file.
@@ -71,6 +77,23 @@ class Case:
     @property
     def table(self) -> Table:
         return table(self.folder.parent.name)
+
+    @property
+    def made_by(self) -> Step | Log:
+        return LOG_OF_TABLE.get(self.table.name) or STEP_OF_TABLE[self.table.name]
+
+    @property
+    def inputs(self) -> dict[str, Input]:
+        """What its model reads, by the name that it has there."""
+        made_by = self.made_by
+        if isinstance(made_by, Step):
+            return {what.table: what for what in made_by.inputs}
+        of = {f"{made_by.table}_before": made_by.table, f"{made_by.of}_before": made_by.of, made_by.of: made_by.of}
+        return {**{name: Input(table_name) for name, table_name in of.items()}, **made_by.inputs}
+
+    @property
+    def expected(self) -> pa.Table:
+        return read_csv(self.folder / "expected.csv", self.table)
 
 
 def read_case(folder: Path) -> Case:
@@ -122,10 +145,10 @@ def with_defaults(rows: pa.Table, contract: Table, day: date) -> pa.Table:
     return pa.Table.from_pylist(given, schema=schema)
 
 
-def write_input(case: Case, what: Input, folder: Path) -> list[Path]:
-    """The files that the step gets of one of its inputs."""
+def write_input(case: Case, name: str, what: Input, folder: Path) -> list[Path]:
+    """The files that the model gets of one of its inputs."""
     contract = table(what.table)
-    path = case.folder / f"{what.table}.csv"
+    path = case.folder / f"{name}.csv"
     if not path.exists():
         return []
     given = read_csv(path, contract)
@@ -135,10 +158,42 @@ def write_input(case: Case, what: Input, folder: Path) -> list[Path]:
         read = case.frame.input_dates(what, case.day)
         parts = {str(day): rows.filter(pa.compute.field(contract.date_column) == day) for day in read}
     paths = []
-    for name, part in parts.items():
-        paths.append(folder / f"{what.table}-{name}-input.parquet")
+    for part_name, part in parts.items():
+        paths.append(folder / f"{name}-{part_name}-input.parquet")
         pa.parquet.write_table(part.select(contract.schema.names), paths[-1])
     return paths
+
+
+def write_inputs(case: Case, folder: Path) -> dict[str, list[Path]]:
+    """The files that the model gets, by the name that each input has there."""
+    return {name: write_input(case, name, what, folder) for name, what in case.inputs.items()}
+
+
+def new_files(case: Case) -> list[str]:
+    path = case.folder / "new_files.csv"
+    return path.read_text().split()[1:] if path.exists() else []
+
+
+def run_case(case: Case, engine: DuckDBEngine, inputs: Mapping[str, list[Path]], scratch: Path) -> pa.Table:
+    """The rows that come of a case, in the columns that it expects."""
+    made_by, runner = case.made_by, StepRunner(engine, case.frame, scratch)
+    if isinstance(made_by, Step):
+        path, _ = runner.run(made_by, case.day if made_by.is_daily else None, inputs)[case.table.name]
+    else:
+        named = {name: (what.table, inputs[name]) for name, what in case.inputs.items()}
+        path, _ = runner.run_log(made_by, case.day, named, new_files(case), TOLD)
+    expected = case.expected
+    return pa.parquet.read_table(path, columns=expected.column_names).cast(expected.schema)
+
+
+def compare(found: pa.Table, expected: pa.Table, name: str) -> None:
+    pd.testing.assert_frame_equal(
+        found.to_pandas(types_mapper=pd.ArrowDtype),
+        expected.to_pandas(types_mapper=pd.ArrowDtype),
+        rtol=0,
+        atol=0.00005,
+        obj=name,
+    )
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -151,26 +206,13 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_case(folder: Path, engine: DuckDBEngine, tmp_path: Path) -> None:
     case = read_case(folder)
-    step = STEP_OF_TABLE[case.table.name]
-    known = {"expected", *(what.table for what in step.inputs)}
-    assert {path.stem for path in folder.glob("*.csv")} <= known, f"{step.name} reads {sorted(known)}"
-
-    inputs = {what.table: write_input(case, what, tmp_path) for what in step.inputs}
-    written = StepRunner(engine, case.frame, tmp_path).run(step, case.day if step.is_daily else None, inputs)
-
-    expected = read_csv(folder / "expected.csv", case.table)
-    path, _ = written[case.table.name]
-    found = pa.parquet.read_table(path, columns=expected.column_names).cast(expected.schema)
+    known = {"expected", "new_files", *case.inputs}
+    assert {path.stem for path in folder.glob("*.csv")} <= known, f"{case.table.name} reads {sorted(known)}"
+    found, expected = run_case(case, engine, write_inputs(case, tmp_path), tmp_path), case.expected
     # Shown by pytest when they differ.
     print(f"found:\n{found.to_pandas().to_string()}\nexpected:\n{expected.to_pandas().to_string()}")
-    pd.testing.assert_frame_equal(
-        found.to_pandas(types_mapper=pd.ArrowDtype),
-        expected.to_pandas(types_mapper=pd.ArrowDtype),
-        rtol=0,
-        atol=0.00005,
-        obj=folder.name,
-    )
+    compare(found, expected, folder.name)
 
 
 def test_every_table_has_cases() -> None:
-    assert {folder.parent.name for folder in FOLDERS} == STEP_OF_TABLE.keys()
+    assert {folder.parent.name for folder in FOLDERS} == STEP_OF_TABLE.keys() | LOG_OF_TABLE.keys()
