@@ -20,7 +20,7 @@ folders: it is one more name in ENGINES.
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,8 @@ def run_case(case: Case, engine: DuckDBEngine, inputs: Mapping[str, list[Path]],
     """The rows that come of a case, in the columns that it expects."""
     made_by, runner = case.made_by, StepRunner(engine, case.frame, scratch)
     if isinstance(made_by, Step):
-        path, _ = runner.run(made_by, case.day if made_by.is_daily else None, inputs)[case.table.name]
+        step = replace(made_by, tables=(case.table.name,))
+        path, _ = runner.run(step, case.day if step.is_daily else None, inputs)[case.table.name]
     else:
         named = {name: (what.table, inputs[name]) for name, what in case.inputs.items()}
         path, _ = runner.run_log(made_by, case.day, named, new_files(case), TOLD)

@@ -1,13 +1,12 @@
 import re
-from importlib.resources import files
 from typing import Any
 
 import duckdb
 import pytest
 
+from session_pipeline import models
 from session_pipeline.channels import TABLE_NAMES, channel_tables, channels, click_id_types, rules_fingerprint
 
-MODEL = files("session_pipeline").joinpath("models/session_channels.sql").read_text(encoding="utf-8")
 COLUMNS = ("utm_source", "utm_medium", "utm_campaign", "click_id_type", "referrer_host", "page_host")
 PAGE = "www.shop.example"
 
@@ -26,7 +25,7 @@ def channels_of(*landings: dict[str, str | None]) -> list[str]:
                 for number, landing in enumerate(landings)
             ],
         )
-        rows = connection.execute(f"{MODEL} order by session_id").fetchall()
+        rows = connection.execute(f"{models.text('session_channels')} order by session_id").fetchall()
     assert [session_id for session_id, _ in rows] == [f"{number:03}" for number in range(len(landings))]
     return [channel for _, channel in rows]
 

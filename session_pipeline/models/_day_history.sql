@@ -56,9 +56,7 @@ from daily_summary as a
 full outer join daily_summary_before as b
     on a.site = b.site
 where
-    a.site is null
-    or b.site is null
-    or a.session_count is distinct from b.session_count
+    a.session_count is distinct from b.session_count
     or a.visitor_count is distinct from b.visitor_count
     or a.page_view_count is distinct from b.page_view_count
     or a.bounce_count is distinct from b.bounce_count
