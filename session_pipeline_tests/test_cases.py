@@ -174,7 +174,9 @@ def new_files(case: Case) -> list[str]:
     return path.read_text().split()[1:] if path.exists() else []
 
 
-def run_case(case: Case, engine: DuckDBEngine, inputs: Mapping[str, list[Path]], scratch: Path) -> pa.Table:
+def run_case(
+    case: Case, engine: DuckDBEngine, inputs: Mapping[str, list[Path]], expected: pa.Table, scratch: Path
+) -> pa.Table:
     """The rows that come of a case, in the columns that it expects."""
     made_by, runner = case.made_by, StepRunner(engine, case.frame, scratch)
     if isinstance(made_by, Step):
@@ -183,7 +185,6 @@ def run_case(case: Case, engine: DuckDBEngine, inputs: Mapping[str, list[Path]],
     else:
         named = {name: (what.table, inputs[name]) for name, what in case.inputs.items()}
         path, _ = runner.run_log(made_by, case.day, named, new_files(case), TOLD)
-    expected = case.expected
     return pa.parquet.read_table(path, columns=expected.column_names).cast(expected.schema)
 
 
@@ -209,7 +210,8 @@ def test_case(folder: Path, engine: DuckDBEngine, tmp_path: Path) -> None:
     case = read_case(folder)
     known = {"expected", "new_files", *case.inputs}
     assert {path.stem for path in folder.glob("*.csv")} <= known, f"{case.table.name} reads {sorted(known)}"
-    found, expected = run_case(case, engine, write_inputs(case, tmp_path), tmp_path), case.expected
+    expected = case.expected
+    found = run_case(case, engine, write_inputs(case, tmp_path), expected, tmp_path)
     # Shown by pytest when they differ.
     print(f"found:\n{found.to_pandas().to_string()}\nexpected:\n{expected.to_pandas().to_string()}")
     compare(found, expected, folder.name)

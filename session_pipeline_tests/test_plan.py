@@ -1,0 +1,321 @@
+"""The plan: which days are wanted, what is stale and why, what waits; on catalogs made up for it, without a file."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from session_pipeline.catalog import Key, Partition
+from session_pipeline.days import Calendar
+from session_pipeline.plan import Certainty, Kind, Plan, Planner, days_with_events, wanted_days
+from session_pipeline.settings import parse_settings
+from session_pipeline.steps import STEP_OF_TABLE, STEPS, Frame
+
+DAY = date(2026, 10, 5)
+ONE = timedelta(days=1)
+START = date(2020, 1, 1)
+UNTIL = date(2026, 10, 20)
+
+
+def quarter(hour: int, minute: int = 0) -> int:
+    return 1 << (hour * 4 + minute // 15)
+
+
+def raw(day: date, quarters: int, file_id: str = "f1", sha256: str = "raw") -> Partition:
+    key = Key("raw_events", day, file_id)
+    return Partition(key, f"{key}", sha256, 1, 1, "", counts={"quarters": f"{quarters:x}"})
+
+
+class Built:
+    """A catalog in which all that is wanted was built, from some raw events under some settings."""
+
+    def __init__(self, *of_raw: Partition, settings: str = "", until: date = UNTIL) -> None:
+        self.partitions: dict[Key, Partition] = {partition.key: partition for partition in of_raw}
+        self.recipes: dict[str, Mapping[str, str]] = {}
+        planner = self.planner(settings, until)
+        for step in STEPS:
+            for day in planner.frame.wanted if step.is_daily else (None,):
+                fingerprint = planner.fingerprint(step, day)
+                assert fingerprint is not None
+                self.recipes.update([planner.recipe(step)])
+                for name in step.tables:
+                    key = Key(name, day)
+                    self.partitions[key] = Partition(
+                        key, f"{key}", f"{key}", 1, 1, fingerprint.value, parts=fingerprint.parts
+                    )
+
+    def planner(self, settings: str = "", until: date = UNTIL) -> Planner:
+        parsed = parse_settings(settings, "settings.toml")
+        calendar = Calendar(parsed.timezone)
+        of_raw = [partition for key, partition in self.partitions.items() if key.table == "raw_events"]
+        wanted, _ = wanted_days(of_raw, calendar, START, until)
+        return Planner(self.partitions, self.recipes, Frame(parsed, calendar, wanted, until))
+
+    def change(self, key: Key, **changes: object) -> None:
+        self.partitions[key] = replace(self.partitions[key], **changes)  # type: ignore[arg-type]
+
+
+def described(plan: Plan) -> dict[str, tuple[Certainty, Kind, str]]:
+    return {str(item): (item.certainty, item.kind, item.reason) for item in plan.items}
+
+
+# Wanted days
+
+
+@pytest.mark.parametrize(
+    ("timezone", "quarters", "days"),
+    [
+        ("UTC", quarter(0), {5}),
+        ("UTC", quarter(23, 45), {5}),
+        ("UTC", 0, set()),
+        ("Europe/Berlin", quarter(21, 45), {5}),
+        ("Europe/Berlin", quarter(22), {6}),
+        ("Europe/Berlin", quarter(0) | quarter(23, 45), {5, 6}),
+        ("America/New_York", quarter(3, 45), {4}),
+        ("America/New_York", quarter(4), {5}),
+        ("Asia/Kathmandu", quarter(18), {5}),
+        ("Asia/Kathmandu", quarter(18, 15), {6}),
+    ],
+)
+def test_a_local_day_has_events_by_the_quarter_hours_of_utc(timezone: str, quarters: int, days: set[int]) -> None:
+    found = days_with_events([raw(DAY, quarters)], Calendar(timezone), START)
+    assert found == {date(2026, 10, day) for day in days}
+
+
+def test_a_quarter_hour_that_two_days_share_counts_for_both() -> None:
+    # Liberia was 44 minutes and 30 seconds behind until 1972, so midnight was within a quarter hour of UTC.
+    day = date(1970, 6, 2)
+    found = days_with_events([raw(day, quarter(0, 30))], Calendar("Africa/Monrovia"), date(1970, 1, 1))
+    assert found == {day - ONE, day}
+
+
+def test_files_of_a_date_are_looked_at_together_and_those_before_the_start_do_not_count() -> None:
+    some = [raw(DAY, quarter(1)), raw(DAY, quarter(23), "f2"), raw(DAY - ONE, quarter(12), "f3")]
+    berlin = Calendar("Europe/Berlin")
+    assert days_with_events(some, berlin, START) == {DAY - ONE, DAY, DAY + ONE}
+    assert days_with_events(some, berlin, DAY) == {DAY, DAY + ONE}
+
+
+def test_a_day_is_wanted_for_its_events_and_the_next_to_close_its_sessions() -> None:
+    some = [raw(date(2026, 10, day), 1) for day in (5, 6, 9, 12)]
+    wanted, waiting = wanted_days(some, Calendar("UTC"), START, date(2026, 10, 12))
+    assert [day.day for day in wanted] == [5, 6, 7, 9, 10, 12]
+    assert waiting == {}
+    wanted, waiting = wanted_days(some, Calendar("UTC"), START, date(2026, 10, 11))
+    assert [day.day for day in wanted] == [5, 6, 7, 9, 10]
+    assert waiting == {date(2026, 10, 12): 0}
+
+
+# Inputs
+
+
+def test_a_step_reads_the_files_that_have_events_of_its_day_in_the_order_of_their_ids() -> None:
+    built = Built(
+        raw(DAY, quarter(12), "f2"),
+        raw(DAY, quarter(21, 45), "f1"),
+        raw(DAY, quarter(22), "f3"),
+        raw(DAY - ONE, quarter(22), "f4"),
+        raw(DAY - ONE, quarter(21, 45), "f5"),
+        settings='timezone = "Europe/Berlin"',
+    )
+    planner = built.planner('timezone = "Europe/Berlin"')
+    found = planner.inputs(STEP_OF_TABLE["events"], DAY)
+    assert [key.key.file_id for key in found["raw_events"] if isinstance(key, Partition)] == ["f4", "f1", "f2"]
+    assert found["open_sessions"] == [built.partitions[Key("open_sessions", DAY - ONE)]]
+
+
+def test_what_is_read_and_not_there_is_named_and_has_no_fingerprint() -> None:
+    built = Built(raw(DAY, 1))
+    del built.partitions[Key("action_labels", DAY)]
+    planner = built.planner()
+    step = STEP_OF_TABLE["session_actions"]
+    assert planner.inputs(step, DAY)["action_labels"] == [
+        Key("action_labels", DAY),
+        built.partitions[Key("action_labels", DAY + ONE)],
+    ]
+    assert planner.fingerprint(step, DAY) is None
+    assert planner.staleness(step, DAY) is None
+
+
+def test_raw_events_are_looked_at_anew_when_told() -> None:
+    built = Built(raw(DAY, 1))
+    planner = built.planner()
+    step = STEP_OF_TABLE["events"]
+    assert len(planner.inputs(step, DAY)["raw_events"]) == 1
+    late = raw(DAY, 1, "f2")
+    built.partitions[late.key] = late
+    assert len(planner.inputs(step, DAY)["raw_events"]) == 1
+    planner.forget_raw()
+    assert len(planner.inputs(step, DAY)["raw_events"]) == 2
+
+
+# Staleness
+
+
+def test_what_was_built_is_fresh() -> None:
+    plan = Built(raw(DAY, 1)).planner().plan()
+    assert plan.items == plan.deferred == plan.unwanted == ()
+    assert plan.is_empty
+    assert plan.days == ()
+
+
+def test_all_of_a_new_day_is_built_in_the_order_of_the_steps() -> None:
+    built = Built(raw(DAY, 1))
+    late = raw(DAY - 3 * ONE, 1, "f2")
+    built.partitions[late.key] = late
+    plan = built.planner().plan()
+    new = [str(item) for item in plan.items if item.reason == "new day"]
+    days = (DAY - 3 * ONE, DAY - 2 * ONE)
+    assert new == [f"{step.name}[{day}]" for step in STEPS if step.is_daily for day in days]
+    assert described(plan)["user_agents"] == (Certainty.MAY, Kind.DATA, f"reads agents_seen[{days[0]}]")
+    assert not plan.is_empty
+    assert plan.days[:2] == days
+
+
+def test_a_table_in_one_piece_that_is_not_there_is_new() -> None:
+    built = Built(raw(DAY, 1))
+    del built.partitions[Key("user_agents", None)]
+    assert described(built.planner().plan()) == {"user_agents": (Certainty.WILL, Kind.DATA, "new table")}
+
+
+def test_one_table_of_a_step_that_is_not_there_makes_the_step_stale() -> None:
+    built = Built(raw(DAY, 1))
+    del built.partitions[Key("recent_event_ids", DAY)]
+    found = described(built.planner().plan())
+    assert found[f"sessionize[{DAY}]"] == (Certainty.WILL, Kind.DATA, "new day")
+
+
+def test_another_raw_file_makes_its_readers_stale_and_all_below_perhaps() -> None:
+    built = Built(raw(DAY, 1))
+    built.change(Key("raw_events", DAY, "f1"), sha256="other")
+    found = described(built.planner().plan())
+    will = {name for name, (certainty, _, _) in found.items() if certainty is Certainty.WILL}
+    assert will == {f"agents_seen[{DAY}]", f"sessionize[{DAY}]"}
+    assert found[f"sessionize[{DAY}]"] == (Certainty.WILL, Kind.DATA, "raw_events changed")
+    assert found[f"sessionize[{DAY + ONE}]"] == (Certainty.MAY, Kind.DATA, f"reads open_sessions[{DAY}]")
+    assert found[f"sessions[{DAY}]"] == (Certainty.MAY, Kind.DATA, f"reads events[{DAY}]")
+    assert found[f"funnel_steps[{DAY}]"] == (Certainty.MAY, Kind.DATA, f"reads funnel_entries[{DAY}]")
+    assert found["user_agents"] == (Certainty.MAY, Kind.DATA, f"reads agents_seen[{DAY}]")
+
+
+def test_a_damaged_file_is_built_again() -> None:
+    built = Built(raw(DAY, 1))
+    built.change(Key("duplicate_events", DAY), is_damaged=True)
+    found = described(built.planner().plan())
+    assert found[f"sessionize[{DAY}]"] == (Certainty.WILL, Kind.DATA, "its file is damaged")
+
+
+def test_a_step_of_which_one_table_was_made_from_something_else_is_stale() -> None:
+    built = Built(raw(DAY, 1))
+    built.change(Key("recent_event_ids", DAY), fingerprint="other")
+    assert f"sessionize[{DAY}]" in described(built.planner().plan())
+
+
+def test_all_inputs_that_changed_are_named() -> None:
+    built = Built(raw(DAY, 1))
+    built.change(Key("events", DAY), sha256="other")
+    built.change(Key("sessions", DAY), sha256="other")
+    found = described(built.planner().plan())
+    assert found[f"session_outcomes[{DAY}]"] == (Certainty.WILL, Kind.DATA, "events changed, sessions changed")
+    assert found[f"daily_outcomes[{DAY}]"][2] == "sessions changed"
+
+
+def test_a_changed_setting_is_logic_and_said_in_words() -> None:
+    built = Built(raw(DAY, 1))
+    found = described(built.planner("[sessions]\ninactivity_minutes = 20").plan())
+    certainty, kind, reason = found[f"sessionize[{DAY}]"]
+    assert (certainty, kind) == (Certainty.WILL, Kind.LOGIC)
+    assert "30 to 20" in reason
+    assert found[f"action_labels[{DAY}]"][:2] == (Certainty.MAY, Kind.DATA)
+
+
+def test_a_setting_that_changes_which_days_are_read_is_logic() -> None:
+    # A visitor funnel of two days reads the day after, too.
+    funnel = (
+        '[[funnels]]\nname = "f"\ngrain = "visitor"\nwindow_seconds = {}\n'
+        'steps = [{{ name = "a", where = "event_name = \'a\'" }}, {{ name = "b", where = "event_name = \'b\'" }}]'
+    )
+    built = Built(raw(DAY, 1), raw(DAY + ONE, 1), raw(DAY + 2 * ONE, 1), settings=funnel.format(86400))
+    plan = built.planner(funnel.format(2 * 86400)).plan()
+    kinds = {item.kind for item in plan.items if item.step.name == "funnel_entries" and item.day == DAY}
+    assert kinds == {Kind.LOGIC}
+    built.change(Key("funnel_events", DAY), sha256="other")
+    plan = built.planner(funnel.format(86400)).plan()
+    assert described(plan)[f"funnel_entries[{DAY}]"] == (Certainty.WILL, Kind.DATA, "funnel_events changed")
+
+
+def test_another_time_zone_changes_the_bounds_of_days_at_once() -> None:
+    built = Built(raw(DAY, quarter(12)))
+    found = described(built.planner('timezone = "Europe/Berlin"').plan())
+    assert found[f"sessionize[{DAY}]"][1:] == (Kind.DATA, "the bounds of the day changed (time zone)")
+
+
+def test_a_visitors_funnel_is_built_again_when_later_days_are_known() -> None:
+    funnel = (
+        '[[funnels]]\nname = "f"\ngrain = "visitor"\nwindow_seconds = 172800\n'
+        'steps = [{ name = "a", where = "event_name = \'a\'" }, { name = "b", where = "event_name = \'b\'" }]'
+    )
+    built = Built(raw(DAY, 1), settings=funnel, until=DAY + ONE)
+    found = described(built.planner(funnel, DAY + 2 * ONE).plan())
+    assert found[f"funnel_entries[{DAY}]"] == (Certainty.WILL, Kind.DATA, "later days are known now")
+    assert described(built.planner(funnel, DAY + ONE).plan()) == {}
+
+
+# What is dropped, what waits, and in which runs
+
+
+def test_partitions_of_days_that_are_not_wanted_are_dropped() -> None:
+    built = Built(raw(DAY, 1))
+    removed = Key("no_table_any_more", DAY)
+    for key in (
+        Key("events", DAY - ONE),
+        Key("session_changes", DAY - ONE),
+        Key("_day_history", DAY - ONE),
+        removed,
+        Key("source_files", None),
+        Key("quarantined_lines", None, "f1"),
+    ):
+        built.partitions[key] = Partition(key, "", "", 0, 0, "", is_damaged=key.table == "_day_history")
+    plan = built.planner().plan()
+    assert plan.unwanted == (Key("_day_history", DAY - ONE), Key("events", DAY - ONE), removed)
+    assert not plan.is_empty
+
+
+def test_without_wanted_days_nothing_is_built() -> None:
+    assert Planner({}, {}, Built(raw(DAY, 1)).planner("", DAY - ONE).frame).plan().items == ()
+
+
+@pytest.mark.parametrize(("settings", "near"), [("funnels = []", 3), ("", 3 + 7)])
+def test_days_so_near_that_one_can_read_the_other_are_built_in_one_run(settings: str, near: int) -> None:
+    built = Built(raw(DAY, 1), settings=settings, until=date(2027, 1, 1))
+    assert built.planner(settings, date(2027, 1, 1)).plan().ranges() == []
+    first, second, third = DAY + 40 * ONE, DAY + (41 + near) * ONE, DAY + (43 + 2 * near) * ONE
+    for day in (third, first, second):
+        late = raw(day, 1, "f2")
+        built.partitions[late.key] = late
+    ranges = built.planner(settings, date(2027, 1, 1)).plan().ranges()
+    assert ranges == [(first, second + ONE), (third, third + ONE)]
+
+
+def days_of_logic(days: int, limit: int, *, upgrade: bool = False, damaged: int = 0) -> Plan:
+    built = Built(*(raw(DAY + 2 * number * ONE, 1) for number in range(days)), until=date(2027, 1, 1))
+    for number in range(damaged):
+        built.change(Key("action_labels", DAY + 2 * number * ONE), is_damaged=True)
+    settings = f"max_rebuild_days = {limit}\n[sessions]\ninactivity_minutes = 20"
+    return built.planner(settings, date(2027, 1, 1)).plan(upgrade=upgrade)
+
+
+def test_more_days_stale_for_logic_than_a_run_should_build_wait_for_an_upgrade() -> None:
+    assert days_of_logic(2, 4).deferred == ()
+    assert len(days_of_logic(2, 4).days) == 4
+    held = days_of_logic(2, 3)
+    assert held.items == ()
+    assert len({item.day for item in held.deferred}) == 4
+    assert days_of_logic(2, 3, upgrade=True).deferred == ()
+
+
+def test_a_day_that_is_stale_for_its_data_does_not_wait() -> None:
+    plan = days_of_logic(2, 3, damaged=1)
+    assert plan.days == (DAY,)
+    assert {item.day for item in plan.deferred} == {DAY + ONE, DAY + 2 * ONE, DAY + 3 * ONE}

@@ -1,0 +1,189 @@
+"""What a step reads for a day, and what it is told: dates of inputs, parameters, lists of the settings."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from session_pipeline.days import Calendar
+from session_pipeline.settings import parse_settings
+from session_pipeline.steps import STEP_OF_TABLE, Computation, Days, Frame, Input
+
+NEW_YORK = "America/New_York"  # 2026-03-08 has 23 hours
+FUNNELS = """
+[[funnels]]
+name = "shop"
+grain = "visitor"
+window_seconds = 90000
+steps = [{ name = "cart", where = "event_name = 'cart'" }, { name = "purchase", where = "event_name = 'purchase'" }]
+exclusions = [
+    { where = "event_name = 'logout'", after_step = 1, before_step = 2 },
+    { where = "event_name = 'login'", after_step = 1 },
+]
+
+[[funnels]]
+name = "blog"
+window_seconds = 200000
+steps = [
+    { name = "read", where = "event_name = 'read'" },
+    { name = "sign up", where = "event_name = 'sign_up'" },
+    { name = "pay", where = "event_name = 'pay'" },
+]
+"""
+
+
+def march(*days: int) -> tuple[date, ...]:
+    return tuple(date(2026, 3, day) for day in days)
+
+
+def frame(settings: str = "", timezone: str = NEW_YORK, wanted: tuple[date, ...] | None = None) -> Frame:
+    parsed = parse_settings(settings, "settings.toml")
+    return Frame(parsed, Calendar(timezone), march(*range(1, 32)) if wanted is None else wanted, date(2026, 3, 31))
+
+
+@pytest.mark.parametrize(
+    ("days", "day", "read"),
+    [
+        (Days.SAME, 9, (9,)),
+        (Days.BEFORE, 9, (8,)),
+        (Days.BEFORE, 1, ()),
+        (Days.UTC, 9, (9, 10)),
+        (Days.REACH, 10, (10, 11)),
+        (Days.REACH, 7, (7, 8, 9)),
+        (Days.REACH, 31, (31,)),
+        (Days.REACHING, 10, (9,)),
+        (Days.REACHING, 9, (7, 8)),
+        (Days.REACHING, 1, ()),
+        (Days.END_OF_REACH, 10, ()),
+        (Days.END_OF_REACH, 31, (31,)),
+        (Days.END_OF_REACH, 30, ()),
+        (Days.ALL, 9, tuple(range(1, 32))),
+    ],
+)
+def test_the_dates_of_an_input(days: Days, day: int, read: tuple[int, ...]) -> None:
+    assert frame().input_dates(Input("events", days), date(2026, 3, day)) == march(*read)
+
+
+def test_a_step_in_one_piece_reads_all_days() -> None:
+    assert frame(wanted=march(3, 5)).input_dates(Input("agents_seen", Days.SAME), None) == march(3, 5)
+
+
+def test_days_that_are_not_wanted_are_not_read() -> None:
+    some = frame(wanted=march(7, 9, 10))
+    assert some.input_dates(Input("events", Days.BEFORE), date(2026, 3, 9)) == ()
+    assert some.input_dates(Input("events", Days.REACH), date(2026, 3, 7)) == march(7, 9)
+    assert some.input_dates(Input("events", Days.END_OF_REACH), date(2026, 3, 10)) == march(10)
+    assert some.is_wanted(date(2026, 3, 7))
+    assert not some.is_wanted(date(2026, 3, 8))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "read"),
+    [(None, (10,)), (1, (9, 10, 11)), (86400, (9, 10, 11)), (86401, (9, 10, 11, 12)), (90000, (9, 10, 11, 12))],
+)
+def test_a_visitors_funnel_reads_the_days_of_its_window(seconds: int | None, read: tuple[int, ...]) -> None:
+    settings = "funnels = []" if seconds is None else FUNNELS.replace("90000", str(seconds))
+    assert frame(settings).input_dates(Input("funnel_events", Days.AROUND), date(2026, 3, 10)) == march(*read)
+
+
+def test_a_visitors_funnel_reads_no_day_without_time() -> None:
+    apia = frame(FUNNELS, "Pacific/Apia", tuple(date(2011, 12, day) for day in (28, 29, 30, 31)))
+    read = apia.input_dates(Input("funnel_events", Days.AROUND), date(2011, 12, 29))
+    assert read == (date(2011, 12, 28), date(2011, 12, 29), date(2011, 12, 31))
+
+
+def test_only_visitors_funnels_have_a_window_beyond_the_session() -> None:
+    assert frame(FUNNELS).longest_visitor_window == timedelta(seconds=90000)
+    two = FUNNELS + FUNNELS.replace("shop", "two").replace("blog", "three").replace("90000", "5")
+    assert frame(two).longest_visitor_window == timedelta(seconds=90000)
+    assert frame("funnels = []").longest_visitor_window == timedelta(0)
+
+
+def test_durations_are_told_in_the_units_that_models_compare() -> None:
+    settings = """
+        [sessions]
+        inactivity_minutes = 20
+        max_hours = 3
+        engaged_seconds = 7
+        engaged_gap_seconds = 11
+    """
+    told = frame(settings + FUNNELS).scalars(date(2026, 3, 8))
+    assert told["inactivity_minutes"] == 20
+    assert told["carried_minutes"] == 60
+    assert told["max_microseconds"] == 10_800_000_000
+    assert told["engaged_microseconds"] == 7_000_000
+    assert told["engaged_gap_microseconds"] == 11_000_000
+    assert told["z"] == pytest.approx(1.959963984540054, abs=1e-15)
+    assert told["event_date"] == told["session_date"] == told["entry_date"] == date(2026, 3, 8)
+    assert (told["day_start"], told["day_end"]) == (datetime(2026, 3, 8, 5), datetime(2026, 3, 9, 4))
+    assert told["observed_until"] == datetime(2026, 3, 10, 5)
+    assert frame(FUNNELS).scalars(date(2026, 3, 31))["observed_until"] == datetime(2026, 4, 1, 4)
+
+
+def test_lists_of_the_settings() -> None:
+    settings = parse_settings(FUNNELS, "settings.toml")
+    lists = STEP_OF_TABLE["funnel_entries"].lists
+    assert lists["funnels"](settings).to_pylist() == [
+        {"funnel": "shop", "grain": "visitor", "window_seconds": 90000, "step_count": 2},
+        {"funnel": "blog", "grain": "session", "window_seconds": 200000, "step_count": 3},
+    ]
+    assert lists["funnel_exclusions"](settings).to_pylist() == [
+        {"funnel": "shop", "step_number": -1, "after_step": 1, "before_step": 2},
+        {"funnel": "shop", "step_number": -2, "after_step": 1, "before_step": 2},
+    ]
+    names = STEP_OF_TABLE["funnel_steps"].lists["funnel_step_names"](settings).to_pylist()
+    assert [tuple(row.values()) for row in names] == [
+        ("shop", 1, "cart", False),
+        ("shop", 2, "purchase", True),
+        ("blog", 1, "read", False),
+        ("blog", 2, "sign up", False),
+        ("blog", 3, "pay", True),
+    ]
+
+
+def test_outcomes_are_listed_by_priority_and_event_names_in_order() -> None:
+    settings = parse_settings(
+        """
+        [[outcomes]]
+        name = "purchase"
+        where = "event_name = 'purchase'"
+        is_conversion = true
+
+        [[outcomes]]
+        name = "reader"
+        where_session = "page_view_count > 2"
+
+        [actions]
+        ignored_events = ["ping", "beat"]
+
+        [sessions]
+        passive_events = ["scroll", "move"]
+        """,
+        "settings.toml",
+    )
+    rules = STEP_OF_TABLE["session_outcomes"].lists["outcome_rules"](settings).to_pylist()
+    assert [tuple(row.values()) for row in rules] == [(0, "purchase", True), (1, "reader", False)]
+    lists = STEP_OF_TABLE["action_labels"].lists
+    assert lists["ignored_events"](settings).column("event_name").to_pylist() == ["beat", "ping"]
+    assert lists["passive_events"](settings).column("event_name").to_pylist() == ["move", "scroll"]
+
+
+def test_a_funnels_steps_are_computed_one_after_another() -> None:
+    step = STEP_OF_TABLE["funnel_entries"]
+    settings = parse_settings(FUNNELS, "settings.toml")
+    assert step.computed(settings) == (
+        Computation("reached_steps", "reached_steps"),
+        Computation("next_reached_steps", "reached_steps", {"step_number": 2}),
+        Computation("next_reached_steps", "reached_steps", {"step_number": 3}),
+    )
+    assert step.computed(parse_settings("funnels = []", "settings.toml")) == (step.computed(settings)[0],)
+    assert "step_number" not in step.parameter_names(settings)
+    assert {"entry_date", "day_start", "day_end", "observed_until"} <= step.parameter_names(settings)
+    assert step.model_names(settings) == ("reached_steps", "next_reached_steps", "next_reached_steps", "funnel_entries")
+
+
+def test_what_python_reads_counts_as_read() -> None:
+    settings = parse_settings("", "settings.toml")
+    assert STEP_OF_TABLE["agents_seen"].parameter_names(settings) == {"day_start", "day_end"}
+    assert STEP_OF_TABLE["user_agents"].parameter_names(settings) == frozenset()
+    assert STEP_OF_TABLE["agents_seen"].is_daily
+    assert not STEP_OF_TABLE["user_agents"].is_daily
