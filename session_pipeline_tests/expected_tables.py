@@ -3,7 +3,7 @@
 Knows the names of the columns that the oracles can fill. Does not know how rows are compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -11,7 +11,7 @@ from session_pipeline_tests import oracle
 from session_pipeline_tests.deliveries import read_lines
 from session_pipeline_tests.funnel_oracle import Attempt, Funnel, attempts
 from session_pipeline_tests.generated_cases import SITES, Group
-from session_pipeline_tests.oracle import Copy, Event, Line, has_time, local_date
+from session_pipeline_tests.oracle import Copy, Event, Line, Rules, has_time, local_date
 
 Row = dict[str, Any]
 
@@ -24,12 +24,17 @@ def known_lines(group: Group, file_ids: Mapping[str, str] | None = None) -> list
 
 
 def expected_tables(group: Group, file_ids: Mapping[str, str]) -> dict[str, list[Row]]:
-    """Rows of the tables that the oracles know, with the columns that they know."""
-    rules = group.rules
-    lines = known_lines(group, file_ids)
+    """What the oracles say of a group."""
+    return tables_of(known_lines(group, file_ids), group.rules, group.funnels, group.days, group.until)
+
+
+def tables_of(
+    lines: Iterable[Line], rules: Rules, funnels: Mapping[str, Funnel], days: Iterable[date], until: date
+) -> dict[str, list[Row]]:
+    """Rows of the tables that the oracles know, with the columns that they know, for lines up to the last day."""
     kept, copies = oracle.split_copies(lines, rules.timezone)
     events = oracle.sessionize(kept, rules)
-    days = [day for day in group.days if day <= group.until and has_time(day, rules.timezone)]
+    days = [day for day in days if day <= until and has_time(day, rules.timezone)]
     return {
         "events": [event_row(event, rules.timezone) for event in events],
         "duplicate_events": [copy_row(copy, rules.timezone) for copy in copies],
@@ -37,11 +42,11 @@ def expected_tables(group: Group, file_ids: Mapping[str, str]) -> dict[str, list
             recent_row(line, day) for day in days for line in oracle.last_hour(kept, day, rules.timezone)
         ],
         "open_sessions": [open_row(event, day) for day in days for event in oracle.open_at_end(events, day, rules)],
-        "sessions": [vars(session) for session in oracle.summarize(events, rules, group.until)],
+        "sessions": [vars(session) for session in oracle.summarize(events, rules, until)],
         "funnel_entries": [
             entry_row(name, funnel, attempt, rules.timezone)
-            for name, funnel in group.funnels.items()
-            for attempt in attempts(events, funnel, rules, group.until)
+            for name, funnel in funnels.items()
+            for attempt in attempts(events, funnel, rules, until)
         ],
     }
 

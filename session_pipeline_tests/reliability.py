@@ -47,7 +47,7 @@ MEANINGS: Mapping[str, str] = {
     "mixed_generations": "of these, reads that saw one table old and another new",
     "machine_examples": "programs of random deliveries, damage, settings, crashes and runs; each ended as a clean run",
     "machine_steps": "steps of these programs",
-    "seeded_bugs_caught": "bugs put in on purpose, each of them noticed by the tests above",
+    "seeded_bugs_caught": "bugs put in on purpose, each of them noticed by the checks of these programs",
     "metamorphic_comparisons": "comparisons of a delivery with the same told otherwise: all tables as they should be",
     "late_data_cases": "late deliveries after which exactly what really changes was built again",
     "settings_checked": "settings of which it is known which tables they make stale, and no other",

@@ -1,0 +1,41 @@
+"""Each seeded bug is noticed by the checks that the state machine makes, and the same program passes without it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from session_pipeline_tests import short_programs
+from session_pipeline_tests.figures import record
+from session_pipeline_tests.machine import Machine
+from session_pipeline_tests.seeded_bugs import BUGS, PutIn
+from session_pipeline_tests.short_programs import Program
+
+SMOKE = "nothing_is_carried_over_midnight"
+PROGRAMS = sorted({bug.program for bug in BUGS.values()}, key=lambda program: program.__name__)
+
+
+def name_of(function: Callable[..., object]) -> str:
+    return function.__name__
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
+def test_program_passes_without_a_bug(program: Program, tmp_path: Path) -> None:
+    program(Machine(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == SMOKE else pytest.mark.reliability) for name in BUGS]
+)
+def test_bug_is_noticed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bug = BUGS[name]
+    bug.put_in(monkeypatch.setattr)
+    with pytest.raises((Exception, pytest.fail.Exception), match=bug.said):
+        bug.program(Machine(tmp_path, PutIn(name)))
+    record(seeded_bugs_caught=1)
+
+
+def test_there_are_bugs_of_many_kinds() -> None:
+    assert len(BUGS) >= 15
+    assert all(hasattr(short_programs, program.__name__) for program in PROGRAMS)
