@@ -30,6 +30,11 @@ class DataFolder:
         return self.path / "raw"
 
     @property
+    def visitor_key(self) -> Path:
+        """The secret that visitor ids are made with where sources have none; there once it was needed."""
+        return self.path / "visitor_key"
+
+    @property
     def store(self) -> Path:
         """What is built: the truth."""
         return self.path / "store"

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 
 from session_pipeline.build import Builder, Built
@@ -20,6 +20,8 @@ from session_pipeline.days import Calendar, zone
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.deliveries import Ingest, IngestSummary, deliveries, rules_of
+from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.visitors import find_key
 from session_pipeline.plan import Plan, Planner, wanted_days
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published
@@ -98,13 +100,14 @@ def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[
     """The delivered files that the next ingest will look into, by name below raw/, each with why."""
     known = store.catalog.delivered()
     ledger = store.catalog.source_files()
+    rules = _rules(folder, settings)
     damaged = {key.file_id for key, partition in store.partitions.items() if partition.is_damaged and key.file_id}
     found = {}
     for delivery in deliveries(folder):
         stamp, file_id = known.get(delivery.name, ("", ""))
         if stamp != delivery.stamp:
             found[delivery.name] = "changed since it was read" if stamp else "new file"
-        elif file_id not in ledger or ledger[file_id].fingerprint != rules_of(settings, delivery.source).fingerprint:
+        elif file_id not in ledger or not rules(delivery.source).gave(ledger[file_id].fingerprint):
             found[delivery.name] = "its source's settings changed"
         elif file_id in damaged:
             found[delivery.name] = "its rows in the store are damaged"
@@ -114,13 +117,35 @@ def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[
 def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str]:
     """Files that are no longer under raw/ and whose source's settings changed: their rows stay as they were read."""
     present = {delivery.name for delivery in deliveries(folder)}
+    rules = _rules(folder, settings)
     return sorted(
         str(item.facts["path"])
         for item in store.catalog.source_files().values()
         if item.facts["status"] == "accepted"
-        and item.fingerprint != rules_of(settings, item.facts["source"]).fingerprint
+        and not rules(item.facts["source"]).gave(item.fingerprint)
         and present.isdisjoint(store.catalog.paths_of(item.file_id))
     )
+
+
+def lost_visitor_key(folder: DataFolder, store: Store) -> str | None:
+    """What to say when visitors in the store were made with another key than there is; None when all is well."""
+    key = find_key(folder.visitor_key)
+    known = key.fingerprint if key is not None else None
+    made = [item.facts.get("visitor_key") for item in store.catalog.source_files().values()]
+    others = sum(1 for each in made if each not in (None, known))
+    if not others:
+        return None
+    return (
+        f"the visitors of {others} {'file' if others == 1 else 'files'} were made with another visitor_key than"
+        f" {'is there now' if key else 'the next run will make, since it is gone'}: the same people have other ids; put"
+        f" {folder.visitor_key} back from a copy if there is one"
+    )
+
+
+def _rules(folder: DataFolder, settings: Settings) -> Callable[[str], ReadingRules]:
+    """The rules of each source, made once."""
+    key = find_key(folder.visitor_key)
+    return cache(lambda source: rules_of(settings, source, key))
 
 
 @dataclass

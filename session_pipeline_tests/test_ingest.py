@@ -31,12 +31,15 @@ from session_pipeline.ingest import lines as line_reading
 from session_pipeline.ingest import rules as rules_module
 from session_pipeline.ingest.admit import Admitted, admit
 from session_pipeline.ingest.read import Reading, ReadingRules, read
+from session_pipeline.ingest.visitors import VisitorKey
 
 Row = dict[str, Any]
 Line = tuple[str | None, str | None, str | None]
 FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
+KEY = VisitorKey(bytes(range(32)))
 RULES = ReadingRules(
     source="web",
+    visitor_key=KEY,
     earliest=datetime(2020, 1, 1),
     keep_query_parameters=("q", "utm_source"),
     drop_properties=("ip", "client ip"),
@@ -100,6 +103,7 @@ class Ingest:
         assert len(events) == reading.accepted_count
         assert len(quarantined) == reading.set_aside_count == sum(reading.reasons.values())
         assert len(events) + len(quarantined) == admitted.line_count
+        assert self.connection.execute("select getvariable('inner_key')").fetchall() == [(None,)]
         assert not admitted.plain_path.is_relative_to(self.scratch) or not admitted.plain_path.exists()
         return Taken(admitted, reading, events, quarantined)
 
@@ -963,8 +967,9 @@ def test_the_fingerprint_stands_for_all_that_rows_depend_on() -> None:
         {"source": "shop"}, {"site": "b"}, {"format": "csv"}, {"columns": {"user_id": "uid"}},
         {"constants": {"currency": "EUR"}}, {"timezone": "Asia/Tokyo"}, {"clock_tolerance_minutes": 5},
         {"delimiter": ";"}, {"keep_query_parameters": ()}, {"drop_properties": ()}, {"earliest": datetime(2021, 1, 1)},
+        {"log_format": "common"}, {"visitor_address": "ip"}, {"host": "shop.example"},
     ]  # fmt: skip
-    fingerprints = [RULES.fingerprint, *(replace(RULES, **change).fingerprint for change in changes)]
+    fingerprints = [RULES.fingerprint("csv"), *(replace(RULES, **change).fingerprint("csv") for change in changes)]
     assert len(set(fingerprints)) == len(fingerprints)
 
 
@@ -1008,6 +1013,7 @@ def test_every_line_of_the_shop_is_accepted(ingest: Ingest) -> None:
 def test_the_logic_version_stands_for_this_source() -> None:
     """If it does not: raise LOGIC_VERSION where rows can come out otherwise, and write down the new hash."""
     folder = Path(rules_module.__file__).parent
-    names = [folder / f"{name}.py" for name in ("fields", "lines", "read", "records", "rules")]
+    modules = ("access_log", "fields", "lines", "read", "records", "rules", "visitors")
+    names = [*(folder / f"{name}.py" for name in modules), folder.parent / "log_formats.py"]
     source = "".join("".join(path.read_text().split()) for path in [*names, *sorted(folder.glob("*.sql"))])
-    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (1, "70cb9efebe2ca5e5")
+    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (1, "e5d5dc0c18d03739")

@@ -29,6 +29,7 @@ class Status:
 
     Attributes:
         stale_because: What the next run will build, and why; None when nothing.
+        visitor_key: What to say when visitors were made with another key than there is; None when all is well.
         overdue_because: The same of the days that were published, so that midnight alone alarms nobody.
     """
 
@@ -37,6 +38,7 @@ class Status:
     files: dict[str, int]
     files_not_accepted: list[dict[str, str]]
     files_to_read: dict[str, str]
+    visitor_key: str | None
     lines: dict[str, int]
     days: list[str]
     stale_days: list[str]
@@ -89,6 +91,7 @@ def _status(folder: DataFolder) -> Status:
                 if facts["status"] != "accepted"
             ],
             files_to_read=pipeline.files_to_read(folder, settings, store),
+            visitor_key=pipeline.lost_visitor_key(folder, store),
             lines={word: sum(item[f"{word}_count"] for item in accepted) for word in ("line", "accepted", "set_aside")},
             days=sorted(str(partition.key.date) for partition in store.of_table("sessions")),
             stale_days=[str(day) for day in plan.days],
@@ -156,6 +159,8 @@ def _show(found: Status) -> None:
     out.print(grid(("", "left"), ("", "left"), rows=rows))
     for facts in found.files_not_accepted[:SHOWN_FILES]:
         say(plain("raw/{path}: {reason}".format(**facts)), style="yellow")
+    if found.visitor_key:
+        say(plain(found.visitor_key), style="yellow")
     if found.runs:
         say()
         rows_of_runs = [

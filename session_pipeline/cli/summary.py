@@ -77,7 +77,13 @@ def gather(
             }
         )
         all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
-        alarms = [*_set_aside_alarms(store, run_ids), *_not_accepted(store, files), *alarms]
+        lost_key = pipeline.lost_visitor_key(folder, store)
+        alarms = [
+            *([lost_key] if lost_key else []),
+            *_set_aside_alarms(store, run_ids),
+            *_not_accepted(store, files),
+            *alarms,
+        ]
     days = built_days or all_days
     sessions, outcomes, funnels = _answers(folder, settings, days)
     return Summary(

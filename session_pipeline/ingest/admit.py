@@ -37,7 +37,10 @@ CHUNK_BYTES = 4 << 20
 LONGEST_LINE_BYTES = 16 << 20
 LARGEST_CONTENT_BYTES = 256 << 30
 
+WITH_HEADER = ("csv", "tsv")
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+
+LOG_NAME = re.compile(r"(^|[._-])log([._-]\d[\d._-]*)?$")  # access.log, access_log.1, access.log-20261005
 
 BLANK_LINE = re.compile(rb"\n[ \t\r]*(?=\n)")
 
@@ -49,7 +52,7 @@ class Admitted:
     Attributes:
         path: The delivered file.
         source: Folder under raw/ that it was delivered in.
-        format: jsonl, csv or tsv.
+        format: jsonl, csv, tsv or access_log.
         file_id: Hash of source and decompressed content: another name or compression is the same file.
         byte_count: Size of the decompressed content.
         line_count: Lines that should hold an event: no blank lines, no header; a CSV record once.
@@ -70,6 +73,11 @@ class Admitted:
     is_tidy: bool
     plain_path: Path
     stamp: tuple[int, ...]
+
+    @property
+    def has_header(self) -> bool:
+        """Whether its first line names the fields of the others."""
+        return self.format in WITH_HEADER
 
     def check_unchanged(self) -> None:
         """Make sure that what was read is what was admitted.
@@ -101,7 +109,7 @@ def admit(
         path: The delivered file, below `root`.
         root: The raw folder; nothing outside of it is read, also not through links.
         source: Folder under raw/ that it lies in.
-        format: jsonl, csv or tsv; None: what the file's name says.
+        format: jsonl, csv, tsv or access_log; None: what the file's name says.
         scratch: Folder for the decompressed copy of a compressed file.
         delimiter: What separates the fields of a CSV; None: what its header says.
 
@@ -125,7 +133,7 @@ def admit(
             plain.seek(0)
             line_count, covered_count = _count_records(plain, delimiter)
             blank_count = counter.line_count - covered_count
-        if format != "jsonl":
+        if format in WITH_HEADER:
             line_count = max(line_count - 1, 0)  # the header
         if {_stamp(os.fstat(delivered.fileno())), _stamp(path.lstat())} != {stamp}:
             raise StillWrittenError
@@ -144,7 +152,9 @@ def admit(
 
 
 def is_called_like_a_file(name: str) -> bool:
-    """Whether a name is one that a delivered file can have."""
+    """Whether a name is one that a delivered file can have, and a folder should not."""
+    if "." not in name:
+        return False  # access_log is a name for both
     try:
         _kind(Path(name))
     except RefusedFileError:
@@ -160,10 +170,13 @@ def _kind(path: Path) -> tuple[str, Compression | None]:
     except UnicodeEncodeError as error:
         raise RefusedFileError("its name is not UTF-8") from error
     compression = compression_of_name(name)
-    format = FORMATS.get(Path(name.removesuffix(compression.ending) if compression else name).suffix)
+    name = name.removesuffix(compression.ending) if compression else name
+    format = FORMATS.get(Path(name).suffix) or ("access_log" if LOG_NAME.search(name) else None)
     if format is None:
         compressed = " or ".join(each.ending for each in COMPRESSIONS)
-        raise RefusedFileError(f"its name ends in none of {', '.join(FORMATS)}, each plain or with {compressed}")
+        raise RefusedFileError(
+            f"its name ends in none of {', '.join(FORMATS)}, .log, .log.1 or the like, each plain or with {compressed}"
+        )
     return format, compression
 
 
@@ -242,7 +255,7 @@ class _LineCounter:
             return
         self.line_count += content.count(b"\n")
         self.blank_count += is_blank(line) + len(BLANK_LINE.findall(content, first, last + 1))
-        if self._format != "jsonl":
+        if self._format in WITH_HEADER:
             self._look_closer(b"\n" + line + b"\n")
             self._look_closer(content[first : last + 1])
         self._rest = content[last + 1 :]
@@ -251,7 +264,7 @@ class _LineCounter:
         if self._rest:
             self.line_count += 1
             self.blank_count += is_blank(self._rest)
-        if self._format != "jsonl":
+        if self._format in WITH_HEADER:
             self._look_closer(b"\n" + self._rest)
             self.is_tidy &= not self.blank_count and not self.has_open_quotes
 

@@ -7,6 +7,7 @@ settings. Does not know formats or fields: admit.py and read.py do.
 import json
 import os
 import stat
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
 from session_pipeline.ingest.admit import Admitted, admit, is_called_like_a_file
 from session_pipeline.ingest.read import Reading, ReadingRules, read
+from session_pipeline.ingest.visitors import VisitorKey, find_key, make_key
 from session_pipeline.plan import digest
 from session_pipeline.settings import Settings
 from session_pipeline.store import Store, Written
@@ -47,7 +49,7 @@ class IngestSummary:
     set_aside_count: int = 0
 
 
-def rules_of(settings: Settings, source: str) -> ReadingRules:
+def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) -> ReadingRules:
     """How the files of a source are read."""
     chosen = settings.source(source)
     return ReadingRules(
@@ -59,6 +61,10 @@ def rules_of(settings: Settings, source: str) -> ReadingRules:
         timezone=chosen.timezone,
         clock_tolerance_minutes=chosen.clock_tolerance_minutes,
         delimiter=chosen.delimiter,
+        log_format=chosen.log_format,
+        visitor_address=chosen.visitor_address,
+        host=chosen.host,
+        visitor_key=visitor_key,
         keep_query_parameters=tuple(settings.privacy.keep_query_parameters),
         drop_properties=tuple(settings.privacy.drop_properties),
         earliest=Calendar(settings.timezone).start(settings.start_date),
@@ -126,6 +132,9 @@ class Ingest:
         self._engine = engine
         self._run_id = run_id
         self._ledger = store.catalog.source_files()
+        self._visitor_key = find_key(folder.visitor_key)
+        self._rules: dict[str, ReadingRules] = {}
+        self._keys: dict[str, set[Key]] = {}
 
     def run(
         self,
@@ -138,6 +147,7 @@ class Ingest:
         A file that was touched within the last `settle_seconds` is looked at again after them, and left for the next
         run when it has changed.
         """
+        self._find_keys()
         found = list(deliveries(self._folder))
         known = self._store.catalog.delivered()
         summary = dict.fromkeys(IngestSummary.__dataclass_fields__, 0)
@@ -160,6 +170,7 @@ class Ingest:
         Raises:
             StoreError: The delivered file is gone, too.
         """
+        self._find_keys()
         source_file = self._ledger[file_id]
         for delivery in deliveries(self._folder):
             if delivery.name not in self._store.catalog.paths_of(file_id):
@@ -189,14 +200,29 @@ class Ingest:
 
     def _is_current(self, delivery: Delivery, file_id: str) -> bool:
         source_file = self._ledger.get(file_id)
-        if source_file is None or source_file.fingerprint != rules_of(self._settings, delivery.source).fingerprint:
+        if source_file is None or not self._rules_of(delivery).gave(source_file.fingerprint):
             return False
-        return not any(
-            partition.is_damaged for key, partition in self._store.partitions.items() if key.file_id == file_id
-        )
+        return not any(self._store.partitions[key].is_damaged for key in self._keys[file_id])
+
+    def _find_keys(self) -> None:
+        """Note which partitions each file has, so that thousands of files need no thousand looks at all partitions."""
+        self._keys = defaultdict(set)
+        for key in self._store.partitions:
+            if key.file_id:
+                self._keys[key.file_id].add(key)
+
+    def _rules_of(self, delivery: Delivery) -> ReadingRules:
+        source = delivery.source
+        if source not in self._rules:
+            self._rules[source] = rules_of(self._settings, source, self._visitor_key)
+        return self._rules[source]
+
+    def _make_visitor_key(self) -> None:
+        """Make the key, at the first file that needs it."""
+        self._visitor_key = make_key(self._folder.visitor_key)
+        self._rules.clear()
 
     def _take(self, delivery: Delivery) -> dict[str, int]:
-        rules = rules_of(self._settings, delivery.source)
         try:
             admitted = self._admit(delivery)
             if self._is_current(delivery, admitted.file_id):
@@ -213,9 +239,7 @@ class Ingest:
                 raise
             return {"unsettled_count": 1}  # under its other name it is found by the next look
         except (CorruptFileError, RefusedFileError) as error:
-            status = "corrupt" if isinstance(error, CorruptFileError) else "refused"
-            self._record_not_read(delivery, rules, status, str(error))
-            return {f"{status}_count": 1}
+            return self._record_not_read(delivery, error)
         return {
             "read_count": 1,
             "accepted_count": reading.accepted_count,
@@ -236,7 +260,10 @@ class Ingest:
         )
 
     def _read(self, delivery: Delivery, admitted: Admitted, reason: str) -> Reading:
-        rules = rules_of(self._settings, delivery.source)
+        if self._visitor_key is None and self._rules_of(delivery).makes_visitors(admitted.format):
+            self._make_visitor_key()
+        rules = self._rules_of(delivery)
+        fingerprint = rules.fingerprint(admitted.format)
         crash_points.reached("ingest: file admitted")
         reading = read(admitted, rules, self._engine.connection, self._store.scratch)
         causes = (f"file {delivery.name}" if reason == NEW_FILE else f"file {delivery.name}: {reason}",)
@@ -246,7 +273,7 @@ class Ingest:
                 key=Key("raw_events", day.utc_date, admitted.file_id),
                 path=day.path,
                 row_count=day.row_count,
-                fingerprint=rules.fingerprint,
+                fingerprint=fingerprint,
                 counts={"quarters": f"{sum(1 << quarter for quarter in day.quarters):x}"},
                 reason=reason,
                 causes=causes,
@@ -259,7 +286,7 @@ class Ingest:
                     key=Key("quarantined_lines", None, admitted.file_id),
                     path=reading.quarantine_path,
                     row_count=reading.set_aside_count,
-                    fingerprint=rules.fingerprint,
+                    fingerprint=fingerprint,
                     counts=dict(reading.reasons),
                     reason=reason,
                 )
@@ -279,15 +306,18 @@ class Ingest:
             "first_event_time": _text(reading.first_event_time),
             "last_event_time": _text(reading.last_event_time),
         }
+        if rules.visitor_key is not None and rules.makes_visitors(admitted.format):
+            facts["visitor_key"] = rules.visitor_key.fingerprint
         kept = {item.key for item in written}
-        source_file = SourceFile(admitted.file_id, rules.fingerprint, facts)
+        source_file = SourceFile(admitted.file_id, fingerprint, facts)
         self._store.commit(
             written,
             run_id=self._run_id,
-            drop=[key for key in self._store.partitions if key.file_id == admitted.file_id and key not in kept],
+            drop=sorted(self._keys[admitted.file_id] - kept),
             source_file=source_file,
             delivery=(delivery.name, delivery.stamp),
         )
+        self._keys[admitted.file_id] = kept
         self._ledger[admitted.file_id] = source_file
         crash_points.reached("ingest: file taken")
         return reading
@@ -307,14 +337,16 @@ class Ingest:
             count = job.write(contract, "select * from ledger", path)
         self._store.commit([Written(key, path, count, fingerprint, reason="the ledger changed")], run_id=self._run_id)
 
-    def _record_not_read(self, delivery: Delivery, rules: ReadingRules, status: str, reason: str) -> None:
+    def _record_not_read(self, delivery: Delivery, error: CorruptFileError | RefusedFileError) -> dict[str, int]:
+        status = "corrupt" if isinstance(error, CorruptFileError) else "refused"
         file_id = sha256(f"{delivery.source}\n{delivery.name}\n{delivery.stamp}".encode()).hexdigest()[:32]
+        rules = self._rules_of(delivery)
         facts = {
             "file_id": file_id,
             "source": delivery.source,
             "site": rules.site,
             "status": status,
-            "reason": reason,
+            "reason": str(error),
             "mapping": {},
             "byte_count": delivery.path.lstat().st_size,
             "line_count": 0,
@@ -324,10 +356,11 @@ class Ingest:
             "first_event_time": None,
             "last_event_time": None,
         }
-        source_file = SourceFile(file_id, rules.fingerprint, facts)
+        source_file = SourceFile(file_id, rules.fingerprint(""), facts)
         self._store.commit([], run_id=self._run_id, source_file=source_file, delivery=(delivery.name, delivery.stamp))
         self._ledger[file_id] = source_file
         crash_points.reached("ingest: file set down as not read")
+        return {f"{status}_count": 1}
 
 
 def _row(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import duckdb
 
 from session_pipeline.contracts import DELIVERED_COLUMNS, table
 from session_pipeline.engines.duckdb import literal, quote
-from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest import access_log
+from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
 
 NEVER_MATCHES = r"\b\B"
 JSON_TEXT_OR_NUMBER = r'(?:"(?:[^"\\]|\\.)*"|-?[0-9][0-9.e+-]*)'
@@ -35,12 +36,20 @@ def given_lines(rules: ReadingRules, format: str) -> str:
         else:
             deeper.append(_pointer(way))
             found[ours] = f"_deeper[{len(deeper)}]"
+    made_visitor = None
+    if way := _made_visitor_way(rules, format):
+        deeper.append(_pointer(way))
+        made_visitor = f"_deeper[{len(deeper)}]"
+        if format != ACCESS_LOG:
+            made_visitor = f"visitor_of({made_visitor}, {found['user_agent']})"
     structure = json.dumps(dict.fromkeys(at_top.values(), "VARCHAR"), ensure_ascii=False)
     pointers = ", ".join(map(literal, deeper))
     # Without deeper fields, a line with as many keys as there are fields found has no other keys.
     found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
     is_countable = not deeper and len(set(found.values())) == len(found)
     has_other_fields = f"len(json_keys(line)) <> {found_count}" if is_countable else "true"
+    if made_visitor:
+        found["visitor_id"] = f"coalesce(nullif({found['visitor_id']}, ''), {made_visitor})"
     columns = [
         f"coalesce(nullif({field}, ''), {literal(rules.constants[ours])}) as {ours}"
         if ours in rules.constants
@@ -67,10 +76,11 @@ def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
     labels = {ours: f"{ours} ({theirs})" for ours, theirs in rules.columns.items() if ours != theirs}
     properties = _way(rules, "properties", format)
     ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
+    made_visitor_way = _made_visitor_way(rules, format)
     local_starts, local_offsets = rules.local_clock
     return {
         "labels": {ours: labels.get(ours, ours) for ours in DELIVERED_COLUMNS},
-        "mapped_fields": _without([way[0] for way in ways if len(way) == 1]),
+        "mapped_fields": _without([way[0] for way in ways if len(way) == 1], made_visitor_way),
         "properties_field": _without(properties if len(properties) == 1 else []),
         "dropped_fields": _without(rules.drop_properties),
         "dropped_key": _dropped_key(rules.drop_properties),
@@ -83,7 +93,7 @@ def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
     }
 
 
-def mapping_of(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+def mapping_of(rules: ReadingRules, format: str, connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Where the columns of the accepted lines came from, for those that any line has a value in."""
     types = {column.name: column.type for column in table("raw_events").columns}
     counts = [f"count({quote(ours)})" for ours in DELIVERED_COLUMNS]
@@ -92,14 +102,31 @@ def mapping_of(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> di
         counts.append(f"count(*) filter ({quote(ours)} is distinct from {constant})")
     found = connection.execute(f"select {', '.join(counts)} from accepted_lines").fetchone() or ()
     own_values = dict(zip(rules.constants, found[len(DELIVERED_COLUMNS) :], strict=True))
+    origins = _origins(rules, format)
     mapping = {}
     for ours, count in zip(DELIVERED_COLUMNS, found, strict=False):
         if count and ours in rules.constants:
             constant = f"constant {rules.constants[ours]!r}"
             mapping[ours] = f"{ours}, else {constant}" if own_values[ours] else constant
         elif count:
-            mapping[ours] = rules.columns.get(ours, ours)
+            mapping[ours] = origins.get(ours, ours)
     return mapping
+
+
+def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
+    """What the fields that become columns are called, where it is not as we do."""
+    if format == ACCESS_LOG:
+        made = access_log.origins(rules)
+    elif rules.visitor_address:
+        made = {"visitor_id": f"keyed hash of {rules.visitor_address}"}
+        if "visitor_id" not in rules.columns:
+            made["visitor_id"] = f"visitor_id, else {made['visitor_id']}"
+    else:
+        made = {}
+    given = dict(rules.columns)
+    if "visitor_id" in given and "visitor_id" in made:
+        given["visitor_id"] += f", else {made['visitor_id']}"
+    return {**made, **given}
 
 
 def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
@@ -108,14 +135,29 @@ def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
     return theirs.split(".") if format == "jsonl" else [theirs]
 
 
+def _made_visitor_way(rules: ReadingRules, format: str) -> list[str]:
+    """The keys that lead to what a visitor is made of, or is made already; none where lines have their visitors."""
+    if format == ACCESS_LOG:
+        return ["visitor_id"]
+    if rules.visitor_address is None:
+        return []
+    return rules.visitor_address.split(".") if format == "jsonl" else [rules.visitor_address]
+
+
 def _pointer(way: Sequence[str]) -> str:
     """A JSON pointer (RFC 6901)."""
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)
 
 
-def _without(keys: Sequence[str]) -> str:
-    """A JSON merge patch (RFC 7396) that takes keys away."""
-    return json.dumps(dict.fromkeys(keys), ensure_ascii=False)
+def _without(keys: Sequence[str], way: Sequence[str] = ()) -> str:
+    """A JSON merge patch (RFC 7396) that takes keys away, and what lies at the end of a way."""
+    patch: dict[str, Any] = dict.fromkeys(keys)
+    inner: Any = None
+    for key in reversed(way[1:]):
+        inner = {key: inner}
+    if way:
+        patch.setdefault(way[0], inner)  # a key that goes takes all below it along
+    return json.dumps(patch, ensure_ascii=False)
 
 
 def _dropped_key(keys: Sequence[str]) -> str:

@@ -57,8 +57,8 @@ def lines_by_duckdb(admitted: Admitted, delimiter: str | None) -> Lines | None:
 
     Files that it cannot read raise an InvalidInputException when the SELECT runs.
     """
-    if admitted.format == "jsonl":
-        return Lines(_jsonl_select(admitted), 1, admitted.line_count + admitted.blank_line_count)
+    if not admitted.has_header:
+        return Lines(_line_select(admitted), 1, admitted.line_count + admitted.blank_line_count)
     if not admitted.is_tidy:
         return None
     return Lines(_separated_select(admitted, delimiter), 2, admitted.line_count)
@@ -66,8 +66,8 @@ def lines_by_duckdb(admitted: Admitted, delimiter: str | None) -> Lines | None:
 
 def lines_by_python(admitted: Admitted, delimiter: str | None, path: Path) -> Lines:
     """The same rows, from every file that could be admitted, through a Parquet file."""
-    if admitted.format == "jsonl":
-        rows, line = _jsonl_rows(admitted), "line"
+    if not admitted.has_header:
+        rows, line = _line_rows(admitted), "line"
     else:
         # json() writes control characters as DuckDB's json_object does.
         rows, line = _separated_rows(admitted, delimiter), "if(reason is null, cast(json(line) as varchar), line)"
@@ -84,7 +84,7 @@ def _escaped(path: Path) -> str:
     return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
-def _jsonl_select(admitted: Admitted) -> str:
+def _line_select(admitted: Admitted) -> str:
     return f"""
         select line, cast(null as varchar) as reason, cast(null as varchar) as detail
         from read_csv(
@@ -134,7 +134,7 @@ def _header(admitted: Admitted, delimiter: str | None) -> tuple[str, list[str]]:
     return delimiter, names
 
 
-def _jsonl_rows(admitted: Admitted) -> Iterator[Row]:
+def _line_rows(admitted: Admitted) -> Iterator[Row]:
     with admitted.plain_path.open("rb") as file:
         for line in physical_lines(file):
             text, reason = decoded(line)

@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 import duckdb
 
 from session_pipeline.errors import SessionPipelineError
+from session_pipeline.ingest.access_log import parsed_lines
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.fields import given_lines, mapping_of, parameters_of
 from session_pipeline.ingest.lines import Lines, lines_by_duckdb, lines_by_python
-from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
+from session_pipeline.ingest.visitors import VisitorKey
 
 __all__ = ["RawDay", "Reading", "ReadingRules", "read"]
 
@@ -99,7 +101,7 @@ def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyCon
             written.append(quarantine_path)
             numbered = {**origin, "first_line_number": first_line_number}
             _write(connection, _query("quarantined_lines"), numbered, quarantine_path)
-        mapping = mapping_of(rules, connection) if days else {}
+        mapping = mapping_of(rules, admitted.format, connection) if days else {}
         admitted.check_unchanged()
     except BaseException:
         for path in written:
@@ -139,11 +141,15 @@ def _read_lines(admitted: Admitted, rules: ReadingRules, connection: duckdb.Duck
     if not keeps_order:
         raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
     connection.execute(_query("macros"))
+    if rules.makes_visitors(admitted.format):
+        assert rules.visitor_key is not None, "visitors of this file need a key"
+        connection.execute(_query("log_macros"))
+        rules.visitor_key.give_to(connection)
     parameters = parameters_of(rules, admitted.format)
 
     def create(lines: Lines) -> None:
         for view, select in {
-            "delivered_lines": lines.select,
+            "delivered_lines": parsed_lines(lines.select, rules) if admitted.format == ACCESS_LOG else lines.select,
             "checked_lines": _query("checked_lines"),
             "given_lines": given_lines(rules, admitted.format),
         }.items():
@@ -221,6 +227,7 @@ def _row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
 
 def _forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop what reading made, and free its memory."""
+    VisitorKey.take_from(connection)
     for name in ("accepted_lines", "given_lines", "checked_lines", "delivered_lines"):
         connection.execute(f"drop view if exists {name}")
     for name in ("rows_by_date", "read_lines"):

@@ -5,16 +5,18 @@ Knows what a source may be told. Does not read the settings file, and no data.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 from session_pipeline.contracts import table
 from session_pipeline.days import ONE_DAY, zone
+from session_pipeline.ingest.visitors import VisitorKey
 
 LOGIC_VERSION = 1  # of what this folder's Python and SQL do; a test pins the source that it stands for
 NEVER = datetime(1, 1, 1)
+ACCESS_LOG = "access_log"
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,16 @@ class ReadingRules:
     Attributes:
         source: Folder under raw/.
         site: Site that its visitors were on.
-        format: jsonl, csv or tsv; None: by file name.
+        format: jsonl, csv, tsv, parquet or access_log; None: by file name.
         columns: Ours = theirs, where the names differ. In JSON, dots lead into objects: 'user.id'.
         constants: Ours = value, for lines that do not say it.
         timezone: Zone of times without an offset; None: UTC.
         clock_tolerance_minutes: How much later than received_at an event may be.
         delimiter: What separates fields; None: what the header of a CSV says, a tab in a TSV.
+        log_format: How the lines of an access log are made: common, combined, or directives.
+        visitor_address: Field with the address that visitors without an id are made of; None: they are set aside.
+        host: Host of the pages of an access log that does not say it; None: unknown.
+        visitor_key: What visitor ids are made with where lines have none; None as long as nobody needed it.
         keep_query_parameters: Query parameters that stay in page_url and referrer.
         drop_properties: Keys that are not stored.
         earliest: First instant that is taken, naive UTC: the start of the first day.
@@ -45,6 +51,10 @@ class ReadingRules:
     timezone: str | None = None
     clock_tolerance_minutes: int = 60
     delimiter: str | None = None
+    log_format: str = "combined"
+    visitor_address: str | None = None
+    host: str | None = None
+    visitor_key: VisitorKey | None = None
     keep_query_parameters: tuple[str, ...] = ()
     drop_properties: tuple[str, ...] = ()
     latest: datetime = datetime(2101, 1, 1)
@@ -57,12 +67,36 @@ class ReadingRules:
         starts, offsets = _local_clock(str(self.timezone), self.earliest, self.latest)
         return list(starts), list(offsets)
 
-    @property
-    def fingerprint(self) -> str:
-        """Hash of all that the rows of a file depend on besides its content."""
+    def makes_visitors(self, format: str) -> bool:
+        """Whether the visitors of a file of some format are made with the key."""
+        return format == ACCESS_LOG or self.visitor_address is not None
+
+    def fingerprint(self, format: str) -> str:
+        """Hash of all that the rows of a file depend on besides its content.
+
+        Args:
+            format: What it is read as, which the file's name can say, too.
+        """
+        return self._fingerprints[self.makes_visitors(format)]
+
+    def gave(self, fingerprint: str) -> bool:
+        """Whether a file with this fingerprint was read by these rules."""
+        return fingerprint in self._fingerprints
+
+    @cached_property
+    def _fingerprints(self) -> tuple[str, str]:
+        """Of files without and with the key, which itself goes nowhere."""
         shapes = [table(name).shape for name in ("raw_events", "quarantined_lines")]
-        said = [LOGIC_VERSION, shapes, asdict(self), self.local_clock]
-        return sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+        given = {name: value for name, value in vars(self).items() if name in RULES and name != "visitor_key"}
+        said = [LOGIC_VERSION, shapes, given, self.local_clock]
+        keyed = [*said, self.visitor_key and self.visitor_key.fingerprint]
+        without, with_key = (
+            sha256(json.dumps(each, sort_keys=True, default=str).encode()).hexdigest() for each in (said, keyed)
+        )
+        return without, with_key
+
+
+RULES = frozenset(each.name for each in fields(ReadingRules))
 
 
 @lru_cache(maxsize=16)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from session_pipeline.settings.values import (
+    AccessLogFormat,
     Character,
     ClockTime,
     Constant,
@@ -195,7 +196,7 @@ class BreakdownSettings(Section):
 class SourceSettings(Section):
     """How the files of a folder under raw/ are read."""
 
-    format: Literal["jsonl", "csv", "tsv"] | None = None
+    format: Literal["jsonl", "csv", "tsv", "access_log"] | None = None
     site: Site = "main"
     columns: Mapping[DeliveredColumn, Label] = Field(default_factory=dict)
     constants: Mapping[DeliveredColumn, Constant] = Field(default_factory=dict)
@@ -203,6 +204,9 @@ class SourceSettings(Section):
     clock_tolerance_minutes: int = Field(default=60, ge=0, le=525_600)
     expected_by: ClockTime | None = None
     delimiter: Character | None = None
+    log_format: AccessLogFormat = "combined"
+    visitor_address: Label | None = None
+    host: Site | None = None
 
     @model_validator(mode="after")
     def _takes_each_column_once(self) -> Self:

@@ -20,6 +20,7 @@ from session_pipeline.conditions.patterns import pattern_problem
 from session_pipeline.contracts import DELIVERED_COLUMNS, EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.days import zone
 from session_pipeline.errors import SettingsError
+from session_pipeline.log_formats import parse_log_format
 
 Parser = Callable[..., object]
 
@@ -108,6 +109,14 @@ def _constant(value: object) -> object:
     return str(value) if is_number else value
 
 
+def _log_format(text: str) -> str:
+    try:
+        parse_log_format(text)
+    except SettingsError as error:
+        raise refusal(error.problem, error.hint) from None
+    return text
+
+
 def _fold_pattern(pattern: str) -> str:
     if problem := pattern_problem(pattern, is_replaced=True):
         raise refusal(f"is {shown(pattern)}, which cannot be used", problem)
@@ -136,6 +145,7 @@ QueryParameter = Annotated[str, _like(r"[^\s*=&]+", "query parameter", "write it
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Character = Annotated[str, AfterValidator(_character)]
 DeliveredColumn = Annotated[str, AfterValidator(_delivered_column)]
+AccessLogFormat = Annotated[str, AfterValidator(_log_format)]
 Constant = Annotated[str, BeforeValidator(_constant)]
 FoldPattern = Annotated[str, AfterValidator(_fold_pattern)]
 Replacement = Annotated[str, AfterValidator(_replacement)]

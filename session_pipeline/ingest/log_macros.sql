@@ -1,0 +1,134 @@
+-- What access logs, and visitors made of addresses, need, in one word each. Every macro is null for null.
+
+-- HMAC-SHA-256 (RFC 2104), in hex; the key is there in two forms, see visitors.py.
+create or replace temp macro keyed_hash(message) as
+    sha256(getvariable('outer_key') || unhex(sha256(getvariable('inner_key') || encode(message))));
+
+-- An IP address as it is written, without port, brackets and zone; null for anything else.
+create or replace temp macro address_of(written) as
+    case
+        when regexp_full_match(written, '\d{1,3}(\.\d{1,3}){3}(:\d+)?')
+            then split_part(written, ':', 1)
+        when regexp_full_match(
+            written,
+            '[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*(%[\w.-]+)?'
+            || '|\[[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*(%[\w.-]+)?\](:\d+)?'
+        )
+            then lower(regexp_extract(written, '^\[?([0-9a-fA-F:.]+)', 1))
+    end;
+
+-- The eight groups of an IPv6 address, from the first on; one that ends as IPv4 has seven.
+create or replace temp macro groups_between(beginning, ending) as
+    beginning
+    || list_resize(
+        cast([] as varchar[]),
+        cast(greatest(
+            8 - len(beginning) - len(ending)
+            - cast(contains(coalesce(ending[-1], ''), '.') as integer),
+            0
+        ) as bigint),
+        '0'
+    )
+    || ending;
+
+create or replace temp macro groups_of(address) as
+    case
+        when contains(address, '::')
+            then groups_between(
+                list_filter(string_split(split_part(address, '::', 1), ':'), lambda part: part <> ''),
+                list_filter(string_split(split_part(address, '::', 2), ':'), lambda part: part <> '')
+            )
+        else string_split(address, ':')
+    end;
+
+-- The network of an address: /24 of IPv4, /48 of IPv6; a host's name stays whole.
+create or replace temp macro network_of(address) as
+    case
+        when regexp_matches(lower(address), '^(::ffff:)?\d{1,3}(\.\d{1,3}){3}$')
+            then regexp_replace(split_part(address, ':', -1), '\.\d+$', '')
+        when contains(address, ':')
+            then array_to_string(
+                list_transform(
+                    groups_of(lower(address))[1:3],
+                    lambda part: coalesce(nullif(ltrim(part, '0'), ''), '0')
+                ),
+                ':'
+            ) || '::'
+        else lower(address)
+    end;
+
+-- Who came, where nothing else says it: a keyed hash of network and user agent.
+create or replace temp macro visitor_of(address, agent) as
+    left(
+        keyed_hash(network_of(coalesce(address_of(address), address)) || e'\n' || coalesce(agent, '')),
+        32
+    );
+
+-- A text without an address; addresses of hosts without a dot or colon are none.
+create or replace temp macro without_address(written, address) as
+    case
+        when address is null or not regexp_matches(address, '[.:]') then written
+        when contains(address, ':')
+            then replace(replace(replace(
+                written,
+                address, '[address]'),
+                replace(address, ':', '%3A'), '[address]'),
+                replace(address, ':', '%3a'), '[address]')
+        else replace(written, address, '[address]')
+    end;
+
+-- What servers write as \x22, \" and \\ (Apache also as \n), as the percent-encoding that a URL has
+-- for it.
+create or replace temp macro percent_encoded(written) as
+    case
+        when contains(written, '\')
+            then regexp_replace(
+                replace(replace(replace(replace(replace(
+                    written,
+                    '\\', '%5C'), '\"', '%22'), '\n', '%0A'), '\t', '%09'), '\r', '%0D'),
+                '\\x([0-9a-fA-F]{2})', '%\1', 'g'
+            )
+        else written
+    end;
+
+-- The same as text; as it was written where that gives none.
+create or replace temp macro unescaped(written) as
+    case
+        when contains(written, '\') and not contains(written, '\x00')
+            then coalesce(
+                try(url_decode(percent_encoded(replace(written, '%', '%25')))),
+                written
+            )
+        else written
+    end;
+
+-- 10/Oct/2000:13:55:36 -0700 as ISO 8601; other times as they are.
+create or replace temp macro log_time(written) as
+    case
+        when regexp_full_match(
+            written, '\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}'
+        )
+            then substr(written, 8, 4)
+                || '-' || lpad(cast(
+                    (strpos('JanFebMarAprMayJunJulAugSepOctNovDec', substr(written, 4, 3)) + 2) // 3
+                    as varchar
+                ), 2, '0')
+                || '-' || left(written, 2)
+                || 'T' || substr(written, 13, 8)
+                || substr(written, 22, 5)
+        else written
+    end;
+
+-- Whether a URL without query is an image, a script, a style or a font.
+create or replace temp macro is_asset(page) as
+    regexp_matches(
+        page,
+        '(?i)\.(css|js|mjs|map|png|jpe?g|gif|svgz?|webp|avif|ico|bmp|tiff?|xbm|woff2?|ttf|otf|eot)$'
+    );
+
+-- A number as JSON has it, else a text.
+create or replace temp macro number_or_text(written) as
+    case
+        when regexp_full_match(written, '(0|[1-9]\d{0,17})(\.\d{1,9})?') then cast(written as json)
+        else to_json(written)
+    end;

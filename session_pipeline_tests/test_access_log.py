@@ -1,0 +1,574 @@
+"""Access logs: what a line says, who came, and that no address goes further than the delivered file."""
+
+import csv
+import gzip
+import hmac
+import ipaddress
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from backports import zstd
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from session_pipeline import pipeline
+from session_pipeline.errors import SessionPipelineError, SettingsError
+from session_pipeline.ingest.read import ReadingRules
+from session_pipeline.ingest.visitors import KEY_BYTES, VisitorKey, find_key, make_key
+from session_pipeline.log_formats import parse_log_format
+from session_pipeline.pipeline import open_run, open_store
+from session_pipeline.settings import load_settings
+from session_pipeline.store import Store
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.test_cli import call, run
+from session_pipeline_tests.test_fixtures import FIXTURES, sessions_by_gap, sessions_of
+from session_pipeline_tests.test_ingest import Ingest
+
+KEY = VisitorKey(bytes(range(KEY_BYTES)))
+RULES = ReadingRules(
+    source="web", earliest=datetime(2020, 1, 1), keep_query_parameters=("q", "utm_source"), visitor_key=KEY
+)
+NGINX_MAIN = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer"'
+    ' "$http_user_agent" "$http_x_forwarded_for"'
+)
+TIME = "10/Oct/2024:13:55:36 -0700"
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/120.0.0.0"
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path)
+    yield ingest
+    ingest.close()
+
+
+def combined(
+    request: str = "GET / HTTP/1.1",
+    *,
+    address: str = "192.0.2.7",
+    user: str = "-",
+    time: str = TIME,
+    status: object = 200,
+    size: object = 2326,
+    referrer: str = "-",
+    agent: str = AGENT,
+) -> str:
+    return f'{address} - {user} [{time}] "{request}" {status} {size} "{referrer}" "{agent}"'
+
+
+def visitor(network: str, agent: str = AGENT) -> str:
+    """Who comes from a network, made with other code than the reader's."""
+    return hmac.new(KEY.secret, f"{network}\n{agent}".encode(), "sha256").hexdigest()[:32]
+
+
+def event(ingest: Ingest, line: str, rules: ReadingRules = RULES) -> dict[str, Any]:
+    taken = ingest.take(line + "\n", "access.log", rules)
+    assert taken.quarantined == []
+    return taken.events[0]
+
+
+# What a line says
+
+
+def test_a_line_of_the_combined_format_is_an_event(ingest: Ingest) -> None:
+    found = event(
+        ingest,
+        combined(
+            "GET /search?q=lamp&token=secret HTTP/1.0",
+            user="frank",
+            referrer="http://www.example.org/start.html?id=7",
+        ),
+    )
+    assert {name: found[name] for name in found if found[name] is not None} == {
+        "event_id": found["event_id"],
+        "site": "main",
+        "source": "web",
+        "visitor_id": visitor("192.0.2"),
+        "user_id": "frank",
+        "event_time": datetime(2024, 10, 10, 20, 55, 36),
+        "event_name": "page_view",
+        "page_url": "/search?q=lamp",
+        "page_path": "/search",
+        "referrer": "http://www.example.org/start.html",
+        "referrer_host": "www.example.org",
+        "search_term": "lamp",
+        "status_code": 200,
+        "user_agent": AGENT,
+        "user_agent_id": found["user_agent_id"],
+        "properties": '{"method":"GET","protocol":"HTTP/1.0","bytes":2326}',
+        "content_hash": found["content_hash"],
+        "file_id": found["file_id"],
+        "line_number": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "name"),
+    [
+        ("GET / HTTP/1.1", 200, "page_view"),
+        ("GET /", 200, "page_view"),
+        ("GET /a b.html HTTP/1.0", 200, "page_view"),
+        ("GET /missing HTTP/1.1", 404, "page_view"),
+        ("GET /broken HTTP/1.1", 500, "page_view"),
+        ("GET /same HTTP/1.1", 304, "page_view"),
+        ("GET /old HTTP/1.1", 301, "request"),
+        ("GET /style.CSS?v=3 HTTP/1.1", 200, "asset"),
+        ("GET /a/logo.min.js HTTP/2.0", 304, "asset"),
+        ("GET /favicon.ico HTTP/1.1", 404, "asset"),
+        ("GET /fonts/a.woff2 HTTP/1.1", 200, "asset"),
+        ("GET /report.pdf HTTP/1.1", 200, "page_view"),
+        ("GET /png HTTP/1.1", 200, "page_view"),
+        ("GET /show?file=a.png HTTP/1.1", 200, "page_view"),
+        ("POST /login HTTP/1.1", 302, "submit"),
+        ("DELETE /cart/3 HTTP/1.1", 204, "submit"),
+        ("HEAD / HTTP/1.1", 200, "request"),
+        ("OPTIONS * HTTP/1.1", 200, "request"),
+        ("CONNECT example.org:443 HTTP/1.1", 405, "request"),
+        ("PROPFIND /dav HTTP/1.1", 207, "request"),
+    ],
+)
+def test_the_request_says_what_happened(ingest: Ingest, request_line: str, status: int, name: str) -> None:
+    found = event(ingest, combined(request_line, status=status))
+    assert (found["event_name"], found["status_code"]) == (name, status)
+
+
+NO_REQUESTS = ["-", "", r"\x16\x03\x01\x02", "get / HTTP/1.1", "GET", "hello there", r"\n", "GET  "]
+
+
+def test_what_is_no_request_is_set_aside(ingest: Ingest) -> None:
+    taken = ingest.take("\n".join(map(combined, NO_REQUESTS)), "access.log", RULES)
+    assert taken.reading.reasons == {"invalid_request": len(NO_REQUESTS)}
+    assert [row["detail"] for row in taken.quarantined][:4] == [None, None, "\x16\x03\x01\x02", "get / HTTP/1.1"]
+
+
+def test_lines_that_are_not_as_the_format_says_are_set_aside(ingest: Ingest) -> None:
+    lines = [
+        combined(),
+        "",
+        combined() + ' "-"',
+        "dial-12.example.net - - no time",
+        combined(time="32/Oct/2024:13:55:36 -0700"),
+        combined(time="10/Okt/2024:13:55:36 -0700"),
+        combined(status="abc"),
+        combined(time="10/Oct/2019:13:55:36 -0700"),
+    ]
+    content = "\n".join(lines).encode() + b"\nshop.example \xff\n192.0.2.7 a\0b\n" + b"x" * (300 << 10)
+    taken = ingest.take(content, "access.log", RULES)
+    assert taken.reasons == {
+        3: "invalid_log_line",
+        4: "invalid_log_line",
+        5: "invalid_event_time",
+        6: "invalid_event_time",
+        7: "invalid_status_code",
+        8: "time_before_start",
+        9: "invalid_utf8",
+        10: "nul_byte",
+        11: "line_too_long",
+    }
+    assert taken.quarantined[1]["line"] == "[address] - - no time"
+    assert taken.quarantined[6]["line"].startswith("[address] ")
+    assert taken.admitted.blank_line_count == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "page", "agent"),
+    [
+        (r"/a\x22b", "/a%22b", r"a \x22b\x22"),
+        (r"/a\"b", "/a%22b", r"a \"b\""),
+        (r"/a%20b", "/a%20b", 'a "b"'.replace('"', r"\"")),
+        (r"/\xc3\xa4\\x41", "/%c3%a4%5Cx41", r"a \"b\x22"),
+    ],
+)
+def test_what_servers_escape_is_read(ingest: Ingest, written: str, page: str, agent: str) -> None:
+    found = event(ingest, combined(f"GET {written} HTTP/1.1", referrer=f"http://e.org{written}", agent=agent))
+    assert (found["page_url"], found["referrer"], found["user_agent"]) == (page, f"http://e.org{page}", 'a "b"')
+
+
+@pytest.mark.parametrize(
+    ("escaped", "meant"),
+    [
+        (r"\xc3\xa4", "ä"),
+        (r"50% \\ \x25 +", "50% \\ % +"),
+        (r"\\x41", r"\x41"),
+        (r"\xff", r"\xff"),
+        (r"\x00a", r"\x00a"),
+        (r"a\tb\nc", "a\tb\nc"),
+        (r"\x1b[0m", "\x1b[0m"),
+    ],
+)
+def test_text_that_servers_escape_is_read_where_it_is_text(ingest: Ingest, escaped: str, meant: str) -> None:
+    assert event(ingest, combined(agent=escaped))["user_agent"] == meant
+
+
+def test_a_format_of_ones_own_is_read(ingest: Ingest) -> None:
+    rules = replace(RULES, log_format=NGINX_MAIN.replace('"$http_x', '$host rt=$request_time uid=$uid_got "$http_x'))
+    line = combined("GET //a HTTP/2.0") + ' Shop.example rt=0.012 uid=7 "203.0.113.9, 10.0.0.1"'
+    found = event(ingest, line, rules)
+    assert (found["page_url"], found["page_host"], found["page_path"]) == ("//Shop.example//a", "shop.example", "//a")
+    assert found["visitor_id"] == visitor("203.0.113")
+    assert json.loads(found["properties"]) == {
+        "method": "GET", "protocol": "HTTP/2.0", "bytes": 2326, "duration_seconds": 0.012, "uid_got": "7",
+    }  # fmt: skip
+    named = replace(rules, columns={"visitor_id": "uid_got"})
+    taken = ingest.take("\n".join([line, line.replace("uid=7", "uid=-")]), "access.log", named)
+    assert taken.column("visitor_id") == ["7", visitor("203.0.113")]
+    assert taken.reading.mapping["visitor_id"].startswith("uid_got, else keyed hash of $http_x_forwarded_for")
+    assert "visitor_id" not in json.loads(taken.events[0]["properties"])
+
+
+def test_parts_of_a_request_can_stand_apart(ingest: Ingest) -> None:
+    rules = replace(RULES, log_format=r"%v %h %u [%{%Y-%m-%d %H:%M:%S}t] \"%m %U%q %H\" %s %D \"%{X-Abc}o\"")
+    found = event(
+        ingest, r'shop.example 192.0.2.7 john doe [2024-10-10 20:55:36] "GET /a?q=1 HTTP/1.1" 200 9 "x\"y"', rules
+    )
+    assert (found["page_url"], found["user_id"], found["event_time"]) == (
+        "//shop.example/a?q=1",
+        "john doe",
+        datetime(2024, 10, 10, 20, 55, 36),
+    )
+    assert json.loads(found["properties"]) == {
+        "method": "GET", "protocol": "HTTP/1.1", "duration_microseconds": 9, "X-Abc": 'x"y',
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("written", ["$msec", "%{usec}t", "$time_iso8601"])
+def test_times_are_also_epochs_and_iso_8601(ingest: Ingest, written: str) -> None:
+    time = {"$msec": "1728593736.250", "%{usec}t": "1728593736250000", "$time_iso8601": "2024-10-10T13:55:36-07:00"}[
+        written
+    ]
+    log_format = f'{written} $remote_addr "$request"' if "$" in written else f'{written} %h "%r"'
+    found = event(ingest, f'{time} 192.0.2.7 "GET / HTTP/1.1"', replace(RULES, log_format=log_format))
+    assert found["event_time"].replace(microsecond=0) == datetime(2024, 10, 10, 20, 55, 36)
+
+
+def test_pages_are_on_the_host_that_the_log_or_the_settings_say(ingest: Ingest) -> None:
+    rules = replace(RULES, host="shop.example")
+    assert event(ingest, combined("GET /a HTTP/1.1"), rules)["page_url"] == "//shop.example/a"
+    assert event(ingest, combined("GET http://b.example/a HTTP/1.1"), rules)["page_url"] == "http://b.example/a"
+    assert event(ingest, combined("GET //wp-login.php HTTP/1.1"))["page_path"] == "/wp-login.php"
+    assert event(ingest, combined("OPTIONS * HTTP/1.1"), rules)["page_url"] is None
+
+
+@pytest.mark.parametrize(
+    ("log_format", "problem"),
+    [("%h %l", "no time"), ('%h "%r"', "no time"), ("%h %t", "no request"), ('%h %t "%r" %Z', "%Z"), ("", "no time")],
+)
+def test_a_format_without_what_an_event_needs_is_refused(log_format: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        parse_log_format(log_format)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["access.log", "access.log.1", "access.log-20261005.gz", "other_vhosts_access.log.12.zst", "access_log", "log",
+     "access_log.2026-10-05", "ssl-access_log-20261005"],
+)  # fmt: skip
+def test_access_logs_are_known_by_their_names(ingest: Ingest, name: str) -> None:
+    content = (combined() + "\n").encode()
+    compress = {"gz": gzip.compress, "zst": zstd.compress}.get(name.rpartition(".")[2], bytes)
+    assert len(ingest.take(compress(content), name, RULES).events) == 1
+
+
+# Who came
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
+        ("2001:DB8:0001::6", "2001:db8:1::"),
+        ("2001:db8::1", "2001:db8:0::"),
+        ("::1", "0:0:0::"),
+        ("::ffff:192.0.2.7", "192.0.2"),
+        ("64:ff9b::192.0.2.33", "64:ff9b:0::"),
+        ("fe80::1%eth0", "fe80:0:0::"),
+        ("Dial-12.Example.NET", "dial-12.example.net"),
+    ],
+)
+def test_a_visitor_is_a_network_and_a_user_agent(ingest: Ingest, address: str, network: str) -> None:
+    assert event(ingest, combined(address=address))["visitor_id"] == visitor(network)
+    assert event(ingest, combined(address=address, agent="-"))["visitor_id"] == visitor(network, "")
+
+
+@pytest.fixture(scope="module")
+def module_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path_factory.mktemp("ingest"))
+    yield ingest
+    ingest.close()
+
+
+def test_networks_are_those_of_python(module_ingest: Ingest) -> None:
+    @hypothesis_settings(max_examples=20, deadline=None, derandomize=True)
+    @given(addresses=st.lists(st.ip_addresses(), min_size=1, max_size=50))
+    def compare(addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address]) -> None:
+        lines = [combined(address=str(address)) for address in addresses]
+        taken = module_ingest.take("\n".join(lines), "access.log", RULES)
+        assert taken.column("visitor_id") == [visitor(python_network(address)) for address in addresses]
+
+    compare()
+
+
+def python_network(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    if isinstance(address, ipaddress.IPv6Address):
+        return ":".join(f"{int(group, 16):x}" for group in address.exploded.split(":")[:3]) + "::"
+    return str(address).rpartition(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "network"),
+    [
+        ("203.0.113.9", "203.0.113"),
+        ("203.0.113.9:4711, 10.0.0.1", "203.0.113"),
+        ("[2001:db8:7::1]:443,10.0.0.1", "2001:db8:7::"),
+        ("-", "192.0.2"),
+        ("unknown, 10.0.0.1", "192.0.2"),
+        ("', '", "192.0.2"),
+    ],
+)
+def test_behind_a_proxy_the_visitor_is_whom_it_speaks_for(ingest: Ingest, forwarded: str, network: str) -> None:
+    rules = replace(RULES, log_format=NGINX_MAIN)
+    assert event(ingest, f'{combined()} "{forwarded}"', rules)["visitor_id"] == visitor(network)
+
+
+def test_other_keys_are_other_visitors(ingest: Ingest) -> None:
+    other = replace(RULES, visitor_key=VisitorKey(bytes(KEY_BYTES)))
+    assert event(ingest, combined(), other)["visitor_id"] != event(ingest, combined())["visitor_id"]
+    assert other.fingerprint("access_log") != RULES.fingerprint("access_log")
+    assert other.fingerprint("jsonl") == RULES.fingerprint("jsonl")
+    assert KEY.secret.hex() not in repr(RULES)
+    assert str(KEY.secret) not in repr(RULES)
+
+
+def test_other_sources_can_have_their_visitors_made_of_an_address(ingest: Ingest) -> None:
+    rules = replace(RULES, visitor_address="client.ip")
+    line = {
+        "event_time": "2024-03-01",
+        "event_name": "a",
+        "user_agent": AGENT,
+        "client": {"ip": "192.0.2.7", "os": "x"},
+    }
+    taken = ingest.take_lines(line, {**line, "visitor_id": "v"}, {**line, "client": None}, rules=rules)
+    assert taken.column("visitor_id") == [visitor("192.0.2"), "v"]
+    assert taken.reasons == {3: "missing_visitor_id"}
+    assert [json.loads(text) for text in taken.column("properties")] == [{"client": {"os": "x"}}] * 2
+    assert taken.reading.mapping["visitor_id"] == "visitor_id, else keyed hash of client.ip"
+    rows = "addr|event_time|event_name|user_agent\n192.0.2.9|2024-03-01|a|" + AGENT
+    [found] = ingest.take(rows, "a.csv", replace(rules, visitor_address="addr")).events
+    assert (found["visitor_id"], found["properties"]) == (visitor("192.0.2"), None)
+
+
+def test_a_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "visitor_key"
+    assert find_key(path) is None
+    key = make_key(path)
+    assert len(key.secret) == KEY_BYTES
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert find_key(path) == make_key(path) == key
+    assert [each.name for each in tmp_path.iterdir()] == ["visitor_key"]
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", b"\xff\xfe", b"00" * (KEY_BYTES - 1), b"zz" * KEY_BYTES])
+def test_what_is_no_key_is_not_used(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "visitor_key"
+    path.write_bytes(content)
+    with pytest.raises(SessionPipelineError, match="is no visitor key"):
+        find_key(path)
+
+
+# A deployment
+
+
+def test_no_address_goes_further_than_the_delivered_file(tmp_path: Path) -> None:
+    addresses = ["198.51.100.23", "2001:db8:abcd:12::7", "203.0.113.77", "dial-77.example.net", "10.99.98.97"]
+    data = tmp_path / "data"
+    assert call("init", data)[0] == 0
+    with (data / "settings.toml").open("a") as settings:
+        settings.write(f"\n[sources.web]\nlog_format = '{NGINX_MAIN}'\n")
+        settings.write("[sources.app]\nvisitor_address = 'from'\n")
+    lines = []
+    for number, address in enumerate(addresses):
+        for written in (address, quote(address, safe="")):
+            page = f"GET /whois/{written}?q={written}&ip={written} HTTP/1.1"
+            lines += [
+                combined(page, address=address, user=f"u{number}", referrer=f"http://e.org/{written}") + ' "-"',
+                combined(page, address=address, agent=f"bot {written}") + f' "{address}, 10.99.98.97"',
+                combined(f"{written} / HTTP/1.1", address=address) + ' "-"',
+                combined(page, address=address, time="never") + ' "-"',
+                combined(page, address=address) + ' "unknown',
+                f"{address} something else",
+            ]
+    folder = data / "raw" / "web"
+    folder.mkdir()
+    (folder / "access.log.zst").write_bytes(zstd.compress("\n".join(lines).encode()))
+    (folder / "bad.log").write_bytes(b"\n".join(line.encode() + b"\xff" for line in lines))
+    app = [{"from": address, "event_time": "2024-10-10", "event_name": "a"} for address in addresses]
+    (data / "raw" / "app").mkdir()
+    (data / "raw" / "app" / "a.jsonl").write_text("\n".join(map(json.dumps, [*app, {"from": addresses[0]}])))
+
+    done = run(data)
+    assert done.returncode == 0, done.stderr
+    assert "LOOK AT THIS" in done.stdout
+    key = (data / "visitor_key").read_text().strip()
+    said = [done.stdout, done.stderr, call("status", "--data", data)[1], call("plan", "--data", data)[1]]
+    secrets = [*addresses[:3], addresses[4], *(quote(address, safe="") for address in addresses[:3])]
+    named = [text for text in map(str, everything_in(data)) if addresses[3] in text]
+    assert named == [], "a host's name that came as an address"
+    for text in [*everything_in(data), *said]:
+        for secret in [*secrets, key]:
+            assert secret not in text
+    with open_store_of(data) as store:
+        assert {item.facts["status"] for item in store.catalog.source_files().values()} == {"accepted"}
+        accepted = sum(partition.row_count for partition in store.of_table("raw_events"))
+        assert accepted == 2 * 2 * len(addresses) + len(addresses)
+
+
+def open_store_of(data: Path) -> closing[Store]:
+    return closing(open_store(Deployment.at(data).folder))
+
+
+def everything_in(data: Path) -> Iterator[str]:
+    """The bytes of every file outside raw/, and the values of every table, as text."""
+    for path in sorted(data.rglob("*")):
+        if not path.is_file() or path.is_relative_to(data / "raw") or path.name == "visitor_key":
+            continue
+        yield path.read_bytes().decode("latin-1")
+        if path.suffix == ".parquet":
+            yield str(pq.ParquetFile(path).read().to_pylist())
+        if path.suffix in (".sqlite", ".db"):
+            with sqlite3.connect(path) as connection:
+                yield "\n".join(connection.iterdump())
+        if path.suffix == ".duckdb":
+            with duckdb.connect(str(path), read_only=True) as warehouse:
+                for (name,) in warehouse.execute("select table_name from information_schema.tables").fetchall():
+                    yield str(warehouse.execute(f'select * from "{name}"').fetchall())
+
+
+def test_a_lost_key_is_told_and_files_are_read_again_with_another(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
+    folder = deployment.folder
+    path = folder.raw / "web" / "access.log"
+    path.parent.mkdir(parents=True)
+    path.write_text(combined() + "\n")
+    other = deployment.deliver("a", [{"visitor_id": "v", "event_time": "2024-10-10", "event_name": "a"}])
+    assert not folder.visitor_key.exists()
+    deployment.run(date(2024, 10, 12))
+    [before] = set(deployment.table("events")["visitor_id"]) - {"v"}
+    kept = folder.visitor_key.read_text()
+    settings = load_settings(folder.path)
+
+    def told() -> tuple[str | None, dict[str, str]]:
+        with open_store_of(tmp_path) as store:
+            return pipeline.lost_visitor_key(folder, store), pipeline.files_to_read(folder, settings, store)
+
+    assert told() == (None, {})
+    assert deployment.run(date(2024, 10, 12)) == []
+    folder.visitor_key.unlink()
+    sentence, files = told()
+    assert "the visitors of 1 file were made with another visitor_key" in str(sentence)
+    assert list(files) == ["web/access.log"]
+    assert "visitor_key" in call("status", "--data", tmp_path)[1]
+    deployment.run(date(2024, 10, 12))
+    [after] = set(deployment.table("events")["visitor_id"]) - {"v"}
+    assert after != before
+    assert told() == (None, {})
+    folder.visitor_key.write_text(kept)
+    path.unlink()
+    assert other.exists()
+    assert "the visitors of 1 file" in str(told()[0])
+    with open_run(folder, run_id="test", until=date(2024, 10, 12)) as run_:
+        run_.ingest()
+    assert pipeline_gone(folder, settings) == ["web/access.log"]
+
+
+def pipeline_gone(folder: Any, settings: Any) -> list[str]:
+    with open_store_of(folder.path) as store:
+        return pipeline.files_gone(folder, settings, store)
+
+
+def test_assets_and_requests_are_no_actions_and_no_interactions(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
+    path = deployment.folder.raw / "web" / "access.log"
+    path.parent.mkdir(parents=True)
+    start = datetime(2024, 10, 10, 12, tzinfo=UTC)
+    requests = [
+        ("192.0.2.1", ["GET /logo.png HTTP/1.1", "GET /a HTTP/1.1", "GET /style.css HTTP/1.1", "HEAD / HTTP/1.1"]),
+        ("198.51.100.1", ["GET /a HTTP/1.1", "POST /login HTTP/1.1"]),
+    ]
+    path.write_text(
+        "\n".join(
+            combined(request, address=address, time=f"{start + timedelta(seconds=number):%d/%b/%Y:%H:%M:%S %z}")
+            for address, listed in requests
+            for number, request in enumerate(listed)
+        )
+    )
+    deployment.run(date(2024, 10, 12))
+    sessions = deployment.table("sessions").sort_values("event_count", ascending=False).to_dict("records")
+    names = (
+        "event_count",
+        "page_view_count",
+        "landing_page",
+        "landing_action",
+        "exit_action",
+        "is_engaged",
+        "is_bounce",
+    )
+    assert [tuple(session[name] for name in names) for session in sessions] == [
+        (4, 1, "/a", "/a", "/a", False, True),
+        (2, 1, "/a", "/a", "submit", True, False),
+    ]
+    assert sorted(deployment.table("session_actions")["action"]) == ["/a", "/a", "submit"]
+
+
+@pytest.mark.skipif(not FIXTURES.is_dir(), reason="the shared fixtures are not here: a user's clone has none")
+def test_the_nasa_log_gives_the_sessions_of_its_networks(tmp_path: Path) -> None:
+    with (FIXTURES / "nasa_http_19950801" / "nasa_19950801.tsv").open(encoding="utf-8", newline="") as lines:
+        records = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    deployment = Deployment(
+        tmp_path,
+        {
+            "start_date": date(1995, 1, 1),
+            "timezone": "America/New_York",
+            "sources": {"nasa": {"format": "access_log", "log_format": "common"}},
+        },
+    )
+    path = deployment.folder.raw / "nasa" / "access_log.gz"
+    path.parent.mkdir(parents=True)
+    offset = timezone(timedelta(hours=-4))
+    written = [
+        f"{record['host']} - - [{datetime.fromtimestamp(int(record['time']), offset):%d/%b/%Y:%H:%M:%S %z}]"
+        f' "{record["method"]} {record["url"]} HTTP/1.0" {record["response"]} {record["bytes"] or "-"}'
+        for record in records
+    ]
+    path.write_bytes(gzip.compress("\n".join(written).encode()))
+    deployment.run(date(1995, 8, 3))
+    [file] = deployment.table("source_files").to_dict("records")
+    set_aside = deployment.table("quarantined_lines")
+    assert (file["line_count"], file["accepted_count"] + len(set_aside)) == (30_969, 30_969)
+    assert len(set_aside) < 5
+    left_out = set(set_aside["line_number"]) | set(deployment.table("duplicate_events")["line_number"])
+    rows = [
+        (re.sub(r"^(\d+\.\d+\.\d+)\.\d+$", r"\1", record["host"].lower()), int(record["time"]), number)
+        for number, record in enumerate(records, start=1)
+        if number not in left_out
+    ]
+    assert sessions_of(deployment) == sessions_by_gap(rows)
+    names = deployment.table("events")["event_name"].value_counts().to_dict()
+    pages = sum(
+        record["method"] == "GET" and not record["url"].lower().endswith((".gif", ".jpg", ".xbm")) for record in records
+    )
+    assert names["asset"] > 10_000
+    assert names["page_view"] <= pages
