@@ -28,9 +28,9 @@ class Built:
 
     Attributes:
         partitions: The tables, by name.
-        was_built: False when all were fresh.
+        was_built: False when all were fresh, or wait for an upgrade.
         changed: Whether any of them has other rows than before.
-        reason: Why it was built; empty when it was not.
+        reason: Why it was built, or waits; empty when it is fresh.
     """
 
     partitions: dict[str, Partition]
@@ -107,8 +107,17 @@ class Builder:
         self._run_id = run_id
         self._reread = reread
 
-    def build(self, step: Step, day: date | None, *, force: bool = False) -> Built:
+    def build(
+        self,
+        step: Step,
+        day: date | None,
+        *,
+        force: bool = False,
+        is_held: Callable[[date], bool] = lambda day: False,
+    ) -> Built:
         """Build a step's tables of a day if they are stale, looking at the fingerprint just now.
+
+        On a day that is held back, what only rules changed for waits; `is_held` is asked when there is such a thing.
 
         An input whose bytes are not those that were written is not built upon: it is built again first.
         """
@@ -118,6 +127,9 @@ class Builder:
             partitions = {name: self.store.partitions[Key(name, day)] for name in step.tables}
             return Built(partitions, False, False, "", perf_counter() - started)
         reason = found[1] if found else "asked for by hand"
+        if found is not None and found[0] is Kind.LOGIC and not force and day is not None and is_held(day):
+            partitions = {name: self.store.partitions[Key(name, day)] for name in step.tables}
+            return Built(partitions, False, False, f"waits for an upgrade: {reason}", perf_counter() - started)
         self._mend_inputs(step, day)
         fingerprint = self.planner.fingerprint(step, day)
         if fingerprint is None:

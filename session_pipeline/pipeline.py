@@ -158,6 +158,7 @@ class Run:
     engine: DuckDBEngine
     run_id: str
     until: date
+    upgrade: bool = False
 
     @cached_property
     def _ingest(self) -> Ingest:
@@ -167,6 +168,11 @@ class Run:
     def planner(self) -> Planner:
         """The planner of this run; made anew after an ingest."""
         return make_planner(self.settings, self.store, self.until)
+
+    @cached_property
+    def _held_days(self) -> frozenset[date]:
+        """The days on which changed rules wait; as they were when the run first met one."""
+        return self.plan(upgrade=self.upgrade).deferred_days
 
     @cached_property
     def _builder(self) -> Builder:
@@ -195,10 +201,11 @@ class Run:
     def build(self, step: Step, day: date | None, *, force: bool = False) -> Built:
         """Build a step's tables of a day, if they are stale or it is asked for by hand.
 
-        What it reads and is not there yet is built first: days of another range, when a plan names several.
+        What it reads and is not there yet is built first: days of another range, when a plan names several. What
+        only rules changed for waits where the plan defers it, unless this run is an upgrade.
         """
         self._build_missing(step, day)
-        built = self._builder.build(step, day, force=force)
+        built = self._builder.build(step, day, force=force, is_held=lambda day: day in self._held_days)
         watcher.get().on_build(step, day, built)
         return built
 
@@ -257,6 +264,7 @@ class Run:
 
     def _forget_plan(self) -> None:
         self.__dict__.pop("planner", None)
+        self.__dict__.pop("_held_days", None)
         self.__dict__.pop("_builder", None)
 
 
@@ -266,6 +274,7 @@ def open_run(
     *,
     run_id: str,
     until: date | None = None,
+    upgrade: bool = False,
     wait_seconds: float = LOCK_WAIT_SECONDS,
     on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[Run]:
@@ -288,7 +297,7 @@ def open_run(
         with store.writing(wait_seconds=wait_seconds, on_wait=told):
             engine = DuckDBEngine(Limits(settings.resources.memory_limit, settings.resources.threads), store.scratch)
             try:
-                yield Run(folder, settings, store, engine, run_id, last_day)
+                yield Run(folder, settings, store, engine, run_id, last_day, upgrade)
             finally:
                 engine.close()
     finally:

@@ -19,7 +19,7 @@ from session_pipeline.contracts import TABLES, table
 from session_pipeline.days import Calendar
 from session_pipeline.engines.duckdb import literal
 from session_pipeline.reasons import what_changed
-from session_pipeline.steps import DAY_PARAMETERS, STEP_OF_TABLE, STEPS, Frame, Input, Step
+from session_pipeline.steps import DAY_PARAMETERS, STEP_OF_TABLE, STEPS, Days, Frame, Input, Step
 
 QUARTER = timedelta(minutes=15)
 QUARTERS_A_DAY = 96
@@ -70,7 +70,13 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Plan:
-    """What `run` would do."""
+    """What `run` would do.
+
+    Attributes:
+        items: What is to be built, in this order.
+        deferred: What only rules changed for, on more days than one run rebuilds: it waits for an upgrade.
+        unwanted: What is to be dropped.
+    """
 
     items: tuple[Item, ...]
     deferred: tuple[Item, ...]
@@ -81,6 +87,11 @@ class Plan:
     def is_empty(self) -> bool:
         """Nothing to build and nothing to drop."""
         return not self.items and not self.unwanted
+
+    @property
+    def deferred_days(self) -> frozenset[date]:
+        """The days that wait for an upgrade, with some or all of their tables."""
+        return frozenset(item.day for item in self.deferred if item.day is not None)
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -251,11 +262,12 @@ class Planner:
         if "day" in changed:
             # At once, as for data: days of two time zones side by side would hold an event twice, or never.
             return Kind.DATA, "the bounds of the day changed (time zone)"
-        inputs = [what.table for what in step.inputs if what.table in changed]
+        inputs = [what for what in step.inputs if what.table in changed]
         if "recipe" in changed:
-            inputs = [name for name in inputs if f"days of {name}" not in changed]
+            # A funnel's window is a rule; that a session can reach into a day that is new now is none.
+            inputs = [what for what in inputs if what.days is not Days.AROUND or f"days of {what.table}" not in changed]
         if inputs:
-            return Kind.DATA, ", ".join(f"{name} changed" for name in inputs)
+            return Kind.DATA, ", ".join(f"{what.table} changed" for what in inputs)
         if "recipe" in changed:
             recipe = self.recipe(step)[1]
             before = self._recipes.get(recorded.parts.get("recipe", ""), {})
@@ -263,24 +275,35 @@ class Planner:
         return Kind.DATA, "later days are known now"
 
     def plan(self, *, upgrade: bool = False) -> Plan:
-        """All that is stale, in the order to build it."""
+        """All that is stale, in the order to build it.
+
+        What is held back makes nothing else stale, so that all that is not can be built and published. Where it reads
+        what is to be built, it may have to be built all the same: when that comes out otherwise, its data changed.
+        """
+        asked = [
+            (step, day)
+            for step in STEPS
+            for day in ((self.frame.wanted if step.is_daily else (None,)) if self.frame.wanted else ())
+        ]
+        found = {(step.name, day): self.staleness(step, day) for step, day in asked}
+        held = frozenset() if upgrade else _held(found, self.frame.settings.max_rebuild_days)
         items: list[Item] = []
+        deferred: list[Item] = []
         stale: set[tuple[str, date | None]] = set()
-        for step in STEPS:
-            days: tuple[date | None, ...] = self.frame.wanted if step.is_daily else (None,)
-            for day in days if self.frame.wanted else ():
-                found = self.staleness(step, day)
-                above = self._stale_input(step, day, stale)
-                if found is None and above is None:
-                    continue
-                stale.add((step.name, day))
-                if found is not None:
-                    items.append(Item(step, day, Certainty.WILL, *found))
-                else:
-                    items.append(Item(step, day, Certainty.MAY, Kind.DATA, f"reads {above}"))
+        for step, day in asked:
+            because, above = found[step.name, day], self._stale_input(step, day, stale)
+            if because is not None and because[0] is Kind.LOGIC and day in held:
+                deferred.append(Item(step, day, Certainty.WILL, *because))
+                because = None
+            if because is not None:
+                items.append(Item(step, day, Certainty.WILL, *because))
+            elif above is not None:
+                items.append(Item(step, day, Certainty.MAY, Kind.DATA, f"reads {above}"))
+            else:
+                continue
+            stale.add((step.name, day))
         unwanted = tuple(sorted(key for key, partition in self._partitions.items() if self._is_unwanted(partition)))
-        kept, deferred = _defer(items, 0 if upgrade else self.frame.settings.max_rebuild_days)
-        return Plan(kept, deferred, unwanted, self.frame)
+        return Plan(tuple(items), tuple(deferred), unwanted, self.frame)
 
     def _is_unwanted(self, partition: Partition) -> bool:
         key = partition.key
@@ -302,14 +325,8 @@ class Planner:
         return None
 
 
-def _defer(items: list[Item], max_days: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """Hold back what is stale for logic alone when that would rebuild more days than one run should."""
-    by_logic = {item.day for item in items if item.kind is Kind.LOGIC and item.day is not None}
-    if not max_days or len(by_logic) <= max_days:
-        return tuple(items), ()
-    by_data = {item.day for item in items if item.kind is Kind.DATA and item.certainty is Certainty.WILL}
-    held = by_logic - by_data
-    return (
-        tuple(item for item in items if item.day not in held),
-        tuple(item for item in items if item.day in held),
-    )
+def _held(found: Mapping[tuple[str, date | None], tuple[Kind, str] | None], max_days: int) -> frozenset[date]:
+    """The days that rules alone changed for, when they are more than one run rebuilds."""
+    by_logic = {day for (_, day), because in found.items() if day and because and because[0] is Kind.LOGIC}
+    by_data = {day for (_, day), because in found.items() if day and because and because[0] is Kind.DATA}
+    return frozenset(by_logic - by_data) if len(by_logic) > max_days else frozenset()

@@ -47,7 +47,7 @@ class Deployment:
     ) -> list[tuple[str, date | None]]:
         """Run once; returns the (step, day) that were built. With `days`, only these, and nothing is published."""
         built = []
-        with open_run(self.folder, run_id="test", until=until, wait_seconds=60) as run:
+        with open_run(self.folder, run_id="test", until=until, upgrade=upgrade, wait_seconds=60) as run:
             run.ingest()
             run.drop_unwanted()
             for item in run.plan(upgrade=upgrade).items:

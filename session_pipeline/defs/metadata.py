@@ -141,7 +141,8 @@ def _log_figures(run: Run, name: str) -> dict[str, Any]:
 
 def _why(partition: Partition, built: Built) -> str:
     if not built.was_built:
-        return f"fresh, so it was not built again; it was built at {partition.built_at[:16]} UTC: {partition.reason}"
+        before = f"it was built at {partition.built_at[:16]} UTC: {partition.reason}"
+        return f"{built.reason or 'fresh'}, so it was not built again; {before}"
     return built.reason if built.changed else f"{built.reason}; it came out equal"
 
 

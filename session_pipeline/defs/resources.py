@@ -66,6 +66,7 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             DataFolder(Path(self.data_folder)),
             run_id=context.run.run_id,
             until=date.fromisoformat(until) if until else None,
+            upgrade=tags.UPGRADE in context.run.tags,
             on_wait=context.log.info if context.log else None,
         )
         with ExitStack() as held:

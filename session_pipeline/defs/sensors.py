@@ -109,7 +109,8 @@ def run_requests(plan: Plan, *, upgrade: bool = False) -> Requests:
 
 def run_tags(plan: Plan, first: str, last: str, reason: str = "plan") -> dict[str, str]:
     """The tags of a planned build of a range of days; it keeps the plan's horizon."""
-    return {tags.RANGE_START: first, tags.RANGE_END: last, **_planned(plan, reason)}
+    upgrade = {tags.UPGRADE: "true"} if reason == "upgrade" else {}
+    return {tags.RANGE_START: first, tags.RANGE_END: last, **_planned(plan, reason), **upgrade}
 
 
 def _planned(plan: Plan, reason: str) -> dict[str, str]:

@@ -1,0 +1,169 @@
+"""Rules that change for more days than one run rebuilds: what waits, what does not, and how it ends."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.checks import CHECKS
+from session_pipeline.defs import tags
+from session_pipeline.pipeline import open_run
+from session_pipeline.publish.publication import Published
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.orchestration import SMALL, Orchestrated, checks_of, orchestrated, shop_lines
+from session_pipeline_tests.test_incremental import clean, event
+
+UNTIL = date(2026, 10, 20)
+FEW: Mapping[str, Any] = {"max_rebuild_days": 2}
+NEWER: Mapping[str, Any] = {**FEW, "sessions": {"inactivity_minutes": 10}}
+
+
+def owls(day: int) -> list[dict[str, Any]]:
+    """Visitors over midnight, with gaps that the newer rules break at."""
+    return [
+        event(f"owl {number}", f"2026-10-{on:02}T{time}:00Z", day * 10 + position)
+        for number in range(2)
+        for position, (on, time) in enumerate(
+            ((day, "10:00"), (day, "10:20"), (day, f"23:5{number}"), (day + 1, "00:05"), (day + 1, "00:20"))
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    deployment = Deployment(tmp_path_factory.mktemp("built"), FEW)
+    for day in range(5, 9):
+        deployment.deliver(f"day-{day}", owls(day))
+    deployment.run(UNTIL)
+    return deployment
+
+
+@pytest.fixture
+def deployment(built: Deployment, tmp_path: Path) -> Deployment:
+    """Six days built by older rules, and newer rules; for one test to go on with."""
+    shutil.copytree(built.folder.path, tmp_path / "data")
+    return Deployment(tmp_path / "data", NEWER)
+
+
+def waiting(deployment: Deployment) -> list[int]:
+    return sorted(day.day for day in deployment.plan(UNTIL).deferred_days)
+
+
+def alarms(deployment: Deployment) -> set[str]:
+    """The checks that do not hold, over all days."""
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        days = run.planner.frame.wanted
+        return {check.name for check in CHECKS if not check.run(run, days).holds}
+
+
+def test_days_that_wait_hold_up_neither_a_new_day_nor_its_publication(deployment: Deployment, tmp_path: Path) -> None:
+    deployment.deliver("day-9", owls(9))
+    built = deployment.run(UNTIL, upgrade=False)
+    assert isinstance(deployment.published, Published)
+    assert {day.day for _, day in built if day} >= {9, 10}
+    assert waiting(deployment) == [5, 6, 7, 8]
+    assert alarms(deployment) == {"built_by_current_rules"}
+    assert deployment.run(UNTIL, upgrade=False) == []
+    assert "already" in str(deployment.published)
+    assert deployment.run(UNTIL, upgrade=True)
+    assert waiting(deployment) == []
+    assert deployment.hashes() == clean(deployment, tmp_path / "clean")
+
+
+def test_the_last_day_that_waits_gets_what_its_sessions_do_on_a_new_one(deployment: Deployment) -> None:
+    """That a session reaches into a day that is new now is data, whatever rules changed meanwhile."""
+    deployment.deliver("day-9", owls(9))
+    deployment.deliver("day-10", owls(10))
+    deployment.run(UNTIL, upgrade=False)
+    assert alarms(deployment) == {"built_by_current_rules"}
+
+
+def test_late_data_for_a_day_that_waits_is_built_at_once(deployment: Deployment, tmp_path: Path) -> None:
+    deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
+    built = deployment.run(UNTIL, upgrade=False)
+    assert isinstance(deployment.published, Published)
+    assert ("sessionize", date(2026, 10, 6)) in built
+    assert "late" in set(deployment.table("sessions")["visitor_id"])
+    assert 6 not in waiting(deployment)
+    assert 5 in waiting(deployment), "what nothing new came for still waits"
+    assert alarms(deployment) == {"built_by_current_rules"}
+    deployment.run(UNTIL, upgrade=True)
+    assert deployment.hashes() == clean(deployment, tmp_path / "clean")
+
+
+def test_late_data_spreads_over_days_that_wait_as_far_as_it_changes_what_they_read(deployment: Deployment) -> None:
+    deployment.set({**FEW, "sessions": {"engaged_seconds": 20}})  # changes nothing that goes over midnight
+    deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
+    built = deployment.run(UNTIL, upgrade=False)
+    assert {day.day for step, day in built if day and step == "sessionize"} == {6}
+    # sessions of the 5th read the events of the 6th
+    assert waiting(deployment) == [7, 8, 9, 10]
+
+
+def test_a_damaged_file_of_a_day_that_waits_is_mended(deployment: Deployment) -> None:
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        run.store.mark_damaged(run.store.of_table("sessions")[0])
+    built = deployment.run(UNTIL, upgrade=False)
+    assert ("sessions", date(2026, 10, 5)) in built
+    assert waiting(deployment) == [6, 7, 8, 9, 10]
+
+
+def test_a_time_zone_is_no_rule_that_days_may_differ_in(deployment: Deployment, tmp_path: Path) -> None:
+    """Both read the same UTC dates, and divide them elsewhere."""
+    deployment.set({**FEW, "timezone": "Asia/Kolkata"})
+    deployment.run(UNTIL)
+    deployment.set({**FEW, "timezone": "Asia/Kathmandu", "sessions": {"inactivity_minutes": 10}})
+    deployment.run(UNTIL, upgrade=False)
+    assert waiting(deployment) == []
+    assert alarms(deployment) == set()
+    assert deployment.hashes() == clean(deployment, tmp_path / "clean")
+
+
+def test_rules_that_are_taken_back_leave_nothing_waiting(deployment: Deployment, built: Deployment) -> None:
+    deployment.run(UNTIL, upgrade=False)
+    deployment.set(FEW)
+    assert deployment.run(UNTIL, upgrade=False) == []
+    assert waiting(deployment) == []
+    assert deployment.hashes() == built.hashes()
+
+
+class TestInDagster:
+    DAY, LAST = date(2024, 5, 6), date(2024, 5, 9)
+
+    @pytest.fixture
+    def orchestration(self, tmp_path: Path) -> Iterator[Orchestrated]:
+        with orchestrated(tmp_path / "data") as made:
+            for day in range(6, 9):
+                made.deliver(str(day), shop_lines(date(2024, 5, day)))
+            made.run()
+            made.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
+            yield made
+
+    def test_a_build_leaves_the_days_that_wait_and_says_so(self, orchestration: Orchestrated) -> None:
+        orchestration.deliver("late", shop_lines(date(2024, 5, 7), visitors=7)[-2:])
+        assert orchestration.ingest().success
+        result = orchestration.execute("build", orchestration.run_tags(self.DAY, self.LAST))
+        assert result.success
+        because = orchestration.seen("events", self.DAY)["built_because"]
+        assert because.startswith(
+            "waits for an upgrade: setting inactivity_minutes changed from 30 to 10, so it was not built again; it was"
+        )
+        assert "raw_events changed" in orchestration.seen("events", date(2024, 5, 7))["built_because"]
+        assert checks_of(result)["built_by_current_rules"] is False
+        assert {name for name, holds in checks_of(result).items() if not holds} == {"built_by_current_rules"}
+        assert orchestration.seen("warehouse")["replaced_partitions"] > 0, "it was published"
+
+    def test_an_upgrade_ends_it(self, orchestration: Orchestrated) -> None:
+        upgrade = {**orchestration.run_tags(self.DAY, self.LAST), tags.UPGRADE: "true"}
+        result = orchestration.execute("build", upgrade)
+        assert result.success
+        assert checks_of(result)["built_by_current_rules"] is True
+        assert orchestration.planned().is_empty
+        assert not orchestration.planned().deferred
+
+    def test_by_hand_a_day_that_waits_is_built(self, orchestration: Orchestrated) -> None:
+        assert orchestration.by_hand(self.DAY, "sessions").success
+        assert orchestration.seen("sessions", self.DAY)["built_because"].startswith("asked for by hand")
