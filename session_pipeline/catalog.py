@@ -199,28 +199,28 @@ class Catalog:
         key = partition.key
         self._retire(key, except_path=partition.path, generation=partition.generation)
         self._connection.execute("delete from retired where path = ?", (partition.path,))
-        self._connection.execute(
-            "insert or replace into partitions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                key.table,
-                _date_text(key.date),
-                key.file_id,
-                partition.path,
-                partition.sha256,
-                partition.row_count,
-                partition.byte_count,
-                partition.fingerprint,
-                json.dumps(partition.parts),
-                json.dumps(partition.counts),
-                partition.reason,
-                partition.run_id,
-                partition.built_at,
-                partition.generation,
-                int(partition.is_damaged),
-                partition.changed_generation,
-                json.dumps(partition.causes),
-            ),
-        )
+        row = {
+            "table_name": key.table,
+            "date": _date_text(key.date),
+            "file_id": key.file_id,
+            "path": partition.path,
+            "sha256": partition.sha256,
+            "row_count": partition.row_count,
+            "byte_count": partition.byte_count,
+            "fingerprint": partition.fingerprint,
+            "parts": json.dumps(partition.parts),
+            "counts": json.dumps(partition.counts),
+            "reason": partition.reason,
+            "run_id": partition.run_id,
+            "built_at": partition.built_at,
+            "generation": partition.generation,
+            "is_damaged": int(partition.is_damaged),
+            "changed_generation": partition.changed_generation,
+            "causes": json.dumps(partition.causes),
+        }
+        # By name, since a column that was added to an older catalog comes last.
+        names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
+        self._connection.execute(f"insert or replace into partitions ({names}) values ({places})", row)
 
     def drop(self, key: Key, generation: int) -> None:
         """Take a partition out; its file is retired. Call within a transaction."""

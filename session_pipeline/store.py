@@ -339,7 +339,7 @@ class Store:
         if not path.exists():
             self._write_format(path, package_version)
             return
-        with suppress(ValueError, KeyError):
+        with suppress(ValueError, KeyError, TypeError):
             written = json.loads(path.read_text())
             if int(written["format"]) == FORMAT:
                 return

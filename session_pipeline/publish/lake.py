@@ -1,7 +1,9 @@
 """The lake: hive folders for everything that reads Parquet, one file a partition under a fixed name.
 
 Each file is a hard link to the store, or a copy where links cannot be; it is replaced by rename, so it is always whole.
-Knows folders and links. Does not know what is in the files.
+All files of a table have the columns of its contract, since readers of a folder take those of the first file they
+meet: what an older version wrote is copied with the columns of today. Knows folders and links. Does not know what the
+rows mean.
 """
 
 import os
@@ -10,9 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+from pyarrow import parquet
+
 from session_pipeline import crash_points
 from session_pipeline.catalog import Partition
-from session_pipeline.contracts import table
+from session_pipeline.contracts import Table, table
+from session_pipeline.engines.duckdb import literal, rows_of
 from session_pipeline.store import Store, folder_name, sync_folder
 
 FILE_NAME = "data.parquet"
@@ -26,15 +32,27 @@ class LakeChange:
     removed_count: int
 
 
-def publish(store: Store, lake: Path, partitions: Iterable[Partition], since_generation: int) -> LakeChange:
-    """Make the lake show these partitions: what changed since a generation is replaced, what is gone is removed."""
+def publish(
+    store: Store, lake: Path, partitions: Iterable[Partition], since_generation: int, *, contracts_changed: bool = False
+) -> LakeChange:
+    """Make the lake show these partitions: what changed since a generation is replaced, what is gone is removed.
+
+    Args:
+        store: Has the partitions' files.
+        lake: Folder of the lake.
+        partitions: What it shows.
+        since_generation: State of the store that it shows now.
+        contracts_changed: Whether tables may have other columns than when it was published; then it is looked at.
+    """
     wanted = {place_of(partition): partition for partition in partitions}
     present = set(_files(lake))
     linked = 0
     folders = set()
     for place, partition in wanted.items():
-        if partition.generation > since_generation or place not in present:
-            _link(store.path_of(partition), lake / place)
+        contract = table(partition.key.table)
+        is_old = partition.generation > since_generation or place not in present
+        if is_old or (contracts_changed and not _fits(lake / place, contract)):
+            _place(store.path_of(partition), lake / place, contract)
             folders.add((lake / place).parent)
             linked += 1
     gone = present - wanted.keys()
@@ -65,19 +83,35 @@ def _files(lake: Path) -> Iterator[Path]:
             yield (Path(folder) / name).relative_to(lake)
 
 
-def _link(source: Path, target: Path) -> None:
+def _fits(path: Path, contract: Table) -> bool:
+    """Whether a file has the columns of the contract, in their order and types."""
+    found = parquet.read_schema(path)
+    return (found.names, found.types) == (contract.schema.names, contract.schema.types)
+
+
+def _place(source: Path, target: Path, contract: Table) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:
-        shutil.copyfile(source, temporary)
+    if _fits(source, contract):
+        _link(source, temporary)
+    else:
+        with duckdb.connect(":memory:") as connection:
+            connection.execute(
+                f"copy ({rows_of(contract, [source])}) to {literal(str(temporary))} (format parquet, compression zstd)"
+            )
     crash_points.reached("lake: file linked")
     os.replace(temporary, target)
     crash_points.reached("lake: file renamed")
     # A rename between two links to one file does nothing, by POSIX.
     temporary.unlink(missing_ok=True)
+
+
+def _link(source: Path, temporary: Path) -> None:
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
 
 
 def _remove_empty_folder(folder: Path, lake: Path) -> None:

@@ -43,10 +43,15 @@ def why_not(plan: Plan) -> str | None:
 def is_current(folder: DataFolder, store: Store, plan: Plan) -> bool:
     """Whether readers have this state already."""
     latest = next(iter(store.catalog.publications()), None)
+    return latest is not None and latest.data_until == plan.frame.until and shows_what_is_built(folder, store, plan)
+
+
+def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
+    """Whether readers have these tables, settings and contracts, in files that can be opened; whatever the last day."""
+    latest = next(iter(store.catalog.publications()), None)
     return (
         latest is not None
         and latest.generation == store.catalog.generation()
-        and latest.data_until == plan.frame.until
         and latest.settings_hash == settings_hash(plan)
         and store.catalog.number("published_contracts") == _contracts_number()
         and _is_as_published(folder, store)
@@ -122,7 +127,8 @@ def publish(
     )
     since = store.catalog.number("lake_generation") if latest else 0
     crash_points.reached("publish: warehouse in place")
-    change = lake.publish(store, folder.lake, partitions, since)
+    contracts_changed = store.catalog.number("published_contracts") != _contracts_number()
+    change = lake.publish(store, folder.lake, partitions, since, contracts_changed=contracts_changed)
     crash_points.reached("publish: lake in place")
     publication = Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id)
     byte_count, written_at = _stamp(folder) or (0, 0)

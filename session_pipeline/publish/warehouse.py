@@ -6,7 +6,7 @@ have the old one open keep it. Knows DuckDB files. Does not know what is stale.
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,7 @@ import pyarrow as pa
 from session_pipeline import crash_points
 from session_pipeline.catalog import Partition
 from session_pipeline.contracts import TABLES, Table
-from session_pipeline.engines.duckdb import file_list, literal, quote
+from session_pipeline.engines.duckdb import literal, quote, rows_of
 from session_pipeline.errors import StoreError
 from session_pipeline.store import Store, sync_file, sync_folder
 
@@ -138,6 +138,7 @@ def _write(store: Store, path: Path, partitions: Sequence[Partition], info: pa.T
         connection.execute(
             f"create table if not exists {PUBLISHED} (table_name varchar, date date, file_id varchar, sha256 varchar)"
         )
+        _drop_unknown(connection, by_table)
         replaced = 0
         for name, found in by_table.items():
             contract = TABLES[name]
@@ -174,6 +175,17 @@ def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) 
     return views
 
 
+def _drop_unknown(connection: duckdb.DuckDBPyConnection, by_table: Collection[str]) -> None:
+    """Drop what an older version published and this one does not know: nothing would keep it up any more."""
+    rows = connection.execute(
+        "select table_name from duckdb_tables() where database_name = 'warehouse'"
+        " union select view_name from duckdb_views() where database_name = 'warehouse' and not internal"
+    ).fetchall()
+    for name in sorted({row[0] for row in rows} - {PUBLISHED, *by_table}):
+        _drop(connection, name)
+        connection.execute(f"delete from {PUBLISHED} where table_name = ?", [name])
+
+
 def _columns(contract: Table) -> str:
     columns = [f"{quote(column.name)} {column.type}" for column in contract.columns]
     if contract.date_column:
@@ -205,14 +217,7 @@ def _make_table(connection: duckdb.DuckDBPyConnection, contract: Table) -> None:
 def _make_view(connection: duckdb.DuckDBPyConnection, contract: Table, paths: Sequence[Path]) -> None:
     _drop(connection, contract.name)
     connection.execute(f"delete from {PUBLISHED} where table_name = ?", [contract.name])
-    columns = ", ".join(quote(column.name) for column in contract.columns)
-    hive = ""
-    if contract.date_column:
-        columns += f", {quote(contract.date_column)}"
-        hive = f", hive_partitioning = true, hive_types = {{{literal(contract.date_column)}: date}}"
-    connection.execute(
-        f"create view {quote(contract.name)} as select {columns} from read_parquet({file_list(paths)}{hive})"
-    )
+    connection.execute(f"create view {quote(contract.name)} as {rows_of(contract, paths, with_date=True)}")
     _comment(connection, contract, "view")
 
 
@@ -280,13 +285,8 @@ def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequ
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, fresh: Sequence[Partition]) -> None:
-    columns = ", ".join(quote(column.name) for column in contract.columns)
-    hive = ""
-    if contract.date_column:
-        columns += f", {quote(contract.date_column)}"
-        hive = f", hive_partitioning = true, hive_types = {{{literal(contract.date_column)}: date}}"
-    paths = file_list([store.path_of(partition) for partition in fresh])
-    connection.execute(f"insert into {quote(contract.name)} by name select {columns} from read_parquet({paths}{hive})")
+    rows = rows_of(contract, [store.path_of(partition) for partition in fresh], with_date=True)
+    connection.execute(f"insert into {quote(contract.name)} by name {rows}")
     connection.executemany(
         f"insert into {PUBLISHED} values (?, ?, ?, ?)",
         [[contract.name, partition.key.date, partition.key.file_id, partition.sha256] for partition in fresh],
