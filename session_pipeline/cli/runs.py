@@ -51,7 +51,7 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
     finished: list[Finished] = []
     with ExitStack() as our_turn:
         if not _is_done(folder, settings, plan):
-            instance, shown = our_turn.enter_context(_our_turn(folder))
+            instance, shown = our_turn.enter_context(_our_turn(folder, settings))
             plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
             if not _is_done(folder, settings, plan):  # else the run that was waited for did it
                 files, finished, plan = _work(folder, settings, last_day, upgrade, instance, shown)
@@ -111,11 +111,20 @@ def dev(
 
 
 @contextmanager
-def _our_turn(folder: DataFolder) -> Iterator[tuple["DagsterInstance", progress.Stages]]:
-    """Hold the store over all jobs of a run, so that another run, of other days perhaps, comes before or after it."""
-    from session_pipeline.defs import local_runs  # Dagster takes its time to load
+def _our_turn(folder: DataFolder, settings: Settings) -> Iterator[tuple["DagsterInstance", progress.Stages]]:
+    """Hold the store over all jobs of a run, so that another run, of other days perhaps, comes before or after it.
 
-    with local_runs.instance_of(folder) as instance, progress.stages() as shown, progress.watching(shown):
+    However they end, their alarms are told after it.
+    """
+    from session_pipeline.defs import alarms, local_runs  # Dagster takes its time to load
+
+    with (
+        local_runs.instance_of(folder) as instance,
+        progress.stages() as shown,
+        progress.watching(shown),
+        ExitStack() as at_the_end,
+    ):
+        at_the_end.callback(alarms.look, instance, folder, settings.alerts, shown.note)
         dead = local_runs.fail_dead_runs(instance, folder)
         if dead:
             shown.note(f"{counted(dead, 'run')} that a dead process left open: reported as failed")

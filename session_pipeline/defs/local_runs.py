@@ -122,9 +122,9 @@ class LocalRuns:
             for severity in (dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR)
         )
         if not result.success:
-            if _was_interrupted(result.all_events):
+            if was_interrupted(result.all_events):
                 raise KeyboardInterrupt
-            reasons = [f"{check}: {sentence}" for check, sentence in errors.items()] or [_why(result.all_events)]
+            reasons = [f"{check}: {sentence}" for check, sentence in errors.items()] or [why(result.all_events)]
             raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")
         figures = {
             label: int(value.value)
@@ -150,6 +150,29 @@ def history(instance: dg.DagsterInstance, limit: int) -> list[PastRun]:
     ]
 
 
+def was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
+    """Whether somebody pressed Ctrl-C, which Dagster reports as a failure of the step at hand."""
+    error = _first_error(events)
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
+
+
+def why(events: Sequence[dg.DagsterEvent]) -> str:
+    """The sentence behind a failure: our own error if there is one in its chain of causes, else the innermost.
+
+    A run that was reported as failed from outside has no error, but a message.
+    """
+    error = _first_error(events)
+    sentence = next((event.message for event in events if event.is_failure and event.message), "")
+    while error is not None:
+        kind, _, sentence = error.message.strip().partition(": ")
+        if kind.startswith("session_pipeline.") or error.cls_name == "Failure":
+            break
+        if error.cause is None:
+            sentence = f"{error.cls_name}: {sentence}"
+        error = error.cause
+    return str(sentence) or "Dagster does not say why"
+
+
 def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
     """Report as failed every run that says it goes on but whose process is gone; returns how many.
 
@@ -169,27 +192,8 @@ def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
 
 
 def _first_error(events: Sequence[dg.DagsterEvent]) -> Any:
-    data: Any = next(event.event_specific_data for event in events if event.is_failure)
-    return data.error
-
-
-def _was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
-    """Whether somebody pressed Ctrl-C, which Dagster reports as a failure of the step at hand."""
-    error = _first_error(events)
-    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
-
-
-def _why(events: Sequence[dg.DagsterEvent]) -> str:
-    """The sentence behind a failure: our own error if there is one in its chain of causes, else the innermost."""
-    error, sentence = _first_error(events), "Dagster does not say why"
-    while error is not None:
-        kind, _, sentence = error.message.strip().partition(": ")
-        if kind.startswith("session_pipeline.") or error.cls_name == "Failure":
-            break
-        if error.cause is None:
-            sentence = f"{error.cls_name}: {sentence}"
-        error = error.cause
-    return str(sentence)
+    data: Any = next((event.event_specific_data for event in events if event.is_failure), None)
+    return data.error if data is not None else None
 
 
 def _process_name(pid: int) -> str:

@@ -2,7 +2,7 @@
 
 Both look at the state as it is and not at what happened, so that missed ticks, gaps and late files are made up whatever
 their age. That is also how a build follows an ingest, whoever ran it: a second sensor on its success would say nothing
-that the plan does not. Neither launches anything while a run is queued or under way.
+that the plan does not. Neither launches anything while a run is queued or under way. A third tells alarms.
 """
 
 import os
@@ -15,7 +15,7 @@ import dagster as dg
 
 from session_pipeline import pipeline
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import tags
+from session_pipeline.defs import alarms, tags
 from session_pipeline.defs.jobs import BUILD, INGEST
 from session_pipeline.defs.local_runs import UNDATED, fail_dead_runs
 from session_pipeline.plan import Plan, digest
@@ -39,7 +39,7 @@ Requests = Iterator[dg.RunRequest | dg.SkipReason]
 
 
 def make_sensors(folder: DataFolder, ingest: Any, build: Any) -> Sequence[dg.SensorDefinition]:
-    """The landing sensor and the build sensor of a data folder, both on by default."""
+    """The landing sensor, the build sensor and the alarm sensor of a data folder, all on by default."""
 
     @dg.sensor(
         name="landing",
@@ -92,7 +92,21 @@ def make_sensors(folder: DataFolder, ingest: Any, build: Any) -> Sequence[dg.Sen
         else:
             yield from run_requests(plan, upgrade=upgrade)
 
-    return [landing, stale_days]
+    @dg.sensor(
+        name="alarms",
+        minimum_interval_seconds=alarms.ALARM_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells [alerts] command of failed runs and checks, each once. Launches nothing.",
+    )
+    def tell_alarms(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        settings = load_settings(folder.path).alerts
+        if not settings.command:
+            return dg.SkipReason("there is no [alerts] command in settings.toml")
+        _busy(context.instance, folder)  # reports runs of dead processes as failed
+        told = alarms.look(context.instance, folder, settings, context.log.error)
+        return dg.SkipReason(f"{told} alarms were told" if told else "no new alarm")
+
+    return [landing, stale_days, tell_alarms]
 
 
 def run_requests(plan: Plan, *, upgrade: bool = False) -> Requests:

@@ -7,6 +7,7 @@ from session_pipeline.settings.load import load_settings, parse_settings, settin
 from session_pipeline.settings.model import (
     SESSION_BREAKDOWNS,
     ActionSettings,
+    AlertSettings,
     ExclusionSettings,
     FoldSettings,
     FunnelSettings,
@@ -21,6 +22,7 @@ from session_pipeline.settings.model import (
 __all__ = [
     "SESSION_BREAKDOWNS",
     "ActionSettings",
+    "AlertSettings",
     "ExclusionSettings",
     "FoldSettings",
     "FunnelSettings",

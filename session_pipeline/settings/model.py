@@ -34,6 +34,7 @@ from session_pipeline.settings.values import (
     closest,
     distinct,
     refusal,
+    shown,
 )
 
 SessionBreakdown = Literal[
@@ -222,6 +223,31 @@ class PrivacySettings(Section):
     drop_properties: Annotated[tuple[Label, ...], Listed]
 
 
+class AlertSettings(Section):
+    """Who is told of a failed run or check; changes no row."""
+
+    command: Annotated[tuple[str, ...], Listed]
+    time_limit_seconds: int = Field(ge=1, le=20)
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _is_no_line_for_a_shell(cls, command: Any) -> Any:
+        if isinstance(command, str):
+            raise refusal(
+                f"is {shown(command)}", 'write a list, as ["/usr/local/bin/alert", "--urgent"]: no shell reads it'
+            )
+        return command
+
+    @field_validator("command")
+    @classmethod
+    def _names_a_program(cls, command: tuple[str, ...]) -> tuple[str, ...]:
+        if command and not command[0].strip():
+            raise refusal("names no program", 'write it first, as ["/usr/local/bin/alert"]')
+        if any("\0" in part for part in command):
+            raise refusal("has a NUL character", "leave it out")
+        return command
+
+
 class ResourceSettings(Section):
     """What a run may take; changes no row."""
 
@@ -252,6 +278,7 @@ class Settings(Section):
     breakdowns: BreakdownSettings
     sources: Mapping[SourceName, SourceSettings]
     privacy: PrivacySettings
+    alerts: AlertSettings
     resources: ResourceSettings
     publish: PublishSettings
 

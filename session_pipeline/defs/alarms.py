@@ -1,0 +1,89 @@
+"""What the history of runs says that an operator must hear: runs that failed, checks that do not hold.
+
+Every run is looked at once it has ended, however it was launched: by the command line, cron, schedule, sensor or hand,
+also one that was reported as failed because its process died. Knows Dagster's events. Does not know what was told
+before, nor how: alerts.py does.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from session_pipeline import alerts
+from session_pipeline.alerts import Alarm, Well
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs import tags
+from session_pipeline.defs.local_runs import was_interrupted, why
+from session_pipeline.settings import AlertSettings
+
+PAGE = 500  # runs at a look; more are for the next one
+FIRST_RUNS = 50  # the latest ones, that the first look sees
+ALARM_SECONDS = 30
+
+
+def look(instance: dg.DagsterInstance, folder: DataFolder, settings: AlertSettings, say: Callable[[str], None]) -> int:
+    """Tell the alarms of all runs that ended since the last look; returns how many."""
+
+    def news(cursor: int | None) -> tuple[Iterable[Alarm | Well], int]:
+        ended = _ended(instance, cursor)
+        happened = [one for record in ended for one in _of_run(instance, folder, record)]
+        return happened, max((record.storage_id for record in ended), default=cursor or 0)
+
+    return alerts.look(folder.dagster_home, settings, news, say)
+
+
+def _ended(instance: dg.DagsterInstance, cursor: int | None) -> list[dg.EventLogRecord]:
+    """The runs that ended after a cursor, in the order in which they did."""
+    is_first = cursor is None
+    found: list[dg.EventLogRecord] = []
+    for after in (
+        dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_SUCCESS, after_storage_id=cursor),
+        dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=cursor),
+    ):
+        limit = FIRST_RUNS if is_first else PAGE
+        found += instance.fetch_run_status_changes(after, limit=limit, ascending=not is_first).records
+    found.sort(key=lambda record: record.storage_id)
+    return found[-FIRST_RUNS:] if is_first else found[:PAGE]
+
+
+def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLogRecord) -> Iterator[Alarm | Well]:
+    run = instance.get_run_by_id(ended.run_id)
+    if run is None:
+        return  # somebody deleted it
+    events = [
+        record.event_log_entry.dagster_event
+        for record in instance.get_records_for_run(run.run_id).records
+        if record.event_log_entry.dagster_event is not None
+    ]
+    facts = {
+        "data_folder": str(folder.path),
+        "job": run.job_name,
+        "run_id": run.run_id,
+        "launched_by": run.tags.get(tags.REASON, "by hand"),
+        "first_day": run.tags.get(tags.RANGE_START, run.tags.get(tags.DAY)),
+        "last_day": run.tags.get(tags.RANGE_END, run.tags.get(tags.DAY)),
+        "time": datetime.fromtimestamp(ended.timestamp, UTC).isoformat(timespec="seconds"),
+    }
+    for event in events:
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            yield _of_check(event.asset_check_evaluation_data, facts)
+    about = f"job {run.job_name}"
+    if run.status is dg.DagsterRunStatus.SUCCESS:
+        yield Well(about)
+    elif not was_interrupted(events):
+        yield Alarm("run_failed", about, why(events), {**facts, "severity": "error"})
+
+
+def _of_check(check: Any, facts: dict[str, Any]) -> Alarm | Well:
+    about = f"check {check.check_name}"
+    if check.passed:
+        return Well(about)
+    is_error = check.severity is dg.AssetCheckSeverity.ERROR
+    more = {
+        "severity": "error" if is_error else "warn",
+        "check": check.check_name,
+        "table": check.asset_key.to_user_string(),
+    }
+    return Alarm("check_failed" if is_error else "check_warned", about, check.description or "", {**facts, **more})
