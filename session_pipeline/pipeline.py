@@ -209,8 +209,8 @@ class Run:
         watcher.get().on_build(step, day, built)
         return built
 
-    def recompute(self, step: Step, day: date) -> dict[str, str]:
-        """Build a step's tables of a day without taking them in; returns the SHA-256 of each."""
+    def recompute(self, step: Step, day: date) -> list[str]:
+        """Build a step's tables of a day without taking them in; returns those that have other rows than there are."""
         return self._builder.recompute(step, day)
 
     def drop_unwanted(self) -> tuple[Key, ...]:

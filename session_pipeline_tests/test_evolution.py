@@ -11,12 +11,15 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline import reading
 from session_pipeline.catalog import ADDED_COLUMNS, Key
+from session_pipeline.checks import audit_recompute
 from session_pipeline.cli import app
 from session_pipeline.contracts import TABLES, table
+from session_pipeline.days import ONE_DAY
 from session_pipeline.errors import StoreError
 from session_pipeline.pipeline import Run, open_run, open_store
 from session_pipeline.plan import Kind
@@ -221,6 +224,21 @@ def test_a_column_of_another_type_is_cast(deployment: Deployment, was: str) -> N
         (28, "BIGINT")
     ]
     assert read_lake(deployment, "sessions", "sum(event_count), any_value(typeof(event_count))") == [(28, "BIGINT")]
+
+
+def test_equal_rows_in_other_bytes_alarm_nobody(deployment: Deployment) -> None:
+    """Another version of DuckDB writes them so."""
+    with open_run(deployment.folder, run_id="older", until=UNTIL) as run:
+        partition = run.store.partitions[Key("events", LAST - ONE_DAY)]
+        path = run.store.scratch / "older.parquet"
+        pq.write_table(pq.read_table(run.store.path_of(partition)), path, compression="gzip")
+        parts, counts = dict(partition.parts), dict(partition.counts)
+        [other] = run.store.commit(
+            [Written(partition.key, path, partition.row_count, partition.fingerprint, parts, counts)], run_id="older"
+        )
+        assert other.sha256 != partition.sha256
+        assert audit_recompute(run, [LAST - ONE_DAY]).holds
+        assert "was computed again" in audit_recompute(run, [LAST - ONE_DAY]).sentence
 
 
 def test_a_table_that_the_new_version_does_not_know_is_taken_away(deployment: Deployment) -> None:
