@@ -104,6 +104,11 @@ class Orchestrated(Deployment):
             raise_on_error=False,
         )
 
+    def published_at(self) -> float:
+        """When the warehouse was made last."""
+        [record] = self.instance.fetch_materializations(dg.AssetKey("warehouse"), limit=1).records
+        return record.timestamp
+
     def seen(self, table: str, day: date | None = None) -> Mapping[str, Any]:
         """Metadata of the latest materialization, as plain values."""
         records = self.instance.fetch_materializations(

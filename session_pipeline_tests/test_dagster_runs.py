@@ -1,12 +1,17 @@
 """Runs of the jobs: ranges, single days, by hand, late files; what an operator reads of them; how a run fails."""
 
+import asyncio
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.freshness import FreshnessState
+from dagster._core.definitions.freshness_evaluator import CronFreshnessPolicyEvaluator
+from dagster._core.loader import LoadingContextForTest
+from dagster._core.test_utils import freeze_time
 
 from session_pipeline.catalog import Key
 from session_pipeline.contracts import TABLES
@@ -127,6 +132,36 @@ def test_a_late_file_builds_its_day_and_publishes(deployment: Orchestrated) -> N
     assert hashes(deployment, NEXT_MONDAY) == untouched
     assert deployment.planned().is_empty
     assert len(deployment.instance.fetch_materializations(dg.AssetKey("warehouse"), limit=9).records) == 2
+
+
+def test_an_operator_reads_how_much_was_late_and_how_much_came_twice(deployment: Orchestrated) -> None:
+    late, *_ = shop_lines(TUESDAY, visitors=1)
+    told = {"event_id": "late", "received_at": f"{NEXT_MONDAY}T06:00:00Z"}
+    deployment.deliver("late", [{**late, **told}, late])
+    assert deployment.ingest().success
+    assert deployment.build().success
+    assert deployment.seen("daily_summary", TUESDAY)["late_event_count"] == 1
+    assert deployment.seen("daily_summary", TUESDAY)["duplicate_count"] == 1
+    assert deployment.seen("events", TUESDAY)["duplicates"] == 1
+    assert deployment.seen("events", TUESDAY)["rows_last_changed_by"] == "file test/late.jsonl"
+    assert deployment.seen("events", TUESDAY)["seconds"] > 0
+
+
+def freshness(deployment: Orchestrated, at: datetime) -> FreshnessState:
+    """What Dagster's daemon makes of the policy of the warehouse at a moment."""
+    node = deployment.definitions().resolve_asset_graph().get(dg.AssetKey("warehouse"))
+    with freeze_time(at):
+        context = LoadingContextForTest(deployment.instance)
+        return asyncio.run(CronFreshnessPolicyEvaluator().evaluate_freshness(context, node))
+
+
+def test_the_warehouse_is_overdue_when_a_day_passed_without_publishing(built: Orchestrated) -> None:
+    published = datetime.fromtimestamp(built.published_at(), UTC)
+    deadline = published.replace(hour=5, minute=0, second=0, microsecond=0)  # two hours after daily_at
+    deadline += timedelta(days=1 if published > deadline else 0)
+    assert freshness(built, published + timedelta(minutes=1)) is FreshnessState.PASS
+    assert freshness(built, deadline + timedelta(days=1, minutes=-1)) is FreshnessState.PASS
+    assert freshness(built, deadline + timedelta(days=1, minutes=1)) is FreshnessState.FAIL
 
 
 def test_by_hand_a_fresh_day_is_built_again_and_leaves_all_below_alone(deployment: Orchestrated) -> None:

@@ -16,7 +16,7 @@ from dagster._core.instance.config import dagster_instance_config_schema
 from session_pipeline.checks import CHECKS
 from session_pipeline.contracts import TABLES
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
-from session_pipeline.defs import home
+from session_pipeline.defs import home, tags
 from session_pipeline.defs.deployment import make_definitions
 from session_pipeline.errors import SettingsFileError
 from session_pipeline_tests.deployment import Deployment
@@ -102,10 +102,12 @@ def test_the_schedule_is_on_at_the_hours_of_the_settings(definitions: dg.Definit
     assert schedule.execution_timezone == "Europe/Berlin"
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     assert schedule.job_name == "ingest"
+    assert schedule.tags[tags.REASON] == "schedule"
     for name, job in (("landing", "ingest"), ("stale_days", "build")):
         sensor = definitions.resolve_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
         assert sensor.job_name == job
+    assert definitions.resolve_sensor_def("alarms").default_status is dg.DefaultSensorStatus.RUNNING
 
 
 def test_the_warehouse_is_overdue_two_hours_after_the_last_data_is_expected(specs: dict[str, dg.AssetSpec]) -> None:

@@ -114,6 +114,13 @@ def test_each_range_of_stale_days_is_a_run(deployment: Orchestrated) -> None:
         assert request.tags[tags.REASON] == "late"
 
 
+def test_a_build_says_whether_it_is_of_the_newest_day_or_late(deployment: Orchestrated) -> None:
+    deployment.deliver("yesterday", shop_lines(deployment.planned().frame.until))
+    assert deployment.ingest().success
+    requests = tick(deployment, "stale_days").run_requests or []
+    assert [request.tags[tags.REASON] for request in requests] == ["late", "late", "schedule"]
+
+
 def test_fresh_days_launch_nothing_and_are_not_planned_again(built: Orchestrated) -> None:
     first = tick(built, "stale_days")
     assert first.skip_message == "every day is fresh"
@@ -194,3 +201,7 @@ def test_more_days_of_older_rules_than_a_run_may_rebuild_wait_for_an_upgrade(bui
     requests = tick(built, "stale_days").run_requests or []
     assert [(request.tags[tags.RANGE_START], request.tags[tags.RANGE_END]) for request in requests] == RUNS_OF_RANGES
     assert {request.tags[tags.REASON] for request in requests} == {"upgrade"}
+    for request in requests:
+        assert built.execute("build", request.tags).success
+    assert not built.planned().deferred
+    assert tick(built, "stale_days").skip_message == "every day is fresh"

@@ -174,7 +174,7 @@ def test_settings_cannot_be_changed() -> None:
         ("inactivity_minutes = 5", "inactivity_minutes", "did you mean sessions.inactivity_minutes?"),
         ("[sessions]\ninactivity_minuts = 5", "sessions.inactivity_minuts", "did you mean inactivity_minutes?"),
         ("[sources.web]\nfmt = 'csv'", "sources.web.fmt", "did you mean format?"),
-        ("[alerts]\ncommand = 'mail'", "alerts", "is no setting; leave it out"),
+        ("[alarm]\ncommand = 'mail'", "alarm", "is no setting; leave it out"),
         ("timezone = 'Europe/Berln'", "timezone", "did you mean Europe/Berlin?"),
         ("timezone = '../../etc/passwd'", "timezone", "is no time zone"),
         ("start_date = '2020-01-01'", "start_date", "write a date without quotes"),

@@ -21,6 +21,11 @@ from session_pipeline.settings import AlertSettings
 PAGE = 500  # runs at a look; more are for the next one
 FIRST_RUNS = 50  # the latest ones, that the first look sees
 ALARM_SECONDS = 30
+TOLD = {  # events of a run that say what is wrong
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+}
 
 
 def look(instance: dg.DagsterInstance, folder: DataFolder, settings: AlertSettings, say: Callable[[str], None]) -> int:
@@ -54,7 +59,7 @@ def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLog
         return  # somebody deleted it
     events = [
         record.event_log_entry.dagster_event
-        for record in instance.get_records_for_run(run.run_id).records
+        for record in instance.get_records_for_run(run.run_id, of_type=TOLD).records
         if record.event_log_entry.dagster_event is not None
     ]
     facts = {

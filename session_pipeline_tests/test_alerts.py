@@ -1,0 +1,425 @@
+"""Alarms: a real command hears of each failed run and check once, whoever ran it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from session_pipeline import alerts
+from session_pipeline.alerts import Alarm, Well, look, run_command
+from session_pipeline.defs import alarms
+from session_pipeline.defs.local_runs import PROCESS, fail_dead_runs
+from session_pipeline.errors import SettingsFileError
+from session_pipeline.pipeline import open_run
+from session_pipeline.settings import AlertSettings, load_settings, parse_settings
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
+
+DAY = date(2024, 5, 6)
+LISTENER = """
+import sys
+from pathlib import Path
+with Path(__file__).with_name("heard.jsonl").open("a") as heard:
+    heard.write(sys.stdin.read())
+sys.exit(int(Path(__file__).with_name("answer").read_text()))
+"""
+
+
+class Listener:
+    """A script that writes down what it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        (folder / "listener.py").write_text(LISTENER)
+        self.answers(0)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return (sys.executable, str(self.folder / "listener.py"))
+
+    def answers(self, code: int) -> None:
+        (self.folder / "answer").write_text(str(code))
+
+    def heard(self) -> list[dict[str, Any]]:
+        """What was told since this was asked last."""
+        path = self.folder / "heard.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Listener:
+    return Listener(tmp_path / "listener")
+
+
+def told(listener: Listener) -> list[tuple[str, str]]:
+    return [(one["what"], one["about"]) for one in listener.heard()]
+
+
+# what is told, and when again
+
+
+class TestALook:
+    BAD = Alarm("check_failed", "check ledger_closes", "a line is lost", {"run_id": "r", "day": DAY})
+    OTHER = Alarm("check_failed", "check ledger_closes", "two lines are lost")
+    WELL = Well("check ledger_closes")
+
+    @pytest.fixture
+    def happens(self, tmp_path: Path, listener: Listener) -> Any:
+        self.cursor, self.said = 0, list[str]()
+        settings = AlertSettings(command=listener.command, time_limit_seconds=20)
+
+        def happens(*news: Alarm | Well) -> list[str]:
+            self.cursor += len(news)
+            look(tmp_path, settings, lambda cursor: (news, self.cursor), self.said.append)
+            return [one["sentence"] for one in listener.heard()]
+
+        happens()
+        return happens
+
+    def test_tells_what_is_new_as_json(self, tmp_path: Path, listener: Listener) -> None:
+        settings = AlertSettings(command=listener.command, time_limit_seconds=20)
+        assert look(tmp_path, settings, lambda cursor: ([self.BAD], 1), pytest.fail) == 1
+        assert listener.heard() == [
+            {
+                "what": "check_failed",
+                "about": "check ledger_closes",
+                "sentence": "a line is lost",
+                "run_id": "r",
+                "day": "2024-05-06",
+            }
+        ]
+
+    def test_tells_the_same_once_until_it_was_well(self, happens: Any) -> None:
+        assert happens(self.BAD) == ["a line is lost"]
+        assert happens(self.BAD) == []
+        assert happens(self.BAD, self.BAD) == []
+        assert happens(self.WELL) == []
+        assert happens(self.BAD) == ["a line is lost"]
+
+    def test_tells_another_sentence_at_once(self, happens: Any) -> None:
+        assert happens(self.BAD, self.OTHER, self.BAD) == ["a line is lost", "two lines are lost"]
+        assert happens(self.OTHER, self.BAD) == []
+
+    def test_tells_what_was_bad_for_a_moment(self, happens: Any) -> None:
+        assert happens(self.BAD, self.WELL) == ["a line is lost"]
+
+    def test_that_is_the_first_tells_only_what_lasts(self, tmp_path: Path, listener: Listener) -> None:
+        settings = AlertSettings(command=listener.command, time_limit_seconds=20)
+        look(tmp_path, settings, lambda cursor: ([self.BAD, self.WELL, self.OTHER], 3), pytest.fail)
+        assert [one["sentence"] for one in listener.heard()] == ["two lines are lost"]
+
+    def test_tries_again_when_the_command_failed_and_gives_up_in_the_end(
+        self, happens: Any, listener: Listener
+    ) -> None:
+        listener.answers(3)
+        for again in ("it is tried again", "it is tried again", "it was given up after 3 times"):
+            happens()
+            happens(self.BAD) if not self.said else None
+            assert self.said[-1].startswith("[alerts] command ended with 3; what it was to tell: a line is lost")
+            assert self.said[-1].endswith(f"({again})")
+        listener.answers(0)
+        listener.heard()
+        assert happens() == []
+
+    def test_tells_late_what_could_not_be_told_at_once(self, happens: Any, listener: Listener) -> None:
+        listener.answers(1)
+        happens(self.BAD)
+        listener.answers(0)
+        assert happens() == ["a line is lost"]
+        assert happens() == []
+
+    def test_starts_nothing_more_after_a_while(self, happens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(alerts, "LOOK_SECONDS", 0.0)
+        assert happens(self.BAD) == []
+        monkeypatch.undo()
+        assert happens() == ["a line is lost"]
+
+    def test_without_a_command_looks_at_nothing(self, tmp_path: Path) -> None:
+        settings = AlertSettings(command=(), time_limit_seconds=20)
+        assert look(tmp_path, settings, lambda cursor: pytest.fail("it looked"), pytest.fail) == 0
+
+    def test_that_fails_is_said_and_raises_nothing(self, tmp_path: Path, listener: Listener) -> None:
+        said: list[str] = []
+
+        def news(cursor: int | None) -> tuple[Sequence[Alarm], int]:
+            raise OSError("the history cannot be read")
+
+        settings = AlertSettings(command=listener.command, time_limit_seconds=20)
+        assert look(tmp_path, settings, news, said.append) == 0
+        assert said == ["alarms could not be looked for: OSError: the history cannot be read"]
+
+
+# the command
+
+
+def test_a_command_that_is_not_there_is_named() -> None:
+    problem = run_command(("/nowhere/alert",), {}, 5)
+    assert problem is not None
+    assert problem.startswith("cannot be started (")
+
+
+def test_a_command_that_reads_nothing_is_fine() -> None:
+    assert run_command((sys.executable, "-c", "pass"), {"sentence": "x" * 1_000_000}, 20) is None
+
+
+def test_a_command_that_goes_on_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    script = (
+        "import subprocess; child = subprocess.Popen(['sleep', '300']);"
+        f" open({str(pid)!r}, 'w').write(str(child.pid)); child.wait()"
+    )
+    started = monotonic()
+    assert run_command((sys.executable, "-c", script), {}, 3) == "took longer than 3 s and was stopped"
+    assert monotonic() - started < 60
+    status = Path(f"/proc/{pid.read_text()}/stat")
+    assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_nothing_of_an_alarm_reaches_a_shell(tmp_path: Path, listener: Listener) -> None:
+    evil = f"'; touch {tmp_path}/harm; echo $(touch {tmp_path}/harm) `touch {tmp_path}/harm`"
+    assert run_command(listener.command, {"sentence": evil}, 20) is None
+    assert listener.heard() == [{"sentence": evil}]
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('command = "alert --urgent"', "alerts.command is 'alert --urgent'; write a list, as ["),
+        ('command = [""]', "alerts.command names no program; write it first"),
+        ("command = [1]", "alerts.command[0] is 1; write a text in quotes"),
+        ("time_limit_seconds = 0", "alerts.time_limit_seconds is 0; write at least 1"),
+        ("time_limit_seconds = 60", "alerts.time_limit_seconds is 60; write at most 20"),
+    ],
+)
+def test_a_command_that_cannot_be_used_is_refused(toml: str, said: str) -> None:
+    with pytest.raises(SettingsFileError) as raised:
+        parse_settings(f"[alerts]\n{toml}\n")
+    assert said in str(raised.value)
+
+
+def test_by_default_nobody_is_told() -> None:
+    assert parse_settings("").alerts.command == ()
+
+
+# runs
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, listener: Listener) -> Iterator[Orchestrated]:
+    """A day, ingested and built."""
+    with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as made:
+        made.deliver(str(DAY), shop_lines(DAY))
+        assert made.ingest().success
+        assert made.build().success
+        look_at(made)
+        assert listener.heard() == []
+        yield made
+
+
+def look_at(deployment: Orchestrated) -> list[str]:
+    """Look for alarms; returns what was said in the log."""
+    said: list[str] = []
+    alarms.look(deployment.instance, deployment.folder, load_settings(deployment.folder.path).alerts, said.append)
+    return said
+
+
+def tick(deployment: Orchestrated) -> str | None:
+    definitions = deployment.definitions()
+    with dg.build_sensor_context(instance=deployment.instance, definitions=definitions) as context:
+        return definitions.resolve_sensor_def("alarms").evaluate_tick(context).skip_message
+
+
+def lose_a_line(deployment: Deployment) -> None:
+    with open_run(deployment.folder, run_id="test") as run:
+        [partition] = [found for found in run.store.of_table("raw_events") if found.key.date == DAY]
+        run.store.commit([], run_id="test", drop=[partition.key])
+
+
+def test_a_failed_check_and_the_run_that_it_stopped_are_told_once(deployment: Orchestrated, listener: Listener) -> None:
+    lose_a_line(deployment)
+    for _ in range(2):
+        deployment.by_hand(DAY + timedelta(days=1), "events", "duplicate_events", "open_sessions", "recent_event_ids")
+        assert look_at(deployment) == []
+    check, *others = [one for one in listener.heard() if one["what"].startswith("check")]
+    assert others == []
+    assert {
+        name: check[name] for name in ("what", "check", "table", "severity", "launched_by", "first_day", "last_day")
+    } == {
+        "what": "check_failed",
+        "check": "ledger_closes",
+        "table": "events",
+        "severity": "error",
+        "launched_by": "by hand",
+        "first_day": "2024-05-07",
+        "last_day": "2024-05-07",
+    }
+    assert check["sentence"].startswith(f"test/{DAY}.jsonl: the store has 0 accepted and 0 set aside")
+    assert check["data_folder"] == str(deployment.folder.path)
+    assert deployment.instance.get_run_by_id(check["run_id"]) is not None
+    assert check["time"].endswith("+00:00")
+
+
+def test_a_warning_is_told_as_one(deployment: Orchestrated, listener: Listener) -> None:
+    (deployment.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
+    assert deployment.ingest().success
+    assert tick(deployment) == "1 alarms were told"
+    [warned] = listener.heard()
+    assert (warned["what"], warned["check"], warned["severity"]) == ("check_warned", "set_aside_rate", "warn")
+    assert "test/picture.png: " in warned["sentence"]
+    assert warned["job"] == "ingest"
+    assert deployment.ingest().success
+    assert tick(deployment) == "no new alarm"
+    (deployment.folder.raw / "test" / "picture.png").unlink()
+    assert deployment.ingest().success
+    assert tick(deployment) == "no new alarm"
+    assert listener.heard() == []
+
+
+def test_a_run_that_fails_again_and_again_is_told_until_it_succeeded(
+    deployment: Orchestrated, listener: Listener
+) -> None:
+    settings, definitions = deployment.folder.settings.read_text(), deployment.definitions()
+    deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
+    for _ in range(2):
+        assert not deployment.execute("ingest", {}, definitions=definitions).success
+    deployment.folder.settings.write_text(settings)
+    look_at(deployment)
+    [failed] = listener.heard()
+    assert (failed["what"], failed["job"], failed["severity"]) == ("run_failed", "ingest", "error")
+    assert "sessions.inactivity_minuts is no setting; did you mean inactivity_minutes?" in failed["sentence"]
+    assert deployment.ingest().success
+    deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
+    assert not deployment.execute("ingest", {}, definitions=definitions).success
+    deployment.folder.settings.write_text(settings)
+    look_at(deployment)
+    assert told(listener) == [("run_failed", "job ingest")]
+
+
+@pytest.mark.parametrize("found_by", ["a run", "the sensor"])
+def test_a_run_whose_process_died_is_told(deployment: Orchestrated, listener: Listener, found_by: str) -> None:
+    job = deployment.definitions().resolve_job_def("build")
+    died = f"{socket.gethostname()}/another start/pid:[1]/1/1"
+    run = deployment.instance.create_run_for_job(job, run_id=str(uuid4()), tags={PROCESS: died})
+    deployment.instance.report_engine_event("started", run)
+    deployment.instance.handle_new_event(_started(run))
+    if found_by == "a run":
+        assert fail_dead_runs(deployment.instance, deployment.folder) == 1
+        look_at(deployment)
+    else:
+        assert tick(deployment) == "1 alarms were told"
+    [failed] = listener.heard()
+    assert (failed["what"], failed["run_id"]) == ("run_failed", run.run_id)
+    assert failed["sentence"] == "The process of this run is gone; what it had built is kept."
+
+
+def _started(run: dg.DagsterRun) -> Any:
+    from dagster._core.events import DagsterEvent, DagsterEventType
+    from dagster._core.events.log import EventLogEntry
+
+    event = DagsterEvent(event_type_value=DagsterEventType.RUN_START.value, job_name=run.job_name, message="started")
+    return EventLogEntry(
+        error_info=None,
+        level=20,
+        user_message="",
+        run_id=run.run_id,
+        timestamp=0.0,
+        dagster_event=event,
+        job_name=run.job_name,
+    )
+
+
+def test_who_stops_a_run_is_not_told_of_it(
+    deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from session_pipeline.defs import resources
+
+    def stopped(*args: Any, **more: Any) -> None:
+        raise dg.DagsterExecutionInterruptedError
+
+    monkeypatch.setattr(resources, "open_run", stopped)
+    assert not deployment.ingest().success
+    look_at(deployment)
+    assert listener.heard() == []
+
+
+def test_what_was_told_outlives_a_restart(deployment: Orchestrated, listener: Listener, tmp_path: Path) -> None:
+    (deployment.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
+    assert deployment.ingest().success
+    look_at(deployment)
+    assert len(listener.heard()) == 1
+    look_in_another_process = (
+        "import sys; from pathlib import Path\n"
+        "from session_pipeline.data_folder import DataFolder\n"
+        "from session_pipeline.defs import alarms, local_runs\n"
+        "from session_pipeline.settings import load_settings\n"
+        "folder = DataFolder(Path(sys.argv[1]))\n"
+        "with local_runs.instance_of(folder) as instance:\n"
+        "    alarms.look(instance, folder, load_settings(folder.path).alerts, print)\n"
+    )
+    command = [sys.executable, "-c", look_in_another_process, str(deployment.folder.path)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate(timeout=120)[0] for process in processes] == ["", ""]
+    assert listener.heard() == []
+
+
+# the command line
+
+
+def session_pipeline(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    code = "from session_pipeline.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+        timeout=300,
+    )
+
+
+def test_a_run_of_the_command_line_tells_its_alarms_and_the_sensor_does_not_repeat_them(
+    tmp_path: Path, listener: Listener
+) -> None:
+    with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
+        deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
+        ran = session_pipeline("run", "--data", deployment.folder.path)
+        assert ran.returncode == 0, ran.stderr
+        [warned] = [one for one in listener.heard() if one["check"] == "set_aside_rate"]
+        assert "40 of 55 lines were set aside" in warned["sentence"]
+        assert warned["launched_by"] == "command line"
+        assert tick(deployment) == "no new alarm"
+        assert listener.heard() == []
+
+
+def test_a_command_that_fails_is_said_and_fails_no_run(tmp_path: Path, listener: Listener) -> None:
+    listener.answers(7)
+    deployment = Deployment(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}})
+    deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
+    ran = session_pipeline("run", "--data", deployment.folder.path)
+    assert ran.returncode == 0, ran.stderr
+    assert "[alerts] command ended with 7; what it was to tell: test/2024-05-06.jsonl: " in ran.stdout + ran.stderr
+    assert "(it is tried again)" in ran.stdout + ran.stderr
+
+
+def test_a_run_of_the_command_line_that_fails_is_told(tmp_path: Path, listener: Listener) -> None:
+    with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
+        deployment.deliver(str(DAY), shop_lines(DAY))
+        deployment.run()
+        lose_a_line(deployment)
+        deployment.deliver("late", shop_lines(DAY, visitors=7)[-1:])
+        ran = session_pipeline("run", "--data", deployment.folder.path)
+        assert ran.returncode == 1
+        assert {("check_failed", "check ledger_closes"), ("run_failed", "job build")} <= set(told(listener))
