@@ -178,7 +178,7 @@ def _read(path: Path) -> _State:
 
 def _write(path: Path, state: _State) -> None:
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(asdict(state), indent=1) + "\n")
+    temporary.write_text(json.dumps(asdict(state), indent=1, default=str) + "\n")
     sync_file(temporary)
     os.replace(temporary, path)
     sync_folder(path.parent)
