@@ -1,0 +1,150 @@
+"""What docs/deploy offers: files that parse, commands that exist, services that find one another."""
+
+import configparser
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+import yaml
+
+from session_pipeline.defs import home
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.documents import ROOT
+
+DEPLOY = ROOT / "docs" / "deploy"
+SYSTEMD = sorted((DEPLOY / "systemd").iterdir())
+COMPOSE: Any = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+READY_SECONDS = 120
+
+
+def here(command: Sequence[str]) -> list[str]:
+    """A command with the program that is installed beside this Python, whatever folder it names."""
+    return [str(Path(sys.executable).with_name(Path(command[0]).name)), *command[1:]]
+
+
+def is_understood(command: Sequence[str]) -> bool:
+    """Whether the program is there and knows all options: with one that it does not know it shows no help."""
+    ran = subprocess.run([*here(command), "--help"], capture_output=True, text=True, timeout=120)
+    return ran.returncode == 0 and "Usage:" in ran.stdout
+
+
+def test_an_option_that_does_not_exist_would_be_found() -> None:
+    assert not is_understood(["dagster-webserver", "--hostt", "127.0.0.1"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_commands_of_the_services_exist(name: str) -> None:
+    assert is_understood(SERVICES[name]["command"])
+
+
+def test_services_share_one_data_folder_and_one_way_to_it() -> None:
+    dockerfile = (DEPLOY / "docker" / "Dockerfile").read_text()
+    assert "SESSION_PIPELINE_DATA=/data DAGSTER_HOME=/data/dagster_home" in dockerfile
+    for service in SERVICES.values():
+        [volume] = service["volumes"]
+        assert volume.endswith(":/data")
+        assert (DEPLOY / "docker" / service["build"]["context"] / service["build"]["dockerfile"]).resolve().is_file()
+    workspace = yaml.safe_load((DEPLOY / "docker" / "workspace.yaml").read_text())
+    server = workspace["load_from"][0]["grpc_server"]
+    assert server["host"] in SERVICES
+    assert str(server["port"]) in SERVICES[server["host"]]["command"]
+    assert SERVICES["webserver"]["ports"] == ["127.0.0.1:3000:3000"]
+
+
+def test_the_image_is_made_from_files_that_are_there() -> None:
+    lines = re.findall(r"^COPY (.+)$", (DEPLOY / "docker" / "Dockerfile").read_text(), re.MULTILINE)
+    sources = [source for line in lines for source in line.split()[:-1]]
+    assert len(sources) > 4
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+
+
+@pytest.mark.parametrize("path", SYSTEMD, ids=lambda path: path.name)
+def test_units_of_systemd_name_commands_that_exist(path: Path) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string(path.read_text())
+    assert unit["Unit"]["Description"]
+    if path.suffix == ".timer":
+        assert path.with_suffix(".service") in SYSTEMD
+        assert unit["Timer"]["Persistent"] == "true"
+        return
+    assert is_understood(shlex.split(unit["Service"]["ExecStart"]))
+    assert "SESSION_PIPELINE_DATA=" in unit["Service"]["Environment"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(command: Sequence[str], environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with log.open("w") as output:
+        started = subprocess.Popen(
+            here(command), env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            yield started
+        finally:
+            started.send_signal(signal.SIGTERM)
+            started.wait(60)
+
+
+def wait_for(asked: Any, started: "subprocess.Popen[bytes]", log: Path) -> Any:
+    deadline = monotonic() + READY_SECONDS
+    while monotonic() < deadline and started.poll() is None:
+        if answer := asked():
+            return answer
+        sleep(0.3)
+    pytest.fail(f"it did not start:\n{log.read_text()}")
+
+
+def test_webserver_and_code_find_one_another(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    environment = {**os.environ, **home.prepare(deployment.folder)}
+    code, web = free_port(), free_port()
+    workspace = tmp_path / "workspace.yaml"
+    text = (DEPLOY / "docker" / "workspace.yaml").read_text()
+    workspace.write_text(text.replace("host: code", "host: 127.0.0.1").replace("port: 4000", f"port: {code}"))
+    on_code = {"4000": str(code), "0.0.0.0": "127.0.0.1"}
+    on_web = {"3000": str(web), "0.0.0.0": "127.0.0.1", "workspace.yaml": str(workspace)}
+    serve = [on_code.get(part, part) for part in SERVICES["code"]["command"]]
+    healthy = [on_code.get(part, part) for part in SERVICES["code"]["healthcheck"]["test"][1:]]
+    show = [on_web.get(part, part) for part in SERVICES["webserver"]["command"]]
+
+    def is_healthy() -> bool:
+        return subprocess.run(here(healthy), env=environment, capture_output=True, timeout=60).returncode == 0
+
+    def locations() -> Any:
+        query = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError {"
+        query += " ... on RepositoryLocation { repositories { jobs { name } } } } } } } }"
+        body = json.dumps({"query": query}).encode()
+        try:
+            request = Request(f"http://127.0.0.1:{web}/graphql", body, {"content-type": "application/json"})
+            with urlopen(request, timeout=30) as answer:
+                return json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+        except URLError:
+            return None
+
+    with process(serve, environment, tmp_path / "code.log") as server:
+        wait_for(is_healthy, server, tmp_path / "code.log")
+        with process(show, environment, tmp_path / "web.log") as webserver:
+            [location] = wait_for(locations, webserver, tmp_path / "web.log")
+    assert (location["name"], location["loadStatus"]) == ("session_pipeline.definitions", "LOADED")
+    jobs = {job["name"] for job in location["locationOrLoadError"]["repositories"][0]["jobs"]}
+    assert {"ingest", "build"} <= jobs
