@@ -6,7 +6,7 @@ import pytest
 
 from session_pipeline.days import Calendar
 from session_pipeline.settings import parse_settings
-from session_pipeline.steps import STEP_OF_TABLE, Computation, Days, Frame, Input
+from session_pipeline.steps import LOGS, STEP_OF_TABLE, Computation, Days, Frame, Input
 
 NEW_YORK = "America/New_York"  # 2026-03-08 has 23 hours
 FUNNELS = """
@@ -15,14 +15,14 @@ name = "shop"
 grain = "visitor"
 window_seconds = 90000
 steps = [{ name = "cart", where = "event_name = 'cart'" }, { name = "purchase", where = "event_name = 'purchase'" }]
-exclusions = [
-    { where = "event_name = 'logout'", after_step = 1, before_step = 2 },
-    { where = "event_name = 'login'", after_step = 1 },
-]
 
 [[funnels]]
 name = "blog"
 window_seconds = 200000
+exclusions = [
+    { where = "event_name = 'logout'", after_step = 1, before_step = 2 },
+    { where = "event_name = 'login'", after_step = 2 },
+]
 steps = [
     { name = "read", where = "event_name = 'read'" },
     { name = "sign up", where = "event_name = 'sign_up'" },
@@ -127,8 +127,8 @@ def test_lists_of_the_settings() -> None:
         {"funnel": "blog", "grain": "session", "window_seconds": 200000, "step_count": 3},
     ]
     assert lists["funnel_exclusions"](settings).to_pylist() == [
-        {"funnel": "shop", "step_number": -1, "after_step": 1, "before_step": 2},
-        {"funnel": "shop", "step_number": -2, "after_step": 1, "before_step": 2},
+        {"funnel": "blog", "step_number": -1, "after_step": 1, "before_step": 2},
+        {"funnel": "blog", "step_number": -2, "after_step": 2, "before_step": 3},
     ]
     names = STEP_OF_TABLE["funnel_steps"].lists["funnel_step_names"](settings).to_pylist()
     assert [tuple(row.values()) for row in names] == [
@@ -187,3 +187,7 @@ def test_what_python_reads_counts_as_read() -> None:
     assert STEP_OF_TABLE["user_agents"].parameter_names(settings) == frozenset()
     assert STEP_OF_TABLE["agents_seen"].is_daily
     assert not STEP_OF_TABLE["user_agents"].is_daily
+
+
+def test_the_figures_of_a_day_are_kept_from_its_first_build_on_and_changes_of_sessions_from_the_second() -> None:
+    assert {log.table: log.is_from_the_first for log in LOGS} == {"session_changes": False, "_day_history": True}

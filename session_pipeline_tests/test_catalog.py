@@ -1,0 +1,191 @@
+"""The catalog: what is put is found, transactions are whole, files retire, deliveries are remembered."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from session_pipeline.catalog import Catalog, Key, Partition, Publication, SourceFile
+
+DAY = date(2026, 10, 5)
+PARTITION = Partition(
+    key=Key("events", DAY, "f1"),
+    path="events/a.parquet",
+    sha256="a",
+    row_count=3,
+    byte_count=4,
+    fingerprint="print",
+    parts={"recipe": "r"},
+    counts={"seconds": 0.5},
+    reason="new day",
+    run_id="run",
+    built_at="now",
+    generation=5,
+    is_damaged=False,
+    changed_generation=2,
+    causes=("new a.jsonl", "new b.jsonl"),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "catalog.sqlite"
+
+
+@pytest.fixture
+def catalog(path: Path) -> Iterator[Catalog]:
+    catalog = Catalog(path)
+    yield catalog
+    catalog.close()
+
+
+def test_keys_are_written_as_people_do_and_are_in_order() -> None:
+    assert str(Key("events", DAY)) == "events[2026-10-05]"
+    assert str(Key("user_agents", None)) == "user_agents"
+    assert sorted([Key("b", DAY), Key("a", DAY, "2"), Key("a", DAY, "1")])[0] == Key("a", DAY, "1")
+
+
+@pytest.mark.parametrize("partition", [PARTITION, replace(PARTITION, key=Key("user_agents", None), is_damaged=True)])
+def test_a_partition_comes_back_as_it_was_put(catalog: Catalog, path: Path, partition: Partition) -> None:
+    with catalog.transaction():
+        catalog.put(partition)
+    other = Catalog(path)
+    assert other.partitions() == catalog.partitions() == {partition.key: partition}
+    other.close()
+
+
+def _put_and_fail(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.put(PARTITION)
+        raise ZeroDivisionError
+
+
+def test_a_transaction_makes_the_next_generation_or_nothing_at_all(catalog: Catalog) -> None:
+    assert catalog.generation() == 0
+    with catalog.transaction() as generation:
+        assert generation == 1
+    with pytest.raises(ZeroDivisionError):
+        _put_and_fail(catalog)
+    assert catalog.partitions() == {}
+    assert catalog.generation() == 1
+    with catalog.transaction(advances=False) as generation:
+        assert generation == 1
+    with catalog.transaction():
+        pass
+    assert catalog.generation() == 2
+
+
+def test_what_a_transaction_writes_is_seen_by_others_at_its_end(catalog: Catalog, path: Path) -> None:
+    other = Catalog(path)
+    with catalog.transaction():
+        catalog.put(PARTITION)
+        assert other.partitions() == {}
+    assert other.partitions() != {}
+    other.close()
+
+
+def test_a_snapshot_sees_one_state(catalog: Catalog, path: Path) -> None:
+    other = Catalog(path)
+    with other.snapshot():
+        assert other.partitions() == {}
+        with catalog.transaction():
+            catalog.put(PARTITION)
+        assert other.partitions() == {}
+    assert other.partitions() != {}
+    other.close()
+
+
+def test_numbers_are_kept_by_name(catalog: Catalog) -> None:
+    assert catalog.number("some") == 0
+    catalog.set_number("some", 7)
+    catalog.set_number("other", 8)
+    assert (catalog.number("some"), catalog.number("other")) == (7, 8)
+
+
+def test_a_file_that_is_replaced_retires_until_it_is_named_again(catalog: Catalog) -> None:
+    second = replace(PARTITION, path="events/b.parquet", generation=6)
+    with catalog.transaction():
+        catalog.put(PARTITION)
+    assert catalog.retired(99) == []
+    with catalog.transaction():
+        catalog.put(second)
+        catalog.put(replace(second, row_count=9))
+    assert catalog.retired(5) == []
+    assert catalog.retired(6) == ["events/a.parquet"]
+    assert catalog.named_paths() == {"events/a.parquet", "events/b.parquet"}
+    with catalog.transaction():
+        catalog.put(replace(PARTITION, generation=7))
+    assert catalog.retired(99) == ["events/b.parquet"]
+    catalog.forget_retired(["events/b.parquet"])
+    assert catalog.retired(99) == []
+
+
+def test_what_is_dropped_retires_and_what_is_beside_it_stays(catalog: Catalog) -> None:
+    beside = [
+        replace(PARTITION, key=Key("events", DAY, "f2"), path="b"),
+        replace(PARTITION, key=Key("events", date(2026, 10, 6), "f1"), path="c"),
+        replace(PARTITION, key=Key("sessions", DAY, "f1"), path="d"),
+    ]
+    with catalog.transaction():
+        for partition in (PARTITION, *beside):
+            catalog.put(partition)
+        catalog.drop(PARTITION.key, 9)
+        catalog.mark_damaged(beside[0].key)
+    found = catalog.partitions()
+    assert set(found) == {partition.key for partition in beside}
+    assert [found[partition.key].is_damaged for partition in beside] == [True, False, False]
+    assert (catalog.retired(8), catalog.retired(9)) == ([], ["events/a.parquet"])
+
+
+def test_recipes_stay_as_they_were_first_put(catalog: Catalog) -> None:
+    catalog.put_recipe("r1", {"model": "a"})
+    catalog.put_recipe("r1", {"model": "b"})
+    assert catalog.recipes() == {"r1": {"model": "a"}}
+
+
+def test_a_file_is_known_by_the_first_of_its_paths_and_how_often_it_came(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.put_source_file(SourceFile("f1", "print", {"status": "accepted"}))
+        catalog.put_source_file(SourceFile("f2", "print", {"status": "refused"}))
+        catalog.put_delivery("web/b.jsonl", "f1", "stamp 1")
+        catalog.put_delivery("web/a.jsonl", "f1", "stamp 2")
+    ledger = catalog.source_files()
+    assert ledger["f1"] == SourceFile("f1", "print", {"status": "accepted", "path": "web/a.jsonl", "delivery_count": 2})
+    assert ledger["f2"].facts["delivery_count"] == 0
+    assert catalog.paths_of("f1") == ["web/a.jsonl", "web/b.jsonl"]
+
+
+def test_a_path_lies_there_with_what_came_last(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.put_delivery("web/a.jsonl", "f1", "stamp 1")
+        catalog.put_delivery("web/b.jsonl", "f2", "stamp 2")
+        catalog.put_delivery("web/a.jsonl", "f3", "stamp 3")
+    assert catalog.delivered() == {"web/a.jsonl": ("stamp 3", "f3"), "web/b.jsonl": ("stamp 2", "f2")}
+    assert catalog.paths_of("f1") == ["web/a.jsonl"]
+
+
+def test_publications_come_newest_first(catalog: Catalog) -> None:
+    some = [Publication(number, DAY, "hash", "now", "run") for number in (3, 9, 5)]
+    with catalog.transaction():
+        for publication in some:
+            catalog.put_publication(publication)
+    assert [publication.generation for publication in catalog.publications()] == [9, 5, 3]
+    assert catalog.publications()[0] == some[1]
+
+
+def test_a_catalog_of_an_older_format_gets_the_columns_that_it_lacks(path: Path) -> None:
+    catalog = Catalog(path)
+    with catalog.transaction():
+        catalog.put(PARTITION)
+    catalog.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("alter table partitions drop column causes")
+        connection.execute("alter table partitions drop column changed_generation")
+    connection.close()
+    again = Catalog(path)
+    assert again.partitions()[PARTITION.key] == replace(PARTITION, changed_generation=0, causes=())
+    assert again.generation() == 1
+    again.close()
