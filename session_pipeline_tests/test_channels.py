@@ -146,12 +146,25 @@ def test_a_referrer_under_the_same_domain_is_none(referrer_host: str, page_host:
         (None, None, "spring", "unassigned"),
         ("(direct)", "(none)", "(not set)", "direct"),
         ("", " ", "", "direct"),
+        (" ", "", "  ", "direct"),
+        ("com.google.android.youtube", None, None, "organic_video"),
     ],
 )
 def test_utm_tags_follow_the_default_channel_group(
     source: str | None, medium: str | None, campaign: str | None, channel: str
 ) -> None:
     assert channel_of(utm_source=source, utm_medium=medium, utm_campaign=campaign) == channel
+
+
+def test_each_landing_is_classed_by_its_own_medium_and_source() -> None:
+    landings = [
+        {"utm_source": "newsletter", "utm_medium": "email"},
+        {"utm_source": "crm", "utm_medium": "sms"},
+        {"utm_source": "google", "utm_medium": "cpc"},
+        {"referrer_host": "www.facebook.com"},
+        {},
+    ]
+    assert channels_of(*landings) == ["email", "sms", "paid_search", "organic_social", "direct"]
 
 
 def test_utm_tags_go_before_the_referrer() -> None:

@@ -1,0 +1,193 @@
+"""Tests of a model that are fast enough to be run on each of its mutants, in this process.
+
+The case folders of all tables that it has a part in; then generated cases, its steps against the oracles on inputs that
+are right; then test modules of its own. Knows where models are read. Does not know what a mutant is.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from session_pipeline import models
+from session_pipeline.build import StepRunner
+from session_pipeline.catalog import Partition
+from session_pipeline.contracts import table
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.pipeline import open_run
+from session_pipeline.steps import STEPS, Frame, Step
+from session_pipeline_tests import generated_cases
+from session_pipeline_tests.documents import ROOT
+from session_pipeline_tests.expected_tables import Row, expected_tables
+from session_pipeline_tests.test_cases import FOLDERS, Case, compare, read_case, run_case, write_inputs
+from session_pipeline_tests.test_sessions_against_oracle import build_at_once, file_ids
+
+# Test modules that look at one model by itself.
+MODULES: Mapping[str, str] = {"session_channels": "test_channels.py"}
+CANNOT_RUN = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
+
+
+class StillbornError(Exception):
+    """The SQL cannot be run at all, so it is no mutant that a test would have to notice."""
+
+
+@contextmanager
+def replaced_model(model: str, sql: str) -> Iterator[None]:
+    """Within, the model has other SQL."""
+    text = models.text
+    with patch.object(models, "text", lambda name: sql if name == model else text(name)):
+        yield
+
+
+@dataclass(frozen=True)
+class PreparedCase:
+    """A case folder whose inputs are written, and whose expected rows are read."""
+
+    case: Case
+    inputs: Mapping[str, list[Path]]
+    expected: pa.Table
+    models: frozenset[str]
+
+
+@dataclass(frozen=True)
+class StepOfGroup:
+    """A step of a day of a group of generated cases, with inputs that are right, and what the oracles say of it."""
+
+    step: Step
+    day: date
+    frame: Frame
+    inputs: Mapping[str, list[Path]]
+    expected: Mapping[str, tuple[Sequence[str], Counter[tuple[Any, ...]]]]
+
+
+@dataclass
+class ModelTests:
+    """The tests, with their inputs in a folder."""
+
+    folder: Path
+    seeds: Sequence[int] = ()
+    _cases: list[PreparedCase] = field(default_factory=list)
+    _steps: dict[int, list[StepOfGroup]] = field(default_factory=dict)
+    _failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._engine = self._new_engine()
+        for number, folder in enumerate(FOLDERS):
+            case = read_case(folder)
+            place = self.folder / "cases" / str(number)
+            place.mkdir(parents=True)
+            self._cases.append(PreparedCase(case, write_inputs(case, place), case.expected, _models_of(case)))
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def failure(self, model: str, sql: str) -> str | None:
+        """A test that fails with this SQL for the model; None when all pass. What failed often is run first.
+
+        Raises:
+            StillbornError: The SQL cannot be run.
+        """
+        with replaced_model(model, sql):
+            for test, run in sorted(self._tests(model), key=lambda item: -self._failures[model, item[0]]):
+                try:
+                    run()
+                except CANNOT_RUN as error:
+                    raise StillbornError(str(error)) from error
+                except (AssertionError, duckdb.Error, pa.ArrowException) as error:
+                    if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+                        self._engine = self._new_engine()
+                    self._failures[model, test] += 1
+                    return test
+        return None
+
+    def _tests(self, model: str) -> Iterator[tuple[str, Any]]:
+        for prepared in self._cases:
+            if model in prepared.models:
+                yield f"case {prepared.case.table.name}/{prepared.case.folder.name}", lambda p=prepared: self._run(p)
+        if model in MODULES:
+            yield MODULES[model], lambda: _run_module(MODULES[model])
+        for seed in self.seeds:
+            for item in self._steps_of_group(seed):
+                if model in item.step.model_names(item.frame.settings):
+                    yield f"generated cases {seed}, {item.step.name}[{item.day}]", lambda i=item: self._compare(i)
+
+    def _run(self, prepared: PreparedCase) -> None:
+        scratch = self.folder / "written"
+        scratch.mkdir(exist_ok=True)
+        found = run_case(prepared.case, self._engine, prepared.inputs, prepared.expected, scratch)
+        compare(found, prepared.expected, prepared.case.folder.name)
+
+    def _compare(self, item: StepOfGroup) -> None:
+        scratch = self.folder / "written"
+        scratch.mkdir(exist_ok=True)
+        written = StepRunner(self._engine, item.frame, scratch).run(item.step, item.day, item.inputs)
+        for name, (columns, expected) in item.expected.items():
+            assert _rows(written[name][0], columns, name, item.day) == expected, name
+
+    def _steps_of_group(self, seed: int) -> list[StepOfGroup]:
+        if seed not in self._steps:
+            with patch.object(models, "text", _ORIGINAL_TEXT):  # what is right is made by the models as they are
+                self._steps[seed] = _steps_of_group(seed, self.folder / f"group-{seed}")
+        return self._steps[seed]
+
+    def _new_engine(self) -> DuckDBEngine:
+        return DuckDBEngine(Limits(threads=1), self.folder)
+
+
+_ORIGINAL_TEXT = models.text
+
+
+def _models_of(case: Case) -> frozenset[str]:
+    made_by = case.made_by
+    computed = made_by.computed(case.frame.settings) if isinstance(made_by, Step) else ()
+    return frozenset((case.table.name, *(computation.model for computation in computed)))
+
+
+def _run_module(name: str) -> None:
+    path = str(ROOT / "session_pipeline_tests" / name)
+    code = pytest.main(["-x", "-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-p", "no:xdist", path])
+    assert code == pytest.ExitCode.OK, name
+
+
+def _steps_of_group(seed: int, folder: Path) -> list[StepOfGroup]:
+    """Build a group of generated cases once, to have the inputs of every step; what is expected is the oracles'."""
+    group = generated_cases.group(seed)
+    deployment = build_at_once(group, folder)
+    expected = expected_tables(group, file_ids(group, deployment))
+    items = []
+    with open_run(deployment.folder, run_id="test", until=group.until) as run:
+        for step in STEPS:
+            known = [name for name in step.tables if name in expected]
+            for day in run.planner.frame.wanted if known else ():
+                inputs = {
+                    name: [run.store.path_of(item) for item in found if isinstance(item, Partition)]
+                    for name, found in run.planner.inputs(step, day).items()
+                }
+                of_day = {name: _expected_of_day(expected[name], name, day) for name in known}
+                items.append(StepOfGroup(step, day, run.planner.frame, inputs, of_day))
+    return items
+
+
+def _expected_of_day(rows: Sequence[Row], name: str, day: date) -> tuple[Sequence[str], Counter[tuple[Any, ...]]]:
+    date_column = table(name).date_column
+    columns = list(rows[0]) if rows else []
+    return columns, Counter(tuple(row.values()) for row in rows if row[date_column] == day)
+
+
+def _rows(path: Path, columns: Sequence[str], name: str, day: date) -> Counter[tuple[Any, ...]]:
+    date_column = table(name).date_column
+    found = pa.parquet.ParquetFile(path).read()
+    if date_column not in found.column_names:
+        found = found.append_column(date_column, pa.array([day] * found.num_rows, pa.date32()))
+    return (
+        Counter(zip(*(found.column(column).to_pylist() for column in columns), strict=True)) if columns else Counter()
+    )
