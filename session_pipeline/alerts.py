@@ -17,8 +17,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from session_pipeline.durable import sync_file, sync_folder
 from session_pipeline.settings import AlertSettings
-from session_pipeline.store import sync_file, sync_folder
 
 MOST_ATTEMPTS = 3  # an alarm is given up when the command failed so often
 LOOK_SECONDS = 30.0  # no further command is started after so long: Dagster ends a sensor after a minute

@@ -292,7 +292,10 @@ class Catalog:
         )
 
     def put_delivery(self, path: str, file_id: str, stamp: str) -> None:
-        """Record that a path was seen with this content; the stamp tells whether it was touched since."""
+        """Record that a path was seen with this content; the stamp tells whether it was touched since.
+
+        Call within a transaction.
+        """
         self._connection.execute("update deliveries set stamp = '' where path = ?", (path,))
         self._connection.execute("insert or replace into deliveries values (?, ?, ?)", (path, file_id, stamp))
 

@@ -67,6 +67,28 @@ class StoreHeldError(StoreError):
     """Another process writes the store."""
 
 
+class DiskFullError(SessionPipelineError):
+    """A file that could not be written for want of room."""
+
+    def __init__(self, file: str, free_bytes: int | None) -> None:
+        free = "" if free_bytes is None else f" ({free_bytes / 1e6:,.1f} MB are free)"
+        super().__init__(
+            f"there is no room to write {file}: its disk is full, or a limit on the size of files is reached{free};"
+            " make room and run again: what is built is kept, and readers have what they had"
+        )
+        self.file = file
+
+
+class MemoryTooSmallError(SessionPipelineError):
+    """Work that the memory limit leaves no room for, not even by spilling."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"memory is too small ({reason}); raise [resources] memory_limit in settings.toml, or set threads lower,"
+            " and run again"
+        )
+
+
 class ModelError(SessionPipelineError):
     """A model could not be read, or failed while it ran."""
 

@@ -26,6 +26,7 @@ from session_pipeline.plan import Plan, Planner, wanted_days
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published
 from session_pipeline.settings import Settings, load_settings
+from session_pipeline.shortage import shortage_said
 from session_pipeline.steps import STEP_OF_TABLE, Frame, Step
 from session_pipeline.store import Store
 
@@ -79,7 +80,8 @@ def horizon(settings: Settings, until: date | None) -> date:
 
 def open_store(folder: DataFolder) -> Store:
     """The store of a data folder, for reading; hold it with `writing()` before a change."""
-    return Store(folder.store, package_version())
+    with shortage_said(folder.store):
+        return Store(folder.store, package_version())
 
 
 def make_planner(settings: Settings, store: Store, until: date) -> Planner:
@@ -283,22 +285,22 @@ def open_run(
     Raises:
         SettingsError: The settings cannot be used.
         StoreHeldError: Another process writes the store for longer than `wait_seconds`.
+        DiskFullError: There is no room for what the run writes.
+        MemoryTooSmallError: The memory limit is too low for it.
     """
     settings = load_settings(folder.path)
     last_day = horizon(settings, until)
-    store = open_store(folder)
+    limits = Limits(settings.resources.memory_limit, settings.resources.threads)
 
     def told(sentence: str) -> None:
         if on_wait is not None:
             on_wait(sentence)
         watcher.get().on_wait(sentence)
 
-    try:
-        with store.writing(wait_seconds=wait_seconds, on_wait=told):
-            engine = DuckDBEngine(Limits(settings.resources.memory_limit, settings.resources.threads), store.scratch)
-            try:
-                yield Run(folder, settings, store, engine, run_id, last_day, upgrade)
-            finally:
-                engine.close()
-    finally:
-        store.close()
+    with (
+        shortage_said(folder.store),
+        closing(open_store(folder)) as store,
+        store.writing(wait_seconds=wait_seconds, on_wait=told),
+        closing(DuckDBEngine(limits, store.scratch)) as engine,
+    ):
+        yield Run(folder, settings, store, engine, run_id, last_day, upgrade)

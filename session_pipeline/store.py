@@ -21,6 +21,7 @@ from typing import Any
 from session_pipeline import crash_points
 from session_pipeline.catalog import Catalog, Key, Partition, SourceFile, utc_now
 from session_pipeline.contracts import Table, table
+from session_pipeline.durable import replacing, sync_file, sync_folder
 from session_pipeline.errors import StoreError, StoreHeldError
 
 FORMAT = 2  # 1: partitions did not say what set off their last change
@@ -36,24 +37,6 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, after a rename into it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    """Make a file's bytes durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -126,6 +109,7 @@ class Store:
         self.partitions = self.catalog.partitions()
         self._verified: set[str] = set()
         self._scratch: Path | None = None
+        self._has_leftovers = False
 
     def close(self) -> None:
         """Close the catalog."""
@@ -168,7 +152,7 @@ class Store:
     def writing(self, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
         """Write into the store, as its one writer: it is held, unless the caller holds it already.
 
-        Files that dead runs left are swept first.
+        Files that dead runs and failed commits left are swept first.
 
         Raises:
             StoreHeldError: Another writer holds it for longer than `wait_seconds`.
@@ -191,8 +175,11 @@ class Store:
                 shutil.rmtree(self._scratch, ignore_errors=True)
                 crash_points.reached("store: scratch removed")
                 self._scratch = None
-                # A run that was cancelled or failed can leave files that no row names, as one that was killed.
-                self.catalog.set_number("run_is_open", int(is_broken_off))
+                # A run that was cancelled or failed can leave files that no row names, as one that was killed; so can a
+                # commit whose error somebody else caught.
+                if not is_broken_off and not self._has_leftovers:
+                    self.catalog.set_number("run_is_open", 0)
+                    crash_points.reached("store: run marked closed")
 
     @property
     def scratch(self) -> Path:
@@ -214,7 +201,7 @@ class Store:
         """Take files into the store, and drop partitions, in one step: all of it, or nothing.
 
         The order is: bytes durable, renamed to the name of their hash, folder durable, then one transaction of the
-        catalog. A crash before the last leaves files that no row names, which the next writer sweeps.
+        catalog. A crash or an error before the last leaves files that no row names, which the next writer sweeps.
 
         Args:
             written: The files.
@@ -224,6 +211,7 @@ class Store:
             delivery: The name that it was delivered under, and its stamp.
             recipe: What the files were built by: its hash, and what that stands for.
         """
+        leftovers_before, self._has_leftovers = self._has_leftovers, True
         moved = [(item, *self._move_in(item)) for item in written]
         for folder in {(self.folder / path).parent for _, path, _, _ in moved}:
             sync_folder(folder)
@@ -245,6 +233,7 @@ class Store:
                     self.catalog.put_delivery(name, source_file.file_id, stamp)
             if recipe is not None:
                 self.catalog.put_recipe(*recipe)
+        self._has_leftovers = leftovers_before
         crash_points.reached("commit: done")
         for key in dropped:
             del self.partitions[key]
@@ -267,13 +256,16 @@ class Store:
             return 0
         paths = self.catalog.retired(publications[KEPT_PUBLICATIONS - 1].generation)
         named = {partition.path for partition in self.partitions.values()}
-        for path in paths:
-            if path not in named:
-                (self.folder / path).unlink(missing_ok=True)
-                crash_points.reached("sweep: file removed")
-        with self.catalog.transaction(advances=False):
-            self.catalog.forget_retired(paths)
-        return len(paths)
+        # A machine that dies can bring back a name that was removed just before, so a file is forgotten only by the
+        # sweep that finds it gone.
+        there = [path for path in paths if path not in named and (self.folder / path).exists()]
+        for path in there:
+            (self.folder / path).unlink(missing_ok=True)
+            crash_points.reached("sweep: file removed")
+        if gone := set(paths).difference(there):
+            with self.catalog.transaction(advances=False):
+                self.catalog.forget_retired(gone)
+        return len(there)
 
     def verify(self) -> Iterator[tuple[Partition, str | None]]:
         """Hash every file against the catalog; yields each partition with what is wrong with it, or None."""
@@ -316,9 +308,10 @@ class Store:
         final = folder / f"{sha256[:32]}.parquet"
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
+            crash_points.reached("commit: folder made")
             sync_folder(folder.parent)
             sync_folder(folder.parent.parent)
-            crash_points.reached("commit: folder made")
+            crash_points.reached("commit: folder durable")
         item.path.chmod(READ_ONLY)
         sync_file(item.path)
         crash_points.reached("commit: file durable")
@@ -333,6 +326,7 @@ class Store:
             for path in self.folder.glob("*/*/*.parquet"):
                 if path.relative_to(self.folder).as_posix() not in named:
                     path.unlink(missing_ok=True)
+                    crash_points.reached("store: leftover removed")
 
     def _check_format(self, package_version: str) -> None:
         path = self.folder / "_format.json"
@@ -354,11 +348,8 @@ class Store:
 
     def _write_format(self, path: Path, package_version: str) -> None:
         # By rename, since another process may open the store at the same moment and must not find half a file.
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
-        sync_file(temporary)
-        os.replace(temporary, path)
-        sync_folder(self.folder)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
 
 
 def folder_name(contract: Table, day: date | None) -> str:

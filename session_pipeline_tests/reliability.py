@@ -29,6 +29,7 @@ MODULES = (
     "test_metamorphic",
     "test_mutation",
     "test_readers",
+    "test_resources",
     "test_seeded_bugs",
     "test_state_machine",
 )
@@ -37,8 +38,9 @@ MODULES = (
 MEANINGS: Mapping[str, str] = {
     "crash_places": "places in the code where a run can be killed, each of them hit",
     "kill_points_hit": "runs killed with SIGKILL at such a place, the first, the second, ... that they come by",
-    "kills_survived": "of these, the next run made all tables equal to a clean run, with no hand",
-    "random_kills_survived": "runs killed at a random moment, after which the next run did the same",
+    "kills_survived": "of these, readers had one whole state, and the next run made all equal to a clean run",
+    "power_losses_survived": "of such kills, those where the disk also lost what was not made durable",
+    "random_kills_survived": "runs killed at a random moment, five in a row, after which the next run did the same",
     "disk_full_survived": "runs that met a full disk, said so, kept the state before, and were equal with room again",
     "concurrent_runs": "runs of several processes at once on one data folder, without an error",
     "publications_during_reads": "publications while readers read without pause",

@@ -13,6 +13,7 @@ from session_pipeline.cli.screen import say, size
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.pipeline import open_store
 from session_pipeline.publish import publication, warehouse
+from session_pipeline.shortage import shortage_said
 
 
 def report(data: Data = None) -> None:
@@ -40,5 +41,6 @@ def export(
         if latest is None or {latest.generation, generation} != set(info.column("generation").to_pylist()):
             raise StoreError("the store is newer than what is published; run `session-pipeline run`, then export again")
         partitions = publication.published_partitions(store)
-        warehouse.publish(store, target, partitions, info, native_limit_bytes=math.inf)
+        with shortage_said(target.parent):
+            warehouse.publish(store, target, partitions, info, native_limit_bytes=math.inf)
     say(f"{file}, {size(target.stat().st_size)}")

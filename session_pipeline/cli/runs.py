@@ -24,6 +24,7 @@ from session_pipeline.ingest.deliveries import IngestSummary, deliveries
 from session_pipeline.plan import Plan
 from session_pipeline.publish import publication
 from session_pipeline.settings import Settings, load_settings
+from session_pipeline.shortage import shortage_said
 from session_pipeline.steps import STEPS
 from session_pipeline.store import held
 
@@ -49,7 +50,8 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
     plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
     files = IngestSummary(found_count=sum(1 for _ in deliveries(folder)))
     finished: list[Finished] = []
-    with ExitStack() as our_turn:
+    # Of the store it is said already when there is no room; what is left is Dagster's.
+    with shortage_said(folder.dagster_home), ExitStack() as our_turn:
         if not _is_done(folder, settings, plan):
             instance, shown = our_turn.enter_context(_our_turn(folder, settings))
             plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)

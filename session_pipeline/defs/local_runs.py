@@ -20,6 +20,7 @@ from session_pipeline.defs.jobs import BUILD, INGEST
 from session_pipeline.errors import SessionPipelineError, StoreHeldError
 from session_pipeline.ingest.deliveries import IngestSummary
 from session_pipeline.pipeline import open_store
+from session_pipeline.shortage import disk_full, tells_of_no_room
 from session_pipeline.steps import LOGS, STEPS
 from session_pipeline.store import alone_in
 
@@ -125,6 +126,8 @@ class LocalRuns:
             if was_interrupted(result.all_events):
                 raise KeyboardInterrupt
             reasons = [f"{check}: {sentence}" for check, sentence in errors.items()] or [why(result.all_events)]
+            if tells_of_no_room(reasons[0]):  # for Dagster's own files; of ours it is said already
+                raise disk_full(Path(self._instance.root_directory))
             raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")
         figures = {
             label: int(value.value)

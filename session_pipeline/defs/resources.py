@@ -16,16 +16,18 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import tags
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.pipeline import Run, open_run
+from session_pipeline.shortage import shortage_said
 
 RETRIES = 2
 RETRY_SECONDS = 5
 
 
 @contextmanager
-def errors_for_dagster() -> Iterator[None]:
+def errors_for_dagster(folder: DataFolder) -> Iterator[None]:
     """Trouble with the operating system is tried again; what a person must mend is not, and is said in one sentence."""
     try:
-        yield
+        with shortage_said(folder.store):
+            yield
     except SessionPipelineError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     except OSError as error:
@@ -50,7 +52,7 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         The first step opens the store, so that a store that is held, or settings that cannot be used, fail a step in
         their own words and not Dagster's start of the run.
         """
-        with errors_for_dagster():
+        with errors_for_dagster(DataFolder(Path(self.data_folder))):
             if self._run is None:
                 assert self._open is not None, "the resource is used outside a run"
                 self._run = self._open()

@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
+from session_pipeline import crash_points
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError
 from session_pipeline.ingest.compression import (
     COMPRESSIONS,
@@ -221,10 +222,14 @@ def _plain(
         try:
             for chunk in decompressed(delivered, compression):
                 copy.write(chunk)
+            copy.flush()
+            crash_points.reached("ingest: file decompressed")
             copy.seek(0)
             yield Path(copy.name), copy.file
-        except BaseException:
+        except BaseException as error:
             os.unlink(copy.name)
+            if isinstance(error, OSError):
+                error.filename = error.filename or copy.name  # a write does not say where to
             raise
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from session_pipeline import crash_points
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.ingest.access_log import parsed_lines
 from session_pipeline.ingest.admit import Admitted
@@ -218,6 +219,7 @@ def _check_ledger(admitted: Admitted, accepted_count: int, set_aside_count: int)
 
 def _write(connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, Any], path: Path) -> None:
     connection.execute(f"copy ({select}) to $path ({PARQUET})", {**parameters, "path": str(path)})
+    crash_points.reached("ingest: rows written")
 
 
 def _row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:

@@ -18,8 +18,9 @@ from pyarrow import parquet
 from session_pipeline import crash_points
 from session_pipeline.catalog import Partition
 from session_pipeline.contracts import Table, table
+from session_pipeline.durable import sync_file, sync_folder
 from session_pipeline.engines.duckdb import literal, rows_of
-from session_pipeline.store import Store, folder_name, sync_folder
+from session_pipeline.store import Store, folder_name
 
 FILE_NAME = "data.parquet"
 
@@ -47,7 +48,7 @@ def publish(
     wanted = {place_of(partition): partition for partition in partitions}
     present = set(_files(lake))
     linked = 0
-    folders = set()
+    folders = set() if lake.is_dir() else {lake.parent}
     for place, partition in wanted.items():
         contract = table(partition.key.table)
         is_old = partition.generation > since_generation or place not in present
@@ -59,9 +60,10 @@ def publish(
     for place in gone:
         (lake / place).unlink(missing_ok=True)
         crash_points.reached("lake: file removed")
-        _remove_empty_folder((lake / place).parent, lake)
+        folders.add(_remove_empty_folders((lake / place).parent, lake))
     # All renames first: the first sync then takes the others along.
-    for folder in sorted(folders | {folder.parent for folder in folders}):
+    above = {parent for folder in folders for parent in folder.parents if parent.is_relative_to(lake)}
+    for folder in sorted(folders | above):
         if folder.is_dir():
             sync_folder(folder)
     return LakeChange(linked, len(gone))
@@ -93,13 +95,17 @@ def _place(source: Path, target: Path, contract: Table) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    if _fits(source, contract):
-        _link(source, temporary)
-    else:
-        with duckdb.connect(":memory:") as connection:
-            connection.execute(
-                f"copy ({rows_of(contract, [source])}) to {literal(str(temporary))} (format parquet, compression zstd)"
-            )
+    try:
+        if _fits(source, contract):
+            _link(source, temporary)
+        else:
+            with duckdb.connect(":memory:") as connection:
+                rows = rows_of(contract, [source])
+                connection.execute(f"copy ({rows}) to {literal(str(temporary))} (format parquet, compression zstd)")
+            sync_file(temporary)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # what did not fit on a full disk must not fill it
+        raise
     crash_points.reached("lake: file linked")
     os.replace(temporary, target)
     crash_points.reached("lake: file renamed")
@@ -107,14 +113,26 @@ def _place(source: Path, target: Path, contract: Table) -> None:
     temporary.unlink(missing_ok=True)
 
 
-def _link(source: Path, temporary: Path) -> None:
+def _link(source: Path, target: Path) -> None:
     try:
-        os.link(source, temporary)
+        os.link(source, target)
     except OSError:
-        shutil.copyfile(source, temporary)
+        _copy(source, target)
 
 
-def _remove_empty_folder(folder: Path, lake: Path) -> None:
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+        crash_points.reached("lake: file copied")
+        sync_file(target)
+    except OSError as error:
+        error.filename = str(target)  # a copy that fails names what it reads
+        raise
+
+
+def _remove_empty_folders(folder: Path, lake: Path) -> Path:
+    """Remove a folder and those above it that are empty; returns the first that stays."""
     while folder != lake and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent
+    return folder

@@ -17,9 +17,10 @@ import pyarrow as pa
 from session_pipeline import crash_points
 from session_pipeline.catalog import Partition
 from session_pipeline.contracts import TABLES, Table
+from session_pipeline.durable import sync_file, sync_folder
 from session_pipeline.engines.duckdb import literal, quote, rows_of
 from session_pipeline.errors import StoreError
-from session_pipeline.store import Store, sync_file, sync_folder
+from session_pipeline.store import Store
 
 STORAGE_VERSION = "v1.5.0"
 NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views
@@ -55,21 +56,24 @@ def publish(
             " and run again: the warehouse is made anew from the store"
         )
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    for leftover in path.parent.glob(f".{path.name}.*"):
-        leftover.unlink(missing_ok=True)
-    if path.exists() and not begins_anew:
-        copy_file(path, temporary)
-        crash_points.reached("warehouse: copied")
+    _remove_temporaries(path)
     try:
-        replaced = _write(store, temporary, partitions, info, native_limit_bytes)
-    except duckdb.Error:
-        # Whatever the old file was, the store has everything: once more from nothing.
-        temporary.unlink(missing_ok=True)
-        replaced = _write(store, temporary, partitions, info, native_limit_bytes)
-    crash_points.reached("warehouse: written")
-    sync_file(temporary)
-    crash_points.reached("warehouse: file durable")
-    os.replace(temporary, path)
+        if path.exists() and not begins_anew:
+            copy_file(path, temporary)
+            crash_points.reached("warehouse: copied")
+        try:
+            replaced = _write(store, temporary, partitions, info, native_limit_bytes)
+        except duckdb.Error:
+            # Whatever the old file was, the store has everything: once more from nothing.
+            _remove_temporaries(path)
+            replaced = _write(store, temporary, partitions, info, native_limit_bytes)
+        crash_points.reached("warehouse: written")
+        sync_file(temporary)
+        crash_points.reached("warehouse: file durable")
+        os.replace(temporary, path)
+    except BaseException:
+        _remove_temporaries(path)  # what did not fit on a full disk must not fill it
+        raise
     crash_points.reached("warehouse: renamed")
     sync_folder(path.parent)
     crash_points.reached("warehouse: folder durable")
@@ -122,6 +126,11 @@ def copy_file(source: Path, target: Path) -> None:
             remaining = -1
     if remaining != 0:
         shutil.copyfile(source, target)
+
+
+def _remove_temporaries(path: Path) -> None:
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        leftover.unlink(missing_ok=True)
 
 
 def _write(store: Store, path: Path, partitions: Sequence[Partition], info: pa.Table, native_limit_bytes: float) -> int:

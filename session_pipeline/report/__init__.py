@@ -9,6 +9,8 @@ from pathlib import Path
 
 from session_pipeline import crash_points
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.durable import replacing
+from session_pipeline.shortage import shortage_said
 
 FILE_NAME = "index.html"
 
@@ -18,6 +20,7 @@ def write(folder: DataFolder) -> Path:
 
     Raises:
         StoreError: Nothing is published yet, or another version published it.
+        DiskFullError: There is no room for it.
         SettingsError: The settings, which give the order of outcomes and funnels, cannot be used.
     """
     # Charts cost half a second to load; Dagster's definitions import this module and draw nothing.
@@ -27,18 +30,16 @@ def write(folder: DataFolder) -> Path:
 
     settings = load_settings(folder.path)
     path = folder.reports / FILE_NAME
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     while True:
         made_from = _time_of_warehouse(folder)
         with warehouse.connect(folder.warehouse, folder.store) as connection:
             found = figures.read(connection, settings.timezone)
         text = page.render(found, settings)
         folder.reports.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.utime(temporary, ns=(made_from, made_from))
-        crash_points.reached("report: written")
-        os.replace(temporary, path)
-        crash_points.reached("report: renamed")
+        with shortage_said(folder.reports), replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+            os.utime(temporary, ns=(made_from, made_from))
+        crash_points.reached("report: in place")
         if made_from == _time_of_warehouse(folder):  # else a run published meanwhile, and this may lie over its report
             return path
 

@@ -1,0 +1,173 @@
+"""A run that dies at any place or moment needs no repair, and readers never see it; nor when the machine dies."""
+
+import errno
+import functools
+import gzip
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import date
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline import store
+from session_pipeline.pipeline import open_store
+from session_pipeline.publish import lake, warehouse
+from session_pipeline_tests.crashing import places_of
+from session_pipeline_tests.deployment import Deployment, damage
+from session_pipeline_tests.documents import ROOT
+from session_pipeline_tests.figures import effort, record
+from session_pipeline_tests.simulated_disk import Lost
+from session_pipeline_tests.test_incremental import event
+from session_pipeline_tests.walking import Scenario, make_scenario, places_met, walk
+
+LAST = date(2026, 10, 20)
+UNTIL = date(2026, 10, 8)  # what was built of later days is dropped
+PARTS = 4
+STRIDE = 24  # at effort 1 of a long walk every so many
+
+
+def two_days(folder: Path) -> Deployment:
+    """Published often enough for the next publication to sweep."""
+    deployment = Deployment(folder)
+    for day in (5, 9):
+        lines = [event("v1", f"2026-10-{day:02}T10:{minute:02}:00Z", day * 100 + minute) for minute in range(3)]
+        deployment.deliver(f"day-{day}", lines)
+    for goal in ("first", "second", "third", "fourth", "fifth"):
+        deployment.set(settings(goal))
+        deployment.run(LAST)
+    return deployment
+
+
+def settings(goal: str) -> Mapping[str, Any]:
+    """Settings of which only one table depends on the name."""
+    return {"resources": {"threads": 1}, "goals": [{"name": goal, "where": "event_name = 'page_view'"}]}
+
+
+def change(deployment: Deployment, late: Sequence[Mapping[str, Any]]) -> None:
+    """Something of every kind: a late file, bad files, a bad line, damage, a changed setting, a day that goes."""
+    folder = deployment.folder
+    text = "".join(json.dumps(line) + "\n" for line in (*late, "no event"))
+    (folder.raw / "test" / "late.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    (folder.raw / "test" / "bad.jsonl.gz").write_bytes(b"no gzip")
+    deployment.set(settings("sixth"))
+    (raw,) = folder.store.glob("raw_events/utc_date=2026-10-05/*.parquet")
+    damage(raw, b"damaged")
+    # What a run of an older version left that died.
+    shutil.copyfile(raw, folder.store / "events" / "event_date=2026-10-05" / "left.parquet")
+    with closing(open_store(folder)) as opened:
+        opened.catalog.set_number("run_is_open", 1)
+    (folder.store / "_format.json").write_text('{"format": 1, "package_version": "0.1"}')
+
+
+# A line that comes again changes little; the walk over every place is along it.
+AGAIN = functools.partial(change, late=(event("v1", "2026-10-05T10:01:30Z", 501),))
+# One that extends a session and one of a new visitor: the day and what follows from it is built again.
+LATE = functools.partial(
+    change, late=(event("v2", "2026-10-05T10:30:00Z", 1), event("v1", "2026-10-05T10:20:00Z", 999))
+)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    return two_days(tmp_path_factory.mktemp("crashes") / "start")
+
+
+@pytest.fixture(scope="module")
+def scenario(start: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Scenario:
+    return make_scenario(start, AGAIN, UNTIL, tmp_path_factory.mktemp("again"))
+
+
+@pytest.fixture(scope="module")
+def late_scenario(start: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Scenario:
+    return make_scenario(start, LATE, UNTIL, tmp_path_factory.mktemp("late"))
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_run_that_is_killed_at_any_place_needs_no_repair(scenario: Scenario, part: int, tmp_path: Path) -> None:
+    deaths = walk(scenario, tmp_path / "walk", count(1 + part, PARTS))
+    # One that is not killed ended the walk, so every place of this part was met.
+    assert len(deaths) == len(range(1 + part, len(scenario.places) + 1, PARTS))
+    record(kill_points_hit=len(deaths), kills_survived=len(deaths))
+
+
+@pytest.mark.reliability
+def test_nor_does_one_that_builds_much(late_scenario: Scenario, tmp_path: Path) -> None:
+    deaths = walk(late_scenario, tmp_path / "walk", count(1, max(1, STRIDE // effort())))
+    assert deaths
+    record(kill_points_hit=len(deaths), kills_survived=len(deaths))
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("lost", Lost)
+def test_a_machine_that_dies_at_any_place_needs_no_repair(scenario: Scenario, lost: Lost, tmp_path: Path) -> None:
+    places = places_in_the_code()
+    assert len(places) >= 25
+    met = places_met(scenario, tmp_path / "met", prepare=with_few_links)
+    # Of each place the first time or the last time that a run comes by.
+    numbers = {place: number for number, place in (enumerate(met, 1) if lost is Lost.BYTES else backwards(met))}
+    deaths = walk(scenario, tmp_path / "walk", sorted(numbers.values()), lost=lost, prepare=with_few_links)
+    missed = places - places_of(deaths).keys()
+    assert not missed, f"no run was killed at {missed}"
+    record(
+        kill_points_hit=len(deaths),
+        kills_survived=len(deaths),
+        power_losses_survived=len(deaths),
+        crash_places=len(places) if lost is Lost.NAMES else 0,
+    )
+
+
+def without_sync_file() -> None:
+    for module in (store, lake, warehouse):
+        module.sync_file = lambda path: None
+
+
+def without_sync_folder() -> None:
+    for module in (store, lake, warehouse):
+        module.sync_folder = lambda folder: None
+
+
+@pytest.mark.parametrize(
+    ("seed", "lost", "told"),
+    [
+        (without_sync_file, Lost.BYTES, "bytes are not those that were written"),
+        (without_sync_folder, Lost.NAMES, "the file is gone"),
+    ],
+)
+def test_a_machine_that_dies_tells_of_a_forgotten_fsync(
+    scenario: Scenario, seed: Callable[[], None], lost: Lost, told: str, tmp_path: Path
+) -> None:
+    number = dict(map(reversed, enumerate(scenario.places, 1)))["commit: done"]
+    with pytest.raises(AssertionError, match=told):
+        walk(scenario, tmp_path / "seeded", [number], lost=lost, prepare=seed)
+    assert walk(scenario, tmp_path / "whole", [number], lost=lost)
+
+
+def places_in_the_code() -> set[str]:
+    source = "".join(path.read_text() for path in (ROOT / "session_pipeline").rglob("*.py"))
+    places = set(re.findall(r'crash_points\.reached\("([^"]+)"\)', source))
+    assert source.count("crash_points.reached(") == len(re.findall(r'crash_points\.reached\("', source))
+    return places
+
+
+def backwards(places: Sequence[str]) -> list[tuple[int, str]]:
+    return list(enumerate(places, 1))[::-1]
+
+
+def with_few_links() -> None:
+    """As on a file system where one file cannot have any number of names."""
+    link = os.link
+
+    def few(source: Path, target: Path) -> None:
+        if "session_goals" in str(target):
+            raise OSError(errno.EMLINK, os.strerror(errno.EMLINK), str(target))
+        link(source, target)
+
+    os.link = few

@@ -1,0 +1,256 @@
+"""What a run does when the disk or the memory is too small: it says so or spills, and nothing is lost or different."""
+
+import functools
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from session_pipeline.errors import DiskFullError, MemoryTooSmallError
+from session_pipeline_tests.crashing import run_in_child
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.figures import effort, record
+from session_pipeline_tests.test_crashes import LATE, UNTIL, two_days
+from session_pipeline_tests.walking import (
+    Scenario,
+    faults_of,
+    make_scenario,
+    require_durable,
+    require_recovery,
+    require_whole,
+    state_of,
+)
+
+KILOBYTE = 1 << 10
+# Files of a few kilobytes are those of the store; of a few hundred the catalog; of a megabyte the warehouse.
+LARGEST_FILES = (4, 16, 64, 256, 1024)
+FREE = (0, 16, 64, 256, 1024)
+EVENT_COUNT = 60_000
+LAST = date(2026, 10, 20)
+SPILLING = {"resources": {"memory_limit": "100MB", "threads": 1}}
+AMPLE = {"resources": {"memory_limit": "4GB", "threads": 1}}
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
+    folder = tmp_path_factory.mktemp("resources")
+    return make_scenario(two_days(folder / "start"), LATE, UNTIL, folder)
+
+
+@pytest.fixture(scope="module")
+def busy_day(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A day of so many events that sorting them does not fit into the memory of SPILLING; not run yet."""
+    deployment = Deployment(tmp_path_factory.mktemp("busy") / "data", AMPLE)
+    folder = deployment.folder.raw / "test"
+    folder.mkdir(parents=True)
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"""
+            copy (
+                select
+                    'e' || i as event_id,
+                    'v' || (i * 7919 % {EVENT_COUNT // 20}) as visitor_id,
+                    strftime(
+                        timestamp '2026-10-05 00:00:00' + to_seconds(i * 86400 // {EVENT_COUNT}), '%Y-%m-%dT%H:%M:%SZ'
+                    ) as event_time,
+                    'page_view' as event_name,
+                    'https://shop.example/p/' || (i % 50) as page_url,
+                    sha256(i::varchar) || sha256((i + 1)::varchar) as note
+                from range({EVENT_COUNT}) as numbers(i)
+            ) to '{folder / "day.jsonl"}' (format json)
+            """
+        )
+    return deployment
+
+
+@pytest.fixture(scope="module")
+def busy_state(busy_day: Deployment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The hashes of its partitions, built with ample memory."""
+    return built(busy_day, tmp_path_factory.mktemp("ample") / "data").hashes()
+
+
+def built(deployment: Deployment, folder: Path) -> Deployment:
+    copied = Deployment.at(Path(shutil.copytree(deployment.folder.path, folder)))
+    copied.run(LAST)
+    return copied
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("kilobytes", LARGEST_FILES)
+def test_a_file_that_may_not_grow_ends_the_run_and_nothing_else(
+    scenario: Scenario, kilobytes: int, tmp_path: Path
+) -> None:
+    deployment = scenario.deploy(tmp_path / "data")
+    ended = run_in_child(deployment, scenario.until, prepare=functools.partial(limit_files, kilobytes * KILOBYTE))
+    require_told(ended.error, deployment)
+    require_kept(deployment, scenario, f"files of at most {kilobytes} kB")
+    record(disk_full_survived=1)
+
+
+@pytest.mark.reliability
+def test_a_full_disk_ends_the_run_and_nothing_else(scenario: Scenario, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        for kilobytes in FREE:
+            deployment = scenario.deploy(disk / "data")
+            fill(disk, kilobytes * KILOBYTE)
+            ended = run_in_child(deployment, scenario.until)
+            require_told(ended.error, deployment)
+            (disk / "ballast").unlink()
+            require_kept(deployment, scenario, f"{kilobytes} kB free")
+            shutil.rmtree(disk / "data")
+            record(disk_full_survived=1)
+
+
+@pytest.mark.reliability
+def test_the_command_line_tells_of_a_full_disk_in_a_sentence(scenario: Scenario, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        deployment = scenario.deploy(disk / "data")
+        main = "from session_pipeline.cli import main; main()"
+        command = [sys.executable, "-c", main, "run", "--data", str(deployment.folder.path)]
+        command += ["--until", str(scenario.until)]
+        for kilobytes in (0, 64, 512, 1024, 2048, 4096):
+            fill(disk, kilobytes * KILOBYTE)
+            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+            (disk / "ballast").unlink()
+            assert ran.returncode == 1, ran.stdout
+            assert "Traceback" not in ran.stderr
+            assert "make room and run again" in ran.stderr
+        assert subprocess.run(command, capture_output=True, text=True, check=False).returncode == 0
+        assert state_of(deployment).partitions == scenario.after.partitions
+
+
+@pytest.mark.reliability
+def test_work_that_does_not_fit_into_memory_is_spilled_and_comes_out_equal(
+    busy_day: Deployment, busy_state: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copytree(busy_day.folder.path, tmp_path / "data")
+    deployment = Deployment(tmp_path / "data", SPILLING)
+    with watching_spills(deployment) as spilled:
+        deployment.run(LAST)
+    assert max(spilled) > 1_000_000, "nothing was spilled, so this tells nothing"
+    assert deployment.hashes() == busy_state
+    assert faults_of(deployment) == []
+
+
+@pytest.mark.reliability
+def test_what_a_dead_run_spilled_is_swept_at_the_next_start(
+    busy_day: Deployment, busy_state: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copytree(busy_day.folder.path, tmp_path / "data")
+    deployment = Deployment(tmp_path / "data", SPILLING)
+    ended = run_in_child(deployment, LAST, kill_when=lambda: spilled_bytes(deployment) > 0)
+    assert ended.was_killed
+    assert spilled_bytes(deployment) > 0
+    deployment.run(LAST)
+    assert deployment.hashes() == busy_state
+    assert faults_of(deployment) == []
+    record(kills_survived=1, kill_points_hit=1)
+
+
+@pytest.mark.reliability
+def test_too_little_memory_is_said_with_the_setting_to_raise(busy_day: Deployment, tmp_path: Path) -> None:
+    shutil.copytree(busy_day.folder.path, tmp_path / "data")
+    deployment = Deployment(tmp_path / "data", {"resources": {"memory_limit": "20MB", "threads": 1}})
+    with pytest.raises(MemoryTooSmallError, match=r"raise \[resources\] memory_limit"):
+        deployment.run(LAST)
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("seed", range(5 * effort()))
+def test_a_run_that_is_killed_again_and_again_comes_to_its_end(
+    busy_day: Deployment, busy_state: dict[str, str], seed: int, tmp_path: Path
+) -> None:
+    """Five kills at random moments one after another, each in what the one before left."""
+    chance = random.Random(seed)
+    deployment = Deployment.at(Path(shutil.copytree(busy_day.folder.path, tmp_path / "data")))
+    kills = sum(run_in_child(deployment, LAST, kill_after=chance.uniform(0.05, 3)).was_killed for _ in range(5))
+    deployment.run(LAST)
+    assert deployment.hashes() == busy_state
+    assert faults_of(deployment) == []
+    record(random_kills_survived=kills)
+
+
+def test_a_full_disk_is_said_by_name(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    deployment.deliver("day", [{"visitor_id": "v", "event_time": "2026-10-05T10:00:00Z", "event_name": "x"}])
+    ended = run_in_child(deployment, LAST, prepare=functools.partial(limit_files, 2 * KILOBYTE))
+    require_told(ended.error, deployment)
+
+
+def limit_files(byte_count: int) -> None:
+    """Let no file of this process grow beyond."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (byte_count, byte_count))
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of its own, in memory."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk needs the right to mount one: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(disk: Path, free_bytes: int) -> None:
+    """Leave so much room."""
+    state = os.statvfs(disk)
+    with (disk / "ballast").open("wb") as ballast:
+        os.posix_fallocate(ballast.fileno(), 0, state.f_bavail * state.f_frsize - free_bytes)
+
+
+@contextmanager
+def watching_spills(deployment: Deployment) -> Iterator[list[int]]:
+    """Sizes of what is spilled, as seen meanwhile."""
+    sizes, is_over = [0], threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(0.003):
+            sizes.append(spilled_bytes(deployment))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield sizes
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def spilled_bytes(deployment: Deployment) -> int:
+    total = 0
+    for path in deployment.folder.store.glob("scratch/*/spill/*"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def require_told(error: str | None, deployment: Deployment) -> None:
+    """The run ended, and said which file there is no room for, and what to do."""
+    assert error is not None, "there was room enough, so this tells nothing"
+    assert error.startswith(f"{DiskFullError.__name__}: there is no room to write {deployment.folder.path}/"), error
+    assert "make room and run again" in error
+
+
+def require_kept(deployment: Deployment, scenario: Scenario, where: str) -> None:
+    """What was there is there, and with room again the run comes to its end."""
+    require_durable(deployment, where)
+    require_whole(deployment, scenario, where)
+    require_recovery(deployment, scenario, where)
