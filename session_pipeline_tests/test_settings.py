@@ -241,7 +241,11 @@ def test_settings_cannot_be_changed() -> None:
         ("breakdowns.dimensions = ['os', 'os']", "breakdowns.dimensions", "has 2 dimensions called 'os'"),
         ("[sources.'a/b']", 'sources."a/b"', "name it as its folder"),
         ("sources.web = 'jsonl'", "sources.web", "write a table"),
-        ("[sources.web]\nformat = 'parquet'", "sources.web.format", "write 'jsonl', 'csv', 'tsv' or 'access_log'"),
+        (
+            "[sources.web]\nformat = 'xml'",
+            "sources.web.format",
+            "write 'jsonl', 'csv', 'tsv', 'parquet' or 'access_log'",
+        ),
         ("[sources.web]\nsite = 'a b'", "sources.web.site", "write letters, digits"),
         ("[sources.web]\ncolumns = { evnt_id = 'id' }", "sources.web.columns.evnt_id", "did you mean event_id?"),
         (

@@ -18,6 +18,7 @@ from typing import IO
 
 from session_pipeline import crash_points
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError
+from session_pipeline.ingest import parquet
 from session_pipeline.ingest.compression import (
     COMPRESSIONS,
     LONGEST_MAGIC_BYTES,
@@ -39,7 +40,8 @@ LONGEST_LINE_BYTES = 16 << 20
 LARGEST_CONTENT_BYTES = 256 << 30
 
 WITH_HEADER = ("csv", "tsv")
-FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+PARQUET = "parquet"
+FORMATS = {".parquet": PARQUET, ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
 
 LOG_NAME = re.compile(r"(^|[._-])log([._-]\d[\d._-]*)?$")  # access.log, access_log.1, access.log-20261005
 
@@ -53,7 +55,7 @@ class Admitted:
     Attributes:
         path: The delivered file.
         source: Folder under raw/ that it was delivered in.
-        format: jsonl, csv, tsv or access_log.
+        format: jsonl, csv, tsv, parquet or access_log.
         file_id: Hash of source and decompressed content: another name or compression is the same file.
         byte_count: Size of the decompressed content.
         line_count: Lines that should hold an event: no blank lines, no header; a CSV record once.
@@ -110,7 +112,7 @@ def admit(
         path: The delivered file, below `root`.
         root: The raw folder; nothing outside of it is read, also not through links.
         source: Folder under raw/ that it lies in.
-        format: jsonl, csv, tsv or access_log; None: what the file's name says.
+        format: jsonl, csv, tsv, parquet or access_log; None: what the file's name says.
         scratch: Folder for the decompressed copy of a compressed file.
         delimiter: What separates the fields of a CSV; None: what its header says.
 
@@ -127,9 +129,13 @@ def admit(
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
         format = format or named_format
+        _check_kind(plain, format)
         counter = _LineCounter(format, delimiter)
         content_hash = _look_through(plain, counter)
         line_count, blank_count = counter.line_count - counter.blank_count, counter.blank_count
+        if format == PARQUET:
+            plain.seek(0)
+            line_count, blank_count = parquet.count_rows(plain, counter.byte_count), 0
         if counter.has_open_quotes:
             plain.seek(0)
             line_count, covered_count = _count_records(plain, delimiter)
@@ -173,6 +179,8 @@ def _kind(path: Path) -> tuple[str, Compression | None]:
     compression = compression_of_name(name)
     name = name.removesuffix(compression.ending) if compression else name
     format = FORMATS.get(Path(name).suffix) or ("access_log" if LOG_NAME.search(name) else None)
+    if format == PARQUET and compression is not None:
+        raise RefusedFileError(f"Parquet is compressed within; deliver it without {compression.ending}")
     if format is None:
         compressed = " or ".join(each.ending for each in COMPRESSIONS)
         raise RefusedFileError(
@@ -196,6 +204,14 @@ def _check_way(path: Path, root: Path) -> None:
         raise RefusedFileError("it is no regular file")
     if state.st_nlink > 1:
         raise RefusedFileError("it is a hard link: the file has other names, too")
+
+
+def _check_kind(file: IO[bytes], format: str) -> None:
+    """Make sure that only a Parquet file is read as one."""
+    is_parquet = file.read(len(parquet.MAGIC)) == parquet.MAGIC
+    file.seek(0)
+    if is_parquet != (format == PARQUET):
+        raise CorruptFileError(f"it is {'' if is_parquet else 'not '}Parquet, but is to be read as {format}")
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -251,6 +267,8 @@ class _LineCounter:
         self.byte_count += len(chunk)
         if self.byte_count > LARGEST_CONTENT_BYTES:
             raise RefusedFileError(f"it has more than {LARGEST_CONTENT_BYTES >> 30} GiB")
+        if self._format == PARQUET:
+            return  # no lines
         first, last = content.find(b"\n"), content.rfind(b"\n")
         line = self._rest + (content if first < 0 else content[:first])
         if len(line) > LONGEST_LINE_BYTES:

@@ -16,6 +16,7 @@ from session_pipeline.engines.duckdb import literal, quote
 from session_pipeline.ingest import access_log
 from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
 
+NESTED = ("jsonl", "parquet")  # where fields can lie within others
 NEVER_MATCHES = r"\b\B"
 JSON_TEXT_OR_NUMBER = r'(?:"(?:[^"\\]|\\.)*"|-?[0-9][0-9.e+-]*)'
 
@@ -130,9 +131,9 @@ def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
 
 
 def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
-    """The keys that lead to a field; only in JSON does a dot lead deeper."""
+    """The keys that lead to a field; only in JSON and Parquet does a dot lead deeper."""
     theirs = rules.columns.get(ours, ours)
-    return theirs.split(".") if format == "jsonl" else [theirs]
+    return theirs.split(".") if format in NESTED else [theirs]
 
 
 def _made_visitor_way(rules: ReadingRules, format: str) -> list[str]:
@@ -141,7 +142,7 @@ def _made_visitor_way(rules: ReadingRules, format: str) -> list[str]:
         return ["visitor_id"]
     if rules.visitor_address is None:
         return []
-    return rules.visitor_address.split(".") if format == "jsonl" else [rules.visitor_address]
+    return rules.visitor_address.split(".") if format in NESTED else [rules.visitor_address]
 
 
 def _pointer(way: Sequence[str]) -> str:

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from session_pipeline.engines.duckdb import literal, quote
 from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.admit import Admitted
+from session_pipeline.ingest.admit import PARQUET, Admitted
+from session_pipeline.ingest.parquet import row_lines
 from session_pipeline.ingest.records import (
     LONGEST_EVENT_BYTES,
     Record,
@@ -57,6 +58,8 @@ def lines_by_duckdb(admitted: Admitted, delimiter: str | None) -> Lines | None:
 
     Files that it cannot read raise an InvalidInputException when the SELECT runs.
     """
+    if admitted.format == PARQUET:
+        return Lines(row_lines(admitted.plain_path, _escaped(admitted.plain_path)), 1, admitted.line_count)
     if not admitted.has_header:
         return Lines(_line_select(admitted), 1, admitted.line_count + admitted.blank_line_count)
     if not admitted.is_tidy:

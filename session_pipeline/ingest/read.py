@@ -4,11 +4,11 @@ Every line is accepted or set aside with a reason. Knows the queries of this fol
 nor what was delivered before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import duckdb
 
 from session_pipeline import crash_points
-from session_pipeline.errors import SessionPipelineError
+from session_pipeline.errors import CorruptFileError, SessionPipelineError
 from session_pipeline.ingest.access_log import parsed_lines
-from session_pipeline.ingest.admit import Admitted
+from session_pipeline.ingest.admit import PARQUET, Admitted
 from session_pipeline.ingest.fields import given_lines, mapping_of, parameters_of
 from session_pipeline.ingest.lines import Lines, lines_by_duckdb, lines_by_python
 from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
@@ -28,7 +28,7 @@ __all__ = ["RawDay", "Reading", "ReadingRules", "read"]
 
 MOST_DATES_TO_SCAN = 32  # beyond it, making all rows once is cheaper than a query for each date
 # Level 1 is faster, and here no larger. A scratch file needs no temporary name.
-PARQUET = "format parquet, compression zstd, compression_level 1, use_tmp_file false"
+WRITTEN = "format parquet, compression zstd, compression_level 1, use_tmp_file false"
 ROWS_OF_DATE = """
     select * from rows_by_date
     where event_time >= $first_date and event_time < $last_date + interval 1 day
@@ -82,6 +82,7 @@ def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyCon
     """Read an admitted file by the rules of its source; the files that it writes are the caller's.
 
     Raises:
+        CorruptFileError: It is Parquet that only one of its two readers takes.
         RefusedFileError: Its header cannot be used, or it was written to while it was read.
         SessionPipelineError: Not every line was accepted or set aside; nothing is kept.
     """
@@ -158,6 +159,9 @@ def _read_lines(admitted: Admitted, rules: ReadingRules, connection: duckdb.Duck
         connection.execute(f"create or replace temp table read_lines as {_query('read_lines')}", parameters)
 
     lines = lines_by_duckdb(admitted, rules.delimiter)
+    if lines is not None and admitted.format == PARQUET:
+        _read_parquet(connection, partial(create, lines))
+        return lines.first_line_number
     if lines is not None:
         with suppress(duckdb.InvalidInputException):  # bytes that DuckDB does not take as lines
             create(lines)
@@ -170,6 +174,20 @@ def _read_lines(admitted: Admitted, rules: ReadingRules, connection: duckdb.Duck
     finally:
         path.unlink(missing_ok=True)
     return lines.first_line_number
+
+
+def _read_parquet(connection: duckdb.DuckDBPyConnection, create: Callable[[], None]) -> None:
+    """Read a file that pyarrow could decode; times with a zone within lists and objects are written in UTC."""
+    [(timezone,)] = connection.execute("select current_setting('TimeZone')").fetchall()
+    connection.execute("set timezone = 'UTC'")
+    try:
+        create()
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+        raise
+    except duckdb.Error as error:
+        raise CorruptFileError(f"Parquet: {str(error).splitlines()[0][:200]}") from error
+    finally:
+        connection.execute("set timezone = $1", [timezone])
 
 
 def _accepted_days(connection: duckdb.DuckDBPyConnection, first_line_number: int) -> list[_Day]:
@@ -218,7 +236,7 @@ def _check_ledger(admitted: Admitted, accepted_count: int, set_aside_count: int)
 
 
 def _write(connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, Any], path: Path) -> None:
-    connection.execute(f"copy ({select}) to $path ({PARQUET})", {**parameters, "path": str(path)})
+    connection.execute(f"copy ({select}) to $path ({WRITTEN})", {**parameters, "path": str(path)})
     crash_points.reached("ingest: rows written")
 
 

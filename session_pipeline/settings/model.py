@@ -197,7 +197,7 @@ class BreakdownSettings(Section):
 class SourceSettings(Section):
     """How the files of a folder under raw/ are read."""
 
-    format: Literal["jsonl", "csv", "tsv", "access_log"] | None = None
+    format: Literal["jsonl", "csv", "tsv", "parquet", "access_log"] | None = None
     site: Site = "main"
     columns: Mapping[DeliveredColumn, Label] = Field(default_factory=dict)
     constants: Mapping[DeliveredColumn, Constant] = Field(default_factory=dict)

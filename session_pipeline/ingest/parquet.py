@@ -1,0 +1,147 @@
+"""Delivered Parquet files: looked through with pyarrow before they are accepted, read as lines of JSON by DuckDB.
+
+DuckDB checks no checksums, so the rows are decoded once before, by other code, which also counts them. Knows Parquet,
+its types and how it can lie about sizes. Does not know what an event is.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from session_pipeline.engines.duckdb import literal
+from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.ingest.compression import EXPANSION_FREE_BYTES, EXPANSION_RATIO
+from session_pipeline.ingest.records import LONGEST_EVENT_BYTES
+
+MAGIC = b"PAR1"
+FREE_ROWS = 1_000_000  # below this, and below so many a byte, rows may be as small as they like
+LARGEST_FOOTER_BYTES = 64 << 20
+MOST_FOOTER_ENTRIES = 1_000_000
+BATCH_ROWS = 8192
+EXACT_DIGITS = 15  # that a number in JSON keeps; decimals of more are written as text
+
+
+def count_rows(file: IO[bytes], byte_count: int) -> int:
+    """Rows of a Parquet file, all of which could be decoded, with the page checksums that it has.
+
+    Raises:
+        CorruptFileError: It is cut short or damaged, or its parts do not fit each other.
+        RefusedFileError: It claims or becomes more than its bytes can reasonably hold, or is of a kind not read here.
+    """
+    beginning = file.read(len(MAGIC))
+    file.seek(max(byte_count - len(MAGIC), 0))
+    if byte_count < 3 * len(MAGIC) or (beginning, file.read()) != (MAGIC, MAGIC):
+        raise CorruptFileError("it does not begin and end as Parquet does")
+    file.seek(0)
+    try:
+        parquet = _opened(file)
+        claimed = parquet.metadata.num_rows
+        _check_claims(parquet.metadata, byte_count)
+        _names(parquet.schema_arrow)
+        row_count = expanded_count = 0
+        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+            row_count += batch.num_rows
+            expanded_count += sum(map(_expanded, batch.columns))
+            if expanded_count > max(EXPANSION_FREE_BYTES, byte_count * EXPANSION_RATIO):
+                raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+    except (pa.ArrowNotImplementedError, pa.ArrowMemoryError, MemoryError) as error:
+        raise RefusedFileError(f"it is Parquet that cannot be read here: {_first_line(error)}") from error
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise CorruptFileError(f"Parquet: {_first_line(error)}") from error
+    if row_count != claimed:
+        raise CorruptFileError(f"Parquet: {claimed:,} rows are promised, and {row_count:,} are there")
+    return int(row_count)
+
+
+def row_lines(path: Path, escaped_path: str) -> str:
+    """A SELECT of (line, reason, detail) with a JSON object for each row, in the file's order."""
+    schema = pq.read_schema(path)
+    names = _names(schema)
+    columns = [f"c{number}" for number in range(len(names))]
+    members = (
+        f"{literal(name)}, {_json(column, each.type)}"
+        for name, column, each in zip(names, columns, schema, strict=True)
+    )
+    longest = LONGEST_EVENT_BYTES
+    return rf"""
+        select
+            left(line, {longest}) as line,
+            case
+                when strlen(line) > {longest} then 'line_too_long'
+                when regexp_matches(line, '(?:^|[^\\])(?:\\\\)*\\u0000') then 'nul_byte'
+            end as reason,
+            cast(null as varchar) as detail
+        from (
+            select cast(json_object({", ".join(members)}) as varchar) as line
+            from read_parquet({literal(escaped_path)}, hive_partitioning = false) as t({", ".join(columns)})
+        )
+    """
+
+
+def _opened(file: IO[bytes]) -> pq.ParquetFile:
+    """The file, with texts left as entries of dictionaries: one long text a million times stays one."""
+    limits = {"thrift_string_size_limit": LARGEST_FOOTER_BYTES, "thrift_container_size_limit": MOST_FOOTER_ENTRIES}
+    schema = pq.ParquetFile(file, **limits).schema
+    leaves = (schema.column(number) for number in range(len(schema)))
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.path in schema.names]
+    file.seek(0)
+    return pq.ParquetFile(file, page_checksum_verification=True, read_dictionary=texts, **limits)
+
+
+def _check_claims(metadata: pq.FileMetaData, byte_count: int) -> None:
+    """Nothing is decoded of a file whose own figures cannot be right."""
+    sizes = [metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)]
+    rows = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    if min([metadata.num_rows, *sizes, *rows]) < 0 or sum(rows) != metadata.num_rows:
+        raise CorruptFileError("Parquet: its figures contradict each other")
+    if metadata.num_rows > max(FREE_ROWS, byte_count * EXPANSION_RATIO):
+        raise RefusedFileError(f"it claims {metadata.num_rows:,} rows in {byte_count:,} bytes")
+    if sum(sizes) > max(EXPANSION_FREE_BYTES, byte_count * EXPANSION_RATIO):
+        raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+
+
+def _names(schema: pa.Schema) -> list[str]:
+    names = [name.strip() or f"column_{number}" for number, name in enumerate(schema.names, start=1)]
+    if not names:
+        raise RefusedFileError("it has no columns")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise RefusedFileError(f"it has more than one column {repeated[0]!r}")
+    return names
+
+
+def _expanded(column: pa.Array) -> int:
+    """Bytes that a column of a batch takes when each of its texts is written out."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+    return 4 * len(column) + int(pc.sum(lengths.take(column.indices)).as_py() or 0)
+
+
+def _json(column: str, type: pa.DataType) -> str:
+    """A value as JSON, exact to its last digit."""
+    if pa.types.is_timestamp(type):
+        written = f"cast(timezone('UTC', {column}) as varchar) || 'Z'" if type.tz else f"cast({column} as varchar)"
+        return f"to_json({written})"
+    if pa.types.is_floating(type):
+        return f"case when isfinite({column}) then to_json({column}) else to_json(cast({column} as varchar)) end"
+    if pa.types.is_decimal(type):
+        written = f"cast({column} as varchar)"
+        return f"cast({written} as json)" if type.precision <= EXACT_DIGITS else f"to_json({written})"
+    if pa.types.is_binary(type) or pa.types.is_large_binary(type) or pa.types.is_fixed_size_binary(type):
+        return f"to_json(coalesce(try(decode({column})), hex({column})))"
+    if pa.types.is_temporal(type):
+        return f"to_json(cast({column} as varchar))"
+    return f"to_json({column})"
+
+
+def _first_line(error: BaseException) -> str:
+    return next(_lines(str(error)), type(error).__name__)[:200]
+
+
+def _lines(text: str) -> Iterator[str]:
+    return (line for line in text.splitlines() if line.strip())

@@ -1,0 +1,212 @@
+"""Delivered Parquet: what its rows become, and that no file can lie about itself."""
+
+import io
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.ingest import parquet
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.test_ingest import RULES, Ingest
+
+TIME = datetime(2024, 3, 1, 12, 0, 0, 123456)
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path)
+    yield ingest
+    ingest.close()
+
+
+def written(columns: dict[str, Any], **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer, **options)
+    return buffer.getvalue()
+
+
+def events(count: int = 3, **columns: Any) -> dict[str, Any]:
+    return {
+        "visitor_id": [f"v{number}" for number in range(count)],
+        "event_time": pa.array([TIME] * count, pa.timestamp("us", "UTC")),
+        "event_name": ["page_view"] * count,
+        **columns,
+    }
+
+
+def test_rows_are_read_by_the_names_of_their_columns(ingest: Ingest) -> None:
+    content = written(
+        events(
+            2,
+            value=pa.array([Decimal("1234567890.123456"), None], pa.decimal128(18, 6)),
+            status_code=pa.array([200, None], pa.int16()),
+            sequence=pa.array([2**53 + 1, 2], pa.uint64()),
+            plan=["pro", None],
+            price=pa.array([Decimal("0.10"), Decimal("-99999999999999999999.99")], pa.decimal128(38, 2)),
+            ratio=pa.array([0.1, float("nan")]),
+            tags=[["a", "b"], []],
+            device=pa.array([{"os": "x", "at": TIME.replace(tzinfo=UTC)}, None],
+                            pa.struct([("os", pa.string()), ("at", pa.timestamp("us", "Europe/Berlin"))])),
+            counts=pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
+            born=[date(2000, 2, 29), None],
+            blob=pa.array([b"text", b"\xff\x00"], pa.binary()),
+            is_new=[True, False],
+        )
+    )  # fmt: skip
+    taken = ingest.take(content, "a.parquet")
+    first, second = taken.events
+    assert [event["line_number"] for event in taken.events] == [1, 2]
+    assert (first["visitor_id"], first["event_time"], first["status_code"]) == ("v0", TIME, 200)
+    assert (first["value"], first["sequence"]) == (Decimal("1234567890.123456"), 2**53 + 1)
+    assert first["properties"] == (
+        '{"plan":"pro","price":"0.10","ratio":0.1,"tags":["a","b"],'
+        '"device":{"os":"x","at":"2024-03-01 12:00:00.123456+00"},"counts":{"k":1},"born":"2000-02-29",'
+        '"blob":"text","is_new":true}'
+    )
+    assert json.loads(second["properties"], parse_float=Decimal) == {
+        "price": "-99999999999999999999.99", "ratio": "nan", "tags": [], "blob": "FF00", "is_new": False,
+    }  # fmt: skip
+    assert (taken.admitted.byte_count, taken.admitted.line_count) == (len(content), 2)
+    assert taken.reading.mapping["value"] == "value"
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize(("tz", "hour"), [("UTC", 12), ("Asia/Tokyo", 12), (None, 17)])
+def test_times_are_instants_or_local_to_the_source(ingest: Ingest, unit: str, tz: str | None, hour: int) -> None:
+    rules = replace(RULES, timezone="America/New_York")
+    time = TIME.replace(microsecond=0)
+    column = (
+        pa.array([time], pa.timestamp(unit)).cast(pa.timestamp(unit, tz))
+        if tz
+        else pa.array([time], pa.timestamp(unit))
+    )
+    taken = ingest.take(written(events(1, event_time=column)), "a.parquet", rules)
+    assert taken.column("event_time") == [time.replace(hour=hour)]
+
+
+def test_numbers_are_times_and_ids_too(ingest: Ingest) -> None:
+    taken = ingest.take(
+        written(events(3, visitor_id=[1, 2, 3], event_time=[1709294400.5, float("inf"), float("nan")])), "a.parquet"
+    )
+    assert taken.column("visitor_id") == ["1"]
+    assert taken.column("event_time") == [datetime(2024, 3, 1, 12, 0, 0, 500000)]
+    assert taken.reasons == {2: "invalid_event_time", 3: "invalid_event_time"}
+
+
+def test_bad_rows_are_set_aside_with_the_row_as_json(ingest: Ingest) -> None:
+    content = written(
+        events(
+            6,
+            visitor_id=["v", None, "v", "v", "v\0", "v"],
+            event_name=["a", "a", None, "a", "a", r"\\u0000"],
+            note=["", "at 192.0.2.7", "", "x" * (300 << 10), "", ""],
+        )
+    )
+    taken = ingest.take(content, "a.parquet")
+    assert taken.reasons == {
+        2: "missing_visitor_id", 3: "missing_event_name", 4: "line_too_long", 5: "nul_byte",
+    }  # fmt: skip
+    assert json.loads(taken.quarantined[0]["line"])["note"] == "at [address]"
+    assert [event["line_number"] for event in taken.events] == [1, 6]
+
+
+def test_rows_keep_their_order_over_row_groups_and_fields_lie_in_structs(ingest: Ingest) -> None:
+    count = 50_000
+    users = pa.array([{"id": f"v{number}"} for number in range(count)])
+    table = {**events(count), "user": users, "Plan": ["a"] * count, "plan": ["b"] * count}
+    del table["visitor_id"]
+    content = written(table, row_group_size=7_000, compression="zstd")
+    taken = ingest.take(content, "a.parquet", replace(RULES, columns={"visitor_id": "user.id"}))
+    assert taken.column("visitor_id") == [f"v{number}" for number in range(count)]
+    assert taken.column("line_number") == list(range(1, count + 1))
+    assert json.loads(taken.events[0]["properties"]) == {"user": {"id": "v0"}, "Plan": "a", "plan": "b"}
+
+
+def test_an_empty_file_has_no_rows(ingest: Ingest) -> None:
+    taken = ingest.take(written(events(0)), "a.parquet")
+    assert (taken.admitted.line_count, taken.reading.days) == (0, ())
+
+
+def test_every_cut_file_is_corrupt(ingest: Ingest) -> None:
+    content = written(events())
+    for length in range(0, len(content), 7):
+        with pytest.raises(CorruptFileError, match="Parquet"):
+            ingest.admit(ingest.deliver(content[:length], "a.parquet"))
+
+
+def test_damage_is_found_where_pages_have_checksums_and_never_breaks_the_run(ingest: Ingest) -> None:
+    content = written(events(200, plan=[f"plan {number}" for number in range(200)]), write_page_checksum=True)
+    (footer_bytes,) = struct.unpack("<I", content[-8:-4])
+    pages = len(content) - footer_bytes - 8
+    found = 0
+    for place in range(4, len(content), 11):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x41
+        try:
+            ingest.read(ingest.admit(ingest.deliver(bytes(damaged), "a.parquet")))
+        except (CorruptFileError, RefusedFileError):
+            found += place < pages
+    # What stands in page headers beside sizes, statistics for one, is under no checksum.
+    assert found > 0.8 * len(range(4, pages, 11))
+
+
+def test_a_file_that_claims_absurd_sizes_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    same = written({**events(1), "visitor_id": ["v"]})
+    assert len(ingest.take(same, "a.parquet").events) == 1
+    monkeypatch.setattr(parquet, "FREE_ROWS", 1000)
+    many = written({"visitor_id": pa.array(["v"] * 3_000_000)}, compression="zstd")
+    with pytest.raises(RefusedFileError, match="claims 3,000,000 rows in"):
+        ingest.admit(ingest.deliver(many, "a.parquet"))
+    monkeypatch.setattr(parquet, "EXPANSION_FREE_BYTES", 1 << 20)
+    long = written({"visitor_id": pa.array(["x" * 100_000] * 900)}, compression="zstd")
+    with pytest.raises(RefusedFileError, match="expands"):
+        ingest.admit(ingest.deliver(long, "a.parquet"))
+
+
+def test_only_parquet_is_read_as_parquet(ingest: Ingest) -> None:
+    content = written(events())
+    for name, error, message in (
+        ("a.jsonl", CorruptFileError, "it is Parquet"),
+        ("a.parquet.gz", RefusedFileError, "compressed within"),
+        ("a.parquet.zst", RefusedFileError, "compressed within"),
+    ):
+        with pytest.raises(error, match=message):
+            ingest.admit(ingest.deliver(content, name))
+    with pytest.raises(CorruptFileError, match="not Parquet"):
+        ingest.admit(ingest.deliver(b'{"a":1}\n' * 9, "a.parquet"))
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), buffer)
+    path = ingest.deliver(buffer.getvalue(), "a.parquet")
+    with pytest.raises(RefusedFileError, match="more than one column 'a'"):
+        ingest.admit(path)
+
+
+def test_parquet_gives_the_sessions_that_json_gives(tmp_path: Path) -> None:
+    rows = [
+        {"visitor_id": f"v{number % 3}", "event_id": str(number), "event_time": f"2024-03-01T{10 + number // 4}:00:00Z",
+         "event_name": "page_view", "page_url": f"https://shop.example/{number % 5}"}
+        for number in range(40)
+    ]  # fmt: skip
+    found = []
+    for kind in ("jsonl", "parquet"):
+        deployment = Deployment(tmp_path / kind, {"start_date": date(2024, 1, 1)})
+        if kind == "jsonl":
+            deployment.deliver("a", rows)
+        else:
+            path = deployment.folder.raw / "test" / "a.parquet"
+            path.parent.mkdir(parents=True)
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        deployment.run(date(2024, 3, 3))
+        found.append(deployment.table("sessions"))
+    assert len(found[0]) > 10
+    assert found[0].equals(found[1])
