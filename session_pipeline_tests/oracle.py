@@ -247,11 +247,12 @@ def changed_value(known: Mapping[str, str], line: Line, rules: Rules) -> str | N
 
 
 def session_id_of(first: Line) -> str:
-    """The hash of the first event's site, visitor, id and time, the time as DuckDB prints it."""
+    """The hash of the first event's site, visitor (and how long that is), id and time, as DuckDB prints it."""
     printed = first.event_time.isoformat(sep=" ")
     if first.event_time.microsecond:
         printed = printed.rstrip("0")
-    return md5("|".join([first.site, first.visitor_id, first.event_id, printed]).encode()).hexdigest()
+    visitor = f"{len(first.visitor_id)}|{first.visitor_id}"
+    return md5("|".join([first.site, visitor, first.event_id, printed]).encode()).hexdigest()
 
 
 def open_at_end(events: Sequence[Event], day: date, rules: Rules) -> list[Event]:

@@ -328,3 +328,14 @@ def test_a_file_that_gets_another_name_while_it_is_to_be_read_is_taken_by_the_ne
         assert run.ingest(rename).read_count == 0
         assert run.plan().is_empty
         assert run.ingest().read_count == 1
+
+
+def test_a_bar_in_a_name_makes_no_two_sessions_one(tmp_path: Path) -> None:
+    """What a session id is the hash of would be one text for both, were it only put together."""
+    deployment = Deployment(tmp_path)
+    said = {"event_time": "2026-10-05T10:00:00Z", "event_name": "page_view"}
+    deployment.deliver(
+        "one", [{"visitor_id": "a", "event_id": "b|c"} | said, {"visitor_id": "a|b", "event_id": "c"} | said]
+    )
+    deployment.run(UNTIL)
+    assert deployment.table("sessions")["event_count"].tolist() == [1, 1]

@@ -221,6 +221,8 @@ runs as (
 parts as (
     select
         *,
+        -- With its length, so that no '|' in a name makes it another's.
+        concat_ws('|', cast(length(visitor_id) as varchar), visitor_id) as visitor_key,
         date_diff('microsecond', run_started_at, event_time) // $max_microseconds as part
     from runs
 ),
@@ -256,11 +258,11 @@ in_sessions as (
         case
             when c.cut_place is not null
                 then md5(concat_ws(
-                    '|', p.site, p.visitor_id, c.cut_event_id, cast(c.cut_time as varchar)
+                    '|', p.site, p.visitor_key, c.cut_event_id, cast(c.cut_time as varchar)
                 ))
             when p.run_started_at < $day_start then p.run_first_id
             else md5(concat_ws(
-                '|', p.site, p.visitor_id, p.run_first_id, cast(p.run_started_at as varchar)
+                '|', p.site, p.visitor_key, p.run_first_id, cast(p.run_started_at as varchar)
             ))
         end as session_id,
         case when c.cut_place is not null then $event_date else p.run_date end as session_date,
