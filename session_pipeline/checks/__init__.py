@@ -5,12 +5,12 @@ not know Dagster, and does not mend anything.
 """
 
 from session_pipeline.checks.deliveries import (
-    LARGEST_SET_ASIDE_RATE,
     conflicting_event_ids,
     ledger_closes,
     set_aside_rate,
     source_arrived,
 )
+from session_pipeline.checks.set_aside import LARGEST_SET_ASIDE_RATE, key_to_change, too_many_set_aside
 from session_pipeline.checks.tables import (
     audit_recompute,
     built_by_current_rules,
@@ -46,11 +46,13 @@ __all__ = [
     "built_by_current_rules",
     "conflicting_event_ids",
     "funnels_monotone",
+    "key_to_change",
     "ledger_closes",
     "outcomes_add_up",
     "sessions_cover_events",
     "set_aside_rate",
     "source_arrived",
+    "too_many_set_aside",
     "unfolded_actions",
     "volume_unusual",
 ]

@@ -5,6 +5,7 @@ from datetime import date, datetime, time, timedelta
 from functools import partial
 
 from session_pipeline.catalog import Partition
+from session_pipeline.checks.set_aside import too_many_set_aside
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.contracts import table
 from session_pipeline.days import ONE_DAY, dates, zone
@@ -12,7 +13,6 @@ from session_pipeline.engines.duckdb import literal
 from session_pipeline.pipeline import Run
 from session_pipeline.steps import STEP_OF_TABLE
 
-LARGEST_SET_ASIDE_RATE = 0.2
 WATCHED = timedelta(days=7)
 
 
@@ -60,7 +60,7 @@ def conflicting_event_ids(run: Run, days: Sequence[date]) -> Verdict:
 def set_aside_rate(run: Run, days: Sequence[date]) -> Verdict:
     """No file read in the last week has more than a fifth of its lines set aside, and none lies there unread."""
     since = (run.until - WATCHED).isoformat()
-    read = {part.key.file_id for part in run.store.of_table("quarantined_lines") if part.built_at >= since}
+    read = {part.key.file_id: part.counts for part in run.store.of_table("quarantined_lines") if part.built_at >= since}
     present = {
         file_id for path, (_, file_id) in run.store.catalog.delivered().items() if (run.folder.raw / path).is_file()
     }
@@ -69,11 +69,8 @@ def set_aside_rate(run: Run, days: Sequence[date]) -> Verdict:
         facts = item.facts
         if facts["status"] != "accepted" and file_id in present:
             problems.append(f"{facts['path']}: {facts['reason']}")
-        if file_id in read and facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * facts["line_count"]:
-            problems.append(
-                f"{facts['path']}: {facts['set_aside_count']} of {facts['line_count']} lines were set aside; see"
-                " quarantined_lines"
-            )
+        if file_id in read and (sentence := too_many_set_aside(facts, read[file_id])):
+            problems.append(sentence)
     return verdict(problems, "all files were read, and few of their lines set aside")
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from session_pipeline import pipeline, reading, report
 from session_pipeline.catalog import Key
-from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
+from session_pipeline.checks import too_many_set_aside
 from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, share
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.ingest.deliveries import IngestSummary
@@ -182,13 +182,8 @@ def _set_aside_alarms(store: Store, run_ids: Collection[str]) -> list[str]:
         quarantined = store.get(Key("quarantined_lines", None, file_id))
         if quarantined is None or quarantined.run_id not in run_ids:
             continue
-        if facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * facts["line_count"]:
-            reason, count = Counter(quarantined.counts).most_common(1)[0]
-            alarms.append(
-                f"{facts['set_aside_count']:,} of the {facts['line_count']:,} lines of {facts['path']} were set aside,"
-                f" {count:,} of them for {reason}; see quarantined_lines, then map its fields under"
-                f" [sources.{facts['source']}] in settings.toml"
-            )
+        if sentence := too_many_set_aside(facts, quarantined.counts):
+            alarms.append(sentence)
     return alarms
 
 

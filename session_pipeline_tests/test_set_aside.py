@@ -1,0 +1,117 @@
+"""Lines that are set aside because of a setting: the setting is named, and when it changes they are taken."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.checks import key_to_change, too_many_set_aside
+from session_pipeline.pipeline import open_run, open_store
+from session_pipeline_tests.deployment import Deployment
+
+SEEN = {"visitor_id": "v", "event_time": "2024-03-01T12:00:00Z", "event_name": "a"}
+UNTIL = date(2024, 3, 3)
+
+
+def without(name: str, **fields: Any) -> str:
+    return json.dumps({key: value for key, value in {**SEEN, **fields}.items() if key != name})
+
+
+def columns(**theirs: str) -> dict[str, Any]:
+    return {"sources": {"web": {"columns": theirs}}}
+
+
+CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "missing_visitor_id": ("a.jsonl", without("visitor_id", uid="v"), columns(visitor_id="uid")),
+    "missing_event_time": ("a.jsonl", without("event_time", ts="2024-03-01"), columns(event_time="ts")),
+    "missing_event_name": ("a.jsonl", without("event_name"), {"sources": {"web": {"constants": {"event_name": "a"}}}}),
+    "invalid_event_time": ("a.jsonl", without("", event_time="x", ts=1709294400), columns(event_time="ts")),
+    "invalid_received_at": ("a.jsonl", without("", received_at="x"), columns(received_at="at")),
+    "invalid_sequence": ("a.jsonl", without("", sequence="x", n=1), columns(sequence="n")),
+    "invalid_status_code": ("a.jsonl", without("", status_code="ok", code=200), columns(status_code="code")),
+    "invalid_value": ("a.jsonl", without("", value="12 EUR", amount=12), columns(value="amount")),
+    "time_before_start": ("a.jsonl", without(""), {"start_date": date(2024, 1, 1)}),
+    "time_after_receipt": (
+        "a.jsonl",
+        without("", received_at="2024-03-01T09:00:00Z"),
+        {"sources": {"web": {"clock_tolerance_minutes": 600}}},
+    ),
+    "invalid_json": (
+        "a.json",
+        "visitor_id,event_time,event_name\nv,2024-03-01,a",
+        {"sources": {"web": {"format": "csv"}}},
+    ),
+    "ragged_row": (
+        "a.csv",
+        "visitor_id;event_time;event_name;a,b,c,d,e\nv;2024-03-01;a;b",
+        {"sources": {"web": {"delimiter": ";"}}},
+    ),
+    "invalid_csv": (
+        "a.csv",
+        'visitor_id|event_time|event_name|p,q,r,s\nv|2024-03-01|a|x,"b"c,d,e',
+        {"sources": {"web": {"delimiter": "|"}}},
+    ),
+    "invalid_log_line": (
+        "access.log",
+        '192.0.2.7 - - [01/Mar/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 12',
+        {"sources": {"web": {"log_format": "common"}}},
+    ),
+}
+
+
+def ingested(deployment: Deployment) -> dict[str, int]:
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        return vars(run.ingest())
+
+
+@pytest.mark.parametrize("reason", CASES)
+def test_they_are_taken_when_that_setting_changes_and_nothing_else_is_done(tmp_path: Path, reason: str) -> None:
+    name, content, after = CASES[reason]
+    before = {"start_date": date(2024, 3, 2)} if reason == "time_before_start" else {"start_date": date(2024, 1, 1)}
+    deployment = Deployment(tmp_path / "a", before)
+    path = deployment.folder.raw / "web" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(content + "\n")
+    assert ingested(deployment)["accepted_count"] == 0
+    [facts] = deployment.table("source_files").to_dict("records")
+    counts = deployment.table("quarantined_lines")["reason"].value_counts().to_dict()
+    sentence = too_many_set_aside(facts, counts)
+    key = str(key_to_change(reason, "web"))
+    assert set(counts) == {reason}
+    assert f"for {reason}; see quarantined_lines, then change {key} in settings.toml" in str(sentence)
+    assert key.split(".")[0] in after
+
+    deployment.set({"start_date": date(2024, 1, 1), **after})
+    assert ingested(deployment)["accepted_count"] > 0
+    assert len(deployment.table("quarantined_lines")) == 0
+    assert ingested(deployment)["read_count"] == 0
+
+    clean = Deployment(tmp_path / "b", {"start_date": date(2024, 1, 1), **after})
+    (clean.folder.raw / "web").mkdir(parents=True)
+    (clean.folder.raw / "web" / name).write_text(content + "\n")
+    if deployment.folder.visitor_key.exists():
+        clean.folder.visitor_key.write_text(deployment.folder.visitor_key.read_text())
+    ingested(clean)
+    assert clean.hashes() == deployment.hashes()
+
+
+def test_few_lines_set_aside_are_not_worth_a_word() -> None:
+    facts = {"path": "web/a.jsonl", "source": "web", "line_count": 10, "set_aside_count": 2}
+    assert too_many_set_aside(facts, {"invalid_json": 2}) is None
+    said = too_many_set_aside({**facts, "set_aside_count": 3}, {"nul_byte": 2, "invalid_json": 1})
+    assert said == (
+        "web/a.jsonl: 3 of 10 lines were set aside, 2 of them for nul_byte; see quarantined_lines, then mend them where"
+        " they come from"
+    )
+
+
+def test_the_catalog_keeps_the_reasons(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
+    deployment.deliver("a", ["{}", "x", "y"], source="web")
+    ingested(deployment)
+    store = open_store(deployment.folder)
+    [partition] = store.of_table("quarantined_lines")
+    store.close()
+    assert partition.counts == {"invalid_json": 2, "missing_visitor_id": 1}
