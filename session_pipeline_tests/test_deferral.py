@@ -1,5 +1,6 @@
 """Rules that change for more days than one run rebuilds: what waits, what does not, and how it ends."""
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.checks import CHECKS
+from session_pipeline.cli import app
 from session_pipeline.defs import tags
 from session_pipeline.pipeline import open_run
 from session_pipeline.publish.publication import Published
@@ -167,3 +169,26 @@ class TestInDagster:
     def test_by_hand_a_day_that_waits_is_built(self, orchestration: Orchestrated) -> None:
         assert orchestration.by_hand(self.DAY, "sessions").success
         assert orchestration.seen("sessions", self.DAY)["built_because"].startswith("asked for by hand")
+
+    def test_the_command_line_names_them_and_ends_it(
+        self, orchestration: Orchestrated, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def said(*arguments: str) -> tuple[int, str]:
+            with pytest.raises(SystemExit) as ended:
+                app([*arguments, "--data", str(orchestration.folder.path)])
+            captured = capsys.readouterr()
+            return int(ended.value.code or 0), captured.out + captured.err
+
+        days = [f"2024-05-0{day}" for day in range(6, 10)]
+        assert said("run")[0] == 0
+        assert json.loads(said("status", "--json")[1])["days_by_older_rules"] == days
+        code, problem = said("status", "--check")
+        assert (code, "4 days built by older rules (run --upgrade)" in problem) == (1, True)
+        deferred = json.loads(said("plan", "--json")[1])["deferred"]
+        assert {item["day"] for item in deferred} == set(days)
+        code, summary = said("run", "--upgrade")
+        assert code == 0, summary
+        assert json.loads(said("status", "--json")[1])["days_by_older_rules"] == []
+        assert said("status", "--check")[0] == 0
+        run, *_ = orchestration.instance.get_runs(limit=1)
+        assert run.tags[tags.REASON] == "upgrade"
