@@ -6,7 +6,9 @@ what they count.
 
 import fcntl
 import json
+import operator
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 EFFORT = "SESSION_PIPELINE_EFFORT"  # how many times as much as in a usual run of the tests
@@ -20,6 +22,15 @@ def effort() -> int:
 
 def record(**figures: int | float) -> None:
     """Add to the figures; what several tests or processes record under one name is summed up."""
+    _record(figures, operator.add)
+
+
+def record_most(**figures: int | float) -> None:
+    """Keep the figures where they are the largest under their names."""
+    _record(figures, max)
+
+
+def _record(figures: dict[str, int | float], with_known: Callable[[float, float], float]) -> None:
     path = os.environ.get(FIGURES)
     if path is None:
         return
@@ -28,6 +39,6 @@ def record(**figures: int | float) -> None:
         file.seek(0)
         known = json.loads(file.read() or "{}")
         for name, figure in figures.items():
-            known[name] = known.get(name, 0) + figure
+            known[name] = with_known(known.get(name, 0), figure)
         file.truncate(0)
         json.dump(known, file, indent=2, sort_keys=True)

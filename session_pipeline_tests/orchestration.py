@@ -1,6 +1,9 @@
 """A deployment with a Dagster instance of its own, for tests: jobs run in this process, and what the instance saw."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -17,7 +20,9 @@ from session_pipeline.defs.sensors import run_tags
 from session_pipeline.plan import Plan
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.documents import ROOT
 
+COMMAND = [sys.executable, "-c", "from session_pipeline.cli import main; main()"]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 VISITS = (
     ("/", "page_view"),
@@ -148,3 +153,10 @@ def steps_run(result: dg.ExecuteInProcessResult) -> set[str]:
 
 def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+
+
+def command_line(deployment: Deployment, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """`session-pipeline run` in a process of its own."""
+    command = [*COMMAND, "run", "--data", str(deployment.folder.path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ import pytest
 from session_pipeline import alerts
 from session_pipeline.alerts import Alarm, Well, look, run_command
 from session_pipeline.defs import alarms
-from session_pipeline.defs.local_runs import PROCESS, fail_dead_runs
+from session_pipeline.defs.dead_runs import PROCESS, fail_dead_runs
 from session_pipeline.errors import SettingsFileError
 from session_pipeline.pipeline import open_run
 from session_pipeline.settings import AlertSettings, load_settings, parse_settings
@@ -312,8 +312,9 @@ def test_a_run_that_fails_again_and_again_is_told_until_it_succeeded(
 @pytest.mark.parametrize("found_by", ["a run", "the sensor"])
 def test_a_run_whose_process_died_is_told(deployment: Orchestrated, listener: Listener, found_by: str) -> None:
     job = deployment.definitions().resolve_job_def("build")
-    died = f"{socket.gethostname()}/another start/pid:[1]/1/1"
-    run = deployment.instance.create_run_for_job(job, run_id=str(uuid4()), tags={PROCESS: died})
+    run_id = str(uuid4())
+    died = f"{socket.gethostname()}/another start/pid:[1]/1/1/{run_id}"
+    run = deployment.instance.create_run_for_job(job, run_id=run_id, tags={PROCESS: died})
     deployment.instance.report_engine_event("started", run)
     deployment.instance.handle_new_event(_started(run))
     if found_by == "a run":

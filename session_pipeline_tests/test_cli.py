@@ -5,23 +5,19 @@
 
 import gzip
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from session_pipeline.cli import app, timeline
-from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline_tests.deployment import damage
 
@@ -323,58 +319,3 @@ def test_sample_keeps_the_truth_away_from_what_is_delivered(own_shop: Path, tmp_
 def test_report_prints_where_it_is(shop: Path) -> None:
     code, out, _ = call("report", "--data", shop)
     assert (code, Path(out.strip()).is_file()) == (0, True)
-
-
-def test_runs_of_dead_processes_are_failed_and_those_of_living_ones_left_alone(tmp_path: Path) -> None:
-    from session_pipeline.defs import local_runs
-
-    @dg.op
-    def nothing() -> None: ...
-
-    @dg.job
-    def idle() -> None:
-        nothing()
-
-    over = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    names: Callable[[int], str] = local_runs._process_name
-    dead, alive = names(over.pid), names(os.getpid())
-    over.communicate(b"\n")
-    folder = DataFolder(tmp_path)
-    (tmp_path / "settings.toml").touch()
-    with local_runs.instance_of(folder) as instance:
-        runs = {
-            name: instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED, tags={local_runs.PROCESS: name})
-            for name in (dead, alive, dead.replace("/", "-elsewhere/", 1))
-        }
-        assert local_runs.fail_dead_runs(instance, folder) == 1
-        states = [instance.get_run_by_id(made.run_id) for made in runs.values()]
-    assert [state.status.value for state in states if state] == ["FAILURE", "STARTED", "STARTED"]
-
-
-def test_a_run_that_ends_well_while_it_is_looked_at_stays_a_success(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from session_pipeline.defs import local_runs
-
-    @dg.op
-    def nothing() -> None: ...
-
-    @dg.job
-    def idle() -> None:
-        nothing()
-
-    (tmp_path / "settings.toml").touch()
-    with local_runs.instance_of(DataFolder(tmp_path)) as instance:
-        made = instance.create_run_for_job(
-            idle, status=dg.DagsterRunStatus.STARTED, tags={local_runs.PROCESS: local_runs._process_name(os.getpid())}
-        )
-
-        def ends_now(process: str) -> bool:
-            instance.handle_run_event(made.run_id, dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "idle"))
-            return False
-
-        monkeypatch.setattr(local_runs, "_is_alive", ends_now)
-        assert local_runs.fail_dead_runs(instance, DataFolder(tmp_path)) == 0
-        state = instance.get_run_by_id(made.run_id)
-    assert state is not None
-    assert state.status is dg.DagsterRunStatus.SUCCESS

@@ -12,7 +12,8 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from session_pipeline.catalog import Key
 from session_pipeline.defs import sensors, tags
-from session_pipeline.defs.local_runs import PROCESS, UNDATED
+from session_pipeline.defs.dead_runs import PROCESS
+from session_pipeline.defs.local_runs import UNDATED
 from session_pipeline.pipeline import open_run
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
 
@@ -56,9 +57,11 @@ def tick(deployment: Orchestrated, name: str, cursor: str | None = None) -> Sens
         return definitions.resolve_sensor_def(name).evaluate_tick(context)
 
 
-def remember(deployment: Orchestrated, job: str, status: dg.DagsterRunStatus, **run_tags: str) -> str:
+def remember(
+    deployment: Orchestrated, job: str, status: dg.DagsterRunStatus, run_id: str | None = None, **run_tags: str
+) -> str:
     """Put a run into the history."""
-    run = dg.DagsterRun(job_name=job, run_id=str(uuid4()), status=status, tags=run_tags)
+    run = dg.DagsterRun(job_name=job, run_id=run_id or str(uuid4()), status=status, tags=run_tags)
     deployment.instance.add_run(run)
     return run.run_id
 
@@ -142,9 +145,11 @@ def test_nothing_is_launched_while_a_run_is_under_way(
     assert tick(deployment, name).skip_message == f"waits for run {run_id[:8]} ({status.value.lower()})"
 
 
-def test_a_dead_run_keeps_nothing_out(deployment: Orchestrated) -> None:
-    before_the_machine_started = f"{socket.gethostname()}/another start/pid:[1]/1/1"
-    run_id = remember(deployment, "build", dg.DagsterRunStatus.STARTED, **{PROCESS: before_the_machine_started})
+def test_a_dead_run_keeps_nothing_out_and_is_no_failure_of_its_plan(deployment: Orchestrated) -> None:
+    run_id = str(uuid4())
+    before_the_machine_started = f"{socket.gethostname()}/another start/pid:[1]/1/1/{run_id}"
+    died = {PROCESS: before_the_machine_started, **planned(deployment)}
+    remember(deployment, "build", dg.DagsterRunStatus.STARTED, run_id, **died)
     assert len(tick(deployment, "stale_days").run_requests or []) == 2
     run = deployment.instance.get_run_by_id(run_id)
     assert run is not None
@@ -169,6 +174,16 @@ def test_failures_of_another_plan_are_no_reason_to_wait(deployment: Orchestrated
     deployment.deliver("late", shop_lines(date(2024, 5, 20)))
     assert deployment.ingest().success
     assert len(tick(deployment, "stale_days").run_requests or []) == 3
+
+
+def test_what_is_left_of_a_canceled_build_is_not_launched_at_once(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = remember(deployment, "build", dg.DagsterRunStatus.CANCELED, **{tags.PLANNED: "all of it"})
+    said = str(tick(deployment, "stale_days").skip_message)
+    assert said.startswith(f"run {run_id[:8]} was canceled; what is left of it is built after ")
+    monkeypatch.setattr(sensors, "FIRST_WAIT", timedelta(0))
+    assert len(tick(deployment, "stale_days").run_requests or []) == 2
 
 
 def test_what_comes_right_after_a_run_for_the_same_days_is_gathered(deployment: Orchestrated) -> None:

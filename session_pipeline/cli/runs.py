@@ -101,10 +101,10 @@ def dev(
         except OSError:
             raise WrongUseError(f"port {port} is in use; name another with --port") from None
 
-    from session_pipeline.defs import local_runs
+    from session_pipeline.defs import dead_runs, local_runs
 
     with local_runs.instance_of(folder) as instance:
-        local_runs.fail_dead_runs(instance, folder)
+        dead_runs.fail_dead_runs(instance, folder)
     say(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C ends it.")
     sys.stdout.flush()
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
@@ -118,7 +118,7 @@ def _our_turn(folder: DataFolder, settings: Settings) -> Iterator[tuple["Dagster
 
     However they end, their alarms are told after it.
     """
-    from session_pipeline.defs import alarms, local_runs  # Dagster takes its time to load
+    from session_pipeline.defs import alarms, dead_runs, local_runs  # Dagster takes its time to load
 
     with (
         local_runs.instance_of(folder) as instance,
@@ -127,7 +127,7 @@ def _our_turn(folder: DataFolder, settings: Settings) -> Iterator[tuple["Dagster
         ExitStack() as at_the_end,
     ):
         at_the_end.callback(alarms.look, instance, folder, settings.alerts, shown.note)
-        dead = local_runs.fail_dead_runs(instance, folder)
+        dead = dead_runs.fail_dead_runs(instance, folder)
         if dead:
             shown.note(f"{counted(dead, 'run')} that a dead process left open: reported as failed")
         with held(folder.store, wait_seconds=pipeline.LOCK_WAIT_SECONDS, on_wait=shown.note):
@@ -175,10 +175,11 @@ def _build_count(plan: Plan, first: date, last: date) -> int:
 
 
 def _is_done(folder: DataFolder, settings: Settings, plan: Plan) -> bool:
-    """Whether there is nothing to read, to build, to mend or to publish."""
+    """Whether there is nothing to read, to build, to mend or to publish, and no run was killed before its end."""
     with closing(pipeline.open_store(folder)) as store:
         return (
             plan.is_empty
+            and not store.catalog.number("run_is_open")
             and not pipeline.files_to_read(folder, settings, store)
             and not any(partition.is_damaged for partition in store.partitions.values())
             and publication.is_current(folder, store, plan)

@@ -1,37 +1,27 @@
 """Runs of the jobs in this process, against the instance of the data folder, so that the Dagster UI shows them.
 
-Knows how a run is launched, what came of it, and which runs are dead. Does not know what is stale, nor what people see.
+Knows how a run is launched, and what came of it. Does not know what is stale, nor what people see.
 """
 
-import os
-import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import home, tags
+from session_pipeline.defs import dead_runs, home, tags
 from session_pipeline.defs.jobs import BUILD, INGEST
-from session_pipeline.errors import SessionPipelineError, StoreHeldError
+from session_pipeline.errors import SessionPipelineError
 from session_pipeline.ingest.deliveries import IngestSummary
-from session_pipeline.pipeline import open_store
 from session_pipeline.shortage import disk_full, tells_of_no_room
 from session_pipeline.steps import LOGS, STEPS
 from session_pipeline.store import alone_in
 
-PROCESS = "session_pipeline/process"  # tag: the process that a run of the command line lives in
-LONGEST_START = timedelta(minutes=3)  # as run_monitoring in dagster.yaml
-UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # What is not built day by day, and can be built without a range of days.
 UNDATED = [
@@ -110,12 +100,14 @@ class LocalRuns:
         return self._run(BUILD, run_tags, None if has_days else UNDATED)
 
     def _run(self, name: str, run_tags: Mapping[str, str], assets: Sequence[dg.AssetKey] | None = None) -> Finished:
+        run_id = str(uuid4())
         result = self._definitions.resolve_job_def(name).execute_in_process(
+            run_id=run_id,
             run_config=QUIET,
             instance=self._instance,
             raise_on_error=False,
             asset_selection=assets,
-            tags={**run_tags, PROCESS: _process_name(os.getpid())},
+            tags={**run_tags, **dead_runs.signature(run_id)},
         )
         failed_checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
         warned, errors = (
@@ -176,66 +168,6 @@ def why(events: Sequence[dg.DagsterEvent]) -> str:
     return str(sentence) or "Dagster does not say why"
 
 
-def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
-    """Report as failed every run that says it goes on but whose process is gone; returns how many.
-
-    A run of the command line carries the name of its process. Of any other, it is known that a run holds the store: one
-    that had time to start is dead when nobody does.
-    """
-    gone = [
-        record.dagster_run.run_id
-        for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
-        if _is_dead(record, folder)
-    ]
-    # Asked once more: a process can end well between the two looks, and what is gone changes no more.
-    dead = instance.get_runs(dg.RunsFilter(run_ids=gone, statuses=UNFINISHED)) if gone else []
-    for run in dead:
-        instance.report_run_failed(run, message="The process of this run is gone; what it had built is kept.")
-    return len(dead)
-
-
 def _first_error(events: Sequence[dg.DagsterEvent]) -> Any:
     data: Any = next((event.event_specific_data for event in events if event.is_failure), None)
     return data.error if data is not None else None
-
-
-def _process_name(pid: int) -> str:
-    """A process as no other is called: machine, start of the machine, its space of numbers, number, own start."""
-    start = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return "/".join((socket.gethostname(), _boot(), os.readlink("/proc/self/ns/pid"), str(pid), start))
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def _is_dead(record: dg.RunRecord, folder: DataFolder) -> bool:
-    process = record.dagster_run.tags.get(PROCESS)
-    is_alive = _is_alive(process) if process else None
-    if is_alive is None:
-        return datetime.now(UTC) - record.create_timestamp > LONGEST_START and _is_free(folder)
-    return not is_alive
-
-
-def _is_alive(process: str) -> bool | None:
-    """Whether a process goes on; None when that cannot be seen from here."""
-    host, boot, space, pid, _ = process.split("/")
-    if host != socket.gethostname():
-        return None
-    if boot != _boot():
-        return False
-    if space != os.readlink("/proc/self/ns/pid"):
-        return None
-    try:
-        return process == _process_name(int(pid))
-    except OSError:
-        return False
-
-
-def _is_free(folder: DataFolder) -> bool:
-    with closing(open_store(folder)) as store:
-        try:
-            with store.writing():
-                return True
-        except StoreHeldError:
-            return False

@@ -13,13 +13,17 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import tags
+from session_pipeline.defs import dead_runs, tags
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.pipeline import Run, open_run
 from session_pipeline.shortage import shortage_said
 
 RETRIES = 2
 RETRY_SECONDS = 5
+
+
+class RunGivenUpError(SessionPipelineError):
+    """A run works on though somebody reported it as finished."""
 
 
 @contextmanager
@@ -44,6 +48,7 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     data_folder: str
     _open: Callable[[], Run] | None = PrivateAttr(default=None)
     _run: Run | None = PrivateAttr(default=None)
+    _is_given_up: Callable[[], bool] | None = PrivateAttr(default=None)
 
     @contextmanager
     def opened(self) -> Iterator[Run]:
@@ -56,24 +61,31 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             if self._run is None:
                 assert self._open is not None, "the resource is used outside a run"
                 self._run = self._open()
+            # Looked at while the store is held: an orphan that comes late does not write beside its successor.
+            if self._is_given_up is not None and self._is_given_up():
+                raise RunGivenUpError("this run was reported as finished while it went on; it does no more work")
             yield self._run
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PipelineResource"]:
         """Let the run's steps open the store; another writer is waited for, and named in the log."""
         assert context.run is not None
+        assert context.instance is not None
+        run_id = context.run.run_id
+        context.instance.add_run_tags(run_id, dead_runs.signature(run_id))
         until = context.run.tags.get(tags.UNTIL)
         open_now = partial(
             open_run,
             DataFolder(Path(self.data_folder)),
-            run_id=context.run.run_id,
+            run_id=run_id,
             until=date.fromisoformat(until) if until else None,
             upgrade=tags.UPGRADE in context.run.tags,
             on_wait=context.log.info if context.log else None,
         )
         with ExitStack() as held:
             self._open = lambda: held.enter_context(open_now())
+            self._is_given_up = partial(dead_runs.is_given_up, context.instance, run_id)
             try:
                 yield self
             finally:
-                self._open = self._run = None
+                self._open = self._run = self._is_given_up = None

@@ -16,14 +16,15 @@ import dagster as dg
 from session_pipeline import pipeline
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alarms, tags
+from session_pipeline.defs.dead_runs import fail_dead_runs, has_died
 from session_pipeline.defs.jobs import BUILD, INGEST
-from session_pipeline.defs.local_runs import UNDATED, fail_dead_runs
+from session_pipeline.defs.local_runs import UNDATED
 from session_pipeline.plan import Plan, digest
 from session_pipeline.publish import publication
 from session_pipeline.settings import Settings, load_settings
 
 LANDING_SECONDS = 60
-BUILD_SECONDS = 30
+BUILD_SECONDS = 10  # a look at a state that has not changed costs next to nothing
 SETTLED_SECONDS = 10  # a file that was touched this lately may not be whole yet
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
@@ -87,7 +88,7 @@ def make_sensors(folder: DataFolder, ingest: Any, build: Any) -> Sequence[dg.Sen
         if not plan.items and _is_published(folder, plan):
             context.update_cursor(state)
             yield dg.SkipReason("every day is fresh")
-        elif waits := _waits(context.instance, BUILD, plan_id(plan)):
+        elif waits := _after_cancel(context.instance) or _waits(context.instance, BUILD, plan_id(plan)):
             yield dg.SkipReason(waits)
         else:
             yield from run_requests(plan, upgrade=upgrade)
@@ -154,11 +155,26 @@ def _busy(instance: dg.DagsterInstance, folder: DataFolder) -> str | None:
     return f"waits for run {runs[0].run_id[:8]} ({runs[0].status.value.lower()})" if runs else None
 
 
+def _after_cancel(instance: dg.DagsterInstance) -> str | None:
+    """After somebody canceled a build, what is left of it waits for a while, though that is another plan."""
+    runs = instance.get_run_records(dg.RunsFilter(job_name=BUILD, statuses=FINISHED), limit=1)
+    if not runs or runs[0].dagster_run.status is not dg.DagsterRunStatus.CANCELED or has_died(runs[0].dagster_run):
+        return None
+    again = runs[0].update_timestamp + FIRST_WAIT
+    if datetime.now(UTC) >= again:
+        return None
+    return f"run {runs[0].dagster_run.run_id[:8]} was canceled; what is left of it is built after {again:%H:%M} UTC"
+
+
 def _waits(instance: dg.DagsterInstance, job: str, planned: str) -> str | None:
-    """After a run of the same plan: gathers stragglers for a while; after failures, waits twice as long each time."""
-    runs = instance.get_run_records(
+    """After a run of the same plan: gathers stragglers for a while; after failures, waits twice as long each time.
+
+    That the machine died is no failure of the plan.
+    """
+    found = instance.get_run_records(
         dg.RunsFilter(job_name=job, statuses=FINISHED, tags={tags.PLANNED: planned}), limit=10
     )
+    runs = [run for run in found if not has_died(run.dagster_run)]
     if not runs:
         return None
     successes = [run.dagster_run.status is dg.DagsterRunStatus.SUCCESS for run in runs]
