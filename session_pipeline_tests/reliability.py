@@ -54,7 +54,7 @@ MEANINGS: Mapping[str, str] = {
     "metamorphic_comparisons": "comparisons of a delivery with the same told otherwise: all tables as they should be",
     "late_data_cases": "late deliveries after which exactly what really changes was built again",
     "settings_checked": "settings of which it is known which tables they make stale, and no other",
-    "dead_runs_recovered": "runs in Dagster killed with their process or with all, after which the next start did the same",
+    "dead_runs_recovered": "runs in Dagster that died, alone or with all, after which the next start did the same",
     "longest_recovery_seconds": "seconds that it took at most until all was built and published again",
     "backfill_days": "days of a backfill that was canceled half way and resumed, each built once",
     "mutants": "small changes to the code and the SQL",

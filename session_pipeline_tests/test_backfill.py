@@ -1,0 +1,250 @@
+"""Days that nobody built in time: a schedule that missed ticks, a backfill that is canceled and resumed, late files.
+
+The schedule and the sensors are evaluated as the daemon does, and what they ask for is run in this process.
+"""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+from dagster._utils.interrupts import capture_interrupts
+
+from session_pipeline import pipeline
+from session_pipeline.build import Built
+from session_pipeline.defs import sensors, tags
+from session_pipeline.pipeline import Watcher, open_store
+from session_pipeline.steps import STEPS, Step
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.figures import effort, record
+from session_pipeline_tests.orchestration import QUIET, SMALL, Orchestrated, command_line, orchestrated, shop_lines
+
+FIRST = date(2024, 5, 6)
+NIGHT = timedelta(days=1)
+HISTORY = min(365, 30 * effort())  # days: a year from SESSION_PIPELINE_EFFORT=13 on
+ROUNDS = 10
+Request = dg.RunRequest
+OnBuild = Callable[[Step, date | None, Built], None]
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Orchestrated]:
+    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    with orchestrated(tmp_path / "data") as made:
+        yield made
+
+
+# The schedule
+
+
+@pytest.mark.parametrize("missed", [pytest.param(3), pytest.param(10, marks=pytest.mark.reliability)])
+def test_a_schedule_that_missed_nights_leaves_no_gap(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch, missed: int
+) -> None:
+    deliver(deployment, FIRST)
+    it_is_night_after(monkeypatch, FIRST)
+    nightly(deployment)
+    for number in range(1, 1 + missed):
+        deliver(deployment, FIRST + number * NIGHT)  # and nothing ticks in the night after it
+    last = FIRST + (1 + missed) * NIGHT
+    deliver(deployment, last)
+    it_is_night_after(monkeypatch, last)
+    files_and_ledger = 1 + missed + 1
+    with builds_counted(deployment, others=files_and_ledger) as counted:
+        assert nightly(deployment) == ["ingest", "build"], "one run makes up for all of them"
+    assert max(counted.values()) == 1
+    days = {FIRST + number * NIGHT for number in range(2 + missed)}
+    assert {day for step, day in counted if step == "sessionize"} == days - {FIRST}
+    assert {key.date for key in partitions(deployment) if key.table == "sessions"} == days
+    assert_equal_to_a_clean_run(deployment, last)
+
+
+def it_is_night_after(monkeypatch: pytest.MonkeyPatch, day: date) -> None:
+    """Set the clock that says which days are over."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime(day.year, day.month, day.day, 3, tzinfo=UTC) + NIGHT
+
+    monkeypatch.setattr(pipeline, "datetime", Clock)
+
+
+def nightly(deployment: Orchestrated) -> list[str]:
+    """What the schedule asks for and then the sensors, until they are quiet; the jobs that ran."""
+    with dg.build_schedule_context(deployment.instance, datetime.now(UTC)) as context:
+        definitions = deployment.definitions()
+        tick = definitions.get_repository_def().get_schedule_def("daily").evaluate_tick(context)
+    requests = tick.run_requests or []
+    for request in requests:
+        assert deployment.execute("ingest", request.tags).success
+    return ["ingest"] * len(requests) + until_quiet(deployment)
+
+
+# A long backfill
+
+
+def test_a_backfill_is_one_run_that_can_be_canceled_and_resumed(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canceled_and_resumed(deployment, monkeypatch, 4)
+
+
+@pytest.mark.reliability
+@pytest.mark.timeout(36_000)
+def test_a_long_backfill_builds_each_day_once_though_it_was_canceled_half_way(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canceled_and_resumed(deployment, monkeypatch, HISTORY)
+    record(backfill_days=HISTORY)
+
+
+def canceled_and_resumed(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch, day_count: int) -> None:
+    days = [FIRST + number * NIGHT for number in range(day_count)]
+    deliver(deployment, *days)
+    assert deployment.ingest().success
+    half = sum(step.is_daily for step in STEPS) * day_count // 2
+    run_id = str(uuid4())
+
+    def cancel_half_way(step: Step, day: date | None, built: Built) -> None:
+        if counted.total() == half:
+            # What the run launcher and the process of the run do when somebody cancels it.
+            deployment.instance.report_run_canceling(run_of(deployment, run_id))
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with builds_counted(deployment, cancel_half_way) as counted:
+        [request] = evaluate(deployment, "stale_days")
+        assert (request.tags[tags.RANGE_START], request.tags[tags.RANGE_END]) == (str(days[0]), str(days[-1] + NIGHT))
+        with capture_interrupts():
+            execute(deployment, request, run_id)
+        assert run_of(deployment, run_id).status is dg.DagsterRunStatus.CANCELED
+        kept = partitions(deployment)
+        assert half <= counted.total() <= half + 1
+        assert not deployment.folder.warehouse.exists(), "readers are not given half a state"
+
+        assert evaluate(deployment, "stale_days") == [], "who cancels does not want it again at once"
+        monkeypatch.setattr(sensors, "FIRST_WAIT", timedelta(0))
+        [request] = evaluate(deployment, "stale_days")
+        assert execute(deployment, request).success
+
+    assert max(counted.values()) == 1, "no day of a table was built twice"
+    assert {step for step, _ in counted} == {step.name for step in STEPS}
+    now = partitions(deployment)
+    assert {key: now[key] for key in kept if key.date} == {key: item for key, item in kept.items() if key.date}
+    assert evaluate(deployment, "stale_days") == []
+    assert_equal_to_a_clean_run(deployment)
+
+
+# A late file
+
+
+@pytest.mark.reliability
+def test_run_schedule_and_sensor_make_the_same_of_a_late_file(deployment: Orchestrated, tmp_path: Path) -> None:
+    deliver(deployment, FIRST, FIRST + NIGHT, FIRST + 9 * NIGHT)
+    deployment.run()
+    late = [
+        line | {"event_id": f"late {number}", "event_time": f"{FIRST}T23:5{number}:00Z"}
+        for number, line in enumerate(shop_lines(FIRST, visitors=9)[-4:])
+    ]
+    ways = {"run": by_command_line, "schedule": nightly, "landing": until_quiet}
+    hashes = {}
+    for name, work in ways.items():
+        with orchestrated(tmp_path / name, copy_of=deployment) as copy:
+            copy.deliver("late", late)
+            work(copy)
+            hashes[name] = copy.hashes()
+            assert_equal_to_a_clean_run(copy)
+    assert hashes["run"] == hashes["schedule"] == hashes["landing"] != deployment.hashes()
+
+
+def by_command_line(deployment: Orchestrated) -> None:
+    ended = command_line(deployment)
+    assert ended.returncode == 0, ended.stderr
+
+
+def deliver(deployment: Orchestrated, *days: date) -> None:
+    for day in days:
+        deployment.deliver(str(day), shop_lines(day, visitors=3))
+
+
+def until_quiet(deployment: Orchestrated) -> list[str]:
+    """Run what the sensors ask for until they ask for nothing; the jobs that ran."""
+    ran: list[str] = []
+    for _ in range(ROUNDS):
+        asked = [("ingest", request) for request in evaluate(deployment, "landing")]
+        asked = asked or [("build", request) for request in evaluate(deployment, "stale_days")]
+        if not asked:
+            return ran
+        for job, request in asked:
+            assert deployment.execute(job, request.tags, request.asset_selection).success
+            ran.append(job)
+    pytest.fail(f"the sensors find no rest: {ran}")
+
+
+def evaluate(deployment: Orchestrated, name: str) -> Sequence[Request]:
+    definitions = deployment.definitions()
+    with dg.build_sensor_context(instance=deployment.instance, definitions=definitions) as context:
+        return definitions.resolve_sensor_def(name).evaluate_tick(context).run_requests or []
+
+
+def execute(deployment: Orchestrated, request: Request, run_id: str | None = None) -> dg.ExecuteInProcessResult:
+    job = deployment.definitions().resolve_job_def("build")
+    return job.execute_in_process(
+        instance=deployment.instance, run_config=QUIET, tags=request.tags, run_id=run_id, raise_on_error=False
+    )
+
+
+def run_of(deployment: Orchestrated, run_id: str) -> dg.DagsterRun:
+    run = deployment.instance.get_run_by_id(run_id)
+    assert run is not None
+    return run
+
+
+@contextmanager
+def builds_counted(
+    deployment: Orchestrated, then: OnBuild = lambda step, day, built: None, others: int = 0
+) -> Iterator[Counter[tuple[str, date | None]]]:
+    """How often each step and day is built meanwhile; the catalog must agree that little else was changed."""
+    counted: Counter[tuple[str, date | None]] = Counter()
+
+    def on_build(step: Step, day: date | None, built: Built) -> None:
+        if built.was_built:
+            counted[step.name, day] += 1
+            then(step, day, built)
+
+    before = generation(deployment)
+    token = pipeline.watcher.set(Watcher(on_build=on_build))
+    try:
+        yield counted
+    finally:
+        pipeline.watcher.reset(token)
+    assert generation(deployment) - before == counted.total() + others
+
+
+def generation(deployment: Orchestrated) -> int:
+    """The number of changes of the catalog so far: each build is one."""
+    store = open_store(deployment.folder)
+    number = store.catalog.generation()
+    store.close()
+    return number
+
+
+def partitions(deployment: Orchestrated) -> dict[Any, Any]:
+    store = open_store(deployment.folder)
+    store.close()
+    return {key: (item.sha256, item.generation) for key, item in store.partitions.items()}
+
+
+def assert_equal_to_a_clean_run(deployment: Orchestrated, until: date | None = None) -> None:
+    clean = Deployment(deployment.folder.path.parent / f"clean {uuid4()}", SMALL)
+    for path in sorted((deployment.folder.raw / "test").iterdir()):
+        clean.deliver(path.stem, path.read_text().splitlines())
+    clean.run(until)
+    assert deployment.hashes() == clean.hashes()
