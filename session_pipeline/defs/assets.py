@@ -83,6 +83,7 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
         reasons: Counter[str] = Counter()
         with pipeline.opened() as run:
             for key in context.partition_keys if step.is_daily else [None]:
+                pipeline.stop_if_ended()
                 day = date.fromisoformat(key) if key else None
                 if key and day and not run.planner.frame.is_wanted(day):
                     reasons["no events"] += 1

@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.errors import StoreHeldError
+from session_pipeline.errors import SessionPipelineError, StoreHeldError
 from session_pipeline.pipeline import open_store
 
 PROCESS = "session_pipeline/process"  # tag: the process that a run lives in, and the run
@@ -28,6 +28,10 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+
+
+class RunGivenUpError(SessionPipelineError):
+    """A run works on though somebody reported it as finished."""
 
 
 def signature(run_id: str) -> dict[str, str]:
@@ -65,10 +69,19 @@ def has_died(run: dg.DagsterRun) -> bool:
     return run.tags.get(DIED) == run.run_id
 
 
-def is_given_up(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether somebody reported a run as finished, and may have started another in its place."""
+def stop_if_ended(instance: dg.DagsterInstance, run_id: str) -> None:
+    """End a run from within that goes on though it should not.
+
+    Raises:
+        DagsterExecutionInterruptedError: Somebody canceled it. The signal for that can get lost: Python drops what is
+            raised while it clears away an object.
+        RunGivenUpError: Somebody reported it as finished, and may have started another in its place.
+    """
     run = instance.get_run_by_id(run_id)
-    return run is None or run.is_finished
+    if run is not None and run.status is dg.DagsterRunStatus.CANCELING:
+        raise dg.DagsterExecutionInterruptedError
+    if run is None or run.is_finished:
+        raise RunGivenUpError("this run was reported as finished while it went on; it does no more work")
 
 
 def process_name(pid: int) -> str:

@@ -22,10 +22,6 @@ RETRIES = 2
 RETRY_SECONDS = 5
 
 
-class RunGivenUpError(SessionPipelineError):
-    """A run works on though somebody reported it as finished."""
-
-
 @contextmanager
 def errors_for_dagster(folder: DataFolder) -> Iterator[None]:
     """Trouble with the operating system is tried again; what a person must mend is not, and is said in one sentence."""
@@ -48,7 +44,7 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     data_folder: str
     _open: Callable[[], Run] | None = PrivateAttr(default=None)
     _run: Run | None = PrivateAttr(default=None)
-    _is_given_up: Callable[[], bool] | None = PrivateAttr(default=None)
+    _stop_if_ended: Callable[[], None] | None = PrivateAttr(default=None)
 
     @contextmanager
     def opened(self) -> Iterator[Run]:
@@ -61,10 +57,14 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             if self._run is None:
                 assert self._open is not None, "the resource is used outside a run"
                 self._run = self._open()
-            # Looked at while the store is held: an orphan that comes late does not write beside its successor.
-            if self._is_given_up is not None and self._is_given_up():
-                raise RunGivenUpError("this run was reported as finished while it went on; it does no more work")
+            # Looked at while the store is held: an orphan that comes late does no work after its successor did it.
+            self.stop_if_ended()
             yield self._run
+
+    def stop_if_ended(self) -> None:
+        """Stop a run that was canceled or given up; for steps that take long to call now and then."""
+        assert self._stop_if_ended is not None, "the resource is used outside a run"
+        self._stop_if_ended()
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PipelineResource"]:
@@ -84,8 +84,8 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         with ExitStack() as held:
             self._open = lambda: held.enter_context(open_now())
-            self._is_given_up = partial(dead_runs.is_given_up, context.instance, run_id)
+            self._stop_if_ended = partial(dead_runs.stop_if_ended, context.instance, run_id)
             try:
                 yield self
             finally:
-                self._open = self._run = self._is_given_up = None
+                self._open = self._run = self._stop_if_ended = None
