@@ -1,14 +1,16 @@
 """The catalog: what is put is found, transactions are whole, files retire, deliveries are remembered."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from session_pipeline.catalog import Catalog, Key, Partition, Publication, SourceFile
+from session_pipeline.catalog import Catalog, Key, Partition, Publication, SourceFile, utc_now
 
 DAY = date(2026, 10, 5)
 PARTITION = Partition(
@@ -46,6 +48,23 @@ def test_keys_are_written_as_people_do_and_are_in_order() -> None:
     assert str(Key("events", DAY)) == "events[2026-10-05]"
     assert str(Key("user_agents", None)) == "user_agents"
     assert sorted([Key("b", DAY), Key("a", DAY, "2"), Key("a", DAY, "1")])[0] == Key("a", DAY, "1")
+
+
+def test_a_partition_of_which_nothing_more_is_said_is_whole_and_was_never_built() -> None:
+    bare = Partition(Key("events", DAY), "", "", 0, 0, "")
+    assert (bare.generation, bare.changed_generation, bare.is_damaged) == (0, 0, False)
+
+
+def test_moments_are_written_with_microseconds_and_without_a_zone() -> None:
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", utc_now())
+
+
+def test_any_thread_can_use_it_until_it_is_closed(catalog: Catalog) -> None:
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(catalog.generation).result() == 0
+    catalog.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        catalog.generation()
 
 
 @pytest.mark.parametrize("partition", [PARTITION, replace(PARTITION, key=Key("user_agents", None), is_damaged=True)])
