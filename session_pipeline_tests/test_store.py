@@ -161,3 +161,31 @@ def test_who_holds_a_store_writes_at_once_and_all_others_wait_until_the_end(stor
             other_writer.submit(commit, store, 3).result()
     commit(store, 3)
     assert store.catalog.generation() == 3
+
+
+def test_a_removed_file_that_comes_back_is_removed_again(store: Store) -> None:
+    """As after a machine died that had removed its name, but not durably."""
+    paths = []
+    for value in range(1, 7):
+        commit(store, value)
+        paths.append(store.path_of(store.get(KEY)))  # type: ignore[arg-type]
+        store.catalog.put_publication(Publication(store.catalog.generation(), DAY, "hash", "now", "test"))
+        if value == 6:
+            store.sweep()
+    assert not paths[0].exists()
+    paths[0].write_bytes(b"back")
+    store.sweep()
+    assert not paths[0].exists()
+
+
+def test_a_failed_commit_whose_error_was_caught_leaves_no_file_for_good(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.writing():
+        item = written(store, 1)
+        monkeypatch.setattr(store.catalog, "put", lambda partition: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.commit([item], run_id="test")
+        assert list(store.folder.glob("*/*/*.parquet"))
+    with store.writing():
+        assert not list(store.folder.glob("*/*/*.parquet"))
