@@ -111,6 +111,8 @@ def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyCon
         raise
     finally:
         _forget(connection)
+        if rules.makes_visitors(admitted.format):
+            VisitorKey.take_from(connection)
         admitted.discard()
     return Reading(
         accepted_count=sum(day.row_count for day in days),
@@ -142,10 +144,10 @@ def _read_lines(admitted: Admitted, rules: ReadingRules, connection: duckdb.Duck
     [(keeps_order,)] = connection.execute("select current_setting('preserve_insertion_order')").fetchall()
     if not keeps_order:
         raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
-    connection.execute(_query("macros"))
+    _define(connection, "macros")
     if rules.makes_visitors(admitted.format):
         assert rules.visitor_key is not None, "visitors of this file need a key"
-        connection.execute(_query("log_macros"))
+        _define(connection, "log_macros")
         rules.visitor_key.give_to(connection)
     parameters = parameters_of(rules, admitted.format)
 
@@ -247,11 +249,18 @@ def _row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
 
 def _forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop what reading made, and free its memory."""
-    VisitorKey.take_from(connection)
     for name in ("accepted_lines", "given_lines", "checked_lines", "delivered_lines"):
         connection.execute(f"drop view if exists {name}")
     for name in ("rows_by_date", "read_lines"):
         connection.execute(f"drop table if exists {name}")
+
+
+def _define(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Make macros, once a connection: that takes longer than to read a small file."""
+    [(is_made,)] = connection.execute(f"select getvariable('has_{name}')").fetchall()
+    if not is_made:
+        connection.execute(_query(name))
+        connection.execute(f"set variable has_{name} = true")
 
 
 @cache
