@@ -3,15 +3,16 @@
 Delivered files are read into raw events (ingest/). Day by day, models/ make events, sessions and answers of them:
 steps.py says what from what, plan.py what is stale, build.py builds it. The store keeps every partition (store.py), and
 publish/ gives readers one warehouse and one lake. `connect()` opens that warehouse, read-only, and
-`read("sessions", "2026-10-05", "2026-10-11")` gives a table's rows of some days as a DataFrame.
+`read("sessions", "2026-10-05", "2026-10-11")` gives a table's rows of some days as a DataFrame, `files(...)` the
+Parquet files that hold them.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from session_pipeline.reading import connect, read
+    from session_pipeline.reading import connect, files, read
 
-__all__ = ["connect", "read"]
+__all__ = ["connect", "files", "read"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
-"""Published tables for people who work in Python: the warehouse as a connection, a table as a DataFrame.
+"""Published tables for people who work in Python: the warehouse as a connection, a table as a DataFrame or its files.
 
-Knows the warehouse and the contracts of what is in it. Does not know the store, and changes nothing.
+Knows the warehouse and the contracts of what is in it. Does not ask the store, and changes nothing.
 """
 
 from datetime import date, datetime
@@ -16,6 +16,7 @@ from session_pipeline.contracts import TABLES, Table
 from session_pipeline.engines.duckdb import literal, quote
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import warehouse
+from session_pipeline.store import file_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,17 +66,7 @@ def read(
         StoreError: Nothing is published yet.
     """
     contract = published_table(table)
-    first, last = _day("start", start), _day("end", end)
-    if contract.date_column is None and (first or last):
-        raise WrongUseError(f"{table} has no days to choose from; leave out start and end")
-    if first and last and first > last:
-        raise WrongUseError(f"start {first} is after end {last}; exchange them")
-    conditions = [
-        f"{contract.date_column} {comparison} {literal(day)}"
-        for comparison, day in ((">=", first), ("<=", last))
-        if day is not None
-    ]
-    where = f" where {' and '.join(conditions)}" if conditions else ""
+    where = _where(contract, contract.date_column, start, end)
     dates = (contract.date_column,) if contract.date_column else ()
     order = ", ".join(quote(name) for name in (*dates, *contract.order))
     with connect(data) as connection:
@@ -86,6 +77,40 @@ def read(
                 f"the warehouse has no {table}: an older version wrote it; run `session-pipeline run`"
             ) from None
     return _frame(rows)
+
+
+def files(
+    table: str,
+    start: date | str | None = None,
+    end: date | str | None = None,
+    data: Path | str | None = None,
+) -> list[Path]:
+    """Parquet files of a published table, of some days or of all: one state of it, for whatever reads Parquet.
+
+    Unlike those of the lake, they are never replaced. They are removed at the earliest when four newer states are
+    published; ask again for each query. The date is in the folder's name, as in the lake (hive partitioning). Files
+    that an older version of the package wrote can lack columns: let the engine unite them by name.
+
+    Args:
+        table: Its name, as in the warehouse.
+        start: First day, by the table's date column; without it, from the first there is.
+        end: Last day, included; without it, to the last there is.
+        data: The data folder; else SESSION_PIPELINE_DATA names it, else it is `data`.
+
+    Raises:
+        WrongUseError: There is no such table, it has no files, a date is none, or the table has no dates.
+        StoreError: Nothing is published yet.
+    """
+    contract = published_table(table)
+    if table == "warehouse_info":
+        raise WrongUseError("warehouse_info is in the warehouse only; read it there")
+    where = _where(contract, "date", start, end)
+    with connect(data) as connection:
+        rows = connection.execute(
+            f"select date, sha256 from (from {warehouse.PUBLISHED} where table_name = $1){where} order by all", [table]
+        ).fetchall()
+    store = data_folder.find(data).store
+    return [store / file_name(contract, day, sha256) for day, sha256 in rows]
 
 
 def published_table(name: str) -> Table:
@@ -101,6 +126,19 @@ def published_table(name: str) -> Table:
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(published)}"
     where = "is in the store only" if name in TABLES else "is no table"
     raise WrongUseError(f"{name} {where}; {hint}")
+
+
+def _where(contract: Table, column: str | None, start: date | str | None, end: date | str | None) -> str:
+    """The days that are asked for, as a condition on a column."""
+    first, last = _day("start", start), _day("end", end)
+    if contract.date_column is None and (first or last):
+        raise WrongUseError(f"{contract.name} has no days to choose from; leave out start and end")
+    if first and last and first > last:
+        raise WrongUseError(f"start {first} is after end {last}; exchange them")
+    conditions = [
+        f"{column} {comparison} {literal(day)}" for comparison, day in ((">=", first), ("<=", last)) if day is not None
+    ]
+    return f" where {' and '.join(conditions)}" if conditions else ""
 
 
 def _day(argument: str, value: date | str | None) -> date | None:

@@ -304,8 +304,8 @@ class Store:
         crash_points.reached("commit: file written")
         sha256 = sha256_of(item.path)
         byte_count = item.path.stat().st_size
-        folder = self.folder / item.key.table / folder_name(table(item.key.table), item.key.date)
-        final = folder / f"{sha256[:32]}.parquet"
+        final = self.folder / file_name(table(item.key.table), item.key.date, sha256)
+        folder = final.parent
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             crash_points.reached("commit: folder made")
@@ -350,6 +350,11 @@ class Store:
         # By rename, since another process may open the store at the same moment and must not find half a file.
         with replacing(path) as temporary:
             temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
+
+
+def file_name(contract: Table, day: date | None, sha256: str) -> Path:
+    """Where the file of a partition with these bytes lies below the store's folder."""
+    return Path(contract.name) / folder_name(contract, day) / f"{sha256[:32]}.parquet"
 
 
 def folder_name(contract: Table, day: date | None) -> str:

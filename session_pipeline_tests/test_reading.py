@@ -4,9 +4,11 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import session_pipeline
@@ -51,6 +53,30 @@ def test_read_gives_the_rows_of_the_days_asked_for_both_ends_included(data: Path
     assert some.visitor_id.tolist() == ["b", "c"]
     assert session_pipeline.read("sessions", end="2024-03-01", data=data).visitor_id.tolist() == ["a"]
     assert session_pipeline.read("sessions", start="2024-03-09", data=data).empty
+
+
+@pytest.mark.parametrize("settings", [{}, {"publish": {"native_limit_gb": 0}}], ids=["native tables", "views"])
+def test_files_are_one_state_and_stay_when_the_next_is_published(tmp_path: Path, settings: dict[str, Any]) -> None:
+    deployment = Deployment(tmp_path, settings)
+    event = {"event_name": "page_view", "page_url": "https://x.y/"}
+    for day in (1, 2):
+        deployment.deliver(f"{day}", [event | {"visitor_id": "a", "event_time": f"2024-03-0{day}T10:00:00Z"}])
+    deployment.run(until=date(2024, 3, 2))
+    before = session_pipeline.files("sessions", data=tmp_path)
+    assert [path.parent.name for path in before] == ["session_date=2024-03-01", "session_date=2024-03-02"]
+    assert session_pipeline.files("sessions", "2024-03-02", "2024-03-02", data=tmp_path) == before[1:]
+
+    deployment.deliver("late", [event | {"visitor_id": "b", "event_time": "2024-03-01T10:00:00Z"}])
+    deployment.run(until=date(2024, 3, 2))
+    after = session_pipeline.files("sessions", data=tmp_path)
+    assert (after[0] != before[0], after[1]) == (True, before[1])
+    for paths, count in ((before, 2), (after, 3)):
+        assert len(duckdb.read_parquet([str(path) for path in paths])) == count
+    for name in ("user_agents", "source_files", "quarantined_lines", "events"):
+        rows = session_pipeline.read(name, data=tmp_path)
+        assert sum(pq.read_metadata(path).num_rows for path in session_pipeline.files(name, data=tmp_path)) == len(rows)
+    with pytest.raises(WrongUseError, match="in the warehouse only"):
+        session_pipeline.files("warehouse_info", data=tmp_path)
 
 
 def test_types_follow_from_the_contract_also_without_rows(data: Path) -> None:

@@ -24,7 +24,8 @@ from session_pipeline.store import Store
 
 STORAGE_VERSION = "v1.5.0"
 NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views
-# Which partition file each table's rows came from: what tells the next publication what to change.
+# Which partition file each table's rows come from: tells the next publication what to change, and readers of Parquet
+# which files are one state.
 PUBLISHED = "_published"
 
 
@@ -154,7 +155,7 @@ def _write(store: Store, path: Path, partitions: Sequence[Partition], info: pa.T
             if name == "warehouse_info":
                 _replace_rows(connection, contract, info)
             elif name in views:
-                _make_view(connection, contract, [store.path_of(partition) for partition in found])
+                _make_view(connection, store, contract, found)
                 replaced += 1
             else:
                 replaced += _replace_partitions(connection, store, contract, found)
@@ -223,10 +224,14 @@ def _make_table(connection: duckdb.DuckDBPyConnection, contract: Table) -> None:
     _comment(connection, contract, "table")
 
 
-def _make_view(connection: duckdb.DuckDBPyConnection, contract: Table, paths: Sequence[Path]) -> None:
+def _make_view(
+    connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, found: Sequence[Partition]
+) -> None:
     _drop(connection, contract.name)
     connection.execute(f"delete from {PUBLISHED} where table_name = ?", [contract.name])
+    paths = [store.path_of(partition) for partition in found]
     connection.execute(f"create view {quote(contract.name)} as {rows_of(contract, paths, with_date=True)}")
+    _record(connection, contract, found)
     _comment(connection, contract, "view")
 
 
@@ -296,7 +301,11 @@ def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequ
 def _insert(connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, fresh: Sequence[Partition]) -> None:
     rows = rows_of(contract, [store.path_of(partition) for partition in fresh], with_date=True)
     connection.execute(f"insert into {quote(contract.name)} by name {rows}")
+    _record(connection, contract, fresh)
+
+
+def _record(connection: duckdb.DuckDBPyConnection, contract: Table, partitions: Sequence[Partition]) -> None:
     connection.executemany(
         f"insert into {PUBLISHED} values (?, ?, ?, ?)",
-        [[contract.name, partition.key.date, partition.key.file_id, partition.sha256] for partition in fresh],
+        [[contract.name, partition.key.date, partition.key.file_id, partition.sha256] for partition in partitions],
     )
