@@ -145,31 +145,31 @@ def test_processes_that_run_different_and_equal_days_give_what_a_clean_run_gives
         folder = tmp_path / f"data {number}"
         deployment = Deployment(folder, SETTINGS)
         for turn, (one, other) in enumerate([(DAYS[1], LAST), (DAYS[4], LAST), (LAST, LAST), (DAYS[2], DAYS[3])]):
-            untils = [one, one, other, other]
+            last_days = [one, one, other, other]
             at_once(
                 _deliver_and_run,
                 [
                     (folder, f"{turn} {process}", DAYS[(turn + process) % len(DAYS)], until)
-                    for process, until in enumerate(untils)
+                    for process, until in enumerate(last_days)
                 ],
             )
-            record(concurrent_runs=len(untils))
+            record(concurrent_runs=len(last_days))
             deployment.run(LAST)
             assert_as_a_clean_run(deployment, tmp_path / f"clean {number} {turn}")
 
 
-def run_at_once(folder: Path, untils: Sequence[date]) -> list[str]:
+def run_at_once(folder: Path, last_days: Sequence[date]) -> list[str]:
     """`session-pipeline run` in a process for each; returns what they print."""
     command = [sys.executable, "-c", "from session_pipeline.cli import main; main()", "run", "--data", str(folder)]
     running = [
         subprocess.Popen([*command, "--until", str(until)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for until in untils
+        for until in last_days
     ]
     ended = [(process.communicate(timeout=LONGEST_SECONDS), process.returncode) for process in running]
     for (_, said), code in ended:
         assert code == 0, said
         assert [line for line in said.splitlines() if not SAID.fullmatch(line)] == []
-    record(concurrent_runs=len(untils))
+    record(concurrent_runs=len(last_days))
     return [out for (out, _), _ in ended]
 
 
