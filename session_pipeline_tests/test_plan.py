@@ -8,7 +8,7 @@ import pytest
 
 from session_pipeline.catalog import Key, Partition
 from session_pipeline.days import Calendar
-from session_pipeline.plan import Certainty, Kind, Plan, Planner, days_with_events, wanted_days
+from session_pipeline.plan import Certainty, Kind, Plan, Planner, days_with_events, digest, wanted_days
 from session_pipeline.settings import parse_settings
 from session_pipeline.steps import STEP_OF_TABLE, STEPS, Frame
 
@@ -151,6 +151,11 @@ def test_raw_events_are_looked_at_anew_when_told() -> None:
 
 
 # Staleness
+
+
+def test_the_order_in_which_something_was_said_does_not_count() -> None:
+    assert digest({"a": 1, "b": {"c": DAY, "d": 2}}) == digest({"b": {"d": 2, "c": DAY}, "a": 1})
+    assert digest(["a", "b"]) != digest(["b", "a"])
 
 
 def test_what_was_built_is_fresh() -> None:
@@ -311,7 +316,7 @@ def test_more_days_stale_for_logic_than_a_run_should_build_wait_for_an_upgrade()
     assert len(days_of_logic(2, 4).days) == 4
     held = days_of_logic(2, 3)
     assert held.items == ()
-    assert len({item.day for item in held.deferred}) == 4
+    assert held.deferred_days == {DAY + number * ONE for number in range(4)}
     assert days_of_logic(2, 3, upgrade=True).deferred == ()
 
 
