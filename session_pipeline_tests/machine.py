@@ -22,10 +22,8 @@ import pytest
 
 from session_pipeline import crash_points
 from session_pipeline.errors import StoreError, StoreHeldError
-from session_pipeline.ingest.deliveries import rules_of
 from session_pipeline.pipeline import open_run, open_store
 from session_pipeline.publish.publication import Published
-from session_pipeline.settings import load_settings
 from session_pipeline.steps import Step
 from session_pipeline_tests import machine_checks
 from session_pipeline_tests.contents import Content
@@ -72,6 +70,7 @@ class Machine:
         self._numbers = count(1)
         self._before = [self.mirror.options]
         self._damaged: set[Path] = set()
+        self._read_by: Mapping[str, str] = {}
         self._shown: Mapping[str, machine_checks.Rows] | None = {}  # None: somebody damaged it
         self._readers: list[tuple[Path, int, Mapping[str, machine_checks.Rows]]] = []
 
@@ -161,6 +160,7 @@ class Machine:
             is_deferred = bool(run.plan().deferred)
         if is_deferred:
             self.mirror.was_ingested()
+            self._look_at_the_ledger()
             self._shown = self._rows_shown()
             self._check_any_moment()
         else:
@@ -257,6 +257,7 @@ class Machine:
 
     def _was_completed(self) -> None:
         self.mirror.was_ingested()
+        self._look_at_the_ledger()
         self._forget_mended()
         self._shown = self._rows_shown()
         self._check_any_moment()
@@ -269,23 +270,16 @@ class Machine:
         machine_checks.nothing_is_left_over(self.deployment)
 
     def _was_broken_off(self) -> None:
-        folder = self.deployment.folder
-        with closing(open_store(folder)) as store:
-            ledger = store.catalog.source_files()
-        settings = load_settings(folder.path)
-        accepted = {file_id for file_id, item in ledger.items() if item.facts["status"] == "accepted"}
-        current = {
-            file_id
-            for file_id in accepted
-            if ledger[file_id].fingerprint == rules_of(settings, ledger[file_id].facts["source"]).fingerprint
-        }
-        self.mirror.may_have_ingested(accepted, current)
+        before, now = self._read_by, self._look_at_the_ledger()
+        read_again = {file_id for file_id, rules in now.items() if before.get(file_id) != rules}
+        self.mirror.may_have_ingested(set(now), read_again)
         self._forget_mended()
         if self._shown is not None:
             shown = self._rows_shown()
             if shown != self._shown:
                 # It died after the rename: then it is a state in which nothing was stale.
-                now = machine_checks.store_rows(self.deployment)
+                spoiled = machine_checks.tables_with(self.deployment, self._damaged)
+                now = machine_checks.store_rows(self.deployment, spoiled)
                 for name, rows in now.items():
                     machine_checks.assert_equal(name, shown.get(name, rows), rows, "the warehouse", "the store")
                 self._shown = shown
@@ -340,6 +334,13 @@ class Machine:
             self._readers.clear()  # views read the same files
             if self.mirror.options.has_views:
                 self._shown = None
+
+    def _look_at_the_ledger(self) -> Mapping[str, str]:
+        """The files that were accepted, each with the hash of the rules that it was read by."""
+        with closing(open_store(self.deployment.folder)) as store:
+            ledger = store.catalog.source_files().items()
+        self._read_by = {file_id: item.fingerprint for file_id, item in ledger if item.facts["status"] == "accepted"}
+        return self._read_by
 
     def _forget_mended(self) -> None:
         with closing(open_store(self.deployment.folder)) as store:

@@ -56,13 +56,13 @@ class Mirror:
                 self.read[content] = self.options
                 self.named.setdefault(content, set()).add(name)
 
-    def may_have_ingested(self, file_ids: set[str], current: set[str]) -> None:
-        """A run did not end: what it took in is what the ledger has; `current` is what it read with these options."""
+    def may_have_ingested(self, file_ids: set[str], read_again: set[str]) -> None:
+        """A run did not end: what it took in is what the ledger has, `read_again` what it read with these options."""
         for name, content in self.lying.items():
             if content is None:
                 continue
             self.maybe_named.setdefault(content, set()).add(name)
-            if content.file_id in file_ids and (content not in self.read or content.file_id in current):
+            if content.file_id in file_ids and (content not in self.read or content.file_id in read_again):
                 self.read[content] = self.options
 
     def accepted_lines(self) -> list[Line]:

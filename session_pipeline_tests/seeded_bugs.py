@@ -6,7 +6,7 @@ noticed. Knows the package from inside. Does not know how it is noticed.
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -16,8 +16,7 @@ from session_pipeline import steps as pipeline_steps
 from session_pipeline.catalog import Catalog
 from session_pipeline.days import Calendar
 from session_pipeline.engines import duckdb as engine
-from session_pipeline.ingest import deliveries, read
-from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest import deliveries, read, rules
 from session_pipeline.plan import Fingerprint, Planner
 from session_pipeline.publish import lake, publication, warehouse
 from session_pipeline.store import Store
@@ -240,11 +239,7 @@ def fingerprint_lacks_a_setting(put: Put) -> None:
 
 @met_by(programs.changed_site, "lines of the days built|events: only the store|the ledger")
 def fingerprint_of_files_lacks_their_site(put: Put) -> None:
-    put(
-        ReadingRules,
-        "fingerprint",
-        property(lambda self: plan.digest({name: v for name, v in asdict(self).items() if name != "site"})),
-    )
+    put(rules, "RULES", type(rules.RULES)(name for name in rules.RULES if name != "site"))
 
 
 @met_by(programs.earlier_copy_comes_late, "only the store")
@@ -399,4 +394,4 @@ def files_are_swept_while_they_are_read(put: Put) -> None:
 
 @met_by(programs.begun_while_held, "DID NOT RAISE|scratch folder of a run was swept|File exists")
 def lock_is_not_held(put: Put) -> None:
-    put(Store, "_acquire", lambda *arguments: None)
+    put(store, "_acquire", lambda *arguments: None)

@@ -67,7 +67,7 @@ CONTENTS = st.builds(
     Content,
     source=st.sampled_from(["test", "test", "second"]),
     format=st.sampled_from(["jsonl", "csv"]),
-    events=st.lists(EVENTS, min_size=1, max_size=8).map(tuple),
+    events=st.lists(EVENTS, min_size=1, max_size=4).map(tuple),
 )
 PLACES = st.one_of(st.integers(1, 60), st.integers(1, 700))
 has_files = precondition(lambda self: bool(self.machine.mirror.lying))
