@@ -14,6 +14,7 @@ from session_pipeline.cli.app import AsJson, Data, ended
 from session_pipeline.cli.screen import ago, counted, day_ranges, grid, out, plain, say, say_json, size, span
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
+from session_pipeline.ingest.changes import changed_fields
 from session_pipeline.publish import publication
 from session_pipeline.settings import load_settings
 
@@ -30,6 +31,7 @@ class Status:
     Attributes:
         stale_because: What the next run will build, and why; None when nothing.
         visitor_key: What to say when visitors were made with another key than there is; None when all is well.
+        changed_fields: Sentences about fields that the newest file of a source has, and those before have not, or so.
         overdue_because: The same of the days that were published, so that midnight alone alarms nobody.
     """
 
@@ -39,6 +41,7 @@ class Status:
     files_not_accepted: list[dict[str, str]]
     files_to_read: dict[str, str]
     visitor_key: str | None
+    changed_fields: dict[str, list[str]]
     lines: dict[str, int]
     days: list[str]
     stale_days: list[str]
@@ -92,6 +95,7 @@ def _status(folder: DataFolder) -> Status:
             ],
             files_to_read=pipeline.files_to_read(folder, settings, store),
             visitor_key=pipeline.lost_visitor_key(folder, store),
+            changed_fields=changed_fields(ledger),
             lines={word: sum(item[f"{word}_count"] for item in accepted) for word in ("line", "accepted", "set_aside")},
             days=sorted(str(partition.key.date) for partition in store.of_table("sessions")),
             stale_days=[str(day) for day in plan.days],
@@ -159,6 +163,8 @@ def _show(found: Status) -> None:
     out.print(grid(("", "left"), ("", "left"), rows=rows))
     for facts in found.files_not_accepted[:SHOWN_FILES]:
         say(plain("raw/{path}: {reason}".format(**facts)), style="yellow")
+    for source, sentences in found.changed_fields.items():
+        say(plain(f"Fields of {source}: {'; '.join(sentences)}"), style="yellow")
     if found.visitor_key:
         say(plain(found.visitor_key), style="yellow")
     if found.runs:

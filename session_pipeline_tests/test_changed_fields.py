@@ -1,0 +1,44 @@
+"""Fields that appear, disappear or change their type between the files of a source: kept, and named in `status`."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from session_pipeline.ingest.changes import changed_fields
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.test_cli import call
+
+
+def facts(number: int, *columns: str, **others: Any) -> dict[str, Any]:
+    return {
+        "file_id": str(number), "path": f"web/{number}.jsonl", "source": "web", "status": "accepted",
+        "accepted_count": 1, "last_event_time": f"2024-03-{number:02}", "mapping": {name: name for name in columns},
+        **others,
+    }  # fmt: skip
+
+
+def test_what_all_files_before_had_is_gone_and_what_none_had_is_new() -> None:
+    before = [facts(1, "a", "b", "c"), facts(2, "a", "b", "d")]
+    assert changed_fields([*before, facts(3, "a", "e", "c")]) == {
+        "web": ["web/3.jsonl: b is gone", "web/3.jsonl: e (e) is new"]
+    }
+    assert changed_fields([facts(3, "a", "b"), *before]) == {}
+    assert changed_fields([facts(1, "a"), facts(2, source="app")]) == {}
+    assert changed_fields([*before, facts(3, status="refused"), facts(4, accepted_count=0)]) == changed_fields(before)
+    assert changed_fields([facts(1, "x"), *(facts(number, "a") for number in range(2, 13))]) == {}
+
+
+def test_status_names_them_and_properties_keep_them(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
+    event = {"visitor_id": "v", "event_name": "a"}
+    deployment.deliver("a", [{**event, "event_time": "2024-03-01", "page_title": "t", "plan": 1}])
+    deployment.deliver("b", [{**event, "event_time": "2024-03-02", "element": "e", "plan": {"name": "pro"}}])
+    deployment.run(date(2024, 3, 4))
+    events = deployment.table("events")
+    assert [json.loads(text) for text in events["properties"]] == [{"plan": 1}, {"plan": {"name": "pro"}}]
+    said = json.loads(call("status", "--json", "--data", tmp_path)[1])
+    assert said["changed_fields"] == {
+        "test": ["test/b.jsonl: page_title is gone", "test/b.jsonl: element (element) is new"]
+    }
+    assert "page_title is gone" in call("status", "--data", tmp_path)[1]
