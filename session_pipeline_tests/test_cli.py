@@ -165,7 +165,7 @@ def test_run_is_loud_about_files_that_it_could_not_use(own_shop: Path) -> None:
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
     result = run(own_shop)
     assert result.returncode == 0
-    assert "2 of the 2 lines of web/foreign.jsonl were set aside, 2 of them for missing_visitor_id" in result.stdout
+    assert "web/foreign.jsonl: 2 of 2 lines were set aside, 2 of them for missing_visitor_id" in result.stdout
     assert "raw/web/cut.jsonl.gz: the file is damaged" in result.stdout
     code, out, _ = call("status", "--data", own_shop)
     assert (code, "raw/web/cut.jsonl.gz: the file is damaged" in out) == (0, True)
