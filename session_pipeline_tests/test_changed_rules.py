@@ -52,7 +52,7 @@ SETTINGS: Mapping[str, Any] = {
         }
     ],
     "dimensions": {"variant": "properties ->> 'variant'"},
-    "sources": {"test": {"site": "main"}},
+    "sources": {"test": {"site": "main"}, "log": {"format": "access_log"}},
 }
 
 
@@ -78,6 +78,10 @@ LINES = (
     event("08T13:00:02", "page_view", visitor="emil"),
     *(event(f"08T14:00:0{n}", name, visitor="fred") for n, name in enumerate(("page_view", "logout", "cart"))),
 )
+
+WITHOUT_ID = {"event_time": "2026-10-08T15:00:00Z", "event_name": "page_view", "client": "203.0.113.9"}
+ACCESS_LOG = '203.0.113.9 - - [08/Oct/2026:16:00:00 +0000] "GET /about HTTP/1.1" 200 12 "-" "Mozilla/5.0"\n'
+LOG_SETTINGS = {"log_format", "host"}  # mean something to access logs only
 
 SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
 READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
@@ -152,6 +156,9 @@ CHANGES: Mapping[str, Change] = {
     "sources{}.clock_tolerance_minutes": Change(120, READ_FROM_RAW, "raw_events changed"),
     "sources{}.expected_by": Change("06:00", NOTHING),
     "sources{}.delimiter": Change(";", NOTHING),  # JSON lines have none
+    "sources{}.visitor_address": Change("client", READ_FROM_RAW, "raw_events changed"),
+    "sources{}.log_format": Change("common", READ_FROM_RAW, "raw_events changed"),
+    "sources{}.host": Change("www.shop.example", READ_FROM_RAW, "raw_events changed"),
     "privacy.keep_query_parameters": Change(["ref"], READ_FROM_RAW, "raw_events changed"),
     "privacy.drop_properties": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
     "alerts.command": Change(["/usr/local/bin/alert"], NOTHING),
@@ -192,7 +199,10 @@ MODELS: Mapping[str, Sequence[str]] = {
 def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """Two days that are built; not to be written to."""
     deployment = Deployment(tmp_path_factory.mktemp("built"), SETTINGS)
-    deployment.deliver("lines", LINES)
+    deployment.deliver("lines", (*LINES, WITHOUT_ID))
+    log = deployment.folder.raw / "log" / "access.log"
+    log.parent.mkdir()
+    log.write_text(ACCESS_LOG)
     deployment.run(UNTIL)
     return deployment
 
@@ -357,7 +367,7 @@ def changed(key: str, value: Any) -> dict[str, Any]:
             entries = place[section[:-2]]
             place = next((entry for entry in entries if name in entry), entries[0])
         elif section.endswith("{}"):
-            place = place[section[:-2]]["test"]
+            place = place[section[:-2]]["log" if name in LOG_SETTINGS else "test"]
         else:
             place = place.setdefault(section, {})
     place[name] = value
