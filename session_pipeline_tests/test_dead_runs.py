@@ -217,7 +217,8 @@ def test_a_killed_run_of_the_command_line_is_failed_by_the_next(deployment: Orch
 def test_a_run_of_the_command_line_that_is_killed_again_and_again_ends_as_a_clean_run(deployment: Orchestrated) -> None:
     last = len(places_of_a_run(deployment))
     kills = 4 * effort()
-    killed_at_each(deployment, [1 + number * (last - 1) // (kills - 1) for number in range(kills)])
+    # At the very first place, then each time a part further on, at another place of a commit.
+    killed_at_each(deployment, [1, *(last // (kills + 1) + number for number in range(kills - 1))])
 
 
 def places_of_a_run(deployment: Orchestrated) -> list[str]:
@@ -230,17 +231,20 @@ def places_of_a_run(deployment: Orchestrated) -> list[str]:
 
 def killed_at_each(deployment: Orchestrated, places: list[int]) -> None:
     """Runs of the command line that are killed, each the next start after the one before; then one that is not."""
-    died = 0
+    died: set[str] = set()
     for place in places:
-        died += command_line(deployment, **{crash_points.CRASH_AT: str(place)}).returncode == -signal.SIGKILL
-    assert died > 0
+        assert command_line(deployment, **{crash_points.CRASH_AT: str(place)}).returncode == -signal.SIGKILL
+        open_runs = deployment.instance.get_runs(dg.RunsFilter(statuses=dead_runs.UNFINISHED))
+        assert died.isdisjoint(run.run_id for run in open_runs), "the start after it failed the dead run"
+        died |= {run.run_id for run in open_runs}  # none when it was killed before or between the runs of its jobs
+    assert died
     started = monotonic()
     ended = command_line(deployment)
-    recovered(deployment, died, monotonic() - started)
+    recovered(deployment, len(died), monotonic() - started)
     assert ended.returncode == 0, ended.stderr
-    states = [run.status for run in deployment.instance.get_runs()]
-    assert set(states) == {SUCCESS, FAILURE}
-    assert states.count(FAILURE) == died, "each dead run was failed, and no other"
+    ends = {run.run_id: run.status for run in deployment.instance.get_runs()}
+    assert set(ends.values()) == {SUCCESS, FAILURE}
+    assert {run_id for run_id, status in ends.items() if status is FAILURE} == died, "and no other"
 
 
 # The daemon
@@ -288,9 +292,11 @@ def test_dead_processes_dead_machines_and_orphans_need_no_hand(deployment: Orche
 
 
 def deliver_late(deployment: Orchestrated, number: int) -> None:
-    """Visitors whom nobody has seen, on every day."""
+    """Visitors whom nobody has seen on any day, and a new day, since a sensor gathers more of the same for a while."""
     for day in DAYS:
         deployment.deliver(f"late {number} {day}", shop_lines(day, visitors=6 + number)[-6:])
+    new_day = DAYS[-1] + timedelta(days=1 + number)
+    deployment.deliver(str(new_day), shop_lines(new_day))
     assert deployment.ingest().success
 
 
