@@ -179,11 +179,11 @@ def test_a_file_is_known_by_the_first_of_its_paths_and_how_often_it_came(catalog
 
 def test_a_path_lies_there_with_what_came_last(catalog: Catalog) -> None:
     with catalog.transaction():
-        catalog.put_delivery("web/a.jsonl", "f1", "stamp 1")
+        catalog.put_delivery("web/a.jsonl", "f3", "stamp 1")
         catalog.put_delivery("web/b.jsonl", "f2", "stamp 2")
-        catalog.put_delivery("web/a.jsonl", "f3", "stamp 3")
-    assert catalog.delivered() == {"web/a.jsonl": ("stamp 3", "f3"), "web/b.jsonl": ("stamp 2", "f2")}
-    assert catalog.paths_of("f1") == ["web/a.jsonl"]
+        catalog.put_delivery("web/a.jsonl", "f1", "stamp 3")
+    assert catalog.delivered() == {"web/a.jsonl": ("stamp 3", "f1"), "web/b.jsonl": ("stamp 2", "f2")}
+    assert catalog.paths_of("f3") == ["web/a.jsonl"]
 
 
 def test_publications_come_newest_first(catalog: Catalog) -> None:

@@ -7,7 +7,9 @@ from datetime import date, timedelta
 import pytest
 
 from session_pipeline.catalog import Key, Partition
+from session_pipeline.contracts import table
 from session_pipeline.days import Calendar
+from session_pipeline.engines.duckdb import literal
 from session_pipeline.plan import Certainty, Kind, Plan, Planner, days_with_events, digest, wanted_days
 from session_pipeline.settings import parse_settings
 from session_pipeline.steps import STEP_OF_TABLE, STEPS, Frame
@@ -250,6 +252,61 @@ def test_a_setting_that_changes_which_days_are_read_is_logic() -> None:
     assert described(plan)[f"funnel_entries[{DAY}]"] == (Certainty.WILL, Kind.DATA, "funnel_events changed")
 
 
+def test_an_input_that_changed_beside_a_setting_is_data() -> None:
+    funnel = (
+        '[[funnels]]\nname = "{}"\ngrain = "visitor"\nwindow_seconds = 86400\n'
+        'steps = [{{ name = "a", where = "event_name = \'a\'" }}, {{ name = "b", where = "event_name = \'b\'" }}]'
+    )
+    built = Built(raw(DAY, 1), settings=funnel.format("one"))
+    built.change(Key("funnel_events", DAY), sha256="other")
+    found = described(built.planner(funnel.format("two")).plan())
+    assert found[f"funnel_entries[{DAY}]"] == (Certainty.WILL, Kind.DATA, "funnel_events changed")
+
+
+def test_a_day_that_sessions_can_reach_into_now_is_data_beside_a_changed_setting() -> None:
+    built = Built(raw(DAY, 1), until=DAY)
+    key = Key("events", DAY + ONE)
+    built.partitions[key] = Partition(key, "", "new", 0, 0, "")
+    planner = built.planner("[dimensions]\nvariant = \"properties ->> 'variant'\"")
+    assert planner.staleness(STEP_OF_TABLE["session_dimensions"], DAY) == (Kind.DATA, "events changed")
+
+
+def test_a_changed_rule_of_the_settings_is_logic() -> None:
+    outcome = '[[outcomes]]\nname = "sale"\nwhere = "event_name = \'{}\'"'
+    built = Built(raw(DAY, 1), settings=outcome.format("purchase"))
+    assert described(built.planner(outcome.format("purchase")).plan()) == {}
+    found = described(built.planner(outcome.format("order")).plan())
+    assert found[f"session_outcomes[{DAY}]"][:2] == (Certainty.WILL, Kind.LOGIC)
+    assert f"session_actions[{DAY}]" not in found
+
+
+def test_a_recipe_is_all_that_rows_depend_on_besides_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    planner = Built(raw(DAY, 1)).planner
+    step = STEP_OF_TABLE["sessions"]
+    recipe, parts = planner().recipe(step)
+    assert {"model landings", "contract of sessions", "list channel_rules", "setting engaged_page_views"} <= set(parts)
+    assert planner().recipe(step)[0] == recipe
+    assert planner().recipe(replace(step, logic_version="2"))[0] != recipe
+    fewer = step.computed(planner().frame.settings)[:1]
+    assert planner().recipe(replace(step, computed=lambda settings: fewer))[0] != recipe
+    renamed = tuple(replace(item, name="other") for item in step.computed(planner().frame.settings))
+    assert planner().recipe(replace(step, computed=lambda settings: renamed))[0] != recipe
+    monkeypatch.setattr("session_pipeline.plan.table", lambda name: replace(table(name), order=("session_id",)))
+    assert planner().recipe(step)[0] != recipe
+
+
+@pytest.mark.parametrize("name", ["events", "sessions", "funnel_entries"])
+def test_the_bounds_of_a_day_are_told_in_the_order_of_their_names(name: str) -> None:
+    planner = Built(raw(DAY, 1)).planner()
+    step = STEP_OF_TABLE[name]
+    fingerprint = planner.fingerprint(step, DAY)
+    assert fingerprint is not None
+    scalars = planner.frame.scalars(DAY)
+    bounds = ("day_end", "day_start", "entry_date", "event_date", "session_date")
+    told = [literal(scalars[bound]) for bound in bounds if bound in step.parameter_names(planner.frame.settings)]
+    assert fingerprint.parts["day"] == digest(told)
+
+
 def test_another_time_zone_changes_the_bounds_of_days_at_once() -> None:
     built = Built(raw(DAY, quarter(12)))
     found = described(built.planner('timezone = "Europe/Berlin"').plan())
@@ -273,6 +330,8 @@ def test_a_visitors_funnel_is_built_again_when_later_days_are_known() -> None:
 def test_partitions_of_days_that_are_not_wanted_are_dropped() -> None:
     built = Built(raw(DAY, 1))
     removed = Key("no_table_any_more", DAY)
+    without_events = raw(DAY - 3 * ONE, 0)  # raw events stay as they were read
+    built.partitions[without_events.key] = without_events
     for key in (
         Key("events", DAY - ONE),
         Key("session_changes", DAY - ONE),
@@ -303,24 +362,46 @@ def test_days_so_near_that_one_can_read_the_other_are_built_in_one_run(settings:
     assert ranges == [(first, second + ONE), (third, third + ONE)]
 
 
-def days_of_logic(days: int, limit: int, *, upgrade: bool = False, damaged: int = 0) -> Plan:
-    built = Built(*(raw(DAY + 2 * number * ONE, 1) for number in range(days)), until=date(2027, 1, 1))
-    for number in range(damaged):
-        built.change(Key("action_labels", DAY + 2 * number * ONE), is_damaged=True)
-    settings = f"max_rebuild_days = {limit}\n[sessions]\ninactivity_minutes = 20"
-    return built.planner(settings, date(2027, 1, 1)).plan(upgrade=upgrade)
+class ByLogic:
+    """Four days that are stale for a setting, in an order that some of them can wait."""
+
+    def __init__(self) -> None:
+        self.until = date(2027, 1, 1)
+        self.built = Built(raw(DAY, 1), raw(DAY + 2 * ONE, 1), until=self.until)
+
+    def plan(self, limit: int) -> Plan:
+        return self.planner(limit).plan()
+
+    def planner(self, limit: int) -> Planner:
+        settings = f"max_rebuild_days = {limit}\n[sessions]\ninactivity_minutes = 20"
+        return self.built.planner(settings, self.until)
 
 
 def test_more_days_stale_for_logic_than_a_run_should_build_wait_for_an_upgrade() -> None:
-    assert days_of_logic(2, 4).deferred == ()
-    assert len(days_of_logic(2, 4).days) == 4
-    held = days_of_logic(2, 3)
+    four = ByLogic()
+    assert four.plan(4).deferred == ()
+    assert len(four.plan(4).days) == 4
+    held = four.plan(3)
     assert held.items == ()
     assert held.deferred_days == {DAY + number * ONE for number in range(4)}
-    assert days_of_logic(2, 3, upgrade=True).deferred == ()
+    assert four.planner(3).plan(upgrade=True).deferred == ()
 
 
 def test_a_day_that_is_stale_for_its_data_does_not_wait() -> None:
-    plan = days_of_logic(2, 3, damaged=1)
+    four = ByLogic()
+    four.built.change(Key("action_labels", DAY), is_damaged=True)
+    plan = four.plan(3)
     assert {item.day for item in plan.items if item.certainty is Certainty.WILL} == {DAY}
     assert {item.day for item in plan.deferred} == {DAY + ONE, DAY + 2 * ONE, DAY + 3 * ONE}
+
+
+def test_only_days_that_are_stale_for_logic_are_counted() -> None:
+    four = ByLogic()
+    new = raw(DAY + 30 * ONE, 1, "f2")
+    four.built.partitions[new.key] = new
+    in_one_piece = Key("user_agents", None)
+    parts = {**four.built.partitions[in_one_piece].parts, "recipe": "other"}
+    four.built.change(in_one_piece, fingerprint="other", parts=parts)
+    plan = four.plan(4)
+    assert plan.deferred == ()
+    assert DAY in plan.days
