@@ -289,7 +289,7 @@ def test_an_expansion_beyond_all_reason_is_refused(
 def test_a_file_with_an_endless_line_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "CHUNK_BYTES", 64)
     monkeypatch.setattr(admission, "LONGEST_LINE_BYTES", 1000)
-    ingest.admit(ingest.deliver("a" * 1000 + "\n" + "b" * 1000))
+    ingest.admit(ingest.deliver("{" + "a" * 999 + "\n" + "b" * 1000))
     with pytest.raises(RefusedFileError, match="line of more than"):
         ingest.admit(ingest.deliver("{}\n" + "a" * 1001 + "\n"))
 
@@ -646,7 +646,8 @@ def test_no_address_stays_in_the_quarantine(ingest: Ingest) -> None:
         json.dumps({**SEEN, "at": "<[address]>", "value": "<[address]>"})
     }
     filler = "x" * 1990
-    taken = ingest.take("\n".join(f"{filler} {address} {address}" for address in ADDRESSES))
+    taken = ingest.take("{}\n" + "\n".join(f"{filler} {address} {address}" for address in ADDRESSES))
+    taken.quarantined.pop(0)
     assert {row["line"] for row in taken.quarantined} == {f"{filler} [address] [address]"[:2000]}
 
 
@@ -825,7 +826,7 @@ def test_a_header_that_names_a_column_twice_is_refused(ingest: Ingest) -> None:
         ingest.read(admitted)
 
 
-@pytest.mark.parametrize("content", ["", "\n\n", "visitor_id,event_time\n", "visitor_id,event_time"])
+@pytest.mark.parametrize("content", ["", "\n\n", "visitor_id\tevent_time\n", "visitor_id\tevent_time"])
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
 def test_a_csv_without_records_has_no_lines(ingest: Ingest, content: str, name: str) -> None:
     taken = ingest.take(content, name)
@@ -877,8 +878,11 @@ def joined(delimiter: str, *rows: Sequence[str]) -> str:
 
 
 @pytest.mark.parametrize("name", CONTENT)
-def test_where_duckdb_is_trusted_it_gives_the_lines_that_python_gives(module_ingest: Ingest, name: str) -> None:
+def test_where_duckdb_is_trusted_it_gives_the_lines_that_python_gives(
+    module_ingest: Ingest, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compared_count = 0
+    monkeypatch.setattr(admission, "other_kind", lambda file, format: None)  # lines of any kind are compared
 
     @hypothesis_settings(max_examples=200, deadline=None)
     @given(text=CONTENT[name])
@@ -1016,4 +1020,4 @@ def test_the_logic_version_stands_for_this_source() -> None:
     modules = ("access_log", "fields", "lines", "parquet", "read", "records", "rules", "visitors")
     names = [*(folder / f"{name}.py" for name in modules), folder.parent / "log_formats.py"]
     source = "".join("".join(path.read_text().split()) for path in [*names, *sorted(folder.glob("*.sql"))])
-    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (1, "07caed202e9d6241")
+    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (2, "9be9d58f45c5e722")

@@ -40,8 +40,8 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "invalid_json": (
         "a.json",
-        "visitor_id,event_time,event_name\nv,2024-03-01,a",
-        {"sources": {"web": {"format": "csv"}}},
+        "{} visitor_id,event_time,event_name\nv,2024-03-01,a",
+        {"sources": {"web": {"format": "csv", "columns": {"visitor_id": "{} visitor_id"}}}},
     ),
     "ragged_row": (
         "a.csv",

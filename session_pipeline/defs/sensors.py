@@ -19,6 +19,7 @@ from session_pipeline.defs import alarms, tags
 from session_pipeline.defs.dead_runs import fail_dead_runs, has_died
 from session_pipeline.defs.jobs import BUILD, INGEST
 from session_pipeline.defs.local_runs import UNDATED
+from session_pipeline.ingest.deliveries import deliveries
 from session_pipeline.plan import Plan, digest
 from session_pipeline.publish import publication
 from session_pipeline.settings import Settings, load_settings
@@ -142,9 +143,9 @@ def _settled(folder: DataFolder, files: Iterable[str]) -> dict[str, float]:
 
     When a file was written to is no measure: tools that copy files set that time.
     """
-    changed = {name: (folder.raw / name).lstat().st_ctime for name in files}
+    changed = {delivery.name: delivery.changed_at for delivery in deliveries(folder)}
     now = datetime.now(UTC).timestamp()
-    return {name: at for name, at in changed.items() if abs(now - at) >= SETTLED_SECONDS}
+    return {name: changed[name] for name in files if abs(now - changed.get(name, now)) >= SETTLED_SECONDS}
 
 
 def _busy(instance: dg.DagsterInstance, folder: DataFolder) -> str | None:

@@ -27,6 +27,7 @@ from session_pipeline.ingest.compression import (
     compression_of_name,
     decompressed,
 )
+from session_pipeline.ingest.kinds import other_kind
 from session_pipeline.ingest.records import (
     BYTE_ORDER_MARK,
     delimiter_of,
@@ -129,7 +130,8 @@ def admit(
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
         format = format or named_format
-        _check_kind(plain, format)
+        if kind := other_kind(plain, format):
+            raise CorruptFileError(f"it is to be read as {format}, but it is {kind}")
         counter = _LineCounter(format, delimiter)
         content_hash = _look_through(plain, counter)
         line_count, blank_count = counter.line_count - counter.blank_count, counter.blank_count
@@ -204,14 +206,6 @@ def _check_way(path: Path, root: Path) -> None:
         raise RefusedFileError("it is no regular file")
     if state.st_nlink > 1:
         raise RefusedFileError("it is a hard link: the file has other names, too")
-
-
-def _check_kind(file: IO[bytes], format: str) -> None:
-    """Make sure that only a Parquet file is read as one."""
-    is_parquet = file.read(len(parquet.MAGIC)) == parquet.MAGIC
-    file.seek(0)
-    if is_parquet != (format == PARQUET):
-        raise CorruptFileError(f"it is {'' if is_parquet else 'not '}Parquet, but is to be read as {format}")
 
 
 def _opened(path: Path) -> IO[bytes]:

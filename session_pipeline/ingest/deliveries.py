@@ -73,10 +73,10 @@ def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) ->
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file as it lies under raw/, or what lies there and cannot be one.
+    r"""A file as it lies under raw/, or what lies there and cannot be one.
 
     Attributes:
-        name: Its path below raw/.
+        name: Its path below raw/; bytes that are no UTF-8 are written out, as \xff.
         source: The folder under raw/ that it lies in; empty for what lies in raw/ itself.
         stamp: Changes whenever it does.
         changed_at: When anything of it changed last, in seconds since 1970, by the clock of the file system.
@@ -111,7 +111,7 @@ def _delivery(folder: DataFolder, path: Path) -> Delivery | None:
         state = path.lstat()
     except FileNotFoundError:
         return None  # whoever delivers gave it another name just now
-    name = path.relative_to(folder.raw)
+    name = Path(os.fsencode(path.relative_to(folder.raw)).decode(errors="backslashreplace"))
     source = name.parts[0] if len(name.parts) > 1 else ""
     stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
     if stat.S_ISDIR(state.st_mode):

@@ -164,3 +164,26 @@ create or replace temp macro without_addresses(written) as
         ),
         2000
     );
+
+-- How many objects and lists of a JSON text are within each other, at the most; and how many begin.
+create or replace temp macro bracket_count(written) as
+    length(written) - length(replace(replace(written, '{', ''), '[', ''));
+
+create or replace temp macro nesting_depth(written) as
+    list_reduce(
+        list_prepend(cast(0 as bigint), list_transform(
+            string_split(regexp_replace(
+                regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g'), '[^\[\]{}]', '', 'g'
+            ), ''),
+            lambda sign: cast(if(sign in ('[', '{'), 1, -1) as bigint)
+        )),
+        -- In one number: the depth here, and a million times the greatest so far.
+        lambda seen, step: (seen % 1000000 + step)
+            + 1000000 * greatest(seen // 1000000, seen % 1000000 + step)
+    ) // 1000000;
+
+-- Readers in other languages give up at a thousand levels. Few lines are long enough to be looked at.
+create or replace temp macro is_too_nested(written) as
+    strlen(written) > 400
+    and bracket_count(written) > 200
+    and (bracket_count(written) > 5000 or nesting_depth(written) > 200);

@@ -47,6 +47,9 @@ judged as (
             when is_blank then null
             when not is_json then 'invalid_json'
             when not is_object then 'not_an_object'
+            when is_too_nested(line) then 'too_nested'
+            when has_other_fields and list_unique(json_keys(line)) < len(json_keys(line))
+                then 'duplicate_key'
             when visitor_id is null then 'missing_visitor_id'
             when event_time is null then 'missing_event_time'
             when event_name is null then 'missing_event_name'
@@ -69,6 +72,9 @@ select
         when detail is not null then detail
         when _reason = 'invalid_json' then 'the line is not JSON'
         when _reason = 'not_an_object' then 'the line is JSON, but not an object'
+        when _reason = 'too_nested'
+            then 'more than 200 objects or lists within each other, or more than 5000 of them'
+        when _reason = 'duplicate_key' then 'a key stands in the object more than once'
         when _reason = 'missing_visitor_id' then $labels['visitor_id']
         when _reason = 'missing_event_time' then $labels['event_time']
         when _reason = 'missing_event_name' then $labels['event_name']

@@ -1,0 +1,96 @@
+"""What a delivered file is by its first bytes, and whether that is what it is to be read as.
+
+A file of another kind is refused whole: its lines would all be set aside, and say nothing. One that is of its kind and
+has bad lines is another matter, and is not judged here. Knows how files of many kinds begin. Does not read events.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import IO
+
+from session_pipeline.ingest.records import BYTE_ORDER_MARK, is_blank
+
+LOOKED_AT_BYTES = 64 << 10
+LOOKED_AT_LINES = 100
+MOST_NULS = 0.1  # of what is looked at; text in UTF-16 has half, a file that was never filled has all
+
+# How files begin that no line of events begins like, each with what it is.
+MAGIC: Sequence[tuple[bytes, str]] = (
+    (b"\x89PNG\r\n", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF87a", "a GIF picture"),
+    (b"GIF89a", "a GIF picture"),
+    (b"%PDF-", "a PDF"),
+    (b"PK\x03\x04", "a ZIP archive or a spreadsheet"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Office document"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"\x7fELF", "a program"),
+    (b"PAR1", "Parquet"),
+    (b"ARROW1\0\0", "an Arrow file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"\x1f\x8b\x08", "gzip within"),
+    (b"\x28\xb5\x2f\xfd", "zstd within"),
+    (b"BZh91AY", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\xff\xfe", "text in UTF-16; deliver it in UTF-8"),
+    (b"\xfe\xff", "text in UTF-16; deliver it in UTF-8"),
+)
+TAR_AT, TAR = 257, b"ustar"
+MARKUP = re.compile(rb"<(!doctype|\?xml|(html|head|body|svg|rss|feed)[\s>])", re.IGNORECASE)
+
+
+def other_kind(file: IO[bytes], format: str) -> str | None:
+    """What a file is, where that is not what it is to be read as; None where nothing speaks against it.
+
+    Args:
+        file: The decompressed content, at its beginning; it is left there.
+        format: jsonl, csv, tsv, parquet or access_log.
+    """
+    beginning = file.read(LOOKED_AT_BYTES)
+    file.seek(0)
+    if format == "parquet":
+        return None if beginning.startswith(b"PAR1") else "not Parquet"
+    for magic, kind in MAGIC:
+        if beginning.startswith(magic):
+            return kind
+    if beginning[TAR_AT:].startswith(TAR):
+        return "a tar archive"
+    if beginning.count(b"\0") > MOST_NULS * len(beginning):
+        return "binary data"
+    lines = _first_lines(beginning)
+    return _other_text(lines, format) if lines else None
+
+
+def _first_lines(beginning: bytes) -> list[bytes]:
+    """The first lines that are not blank; the last one may be cut short."""
+    lines = beginning.removeprefix(BYTE_ORDER_MARK).split(b"\n")
+    return [line.strip() for line in lines if not is_blank(line)][:LOOKED_AT_LINES]
+
+
+def _other_text(lines: Sequence[bytes], format: str) -> str | None:
+    first = lines[0]
+    if MARKUP.match(first):
+        return "HTML or XML"
+    if format == "jsonl":
+        if first == b"{":
+            return "JSON over several lines; deliver one object a line, as `jq -c .` writes them"
+        if re.match(rb"\[\s*(\{|$)", first):
+            return "one JSON list; deliver one object a line, as `jq -c '.[]'` writes them"
+        if not any(line.startswith(b"{") for line in lines):
+            return "no JSON: none of its first lines is an object"
+        return None
+    if _is_object(first) or all(line.startswith(b"{") for line in lines):
+        return 'JSON; if all of the source is, say format = "jsonl" for it'
+    if format == "tsv" and b"\t" not in first and re.search(rb"[,;]", first):
+        return "separated by commas or semicolons, and not by tabs"
+    return None
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
