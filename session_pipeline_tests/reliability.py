@@ -84,7 +84,7 @@ def main() -> int:
         path = Path(folder) / "figures.json"
         modules = [f"session_pipeline_tests/{name}.py" for name in MODULES]
         ran = subprocess.run(
-            [sys.executable, "-m", "pytest", "-n", "2", "-m", "", "--timeout", "36000", *modules, *sys.argv[1:]],
+            [sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-m", "", "--timeout", "36000", *modules, *sys.argv[1:]],
             env={**os.environ, FIGURES: str(path)},
             cwd=ROOT,
             check=False,
