@@ -19,12 +19,15 @@ from session_pipeline_tests.figures import EFFORT, FIGURES, effort
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures -->\n"
 
+HOW = ("-n", "2", "--dist", "worksteal", "-m", "", "--timeout", "36000")
 MODULES = (
     "test_backfill",
     "test_changed_rules",
     "test_changes",
+    "test_corpus",
     "test_crashes",
     "test_dead_runs",
+    "test_fuzzing",
     "test_late_data",
     "test_many_writers",
     "test_metamorphic",
@@ -60,6 +63,8 @@ MEANINGS: Mapping[str, str] = {
     "dead_runs_recovered": "runs in Dagster that died, alone or with all, after which the next start did the same",
     "longest_recovery_seconds": "seconds that it took at most until all was built and published again",
     "backfill_days": "days of a backfill that was canceled half way and resumed, each built once",
+    "corpus_inputs": "files of every kind, hostile ones among them, of each of which it is said what must become of it",
+    "fuzzed_files": "files damaged at random; each was taken to its last line, or not at all",
     "mutants": "small changes to the code and the SQL",
     "mutants_killed": "of these, changes that a test noticed",
 }
@@ -84,7 +89,7 @@ def main() -> int:
         path = Path(folder) / "figures.json"
         modules = [f"session_pipeline_tests/{name}.py" for name in MODULES]
         ran = subprocess.run(
-            [sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-m", "", "--timeout", "36000", *modules, *sys.argv[1:]],
+            [sys.executable, "-m", "pytest", *HOW, *modules, *sys.argv[1:]],
             env={**os.environ, FIGURES: str(path)},
             cwd=ROOT,
             check=False,

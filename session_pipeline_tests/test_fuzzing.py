@@ -1,0 +1,214 @@
+"""Files that are damaged at random, of every format: taken or not taken, every line counted, and nothing else harmed.
+
+A file begins as a good one and is cut, flipped, doubled, mixed with another. Whatever that gives, it is corrupt,
+refused, or read to its last line: no other error, no line lost.
+"""
+
+import gzip
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from time import process_time
+
+import pytest
+from backports import zstd
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.ingest.records import BYTE_ORDER_MARK
+from session_pipeline_tests.corpus import SEEN, line, lines, parquet
+from session_pipeline_tests.figures import effort, record
+from session_pipeline_tests.test_access_log import RULES as LOG_RULES
+from session_pipeline_tests.test_access_log import combined
+from session_pipeline_tests.test_ingest import RULES, Ingest
+
+MOST_SECONDS = 20.0  # of one file of a few kilobytes, on a slow and busy machine
+EXAMPLES = 150  # of each format, at effort 1
+
+TEXTS: Mapping[str, bytes] = {
+    "jsonl": lines(8)
+    + line(value=1, x={"a": [1, "b"]}, page_url="https://shop.example/?q=1")
+    + b"\n \n"
+    + line(user_id="u"),
+    "csv": b'visitor_id,event_time,event_name,page_title\nann,2026-10-05,x,"a, b"\n\n'
+    b'bob,2026-10-05,y,"over\ntwo ""lines"""\n'
+    b"cid,2026-10-05,z,plain\r\n",
+    "tsv": b'visitor_id\tevent_time\tevent_name\nann\t2026-10-05\tx\nbob\t2026-10-05\t"y\n\ncid\t2026-10-05\tz\r\n',
+    "log": "".join(combined(f"GET /{number}?q=1 HTTP/1.1") + "\n" for number in range(6)).encode() + b"\n",
+}
+FILES: Mapping[str, bytes] = {
+    **{f"x.{ending}": content for ending, content in TEXTS.items()},
+    **{f"x.{ending}.gz": gzip.compress(content, mtime=0) for ending, content in TEXTS.items()},
+    **{
+        f"x.{ending}.zst": zstd.compress(content, options={zstd.CompressionParameter.checksum_flag: 1})
+        for ending, content in TEXTS.items()
+    },
+    "x.parquet": parquet([{**SEEN, "value": number / 2, "tags": ["a"]} for number in range(30)]),
+    "checked.parquet": parquet([SEEN] * 30, write_page_checksum=True, compression="zstd"),
+}
+NASTY = (
+    b"\0",
+    b"\r",
+    b"\n",
+    b'"',
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b",",
+    b"\t",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\xed\xa0\x80",
+    b"1e400",
+)
+
+Change = Callable[[bytes], bytes]
+
+
+def changes() -> st.SearchStrategy[Change]:
+    """One way to damage a file; places are shares of its length, so that a change fits any file."""
+    place = st.floats(0, 1, exclude_max=True)
+    piece = st.sampled_from(NASTY) | st.binary(max_size=40)
+
+    def flip(at: float, bit: int) -> Change:
+        def changed(data: bytes) -> bytes:
+            if not data:
+                return data
+            where = int(at * len(data))
+            return data[:where] + bytes([data[where] ^ 1 << bit]) + data[where + 1 :]
+
+        return changed
+
+    def cut(begin: float, end: float) -> Change:
+        first, last = sorted((begin, end))
+        return lambda data: data[: int(first * len(data))] + data[int(last * len(data)) :]
+
+    def end_at(at: float) -> Change:
+        return lambda data: data[: int(at * len(data))]
+
+    def insert(at: float, piece: bytes) -> Change:
+        return lambda data: data[: int(at * len(data))] + piece + data[int(at * len(data)) :]
+
+    def double(begin: float, end: float) -> Change:
+        first, last = sorted((begin, end))
+        return lambda data: data + data[int(first * len(data)) : int(last * len(data))]
+
+    def splice(other: bytes, at: float) -> Change:
+        return lambda data: data[: int(at * len(data))] + other[int(at * len(other)) :]
+
+    return st.one_of(
+        st.builds(flip, place, st.integers(0, 7)),
+        st.builds(cut, place, place),
+        st.builds(end_at, place),
+        st.builds(insert, place, piece),
+        st.builds(double, place, place),
+        st.builds(splice, st.sampled_from(sorted(FILES.values())), place),
+    )
+
+
+@pytest.fixture(scope="module")
+def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path_factory.mktemp("fuzzed"))
+    yield ingest
+    ingest.close()
+
+
+def take(ingest: Ingest, name: str, data: bytes) -> str:
+    """Take a file in; what became of it, once every line of it was accounted for."""
+    started = process_time()
+    rules = replace(LOG_RULES, format=None) if ".log" in name else RULES
+    try:
+        taken = ingest.take(data, name, rules)
+    except CorruptFileError:
+        became = "corrupt"
+    except RefusedFileError:
+        became = "refused"
+    else:
+        became = "accepted"
+        # Every line once, as an event or set aside, and in its place.
+        numbers = sorted(
+            [event["line_number"] for event in taken.events] + [row["line_number"] for row in taken.quarantined]
+        )
+        assert len(numbers) == len(set(numbers)) == taken.admitted.line_count
+        if (expected := line_numbers(name, data)) is not None:
+            assert numbers == expected
+    assert list(ingest.scratch.glob("delivered-*")) == []
+    assert process_time() - started < MOST_SECONDS
+    return became
+
+
+def line_numbers(name: str, data: bytes) -> list[int] | None:
+    """The numbers of the lines that are not blank, counted in the simplest way; None for formats that need more."""
+    if name.endswith(".gz"):
+        data = gzip.decompress(data)
+    elif name.endswith(".zst"):
+        data = zstd.decompress(data)
+    if not re.search(r"\.(jsonl|log)", name):
+        return None
+    found = data.removeprefix(BYTE_ORDER_MARK).split(b"\n")
+    return [number for number, each in enumerate(found, start=1) if each.strip(b" \t\r")]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_good_file_is_accepted(ingest: Ingest, name: str) -> None:
+    assert take(ingest, name, FILES[name]) == "accepted"
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_file_is_taken_to_its_last_line_or_not_at_all(ingest: Ingest, name: str) -> None:
+    became: list[str] = []
+
+    @hypothesis_settings(
+        max_examples=EXAMPLES * effort(),
+        deadline=None,
+        derandomize=effort() == 1,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(damage=st.lists(changes(), min_size=1, max_size=4))
+    def fuzz(damage: list[Change]) -> None:
+        data = FILES[name]
+        for change in damage:
+            data = change(data)
+        became.append(take(ingest, name, data))
+
+    fuzz()
+    record(fuzzed_files=len(became))
+    assert len(set(became)) > 1, f"all of them were {became[0]}"
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("name", ["x.jsonl", "x.csv", "x.tsv", "x.log", "x.jsonl.gz", "x.jsonl.zst", "x.parquet"])
+def test_any_bytes_are_taken_to_their_last_line_or_not_at_all(ingest: Ingest, name: str) -> None:
+    count = 0
+
+    @hypothesis_settings(max_examples=EXAMPLES * effort() // 2, deadline=None, derandomize=effort() == 1, database=None)
+    @given(data=st.binary(max_size=300) | st.lists(st.sampled_from(NASTY), max_size=60).map(b"".join))
+    def fuzz(data: bytes) -> None:
+        nonlocal count
+        count += 1
+        take(ingest, name, data)
+
+    fuzz()
+    record(fuzzed_files=count)
+
+
+def test_a_lost_line_would_be_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As a test of the test: a reader that drops what it cannot read."""
+    from session_pipeline.ingest import lines as reading
+
+    good = reading.lines_by_duckdb
+
+    def lossy(*arguments: object) -> object:
+        found = good(*arguments)  # type: ignore[arg-type]
+        assert found is not None
+        return replace(found, select=f"select * from ({found.select}) where line like '%ann%'", row_count=9)
+
+    monkeypatch.setattr("session_pipeline.ingest.read.lines_by_duckdb", lossy)
+    with pytest.raises(Exception, match="lines were counted"):
+        take(ingest, "x.jsonl", lines(9) + b"{}\n")
