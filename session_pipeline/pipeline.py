@@ -63,12 +63,15 @@ def package_version() -> str:
 def horizon(settings: Settings, until: date | None) -> date:
     """The last day that counts: the given one, else yesterday (or today with include_today) by the machine's clock.
 
+    Without asking it may lie before start_date, on whose eve no day counts yet.
+
     Raises:
         WrongUseError: The day is not over yet, or lies before start_date.
     """
     today = datetime.now(UTC).astimezone(zone(settings.timezone)).date()
-    if until is None:
-        return today if settings.include_today else today - timedelta(days=1)
+    latest = today if settings.include_today else today - timedelta(days=1)
+    if until in (None, latest):
+        return latest
     if until > today:
         raise WrongUseError(f"--until {until} lies in the future; the last day that can be asked for is {today}")
     if until < settings.start_date:

@@ -284,6 +284,12 @@ def test_a_source_is_not_late_before_its_hour(deployment: Deployment) -> None:
     assert asked(deployment, checks.source_arrived, until=today).holds, "it is expected tomorrow"
 
 
+def test_no_source_is_late_on_the_eve_of_the_first_day(deployment: Deployment) -> None:
+    today = datetime.now(UTC).date()
+    deployment.set({"start_date": today, "sources": {"test": {"expected_by": "00:00"}}})
+    assert asked(deployment, checks.source_arrived).holds
+
+
 def test_days_that_wait_for_an_upgrade(deployment: Deployment) -> None:
     deployment.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
     assert asked(deployment, checks.built_by_current_rules).sentence == (

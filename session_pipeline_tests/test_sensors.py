@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -105,6 +105,16 @@ def test_files_on_which_ingest_failed_are_not_tried_every_minute(
 
 
 # stale_days
+
+
+def test_on_the_first_day_there_is_nothing_to_build_yet(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    with orchestrated(tmp_path / "data", {**SMALL, "start_date": today}) as deployment:
+        deployment.deliver(str(today), shop_lines(today))
+        assert deployment.ingest().success
+        for request in tick(deployment, "stale_days").run_requests or []:
+            assert deployment.execute("build", request.tags, request.asset_selection).success
+        assert tick(deployment, "stale_days").skip_message == "every day is fresh"
 
 
 def test_each_range_of_stale_days_is_a_run(deployment: Orchestrated) -> None:

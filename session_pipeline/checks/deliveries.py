@@ -86,6 +86,7 @@ def source_arrived(run: Run, days: Sequence[date]) -> Verdict:
         f"{name}: no events of {run.until} yet, expected by {source.expected_by}"
         for name, source in run.settings.sources.items()
         if source.expected_by is not None
+        and run.until >= run.settings.start_date
         and now >= datetime.combine(run.until + ONE_DAY, time.fromisoformat(source.expected_by))
         and latest.get(name, "") < start
     ]
