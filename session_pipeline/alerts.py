@@ -8,6 +8,7 @@ is wrong with a run.
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from session_pipeline.durable import sync_file, sync_folder
 from session_pipeline.settings import AlertSettings
 
 MOST_ATTEMPTS = 3  # an alarm is given up when the command failed so often
+MOST_REMEMBERED = 200  # problems of one job or check; the oldest are forgotten
+DAY = re.compile(r"(\d{4}-\d\d-\d\d): ")  # how a problem of one day begins
 LOOK_SECONDS = 30.0  # no further command is started after so long: Dagster ends a sensor after a minute
 
 
@@ -33,19 +36,36 @@ class Alarm:
         about: The job, or the check.
         sentence: What is wrong.
         facts: Where and when: data folder, job, run, days, table, severity, time.
+        problems: What it is made of, or known by; each is told once. One of a day begins with it. None: the sentence.
     """
 
     what: str
     about: str
     sentence: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    problems: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Well:
-    """A check that holds, or a job that succeeded: what was said of it before can be said again."""
+    """A check that holds, or a job that succeeded: what was said of it before can be said again.
+
+    Attributes:
+        about: The job, or the check.
+        first_day: The first day that was looked at; of other days nothing is known. None: of no day in particular.
+        last_day: The last one.
+    """
 
     about: str
+    first_day: str | None = None
+    last_day: str | None = None
+
+    def ends(self, problem: str) -> bool:
+        """Whether a problem that was told is over by it."""
+        day = DAY.match(problem)
+        if day is None:
+            return True
+        return self.first_day is not None and self.last_day is not None and self.first_day <= day[1] <= self.last_day
 
 
 @dataclass
@@ -54,7 +74,7 @@ class _State:
 
     Attributes:
         cursor: How far the history of runs was looked at.
-        told: For each job and check that is not well, the sentences that were told since it was.
+        told: For each job and check, the problems that were told since it was well in what they are about.
         waiting: Alarms that were not told yet, each with how often it was tried.
     """
 
@@ -99,15 +119,18 @@ def look(
 def _take(state: _State, happened: Iterable[Alarm | Well], *, only_lasting: bool) -> None:
     """Queue the alarms that are new."""
     for one in happened:
+        told = state.told.get(one.about, [])
         if isinstance(one, Well):
-            state.told.pop(one.about, None)
+            state.told[one.about] = [problem for problem in told if not one.ends(problem)]
             if only_lasting:
                 state.waiting = [each for each in state.waiting if each["about"] != one.about]
             continue
-        sentences = state.told.setdefault(one.about, [])
-        if one.sentence not in sentences:
-            sentences.append(one.sentence)
-            facts = {"what": one.what, "about": one.about, "sentence": one.sentence, **one.facts}
+        problems = one.problems or (one.sentence,)
+        new = [problem for problem in problems if problem not in told]
+        if new:
+            state.told[one.about] = [*told, *new][-MOST_REMEMBERED:]
+            sentence = one.sentence if len(new) == len(problems) else "; ".join(new)
+            facts = {"what": one.what, "about": one.about, "sentence": sentence, **one.facts}
             state.waiting.append({"about": one.about, "attempts": 0, "alarm": facts})
 
 

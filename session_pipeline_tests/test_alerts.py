@@ -17,9 +17,9 @@ import pytest
 
 from session_pipeline import alerts
 from session_pipeline.alerts import Alarm, Well, look, run_command
-from session_pipeline.defs import alarms
+from session_pipeline.defs import alarms, resources
 from session_pipeline.defs.dead_runs import PROCESS, fail_dead_runs
-from session_pipeline.errors import SettingsFileError
+from session_pipeline.errors import DiskFullError, MemoryTooSmallError, SettingsFileError
 from session_pipeline.pipeline import open_run
 from session_pipeline.settings import AlertSettings, load_settings, parse_settings
 from session_pipeline_tests.deployment import Deployment
@@ -112,6 +112,23 @@ class TestALook:
     def test_tells_another_sentence_at_once(self, happens: Any) -> None:
         assert happens(self.BAD, self.OTHER, self.BAD) == ["a line is lost", "two lines are lost"]
         assert happens(self.OTHER, self.BAD) == []
+
+    def test_tells_of_several_problems_those_that_are_new(self, happens: Any) -> None:
+        assert happens(Alarm("check_warned", "check c", "a; b", problems=("a", "b"))) == ["a; b"]
+        assert happens(Alarm("check_warned", "check c", "b; c", problems=("b", "c"))) == ["c"]
+        assert happens(Alarm("check_warned", "check c", "a; c", problems=("a", "c"))) == []
+        assert happens(Well("check c"), Alarm("check_warned", "check c", "b; c", problems=("b", "c"))) == ["b; c"]
+
+    def test_takes_a_day_for_well_only_when_it_was_looked_at(self, happens: Any) -> None:
+        unusual = Alarm("check_warned", "check c", "2024-05-06: few", problems=("2024-05-06: few",))
+        assert happens(unusual) == ["2024-05-06: few"]
+        assert happens(Well("check c", "2024-05-07", "2024-05-08"), Well("check c"), unusual) == []
+        assert happens(Well("check c", "2024-05-01", "2024-05-06"), unusual) == ["2024-05-06: few"]
+
+    def test_forgets_the_oldest_of_very_many_problems(self, tmp_path: Path, happens: Any) -> None:
+        problems = [f"problem {number}" for number in range(alerts.MOST_REMEMBERED + 1)]
+        happens(Alarm("check_warned", "check c", "many", problems=problems))
+        assert json.loads((tmp_path / "alerts.json").read_text())["told"]["check c"] == problems[1:]
 
     def test_tells_what_was_bad_for_a_moment(self, happens: Any) -> None:
         assert happens(self.BAD, self.WELL) == ["a line is lost"]
@@ -309,6 +326,35 @@ def test_a_run_that_fails_again_and_again_is_told_until_it_succeeded(
     assert told(listener) == [("run_failed", "job ingest")]
 
 
+def test_a_run_that_fails_for_the_same_reason_with_other_figures_is_told_once(
+    deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 100_000
+    for reason in (DiskFullError, DiskFullError, MemoryTooSmallError):
+        free -= 1
+
+        def fails(*args: Any, free: int = free, reason: Any = reason, **more: Any) -> None:
+            raise reason(f"/data/{free}", free) if reason is DiskFullError else reason("2 MB")
+
+        monkeypatch.setattr(resources, "open_run", fails)
+        assert not deployment.ingest().success
+    look_at(deployment)
+    full, small = [one["sentence"] for one in listener.heard()]
+    assert full.startswith("there is no room to write /data/99999: ")
+    assert small.startswith("memory is too small")
+
+
+def test_settings_that_cannot_be_used_are_told_by_the_sensor_of_before(
+    deployment: Orchestrated, listener: Listener
+) -> None:
+    definitions = deployment.definitions()
+    deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
+    assert not deployment.execute("ingest", {}, definitions=definitions).success
+    with dg.build_sensor_context(instance=deployment.instance, definitions=definitions) as context:
+        definitions.resolve_sensor_def("alarms").evaluate_tick(context)
+    assert told(listener) == [("run_failed", "job ingest")]
+
+
 @pytest.mark.parametrize("found_by", ["a run", "the sensor"])
 def test_a_run_whose_process_died_is_told(deployment: Orchestrated, listener: Listener, found_by: str) -> None:
     job = deployment.definitions().resolve_job_def("build")
@@ -346,8 +392,6 @@ def _started(run: dg.DagsterRun) -> Any:
 def test_who_stops_a_run_is_not_told_of_it(
     deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from session_pipeline.defs import resources
-
     def stopped(*args: Any, **more: Any) -> None:
         raise dg.DagsterExecutionInterruptedError
 

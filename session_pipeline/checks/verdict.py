@@ -19,11 +19,12 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a check holds, in a sentence, with the figures."""
+    """Whether a check holds, in a sentence, with the figures, and all that is not well; one of a day begins with it."""
 
     holds: bool
     sentence: str
     figures: Mapping[str, Any] = field(default_factory=dict)
+    problems: Sequence[str] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def verdict(problems: Sequence[str], good: str, figures: Mapping[str, Any] | Non
     if not problems:
         return Verdict(True, good, figures or {})
     more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    return Verdict(False, "; ".join(problems[:SHOWN]) + more, figures or {})
+    return Verdict(False, "; ".join(problems[:SHOWN]) + more, figures or {}, tuple(problems))
 
 
 def add_input(job: Job, run: Run, name: str, days: Iterable[date]) -> None:

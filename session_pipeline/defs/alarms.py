@@ -5,6 +5,7 @@ also one that was reported as failed because its process died. Knows Dagster's e
 before, nor how: alerts.py does.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,12 +16,14 @@ from session_pipeline import alerts
 from session_pipeline.alerts import Alarm, Well
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import tags
+from session_pipeline.defs.checks import PROBLEMS
 from session_pipeline.defs.local_runs import was_interrupted, why
 from session_pipeline.settings import AlertSettings
 
 PAGE = 500  # runs at a look; more are for the next one
 FIRST_RUNS = 50  # the latest ones, that the first look sees
 ALARM_SECONDS = 30
+VARYING = re.compile(r"(?<!\S)/\S+|\d[\d.,]*")  # paths and figures: which file, how much room, is no other reason
 TOLD = {  # events of a run that say what is wrong
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.STEP_FAILURE,
@@ -78,17 +81,20 @@ def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLog
     if run.status is dg.DagsterRunStatus.SUCCESS:
         yield Well(about)
     elif not was_interrupted(events):
-        yield Alarm("run_failed", about, why(events), {**facts, "severity": "error"})
+        sentence = why(events)
+        yield Alarm("run_failed", about, sentence, {**facts, "severity": "error"}, (VARYING.sub("#", sentence),))
 
 
 def _of_check(check: Any, facts: dict[str, Any]) -> Alarm | Well:
     about = f"check {check.check_name}"
     if check.passed:
-        return Well(about)
+        return Well(about, facts["first_day"], facts["last_day"])
     is_error = check.severity is dg.AssetCheckSeverity.ERROR
     more = {
         "severity": "error" if is_error else "warn",
         "check": check.check_name,
         "table": check.asset_key.to_user_string(),
     }
-    return Alarm("check_failed" if is_error else "check_warned", about, check.description or "", {**facts, **more})
+    problems = check.metadata[PROBLEMS].value if PROBLEMS in check.metadata else ()
+    what = "check_failed" if is_error else "check_warned"
+    return Alarm(what, about, check.description or "", {**facts, **more}, tuple(problems))

@@ -11,6 +11,8 @@ from session_pipeline.defs import tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.pipeline import Run
 
+PROBLEMS = "problems"  # metadata: the problems one by one, by which an alarm knows those that were told
+MOST_PROBLEMS = 100
 DAYS_BY_HAND = 7  # the latest ones, when a check is run by itself
 
 
@@ -24,11 +26,12 @@ def _asset_check(check: Check) -> dg.AssetChecksDefinition:
     def asset_check(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
         with pipeline.opened() as run:
             verdict = check.run(run, _days(run, context.run.tags))
+        problems = {PROBLEMS: list(verdict.problems[:MOST_PROBLEMS])} if verdict.problems else {}
         return dg.AssetCheckResult(
             passed=verdict.holds,
             severity=dg.AssetCheckSeverity.ERROR if check.is_error else dg.AssetCheckSeverity.WARN,
             description=verdict.sentence,
-            metadata=dict(verdict.figures),
+            metadata={**verdict.figures, **problems},
         )
 
     return asset_check

@@ -24,7 +24,7 @@ def make_definitions(folder: DataFolder) -> dg.Definitions:
         asset_checks=checks.make_checks(),
         jobs=[ingest, build],
         schedules=schedules.make_schedules(settings, ingest),
-        sensors=sensors.make_sensors(folder, ingest, build),
+        sensors=sensors.make_sensors(folder, settings.alerts, ingest, build),
         resources={"pipeline": PipelineResource(data_folder=str(folder.path))},
         # Also for what is launched by hand: a killed worker of several processes leaves an orphan beside its successor.
         executor=dg.in_process_executor,

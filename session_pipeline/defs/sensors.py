@@ -19,10 +19,11 @@ from session_pipeline.defs import alarms, tags
 from session_pipeline.defs.dead_runs import fail_dead_runs, has_died
 from session_pipeline.defs.jobs import BUILD, INGEST
 from session_pipeline.defs.local_runs import UNDATED
+from session_pipeline.errors import SettingsError
 from session_pipeline.ingest.deliveries import deliveries
 from session_pipeline.plan import Plan, digest
 from session_pipeline.publish import publication
-from session_pipeline.settings import Settings, load_settings
+from session_pipeline.settings import AlertSettings, Settings, load_settings
 
 LANDING_SECONDS = 60
 BUILD_SECONDS = 10  # a look at a state that has not changed costs next to nothing
@@ -40,8 +41,15 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 
 
-def make_sensors(folder: DataFolder, ingest: Any, build: Any) -> Sequence[dg.SensorDefinition]:
-    """The landing sensor, the build sensor and the alarm sensor of a data folder, all on by default."""
+def make_sensors(folder: DataFolder, alerts: AlertSettings, ingest: Any, build: Any) -> Sequence[dg.SensorDefinition]:
+    """The landing sensor, the build sensor and the alarm sensor of a data folder, all on by default.
+
+    Args:
+        folder: The data folder.
+        alerts: Who is told while settings.toml cannot be used, which is an alarm itself.
+        ingest: The job that takes in what was delivered.
+        build: The job that builds and publishes.
+    """
 
     @dg.sensor(
         name="landing",
@@ -101,7 +109,10 @@ def make_sensors(folder: DataFolder, ingest: Any, build: Any) -> Sequence[dg.Sen
         description="Tells [alerts] command of failed runs and checks, each once. Launches nothing.",
     )
     def tell_alarms(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        settings = load_settings(folder.path).alerts
+        try:
+            settings = load_settings(folder.path).alerts
+        except SettingsError:
+            settings = alerts
         if not settings.command:
             return dg.SkipReason("there is no [alerts] command in settings.toml")
         _busy(context.instance, folder)  # reports runs of dead processes as failed
