@@ -35,6 +35,7 @@ MODULES = (
     "test_readers",
     "test_resources",
     "test_seeded_bugs",
+    "test_sixty_days",
     "test_state_machine",
 )
 
@@ -65,6 +66,9 @@ MEANINGS: Mapping[str, str] = {
     "backfill_days": "days of a backfill that was canceled half way and resumed, each built once",
     "corpus_inputs": "files of every kind, hostile ones among them, of each of which it is said what must become of it",
     "fuzzed_files": "files damaged at random; each was taken to its last line, or not at all",
+    "simulated_days": "days that schedule and sensors lived through alone, outages and all, each right in the end",
+    "simulated_ticks": "ticks of the schedule and the sensors on these days",
+    "alarms_raised": "alarms raised on them, each once and no other",
     "mutants": "small changes to the code and the SQL",
     "mutants_killed": "of these, changes that a test noticed",
 }

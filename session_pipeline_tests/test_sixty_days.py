@@ -1,0 +1,84 @@
+"""Sixty days lived through by schedule and sensors: every day right, every alarm told once, and no hand needed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from session_pipeline.checks import ledger_closes
+from session_pipeline.contracts import TABLES
+from session_pipeline.pipeline import open_run
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.figures import record
+from session_pipeline_tests.shop_story import DAYS, EXPECTED, GOOD, LAST, moment
+from session_pipeline_tests.sixty_days import Trial, trial
+
+pytestmark = [pytest.mark.reliability, pytest.mark.timeout(7200)]
+
+# What says how it came to be so: which files, when, by which run.
+TOLD_OTHERWISE = {"source_files", "warehouse_info"}
+
+
+def test_schedule_and_sensors_live_through_sixty_days(tmp_path: Path) -> None:
+    # One test, and not one for each promise: its runner may share tests out, and each would live through all of it.
+    with trial(tmp_path, print) as lived:
+        lived.live()
+        require_every_alarm_once(lived)
+        require_right_days(lived, clean_run(lived, tmp_path / "clean"))
+        require_every_line(lived)
+        require_only_forward(lived)
+        require_failed_ticks_only_without_settings(lived)
+        record(simulated_days=DAYS, simulated_ticks=lived.tick_count, alarms_raised=len(lived.alarms))
+
+
+def clean_run(lived: Trial, folder: Path) -> Deployment:
+    """One run over all contents that ever arrived whole, under the settings that are right."""
+    deployment = Deployment(folder, GOOD)
+    for number, arrived in enumerate(lived.delivered):
+        path = deployment.folder.raw / Path(arrived.path).parent / f"{number} {Path(arrived.path).name}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(arrived.data)
+    deployment.run(LAST)
+    return deployment
+
+
+def require_every_alarm_once(lived: Trial) -> None:
+    assert [(alarm["day"], alarm["what"], alarm["about"]) for alarm in lived.alarms] == list(EXPECTED)
+
+
+def require_right_days(lived: Trial, clean: Deployment) -> None:
+    assert lived.deployment.hashes() == clean.hashes()
+    assert rows(lived.deployment) == rows(clean)
+
+
+def require_every_line(lived: Trial) -> None:
+    with open_run(lived.deployment.folder, run_id="test") as run:
+        verdict = ledger_closes(run, [])
+        assert run.until == LAST
+        assert run.plan().is_empty
+    assert verdict.holds, verdict.sentence
+    assert verdict.figures["set_aside"] == 9
+    assert verdict.figures["waiting"] == 0
+
+
+def require_only_forward(lived: Trial) -> None:
+    assert lived.published == sorted(lived.published)
+    assert len({generation for generation, _ in lived.published}) == len(lived.published) >= DAYS / 2
+    assert lived.published[-1][1] == LAST
+
+
+def require_failed_ticks_only_without_settings(lived: Trial) -> None:
+    assert lived.failed_ticks
+    assert all(moment(12, "16:00") <= at <= moment(13, "11:00") for at in lived.failed_ticks)
+
+
+def rows(deployment: Deployment) -> Mapping[str, Any]:
+    """All that the warehouse holds, but what says how it came to be."""
+    with duckdb.connect(str(deployment.folder.warehouse), read_only=True) as connection:
+        return {
+            name: sorted(map(str, connection.execute(f"select * from {name}").fetchall()))
+            for name, contract in TABLES.items()
+            if contract.is_published and not contract.is_log and name not in TOLD_OTHERWISE
+        }
