@@ -51,7 +51,16 @@ def file_list(paths: Sequence[Path]) -> str:
     return "[" + ", ".join(literal(str(path)) for path in paths) + "]"
 
 
-def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False) -> str:
+def schema_of(contract: Table) -> str:
+    """The contract as read_parquet takes it."""
+    types = ", ".join(
+        f"{literal(column.name)}: {{name: {literal(column.name)}, type: {literal(column.type)}, default_value: null}}"
+        for column in contract.columns
+    )
+    return f"map {{{types}}}"
+
+
+def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False, schema: str | None = None) -> str:
     """A SELECT of a table's rows from its files, in the columns of the contract; no files, no rows.
 
     What an older version wrote is read by today's contract, and not by what the first file has: a column that a file
@@ -61,17 +70,14 @@ def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False) 
         contract: The table.
         paths: Its files, in the store's folders.
         with_date: Whether the date that is the folder's name is a column, too, as the last.
+        schema: SQL that has the contract's schema; None: it is written out.
     """
     columns = [quote(column.name) for column in contract.columns]
     if not paths:
         nulls = [f"cast(null as {column.type}) as {quote(column.name)}" for column in contract.columns]
         nulls += [f"cast(null as date) as {quote(contract.date_column)}"] if with_date and contract.date_column else []
         return f"select {', '.join(nulls)} where false"
-    types = ", ".join(
-        f"{literal(column.name)}: {{name: {literal(column.name)}, type: {literal(column.type)}, default_value: null}}"
-        for column in contract.columns
-    )
-    options = f"schema = map {{{types}}}, hive_partitioning = false"
+    options = f"schema = {schema or schema_of(contract)}, hive_partitioning = false"
     if with_date and contract.date_column:
         # Not by hive_partitioning, which DuckDB 1.5 does not take together with a schema. Files are left out as well.
         pattern = literal(f"/{contract.date_column}=([0-9-]+)/[^/]*$")
@@ -103,6 +109,7 @@ class DuckDBEngine:
         )
         self.connection.execute("set timezone = 'UTC'")
         self.connection.execute("set enable_progress_bar = false")
+        self._schemas: dict[str, str] = {}
 
     def close(self) -> None:
         """Close the connection and remove what it spilled."""
@@ -112,7 +119,7 @@ class DuckDBEngine:
     @contextmanager
     def job(self) -> Iterator["Job"]:
         """A set of inputs and models on them; all of it is forgotten at the end."""
-        job = Job(self.connection)
+        job = Job(self.connection, self._schemas)
         try:
             yield job
         finally:
@@ -122,16 +129,25 @@ class DuckDBEngine:
 class Job:
     """The named tables that the models of one build read."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Start with no tables."""
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schemas: dict[str, str]) -> None:
+        """Start with no tables; `schemas` has the variables of the connection, by table, and gets new ones."""
         self._connection = connection
+        self._schemas = schemas
         self._views: list[str] = []
         self._tables: list[str] = []
         self._arrow: list[str] = []
 
     def add_input(self, contract: Table, paths: Sequence[Path], *, name: str | None = None) -> None:
         """Give a table, under its name or another, as the rows of some files; no files, no rows."""
-        self.add_relation(name or contract.name, rows_of(contract, paths))
+        self.add_relation(name or contract.name, rows_of(contract, paths, schema=self._schema_of(contract)))
+
+    def _schema_of(self, contract: Table) -> str:
+        """A variable that has the contract's schema: written out, each use of a table would cost 2 ms to read it."""
+        if contract.name not in self._schemas:
+            variable = quote(f"schema of {contract.name}")
+            self._connection.execute(f"set variable {variable} = {schema_of(contract)}")
+            self._schemas[contract.name] = f"getvariable({literal(f'schema of {contract.name}')})"
+        return self._schemas[contract.name]
 
     def add_relation(self, name: str, select: str) -> None:
         """Give a table as a SELECT over those there are."""
