@@ -4,8 +4,10 @@ The run here is the one that the command line and Dagster make: ingest, build wh
 """
 
 import json
+import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -99,10 +101,21 @@ def damage(path: Path, data: bytes) -> None:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    with duckdb.connect() as connection:
+    with looking() as connection:
         rows = connection.execute("select * from read_parquet($1, hive_partitioning = false)", [str(path)]).fetchall()
         names = [column[0] for column in connection.description or ()]
     return pd.DataFrame(rows, columns=names, dtype=object)
+
+
+def looking() -> duckdb.DuckDBPyConnection:
+    """A connection to look into files with, to be closed. A database for each would take longer than the look."""
+    return _database(os.getpid()).cursor()
+
+
+@cache
+def _database(process: int) -> duckdb.DuckDBPyConnection:
+    """Of this process: one that was forked cannot use what its parent opened. It keeps nothing of what it reads."""
+    return duckdb.connect(config={"enable_external_file_cache": False})
 
 
 def to_toml(settings: Mapping[str, Any], prefix: str = "") -> str:

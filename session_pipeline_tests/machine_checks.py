@@ -12,15 +12,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from session_pipeline.catalog import Partition
 from session_pipeline.contracts import TABLES, Table
 from session_pipeline.pipeline import open_run, open_store
 from session_pipeline.publish import warehouse
 from session_pipeline.steps import STEPS
 from session_pipeline.store import Store
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.deployment import Deployment, looking
 from session_pipeline_tests.machine_options import DAYS
 from session_pipeline_tests.mirror import Mirror
 from session_pipeline_tests.oracle import Line
@@ -191,7 +189,7 @@ def _rows_of_files(contract: Table, paths: list[Path]) -> Rows:
         return Counter()
     types = f", hive_types = {{'{contract.date_column}': date}}" if contract.date_column else ""
     hive = f"hive_partitioning = {'true' if contract.date_column else 'false'}{types}"
-    with duckdb.connect() as connection:
+    with looking() as connection:
         select = f"select {_columns(contract)} from read_parquet($1, {hive})"
         return Counter(connection.execute(select, [list(map(str, paths))]).fetchall())
 
