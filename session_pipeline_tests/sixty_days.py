@@ -83,7 +83,7 @@ class Trial:
         self._heard = folder / "heard.jsonl"
         self.deployment = Deployment(folder / "data", self.with_alerts(GOOD))
         home.prepare(self.deployment.folder)
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder / "dagster"))
         self.delivered: list[Arrives] = []
         self.published: list[tuple[int, date]] = []
         self.alarms: list[dict[str, Any]] = []

@@ -30,7 +30,8 @@ from session_pipeline_tests.walking import Scenario, make_scenario, places_met, 
 LAST = date(2026, 10, 20)
 UNTIL = date(2026, 10, 8)  # what was built of later days is dropped
 PARTS = 4
-STRIDE = 24  # at effort 1 of a long walk every so many
+STRIDE = max(1, 3 // effort())  # of the places that a run comes by every so many: all of them from effort 3 on
+LONG_STRIDE = max(1, 24 // effort())  # of those of a run that builds much
 
 
 def two_days(folder: Path) -> Deployment:
@@ -92,15 +93,16 @@ def late_scenario(start: Deployment, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.reliability
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_run_that_is_killed_at_any_place_needs_no_repair(scenario: Scenario, part: int, tmp_path: Path) -> None:
-    deaths = walk(scenario, tmp_path / "walk", count(1 + part, PARTS))
+    first, step = 1 + part * STRIDE, PARTS * STRIDE
+    deaths = walk(scenario, tmp_path / "walk", count(first, step))
     # One that is not killed ended the walk, so every place of this part was met.
-    assert len(deaths) == len(range(1 + part, len(scenario.places) + 1, PARTS))
+    assert len(deaths) == len(range(first, len(scenario.places) + 1, step))
     record(kill_points_hit=len(deaths), kills_survived=len(deaths))
 
 
 @pytest.mark.reliability
 def test_nor_does_one_that_builds_much(late_scenario: Scenario, tmp_path: Path) -> None:
-    deaths = walk(late_scenario, tmp_path / "walk", count(1, max(1, STRIDE // effort())))
+    deaths = walk(late_scenario, tmp_path / "walk", count(1, LONG_STRIDE))
     assert deaths
     record(kill_points_hit=len(deaths), kills_survived=len(deaths))
 

@@ -26,7 +26,7 @@ from session_pipeline_tests.test_access_log import combined
 from session_pipeline_tests.test_ingest import RULES, Ingest
 
 MOST_SECONDS = 20.0  # of one file of a few kilobytes, on a slow and busy machine
-EXAMPLES = 150  # of each format, at effort 1
+EXAMPLES = 100  # of each format, at effort 1
 
 TEXTS: Mapping[str, bytes] = {
     "jsonl": lines(8)
