@@ -236,6 +236,11 @@ CASES = (
         "select event_number // $max_microseconds as part, event_number % nullif(page_count, 0) as rest from events",
     ),
     (
+        "division by what may be zero",
+        "select event_number / nullif(page_count, 1) as share from events",
+        "select event_number / nullif(page_count, 0) as share from events",
+    ),
+    (
         "division of decimals",
         "select cast(value as decimal(18, 6)) / nullif(event_number, 0) as x from events",
         "select cast(cast(value as decimal(18, 6)) as double) / nullif(event_number, 0) as x from events",

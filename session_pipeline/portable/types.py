@@ -62,4 +62,6 @@ def may_be_zero(node: exp.Expr) -> bool:
         node = node.this
     if isinstance(node, exp.Literal):
         return node.is_string or float(node.name) == 0
-    return not isinstance(node, exp.Nullif | exp.Placeholder)
+    if isinstance(node, exp.Nullif):
+        return not (isinstance(node.expression, exp.Literal) and node.expression.name == "0")
+    return not isinstance(node, exp.Placeholder)
