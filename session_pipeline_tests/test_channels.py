@@ -1,8 +1,8 @@
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
-import pytest
 
 from session_pipeline import models
 from session_pipeline.channels import TABLE_NAMES, channel_tables, channels, click_id_types, rules_fingerprint
@@ -30,130 +30,134 @@ def channels_of(*landings: dict[str, str | None]) -> list[str]:
     return [channel for _, channel in rows]
 
 
+def as_found(columns: Sequence[str], expected: Sequence[tuple[str | None, ...]]) -> list[tuple[str | None, ...]]:
+    """Rows of what a landing has in these columns and of its channel, with the channels that the model gives.
+
+    All are asked at once: an engine and a query for each would take most of the time.
+    """
+    found = channels_of(*(dict(zip(columns, row, strict=False)) for row in expected))
+    return [(*row[:-1], channel) for row, channel in zip(expected, found, strict=True)]
+
+
 def channel_of(**landing: str | None) -> str:
     (channel,) = channels_of(landing)
     return channel
 
 
-@pytest.mark.parametrize(
-    ("referrer_host", "channel"),
-    [
-        (None, "direct"),
-        ("www.google.com", "organic_search"),
-        ("www.google.de", "organic_search"),
-        ("www.google.co.uk", "organic_search"),
-        ("google.com.br", "organic_search"),
-        ("com.google.android.googlequicksearchbox", "organic_search"),
-        ("www.bing.com", "organic_search"),
-        ("duckduckgo.com", "organic_search"),
-        ("de.search.yahoo.com", "organic_search"),
-        ("search.yahoo.co.jp", "organic_search"),
-        ("yandex.ru", "organic_search"),
-        ("m.baidu.com", "organic_search"),
-        ("l.facebook.com", "organic_social"),
-        ("lm.facebook.com", "organic_social"),
-        ("l.instagram.com", "organic_social"),
-        ("t.co", "organic_social"),
-        ("www.linkedin.com", "organic_social"),
-        ("com.linkedin.android", "organic_social"),
-        ("out.reddit.com", "organic_social"),
-        ("www.pinterest.co.uk", "organic_social"),
-        ("tieba.baidu.com", "organic_social"),
-        ("m.youtube.com", "organic_video"),
-        ("youtu.be", "organic_video"),
-        ("www.amazon.de", "organic_shopping"),
-        ("shopping.google.com", "organic_shopping"),
-        ("mail.google.com", "email"),
-        ("com.google.android.gm", "email"),
-        ("mail.yahoo.co.jp", "email"),
-        ("outlook.live.com", "email"),
-        ("chatgpt.com", "ai_assistant"),
-        ("www.perplexity.ai", "ai_assistant"),
-        ("gemini.google.com", "ai_assistant"),
-        ("copilot.microsoft.com", "ai_assistant"),
-        ("docs.google.com", "referral"),
-        ("console.aws.amazon.com", "referral"),
-        ("notgoogle.com", "referral"),
-        ("google.com.evil.example", "referral"),
-        ("google.xyz", "referral"),
-        ("xn--bcher-kva.example", "referral"),
-        ("198.51.100.7", "referral"),
-    ],
-)
-def test_a_referrer_alone_says_where_the_visit_came_from(referrer_host: str | None, channel: str) -> None:
-    assert channel_of(referrer_host=referrer_host) == channel
+REFERRERS: list[tuple[str | None, ...]] = [
+    (None, "direct"),
+    ("www.google.com", "organic_search"),
+    ("www.google.de", "organic_search"),
+    ("www.google.co.uk", "organic_search"),
+    ("google.com.br", "organic_search"),
+    ("com.google.android.googlequicksearchbox", "organic_search"),
+    ("www.bing.com", "organic_search"),
+    ("duckduckgo.com", "organic_search"),
+    ("de.search.yahoo.com", "organic_search"),
+    ("search.yahoo.co.jp", "organic_search"),
+    ("yandex.ru", "organic_search"),
+    ("m.baidu.com", "organic_search"),
+    ("l.facebook.com", "organic_social"),
+    ("lm.facebook.com", "organic_social"),
+    ("l.instagram.com", "organic_social"),
+    ("t.co", "organic_social"),
+    ("www.linkedin.com", "organic_social"),
+    ("com.linkedin.android", "organic_social"),
+    ("out.reddit.com", "organic_social"),
+    ("www.pinterest.co.uk", "organic_social"),
+    ("tieba.baidu.com", "organic_social"),
+    ("m.youtube.com", "organic_video"),
+    ("youtu.be", "organic_video"),
+    ("www.amazon.de", "organic_shopping"),
+    ("shopping.google.com", "organic_shopping"),
+    ("mail.google.com", "email"),
+    ("com.google.android.gm", "email"),
+    ("mail.yahoo.co.jp", "email"),
+    ("outlook.live.com", "email"),
+    ("chatgpt.com", "ai_assistant"),
+    ("www.perplexity.ai", "ai_assistant"),
+    ("gemini.google.com", "ai_assistant"),
+    ("copilot.microsoft.com", "ai_assistant"),
+    ("docs.google.com", "referral"),
+    ("console.aws.amazon.com", "referral"),
+    ("notgoogle.com", "referral"),
+    ("google.com.evil.example", "referral"),
+    ("google.xyz", "referral"),
+    ("xn--bcher-kva.example", "referral"),
+    ("198.51.100.7", "referral"),
+]
 
 
-@pytest.mark.parametrize(
-    ("referrer_host", "page_host", "channel"),
-    [
-        ("www.shop.example", "www.shop.example", "direct"),
-        ("blog.shop.example", "www.shop.example", "direct"),
-        ("shop.example", "www.shop.example", "direct"),
-        ("blog.shop.co.uk", "www.shop.co.uk", "direct"),
-        ("localhost", "localhost", "direct"),
-        ("10.0.0.1", "10.0.0.1", "direct"),
-        ("www.google.com", "shopping.google.com", "direct"),
-        ("other.co.uk", "shop.co.uk", "referral"),
-        ("other.com.au", "www.shop.com.au", "referral"),
-        ("10.0.0.1", "192.168.0.1", "referral"),
-        ("other.example", None, "referral"),
-    ],
-)
-def test_a_referrer_under_the_same_domain_is_none(referrer_host: str, page_host: str | None, channel: str) -> None:
-    assert channel_of(referrer_host=referrer_host, page_host=page_host) == channel
+def test_a_referrer_alone_says_where_the_visit_came_from() -> None:
+    assert as_found(("referrer_host",), REFERRERS) == REFERRERS
 
 
-@pytest.mark.parametrize(
-    ("source", "medium", "campaign", "channel"),
-    [
-        ("google", "cpc", "brand", "paid_search"),
-        ("Google", " CPC ", None, "paid_search"),
-        ("bing", "ppc", None, "paid_search"),
-        ("google", "organic", None, "organic_search"),
-        ("google", None, None, "organic_search"),
-        ("facebook", "paid_social", None, "paid_social"),
-        ("ig", "cpm", None, "paid_social"),
-        ("instagram", "social", None, "organic_social"),
-        ("somewhere", "social-media", None, "organic_social"),
-        ("youtube", "cpv", None, "paid_video"),
-        ("youtube", "paid", None, "paid_video"),
-        ("amazon", "cpc", None, "paid_shopping"),
-        ("google", "cpc", "spring-shopping", "paid_shopping"),
-        ("newsletter", "email", "eshop", "organic_shopping"),
-        ("newsletter", "email", "workshop", "email"),
-        ("google", "cpc", "Cross-network", "cross_network"),
-        ("adnetwork", "display", None, "display"),
-        ("adnetwork", "cpm", None, "display"),
-        ("adnetwork", "banner", None, "display"),
-        ("adnetwork", "cpc", None, "paid_other"),
-        ("adnetwork", "retargeting", None, "paid_other"),
-        ("newsletter", "email", None, "email"),
-        ("email", None, None, "email"),
-        ("partner", "affiliate", None, "affiliates"),
-        ("partner", "referral", None, "referral"),
-        ("podcast", "audio", None, "audio"),
-        ("sms", None, None, "sms"),
-        ("crm", "sms", None, "sms"),
-        ("firebase", None, None, "mobile_push_notifications"),
-        ("crm", "web-push", None, "mobile_push_notifications"),
-        ("chatgpt.com", None, None, "ai_assistant"),
-        ("claude.ai", "ai-assistant", None, "ai_assistant"),
-        ("partner", None, None, "unassigned"),
-        ("partner", "flyer", "spring", "unassigned"),
-        (None, "cpc", None, "paid_other"),
-        (None, "email", None, "email"),
-        (None, None, "spring", "unassigned"),
-        ("(direct)", "(none)", "(not set)", "direct"),
-        ("", " ", "", "direct"),
-        (" ", "", "  ", "direct"),
-        ("com.google.android.youtube", None, None, "organic_video"),
-    ],
-)
-def test_utm_tags_follow_the_default_channel_group(
-    source: str | None, medium: str | None, campaign: str | None, channel: str
-) -> None:
-    assert channel_of(utm_source=source, utm_medium=medium, utm_campaign=campaign) == channel
+REFERRERS_AND_PAGES: list[tuple[str | None, ...]] = [
+    ("www.shop.example", "www.shop.example", "direct"),
+    ("blog.shop.example", "www.shop.example", "direct"),
+    ("shop.example", "www.shop.example", "direct"),
+    ("blog.shop.co.uk", "www.shop.co.uk", "direct"),
+    ("localhost", "localhost", "direct"),
+    ("10.0.0.1", "10.0.0.1", "direct"),
+    ("www.google.com", "shopping.google.com", "direct"),
+    ("other.co.uk", "shop.co.uk", "referral"),
+    ("other.com.au", "www.shop.com.au", "referral"),
+    ("10.0.0.1", "192.168.0.1", "referral"),
+    ("other.example", None, "referral"),
+]
+
+
+def test_a_referrer_under_the_same_domain_is_none() -> None:
+    assert as_found(("referrer_host", "page_host"), REFERRERS_AND_PAGES) == REFERRERS_AND_PAGES
+
+
+TAGS: list[tuple[str | None, ...]] = [
+    ("google", "cpc", "brand", "paid_search"),
+    ("Google", " CPC ", None, "paid_search"),
+    ("bing", "ppc", None, "paid_search"),
+    ("google", "organic", None, "organic_search"),
+    ("google", None, None, "organic_search"),
+    ("facebook", "paid_social", None, "paid_social"),
+    ("ig", "cpm", None, "paid_social"),
+    ("instagram", "social", None, "organic_social"),
+    ("somewhere", "social-media", None, "organic_social"),
+    ("youtube", "cpv", None, "paid_video"),
+    ("youtube", "paid", None, "paid_video"),
+    ("amazon", "cpc", None, "paid_shopping"),
+    ("google", "cpc", "spring-shopping", "paid_shopping"),
+    ("newsletter", "email", "eshop", "organic_shopping"),
+    ("newsletter", "email", "workshop", "email"),
+    ("google", "cpc", "Cross-network", "cross_network"),
+    ("adnetwork", "display", None, "display"),
+    ("adnetwork", "cpm", None, "display"),
+    ("adnetwork", "banner", None, "display"),
+    ("adnetwork", "cpc", None, "paid_other"),
+    ("adnetwork", "retargeting", None, "paid_other"),
+    ("newsletter", "email", None, "email"),
+    ("email", None, None, "email"),
+    ("partner", "affiliate", None, "affiliates"),
+    ("partner", "referral", None, "referral"),
+    ("podcast", "audio", None, "audio"),
+    ("sms", None, None, "sms"),
+    ("crm", "sms", None, "sms"),
+    ("firebase", None, None, "mobile_push_notifications"),
+    ("crm", "web-push", None, "mobile_push_notifications"),
+    ("chatgpt.com", None, None, "ai_assistant"),
+    ("claude.ai", "ai-assistant", None, "ai_assistant"),
+    ("partner", None, None, "unassigned"),
+    ("partner", "flyer", "spring", "unassigned"),
+    (None, "cpc", None, "paid_other"),
+    (None, "email", None, "email"),
+    (None, None, "spring", "unassigned"),
+    ("(direct)", "(none)", "(not set)", "direct"),
+    ("", " ", "", "direct"),
+    (" ", "", "  ", "direct"),
+    ("com.google.android.youtube", None, None, "organic_video"),
+]
+
+
+def test_utm_tags_follow_the_default_channel_group() -> None:
+    assert as_found(("utm_source", "utm_medium", "utm_campaign"), TAGS) == TAGS
 
 
 def test_each_landing_is_classed_by_its_own_medium_and_source() -> None:
@@ -173,26 +177,26 @@ def test_utm_tags_go_before_the_referrer() -> None:
     assert channel_of(utm_medium="cpc", referrer_host="www.google.com") == "paid_search"
 
 
-@pytest.mark.parametrize(
-    ("landing", "channel"),
-    [
-        ({"click_id_type": "gclid"}, "paid_search"),
-        ({"click_id_type": "gclid", "referrer_host": "www.google.com"}, "paid_search"),
-        ({"click_id_type": "gclid", "referrer_host": "news.example"}, "paid_search"),
-        ({"click_id_type": "gclid", "referrer_host": "www.youtube.com"}, "paid_video"),
-        ({"click_id_type": "msclkid", "utm_source": "bing", "utm_medium": "Brand 2026"}, "paid_search"),
-        ({"click_id_type": "gclid", "utm_source": "newsletter", "utm_medium": "email"}, "email"),
-        ({"click_id_type": "fbclid", "utm_source": "newsletter", "utm_medium": "email"}, "email"),
-        ({"click_id_type": "gclid", "utm_source": "partner"}, "paid_other"),
-        ({"click_id_type": "dclid"}, "display"),
-        ({"click_id_type": "ttclid"}, "paid_social"),
-        ({"click_id_type": "fbclid"}, "organic_social"),
-        ({"click_id_type": "fbclid", "utm_source": "fb", "utm_medium": "paid"}, "paid_social"),
-        ({"click_id_type": "unheard_of"}, "direct"),
-    ],
-)
-def test_a_click_id_speaks_where_nothing_else_is_known(landing: dict[str, str | None], channel: str) -> None:
-    assert channel_of(**landing) == channel
+CLICKS: list[tuple[dict[str, str | None], str]] = [
+    ({"click_id_type": "gclid"}, "paid_search"),
+    ({"click_id_type": "gclid", "referrer_host": "www.google.com"}, "paid_search"),
+    ({"click_id_type": "gclid", "referrer_host": "news.example"}, "paid_search"),
+    ({"click_id_type": "gclid", "referrer_host": "www.youtube.com"}, "paid_video"),
+    ({"click_id_type": "msclkid", "utm_source": "bing", "utm_medium": "Brand 2026"}, "paid_search"),
+    ({"click_id_type": "gclid", "utm_source": "newsletter", "utm_medium": "email"}, "email"),
+    ({"click_id_type": "fbclid", "utm_source": "newsletter", "utm_medium": "email"}, "email"),
+    ({"click_id_type": "gclid", "utm_source": "partner"}, "paid_other"),
+    ({"click_id_type": "dclid"}, "display"),
+    ({"click_id_type": "ttclid"}, "paid_social"),
+    ({"click_id_type": "fbclid"}, "organic_social"),
+    ({"click_id_type": "fbclid", "utm_source": "fb", "utm_medium": "paid"}, "paid_social"),
+    ({"click_id_type": "unheard_of"}, "direct"),
+]
+
+
+def test_a_click_id_speaks_where_nothing_else_is_known() -> None:
+    found = channels_of(*(landing for landing, _ in CLICKS))
+    assert [(landing, channel) for (landing, _), channel in zip(CLICKS, found, strict=True)] == CLICKS
 
 
 def test_many_landings_keep_one_row_each() -> None:
