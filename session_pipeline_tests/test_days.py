@@ -51,6 +51,12 @@ def test_a_day_ends_where_the_next_begins() -> None:
         day = calendar.next(day)
 
 
+def test_a_local_day_overlaps_the_utc_dates_that_it_has_time_in_and_no_more() -> None:
+    day, next_day = date(2026, 10, 5), date(2026, 10, 6)
+    assert Calendar("UTC").utc_dates(day) == (day,)
+    assert Calendar("America/New_York").utc_dates(day) == (day, next_day)
+
+
 def test_sessions_reach_into_the_next_day_and_over_a_short_one_into_the_day_after() -> None:
     calendar = Calendar("America/New_York")
     longest = timedelta(hours=24) - MICROSECOND
