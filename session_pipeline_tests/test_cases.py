@@ -6,7 +6,8 @@ cases/<table>/<what happens>/ has
   `with_defaults` says. With the table's date column, the step gets the rows of the dates that it asks for; without,
   all of them;
 - expected.csv: the table's rows in its order, in the columns that matter. Nothing is NULL, "" is the empty text.
-  Fractions are compared to four decimals, as the literature prints them, all else exactly;
+  Fractions are compared to four decimals, as the literature prints them, but none may lie beyond a 0 or 1 that is
+  expected; all else is compared exactly;
 - settings.toml, if need be, over the packaged defaults;
 - day.toml, if need be: `day`, and `until`, the last day that is built.
 
@@ -196,6 +197,11 @@ def compare(found: pa.Table, expected: pa.Table, name: str) -> None:
         atol=0.00005,
         obj=name,
     )
+    for field in expected.schema:
+        if pa.types.is_floating(field.type):
+            pairs = zip(found[field.name].to_pylist(), expected[field.name].to_pylist(), strict=True)
+            beyond = [share for share, said in pairs if (said == 0 and share < 0) or (said == 1 and share > 1)]
+            assert not beyond, f"{name}: {field.name} lies beyond 0 or 1"
 
 
 @pytest.fixture(scope="module", params=ENGINES)
