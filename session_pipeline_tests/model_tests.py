@@ -1,7 +1,8 @@
 """Tests of a model that are fast enough to be run on each of its mutants, in this process.
 
-The case folders of all tables that it has a part in; then generated cases, its steps against the oracles on inputs that
-are right; then test modules of its own. Knows where models are read. Does not know what a mutant is.
+The case folders of all tables that it has a part in; then test modules of its own; then generated cases, its steps
+against the oracles on inputs that are right; then the lint of what engines share. Knows where models are read. Does
+not know what a mutant is.
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from unittest.mock import patch
 
@@ -17,6 +19,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import sqlglot
 
 from session_pipeline import models
 from session_pipeline.build import StepRunner
@@ -24,6 +27,7 @@ from session_pipeline.catalog import Partition
 from session_pipeline.contracts import table
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.pipeline import open_run
+from session_pipeline.portable import find_violations
 from session_pipeline.steps import STEPS, Frame, Step
 from session_pipeline_tests import generated_cases
 from session_pipeline_tests.documents import ROOT
@@ -33,6 +37,7 @@ from session_pipeline_tests.test_sessions_against_oracle import build_at_once, f
 
 # Test modules that look at one model by itself.
 MODULES: Mapping[str, str] = {"session_channels": "test_channels.py"}
+MOST_SECONDS = 20  # for one test; a join that lost its condition takes longer, so it was noticed
 CANNOT_RUN = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
 
 
@@ -97,9 +102,10 @@ class ModelTests:
             StillbornError: The SQL cannot be run.
         """
         with replaced_model(model, sql):
-            for test, run in sorted(self._tests(model), key=lambda item: -self._failures[model, item[0]]):
+            for test, run in sorted(self._tests(model, sql), key=lambda item: -self._failures[model, item[0]]):
                 try:
-                    run()
+                    with self._interrupted_after(MOST_SECONDS):
+                        run()
                 except CANNOT_RUN as error:
                     raise StillbornError(str(error)) from error
                 except (AssertionError, duckdb.Error, pa.ArrowException) as error:
@@ -109,7 +115,17 @@ class ModelTests:
                     return test
         return None
 
-    def _tests(self, model: str) -> Iterator[tuple[str, Any]]:
+    @contextmanager
+    def _interrupted_after(self, seconds: float) -> Iterator[None]:
+        timer = Timer(seconds, self._engine.connection.interrupt)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def _tests(self, model: str, sql: str) -> Iterator[tuple[str, Any]]:
         for prepared in self._cases:
             if model in prepared.models:
                 yield f"case {prepared.case.table.name}/{prepared.case.folder.name}", lambda p=prepared: self._run(p)
@@ -119,6 +135,7 @@ class ModelTests:
             for item in self._steps_of_group(seed):
                 if model in item.step.model_names(item.frame.settings):
                     yield f"generated cases {seed}, {item.step.name}[{item.day}]", lambda i=item: self._compare(i)
+        yield "portable", lambda: _lint(model, sql)
 
     def _run(self, prepared: PreparedCase) -> None:
         scratch = self.folder / "written"
@@ -150,6 +167,13 @@ def _models_of(case: Case) -> frozenset[str]:
     made_by = case.made_by
     computed = made_by.computed(case.frame.settings) if isinstance(made_by, Step) else ()
     return frozenset((case.table.name, *(computation.model for computation in computed)))
+
+
+def _lint(model: str, sql: str) -> None:
+    """The model as it is passes; but written anew by sqlglot, as mutants are, some functions get other names."""
+    as_it_is = sqlglot.parse_one(_ORIGINAL_TEXT(model), read="duckdb").sql("duckdb", comments=False)
+    known = {violation.construct for violation in find_violations(as_it_is)}
+    assert {violation.construct for violation in find_violations(sql)} <= known
 
 
 def _run_module(name: str) -> None:
