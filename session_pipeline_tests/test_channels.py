@@ -148,6 +148,7 @@ TAGS: list[tuple[str | None, ...]] = [
     ("partner", "flyer", "spring", "unassigned"),
     (None, "cpc", None, "paid_other"),
     (None, "email", None, "email"),
+    (None, "flyer", None, "unassigned"),
     (None, None, "spring", "unassigned"),
     ("(direct)", "(none)", "(not set)", "direct"),
     ("", " ", "", "direct"),
@@ -175,6 +176,7 @@ def test_utm_tags_go_before_the_referrer() -> None:
     assert channel_of(utm_source="newsletter", utm_medium="email", referrer_host="www.google.com") == "email"
     assert channel_of(utm_source="partner", referrer_host="www.google.com") == "unassigned"
     assert channel_of(utm_medium="cpc", referrer_host="www.google.com") == "paid_search"
+    assert channel_of(utm_medium="flyer", referrer_host="news.example") == "unassigned"
 
 
 CLICKS: list[tuple[dict[str, str | None], str]] = [
