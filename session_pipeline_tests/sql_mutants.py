@@ -212,7 +212,8 @@ def _other_unions(node: exp.SetOperation) -> Iterator[Edit]:
 
 
 def _other_joins(node: exp.Join) -> Iterator[Edit]:
-    for side in {"LEFT": ("",), "": ("LEFT",), "FULL": ("LEFT", "RIGHT")}.get(node.side, ()):
+    """An outer join keeps fewer sides. An inner one stays: nearly each row of the models has its partner by design."""
+    for side in {"LEFT": ("",), "FULL": ("LEFT", "RIGHT")}.get(node.side, ()):
         other = node.copy()
         other.set("side", side or None)
         other.set("kind", None if side else "INNER")
