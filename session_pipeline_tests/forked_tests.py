@@ -42,7 +42,7 @@ HEAVY = (
 # Parts of the package that read no other part; a child keeps them, unless the mutant is of one of them.
 KEPT = ("session_pipeline", "session_pipeline.contracts", "session_pipeline.errors", "session_pipeline.models")
 PLUGINS = ("-p", "pytest_timeout", "-p", "no:cacheprovider")  # no others, for they take their time
-MOST_CPU_SECONDS = 60  # a mutant that takes longer loops for ever, so it was noticed
+MOST_CPU_SECONDS = 20  # a mutant that takes longer loops for ever, so it was noticed
 CANNOT_BE_IMPORTED = 100
 NOTICED_BY_TIME = 101
 
