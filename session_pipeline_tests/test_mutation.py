@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from session_pipeline_tests import model_tests
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.figures import effort, record
 from session_pipeline_tests.forked_tests import forked_tests
@@ -137,6 +138,19 @@ def test_models_as_they_are_pass_and_a_mutant_does_not(tmp_path: Path) -> None:
     assert tests.failure("daily_outcomes", mutant.write()) is not None
     with pytest.raises(StillbornError):
         tests.failure("daily_outcomes", "select nothing from nowhere")
+    tests.close()
+
+
+def test_a_mutant_of_a_model_that_does_not_come_to_its_end_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_tests, "MOST_SECONDS", 0.5)
+    tests = ModelTests(tmp_path)
+    endless = "from session_outcomes as o cross join range(1000000) as a cross join range(1000000) as b"
+    text = source_of("session_pipeline/models/daily_outcomes.sql")
+    assert text.count("from session_outcomes as o") == 1
+    assert tests.failure("daily_outcomes", text.replace("from session_outcomes as o", endless)) is not None
+    assert tests.failure("daily_outcomes", text) is None
     tests.close()
 
 
