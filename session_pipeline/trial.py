@@ -31,18 +31,28 @@ TRIED_DAYS = 7
 SHOWN_LINES = 3
 SHOWN_SESSIONS = 5
 LONGEST_SHOWN = 120
-# What the fields that every event needs are called elsewhere, in the order of how sure the name is.
+# What fields are called elsewhere, in the order of how sure the name is.
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "visitor_id": (
         "visitor_id", "visitorId", "anonymous_id", "anonymousId", "user_pseudo_id", "domain_userid", "distinct_id",
-        "client_id", "clientId", "device_id", "cookie_id", "visitor", "uid", "user_id", "userId", "host",
+        "client_id", "clientId", "device_id", "cookie_id", "visitor", "uid", "user_id", "userId", "user", "host",
     ),
     "event_time": (
         "event_time", "timestamp", "event_timestamp", "derived_tstamp", "collector_tstamp", "occurred_at", "created_at",
         "time", "datetime", "ts", "date",
     ),
     "event_name": ("event_name", "event", "eventName", "event_type", "type", "action", "name"),
+    "event_id": ("eventId", "event_uuid", "message_id", "messageId", "insert_id", "uuid", "id"),
+    "user_id": ("userId", "customer_id", "customerId", "account_id"),
+    "client_session_id": ("session_id", "sessionId", "ga_session_id", "domain_sessionid"),
+    "received_at": ("receivedAt", "collector_tstamp", "server_time", "ingested_at"),
+    "page_url": ("pageUrl", "page_location", "location", "url", "href", "page", "path"),
+    "page_title": ("pageTitle", "title"),
+    "referrer": ("referer", "page_referrer", "referrer_url", "ref"),
+    "value": ("revenue", "amount", "order_value", "total"),
+    "user_agent": ("userAgent", "useragent", "useragent_raw", "ua"),
 }  # fmt: skip
+NEEDED = ("visitor_id", "event_time", "event_name")
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ class Trial:
         fields: Every column that a source can deliver.
         other_fields: What is kept in `properties`: names, and how many accepted lines have them.
         set_aside: By reason, the most frequent first.
-        suggested_columns: Ours = theirs, when no line was accepted because one that every event needs is not found.
+        suggested_columns: Ours = theirs, for columns that no line has, where it has a field that is probably meant.
         days: Days whose sessions are shown, the first of the file.
         day_count: Days with events in the file.
         duplicate_count: Lines of these days that repeat an event.
@@ -134,7 +144,7 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
             _add(job, run, "quarantined_lines")
             fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
             set_aside = _set_aside(job)
-            suggested = {} if ledgered.facts["accepted_count"] else _suggested(job, run.settings.source(source).columns)
+            suggested = _suggested(job, fields, others, run.settings.source(source).columns)
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -225,19 +235,24 @@ def _set_aside(job: Job) -> list[SetAside]:
     ]
 
 
-def _suggested(job: Job, columns: Mapping[str, str]) -> dict[str, str]:
-    """Columns that every event needs and lines lack, with those of their fields that are probably meant."""
-    found = job.rows(
+def _suggested(
+    job: Job, fields: Sequence[Field], others: Mapping[str, int], columns: Mapping[str, str]
+) -> dict[str, str]:
+    """Columns that no line has, with those of the fields that are probably meant; a field is meant once."""
+    lacking = job.rows(
         "select distinct unnest(json_keys(line)) as name from quarantined_lines"
         " where starts_with(reason, 'missing_') order by name"
     )
-    names = found.column("name").to_pylist()
-    suggested = {}
-    for column, usual_names in USUAL_NAMES.items() if names else ():
-        if columns.get(column, column) not in names:
-            usual = (name for name in usual_names if name in names)
-            if match := next(chain(usual, get_close_matches(column, names, n=1)), None):
-                suggested[column] = match
+    names = sorted({*others, *lacking.column("name").to_pylist()} - set(columns.values()))
+    filled = {field.column for field in fields if field.filled_count}
+    suggested: dict[str, str] = {}
+    for column, usual_names in USUAL_NAMES.items():
+        if column in filled or columns.get(column, column) in names:
+            continue
+        similar = get_close_matches(column, names, n=1) if column in NEEDED else []
+        usual = (name for name in usual_names if name in names)
+        if match := next((name for name in chain(usual, similar) if name not in suggested.values()), None):
+            suggested[column] = match
     return suggested
 
 

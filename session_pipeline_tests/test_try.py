@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,18 @@ def test_fields_that_are_called_otherwise_are_guessed(tmp_path: Path) -> None:
     settings = {"sources": {"try": {"columns": {"visitor_id": "anonymousId", "event_name": "event"}}}}
     found = tried(file, "--data", Deployment(tmp_path / "data", settings).folder.path)
     assert found["suggested_columns"] == {"event_time": "timestamp"}
+
+
+def test_a_field_that_an_answer_needs_is_guessed_though_lines_are_accepted(tmp_path: Path) -> None:
+    line = {"visitor_id": "ann", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}
+    file = write(tmp_path / "events.jsonl", {**line, "url": "https://shop.example/", "path": "/", "amount": 5})
+    assert tried(file)["suggested_columns"] == {"page_url": "url", "value": "amount"}
+    settings = {"sources": {"try": {"columns": {"page_url": "url"}}}}
+    found = tried(file, "--data", Deployment(tmp_path / "data", settings).folder.path)
+    assert found["suggested_columns"] == {"value": "amount"}
+    out = call("try", write(tmp_path / "whole.jsonl", {**line, "page_url": "https://shop.example/"}))[1]
+    assert "Perhaps" not in out
+    assert re.search(r"event_id +\(the line\)", out)
 
 
 def test_what_is_told_to_a_person(tmp_path: Path) -> None:

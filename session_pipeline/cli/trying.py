@@ -61,8 +61,8 @@ def _tell(found: Trial, folder: DataFolder | None, source: str) -> None:
     say(Text.assemble((plain(facts["path"]), "bold"), f"  by {where}{named}; nothing is written"))
     if facts["status"] != "accepted":
         return
-    lines, accepted, set_aside = (number(facts[f"{what}_count"]) for what in ("line", "accepted", "set_aside"))
-    say(f"{lines} lines = {accepted} accepted + {set_aside} set aside")
+    accepted, set_aside = number(facts["accepted_count"]), number(facts["set_aside_count"])
+    say(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} set aside")
     if facts["accepted_count"]:
         _tell_fields(found)
     _tell_set_aside(found, source)
@@ -73,7 +73,7 @@ def _tell(found: Trial, folder: DataFolder | None, source: str) -> None:
 def _tell_fields(found: Trial) -> None:
     accepted = found.facts["accepted_count"]
     rows = [
-        (field.column, plain(field.origin or "page_url"), share(field.filled_count, accepted), plain(field.example))
+        (field.column, plain(field.origin or _derived_from(field.column)), share(field.filled_count, accepted), plain(field.example))
         for field in found.fields
         if field.filled_count
     ]
@@ -85,6 +85,11 @@ def _tell_fields(found: Trial) -> None:
         shown = ", ".join(f"{plain(name)} ({share(count, accepted)})" for name, count in others[:SHOWN_FIELDS])
         more = f", and {len(others) - SHOWN_FIELDS} more" if len(others) > SHOWN_FIELDS else ""
         say(f"kept in properties: {shown}{more}")
+
+
+def _derived_from(column: str) -> str:
+    """Where a column comes from that no field is mapped to."""
+    return "(the line)" if column == "event_id" else "(page_url)"
 
 
 def _tell_set_aside(found: Trial, source: str) -> None:
@@ -99,9 +104,10 @@ def _tell_set_aside(found: Trial, source: str) -> None:
         say("Perhaps the fields are called otherwise; then write into settings.toml:")
         say(f"  [sources.{'web' if source == trial.NO_SOURCE else source}]")
         say(f"  columns = {{ {columns} }}")
-    elif found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
+    if found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
         say(
-            "That is more than a fifth of the file: look at the lines above before you deliver it.", style="bold yellow"
+            "More than a fifth of the file is set aside: look at the lines above before you deliver it.",
+            style="bold yellow",
         )
 
 
