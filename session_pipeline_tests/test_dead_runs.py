@@ -363,7 +363,7 @@ class Machine:
 
 @contextmanager
 def dagster_dev(deployment: Orchestrated) -> Iterator[Machine]:
-    """`session-pipeline dev`, stopped at the end if it was not killed."""
+    """`session-pipeline dev`, as a script starts it with &; it ends on a signal, if it was not killed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -376,17 +376,19 @@ def dagster_dev(deployment: Orchestrated) -> Iterator[Machine]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         )
     try:
         yield Machine(process.pid, port)
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
+        try:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
                 process.wait(60)
+        finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            process.wait()
 
 
 def run_at_work(deployment: Orchestrated) -> dg.DagsterRun:

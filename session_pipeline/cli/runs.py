@@ -108,7 +108,7 @@ def dev(
         dead_runs.fail_dead_runs(instance, folder)
     say(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C ends it.")
     sys.stdout.flush()
-    # A script's `dev &` ignores SIGINT; Dagster gives SIGTERM the handling of SIGINT, so nothing short of KILL would end it.
+    # What a script starts with & ignores SIGINT, and Dagster handles SIGTERM as SIGINT: only KILL would end it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
     dagster = ["-m", "dagster", "dev", "-m", "session_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]

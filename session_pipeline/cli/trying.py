@@ -73,7 +73,12 @@ def _tell(found: Trial, folder: DataFolder | None, source: str) -> None:
 def _tell_fields(found: Trial) -> None:
     accepted = found.facts["accepted_count"]
     rows = [
-        (field.column, plain(field.origin or _derived_from(field.column)), share(field.filled_count, accepted), plain(field.example))
+        (
+            field.column,
+            plain(field.origin or _derived_from(field.column)),
+            share(field.filled_count, accepted),
+            plain(field.example),
+        )
         for field in found.fields
         if field.filled_count
     ]
