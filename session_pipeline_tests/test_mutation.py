@@ -78,6 +78,7 @@ def judge(killed: Sequence[Mutant], alive: Sequence[Mutant]) -> None:
     assert not noticed, "survivors.toml lists what a test notices by now:\n" + "\n".join(noticed)
     unknown = [mutant.name for mutant in alive if mutant.name not in known]
     print(f"{len(killed)} of {len(killed) + len(alive)} were noticed. Without a reason to survive:", *unknown, sep="\n")
+    assert effort() > 1 or not unknown, "survivors.toml is to give the reason of each of the usual sample"
     assert len(killed) >= AT_LEAST * (len(killed) + len(alive))
 
 
