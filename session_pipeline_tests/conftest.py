@@ -1,11 +1,16 @@
 """What several test modules share."""
 
 import shutil
+import signal
 
 import pytest
 
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
+
+# Tests that a script starts with & would hand on that SIGINT is ignored, and by Dagster SIGTERM, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

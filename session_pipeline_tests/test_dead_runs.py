@@ -213,6 +213,24 @@ def test_a_killed_run_of_the_command_line_is_failed_by_the_next(deployment: Orch
     killed_at_each(deployment, [60])
 
 
+def test_a_run_that_a_script_started_in_the_background_ends_on_a_signal(deployment: Orchestrated) -> None:
+    with closing(open_store(deployment.folder)) as store, store.writing():
+        waiting = subprocess.Popen(
+            [*COMMAND, "run", "--data", str(deployment.folder.path)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=ignore_interrupts,
+        )
+        with waiting:
+            assert waiting.stderr is not None
+            assert any("waiting for process" in line for line in waiting.stderr)
+            waiting.send_signal(signal.SIGINT)
+            waiting.communicate(timeout=PATIENCE)
+    assert waiting.returncode == 130
+
+
 @pytest.mark.reliability
 def test_a_run_of_the_command_line_that_is_killed_again_and_again_ends_as_a_clean_run(deployment: Orchestrated) -> None:
     last = len(places_of_a_run(deployment))
@@ -361,6 +379,11 @@ class Machine:
         return found
 
 
+def ignore_interrupts() -> None:
+    """As it is for what a script starts with &."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextmanager
 def dagster_dev(deployment: Orchestrated) -> Iterator[Machine]:
     """`session-pipeline dev`, as a script starts it with &; it ends on a signal, if it was not killed."""
@@ -376,7 +399,7 @@ def dagster_dev(deployment: Orchestrated) -> Iterator[Machine]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+            preexec_fn=ignore_interrupts,
         )
     try:
         yield Machine(process.pid, port)

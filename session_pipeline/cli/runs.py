@@ -44,6 +44,7 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
     Each run is one that the Dagster UI shows. The report is written, too.
     """
     started = perf_counter()
+    _end_on_signals()
     folder = data_folder.find(data)
     settings = load_settings(folder.path)
     last_day = pipeline.horizon(settings, until.date() if until else None)
@@ -108,11 +109,16 @@ def dev(
         dead_runs.fail_dead_runs(instance, folder)
     say(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C ends it.")
     sys.stdout.flush()
-    # What a script starts with & ignores SIGINT, and Dagster handles SIGTERM as SIGINT: only KILL would end it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _end_on_signals()
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
     dagster = ["-m", "dagster", "dev", "-m", "session_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
     os.execve(sys.executable, [*python, *dagster], {**os.environ, **home.prepare(folder)})
+
+
+def _end_on_signals() -> None:
+    """What a script starts with & ignores SIGINT, and Dagster handles SIGTERM as SIGINT: only KILL would end it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
