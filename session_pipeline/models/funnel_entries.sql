@@ -7,6 +7,10 @@ with deepest_steps as (
         attempt_id,
         entered_at,
         window_ends_at,
+        session_id,
+        event_number,
+        position,
+        event_id,
         step_number,
         reached_at,
         next_action
@@ -14,40 +18,26 @@ with deepest_steps as (
     qualify row_number() over (partition by funnel, attempt_id order by step_number desc) = 1
 ),
 
-first_steps as (
-    select
-        funnel,
-        attempt_id,
-        session_id,
-        event_number,
-        position,
-        event_id
-    from reached_steps
-    where step_number = 1
-),
-
 decided as (
     select
-        d.funnel,
-        d.site,
-        d.unit_id,
-        d.attempt_id,
-        d.entered_at,
-        d.window_ends_at,
-        d.step_number,
-        d.reached_at,
-        d.next_action,
-        f.session_id,
-        f.event_number,
-        max(d.window_ends_at) over (partition by d.funnel, d.site, d.unit_id) as last_window_ends_at
-    from deepest_steps as d
-    inner join first_steps as f
-        on d.funnel = f.funnel and d.attempt_id = f.attempt_id
+        funnel,
+        site,
+        unit_id,
+        attempt_id,
+        entered_at,
+        window_ends_at,
+        session_id,
+        event_number,
+        step_number,
+        reached_at,
+        next_action,
+        max(window_ends_at) over (partition by funnel, site, unit_id) as last_window_ends_at
+    from deepest_steps
     qualify row_number() over (
-        partition by d.funnel, d.site, d.unit_id
+        partition by funnel, site, unit_id
         order by
-            d.step_number desc, d.entered_at asc,
-            f.position asc, f.event_id asc, f.session_id asc, f.event_number asc
+            step_number desc, entered_at asc,
+            position asc, event_id asc, session_id asc, event_number asc
     ) = 1
 ),
 

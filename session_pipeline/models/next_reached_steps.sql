@@ -1,6 +1,7 @@
 -- One row is an attempt and a step it reached: all of reached_steps, and step $step_number for
--- those that go on. The next event may have the time of the last (ties convert), but not be an
--- event that was used at that time already.
+-- those that go on. Session, number, position and id are those of the event that began it. The
+-- next event may have the time of the last (ties convert), but not be an event that was used at
+-- that time already.
 with attempts as (
     select
         funnel,
@@ -9,6 +10,10 @@ with attempts as (
         attempt_id,
         entered_at,
         window_ends_at,
+        session_id,
+        event_number,
+        position,
+        event_id,
         reached_at,
         used_at_once
     from reached_steps
@@ -43,10 +48,6 @@ at_the_same_time as (
         a.attempt_id,
         a.funnel,
         c.event_time,
-        c.session_id,
-        c.event_number,
-        c.position,
-        c.event_id,
         c.next_action,
         concat_ws('', a.used_at_once, c.event_key) as used_at_once
     from attempts as a
@@ -102,8 +103,6 @@ with_later as (
         last_value(event_time ignore nulls) over latest_first as event_time,
         last_value(session_id ignore nulls) over latest_first as session_id,
         last_value(event_number ignore nulls) over latest_first as event_number,
-        last_value(position ignore nulls) over latest_first as position,
-        last_value(event_id ignore nulls) over latest_first as event_id,
         nullif(last_value(next_action ignore nulls) over latest_first, '') as next_action
     from stream
     window latest_first as (
@@ -123,18 +122,16 @@ advanced as (
         a.attempt_id,
         a.entered_at,
         a.window_ends_at,
+        a.session_id,
+        a.event_number,
+        a.position,
+        a.event_id,
         cast($step_number as bigint) as step_number,
         coalesce(s.event_time, l.event_time) as reached_at,
         coalesce(
             s.used_at_once,
             concat_ws('', '|', l.session_id, ':', cast(l.event_number as varchar), '|')
         ) as used_at_once,
-        case when s.attempt_id is not null then s.session_id else l.session_id end as session_id,
-        case
-            when s.attempt_id is not null then s.event_number else l.event_number
-        end as event_number,
-        case when s.attempt_id is not null then s.position else l.position end as position,
-        case when s.attempt_id is not null then s.event_id else l.event_id end as event_id,
         case when s.attempt_id is not null then s.next_action else l.next_action end as next_action
     from attempts as a
     left join at_the_same_time as s
@@ -150,13 +147,13 @@ select
     attempt_id,
     entered_at,
     window_ends_at,
-    step_number,
-    reached_at,
-    used_at_once,
     session_id,
     event_number,
     position,
     event_id,
+    step_number,
+    reached_at,
+    used_at_once,
     next_action
 from reached_steps
 union all
@@ -167,13 +164,13 @@ select
     attempt_id,
     entered_at,
     window_ends_at,
-    step_number,
-    reached_at,
-    used_at_once,
     session_id,
     event_number,
     position,
     event_id,
+    step_number,
+    reached_at,
+    used_at_once,
     next_action
 from advanced
 where reached_at is not null and (window_ends_at is null or reached_at <= window_ends_at)

@@ -7,13 +7,13 @@ select
     concat_ws('|', e.session_id, cast(e.event_number as varchar)) as attempt_id,
     e.event_time as entered_at,
     e.event_time + cast(f.window_seconds as integer) * interval 1 second as window_ends_at,
-    e.step_number,
-    e.event_time as reached_at,
-    concat_ws('', '|', e.session_id, ':', cast(e.event_number as varchar), '|') as used_at_once,
     e.session_id,
     e.event_number,
     e.position,
     e.event_id,
+    e.step_number,
+    e.event_time as reached_at,
+    concat_ws('', '|', e.session_id, ':', cast(e.event_number as varchar), '|') as used_at_once,
     e.next_action
 from funnel_events as e
 inner join funnels as f
