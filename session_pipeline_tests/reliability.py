@@ -19,11 +19,9 @@ from session_pipeline_tests.figures import EFFORT, FIGURES, effort
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures -->\n"
 
-# Three at a time on two processors, since many of them wait for other processes.
-HOW = ("-n", "3", "--dist", "worksteal", "-m", "", "--timeout", "36000")
+HOW = ("-n", "2", "--dist", "worksteal", "-m", "", "--timeout", "36000")
 # Those with the longest tests first, so that none is left alone at the end.
 MODULES = (
-    "test_sixty_days",
     "test_state_machine",
     "test_crashes",
     "test_dead_runs",
@@ -32,12 +30,10 @@ MODULES = (
     "test_backfill",
     "test_many_writers",
     "test_resources",
-    "test_fuzzing",
     "test_metamorphic",
     "test_seeded_bugs",
     "test_late_data",
     "test_changed_rules",
-    "test_corpus",
 )
 
 # Figure: what it counts, in the order of the page.
@@ -65,11 +61,6 @@ MEANINGS: Mapping[str, str] = {
     "dead_runs_recovered": "runs in Dagster that died, alone or with all, after which the next start did the same",
     "longest_recovery_seconds": "seconds that it took at most until all was built and published again",
     "backfill_days": "days of a backfill that was canceled half way and resumed, each built once",
-    "corpus_inputs": "files of every kind, hostile ones among them, of each of which it is said what must become of it",
-    "fuzzed_files": "files damaged at random; each was taken to its last line, or not at all",
-    "simulated_days": "days that schedule and sensors lived through alone, outages and all, each right in the end",
-    "simulated_ticks": "ticks of the schedule and the sensors on these days",
-    "alarms_raised": "alarms raised on them, each once and no other",
     "mutants": "small changes to the code and the SQL",
     "mutants_killed": "of these, changes that a test noticed",
 }

@@ -28,7 +28,7 @@ from session_pipeline_tests.orchestration import QUIET, SMALL, Orchestrated, com
 
 FIRST = date(2024, 5, 6)
 NIGHT = timedelta(days=1)
-HISTORY = min(365, 30 * effort())  # days: a year from SESSION_PIPELINE_EFFORT=13 on
+HISTORY = min(365, 20 * effort())  # days: a year from SESSION_PIPELINE_EFFORT=19 on
 ROUNDS = 10
 Request = dg.RunRequest
 OnBuild = Callable[[Step, date | None, Built], None]

@@ -236,7 +236,7 @@ def test_a_setting_makes_exactly_these_tables_stale(deployment: Deployment, key:
 
 
 @pytest.mark.reliability
-@pytest.mark.parametrize("key", [*CHANGES][:: max(1, 4 // effort())])
+@pytest.mark.parametrize("key", [*CHANGES][:: max(1, 8 // effort())])
 def test_a_setting_that_is_changed_back_leaves_nothing_behind(deployment: Deployment, key: str) -> None:
     change = CHANGES[key]
     before = deployment.hashes()

@@ -11,7 +11,6 @@ from session_pipeline.checks import ledger_closes
 from session_pipeline.pipeline import open_run
 from session_pipeline_tests.corpus import CORPUS, SEEN, UNTIL, Input, put, taken
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.figures import record
 
 
 def test_the_corpus_is_large_and_says_each_thing_once() -> None:
@@ -40,7 +39,6 @@ def test_a_file_becomes_what_it_should_and_the_one_beside_it_is_taken(given: Inp
     }
     assert became.set_aside == given.set_aside
     assert became.raw_count == given.accepted
-    record(corpus_inputs=1)
 
 
 def test_all_of_them_at_once_harm_nothing(tmp_path: Path) -> None:

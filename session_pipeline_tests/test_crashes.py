@@ -30,8 +30,8 @@ from session_pipeline_tests.walking import Scenario, make_scenario, places_met, 
 LAST = date(2026, 10, 20)
 UNTIL = date(2026, 10, 8)  # what was built of later days is dropped
 PARTS = 4
-STRIDE = max(1, 3 // effort())  # of the places that a run comes by every so many: all of them from effort 3 on
-LONG_STRIDE = max(1, 24 // effort())  # of those of a run that builds much
+STRIDE = max(1, 4 // effort())  # of the places that a run comes by every so many: all of them from effort 3 on
+LONG_STRIDE = max(1, 36 // effort())  # of those of a run that builds much
 
 
 def two_days(folder: Path) -> Deployment:

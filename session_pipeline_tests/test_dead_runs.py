@@ -234,7 +234,7 @@ def test_a_run_that_a_script_started_in_the_background_ends_on_a_signal(deployme
 @pytest.mark.reliability
 def test_a_run_of_the_command_line_that_is_killed_again_and_again_ends_as_a_clean_run(deployment: Orchestrated) -> None:
     last = len(places_of_a_run(deployment))
-    kills = 4 * effort()
+    kills = 3 * effort()
     # At the very first place, then each time a part further on, at another place of a commit.
     killed_at_each(deployment, [1, *(last // (kills + 1) + number for number in range(kills - 1))])
 

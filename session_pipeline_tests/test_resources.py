@@ -174,7 +174,7 @@ def test_too_little_memory_is_said_with_the_setting_to_raise(busy_day: Deploymen
 
 
 @pytest.mark.reliability
-@pytest.mark.parametrize("seed", range(5 * effort()))
+@pytest.mark.parametrize("seed", range(3 * effort()))
 def test_a_run_that_is_killed_again_and_again_comes_to_its_end(
     busy_day: Deployment, busy_state: dict[str, str], seed: int, tmp_path: Path
 ) -> None:

@@ -32,7 +32,7 @@ from session_pipeline_tests.machine import HARMS, Harm, Machine
 from session_pipeline_tests.machine_options import CHANGES, DAYS, FIRST, SEPARATOR
 
 SEED = "SESSION_PIPELINE_SEED"  # gives the programs of a run at more effort again
-EXAMPLES, STEPS_A_PROGRAM = 12, 12
+EXAMPLES, STEPS_A_PROGRAM = 10, 12
 
 # Around the midnights of UTC and of New York: at the timeout, at the last hour, by a microsecond.
 MIDNIGHTS = (0, 5, 4, 12)
