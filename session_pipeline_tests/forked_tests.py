@@ -22,6 +22,7 @@ from pathlib import Path
 from types import CodeType
 
 from session_pipeline_tests.documents import ROOT
+from session_pipeline_tests.known_models import learn_models
 
 HEAVY = (
     "_pytest.assertion",
@@ -131,19 +132,11 @@ def _run(file: str, text: str, tests: Sequence[str], folder: str) -> int:
     return int(pytest.main([*options, *PLUGINS, *tests]))
 
 
-def _parse_models() -> None:
-    """Once for all children; it takes a second."""
-    from session_pipeline import models
-
-    for path in Path(models.__file__).parent.glob("*.sql"):
-        models.meaning(path.stem)
-
-
 def main() -> None:
     """Take mutants from standard input, a line each, and say how pytest ended."""
     for name in (*HEAVY, *KEPT):
         importlib.import_module(name)
-    _parse_models()
+    learn_models()  # once for all children; it takes a second
     for line in sys.stdin:
         asked = json.loads(line)
         with tempfile.TemporaryDirectory() as folder:

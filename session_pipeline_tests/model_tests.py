@@ -32,6 +32,7 @@ from session_pipeline.steps import STEPS, Frame, Step
 from session_pipeline_tests import generated_cases
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.expected_tables import Row, expected_tables
+from session_pipeline_tests.known_models import learn_models
 from session_pipeline_tests.test_cases import FOLDERS, Case, compare, read_case, run_case, write_inputs
 from session_pipeline_tests.test_sessions_against_oracle import build_at_once, file_ids
 
@@ -48,6 +49,7 @@ class StillbornError(Exception):
 @contextmanager
 def replaced_model(model: str, sql: str) -> Iterator[None]:
     """Within, the model has other SQL."""
+    learn_models()
     text = models.text
     with patch.object(models, "text", lambda name: sql if name == model else text(name)):
         yield
