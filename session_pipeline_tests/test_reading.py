@@ -71,7 +71,7 @@ def test_files_are_one_state_and_stay_when_the_next_is_published(tmp_path: Path,
     after = session_pipeline.files("sessions", data=tmp_path)
     assert (after[0] != before[0], after[1]) == (True, before[1])
     for paths, count in ((before, 2), (after, 3)):
-        assert len(duckdb.read_parquet([str(path) for path in paths])) == count
+        assert sum(pq.read_metadata(path).num_rows for path in paths) == count
     for name in ("user_agents", "source_files", "quarantined_lines", "events"):
         rows = session_pipeline.read(name, data=tmp_path)
         assert sum(pq.read_metadata(path).num_rows for path in session_pipeline.files(name, data=tmp_path)) == len(rows)

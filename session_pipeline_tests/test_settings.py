@@ -76,14 +76,13 @@ def test_the_packaged_outcomes_come_by_priority() -> None:
     ],
 )
 def test_the_packaged_outcomes_know_common_events(event_name: str, page_path: str | None, expected: str | None) -> None:
-    holding = [
-        rule.name
-        for rule in parse_settings("").outcomes
-        if duckdb.execute(
-            f"select {rule.where} from (select $1 as event_name, $2::varchar as page_path)", [event_name, page_path]
-        ).fetchall()
-        == [(True,)]
-    ]
+    event = "(select $1 as event_name, $2::varchar as page_path)"
+    with duckdb.connect() as connection:
+        holding = [
+            rule.name
+            for rule in parse_settings("").outcomes
+            if connection.execute(f"select {rule.where} from {event}", [event_name, page_path]).fetchall() == [(True,)]
+        ]
     assert holding == ([expected] if expected else [])
 
 
@@ -103,9 +102,10 @@ def test_the_packaged_outcomes_know_common_events(event_name: str, page_path: st
     ],
 )
 def test_the_packaged_rules_fold_ids_out_of_paths(path: str, action: str) -> None:
-    for rule in parse_settings("").actions.fold:
-        folded = duckdb.execute("select regexp_replace($1, $2, $3, 'g')", [path, rule.pattern, rule.replacement])
-        path = folded.fetchall()[0][0]
+    with duckdb.connect() as connection:
+        for rule in parse_settings("").actions.fold:
+            values = [path, rule.pattern, rule.replacement]
+            ((path,),) = connection.execute("select regexp_replace($1, $2, $3, 'g')", values).fetchall()
     assert (path or "/") == action
 
 
