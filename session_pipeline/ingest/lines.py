@@ -9,7 +9,8 @@ Knows formats. Does not know what an event is.
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -23,6 +24,7 @@ from session_pipeline.ingest.admit import PARQUET, Admitted
 from session_pipeline.ingest.parquet import row_lines
 from session_pipeline.ingest.records import (
     LONGEST_EVENT_BYTES,
+    MOST_COLUMNS,
     Record,
     decoded,
     delimiter_of,
@@ -32,6 +34,14 @@ from session_pipeline.ingest.records import (
 )
 
 BATCH_CHARACTERS = 8 << 20
+LONE_CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
+# Why a header cannot be used, by the reason for which another line would be set aside.
+UNUSABLE_HEADERS: Mapping[str, str] = {
+    "invalid_utf8": "is not text in UTF-8",
+    "nul_byte": "has a NUL byte",
+    "line_too_long": f"has more than {LONGEST_EVENT_BYTES:,} bytes",
+    "invalid_csv": "has a quote that is not closed",
+}
 LINES_SCHEMA = pa.schema([("line", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
 
 Row = tuple[str | None, str | None, str | None]
@@ -127,11 +137,15 @@ def _header(admitted: Admitted, delimiter: str | None) -> tuple[str, list[str]]:
             delimiter = delimiter or delimiter_of(physical_lines(file))
             file.seek(0)
             header = next(records(physical_lines(file), delimiter), None)
-    fields = [""] if header is None else header.fields
-    if fields is None:
-        raise RefusedFileError("its header is not text in UTF-8 with closed quotes")
+    if header is not None and header.reason is not None:
+        raise RefusedFileError(f"its header {UNUSABLE_HEADERS[header.reason]}")
+    fields = header.fields if header is not None and header.fields is not None else [""]
+    if any(LONE_CARRIAGE_RETURN.search(field) for field in fields):
+        raise RefusedFileError("its lines end in a carriage return alone; deliver them with line feeds")
+    if len(fields) > MOST_COLUMNS:
+        raise RefusedFileError(f"its header names {len(fields):,} columns, more than {MOST_COLUMNS:,}")
     names = [field.strip() or f"column_{number}" for number, field in enumerate(fields, start=1)]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise RefusedFileError(f"its header names {repeated[0]!r} more than once")
     return delimiter, names

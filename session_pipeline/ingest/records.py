@@ -10,6 +10,7 @@ from typing import IO, NamedTuple
 
 LONGEST_EVENT_BYTES = 256 << 10
 MOST_LINES_OF_A_RECORD = 1000
+MOST_COLUMNS = 5000  # a query names each of them, and DuckDB plans it in the square of their number
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BLANK = b" \t\r"
 DELIMITERS = ",;\t|"
@@ -54,7 +55,10 @@ def decoded(line: bytes) -> tuple[str, str | None]:
 
 def delimiter_of(lines: Iterable[bytes]) -> str:
     """The delimiter that gives the header the most names; a comma when none gives two."""
-    text, _ = decoded(next((line for line in lines if not is_blank(line)), b""))
+    arriving = iter(lines)
+    line = next((line for line in arriving if not is_blank(line)), b"")
+    following = _following(line, deque(), arriving) if line.count(b'"') % 2 else []
+    text, _ = decoded(b"\n".join([line, *following]))
     return max(DELIMITERS, key=lambda delimiter: len(split_record(text, delimiter) or ()))
 
 
