@@ -70,7 +70,7 @@ def test_rows_are_read_by_the_names_of_their_columns(ingest: Ingest) -> None:
     assert (first["value"], first["sequence"]) == (Decimal("1234567890.123456"), 2**53 + 1)
     assert first["properties"] == (
         '{"plan":"pro","price":"0.10","ratio":0.1,"tags":["a","b"],'
-        '"device":{"os":"x","at":"2024-03-01 12:00:00.123456+00"},"counts":{"k":1},"born":"2000-02-29",'
+        '"device":{"os":"x","at":"2024-03-01 12:00:00.123456Z"},"counts":{"k":1},"born":"2000-02-29",'
         '"blob":"text","is_new":true}'
     )
     assert json.loads(second["properties"], parse_float=Decimal) == {
@@ -210,3 +210,47 @@ def test_parquet_gives_the_sessions_that_json_gives(tmp_path: Path) -> None:
         found.append(deployment.table("sessions"))
     assert len(found[0]) > 10
     assert found[0].equals(found[1])
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+def test_texts_in_encodings_without_dictionary_are_read(ingest: Ingest, encoding: str) -> None:
+    named = events(3, event_name=["page_view"] * 3, tags=[["a"], ["ab", "abc"], []])
+    texts = ("visitor_id", "event_name", "tags.list.element")
+    content = written(named, use_dictionary=False, column_encoding=dict.fromkeys(texts, encoding))
+    taken = ingest.take(content, "a.parquet")
+    assert [row["visitor_id"] for row in taken.events] == ["v0", "v1", "v2"]
+    assert json.loads(taken.events[1]["properties"]) == {"tags": ["ab", "abc"]}
+
+
+def test_texts_that_leave_out_what_they_begin_with_cannot_swell(ingest: Ingest) -> None:
+    swelling = events(300, title=["y" * 1_000_000] * 300)
+    content = written(swelling, use_dictionary=False, column_encoding={"title": "DELTA_BYTE_ARRAY"})
+    with pytest.raises(RefusedFileError, match="expands to more than"):
+        ingest.take(content, "a.parquet")
+
+
+def test_values_are_exact_however_deep_they_lie(ingest: Ingest) -> None:
+    long, moment = Decimal("12345678901234567890.123"), TIME.replace(tzinfo=UTC)
+    named = events(
+        2,
+        prices=[[long, None], []],
+        ratios=[[1.5, float("nan")], [float("inf")]],
+        device=[{"a": [{"b": float("nan"), "at": moment}], "A": b"\xff"}, None],
+        shares=pa.array([0.5, float("nan")]).dictionary_encode(),
+    )
+    taken = ingest.take(written(named), "a.parquet")
+    assert [json.loads(row["properties"]) for row in taken.events] == [
+        {
+            "prices": [str(long), None],
+            "ratios": [1.5, "nan"],
+            "device": {"a": [{"b": "nan", "at": "2024-03-01 12:00:00.123456Z"}], "A": "FF"},
+            "shares": 0.5,
+        },
+        {"prices": [], "ratios": ["inf"], "shares": "nan"},
+    ]
+
+
+def test_a_file_of_more_columns_than_can_be_read_is_refused(ingest: Ingest) -> None:
+    content = written(events(1, **{f"field {number}": [number] for number in range(5000)}))
+    with pytest.raises(RefusedFileError, match="5,003 columns, more than 5,000"):
+        ingest.take(content, "a.parquet")

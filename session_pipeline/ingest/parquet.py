@@ -4,6 +4,7 @@ DuckDB checks no checksums, so the rows are decoded once before, by other code, 
 its types and how it can lie about sizes. Does not know what an event is.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -15,13 +16,15 @@ import pyarrow.parquet as pq
 from session_pipeline.engines.duckdb import literal
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.compression import EXPANSION_FREE_BYTES, EXPANSION_RATIO
-from session_pipeline.ingest.records import LONGEST_EVENT_BYTES
+from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, MOST_COLUMNS
 
 MAGIC = b"PAR1"
 FREE_ROWS = 1_000_000  # below this, and below so many a byte, rows may be as small as they like
 LARGEST_FOOTER_BYTES = 64 << 20
 MOST_FOOTER_ENTRIES = 1_000_000
 BATCH_ROWS = 8192
+LARGEST_BATCH_BYTES = 512 << 20
+NO_DICTIONARY = "DictAccumulator"  # so pyarrow says that it cannot decode an encoding into dictionaries
 EXACT_DIGITS = 15  # that a number in JSON keeps; decimals of more are written as text
 
 
@@ -42,12 +45,12 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
         claimed = parquet.metadata.num_rows
         _check_claims(parquet.metadata, byte_count)
         _names(parquet.schema_arrow)
-        row_count = expanded_count = 0
-        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-            row_count += batch.num_rows
-            expanded_count += sum(map(_expanded, batch.columns))
-            if expanded_count > max(EXPANSION_FREE_BYTES, byte_count * EXPANSION_RATIO):
-                raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+        try:
+            row_count = _row_count(parquet, byte_count, BATCH_ROWS)
+        except (pa.ArrowException, OSError) as error:
+            if NO_DICTIONARY not in str(error):
+                raise
+            row_count = _row_count_without_dictionaries(file, byte_count)
     except (pa.ArrowNotImplementedError, pa.ArrowMemoryError, MemoryError) as error:
         raise RefusedFileError(f"it is Parquet that cannot be read here: {_first_line(error)}") from error
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
@@ -82,14 +85,47 @@ def row_lines(path: Path, escaped_path: str) -> str:
     """
 
 
-def _opened(file: IO[bytes]) -> pq.ParquetFile:
+def _opened(file: IO[bytes], *, with_dictionaries: bool = True) -> pq.ParquetFile:
     """The file, with texts left as entries of dictionaries: one long text a million times stays one."""
-    limits = {"thrift_string_size_limit": LARGEST_FOOTER_BYTES, "thrift_container_size_limit": MOST_FOOTER_ENTRIES}
-    schema = pq.ParquetFile(file, **limits).schema
+    limits = {
+        "thrift_string_size_limit": LARGEST_FOOTER_BYTES,
+        "thrift_container_size_limit": MOST_FOOTER_ENTRIES,
+        "page_checksum_verification": True,
+    }
+    parquet = pq.ParquetFile(file, **limits)
+    schema = parquet.schema
+    if len(schema) > MOST_COLUMNS:
+        raise RefusedFileError(f"it has {len(schema):,} columns, more than {MOST_COLUMNS:,}")
+    if not with_dictionaries:
+        return parquet
     leaves = (schema.column(number) for number in range(len(schema)))
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.path in schema.names]
     file.seek(0)
-    return pq.ParquetFile(file, page_checksum_verification=True, read_dictionary=texts, **limits)
+    return pq.ParquetFile(file, read_dictionary=texts, **limits)
+
+
+def _row_count(parquet: pq.ParquetFile, byte_count: int, batch_rows: int) -> int:
+    """Rows that could be decoded, so many at a time."""
+    row_count = expanded_count = 0
+    for batch in parquet.iter_batches(batch_size=batch_rows, use_threads=False):
+        row_count += batch.num_rows
+        expanded_count += sum(map(_expanded, batch.columns))
+        if expanded_count > max(EXPANSION_FREE_BYTES, byte_count * EXPANSION_RATIO):
+            raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+    return row_count
+
+
+def _row_count_without_dictionaries(file: IO[bytes], byte_count: int) -> int:
+    """The same of a file with texts in encodings that pyarrow cannot decode into dictionaries.
+
+    Which columns these are cannot be asked: pyarrow ends the process over the figures of a damaged column. A text can
+    be as long as its row group, so few rows are decoded at a time where that is large.
+    """
+    file.seek(0)
+    parquet = _opened(file, with_dictionaries=False)
+    metadata = parquet.metadata
+    largest = max(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    return _row_count(parquet, byte_count, max(min(BATCH_ROWS, LARGEST_BATCH_BYTES // max(largest, 1)), 1))
 
 
 def _check_claims(metadata: pq.FileMetaData, byte_count: int) -> None:
@@ -108,7 +144,7 @@ def _names(schema: pa.Schema) -> list[str]:
     names = [name.strip() or f"column_{number}" for number, name in enumerate(schema.names, start=1)]
     if not names:
         raise RefusedFileError("it has no columns")
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise RefusedFileError(f"it has more than one column {repeated[0]!r}")
     return names
@@ -122,21 +158,33 @@ def _expanded(column: pa.Array) -> int:
     return 4 * len(column) + int(pc.sum(lengths.take(column.indices)).as_py() or 0)
 
 
-def _json(column: str, type: pa.DataType) -> str:
-    """A value as JSON, exact to its last digit."""
+def _json(value: str, type: pa.DataType, depth: int = 0) -> str:
+    """A value as JSON, exact to its last digit, however deep it lies; what is in maps is left to DuckDB."""
+    if pa.types.is_dictionary(type):
+        return _json(value, type.value_type, depth)
     if pa.types.is_timestamp(type):
-        written = f"cast(timezone('UTC', {column}) as varchar) || 'Z'" if type.tz else f"cast({column} as varchar)"
+        written = f"cast(timezone('UTC', {value}) as varchar) || 'Z'" if type.tz else f"cast({value} as varchar)"
         return f"to_json({written})"
     if pa.types.is_floating(type):
-        return f"case when isfinite({column}) then to_json({column}) else to_json(cast({column} as varchar)) end"
+        return f"case when isfinite({value}) then to_json({value}) else to_json(cast({value} as varchar)) end"
     if pa.types.is_decimal(type):
-        written = f"cast({column} as varchar)"
+        written = f"cast({value} as varchar)"
         return f"cast({written} as json)" if type.precision <= EXACT_DIGITS else f"to_json({written})"
     if pa.types.is_binary(type) or pa.types.is_large_binary(type) or pa.types.is_fixed_size_binary(type):
-        return f"to_json(coalesce(try(decode({column})), hex({column})))"
+        return f"to_json(coalesce(try(decode({value})), hex({value})))"
     if pa.types.is_temporal(type):
-        return f"to_json(cast({column} as varchar))"
-    return f"to_json({column})"
+        return f"to_json(cast({value} as varchar))"
+    if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
+        item = f"item_{depth}"
+        return f"to_json(list_transform({value}, lambda {item}: {_json(item, type.value_type, depth + 1)}))"
+    if pa.types.is_struct(type):
+        # By place, since DuckDB renames members whose names differ in case only.
+        members = ", ".join(
+            f"{literal(member.name)}, {_json(f'struct_extract_at({value}, {number})', member.type, depth + 1)}"
+            for number, member in enumerate(type, start=1)
+        )
+        return f"case when {value} is not null then json_object({members}) end"
+    return f"to_json({value})"
 
 
 def _first_line(error: BaseException) -> str:
