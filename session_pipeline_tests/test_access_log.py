@@ -344,6 +344,29 @@ def test_behind_a_proxy_the_visitor_is_whom_it_speaks_for(ingest: Ingest, forwar
     assert event(ingest, f'{combined()} "{forwarded}"', rules)["visitor_id"] == visitor(network)
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("198.51.100.77", "[address]"),
+        ("198.51.100.77:443", "[address]"),
+        ("198.51.100.77, 10.1.1.1,unknown", "[address],[address],unknown"),
+        ("2001:DB8::77", "[address]"),
+        ("[2001:db8:0:0:0:0:0:77]:443", "[address]"),
+        ("fe80::1%eth0", "[address]"),
+        ("::ffff:198.51.100.77", "[address]"),
+        ("10:00:00", "10:00:00"),
+        ("Chrome/120.0.0.0, 1.2.3", "Chrome/120.0.0.0, 1.2.3"),
+        ("de, en", "de, en"),
+    ],
+)
+def test_headers_of_any_name_keep_no_address(ingest: Ingest, said: str, kept: str) -> None:
+    rules = replace(RULES, log_format=NGINX_MAIN.replace("$http_x_forwarded_for", "$http_x_cluster_client_ip"))
+    line = combined("GET /a HTTP/1.1") + f' "{said}"'
+    assert json.loads(event(ingest, line, rules)["properties"])["http_x_cluster_client_ip"] == kept
+    bad = ingest.take(combined("GET /a HTTP/1.1", time="never") + f' "{said}"', "access.log", rules)
+    assert said == kept or said not in bad.quarantined[0]["line"]
+
+
 def test_other_keys_are_other_visitors(ingest: Ingest) -> None:
     other = replace(RULES, visitor_key=VisitorKey(bytes(KEY_BYTES)))
     assert event(ingest, combined(), other)["visitor_id"] != event(ingest, combined())["visitor_id"]

@@ -165,7 +165,8 @@ def _as_json(log_format: LogFormat, found: dict[str, str]) -> str:
     }
     for name in log_format.names:
         if name not in TAKEN:
-            members[name] = f"{'number_or_text' if name in NUMBERS else 'unescaped'}({found[name]})"
+            text = f"without_address_values(unescaped({found[name]}))"
+            members[name] = f"number_or_text({found[name]})" if name in NUMBERS else text
     pairs = ", ".join(f"{literal(name)}, {value}" for name, value in members.items())
     return f"cast(json_object({pairs}) as varchar)"
 

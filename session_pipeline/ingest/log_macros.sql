@@ -77,6 +77,28 @@ create or replace temp macro without_address(written, address) as
         else replace(written, address, '[address]')
     end;
 
+-- A list of values without those that are an address, whole: proxies say who came in headers of many
+-- names. An address within a longer text, as in the name of a browser, may be a version.
+create or replace temp macro without_address_values(written) as
+    case
+        when regexp_matches(written, '[.:]')
+            then array_to_string(
+                list_transform(
+                    string_split(written, ','),
+                    lambda part: case
+                        when regexp_full_match(
+                            without_addresses(part),
+                            '\s*\[?\[address\](%[\w.-]+)?\]?(:\d+)?\s*'
+                        )
+                            then '[address]'
+                        else part
+                    end
+                ),
+                ','
+            )
+        else written
+    end;
+
 -- What servers write as \x22, \" and \\ (Apache also as \n), as the percent-encoding that a URL has
 -- for it.
 create or replace temp macro percent_encoded(written) as
