@@ -119,6 +119,12 @@ def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[
     return found
 
 
+def files_there(folder: DataFolder, store: Store) -> set[str]:
+    """Ids of the ledger's files that lie under raw/ now; others were mended, moved or removed."""
+    known = store.catalog.delivered()
+    return {known[delivery.name][1] for delivery in deliveries(folder) if delivery.name in known}
+
+
 def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str]:
     """Files that are no longer under raw/ and whose source's settings changed: their rows stay as they were read."""
     present = {delivery.name for delivery in deliveries(folder)}

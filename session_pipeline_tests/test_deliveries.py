@@ -4,17 +4,29 @@ import gzip
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from session_pipeline.ingest import deliveries as ingest_deliveries
-from session_pipeline.pipeline import open_run
+from session_pipeline.pipeline import files_there, open_run, open_store
 from session_pipeline_tests.deployment import Deployment
 
 UNTIL = date(2026, 10, 6)
+# What root may beyond its permissions; whoever else runs the tests may not do it anyway.
+WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+RUN_ONCE = """
+import sys
+from pathlib import Path
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.test_deliveries import UNTIL
+Deployment.at(Path(sys.argv[1])).run(UNTIL)
+"""
 LINE = {"visitor_id": "ann", "event_time": "2026-10-05T10:00:00Z", "event_name": "page_view"}
 
 
@@ -120,6 +132,45 @@ def test_what_is_no_file_to_be_read_is_refused_and_the_rest_is_taken(
         assert reason in refused["reason"]
         assert len(deployment.table("events")) == 1
     assert deployment.plan(UNTIL).is_empty
+
+
+def test_what_may_not_be_read_is_refused_and_taken_once_it_may(deployment: Deployment) -> None:
+    nested = deployment.deliver("nested/inner", [{**LINE, "visitor_id": "bob"}], "web")
+    other = deployment.deliver("other", [{**LINE, "visitor_id": "dan"}], "app")
+    locked = [deployment.deliver("locked", [{**LINE, "visitor_id": "cleo"}], "web"), nested.parent, other.parent]
+    modes = [path.stat().st_mode for path in locked]
+    for path, mode in zip(locked, (0o000, 0o600, 0o000), strict=True):
+        path.chmod(mode)
+    try:
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-c", RUN_ONCE, str(deployment.folder.path)]
+        subprocess.run(command, check=True, timeout=120)
+    finally:
+        for path, mode in zip(locked, modes, strict=True):
+            path.chmod(mode)
+    files = deployment.table("source_files").set_index("path")
+    refused = files[files["status"] == "refused"]
+    assert sorted(refused.index) == ["app", "web/locked.jsonl", "web/nested"]
+    assert all("its permissions do not let it be read" in reason for reason in refused["reason"])
+    assert len(deployment.table("events")) == 1
+
+    deployment.run(UNTIL)
+    assert len(deployment.table("events")) == 4
+    with closing(open_store(deployment.folder)) as store:
+        ledger = store.catalog.source_files()
+        there = {ledger[file_id].facts["status"] for file_id in files_there(deployment.folder, store)}
+    assert there == {"accepted"}, "what was mended is not told of any more"
+
+
+def test_a_folder_of_deliveries_that_may_not_be_read_is_no_empty_one(deployment: Deployment) -> None:
+    raw = deployment.folder.raw
+    raw.chmod(0o300)
+    try:
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-c", RUN_ONCE, str(deployment.folder.path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    finally:
+        raw.chmod(0o755)
+    assert done.returncode == 1
+    assert f"Permission denied: '{raw}'" in done.stderr
 
 
 def test_a_file_that_is_still_written_to_is_left_until_it_has_settled(

@@ -10,8 +10,7 @@ from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.contracts import table
 from session_pipeline.days import ONE_DAY, dates, zone
 from session_pipeline.engines.duckdb import literal
-from session_pipeline.ingest.deliveries import deliveries
-from session_pipeline.pipeline import Run
+from session_pipeline.pipeline import Run, files_there
 from session_pipeline.steps import STEP_OF_TABLE
 
 WATCHED = timedelta(days=7)
@@ -62,8 +61,7 @@ def set_aside_rate(run: Run, days: Sequence[date]) -> Verdict:
     """No file read in the last week has more than a fifth of its lines set aside, and none lies there unread."""
     since = (run.until - WATCHED).isoformat()
     read = {part.key.file_id: part.counts for part in run.store.of_table("quarantined_lines") if part.built_at >= since}
-    there = {delivery.name for delivery in deliveries(run.folder)}
-    present = {file_id for path, (_, file_id) in run.store.catalog.delivered().items() if path in there}
+    present = files_there(run.folder, run.store)
     problems = []
     for file_id, item in run.store.catalog.source_files().items():
         facts = item.facts

@@ -84,6 +84,7 @@ def _status(folder: DataFolder) -> Status:
         plan_as_published = pipeline.make_planner(settings, store, published_until).plan()
         published_at = datetime.fromisoformat(latest.published_at).replace(tzinfo=UTC) if latest else None
         accepted = [facts for facts in ledger if facts["status"] == "accepted"]
+        there = pipeline.files_there(folder, store)
         return Status(
             folder=str(folder.path),
             until=str(until),
@@ -91,7 +92,7 @@ def _status(folder: DataFolder) -> Status:
             files_not_accepted=[
                 {name: str(facts[name]) for name in ("path", "status", "reason")}
                 for facts in ledger
-                if facts["status"] != "accepted"
+                if facts["status"] != "accepted" and facts["file_id"] in there
             ],
             files_to_read=pipeline.files_to_read(folder, settings, store),
             visitor_key=pipeline.lost_visitor_key(folder, store),

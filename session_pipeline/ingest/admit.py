@@ -37,6 +37,7 @@ from session_pipeline.ingest.records import (
 )
 
 CHUNK_BYTES = 4 << 20
+NO_PERMISSION = "its permissions do not let it be read"
 LONGEST_LINE_BYTES = 16 << 20
 LARGEST_CONTENT_BYTES = 256 << 30
 
@@ -200,8 +201,14 @@ def _check_way(path: Path, root: Path) -> None:
     if path.is_symlink():
         raise RefusedFileError("it is a link")
     state = path.lstat()
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise RefusedFileError(NO_PERMISSION)
     if stat.S_ISDIR(state.st_mode):
-        raise RefusedFileError("it is a folder that is called like a file")
+        raise RefusedFileError(
+            "it is a folder that is called like a file"
+            if os.access(path, os.X_OK, effective_ids=True)
+            else NO_PERMISSION
+        )
     if not stat.S_ISREG(state.st_mode):
         raise RefusedFileError("it is no regular file")
     if state.st_nlink > 1:
