@@ -35,13 +35,7 @@ def connect(data: Path | str | None = None) -> duckdb.DuckDBPyConnection:
         StoreError: Nothing is published yet, or the file cannot be opened.
     """
     folder = data_folder.find(data)
-    try:
-        return warehouse.connect(folder.warehouse, folder.store)
-    except duckdb.Error as error:
-        raise StoreError(
-            f"{folder.warehouse} cannot be opened ({str(error).splitlines()[0]}); close what writes to it,"
-            " or remove it and run `session-pipeline run`, which makes it anew"
-        ) from None
+    return warehouse.connect(folder.warehouse, folder.store)
 
 
 def read(

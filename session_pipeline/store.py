@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
@@ -28,6 +29,16 @@ FORMAT = 2  # 1: partitions did not say what set off their last change
 KEPT_PUBLICATIONS = 4  # the newest, and three before it that connections may still read
 LOCK_POLL_SECONDS = 0.2
 READ_ONLY = 0o444
+PRIMARY_CODE = 0xFF  # of what SQLite says is wrong
+NOT_WRITABLE = "whoever runs this must be able to write there, also to look"
+DAMAGED = "put it back from a backup; without one, remove the store: the next run makes it anew from what is under raw/"
+UNUSABLE_CATALOG: Mapping[int, str] = {
+    sqlite3.SQLITE_PERM: NOT_WRITABLE,
+    sqlite3.SQLITE_READONLY: NOT_WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: NOT_WRITABLE,
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_NOTADB: DAMAGED,
+}
 
 # The stores that whoever called us holds; a variable and not an argument, since Dagster can stand in between.
 _held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
@@ -98,15 +109,14 @@ class Store:
         """Open the store, and make it where there is none.
 
         Raises:
-            StoreError: A newer version of the package wrote it.
+            StoreError: A newer version of the package wrote it, or its catalog cannot be used.
         """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         # SQLite does not wait for a lock while it changes how a new file keeps its journal.
         with alone_in(folder):
             self._check_format(package_version)
-            self.catalog = Catalog(folder / "catalog.sqlite")
-        self.partitions = self.catalog.partitions()
+            self.catalog, self.partitions = _opened_catalog(folder / "catalog.sqlite")
         self._verified: set[str] = set()
         self._scratch: Path | None = None
         self._has_leftovers = False
@@ -350,6 +360,21 @@ class Store:
         # By rename, since another process may open the store at the same moment and must not find half a file.
         with replacing(path) as temporary:
             temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
+
+
+def _opened_catalog(path: Path) -> tuple[Catalog, dict[Key, Partition]]:
+    """The catalog, and what it says; want of room goes on as SQLite says it."""
+    catalog = None
+    try:
+        catalog = Catalog(path)
+        return catalog, catalog.partitions()
+    except sqlite3.Error as error:
+        if catalog is not None:
+            catalog.close()
+        hint = UNUSABLE_CATALOG.get(getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE)
+        if hint is None:
+            raise
+        raise StoreError(f"{path} cannot be used ({error}); {hint}") from error
 
 
 def file_name(contract: Table, day: date | None, sha256: str) -> Path:

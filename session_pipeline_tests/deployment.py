@@ -20,6 +20,9 @@ from session_pipeline.pipeline import open_run, open_store
 from session_pipeline.plan import Plan
 from session_pipeline.publish.publication import Published
 
+# Begins a command that permissions hold for: root may read and write whatever they say.
+WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
 
 class Deployment:
     def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:

@@ -15,11 +15,9 @@ import pytest
 
 from session_pipeline.ingest import deliveries as ingest_deliveries
 from session_pipeline.pipeline import files_there, open_run, open_store
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, Deployment
 
 UNTIL = date(2026, 10, 6)
-# What root may beyond its permissions; whoever else runs the tests may not do it anyway.
-WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 RUN_ONCE = """
 import sys
 from pathlib import Path

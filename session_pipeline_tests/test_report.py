@@ -297,6 +297,13 @@ def test_without_a_warehouse_it_says_how_to_make_one(tmp_path: Path) -> None:
     assert not deployment.folder.reports.exists()
 
 
+def test_a_warehouse_that_cannot_be_opened_is_told_in_one_sentence(tmp_path: Path) -> None:
+    folder = Deployment(tmp_path).folder
+    folder.warehouse.write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        report.write(folder)
+
+
 def test_a_report_never_lies_over_that_of_a_newer_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     visits = Visits()
     visits.add(LAST, 2, BROWSING)

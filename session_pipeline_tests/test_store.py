@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -14,9 +16,10 @@ import pytest
 from session_pipeline.catalog import Key, Publication
 from session_pipeline.errors import StoreError, StoreHeldError
 from session_pipeline.store import Store, Written, held
-from session_pipeline_tests.deployment import damage
+from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
 
 DAY = date(2026, 10, 5)
+OPEN = "import pathlib, sys; from session_pipeline.store import Store; Store(pathlib.Path(sys.argv[1]), '1.0')"
 KEY = Key("daily_summary", DAY)
 
 
@@ -151,6 +154,33 @@ def test_a_newer_store_is_refused_in_one_sentence(store: Store) -> None:
     (store.folder / "_format.json").write_text('{"format": 99, "package_version": "7.0"}')
     with pytest.raises(StoreError, match=r"written by session_pipeline 7\.0.*install that version"):
         Store(store.folder, "1.0")
+
+
+@pytest.mark.parametrize("content", [b"not SQLite" * 1000, None], ids=["another file", "cut short"])
+def test_a_damaged_catalog_is_told_in_one_sentence(store: Store, content: bytes | None) -> None:
+    commit(store, 1)
+    store.close()
+    path = store.folder / "catalog.sqlite"
+    path.write_bytes(path.read_bytes()[:8192] if content is None else content)
+    with pytest.raises(StoreError, match=r"catalog\.sqlite cannot be used .* put it back from a backup"):
+        Store(store.folder, "1.0")
+
+
+def test_a_store_that_cannot_be_written_is_told_in_one_sentence(store: Store) -> None:
+    commit(store, 1)
+    store.close()
+    paths = [*store.folder.glob("catalog.sqlite*"), store.folder]
+    modes = [path.stat().st_mode for path in paths]
+    for path in paths:
+        path.chmod(0o555)
+    try:
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-c", OPEN, str(store.folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    finally:
+        for path, mode in zip(paths, modes, strict=True):
+            path.chmod(mode)
+    assert "StoreError" in done.stderr
+    assert "must be able to write there" in done.stderr
 
 
 def test_who_holds_a_store_writes_at_once_and_all_others_wait_until_the_end(store: Store) -> None:

@@ -85,7 +85,7 @@ def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
     """Open a warehouse read-only and locked down: no other file, no extension, no change of these limits.
 
     Raises:
-        StoreError: There is no warehouse yet.
+        StoreError: There is no warehouse yet, or it cannot be opened.
     """
     if not path.is_file():
         raise StoreError(f"there is no warehouse at {path} yet; make one with `session-pipeline run`")
@@ -97,9 +97,12 @@ def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
     try:
         connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
         _lock_down(connection, store_folder)
-    except duckdb.Error:
+    except duckdb.Error as error:
         connection.close()
-        raise
+        raise StoreError(
+            f"{path} cannot be opened ({str(error).splitlines()[0]}); close what writes to it,"
+            " or remove it and run `session-pipeline run`, which makes it anew"
+        ) from None
     return connection
 
 
