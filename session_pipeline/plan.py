@@ -307,8 +307,11 @@ class Planner:
 
     def _is_unwanted(self, partition: Partition) -> bool:
         key = partition.key
-        if key.file_id or key.date is None:
+        if key.file_id:
             return False
+        if key.date is None:
+            # What is made of all days goes with the last of them.
+            return key.table in STEP_OF_TABLE and not self.frame.wanted
         if key.table not in TABLES:
             return True
         # What was logged of a day outlives the day, but nothing makes a damaged log again.

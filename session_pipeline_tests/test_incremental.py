@@ -173,6 +173,21 @@ def test_an_earlier_horizon_drops_later_days_and_a_later_one_brings_them_back(we
     assert week.hashes() == before
 
 
+def test_when_no_day_is_left_nothing_is_but_what_was_set_aside(week: Deployment, tmp_path: Path) -> None:
+    week.deliver("browser", [event("w", "2026-10-06T10:00:00Z", 1, user_agent="Mozilla/5.0")])
+    week.run(UNTIL)
+    assert len(week.table("user_agents")) == 1
+    before = week.hashes()
+    week.set({"start_date": UNTIL})
+    week.run(UNTIL)
+    assert week.hashes() == clean(week, tmp_path / "clean")
+    with duckdb.connect(str(week.folder.warehouse), read_only=True) as warehouse:
+        assert warehouse.execute("select count(*) from user_agents").fetchall() == [(0,)]
+    week.set({})
+    week.run(UNTIL)
+    assert week.hashes() == before
+
+
 def test_many_days_stale_for_logic_alone_wait_for_an_upgrade(week: Deployment) -> None:
     week.set({"max_rebuild_days": 3, "sessions": {"engaged_seconds": 20}})
     plan = week.plan(UNTIL)
