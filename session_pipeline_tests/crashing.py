@@ -27,6 +27,7 @@ PROCESSES.set_forkserver_preload(
         "session_pipeline.report.figures",
         "session_pipeline.report.page",
         "session_pipeline_tests.deployment",
+        "session_pipeline_tests.warm",
         __name__,
     ]
 )
