@@ -1,4 +1,4 @@
-"""What the reliability tests counted, and how much of it they are asked to do.
+"""What the reliability tests counted and have to tell, and how much of it they are asked to do.
 
 Each test adds its figures to a file; docs/reliability.md is written from it. Knows names and numbers. Does not know
 what they count.
@@ -28,6 +28,21 @@ def record(**figures: int | float) -> None:
 def record_most(**figures: int | float) -> None:
     """Keep the figures where they are the largest under their names."""
     _record(figures, max)
+
+
+def tell(text: str) -> None:
+    """Say something at the end of all tests; pytest keeps what one prints that passes, and xdist the rest."""
+    path = os.environ.get(FIGURES)
+    if path is None:
+        print(text)
+        return
+    with open(told_beside(Path(path)), "a") as file:
+        file.write(f"{text}\n")
+
+
+def told_beside(figures: Path) -> Path:
+    """The file that has what was told, beside that of the figures."""
+    return figures.with_suffix(".txt")
 
 
 def _record(figures: dict[str, int | float], with_known: Callable[[float, float], float]) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from session_pipeline_tests import model_tests
 from session_pipeline_tests.documents import ROOT
-from session_pipeline_tests.figures import effort, record
+from session_pipeline_tests.figures import effort, record, tell
 from session_pipeline_tests.forked_tests import forked_tests
 from session_pipeline_tests.model_tests import ModelTests, StillbornError
 from session_pipeline_tests.mutants import Mutant, source_of, spread, survivors
@@ -77,7 +77,8 @@ def judge(killed: Sequence[Mutant], alive: Sequence[Mutant]) -> None:
     noticed = [mutant.name for mutant in killed if mutant.name in known]
     assert not noticed, "survivors.toml lists what a test notices by now:\n" + "\n".join(noticed)
     unknown = [mutant.name for mutant in alive if mutant.name not in known]
-    print(f"{len(killed)} of {len(killed) + len(alive)} were noticed. Without a reason to survive:", *unknown, sep="\n")
+    if unknown:
+        tell("\n  ".join(["Mutants that no test noticed, and without a reason to survive:", *unknown]))
     assert effort() > 1 or not unknown, "survivors.toml is to give the reason of each of the usual sample"
     assert len(killed) >= AT_LEAST * (len(killed) + len(alive))
 

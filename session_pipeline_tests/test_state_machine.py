@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 
 from session_pipeline.steps import STEPS
 from session_pipeline_tests.contents import Content, Event
-from session_pipeline_tests.figures import effort, record
+from session_pipeline_tests.figures import effort, record, tell
 from session_pipeline_tests.machine import HARMS, Harm, Machine
 from session_pipeline_tests.machine_options import CHANGES, DAYS, FIRST, SEPARATOR
 
@@ -224,11 +224,10 @@ def test_a_few_programs_end_as_a_clean_run() -> None:
 
 @pytest.mark.reliability
 @pytest.mark.timeout(3600)
-def test_programs_of_anything_end_as_a_clean_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_programs_of_anything_end_as_a_clean_run() -> None:
     chosen = os.environ.get(SEED)
     seed_of_all = int(chosen) if chosen else SystemRandom().getrandbits(32) if effort() > 1 else None
     if seed_of_all is not None:
-        with capsys.disabled():
-            print(f"\n{SEED}={seed_of_all}")
+        tell(f"{SEED}={seed_of_all}")
     try_programs(EXAMPLES * effort(), STEPS_A_PROGRAM, seed_of_all=seed_of_all)
     record(**Programs.counted)
