@@ -367,6 +367,27 @@ def test_headers_of_any_name_keep_no_address(ingest: Ingest, said: str, kept: st
     assert said == kept or said not in bad.quarantined[0]["line"]
 
 
+@pytest.mark.parametrize(
+    ("address", "written", "kept"),
+    [
+        ("192.0.2.7", "/who/192.0.2.7", "/who/[address]"),
+        ("192.0.2.7", "/who/192.0.2.70/192a0b2c7", "/who/[address]0/192a0b2c7"),
+        ("2001:db8::7", "/who/2001:db8::7", "/who/[address]"),
+        ("2001:db8::7", "/who/2001:DB8::7", "/who/[address]"),
+        ("2001:DB8::7", "/who/2001%3adb8%3A%3A7", "/who/[address]"),
+        ("2001:db8::7", "/who/2001:db8::8", "/who/2001:db8::8"),
+        ("::ffff:192.0.2.7", "/who/192.0.2.7", "/who/[address]"),
+        ("::FFFF:192.0.2.7", "/who/%3A%3Affff%3A192.0.2.7", "/who/[address]"),
+        ("192.0.2.7", "/who/::ffff:192.0.2.7", "/who/::ffff:[address]"),
+        ("192.0.2.7:4711", "/who/192.0.2.7/4711", "/who/[address]/4711"),
+    ],
+)
+def test_who_comes_is_in_no_url(ingest: Ingest, address: str, written: str, kept: str) -> None:
+    line = combined(f"GET {written} HTTP/1.1", address=address, referrer=f"http://shop.example{written}")
+    found = event(ingest, line)
+    assert (found["page_url"], found["referrer"]) == (kept, f"http://shop.example{kept}")
+
+
 def test_other_keys_are_other_visitors(ingest: Ingest) -> None:
     other = replace(RULES, visitor_key=VisitorKey(bytes(KEY_BYTES)))
     assert event(ingest, combined(), other)["visitor_id"] != event(ingest, combined())["visitor_id"]

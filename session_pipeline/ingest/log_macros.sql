@@ -64,17 +64,30 @@ create or replace temp macro visitor_of(address, agent) as
         32
     );
 
--- A text without an address; addresses of hosts without a dot or colon are none.
+-- A text without an IPv6 address, in either case, with its colons also as URLs write them. A pattern
+-- for each row costs, so it is only for those that have the address.
+create or replace temp macro without_ipv6(written, address) as
+    case
+        when contains(replace(lower(written), '%3a', ':'), lower(address))
+            then regexp_replace(
+                written, replace(regexp_escape(address), '\:', '(?::|%3A)'), '[address]', 'gi'
+            )
+        else written
+    end;
+
+-- A text without an address; addresses of hosts without a dot or colon are none. IPv4 within IPv6, or
+-- before a port, is not there by itself either.
 create or replace temp macro without_address(written, address) as
     case
         when address is null or not regexp_matches(address, '[.:]') then written
-        when contains(address, ':')
-            then replace(replace(replace(
-                written,
-                address, '[address]'),
-                replace(address, ':', '%3A'), '[address]'),
-                replace(address, ':', '%3a'), '[address]')
-        else replace(written, address, '[address]')
+        when not contains(address, ':') then replace(written, address, '[address]')
+        when contains(address, '.')
+            then replace(
+                without_ipv6(written, address),
+                coalesce(nullif(regexp_extract(address, '\d+\.\d+\.\d+\.\d+'), ''), address),
+                '[address]'
+            )
+        else without_ipv6(written, address)
     end;
 
 -- A list of values without those that are an address, whole: proxies say who came in headers of many
