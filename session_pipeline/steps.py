@@ -250,7 +250,7 @@ def _funnel_exclusions(settings: Settings) -> pa.Table:
             "funnel": funnel.name,
             "step_number": -number,
             "after_step": exclusion.after_step,
-            "before_step": exclusion.before_step or len(funnel.steps),
+            "before_step": exclusion.before_step,
         }
         for funnel in settings.funnels
         for number, exclusion in enumerate(funnel.exclusions, start=1)

@@ -44,6 +44,10 @@ def catalog(path: Path) -> Iterator[Catalog]:
     catalog.close()
 
 
+def test_what_was_never_said_is_zero(catalog: Catalog) -> None:
+    assert (catalog.generation(), catalog.number("never said")) == (0, 0)
+
+
 def test_keys_are_written_as_people_do_and_are_in_order() -> None:
     assert str(Key("events", DAY)) == "events[2026-10-05]"
     assert str(Key("user_agents", None)) == "user_agents"

@@ -64,7 +64,30 @@ def test_sessions_reach_into_the_next_day_and_over_a_short_one_into_the_day_afte
     assert calendar.reach(date(2026, 3, 7), longest) == (date(2026, 3, 7), date(2026, 3, 8), date(2026, 3, 9))
 
 
-@pytest.mark.parametrize("name", ["Mars/Olympus", "../etc/passwd", "", "Europe"])
+def test_a_span_ends_with_its_last_instant_and_reaches_no_day_without_time() -> None:
+    day, next_day = date(2026, 3, 10), date(2026, 3, 11)
+    assert Calendar("UTC").reach(day, timedelta(0)) == (day,)
+    assert Calendar("UTC").reach(day, timedelta(microseconds=1)) == (day, next_day)
+    assert Calendar("Pacific/Apia").reach(date(2011, 12, 29), HOUR) == (date(2011, 12, 29), date(2011, 12, 31))
+
+
+def test_clocks_that_jump_over_midnight_from_before_it_leave_each_instant_its_day() -> None:
+    toronto = Calendar("America/Toronto")  # on 1919-03-30 half past eleven in the evening was half past midnight
+    instant = datetime(1919, 3, 31, 3)
+    while instant < datetime(1919, 3, 31, 7):
+        day = toronto.local_date(instant)
+        assert toronto.start(day) <= instant < toronto.end(day)
+        instant += timedelta(minutes=5)
+
+
+def test_calendars_are_equal_whatever_they_were_asked() -> None:
+    asked = Calendar("UTC")
+    asked.start(date(2026, 3, 10))
+    assert asked == Calendar("UTC") != Calendar("Europe/Berlin")
+    assert repr(asked) == "Calendar(timezone='UTC')"
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../etc/passwd", "Europe/../UTC", "", "Europe"])
 def test_an_unknown_zone_is_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match="no time zone is called"):
         zone(name)

@@ -60,6 +60,7 @@ TESTS_OF_MODULE: dict[str, tuple[str, ...]] = {
         "session_pipeline_tests/test_steps.py",
         *cases(
             "agents_seen/people_and_programs_are_told_apart",
+            "events/a_repeated_event_is_kept_once",
             "duplicate_events/each_repeated_line_names_the_line_that_was_kept",
             "sessions/the_channel_follows_the_campaign_then_the_click_id_then_the_referrer",
         ),

@@ -163,6 +163,7 @@ def test_the_order_in_which_something_was_said_does_not_count() -> None:
 def test_what_was_built_is_fresh() -> None:
     plan = Built(raw(DAY, 1)).planner().plan()
     assert plan.items == plan.deferred == plan.unwanted == ()
+    assert repr(plan) == "Plan(items=(), deferred=(), unwanted=())"
     assert plan.is_empty
     assert plan.days == ()
 
@@ -267,7 +268,7 @@ def test_a_day_that_sessions_can_reach_into_now_is_data_beside_a_changed_setting
     built = Built(raw(DAY, 1), until=DAY)
     key = Key("events", DAY + ONE)
     built.partitions[key] = Partition(key, "", "new", 0, 0, "")
-    planner = built.planner("[dimensions]\nvariant = \"properties ->> 'variant'\"")
+    planner = built.planner("[dimensions]\nplan = \"properties ->> 'plan'\"")
     assert planner.staleness(STEP_OF_TABLE["session_dimensions"], DAY) == (Kind.DATA, "events changed")
 
 
@@ -295,7 +296,7 @@ def test_a_recipe_is_all_that_rows_depend_on_besides_data(monkeypatch: pytest.Mo
     assert planner().recipe(step)[0] != recipe
 
 
-@pytest.mark.parametrize("name", ["events", "sessions", "funnel_entries"])
+@pytest.mark.parametrize("name", [step.tables[0] for step in STEPS if step.is_daily])
 def test_the_bounds_of_a_day_are_told_in_the_order_of_their_names(name: str) -> None:
     planner = Built(raw(DAY, 1)).planner()
     step = STEP_OF_TABLE[name]
@@ -346,8 +347,14 @@ def test_partitions_of_days_that_are_not_wanted_are_dropped() -> None:
     assert not plan.is_empty
 
 
-def test_without_wanted_days_nothing_is_built() -> None:
-    assert Planner({}, {}, Built(raw(DAY, 1)).planner("", DAY - ONE).frame).plan().items == ()
+def test_without_wanted_days_nothing_is_built_and_what_is_made_of_all_days_goes_with_the_last() -> None:
+    built = Built(raw(DAY, 1))
+    ledger = Key("source_files", None)
+    built.partitions[ledger] = Partition(ledger, "", "", 0, 0, "")
+    plan = built.planner("", DAY - ONE).plan()
+    assert plan.items == ()
+    assert Key("user_agents", None) in plan.unwanted
+    assert not {ledger, Key("raw_events", DAY, "f1")} & {*plan.unwanted}
 
 
 @pytest.mark.parametrize(("settings", "near"), [("funnels = []", 3), ("", 3 + 7)])
@@ -395,13 +402,20 @@ def test_a_day_that_is_stale_for_its_data_does_not_wait() -> None:
     assert {item.day for item in plan.deferred} == {DAY + ONE, DAY + 2 * ONE, DAY + 3 * ONE}
 
 
-def test_only_days_that_are_stale_for_logic_are_counted() -> None:
+def test_days_that_are_new_are_not_counted() -> None:
     four = ByLogic()
     new = raw(DAY + 30 * ONE, 1, "f2")
     four.built.partitions[new.key] = new
+    plan = four.plan(4)
+    assert plan.deferred == ()
+    assert DAY in plan.days
+
+
+def test_what_is_made_of_all_days_is_not_counted_as_one() -> None:
+    four = ByLogic()
     in_one_piece = Key("user_agents", None)
     parts = {**four.built.partitions[in_one_piece].parts, "recipe": "other"}
     four.built.change(in_one_piece, fingerprint="other", parts=parts)
     plan = four.plan(4)
+    assert described(plan)["user_agents"][:2] == (Certainty.WILL, Kind.LOGIC)
     assert plan.deferred == ()
-    assert DAY in plan.days
