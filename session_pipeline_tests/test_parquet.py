@@ -3,7 +3,7 @@
 import io
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -248,6 +248,24 @@ def test_values_are_exact_however_deep_they_lie(ingest: Ingest) -> None:
         },
         {"prices": [], "ratios": ["inf"], "shares": "nan"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("type", "wrap"),
+    [
+        (lambda inner: pa.list_(inner), lambda value: [value]),
+        (lambda inner: pa.struct({"a": inner}), lambda v: {"a": v}),
+    ],
+    ids=["lists", "structs"],
+)
+def test_values_that_lie_very_deep_are_read_in_no_more_time(
+    ingest: Ingest, type: Callable[[pa.DataType], pa.DataType], wrap: Callable[[object], object]
+) -> None:
+    deep_type, value = pa.float64(), 1.5
+    for _ in range(40):
+        deep_type, value = type(deep_type), wrap(value)
+    [event] = ingest.take(written(events(1, deep=pa.array([value], deep_type))), "a.parquet").events
+    assert json.loads(event["properties"]) == {"deep": value}
 
 
 def test_a_file_of_more_columns_than_can_be_read_is_refused(ingest: Ingest) -> None:

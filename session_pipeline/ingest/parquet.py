@@ -25,6 +25,7 @@ MOST_FOOTER_ENTRIES = 1_000_000
 BATCH_ROWS = 8192
 LARGEST_BATCH_BYTES = 512 << 20
 NO_DICTIONARY = "DictAccumulator"  # so pyarrow says that it cannot decode an encoding into dictionaries
+DEEPEST_EXACT = 8  # DuckDB plans a function within a function in the power of their depth
 EXACT_DIGITS = 15  # that a number in JSON keeps; decimals of more are written as text
 
 
@@ -159,7 +160,9 @@ def _expanded(column: pa.Array) -> int:
 
 
 def _json(value: str, type: pa.DataType, depth: int = 0) -> str:
-    """A value as JSON, exact to its last digit, however deep it lies; what is in maps is left to DuckDB."""
+    """A value as JSON, exact to its last digit; what is in maps, or lies deeper still, is left to DuckDB."""
+    if depth > DEEPEST_EXACT:
+        return f"to_json({value})"
     if pa.types.is_dictionary(type):
         return _json(value, type.value_type, depth)
     if pa.types.is_timestamp(type):
