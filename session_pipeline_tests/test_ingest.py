@@ -29,6 +29,7 @@ from session_pipeline.ingest import admit as admission
 from session_pipeline.ingest import compression
 from session_pipeline.ingest import lines as line_reading
 from session_pipeline.ingest import rules as rules_module
+from session_pipeline.ingest import small_files
 from session_pipeline.ingest.admit import Admitted, admit
 from session_pipeline.ingest.read import Reading, ReadingRules, read
 from session_pipeline.ingest.visitors import VisitorKey
@@ -128,8 +129,11 @@ class Ingest:
         self.connection.close()
 
 
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
+@pytest.fixture(params=["as a small file", "as a large file"])
+def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ingest]:
+    """Reads every file in one of the two ways, whatever its size."""
+    if request.param == "as a large file":
+        monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
     ingest = Ingest(tmp_path)
     yield ingest
     ingest.close()

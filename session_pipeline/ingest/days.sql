@@ -1,6 +1,7 @@
--- One row is a UTC date that has accepted lines.
+-- One row is a file and a UTC date that it has accepted lines of.
 -- Quarters are the quarter hours of it, from 0 to 95, that do.
 select
+    file_id,
     cast(event_time as date) as utc_date,
     count(*) as row_count,
     list_sort(list(
@@ -9,5 +10,5 @@ select
     min(event_time) as first_event_time,
     max(event_time) as last_event_time
 from accepted_lines
-group by cast(event_time as date)
-order by utc_date
+group by file_id, cast(event_time as date)
+order by file_id, utc_date

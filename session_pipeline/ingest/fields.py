@@ -5,7 +5,7 @@ Knows both names of a field, as SQL, JSON pointers and patches. Does not read an
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -94,16 +94,20 @@ def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
     }
 
 
-def mapping_of(rules: ReadingRules, format: str, connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Where the columns of the accepted lines came from, for those that any line has a value in."""
+def mappings_of(rules: ReadingRules, format: str, connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """By file id, where the columns of its accepted lines came from, for those that any line has a value in."""
     types = {column.name: column.type for column in table("raw_events").columns}
     counts = [f"count({quote(ours)})" for ours in DELIVERED_COLUMNS]
     for ours, value in rules.constants.items():
         constant = f"try_cast({literal(value)} as {types[ours]})"
         counts.append(f"count(*) filter ({quote(ours)} is distinct from {constant})")
-    found = connection.execute(f"select {', '.join(counts)} from accepted_lines").fetchone() or ()
-    own_values = dict(zip(rules.constants, found[len(DELIVERED_COLUMNS) :], strict=True))
+    rows = connection.execute(f"select file_id, {', '.join(counts)} from accepted_lines group by file_id").fetchall()
     origins = _origins(rules, format)
+    return {file_id: _mapping(rules, origins, found) for file_id, *found in rows}
+
+
+def _mapping(rules: ReadingRules, origins: Mapping[str, str], found: Sequence[int]) -> dict[str, str]:
+    own_values = dict(zip(rules.constants, found[len(DELIVERED_COLUMNS) :], strict=True))
     mapping = {}
     for ours, count in zip(DELIVERED_COLUMNS, found, strict=False):
         if count and ours in rules.constants:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from session_pipeline.engines.duckdb import literal, quote
 from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.admit import PARQUET, Admitted
+from session_pipeline.ingest.admit import PARQUET, WITH_HEADER, Admitted
 from session_pipeline.ingest.parquet import row_lines
 from session_pipeline.ingest.records import (
     LONGEST_EVENT_BYTES,
@@ -79,15 +79,26 @@ def lines_by_duckdb(admitted: Admitted, delimiter: str | None) -> Lines | None:
 
 def lines_by_python(admitted: Admitted, delimiter: str | None, path: Path) -> Lines:
     """The same rows, from every file that could be admitted, through a Parquet file."""
-    if not admitted.has_header:
-        rows, line = _line_rows(admitted), "line"
-    else:
-        # json() writes control characters as DuckDB's json_object does.
-        rows, line = _separated_rows(admitted, delimiter), "if(reason is null, cast(json(line) as varchar), line)"
     with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
-        for batch in _batches(rows):
+        for batch in _batches(python_rows(admitted, delimiter)):
             columns = [pa.array(values, pa.string()) for values in zip(*batch, strict=True)]
             writer.write_table(pa.table(columns, schema=LINES_SCHEMA))
+    return lines_in(path, admitted.format)
+
+
+def python_rows(admitted: Admitted, delimiter: str | None) -> Iterator[Row]:
+    """A row for every physical line of a file that is not Parquet.
+
+    Raises:
+        RefusedFileError: Its header cannot be used.
+    """
+    return _separated_rows(admitted, delimiter) if admitted.has_header else _line_rows(admitted)
+
+
+def lines_in(path: Path, format: str) -> Lines:
+    """The lines of one or more files of a format whose rows were written to a Parquet file."""
+    # json() writes control characters as DuckDB's json_object does.
+    line = "if(reason is null, cast(json(line) as varchar), line)" if format in WITH_HEADER else "line"
     parquet = f"read_parquet({literal(_escaped(path))})"
     return Lines(f"select {line} as line, reason, detail from {parquet}", 1, None)
 

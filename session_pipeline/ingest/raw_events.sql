@@ -1,6 +1,6 @@
 -- One row is an accepted line of one or more UTC dates.
--- Without an id of its own, an event is its content and the how many-th line of the file has it:
--- lines that are equal to the letter have equal times, so all of them are on one date.
+-- The id of an event without its own is the hash of its content and its occurrence number in the
+-- file: equal lines have equal times, so all of them are on one date.
 with accepted as (
     select *
     from accepted_lines
@@ -9,8 +9,10 @@ with accepted as (
 
 nameless as (
     select
-        line_number,
-        row_number() over (partition by content_hash order by line_number) as _occurrence
+        row_number,
+        row_number() over (
+            partition by file_number, content_hash order by row_number
+        ) as _occurrence
     from accepted
     where event_id is null
 ),
@@ -21,8 +23,8 @@ ordered as (
         accepted.*,
         nameless._occurrence
     from accepted
-    left join nameless on accepted.line_number = nameless.line_number
-    order by accepted.line_number
+    left join nameless on accepted.row_number = nameless.row_number
+    order by accepted.row_number
 ),
 
 located as (
@@ -81,6 +83,6 @@ select
     md5(user_agent) as user_agent_id,
     properties,
     content_hash,
-    $file_id as file_id,
+    file_id,
     line_number
 from hosted

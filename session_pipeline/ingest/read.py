@@ -1,4 +1,4 @@
-"""An admitted file into raw_events, a Parquet file for each UTC date, and quarantined_lines.
+"""Admitted files into raw_events, a Parquet file for each file and UTC date, and quarantined_lines.
 
 Every line is accepted or set aside with a reason. Knows the queries of this folder. Does not know where files belong,
 nor what was delivered before.
@@ -16,15 +16,19 @@ from typing import Any, NamedTuple
 import duckdb
 
 from session_pipeline import crash_points
-from session_pipeline.errors import CorruptFileError, SessionPipelineError
+from session_pipeline.contracts import table
+from session_pipeline.engines.duckdb import literal
+from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError, StillWrittenError
+from session_pipeline.ingest import small_files
 from session_pipeline.ingest.access_log import parsed_lines
 from session_pipeline.ingest.admit import PARQUET, Admitted
-from session_pipeline.ingest.fields import given_lines, mapping_of, parameters_of
-from session_pipeline.ingest.lines import Lines, lines_by_duckdb, lines_by_python
+from session_pipeline.ingest.fields import given_lines, mappings_of, parameters_of
+from session_pipeline.ingest.lines import Lines, Row, lines_by_duckdb, lines_by_python, lines_in
 from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
+from session_pipeline.ingest.small_files import write_parts
 from session_pipeline.ingest.visitors import VisitorKey
 
-__all__ = ["RawDay", "Reading", "ReadingRules", "read"]
+__all__ = ["RawDay", "Reading", "ReadingRules", "read", "read_together"]
 
 MOST_DATES_TO_SCAN = 32  # beyond it, making all rows once is cheaper than a query for each date
 # Level 1 is faster, and here no larger. A scratch file needs no temporary name.
@@ -77,6 +81,11 @@ class Reading:
     days: tuple[RawDay, ...]
     quarantine_path: Path | None
 
+    def discard(self) -> None:
+        """Remove the files of a reading that is not kept."""
+        for path in [*(day.path for day in self.days), *([self.quarantine_path] if self.quarantine_path else [])]:
+            path.unlink()
+
 
 def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Reading:
     """Read an admitted file by the rules of its source; the files that it writes are the caller's.
@@ -86,52 +95,44 @@ def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyCon
         RefusedFileError: Its header cannot be used, or it was written to while it was read.
         SessionPipelineError: Not every line was accepted or set aside; nothing is kept.
     """
-    written: list[Path] = []
+    [reading] = read_together([admitted], rules, connection, scratch)
+    if isinstance(reading, Exception):
+        raise reading
+    return reading
+
+
+def read_together(
+    files: Sequence[Admitted], rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
+) -> list[Reading | CorruptFileError | RefusedFileError]:
+    """Read some small files of one source and format, or one file of any size; what it writes is the caller's.
+
+    Returns:
+        For each file what it held, or why it cannot be read.
+
+    Raises:
+        SessionPipelineError: Not every line was accepted or set aside; nothing is kept.
+    """
+    work = _Work(files, rules, connection, scratch)
     try:
-        first_line_number = _read_lines(admitted, rules, connection, scratch)
-        days = _accepted_days(connection, first_line_number)
-        reasons = _reasons(connection)
-        _check_ledger(admitted, sum(day.row_count for day in days), sum(reasons.values()))
-        origin = {"file_id": admitted.file_id, "source": rules.source, "site": rules.site}
-        paths = [scratch / f"{admitted.file_id}.raw_events.{day.utc_date}.parquet" for day in days]
-        written += paths
-        kept = list(rules.keep_query_parameters)
-        _write_days(connection, days, paths, {**origin, "keep_query_parameters": kept})
-        quarantine_path = None
-        if reasons:
-            quarantine_path = scratch / f"{admitted.file_id}.quarantined_lines.parquet"
-            written.append(quarantine_path)
-            numbered = {**origin, "first_line_number": first_line_number}
-            _write(connection, _query("quarantined_lines"), numbered, quarantine_path)
-        mapping = mapping_of(rules, admitted.format, connection) if days else {}
-        admitted.check_unchanged()
-    except BaseException:
-        for path in written:
+        return work.read()
+    except BaseException as error:
+        for path in work.written:
             path.unlink(missing_ok=True)
+        if len(files) == 1 and isinstance(error, CorruptFileError | RefusedFileError):
+            return [error]
         raise
     finally:
         _forget(connection)
-        if rules.makes_visitors(admitted.format):
+        if rules.makes_visitors(files[0].format):
             VisitorKey.take_from(connection)
-        admitted.discard()
-    return Reading(
-        accepted_count=sum(day.row_count for day in days),
-        set_aside_count=sum(reasons.values()),
-        reasons=reasons,
-        first_event_time=min((day.first_event_time for day in days), default=None),
-        last_event_time=max((day.last_event_time for day in days), default=None),
-        mapping=mapping,
-        days=tuple(
-            RawDay(day.utc_date, path, day.row_count, tuple(day.quarters))
-            for day, path in zip(days, paths, strict=True)
-        ),
-        quarantine_path=quarantine_path,
-    )
+        for admitted in files:
+            admitted.discard()
 
 
 class _Day(NamedTuple):
     """A row of days.sql."""
 
+    file_id: str
     utc_date: date
     row_count: int
     quarters: list[int]
@@ -139,43 +140,164 @@ class _Day(NamedTuple):
     last_event_time: datetime
 
 
-def _read_lines(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> int:
-    """Make the table read_lines; returns the number of the line that its first row stands for."""
-    [(keeps_order,)] = connection.execute("select current_setting('preserve_insertion_order')").fetchall()
-    if not keeps_order:
-        raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
-    _define(connection, "macros")
-    if rules.makes_visitors(admitted.format):
-        assert rules.visitor_key is not None, "visitors of this file need a key"
-        _define(connection, "log_macros")
-        rules.visitor_key.give_to(connection)
-    parameters = parameters_of(rules, admitted.format)
-
-    def create(lines: Lines) -> None:
-        for view, select in {
-            "delivered_lines": parsed_lines(lines.select, rules) if admitted.format == ACCESS_LOG else lines.select,
-            "checked_lines": _query("checked_lines"),
-            "given_lines": given_lines(rules, admitted.format),
-        }.items():
-            connection.execute(f"create or replace temp view {view} as {select}")
-        connection.execute(f"create or replace temp table read_lines as {_query('read_lines')}", parameters)
-
-    lines = lines_by_duckdb(admitted, rules.delimiter)
-    if lines is not None and admitted.format == PARQUET:
-        _read_parquet(connection, partial(create, lines))
-        return lines.first_line_number
-    if lines is not None:
-        with suppress(duckdb.InvalidInputException):  # bytes that DuckDB does not take as lines
-            create(lines)
-            if _row_count(connection, "read_lines") == lines.row_count:
-                return lines.first_line_number
-    path = scratch / f"{admitted.file_id}.lines.parquet"
+def _if_unchanged(admitted: Admitted, reading: Reading) -> Reading | StillWrittenError:
+    """The reading, unless the file was written to meanwhile: what was read of it is removed then."""
     try:
-        lines = lines_by_python(admitted, rules.delimiter, path)
-        create(lines)
-    finally:
-        path.unlink(missing_ok=True)
-    return lines.first_line_number
+        admitted.check_unchanged()
+    except StillWrittenError as error:
+        reading.discard()
+        return error
+    return reading
+
+
+class _Work:
+    """The reading of some files: the tables that it makes in the connection, and the files that it writes."""
+
+    def __init__(
+        self, files: Sequence[Admitted], rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
+    ) -> None:
+        self.written: list[Path] = []
+        self._files = files
+        self._format = files[0].format
+        self._rules = rules
+        self._connection = connection
+        self._scratch = scratch
+
+    def read(self) -> list[Reading | CorruptFileError | RefusedFileError]:
+        self._prepare()
+        is_small = all(map(small_files.is_small, self._files))
+        errors = self._read_small_files() if is_small else self._read_one_file(*self._files)
+        self._connection.execute(f"create or replace temp view accepted_lines as {_query('accepted_lines')}")
+        days: dict[str, list[_Day]] = {}
+        for row in self._connection.execute(_query("days")).fetchall():
+            days.setdefault(row[0], []).append(_Day(*row))
+        reasons = _reasons(self._connection)
+        for admitted in self._files:
+            if admitted.file_id not in errors:
+                accepted_count = sum(day.row_count for day in days.get(admitted.file_id, ()))
+                _check_ledger(admitted, accepted_count, sum(reasons.get(admitted.file_id, {}).values()))
+        self._write([day for found in days.values() for day in found], reasons, is_small=is_small)
+        mappings = mappings_of(self._rules, self._format, self._connection) if days else {}
+        found: list[Reading | CorruptFileError | RefusedFileError] = []
+        for admitted in self._files:
+            file_id = admitted.file_id
+            reading = self._reading(file_id, days.get(file_id, []), reasons.get(file_id, {}), mappings.get(file_id, {}))
+            found.append(errors.get(file_id) or _if_unchanged(admitted, reading))
+        return found
+
+    def _reading(self, file_id: str, days: Sequence[_Day], reasons: dict[str, int], mapping: dict[str, str]) -> Reading:
+        return Reading(
+            accepted_count=sum(day.row_count for day in days),
+            set_aside_count=sum(reasons.values()),
+            reasons=reasons,
+            first_event_time=min((day.first_event_time for day in days), default=None),
+            last_event_time=max((day.last_event_time for day in days), default=None),
+            mapping=mapping,
+            days=tuple(
+                RawDay(
+                    day.utc_date, self._path(file_id, "raw_events", day.utc_date), day.row_count, tuple(day.quarters)
+                )
+                for day in days
+            ),
+            quarantine_path=self._path(file_id, "quarantined_lines") if reasons else None,
+        )
+
+    def _prepare(self) -> None:
+        [(keeps_order,)] = self._connection.execute("select current_setting('preserve_insertion_order')").fetchall()
+        if not keeps_order:
+            raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
+        _define(self._connection, "macros")
+        if self._rules.makes_visitors(self._format):
+            assert self._rules.visitor_key is not None, "visitors of this file need a key"
+            _define(self._connection, "log_macros")
+            self._rules.visitor_key.give_to(self._connection)
+
+    def _create(self, lines: Lines) -> None:
+        """Make the table read_lines."""
+        is_log = self._format == ACCESS_LOG
+        for view, select in {
+            "delivered_lines": parsed_lines(lines.select, self._rules) if is_log else lines.select,
+            "checked_lines": _query("checked_lines"),
+            "given_lines": given_lines(self._rules, self._format),
+        }.items():
+            self._connection.execute(f"create or replace temp view {view} as {select}")
+        self._connection.execute(
+            f"create or replace temp table read_lines as {_query('read_lines')}",
+            parameters_of(self._rules, self._format),
+        )
+
+    def _read_small_files(self) -> dict[str, CorruptFileError | RefusedFileError]:
+        """Make read_lines of all files, and the view numbered_lines; returns why files cannot be read, by id."""
+
+        def rows_of(select: str) -> Sequence[Row]:
+            found: list[Row] = []
+            _read_parquet(self._connection, lambda: found.extend(self._connection.execute(select).fetchall()))
+            return found
+
+        path = self._scratch / f"{self._files[0].file_id}.lines.parquet"
+        try:
+            collected = small_files.collect(self._files, self._rules.delimiter, path, rows_of)
+            self._create(lines_in(path, self._format))
+        finally:
+            path.unlink(missing_ok=True)
+        self._connection.register("line_places", collected.places())
+        self._connection.execute(f"create or replace temp view numbered_lines as {_query('numbered_lines')}")
+        return collected.errors
+
+    def _read_one_file(self, admitted: Admitted) -> dict[str, CorruptFileError | RefusedFileError]:
+        """The same of one file that DuckDB reads itself, if it can; an error is raised."""
+        first_line_number = self._read_lines(admitted)
+        self._connection.execute(
+            f"create or replace temp view numbered_lines as select {literal(admitted.file_id)} as file_id,"
+            f" 0 as file_number, rowid + {first_line_number} as line_number, rowid as row_number, * from read_lines"
+        )
+        return {}
+
+    def _read_lines(self, admitted: Admitted) -> int:
+        """Make the table read_lines; returns the number of the line that its first row stands for."""
+        lines = lines_by_duckdb(admitted, self._rules.delimiter)
+        if lines is not None and admitted.format == PARQUET:
+            _read_parquet(self._connection, partial(self._create, lines))
+            return lines.first_line_number
+        if lines is not None:
+            with suppress(duckdb.InvalidInputException):  # bytes that DuckDB does not take as lines
+                self._create(lines)
+                if _row_count(self._connection, "read_lines") == lines.row_count:
+                    return lines.first_line_number
+        path = self._scratch / f"{admitted.file_id}.lines.parquet"
+        try:
+            lines = lines_by_python(admitted, self._rules.delimiter, path)
+            self._create(lines)
+        finally:
+            path.unlink(missing_ok=True)
+        return lines.first_line_number
+
+    def _write(self, days: Sequence[_Day], reasons: Mapping[str, Mapping[str, int]], *, is_small: bool) -> None:
+        """Write the rows of each file and date, by line number: a total order, so that equal rows are equal bytes."""
+        origin: dict[str, Any] = {"source": self._rules.source, "site": self._rules.site}
+        parameters = {**origin, "keep_query_parameters": list(self._rules.keep_query_parameters)}
+        parts = [(self._path(day.file_id, "raw_events", day.utc_date), day.row_count) for day in days]
+        aside = {file_id: sum(counts.values()) for file_id, counts in sorted(reasons.items())}
+        aside_parts = [(self._path(file_id, "quarantined_lines"), count) for file_id, count in aside.items()]
+        self.written += [path for path, _ in [*parts, *aside_parts]]
+        if not is_small:
+            _write_days(self._connection, days, [path for path, _ in parts], parameters)
+            for path, _ in aside_parts:
+                _write(self._connection, _query("quarantined_lines"), origin, path)
+            return
+        if days:
+            dates = [day.utc_date for day in days]
+            write_parts(
+                self._connection,
+                f"select * from ({_query('raw_events')}) order by file_id, cast(event_time as date), line_number",
+                {**parameters, "first_date": min(dates), "last_date": max(dates)},
+                table("raw_events"),
+                parts,
+            )
+        write_parts(self._connection, _query("quarantined_lines"), origin, table("quarantined_lines"), aside_parts)
+
+    def _path(self, file_id: str, name: str, utc_date: date | None = None) -> Path:
+        return small_files.part_path(self._scratch, file_id, name, utc_date)
 
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, create: Callable[[], None]) -> None:
@@ -190,13 +312,6 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, create: Callable[[], No
         raise CorruptFileError(f"Parquet: {str(error).splitlines()[0][:200]}") from error
     finally:
         connection.execute("set timezone = $1", [timezone])
-
-
-def _accepted_days(connection: duckdb.DuckDBPyConnection, first_line_number: int) -> list[_Day]:
-    """Make the view accepted_lines, and find the dates in it."""
-    accepted = _query("accepted_lines").replace("$first_line_number", str(first_line_number))
-    connection.execute(f"create or replace temp view accepted_lines as {accepted}")
-    return [_Day(*row) for row in connection.execute(_query("days")).fetchall()]
 
 
 def _write_days(
@@ -220,12 +335,16 @@ def _write_days(
         _write(connection, select, {**parameters, "first_date": day.utc_date, "last_date": day.utc_date}, path)
 
 
-def _reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """How many lines were set aside, by reason."""
+def _reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
+    """By file id, how many lines were set aside for which reason."""
     rows = connection.execute(
-        "select reason, count(*) from read_lines where reason is not null group by reason order by reason"
+        "select file_id, reason, count(*) from numbered_lines where reason is not null"
+        " group by file_id, reason order by file_id, reason"
     )
-    return dict(rows.fetchall())
+    found: dict[str, dict[str, int]] = {}
+    for file_id, reason, count in rows.fetchall():
+        found.setdefault(file_id, {})[reason] = count
+    return found
 
 
 def _check_ledger(admitted: Admitted, accepted_count: int, set_aside_count: int) -> None:
@@ -249,8 +368,9 @@ def _row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
 
 def _forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop what reading made, and free its memory."""
-    for name in ("accepted_lines", "given_lines", "checked_lines", "delivered_lines"):
+    for name in ("accepted_lines", "numbered_lines", "given_lines", "checked_lines", "delivered_lines"):
         connection.execute(f"drop view if exists {name}")
+    connection.unregister("line_places")
     for name in ("rows_by_date", "read_lines"):
         connection.execute(f"drop table if exists {name}")
 

@@ -1,0 +1,126 @@
+"""Small files of one source and format, read together: planning the queries takes longer than reading a small file.
+
+Collects the lines of several files into one Parquet file, and writes the rows of each file apart. A small file is
+always read this way, also alone, so that its bytes in the store do not depend on what was delivered with it. Does not
+know what a line means: the queries of read.py do.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from session_pipeline import crash_points
+from session_pipeline.contracts import Table
+from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.ingest.admit import PARQUET, Admitted
+from session_pipeline.ingest.lines import LINES_SCHEMA, Row, lines_by_duckdb, python_rows
+
+LARGEST_SMALL_BYTES = 256 << 10  # of content; a larger file is read by DuckDB itself
+MOST_FILES_TOGETHER = 500
+MOST_BYTES_TOGETHER = 16 << 20
+# Without the Arrow schema and dictionaries, files of few rows take half the time and room.
+WRITTEN = {"compression": "zstd", "compression_level": 1, "store_decimal_as_integer": True, "store_schema": False,
+           "use_dictionary": False}  # fmt: skip
+PLACES = pa.schema(
+    [("row_number", pa.int64()), ("file_number", pa.int64()), ("file_id", pa.string()), ("line_number", pa.int64())]
+)
+
+
+def is_small(admitted: Admitted) -> bool:
+    """Whether a file is read together with others."""
+    return admitted.byte_count <= LARGEST_SMALL_BYTES
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The lines of several files.
+
+    Attributes:
+        row_counts: By file id, how many physical lines of it there are, in the order of the Parquet file.
+        errors: By file id, why a file cannot be read.
+    """
+
+    row_counts: dict[str, int]
+    errors: dict[str, CorruptFileError | RefusedFileError]
+
+    def places(self) -> pa.Table:
+        """For each row its place: file, and line in the file."""
+        file_ids: list[str] = []
+        file_numbers: list[int] = []
+        line_numbers: list[int] = []
+        for number, (file_id, count) in enumerate(self.row_counts.items()):
+            file_ids += [file_id] * count
+            file_numbers += [number] * count
+            line_numbers += range(1, count + 1)
+        columns = [list(range(len(file_ids))), file_numbers, file_ids, line_numbers]
+        return pa.table(columns, schema=PLACES)
+
+
+def collect(
+    files: Sequence[Admitted],
+    delimiter: str | None,
+    path: Path,
+    rows_of: Callable[[str], Sequence[Row]],
+) -> Collected:
+    """Write the lines of some files into one Parquet file, one file after the other.
+
+    Args:
+        files: Admitted files of one format.
+        delimiter: What separates the fields of a CSV or TSV; None: what its header says.
+        path: The Parquet file to write.
+        rows_of: Runs a SELECT of lines; needed for files in Parquet.
+    """
+    collected = Collected({}, {})
+    with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
+        for admitted in files:
+            try:
+                rows = list(_rows(admitted, delimiter, rows_of))
+            except (CorruptFileError, RefusedFileError) as error:
+                collected.errors[admitted.file_id] = error
+                continue
+            collected.row_counts[admitted.file_id] = len(rows)
+            if rows:
+                columns = [pa.array(values, pa.string()) for values in zip(*rows, strict=True)]
+                writer.write_table(pa.table(columns, schema=LINES_SCHEMA))
+    return collected
+
+
+def _rows(admitted: Admitted, delimiter: str | None, rows_of: Callable[[str], Sequence[Row]]) -> Iterator[Row]:
+    if admitted.format != PARQUET:
+        yield from python_rows(admitted, delimiter)
+        return
+    lines = lines_by_duckdb(admitted, delimiter)
+    assert lines is not None, "DuckDB reads all Parquet"
+    yield from rows_of(lines.select)
+
+
+def write_parts(
+    connection: duckdb.DuckDBPyConnection,
+    select: str,
+    parameters: Mapping[str, Any],
+    contract: Table,
+    parts: Sequence[tuple[Path, int]],
+) -> None:
+    """Write the rows of a SELECT into one file after the other, each with its number of rows."""
+    if not parts:
+        return
+    rows = connection.sql(select, params=dict(parameters)).to_arrow_table()
+    table: pa.Table = pa.table([rows.column(name) for name in contract.schema.names], names=contract.schema.names)
+    table = table.cast(contract.schema).combine_chunks()
+    start = 0
+    for path, row_count in parts:
+        pq.write_table(table.slice(start, row_count), path, **WRITTEN)
+        crash_points.reached("ingest: rows written")
+        start += row_count
+    assert start == table.num_rows, "the counts of the parts are those of the rows"
+
+
+def part_path(scratch: Path, file_id: str, table: str, utc_date: date | None = None) -> Path:
+    """The scratch file of a file's rows of a table."""
+    return scratch / f"{file_id}.{table}.{utc_date}.parquet" if utc_date else scratch / f"{file_id}.{table}.parquet"
