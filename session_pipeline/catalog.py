@@ -291,6 +291,11 @@ class Catalog:
             (source_file.file_id, source_file.fingerprint, json.dumps(dict(source_file.facts))),
         )
 
+    def forget_source_file(self, file_id: str) -> None:
+        """Remove a delivered file from the ledger, with the paths it was seen at. Call within a transaction."""
+        self._connection.execute("delete from source_files where file_id = ?", (file_id,))
+        self._connection.execute("delete from deliveries where file_id = ?", (file_id,))
+
     def put_delivery(self, path: str, file_id: str, stamp: str) -> None:
         """Record that a path was seen with this content; the stamp tells whether it was touched since.
 

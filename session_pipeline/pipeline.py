@@ -20,6 +20,7 @@ from session_pipeline.days import Calendar, zone
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.deliveries import Ingest, IngestSummary, deliveries, rules_of
+from session_pipeline.ingest.ledger import Ledger
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.visitors import find_key
 from session_pipeline.plan import Plan, Planner, wanted_days
@@ -103,20 +104,14 @@ def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade
 
 def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[str, str]:
     """The delivered files that the next ingest will look into, by name below raw/, each with why."""
-    known = store.catalog.delivered()
-    ledger = store.catalog.source_files()
-    rules = _rules(folder, settings)
-    damaged = {key.file_id for key, partition in store.partitions.items() if partition.is_damaged and key.file_id}
-    found = {}
-    for delivery in deliveries(folder):
-        stamp, file_id = known.get(delivery.name, ("", ""))
-        if stamp != delivery.stamp:
-            found[delivery.name] = "changed since it was read" if stamp else "new file"
-        elif file_id not in ledger or not rules(delivery.source).gave(ledger[file_id].fingerprint):
-            found[delivery.name] = "its source's settings changed"
-        elif file_id in damaged:
-            found[delivery.name] = "its rows in the store are damaged"
-    return found
+    found = list(deliveries(folder))
+    ledger = Ledger(store.catalog, store.partitions, _rules(folder, settings))
+    ledger.look(found)
+    reasons = {delivery.name: ledger.why_read(delivery) for delivery in found}
+    gone = {
+        str(ledger.files[file_id].facts["path"]): "is gone; it was not accepted" for file_id in ledger.outdated(found)
+    }
+    return {name: reason for name, reason in reasons.items() if reason is not None} | gone
 
 
 def files_there(folder: DataFolder, store: Store) -> set[str]:

@@ -204,8 +204,9 @@ class Store:
         *,
         run_id: str,
         drop: Iterable[Key] = (),
-        source_file: SourceFile | None = None,
-        delivery: tuple[str, str] | None = None,
+        source_files: Sequence[SourceFile] = (),
+        deliveries: Sequence[tuple[str, str, str]] = (),
+        forget: Iterable[str] = (),
         recipe: tuple[str, Mapping[str, str]] | None = None,
     ) -> list[Partition]:
         """Take files into the store, and drop partitions, in one step: all of it, or nothing.
@@ -217,8 +218,9 @@ class Store:
             written: The files.
             run_id: The run that commits.
             drop: Partitions to take out.
-            source_file: The delivered file that the rows are from.
-            delivery: The name that it was delivered under, and its stamp.
+            source_files: The delivered files that the rows are from.
+            deliveries: Paths that were seen: the path, the id of the file that it holds, and its stamp.
+            forget: Ids of delivered files that leave the ledger.
             recipe: What the files were built by: its hash, and what that stands for.
         """
         leftovers_before, self._has_leftovers = self._has_leftovers, True
@@ -236,11 +238,12 @@ class Store:
                 self.catalog.drop(key, generation)
             for partition in committed:
                 self.catalog.put(partition)
-            if source_file is not None:
+            for file_id in forget:
+                self.catalog.forget_source_file(file_id)
+            for source_file in source_files:
                 self.catalog.put_source_file(source_file)
-                if delivery is not None:
-                    name, stamp = delivery
-                    self.catalog.put_delivery(name, source_file.file_id, stamp)
+            for delivery in deliveries:
+                self.catalog.put_delivery(*delivery)
             if recipe is not None:
                 self.catalog.put_recipe(*recipe)
         self._has_leftovers = leftovers_before

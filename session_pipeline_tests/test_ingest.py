@@ -26,10 +26,9 @@ from session_pipeline.contracts import DELIVERED_COLUMNS, table
 from session_pipeline.days import zone
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError
 from session_pipeline.ingest import admit as admission
-from session_pipeline.ingest import compression
+from session_pipeline.ingest import compression, small_files
 from session_pipeline.ingest import lines as line_reading
 from session_pipeline.ingest import rules as rules_module
-from session_pipeline.ingest import small_files
 from session_pipeline.ingest.admit import Admitted, admit
 from session_pipeline.ingest.read import Reading, ReadingRules, read
 from session_pipeline.ingest.visitors import VisitorKey

@@ -10,7 +10,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -44,6 +44,8 @@ LARGEST_CONTENT_BYTES = 256 << 30
 WITH_HEADER = ("csv", "tsv")
 PARQUET = "parquet"
 FORMATS = {".parquet": PARQUET, ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+
+FORMAT_NAMES = ("jsonl", "csv", "tsv", PARQUET, "access_log")  # in the order of preference if all else is equal
 
 LOG_NAME = re.compile(r"(^|[._-])log([._-]\d[\d._-]*)?$")  # access.log, access_log.1, access.log-20261005
 
@@ -124,13 +126,12 @@ def admit(
         StillWrittenError: It changes while it is looked at.
     """
     _check_way(path, root)
-    named_format, compression = _kind(path)
+    format, compression = kind_of(path, format)
     with (
         _opened(path) as delivered,
         _plain(delivered, path, compression, scratch) as (plain_path, plain),
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
-        format = format or named_format
         if kind := other_kind(plain, format):
             raise CorruptFileError(f"it is to be read as {format}, but it is {kind}")
         counter = _LineCounter(format, delimiter)
@@ -151,7 +152,7 @@ def admit(
             path=path,
             source=source,
             format=format,
-            file_id=sha256(f"{source}\n{content_hash}".encode()).hexdigest()[:32],
+            file_id=_file_id(source, content_hash),
             byte_count=counter.byte_count,
             line_count=line_count,
             blank_line_count=blank_count,
@@ -166,14 +167,22 @@ def is_called_like_a_file(name: str) -> bool:
     if "." not in name:
         return False  # access_log is a name for both
     try:
-        _kind(Path(name))
+        kind_of(Path(name), None)
     except RefusedFileError:
         return False
     return True
 
 
-def _kind(path: Path) -> tuple[str, Compression | None]:
-    """Format and compression, by name."""
+def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
+    """Format and compression of a delivered file.
+
+    Args:
+        path: The file; only its name is looked at.
+        format: The format that the settings of its source give; the name need not end in one then.
+
+    Raises:
+        RefusedFileError: The name ends in no known format, and the settings give none.
+    """
     try:
         name = path.name.lower()
         str(path).encode()
@@ -181,15 +190,37 @@ def _kind(path: Path) -> tuple[str, Compression | None]:
         raise RefusedFileError("its name is not UTF-8") from error
     compression = compression_of_name(name)
     name = name.removesuffix(compression.ending) if compression else name
-    format = FORMATS.get(Path(name).suffix) or ("access_log" if LOG_NAME.search(name) else None)
+    format = format or FORMATS.get(Path(name).suffix) or ("access_log" if LOG_NAME.search(name) else None)
     if format == PARQUET and compression is not None:
         raise RefusedFileError(f"Parquet is compressed within; deliver it without {compression.ending}")
     if format is None:
         compressed = " or ".join(each.ending for each in COMPRESSIONS)
         raise RefusedFileError(
-            f"its name ends in none of {', '.join(FORMATS)}, .log, .log.1 or the like, each plain or with {compressed}"
+            f"its name ends in none of {', '.join(FORMATS)}, .log, .log.1 or the like, each plain or with"
+            f" {compressed}; rename it, or set format for its source in settings.toml"
         )
     return format, compression
+
+
+def id_of_content(path: Path, *, root: Path, source: str, scratch: Path) -> str | None:
+    """The file_id that a file has by its content, in whatever format; None if it cannot be read to its end."""
+    with suppress(CorruptFileError, RefusedFileError, OSError):
+        _check_way(path, root)
+        compression = compression_of_name(path.name.lower())
+        with _opened(path) as delivered, _plain(delivered, path, compression, scratch) as (plain_path, plain):
+            try:
+                digest = sha256()
+                while chunk := plain.read(CHUNK_BYTES):
+                    digest.update(chunk)
+                return _file_id(source, digest.hexdigest())
+            finally:
+                if plain_path != path:
+                    plain_path.unlink()
+    return None
+
+
+def _file_id(source: str, content_hash: str) -> str:
+    return sha256(f"{source}\n{content_hash}".encode()).hexdigest()[:32]
 
 
 def _check_way(path: Path, root: Path) -> None:
@@ -312,12 +343,19 @@ class _LineCounter:
 
 def _look_through(file: IO[bytes], counter: _LineCounter) -> str:
     """Hash the content, in a thread of its own, while its lines are counted."""
+    chunk = file.read(CHUNK_BYTES)
     digest = sha256()
-    with ThreadPoolExecutor(1) as other_thread:
-        while chunk := file.read(CHUNK_BYTES):
-            hashed = other_thread.submit(digest.update, chunk)
-            counter.add(chunk)
-            hashed.result()
+    if len(chunk) < CHUNK_BYTES:  # for a small file a thread costs more than it saves
+        digest.update(chunk)
+        counter.add(chunk)
+        chunk = file.read(CHUNK_BYTES)
+    if chunk:
+        with ThreadPoolExecutor(1) as other_thread:
+            while chunk:
+                hashed = other_thread.submit(digest.update, chunk)
+                counter.add(chunk)
+                hashed.result()
+                chunk = file.read(CHUNK_BYTES)
     counter.finish()
     return digest.hexdigest()
 

@@ -1,20 +1,15 @@
-"""From raw/ into the store: finds what was delivered, admits and reads what is new, keeps the ledger.
+"""From raw/ into the store: finds what was delivered, admits and reads what is new, records it in the ledger.
 
-A file is known by its source and content, so a redelivery doubles nothing. Knows the raw folder, the store and the
-settings. Does not know formats or fields: admit.py and read.py do.
+A file is known by its source and content, so a redelivery adds nothing. Small files are read and committed together.
+What must be read is decided by ledger.py; formats and fields belong in admit.py and read.py.
 """
 
-import json
 import os
-import stat
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from hashlib import sha256
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from time import sleep, time
-from typing import Any
+from typing import TypedDict
 
 import pyarrow as pa
 
@@ -25,19 +20,34 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.days import Calendar
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
-from session_pipeline.ingest.admit import Admitted, admit, is_called_like_a_file
-from session_pipeline.ingest.read import Reading, ReadingRules, read
+from session_pipeline.ingest.admit import Admitted, admit, id_of_content
+from session_pipeline.ingest.ledger import (
+    CHANGED_SETTINGS,
+    DAMAGED_ROWS,
+    NEW_FILE,
+    OTHER_FORMAT,
+    Ledger,
+    is_better,
+)
+from session_pipeline.ingest.raw_folder import Delivery, deliveries
+from session_pipeline.ingest.read import Reading, ReadingRules, read_together
+from session_pipeline.ingest.small_files import MOST_BYTES_TOGETHER, MOST_FILES_TOGETHER, is_small
+from session_pipeline.ingest.taken import Pending, Taken, facts_of, ledger_row, not_read, written_of
 from session_pipeline.ingest.visitors import VisitorKey, find_key, make_key
 from session_pipeline.plan import digest
 from session_pipeline.settings import Settings
 from session_pipeline.store import Store, Written
 
-NEW_FILE = "new file"
+__all__ = ["Ingest", "IngestSummary", "deliveries", "rules_of"]
 
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """What one look at raw/ did."""
+    """What one look at raw/ did.
+
+    Attributes:
+        withdrawn_count: Contents that were accepted before and lost their rows: the settings now refuse them.
+    """
 
     found_count: int = 0
     read_count: int = 0
@@ -47,6 +57,7 @@ class IngestSummary:
     unsettled_count: int = 0
     accepted_count: int = 0
     set_aside_count: int = 0
+    withdrawn_count: int = 0
 
 
 def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) -> ReadingRules:
@@ -71,67 +82,6 @@ def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) ->
     )
 
 
-@dataclass(frozen=True)
-class Delivery:
-    r"""A file as it lies under raw/, or what lies there and cannot be one.
-
-    Attributes:
-        name: Its path below raw/; bytes that are no UTF-8 are written out, as \xff.
-        source: The folder under raw/ that it lies in; empty for what lies in raw/ itself.
-        stamp: Changes whenever it does.
-        byte_count: Its size.
-        changed_at: When anything of it changed last, in seconds since 1970, by the clock of the file system.
-    """
-
-    path: Path
-    name: str
-    source: str
-    stamp: str
-    byte_count: int
-    changed_at: float
-
-
-def deliveries(folder: DataFolder) -> Iterator[Delivery]:
-    """Everything under raw/<source>/, by name. Names that begin with a dot are not delivered yet.
-
-    Links are not followed, and folders that are called like files or may not be read are not entered: they are
-    deliveries that will be refused.
-    """
-    if not folder.raw.is_dir():
-        return
-    for parent, folders, names in os.walk(folder.raw, onerror=_unless_gone):
-        is_top = Path(parent) == folder.raw
-        entered = [name for name in folders if is_top or not is_called_like_a_file(name)]
-        entered = sorted(name for name in entered if _can_be_entered(Path(parent) / name))
-        for name in sorted({*names, *folders} - set(entered)):
-            if not name.startswith(".") and (delivery := _delivery(folder, Path(parent) / name)) is not None:
-                yield delivery
-        folders[:] = [name for name in entered if not name.startswith(".")]
-
-
-def _delivery(folder: DataFolder, path: Path) -> Delivery | None:
-    try:
-        state = path.lstat()
-    except FileNotFoundError:
-        return None  # whoever delivers gave it another name just now
-    name = Path(os.fsencode(path.relative_to(folder.raw)).decode(errors="backslashreplace"))
-    is_folder = stat.S_ISDIR(state.st_mode)
-    source = name.parts[0] if len(name.parts) > 1 or is_folder else ""
-    stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
-    if is_folder:
-        stamp = f"folder-{state.st_ino}"  # what comes into it is no news
-    return Delivery(path, name.as_posix(), source, stamp, state.st_size, state.st_ctime)
-
-
-def _can_be_entered(path: Path) -> bool:
-    return not path.is_symlink() and os.access(path, os.R_OK | os.X_OK, effective_ids=True)
-
-
-def _unless_gone(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise error
-
-
 class Ingest:
     """One look at what was delivered."""
 
@@ -144,10 +94,12 @@ class Ingest:
         self._store = store
         self._engine = engine
         self._run_id = run_id
-        self._ledger = store.catalog.source_files()
         self._visitor_key = find_key(folder.visitor_key)
         self._rules: dict[str, ReadingRules] = {}
-        self._keys: dict[str, set[Key]] = {}
+        self._ledger = self._read_ledger()
+        self._pending: dict[str, Pending] = {}
+        self._again: list[tuple[Delivery, str]] = []
+        self._counts: Counter[str] = Counter()
 
     def run(
         self,
@@ -155,27 +107,27 @@ class Ingest:
         *,
         settle_seconds: float = 0,
     ) -> IngestSummary:
-        """Take in every file that is new, or that its source's settings now read otherwise.
+        """Take in every file that is new, or that its name or its source's settings now read otherwise.
 
         A file that was touched within the last `settle_seconds` is looked at again after them, and left for the next
         run when it has changed.
         """
-        self._find_keys()
         found = list(deliveries(self._folder))
-        known = self._store.catalog.delivered()
-        summary = dict.fromkeys(IngestSummary.__dataclass_fields__, 0)
-        summary["found_count"] = len(found)
-        to_take = [delivery for delivery in found if not self._is_taken(delivery, known)]
+        self._ledger = self._read_ledger()
+        self._ledger.look(found)
+        self._forget_outdated(found)
+        self._counts = Counter(found_count=len(found))
+        to_take = [delivery for delivery in found if self._ledger.why_read(delivery) is not None]
         settled = self._settled(to_take, settle_seconds)
-        summary["unsettled_count"] = len(to_take) - len(settled)
+        self._counts["unsettled_count"] = len(to_take) - len(settled)
         for number, delivery in enumerate(settled):
             on_file(number, len(settled), delivery.name)
-            for name, count in self._take(delivery).items():
-                summary[name] += count
+            self._take(delivery)
+        self._read_pending()
         if settled:
             on_file(len(settled), len(settled), "")
         self._write_source_files()
-        return IngestSummary(**summary)
+        return IngestSummary(**self._counts)
 
     def reread(self, file_id: str) -> None:
         """Read a delivered file again, because its rows in the store are damaged.
@@ -183,14 +135,20 @@ class Ingest:
         Raises:
             StoreError: The delivered file is gone, too.
         """
-        self._find_keys()
-        source_file = self._ledger[file_id]
-        for delivery in deliveries(self._folder):
-            if delivery.name not in self._store.catalog.paths_of(file_id):
-                continue
+        self._ledger = self._read_ledger()
+        source_file = self._ledger.files[file_id]
+        paths = set(self._store.catalog.paths_of(file_id))
+        candidates = [delivery for delivery in deliveries(self._folder) if delivery.name in paths]
+        # First those that give the format that the content was read as.
+        for delivery in sorted(
+            candidates, key=lambda each: self._ledger.format_of(each) != source_file.facts["format"]
+        ):
             admitted = self._admit(delivery)
             if admitted.file_id == file_id:
-                self._read(delivery, admitted, "its rows in the store are damaged")
+                self._pending[file_id] = Pending(admitted, [delivery], DAMAGED_ROWS)
+                [reading] = self._read_pending()
+                if isinstance(reading, Exception):
+                    raise reading
                 return
             admitted.discard()
         raise StoreError(
@@ -207,25 +165,10 @@ class Ingest:
         stamps = {delivery.name: delivery.stamp for delivery in deliveries(self._folder)}
         return [delivery for delivery in found if stamps.get(delivery.name) == delivery.stamp]
 
-    def _is_taken(self, delivery: Delivery, known: Mapping[str, tuple[str, str]]) -> bool:
-        stamp, file_id = known.get(delivery.name, ("", ""))
-        return stamp == delivery.stamp and self._is_current(delivery, file_id)
+    def _read_ledger(self) -> Ledger:
+        return Ledger(self._store.catalog, self._store.partitions, self._rules_of)
 
-    def _is_current(self, delivery: Delivery, file_id: str) -> bool:
-        source_file = self._ledger.get(file_id)
-        if source_file is None or not self._rules_of(delivery).gave(source_file.fingerprint):
-            return False
-        return not any(self._store.partitions[key].is_damaged for key in self._keys[file_id])
-
-    def _find_keys(self) -> None:
-        """Note which partitions each file has, so that thousands of files need no thousand looks at all partitions."""
-        self._keys = defaultdict(set)
-        for key in self._store.partitions:
-            if key.file_id:
-                self._keys[key.file_id].add(key)
-
-    def _rules_of(self, delivery: Delivery) -> ReadingRules:
-        source = delivery.source
+    def _rules_of(self, source: str) -> ReadingRules:
         if source not in self._rules:
             self._rules[source] = rules_of(self._settings, source, self._visitor_key)
         return self._rules[source]
@@ -235,29 +178,74 @@ class Ingest:
         self._visitor_key = make_key(self._folder.visitor_key)
         self._rules.clear()
 
-    def _take(self, delivery: Delivery) -> dict[str, int]:
+    def _forget_outdated(self, found: Sequence[Delivery]) -> None:
+        """Remove what was refused from the ledger once its path holds something else, or nothing."""
+        if outdated := self._ledger.outdated(found):
+            self._store.commit([], run_id=self._run_id, forget=outdated)
+            for file_id in outdated:
+                self._ledger.forget(file_id)
+
+    def _take(self, delivery: Delivery) -> None:
+        """Admit a delivery; it is read now, or later together with others."""
         try:
             admitted = self._admit(delivery)
-            if self._is_current(delivery, admitted.file_id):
-                admitted.discard()
-                with self._store.catalog.transaction():
-                    self._store.catalog.put_delivery(delivery.name, admitted.file_id, delivery.stamp)
-                return {"redelivered_count": 1}
-            reason = "its source's settings changed" if admitted.file_id in self._ledger else NEW_FILE
-            reading = self._read(delivery, admitted, reason)
         except StillWrittenError:
-            return {"unsettled_count": 1}
+            self._counts["unsettled_count"] += 1
         except FileNotFoundError:
             if os.path.lexists(delivery.path):
                 raise
-            return {"unsettled_count": 1}  # under its other name it is found by the next look
+            self._counts["unsettled_count"] += 1  # under its other name it is found by the next look
         except (CorruptFileError, RefusedFileError) as error:
-            return self._record_not_read(delivery, error)
-        return {
-            "read_count": 1,
-            "accepted_count": reading.accepted_count,
-            "set_aside_count": reading.set_aside_count,
-        }
+            self._record_not_read(delivery, error)
+        else:
+            self._take_admitted(delivery, admitted)
+
+    def _take_admitted(self, delivery: Delivery, admitted: Admitted) -> None:
+        file_id = admitted.file_id
+        self._ledger.there[file_id][delivery.name] = admitted.format
+        if not self._fits_pending(delivery, admitted):
+            self._read_pending()
+        if pending := self._pending.get(file_id):
+            admitted.discard()
+            pending.deliveries.append(delivery)
+            return
+        usable = self._ledger.is_usable(delivery.source, file_id)
+        if usable and admitted.format in self._ledger.files[file_id].facts["formats"]:
+            admitted.discard()
+            self._again.append((delivery, file_id))
+            if len(self._again) == MOST_FILES_TOGETHER:
+                self._record_again()
+            return
+        reason = OTHER_FORMAT if usable else CHANGED_SETTINGS if self._ledger.is_accepted(file_id) else NEW_FILE
+        self._pending[file_id] = Pending(admitted, [delivery], reason)
+        crash_points.reached("ingest: file admitted")
+        if not is_small(admitted):
+            self._read_pending()
+
+    def _record_again(self) -> None:
+        """Record the names under which known contents were delivered again."""
+        again, self._again = self._again, []
+        if again:
+            seen = [self._seen(*each) for each in again]
+            self._store.commit(
+                [],
+                run_id=self._run_id,
+                deliveries=[each for one in seen for each in one["deliveries"]],
+                forget=[each for one in seen for each in one["forget"]],
+            )
+            self._counts["redelivered_count"] += len(again)
+
+    def _fits_pending(self, delivery: Delivery, admitted: Admitted) -> bool:
+        """Whether a file can be read together with those that are pending."""
+        if not self._pending:
+            return True
+        others = [pending.admitted for pending in self._pending.values()]
+        return (
+            (others[0].source, others[0].format) == (delivery.source, admitted.format)
+            and all(map(is_small, [*others[:1], admitted]))
+            and len(others) < MOST_FILES_TOGETHER
+            and sum(other.byte_count for other in others) + admitted.byte_count <= MOST_BYTES_TOGETHER
+        )
 
     def _admit(self, delivery: Delivery) -> Admitted:
         if not delivery.source:
@@ -272,73 +260,130 @@ class Ingest:
             delimiter=source.delimiter,
         )
 
-    def _read(self, delivery: Delivery, admitted: Admitted, reason: str) -> Reading:
-        if self._visitor_key is None and self._rules_of(delivery).makes_visitors(admitted.format):
+    def _read_pending(self) -> Sequence[Reading | Exception]:
+        """Read what is pending, and take all of it into the store at once."""
+        self._record_again()
+        pending, self._pending = list(self._pending.values()), {}
+        if not pending:
+            return ()
+        source, format = pending[0].admitted.source, pending[0].admitted.format
+        if self._visitor_key is None and self._rules_of(source).makes_visitors(format):
             self._make_visitor_key()
-        rules = self._rules_of(delivery)
-        fingerprint = rules.fingerprint(admitted.format)
-        crash_points.reached("ingest: file admitted")
-        reading = read(admitted, rules, self._engine.connection, self._store.scratch)
-        causes = (f"file {delivery.name}" if reason == NEW_FILE else f"file {delivery.name}: {reason}",)
+        rules = self._rules_of(source)
+        files = [one.admitted for one in pending]
+        readings = read_together(files, rules, self._engine.connection, self._store.scratch)
         crash_points.reached("ingest: file read")
-        written = [
-            Written(
-                key=Key("raw_events", day.utc_date, admitted.file_id),
-                path=day.path,
-                row_count=day.row_count,
-                fingerprint=fingerprint,
-                counts={"quarters": f"{sum(1 << quarter for quarter in day.quarters):x}"},
-                reason=reason,
-                causes=causes,
-            )
-            for day in reading.days
+        taken = [
+            self._taken(one, reading, rules)
+            for one, reading in zip(pending, readings, strict=True)
+            if isinstance(reading, Reading)
         ]
-        if reading.quarantine_path is not None:
-            written.append(
-                Written(
-                    key=Key("quarantined_lines", None, admitted.file_id),
-                    path=reading.quarantine_path,
-                    row_count=reading.set_aside_count,
-                    fingerprint=fingerprint,
-                    counts=dict(reading.reasons),
-                    reason=reason,
-                )
-            )
-        facts = {
-            "file_id": admitted.file_id,
-            "source": delivery.source,
-            "site": rules.site,
-            "status": "accepted",
-            "reason": None,
-            "mapping": dict(reading.mapping),
-            "byte_count": admitted.byte_count,
-            "line_count": admitted.line_count,
-            "accepted_count": reading.accepted_count,
-            "set_aside_count": reading.set_aside_count,
-            "blank_line_count": admitted.blank_line_count,
-            "first_event_time": _text(reading.first_event_time),
-            "last_event_time": _text(reading.last_event_time),
-        }
-        if rules.visitor_key is not None and rules.makes_visitors(admitted.format):
-            facts["visitor_key"] = rules.visitor_key.fingerprint
-        kept = {item.key for item in written}
-        source_file = SourceFile(admitted.file_id, fingerprint, facts)
+        self._commit(taken)
+        for one, reading in zip(pending, readings, strict=True):
+            for delivery in one.deliveries:
+                if isinstance(reading, StillWrittenError):
+                    self._counts["unsettled_count"] += 1
+                elif not isinstance(reading, Reading):
+                    self._record_not_read(delivery, reading, one.admitted.file_id)
+        return readings
+
+    def _taken(self, pending: Pending, reading: Reading, rules: ReadingRules) -> Taken:
+        """What a reading changes in the store: its rows, or only that this format was compared with a better one."""
+        admitted = pending.admitted
+        fingerprint = rules.fingerprint(admitted.format)
+        facts = facts_of(admitted, reading, rules)
+        recorded = None
+        if self._ledger.is_usable(admitted.source, admitted.file_id):
+            recorded = self._ledger.files[admitted.file_id]
+        if recorded is not None:
+            facts["formats"] = sorted({*recorded.facts["formats"], admitted.format})
+            if not is_better(facts, recorded):
+                reading.discard()
+                facts = {**recorded.facts, "formats": facts["formats"]}
+                return Taken(pending, replace(recorded, facts=facts), None, ())
+        written = written_of(pending, reading, fingerprint)
+        gone = self._ledger.keys[admitted.file_id] - {item.key for item in written}
+        return Taken(pending, SourceFile(admitted.file_id, fingerprint, facts), written, sorted(gone))
+
+    def _commit(self, taken: Sequence[Taken]) -> None:
+        if not taken:
+            return
+        seen = [self._seen(delivery, one.file.file_id) for one in taken for delivery in one.pending.deliveries]
         self._store.commit(
-            written,
+            [item for one in taken for item in one.written or ()],
             run_id=self._run_id,
-            drop=sorted(self._keys[admitted.file_id] - kept),
-            source_file=source_file,
-            delivery=(delivery.name, delivery.stamp),
+            drop=[key for one in taken for key in one.drop],
+            source_files=[one.file for one in taken],
+            deliveries=[each for one in seen for each in one["deliveries"]],
+            forget=[each for one in seen for each in one["forget"]],
         )
-        self._keys[admitted.file_id] = kept
-        self._ledger[admitted.file_id] = source_file
+        for one in taken:
+            self._ledger.files[one.file.file_id] = one.file
+            self._counts["redelivered_count"] += len(one.pending.deliveries) - 1
+            if one.written is None:
+                self._counts["redelivered_count"] += 1
+                continue
+            self._ledger.keys[one.file.file_id] = {item.key for item in one.written}
+            self._counts["read_count"] += 1
+            for name in ("accepted_count", "set_aside_count"):
+                self._counts[name] += one.file.facts[name]
         crash_points.reached("ingest: file taken")
-        return reading
+
+    def _seen(self, delivery: Delivery, file_id: str) -> "_Seen":
+        """What a commit records of a delivery: what its path holds; what was refused there before is forgotten."""
+        before = self._ledger.known.get(delivery.name, ("", file_id))[1]
+        is_outdated = before != file_id and before in self._ledger.files and not self._ledger.is_accepted(before)
+        if is_outdated:
+            self._ledger.forget(before)
+        self._ledger.known[delivery.name] = (delivery.stamp, file_id)
+        return {
+            "deliveries": [(delivery.name, file_id, delivery.stamp)],
+            "forget": [before] if is_outdated else [],
+        }
+
+    def _record_not_read(
+        self, delivery: Delivery, error: CorruptFileError | RefusedFileError, file_id: str | None = None
+    ) -> None:
+        """Record why a delivery was not read; `file_id` is its content, if it could be admitted."""
+        status = "corrupt" if isinstance(error, CorruptFileError) else "refused"
+        source_file = not_read(delivery, self._rules_of(delivery.source), status, str(error))
+        withdrawn = self._withdrawn(delivery, file_id)
+        seen = self._seen(delivery, source_file.file_id)
+        self._store.commit(
+            [],
+            run_id=self._run_id,
+            drop=sorted(self._ledger.keys[withdrawn]) if withdrawn else (),
+            source_files=[source_file],
+            deliveries=seen["deliveries"],
+            forget=[*seen["forget"], *([withdrawn] if withdrawn else [])],
+        )
+        self._ledger.files[source_file.file_id] = source_file
+        self._counts[f"{status}_count"] += 1
+        if withdrawn:
+            self._ledger.forget(withdrawn)
+            self._counts["withdrawn_count"] += 1
+        crash_points.reached("ingest: file set down as not read")
+
+    def _withdrawn(self, delivery: Delivery, file_id: str | None) -> str | None:
+        """The accepted content that a delivery holds which is refused now, unless another path still gives its rows."""
+        if file_id is None:
+            stamp, file_id = self._ledger.known.get(delivery.name, ("", ""))
+            if stamp != delivery.stamp and self._ledger.is_accepted(file_id):
+                root, scratch = self._folder.raw, self._store.scratch
+                found = id_of_content(delivery.path, root=root, source=delivery.source, scratch=scratch)
+                file_id = file_id if found == file_id else ""
+        if not self._ledger.is_accepted(file_id):
+            return None
+        self._ledger.there[file_id].pop(delivery.name, None)
+        return None if self._ledger.there[file_id] else file_id
 
     def _write_source_files(self) -> None:
         """The ledger as a table, when it differs from the one there is."""
         contract = table("source_files")
-        rows = [_row(source_file.facts) for source_file in self._store.catalog.source_files().values()]
+        rows = [
+            ledger_row(source_file.facts, contract.schema.names)
+            for source_file in self._store.catalog.source_files().values()
+        ]
         fingerprint = digest([contract.shape, sorted(rows, key=lambda row: str(row["file_id"]))])
         key = Key("source_files", None)
         recorded = self._store.get(key)
@@ -350,38 +395,9 @@ class Ingest:
             count = job.write(contract, "select * from ledger", path)
         self._store.commit([Written(key, path, count, fingerprint, reason="the ledger changed")], run_id=self._run_id)
 
-    def _record_not_read(self, delivery: Delivery, error: CorruptFileError | RefusedFileError) -> dict[str, int]:
-        status = "corrupt" if isinstance(error, CorruptFileError) else "refused"
-        file_id = sha256(f"{delivery.source}\n{delivery.name}\n{delivery.stamp}".encode()).hexdigest()[:32]
-        rules = self._rules_of(delivery)
-        facts = {
-            "file_id": file_id,
-            "source": delivery.source,
-            "site": rules.site,
-            "status": status,
-            "reason": str(error),
-            "mapping": {},
-            "byte_count": delivery.byte_count,
-            "line_count": 0,
-            "accepted_count": 0,
-            "set_aside_count": 0,
-            "blank_line_count": 0,
-            "first_event_time": None,
-            "last_event_time": None,
-        }
-        source_file = SourceFile(file_id, rules.fingerprint(""), facts)
-        self._store.commit([], run_id=self._run_id, source_file=source_file, delivery=(delivery.name, delivery.stamp))
-        self._ledger[file_id] = source_file
-        crash_points.reached("ingest: file set down as not read")
-        return {f"{status}_count": 1}
 
+class _Seen(TypedDict):
+    """Arguments of Store.commit."""
 
-def _row(facts: Mapping[str, Any]) -> dict[str, Any]:
-    times = {
-        name: facts[name] and datetime.fromisoformat(facts[name]) for name in ("first_event_time", "last_event_time")
-    }
-    return {**facts, **times, "mapping": json.dumps(facts["mapping"], sort_keys=True)}
-
-
-def _text(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat(sep=" ", timespec="microseconds")
+    deliveries: list[tuple[str, str, str]]
+    forget: list[str]

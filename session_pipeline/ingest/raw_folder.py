@@ -1,0 +1,74 @@
+"""What lies under raw/: the delivered files, and what lies there and cannot be one.
+
+Knows names, links and permissions. Does not open a file: admit.py does.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.ingest.admit import is_called_like_a_file
+
+
+@dataclass(frozen=True)
+class Delivery:
+    r"""A file as it lies under raw/, or what lies there and cannot be one.
+
+    Attributes:
+        name: Its path below raw/; bytes that are no UTF-8 are written out, as \xff.
+        source: The folder under raw/ that it lies in; empty for what lies in raw/ itself.
+        stamp: Changes whenever it does.
+        byte_count: Its size.
+        changed_at: When anything of it changed last, in seconds since 1970, by the clock of the file system.
+    """
+
+    path: Path
+    name: str
+    source: str
+    stamp: str
+    byte_count: int
+    changed_at: float
+
+
+def deliveries(folder: DataFolder) -> Iterator[Delivery]:
+    """Everything under raw/<source>/, by name. Names that begin with a dot are not delivered yet.
+
+    Links are not followed, and folders that are called like files or may not be read are not entered: they are
+    deliveries that will be refused.
+    """
+    if not folder.raw.is_dir():
+        return
+    for parent, folders, names in os.walk(folder.raw, onerror=_unless_gone):
+        is_top = Path(parent) == folder.raw
+        entered = [name for name in folders if is_top or not is_called_like_a_file(name)]
+        entered = sorted(name for name in entered if _can_be_entered(Path(parent) / name))
+        for name in sorted({*names, *folders} - set(entered)):
+            if not name.startswith(".") and (delivery := _delivery(folder, Path(parent) / name)) is not None:
+                yield delivery
+        folders[:] = [name for name in entered if not name.startswith(".")]
+
+
+def _delivery(folder: DataFolder, path: Path) -> Delivery | None:
+    try:
+        state = path.lstat()
+    except FileNotFoundError:
+        return None  # whoever delivers gave it another name just now
+    name = Path(os.fsencode(path.relative_to(folder.raw)).decode(errors="backslashreplace"))
+    is_folder = stat.S_ISDIR(state.st_mode)
+    source = name.parts[0] if len(name.parts) > 1 or is_folder else ""
+    stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
+    if is_folder:
+        stamp = f"folder-{state.st_ino}"  # what comes into it is no news
+    return Delivery(path, name.as_posix(), source, stamp, state.st_size, state.st_ctime)
+
+
+def _can_be_entered(path: Path) -> bool:
+    return not path.is_symlink() and os.access(path, os.R_OK | os.X_OK, effective_ids=True)
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error

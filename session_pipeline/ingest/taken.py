@@ -1,0 +1,129 @@
+"""What a file that was read becomes in the store: partitions, and its row of the ledger.
+
+Knows the columns of source_files. Does not read or write anything.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from session_pipeline.catalog import Key, SourceFile
+from session_pipeline.ingest.admit import Admitted
+from session_pipeline.ingest.ledger import NEW_FILE, id_of_refused
+from session_pipeline.ingest.raw_folder import Delivery
+from session_pipeline.ingest.read import Reading, ReadingRules
+from session_pipeline.store import Written
+
+
+@dataclass
+class Pending:
+    """A file to be read, under one or more names."""
+
+    admitted: Admitted
+    deliveries: list[Delivery]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a reading changes in the store.
+
+    Attributes:
+        file: Its row of the ledger.
+        written: Its rows; None if those that are there stay.
+        drop: Partitions that it had before and has no more.
+    """
+
+    pending: Pending
+    file: SourceFile
+    written: Sequence[Written] | None
+    drop: Sequence[Key]
+
+
+def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Written]:
+    """The files of a reading as partitions of the store."""
+    file_id, name, reason = pending.admitted.file_id, pending.deliveries[0].name, pending.reason
+    written = [
+        Written(
+            key=Key("raw_events", day.utc_date, file_id),
+            path=day.path,
+            row_count=day.row_count,
+            fingerprint=fingerprint,
+            counts={"quarters": f"{sum(1 << quarter for quarter in day.quarters):x}"},
+            reason=reason,
+            causes=(f"file {name}" if reason == NEW_FILE else f"file {name}: {reason}",),
+        )
+        for day in reading.days
+    ]
+    if reading.quarantine_path is not None:
+        written.append(
+            Written(
+                key=Key("quarantined_lines", None, file_id),
+                path=reading.quarantine_path,
+                row_count=reading.set_aside_count,
+                fingerprint=fingerprint,
+                counts=dict(reading.reasons),
+                reason=reason,
+            )
+        )
+    return written
+
+
+def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[str, Any]:
+    """The row of source_files of a file that was read, and with what it is found again."""
+    facts: dict[str, Any] = {
+        "file_id": admitted.file_id,
+        "source": rules.source,
+        "site": rules.site,
+        "status": "accepted",
+        "reason": None,
+        "mapping": dict(reading.mapping),
+        "byte_count": admitted.byte_count,
+        "line_count": admitted.line_count,
+        "accepted_count": reading.accepted_count,
+        "set_aside_count": reading.set_aside_count,
+        "blank_line_count": admitted.blank_line_count,
+        "first_event_time": _text(reading.first_event_time),
+        "last_event_time": _text(reading.last_event_time),
+        "format": admitted.format,
+        "formats": [admitted.format],  # all that were tried, because names give them
+    }
+    if rules.visitor_key is not None and rules.makes_visitors(admitted.format):
+        facts["visitor_key"] = rules.visitor_key.fingerprint
+    return facts
+
+
+def not_read(delivery: Delivery, rules: ReadingRules, status: str, reason: str) -> SourceFile:
+    """The row of the ledger of a delivery that cannot be read."""
+    file_id = id_of_refused(delivery.source, delivery.name)
+    facts = {
+        "file_id": file_id,
+        "source": delivery.source,
+        "site": rules.site,
+        "status": status,
+        "reason": reason,
+        "mapping": {},
+        "byte_count": delivery.byte_count,
+        "line_count": 0,
+        "accepted_count": 0,
+        "set_aside_count": 0,
+        "blank_line_count": 0,
+        "first_event_time": None,
+        "last_event_time": None,
+    }
+    return SourceFile(file_id, rules.fingerprint(""), facts)
+
+
+def ledger_row(facts: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The columns of source_files that recorded facts give."""
+    times = {
+        name: facts[name] and datetime.fromisoformat(facts[name]) for name in ("first_event_time", "last_event_time")
+    }
+    row = {**facts, **times, "mapping": json.dumps(facts["mapping"], sort_keys=True)}
+    return {name: row[name] for name in names}
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat(sep=" ", timespec="microseconds")

@@ -1,0 +1,298 @@
+"""One content is read as one format: what names and settings give now, in whatever order files came."""
+
+import gzip
+import shutil
+from collections.abc import Mapping
+from datetime import date
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.pipeline import open_run
+from session_pipeline_tests.deployment import Deployment
+
+UNTIL = date(2026, 10, 6)
+NAMES = {"jsonl": "a.jsonl", "csv": "a.csv", "tsv": "a.tsv", "parquet": "a.parquet", "access_log": "a.log"}
+FIELDS = ("visitor_id", "event_time", "event_name")
+EVENTS = [("ann", "2026-10-05T10:00:00Z", "page_view"), ("bob", "2026-10-05T11:00:00Z", "page_view")]
+OF_THE_NAMES = ["path", "delivery_count"]  # of all names that a content ever had
+JSON = "".join(f'{{"visitor_id": "{v}", "event_time": "{t}", "event_name": "{n}"}}\n' for v, t, n in EVENTS)
+LOG = "".join(
+    f'1.2.3.{number} - - [05/Oct/2026:10:00:0{number} +0000] "GET /a,b HTTP/1.1" 200 5 "-" "Mozilla/5.0"\n'
+    for number in range(3)
+)
+
+
+def separated(delimiter: str) -> bytes:
+    return "".join(delimiter.join(row) + "\n" for row in (FIELDS, *EVENTS)).encode()
+
+
+def parquet() -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(dict(zip(FIELDS, zip(*EVENTS, strict=True), strict=True))), sink)
+    return bytes(sink.getvalue())
+
+
+CONTENTS = {
+    "jsonl": JSON.encode(),
+    "csv": separated(","),
+    "tsv": separated("\t"),
+    "parquet": parquet(),
+    "access_log": LOG.encode(),
+}
+PAIRS = list(permutations(NAMES, 2))
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    return Deployment(tmp_path / "data")
+
+
+def put(deployment: Deployment, content: bytes, name: str, source: str = "web") -> Path:
+    path = deployment.folder.raw / source / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def ingest(deployment: Deployment) -> IngestSummary:
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        return run.ingest()
+
+
+def ledger(deployment: Deployment) -> pd.DataFrame:
+    files = deployment.table("source_files").drop(columns=OF_THE_NAMES)
+    return files.sort_values("file_id", ignore_index=True)
+
+
+def require_clean(deployment: Deployment, folder: Path) -> None:
+    """The store is that of a clean run over what lies under raw/ now, and nothing is left to do.
+
+    What was only ingested is compared with what is only ingested: all other tables follow from raw_events.
+    """
+    clean = Deployment(folder)
+    shutil.copytree(deployment.folder.raw, clean.folder.raw, symlinks=True)
+    shutil.copyfile(deployment.folder.settings, clean.folder.settings)
+    if deployment.folder.visitor_key.exists():
+        shutil.copyfile(deployment.folder.visitor_key, clean.folder.visitor_key)
+    if deployment.folder.warehouse.exists():
+        clean.run(UNTIL)
+    else:
+        ingest(clean)
+    assert deployment.hashes() == clean.hashes()
+    pd.testing.assert_frame_equal(ledger(deployment), ledger(clean))
+    again = ingest(deployment)
+    assert again == IngestSummary(found_count=again.found_count), "a second look finds nothing to do"
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(("right", "wrong"), PAIRS)
+def test_renamed_file_is_read_as_its_new_name_says(
+    deployment: Deployment, tmp_path: Path, right: str, wrong: str
+) -> None:
+    path = put(deployment, CONTENTS[right], NAMES[wrong])
+    ingest(deployment)
+    path.rename(path.with_name(NAMES[right]))
+    ingest(deployment)
+    assert len(deployment.table("raw_events")) > 1
+    require_clean(deployment, tmp_path / "clean")
+    path.with_name(NAMES[right]).rename(path)
+    ingest(deployment)
+    if len(deployment.table("source_files")) == 1:  # otherwise the wrong name is refused, and the content is gone
+        require_clean(deployment, tmp_path / "clean")
+
+
+@pytest.mark.parametrize(("right", "wrong"), PAIRS)
+def test_content_under_two_names_is_read_as_the_format_that_fits(
+    deployment: Deployment, tmp_path: Path, right: str, wrong: str
+) -> None:
+    for name in (wrong, right):
+        put(deployment, CONTENTS[right], NAMES[name])
+        ingest(deployment)
+    accepted = len(deployment.table("raw_events"))
+    assert accepted > 1
+    require_clean(deployment, tmp_path / "clean")
+    (deployment.folder.raw / "web" / NAMES[wrong]).unlink()
+    ingest(deployment)
+    assert len(deployment.table("raw_events")) == accepted
+    require_clean(deployment, tmp_path / "clean")
+
+
+@pytest.mark.parametrize(("right", "wrong"), PAIRS)
+def test_format_of_the_settings_decides_for_content_known_before(
+    deployment: Deployment, tmp_path: Path, right: str, wrong: str
+) -> None:
+    put(deployment, CONTENTS[right], NAMES[right])
+    ingest(deployment)
+    before = deployment.hashes()
+    deployment.set({"sources": {"web": {"format": wrong}}})
+    ingest(deployment)
+    # A CSV may be separated by tabs.
+    assert len(deployment.table("raw_events")) < 2 or (right, wrong) == ("tsv", "csv")
+    require_clean(deployment, tmp_path / "clean")
+    deployment.set({})
+    ingest(deployment)
+    assert deployment.hashes() == before
+    require_clean(deployment, tmp_path / "clean")
+
+
+def test_all_formats_in_any_order_give_one_state(deployment: Deployment, tmp_path: Path) -> None:
+    for names in (sorted(NAMES.values()), sorted(NAMES.values(), reverse=True)):
+        here = Deployment(tmp_path / names[0])
+        for name in names:
+            put(here, CONTENTS["access_log"], name)
+            ingest(here)
+        assert len(here.table("raw_events")) == 3
+        require_clean(here, tmp_path / "clean")
+
+
+def test_redelivery_in_the_same_format_adds_nothing(deployment: Deployment, tmp_path: Path) -> None:
+    put(deployment, CONTENTS["csv"], "a.csv")
+    ingest(deployment)
+    put(deployment, gzip.compress(CONTENTS["csv"]), "b.CSV.gz")
+    put(deployment, CONTENTS["csv"], "c.csv")
+    assert ingest(deployment).redelivered_count == 2
+    [file] = deployment.table("source_files").to_dict("records")
+    assert (file["delivery_count"], file["accepted_count"]) == (3, 2)
+    require_clean(deployment, tmp_path / "clean")
+
+
+def test_format_read_stays_once_all_names_are_gone(deployment: Deployment) -> None:
+    path = put(deployment, CONTENTS["access_log"], "a.csv")
+    ingest(deployment)
+    path = path.rename(path.with_name("a.log"))
+    ingest(deployment)
+    path.unlink()
+    ingest(deployment)
+    assert len(deployment.table("raw_events")) == 3
+    assert len(deployment.table("quarantined_lines")) == 0
+
+
+def test_every_table_is_that_of_a_clean_run(deployment: Deployment, tmp_path: Path) -> None:
+    put(deployment, CONTENTS["jsonl"], "b.jsonl")
+    path = put(deployment, CONTENTS["access_log"], "a.csv")
+    deployment.run(UNTIL)
+    path.rename(path.with_name("a.log"))
+    deployment.run(UNTIL)
+    assert len(deployment.table("events")) == 5
+    require_clean(deployment, tmp_path / "clean")
+    deployment.set({"sources": {"web": {"format": "access_log"}}})
+    deployment.run(UNTIL)
+    assert len(deployment.table("events")) == 3
+    require_clean(deployment, tmp_path / "clean")
+
+
+# What settings refuse
+
+
+def test_file_that_settings_refuse_loses_its_rows(deployment: Deployment, tmp_path: Path) -> None:
+    put(deployment, CONTENTS["csv"], "a.csv")
+    put(deployment, gzip.compress(CONTENTS["csv"]), "b.csv.gz")
+    put(deployment, CONTENTS["jsonl"], "c.jsonl")
+    ingest(deployment)
+    assert len(deployment.table("source_files")) == 2
+    deployment.set({"sources": {"web": {"format": "jsonl"}}})
+    summary = ingest(deployment)
+    assert (summary.corrupt_count, summary.withdrawn_count) == (2, 1)
+    ingest(deployment)
+    assert sorted(deployment.table("source_files")["status"]) == ["accepted", "corrupt", "corrupt"]
+    require_clean(deployment, tmp_path / "clean")
+
+
+def test_refused_file_that_was_touched_loses_its_rows(deployment: Deployment, tmp_path: Path) -> None:
+    path = put(deployment, CONTENTS["csv"], "a.csv")
+    ingest(deployment)
+    path.write_bytes(CONTENTS["csv"])
+    deployment.set({"sources": {"web": {"format": "jsonl"}}})
+    assert ingest(deployment).withdrawn_count == 1
+    ingest(deployment)
+    require_clean(deployment, tmp_path / "clean")
+
+
+def test_header_that_settings_make_unusable_withdraws_all_names(deployment: Deployment, tmp_path: Path) -> None:
+    content = b"visitor_id;event_time;event_name;x|y|y\nann;2026-10-05T10:00:00Z;page_view;1|2|3\n"
+    put(deployment, content, "a.csv")
+    ingest(deployment)
+    assert len(deployment.table("raw_events")) == 1
+    put(deployment, content, "b.csv")
+    deployment.set({"sources": {"web": {"delimiter": "|"}}})
+    summary = ingest(deployment)
+    assert (summary.refused_count, summary.withdrawn_count) == (2, 1)
+    ingest(deployment)
+    require_clean(deployment, tmp_path / "clean")
+
+
+def test_replaced_content_stays_when_settings_refuse_its_successor(deployment: Deployment) -> None:
+    path = put(deployment, CONTENTS["csv"], "a.csv")
+    ingest(deployment)
+    path.write_bytes(b"\x89PNG\r\n and more")
+    ingest(deployment)
+    assert sorted(deployment.table("source_files")["status"]) == ["accepted", "corrupt"]
+    assert len(deployment.table("raw_events")) == 2
+
+
+# Rows of files that are not accepted
+
+
+def fixed(path: Path) -> None:
+    path.write_bytes(CONTENTS["jsonl"])
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+def renamed(path: Path) -> None:
+    path.rename(path.with_name("b.jsonl"))
+
+
+def damaged_otherwise(path: Path) -> None:
+    path.write_bytes(b"%PDF-1.7")
+
+
+@pytest.mark.parametrize("change", [fixed, removed, renamed, damaged_otherwise])
+@pytest.mark.parametrize("content", [CONTENTS["csv"], b"\x89PNG\r\n"])
+def test_refused_row_goes_with_what_its_path_held(
+    deployment: Deployment, tmp_path: Path, change: Any, content: bytes
+) -> None:
+    path = put(deployment, content, "a.jsonl")
+    put(deployment, CONTENTS["access_log"], "other.log")
+    ingest(deployment)
+    assert sorted(deployment.table("source_files")["status"]) == ["accepted", "corrupt"]
+    change(path)
+    ingest(deployment)
+    assert len(deployment.table("source_files")) == (1 if change is removed else 2)
+    require_clean(deployment, tmp_path / "clean")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"format": "access_log"}, "apache_logs"),
+        ({"format": "access_log"}, "access-2024.txt"),
+        ({"format": "access_log"}, "E2ABC.2024-05-06-07.abcd1234.gz"),
+        ({"format": "access_log"}, "part-00000"),
+        ({"format": "access_log"}, "a.csv"),
+    ],
+)
+def test_format_of_the_settings_overrides_the_name(
+    deployment: Deployment, tmp_path: Path, settings: Mapping[str, Any], name: str
+) -> None:
+    content = gzip.compress(CONTENTS["access_log"]) if name.endswith(".gz") else CONTENTS["access_log"]
+    put(deployment, content, name)
+    ingest(deployment)
+    assert len(deployment.table("raw_events")) == 0
+    deployment.set({"sources": {"web": settings}})
+    ingest(deployment)
+    assert len(deployment.table("raw_events")) == 3
+    require_clean(deployment, tmp_path / "clean")
+    deployment.set({})
+    ingest(deployment)
+    assert len(deployment.table("raw_events")) == 0
+    require_clean(deployment, tmp_path / "clean")
