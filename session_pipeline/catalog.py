@@ -274,15 +274,19 @@ class Catalog:
     def source_files(self) -> dict[str, SourceFile]:
         """The ledger, by file id; `delivery_count` and `path` follow from the deliveries, whatever their order."""
         rows = self._connection.execute(
-            "select file_id, fingerprint, facts, min(path) as first_path, count(path) as delivery_count"
-            " from source_files left join deliveries using (file_id) group by file_id"
+            "select file_id, min(path) as first_path, count(*) as delivery_count from deliveries group by file_id"
         )
-        ledger = {}
-        for row in rows:
-            facts = json.loads(row["facts"])
-            facts |= {"path": row["first_path"], "delivery_count": row["delivery_count"]}
-            ledger[row["file_id"]] = SourceFile(row["file_id"], row["fingerprint"], facts)
-        return ledger
+        delivered = {
+            row["file_id"]: {"path": row["first_path"], "delivery_count": row["delivery_count"]} for row in rows
+        }
+        never: Mapping[str, Any] = {"path": None, "delivery_count": 0}
+        rows = self._connection.execute("select file_id, fingerprint, facts from source_files order by file_id")
+        return {
+            row["file_id"]: SourceFile(
+                row["file_id"], row["fingerprint"], json.loads(row["facts"]) | delivered.get(row["file_id"], never)
+            )
+            for row in rows
+        }
 
     def put_source_file(self, source_file: SourceFile) -> None:
         """Record a delivered file. Call within a transaction."""

@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from session_pipeline.build import Builder, Built
 from session_pipeline.catalog import Key, Partition
@@ -21,12 +25,13 @@ from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.deliveries import Ingest, IngestSummary, deliveries, rules_of
 from session_pipeline.ingest.ledger import Ledger
+from session_pipeline.ingest.raw_folder import source_folders
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.visitors import find_key
 from session_pipeline.plan import Plan, Planner, wanted_days
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published
-from session_pipeline.settings import Settings, load_settings
+from session_pipeline.settings import Settings, key_of_source, load_settings
 from session_pipeline.shortage import shortage_said
 from session_pipeline.steps import STEP_OF_TABLE, Frame, Step
 from session_pipeline.store import Store
@@ -131,6 +136,39 @@ def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str
         and not rules(item.facts["source"]).gave(item.fingerprint)
         and present.isdisjoint(store.catalog.paths_of(item.file_id))
     )
+
+
+def lines_before_start(settings: Settings, store: Store) -> int:
+    """Accepted lines of files that are gone, from before the `start_date` of now: no day counts them.
+
+    If the file still lies under raw/, such lines are set aside.
+    """
+    start = Calendar(settings.timezone).start(settings.start_date)
+    count = 0
+    for key, partition in store.partitions.items():
+        if key.table != "raw_events" or key.date is None or key.date > start.date():
+            continue
+        if key.date < start.date():
+            count += partition.row_count
+        elif start.time() != time.min:
+            times = pq.read_table(store.path_of(partition), columns=["event_time"], partitioning=None)
+            count += pc.sum(pc.less(times.column("event_time"), start)).as_py() or 0
+    return count
+
+
+def sources_without_folder(folder: DataFolder, settings: Settings) -> list[str]:
+    """A sentence for each source of the settings that has no folder under raw/, with the folder of a similar name."""
+    if not folder.raw.is_dir():
+        return []
+    there = source_folders(folder)
+    sentences = []
+    for name in settings.sources:
+        if name in there:
+            continue
+        match = get_close_matches(name, sorted(there - settings.sources.keys()), n=1)
+        hint = f"did you mean {key_of_source(match[0])}?" if match else "deliver its files there, or remove the section"
+        sentences.append(f"{key_of_source(name)} in settings.toml has no folder raw/{name}; {hint}")
+    return sentences
 
 
 def lost_visitor_key(folder: DataFolder, store: Store) -> str | None:

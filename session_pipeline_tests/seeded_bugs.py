@@ -128,7 +128,7 @@ def deleted_file_takes_its_rows_along(put: Put) -> None:
     def forgetful(self: Any, *arguments: Any, **more: Any) -> Any:
         summary = run(self, *arguments, **more)
         present = {one.name for one in deliveries.deliveries(self._folder)}
-        gone = {file_id for file_id in self._ledger if present.isdisjoint(self._store.catalog.paths_of(file_id))}
+        gone = {file_id for file_id in self._ledger.files if present.isdisjoint(self._store.catalog.paths_of(file_id))}
         self._store.commit([], run_id="x", drop=[key for key in self._store.partitions if key.file_id in gone])
         return summary
 
@@ -145,11 +145,11 @@ def bad_line_is_dropped_without_a_count(put: Put) -> None:
 def delivery_is_recorded_after_the_file(put: Put) -> None:
     commit = Store.commit
 
-    def split(self: Store, written: Any, *, delivery: Any = None, **more: Any) -> Any:
+    def split(self: Store, written: Any, *, deliveries: Any = (), **more: Any) -> Any:
         committed = commit(self, written, **more)
-        if delivery is not None:
+        for delivery in deliveries:
             store.crash_points.reached("ingest: file taken")
-            self.catalog.put_delivery(delivery[0], more["source_file"].file_id, delivery[1])
+            self.catalog.put_delivery(*delivery)
         return committed
 
     put(Store, "commit", split)
@@ -298,10 +298,10 @@ def damaged_warehouse_stays(put: Put) -> None:
 def commit_takes_two_transactions(put: Put) -> None:
     commit = Store.commit
 
-    def split(self: Store, written: Any, *, source_file: Any = None, delivery: Any = None, **more: Any) -> Any:
+    def split(self: Store, written: Any, *, source_files: Any = (), deliveries: Any = (), **more: Any) -> Any:
         committed = commit(self, written, **more)
-        if source_file is not None:
-            commit(self, [], run_id="x", source_file=source_file, delivery=delivery)
+        if source_files:
+            commit(self, [], run_id="x", source_files=source_files, deliveries=deliveries)
         return committed
 
     put(Store, "commit", split)

@@ -1,6 +1,8 @@
 """One content is read as one format: what names and settings give now, in whatever order files came."""
 
+import base64
 import gzip
+import io
 import shutil
 from collections.abc import Mapping
 from datetime import date
@@ -11,9 +13,13 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
 import pytest
 
+from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.ingest.kinds import other_kind
+from session_pipeline.ingest.parquet import count_rows
 from session_pipeline.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
 
@@ -296,3 +302,47 @@ def test_format_of_the_settings_overrides_the_name(
     ingest(deployment)
     assert len(deployment.table("raw_events")) == 0
     require_clean(deployment, tmp_path / "clean")
+
+
+# What a file is that cannot be read
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le", "utf-32-be", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("format", ["jsonl", "csv", "tsv", "access_log"])
+def test_text_in_a_wide_encoding_is_called_by_its_name(encoding: str, format: str) -> None:
+    kind = other_kind(io.BytesIO(CONTENTS[format].decode().encode(encoding)), format)
+    assert kind == f"text in {encoding[:6].upper()}; deliver it in UTF-8"
+
+
+@pytest.mark.parametrize("mark", [b"\xff\xfe\0\0", b"\0\0\xfe\xff"])
+def test_byte_order_mark_of_utf_32_is_not_that_of_utf_16(mark: bytes) -> None:
+    encoding = "utf-32-le" if mark[0] else "utf-32-be"
+    kind = other_kind(io.BytesIO(mark + "{}".encode(encoding)), "jsonl")
+    assert kind == "text in UTF-32; deliver it in UTF-8"
+
+
+class Keys(pe.KmsClient):
+    """Keeps no secrets."""
+
+    def __init__(self, config: object) -> None:
+        pe.KmsClient.__init__(self)
+
+    def wrap_key(self, key: bytes, name: str) -> bytes:
+        return base64.b64encode(key)
+
+
+@pytest.mark.parametrize("has_plain_footer", [False, True])
+def test_encrypted_parquet_is_refused_as_encrypted(has_plain_footer: bool) -> None:
+    rows = pa.table({"visitor_id": ["v"], "event_name": ["page_view"]})
+    settings = pe.EncryptionConfiguration(
+        footer_key="footer", column_keys={"column": ["visitor_id"]}, plaintext_footer=has_plain_footer
+    )
+    properties = pe.CryptoFactory(Keys).file_encryption_properties(pe.KmsConnectionConfig(), settings)
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, rows.schema, encryption_properties=properties) as writer:
+        writer.write_table(rows)
+    with pytest.raises(RefusedFileError, match="it is encrypted Parquet, and no keys can be given"):
+        count_rows(io.BytesIO(sink.getvalue()), len(sink.getvalue()))
+    assert (
+        has_plain_footer or other_kind(io.BytesIO(sink.getvalue()), "csv") == "encrypted Parquet; deliver it decrypted"
+    )

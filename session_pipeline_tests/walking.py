@@ -30,7 +30,6 @@ OF_THE_RUN: Mapping[str, tuple[str, ...]] = {
     "session_changes": ("changed_at", "run_id"),
     "_day_history": ("changed_at", "run_id"),
     "warehouse_info": ("built_at", "generation"),
-    "source_files": ("file_id",),  # of a file that was not read, it depends on when it was written
 }
 PUBLISHED = tuple(name for name, contract in TABLES.items() if contract.is_published)
 FIXED_FILES = {

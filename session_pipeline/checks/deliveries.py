@@ -10,16 +10,17 @@ from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.contracts import table
 from session_pipeline.days import ONE_DAY, dates, zone
 from session_pipeline.engines.duckdb import literal
-from session_pipeline.pipeline import Run, files_there
+from session_pipeline.pipeline import Run, files_there, lines_before_start
 from session_pipeline.steps import STEP_OF_TABLE
 
 WATCHED = timedelta(days=7)
 
 
 def ledger_closes(run: Run, days: Sequence[date]) -> Verdict:
-    """Lines = accepted + set aside for each file; accepted = events + duplicates + waiting over all days.
+    """Lines = accepted + set aside for each file; accepted = events + duplicates + waiting + before_start.
 
-    Waiting are lines of days that are not built yet, or are to be built again. All days count, not only those of the
+    Waiting are lines of days that are not built yet, or are to be built again. Lines before start_date are those of
+    files that are gone and cannot be read again; no day counts them. All days count, not only those of the
     run: the catalog knows them, and files are read only of UTC dates that lie partly in days that wait.
     """
     problems = []
@@ -40,10 +41,14 @@ def ledger_closes(run: Run, days: Sequence[date]) -> Verdict:
         "duplicates": _row_count(run, "duplicate_events", settled),
         "waiting": _waiting_count(run, settled),
     }
-    if figures["accepted"] != figures["events"] + figures["duplicates"] + figures["waiting"]:
+    if before_start := lines_before_start(run.settings, run.store):
+        figures["waiting"] -= before_start
+        figures["before_start"] = before_start
+    if figures["accepted"] != figures["events"] + figures["duplicates"] + figures["waiting"] + before_start:
+        before = f", {before_start} before start_date" if before_start else ""
         problems.append(
             f"{figures['accepted']} accepted lines are not {figures['events']} events, {figures['duplicates']}"
-            f" duplicates and {figures['waiting']} waiting"
+            f" duplicates and {figures['waiting']} waiting{before}"
         )
     return verdict(problems, "every line is accounted for", figures)
 

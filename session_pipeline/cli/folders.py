@@ -8,10 +8,11 @@ import typer
 
 from session_pipeline import data_folder
 from session_pipeline.cli.app import AsJson, Data, ended
-from session_pipeline.cli.screen import counted, say, say_json
+from session_pipeline.cli.screen import counted, plain, say, say_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, WrongUseError
+from session_pipeline.pipeline import sources_without_folder
 from session_pipeline.settings import load_settings, settings_template
 
 FIRST_DAY = datetime(2026, 10, 5)
@@ -73,8 +74,9 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
         problems = error.errors if isinstance(error, SettingsFileError) else (error,)
         say_json({"is_usable": False, "problems": [vars(problem) for problem in problems]})
         raise ended(f"{folder.settings} cannot be used") from None
+    warnings = sources_without_folder(folder, settings)
     if as_json:
-        say_json({"is_usable": True, "problems": []})
+        say_json({"is_usable": True, "problems": [], "warnings": warnings})
         return
     sources = f"own settings for {', '.join(settings.sources)}" if settings.sources else "every source by the defaults"
     say(f"{folder.settings} can be used:")
@@ -86,3 +88,5 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
         ("dimensions", list(settings.dimensions)),
     ):
         say(f"  {label}: {', '.join(names) or 'none'}")
+    for warning in warnings:
+        say(plain(warning), style="yellow")

@@ -31,6 +31,7 @@ class Status:
     Attributes:
         stale_because: What the next run will build, and why; None when nothing.
         visitor_key: What to say when visitors were made with another key than there is; None when all is well.
+        sources_without_folder: Sentences about sources of the settings that have no folder under raw/.
         changed_fields: Sentences about fields that the newest file of a source has, and those before have not, or so.
         overdue_because: The same of the days that were published, so that midnight alone alarms nobody.
     """
@@ -41,6 +42,7 @@ class Status:
     files_not_accepted: list[dict[str, str]]
     files_to_read: dict[str, str]
     visitor_key: str | None
+    sources_without_folder: list[str]
     changed_fields: dict[str, list[str]]
     lines: dict[str, int]
     days: list[str]
@@ -96,6 +98,7 @@ def _status(folder: DataFolder) -> Status:
             ],
             files_to_read=pipeline.files_to_read(folder, settings, store),
             visitor_key=pipeline.lost_visitor_key(folder, store),
+            sources_without_folder=pipeline.sources_without_folder(folder, settings),
             changed_fields=changed_fields(ledger),
             lines={word: sum(item[f"{word}_count"] for item in accepted) for word in ("line", "accepted", "set_aside")},
             days=sorted(str(partition.key.date) for partition in store.of_table("sessions")),
@@ -166,6 +169,8 @@ def _show(found: Status) -> None:
         say(plain("raw/{path}: {reason}".format(**facts)), style="yellow")
     for source, sentences in found.changed_fields.items():
         say(plain(f"Fields of {source}: {'; '.join(sentences)}"), style="yellow")
+    for sentence in found.sources_without_folder:
+        say(plain(sentence), style="yellow")
     if found.visitor_key:
         say(plain(found.visitor_key), style="yellow")
     if found.runs:

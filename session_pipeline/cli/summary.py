@@ -32,7 +32,8 @@ class Summary:
 
     Attributes:
         files: What the run found under raw/.
-        ledger: Lines, accepted, set aside, events, duplicates, waiting: of all files ever accepted.
+        ledger: Lines, accepted, set aside, events, duplicates, waiting, before start_date (only of files that are
+            gone): of all files ever accepted.
         set_aside_reasons: Lines set aside, by reason, the largest first.
         built_days: Days of which the run built anything.
         days: Days that outcomes and funnels are counted over: the built ones, else all.
@@ -68,7 +69,7 @@ def gather(
 ) -> Summary:
     """Count what there is, once everything is published."""
     with closing(pipeline.open_store(folder)) as store:
-        ledger, reasons = _ledger(store)
+        ledger, reasons = _ledger(store, settings)
         built_days = sorted(
             {
                 partition.key.date
@@ -80,6 +81,8 @@ def gather(
         lost_key = pipeline.lost_visitor_key(folder, store)
         alarms = [
             *([lost_key] if lost_key else []),
+            *pipeline.sources_without_folder(folder, settings),
+            *_withdrawn(files),
             *_set_aside_alarms(store, run_ids),
             *_not_accepted(store, files),
             *alarms,
@@ -111,6 +114,7 @@ def show(summary: Summary) -> None:
         others.append(f"{files['unsettled_count']} still being written, left for the next run")
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
     built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
+    before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
     rows = [
         ("Files", f"{files['read_count']:,} new, {', '.join(others)}; {files['found_count']:,} under raw/"),
         ("Lines", f"{ledger['lines']:,} = {ledger['accepted']:,} accepted + {ledger['set_aside']:,} set aside"),
@@ -118,7 +122,8 @@ def show(summary: Summary) -> None:
         (
             "Accepted",
             f"{ledger['accepted']:,} = {counted(ledger['events'], 'event')}"
-            f" + {counted(ledger['duplicates'], 'duplicate')} + {ledger['waiting']:,} waiting for their day",
+            f" + {counted(ledger['duplicates'], 'duplicate')} + {ledger['waiting']:,} waiting for their day"
+            f"{before_start}",
         ),
         ("Built", f"{built or 'nothing, all days are fresh'}; in {summary.seconds:.1f} s"),
     ]
@@ -155,7 +160,7 @@ def _show_answers(summary: Summary) -> None:
         out.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
 
 
-def _ledger(store: Store) -> tuple[dict[str, int], dict[str, int]]:
+def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str, int]]:
     accepted = [item.facts for item in store.catalog.source_files().values() if item.facts["status"] == "accepted"]
     ledger = {
         "lines": sum(facts["line_count"] for facts in accepted),
@@ -164,7 +169,8 @@ def _ledger(store: Store) -> tuple[dict[str, int], dict[str, int]]:
         "events": sum(partition.row_count for partition in store.of_table("events")),
         "duplicates": sum(partition.row_count for partition in store.of_table("duplicate_events")),
     }
-    ledger["waiting"] = ledger["accepted"] - ledger["events"] - ledger["duplicates"]
+    ledger["before_start"] = pipeline.lines_before_start(settings, store)
+    ledger["waiting"] = ledger["accepted"] - ledger["events"] - ledger["duplicates"] - ledger["before_start"]
     reasons: Counter[str] = Counter()
     for partition in store.of_table("quarantined_lines"):
         reasons.update(partition.counts)
@@ -185,6 +191,13 @@ def _set_aside_alarms(store: Store, run_ids: Collection[str]) -> list[str]:
         if sentence := too_many_set_aside(facts, quarantined.counts):
             alarms.append(sentence)
     return alarms
+
+
+def _withdrawn(files: IngestSummary) -> list[str]:
+    if not files.withdrawn_count:
+        return []
+    count = counted(files.withdrawn_count, "file")
+    return [f"{count} accepted before cannot be read by the settings of now; the rows are removed from all tables"]
 
 
 def _not_accepted(store: Store, files: IngestSummary) -> list[str]:

@@ -96,7 +96,7 @@ class Ingest:
         self._run_id = run_id
         self._visitor_key = find_key(folder.visitor_key)
         self._rules: dict[str, ReadingRules] = {}
-        self._ledger = self._read_ledger()
+        self._ledger: Ledger
         self._pending: dict[str, Pending] = {}
         self._again: list[tuple[Delivery, str]] = []
         self._counts: Counter[str] = Counter()

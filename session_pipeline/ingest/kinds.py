@@ -29,16 +29,24 @@ MAGIC: Sequence[tuple[bytes, str]] = (
     (b"SQLite format 3\0", "an SQLite database"),
     (b"\x7fELF", "a program"),
     (b"PAR1", "Parquet"),
+    (b"PARE", "encrypted Parquet; deliver it decrypted"),
     (b"ARROW1\0\0", "an Arrow file"),
     (b"Obj\x01", "an Avro file"),
     (b"\x1f\x8b\x08", "gzip within"),
     (b"\x28\xb5\x2f\xfd", "zstd within"),
     (b"BZh91AY", "bzip2"),
     (b"\xfd7zXZ\0", "xz"),
+    (b"\xff\xfe\0\0", "text in UTF-32; deliver it in UTF-8"),  # before UTF-16, which begins in the same way
+    (b"\0\0\xfe\xff", "text in UTF-32; deliver it in UTF-8"),
     (b"\xff\xfe", "text in UTF-16; deliver it in UTF-8"),
     (b"\xfe\xff", "text in UTF-16; deliver it in UTF-8"),
 )
 TAR_AT, TAR = 257, b"ustar"
+# How ASCII text begins in wide encodings without a byte order mark.
+WIDE_TEXT: Sequence[tuple[re.Pattern[bytes], str]] = (
+    (re.compile(rb"(?:[\x09-\x7e]\0\0\0){4}|(?:\0\0\0[\x09-\x7e]){4}"), "text in UTF-32; deliver it in UTF-8"),
+    (re.compile(rb"(?:[\x09-\x7e]\0){4}|(?:\0[\x09-\x7e]){4}"), "text in UTF-16; deliver it in UTF-8"),
+)
 MARKUP = re.compile(rb"<(!doctype|\?xml|(html|head|body|svg|rss|feed)[\s>])", re.IGNORECASE)
 
 
@@ -52,14 +60,14 @@ def other_kind(file: IO[bytes], format: str) -> str | None:
     beginning = file.read(LOOKED_AT_BYTES)
     file.seek(0)
     if format == "parquet":
-        return None if beginning.startswith(b"PAR1") else "not Parquet"
+        return None if beginning.startswith((b"PAR1", b"PARE")) else "not Parquet"
     for magic, kind in MAGIC:
         if beginning.startswith(magic):
             return kind
     if beginning[TAR_AT:].startswith(TAR):
         return "a tar archive"
     if beginning.count(b"\0") > MOST_NULS * len(beginning):
-        return "binary data"
+        return next((kind for pattern, kind in WIDE_TEXT if pattern.match(beginning)), "binary data")
     lines = _first_lines(beginning)
     return _other_text(lines, format) if lines else None
 

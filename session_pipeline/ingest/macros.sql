@@ -40,6 +40,23 @@ create or replace temp macro epoch_time(written) as
         end
     ) as bigint));
 
+-- What a date and a time of day show, without an offset; null if there is no such time. Second 60, a
+-- leap second, is the instant that follows it: POSIX time has no other name for it.
+create or replace temp macro clock_time(written) as
+    case
+        when regexp_matches(written, '[Tt ]\d\d:\d\d:60')
+            then try_cast(replace(regexp_replace(written, ':60(\.\d+)?$', ':59'), 't', 'T') as timestamp)
+                + interval 1 second
+        else try_cast(replace(written, 't', 'T') as timestamp)
+    end;
+
+-- The seconds of an offset such as +02:00, -0330 or +05.
+create or replace temp macro offset_seconds(written) as
+    if(starts_with(written, '-'), -1, 1) * (
+        cast(substr(written, 2, 2) as integer) * 3600
+        + coalesce(try_cast(right(substr(written, 4), 2) as integer), 0) * 60
+    );
+
 -- The instant of a local time: local_starts and local_offsets say, in order, from which local time on
 -- which offset, in seconds, holds. Without any, local time is UTC.
 create or replace temp macro instant_of(local, local_starts, local_offsets) as
@@ -48,24 +65,27 @@ create or replace temp macro instant_of(local, local_starts, local_offsets) as
         0
     ));
 
--- A time in UTC: ISO 8601 with an offset, or without one (local to the source), or an epoch number;
--- null for anything else. A cast to timestamp drops an offset without a word, so only what ends in
--- UTC is cast that way.
+-- A time in UTC: ISO 8601 or RFC 3339 with an offset, or without one (local to the source), or an
+-- epoch number; null for anything else. A cast to timestamp silently drops an offset, so it is cut
+-- off and subtracted here. No time zone of the engine plays a part.
 create or replace temp macro utc_time(written, local_starts, local_offsets) as
     case
         when regexp_full_match(
-            written, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)'
+            written, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:[0-5]\d(\.\d+)?)?(Z| UTC)'
         )
             then try_cast(written as timestamp)
         when regexp_full_match(
-            written,
-            '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)? ?[+-](0\d|1[0-4])(:?[0-5]\d)?'
+            written, '\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]| UTC)'
         )
-            then make_timestamp(epoch_us(
-                try_cast(regexp_replace(written, ' ([+-])', '\1') as timestamptz)
-            ))
-        when regexp_full_match(written, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?')
-            then instant_of(try_cast(written as timestamp), local_starts, local_offsets)
+            then clock_time(regexp_replace(written, '([Zz]| UTC)$', ''))
+        when regexp_full_match(
+            written,
+            '\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)? ?[+-]([01]\d|2[0-3])(:?[0-5]\d)?'
+        )
+            then clock_time(regexp_replace(written, ' ?[+-]\d\d(:?\d\d)?$', ''))
+                - to_seconds(offset_seconds(regexp_extract(written, '[+-]\d\d(?::?\d\d)?$')))
+        when regexp_full_match(written, '\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?)?')
+            then instant_of(clock_time(written), local_starts, local_offsets)
         when regexp_full_match(written, '-?\d{1,17}(\.\d+)?')
             then epoch_time(written)
     end;

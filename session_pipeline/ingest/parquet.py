@@ -19,6 +19,8 @@ from session_pipeline.ingest.compression import EXPANSION_FREE_BYTES, EXPANSION_
 from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, MOST_COLUMNS
 
 MAGIC = b"PAR1"
+ENCRYPTED_MAGIC = b"PARE"  # of a file whose footer is encrypted
+ENCRYPTED = "it is encrypted Parquet, and no keys can be given; deliver it decrypted"
 FREE_ROWS = 1_000_000  # below this, and below so many a byte, rows may be as small as they like
 LARGEST_FOOTER_BYTES = 64 << 20
 MOST_FOOTER_ENTRIES = 1_000_000
@@ -38,6 +40,8 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
     """
     beginning = file.read(len(MAGIC))
     file.seek(max(byte_count - len(MAGIC), 0))
+    if beginning == ENCRYPTED_MAGIC:
+        raise RefusedFileError(ENCRYPTED)
     if byte_count < 3 * len(MAGIC) or (beginning, file.read()) != (MAGIC, MAGIC):
         raise CorruptFileError("it does not begin and end as Parquet does")
     file.seek(0)
@@ -55,6 +59,8 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
     except (pa.ArrowNotImplementedError, pa.ArrowMemoryError, MemoryError) as error:
         raise RefusedFileError(f"it is Parquet that cannot be read here: {_first_line(error)}") from error
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        if "decrypt" in str(error):  # only some columns are encrypted, or the footer is not
+            raise RefusedFileError(ENCRYPTED) from error
         raise CorruptFileError(f"Parquet: {_first_line(error)}") from error
     if row_count != claimed:
         raise CorruptFileError(f"Parquet: {claimed:,} rows are promised, and {row_count:,} are there")

@@ -72,3 +72,13 @@ def _can_be_entered(path: Path) -> bool:
 def _unless_gone(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error
+
+
+def source_folders(folder: DataFolder) -> set[str]:
+    """The names of the folders under raw/, as sources are called in settings.toml."""
+    with os.scandir(folder.raw) as entries:
+        return {
+            os.fsencode(entry.name).decode(errors="backslashreplace")
+            for entry in entries
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+        }

@@ -14,7 +14,7 @@ from session_pipeline.contracts import table
 from session_pipeline.days import ONE_DAY, zone
 from session_pipeline.ingest.visitors import VisitorKey
 
-LOGIC_VERSION = 3  # of what this folder's Python and SQL do; a test pins the source that it stands for
+LOGIC_VERSION = 4  # of what this folder's Python and SQL do; a test pins the source that it stands for
 NEVER = datetime(1, 1, 1)
 ACCESS_LOG = "access_log"
 

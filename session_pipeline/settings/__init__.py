@@ -3,7 +3,7 @@
 The packaged defaults are settings_template.toml itself, the file that `init` writes: there is no second list of them.
 """
 
-from session_pipeline.settings.load import load_settings, parse_settings, settings_template
+from session_pipeline.settings.load import key_of_source, load_settings, parse_settings, settings_template
 from session_pipeline.settings.model import (
     SESSION_BREAKDOWNS,
     ActionSettings,
@@ -32,6 +32,7 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "StepSettings",
+    "key_of_source",
     "load_settings",
     "parse_settings",
     "settings_template",

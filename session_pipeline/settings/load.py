@@ -88,6 +88,11 @@ def parse_settings(text: str, file: str = "settings.toml") -> Settings:
         raise SettingsFileError(file, [_explained(details) for details in error.errors()]) from None
 
 
+def key_of_source(name: str) -> str:
+    """How the settings of a source are headed in settings.toml: [sources.web], [sources."a b"]."""
+    return f"[{_path(('sources', name))}]"
+
+
 def settings_template() -> str:
     """The commented settings that `init` writes: every key that has a default, with it."""
     return files("session_pipeline").joinpath("settings_template.toml").read_text(encoding="utf-8")
@@ -128,7 +133,8 @@ def _path(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             path += f"[{part}]"
         elif part != "[key]":  # pydantic says so where the key itself is refused
-            path += ("." if path else "") + (part if _BARE_KEY.fullmatch(part) else json.dumps(part))
+            quoted = part if _BARE_KEY.fullmatch(part) else json.dumps(part, ensure_ascii=False)
+            path += ("." if path else "") + quoted
     return path
 
 

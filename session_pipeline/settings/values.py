@@ -138,7 +138,10 @@ def _character(text: str) -> str:
 Name = Annotated[str, _like(r"[a-z][a-z0-9_]{0,62}", "name", "write small letters, digits and _, as add_to_cart")]
 Label = Annotated[str, _like(r"[^\x00-\x1f]{1,100}", "label", "write 1 to 100 characters on one line")]
 Site = Annotated[str, _like(r"[A-Za-z0-9._-]{1,100}", "site", "write letters, digits, ., _ and -, as shop.example")]
-SourceName = Annotated[str, _like(r"[A-Za-z0-9_-]{1,100}", "source", "name it as its folder: letters, digits, _ and -")]
+SourceName = Annotated[
+    str,
+    _like(r"(?![.])[^/\0]{1,255}", "source", 'name it as its folder under raw/, in quotes if need be: [sources."a.b"]'),
+]
 ClockTime = Annotated[str, _like(r"([01]\d|2[0-3]):[0-5]\d", "time of day", "write hours and minutes, as 03:00")]
 MemorySize = Annotated[str, _like(r"[1-9]\d*(\.\d+)?\s?[KMGT]i?B", "size of memory", "write it as 4GB or 512MB")]
 QueryParameter = Annotated[str, _like(r"[^\s*=&]+", "query parameter", "write its whole name, as utm_source")]

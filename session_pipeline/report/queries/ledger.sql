@@ -1,4 +1,5 @@
--- One row accounts for every line: accepted = events + duplicates + waiting, where waiting are lines of days not built.
+-- One row accounts for every line: accepted = events + duplicates + waiting, where waiting are lines of days that are
+-- not built, and lines of files that are gone from before a start_date that was moved.
 with files as (
     select
         cast(coalesce(sum(line_count), 0) as bigint) as line_count,

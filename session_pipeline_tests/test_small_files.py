@@ -1,0 +1,128 @@
+"""Small files are read together: each gives what it gives alone, and a bad one affects no other."""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.ingest import small_files
+from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.pipeline import open_run
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.test_formats import CONTENTS, NAMES, put
+
+UNTIL = date(2026, 10, 6)
+FILE_COUNT = 1200
+
+
+def line(number: int, **fields: object) -> str:
+    day = 1 + number % 3
+    return json.dumps(
+        {"visitor_id": f"v{number}", "event_time": f"2026-10-0{day}T10:00:00Z", "event_name": "page_view", **fields}
+    )
+
+
+def contents(format: str) -> Sequence[bytes]:
+    """Files of one format that differ in length, dates, mistakes, repeated lines and header."""
+    if format == "jsonl":
+        texts = ["\n".join(line(n % 4, n=number) for n in range(number)) + "\n{bad\n\n" for number in range(1, 6)]
+    elif format == "access_log":
+        texts = [CONTENTS[format].decode() * number + "no request\n" for number in range(1, 5)]
+    elif format == "parquet":
+        return [CONTENTS[format]]
+    else:
+        head, *rows = CONTENTS[format].decode().splitlines()
+        separator = "," if format == "csv" else "\t"
+        texts = [
+            "\n".join([f"{head}{separator}extra_{number}", *(f"{row}{separator}{number}" for row in rows), "ragged"])
+            for number in range(4)
+        ]
+    return [text.encode() for text in texts]
+
+
+def ingest(deployment: Deployment) -> IngestSummary:
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        return run.ingest()
+
+
+@pytest.mark.parametrize("format", NAMES)
+def test_rows_of_a_file_are_the_same_alone_and_with_others(
+    tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployments = [Deployment(tmp_path / name) for name in ("together", "alone")]
+    for deployment in deployments:
+        (deployment.folder.path / "visitor_key").write_text("00" * 32)
+        for number, content in enumerate(contents(format)):
+            put(deployment, content, f"{number}{NAMES[format].removeprefix('a')}")
+    together = ingest(deployments[0])
+    monkeypatch.setattr("session_pipeline.ingest.deliveries.MOST_FILES_TOGETHER", 1)
+    assert ingest(deployments[1]) == together
+    assert together.read_count == len(contents(format))
+    assert deployments[0].hashes() == deployments[1].hashes()
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv", "access_log"])
+def test_rows_are_the_same_as_those_of_a_large_file(
+    tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployments = [Deployment(tmp_path / name) for name in ("small", "large")]
+    for deployment in deployments:
+        (deployment.folder.path / "visitor_key").write_text("00" * 32)
+        for number, content in enumerate(contents(format)):
+            put(deployment, content, f"{number}{NAMES[format].removeprefix('a')}")
+    ingest(deployments[0])
+    monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
+    ingest(deployments[1])
+    for name in ("raw_events", "quarantined_lines", "source_files"):
+        small, large = (deployment.table(name).to_dict("records") for deployment in deployments)
+        assert small == large
+
+
+def test_thousand_files_are_few_transactions(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    for number in range(FILE_COUNT):
+        deployment.deliver(f"{number}", [line(number)])
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        before = run.store.catalog.generation()
+        assert run.ingest().accepted_count == FILE_COUNT
+        assert run.store.catalog.generation() - before <= FILE_COUNT / small_files.MOST_FILES_TOGETHER + 2
+        assert len([key for key in run.store.partitions if key.table == "raw_events"]) == FILE_COUNT
+    for path in list((deployment.folder.raw / "test").iterdir()):
+        path.rename(path.with_name(f"again-{path.name}"))
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        before = run.store.catalog.generation()
+        assert run.ingest().redelivered_count == FILE_COUNT
+        assert run.store.catalog.generation() - before <= FILE_COUNT / small_files.MOST_FILES_TOGETHER + 2
+
+
+def test_bad_header_affects_no_other_file(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    put(deployment, CONTENTS["csv"], "a.csv")
+    put(deployment, b"visitor_id,visitor_id\na,b\n", "b.csv")
+    put(deployment, b"visitor_id,event_time,event_name\nc,2026-10-05,page_view\n", "c.csv")
+    put(deployment, b"", "d.csv")
+    summary = ingest(deployment)
+    assert (summary.read_count, summary.refused_count, summary.accepted_count) == (3, 1, 3)
+    files = deployment.table("source_files").set_index("path")
+    assert "its header names 'visitor_id' more than once" in files.loc["web/b.csv", "reason"]
+
+
+def test_file_that_grows_meanwhile_is_left_for_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = Deployment(tmp_path)
+    paths = [deployment.deliver(name, [line(number)]) for number, name in enumerate("abc")]
+    write_parts = small_files.write_parts
+
+    def write_slowly(*arguments: Any) -> None:
+        write_parts(*arguments)
+        with paths[1].open("a") as file:
+            file.write("\n")
+
+    monkeypatch.setattr("session_pipeline.ingest.read.write_parts", write_slowly)
+    summary = ingest(deployment)
+    monkeypatch.undo()
+    assert (summary.read_count, summary.unsettled_count, summary.accepted_count) == (2, 1, 2)
+    assert ingest(deployment).accepted_count == 1
+    assert sorted(deployment.table("raw_events")["visitor_id"]) == ["v0", "v1", "v2"]

@@ -1,0 +1,89 @@
+"""Sources in the settings and folders under raw/ fit together; lines before a later start are counted as such."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from session_pipeline import checks
+from session_pipeline.cli import app
+from session_pipeline.pipeline import lines_before_start, open_run, sources_without_folder
+from session_pipeline.settings import load_settings
+from session_pipeline_tests.deployment import Deployment
+
+UNTIL = date(2026, 10, 8)
+
+
+def line(time: str, visitor: str = "v") -> dict[str, str]:
+    return {"visitor_id": visitor, "event_time": time, "event_name": "page_view"}
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    return Deployment(tmp_path / "data")
+
+
+def warnings(deployment: Deployment) -> list[str]:
+    return sources_without_folder(deployment.folder, load_settings(deployment.folder.path))
+
+
+def test_source_without_a_folder_is_named_with_the_similar_folder(deployment: Deployment) -> None:
+    deployment.deliver("a", [line("2026-10-05T10:00:00Z")], "web")
+    deployment.deliver("b", [line("2026-10-05T10:00:00Z")], "we b")
+    deployment.set({"sources": {"wbe": {"site": "shop"}, "we b": {}, "zzz": {}}})
+    assert warnings(deployment) == [
+        "[sources.wbe] in settings.toml has no folder raw/wbe; did you mean [sources.web]?",
+        "[sources.zzz] in settings.toml has no folder raw/zzz; deliver its files there, or remove the section",
+    ]
+    deployment.set({"sources": {"web": {"site": "shop"}}})
+    assert warnings(deployment) == []
+
+
+@pytest.mark.parametrize("command", ["check", "run", "status"])
+def test_commands_warn_about_a_source_without_a_folder(
+    deployment: Deployment, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.deliver("a", [line("2026-10-05T10:00:00Z")], "web")
+    deployment.set({"sources": {"wbe": {"site": "shop"}}})
+    for arguments in ([command], [command, "--json"]):
+        app([*arguments, "--data", str(deployment.folder.path)], standalone_mode=False)
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "[sources.wbe] in settings.toml has no folder raw/wbe; did you mean [sources.web]?" in shown
+
+
+@pytest.mark.parametrize("folder", ["we b", "a.b", "a'b", 'a"b', "größe", "a\\b", "[x]*", "a\tb"])
+def test_any_folder_can_have_settings(deployment: Deployment, folder: str) -> None:
+    deployment.deliver("a", [line("2026-10-05T10:00:00Z")], folder)
+    deployment.set({"sources": {folder: {"site": "shop"}}})
+    assert warnings(deployment) == []
+    deployment.run(UNTIL)
+    [event] = deployment.table("raw_events").to_dict("records")
+    assert (event["source"], event["site"]) == (folder, "shop")
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_lines_before_a_later_start_of_a_gone_file_do_not_wait(deployment: Deployment, timezone: str) -> None:
+    times = [f"2026-10-0{day}T{hour:02}:00:00Z" for day in (4, 5, 6) for hour in (1, 12, 23)]
+    path = deployment.deliver("a", [line(time) for time in times])
+    deployment.set({"timezone": timezone})
+    deployment.run(UNTIL)
+    path.unlink()
+    deployment.set({"timezone": timezone, "start_date": date(2026, 10, 6)})
+    deployment.run(UNTIL)
+    events = len(deployment.table("events"))
+    assert 0 < events < 9
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        verdict = checks.ledger_closes(run, [])
+        assert lines_before_start(run.settings, run.store) == 9 - events
+    assert verdict.holds, verdict.sentence
+    assert (verdict.figures["waiting"], verdict.figures["before_start"]) == (0, 9 - events)
+
+
+def test_lines_before_start_of_a_file_that_is_there_are_set_aside(deployment: Deployment) -> None:
+    deployment.deliver("a", [line("2026-10-04T01:00:00Z"), line("2026-10-06T01:00:00Z")])
+    deployment.run(UNTIL)
+    deployment.set({"start_date": date(2026, 10, 6)})
+    deployment.run(UNTIL)
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        assert lines_before_start(run.settings, run.store) == 0
+        assert "before_start" not in checks.ledger_closes(run, []).figures
