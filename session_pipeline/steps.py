@@ -345,7 +345,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="session_actions",
         tables=("session_actions",),
-        inputs=(Input("events", Days.REACH), Input("action_labels", Days.REACH)),
+        inputs=(Input("events", Days.REACH), Input("action_labels", Days.REACH), Input("sessions")),
     ),
     Step(
         name="session_outcomes",
@@ -366,7 +366,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="session_dimensions",
         tables=("session_dimensions",),
-        inputs=(Input("events", Days.REACH),),
+        inputs=(Input("events", Days.REACH), Input("sessions")),
         relations={"dimension_values": relations.dimension_values},
     ),
     Step(
