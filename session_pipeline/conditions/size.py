@@ -6,7 +6,7 @@ Knows text and tokens, and the depth of a tree. What an expression may hold is i
 from collections.abc import Sequence
 
 from sqlglot import exp
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from session_pipeline.conditions.shape import Refused
 
