@@ -99,10 +99,14 @@ def files(
     if table == "warehouse_info":
         raise WrongUseError("warehouse_info is in the warehouse only; read it there")
     where = _where(contract, "date", start, end)
+    published = f"select date, sha256 from (from {warehouse.PUBLISHED} where table_name = $1){where} order by all"
     with connect(data) as connection:
-        rows = connection.execute(
-            f"select date, sha256 from (from {warehouse.PUBLISHED} where table_name = $1){where} order by all", [table]
-        ).fetchall()
+        try:
+            rows = connection.execute(published, [table]).fetchall()
+        except duckdb.CatalogException:
+            raise StoreError(
+                "the warehouse was written by another version of session_pipeline; run `session-pipeline run`"
+            ) from None
     store = data_folder.find(data).store
     return [store / file_name(contract, day, sha256) for day, sha256 in rows]
 

@@ -244,6 +244,15 @@ def _funnels(settings: Settings) -> pa.Table:
     )
 
 
+def _funnel_breakdowns(settings: Settings) -> pa.Table:
+    return pa.table(
+        {
+            "funnel": pa.array([funnel.name for funnel in settings.funnels], pa.string()),
+            "dimension": pa.array([funnel.breakdown for funnel in settings.funnels], pa.string()),
+        }
+    )
+
+
 def _funnel_exclusions(settings: Settings) -> pa.Table:
     rows = [
         {
@@ -345,7 +354,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="session_actions",
         tables=("session_actions",),
-        inputs=(Input("events", Days.REACH), Input("action_labels", Days.REACH)),
+        inputs=(Input("events", Days.REACH), Input("action_labels", Days.REACH), Input("sessions")),
     ),
     Step(
         name="session_outcomes",
@@ -366,7 +375,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="session_dimensions",
         tables=("session_dimensions",),
-        inputs=(Input("events", Days.REACH),),
+        inputs=(Input("events", Days.REACH), Input("sessions")),
         relations={"dimension_values": relations.dimension_values},
     ),
     Step(
@@ -402,8 +411,9 @@ STEPS: tuple[Step, ...] = (
         ),
         relations={
             "step_events": relations.step_events,
-            "funnel_breakdowns": relations.funnel_breakdowns,
+            "session_breakdowns": relations.session_breakdowns,
         },
+        lists={"funnel_breakdowns": _funnel_breakdowns},
     ),
     Step(
         name="funnel_entries",

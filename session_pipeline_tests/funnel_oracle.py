@@ -59,6 +59,9 @@ class Attempt:
 def attempts(events: Sequence[Event], funnel: Funnel, rules: Rules, until: date = FAR_AWAY) -> list[Attempt]:
     """The deciding attempt of each session, or of each visitor and local date of entry.
 
+    Each event of the first step begins one attempt. The deepest decides, then a clean one before an excluded one,
+    then the earliest.
+
     Args:
         events: As sessionize gives them.
         funnel: The funnel.
@@ -81,13 +84,15 @@ def attempts(events: Sequence[Event], funnel: Funnel, rules: Rules, until: date 
     decided = []
     for (room, _), unit in entries.items():
         tried = [attempt(entry, reachable[room], funnel) for entry in unit]
-        deciding = max(tried, key=lambda one: one.step_reached)
+        deciding = min(tried, key=lambda one: (-one.step_reached, one.is_excluded, one.entry.order))
         nothing_to_come = (
             room in complete
             if funnel.grain == "session"
             else all(latest(entry, funnel) < known_until for entry in unit)
         )
-        is_closed = deciding.is_converted or nothing_to_come
+        # A clean attempt that comes later takes the place of an excluded one, however deep.
+        is_final = deciding.is_converted and not deciding.is_excluded
+        is_closed = is_final or nothing_to_come
         decided.append(replace(deciding, is_window_closed=is_closed))
     return decided
 

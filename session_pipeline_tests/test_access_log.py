@@ -497,8 +497,9 @@ def everything_in(data: Path) -> Iterator[str]:
                 yield "\n".join(connection.iterdump())
         if path.suffix == ".duckdb":
             with duckdb.connect(str(path), read_only=True) as warehouse:
-                for (name,) in warehouse.execute("select table_name from information_schema.tables").fetchall():
-                    yield str(warehouse.execute(f'select * from "{name}"').fetchall())
+                names = "select table_schema, table_name from information_schema.tables"
+                for schema, name in warehouse.execute(names).fetchall():
+                    yield str(warehouse.execute(f'select * from "{schema}"."{name}"').fetchall())
 
 
 def test_a_lost_key_is_told_and_files_are_read_again_with_another(tmp_path: Path) -> None:

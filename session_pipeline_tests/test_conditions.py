@@ -2,6 +2,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from time import thread_time
 from typing import Any
 
 import duckdb
@@ -193,13 +194,67 @@ REFUSED = [
     ("value > 1e3", "at most 18 digits"),
     ("value > 1234567890123456789", "at most 18 digits"),
     ("if(is_bot, true, false)", "case when"),
-    ("not " * 5000 + "is_bot", "nested too deeply"),
+    ("not " * 2000 + "is_bot", "nested too deeply; nest at most 30"),
+    ("is_bot or " * 2000 + "is_bot", "has 20,006 characters; write at most 10,000"),
 ]
 
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED, ids=[text[:60] for text, _ in REFUSED])
 def test_refuses(text: str, expected: str) -> None:
     assert expected in complaint(text)
+
+
+TOO_DEEP = [
+    "(" * 3000 + "is_bot" + ")" * 3000,
+    "/* ' */" + "(" * 3000 + "is_bot" + ")" * 3000 + "/* ' */",
+    "(" * 9999,
+    "[" * 9999,
+    "case " * 1500,
+    "lower(" * 500 + "event_name" + ")" * 500 + " = 'a'",
+    "status_code = " + "- " * 4000 + "1",
+    "event_name" + " is null" * 1000,
+    " = ".join(["is_bot"] * 1000),
+    " || ".join(["event_name"] * 600) + " = 'a'",
+    "event_name" + "::varchar" * 1000 + " = 'a'",
+    "interval " * 1000,
+    "any " * 2000,
+]
+
+
+@pytest.mark.parametrize("text", TOO_DEEP, ids=[text[:20] for text in TOO_DEEP])
+def test_what_is_too_deep_is_refused_within_a_second(text: str) -> None:
+    started = thread_time()
+    assert "is nested too deeply; nest at most 30 parentheses, case or not in one another" in complaint(text[:10_000])
+    assert thread_time() - started < 1
+
+
+def names(count: int) -> str:
+    return " or ".join(f"event_name = 'e{number}'" for number in range(count))
+
+
+def test_a_long_chain_of_or_costs_as_much_as_it_is_long(database: duckdb.DuckDBPyConnection) -> None:
+    condition("is_bot or is_bot")  # opens what is opened once
+    taken = {}
+    for count in (100, 400):
+        started = thread_time()
+        tree = condition(f"{names(count)} or is_bot")
+        taken[count] = thread_time() - started
+        assert compute(database, tree, {"event_name": f"e{count - 1}", "is_bot": False}) is True
+        assert compute(database, tree, {"event_name": f"e{count}", "is_bot": False}) is False
+        assert compute(database, tree, {"event_name": f"e{count}", "is_bot": None}) is None
+    assert taken[400] < 8 * taken[100] + 0.1, taken
+
+
+def test_a_chain_keeps_what_stands_between_its_parts(database: duckdb.DuckDBPyConnection) -> None:
+    """Long chains become trees of few levels; shorter ones within them, and of the other kind, keep their place."""
+    parts = [f"(event_name = 'e{number}' and (page_path = '/' or status_code = {number}))" for number in range(20)]
+    tree = condition(" or ".join(parts))
+    assert compute(database, tree, {"event_name": "e7", "page_path": "/x", "status_code": 7}) is True
+    assert compute(database, tree, {"event_name": "e7", "page_path": "/x", "status_code": 8}) is False
+    assert compute(database, tree, {"event_name": "e7", "page_path": "/", "status_code": 8}) is True
+    every = condition(" and ".join(f"({part})" for part in (names(12), "not is_bot", *["status_code > 1"] * 9)))
+    assert compute(database, every, {"event_name": "e11", "is_bot": False, "status_code": 2}) is True
+    assert compute(database, every, {"event_name": "e11", "is_bot": True, "status_code": 2}) is False
 
 
 @given(st.text(max_size=40))

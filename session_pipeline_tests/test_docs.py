@@ -111,12 +111,24 @@ def test_the_summary_in_the_readme_is_that_of_the_sample(sample_deployment: Depl
     with reading.connect(sample_deployment.folder.path) as warehouse:
         counted = warehouse.execute(
             "select outcome, sum(session_count) from daily_outcomes group by outcome"
-            " union all select step, sum(entered_count) from funnel_steps group by funnel, step"
+            " union all select step, sum(entered_count - excluded_count) from funnel_steps group by funnel, step"
             " union all select 'Lines', sum(line_count) from source_files"
             " union all select 'Accepted', sum(accepted_count) from source_files"
         ).fetchall()
     missing = [f"{what} {count:,}" for what, count in counted if not re.search(rf"{what} +{count:,}\b", summary)]
     assert not missing
+
+
+def test_the_first_query_of_the_page_counts_no_bots(sample_deployment: Deployment) -> None:
+    first = re.search(r'session-pipeline query "(.+)"', QUERIES.read_text())
+    assert first
+    with reading.connect(sample_deployment.folder.path) as warehouse:
+        counted = dict(warehouse.execute(first[1]).fetchall())
+        people = warehouse.execute("select outcome, sum(session_count) from daily_outcomes group by outcome").fetchall()
+        everybody = warehouse.execute("select count(*) from session_outcomes").fetchone()
+    assert counted == {outcome: count for outcome, count in people if count}
+    assert everybody
+    assert sum(counted.values()) < everybody[0]
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.split()[1])

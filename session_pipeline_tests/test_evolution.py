@@ -254,7 +254,42 @@ def test_a_table_that_the_new_version_does_not_know_is_taken_away(deployment: De
     deployment.deliver("later", lines(6, visitors=4)[-1:])
     deployment.run(UNTIL)
     names = {row[0] for row in query(deployment, "show tables")}
-    assert names == {"_published", *(name for name, contract in TABLES.items() if contract.is_published)}
+    assert names == {name for name, contract in TABLES.items() if contract.is_published}
+
+
+def test_a_warehouse_without_the_internal_schema_is_written_again(deployment: Deployment) -> None:
+    """An older version kept its own table among those of the analysts."""
+    with duckdb.connect(str(deployment.folder.warehouse)) as connection:
+        connection.execute("create table _published as from _internal.published")
+        connection.execute("drop schema _internal cascade")
+    # As if that version had published it: the catalog knows the file by its size and time.
+    state = deployment.folder.warehouse.stat()
+    with open_run(deployment.folder, run_id="older", until=UNTIL) as run, run.store.catalog.transaction(advances=False):
+        run.store.catalog.set_number("warehouse_bytes", state.st_size)
+        run.store.catalog.set_number("warehouse_written_at", state.st_mtime_ns)
+        run.store.catalog.set_number("published_contracts", 1)
+    with pytest.raises(StoreError, match="another version of session_pipeline; run `session-pipeline run`"):
+        reading.files("events", data=deployment.folder.path)
+    before = query(deployment, "select count(*) from events")
+    assert deployment.run(UNTIL) == []
+    assert query(deployment, "select count(*) from events") == before
+    assert "_published" not in {row[0] for row in query(deployment, "show tables")}
+    assert len(reading.files("events", data=deployment.folder.path)) == 4
+
+
+@pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])
+def test_everything_in_the_warehouse_has_a_comment(deployment: Deployment, native_limit_gb: float) -> None:
+    deployment.set({**SETTINGS, "publish": {"native_limit_gb": native_limit_gb}})
+    deployment.folder.warehouse.unlink()
+    deployment.run(UNTIL)
+    relations = query(
+        deployment,
+        "select table_name, comment from duckdb_tables() where not internal"
+        " union all select view_name, comment from duckdb_views() where not internal"
+        " union all select table_name || '.' || column_name, comment from duckdb_columns() where not internal",
+    )
+    assert "published.sha256" in {name for name, _ in relations}
+    assert [name for name, comment in relations if not comment] == []
 
 
 def test_a_store_of_format_1_goes_on(deployment: Deployment, built: Deployment) -> None:

@@ -1,6 +1,6 @@
 """The oracle of funnels against cases that others published, and sentences of DESIGN 4 by hand."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -16,13 +16,13 @@ from session_pipeline_tests.fixture_cases import (
     funnel_levels,
     read_cases,
 )
-from session_pipeline_tests.funnel_oracle import Attempt, Exclusion, Funnel, attempts
+from session_pipeline_tests.funnel_oracle import FAR_AWAY, Attempt, Exclusion, Funnel, attempts
 from session_pipeline_tests.oracle import Rules
 
 NOON = datetime(2026, 1, 1, 12)
 
 
-def tried(happened: str, funnel: Funnel) -> list[Attempt]:
+def tried(happened: str, funnel: Funnel, until: date = FAR_AWAY) -> list[Attempt]:
     """Attempts of one visitor; `happened` holds names and seconds after noon: "a0 b5"."""
     lines = [
         {
@@ -34,7 +34,7 @@ def tried(happened: str, funnel: Funnel) -> list[Attempt]:
         for place, said in enumerate(happened.split())
     ]
     events = oracle.sessionize(read_lines([delivery("file", lines)]), Rules())
-    return attempts(events, funnel, Rules())
+    return attempts(events, funnel, Rules(), until)
 
 
 def funnel(steps: str, **rest: object) -> Funnel:
@@ -90,6 +90,36 @@ def test_the_deepest_attempt_decides_and_then_the_earliest() -> None:
     steps = funnel("a b c", window=timedelta(seconds=10))
     [attempt] = tried("a0 b1 a20 b21 c22 a40 b41 c42", steps)
     assert taken(attempt) == ["02", "03", "04"]
+
+
+def no_x_between(first: int, second: int) -> tuple[Exclusion, ...]:
+    return (Exclusion(frozenset("x"), after_step=first, before_step=second),)
+
+
+def test_a_clean_attempt_decides_before_an_excluded_one() -> None:
+    [attempt] = tried("a0 x1 b2 a3 b4", funnel("a b", exclusions=no_x_between(1, 2)))
+    assert (taken(attempt), attempt.is_excluded) == (["03", "04"], False)
+
+
+def test_a_clean_attempt_can_share_the_last_step() -> None:
+    [attempt] = tried("a0 x1 a2 b3", funnel("a b", exclusions=no_x_between(1, 2)))
+    assert (taken(attempt), attempt.is_excluded) == (["02", "03"], False)
+
+
+def test_a_deeper_excluded_attempt_decides_before_a_clean_one() -> None:
+    [attempt] = tried("a0 x1 b2 a3", funnel("a b", exclusions=no_x_between(1, 2)))
+    assert (taken(attempt), attempt.is_excluded) == (["00", "02"], True)
+
+
+def test_an_attempt_does_not_skip_an_event_to_avoid_an_exclusion() -> None:
+    [attempt] = tried("a0 b1 x2 b3 c4", funnel("a b c", exclusions=no_x_between(2, 3)))
+    assert (taken(attempt), attempt.is_excluded) == (["00", "01", "04"], True)
+
+
+def test_an_excluded_conversion_is_not_final() -> None:
+    steps = funnel("a b", grain="visitor", window=timedelta(days=1), exclusions=no_x_between(1, 2))
+    assert [attempt.is_window_closed for attempt in tried("a0 x1 b2", steps, until=NOON.date())] == [False]
+    assert [attempt.is_window_closed for attempt in tried("a0 b2", steps, until=NOON.date())] == [True]
 
 
 def test_a_session_funnel_stays_in_its_session_and_a_visitor_funnel_does_not() -> None:

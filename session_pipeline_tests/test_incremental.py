@@ -240,8 +240,8 @@ def test_a_damaged_warehouse_is_made_anew_by_the_next_run(week: Deployment, harm
     warehouse.write_bytes(harm(warehouse.read_bytes()))
     assert week.run(UNTIL) == []
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        tables = [name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()]
-        for name in tables:
+        tables = connection.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
+        for (name,) in tables:
             connection.execute(f"select * from {name}").fetchall()
         assert connection.execute("select count(*) from events").fetchone() == (len(week.table("events")),)
 

@@ -2,6 +2,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from time import thread_time
 from typing import Any
 
 import duckdb
@@ -326,3 +327,41 @@ def test_says_which_line_is_no_toml(tmp_path: Path, content: bytes, said: str) -
         load_settings(tmp_path)
     assert str(error.value).startswith(str(tmp_path / "settings.toml"))
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "\n".join(f'[[goals]]\nname = "g{n}"\nwhere = "status_code = {n}"' for n in range(2001)),
+            "goals has 2,001 goals; write at most 2,000",
+        ),
+        (
+            '[[funnels]]\nname = "f"\nsteps = ['
+            + ", ".join(f'{{ name = "{n}", where = "status_code = {n}" }}' for n in range(51))
+            + "]",
+            "funnels[0].steps has 51 steps; write at most 50",
+        ),
+        (
+            "\n".join(
+                f'[[funnels]]\nname = "f{n}"\nsteps = ['
+                + ", ".join(f'{{ name = "{n}", where = "status_code = {n}" }}' for n in range(45))
+                + "]"
+                for n in range(45)
+            ),
+            "funnels has 2,025 steps and exclusions; write at most 2,000",
+        ),
+        (
+            "[dimensions]\n" + "\n".join(f"d{n} = \"properties ->> 'k{n}'\"" for n in range(2001)),
+            "dimensions has 2,001 dimensions; write at most 2,000",
+        ),
+    ],
+    ids=["goals", "steps", "funnels", "dimensions"],
+)
+def test_too_many_rules_are_refused_within_a_second(text: str, sentence: str) -> None:
+    parse_settings("")  # reads what is read once
+    started = thread_time()
+    with pytest.raises(SettingsFileError) as refused:
+        parse_settings(text)
+    assert sentence in str(refused.value)
+    assert thread_time() - started < 1

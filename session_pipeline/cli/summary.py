@@ -39,7 +39,8 @@ class Summary:
         days: Days that outcomes and funnels are counted over: the built ones, else all.
         sessions: Sessions of people and of bots.
         outcomes: Sessions without bots by outcome, the largest first.
-        funnels: For each funnel its steps with the attempts that reached them, in order.
+        funnels: For each funnel its steps, in order, with the attempts that reached them and were not excluded.
+        excluded: For each funnel the attempts that an exclusion took out.
         alarms: What a person should look at.
     """
 
@@ -52,6 +53,7 @@ class Summary:
     sessions: dict[str, int]
     outcomes: dict[str, int]
     funnels: dict[str, list[tuple[str, int]]]
+    excluded: dict[str, int]
     alarms: list[str]
     seconds: float
     warehouse: str
@@ -88,7 +90,7 @@ def gather(
             *alarms,
         ]
     days = built_days or all_days
-    sessions, outcomes, funnels = _answers(folder, settings, days)
+    sessions, outcomes, funnels, excluded = _answers(folder, settings, days)
     return Summary(
         files=vars(files),
         ledger=ledger,
@@ -99,6 +101,7 @@ def gather(
         sessions=sessions,
         outcomes=outcomes,
         funnels=funnels,
+        excluded=excluded,
         alarms=list(alarms),
         seconds=round(seconds, 1),
         warehouse=str(folder.warehouse),
@@ -155,7 +158,9 @@ def _show_answers(summary: Summary) -> None:
         out.print(grid(("how they ended", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
     for funnel, steps in summary.funnels.items():
         entered = steps[0][1]
-        say(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}"))
+        excluded = summary.excluded[funnel]
+        note = f" ({counted(excluded, 'excluded attempt')} not counted)" if excluded else ""
+        say(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
         rows = [(plain(step), number(count), share(count, entered)) for step, count in steps]
         out.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
 
@@ -211,7 +216,7 @@ def _not_accepted(store: Store, files: IngestSummary) -> list[str]:
 
 def _answers(
     folder: DataFolder, settings: Settings, days: list[date]
-) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]]]:
+) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]], dict[str, int]]:
     parameters: list[Any] = [days]
     with reading.connect(folder.path) as warehouse:
         by_outcome = warehouse.execute(
@@ -219,22 +224,25 @@ def _answers(
             " where session_date in $1 group by outcome order by sum(session_count) desc, outcome",
             parameters,
         ).fetchall()
-        reached = {
-            (funnel, step): int(count)
-            for funnel, step, count in warehouse.execute(
-                "select funnel, step_number, sum(entered_count) from funnel_steps where entry_date in $1"
-                " group by funnel, step_number",
+        # Excluded attempts are left out, as in funnel_steps.conversion_rate and in the report.
+        steps = {
+            (funnel, step): (int(reached), int(excluded))
+            for funnel, step, reached, excluded in warehouse.execute(
+                "select funnel, step_number, sum(entered_count - excluded_count), sum(excluded_count)"
+                " from funnel_steps where entry_date in $1 group by funnel, step_number",
                 parameters,
             ).fetchall()
         }
     funnels = {
         funnel.name: [
-            (step.name, reached.get((funnel.name, position), 0)) for position, step in enumerate(funnel.steps, start=1)
+            (step.name, steps.get((funnel.name, position), (0, 0))[0])
+            for position, step in enumerate(funnel.steps, start=1)
         ]
         for funnel in settings.funnels
     }
+    excluded = {funnel.name: steps.get((funnel.name, 1), (0, 0))[1] for funnel in settings.funnels}
     sessions = {
         "people": sum(int(row[1]) for row in by_outcome),
         "bots": sum(int(row[2]) for row in by_outcome),
     }
-    return sessions, {row[0]: int(row[1]) for row in by_outcome if row[1]}, funnels
+    return sessions, {row[0]: int(row[1]) for row in by_outcome if row[1]}, funnels, excluded

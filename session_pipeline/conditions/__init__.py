@@ -16,6 +16,7 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from session_pipeline.conditions.kinds import kind_of
 from session_pipeline.conditions.shape import OPERATORS, Refused, check, is_literal
+from session_pipeline.conditions.size import NESTING_HINT, balance, check_depth, check_length, check_nesting
 from session_pipeline.errors import SettingsError
 
 __all__ = ["parse_condition", "parse_number", "parse_scalar"]
@@ -62,13 +63,14 @@ def _parse(text: str, columns: Mapping[str, str], key: str, wanted: str | None) 
     except Refused as refused:
         raise SettingsError(key, refused.problem, refused.hint) from None
     except RecursionError:
-        raise SettingsError(key, "is nested too deeply", "write less in one") from None
+        raise SettingsError(key, "is nested too deeply", NESTING_HINT) from None
 
 
-@lru_cache(maxsize=1024)  # a plan asks for the same few again and again, and each costs some milliseconds
+@lru_cache(maxsize=16_384)  # a plan asks for the same few again and again, and each costs some milliseconds
 def _tree(text: str, columns: tuple[tuple[str, str], ...], wanted: str | None) -> exp.Expression:
     # The root is always a Paren, so that every node below it can be replaced in place.
-    root = exp.Paren(this=_read(text).unnest())
+    root = exp.Paren(this=balance(_read(text).unnest()))
+    check_depth(root)
     for node in list(root.walk()):
         node.pop_comments()
         check(node)
@@ -85,7 +87,9 @@ def _tree(text: str, columns: tuple[tuple[str, str], ...], wanted: str | None) -
 
 
 def _read(text: str) -> exp.Expr:
+    check_length(text)
     try:
+        check_nesting(_Settings().tokenize(text))
         trees = _Settings().parse_into(exp.Condition, text)
     except ParseError as error:
         # The reason is in the cause: the error itself only says which kind of expression was tried.

@@ -198,7 +198,8 @@ DROPPED_TO_ACTION = text(
 )
 IS_EXCLUDED = flag("is_excluded", "An exclusion of the funnel took place; counted apart.")
 IS_WINDOW_CLOSED = flag(
-    "is_window_closed", "No event still to come can change the row: converted, session complete, or windows over."
+    "is_window_closed",
+    "No event still to come can change the row: converted and not excluded, session complete, or windows over.",
 )
 SECONDS_TO_CONVERT = Column(
     "seconds_to_convert", "DOUBLE", "From entry to the last step, in seconds; null unless converted."

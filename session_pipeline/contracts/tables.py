@@ -296,6 +296,7 @@ _ALL: tuple[Table, ...] = (
             ),
             Column("event_count", "BIGINT", "Events of this day that moved."),
             Column("file_id", "VARCHAR", "Delivered file that caused it; null when rules did. See source_files."),
+            flag("is_bot", "Whether the replaced session was a bot's; null in rows that were logged without it."),
         ),
     ),
     Table(
@@ -319,6 +320,7 @@ _ALL: tuple[Table, ...] = (
             c.NEXT_ACTION,
             c.IS_LANDING,
             c.IS_EXIT,
+            c.IS_BOT,
         ),
     ),
     Table(
@@ -338,6 +340,7 @@ _ALL: tuple[Table, ...] = (
             c.DECIDED_AT,
             c.DECIDING_EVENT_ID,
             c.DECIDING_PAGE,
+            c.IS_BOT,
         ),
     ),
     Table(
@@ -346,7 +349,7 @@ _ALL: tuple[Table, ...] = (
         date_column="session_date",
         key=("session_id", "goal"),
         order=("site", "session_id", "goal"),
-        columns=(c.SESSION_ID, c.SITE, c.GOAL, c.REACHED_AT, c.EVENT_COUNT, c.VALUE),
+        columns=(c.SESSION_ID, c.SITE, c.GOAL, c.REACHED_AT, c.EVENT_COUNT, c.VALUE, c.IS_BOT),
     ),
     Table(
         name="session_dimensions",
@@ -354,7 +357,7 @@ _ALL: tuple[Table, ...] = (
         date_column="session_date",
         key=("session_id", "dimension"),
         order=("site", "session_id", "dimension"),
-        columns=(c.SESSION_ID, c.SITE, c.DIMENSION, c.DIMENSION_VALUE),
+        columns=(c.SESSION_ID, c.SITE, c.DIMENSION, c.DIMENSION_VALUE, c.IS_BOT),
     ),
     Table(
         name="daily_summary",

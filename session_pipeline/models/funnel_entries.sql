@@ -1,4 +1,5 @@
--- One row is an attempt at a funnel: of all attempts of a unit, the deepest one, then the earliest.
+-- One row is an attempt at a funnel. Of all attempts of a unit, the deepest decides, then a clean
+-- one before an excluded one, then the earliest.
 with deepest_steps as (
     select
         funnel,
@@ -18,60 +19,124 @@ with deepest_steps as (
     qualify row_number() over (partition by funnel, attempt_id order by step_number desc) = 1
 ),
 
-decided as (
+-- One row is an attempt and an exclusion whose first step it reached.
+guarded_attempts as (
+    select
+        a.funnel,
+        x.step_number as exclusion_number,
+        a.site,
+        a.unit_id,
+        a.attempt_id,
+        a.reached_at as guarded_from,
+        b.reached_at as guarded_before,
+        a.window_ends_at
+    from reached_steps as a
+    inner join funnel_exclusions as x
+        on a.funnel = x.funnel and a.step_number = x.after_step
+    left join reached_steps as b
+        on a.funnel = b.funnel and a.attempt_id = b.attempt_id and x.before_step = b.step_number
+),
+
+exclusion_events as (
+    select
+        e.funnel,
+        e.step_number as exclusion_number,
+        e.site,
+        case when f.grain = 'session' then e.session_id else e.visitor_id end as unit_id,
+        e.event_time
+    from funnel_events as e
+    inner join funnels as f
+        on e.funnel = f.funnel
+    where e.step_number < 0
+),
+
+-- At equal times attempts come first, so that an exclusion is later only if its time is.
+stream as (
     select
         funnel,
+        exclusion_number,
         site,
         unit_id,
+        guarded_from as at_time,
+        1 as is_attempt,
         attempt_id,
-        entered_at,
+        cast(null as timestamp) as event_time,
+        guarded_before,
+        window_ends_at
+    from guarded_attempts
+    union all
+    select
+        funnel,
+        exclusion_number,
+        site,
+        unit_id,
+        event_time as at_time,
+        0 as is_attempt,
+        cast(null as varchar) as attempt_id,
+        event_time,
+        cast(null as timestamp) as guarded_before,
+        cast(null as timestamp) as window_ends_at
+    from exclusion_events
+),
+
+next_exclusions as (
+    select
+        funnel,
+        attempt_id,
+        is_attempt,
+        guarded_before,
         window_ends_at,
-        session_id,
-        event_number,
-        step_number,
-        reached_at,
-        next_action,
-        max(window_ends_at) over (partition by funnel, site, unit_id) as last_window_ends_at
-    from deepest_steps
-    qualify row_number() over (
-        partition by funnel, site, unit_id
-        order by
-            step_number desc, entered_at asc,
-            position asc, event_id asc, session_id asc, event_number asc
-    ) = 1
+        last_value(event_time ignore nulls) over (
+            partition by funnel, exclusion_number, site, unit_id
+            order by at_time desc, is_attempt desc, attempt_id desc
+            rows between unbounded preceding and current row
+        ) as excluded_at
+    from stream
 ),
 
 excluded as (
     select distinct
-        d.funnel,
-        d.attempt_id
-    from decided as d
-    inner join funnels as f
-        on d.funnel = f.funnel
-    inner join funnel_exclusions as x
-        on d.funnel = x.funnel
-    inner join reached_steps as a
-        on d.funnel = a.funnel and d.attempt_id = a.attempt_id and x.after_step = a.step_number
-    left join reached_steps as b
-        on d.funnel = b.funnel and d.attempt_id = b.attempt_id and x.before_step = b.step_number
-    inner join funnel_events as e
-        on
-            d.funnel = e.funnel and d.site = e.site and x.step_number = e.step_number
-            and d.unit_id = case when f.grain = 'session' then e.session_id else e.visitor_id end
+        funnel,
+        attempt_id
+    from next_exclusions
     where
-        e.event_time > a.reached_at
-        and (b.reached_at is null or e.event_time < b.reached_at)
-        and (
-            b.reached_at is not null
-            or d.window_ends_at is null
-            or e.event_time <= d.window_ends_at
-        )
+        is_attempt = 1
+        and case
+            when guarded_before is not null then excluded_at < guarded_before
+            when window_ends_at is not null then excluded_at <= window_ends_at
+            else excluded_at is not null
+        end
 ),
 
+decided as (
+    select
+        d.funnel,
+        d.session_id,
+        d.event_number,
+        d.entered_at,
+        d.step_number,
+        d.reached_at,
+        d.next_action,
+        x.attempt_id is not null as is_excluded,
+        max(d.window_ends_at) over (
+            partition by d.funnel, d.site, d.unit_id
+        ) as last_window_ends_at
+    from deepest_steps as d
+    left join excluded as x
+        on d.funnel = x.funnel and d.attempt_id = x.attempt_id
+    qualify row_number() over (
+        partition by d.funnel, d.site, d.unit_id
+        order by
+            d.step_number desc, x.attempt_id is not null asc, d.entered_at asc,
+            d.position asc, d.event_id asc, d.session_id asc, d.event_number asc
+    ) = 1
+),
+
+-- An excluded attempt is never final while others can come: a clean one would take its place.
 entries as (
     select
         d.funnel,
-        d.site,
+        e.site,
         d.session_id,
         e.visitor_id,
         e.breakdown,
@@ -81,8 +146,8 @@ entries as (
         d.reached_at as last_step_at,
         d.next_action,
         d.step_number = f.step_count as is_converted,
-        x.attempt_id is not null as is_excluded,
-        d.step_number = f.step_count
+        d.is_excluded,
+        (d.step_number = f.step_count and not d.is_excluded)
         or case
             when f.grain = 'session' then e.is_complete
             else coalesce(d.last_window_ends_at < $observed_until, false)
@@ -95,8 +160,6 @@ entries as (
         on
             d.funnel = e.funnel and d.session_id = e.session_id and d.event_number = e.event_number
             and e.step_number = 1
-    left join excluded as x
-        on d.funnel = x.funnel and d.attempt_id = x.attempt_id
 )
 
 select

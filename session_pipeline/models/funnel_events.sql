@@ -11,14 +11,19 @@ select
     m.event_number,
     m.position,
     a.next_action,
-    b.breakdown,
+    case
+        when b.dimension is null then '(all)'
+        else coalesce(v.dimension_value, '(none)')
+    end as breakdown,
     s.is_bot,
     s.is_complete
 from step_events as m
 inner join sessions as s
     on m.session_id = s.session_id
 inner join funnel_breakdowns as b
-    on m.funnel = b.funnel and m.session_id = b.session_id
+    on m.funnel = b.funnel
+left join session_breakdowns as v
+    on b.dimension = v.dimension and m.session_id = v.session_id
 left join session_actions as a
     on m.session_id = a.session_id and m.event_number = a.event_number
 where m.session_date = $session_date

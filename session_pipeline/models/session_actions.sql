@@ -32,17 +32,20 @@ actions as (
 )
 
 select
-    session_id,
-    site,
-    action_number,
-    action,
-    event_id,
-    event_number,
-    event_name,
-    occurred_at,
-    cast(date_diff('microsecond', occurred_at, next_at) as double) / 1000000 as seconds_to_next,
-    previous_action,
-    next_action,
-    action_number = 1 as is_landing,
-    next_at is null as is_exit
-from actions
+    a.session_id,
+    a.site,
+    a.action_number,
+    a.action,
+    a.event_id,
+    a.event_number,
+    a.event_name,
+    a.occurred_at,
+    cast(date_diff('microsecond', a.occurred_at, a.next_at) as double) / 1000000 as seconds_to_next,
+    a.previous_action,
+    a.next_action,
+    a.action_number = 1 as is_landing,
+    a.next_at is null as is_exit,
+    s.is_bot
+from actions as a
+inner join sessions as s
+    on a.session_id = s.session_id

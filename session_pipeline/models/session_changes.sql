@@ -19,6 +19,14 @@ with moved as (
     group by b.site, b.visitor_id, b.session_id, b.session_date, e.session_id, e.session_date
 ),
 
+bots_before as (
+    select
+        session_id,
+        bool_or(is_bot) as is_bot
+    from events_before
+    group by session_id
+),
+
 events_now as (
     select
         site,
@@ -81,7 +89,8 @@ select
     session_date,
     change,
     event_count,
-    file_id
+    file_id,
+    is_bot
 from session_changes_before
 union all
 select
@@ -101,8 +110,11 @@ select
         else 'restarted'
     end as change,
     m.event_count,
-    coalesce(s.file_id, v.file_id) as file_id
+    coalesce(s.file_id, v.file_id) as file_id,
+    b.is_bot
 from moved as m
+inner join bots_before as b
+    on m.replaced_session_id = b.session_id
 left join there_now as r
     on m.replaced_session_id = r.session_id
 left join there_before as t

@@ -11,8 +11,11 @@ with first_values as (
 )
 
 select
-    session_id,
-    site,
-    dimension,
-    dimension_value
-from first_values
+    f.session_id,
+    f.site,
+    f.dimension,
+    f.dimension_value,
+    s.is_bot
+from first_values as f
+inner join sessions as s
+    on f.session_id = s.session_id

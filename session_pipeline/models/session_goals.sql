@@ -17,7 +17,8 @@ select
     r.goal,
     r.reached_at,
     r.event_count,
-    r.value
+    r.value,
+    s.is_bot
 from reached as r
 inner join sessions as s
     on r.session_id = s.session_id

@@ -59,7 +59,8 @@ select
     d.currency,
     e.event_time as decided_at,
     e.event_id as deciding_event_id,
-    e.page_path as deciding_page
+    e.page_path as deciding_page,
+    s.is_bot
 from sessions as s
 left join decided as d
     on s.session_id = d.session_id

@@ -24,9 +24,16 @@ from session_pipeline.store import Store
 
 STORAGE_VERSION = "v1.5.0"
 NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views
-# Which partition file each table's rows come from: tells the next publication what to change, and readers of Parquet
-# which files are one state.
-PUBLISHED = "_published"
+# Tables for this package only. They have a schema of their own, so that analysts and their tools see the others alone.
+INTERNAL_SCHEMA = "_internal"
+PUBLISHED = f"{INTERNAL_SCHEMA}.published"
+_PUBLISHED_GRAIN = "One row is a file whose rows a table of this warehouse shows. For session_pipeline itself."
+_PUBLISHED_COLUMNS = (
+    ("table_name", "varchar", "Table that shows the rows."),
+    ("date", "date", "Day of the rows; null where the table has no days."),
+    ("file_id", "varchar", "Delivered file that the rows are about; empty where the table is not kept by file."),
+    ("sha256", "varchar", "SHA-256 of the Parquet file in the store."),
+)
 
 
 def publish(
@@ -144,13 +151,13 @@ def _write(store: Store, path: Path, partitions: Sequence[Partition], info: pa.T
         if contract.is_published
     }
     views = _too_large(by_table, native_limit_bytes)
+    is_new = not path.exists()
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
         connection.execute(f"attach {literal(str(path))} as warehouse (storage_version {literal(STORAGE_VERSION)})")
         connection.execute("use warehouse")
         connection.execute("begin")
-        connection.execute(
-            f"create table if not exists {PUBLISHED} (table_name varchar, date date, file_id varchar, sha256 varchar)"
-        )
+        if is_new:
+            _make_internal_tables(connection)
         _drop_unknown(connection, by_table)
         replaced = 0
         for name, found in by_table.items():
@@ -174,6 +181,16 @@ def _write(store: Store, path: Path, partitions: Sequence[Partition], info: pa.T
     return replaced
 
 
+def _make_internal_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """A file without them was not written by this version: the first query on them fails, and it is written again."""
+    columns = ", ".join(f"{name} {kind}" for name, kind, _ in _PUBLISHED_COLUMNS)
+    connection.execute(f"create schema {INTERNAL_SCHEMA}")
+    connection.execute(f"create table {PUBLISHED} ({columns})")
+    connection.execute(f"comment on table {PUBLISHED} is {literal(_PUBLISHED_GRAIN)}")
+    for name, _, meaning in _PUBLISHED_COLUMNS:
+        connection.execute(f"comment on column {PUBLISHED}.{name} is {literal(meaning)}")
+
+
 def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) -> set[str]:
     """The tables, largest first, that must be views for the file to stay below the limit."""
     sizes = {
@@ -191,10 +208,10 @@ def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) 
 def _drop_unknown(connection: duckdb.DuckDBPyConnection, by_table: Collection[str]) -> None:
     """Drop what an older version published and this one does not know: nothing would keep it up any more."""
     rows = connection.execute(
-        "select table_name from duckdb_tables() where database_name = 'warehouse'"
+        "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'main'"
         " union select view_name from duckdb_views() where database_name = 'warehouse' and not internal"
     ).fetchall()
-    for name in sorted({row[0] for row in rows} - {PUBLISHED, *by_table}):
+    for name in sorted({row[0] for row in rows} - set(by_table)):
         _drop(connection, name)
         connection.execute(f"delete from {PUBLISHED} where table_name = ?", [name])
 
@@ -211,7 +228,7 @@ def _is_current(connection: duckdb.DuckDBPyConnection, contract: Table) -> bool:
     rows = connection.execute(
         "select c.column_name, c.data_type from duckdb_columns() as c"
         " join duckdb_tables() as t on t.table_name = c.table_name and t.database_name = c.database_name"
-        " where c.database_name = 'warehouse' and c.table_name = ? order by c.column_index",
+        " where c.database_name = 'warehouse' and c.schema_name = 'main' and c.table_name = ? order by c.column_index",
         [contract.name],
     ).fetchall()
     expected = [(column.name, column.type) for column in contract.columns]
@@ -241,7 +258,8 @@ def _make_view(
 def _drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     for kind, catalog in (("table", "duckdb_tables"), ("view", "duckdb_views")):
         found = connection.execute(
-            f"select 1 from {catalog}() where database_name = 'warehouse' and {kind}_name = ?", [name]
+            f"select 1 from {catalog}() where database_name = 'warehouse' and schema_name = 'main' and {kind}_name = ?",
+            [name],
         ).fetchone()
         if found:
             connection.execute(f"drop {kind} {quote(name)}")

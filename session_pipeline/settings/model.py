@@ -4,7 +4,7 @@ Sections have no defaults of their own, since the template gives them; entries o
 and together. Does not know files.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self, get_args
@@ -31,6 +31,7 @@ from session_pipeline.settings.values import (
     Site,
     SourceName,
     TimeZone,
+    at_most,
     closest,
     distinct,
     refusal,
@@ -45,6 +46,10 @@ SESSION_BREAKDOWNS: tuple[str, ...] = get_args(SessionBreakdown)
 DAY_SECONDS = 86_400
 LONGEST_VISITOR_WINDOW_DAYS = 30
 USUAL_VISITOR_WINDOW_DAYS = 7
+
+# Rules cost about 5 ms each to read, and a pass over the events of a day each; steps cost a pass over all attempts.
+MOST_RULES = 2_000
+MOST_STEPS = 50
 
 
 class Section(BaseModel):
@@ -146,8 +151,14 @@ class FunnelSettings(Section):
     mode: Literal["ordered"] = "ordered"
     window_seconds: int | None = Field(default=None, ge=1, validate_default=True)
     breakdown: str | None = None
-    steps: Annotated[tuple[StepSettings, ...], Listed, Field(min_length=2), distinct("steps", attrgetter("name"))]
-    exclusions: Annotated[tuple[ExclusionSettings, ...], Listed] = ()
+    steps: Annotated[
+        tuple[StepSettings, ...],
+        Listed,
+        Field(min_length=2),
+        at_most(MOST_STEPS, "steps"),
+        distinct("steps", attrgetter("name")),
+    ]
+    exclusions: Annotated[tuple[ExclusionSettings, ...], Listed, at_most(MOST_STEPS, "exclusions")] = ()
 
     @field_validator("window_seconds")
     @classmethod
@@ -186,6 +197,12 @@ class FunnelSettings(Section):
                 between = f"after step {exclusion.after_step} and before step {exclusion.before_step}"
                 raise refusal(f"has number {number} {between}", f"name two of the {len(steps)} steps, in their order")
         return exclusions
+
+
+def _condition_count(funnels: Iterable[object]) -> int:
+    """How many conditions funnels have, before it is known whether they can be used."""
+    lists = [funnel.get(name) for funnel in funnels if isinstance(funnel, dict) for name in ("steps", "exclusions")]
+    return sum(len(entries) for entries in lists if isinstance(entries, list))
 
 
 class BreakdownSettings(Section):
@@ -271,10 +288,22 @@ class Settings(Section):
     max_rebuild_days: int = Field(ge=1)
     sessions: SessionSettings
     actions: ActionSettings
-    outcomes: Annotated[tuple[OutcomeSettings, ...], Listed, distinct("outcomes", attrgetter("name"))]
-    goals: Annotated[tuple[GoalSettings, ...], Listed, distinct("goals", attrgetter("name"))]
-    funnels: Annotated[tuple[FunnelSettings, ...], Listed, distinct("funnels", attrgetter("name"))]
-    dimensions: Mapping[Name, EventScalar]
+    outcomes: Annotated[
+        tuple[OutcomeSettings, ...],
+        Listed,
+        at_most(MOST_RULES, "outcomes"),
+        distinct("outcomes", attrgetter("name")),
+    ]
+    goals: Annotated[
+        tuple[GoalSettings, ...], Listed, at_most(MOST_RULES, "goals"), distinct("goals", attrgetter("name"))
+    ]
+    funnels: Annotated[
+        tuple[FunnelSettings, ...],
+        Listed,
+        at_most(MOST_RULES, "steps and exclusions", _condition_count),
+        distinct("funnels", attrgetter("name")),
+    ]
+    dimensions: Annotated[Mapping[Name, EventScalar], at_most(MOST_RULES, "dimensions")]
     breakdowns: BreakdownSettings
     sources: Mapping[SourceName, SourceSettings]
     privacy: PrivacySettings

@@ -1,0 +1,13 @@
+"""What the contracts promise across tables."""
+
+from session_pipeline.contracts import TABLES
+
+
+def test_every_published_table_by_session_knows_bots() -> None:
+    by_session = {
+        name: {column.name for column in contract.columns}
+        for name, contract in TABLES.items()
+        if contract.is_published and any(column.name == "session_id" for column in contract.columns)
+    }
+    assert len(by_session) >= 8
+    assert [name for name, columns in by_session.items() if "is_bot" not in columns] == []

@@ -1,0 +1,103 @@
+"""Relations of the settings: one scan whatever the number of rules, within little memory, with the right rows."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import duckdb
+import pytest
+
+from session_pipeline import relations
+from session_pipeline.contracts import table
+from session_pipeline.settings import Settings, parse_settings
+
+EVENT_COUNT = 2000
+NAMES = 40
+PATHS = 100
+
+
+def funnels(count: int) -> str:
+    return "\n".join(
+        f"""
+        [[funnels]]
+        name = "funnel {number}"
+        breakdown = "channel"
+        exclusions = [{{ where = "event_name = 'e{(number + 1) % NAMES}'" }}]
+        steps = [
+            {{ name = "a", where = "event_name = 'e{number % NAMES}'" }},
+            {{ name = "b", where = "page_path = '/{number}' or is_bot" }},
+        ]
+        """
+        for number in range(count)
+    )
+
+
+def goals(count: int) -> str:
+    where = "event_name = 'e{0}' and value > 0"
+    return "\n".join(
+        f'[[goals]]\nname = "g{number}"\nvalue = "value"\nwhere = "{where.format(number % NAMES)}"'
+        for number in range(count)
+    )
+
+
+def outcomes(count: int) -> str:
+    return "\n".join(
+        f'[[outcomes]]\nname = "o{number}"\n' + (f"where_session = 'event_count > {number}'" if number % 2 else where)
+        for number, where in enumerate(["where = \"event_name = 'e1'\""] * count)
+    )
+
+
+def dimensions(count: int) -> str:
+    return "[dimensions]\n" + "\n".join(f"d{number} = \"properties ->> 'k{number}'\"" for number in range(count))
+
+
+RELATIONS: dict[str, tuple[Callable[[Settings], str], Callable[[int], str], str]] = {
+    "step_events": (relations.step_events, funnels, "events"),
+    "goal_events": (relations.goal_events, goals, "events"),
+    "outcome_events": (relations.outcome_events, outcomes, "events"),
+    "outcome_sessions": (relations.outcome_sessions, outcomes, "sessions"),
+    "dimension_values": (relations.dimension_values, dimensions, "events"),
+}
+
+
+@pytest.fixture
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Events in 1 GB: 40 names and 100 paths, each as often as the others."""
+    with duckdb.connect(config={"memory_limit": "1GB", "threads": 2}) as connection:
+        given = {
+            "event_name": f"'e' || i % {NAMES}",
+            "page_path": f"'/' || i % {PATHS}",
+            "value": "cast(i % 3 as decimal(18, 6))",
+            "is_bot": "false",
+            "event_number": "i",
+            "line_number": "i",
+            "session_id": "'s' || i // 10",
+        }
+        columns = ", ".join(
+            f"cast({given.get(column.name, 'null')} as {column.type}) as {column.name}"
+            for column in table("events").columns
+        )
+        connection.execute(f"create table events as select {columns} from range({EVENT_COUNT}) as numbers(i)")
+        yield connection
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+@pytest.mark.parametrize("count", [3, 60])
+def test_all_rules_share_one_scan(name: str, count: int) -> None:
+    make, settings, source = RELATIONS[name]
+    assert make(parse_settings(settings(count))).count(f" from {source}") == 1
+
+
+@pytest.mark.timeout(60)
+def test_four_hundred_funnels_fit_into_little_memory(database: duckdb.DuckDBPyConnection) -> None:
+    sql = relations.step_events(parse_settings(funnels(400)))
+    found = Counter(database.sql(f"select step_number from ({sql})").fetchall())
+    by_name, by_path = EVENT_COUNT // NAMES, EVENT_COUNT // PATHS
+    assert found == {(1,): 400 * by_name, (-1,): 400 * by_name, (2,): PATHS * by_path}
+
+
+@pytest.mark.timeout(60)
+def test_a_thousand_goals_fit_into_little_memory(database: duckdb.DuckDBPyConnection) -> None:
+    sql = relations.goal_events(parse_settings(goals(1000)))
+    [(rows, value)] = database.sql(f"select count(*), sum(value) from ({sql})").fetchall()
+    [(events, sum_of_values)] = database.sql("select count(*), sum(value) from events where value > 0").fetchall()
+    assert (rows, value) == (events * 1000 // NAMES, sum_of_values * 1000 // NAMES)
