@@ -5,16 +5,30 @@ https://nginx.org/en/docs/http/ngx_http_log_module.html. Knows what each directi
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from session_pipeline import log_values
 from session_pipeline.errors import SettingsError
 
+_COMMON = '%h %l %u %t "%r" %>s %b'
+_COMBINED = f'{_COMMON} "%{{Referer}}i" "%{{User-Agent}}i"'
+_NGINX_COMBINED = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
+)
+# What servers and their packages come with. Of several that fit a line, the first is suggested.
 NAMED_FORMATS: Mapping[str, str] = {
-    "common": '%h %l %u %t "%r" %>s %b',
-    "combined": '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
+    "common": _COMMON,
+    "combined": _COMBINED,
+    "vhost_common": f"%v {_COMMON}",
+    "vhost_combined": '%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i"',  # of Debian
+    "combinedio": f"{_COMBINED} %I %O",
+    "nginx_combined": _NGINX_COMBINED,  # nginx's default
+    "nginx_main": f'{_NGINX_COMBINED} "$http_x_forwarded_for"',  # of nginx.org's packages
 }
+# How the reason begins for which a line is quarantined that fits the named format after it, and not the source's own.
+OTHER_LOG_FORMAT = "log_format_is_"
 
 # What a directive is called among the fields of a line. Names that are columns of events become these.
 APACHE: Mapping[str, str] = {
@@ -50,9 +64,8 @@ APACHE_DIRECTIVE = re.compile(
 )
 NGINX_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))")
 IS_NGINX = re.compile(r"\$\{?(?:time_|msec|request|uri|remote_|status)")
-WITHOUT_SPACES = frozenset(
-    ("method", "protocol", "status_code", "bytes", "host", "remote_address", "real_address", "scheme")
-)
+# Directives whose values the server does not decide on: headers, cookies, variables, notes.
+FOREIGN = frozenset(("i", "o", "C", "e", "n", "x", "^ti", "^to"))
 
 
 @dataclass(frozen=True)
@@ -70,25 +83,22 @@ class LogFormat:
     Attributes:
         pattern: A regular expression (RE2) for a whole line, with a group for each field.
         fields: What the groups hold, in their order.
+        words_before_address: How many words of a line precede the address of who came; None where that is not fixed.
     """
 
     pattern: str
     fields: tuple[LogField, ...]
+    words_before_address: int | None
 
     @property
     def names(self) -> tuple[str, ...]:
         """What the fields are called."""
         return tuple(field.name for field in self.fields)
 
-    @property
-    def begins_with_address(self) -> bool:
-        """Whether the first word of a line says who came, also of a line that the pattern does not fit."""
-        return bool(self.fields) and self.fields[0].name in ADDRESSES and self.pattern.startswith("^(")
-
 
 @lru_cache(maxsize=64)
 def parse_log_format(written: str, key: str = "log_format") -> LogFormat:
-    """The format that a name (common, combined) or a string of directives stands for.
+    """The format that a name (combined, vhost_combined, ...) or a string of directives stands for.
 
     Raises:
         SettingsError: It has an unknown directive, or lacks time or request.
@@ -106,21 +116,38 @@ def parse_log_format(written: str, key: str = "log_format") -> LogFormat:
             pattern += "%"
             continue
         name = _name_of(match, fields, key)
-        values, before, after = _values_of(match, name, is_quoted), text[: match.start()], text[end:]
-        if before.endswith('"') and after.startswith('"'):
-            values = re.sub(r"\*\?$", "*", values)  # all up to the quote
-        elif before.endswith("[") and after.startswith("]"):
-            values = r"[^\]]*"
+        values = _values_of(match, is_quoted, text[: match.start()], text[end:])
         group = f"({values})" if name else f"(?:{values})"
         pattern += rf"\[{group}\]" if _has_own_brackets(match) else group
         if name:
             fields[name] = LogField(name, match[0])
     pattern += re.escape(text[end:]) + "$"
     if "event_time" not in fields:
-        raise SettingsError(key, "has no time", "write common, combined, or a format with %t or $time_local")
+        raise SettingsError(key, "has no time", "write combined, or a format with %t or $time_local")
     if not {"request", "target", "path"} & fields.keys():
         raise SettingsError(key, "has no request", 'write common, combined, or a format with "%r" or "$request"')
-    return LogFormat(pattern, tuple(fields.values()))
+    return LogFormat(pattern, tuple(fields.values()), _words_before_address(text, fields.values()))
+
+
+def other_formats(written: str) -> dict[str, LogFormat]:
+    """The named formats whose lines differ from those of a format, by name."""
+    own = parse_log_format(written).pattern
+    found = {name: parse_log_format(name) for name in NAMED_FORMATS}
+    return {name: each for name, each in found.items() if each.pattern != own}
+
+
+def _words_before_address(text: str, fields: Iterable[LogField]) -> int | None:
+    """How many words precede the first address, where only words of the server itself do."""
+    before, directive = [], ""
+    for field in fields:
+        if field.name in ADDRESSES:
+            directive = field.directive
+            break
+        before.append(field.name)
+    start = text.find(directive) if directive else -1
+    if start < 0 or not set(before) <= {"host", "port"} or text[:start].count(" ") != len(text[:start].split()):
+        return None
+    return text[:start].count(" ")
 
 
 def _name_of(match: re.Match[str], taken: Collection[str], key: str) -> str:
@@ -145,7 +172,7 @@ def _name_of(match: re.Match[str], taken: Collection[str], key: str) -> str:
 def _apache_name(letter: str, argument: str | None) -> str | None:
     if letter == "i" and argument:
         return HEADERS.get(argument.lower(), argument)
-    if letter in ("o", "C", "e", "n", "x", "^ti", "^to") and argument:
+    if letter in FOREIGN and argument:
         return argument
     if letter == "a" and argument == "c":
         return "connection_address"
@@ -160,17 +187,26 @@ def _nginx_name(variable: str) -> str:
     return NGINX.get(variable, variable)
 
 
-def _values_of(match: re.Match[str], name: str, is_quoted: bool) -> str:
+def _values_of(match: re.Match[str], is_quoted: bool, before: str, after: str) -> str:
     """A pattern for what can stand at a directive's place."""
-    if _has_own_brackets(match):
+    groups = match.groupdict()
+    if letter := groups.get("letter"):
+        name, is_header = _apache_name(letter, groups["argument"]), letter in FOREIGN
+        argument = re.sub("^(begin|end):", "", groups["argument"] or "")
+        directive = f"%{{{argument}}}t" if letter == "t" and argument else f"%{letter}"
+    else:
+        variable = groups["braced"] or groups["bare"]
+        name, is_header, directive = _nginx_name(variable), variable.startswith("http_"), f"${variable}"
+    strict = log_values.values_of(directive, name or "", is_header=is_header, is_quoted=is_quoted)
+    if strict is not None:
+        return strict
+    if before.endswith("[") and after.startswith("]"):
         return r"[^\]]*"
-    if match.groupdict().get("letter") == "q":
-        return r'(?:\?(?:[^"\\]|\\.)*?)?'
-    if is_quoted and name == "path":
-        return r'(?:[^"\\?]|\\.)*?'
-    if is_quoted:
-        return r'(?:[^"\\]|\\.)*?'
-    return r"\S+" if name in WITHOUT_SPACES else ".*?"
+    if not is_quoted:
+        return log_values.ANY
+    values = log_values.QUOTED_PATH if name == "path" else log_values.QUOTED
+    is_all = before.endswith('"') and after.startswith('"')
+    return values.removesuffix("?") if is_all else values  # up to the quote, whatever follows
 
 
 def _has_own_brackets(match: re.Match[str]) -> bool:

@@ -10,49 +10,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
-from itertools import chain
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from session_pipeline.contracts import DELIVERED_COLUMNS, table
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.days import zone
 from session_pipeline.engines.duckdb import Job, quote
 from session_pipeline.errors import WrongUseError
+from session_pipeline.ingest.admit import admit
+from session_pipeline.ingest.deliveries import rules_of
 from session_pipeline.pipeline import Run, open_run
 from session_pipeline.plan import days_with_events
 from session_pipeline.publish.warehouse import copy_file
 from session_pipeline.settings import load_settings, settings_template
 from session_pipeline.steps import STEP_OF_TABLE
+from session_pipeline.suggestions import fields_of, suggested_columns
 
 NO_SOURCE = "try"  # a source that the settings do not name is read with the defaults
 TRIED_DAYS = 7
 SHOWN_LINES = 3
 SHOWN_SESSIONS = 5
 LONGEST_SHOWN = 120
-# What fields are called elsewhere, in the order of how sure the name is.
-USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
-    "visitor_id": (
-        "visitor_id", "visitorId", "anonymous_id", "anonymousId", "user_pseudo_id", "domain_userid", "distinct_id",
-        "client_id", "clientId", "device_id", "cookie_id", "visitor", "uid", "user_id", "userId", "user", "host",
-    ),
-    "event_time": (
-        "event_time", "timestamp", "event_timestamp", "derived_tstamp", "collector_tstamp", "occurred_at", "created_at",
-        "time", "datetime", "ts", "date",
-    ),
-    "event_name": ("event_name", "event", "eventName", "event_type", "type", "action", "name"),
-    "event_id": ("eventId", "event_uuid", "message_id", "messageId", "insert_id", "uuid", "id"),
-    "user_id": ("userId", "customer_id", "customerId", "account_id"),
-    "client_session_id": ("session_id", "sessionId", "ga_session_id", "domain_sessionid"),
-    "received_at": ("receivedAt", "collector_tstamp", "server_time", "ingested_at"),
-    "page_url": ("pageUrl", "page_location", "location", "url", "href", "page", "path"),
-    "page_title": ("pageTitle", "title"),
-    "referrer": ("referer", "page_referrer", "referrer_url", "ref"),
-    "value": ("revenue", "amount", "order_value", "total"),
-    "user_agent": ("userAgent", "useragent", "useragent_raw", "ua"),
-}  # fmt: skip
-NEEDED = ("visitor_id", "event_time", "event_name")
 
 
 @dataclass(frozen=True)
@@ -94,7 +75,7 @@ class Trial:
         fields: Every column that a source can deliver.
         other_fields: What is kept in `properties`: names, and how many accepted lines have them.
         set_aside: By reason, the most frequent first.
-        suggested_columns: Ours = theirs, for columns that no line has, where it has a field that is probably meant.
+        suggested_columns: Ours = theirs, for columns that no line has, where it has a field whose values fit.
         days: Days whose sessions are shown, the first of the file.
         day_count: Days with events in the file.
         duplicate_count: Lines of these days that repeat an event.
@@ -136,15 +117,18 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
     """
     if not file.is_file():
         raise WrongUseError(f"{file} is {'no file' if file.exists() else 'not there'}; name a file of events")
+    if file.name.startswith("."):
+        raise WrongUseError(f"{file} begins with a dot, and such files are not read; give it another name")
     with _thrown_away(file, folder, source) as trial, open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run:
         run.ingest()
-        (ledgered,) = run.store.catalog.source_files().values()
+        [ledgered] = run.store.catalog.source_files().values()
         with run.engine.job() as job:
             _add(job, run, "raw_events")
             _add(job, run, "quarantined_lines")
             fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
             set_aside = _set_aside(job)
-            suggested = _suggested(job, fields, others, run.settings.source(source).columns)
+        filled = frozenset(field.column for field in fields if field.filled_count)
+        suggested = _suggested(trial, run, ledgered.facts["status"], filled)
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -235,25 +219,26 @@ def _set_aside(job: Job) -> list[SetAside]:
     ]
 
 
-def _suggested(
-    job: Job, fields: Sequence[Field], others: Mapping[str, int], columns: Mapping[str, str]
-) -> dict[str, str]:
-    """Columns that no line has, with those of the fields that are probably meant; a field is meant once."""
-    lacking = job.rows(
-        "select distinct unnest(json_keys(line)) as name from quarantined_lines"
-        " where starts_with(reason, 'missing_') order by name"
+def _suggested(trial: DataFolder, run: Run, status: str, filled: frozenset[str]) -> dict[str, str]:
+    """Columns that no accepted line has, with those of the fields that are probably meant."""
+    if status != "accepted":
+        return {}
+    [path] = (path for path in trial.raw.glob("*/*"))
+    source = path.parent.name
+    rules = rules_of(run.settings, source, None)
+    admitted = admit(
+        path,
+        root=trial.raw,
+        source=source,
+        format=rules.format,
+        scratch=run.store.scratch,
+        delimiter=rules.delimiter,
     )
-    names = sorted({*others, *lacking.column("name").to_pylist()} - set(columns.values()))
-    filled = {field.column for field in fields if field.filled_count}
-    suggested: dict[str, str] = {}
-    for column, usual_names in USUAL_NAMES.items():
-        if column in filled or columns.get(column, column) in names:
-            continue
-        similar = get_close_matches(column, names, n=1) if column in NEEDED else []
-        usual = (name for name in usual_names if name in names)
-        if match := next((name for name in chain(usual, similar) if name not in suggested.values()), None):
-            suggested[column] = match
-    return suggested
+    try:
+        with duckdb.connect() as connection:
+            return suggested_columns(fields_of(admitted, rules, connection, run.store.scratch), rules, filled)
+    finally:
+        admitted.discard()
 
 
 def _outcomes(job: Job) -> dict[str, int]:

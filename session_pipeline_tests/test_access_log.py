@@ -168,11 +168,11 @@ def test_lines_that_are_not_as_the_format_says_are_set_aside(ingest: Ingest) -> 
     content = "\n".join(lines).encode() + b"\nshop.example \xff\n192.0.2.7 a\0b\n" + b"x" * (300 << 10)
     taken = ingest.take(content, "access.log", RULES)
     assert taken.reasons == {
-        3: "invalid_log_line",
+        3: "log_format_is_nginx_main",
         4: "invalid_log_line",
         5: "invalid_event_time",
         6: "invalid_event_time",
-        7: "invalid_status_code",
+        7: "invalid_log_line",
         8: "time_before_start",
         9: "invalid_utf8",
         10: "nul_byte",
@@ -380,12 +380,41 @@ def test_headers_of_any_name_keep_no_address(ingest: Ingest, said: str, kept: st
         ("::FFFF:192.0.2.7", "/who/%3A%3Affff%3A192.0.2.7", "/who/[address]"),
         ("192.0.2.7", "/who/::ffff:192.0.2.7", "/who/::ffff:[address]"),
         ("192.0.2.7:4711", "/who/192.0.2.7/4711", "/who/[address]/4711"),
+        ("192.0.2.7", "/who/192%2E0%2e2%2E7", "/who/[address]"),
+        ("192.0.2.7", "/who/192%252E0%252E2%252E7", "/who/[address]"),
+        ("192.0.2.7", "/who/%31%39%32.0.2.7", "/who/[address]"),
+        ("192.0.2.7", "/who/192%2E0%2E2%2E8", "/who/192%2E0%2E2%2E8"),
+        ("::1", "/who/0:0:0:0:0:0:0:1/1", "/who/[address]/1"),
+        ("2001:db8::", "/who/2001:0db8:0:0::/2001", "/who/[address]/2001"),
+        ("fe80::", "/who/fe80:0:0::/fe80", "/who/[address]/fe80"),
+        ("2001:db8::7", "/who/2001:db8:0:0:0:0:0:7", "/who/[address]"),
+        ("2001:db8:0:0::7", "/who/2001%3A0DB8%3A%3A0007", "/who/[address]"),
+        ("2001:db8::7", "/who/2001:db8:0::8", "/who/2001:db8:0::8"),
+        ("::ffff:192.0.2.7", "/who/192%2E0%2E2%2E7", "/who/[address]"),
+        ("dial-7.example.net", "/who/dial%2D7%2Eexample%2Enet", "/who/[address]"),
     ],
 )
 def test_who_comes_is_in_no_url(ingest: Ingest, address: str, written: str, kept: str) -> None:
     line = combined(f"GET {written} HTTP/1.1", address=address, referrer=f"http://shop.example{written}")
     found = event(ingest, line)
     assert (found["page_url"], found["referrer"]) == (kept, f"http://shop.example{kept}")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (AGENT, AGENT),
+        ("Chrome/119.0.0.0 Safari/537.36 Edg/119.0.0.0", "Chrome/119.0.0.0 Safari/537.36 Edg/119.0.0.0"),
+        ("(KHTML, like Gecko) Firefox/1.5.0.12", "(KHTML, like Gecko) Firefox/1.5.0.12"),
+        ("http://e.org/Chrome/203.0.113.7", "http://e.org/Chrome/[address]"),
+        ("host/203.0.113.7 203.0.113.7", "host/[address] [address]"),
+        ("/lookup/203%2E0%2E113%2e7 203%252E0%252E113%252E7", "/lookup/[address] [address]"),
+        ("2001%3Adb8%253A%253A7", "[address]"),
+    ],
+)
+def test_a_quarantined_line_keeps_versions_but_no_address(ingest: Ingest, said: str, kept: str) -> None:
+    taken = ingest.take(f"x {said}\n", "access.log", RULES)
+    assert [row["line"] for row in taken.quarantined] == [f"[address] {kept}"]
 
 
 def test_other_keys_are_other_visitors(ingest: Ingest) -> None:
@@ -438,6 +467,10 @@ def test_what_is_no_key_is_not_used(tmp_path: Path, content: bytes) -> None:
 
 def test_no_address_goes_further_than_the_delivered_file(tmp_path: Path) -> None:
     addresses = ["198.51.100.23", "2001:db8:abcd:12::7", "203.0.113.77", "dial-77.example.net", "10.99.98.97"]
+    other_forms = {
+        "198.51.100.23": ["198%2E51%2E100%2E23", "%31%398.51.100.23"],
+        "2001:db8:abcd:12::7": ["2001:0db8:abcd:0012:0:0:0:7", "2001%3ADB8%3aabcd%3A12%3A%3A0007"],
+    }
     data = tmp_path / "data"
     assert call("init", data)[0] == 0
     with (data / "settings.toml").open("a") as settings:
@@ -445,13 +478,14 @@ def test_no_address_goes_further_than_the_delivered_file(tmp_path: Path) -> None
         settings.write("[sources.app]\nvisitor_address = 'from'\n")
     lines = []
     for number, address in enumerate(addresses):
-        for written in (address, quote(address, safe="")):
+        for written in (address, quote(address, safe=""), *other_forms.get(address, [])):
             page = f"GET /whois/{written}?q={written}&ip={written} HTTP/1.1"
             lines += [
                 combined(page, address=address, user=f"u{number}", referrer=f"http://e.org/{written}") + ' "-"',
                 combined(page, address=address, agent=f"bot {written}") + f' "{address}, 10.99.98.97"',
                 combined(f"{written} / HTTP/1.1", address=address) + ' "-"',
                 combined(page, address=address, time="never") + ' "-"',
+                combined(page, address=address, time="31/Feb/2024:13:55:36 -0700") + ' "-"',
                 combined(page, address=address) + ' "unknown',
                 f"{address} something else",
             ]
@@ -469,6 +503,7 @@ def test_no_address_goes_further_than_the_delivered_file(tmp_path: Path) -> None
     key = (data / "visitor_key").read_text().strip()
     said = [done.stdout, done.stderr, call("status", "--data", data)[1], call("plan", "--data", data)[1]]
     secrets = [*addresses[:3], addresses[4], *(quote(address, safe="") for address in addresses[:3])]
+    secrets += [form for forms in other_forms.values() for form in forms]
     named = [text for text in map(str, everything_in(data)) if addresses[3] in text]
     assert named == [], "a host's name that came as an address"
     for text in [*everything_in(data), *said]:
@@ -477,7 +512,7 @@ def test_no_address_goes_further_than_the_delivered_file(tmp_path: Path) -> None
     with open_store_of(data) as store:
         assert {item.facts["status"] for item in store.catalog.source_files().values()} == {"accepted"}
         accepted = sum(partition.row_count for partition in store.of_table("raw_events"))
-        assert accepted == 2 * 2 * len(addresses) + len(addresses)
+        assert accepted == 2 * (2 * len(addresses) + sum(map(len, other_forms.values()))) + len(addresses)
 
 
 def open_store_of(data: Path) -> closing[Store]:

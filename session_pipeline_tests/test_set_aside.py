@@ -55,6 +55,11 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "invalid_log_line": (
         "access.log",
+        '192.0.2.7 [01/Mar/2024:12:00:00 +0000] "GET / HTTP/1.1"',
+        {"sources": {"web": {"log_format": '%h %t "%r"'}}},
+    ),
+    "log_format_is_common": (
+        "access.log",
         '192.0.2.7 - - [01/Mar/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 12',
         {"sources": {"web": {"log_format": "common"}}},
     ),
@@ -80,7 +85,10 @@ def test_they_are_taken_when_that_setting_changes_and_nothing_else_is_done(tmp_p
     sentence = too_many_set_aside(facts, counts)
     key = str(key_to_change(reason, "web"))
     assert set(counts) == {reason}
-    assert f"for {reason}; see quarantined_lines, then change {key} in settings.toml" in str(sentence)
+    if reason.startswith("log_format_is_"):
+        assert str(sentence).endswith('set sources.web.log_format = "common" in settings.toml, and they are taken')
+    else:
+        assert f"for {reason}; see quarantined_lines, then change {key} in settings.toml" in str(sentence)
     assert key.split(".")[0] in after
 
     deployment.set({"start_date": date(2024, 1, 1), **after})

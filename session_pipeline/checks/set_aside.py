@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from session_pipeline.log_formats import OTHER_LOG_FORMAT
+
 LARGEST_SET_ASIDE_RATE = 0.2
 KEYS: Mapping[str, str] = {
     "time_before_start": "start_date",
@@ -25,6 +27,8 @@ def key_to_change(reason: str, source: str) -> str | None:
     """The setting that decides whether lines are set aside for a reason; None where none does."""
     if reason in NO_KEY:
         return None
+    if reason.startswith(OTHER_LOG_FORMAT):
+        return f"sources.{source}.log_format"
     column = reason.removeprefix("missing_").removeprefix("invalid_")
     return KEYS.get(reason, f"sources.{{source}}.columns.{column}").format(source=source)
 
@@ -39,9 +43,25 @@ def too_many_set_aside(facts: Mapping[str, Any], reasons: Mapping[str, int]) -> 
     if facts["set_aside_count"] <= LARGEST_SET_ASIDE_RATE * facts["line_count"]:
         return None
     reason, count = min(Counter(reasons).items(), key=lambda item: (-item[1], item[0]))
+    if reason.startswith(OTHER_LOG_FORMAT):
+        return _other_log_format(facts, reason.removeprefix(OTHER_LOG_FORMAT), count)
     key = key_to_change(reason, facts["source"])
     what = f"change {key} in settings.toml, and they are taken" if key else "mend them where they come from"
     return (
         f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were set aside, {count:,} of"
         f" them for {reason}; see quarantined_lines, then {what}"
+    )
+
+
+def _other_log_format(facts: Mapping[str, Any], log_format: str, count: int) -> str:
+    """The warning for a file with many lines of another known log format."""
+    setting = f'log_format = "{log_format}"'
+    fix = (
+        f"deliver them in a folder of their own, as a source with {setting}"
+        if facts["accepted_count"] > count
+        else f"set sources.{facts['source']}.{setting} in settings.toml, and they are taken"
+    )
+    return (
+        f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were set aside, {count:,} of"
+        f" them because they fit the log format {log_format} and not the one of the source; {fix}"
     )

@@ -3,6 +3,7 @@
 Knows how a trial looks on a terminal. Does not know how it is made.
 """
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +44,8 @@ def try_(
         _tell(found, folder, source)
     if found.facts["status"] != "accepted":
         raise ended(f"{file} would not be taken: {found.facts['reason']}")
+    if found.facts["line_count"] and not found.facts["accepted_count"]:
+        raise ended(f"{file} would give no event: {counted(found.facts['line_count'], 'line')} would be set aside")
 
 
 def _folder(data: Path | None) -> DataFolder | None:
@@ -104,9 +107,9 @@ def _tell_set_aside(found: Trial, source: str) -> None:
         rows = [(f"line {number}", plain(detail or ""), plain(line)) for number, detail, line in item.lines]
         out.print(grid(("", "right"), ("", "left"), ("", "left"), rows=rows, indent=2))
     if found.suggested_columns:
-        columns = ", ".join(f'{ours} = "{plain(theirs)}"' for ours, theirs in found.suggested_columns.items())
+        columns = ", ".join(f"{ours} = {_as_toml(theirs)}" for ours, theirs in found.suggested_columns.items())
         say()
-        say("Perhaps the fields are called otherwise; then write into settings.toml:")
+        say("Perhaps the fields are called otherwise: these have values that fit. Then write into settings.toml:")
         say(f"  [sources.{'web' if source == trial.NO_SOURCE else source}]")
         say(f"  columns = {{ {columns} }}")
     if found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
@@ -114,6 +117,11 @@ def _tell_set_aside(found: Trial, source: str) -> None:
             "More than a fifth of the file is set aside: look at the lines above before you deliver it.",
             style="bold yellow",
         )
+
+
+def _as_toml(text: str) -> str:
+    """A text as TOML has it: like JSON, but for one character."""
+    return plain(json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f"))
 
 
 def _tell_sessions(found: Trial) -> None:

@@ -5,16 +5,15 @@ An access log names no events and no visitors. An event's name follows from the 
 Addresses end here: what leaves has none. Knows log formats as SQL. Does not read anything.
 """
 
+from collections.abc import Mapping
+
 from session_pipeline.engines.duckdb import literal
 from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.log_formats import ADDRESSES, LogFormat, parse_log_format
+from session_pipeline.log_formats import ADDRESSES, OTHER_LOG_FORMAT, LogFormat, other_formats, parse_log_format
+from session_pipeline.log_values import NUMBERS
 
 REQUEST = r"^([A-Z][A-Z_-]*) (\S.*?)(?: (HTTP/[0-9][0-9.]*))?$"
 REDIRECTS = "'301', '302', '303', '307', '308'"  # they show no page, and the page that they lead to is the next line
-NUMBERS = frozenset(
-    ("bytes", "bytes_sent", "bytes_received", "bytes_transferred", "port", "duration_seconds", "duration_milliseconds",
-     "duration_microseconds")
-)  # fmt: skip
 # Fields that become columns of events, or parts of them.
 TAKEN = frozenset(
     ("event_time", "user_id", "status_code", "referrer", "user_agent", "request", "method", "protocol", "target",
@@ -24,7 +23,7 @@ TAKEN = frozenset(
 
 def parsed_lines(lines: str, rules: ReadingRules) -> str:
     """A SELECT of (line, reason, detail) like the given one, with JSON in place of the log's own lines."""
-    log_format = parse_log_format(rules.log_format)
+    log_format, others = parse_log_format(rules.log_format), other_formats(rules.log_format)
     groups = [f"g{number}" for number in range(len(log_format.fields))]
     found = {name: f"_{group}" for name, group in zip(log_format.names, groups, strict=True)}
     fields = ", ".join(f"nullif(nullif(_found.{group}, ''), '-') as _{group}" for group in groups)
@@ -90,7 +89,7 @@ def parsed_lines(lines: str, rules: ReadingRules) -> str:
                 case
                     when reason is not null then reason
                     when _is_blank then null
-                    when {field("event_time")} is null then 'invalid_log_line'
+                    when {field("event_time")} is null then {_why_it_does_not_fit(others)}
                     when _method is null or _target is null then 'invalid_request'
                 end as _reason
             from located
@@ -101,23 +100,33 @@ def parsed_lines(lines: str, rules: ReadingRules) -> str:
                 *,
                 {_addresses(found)} as _addresses,
                 left(unescaped({field("request")}), 200) as _request,
+                reason is not null or not _is_blank and {field("event_time")} is null as _is_unread,
                 case when not _is_blank and {field("event_time")} is not null then {_as_json(log_format, found)} end
                     as _json
             from judged
+        ),
+
+        stripped as (
+            select
+                *,
+                case
+                    when _is_unread then {_without_address_words(log_format, others)}
+                    else {_without_addresses("_json", found)}
+                end as _line,
+                case when may_have_other_forms(_json, _addresses) then other_forms(_addresses) end as _other_forms
+            from written
         )
 
         select
-            case
-                when reason is not null or _reason = 'invalid_log_line' then {_without_first_word(log_format)}
-                else {_without_addresses("_json", found)}
-            end as line,
+            case when _other_forms is null then _line else regexp_replace(_line, _other_forms, '[address]', 'gi') end
+                as line,
             _reason as reason,
             case
-                when _reason = 'invalid_log_line' then {literal(f"the line is not as this says: {rules.log_format}")}
                 when _reason = 'invalid_request' then {_without_addresses("_request", found)}
+                when reason is null and _is_unread then {_how_to_read(rules, others)}
                 else detail
             end as detail
-        from written
+        from stripped
     """
 
 
@@ -204,8 +213,36 @@ def _without_addresses(text: str, found: dict[str, str]) -> str:
     return f"list_reduce(_addresses, lambda kept, address: without_address(kept, address), {text})"
 
 
-def _without_first_word(log_format: LogFormat) -> str:
-    """A line that could not be read; what is no address by its looks, a host's name, is one by its place."""
-    if not log_format.begins_with_address:
+def _why_it_does_not_fit(others: Mapping[str, LogFormat]) -> str:
+    """The reason to quarantine a line that does not fit the format: a known one that it fits, if there is one."""
+    cases = [
+        f"when regexp_matches(line, {literal(other.pattern)}) then {literal(OTHER_LOG_FORMAT + name)}"
+        for name, other in others.items()
+    ]
+    return f"case {' '.join(cases)} else 'invalid_log_line' end"
+
+
+def _how_to_read(rules: ReadingRules, others: Mapping[str, LogFormat]) -> str:
+    """What is wrong with a line that does not fit the format, and what to do about it."""
+    cases = [
+        f"when {literal(OTHER_LOG_FORMAT + name)} then "
+        + literal(f'the line fits {name}; set sources.{rules.source}.log_format = "{name}"')
+        for name in others
+    ]
+    unknown = literal(f"the line does not fit log_format = {rules.log_format}, nor another known format")
+    return f"case _reason {' '.join(cases)} else {unknown} end"
+
+
+def _without_address_words(log_format: LogFormat, others: Mapping[str, LogFormat]) -> str:
+    """A line that could not be read, without the word that says who came: a host's name is one by its place only."""
+    places = {f"'{OTHER_LOG_FORMAT}{name}'": other.words_before_address for name, other in others.items()}
+    cases = [f"when {reason} then {_without_word(count)}" for reason, count in places.items() if count is not None]
+    return f"case _reason {' '.join(cases)} else {_without_word(log_format.words_before_address)} end"
+
+
+def _without_word(count: int | None) -> str:
+    """A line with [address] in place of the word behind so many others."""
+    if count is None:
         return "line"
-    return r"regexp_replace(without_address(line, regexp_extract(line, '^\s*(\S+)', 1)), '^\s*\S+', '[address]')"
+    word = rf"'^(\s*(?:\S+\s+){{{count}}})(\S+)'"
+    return rf"regexp_replace(without_address(line, regexp_extract(line, {word}, 2)), {word}, '\1[address]')"

@@ -18,7 +18,13 @@ from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
 
 NESTED = ("jsonl", "parquet")  # where fields can lie within others
 NEVER_MATCHES = r"\b\B"
-JSON_TEXT_OR_NUMBER = r'(?:"(?:[^"\\]|\\.)*"|-?[0-9][0-9.e+-]*)'
+_JSON_TEXT = r'"(?:[^"\\]|\\.)*"'
+_JSON_SCALAR = rf"(?:{_JSON_TEXT}|-?[0-9][0-9.e+-]*|true|false|null)"
+_JSON_MEMBER = f"{_JSON_TEXT}:{_JSON_SCALAR}"
+_JSON_LIST = rf"\[(?:{_JSON_SCALAR}(?:,{_JSON_SCALAR})*)?\]"
+_JSON_OBJECT = rf"\{{(?:{_JSON_MEMBER}(?:,{_JSON_MEMBER})*)?\}}"
+DROPPED_VALUE = f"(?:{_JSON_SCALAR}|{_JSON_LIST}|{_JSON_OBJECT})"
+SEPARATORS = r"[ _.$@:/-]"
 
 
 def given_lines(rules: ReadingRules, format: str) -> str:
@@ -85,7 +91,7 @@ def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
         "properties_field": _without(properties if len(properties) == 1 else []),
         "dropped_fields": _without(rules.drop_properties),
         "dropped_key": _dropped_key(rules.drop_properties),
-        "dropped_value": _dropped_key(rules.drop_properties) + JSON_TEXT_OR_NUMBER,
+        "dropped_value": _dropped_key(rules.drop_properties) + DROPPED_VALUE,
         "local_starts": local_starts,
         "local_offsets": local_offsets,
         "earliest": rules.earliest,
@@ -165,9 +171,25 @@ def _without(keys: Sequence[str], way: Sequence[str] = ()) -> str:
     return json.dumps(patch, ensure_ascii=False)
 
 
-def _dropped_key(keys: Sequence[str]) -> str:
-    """A pattern for keys, in any case, anywhere in JSON without spaces."""
-    if not keys:
+def _dropped_key(names: Sequence[str]) -> str:
+    """A pattern for keys that are not stored, anywhere in JSON without spaces, however they are spelled."""
+    if not names:
         return NEVER_MATCHES
-    written = "|".join(re.escape(json.dumps(key, ensure_ascii=False)[1:-1]) for key in keys)
-    return f'(?i)"({written})":'
+    return f'"({"|".join(map(_spellings, names))})":'
+
+
+def _spellings(name: str) -> str:
+    """A pattern for the spellings of a name as JSON has them: without case, with or without signs between letters.
+
+    A name that begins with * also stands for the last words of a longer one.
+    """
+    is_end = len(name) > 1 and name.startswith("*")
+    letters = re.sub(SEPARATORS, "", name.removeprefix("*") if is_end else name)
+    if not letters:
+        return re.escape(json.dumps(name, ensure_ascii=False)[1:-1])
+    first, *others = (re.escape(json.dumps(letter, ensure_ascii=False)[1:-1]) for letter in letters)
+    rest = "".join(f"{SEPARATORS}*{other}" for other in others) + f"{SEPARATORS}*"
+    if not is_end:
+        return f"{SEPARATORS}*(?i:{first}{rest})"
+    other_words = r'(?:[^"\\]*[^"\\A-Za-z])?'
+    return rf'{other_words}(?i:{first}{rest})|[^"\\]*[a-z0-9]{first.upper()}(?i:{rest})'

@@ -75,8 +75,8 @@ create or replace temp macro without_ipv6(written, address) as
         else written
     end;
 
--- A text without an address; addresses of hosts without a dot or colon are none. IPv4 within IPv6, or
--- before a port, is not there by itself either.
+-- A text without an address as it is written; addresses of hosts without a dot or colon are none.
+-- IPv4 within IPv6, or before a port, is not there by itself either.
 create or replace temp macro without_address(written, address) as
     case
         when address is null or not regexp_matches(address, '[.:]') then written
@@ -89,6 +89,55 @@ create or replace temp macro without_address(written, address) as
             )
         else without_ipv6(written, address)
     end;
+
+-- Whether a text may have an address in another form: percent-encoded, or IPv6 with other zeros.
+create or replace temp macro may_have_other_forms(written, addresses) as
+    contains(written, '%')
+    and regexp_matches(written, '(?i)%(?:25)*(?:2[de]|3\d)|(?:%(?:25)*3a){2}|%(?:25)+3a')
+    or contains(array_to_string(addresses, ' '), ':')
+    and (contains(written, '::') or regexp_matches(written, '(?i)(?:[0-9a-f]{1,4}(?::|%3a)){6}'));
+
+-- A pattern for a text with its signs and digits also as URLs write them: %2E, %3A, %31, and %252E.
+create or replace temp macro encoded_pattern(written) as
+    replace(replace(replace(
+        regexp_replace(regexp_escape(written), '(\d)', '(?:\1|%(?:25)*3\1)', 'g'),
+        '\.', '(?:\.|%(?:25)*2E)'),
+        '\-', '(?:-|%(?:25)*2D)'),
+        '\:', '(?::|%(?:25)*3A)'
+    );
+
+-- A pattern for all forms of an address of IPv6, given by its groups that are not zero. It does not
+-- count the zeros between them. With one group only, it needs two colons beside it: one colon and a
+-- number may be JSON.
+create or replace temp macro ipv6_forms(groups, begins_with_zero) as
+    '(?:0{0,4}(?::|%(?:25)*3A))' || if(len(groups) = 1 and begins_with_zero, '{2,}', '*')
+    || array_to_string(
+        list_transform(groups, lambda part: '0{0,3}' || encoded_pattern(ltrim(part, '0'))),
+        '(?::|%(?:25)*3A)(?:0{0,4}(?::|%(?:25)*3A))*'
+    )
+    || '(?:(?::|%(?:25)*3A)0{0,4})' || if(len(groups) = 1 and not begins_with_zero, '{2,}', '*');
+
+-- A pattern for all forms of some addresses; null when there are none.
+create or replace temp macro other_forms(addresses) as
+    nullif(array_to_string(
+        list_transform(
+            list_filter(addresses, lambda address: regexp_matches(address, '[.:].*[^.:]|[^.:].*[.:]')),
+            lambda address: case
+                when not contains(address, '.')
+                    then ipv6_forms(
+                        list_filter(
+                            string_split(regexp_extract(lower(address), '[0-9a-f:.]+'), ':'),
+                            lambda part: trim(part, '0') <> ''
+                        ),
+                        regexp_matches(address, '^\[?[0:]')
+                    )
+                else encoded_pattern(
+                    coalesce(nullif(regexp_extract(address, '\d+\.\d+\.\d+\.\d+'), ''), address)
+                )
+            end
+        ),
+        '|'
+    ), '');
 
 -- A list of values without those that are an address, whole: proxies say who came in headers of many
 -- names. An address within a longer text, as in the name of a browser, may be a version.

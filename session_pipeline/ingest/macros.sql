@@ -168,18 +168,39 @@ create or replace temp macro without_keys(object, dropped_fields, dropped_value)
         json_merge_patch('{}', object, dropped_fields), dropped_value, '"\1":null', 'g'
     ));
 
--- The first part of a text, with every IP address replaced; also where ':' is written as %3A.
--- It is cut before, too, so far behind that replacing cannot bring the cut into what is kept.
+-- Addresses of IPv6 and IPv4 as they are written in texts and URLs.
+create or replace temp macro ipv6_pattern() as
+    '(?:[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA])){6}'
+    || '(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA])[0-9a-fA-F]{1,4})'
+    || '|(?:[0-9a-fA-F]{1,4}(?:(?::|%(?:25)*3[aA])[0-9a-fA-F]{1,4})*)?(?::|%(?:25)*3[aA]){2}'
+    || '(?:(?:[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA]))*'
+    || '(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}))?';
+
+create or replace temp macro ip_address_pattern() as
+    ipv6_pattern()
+    || '|(?:\d|%(?:25)*3\d){1,3}(?:(?:\.|%(?:25)*2[eE])(?:\d|%(?:25)*3\d){1,3}){3}';
+
+-- The version of a browser can look like an address of IPv4: Chrome/119.0.0.0. While addresses are
+-- replaced, a mark within it says that it is none. Any other name and number may be a host and its
+-- address.
+create or replace temp macro browsers() as
+    '((?:^|[^\w/.-])(?:Chrome|HeadlessChrome|Chromium|CriOS|Edge?|EdgA|EdgiOS|OPR|OPT|OPiOS|Opera'
+    || '|Vivaldi|YaBrowser|SamsungBrowser|UCBrowser|Firefox|FxiOS|Safari|Version|Electron)/\d{1,3}\.)';
+
+-- The first part of a text, with every IP address replaced; also where URLs write its signs as %2E
+-- or %3A, once or several times over. It is cut before, too, so far behind that replacing cannot bring
+-- the cut into what is kept.
 create or replace temp macro without_addresses(written) as
     left(
         regexp_replace(
-            left(written, 10000),
-            '(?:[0-9a-fA-F]{1,4}(?::|%3[aA])){6}'
-            || '(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(?::|%3[aA])[0-9a-fA-F]{1,4})'
-            || '|(?:[0-9a-fA-F]{1,4}(?:(?::|%3[aA])[0-9a-fA-F]{1,4})*)?(?::|%3[aA]){2}'
-            || '(?:(?:[0-9a-fA-F]{1,4}(?::|%3[aA]))*(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}))?'
-            || '|\d{1,3}(?:\.\d{1,3}){3}',
-            '[address]',
+            regexp_replace(
+                regexp_replace(left(written, 10000), browsers(), '\1[address]', 'g'),
+                ip_address_pattern(),
+                '[address]',
+                'g'
+            ),
+            browsers() || '\[address\]',
+            '\1',
             'g'
         ),
         2000

@@ -28,7 +28,7 @@ gathered as (
             when not has_other_fields and properties is null then null
             when not has_other_fields and _has_properties
                 then case
-                    when regexp_matches(properties, '\s|null')
+                    when regexp_matches(properties, '\s|null|\\u')
                         then json_merge_patch('{}', properties)
                     else properties
                 end

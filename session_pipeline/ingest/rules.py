@@ -32,12 +32,12 @@ class ReadingRules:
         timezone: Zone of times without an offset; None: UTC.
         clock_tolerance_minutes: How much later than received_at an event may be.
         delimiter: What separates fields; None: what the header of a CSV says, a tab in a TSV.
-        log_format: How the lines of an access log are made: common, combined, or directives.
+        log_format: How the lines of an access log are made: the name of a known format, or directives.
         visitor_address: Field with the address that visitors without an id are made of; None: they are set aside.
         host: Host of the pages of an access log that does not say it; None: unknown.
         visitor_key: What visitor ids are made with where lines have none; None as long as nobody needed it.
         keep_query_parameters: Query parameters that stay in page_url and referrer.
-        drop_properties: Keys that are not stored.
+        drop_properties: Keys that are not stored, in any spelling; with * in front also the end of longer keys.
         earliest: First instant that is taken, naive UTC: the start of the first day.
         latest: First instant that is not taken any more, naive UTC.
     """

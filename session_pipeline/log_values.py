@@ -1,0 +1,74 @@
+"""What can stand at a field's place in a line of an access log, as regular expressions (RE2).
+
+A pattern is as strict as what a server can write there, so that a line of another format does not fit. Does not know
+how directives are written: log_formats.py does.
+"""
+
+from collections.abc import Mapping
+
+# Fields that hold numbers.
+NUMBERS = frozenset(
+    ("bytes", "bytes_sent", "bytes_received", "bytes_transferred", "port", "duration_seconds", "duration_milliseconds",
+     "duration_microseconds")
+)  # fmt: skip
+
+HOST_OR_ADDRESS = (
+    r"[\w.*-]+|\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}|unix:"
+    r"|\[?[0-9a-fA-F]{0,4}:[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*(?:%[\w.-]+)?\]?(?::\d{1,5})?"
+)
+HOST = r'\[[0-9a-fA-F:.]+\]|[^\s:"\[\]]+'
+NUMBER = r"-|-?\d+(?:\.\d+)?"
+WORD = r'[^\s"]+'
+WORDS_AND_COMMAS = r'[^\s,"]+(?:, *[^\s,"]+)*'
+# The name that identd gives: one word without a dot or colon. So a client's address or host name is not taken for it.
+IDENTITY = r'-|[^\s".:\[\]]+'
+# Apache and nginx do not escape spaces in user names. A '-' between spaces is an empty field, not part of a name.
+_NAME_PART = r'(?:(?:[^\s"\\-]|\\\S)(?:[^\s"\\]|\\\S)*|-(?:[^\s"\\]|\\\S)+)'
+USER = rf'-|""|(?:{_NAME_PART}(?: +{_NAME_PART})*)?'
+CLF_TIME = r"\d{1,2}/[A-Za-z]{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
+ISO_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d|Z)"
+
+QUOTED = r'(?:[^"\\]|\\.)*?'
+QUOTED_PATH = r'(?:[^"\\?]|\\.)*?'
+QUERY = r'(?:\?(?:[^"\\]|\\.)*?)?'
+ANY = ".*?"
+
+# By the name of the field, where the server itself writes the value.
+OF_SERVER: Mapping[str, str] = {
+    **dict.fromkeys(("remote_address", "client_address", "connection_address", "proxy_address"), HOST_OR_ADDRESS),
+    **dict.fromkeys(NUMBERS, NUMBER),
+    **dict.fromkeys(("method", "protocol", "scheme"), WORD),
+    "forwarded_for": WORDS_AND_COMMAS,
+    "host": HOST,
+    "status_code": r"\d{3}|-",
+    "user_id": USER,
+}
+# Clients write headers as they like. Without quotes, only words can be told from the next field.
+OF_BARE_HEADER: Mapping[str, str] = {
+    **dict.fromkeys(("host", "real_address", "stated_address", "true_client_address", "connecting_address"), WORD),
+    "forwarded_for": WORDS_AND_COMMAS,
+}
+# By the directive: Apache's letters, and {argument}t; nginx's variables.
+OF_DIRECTIVE: Mapping[str, str] = {
+    "%l": IDENTITY, "%A": HOST_OR_ADDRESS, "%t": CLF_TIME, "%q": QUERY,
+    "%{sec}t": r"\d+", "%{msec}t": r"\d+", "%{usec}t": r"\d+",
+    "$time_local": CLF_TIME, "$time_iso8601": ISO_TIME, "$msec": r"\d+\.\d+", "$server_addr": HOST_OR_ADDRESS,
+}  # fmt: skip
+
+
+def values_of(directive: str, name: str, *, is_header: bool, is_quoted: bool) -> str | None:
+    """A pattern for what a server can write at a directive's place; None where that can be any text.
+
+    Args:
+        directive: Without what does not change how it is written: '%l', '%{sec}t', '$time_local'.
+        name: What the field is called.
+        is_header: Whether a client or a program, and not the server, decides on the value.
+        is_quoted: Whether it stands between double quotes.
+    """
+    if directive in OF_DIRECTIVE:
+        return OF_DIRECTIVE[directive]
+    if is_header:
+        return None if is_quoted else OF_BARE_HEADER.get(name)
+    if is_quoted and name in ("user_id", "forwarded_for"):
+        return None
+    return OF_SERVER.get(name)

@@ -1,0 +1,73 @@
+"""Fields that are not stored: how their names are spelled, and where they stand."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.settings import parse_settings, settings_template
+from session_pipeline_tests.test_ingest import RULES, SEEN, Ingest
+
+PACKAGED = replace(RULES, drop_properties=parse_settings(settings_template()).privacy.drop_properties)
+DROPPED = (
+    "$ip", "ip", "IP", "_ip_", "visitIp", "visitip", "request_ip", "requestIP", "ip_address", "ipAddress", "IPAddress",
+    "remote_addr", "REMOTE_ADDR", "http.remote_addr", "remoteAddress", "client_ip", "clientip", "CLIENTIP", "ClientIP",
+    "x-forwarded-for", "X-Forwarded-For", "http_x_forwarded_for", "xForwardedFor", "forwarded", "userIp", "user_ip",
+    "user_ipaddress", "context.ip", "context_ip", "contextIp", "$initial_ip", "true-client-ip", "CF-Connecting-IP",
+    "c-ip", "ips", "last known ip", "ipv4", "clientIpV6", "source:ip", "network.peer.address", "remote_host",
+)  # fmt: skip
+KEPT = ("zip", "ship", "shipping", "is_vip", "tip", "ip_count", "relationship", "address", "geoip", "strip", "Zip")
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path)
+    yield ingest
+    ingest.close()
+
+
+@pytest.mark.parametrize("value", ["192.0.2.7", 3221225991, ["192.0.2.7", "::1"], {"v4": "192.0.2.7"}, []])
+def test_fields_with_addresses_are_dropped_however_spelled(ingest: Ingest, value: Any) -> None:
+    lines = []
+    for name in DROPPED:
+        fields = {"b": 2, name: value, "deep": {"er": {name: value, "c": 3}}}
+        lines += [{**SEEN, **fields}, {**SEEN, "properties": fields}]
+    taken = ingest.take_lines(*lines, rules=PACKAGED)
+    left = {"b": 2, "deep": {"er": {"c": 3}}}
+    found = [json.loads(text) for text in taken.column("properties")]
+    assert [name for name, fields in zip(DROPPED, found[::2], strict=True) if fields != left] == []
+    assert [name for name, fields in zip(DROPPED, found[1::2], strict=True) if fields != left] == []
+
+
+def test_fields_with_similar_names_are_kept(ingest: Ingest) -> None:
+    fields = dict.fromkeys(KEPT, "x")
+    [event] = ingest.take_lines({**SEEN, **fields, "deep": fields}, rules=PACKAGED).events
+    assert json.loads(event["properties"]) == {**fields, "deep": fields}
+
+
+def test_a_name_in_a_value_drops_nothing(ingest: Ingest) -> None:
+    fields = {"a": '"ip":"x"', "b": ["ip", "user ip"], "c": 'ip":', "ip\\": "x", "d": "ip"}
+    [event] = ingest.take_lines({**SEEN, **fields}, rules=PACKAGED).events
+    assert json.loads(event["properties"]) == fields
+
+
+def test_columns_of_csv_are_dropped(ingest: Ingest) -> None:
+    rows = "visitor_id,event_time,event_name,Context.IP,plan\nv,2024-03-01,a,192.0.2.7,free\n"
+    [event] = ingest.take(rows, "a.csv", PACKAGED).events
+    assert event["properties"] == '{"plan":"free"}'
+
+
+def test_an_escaped_name_is_dropped(ingest: Ingest) -> None:
+    line = json.dumps({**SEEN, "properties": {"ip": "192.0.2.7", "a": 1}}, separators=(",", ":"))
+    taken = ingest.take(line.replace('"ip"', r'"\u0069p"'), "a.jsonl", PACKAGED)
+    assert json.loads(taken.events[0]["properties"]) == {"a": 1}
+
+
+def test_signs_and_other_letters_are_compared(ingest: Ingest) -> None:
+    rules = replace(RULES, drop_properties=("*", "_", "Straße", 'a"b', "(", "*_plan"))
+    fields = {"*": 1, "_": 2, "$": 3, "STRASSE": 4, "stra_ße": 5, 'A_"B': 6, "(": 7, "floorPlan": 8, "plan": 9, "x": 0}
+    [event] = ingest.take_lines({**SEEN, **fields}, rules=rules).events
+    assert json.loads(event["properties"]) == {"$": 3, "STRASSE": 4, "x": 0}

@@ -1,0 +1,183 @@
+"""Formats of access logs: a line of another format does not fit, and the known format that fits is named."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from session_pipeline.checks import too_many_set_aside
+from session_pipeline.log_formats import NAMED_FORMATS, OTHER_LOG_FORMAT, parse_log_format
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.test_access_log import AGENT, RULES, TIME, visitor
+from session_pipeline_tests.test_cli import call, run
+from session_pipeline_tests.test_ingest import Ingest
+
+REQUEST = '"GET /a HTTP/1.1"'
+WHO = f"203.0.113.7 - - [{TIME}] {REQUEST} 200"
+LINES = {
+    "common": f"{WHO} 12",
+    "combined": f'{WHO} 12 "-" "{AGENT}"',
+    "vhost_common": f"www.shop.example {WHO} 12",
+    "vhost_combined": f'www.shop.example:443 {WHO} 12 "-" "{AGENT}"',
+    "combinedio": f'{WHO} 12 "-" "{AGENT}" 512 1024',
+    "nginx_combined": f'{WHO} 12 "-" "{AGENT}"',
+    "nginx_main": f'{WHO} 12 "-" "{AGENT}" "198.51.100.9, 10.0.0.1"',
+}
+SAME_LINES = {"combined", "nginx_combined"}
+
+
+@pytest.fixture(scope="module")
+def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path_factory.mktemp("ingest"))
+    yield ingest
+    ingest.close()
+
+
+def fits(log_format: str, line: str) -> bool:
+    pattern = parse_log_format(log_format).pattern
+    with duckdb.connect() as connection:
+        [(found,)] = connection.execute("select regexp_matches($1, $2)", [line, pattern]).fetchall()
+    return bool(found)
+
+
+def test_every_named_format_is_tried_here() -> None:
+    assert list(LINES) == list(NAMED_FORMATS)
+
+
+@pytest.mark.parametrize("name", NAMED_FORMATS)
+def test_a_line_of_a_named_format_is_an_event(ingest: Ingest, name: str) -> None:
+    taken = ingest.take(LINES[name] + "\n", "access.log", replace(RULES, log_format=name))
+    assert taken.quarantined == []
+    [event] = taken.events
+    agent = AGENT if "common" not in name else ""
+    assert event["visitor_id"] == visitor("198.51.100" if name == "nginx_main" else "203.0.113", agent)
+    assert (event["page_path"], event["status_code"], event["user_id"]) == ("/a", 200, None)
+    assert event["page_host"] == ("www.shop.example" if "vhost" in name else None)
+
+
+@pytest.mark.parametrize("own", NAMED_FORMATS)
+def test_a_line_of_another_format_is_rejected_and_that_format_named(ingest: Ingest, own: str) -> None:
+    others = [name for name in NAMED_FORMATS if name != own and {name, own} != SAME_LINES]
+    taken = ingest.take("\n".join(LINES[name] for name in others), "access.log", replace(RULES, log_format=own))
+    named = ["combined" if name in SAME_LINES else name for name in others]
+    assert [row["reason"] for row in taken.quarantined] == [f"{OTHER_LOG_FORMAT}{name}" for name in named]
+    assert [row["detail"] for row in taken.quarantined] == [
+        f'the line fits {name}; set sources.web.log_format = "{name}"' for name in named
+    ]
+
+
+def test_the_address_of_a_rejected_line_is_removed_by_its_place(ingest: Ingest) -> None:
+    line = LINES["vhost_combined"].replace("203.0.113.7", "dial-7.example.net").replace("/a", "/dial-7.example.net")
+    taken = ingest.take(line + "\n", "access.log", RULES)
+    assert taken.quarantined[0]["line"].startswith("www.shop.example:443 [address] - - [")
+    assert "dial-7" not in taken.quarantined[0]["line"]
+    broken = ingest.take(line[:80] + "\n", "access.log", replace(RULES, log_format="vhost_combined"))
+    assert broken.quarantined[0]["line"].startswith("www.shop.example:443 [address] - - [")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["192.0.2.7", "192.0.2.7:4711", "::1", "2001:db8::7", "[2001:db8::7]:443", "fe80::1%eth0", "::ffff:192.0.2.7",
+     "dial-12.Example_1.net", "localhost", "unix:", "-"],
+)  # fmt: skip
+def test_addresses_and_host_names_are_remote_hosts(address: str) -> None:
+    assert fits("combined", LINES["combined"].replace("203.0.113.7", address))
+
+
+@pytest.mark.parametrize("address", ["shop:80", "cafe:80", "192.0.2.7,", "a b", '"a"', "", "/a", "a,b", "[shop]"])
+def test_other_text_is_no_remote_host(address: str) -> None:
+    assert not fits("combined", LINES["combined"].replace("203.0.113.7", address))
+
+
+@pytest.mark.parametrize(
+    "user", ["frank", "frank@shop.example", "john doe", "a  b", "O'Neil", r"a\"b", '""', "", "-a b-"]
+)
+def test_user_names_may_have_spaces(user: str) -> None:
+    assert fits("combined", LINES["combined"].replace("- - [", f"- {user} ["))
+
+
+@pytest.mark.parametrize("user", ["- -", "- frank", "a - b", "frank -", 'a"b', " a"])
+def test_an_empty_field_is_no_part_of_a_user_name(user: str) -> None:
+    assert not fits("combined", LINES["combined"].replace("- - [", f"- {user} ["))
+
+
+@pytest.mark.parametrize("identity", ["192.0.2.7", "::1", "dial-12.example.net", "a b", ""])
+def test_an_address_is_no_identity(identity: str) -> None:
+    assert not fits("combined", LINES["combined"].replace("- - [", f"{identity} - ["))
+    assert fits("combined", LINES["combined"].replace("- - [", "frank - ["))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(" 200 ", " 20 "), (" 200 ", " 2000 "), (" 200 ", " OK "), (" 12 ", " 1k "), (" 12 ", " 1 2 "),
+     (TIME, "10/10/2024:13:55:36 -0700"), (TIME, "never"), (TIME, "-"), (TIME, TIME[:-6])],
+)  # fmt: skip
+def test_time_status_and_bytes_have_their_shape(before: str, after: str) -> None:
+    line = LINES["combined"]
+    assert line.count(before) == 1
+    assert not fits("combined", line.replace(before, after))
+    assert fits("combined", line.replace(" 200 12 ", " - - "))
+
+
+@pytest.mark.parametrize(
+    ("log_format", "good", "bad"),
+    [
+        ('%{X-Forwarded-For}i %l %u %t "%r"', "192.0.2.7, 10.0.0.1 - -", "shop:80 192.0.2.7 - -"),
+        ('$http_x_forwarded_for - $remote_user [$time_local] "$request"', "unknown - -", "shop 192.0.2.7 - -"),
+        ('%a %u %{local}p %t "%r"', "192.0.2.7 - 443", "192.0.2.7 - https"),
+        ('%h "%u" %t "%r"', r'192.0.2.7 "- \"a\""', '192.0.2.7 "-" "a"'),
+        ('%A %h %t "%r"', "192.0.2.1 192.0.2.7", "192.0.2.1:x 192.0.2.7"),
+        ('$host $remote_addr [$time_local] "$request"', "shop.example 192.0.2.7", "shop.example:80 192.0.2.7"),
+    ],
+)
+def test_fields_of_own_formats_are_as_strict(log_format: str, good: str, bad: str) -> None:
+    end = f" [{TIME}] {REQUEST}"
+    assert fits(log_format, good + end)
+    assert not fits(log_format, bad + end)
+
+
+@pytest.mark.parametrize(
+    ("written", "good", "bad"),
+    [
+        ("%{sec}t", "1728593736", "1728593736.5"),
+        ("%{end:usec}t", "1728593736250000", "x"),
+        ("%{msec}t", "1728593736250", TIME),
+        ("$msec", "1728593736.250", "1728593736"),
+        ("$time_iso8601", "2024-10-10T13:55:36+00:00", "2024-10-10 13:55:36"),
+        ("$time_local", TIME, "2024-10-10T13:55:36+00:00"),
+    ],
+)
+def test_times_fit_their_directive(written: str, good: str, bad: str) -> None:
+    log_format = f'[{written}] $remote_addr "$request"' if "$" in written else f'[{written}] %h "%r"'
+    assert fits(log_format, f'[{good}] 192.0.2.7 "GET / HTTP/1.1"')
+    assert not fits(log_format, f'[{bad}] 192.0.2.7 "GET / HTTP/1.1"')
+
+
+def test_another_format_never_merges_visitors_and_its_setting_reads_the_lines(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    assert call("init", data)[0] == 0
+    folder = data / "raw" / "web"
+    folder.mkdir()
+    lines = [LINES["vhost_combined"].replace("203.0.113.7", f"203.0.{number}.7") for number in range(20)]
+    (folder / "other_vhosts_access.log").write_text("\n".join(lines) + "\n")
+    done = run(data)
+    said = 'they fit the log format vhost_combined and not the one of the source; set sources.web.log_format = "vhost_c'
+    assert said in " ".join(done.stdout.split())
+    assert len(Deployment.at(data).table("raw_events")) == 0
+    with (data / "settings.toml").open("a") as settings:
+        settings.write('\n[sources.web]\nlog_format = "vhost_combined"\n')
+    assert run(data).returncode == 0
+    assert Deployment.at(data).table("raw_events")["visitor_id"].nunique() == 20
+
+
+def test_the_warning_names_the_setting_or_another_source() -> None:
+    facts = {"path": "web/a.log", "source": "web", "line_count": 10, "set_aside_count": 4, "accepted_count": 6}
+    reasons = {"log_format_is_vhost_combined": 3, "invalid_log_line": 1}
+    assert too_many_set_aside(facts, reasons) == (
+        "web/a.log: 4 of 10 lines were set aside, 3 of them because they fit the log format vhost_combined and not the"
+        ' one of the source; deliver them in a folder of their own, as a source with log_format = "vhost_combined"'
+    )
+    sentence = too_many_set_aside({**facts, "accepted_count": 0, "set_aside_count": 10}, reasons)
+    assert str(sentence).endswith('set sources.web.log_format = "vhost_combined" in settings.toml, and they are taken')

@@ -1,0 +1,196 @@
+"""Which fields are suggested for the columns of events, in lines as common tools write them."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.suggestions import fields_of, suggested_columns
+from session_pipeline_tests.test_ingest import RULES, Ingest
+
+Suggest = Callable[..., Mapping[str, str]]
+LINE_COUNT = 60
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/120.0.0.0"
+NAMES = ("Product Viewed", "Product Added", "Order Completed")
+
+
+@pytest.fixture(scope="module")
+def suggest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suggest]:
+    """What is suggested for some lines."""
+    ingest = Ingest(tmp_path_factory.mktemp("ingest"))
+
+    def suggested(
+        line_of: Callable[[int], Mapping[str, Any]],
+        rules: ReadingRules = RULES,
+        name: str = "a.jsonl",
+        count: int = LINE_COUNT,
+    ) -> Mapping[str, str]:
+        lines = [line_of(number) for number in range(count)]
+        if name.endswith("csv"):
+            text = io.StringIO()
+            writer = csv.DictWriter(text, lines[0].keys())
+            writer.writeheader()
+            writer.writerows(lines)
+            content = text.getvalue()
+        else:
+            content = "\n".join(map(json.dumps, lines)) + "\n"
+        admitted = ingest.admit(ingest.deliver(content, name))
+        with duckdb.connect() as connection:
+            return suggested_columns(fields_of(admitted, rules, connection, ingest.scratch), rules, frozenset())
+
+    yield suggested
+    ingest.close()
+
+
+def time(number: int) -> str:
+    return f"2024-03-05T10:{number % 60:02}:00.000Z"
+
+
+def segment(number: int) -> dict[str, Any]:
+    return {
+        "anonymous_id": f"a{number % 7}", "context_ip": "192.0.2.7", "context_library_name": "analytics.js",
+        "context_page_path": "/lamp", "context_page_url": "https://shop.example/lamp", "context_user_agent": AGENT,
+        "event": NAMES[number % 3].lower().replace(" ", "_"), "event_text": NAMES[number % 3], "id": f"ajs-{number}",
+        "original_timestamp": time(number), "timestamp": time(number), "uuid_ts": time(number), "revenue": number * 1.5,
+        "user_id": None if number % 2 else "u1",
+    }  # fmt: skip
+
+
+def segment_nested(number: int) -> dict[str, Any]:
+    return {
+        "anonymousId": f"a{number % 7}", "messageId": f"ajs-{number}", "type": "track", "event": NAMES[number % 3],
+        "timestamp": time(number), "sentAt": time(number), "properties": {"revenue": number * 1.5, "name": "Lamp"},
+        "context": {"page": {"url": "https://shop.example/lamp", "path": "/lamp", "title": "Lamp", "referrer": ""},
+                    "library": {"name": "analytics.js"}, "userAgent": AGENT},
+    }  # fmt: skip
+
+
+def mixpanel(number: int) -> dict[str, Any]:
+    return {
+        "event": NAMES[number % 3], "distinct_id": f"d{number % 7}", "time": 1709632800 + number,
+        "$insert_id": f"i{number}", "$current_url": "https://shop.example/", "$browser_version": 120, "$city": "Bonn",
+        "mp_processing_time_ms": 1709632800000 + number, "$referrer": "$direct" if number % 3 else "https://e.org/",
+    }  # fmt: skip
+
+
+def analytics(number: int) -> dict[str, Any]:
+    return {
+        "event_date": "20240305", "event_timestamp": 1709632800000000 + number, "event_name": "page_view",
+        "user_pseudo_id": f"123456.170963280{number % 7}", "ga_session_id": 1709632800, "platform": "WEB",
+        "page_location": "https://shop.example/", "page_title": "Shop", "page_referrer": "https://e.org/",
+    }  # fmt: skip
+
+
+def plausible(number: int) -> dict[str, Any]:
+    return {
+        "timestamp": f"2024-03-05 10:{number:02}:00", "name": "pageview" if number % 5 else "Signup",
+        "user_id": str(9000000000000000 + number % 7), "session_id": str(8000000000000000 + number % 9),
+        "hostname": "shop.example", "pathname": "/lamp", "referrer": "https://e.org/", "country": "DE",
+    }  # fmt: skip
+
+
+def misleading(number: int) -> dict[str, Any]:
+    return {
+        "event": "page_view" if number % 2 else "click", "event_times": number, "when": time(number),
+        "visitor": "same", "client_id": f"unique {number}", "cookie_id": f"c{number % 7}", "date": "20240305",
+    }  # fmt: skip
+
+
+EXPECTED: dict[str, tuple[Callable[[int], Mapping[str, Any]], Mapping[str, str]]] = {
+    "segment": (
+        segment,
+        {"visitor_id": "anonymous_id", "event_time": "timestamp", "event_name": "event", "event_id": "id",
+         "page_url": "context_page_url", "value": "revenue", "user_agent": "context_user_agent"},
+    ),
+    "segment_nested": (
+        segment_nested,
+        {"visitor_id": "anonymousId", "event_time": "timestamp", "event_name": "event", "event_id": "messageId",
+         "page_url": "context.page.url", "page_title": "context.page.title", "value": "properties.revenue",
+         "user_agent": "context.userAgent"},
+    ),
+    "mixpanel": (
+        mixpanel,
+        {"visitor_id": "distinct_id", "event_time": "time", "event_name": "event", "event_id": "$insert_id",
+         "page_url": "$current_url"},
+    ),
+    "mixpanel_nested": (
+        lambda number: {"event": NAMES[number % 3], "properties": mixpanel(number)},
+        {"visitor_id": "properties.distinct_id", "event_time": "properties.time", "event_name": "event",
+         "event_id": "properties.$insert_id", "page_url": "properties.$current_url"},
+    ),
+    "analytics": (
+        analytics,
+        {"visitor_id": "user_pseudo_id", "event_time": "event_timestamp", "client_session_id": "ga_session_id",
+         "page_url": "page_location", "referrer": "page_referrer"},
+    ),
+    "plausible": (
+        plausible,
+        {"visitor_id": "user_id", "event_time": "timestamp", "event_name": "name", "client_session_id": "session_id",
+         "page_url": "pathname"},
+    ),
+    "misleading": (misleading, {"visitor_id": "cookie_id", "event_time": "when", "event_name": "event"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tool", EXPECTED)
+def test_fields_of_common_tools_are_suggested(suggest: Suggest, tool: str) -> None:
+    line_of, expected = EXPECTED[tool]
+    assert suggest(line_of) == expected
+
+
+@pytest.mark.parametrize("tool", ["segment", "mixpanel", "analytics", "plausible", "misleading"])
+def test_csv_gives_the_same_suggestions(suggest: Suggest, tool: str) -> None:
+    line_of, expected = EXPECTED[tool]
+    found = suggest(line_of, name="a.csv")
+    assert {name: found.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("tool", EXPECTED)
+def test_with_the_suggestions_every_line_is_accepted(tmp_path: Path, suggest: Suggest, tool: str) -> None:
+    line_of, _ = EXPECTED[tool]
+    rules = replace(RULES, columns=dict(suggest(line_of)))
+    ingest = Ingest(tmp_path)
+    taken = ingest.take_lines(*map(line_of, range(LINE_COUNT)), rules=rules)
+    ingest.close()
+    assert taken.quarantined == []
+    assert 1 < len(set(taken.column("visitor_id"))) < LINE_COUNT
+    assert suggest(line_of, rules) == {}
+
+
+def test_a_time_is_suggested_only_if_its_values_are_times(suggest: Suggest) -> None:
+    assert suggest(lambda number: {"event": "a", "timestamp": "soon", "time": number, "created_at": "20240305"}) == {
+        "event_name": "event"
+    }
+
+
+@pytest.mark.parametrize("value", ["https://e.org/", "2024-03-05", 5, True, ["a"], {"a": 1}])
+def test_other_values_are_no_event_names(suggest: Suggest, value: object) -> None:
+    assert "event_name" not in suggest(lambda number: {"event": value, "type": value})
+
+
+def test_a_field_that_half_of_the_lines_lack_is_not_needed(suggest: Suggest) -> None:
+    found = suggest(lambda number: {"type": "track", "event": "a" if number % 2 else None})
+    assert found == {"event_name": "type"}
+
+
+def test_a_wrong_setting_is_corrected(suggest: Suggest) -> None:
+    rules = replace(RULES, columns={"event_time": "event", "visitor_id": "anonymous_id"})
+    assert suggest(segment, rules)["event_time"] == "timestamp"
+    assert "visitor_id" not in suggest(segment, rules)
+
+
+def test_constants_and_made_visitors_need_no_field(suggest: Suggest) -> None:
+    rules = replace(RULES, constants={"event_name": "a"}, visitor_address="context_ip")
+    assert not {"event_name", "visitor_id"} & suggest(segment, rules).keys()
+
+
+def test_few_lines_are_judged_by_their_names(suggest: Suggest) -> None:
+    found = suggest(lambda number: {"uid": "ann", "ts": 1709632800, "action": "view"}, count=2)
+    assert found == {"visitor_id": "uid", "event_time": "ts", "event_name": "action"}
