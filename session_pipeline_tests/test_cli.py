@@ -119,8 +119,8 @@ def test_check_names_the_key_that_cannot_be_used(tmp_path: Path) -> None:
         (("query", "select 1", "--format", "parquet"), "name a file with --output"),
         (("query", "select 1; select 2"), "query takes one SELECT"),
         (("query", "copy sessions to 'sessions.csv'"), "query takes one SELECT"),
-        (("show", "no such id"), "find one with: session-pipeline query"),
-        (("show", ""), "find one with: session-pipeline query"),
+        (("show", "no such id"), "find one with: session-pipeline sessions"),
+        (("show", ""), "find one with: session-pipeline sessions"),
     ],
 )
 def test_wrong_use_exits_with_2_and_says_what_is_right(
