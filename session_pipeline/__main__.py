@@ -1,17 +1,18 @@
 """The program `session-pipeline`, also `python -m session_pipeline`: readies the process, then loads the commands.
 
-Imports nothing that takes time before Ctrl-C is handled. The commands are in cli/.
+Ctrl-C is handled before anything is imported that takes time. The commands are in cli/.
 """
 
-import os
-import sys
-
 from session_pipeline import interrupts
+
+interrupts.end_at_once()
+
+import os  # noqa: E402
+import sys  # noqa: E402
 
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
-    interrupts.end_at_once()
     _open_missing_streams()
     from session_pipeline import cli  # takes a second or more
 

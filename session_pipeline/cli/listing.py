@@ -18,6 +18,8 @@ from session_pipeline.errors import WrongUseError
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.settings.values import closest
 
+SHOWN_ID = 12  # `show` takes the beginning of an id
+
 Row = Mapping[str, Any]
 
 _SESSIONS = """
@@ -74,7 +76,7 @@ def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
         return
     rows = [
         (
-            session["session_id"],
+            session["session_id"][:SHOWN_ID],
             f"{session['started_at'].replace(tzinfo=UTC).astimezone(zone(settings.timezone)):%Y-%m-%d %H:%M:%S}",
             span(float(session["duration_seconds"])),
             number(session["event_count"]),
