@@ -7,15 +7,14 @@ publish/ gives readers one warehouse and one lake. `connect()` opens that wareho
 Parquet files that hold them.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing takes its time to load
 if TYPE_CHECKING:
     from session_pipeline.reading import connect, files, read
 
 __all__ = ["connect", "files", "read"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load what readers use when it is asked for, so that importing the package costs nothing."""
     if name in __all__:
         from session_pipeline import reading

@@ -25,6 +25,11 @@ class DataFolder:
         return self.path / "settings.toml"
 
     @property
+    def has_settings(self) -> bool:
+        """Whether there is a settings file; without one, the packaged settings are used."""
+        return os.path.lexists(self.settings)
+
+    @property
     def raw(self) -> Path:
         """Delivered files, in a folder for each source. Never changed."""
         return self.path / "raw"
@@ -69,12 +74,12 @@ def find(path: Path | str | None = None) -> DataFolder:
     """The data folder that is meant: the given one, else SESSION_PIPELINE_DATA, else `data`.
 
     Raises:
-        WrongUseError: It has no settings.toml.
+        WrongUseError: It has neither settings.toml nor raw/.
     """
     folder = DataFolder(Path(path or os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT).absolute())
-    if not folder.settings.is_file():
+    if not folder.has_settings and not folder.raw.is_dir():
         raise WrongUseError(
-            f"{folder.path} is no data folder: it has no settings.toml; make one with `session-pipeline init"
-            f" {folder.path}`, or name another with --data or {ENVIRONMENT_VARIABLE}"
+            f"{folder.path} is no data folder: it has neither settings.toml nor raw/; make one with"
+            f" `session-pipeline init {folder.path}`, or name another with --data or {ENVIRONMENT_VARIABLE}"
         )
     return folder

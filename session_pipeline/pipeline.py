@@ -22,7 +22,7 @@ from session_pipeline.contracts import table
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.days import Calendar, zone
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
-from session_pipeline.errors import WrongUseError
+from session_pipeline.errors import SettingsError, WrongUseError
 from session_pipeline.ingest.deliveries import Ingest, IngestSummary, deliveries, rules_of
 from session_pipeline.ingest.ledger import Ledger
 from session_pipeline.ingest.raw_folder import source_folders
@@ -37,6 +37,7 @@ from session_pipeline.steps import STEP_OF_TABLE, Frame, Step
 from session_pipeline.store import Store
 
 LOCK_WAIT_SECONDS = 3600.0
+HAD_SETTINGS = "had_settings"  # number of the catalog: whether a settings file was there when it was built
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,18 @@ def horizon(settings: Settings, until: date | None) -> date:
 
 
 def open_store(folder: DataFolder) -> Store:
-    """The store of a data folder, for reading; hold it with `writing()` before a change."""
+    """The store of a data folder, for reading; hold it with `writing()` before a change.
+
+    Raises:
+        SettingsError: The settings file it was built with is gone. With the packaged settings all would be built again.
+    """
     with shortage_said(folder.store):
-        return Store(folder.store, package_version())
+        store = Store(folder.store, package_version())
+    if store.catalog.number(HAD_SETTINGS) and not folder.has_settings:
+        store.close()
+        hint = f"put it back, or write the packaged settings with `session-pipeline init {folder.path}`"
+        raise SettingsError(str(folder.settings), "is gone, and the store was built with it", hint)
+    return store
 
 
 def make_planner(settings: Settings, store: Store, until: date) -> Planner:
@@ -345,4 +355,7 @@ def open_run(
         store.writing(wait_seconds=wait_seconds, on_wait=told),
         closing(DuckDBEngine(limits, store.scratch)) as engine,
     ):
+        if folder.has_settings and not store.catalog.number(HAD_SETTINGS):
+            with store.catalog.transaction(advances=False):
+                store.catalog.set_number(HAD_SETTINGS, 1)
         yield Run(folder, settings, store, engine, run_id, last_day, upgrade)

@@ -22,7 +22,7 @@ from typing import Any
 from session_pipeline import crash_points
 from session_pipeline.catalog import Catalog, Key, Partition, SourceFile, utc_now
 from session_pipeline.contracts import Table, table
-from session_pipeline.durable import replacing, sync_file, sync_folder
+from session_pipeline.durable import make_folder, replacing, sync_file, sync_folder
 from session_pipeline.errors import StoreError, StoreHeldError
 
 FORMAT = 2  # 1: partitions did not say what set off their last change
@@ -112,7 +112,7 @@ class Store:
             StoreError: A newer version of the package wrote it, or its catalog cannot be used.
         """
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         # SQLite does not wait for a lock while it changes how a new file keeps its journal.
         with alone_in(folder):
             self._check_format(package_version)
@@ -320,7 +320,7 @@ class Store:
         final = self.folder / file_name(table(item.key.table), item.key.date, sha256)
         folder = final.parent
         if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             crash_points.reached("commit: folder made")
             sync_folder(folder.parent)
             sync_folder(folder.parent.parent)

@@ -157,7 +157,7 @@ def _thrown_away(file: Path, folder: DataFolder | None, source: str) -> Iterator
     """A data folder that has this one file and the settings, and is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="session-pipeline-try-") as path:
         trial = DataFolder(Path(path))
-        if folder is None:
+        if folder is None or not folder.has_settings:
             trial.settings.write_text(settings_template(), encoding="utf-8")
         else:
             shutil.copyfile(folder.settings, trial.settings)

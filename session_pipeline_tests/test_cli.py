@@ -5,6 +5,8 @@
 
 import gzip
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -97,6 +99,54 @@ def test_init_makes_a_folder_that_can_be_used_and_never_overwrites_one(tmp_path:
     assert (code, "is a data folder already" in err) == (2, True)
 
 
+def test_version_and_help_have_short_names() -> None:
+    assert re.fullmatch(r"session-pipeline \d+\.\d+\.\d+\n", call("--version")[1])
+    assert call("-h") == call("--help")
+    assert call("query", "-h") == call("query", "--help")
+
+
+def test_a_shell_can_complete_commands() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "session_pipeline"],
+        env={
+            **os.environ,
+            "_SESSION_PIPELINE_COMPLETE": "complete_bash",
+            "COMP_WORDS": "session-pipeline se",
+            "COMP_CWORD": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout.split() == ["sessions"]
+    assert "--install-completion" in call("-h")[1]
+
+
+def test_a_folder_with_only_raw_uses_the_packaged_settings(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "raw").mkdir(parents=True)
+    deliver(data, "events.jsonl", *EVENTS)
+    note = f"{data} has no settings.toml: the packaged settings are used; `session-pipeline init {data}` writes them"
+    for command in ("check", "plan", "status", "run", "sessions", "verify"):
+        ran = subprocess.run(
+            [sys.executable, "-m", "session_pipeline", command, "--data", data],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ran.returncode, ran.stderr.startswith(note)) == (0, True), ran.stderr
+    assert "the packaged settings can be used" in call("check", "--data", data)[1]
+    assert "by the packaged settings" in call("try", data / "raw" / "web" / "events.jsonl", "--data", data)[1]
+    assert not (data / "settings.toml").exists()
+
+    assert call("init", data)[0] == 0
+    assert run(data).stderr == ""
+    (data / "settings.toml").unlink()
+    for command in ("run", "plan", "status"):
+        code, _, err = call(command, "--data", data)
+        assert (code, "settings.toml is gone, and the store was built with it; put it back" in err) == (1, True), err
+
+
 def test_check_names_the_key_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("[sessions]\ninactivity_minuts = 20\n")
     code, _, err = call("check", "--data", tmp_path)
@@ -119,8 +169,8 @@ def test_check_names_the_key_that_cannot_be_used(tmp_path: Path) -> None:
         (("query", "select 1", "--format", "parquet"), "name a file with --output"),
         (("query", "select 1; select 2"), "query takes one SELECT"),
         (("query", "copy sessions to 'sessions.csv'"), "query takes one SELECT"),
-        (("show", "no such id"), "find one with: session-pipeline query"),
-        (("show", ""), "find one with: session-pipeline query"),
+        (("show", "no such id"), "find one with: session-pipeline sessions"),
+        (("show", ""), "find one with: session-pipeline sessions"),
     ],
 )
 def test_wrong_use_exits_with_2_and_says_what_is_right(
@@ -246,8 +296,6 @@ def test_query_writes_every_format(shop: Path, tmp_path: Path) -> None:
     file = tmp_path / "out.parquet"
     assert call("query", sql, "--format", "parquet", "--output", file, "--data", shop)[0] == 0
     assert pq.read_table(file).column("outcome").to_pylist() == ["purchase", "bounce"]
-    _, written, _ = call("query", "select '=1+1' as a", "-f", "csv", "--for-spreadsheet", "--data", shop)
-    assert written == "a\n'=1+1\n"
 
 
 def test_query_lists_tables_and_columns(shop: Path) -> None:

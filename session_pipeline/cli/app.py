@@ -3,38 +3,68 @@
 Knows typer. Does not know any command.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import Abort, Exit, TyperException
 
-from session_pipeline.cli.screen import err
-from session_pipeline.data_folder import ENVIRONMENT_VARIABLE
+from session_pipeline import data_folder, interrupts
+from session_pipeline.cli.screen import err, harmless, say
+from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.errors import SessionPipelineError, WrongUseError
 
-FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+FAILED, WRONG_USE, INTERRUPTED = 1, 2, interrupts.EXIT_CODE
 
 
 class Commands(TyperGroup):
-    """The commands; what a person can mend ends them with a sentence and not with a traceback."""
+    """The commands; what a person can fix ends them with a sentence and not with a traceback."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the arguments."""
+        with _errors_explained():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        try:
+        with _errors_explained():
             return super().invoke(ctx)
-        except WrongUseError as error:
-            raise ended(str(error), WRONG_USE) from None
-        except SessionPipelineError as error:
-            raise ended(str(error)) from None
-        except KeyboardInterrupt:
-            raise ended("stopped; what is built is kept, and the next run goes on from there", INTERRUPTED) from None
-        except BrokenPipeError:
-            raise  # who reads the output has seen enough; typer ends quietly
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            raise ended(f"{where}{error.strerror or error}; mend that and try again") from None
+
+
+@contextmanager
+def _errors_explained() -> Iterator[None]:
+    try:
+        yield
+    except (Exit, Abort):
+        raise
+    except KeyboardInterrupt:
+        raise ended(interrupts.SENTENCE, INTERRUPTED) from None
+    except Exception as error:
+        if interrupts.has_happened():
+            raise ended(interrupts.SENTENCE, INTERRUPTED) from None
+        if isinstance(error, TyperException):
+            error.message = harmless(error.message)  # typer prints it as it is, and it can name a file
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        raise ended(sentence, WRONG_USE if isinstance(error, WrongUseError) else FAILED) from None
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to print about an error; None when typer prints it, or when it is a fault of the program."""
+    if isinstance(error, SessionPipelineError):
+        return str(error)
+    if isinstance(error, BrokenPipeError) and not error.filename:
+        return None  # who reads the output has seen enough; typer ends quietly
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}; fix that and try again"
+    return None
 
 
 def ended(sentence: str, code: int = FAILED) -> typer.Exit:
@@ -47,10 +77,42 @@ app = typer.Typer(
     cls=Commands,
     help="From raw web event files to sessions, and from sessions to answers.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(is_asked_for: bool) -> None:
+    if is_asked_for:
+        say(f"session-pipeline {version('session_pipeline')}")
+        raise Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """From raw web event files to sessions, and from sessions to answers."""
+
+
+def chosen_folder(data: Path | None) -> DataFolder:
+    """The data folder that is meant; says on standard error when the packaged settings are used for it.
+
+    Raises:
+        WrongUseError: There is none.
+    """
+    folder = data_folder.find(data)
+    if not folder.has_settings:
+        err.print(
+            f"{folder.path} has no settings.toml: the packaged settings are used;"
+            f" `session-pipeline init {folder.path}` writes them to change",
+            soft_wrap=True,
+        )
+    return folder
+
 
 Data = Annotated[
     Path | None,

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from session_pipeline import data_folder
-from session_pipeline.cli.app import AsJson, Data, ended
+from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, plain, say, say_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
+from session_pipeline.durable import make_folder
 from session_pipeline.errors import SettingsError, SettingsFileError, WrongUseError
 from session_pipeline.pipeline import sources_without_folder
 from session_pipeline.settings import load_settings, settings_template
@@ -25,7 +26,7 @@ def init(
     made = DataFolder(folder.absolute())
     if made.settings.exists():
         raise WrongUseError(f"{folder} is a data folder already; go on with `session-pipeline run --data {folder}`")
-    made.raw.mkdir(parents=True, exist_ok=True)
+    make_folder(made.raw)
     home.prepare(made)
     made.settings.write_text(settings_template(), encoding="utf-8")
     option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {folder}"
@@ -54,7 +55,7 @@ def sample(
     """Write events of a made-up shop, and what is true of them."""
     from session_pipeline.sample import write_sample
 
-    target = folder or data_folder.find(data).raw / "sample"
+    target = folder or chosen_folder(data).raw / "sample"
     # The truth must not lie where it would be taken for a delivery.
     truth = target.parent.parent / "truth" if target.parent.name == "raw" else target.with_name(f"{target.name}-truth")
     written = write_sample(target, visitors=visitors, days=days, seed=seed, start=start.date(), truth_folder=truth)
@@ -65,7 +66,8 @@ def sample(
 
 def check(as_json: AsJson = False, data: Data = None) -> None:
     """Say whether the settings can be used."""
-    folder = data_folder.find(data)
+    folder = chosen_folder(data)
+    where = str(folder.settings) if folder.has_settings else "the packaged settings"
     try:
         settings = load_settings(folder.path)
     except SettingsError as error:
@@ -73,13 +75,13 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
             raise
         problems = error.errors if isinstance(error, SettingsFileError) else (error,)
         say_json({"is_usable": False, "problems": [vars(problem) for problem in problems]})
-        raise ended(f"{folder.settings} cannot be used") from None
+        raise ended(f"{where} cannot be used") from None
     warnings = sources_without_folder(folder, settings)
     if as_json:
         say_json({"is_usable": True, "problems": [], "warnings": warnings})
         return
     sources = f"own settings for {', '.join(settings.sources)}" if settings.sources else "every source by the defaults"
-    say(f"{folder.settings} can be used:")
+    say(f"{where} can be used:")
     say(f"  days of {settings.timezone} from {settings.start_date} on; {sources}")
     say(f"  outcomes: {', '.join([*(rule.name for rule in settings.outcomes), 'engaged', 'bounce'])}")
     for label, names in (

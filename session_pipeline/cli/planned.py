@@ -6,8 +6,8 @@ from contextlib import closing
 from datetime import date
 from typing import Any
 
-from session_pipeline import data_folder, pipeline
-from session_pipeline.cli.app import AsJson, Data, Until, Upgrade
+from session_pipeline import pipeline
+from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
 from session_pipeline.cli.screen import counted, day_ranges, grid, out, plain, say, say_json
 from session_pipeline.plan import Item, Plan
 from session_pipeline.publish import publication
@@ -19,7 +19,7 @@ SHOWN_FILES = 10
 
 def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, data: Data = None) -> None:
     """Say what `run` would build, and why; builds nothing."""
-    folder = data_folder.find(data)
+    folder = chosen_folder(data)
     settings = load_settings(folder.path)
     last_day = pipeline.horizon(settings, until.date() if until else None)
     with closing(pipeline.open_store(folder)) as store:

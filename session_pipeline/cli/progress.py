@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from session_pipeline.build import Built
-from session_pipeline.cli.screen import counted, err, plain
+from session_pipeline.cli.screen import console, counted, err, plain
 from session_pipeline.pipeline import Watcher, watcher
 from session_pipeline.steps import Step
 
@@ -74,15 +74,8 @@ def _screen() -> Iterator[Console]:
     except OSError:  # in tests there is none
         yield err
         return
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        yield Console(
-            file=file,
-            width=err.width,
-            force_terminal=err.is_terminal,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
+    with os.fdopen(descriptor, "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors) as file:
+        yield console(file=file, like=err)
 
 
 def _bars(screen: Console) -> Progress:

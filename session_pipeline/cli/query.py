@@ -1,17 +1,17 @@
 """The command query: SQL on the warehouse, read-only."""
 
-import os
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import duckdb
 import typer
 
 from session_pipeline import reading
 from session_pipeline.cli import rows
-from session_pipeline.cli.app import Data, ended
+from session_pipeline.cli.app import Data, chosen_folder, ended
+from session_pipeline.cli.output import destination
 from session_pipeline.cli.screen import err, size
 from session_pipeline.contracts import TABLES
 from session_pipeline.engines.duckdb import literal, quote
@@ -26,16 +26,21 @@ class Format(Enum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    MARKDOWN = "markdown"
     PARQUET = "parquet"
 
 
 def query(
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; with --tables, a table's name.")] = "",
+    sql: Annotated[
+        str, typer.Argument(metavar="SQL", help="One SELECT; - reads it from standard input. With --tables, a table.")
+    ] = "",
     tables: Annotated[bool, typer.Option("--tables", help="List the tables, or the columns of one.")] = False,
+    file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the SQL from there.")] = None,
     form: Annotated[Format, typer.Option("--format", "-f", help="How rows are written.")] = Format.TABLE,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there.")] = None,
-    for_spreadsheet: Annotated[
-        bool, typer.Option("--for-spreadsheet", help="In CSV, put ' before text that would be a formula.")
+    is_raw: Annotated[
+        bool,
+        typer.Option("--raw", help="In CSV, write text as it is, also formulas of spreadsheets and terminal codes."),
     ] = False,
     data: Data = None,
 ) -> None:
@@ -43,20 +48,42 @@ def query(
 
     Times are UTC, dates are days of the time zone of the settings.
     """
-    if not sql and not tables:
+    if sql and file:
+        raise WrongUseError("the SQL is given twice; leave out --file or the SQL")
+    if not sql and not file and not tables:
         raise WrongUseError(f"there is no SQL; write it in quotes, as {EXAMPLE}, or ask for --tables")
     if form is Format.PARQUET and output is None:
         raise WrongUseError("Parquet is not for the screen; name a file with --output")
     if form is Format.TABLE and output is not None:
-        raise WrongUseError("a table is for the screen; for a file choose --format csv, json or parquet")
+        raise WrongUseError("a table is for the screen; for a file choose --format csv, json, markdown or parquet")
+    if is_raw and form is not Format.CSV:
+        raise WrongUseError("--raw is for CSV; write it with --format csv")
     if tables:
         sql = _columns_of(sql) if sql else _all_tables()
-    with reading.connect(data) as connection:
+    elif file or sql == "-":
+        sql = _read(file)
+    with reading.connect(chosen_folder(data).path) as connection:
         try:
             _refuse_all_but_select(sql)
-            _write(connection, sql, form, output, for_spreadsheet)
+            _write(connection, sql, form, output, is_raw)
+        except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
         except duckdb.Error as error:
             raise ended(_sentence(error)) from None
+
+
+def _read(file: Path | None) -> str:
+    """SQL from a file, or from standard input."""
+    where = str(file or "standard input")
+    if file is None and sys.stdin.isatty():
+        err.print("Reading SQL from the keyboard; end with Ctrl-D on a line of its own.")
+    try:
+        sql = file.read_text(encoding="utf-8-sig") if file else sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise WrongUseError(f"{where} is not UTF-8 text; write the SQL as UTF-8") from None
+    if not sql.strip():
+        raise WrongUseError(f"there is no SQL in {where}; write one SELECT there")
+    return sql
 
 
 def _refuse_all_but_select(sql: str) -> None:
@@ -65,31 +92,30 @@ def _refuse_all_but_select(sql: str) -> None:
         raise WrongUseError("query takes one SELECT, DESCRIBE or SUMMARIZE; for a file, use --output")
 
 
-def _write(
-    connection: duckdb.DuckDBPyConnection, sql: str, form: Format, output: Path | None, for_spreadsheet: bool
-) -> None:
+def _write(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, output: Path | None, is_raw: bool) -> None:
     """Write the rows: a file whole, or not at all."""
     if form is Format.TABLE:
         rows.print_table(connection, sql)
-    elif output is None and form is Format.CSV:
-        rows.write_csv(connection, sql, sys.stdout, for_spreadsheet=for_spreadsheet)
     elif output is None:
-        rows.write_json(connection, sql, sys.stdout)
+        _write_text(connection, sql, form, sys.stdout, is_raw)
     else:
-        temporary = output.with_name(f".{output.name}.{os.getpid()}")
-        try:
+        with destination(output) as temporary:
             if form is Format.PARQUET:
                 rows.write_parquet(connection, sql, temporary)
             else:
                 with temporary.open("w", encoding="utf-8", newline="") as file:
-                    if form is Format.CSV:
-                        rows.write_csv(connection, sql, file, for_spreadsheet=for_spreadsheet)
-                    else:
-                        rows.write_json(connection, sql, file)
-            os.replace(temporary, output)
-        finally:
-            temporary.unlink(missing_ok=True)
-        err.print(f"{output}, {size(output.stat().st_size)}", soft_wrap=True)
+                    _write_text(connection, sql, form, file, is_raw)
+            byte_count = temporary.stat().st_size
+        err.print(f"{output}, {size(byte_count)}", soft_wrap=True)
+
+
+def _write_text(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, file: IO[str], is_raw: bool) -> None:
+    if form is Format.CSV:
+        rows.write_csv(connection, sql, file, is_raw=is_raw)
+    elif form is Format.MARKDOWN:
+        rows.write_markdown(connection, sql, file)
+    else:
+        rows.write_json(connection, sql, file)
 
 
 def _all_tables() -> str:

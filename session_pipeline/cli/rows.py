@@ -1,11 +1,13 @@
-"""Rows of a query as people and machines read them: a table on the screen, CSV, JSON, Parquet.
+"""Rows of a query as people and machines read them: a table on the screen, CSV, Markdown, JSON, Parquet.
+
+What is written is safe to open: no text becomes a formula in a spreadsheet, a code that steers a terminal, or markup.
 
 Knows formats. Does not know what is asked, nor which rows may be seen.
 """
 
 import csv
-import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -16,29 +18,46 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.text import Text
 
-from session_pipeline.cli.screen import as_json, out, plain, ruled, say
+from session_pipeline.cli.screen import json_text, out, plain, ruled, say
 
 SHOWN_ROWS = 200
 LONGEST_LINE = 60  # longer text is folded in its column
 LONGEST_TEXT = 500
 BATCH = 10_000
+WHOLE_NUMBERS = {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")}
+NUMBER_TYPES = {*WHOLE_NUMBERS, "INTEGER", "UINTEGER", "FLOAT", "DOUBLE", "DECIMAL"}
 COLUMN_GAP = 2
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes text for a formula that begins with one of these, or with its wide form of East Asian scripts.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+STEERING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")  # all but tab, line feed and CRLF
+MARKUP = re.compile(r"([\\`*\[\]~|#$]|(?<![^\W_])_|_(?![^\W_]))")  # an underscore within a word is no markup
 
 Connection = duckdb.DuckDBPyConnection
 Row = tuple[Any, ...]
 
 
-def write_csv(connection: Connection, sql: str, file: IO[str], *, for_spreadsheet: bool = False) -> None:
-    """A header, then a line for each row. NULL is an empty field.
+def write_csv(connection: Connection, sql: str, file: IO[str], *, is_raw: bool = False) -> None:
+    """Write a header, then a line for each row. NULL is an empty field.
 
-    Text is written as it is; with `for_spreadsheet`, what a spreadsheet would take for a formula begins with '.
+    Text that a spreadsheet would take for a formula gets a ' before it; numbers stay as they are, also in text. Control
+    characters become spaces, except tabs and line ends. With `is_raw`, text is written as it is.
     """
     names, rows = _execute(connection, sql)
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow([_field(name, is_raw) for name in names])
     for row in rows:
-        writer.writerow([_field(value, for_spreadsheet) for value in row])
+        writer.writerow([_field(value, is_raw) for value in row])
+
+
+def write_markdown(connection: Connection, sql: str, file: IO[str]) -> None:
+    """Write a Markdown table. Text stays text: what Markdown or HTML would read as markup is escaped. NULL is empty."""
+    names, rows = _execute(connection, sql)
+    is_right = [_is_number(column[1]) for column in connection.description or ()]
+    file.write(f"| {' | '.join(map(_markdown, names))} |\n")
+    file.write(f"|{'|'.join('---:' if right else '---' for right in is_right)}|\n")
+    for row in rows:
+        file.write(f"| {' | '.join(map(_markdown, row))} |\n")
 
 
 def write_json(connection: Connection, sql: str, file: IO[str]) -> None:
@@ -47,7 +66,7 @@ def write_json(connection: Connection, sql: str, file: IO[str]) -> None:
     file.write("[")
     for number, row in enumerate(rows):
         values = [None if isinstance(value, float) and not math.isfinite(value) else value for value in row]
-        text = json.dumps(dict(zip(names, values, strict=True)), default=as_json, ensure_ascii=False)
+        text = json_text(dict(zip(names, values, strict=True)), file)
         file.write(f"{',' if number else ''}\n{text}")
     file.write("\n]\n")
 
@@ -97,12 +116,23 @@ def _batches(cursor: Connection) -> Iterator[Row]:
         yield from batch
 
 
-def _field(value: object, for_spreadsheet: bool) -> object:
+def _field(value: object, is_raw: bool) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if for_spreadsheet and isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    if is_raw or value is None or isinstance(value, int | float | Decimal):
+        return value
+    text = str(value)
+    is_formula = text.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text)
+    return STEERING.sub(" ", f"'{text}" if is_formula else text)
+
+
+def _markdown(value: object) -> str:
+    text = "" if value is None else plain(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return MARKUP.sub(r"\\\1", text)
+
+
+def _is_number(duckdb_type: object) -> bool:
+    return str(duckdb_type).partition("(")[0] in NUMBER_TYPES
 
 
 def _cell(value: object) -> Text:

@@ -1,7 +1,6 @@
 """Commands that work: run, and dev, the Dagster UI."""
 
 import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from session_pipeline import data_folder, pipeline, report
+from session_pipeline import interrupts, pipeline, report
 from session_pipeline.cli import planned, progress, summary
-from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, ended
+from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder, ended
 from session_pipeline.cli.screen import counted, say, say_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.days import dates
@@ -44,8 +43,9 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
     Each run is one that the Dagster UI shows. The report is written, too.
     """
     started = perf_counter()
-    _end_on_signals()
-    folder = data_folder.find(data)
+    # What a script starts with & ignores SIGINT, and Dagster handles SIGTERM as SIGINT: only KILL would end it.
+    interrupts.raise_interrupts(even_if_ignored=True)
+    folder = chosen_folder(data)
     settings = load_settings(folder.path)
     last_day = pipeline.horizon(settings, until.date() if until else None)
 
@@ -94,7 +94,7 @@ def dev(
 
     Schedule and sensors are on, so that what is delivered meanwhile is built.
     """
-    folder = data_folder.find(data)
+    folder = chosen_folder(data)
     load_settings(folder.path)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -109,16 +109,10 @@ def dev(
         dead_runs.fail_dead_runs(instance, folder)
     say(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C ends it.")
     sys.stdout.flush()
-    _end_on_signals()
+    interrupts.raise_interrupts(even_if_ignored=True)
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
     dagster = ["-m", "dagster", "dev", "-m", "session_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
     os.execve(sys.executable, [*python, *dagster], {**os.environ, **home.prepare(folder)})
-
-
-def _end_on_signals() -> None:
-    """What a script starts with & ignores SIGINT, and Dagster handles SIGTERM as SIGINT: only KILL would end it."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

@@ -4,24 +4,61 @@ Knows rich. Does not know what is shown.
 """
 
 import json
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 200  # where there is no terminal whose width could be asked for
 
-# Data may hold anything, also what looks like markup.
-out = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-err = Console(
-    stderr=True, highlight=False, markup=False, emoji=False, width=None if sys.stderr.isatty() else PIPE_WIDTH
-)
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all but the line feed
+STEERING_IN_JSON = re.compile(r"[\x7f-\x9f]")  # what JSON allows as it is, and a terminal obeys
+
+
+class SafeConsole(Console):
+    """A console that data cannot steer: of what is printed, only rich's own codes reach the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render with a space for each control character of the text."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+
+def harmless(text: str) -> str:
+    """Text with a space for each control character but the line feed."""
+    return CONTROL_CHARACTERS.sub(" ", text)
+
+
+def console(*, to_errors: bool = False, file: IO[str] | None = None, like: Console | None = None) -> SafeConsole:
+    """A console for data, which may hold anything, also what looks like markup.
+
+    Args:
+        to_errors: Whether it prints on standard error.
+        file: Where it prints instead.
+        like: Another console, whose width it has and which says whether the file is a terminal.
+    """
+    stream = sys.stderr if to_errors else sys.stdout
+    return SafeConsole(
+        file=file,
+        stderr=to_errors,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=like.width if like else None if stream.isatty() else PIPE_WIDTH,
+        force_terminal=like.is_terminal if like else None,
+    )
+
+
+out = console()
+err = console(to_errors=True)
 
 
 def say(text: str | Text = "", style: str = "") -> None:
@@ -31,7 +68,14 @@ def say(text: str | Text = "", style: str = "") -> None:
 
 def say_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
-    sys.stdout.write(json.dumps(value, default=as_json, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value, sys.stdout, indent=2) + "\n")
+
+
+def json_text(value: Any, file: IO[str], indent: int | None = None) -> str:
+    """A value as JSON that the file's encoding can hold, and that steers no terminal."""
+    is_unicode = (getattr(file, "encoding", None) or "utf-8").lower().startswith("utf")
+    text = json.dumps(value, default=as_json, indent=indent, ensure_ascii=not is_unicode)
+    return STEERING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def as_json(value: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from session_pipeline import data_folder, pipeline
-from session_pipeline.cli.app import AsJson, Data, ended
+from session_pipeline import pipeline
+from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import ago, counted, day_ranges, grid, out, plain, say, say_json, size, span
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
@@ -66,7 +66,7 @@ def status(
 ) -> None:
     """Say how fresh and large everything is; --check for monitors."""
     oldest = _age(max_age)
-    found = _status(data_folder.find(data))
+    found = _status(chosen_folder(data))
     if as_json:
         say_json(asdict(found))
     else:

@@ -11,15 +11,15 @@ import duckdb
 import typer
 from rich.text import Text
 
-from session_pipeline import data_folder, reading
-from session_pipeline.cli.app import AsJson, Data
+from session_pipeline import reading
+from session_pipeline.cli.app import AsJson, Data, chosen_folder
 from session_pipeline.cli.screen import counted, grid, out, plain, say, say_json, span
 from session_pipeline.days import zone
 from session_pipeline.errors import WrongUseError
 from session_pipeline.settings import Settings, load_settings
 
 SHOWN_MATCHES = 5
-HOW_TO_FIND = 'find one with: session-pipeline query "select session_id, visitor_id, started_at from sessions limit 9"'
+HOW_TO_FIND = "find one with: session-pipeline sessions"
 DETAILS = {"search_term": "searched for", "element": "on", "status_code": "status"}
 WITHIN = timedelta(days=2)  # a session's events lie on its own date or the two after, where the clocks go forward
 
@@ -35,7 +35,7 @@ def show(
 
     Why it began, the file and line of each event, how it ended and why.
     """
-    folder = data_folder.find(data)
+    folder = chosen_folder(data)
     settings = load_settings(folder.path)
     with reading.connect(folder.path) as connection:
         session = _find(connection, session_id)
@@ -137,7 +137,7 @@ def _event_rows(story: Row, settings: Settings, files: Sequence[str]) -> Iterato
     is_one_day = _local(session["started_at"], settings).date() == _local(session["ended_at"], settings).date()
     for event in story["events"]:
         decides = event["event_id"] == outcome["deciding_event_id"]
-        value = "" if event["value"] is None else f"{plain(event['value'])} {event['currency'] or ''}".strip()
+        value = "" if event["value"] is None else f"{plain(event['value'])} {plain(event['currency'] or '')}".strip()
         details = [f"{word} {plain(event[name])}" for name, word in DETAILS.items() if event[name] is not None]
         yield (
             str(event["event_number"]),
@@ -192,7 +192,7 @@ def _began(story: Row, settings: Settings) -> str:
 
 def _ended(story: Row, settings: Settings) -> str:
     session, outcome, after = story["session"], story["outcome"], story["session_after"]
-    value = f", worth {plain(outcome['value'])} {outcome['currency'] or ''}".rstrip() if outcome["value"] else ""
+    value = f", worth {plain(outcome['value'])} {plain(outcome['currency'] or '')}".rstrip() if outcome["value"] else ""
     deciding = next((e for e in story["events"] if e["event_id"] == outcome["deciding_event_id"]), None)
     why = f": event {deciding['event_number']} decides" if deciding else ": the session as a whole decides"
     text = f"{outcome['outcome']}{value}{why}"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from session_pipeline import data_folder, trial
 from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
-from session_pipeline.cli.app import AsJson, Data, ended
+from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, say_json, share, span
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
@@ -50,7 +50,7 @@ def try_(
 
 def _folder(data: Path | None) -> DataFolder | None:
     try:
-        return data_folder.find(data)
+        return chosen_folder(data)
     except WrongUseError:
         if data is not None or data_folder.is_named():
             raise
@@ -59,7 +59,7 @@ def _folder(data: Path | None) -> DataFolder | None:
 
 def _tell(found: Trial, folder: DataFolder | None, source: str) -> None:
     facts = found.facts
-    where = "the packaged settings" if folder is None else str(folder.settings)
+    where = "the packaged settings" if folder is None or not folder.has_settings else str(folder.settings)
     named = "" if source == trial.NO_SOURCE else f", as source {source}"
     say(Text.assemble((plain(facts["path"]), "bold"), f"  by {where}{named}; nothing is written"))
     if facts["status"] != "accepted":

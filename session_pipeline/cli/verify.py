@@ -4,11 +4,11 @@ from contextlib import closing
 
 import duckdb
 
-from session_pipeline import data_folder, pipeline
+from session_pipeline import pipeline
 from session_pipeline.catalog import Partition
 from session_pipeline.checks import ledger_closes
 from session_pipeline.cli import progress
-from session_pipeline.cli.app import AsJson, Data, ended
+from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, say, say_json, size
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import lake, publication
@@ -20,7 +20,7 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
 
     What is damaged is marked, and built again by the next `run`.
     """
-    folder = data_folder.find(data)
+    folder = chosen_folder(data)
     load_settings(folder.path)
     with progress.stages() as shown:
         with closing(pipeline.open_store(folder)) as store:

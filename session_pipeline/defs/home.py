@@ -7,13 +7,14 @@ import os
 from importlib.resources import files
 
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
+from session_pipeline.durable import make_folder
 
 
 def prepare(folder: DataFolder) -> dict[str, str]:
     """Write dagster.yaml where it is missing; returns what Dagster must find in the environment."""
     settings = folder.dagster_home / "dagster.yaml"
     if not settings.is_file():
-        folder.dagster_home.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.dagster_home)
         # By rename: another process that starts at the same moment would take half a file for all that is to be said.
         temporary = settings.with_name(f".{settings.name}.{os.getpid()}")
         temporary.write_text(files("session_pipeline").joinpath("dagster.yaml").read_text(encoding="utf-8"))

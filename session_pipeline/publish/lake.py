@@ -18,7 +18,7 @@ from pyarrow import parquet
 from session_pipeline import crash_points
 from session_pipeline.catalog import Partition
 from session_pipeline.contracts import Table, table
-from session_pipeline.durable import sync_file, sync_folder
+from session_pipeline.durable import make_folder, refusal_explained, sync_file, sync_folder
 from session_pipeline.engines.duckdb import literal, rows_of
 from session_pipeline.store import Store, folder_name
 
@@ -53,12 +53,14 @@ def publish(
         contract = table(partition.key.table)
         is_old = partition.generation > since_generation or place not in present
         if is_old or (contracts_changed and not _fits(lake / place, contract)):
-            _place(store.path_of(partition), lake / place, contract)
+            with refusal_explained(lake / place):
+                _place(store.path_of(partition), lake / place, contract)
             folders.add((lake / place).parent)
             linked += 1
     gone = present - wanted.keys()
     for place in gone:
-        (lake / place).unlink(missing_ok=True)
+        with refusal_explained(lake / place):
+            (lake / place).unlink(missing_ok=True)
         crash_points.reached("lake: file removed")
         folders.add(_remove_empty_folders((lake / place).parent, lake))
     # All renames first: the first sync then takes the others along.
@@ -92,7 +94,7 @@ def _fits(path: Path, contract: Table) -> bool:
 
 
 def _place(source: Path, target: Path, contract: Table) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     try:

@@ -47,6 +47,8 @@ def publish(
 ) -> int:
     """Write a warehouse that shows exactly these partitions, and put it in place; returns how many were replaced.
 
+    If the path is a symbolic link, the link stays and its target is replaced.
+
     Args:
         store: The store.
         path: The warehouse.
@@ -58,9 +60,10 @@ def publish(
     Raises:
         StoreError: A write-ahead log lies beside the warehouse: somebody opened it for writing.
     """
-    if path.with_name(path.name + ".wal").exists():
+    link, path = path, Path(os.path.realpath(path))
+    if wal := next((found for found in map(_wal_of, (link, path)) if found.exists()), None):
         raise StoreError(
-            f"{path}.wal exists: something opened the warehouse for writing; close that program, remove both files,"
+            f"{wal} exists: something opened the warehouse for writing; close that program, remove both files,"
             " and run again: the warehouse is made anew from the store"
         )
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -137,6 +140,10 @@ def copy_file(source: Path, target: Path) -> None:
             remaining = -1
     if remaining != 0:
         shutil.copyfile(source, target)
+
+
+def _wal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wal")
 
 
 def _remove_temporaries(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from session_pipeline import crash_points
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.durable import replacing
+from session_pipeline.durable import make_folder, refusal_explained, replacing
 from session_pipeline.shortage import shortage_said
 
 FILE_NAME = "index.html"
@@ -19,7 +19,7 @@ def write(folder: DataFolder) -> Path:
     """Write the report of what is published, whole, and return where it is.
 
     Raises:
-        StoreError: Nothing is published yet, or another version published it.
+        StoreError: Nothing is published yet, another version published it, or the folder cannot be written to.
         DiskFullError: There is no room for it.
         SettingsError: The settings, which give the order of outcomes and funnels, cannot be used.
     """
@@ -35,8 +35,8 @@ def write(folder: DataFolder) -> Path:
         with warehouse.connect(folder.warehouse, folder.store) as connection:
             found = figures.read(connection, settings.timezone)
         text = page.render(found, settings)
-        folder.reports.mkdir(parents=True, exist_ok=True)
-        with shortage_said(folder.reports), replacing(path) as temporary:
+        make_folder(folder.reports)
+        with shortage_said(folder.reports), refusal_explained(path), replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
             os.utime(temporary, ns=(made_from, made_from))
         crash_points.reached("report: in place")

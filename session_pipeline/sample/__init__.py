@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, TypedDict
 
+from session_pipeline.durable import make_folder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.sample.deliveries import LONGEST_LATENCY, DeliveredFile, Deliveries
 from session_pipeline.sample.times import DAY, day_number
@@ -115,7 +116,7 @@ def _check(**numbers: int) -> None:
 
 
 def _make_empty(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if any(folder.iterdir()):
         raise WrongUseError(f"{folder} is not empty: name another folder, or empty it first.")
 

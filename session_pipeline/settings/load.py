@@ -1,22 +1,26 @@
-"""From settings.toml to `Settings`, or to sentences that say which keys cannot be used and why.
+"""From settings.toml and the environment to `Settings`, or to sentences that say which keys cannot be used and why.
 
 Knows TOML, and pydantic's errors. Does not know what a setting means.
 """
 
 import json
+import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, SettingsFileError
+from session_pipeline.settings.environment import PREFIX, Variable, closest_variable, variable_of, variables
 from session_pipeline.settings.model import Section, Settings
 from session_pipeline.settings.values import shown
 
@@ -46,12 +50,17 @@ _HINTS: Mapping[str, str] = {
 
 
 def load_settings(data_folder: Path) -> Settings:
-    """The settings of a data folder.
+    """The settings of a data folder: those of the environment over those of the file over the packaged ones.
+
+    A folder that has `raw/` and no file has the packaged ones.
 
     Raises:
         SettingsError: There are none, or they cannot be used.
     """
-    path = data_folder / "settings.toml"
+    folder = DataFolder(data_folder)
+    path = folder.settings
+    if not folder.has_settings and folder.raw.is_dir():
+        return parse_settings("", "the environment", os.environ)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -59,18 +68,21 @@ def load_settings(data_folder: Path) -> Settings:
         raise SettingsError(str(path), "does not exist", hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), f"cannot be read ({error})", "make it a text file in UTF-8") from None
-    return parse_settings(text, str(path))
+    return parse_settings(text, str(path), os.environ)
 
 
-def parse_settings(text: str, file: str = "settings.toml") -> Settings:
-    """The settings that a file's text gives over the packaged defaults.
+def parse_settings(
+    text: str, file: str = "settings.toml", environment: Mapping[str, str] = MappingProxyType({})
+) -> Settings:
+    """The settings that a file's text and environment variables give over the packaged defaults.
 
     A section is laid over the packaged one key by key. A list ([[outcomes]], [[goals]], [[funnels]], ...), [dimensions]
-    and [sources] replace the packaged ones whole.
+    and [sources] replace the packaged ones whole. A variable replaces the key that it names, after the file.
 
     Args:
         text: TOML.
         file: Its name, for errors.
+        environment: Environment variables, of which those of the settings count.
 
     Raises:
         SettingsError: It is no TOML.
@@ -80,12 +92,26 @@ def parse_settings(text: str, file: str = "settings.toml") -> Settings:
     for key, value in _read(text, file).items():
         is_laid_over = key in _SECTIONS and isinstance(value, dict)
         merged[key] = {**merged[key], **value} if is_laid_over else value
+    found = list(variables(environment))
+    errors = [error for error in found if isinstance(error, SettingsError)]
+    given = []
+    for variable in (variable for variable in found if isinstance(variable, Variable)):
+        try:
+            merged = _with(merged, variable)
+            given.append(variable)
+        except SettingsError as error:
+            errors.append(error)
     dimensions = merged["dimensions"]
     try:
         context = {"dimensions": tuple(dimensions) if isinstance(dimensions, dict) else ()}
-        return Settings.model_validate(merged, context=context)
+        settings = Settings.model_validate(merged, context=context)
     except ValidationError as error:
-        raise SettingsFileError(file, [_explained(details) for details in error.errors()]) from None
+        errors += [_explained(details, given) for details in error.errors()]
+    if errors:
+        in_environment = sum(error.key.startswith(PREFIX) for error in errors)
+        where = [file] * (in_environment < len(errors)) + ["the environment"] * (in_environment > 0)
+        raise SettingsFileError(" with ".join(dict.fromkeys(where)), errors)
+    return settings
 
 
 def key_of_source(name: str) -> str:
@@ -112,15 +138,39 @@ def _read(text: str, file: str) -> dict[str, Any]:
         raise SettingsError(file, "is no TOML that can be read", "nest lists less deeply") from None
 
 
-def _explained(details: ErrorDetails) -> SettingsError:
+def _with(tables: Mapping[str, Any], variable: Variable) -> dict[str, Any]:
+    """Tables with the value of a variable at its path. The keys of a whole section are laid over those there.
+
+    Raises:
+        SettingsError: The path leads into something that is no table.
+    """
+    changed = dict(tables)
+    table = changed
+    *outer, last = variable.path
+    for depth, key in enumerate(outer, start=1):
+        inner = table.get(key, {})
+        if not isinstance(inner, dict):
+            whole = variable_of(variable.path[:depth])
+            raise SettingsError(variable.name, "is no setting", f"{key} is no table of keys; set all of it by {whole}")
+        table[key] = table = dict(inner)
+    is_section = not outer and last in _SECTIONS and isinstance(table[last], dict) and isinstance(variable.value, dict)
+    table[last] = {**table[last], **variable.value} if is_section else variable.value
+    return changed
+
+
+def _explained(details: ErrorDetails, given: Sequence[Variable]) -> SettingsError:
     location = details["loc"]
     key, context = _path(location), details.get("ctx", {})
+    variable = _variable_at(location, given, is_refused=details["type"] == "refused" and "[key]" not in location)
+    if variable is not None:
+        rest = _path(location[len(variable.path) :])
+        key = variable.name + (f".{rest}" if rest and not rest.startswith("[") else rest)
     if details["type"] == "refused":
         return SettingsError(key, context["problem"], context["hint"])
     if details["type"] == "missing":
         return SettingsError(key, "is missing", "add it")
     if details["type"] == "extra_forbidden":
-        return SettingsError(key, "is no setting", _unknown_key_hint(location))
+        return SettingsError(key, "is no setting", _unknown_key_hint(location, variable))
     problem = f"has {context['actual_length']}" if details["type"] == "too_short" else f"is {shown(details['input'])}"
     hint = _HINTS[details["type"]].format(**context) if details["type"] in _HINTS else details["msg"]
     return SettingsError(key, problem, hint)
@@ -138,7 +188,22 @@ def _path(location: tuple[int | str, ...]) -> str:
     return path
 
 
-def _unknown_key_hint(location: tuple[int | str, ...]) -> str:
+def _variable_at(location: tuple[int | str, ...], given: Sequence[Variable], is_refused: bool) -> Variable | None:
+    """The variable that set what is at a location; the most specific, when several did.
+
+    A variable below the location can also be why something is there; but not why several keys do not fit together.
+    """
+    location = tuple(part for part in location if part != "[key]")
+    found = [variable for variable in given if location[: len(variable.path)] == variable.path]
+    if not found and not is_refused:
+        found = [variable for variable in given if variable.path[: len(location)] == location]
+    return max(found, key=lambda variable: len(variable.path), default=None)
+
+
+def _unknown_key_hint(location: tuple[int | str, ...], variable: Variable | None) -> str:
+    if variable is not None and len(variable.path) >= len(location):
+        closest = closest_variable(variable.name)
+        return f"did you mean {closest}?" if closest else "unset it; docs/operations.md says how variables are named"
     names = [part for part in location if isinstance(part, str)]
     if names[0] == "sources":
         del names[1]  # what a source is called is up to its folder

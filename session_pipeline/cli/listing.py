@@ -1,0 +1,100 @@
+"""The command sessions: sessions to choose from for `show`.
+
+Reads the warehouse. Which sessions there are is decided by the models; the story of one is in timeline.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import duckdb
+import typer
+
+from session_pipeline import reading
+from session_pipeline.cli.app import AsJson, Data, chosen_folder
+from session_pipeline.cli.screen import grid, number, out, plain, say, say_json, span
+from session_pipeline.days import zone
+from session_pipeline.errors import WrongUseError
+from session_pipeline.settings import Settings, load_settings
+from session_pipeline.settings.values import closest
+
+SHOWN_ID = 12  # `show` takes the beginning of an id
+
+Row = Mapping[str, Any]
+
+_SESSIONS = """
+select
+    s.session_id, s.session_date, s.started_at, s.site, s.visitor_id, s.duration_seconds, s.event_count,
+    s.landing_page, s.channel, s.is_bot, o.outcome, o.value, o.currency
+from sessions as s
+join session_outcomes as o on o.session_id = s.session_id and o.session_date = s.session_date
+where ($day is null or s.session_date = $day) and ($outcome is null or o.outcome = $outcome)
+order by s.started_at desc, s.session_id
+limit $limit
+"""
+_OUTCOMES = "select distinct outcome from session_outcomes order by outcome"
+
+
+def sessions(
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Only sessions that begin on this day."),
+    ] = None,
+    outcome: Annotated[str | None, typer.Option(metavar="NAME", help="Only sessions that ended so.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many.")] = 20,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """List sessions to choose from for `show`, the latest first."""
+    folder = chosen_folder(data)
+    settings = load_settings(folder.path)
+    with reading.connect(folder.path) as connection:
+        found = _find(connection, day, outcome, limit + 1)
+    listed, has_more = found[:limit], len(found) > limit
+    if as_json:
+        say_json(listed)
+    else:
+        _show(listed, has_more, settings)
+
+
+def _find(
+    connection: duckdb.DuckDBPyConnection, day: datetime | None, outcome: str | None, limit: int
+) -> Sequence[Row]:
+    if outcome is not None:
+        known = [name for (name,) in connection.execute(_OUTCOMES).fetchall()]
+        if outcome not in known:
+            hint = closest(outcome, known) if known else "there are no sessions"
+            raise WrongUseError(f"no session ended with {outcome!r}; {hint}")
+    cursor = connection.execute(_SESSIONS, {"day": day.date() if day else None, "outcome": outcome, "limit": limit})
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
+    if not listed:
+        say("no sessions", style="dim")
+        return
+    rows = [
+        (
+            session["session_id"][:SHOWN_ID],
+            f"{session['started_at'].replace(tzinfo=UTC).astimezone(zone(settings.timezone)):%Y-%m-%d %H:%M:%S}",
+            span(float(session["duration_seconds"])),
+            number(session["event_count"]),
+            plain(session["outcome"]) + (" (bot)" if session["is_bot"] else ""),
+            _value(session),
+            plain(session["channel"] or ""),
+            plain(session["landing_page"] or ""),
+        )
+        for session in listed
+    ]
+    headings = (("session", "left"), (f"began ({settings.timezone})", "left"), ("lasted", "right"), ("events", "right"))
+    more = (("ended", "left"), ("value", "right"), ("channel", "left"), ("landed on", "left"))
+    out.print(grid(*headings, *more, rows=rows))
+    if has_more:
+        say(f"more sessions follow; only {len(listed)} are listed, --limit lists more", style="dim")
+
+
+def _value(session: Row) -> str:
+    if session["value"] is None:
+        return ""
+    return f"{plain(session['value'])} {plain(session['currency'] or '')}".strip()

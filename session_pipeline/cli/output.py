@@ -1,0 +1,105 @@
+"""Files that a command writes where the user says: regular files are replaced, everything else is written into.
+
+Handles links, devices, pipes and descriptors. What is written belongs in the commands; files of the data folder are
+written by `durable`, `publish` and `store`.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+from session_pipeline.durable import sync_file, sync_folder
+from session_pipeline.errors import WrongUseError
+
+MOST_LINKS = 40  # as Linux has it
+PREFIX = ".session-pipeline-"
+
+
+@contextmanager
+def destination(path: Path) -> Iterator[Path]:
+    """A temporary name to write to. If nothing is raised, what was written there ends up at `path`.
+
+    A regular file is replaced at once, and keeps its permissions; a link stays and its target is replaced. A device, a
+    pipe or an open descriptor (/dev/stdout) is opened and written into; it is opened first, so that the reader of a
+    pipe does not wait for a command that failed.
+
+    Raises:
+        WrongUseError: The path is a folder.
+        OSError: The path cannot be written to.
+    """
+    with _named(path), ExitStack() as opened:
+        special = _opened_special(path, opened)
+        target = Path(os.path.realpath(path))
+        folder = None if special else target.parent
+        temporary = Path(opened.enter_context(TemporaryDirectory(prefix=PREFIX, dir=folder))) / "written"
+        yield temporary
+        if special:
+            with temporary.open("rb") as written:
+                shutil.copyfileobj(written, special)
+            special.flush()
+        else:
+            _replace(temporary, target)
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a regular file is at the path, perhaps behind links."""
+    return path.is_file() and _own_descriptor(path) is None
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors name the path that the user gave, not a temporary one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or PREFIX in str(error.filename):
+            error.filename = str(path)
+        raise
+
+
+def _opened_special(path: Path, opened: ExitStack) -> BinaryIO | None:
+    """What is at the path, opened for writing; None for a regular file, or when nothing is there."""
+    descriptor = _own_descriptor(path)
+    if descriptor is not None:
+        return opened.enter_context(os.fdopen(os.dup(descriptor), "wb"))
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISREG(mode):
+        return None
+    if stat.S_ISDIR(mode):
+        raise WrongUseError(f"{path} is a folder; name a file in it")
+    # Without O_CREAT and O_TRUNC: what is there is used as it is.
+    return opened.enter_context(os.fdopen(os.open(path, os.O_WRONLY), "wb"))
+
+
+def _own_descriptor(path: Path) -> int | None:
+    """The number of the open descriptor that a path as /dev/stdout or /dev/fd/3 stands for, else None.
+
+    Opened by its name, a redirected file would be written from its beginning, over what is in it.
+    """
+    descriptors = {os.path.realpath("/proc/self/fd"), "/dev/fd"}
+    for _ in range(MOST_LINKS):
+        if path.name.isdecimal() and os.path.realpath(path.parent) in descriptors:
+            return int(path.name)
+        if not path.is_symlink():
+            return None
+        path = path.parent / path.readlink()
+    return None
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    with suppress(FileNotFoundError):
+        before = target.stat()
+        with suppress(PermissionError):
+            os.chown(temporary, before.st_uid, before.st_gid)
+        os.chmod(temporary, stat.S_IMODE(before.st_mode))
+    sync_file(temporary)
+    os.replace(temporary, target)
+    sync_folder(target.parent)

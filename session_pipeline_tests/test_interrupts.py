@@ -1,0 +1,116 @@
+"""Ctrl-C: exit code 130 and one sentence, while modules load, in a query, in a run, and when a library hides it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from session_pipeline import interrupts
+from session_pipeline_tests.deployment import Deployment
+
+PROGRAM = [sys.executable, "-m", "session_pipeline"]
+SENTENCE = f"Error: {interrupts.SENTENCE}\n"
+EVENT = {"visitor_id": "ann", "event_time": "2024-03-05T09:00:00Z", "event_name": "page_view"}
+
+
+def interrupted(code: str, *arguments: str) -> tuple[int, str]:
+    """Exit code and standard error of the program in which `code` runs before it loads the commands."""
+    program = f"import os, signal, sys\nfrom session_pipeline import __main__\n{code}\n__main__.main()"
+    ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    return ran.returncode, ran.stderr
+
+
+def at_import(module: str) -> str:
+    """Code that presses Ctrl-C when a module begins to load."""
+    return f"""
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("module", ["session_pipeline.cli", "typer", "duckdb", "rich.console", "pydantic", "sqlglot"])
+def test_while_the_commands_load(module: str) -> None:
+    assert interrupted(at_import(module), "--version") == (130, SENTENCE)
+
+
+@pytest.mark.parametrize("module", ["dagster", "sqlalchemy", "sqlalchemy.engine", "alembic"])
+def test_while_dagster_loads(tmp_path: Path, module: str) -> None:
+    deployment = Deployment(tmp_path / "data")
+    deployment.deliver("events", [EVENT])
+    code, err = interrupted(at_import(module), "run", "--data", str(tmp_path / "data"))
+    assert (code, err.splitlines()[-1:]) == (130, SENTENCE.splitlines())
+    assert "Traceback" not in err
+
+
+HIDDEN = """
+import time
+import session_pipeline.cli.status as status
+def work(folder):
+    {work}
+status._status = work
+"""
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "os.kill(os.getpid(), signal.SIGINT)",
+        "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt as error: raise ImportError from error",
+        "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt: raise RuntimeError('stopped')",
+        "class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)\n    Last()\n    time.sleep(5)",
+    ],
+    ids=["plain", "as an import error", "as another error", "in a finalizer"],
+)
+def test_whatever_a_library_makes_of_it(tmp_path: Path, work: str) -> None:
+    Deployment(tmp_path / "data")
+    loaded = HIDDEN.format(work=work)
+    assert interrupted(loaded, "status", "--data", str(tmp_path / "data")) == (130, SENTENCE)
+
+
+def test_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> None:
+    """SQLAlchemy logs the interrupt with its traceback before it raises it."""
+    Deployment(tmp_path / "data")
+    work = """import sqlalchemy
+    engine = sqlalchemy.create_engine("sqlite://")
+    sqlalchemy.event.listen(engine, "reset", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    connection = engine.connect()
+    connection.execute(sqlalchemy.text("select 1"))
+    connection.close()"""
+    code, err = interrupted(HIDDEN.format(work=work), "status", "--data", str(tmp_path / "data"))
+    assert (code, err) == (130, SENTENCE)
+
+
+def test_in_a_query_and_in_a_run(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    deployment.deliver("events", [EVENT])
+    deployment.run()
+    data = str(deployment.folder.path)
+    long_query = "select count(*) from range(100000000) as a, range(100000) as b where a.range % 7 = b.range % 5"
+    deployment.deliver("more", [{**EVENT, "event_id": "2"}])
+    for arguments in (["query", long_query, "-f", "csv", "-o", str(tmp_path / "out")], ["run"]):
+        process = subprocess.Popen([*PROGRAM, *arguments, "--data", data], stderr=subprocess.PIPE, text=True)
+        if arguments[0] == "query":
+            wait_for(lambda: any(tmp_path.glob(".session-pipeline-*")))
+        else:
+            assert process.stderr is not None
+            process.stderr.readline()  # Reading: 2 files
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+        assert (process.returncode, err.splitlines()[-1:]) == (130, SENTENCE.splitlines()), err
+        assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
