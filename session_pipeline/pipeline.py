@@ -31,6 +31,7 @@ from session_pipeline.steps import STEP_OF_TABLE, Frame, Step
 from session_pipeline.store import Store
 
 LOCK_WAIT_SECONDS = 3600.0
+DAMAGED = "its rows in the store are damaged"  # why a delivered file is read again
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[
         elif file_id not in ledger or not rules(delivery.source).gave(ledger[file_id].fingerprint):
             found[delivery.name] = "its source's settings changed"
         elif file_id in damaged:
-            found[delivery.name] = "its rows in the store are damaged"
+            found[delivery.name] = DAMAGED
     return found
 
 
