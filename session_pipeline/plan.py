@@ -24,6 +24,7 @@ from session_pipeline.steps import DAY_PARAMETERS, STEP_OF_TABLE, STEPS, Days, F
 QUARTER = timedelta(minutes=15)
 QUARTERS_A_DAY = 96
 DIGEST_LENGTH = 32
+DAMAGED = "its file is damaged"
 
 
 class Kind(Enum):
@@ -249,7 +250,7 @@ class Planner:
         if any(partition is None for partition in built):
             return Kind.DATA, "new day" if step.is_daily else "new table"
         if any(partition.is_damaged for partition in built if partition is not None):
-            return Kind.DATA, "its file is damaged"
+            return Kind.DATA, DAMAGED
         recorded = built[0]
         assert recorded is not None
         current = self.fingerprint(step, day)

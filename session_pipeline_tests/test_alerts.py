@@ -18,7 +18,7 @@ import pytest
 from session_pipeline import alerts
 from session_pipeline.alerts import Alarm, Well, look, run_command
 from session_pipeline.defs import alarms, resources
-from session_pipeline.defs.dead_runs import PROCESS, fail_dead_runs
+from session_pipeline.defs.dead_runs import MESSAGE, PROCESS, fail_dead_runs
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, SettingsFileError
 from session_pipeline.pipeline import open_run
 from session_pipeline.settings import AlertSettings, load_settings, parse_settings
@@ -280,7 +280,7 @@ def test_a_failed_check_and_the_run_that_it_stopped_are_told_once(deployment: Or
         "check": "ledger_closes",
         "table": "events",
         "severity": "error",
-        "launched_by": "by hand",
+        "launched_by": "manual",
         "first_day": "2024-05-07",
         "last_day": "2024-05-07",
     }
@@ -370,7 +370,7 @@ def test_a_run_whose_process_died_is_told(deployment: Orchestrated, listener: Li
         assert tick(deployment) == "1 alarms were told"
     [failed] = listener.heard()
     assert (failed["what"], failed["run_id"]) == ("run_failed", run.run_id)
-    assert failed["sentence"] == "The process of this run is gone; what it had built is kept."
+    assert failed["sentence"] == MESSAGE
 
 
 def _started(run: dg.DagsterRun) -> Any:

@@ -264,6 +264,15 @@ def test_files_that_are_not_read_or_hardly(deployment: Deployment) -> None:
     assert asked(deployment, checks.set_aside_rate).holds, "it was said for a week"
 
 
+def test_a_file_without_a_good_line_is_named_until_it_is_gone(deployment: Deployment) -> None:
+    file = deployment.deliver("foreign", ['{"who": "ann"}', '{"who": "bob"}'])
+    deployment.run()
+    _make_older(deployment, "quarantined_lines", "2024-06-01 00:00:00")
+    assert "test/foreign.jsonl: 2 of 2 lines were set aside, " in asked(deployment, checks.set_aside_rate).sentence
+    file.unlink()
+    assert asked(deployment, checks.set_aside_rate).holds
+
+
 def _make_older(deployment: Deployment, name: str, built_at: str) -> None:
     with opened(deployment) as run, run.store.catalog.transaction():
         for partition in run.store.of_table(name):

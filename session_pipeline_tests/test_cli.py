@@ -20,6 +20,8 @@ import pytest
 from typer.testing import CliRunner
 
 from session_pipeline.cli import app, timeline
+from session_pipeline.defs import local_runs
+from session_pipeline.defs.local_runs import FailedCheck
 from session_pipeline.errors import WrongUseError
 from session_pipeline_tests.deployment import damage
 
@@ -219,6 +221,34 @@ def test_run_is_loud_about_files_that_it_could_not_use(own_shop: Path) -> None:
     assert "raw/web/cut.jsonl.gz: the file is damaged" in result.stdout
     code, out, _ = call("status", "--data", own_shop)
     assert (code, "raw/web/cut.jsonl.gz: the file is damaged" in out) == (0, True)
+
+
+def test_plan_status_and_run_name_the_same_problems(own_shop: Path) -> None:
+    deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
+    (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
+    settings = own_shop / "settings.toml"
+    settings.write_text(settings.read_text() + '\n[sources.app]\nexpected_by = "00:00"\n')
+    told = json.loads(run(own_shop, "--json").stdout)["alarms"]
+    assert json.loads(call("plan", "--json", "--data", own_shop)[1])["problems"] == told
+    code, out, err = call("status", "--check", "--data", own_shop)
+    assert code == 1
+    for problem in (
+        "raw/web/cut.jsonl.gz: the file is damaged",
+        "web/foreign.jsonl: 2 of 2 lines were set aside",
+        "app: no events of ",
+    ):
+        assert any(problem in alarm for alarm in told), problem
+        assert problem in out
+        assert problem in err
+        assert problem in call("plan", "--data", own_shop)[1]
+
+
+def test_status_names_checks_that_failed_and_warned(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = [FailedCheck("ledger_closes", "two lines are lost", True), FailedCheck("bot_share", "all are bots", False)]
+    monkeypatch.setattr(local_runs, "failed_checks", lambda instance, names: failed)
+    code, out, err = call("status", "--check", "--data", own_shop)
+    assert (code, "ledger_closes: two lines are lost" in err, "bot_share" in err) == (1, True, False)
+    assert "bot_share: all are bots" in out
 
 
 def test_run_says_why_it_failed_in_one_sentence(own_shop: Path) -> None:

@@ -16,7 +16,7 @@ from dagster._core.test_utils import freeze_time
 from session_pipeline.catalog import Key
 from session_pipeline.contracts import TABLES
 from session_pipeline.defs import resources, tags
-from session_pipeline.defs.local_runs import UNDATED
+from session_pipeline.defs.local_runs import UNDATED, failed_checks
 from session_pipeline.pipeline import open_run, open_store
 from session_pipeline_tests.orchestration import (
     Orchestrated,
@@ -29,7 +29,6 @@ from session_pipeline_tests.orchestration import (
 
 DAILY = {name for name, contract in TABLES.items() if contract.date_column and not contract.is_log} - {"raw_events"}
 MONDAY, TUESDAY, NEXT_MONDAY = date(2024, 5, 6), date(2024, 5, 7), date(2024, 5, 13)
-EMPTY_DAY = date(2024, 5, 11)
 BUILT = [date(2024, 5, day) for day in (6, 7, 8, 13, 14)]  # days with events, and the days that close their sessions
 
 
@@ -85,8 +84,7 @@ def test_an_operator_reads_what_became_of_a_day(built: Orchestrated) -> None:
     assert seen["built_because"] == "new day"
     assert seen["rows_of_14_days"] == "▁▁▁▁▁▁▅▄▁▁▁▁▁█"
     assert seen["query"] == "```sql\nselect * from sessions where session_date = date '2024-05-13'\n```"
-    assert seen["preview"].startswith("| session_id | site | visitor_id |")
-    assert seen["preview"].count("\n") == 1 + 5
+    assert (seen["visitors"], seen["is_bot"]) == (8, 0)
     assert Path(seen["file"]).is_file()
 
     events = built.seen("events", MONDAY)
@@ -94,19 +92,26 @@ def test_an_operator_reads_what_became_of_a_day(built: Orchestrated) -> None:
     summary = built.seen("daily_summary", MONDAY)
     assert (summary["session_count"], summary["converted_count"]) == (5, 1)
     assert "query" not in built.seen("open_sessions", MONDAY), "it is in the store only"
+    assert "| `test` | `purchase` | 1 |" in built.seen("daily_outcomes", MONDAY)["counts"]
+    assert "| `checkout` | 1 | `cart` | 3 |" in built.seen("funnel_steps", MONDAY)["counts"]
 
 
-def test_a_day_of_the_range_without_events_says_so(built: Orchestrated) -> None:
-    assert built.seen("sessions", EMPTY_DAY) == {
-        "dagster/partition_row_count": 0,
-        "built_because": "it was not: no events on this day, nor on the day before",
-    }
+def test_a_day_without_events_is_no_partition_of_a_run(built: Orchestrated) -> None:
+    for name in DAILY:
+        assert built.instance.get_materialized_partitions(dg.AssetKey(name)) == set(map(str, BUILT)), name
+
+
+def test_a_day_that_is_not_over_fails_with_the_last_day_that_can_be_built(deployment: Orchestrated) -> None:
+    result = deployment.execute("build", {tags.DAY: "2999-01-01"})
+    assert not result.success
+    assert failures(result)[0].startswith("2999-01-01 is not over yet; the last day that can be built is ")
+    assert not deployment.instance.get_materialized_partitions(dg.AssetKey("events")) & {"2999-01-01"}
 
 
 def test_an_operator_reads_what_was_delivered(built: Orchestrated) -> None:
     seen = built.seen("quarantined_lines")
     assert (seen["found_count"], seen["read_count"], seen["set_aside_count"]) == (3, 3, 1)
-    assert seen["set_aside_by_reason"] == "| reason | lines |\n| --- | --- |\n| invalid_json | 1 |"
+    assert seen["set_aside_by_reason"] == "| reason | lines |\n| --- | --- |\n| `invalid_json` | 1 |"
 
 
 def test_a_fresh_day_keeps_its_figures_in_a_run_that_does_not_build_it(deployment: Orchestrated) -> None:
@@ -195,6 +200,8 @@ def test_a_lost_line_stops_the_run_before_anything_is_built_on_it(deployment: Or
     result = deployment.by_hand(TUESDAY, "events", "duplicate_events", "open_sessions", "recent_event_ids", "sessions")
     assert not result.success
     assert checks_of(result)["ledger_closes"] is False
+    [failed] = failed_checks(deployment.instance, [("ledger_closes", "events"), ("sessions_cover_events", "sessions")])
+    assert (failed.name, failed.is_error) == ("ledger_closes", True)
     assert "build_sessions" not in steps_run(result)
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from session_pipeline.contracts import TABLES
 from session_pipeline.defs import home
-from session_pipeline_tests.orchestration import Orchestrated, orchestrated, shop_lines
+from session_pipeline_tests.orchestration import Orchestrated, command_line, orchestrated, shop_lines
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -35,13 +35,14 @@ LOCATION = "session_pipeline.definitions"
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
-    """Two days, and a file that cannot be read, run in this process before the UI starts."""
+    """Two days, and a file that cannot be read, run by the command line before the UI starts; and a run that died."""
     with orchestrated(tmp_path_factory.mktemp("ui") / "data") as made:
         for day in DAYS:
             made.deliver(str(day), shop_lines(day))
         (made.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
-        assert made.ingest().success
-        assert made.build().success
+        assert command_line(made, SESSION_PIPELINE_CRASH_AT="1").returncode == -signal.SIGKILL
+        ran = command_line(made)
+        assert ran.returncode == 0, ran.stderr
         yield made
 
 
@@ -117,7 +118,7 @@ def test_the_graph_shows_the_way_of_the_data(ui: str, page: Any) -> None:
 def test_a_day_of_sessions_shows_its_figures(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions?view=partitions&partition=2024-05-07")
     sees(page, "Materialized", "dagster/partition_row_count", "built_because", "new day", "rows_of_14_days")
-    sees(page, "▁▁▁▁▁▁▁▁▁▁▁▁██", "query", "preview", "session_id", "visitor 4")
+    sees(page, "▁▁▁▁▁▁▁▁▁▁▁▁██", "query", "visitors", "is_engaged")
     assert "select * from sessions where session_date = date '2024-05-07'" in page.inner_text("body")
 
 
@@ -136,14 +137,29 @@ def test_checks_say_what_holds_and_what_does_not(ui: str, page: Any) -> None:
     sync_api.expect(page.get_by_text(re.compile(r"test/picture\.png: the file is refused")).first).to_be_visible()
 
 
-def test_runs_of_this_process_are_there_with_their_days(ui: str, page: Any, deployment: Orchestrated) -> None:
+def test_runs_of_the_command_line_look_like_all_others(ui: str, page: Any, deployment: Orchestrated) -> None:
+    page.goto(f"{ui}/overview/timeline")
+    sees(page, LOCATION, "build", "ingest")
+    assert "No runs or scheduled ticks" not in page.inner_text("body")
+    page.goto(f"{ui}/locations/{LOCATION}/jobs/build")
+    sees(page, "sessions", "answers")
+    sync_api.expect(page.get_by_text(re.compile("^Latest run:")).first).to_be_visible(timeout=PATIENCE)
+    assert "You have not materialized any assets" not in page.inner_text("body")
     page.goto(f"{ui}/runs")
-    sees(page, "ingest", "build", "session_pipeline/reason: plan")
+    sees(page, "ingest", "build", "session_pipeline/reason: command line", "Failure")
+    shown = page.inner_text("body")
+    assert "Failed to start" not in shown
+    assert "session_pipeline/process" not in shown
     [build] = deployment.instance.get_runs(limit=1)
     page.goto(f"{ui}/runs/{build.run_id}")
     sees(page, "Success", 'Finished execution of run for "build".')
     page.get_by_text("View tags and config").click()
     sees(page, "asset_partition_range_start: 2024-05-06", "asset_partition_range_end: 2024-05-08")
+
+
+def test_no_day_of_a_healthy_deployment_is_missing(ui: str, page: Any) -> None:
+    page.goto(f"{ui}/assets/sessions?view=partitions")
+    sees(page, "Materialized (3)", "Missing (0)", "2024-05-08")
 
 
 def test_schedule_and_sensors_are_listed(ui: str, page: Any) -> None:

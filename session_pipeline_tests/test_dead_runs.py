@@ -97,6 +97,10 @@ def test_a_run_whose_process_is_gone_is_failed(
     ended = deployment.instance.get_run_by_id(run.run_id)
     assert ended is not None
     assert dead_runs.has_died(ended)
+    assert any(dead_runs.MESSAGE in entry.message for entry in deployment.instance.all_logs(run.run_id))
+    if status is not STARTED:  # else Dagster has its start already, which `remember` does not write
+        [record] = deployment.instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))
+        assert record.start_time is not None, "the UI would say that it failed to start"
 
 
 def test_a_run_of_before_the_machine_started_is_failed(deployment: Orchestrated) -> None:
@@ -263,6 +267,7 @@ def killed_at_each(deployment: Orchestrated, places: list[int]) -> None:
     ends = {run.run_id: run.status for run in deployment.instance.get_runs()}
     assert set(ends.values()) == {SUCCESS, FAILURE}
     assert {run_id for run_id, status in ends.items() if status is FAILURE} == died, "and no other"
+    assert all(run.remote_job_origin is not None for run in deployment.instance.get_runs())
 
 
 # The daemon

@@ -11,7 +11,7 @@ import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from session_pipeline.catalog import Key
-from session_pipeline.defs import sensors, tags
+from session_pipeline.defs import code_location, sensors, tags
 from session_pipeline.defs.dead_runs import PROCESS
 from session_pipeline.defs.local_runs import UNDATED
 from session_pipeline.pipeline import open_run
@@ -132,6 +132,63 @@ def test_a_build_says_whether_it_is_of_the_newest_day_or_late(deployment: Orches
     assert deployment.ingest().success
     requests = tick(deployment, "stale_days").run_requests or []
     assert [request.tags[tags.REASON] for request in requests] == ["late", "late", "schedule"]
+
+
+def test_a_rebuild_of_damaged_files_is_no_late_data(built: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    assert built.ingest().success  # the copies are known
+    with open_run(built.folder, run_id="test") as run:
+        run.store.mark_damaged(run.store.partitions[Key("sessions", DAY)])
+    [request] = tick(built, "stale_days").run_requests or []
+    assert request.tags[tags.REASON] == tags.DAMAGED
+    with open_run(built.folder, run_id="test") as run:
+        run.store.mark_damaged(next(item for item in run.store.of_table("raw_events")))
+    [request] = tick(built, "landing").run_requests or []
+    assert request.tags[tags.REASON] == tags.DAMAGED
+
+
+def test_a_rebuild_for_changed_settings_is_an_upgrade(built: Orchestrated) -> None:
+    built.set({**SMALL, "sessions": {"inactivity_minutes": 10}})
+    requests = tick(built, "stale_days").run_requests or []
+    assert {request.tags[tags.REASON] for request in requests} == {tags.UPGRADED}
+
+
+def test_tags_that_only_the_code_reads_are_hidden(built: Orchestrated) -> None:
+    built.deliver("late", shop_lines(DAY, visitors=7))
+    assert built.ingest().success
+    [request] = tick(built, "stale_days").run_requests or []
+    assert built.execute("build", request.tags).success
+    assert built.by_hand(DAY, "sessions").success
+    for run in built.instance.get_runs():
+        shown = {key for key in run.tags if not key.startswith(".dagster/")}
+        assert {key for key in shown if not key.startswith("dagster/")} == {tags.REASON}
+    by_hand, late, ingest = (run.tags[tags.REASON] for run in built.instance.get_runs(limit=3))
+    assert (by_hand, late, ingest) == (tags.MANUAL, tags.LATE, tags.MANUAL)
+
+
+def test_definitions_without_the_days_to_build_are_loaded_again_first(
+    delivered: Orchestrated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(code_location, "reload_once", asked.append)
+    with orchestrated(tmp_path / "data", copy_of=delivered) as deployment:
+        loaded = deployment.definitions()
+        deployment.deliver("earlier", shop_lines(DAY - timedelta(days=2)))
+        assert deployment.ingest().success
+
+        def tick_with(definitions: dg.Definitions, cursor: str | None) -> SensorExecutionData:
+            with dg.build_sensor_context(
+                instance=deployment.instance, cursor=cursor, definitions=definitions
+            ) as context:
+                return definitions.resolve_sensor_def("stale_days").evaluate_tick(context)
+
+        first = tick_with(loaded, None)
+        assert str(first.skip_message).startswith("other days have events now")
+        assert asked
+        assert not tick_with(deployment.definitions(), first.cursor).run_requests, "the daemon may have the old ones"
+        monkeypatch.setattr(sensors, "LONGEST_LOADING", timedelta(0))
+        assert tick_with(deployment.definitions(), first.cursor).run_requests
+        assert tick_with(loaded, first.cursor).run_requests, "a server that cannot load them keeps nothing unbuilt"
 
 
 def test_fresh_days_launch_nothing_and_are_not_planned_again(built: Orchestrated) -> None:

@@ -7,6 +7,8 @@ not know Dagster, and does not mend anything.
 from session_pipeline.checks.deliveries import (
     conflicting_event_ids,
     ledger_closes,
+    missing_sources,
+    rejected_files,
     set_aside_rate,
     source_arrived,
 )
@@ -48,7 +50,9 @@ __all__ = [
     "funnels_monotone",
     "key_to_change",
     "ledger_closes",
+    "missing_sources",
     "outcomes_add_up",
+    "rejected_files",
     "sessions_cover_events",
     "set_aside_rate",
     "source_arrived",

@@ -8,10 +8,13 @@ from session_pipeline.catalog import Partition
 from session_pipeline.checks.set_aside import too_many_set_aside
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.contracts import table
-from session_pipeline.days import ONE_DAY, dates, zone
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.engines.duckdb import literal
 from session_pipeline.pipeline import Run, files_there, lines_before_start
+from session_pipeline.settings import Settings
 from session_pipeline.steps import STEP_OF_TABLE
+from session_pipeline.store import Store
 
 WATCHED = timedelta(days=7)
 
@@ -64,36 +67,55 @@ def conflicting_event_ids(run: Run, days: Sequence[date]) -> Verdict:
 
 def set_aside_rate(run: Run, days: Sequence[date]) -> Verdict:
     """No file read in the last week has more than a fifth of its lines set aside, and none lies there unread."""
-    since = (run.until - WATCHED).isoformat()
-    read = {part.key.file_id: part.counts for part in run.store.of_table("quarantined_lines") if part.built_at >= since}
-    present = files_there(run.folder, run.store)
-    problems = []
-    for file_id, item in run.store.catalog.source_files().items():
-        facts = item.facts
-        if facts["status"] != "accepted" and file_id in present:
-            problems.append(f"{facts['path']}: {facts['reason']}")
-        if file_id in read and (sentence := too_many_set_aside(facts, read[file_id])):
-            problems.append(sentence)
+    problems = rejected_files(run.folder, run.store, run.until)
     return verdict(problems, "all files were read, and few of their lines set aside")
+
+
+def rejected_files(folder: DataFolder, store: Store, until: date) -> list[str]:
+    """A sentence about each file of which nothing, or too little, was taken.
+
+    Files of which nothing was taken count as long as they are under raw/, the others for a week.
+    """
+    since = (until - WATCHED).isoformat()
+    quarantined = {partition.key.file_id: partition for partition in store.of_table("quarantined_lines")}
+    present = files_there(folder, store)
+    problems = []
+    for file_id, item in store.catalog.source_files().items():
+        facts = item.facts
+        if facts["status"] != "accepted":
+            if file_id in present:
+                problems.append(f"raw/{facts['path']}: {facts['reason']}")
+            continue
+        lines = quarantined.get(file_id)
+        if lines is None or not (lines.built_at >= since or (file_id in present and not facts["accepted_count"])):
+            continue
+        if sentence := too_many_set_aside(facts, lines.counts):
+            problems.append(sentence)
+    return problems
 
 
 def source_arrived(run: Run, days: Sequence[date]) -> Verdict:
     """Every source has delivered events of the last day by the hour, on the day after, that it is expected by."""
-    start = run.planner.frame.calendar.start(run.until).isoformat(sep=" ")
-    now = datetime.now(zone(run.settings.timezone)).replace(tzinfo=None)
+    problems = missing_sources(run.settings, run.store, run.until)
+    return verdict(problems, "all sources that are expected by now have delivered")
+
+
+def missing_sources(settings: Settings, store: Store, until: date) -> list[str]:
+    """A sentence about each source that should have delivered events of the last day by now."""
+    start = Calendar(settings.timezone).start(until).isoformat(sep=" ")
+    now = datetime.now(zone(settings.timezone)).replace(tzinfo=None)
     latest: dict[str, str] = {}
-    for item in run.store.catalog.source_files().values():
+    for item in store.catalog.source_files().values():
         name, last = item.facts["source"], item.facts["last_event_time"] or ""
         latest[name] = max(last, latest.get(name, ""))
-    problems = [
-        f"{name}: no events of {run.until} yet, expected by {source.expected_by}"
-        for name, source in run.settings.sources.items()
+    return [
+        f"{name}: no events of {until} yet, expected by {source.expected_by}"
+        for name, source in settings.sources.items()
         if source.expected_by is not None
-        and run.until >= run.settings.start_date
-        and now >= datetime.combine(run.until + ONE_DAY, time.fromisoformat(source.expected_by))
+        and until >= settings.start_date
+        and now >= datetime.combine(until + ONE_DAY, time.fromisoformat(source.expected_by))
         and latest.get(name, "") < start
     ]
-    return verdict(problems, "all sources that are expected by now have delivered")
 
 
 def _rows_by_file(run: Run) -> dict[str, tuple[int, int]]:

@@ -1,19 +1,19 @@
 """The command plan: what run would do, and why."""
 
-import re
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import date
 from typing import Any
 
 from session_pipeline import pipeline
+from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
+from session_pipeline.cli.problems import undated
 from session_pipeline.cli.screen import counted, day_ranges, grid, out, plain, say, say_json
-from session_pipeline.plan import Item, Plan
+from session_pipeline.plan import Item
 from session_pipeline.publish import publication
 from session_pipeline.settings import load_settings
 
-ANY_DATE = re.compile(r"\[[\d-]+\]")
 SHOWN_FILES = 10
 
 
@@ -27,6 +27,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         to_read = pipeline.files_to_read(folder, settings, store)
         gone = pipeline.files_gone(folder, settings, store)
         is_published = publication.is_current(folder, store, found)
+        wrong = problems.find(folder, settings, store, found)
     if as_json:
         say_json(
             {
@@ -37,6 +38,8 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
                 "files_to_read": to_read,
                 "files_gone": gone,
                 "is_published": is_published,
+                "problems": wrong.errors,
+                "warnings": wrong.warnings,
             }
         )
         return
@@ -55,23 +58,11 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
     if found.unwanted:
         days = {key.date for key in found.unwanted if key.date}
         say(f"Dropped: {counted(len(found.unwanted), 'partition')} of days no longer wanted, {day_ranges(days)}")
-    for sentence in deferred_days(found):
-        say(sentence)
     if not (found.items or found.deferred or found.unwanted or to_read):
         say(f"Nothing: every day until {last_day} is fresh{', and readers have it' if is_published else ''}.")
     if not found.items and not is_published:
         say("To be published: readers do not have this state yet.")
-
-
-def deferred_days(plan: Plan) -> list[str]:
-    """A sentence about days that only rules changed for, when they are too many for one run."""
-    days = {item.day for item in plan.deferred if item.day}
-    if not days:
-        return []
-    return [
-        f"{counted(len(days), 'day')} built by older rules, {day_ranges(days)} ({_undated(plan.deferred[0].reason)}):"
-        " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
-    ]
+    problems.show(wrong)
 
 
 def _item(item: Item) -> dict[str, Any]:
@@ -89,14 +80,10 @@ def _grouped(items: Iterable[Item]) -> list[tuple[str, str, str, str]]:
     """Items of one step and reason as one row, with their days."""
     groups: dict[tuple[str, str, str], list[date]] = {}
     for item in items:
-        days = groups.setdefault((item.step.name, item.certainty.value, _undated(item.reason)), [])
+        days = groups.setdefault((item.step.name, item.certainty.value, undated(item.reason)), [])
         if item.day is not None:
             days.append(item.day)
     return [
         (name, f"{counted(len(days), 'day')}, {day_ranges(days)}" if days else "all in one", certainty, reason)
         for (name, certainty, reason), days in groups.items()
     ]
-
-
-def _undated(reason: str) -> str:
-    return ANY_DATE.sub("", reason)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from session_pipeline import interrupts, pipeline, report
-from session_pipeline.cli import planned, progress, summary
+from session_pipeline.cli import problems, progress, summary
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder, ended
 from session_pipeline.cli.screen import counted, say, say_json
 from session_pipeline.data_folder import DataFolder
@@ -33,7 +33,6 @@ if TYPE_CHECKING:  # importing it imports Dagster, which takes its time to load
 
     from session_pipeline.defs.local_runs import Finished
 
-SAID_ANYWAY = ("set_aside_rate", "built_by_current_rules")  # checks of what the summary says more about
 ROUNDS = 3  # what was damaged and mended can make more stale than the first plan knew
 
 
@@ -65,18 +64,20 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
             report.write(folder)
 
         errors = [f"{check}: {sentence}" for one in finished for check, sentence in one.errors.items()]
+        with closing(pipeline.open_store(folder)) as store:
+            found = problems.find(folder, settings, store, plan)
         warnings = [
             f"{check}: {sentence}"
             for one in finished
             for check, sentence in one.warnings.items()
-            if check not in SAID_ANYWAY
+            if check not in problems.COUNTED_HERE
         ]
         told = summary.gather(
             folder,
             settings,
             files,
             {one.run_id for one in finished},
-            alarms=[*errors, *warnings, *planned.deferred_days(plan), *_nothing_delivered(folder, files.found_count)],
+            alarms=[*dict.fromkeys([*errors, *found.errors, *warnings, *found.warnings])],
             seconds=perf_counter() - started,
         )
     if as_json:
@@ -112,6 +113,7 @@ def dev(
     interrupts.raise_interrupts(even_if_ignored=True)
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
     dagster = ["-m", "dagster", "dev", "-m", "session_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    os.chdir(folder.path)  # Dagster warns of a dagster.yaml of another home where it starts, as in the repository
     os.execve(sys.executable, [*python, *dagster], {**os.environ, **home.prepare(folder)})
 
 
@@ -148,18 +150,18 @@ def _work(
     """Run the jobs: what was read, the runs, and the plan that is left."""
     from session_pipeline.defs.deployment import make_definitions
     from session_pipeline.defs.local_runs import LocalRuns
-    from session_pipeline.defs.sensors import run_tags
+    from session_pipeline.defs.sensors import reason_of, run_tags
 
-    jobs = LocalRuns(make_definitions(folder), instance)
-    launched_by = {tags.REASON: "command line"}
+    jobs = LocalRuns(folder, instance, make_definitions)
+    launched_by = {tags.REASON: tags.COMMAND_LINE}
     ingested, files = jobs.ingest({tags.UNTIL: str(last_day), **launched_by})
     finished = [ingested]
     plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
     for _ in range(ROUNDS):
         for first, last in plan.ranges():
             shown.begin("Building", _build_count(plan, first, last))
-            reason = "upgrade" if upgrade else launched_by[tags.REASON]
-            finished.append(jobs.build(run_tags(plan, str(first), str(last), reason)))
+            reason = tags.UPGRADED if upgrade else reason_of(plan, first, last, new_data=tags.COMMAND_LINE)
+            finished.append(jobs.build(run_tags(plan, str(first), str(last), reason, upgrade=upgrade)))
         plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
         if not plan.days:
             break
@@ -187,7 +189,3 @@ def _is_done(folder: DataFolder, settings: Settings, plan: Plan) -> bool:
             and not any(partition.is_damaged for partition in store.partitions.values())
             and publication.is_current(folder, store, plan)
         )
-
-
-def _nothing_delivered(folder: DataFolder, found_count: int) -> list[str]:
-    return [] if found_count else [f"there is no file under {folder.raw} yet; put some into a folder for each source"]

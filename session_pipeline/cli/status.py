@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from session_pipeline import pipeline
+from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import ago, counted, day_ranges, grid, out, plain, say, say_json, size, span
 from session_pipeline.data_folder import DataFolder
@@ -19,7 +20,6 @@ from session_pipeline.publish import publication
 from session_pipeline.settings import load_settings
 
 LAST_RUNS = 5
-SHOWN_FILES = 10
 AGE = re.compile(r"(\d+) ?(min|h|d)")
 UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -30,8 +30,8 @@ class Status:
 
     Attributes:
         stale_because: What the next run will build, and why; None when nothing.
-        visitor_key: What to say when visitors were made with another key than there is; None when all is well.
-        sources_without_folder: Sentences about sources of the settings that have no folder under raw/.
+        problems: What is wrong, besides what is stale or old; `--check` names it.
+        warnings: What is unusual and can be right.
         changed_fields: Sentences about fields that the newest file of a source has, and those before have not, or so.
         overdue_because: The same of the days that were published, so that midnight alone alarms nobody.
     """
@@ -41,8 +41,8 @@ class Status:
     files: dict[str, int]
     files_not_accepted: list[dict[str, str]]
     files_to_read: dict[str, str]
-    visitor_key: str | None
-    sources_without_folder: list[str]
+    problems: list[str]
+    warnings: list[str]
     changed_fields: dict[str, list[str]]
     lines: dict[str, int]
     days: list[str]
@@ -59,7 +59,7 @@ class Status:
 
 
 def status(
-    check: Annotated[bool, typer.Option("--check", help="Exit with 1 when stale or too old, for monitors.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 when stale, old or wrong, for monitors.")] = False,
     max_age: Annotated[str, typer.Option(help="How old the published state may be: 90min, 30h, 2d.")] = "30h",
     as_json: AsJson = False,
     data: Data = None,
@@ -71,8 +71,10 @@ def status(
         say_json(asdict(found))
     else:
         _show(found)
-    if check and (problems := _problems(found, oldest)):
-        raise ended("; ".join(problems) + "; run `session-pipeline run`")
+    overdue = _overdue(found, oldest)
+    if check and (overdue or found.problems):
+        remedy = ["run `session-pipeline run`"] if overdue else []
+        raise ended(plain("; ".join([*overdue, *found.problems, *remedy])))
 
 
 def _status(folder: DataFolder) -> Status:
@@ -87,6 +89,7 @@ def _status(folder: DataFolder) -> Status:
         published_at = datetime.fromisoformat(latest.published_at).replace(tzinfo=UTC) if latest else None
         accepted = [facts for facts in ledger if facts["status"] == "accepted"]
         there = pipeline.files_there(folder, store)
+        wrong = problems.find(folder, settings, store, plan)
         return Status(
             folder=str(folder.path),
             until=str(until),
@@ -97,8 +100,8 @@ def _status(folder: DataFolder) -> Status:
                 if facts["status"] != "accepted" and facts["file_id"] in there
             ],
             files_to_read=pipeline.files_to_read(folder, settings, store),
-            visitor_key=pipeline.lost_visitor_key(folder, store),
-            sources_without_folder=pipeline.sources_without_folder(folder, settings),
+            problems=wrong.errors,
+            warnings=wrong.warnings,
             changed_fields=changed_fields(ledger),
             lines={word: sum(item[f"{word}_count"] for item in accepted) for word in ("line", "accepted", "set_aside")},
             days=sorted(str(partition.key.date) for partition in store.of_table("sessions")),
@@ -128,18 +131,17 @@ def _runs(folder: DataFolder) -> list[dict[str, Any]]:
         return [asdict(past) for past in local_runs.history(instance, LAST_RUNS)]
 
 
-def _problems(found: Status, oldest: timedelta) -> list[str]:
-    problems = []
+def _overdue(found: Status, oldest: timedelta) -> list[str]:
+    """What is too old or stale."""
+    sentences = []
     if found.age_seconds is None:
-        problems.append("nothing is published yet")
+        sentences.append("nothing is published yet")
     elif found.age_seconds > oldest.total_seconds():
         limit = span(oldest.total_seconds())
-        problems.append(f"the published state is {span(found.age_seconds)} old, more than {limit}")
+        sentences.append(f"the published state is {span(found.age_seconds)} old, more than {limit}")
     if found.overdue_because:
-        problems.append(found.overdue_because.partition(";")[0])
-    if found.days_by_older_rules:
-        problems.append(f"{counted(len(found.days_by_older_rules), 'day')} built by older rules (run --upgrade)")
-    return problems
+        sentences.append(found.overdue_because.partition(";")[0])
+    return sentences
 
 
 def _show(found: Status) -> None:
@@ -165,14 +167,9 @@ def _show(found: Status) -> None:
         older = f"{counted(len(found.days_by_older_rules), 'day')} built by them; `run --upgrade` builds them again"
         rows.insert(5, ("Older rules", older))
     out.print(grid(("", "left"), ("", "left"), rows=rows))
-    for facts in found.files_not_accepted[:SHOWN_FILES]:
-        say(plain("raw/{path}: {reason}".format(**facts)), style="yellow")
+    problems.show(problems.Problems(found.problems, found.warnings))
     for source, sentences in found.changed_fields.items():
         say(plain(f"Fields of {source}: {'; '.join(sentences)}"), style="yellow")
-    for sentence in found.sources_without_folder:
-        say(plain(sentence), style="yellow")
-    if found.visitor_key:
-        say(plain(found.visitor_key), style="yellow")
     if found.runs:
         say()
         rows_of_runs = [

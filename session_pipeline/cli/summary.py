@@ -13,8 +13,7 @@ from typing import Any
 from rich.text import Text
 
 from session_pipeline import pipeline, reading, report
-from session_pipeline.catalog import Key
-from session_pipeline.checks import too_many_set_aside
+from session_pipeline.cli.problems import SHOWN
 from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, share
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.ingest.deliveries import IngestSummary
@@ -23,7 +22,6 @@ from session_pipeline.steps import STEP_OF_TABLE
 from session_pipeline.store import Store
 
 SHOWN_REASONS = 3
-SHOWN_FILES = 5
 
 
 @dataclass(frozen=True)
@@ -80,15 +78,7 @@ def gather(
             }
         )
         all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
-        lost_key = pipeline.lost_visitor_key(folder, store)
-        alarms = [
-            *([lost_key] if lost_key else []),
-            *pipeline.sources_without_folder(folder, settings),
-            *_withdrawn(files),
-            *_set_aside_alarms(store, run_ids),
-            *_not_accepted(store, files),
-            *alarms,
-        ]
+        alarms = [*_withdrawn(files), *alarms]
     days = built_days or all_days
     sessions, outcomes, funnels, excluded = _answers(folder, settings, days)
     return Summary(
@@ -136,8 +126,10 @@ def show(summary: Summary) -> None:
     places = [("Warehouse", summary.warehouse), ("Report", summary.report)]
     for label, place in places:
         say(Text.assemble((f"{label:<9}", "bold"), "  ", place))
-    for alarm in summary.alarms:
+    for alarm in summary.alarms[:SHOWN]:
         say(f"LOOK AT THIS: {plain(alarm)}", style="bold yellow")
+    if len(summary.alarms) > SHOWN:
+        say(f"and {len(summary.alarms) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
 
 
 def _show_answers(summary: Summary) -> None:
@@ -185,33 +177,11 @@ def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str,
     return ledger, shown
 
 
-def _set_aside_alarms(store: Store, run_ids: Collection[str]) -> list[str]:
-    """Files that this run read, of which more lines were set aside than a source that is well should have."""
-    alarms = []
-    for file_id, source_file in store.catalog.source_files().items():
-        facts = source_file.facts
-        quarantined = store.get(Key("quarantined_lines", None, file_id))
-        if quarantined is None or quarantined.run_id not in run_ids:
-            continue
-        if sentence := too_many_set_aside(facts, quarantined.counts):
-            alarms.append(sentence)
-    return alarms
-
-
 def _withdrawn(files: IngestSummary) -> list[str]:
     if not files.withdrawn_count:
         return []
     count = counted(files.withdrawn_count, "file")
     return [f"{count} accepted before cannot be read by the settings of now; the rows are removed from all tables"]
-
-
-def _not_accepted(store: Store, files: IngestSummary) -> list[str]:
-    if not files.corrupt_count + files.refused_count:
-        return []
-    rejected = [item.facts for item in store.catalog.source_files().values() if item.facts["status"] != "accepted"]
-    found = [f"raw/{facts['path']}: {facts['reason']}" for facts in rejected]
-    more = [f"{len(found) - SHOWN_FILES} more files are not accepted; see source_files"]
-    return found[:SHOWN_FILES] + (more if len(found) > SHOWN_FILES else [])
 
 
 def _answers(

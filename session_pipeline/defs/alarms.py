@@ -69,7 +69,7 @@ def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLog
         "data_folder": str(folder.path),
         "job": run.job_name,
         "run_id": run.run_id,
-        "launched_by": run.tags.get(tags.REASON, "by hand"),
+        "launched_by": run.tags.get(tags.REASON, tags.MANUAL),
         "first_day": run.tags.get(tags.RANGE_START, run.tags.get(tags.DAY)),
         "last_day": run.tags.get(tags.RANGE_END, run.tags.get(tags.DAY)),
         "time": datetime.fromtimestamp(ended.timestamp, UTC).isoformat(timespec="seconds"),

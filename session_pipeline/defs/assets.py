@@ -14,6 +14,7 @@ from session_pipeline import report
 from session_pipeline.contracts import TABLES
 from session_pipeline.defs import metadata, tags
 from session_pipeline.defs.resources import PipelineResource
+from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.publication import Published
 from session_pipeline.settings import Settings
 from session_pipeline.steps import LOGS, STEPS, Days, Step
@@ -26,13 +27,8 @@ LONGEST_RUN = timedelta(hours=2)  # of a usual night; the warehouse is overdue s
 Results = Iterator[dg.MaterializeResult[Any]]
 
 
-def make_assets(settings: Settings) -> Sequence[dg.AssetsDefinition]:
-    """All assets, for the days and time zone of some settings."""
-    days = dg.DailyPartitionsDefinition(
-        start_date=settings.start_date.isoformat(),
-        timezone=settings.timezone,
-        end_offset=1 if settings.include_today else 0,
-    )
+def make_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> Sequence[dg.AssetsDefinition]:
+    """All assets, with some days as partitions."""
     return [_ingest(), *(_step(step, days) for step in STEPS), _publish(settings), _report()]
 
 
@@ -85,6 +81,8 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
             for key in context.partition_keys if step.is_daily else [None]:
                 pipeline.stop_if_ended()
                 day = date.fromisoformat(key) if key else None
+                if day and day > run.until:
+                    raise WrongUseError(f"{day} is not over yet; the last day that can be built is {run.until}")
                 if key and day and not run.planner.frame.is_wanted(day):
                     reasons["no events"] += 1
                     for name in step.tables:

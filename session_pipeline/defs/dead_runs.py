@@ -14,14 +14,18 @@ from pathlib import Path
 import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs.tags import DIED, PROCESS
 from session_pipeline.errors import SessionPipelineError, StoreHeldError
 from session_pipeline.pipeline import open_store
 
-PROCESS = "session_pipeline/process"  # tag: the process that a run lives in, and the run
-DIED = "session_pipeline/died"  # tag: the run that was reported as failed since its process was gone
 SERVER = ".dagster/grpc_info"  # Dagster's tag: the code server that starts the run's process, and watches it
 LAUNCH = timedelta(seconds=5)  # within it Dagster writes that tag, or writes it anew for a run that is tried again
 LONGEST_START = timedelta(minutes=3)  # as run_monitoring in dagster.yaml
+MESSAGE = (
+    "The process of this run ended before the run did: it was killed, ran out of memory, or the machine stopped."
+    " What it built is kept, and the next run builds the rest."
+)
+NOT_STARTED = "The process of this run ended before its first step."
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -56,11 +60,14 @@ def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
     dead = instance.get_runs(dg.RunsFilter(run_ids=gone, statuses=UNFINISHED)) if gone else []
     for run in dead:
         instance.add_run_tags(run.run_id, {DIED: run.run_id})
-        message = "The process of this run is gone; what it had built is kept."
         if run.status is dg.DagsterRunStatus.CANCELING:
-            instance.report_run_canceled(run, message=message)
-        else:
-            instance.report_run_failed(run, message=message)
+            instance.report_run_canceled(run, message=MESSAGE)
+            continue
+        if run.status is not dg.DagsterRunStatus.STARTED:
+            # Without a start the UI says "Failed to start" where it shows of other runs when they were and how long.
+            started = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name, message=NOT_STARTED)
+            instance.report_dagster_event(started, run.run_id)
+        instance.report_run_failed(run, message=MESSAGE)
     return len(dead)
 
 

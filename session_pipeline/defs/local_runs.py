@@ -3,7 +3,7 @@
 Knows how a run is launched, and what came of it. Does not know what is stale, nor what people see.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,14 +14,17 @@ from uuid import uuid4
 import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import dead_runs, home, tags
+from session_pipeline.defs import code_location, dead_runs, home, tags
 from session_pipeline.defs.jobs import BUILD, INGEST
+from session_pipeline.defs.partitions import BuiltDays, built_days
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.settings import load_settings
 from session_pipeline.shortage import disk_full, tells_of_no_room
 from session_pipeline.steps import LOGS, STEPS
 from session_pipeline.store import alone_in
 
+LATEST_CHECKS = 10
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # What is not built day by day, and can be built without a range of days.
 UNDATED = [
@@ -63,6 +66,15 @@ class PastRun:
     reason: str
 
 
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that does not hold, and what it says."""
+
+    name: str
+    sentence: str
+    is_error: bool
+
+
 @contextmanager
 def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance of a data folder."""
@@ -76,10 +88,21 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
 class LocalRuns:
     """Launches the jobs of a data folder in this process."""
 
-    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
-        """Take the data folder's definitions and its instance."""
-        self._definitions = definitions
+    def __init__(
+        self, folder: DataFolder, instance: dg.DagsterInstance, load: Callable[[DataFolder], dg.Definitions]
+    ) -> None:
+        """Take the data folder, its instance, and what loads its definitions."""
+        self._folder = folder
+        self._load = load
         self._instance = instance
+        self._loaded: tuple[BuiltDays, dg.Definitions] | None = None
+
+    def _definitions(self) -> dg.Definitions:
+        """The definitions with the days that are built now; an ingest can bring others."""
+        days = built_days(self._folder, load_settings(self._folder.path))
+        if self._loaded is None or self._loaded[0] != days:
+            self._loaded = days, self._load(self._folder)
+        return self._loaded[1]
 
     def ingest(self, run_tags: Mapping[str, str]) -> tuple[Finished, IngestSummary]:
         """Run the job that takes in what was delivered.
@@ -101,13 +124,14 @@ class LocalRuns:
 
     def _run(self, name: str, run_tags: Mapping[str, str], assets: Sequence[dg.AssetKey] | None = None) -> Finished:
         run_id = str(uuid4())
-        result = self._definitions.resolve_job_def(name).execute_in_process(
+        result = code_location.execute(
+            self._definitions(),
+            name,
+            instance=self._instance,
             run_id=run_id,
             run_config=QUIET,
-            instance=self._instance,
-            raise_on_error=False,
-            asset_selection=assets,
             tags={**run_tags, **dead_runs.signature(run_id)},
+            assets=assets,
         )
         failed_checks = [check for check in result.get_asset_check_evaluations() if not check.passed]
         warned, errors = (
@@ -139,10 +163,26 @@ def history(instance: dg.DagsterInstance, limit: int) -> list[PastRun]:
             status=record.dagster_run.status.value.lower(),
             started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else record.create_timestamp,
             seconds=record.end_time - record.start_time if record.start_time and record.end_time else None,
-            reason=record.dagster_run.tags.get(tags.REASON, "by hand"),
+            reason=record.dagster_run.tags.get(tags.REASON, tags.MANUAL),
         )
         for record in instance.get_run_records(limit=limit)
     ]
+
+
+def failed_checks(instance: dg.DagsterInstance, checks: Iterable[tuple[str, str]]) -> list[FailedCheck]:
+    """Of some checks, each a name and a table, those whose latest result is that they do not hold."""
+    failed = []
+    for name, table in checks:
+        key = dg.AssetCheckKey(dg.AssetKey(table), name)
+        # A run that was killed planned a check and has no result of it: the one before counts.
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=LATEST_CHECKS)
+        evaluations = (record.event.dagster_event for record in records if record.event and record.event.dagster_event)
+        latest = next((e for e in evaluations if e.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION), None)
+        if latest is not None and not latest.asset_check_evaluation_data.passed:
+            result = latest.asset_check_evaluation_data
+            is_error = result.severity is dg.AssetCheckSeverity.ERROR
+            failed.append(FailedCheck(name, result.description or "does not hold", is_error))
+    return failed
 
 
 def was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:

@@ -1,14 +1,16 @@
 """What an operator sees of a table and of a partition in the Dagster UI.
 
-Knows contracts, partitions and Dagster's metadata. Does not build anything.
+Dagster keeps metadata in its history, so nothing of a single visitor, session or event may stand here: only counts.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
+import pyarrow.compute as pc
 from pyarrow import parquet
 
 from session_pipeline.build import Built
@@ -20,9 +22,19 @@ from session_pipeline.pipeline import Run
 from session_pipeline.publish.publication import Published
 from session_pipeline.steps import LOGS
 
-PREVIEW_ROWS = 5
-PREVIEW_COLUMNS = 8
-PREVIEW_WIDTH = 40
+MOST_ROWS = 20
+CELL_WIDTH = 40
+# What is counted of a table: by which columns (none of them has values of events), and which column is summed up;
+# without one, rows are counted.
+COUNTED_BY: Mapping[str, tuple[tuple[str, ...], str | None]] = {
+    "daily_outcomes": (("site", "outcome"), "session_count"),
+    "daily_breakdowns": (("site", "dimension"), None),
+    "session_dimensions": (("site", "dimension"), None),
+    "session_goals": (("site", "goal"), None),
+    "session_outcomes": (("site", "outcome"), None),
+    "funnel_steps": (("funnel", "step_number", "step"), "entered_count"),
+    "funnel_entries": (("funnel", "step_reached"), None),
+}
 CHART_DAYS = 14
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -81,7 +93,7 @@ def of_ingested(run: Run, name: str, summary: IngestSummary) -> dict[str, Any]:
 
 
 def of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]:
-    """Figures of a partition: rows, change, why it was built, where it is, how to query it, its first rows."""
+    """Figures of a partition: rows, change, why it was built, where it is, how to query it, counts."""
     contract, day = table(partition.key.table), partition.key.date
     figures: dict[str, Any] = {
         "dagster/partition_row_count" if day else "dagster/row_count": partition.row_count,
@@ -97,7 +109,7 @@ def of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]
         where = f" where {contract.date_column} = {literal(day)}" if day else ""
         figures["query"] = dg.MetadataValue.md(f"```sql\nselect * from {contract.name}{where}\n```")
     if partition.row_count:
-        figures["preview"] = _preview(run, partition)
+        figures |= _counts(run, partition)
     return figures
 
 
@@ -181,11 +193,30 @@ def _bars(counts: Sequence[int]) -> str:
     return "".join(BARS[round(count / largest * (len(BARS) - 1))] if largest else BARS[0] for count in counts)
 
 
-def _preview(run: Run, partition: Partition) -> dg.MetadataValue[Any]:
-    names = [column.name for column in table(partition.key.table).columns][:PREVIEW_COLUMNS]
+def _counts(run: Run, partition: Partition) -> dict[str, Any]:
+    """How many visitors, and rows of which a flag is set; and a small table of what else can be counted."""
+    name = partition.key.table
+    contract = table(name)
+    flags = [column.name for column in contract.columns if column.type == "BOOLEAN"]
+    has_visitors = any(column.name == "visitor_id" for column in contract.columns)
+    by, summed = COUNTED_BY.get(name, ((), None))
+    wanted = {*flags, *by, *([summed] if summed else []), *(("site", "visitor_id") if has_visitors else ())}
+    if not wanted:
+        return {}
+    # Files of an older version can lack a column.
     with parquet.ParquetFile(run.store.path_of(partition)) as file:
-        first = next(file.iter_batches(PREVIEW_ROWS, columns=names))
-    return _table(first.schema.names, [list(row.values()) for row in first.to_pylist()])
+        rows = file.read(columns=sorted(wanted & set(file.schema_arrow.names)))
+    found: dict[str, Any] = {}
+    if has_visitors and {"site", "visitor_id"} <= set(rows.column_names):
+        found["visitors"] = rows.group_by(["site", "visitor_id"]).aggregate([]).num_rows
+    found |= {flag: pc.sum(rows.column(flag)).as_py() or 0 for flag in flags if flag in rows.column_names}
+    if by and {*by, *([summed] if summed else [])} <= set(rows.column_names):
+        counted = rows.group_by(list(by)).aggregate([(summed, "sum") if summed else ([], "count_all")])
+        counted = counted.sort_by([(column, "ascending") for column in by])
+        headings = [*by, summed or "rows"]
+        values = zip(*(counted.column(i).to_pylist() for i in range(len(headings))), strict=True)
+        found["counts"] = _table(headings, list(values)[:MOST_ROWS])
+    return found
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MetadataValue[Any]:
@@ -194,5 +225,11 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.Metadat
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return text[:PREVIEW_WIDTH].replace("|", "\\|").replace("\n", " ").replace("`", "'").replace("<", "&lt;")
+    """A value within a table: text as code, in which markdown and HTML mean nothing and no link is made."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    text = "".join(char if char.isprintable() else " " for char in str(value))[:CELL_WIDTH]
+    # A backslash before a bar would escape the backslash that escapes the bar.
+    return "`" + text.replace("`", "'").replace("\\", "/").replace("|", "\\|") + "`"

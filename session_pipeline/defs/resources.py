@@ -72,7 +72,8 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         assert context.run is not None
         assert context.instance is not None
         run_id = context.run.run_id
-        context.instance.add_run_tags(run_id, dead_runs.signature(run_id))
+        by_hand = {} if tags.REASON in context.run.tags else {tags.REASON: tags.MANUAL}
+        context.instance.add_run_tags(run_id, {**dead_runs.signature(run_id), **by_hand})
         until = context.run.tags.get(tags.UNTIL)
         open_now = partial(
             open_run,

@@ -20,7 +20,7 @@ def make_schedules(settings: Settings, ingest: Any) -> Sequence[dg.ScheduleDefin
             execution_timezone=settings.timezone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description=f"Takes in what was delivered, every day at {' and '.join(sorted(times))} {settings.timezone}.",
-            tags={tags.REASON: "schedule"},
+            tags={tags.REASON: tags.SCHEDULE},
         )
     ]
 

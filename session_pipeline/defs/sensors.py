@@ -15,19 +15,23 @@ import dagster as dg
 
 from session_pipeline import pipeline
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import alarms, tags
+from session_pipeline.defs import alarms, code_location, tags
 from session_pipeline.defs.dead_runs import fail_dead_runs, has_died
 from session_pipeline.defs.jobs import BUILD, INGEST
 from session_pipeline.defs.local_runs import UNDATED
+from session_pipeline.defs.partitions import BuiltDays
 from session_pipeline.errors import SettingsError
 from session_pipeline.ingest.deliveries import deliveries
-from session_pipeline.plan import Plan, digest
+from session_pipeline.ingest.ledger import DAMAGED_ROWS
+from session_pipeline.plan import DAMAGED, Certainty, Kind, Plan, digest
 from session_pipeline.publish import publication
 from session_pipeline.settings import AlertSettings, Settings, load_settings
 
 LANDING_SECONDS = 60
 BUILD_SECONDS = 10  # a look at a state that has not changed costs next to nothing
 SETTLED_SECONDS = 10  # a file that was touched this lately may not be whole yet
+LOADING = "loading since "  # cursor of stale_days
+LONGEST_LOADING = timedelta(seconds=75)  # a daemon looks for other definitions every minute
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
 UNFINISHED = [
@@ -41,7 +45,9 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 
 
-def make_sensors(folder: DataFolder, alerts: AlertSettings, ingest: Any, build: Any) -> Sequence[dg.SensorDefinition]:
+def make_sensors(
+    folder: DataFolder, alerts: AlertSettings, ingest: Any, build: Any, days: BuiltDays
+) -> Sequence[dg.SensorDefinition]:
     """The landing sensor, the build sensor and the alarm sensor of a data folder, all on by default.
 
     Args:
@@ -49,6 +55,7 @@ def make_sensors(folder: DataFolder, alerts: AlertSettings, ingest: Any, build: 
         alerts: Who is told while settings.toml cannot be used, which is an alarm itself.
         ingest: The job that takes in what was delivered.
         build: The job that builds and publishes.
+        days: The days that are partitions as long as the definitions are not loaded again.
     """
 
     @dg.sensor(
@@ -73,7 +80,9 @@ def make_sensors(folder: DataFolder, alerts: AlertSettings, ingest: Any, build: 
         else:
             first = next(iter(settled))
             context.log.info(f"{len(settled)} files to read; the first is {first}: {files[first]}")
-            yield dg.RunRequest(tags={tags.REASON: "landing", tags.PLANNED: landed})
+            are_damaged = all(files[name] == DAMAGED_ROWS for name in settled)
+            reason = tags.DAMAGED if are_damaged else tags.LANDING
+            yield dg.RunRequest(tags={tags.REASON: reason, tags.PLANNED: landed})
 
     @dg.sensor(
         name="stale_days",
@@ -94,7 +103,13 @@ def make_sensors(folder: DataFolder, alerts: AlertSettings, ingest: Any, build: 
             yield dg.SkipReason("every day is fresh, and nothing has changed since that was found")
             return
         plan = pipeline.current_plan(folder, settings, until, upgrade=upgrade)
-        if not plan.items and _is_published(folder, plan):
+        if days.is_outdated(plan.frame.wanted, settings, until):
+            code_location.reload_once(context.code_location_origin)
+            if not (context.cursor or "").startswith(LOADING):
+                context.update_cursor(f"{LOADING}{datetime.now(UTC).isoformat()}")
+        if _is_loading(context.cursor):
+            yield dg.SkipReason("other days have events now, and the definitions are loaded again first")
+        elif not plan.items and _is_published(folder, plan):
             context.update_cursor(state)
             yield dg.SkipReason("every day is fresh")
         elif waits := _after_cancel(context.instance) or _waits(context.instance, BUILD, plan_id(plan)):
@@ -128,16 +143,37 @@ def run_requests(plan: Plan, *, upgrade: bool = False) -> Requests:
     That is what is left when a run was stopped after it built the last day and before it published.
     """
     for first, last in plan.ranges():
-        reason = "upgrade" if upgrade else "late" if last < plan.frame.until else "schedule"
-        yield dg.RunRequest(tags=run_tags(plan, first.isoformat(), last.isoformat(), reason))
+        reason = tags.UPGRADED if upgrade else reason_of(plan, first, last)
+        yield dg.RunRequest(tags=run_tags(plan, first.isoformat(), last.isoformat(), reason, upgrade=upgrade))
     if not plan.days:
-        yield dg.RunRequest(tags=_planned(plan, "publish"), asset_selection=UNDATED)
+        yield dg.RunRequest(tags=_planned(plan, reason_of(plan)), asset_selection=UNDATED)
 
 
-def run_tags(plan: Plan, first: str, last: str, reason: str = "plan") -> dict[str, str]:
+def reason_of(plan: Plan, first: date | None = None, last: date | None = None, new_data: str | None = None) -> str:
+    """Why a range of days is to be built, or without days what has none; new data comes before all else.
+
+    Args:
+        plan: The plan.
+        first: First day of the range.
+        last: Last day of the range.
+        new_data: What to say of new data; without it, whether it is late or of the newest day.
+    """
+    stale = [
+        item
+        for item in plan.items
+        if item.certainty is Certainty.WILL and (item.day is None or (first and last and first <= item.day <= last))
+    ]
+    if stale and all(item.reason == DAMAGED for item in stale):
+        return tags.DAMAGED
+    if stale and all(item.kind is Kind.LOGIC or item.reason == DAMAGED for item in stale):
+        return tags.UPGRADED
+    return new_data or (tags.LATE if last and last < plan.frame.until else tags.SCHEDULE)
+
+
+def run_tags(plan: Plan, first: str, last: str, reason: str = "plan", *, upgrade: bool = False) -> dict[str, str]:
     """The tags of a planned build of a range of days; it keeps the plan's horizon."""
-    upgrade = {tags.UPGRADE: "true"} if reason == "upgrade" else {}
-    return {tags.RANGE_START: first, tags.RANGE_END: last, **_planned(plan, reason), **upgrade}
+    asked = {tags.UPGRADE: "true"} if upgrade else {}
+    return {tags.RANGE_START: first, tags.RANGE_END: last, **_planned(plan, reason), **asked}
 
 
 def _planned(plan: Plan, reason: str) -> dict[str, str]:
@@ -147,6 +183,14 @@ def _planned(plan: Plan, reason: str) -> dict[str, str]:
 def plan_id(plan: Plan) -> str:
     """Hash of what a plan names, to know the same plan again."""
     return digest([[str(item), item.reason] for item in plan.items])[:12]
+
+
+def _is_loading(cursor: str | None) -> bool:
+    """Whether the daemon may have definitions of before; it could not launch runs of days that these do not have."""
+    if not (cursor or "").startswith(LOADING):
+        return False
+    since = datetime.fromisoformat(str(cursor).removeprefix(LOADING))
+    return datetime.now(UTC) - since < LONGEST_LOADING
 
 
 def _settled(folder: DataFolder, files: Iterable[str]) -> dict[str, float]:

@@ -1,0 +1,89 @@
+"""What Dagster keeps of the data: counts, and nothing of a single visitor, session or event."""
+
+from datetime import date
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from session_pipeline.contracts import TABLES
+from session_pipeline.defs import metadata
+from session_pipeline_tests.orchestration import Orchestrated, command_line, orchestrated, shop_lines
+
+DAY = date(2024, 5, 6)
+OF_EVENTS = {  # fields of lines, each with a word that is nowhere else
+    "user_id": "someone@example.com",
+    "client_session_id": "client-session-of-them",
+    "page_url": "https://shop.example/secret-page?token=secret-query",
+    "referrer": "https://elsewhere.example/?q=secret-referrer",
+    "user_agent": "SecretBrowser/1.0",
+    "element": "secret-element",
+    "search_term": "secret-search",
+    "plan": "secret-property",
+}
+HOSTILE = [
+    "![x](https://evil.example/x.png)",
+    "[click](javascript:alert(1))",
+    "<img src=x onerror=alert(1)>",
+    "a | b",
+    "`code` <b>",
+    "https://evil.example/",
+    "line\nbreak",
+    "\\| `",
+]
+
+
+def history(deployment: Orchestrated) -> bytes:
+    """All bytes of Dagster's home: the event log and what runs printed."""
+    files = [path for path in deployment.folder.dagster_home.rglob("*") if path.is_file()]
+    return b"".join(path.read_bytes() for path in files)
+
+
+def test_dagsters_history_has_nothing_of_a_visitor_session_or_event(tmp_path: Path) -> None:
+    settings = {
+        "start_date": date(2024, 5, 1),
+        "dimensions": {"plan": "properties ->> 'plan'"},
+        "breakdowns": {"dimensions": ["landing_page"]},
+        "goals": [{"name": "bought", "where": "event_name = 'purchase'"}],
+        "funnels": [
+            {
+                "name": "checkout",
+                "breakdown": "landing_page",
+                "steps": [
+                    {"name": "cart", "where": "event_name = 'add_to_cart'"},
+                    {"name": "purchase", "where": "event_name = 'purchase'"},
+                ],
+            }
+        ],
+    }
+    with orchestrated(tmp_path / "data", settings) as deployment:
+        lines = [{**line, **OF_EVENTS, "visitor_id": f"secret-{line['visitor_id']}"} for line in shop_lines(DAY, 5)]
+        deployment.deliver(str(DAY), [*lines, lines[0], "{secret-line"])
+        late = [{**line, "event_id": str(uuid4()), "event_time": f"{DAY}T11:0{n}:00Z"} for n, line in enumerate(lines)]
+        assert command_line(deployment).returncode == 0
+        deployment.deliver("late", late[:5])
+        ran = command_line(deployment)
+        assert ran.returncode == 0, ran.stderr
+        kept = history(deployment)
+        built = {name for name, contract in TABLES.items() if name != "warehouse_info"}
+        assert built == {name for name in built if deployment.instance.has_asset_key(dg.AssetKey(name))}
+        ids = [str(value) for name in ("session_id", "event_id") for value in deployment.table("events")[name]]
+    assert len(ids) > 10
+    for secret in [*OF_EVENTS.values(), "secret-", "SecretBrowser", *ids]:
+        assert secret.encode() not in kept, secret
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_text_in_a_table_of_metadata_is_code(value: str) -> None:
+    cell = metadata._cell(value)
+    assert cell.startswith("`")
+    assert cell.endswith("`")
+    assert "`" not in cell[1:-1], "nothing ends the code"
+    assert "|" not in cell[1:-1].replace("\\|", ""), "nothing ends the cell"
+    assert "\\\\" not in cell
+    assert "\n" not in cell
+
+
+def test_numbers_and_nothing_in_a_table_of_metadata_stay_as_they_are() -> None:
+    assert [metadata._cell(value) for value in (1, 2.5, None, "")] == ["1", "2.5", "", ""]
