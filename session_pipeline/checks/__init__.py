@@ -11,6 +11,7 @@ from session_pipeline.checks.deliveries import (
     source_arrived,
 )
 from session_pipeline.checks.set_aside import LARGEST_SET_ASIDE_RATE, key_to_change, too_many_set_aside
+from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.tables import (
     audit_recompute,
     built_by_current_rules,
@@ -34,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     Check("bot_share", "sessions", bot_share, is_error=False),
     Check("unfolded_actions", "session_actions", unfolded_actions, is_error=False),
     Check("built_by_current_rules", "warehouse", built_by_current_rules, is_error=False),
+    Check("settings_match_data", "warehouse", settings_match_data, is_error=False),
 )
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "outcomes_add_up",
     "sessions_cover_events",
     "set_aside_rate",
+    "settings_match_data",
     "source_arrived",
     "too_many_set_aside",
     "unfolded_actions",

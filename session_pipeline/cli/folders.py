@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from session_pipeline import data_folder
+from session_pipeline import data_folder, settings_warnings
 from session_pipeline.cli.app import AsJson, Data, ended
-from session_pipeline.cli.screen import counted, say, say_json
+from session_pipeline.cli.screen import counted, plain, say, say_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
-from session_pipeline.errors import SettingsError, SettingsFileError, WrongUseError
+from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
 from session_pipeline.settings import load_settings, settings_template
 
 FIRST_DAY = datetime(2026, 10, 5)
@@ -63,7 +63,7 @@ def sample(
 
 
 def check(as_json: AsJson = False, data: Data = None) -> None:
-    """Say whether the settings can be used."""
+    """Say whether the settings can be used, and which rules match nothing in the published data."""
     folder = data_folder.find(data)
     try:
         settings = load_settings(folder.path)
@@ -73,8 +73,13 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
         problems = error.errors if isinstance(error, SettingsFileError) else (error,)
         say_json({"is_usable": False, "problems": [vars(problem) for problem in problems]})
         raise ended(f"{folder.settings} cannot be used") from None
+    try:
+        warnings, not_compared = settings_warnings.look(folder, settings).warnings, None
+    except StoreError as error:
+        warnings, not_compared = (), str(error)
     if as_json:
-        say_json({"is_usable": True, "problems": []})
+        told = [{"key": warning.key, "sentence": warning.sentence} for warning in warnings]
+        say_json({"is_usable": True, "problems": [], "warnings": told, "not_compared_because": not_compared})
         return
     sources = f"own settings for {', '.join(settings.sources)}" if settings.sources else "every source by the defaults"
     say(f"{folder.settings} can be used:")
@@ -86,3 +91,7 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
         ("dimensions", list(settings.dimensions)),
     ):
         say(f"  {label}: {', '.join(names) or 'none'}")
+    for warning in warnings:
+        say(f"WARNING: {plain(warning)}", style="bold yellow")
+    if not_compared is not None:
+        say(f"The rules were not compared with the events: {plain(not_compared)}", style="yellow")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from session_pipeline import data_folder, pipeline, report
+from session_pipeline import data_folder, pipeline, report, settings_warnings
 from session_pipeline.cli import planned, progress, summary
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, ended
 from session_pipeline.cli.screen import counted, say, say_json
@@ -34,7 +34,12 @@ if TYPE_CHECKING:  # importing it imports Dagster, which takes its time to load
 
     from session_pipeline.defs.local_runs import Finished
 
-SAID_ANYWAY = ("set_aside_rate", "built_by_current_rules")  # checks of what the summary says more about
+SAID_ANYWAY = (
+    "set_aside_rate",
+    "built_by_current_rules",
+    "settings_match_data",
+)  # checks of what the summary says more about
+SHOWN_WARNINGS = 10  # about settings
 ROUNDS = 3  # what was damaged and mended can make more stale than the first plan knew
 
 
@@ -76,7 +81,13 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
             settings,
             files,
             {one.run_id for one in finished},
-            alarms=[*errors, *warnings, *planned.deferred_days(plan), *_nothing_delivered(folder, files.found_count)],
+            alarms=[
+                *errors,
+                *warnings,
+                *planned.deferred_days(plan),
+                *_nothing_delivered(folder, files.found_count),
+                *_settings_to_check(folder, settings),
+            ],
             seconds=perf_counter() - started,
         )
     if as_json:
@@ -193,6 +204,12 @@ def _is_done(folder: DataFolder, settings: Settings, plan: Plan) -> bool:
             and not any(partition.is_damaged for partition in store.partitions.values())
             and publication.is_current(folder, store, plan)
         )
+
+
+def _settings_to_check(folder: DataFolder, settings: Settings) -> list[str]:
+    found = [str(warning) for warning in settings_warnings.look(folder, settings).warnings]
+    more = [f"{len(found) - SHOWN_WARNINGS} more settings to look at; `session-pipeline check` names all"]
+    return found[:SHOWN_WARNINGS] + (more if len(found) > SHOWN_WARNINGS else [])
 
 
 def _nothing_delivered(folder: DataFolder, found_count: int) -> list[str]:
