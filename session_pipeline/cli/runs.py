@@ -20,7 +20,7 @@ from session_pipeline.cli.screen import counted, say, say_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.days import dates
 from session_pipeline.defs import home, tags
-from session_pipeline.errors import WrongUseError
+from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.ingest.deliveries import IngestSummary, deliveries
 from session_pipeline.plan import Plan
 from session_pipeline.publish import publication
@@ -207,7 +207,10 @@ def _is_done(folder: DataFolder, settings: Settings, plan: Plan) -> bool:
 
 
 def _settings_to_check(folder: DataFolder, settings: Settings) -> list[str]:
-    found = [str(warning) for warning in settings_warnings.look(folder, settings).warnings]
+    try:
+        found = [str(warning) for warning in settings_warnings.look(folder, settings).warnings]
+    except StoreError as error:  # the run itself is done
+        return [str(error)]
     more = [f"{len(found) - SHOWN_WARNINGS} more settings to look at; `session-pipeline check` names all"]
     return found[:SHOWN_WARNINGS] + (more if len(found) > SHOWN_WARNINGS else [])
 
