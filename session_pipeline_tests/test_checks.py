@@ -91,6 +91,7 @@ def test_only_warnings_are_about_what_may_be_right(built: Deployment) -> None:
         "built_by_current_rules",
         "conflicting_event_ids",
         "set_aside_rate",
+        "settings_match_data",
         "source_arrived",
         "unfolded_actions",
         "volume_unusual",
@@ -305,3 +306,22 @@ def test_days_that_wait_for_an_upgrade(deployment: Deployment) -> None:
         "8 days are built by older rules (setting inactivity_minutes changed from 30 to 10); rebuild them with"
         " `session-pipeline run --upgrade`"
     )
+
+
+class TestSettingsMatchData:
+    def test_names_a_rule_that_matches_nothing(self, deployment: Deployment) -> None:
+        deployment.set({**SMALL, "goals": [{"name": "bought", "where": "event_name = 'purchese'"}]})
+        key, problem = "goals[bought].where", "event_name = 'purchese' matches no event"
+        verdict = asked(deployment, checks.settings_match_data)
+        assert not verdict.holds
+        assert verdict.sentence.startswith(f"{key}: {problem} so far; similar values of event_name: 'purchase';")
+        assert verdict.figures == {"warnings": 1, key: verdict.sentence.removeprefix(f"{key}: ")}
+        assert verdict.problems == (f"{key}: {problem}",)
+
+    def test_holds_before_anything_is_published(self, deployment: Deployment) -> None:
+        deployment.folder.warehouse.unlink()
+        assert asked(deployment, checks.settings_match_data) == Verdict(True, "nothing is published yet")
+
+    def test_names_a_warehouse_that_cannot_be_read(self, deployment: Deployment) -> None:
+        deployment.folder.warehouse.write_bytes(b"no database" * 1000)
+        assert "cannot be opened" in asked(deployment, checks.settings_match_data).sentence

@@ -193,7 +193,7 @@ def test_run_tells_what_it_did(first_run: FirstRun) -> None:
         "set aside for invalid_json 1",
         "7 = 6 events + 1 duplicate + 0 waiting for their day",
         "3 days, 2024-03-05 to 2024-03-07",
-        "3 of people, 0 of bots",
+        "Sessions  3 human sessions (0 bot sessions excluded); all days",
         str(first_run.data / "warehouse.duckdb"),
         str(first_run.data / "reports"),
     ):
@@ -249,6 +249,56 @@ def test_status_names_checks_that_failed_and_warned(own_shop: Path, monkeypatch:
     code, out, err = call("status", "--check", "--data", own_shop)
     assert (code, "ledger_closes: two lines are lost" in err, "bot_share" in err) == (1, True, False)
     assert "bot_share: all are bots" in out
+
+
+MISSPELLED = """
+[[goals]]
+name = "bought"
+where = "event_name = 'purchese'"
+"""
+WARNING = (
+    "goals[bought].where: event_name = 'purchese' matches no event so far; similar values of event_name: 'purchase';"
+    " correct it or remove it"
+)
+
+
+def test_check_and_run_warn_about_a_rule_that_matches_nothing(own_shop: Path) -> None:
+    assert json.loads(call("check", "--json", "--data", own_shop)[1]) == {
+        "is_usable": True,
+        "problems": [],
+        "warnings": [],
+        "not_compared_because": None,
+    }
+    settings = own_shop / "settings.toml"
+    settings.write_text(
+        settings.read_text().replace("[[goals]]", "[[own_goals]]").split("[[own_goals]]")[0] + MISSPELLED
+    )
+    code, out, _ = call("check", "--data", own_shop)  # before a run, which would build by the new rules
+    assert (code, f"WARNING: {WARNING}\n" in out) == (0, True)
+    assert json.loads(call("check", "--json", "--data", own_shop)[1])["warnings"][0]["key"] == "goals[bought].where"
+    for _ in range(2):  # also when there is nothing to do
+        result = run(own_shop)
+        assert (result.returncode, result.stdout.count(f"WARNING: {WARNING}\n")) == (0, 1)
+        assert result.stdout.count("purchese") == 1
+
+
+def test_check_works_without_a_store_and_beside_a_damaged_warehouse(own_shop: Path) -> None:
+    (own_shop / "warehouse.duckdb").write_bytes(b"no database" * 1000)
+    code, out, _ = call("check", "--data", own_shop)
+    assert (code, "The rules were not compared with the events: " in out) == (0, True)
+    assert "cannot be opened" in json.loads(call("check", "--json", "--data", own_shop)[1])["not_compared_because"]
+    shutil.rmtree(own_shop / "store")
+    (own_shop / "warehouse.duckdb").unlink()
+    code, out, _ = call("check", "--data", own_shop)
+    assert (code, "WARNING" in out, (own_shop / "store").exists()) == (0, False, False)
+
+
+def test_run_names_ten_warnings_and_counts_the_others(own_shop: Path) -> None:
+    goals = "".join(MISSPELLED.replace("bought", f"bought_{number}") for number in range(12))
+    (own_shop / "settings.toml").write_text(goals)
+    result = run(own_shop)
+    assert result.stdout.count("WARNING: goals[bought_") == 10
+    assert "and 2 more: run `session-pipeline status --json`\n" in result.stdout
 
 
 def test_run_says_why_it_failed_in_one_sentence(own_shop: Path) -> None:

@@ -19,6 +19,7 @@ from session_pipeline.defs import resources, tags
 from session_pipeline.defs.local_runs import UNDATED, failed_checks
 from session_pipeline.pipeline import open_run, open_store
 from session_pipeline_tests.orchestration import (
+    SMALL,
     Orchestrated,
     checks_of,
     failures,
@@ -260,3 +261,24 @@ def test_a_damaged_file_is_mended_by_the_run_that_reads_it(deployment: Orchestra
     store = open_store(deployment.folder)
     assert store.checked_path(store.partitions[Key("events", MONDAY)]) is not None
     store.close()
+
+
+def test_a_rule_that_matches_nothing_is_a_warning_of_the_check(tmp_path: Path) -> None:
+    key = "funnels[checkout].steps[purchase].where"
+    steps = [
+        {"name": "cart", "where": "event_name = 'add_to_cart'"},
+        {"name": "purchase", "where": "event_name = 'purchese'"},
+    ]
+    with orchestrated(tmp_path / "data", {**SMALL, "funnels": [{"name": "checkout", "steps": steps}]}) as deployment:
+        deployment.deliver(str(MONDAY), shop_lines(MONDAY))
+        assert deployment.ingest().success
+        result = deployment.build()
+        assert result.success, failures(result)
+        [found] = [one for one in result.get_asset_check_evaluations() if one.check_name == "settings_match_data"]
+        assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert found.asset_key == dg.AssetKey("warehouse")
+        assert found.metadata["warnings"].value == 1
+        sentence = found.metadata[key].value
+        assert found.description == f"{key}: {sentence}"
+        assert "similar values of event_name: 'purchase'" in str(sentence)
+        assert found.metadata["problems"].value == [f"{key}: event_name = 'purchese' matches no event"]

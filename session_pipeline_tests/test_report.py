@@ -17,6 +17,7 @@ import pytest
 from session_pipeline import report
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
+from session_pipeline.publish.publication import Published
 from session_pipeline.report import figures, formats
 from session_pipeline.report.figures import Window
 from session_pipeline_tests.deployment import Deployment
@@ -163,7 +164,7 @@ def test_the_headline_says_days_visits_value_and_bots(page: Page) -> None:
 
 
 def test_the_usual_way_of_those_who_bought_stands_beside_that_of_those_who_left(page: Page) -> None:
-    bought, left = page.text.split("Those who bought")[1].split("Those who left with nothing")[:2]
+    bought, left = page.text.split("Visits with a purchase")[1].split("Visits without a conversion")[:2]
     assert bought.startswith(" 5 visits 100.0 % of them began like this")
     assert "/shop/a page /shop/b page /shop/c page add to cart action" in bought
     assert left.startswith(" 9 visits 66.7 % of them began like this")
@@ -183,7 +184,7 @@ def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
     assert page.row("/product/…") == ["/product/…", "4", "80.0 %"]
     assert page.row("/about → /help/a") == ["/about → /help/a", "1", "20.0 %"]
     assert "there is no week before to compare with: visits begin on Fri 15 Mar" in page.text
-    assert "Those who converted 0 visits There were none in these days." in page.text
+    assert "Visits with a conversion 0 visits There were none in these days." in page.text
     assert "Change" not in next(row for row in page.rows if row[0] == "Outcome")
 
 
@@ -193,6 +194,76 @@ def test_the_funnel_shows_its_losses_and_marks_the_largest(page: Page) -> None:
     assert page.row("3 purchase") == ["3 purchase", "5", "62.5 %", "30.6–86.3 %", "100.0 %", "–"]
     assert "−3 (37.5 %), the largest loss" in page.text
     assert "Fri 15 Mar: 1 → 1 → 1. Week before: 100.0 %." in page.text
+
+
+def test_a_step_that_matches_no_event_is_no_loss(tmp_path: Path) -> None:
+    steps = [
+        {"name": "page", "where": "event_name = 'page_view'"},
+        {"name": "cart", "where": "event_name = 'add_to_cart'"},
+        {"name": "purchase", "where": f"event_name = 'purchese' or event_name = '{HOSTILE_STEP}'"},
+    ]
+    visits = Visits()
+    visits.add(LAST, 5, ["/shop/a", "add_to_cart", "purchase"])
+    visits.add(LAST, 1, ["/shop/a"])
+    deployment = Deployment(tmp_path, {"funnels": [{"name": "checkout", "steps": steps}]})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    head = page.text[: page.text.index("How they ended")]
+    assert "Settings to check some figures below may be wrong until then" in head
+    assert "funnels[checkout].steps[purchase].where : event_name = 'purchese' or" in head
+    assert "similar values of event_name: 'purchase'" in head
+    assert page.elements.isdisjoint({"script", "img"})
+    assert page.row("1 page")[-1] == "1 largest"
+    assert page.row("2 cart")[-1] == "5"
+    assert page.row("3 purchase matches no event")[1] == "0"
+    assert "−1 (16.7 %), the largest loss" in page.text
+    assert "−5" not in page.text
+    assert page.text.count("matches no event") == 3  # at the head, in the chart and in the table
+
+
+def test_a_funnel_whose_only_loss_is_a_rule_has_no_largest_loss(tmp_path: Path) -> None:
+    steps = [{"name": name, "where": f"event_name = '{name}'"} for name in ("page_view", "purchese")]
+    visits = Visits()
+    visits.add(LAST, 2, ["/shop/a", "purchase"])
+    deployment = Deployment(tmp_path, {"funnels": [{"name": "checkout", "steps": steps}]})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    assert "largest loss" not in written(deployment).html.split("What each word means")[0]
+
+
+def test_a_report_names_twenty_settings_and_counts_the_others(tmp_path: Path) -> None:
+    goals = [{"name": f"g{number}", "where": "event_name = 'purchese'"} for number in range(23)]
+    visits = Visits()
+    visits.add(LAST, 1, ["/shop/a"])
+    deployment = Deployment(tmp_path, {"goals": goals})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    text = written(deployment).text
+    assert text.count("goals[g") == 20
+    assert "3 more: session-pipeline check names all." in text
+
+
+def test_settings_that_match_have_no_section(page: Page) -> None:
+    assert "Settings to check" not in page.text
+
+
+def test_writing_the_site_of_sources_gives_another_report(tmp_path: Path) -> None:
+    visits = Visits()
+    visits.add(LAST, 2, BROWSING)
+    settings: dict[str, Any] = {"sources": {"a": {"timezone": "UTC"}, "b": {"timezone": "UTC"}}}
+    deployment = Deployment(tmp_path, settings)
+    for source in ("a", "b"):
+        deployment.deliver("events", visits.lines, source=source)
+    deployment.run(until=LAST)
+    assert "raw/a and raw/b become one site" in written(deployment).text
+    for source in settings["sources"].values():
+        source["site"] = "main"
+    deployment.set(settings)
+    assert deployment.run(until=LAST) == []
+    assert isinstance(deployment.published, Published)
+    assert not report.is_current(deployment.folder)
+    assert "Settings to check" not in written(deployment).text
 
 
 def test_the_page_goes_from_outcomes_to_ways_to_funnels(page: Page) -> None:

@@ -13,6 +13,7 @@ from session_pipeline.checks.deliveries import (
     source_arrived,
 )
 from session_pipeline.checks.set_aside import LARGEST_SET_ASIDE_RATE, key_to_change, too_many_set_aside
+from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.tables import (
     audit_recompute,
     built_by_current_rules,
@@ -36,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     Check("bot_share", "sessions", bot_share, is_error=False),
     Check("unfolded_actions", "session_actions", unfolded_actions, is_error=False),
     Check("built_by_current_rules", "warehouse", built_by_current_rules, is_error=False),
+    Check("settings_match_data", "warehouse", settings_match_data, is_error=False),
 )
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "rejected_files",
     "sessions_cover_events",
     "set_aside_rate",
+    "settings_match_data",
     "source_arrived",
     "too_many_set_aside",
     "unfolded_actions",

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from session_pipeline import data_folder
+from session_pipeline import data_folder, settings_warnings
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, plain, say, say_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.durable import make_folder
-from session_pipeline.errors import SettingsError, SettingsFileError, WrongUseError
+from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
 from session_pipeline.pipeline import sources_without_folder
 from session_pipeline.settings import load_settings, settings_template
 
@@ -65,7 +65,7 @@ def sample(
 
 
 def check(as_json: AsJson = False, data: Data = None) -> None:
-    """Say whether the settings can be used."""
+    """Say whether the settings can be used, and which rules match nothing in the published data."""
     folder = chosen_folder(data)
     where = str(folder.settings) if folder.has_settings else "the packaged settings"
     try:
@@ -76,9 +76,15 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
         problems = error.errors if isinstance(error, SettingsFileError) else (error,)
         say_json({"is_usable": False, "problems": [vars(problem) for problem in problems]})
         raise ended(f"{where} cannot be used") from None
-    warnings = sources_without_folder(folder, settings)
+    warnings = [{"key": "sources", "sentence": sentence} for sentence in sources_without_folder(folder, settings)]
+    not_compared = None
+    try:
+        found = settings_warnings.look(folder, settings).warnings
+        warnings += [{"key": warning.key, "sentence": warning.sentence} for warning in found]
+    except StoreError as error:
+        not_compared = str(error)
     if as_json:
-        say_json({"is_usable": True, "problems": [], "warnings": warnings})
+        say_json({"is_usable": True, "problems": [], "warnings": warnings, "not_compared_because": not_compared})
         return
     sources = f"own settings for {', '.join(settings.sources)}" if settings.sources else "every source by the defaults"
     say(f"{where} can be used:")
@@ -91,4 +97,7 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
     ):
         say(f"  {label}: {', '.join(names) or 'none'}")
     for warning in warnings:
-        say(plain(warning), style="yellow")
+        sentence = warning["sentence"] if warning["key"] == "sources" else "{key}: {sentence}".format(**warning)
+        say(f"WARNING: {plain(sentence)}", style="bold yellow")
+    if not_compared is not None:
+        say(f"The rules were not compared with the events: {plain(not_compared)}", style="yellow")

@@ -6,10 +6,11 @@ How old the published state is, and what is stale, is the matter of each command
 import re
 from dataclasses import dataclass
 
-from session_pipeline import pipeline
+from session_pipeline import pipeline, settings_warnings
 from session_pipeline.checks import CHECKS, missing_sources, rejected_files
 from session_pipeline.cli.screen import counted, day_ranges, plain, say
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.errors import StoreError
 from session_pipeline.ingest.deliveries import deliveries
 from session_pipeline.plan import Plan
 from session_pipeline.settings import Settings
@@ -17,7 +18,12 @@ from session_pipeline.store import Store
 
 SHOWN = 10
 ANY_DATE = re.compile(r"\[[\d-]+\]")
-COUNTED_HERE = ("set_aside_rate", "source_arrived", "built_by_current_rules")  # from the catalog, as it is now
+COUNTED_HERE = (
+    "set_aside_rate",
+    "source_arrived",
+    "built_by_current_rules",
+    "settings_match_data",
+)  # from the catalog, as it is now
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,11 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
         *deferred_days(plan),
     ]
     nothing = f"there is no file under {folder.raw} yet; put some into a folder for each source"
-    warnings = [*check_warnings, *pipeline.sources_without_folder(folder, settings)]
+    warnings = [
+        *check_warnings,
+        *pipeline.sources_without_folder(folder, settings),
+        *_settings_to_check(folder, settings),
+    ]
     return Problems(errors, [*warnings, *([] if any(True for _ in deliveries(folder)) else [nothing])])
 
 
@@ -59,6 +69,13 @@ def deferred_days(plan: Plan) -> list[str]:
         f"{counted(len(days), 'day')} built by older rules, {day_ranges(days)} ({undated(plan.deferred[0].reason)}):"
         " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
     ]
+
+
+def _settings_to_check(folder: DataFolder, settings: Settings) -> list[str]:
+    try:
+        return [str(warning) for warning in settings_warnings.look(folder, settings).warnings]
+    except StoreError as error:
+        return [str(error)]
 
 
 def undated(reason: str) -> str:

@@ -127,7 +127,7 @@ def show(summary: Summary) -> None:
     for label, place in places:
         say(Text.assemble((f"{label:<9}", "bold"), "  ", place))
     for alarm in summary.alarms[:SHOWN]:
-        say(f"LOOK AT THIS: {plain(alarm)}", style="bold yellow")
+        say(f"WARNING: {plain(alarm)}", style="bold yellow")
     if len(summary.alarms) > SHOWN:
         say(f"and {len(summary.alarms) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
 
@@ -141,7 +141,7 @@ def _show_answers(summary: Summary) -> None:
     say(
         Text.assemble(
             ("Sessions", "bold"),
-            f"  {people:,} of people, {bots:,} of bots (not counted below); {which},",
+            f"  {counted(people, 'human session')} ({counted(bots, 'bot session')} excluded); {which},",
             f" {day_ranges(summary.days) or 'none'}",
         )
     )

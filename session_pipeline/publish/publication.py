@@ -72,8 +72,13 @@ def _stamp(folder: DataFolder) -> tuple[int, int] | None:
 
 
 def settings_hash(plan: Plan) -> str:
-    """Hash of the resolved settings."""
-    return digest(plan.frame.settings.model_dump(mode="json"))
+    """Hash of the resolved settings.
+
+    A site that is written counts, also when it equals the default: the report warns about one that is not.
+    """
+    settings = plan.frame.settings
+    own_sites = sorted(filter(settings.has_own_site, settings.sources))
+    return digest({**settings.model_dump(mode="json"), **({"own_sites": own_sites} if own_sites else {})})
 
 
 def _contracts_number() -> int:

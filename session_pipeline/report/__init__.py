@@ -27,6 +27,7 @@ def write(folder: DataFolder) -> Path:
     from session_pipeline.publish import warehouse
     from session_pipeline.report import figures, page
     from session_pipeline.settings import load_settings
+    from session_pipeline.settings_warnings import find
 
     settings = load_settings(folder.path)
     path = folder.reports / FILE_NAME
@@ -34,7 +35,8 @@ def write(folder: DataFolder) -> Path:
         made_from = _time_of_warehouse(folder)
         with warehouse.connect(folder.warehouse, folder.store) as connection:
             found = figures.read(connection, settings.timezone)
-        text = page.render(found, settings)
+            findings = find(connection, settings)
+        text = page.render(found, settings, findings)
         make_folder(folder.reports)
         with shortage_said(folder.reports), refusal_explained(path), replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -123,9 +123,12 @@ def _step_bars(steps: Sequence[Row], width: int) -> list[Row]:
     before: Row | None = None
     for index, step in enumerate(steps):
         share = step["conversion_rate"] or 0.0
-        share_before = (before["conversion_rate"] or 0.0) if before else share
+        # A step that matches no event draws no loss: nobody could reach it.
+        share_before = (before["conversion_rate"] or 0.0) if before and not step["is_unmatched"] else share
         is_largest = bool(before and before["is_largest_loss"])
         loss, place = _loss(before, is_largest, share, share_before, width)
+        if step["is_unmatched"]:
+            loss, place = "matches no event", "after"
         rows.append(
             {
                 "top": index * STEP_HEIGHT,

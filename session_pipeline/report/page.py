@@ -16,10 +16,12 @@ from session_pipeline.report import charts, formats
 from session_pipeline.report.charts import Bar
 from session_pipeline.report.figures import Figures, Row, Window
 from session_pipeline.settings import FunnelSettings, Settings
+from session_pipeline.settings_warnings import Findings
 
 ALWAYS_LAST = ("engaged", "bounce")
 CONVERSION_COLOURS, OTHER_COLOURS = 4, 3
 BREAKDOWN_ROWS = 10
+MOST_WARNINGS = 20
 
 FILTERS: tuple[Callable[..., str], ...] = (
     formats.number,
@@ -63,8 +65,8 @@ WORDS: tuple[tuple[str, str], ...] = (
 )
 
 
-def render(figures: Figures, settings: Settings) -> str:
-    """The page as HTML text."""
+def render(figures: Figures, settings: Settings, findings: Findings) -> str:
+    """The page as HTML text; warnings about the settings stand at its head."""
     environment = Environment(
         loader=PackageLoader("session_pipeline.report", "."),
         autoescape=True,
@@ -73,10 +75,12 @@ def render(figures: Figures, settings: Settings) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update({written.__name__: written for written in FILTERS})
-    content = {} if figures.window is None else _of_visits(figures, figures.window, settings)
+    content = {} if figures.window is None else _of_visits(figures, figures.window, settings, findings)
     return environment.get_template("page.html").render(
         published=figures.published,
         window=figures.window,
+        warnings=findings.warnings[:MOST_WARNINGS],
+        more_warnings=max(0, len(findings.warnings) - MOST_WARNINGS),
         timezone=settings.timezone,
         ledger=figures.rows("ledger")[0],
         files=figures.rows("files"),
@@ -89,7 +93,7 @@ def render(figures: Figures, settings: Settings) -> str:
     )
 
 
-def _of_visits(figures: Figures, window: Window, settings: Settings) -> dict[str, Any]:
+def _of_visits(figures: Figures, window: Window, settings: Settings, findings: Findings) -> dict[str, Any]:
     visits = {row["period"]: row for row in figures.rows("visits")}
     outcomes = _in_order(figures.rows("outcomes"), "outcome", [rule.name for rule in settings.outcomes])
     _colour(outcomes)
@@ -99,6 +103,8 @@ def _of_visits(figures: Figures, window: Window, settings: Settings) -> dict[str
     funnels = _grouped(
         _in_order(figures.rows("funnels"), "funnel", [funnel.name for funnel in settings.funnels]), "funnel"
     )
+    for name, steps in funnels.items():
+        _mark_unmatched(name, steps, findings)
     breakdowns = _grouped(figures.rows("breakdowns"), "dimension")
     shown = {dimension: rows[:BREAKDOWN_ROWS] for dimension, rows in breakdowns.items()}
     highest = max((row["high"] for rows in shown.values() for row in rows), default=1.0)
@@ -171,6 +177,20 @@ def _said(bars: Sequence[Bar]) -> str:
     return " ".join(sentences)
 
 
+def _mark_unmatched(funnel: str, steps: Sequence[Row], findings: Findings) -> None:
+    """Mark the steps that match no event at all.
+
+    The loss before such a step is the rule's and not the visitors', so another one can be the largest.
+    """
+    for step in steps:
+        step["is_unmatched"] = (funnel, step["step_number"]) in findings.unmatched_steps and not step["reached_count"]
+    unknown = [following["is_unmatched"] for following in steps[1:]]
+    losses = [0 if is_unknown else step["dropped_count"] for step, is_unknown in zip(steps, unknown, strict=False)]
+    largest = losses.index(max(losses)) if any(losses) else None
+    for number, step in enumerate(steps):
+        step["is_largest_loss"] = number == largest
+
+
 def _unit(funnel: FunnelSettings) -> str:
     """What is counted, and how long it may take from the first step to the last."""
     within = f", within {formats.duration(funnel.window_seconds)}" if funnel.window_seconds else ""
@@ -178,13 +198,17 @@ def _unit(funnel: FunnelSettings) -> str:
 
 
 def _party(name: str, ways: Sequence[Row], outcomes: Sequence[Row], buying: Sequence[str]) -> dict[str, Any]:
-    """Those who bought, or those who left: how many they are, the ways they took, and how these end."""
+    """Visits that bought, or that did not convert: how many they are, the ways they took, and how these end."""
     if name == "left":
         members = [row for row in outcomes if not row["is_converted"] and row["outcome"] != "bounce"]
-        title, end = "Those who left with nothing", "left"
+        title, end = "Visits without a conversion", "left"
     else:
         members = [row for row in outcomes if row["outcome"] in buying or (not buying and row["is_converted"])]
-        title, end = ("Those who bought", "bought") if buying == ["purchase"] else ("Those who converted", "converted")
+        title, end = (
+            ("Visits with a purchase", "bought")
+            if buying == ["purchase"]
+            else ("Visits with a conversion", "converted")
+        )
     return {
         "name": name,
         "title": title,

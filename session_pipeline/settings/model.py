@@ -321,3 +321,7 @@ class Settings(Section):
     def source(self, name: str) -> SourceSettings:
         """How the files under raw/<name> are read; with the defaults when the settings do not name it."""
         return self.sources.get(name, SourceSettings())
+
+    def has_own_site(self, name: str) -> bool:
+        """Whether the settings say which site a source belongs to, rather than leaving it to the default."""
+        return name in self.sources and "site" in self.sources[name].model_fields_set

@@ -1,5 +1,5 @@
--- One row is one of the five most common ways of a party, in the week: of those who bought (who converted, where no
--- outcome has a value), and of those who looked around and left with nothing. Bounces and bots have no part in it.
+-- One row is one of the five most common ways of a party, in the week: of visits with a purchase (a conversion, where
+-- no outcome has a value), and of visits without a conversion. Bounces and bots are left out.
 -- A way is the first six actions. An action repeated at once is one; pages of a folder with more than five are one.
 with buying as (
     select o.outcome

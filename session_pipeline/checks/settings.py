@@ -1,0 +1,32 @@
+"""The check that the settings fit the published data."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from session_pipeline import settings_warnings
+from session_pipeline.checks.verdict import SHOWN, Verdict
+from session_pipeline.errors import StoreError
+from session_pipeline.pipeline import Run
+
+
+def settings_match_data(run: Run, days: Sequence[date]) -> Verdict:
+    """Every rule of the settings matches something, each source has page views, and no two share a site by default.
+
+    The published tables of the last 28 days with events are compared with the settings, whatever days a run builds.
+    """
+    if not run.folder.warehouse.is_file():
+        return Verdict(True, "nothing is published yet")
+    try:
+        found = settings_warnings.look(run.folder, run.settings).warnings
+    except StoreError as error:
+        return Verdict(False, str(error))
+    if not found:
+        return Verdict(True, "all rules match something", {"warnings": 0})
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return Verdict(
+        False,
+        "; ".join(map(str, found[:SHOWN])) + more,
+        {"warnings": len(found), **{warning.key: warning.sentence for warning in found[:SHOWN]}},
+        # Without the hint, which varies from day to day: an alert is sent once as long as the problem is the same.
+        tuple(f"{warning.key}: {warning.problem}" for warning in found),
+    )

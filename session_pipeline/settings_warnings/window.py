@@ -1,0 +1,66 @@
+"""Which published days rules are compared with: the newest ones that have events, few enough to be read quickly."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from session_pipeline.engines.duckdb import literal
+
+MOST_DAYS = 28
+MOST_EVENTS = 5_000_000
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days with events, the newest first.
+
+    Attributes:
+        days: The days; never empty.
+        is_everything: Whether no earlier day has events.
+    """
+
+    days: tuple[date, ...]
+    is_everything: bool
+
+    @property
+    def words(self) -> str:
+        """The days, to end a sentence such as "matches no event"."""
+        if self.is_everything:
+            return "so far"
+        return (
+            "of the last day with events" if len(self.days) == 1 else f"of the last {len(self.days)} days with events"
+        )
+
+
+def recent_days(connection: duckdb.DuckDBPyConnection) -> Window | None:
+    """The days to look at; None when no day has a session.
+
+    The days come from daily_summary, which is small, so that the history is not scanned.
+    """
+    rows = connection.execute(
+        "select session_date from daily_summary where session_count + bot_session_count > 0"
+        f" group by session_date order by session_date desc limit {MOST_DAYS + 1}"
+    ).fetchall()
+    if not rows:
+        return None
+    newest = [row[0] for row in rows[:MOST_DAYS]]
+    counts = dict(
+        connection.execute(
+            f"select event_date, count(*) from events where {is_on('event_date', newest)} group by event_date"
+        ).fetchall()
+    )
+    days: list[date] = []
+    event_count = 0
+    for day in newest:
+        event_count += counts.get(day, 0)
+        if days and event_count > MOST_EVENTS:
+            break
+        days.append(day)
+    return Window(tuple(days), is_everything=len(days) == len(rows))
+
+
+def is_on(column: str, days: Sequence[date]) -> str:
+    """A condition that holds on some days."""
+    return f"{column} in ({', '.join(map(literal, days))})"

@@ -1,0 +1,311 @@
+"""Warnings about settings: each rule that matches nothing is named, and nothing else is."""
+
+import shutil
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline import settings_warnings
+from session_pipeline.errors import StoreError
+from session_pipeline.settings import load_settings, parse_settings
+from session_pipeline.settings_warnings import window
+from session_pipeline_tests.deployment import Deployment, to_toml
+
+DAY = date(2024, 5, 6)
+RARE_DAY = DAY - timedelta(weeks=1)
+
+
+def line(day: date, visitor: str, minute: int, name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"{day}-{visitor}-{minute}",
+        "visitor_id": visitor,
+        "event_time": f"{day}T10:{minute:02}:00Z",
+        "event_name": name,
+        **fields,
+    }
+
+
+def visit(day: date, visitor: str = "ann") -> list[dict[str, Any]]:
+    """Two pages, a click and a purchase with a value."""
+    url = "https://shop.example/item/lamp-1042"
+    return [
+        line(day, visitor, 0, "page_view", page_url=url, properties={"variant": "b"}),
+        line(day, visitor, 1, "click", page_url=url),
+        line(day, visitor, 2, "page_view", page_url="https://shop.example/cart"),
+        line(day, visitor, 3, "purchase", value=20, properties={"order": {"total": "20"}}),
+    ]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A visit on each of two days; only the earlier has a sign_up. Not to be written to."""
+    deployment = Deployment(tmp_path_factory.mktemp("shop") / "data")
+    deployment.deliver("rare", [*visit(RARE_DAY), line(RARE_DAY, "ann", 4, "sign_up")], source="web")
+    deployment.deliver("usual", visit(DAY), source="web")
+    deployment.run()
+    return deployment
+
+
+def found(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> settings_warnings.Findings:
+    """What is found with other settings than the deployment was built with."""
+    return settings_warnings.look(deployment.folder, parse_settings(to_toml({"start_date": DAY, **(settings or {})})))
+
+
+def told(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
+    return {warning.key: warning.sentence for warning in found(deployment, settings).warnings}
+
+
+def test_unchanged_packaged_rules_are_not_reported(shop: Deployment) -> None:
+    assert found(shop).warnings == ()
+
+
+BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "sentence"),
+    [
+        (
+            {"outcomes": [{"name": "bought", "where": MISSPELLED}]},
+            "outcomes[bought].where",
+            "event_name = 'purchese' matches no event so far; similar values of event_name: 'purchase'; correct it or"
+            " remove it",
+        ),
+        (
+            {"outcomes": [{"name": "deep", "where_session": "page_view_count > 2"}]},
+            "outcomes[deep].where_session",
+            "page_view_count > 2 matches no session so far; correct it or remove it",
+        ),
+        (
+            {"outcomes": [{"name": "mail", "where_session": "channel = 'Direkt'"}]},
+            "outcomes[mail].where_session",
+            "similar values of channel: 'direct'",
+        ),
+        (
+            {"outcomes": [{"name": "bought", "where": BUY, "value": "try_cast(properties ->> 'orders' as decimal)"}]},
+            "outcomes[bought].value",
+            "is null for every event that meets where, so far; similar keys of properties: 'order'",
+        ),
+        ({"goals": [{"name": "bought", "where": MISSPELLED}]}, "goals[bought].where", "matches no event"),
+        (
+            {"goals": [{"name": "paid", "where": f"{BUY} and value > 20"}]},
+            "goals[paid].where",
+            "event_name = 'purchase' exists, so look at the rest of the condition",
+        ),
+        (
+            {"funnels": [{"name": "f", "steps": [{"name": "a", "where": BUY}, {"name": "b", "where": MISSPELLED}]}]},
+            "funnels[f].steps[b].where",
+            "matches no event",
+        ),
+        (
+            {
+                "funnels": [
+                    {
+                        "name": "f",
+                        "steps": [
+                            {"name": "a", "where": "event_name = 'page_view'"},
+                            {"name": "b", "where": "event_name = 'purchase'"},
+                        ],
+                        "exclusions": [{"where": "event_name = 'logout'"}],
+                    }
+                ]
+            },
+            "funnels[f].exclusions[0].where",
+            "existing event names: 'page_view', 'click', 'purchase', 'sign_up'",
+        ),
+        (
+            {"dimensions": {"variant": "properties ->> 'varyant'"}},
+            "dimensions.variant",
+            "is null for every event so far; similar keys of properties: 'variant'",
+        ),
+        ({"sessions": {"separator": "session_start"}}, "sessions.separator", "matches no event"),
+        ({"sessions": {"split_on_user": True}}, "sessions.split_on_user", "user_id is null for every event"),
+        ({"sessions": {"passive_events": ["clicc"]}}, "sessions.passive_events[clicc]", "'click'"),
+        ({"actions": {"ignored_events": ["clicc"]}}, "actions.ignored_events[clicc]", "'click'"),
+        (
+            {"actions": {"fold": [{"pattern": "/item/[0-9]+", "replacement": "/:id"}]}},
+            "actions.fold[0].pattern",
+            "/item/[0-9]+ matches no page path so far",
+        ),
+    ],
+)
+def test_a_rule_that_matches_nothing_is_named(
+    shop: Deployment, settings: dict[str, Any], key: str, sentence: str
+) -> None:
+    sentences = told(shop, settings)
+    assert sentences.keys() == {key}
+    assert sentence in sentences[key]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"outcomes": [{"name": "bought", "where": BUY, "value": "value"}]},
+        {"goals": [{"name": "joined", "where": "event_name = 'sign_up'"}]},
+        {"outcomes": [{"name": "pages", "where_session": "page_view_count = 2"}]},
+        {"dimensions": {"test": "properties ->> 'variant'"}},
+        {"sessions": {"separator": "purchase", "passive_events": ["click"]}, "actions": {"ignored_events": ["click"]}},
+        # The second pattern matches only what the first one leaves.
+        {
+            "actions": {
+                "fold": [
+                    {"pattern": "lamp-[0-9]+", "replacement": ":lamp"},
+                    {"pattern": "/item/:lamp$", "replacement": "/lamps"},
+                ]
+            }
+        },
+    ],
+)
+def test_a_rule_that_matches_on_any_day_is_not_reported(shop: Deployment, settings: dict[str, Any]) -> None:
+    assert told(shop, settings) == {}
+
+
+def test_a_value_is_not_reported_beside_its_condition(shop: Deployment) -> None:
+    sentences = told(shop, {"goals": [{"name": "bought", "where": MISSPELLED, "value": "cast(user_id as decimal)"}]})
+    assert sentences.keys() == {"goals[bought].where"}
+
+
+def test_a_packaged_funnel_is_reported_once_when_it_is_entered(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", [line(DAY, "ann", 0, "page_view"), line(DAY, "ann", 1, "add_to_cart")])
+    deployment.run()
+    findings = found(deployment)
+    assert [warning.key for warning in findings.warnings] == ["funnels[checkout].steps[begin checkout].where"]
+    assert "write [[funnels]] of your own, or funnels = [] for none" in findings.warnings[0].sentence
+    assert findings.unmatched_steps == {
+        ("checkout", 2),
+        ("checkout", 3),
+        ("product to purchase", 1),
+        ("product to purchase", 3),
+    }
+
+
+def test_only_the_last_28_days_with_events_count(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"goals": [], "funnels": []})
+    days = [DAY + timedelta(days=2 * number) for number in range(29)]
+    deployment.deliver("old", [line(days[0], "ann", 0, "sign_up")])
+    deployment.deliver("new", [line(day, "ann", 0, "page_view") for day in days[1:]])
+    deployment.run()
+    rule = {"goals": [{"name": "joined", "where": "event_name = 'sign_up'"}]}
+    assert "matches no event of the last 28 days with events" in told(deployment, rule)["goals[joined].where"]
+    deployment.deliver("again", [line(days[1], "bob", 0, "sign_up")])
+    deployment.run()
+    assert told(deployment, rule) == {}
+
+
+def test_days_beyond_the_largest_number_of_events_are_not_read(
+    shop: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = {"goals": [{"name": "joined", "where": "event_name = 'sign_up'"}]}
+    monkeypatch.setattr(window, "MOST_EVENTS", 8)
+    assert "of the last day with events" in told(shop, rule)["goals[joined].where"]
+    monkeypatch.setattr(window, "MOST_EVENTS", 9)
+    assert told(shop, rule) == {}
+
+
+def test_no_warning_names_a_value_of_a_single_visitor(shop: Deployment) -> None:
+    for column in ("visitor_id", "page_url", "properties"):
+        assert told(shop, {"goals": [{"name": "g", "where": f"{column} = 'anm'"}]}) == {
+            "goals[g].where": f"{column} = 'anm' matches no event so far; correct it or remove it"
+        }
+
+
+def test_hints_are_given_for_the_first_twenty_rules_only(shop: Deployment) -> None:
+    goals = [{"name": f"g{number}", "where": f"event_name = 'purchas{number}'"} for number in range(25)]
+    sentences = list(told(shop, {"goals": goals}).values())
+    assert ["similar values" in sentence for sentence in sentences] == [True] * 20 + [False] * 5
+
+
+def test_the_problem_stays_the_same_when_days_are_added(shop: Deployment, tmp_path: Path) -> None:
+    shutil.copytree(shop.folder.path, tmp_path / "data")
+    later = Deployment(tmp_path / "data")
+    later.deliver("later", [line(DAY + timedelta(days=1), "bob", 0, "page_view")], source="web")
+    later.run()
+    rule = {"goals": [{"name": "left", "where": "event_name = 'logout'"}]}
+    assert [warning.problem for warning in found(later, rule).warnings] == [
+        warning.problem for warning in found(shop, rule).warnings
+    ]
+
+
+@pytest.fixture(scope="module")
+def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A shop's pages, and its forms, which have none. Not to be written to."""
+    deployment = Deployment(tmp_path_factory.mktemp("two") / "data")
+    deployment.deliver("events", visit(DAY), source="web")
+    deployment.deliver("events", [line(DAY, "ann", 5, "contact")], source="forms")
+    deployment.run()
+    return deployment
+
+
+@pytest.mark.parametrize(
+    ("sources", "keys"),
+    [
+        ({}, {"sources.forms.site", "sources.forms"}),
+        ({"forms": {"timezone": "UTC"}}, {"sources.forms.site", "sources.forms"}),
+        ({"forms": {"site": "main"}}, {"sources.web.site"}),
+        ({"forms": {"site": "main"}, "web": {"site": "main"}}, set()),
+        ({"forms": {"site": "a.example"}, "web": {"site": "a.example"}}, {"sources.forms"}),
+        ({"forms": {"site": "a.example"}}, {"sources.forms"}),
+    ],
+)
+def test_sources_that_share_a_site_must_say_so(
+    two_sources: Deployment, sources: dict[str, Any], keys: set[str]
+) -> None:
+    assert told(two_sources, {"sources": sources}).keys() == keys
+
+
+def test_the_warning_about_a_shared_site_names_folders_and_keys(two_sources: Deployment) -> None:
+    assert told(two_sources)["sources.forms.site"] == (
+        "raw/forms and raw/web become one site, 'main', by default: equal visitor ids in them count as one person;"
+        " set sources.forms.site and sources.web.site in settings.toml ('main' if one site is right)"
+    )
+
+
+def test_a_source_without_page_views_is_named_with_its_events(two_sources: Deployment) -> None:
+    sentence = told(two_sources)["sources.forms"]
+    assert sentence.startswith("raw/forms has no page view so far; existing event names: 'contact'; page views must")
+
+
+@pytest.mark.parametrize("name", ["pageview", "$pageview", "Page Viewed", "Viewed page", "page", "screen_view"])
+def test_a_page_view_under_another_name_is_reported_whatever_the_site(tmp_path: Path, name: str) -> None:
+    settings = {"sources": {"web": {"site": "main"}, "blog": {"site": "main"}}}
+    deployment = Deployment(tmp_path, settings)
+    deployment.deliver("events", visit(DAY), source="web")
+    deployment.deliver("events", [line(DAY, "ann", 5, name)], source="blog")
+    deployment.run()
+    assert told(deployment, settings).keys() == {"sources.blog"}
+
+
+def test_folders_are_compared_before_the_first_run(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", visit(DAY), source="web")
+    (deployment.folder.raw / "empty").mkdir()
+    (deployment.folder.raw / ".hidden").mkdir()
+    (deployment.folder.raw / "coming").mkdir()
+    (deployment.folder.raw / "coming" / ".events.jsonl").write_text("{}")
+    assert told(deployment) == {}
+    deployment.deliver("events", visit(DAY), source="my app")
+    assert told(deployment).keys() == {'sources."my app".site'}
+    assert not deployment.folder.store.exists()
+
+
+def test_a_deployment_without_events_has_no_warning(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.run(until=DAY)
+    assert told(deployment, {"goals": [{"name": "bought", "where": MISSPELLED}]}) == {}
+
+
+def test_a_warehouse_that_cannot_be_read_is_an_error_in_one_sentence(shop: Deployment, tmp_path: Path) -> None:
+    shutil.copytree(shop.folder.path, tmp_path / "data")
+    deployment = Deployment.at(tmp_path / "data")
+    deployment.folder.warehouse.write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        told(deployment)
+
+
+def test_the_sample_has_no_warning(sample_deployment: Deployment) -> None:
+    findings = settings_warnings.look(sample_deployment.folder, load_settings(sample_deployment.folder.path))
+    assert findings == settings_warnings.Findings()
