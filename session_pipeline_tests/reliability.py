@@ -25,7 +25,6 @@ MODULES = (
     "test_state_machine",
     "test_crashes",
     "test_dead_runs",
-    "test_mutation",
     "test_readers",
     "test_backfill",
     "test_many_writers",
@@ -61,8 +60,6 @@ MEANINGS: Mapping[str, str] = {
     "dead_runs_recovered": "runs in Dagster that died, alone or with all, after which the next start did the same",
     "longest_recovery_seconds": "seconds that it took at most until all was built and published again",
     "backfill_days": "days of a backfill that was canceled half way and resumed, each built once",
-    "mutants": "small changes to the code and the SQL",
-    "mutants_killed": "of these, changes that a test noticed",
 }
 
 

@@ -21,7 +21,7 @@ from session_pipeline.plan import Fingerprint, Planner
 from session_pipeline.publish import lake, publication, warehouse
 from session_pipeline.store import Store
 from session_pipeline_tests import short_programs as programs
-from session_pipeline_tests.known_models import learn_models
+from session_pipeline_tests.mutation.replaced_models import learn_models
 from session_pipeline_tests.short_programs import Program
 
 Put = Callable[[Any, str, Any], None]

@@ -2,7 +2,7 @@
 
 from session_pipeline.conditions import probe
 from session_pipeline.settings import parse_settings
-from session_pipeline_tests.known_models import learn_models
+from session_pipeline_tests.mutation.replaced_models import learn_models
 
 learn_models()
 parse_settings("")  # and with it the packaged conditions

@@ -1,12 +1,11 @@
-"""Tests of a model that are fast enough to be run on each of its mutants, in this process.
+"""Tests of a model that are fast enough to run on each of its mutants, in this process.
 
-The case folders of all tables that it has a part in; then test modules of its own; then generated cases, its steps
-against the oracles on inputs that are right; then the lint of what engines share. Knows where models are read. Does
-not know what a mutant is.
+These are the case folders of all tables that the model contributes to, the test module of the model if it has one, one
+group of generated cases (each step against the oracles, on correct inputs), and the lint of portable SQL.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,32 +31,22 @@ from session_pipeline.steps import STEPS, Frame, Step
 from session_pipeline_tests import generated_cases
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.expected_tables import Row, expected_tables
-from session_pipeline_tests.known_models import learn_models
+from session_pipeline_tests.mutation.replaced_models import replaced_model
 from session_pipeline_tests.test_cases import FOLDERS, Case, compare, read_case, run_case, write_inputs
 from session_pipeline_tests.test_sessions_against_oracle import build_at_once, file_ids
 
-# Test modules that look at one model by itself.
+# Test modules about one model.
 MODULES: Mapping[str, str] = {"session_channels": "test_channels.py"}
-MOST_SECONDS = 20  # for one test; a join that lost its condition takes longer, so it was noticed
 CANNOT_RUN = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
 
 
-class StillbornError(Exception):
-    """The SQL cannot be run at all, so it is no mutant that a test would have to notice."""
-
-
-@contextmanager
-def replaced_model(model: str, sql: str) -> Iterator[None]:
-    """Within, the model has other SQL."""
-    learn_models()
-    text = models.text
-    with patch.object(models, "text", lambda name: sql if name == model else text(name)):
-        yield
+class InvalidMutantError(Exception):
+    """The SQL cannot run at all, so no test needs to notice it."""
 
 
 @dataclass(frozen=True)
 class PreparedCase:
-    """A case folder whose inputs are written, and whose expected rows are read."""
+    """A case folder with its inputs written and its expected rows read."""
 
     case: Case
     inputs: Mapping[str, list[Path]]
@@ -67,7 +56,7 @@ class PreparedCase:
 
 @dataclass(frozen=True)
 class StepOfGroup:
-    """A step of a day of a group of generated cases, with inputs that are right, and what the oracles say of it."""
+    """A step on one day of a group of generated cases, with correct inputs and what the oracles expect."""
 
     step: Step
     day: date
@@ -78,10 +67,17 @@ class StepOfGroup:
 
 @dataclass
 class ModelTests:
-    """The tests, with their inputs in a folder."""
+    """The tests, with their inputs in a folder.
+
+    Attributes:
+        folder: An empty folder to work in.
+        seeds: Groups of generated cases to run.
+        most_seconds: How long one test may take; a mutant that takes longer was noticed.
+    """
 
     folder: Path
     seeds: Sequence[int] = ()
+    most_seconds: float = 20
     _cases: list[PreparedCase] = field(default_factory=list)
     _steps: dict[int, list[StepOfGroup]] = field(default_factory=dict)
     _failures: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -98,18 +94,18 @@ class ModelTests:
         self._engine.close()
 
     def failure(self, model: str, sql: str) -> str | None:
-        """A test that fails with this SQL for the model; None when all pass. What failed often is run first.
+        """Return a test that fails with this SQL for the model, or None. Tests that failed often run first.
 
         Raises:
-            StillbornError: The SQL cannot be run.
+            InvalidMutantError: The SQL cannot run.
         """
         with replaced_model(model, sql):
             for test, run in sorted(self._tests(model, sql), key=lambda item: -self._failures[model, item[0]]):
                 try:
-                    with self._interrupted_after(MOST_SECONDS):
+                    with self._interrupted_after(self.most_seconds):
                         run()
                 except CANNOT_RUN as error:
-                    raise StillbornError(str(error)) from error
+                    raise InvalidMutantError(str(error)) from error
                 except (AssertionError, duckdb.Error, pa.ArrowException) as error:
                     if isinstance(error, duckdb.FatalException | duckdb.InternalException):
                         self._engine = self._new_engine()
@@ -127,7 +123,7 @@ class ModelTests:
             timer.cancel()
             timer.join()
 
-    def _tests(self, model: str, sql: str) -> Iterator[tuple[str, Any]]:
+    def _tests(self, model: str, sql: str) -> Iterator[tuple[str, Callable[[], None]]]:
         for prepared in self._cases:
             if model in prepared.models:
                 yield f"case {prepared.case.table.name}/{prepared.case.folder.name}", lambda p=prepared: self._run(p)
@@ -154,7 +150,7 @@ class ModelTests:
 
     def _steps_of_group(self, seed: int) -> list[StepOfGroup]:
         if seed not in self._steps:
-            with patch.object(models, "text", _ORIGINAL_TEXT):  # what is right is made by the models as they are
+            with patch.object(models, "text", _ORIGINAL_TEXT):  # the inputs come from the unchanged models
                 self._steps[seed] = _steps_of_group(seed, self.folder / f"group-{seed}")
         return self._steps[seed]
 
@@ -172,7 +168,7 @@ def _models_of(case: Case) -> frozenset[str]:
 
 
 def _lint(model: str, sql: str) -> None:
-    """The model as it is passes; but written anew by sqlglot, as mutants are, some functions get other names."""
+    """Compare with the original as sqlglot formats it, which gives some functions other names."""
     as_it_is = sqlglot.parse_one(_ORIGINAL_TEXT(model), read="duckdb").sql("duckdb", comments=False)
     known = {violation.construct for violation in find_violations(as_it_is)}
     assert {violation.construct for violation in find_violations(sql)} <= known
@@ -185,7 +181,7 @@ def _run_module(name: str) -> None:
 
 
 def _steps_of_group(seed: int, folder: Path) -> list[StepOfGroup]:
-    """Build a group of generated cases once, to have the inputs of every step; what is expected is the oracles'."""
+    """Build a group of generated cases once, to have the inputs of every step; the oracles give what is expected."""
     group = generated_cases.group(seed)
     deployment = build_at_once(group, folder)
     expected = expected_tables(group, file_ids(group, deployment))

@@ -1,18 +1,14 @@
-"""Mutants of a Python module: of its syntax tree, one node at a time.
+"""Makes mutants of a Python module: each changes one node of its syntax tree.
 
-A comparison moves its border or turns around; a number is one more or less, a flag the opposite; a condition is turned,
-or loses a part; arithmetic, min and max, any and all become their opposite; an order loses a part of its key, or all of
-it; a statement is left out. Texts, annotations and the places of crash_points.py stay as they are. Knows syntax trees.
-Does not run anything.
+Comparisons, arithmetic, numbers and flags change to their neighbours, conditions are negated or lose a part, sort keys
+lose a part, statements are removed. Text, annotations and crash points stay as they are.
 """
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from session_pipeline_tests.mutants import Mutant, named_apart
+from session_pipeline_tests.mutation.mutants import Mutant
 
 COMPARISONS: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -39,71 +35,52 @@ ARITHMETIC: Mapping[type[ast.operator], type[ast.operator]] = {
     ast.RShift: ast.LShift,
 }
 OPPOSITES = {"min": "max", "max": "min", "any": "all", "all": "any"}
-NOT_PART_OF_IT = ("crash_points.reached",)
+CRASH_POINTS = ("crash_points.reached",)
 NO_CODE = {"annotation", "returns", "type_comment", "decorator_list"}
 
 
-@dataclass(frozen=True)
-class Edit:
-    """A field of a node, or an item of it, with another value."""
-
-    node: ast.AST
-    field: str
-    index: int | None
-    value: Any
-    before: str
-    after: str
-
-
 def python_mutants(file: str, text: str) -> list[Mutant]:
-    """All mutants of a module, in the order of its text. The source is written anew, without comments."""
+    """Return all mutants of a module, in the order of its text. Their source is formatted by ast, without comments."""
     tree = ast.parse(text)
-    return named_apart(
-        Mutant(file, place, f"{edit.before} -> {edit.after}", partial(_applied, tree, edit))
-        for place, edit in _edits(tree, ())
-    )
+    return list(_mutants(file, tree, tree, ()))
 
 
-def _applied(tree: ast.Module, edit: Edit) -> str:
-    """The text of the tree with the edit, which is taken back."""
-    before = getattr(edit.node, edit.field)
-    value = edit.value
-    if edit.index is not None:
-        value = [*before[: edit.index], edit.value, *before[edit.index + 1 :]]
-    setattr(edit.node, edit.field, value)
-    try:
-        return ast.unparse(tree)
-    finally:
-        setattr(edit.node, edit.field, before)
-
-
-def _edits(node: ast.AST, names: tuple[str, ...]) -> Iterator[tuple[str, Edit]]:
-    """What can be changed below a node, with the name of the class and function that it is in."""
-    for field, value in ast.iter_fields(node):
-        if field in NO_CODE:
+def _mutants(file: str, tree: ast.Module, node: ast.AST, names: tuple[str, ...]) -> Iterator[Mutant]:
+    """Yield the mutants of all nodes below a node, which is inside classes and functions of these names."""
+    for name, value in ast.iter_fields(node):
+        if name in NO_CODE:
             continue
-        items = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
-        for index, child in items:
-            if not isinstance(child, ast.AST) or _is_left(child):
+        for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if not isinstance(child, ast.AST) or _is_kept(child):
                 continue
             inside = (*names, child.name) if isinstance(child, ast.FunctionDef | ast.ClassDef) else names
             for other in _others(child):
-                change = ast.unparse(child).splitlines()[0], ast.unparse(other).splitlines()[0]
-                yield ".".join(inside) or "module", Edit(node, field, index, other, *change)
-            yield from _edits(child, inside)
+                write = partial(_with, tree, node, name, index, other)
+                yield Mutant(file, ".".join(inside) or "module", ast.unparse(child), ast.unparse(other), write)
+            yield from _mutants(file, tree, child, inside)
 
 
-def _is_left(node: ast.AST) -> bool:
-    """Whether it is no code, or no part of what the module does."""
+def _with(tree: ast.Module, node: ast.AST, name: str, index: int | None, other: ast.AST) -> str:
+    """Format the tree with another node in one field of a node. The tree itself stays as it is."""
+    before = getattr(node, name)
+    setattr(node, name, other if index is None else [*before[:index], other, *before[index + 1 :]])
+    try:
+        return ast.unparse(tree)
+    finally:
+        setattr(node, name, before)
+
+
+def _is_kept(node: ast.AST) -> bool:
+    """Whether a statement has no effect on what the module does."""
     if not isinstance(node, ast.Expr):
         return False
     value = node.value
     is_text = isinstance(value, ast.Constant)
-    return is_text or (isinstance(value, ast.Call) and ast.unparse(value.func) in NOT_PART_OF_IT)
+    return is_text or (isinstance(value, ast.Call) and ast.unparse(value.func) in CRASH_POINTS)
 
 
 def _others(node: ast.AST) -> Iterator[ast.AST]:
-    """What a node can become."""
+    """Yield what a node can become."""
     match node:
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             for place, op in enumerate(ops):
@@ -147,7 +124,7 @@ def _others(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_plain(test: ast.expr) -> bool:
-    """Whether nothing else here turns the condition around."""
+    """Whether no other rule here negates the condition."""
     return not isinstance(test, ast.Compare | ast.BoolOp | ast.UnaryOp)
 
 
