@@ -38,7 +38,10 @@ HEAVY = (
 )
 # Parts of the package that import no other part; a child keeps them, unless the mutant is one of them.
 KEPT = ("session_pipeline.contracts", "session_pipeline.errors", "session_pipeline.models")
-OPTIONS = ("-x", "-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout", "120")
+OPTIONS = (
+    *("-x", "-q", "--no-header", "--no-summary", "--timeout", "120", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    *("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:hypothesispytest"),
+)
 MOST_CPU_SECONDS = 60  # a mutant that takes longer never ends, so it was noticed
 CANNOT_BE_IMPORTED = 100
 
