@@ -19,13 +19,13 @@ import pytest
 from session_pipeline import store
 from session_pipeline.pipeline import open_store
 from session_pipeline.publish import lake, warehouse
-from session_pipeline_tests.crashing import places_of
+from session_pipeline_tests.crashes.killed_runs import places_of
+from session_pipeline_tests.crashes.power_loss import Lost
+from session_pipeline_tests.crashes.recovery import Scenario, make_scenario, places_met, walk
 from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.documents import ROOT
-from session_pipeline_tests.figures import effort, record
-from session_pipeline_tests.simulated_disk import Lost
+from session_pipeline_tests.reliability.figures import effort, record
 from session_pipeline_tests.test_incremental import event
-from session_pipeline_tests.walking import Scenario, make_scenario, places_met, walk
 
 LAST = date(2026, 10, 20)
 UNTIL = date(2026, 10, 8)  # what was built of later days is dropped

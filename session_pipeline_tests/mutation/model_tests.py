@@ -27,11 +27,11 @@ from session_pipeline.contracts import table
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.pipeline import open_run
 from session_pipeline.steps import STEPS, Frame, Step
-from session_pipeline_tests import generated_cases
 from session_pipeline_tests.documents import ROOT
-from session_pipeline_tests.expected_tables import Row, expected_tables
 from session_pipeline_tests.mutation.forked_tests import OPTIONS
 from session_pipeline_tests.mutation.replaced_models import replaced_model
+from session_pipeline_tests.oracles import generated_cases
+from session_pipeline_tests.oracles.expected_tables import Row, expected_tables
 from session_pipeline_tests.portable import find_violations
 from session_pipeline_tests.test_cases import FOLDERS, Case, compare, read_case, run_case, write_inputs
 from session_pipeline_tests.test_sessions_against_oracle import build_at_once, file_ids

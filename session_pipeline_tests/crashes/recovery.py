@@ -1,7 +1,6 @@
-"""Runs that die, and what must be true then: readers have something whole, and the next run makes all well.
+"""Kills runs at every crash point and checks that readers see one whole state and that the next run repairs the rest.
 
-A scenario is a deployment with things to do, and its tables after a run that nothing disturbs. Knows deaths and what
-is compared. Does not know why a run should survive.
+A scenario is a deployment with work to do, and its tables after an undisturbed run.
 """
 
 import hashlib
@@ -21,9 +20,9 @@ from session_pipeline.engines.duckdb import quote
 from session_pipeline.pipeline import open_store
 from session_pipeline.publish import warehouse
 from session_pipeline.store import sha256_of
-from session_pipeline_tests.crashing import Ended, run_in_child
+from session_pipeline_tests.crashes.killed_runs import Ended, run_in_child
+from session_pipeline_tests.crashes.power_loss import Lost, SimulatedDisk
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.simulated_disk import Lost, SimulatedDisk
 
 # Of tables that tell of runs: what no two runs have in common.
 OF_THE_RUN: Mapping[str, tuple[str, ...]] = {

@@ -1,7 +1,6 @@
-"""What the reliability tests counted and have to tell, and how much of it they are asked to do.
+"""Collects the figures and messages of the reliability tests, and tells them how much to do.
 
-Each test adds its figures to a file; docs/reliability.md is written from it. Knows names and numbers. Does not know
-what they count.
+Each test adds its figures to a file, from which docs/reliability.md is written.
 """
 
 import fcntl

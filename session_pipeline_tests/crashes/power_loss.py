@@ -1,9 +1,9 @@
-"""A disk that forgets what was never made durable, as that of a machine without power.
+"""Simulates a power loss: rebuilds a data folder without what was not durable when its process died.
 
-A killed process leaves all that it wrote in the page cache, so kills say nothing about fsync. Here the process notes
-each fsync; afterwards the folder is made again as the disk could have had it. It is strict: a file's bytes are kept
-from its own fsync on, a name from the fsync of its folder on, and nothing else is. SQLite does its own part, so its
-files are taken as they are. Knows files, names and fsync. Does not know what is in them.
+A killed process leaves everything it wrote in the page cache, so kills do not test fsync. Here the process notes each
+fsync; afterwards the folder is rebuilt as the disk could have it. The simulation is strict: a file keeps its bytes from
+its own fsync on, a name from the fsync of its folder on, and nothing else is kept. SQLite syncs its own files, so they
+are taken as they are.
 """
 
 import json

@@ -1,17 +1,17 @@
-"""What the oracles say of a group of generated cases, as rows of the pipeline's tables.
+"""Returns the rows that the oracles expect in each table for a group of generated cases.
 
-Knows the names of the columns that the oracles can fill. Does not know how rows are compared.
+Comparing them with the pipeline's tables is up to the tests.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from session_pipeline_tests import oracle
 from session_pipeline_tests.deliveries import read_lines
-from session_pipeline_tests.funnel_oracle import Attempt, Funnel, attempts
-from session_pipeline_tests.generated_cases import SITES, Group
-from session_pipeline_tests.oracle import Copy, Event, Line, Rules, has_time, local_date
+from session_pipeline_tests.oracles import sessions as oracle
+from session_pipeline_tests.oracles.funnels import Attempt, Funnel, attempts
+from session_pipeline_tests.oracles.generated_cases import SITES, Group
+from session_pipeline_tests.oracles.sessions import Copy, Event, Line, Rules, has_time, local_date
 
 Row = dict[str, Any]
 

@@ -1,6 +1,6 @@
-"""The same events told otherwise: other lines, files, formats; and which rows two deployments have.
+"""Writes the same events in other lines, files and formats, and compares the rows of two deployments.
 
-Knows what a file can look like and how tables are read. Does not know which of it makes a difference.
+Which of these differences must not matter is in test_metamorphic.py.
 """
 
 import csv
@@ -21,7 +21,7 @@ from session_pipeline.contracts import TABLES
 from session_pipeline.engines.duckdb import file_list
 from session_pipeline.pipeline import open_store
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.generated_cases import Group
+from session_pipeline_tests.oracles.generated_cases import Group
 
 Event = dict[str, Any]
 Row = dict[str, Any]

@@ -1,7 +1,6 @@
-"""What must hold of a deployment after each step of the machine, and at its end.
+"""Checks a deployment after each operation of the machine, and at the end of a program.
 
-Reads Parquet files and the warehouse by themselves, so that a fault of the store's own finding shows, too. Knows the
-mirror, the tables and the promises. Does not know how a state came about.
+It reads Parquet files and the warehouse directly, so that errors in how the store finds files show, too.
 """
 
 import shutil
@@ -19,9 +18,9 @@ from session_pipeline.publish import warehouse
 from session_pipeline.steps import STEPS
 from session_pipeline.store import Store
 from session_pipeline_tests.deployment import Deployment, looking
-from session_pipeline_tests.machine_options import DAYS
-from session_pipeline_tests.mirror import Mirror
-from session_pipeline_tests.oracle import Line
+from session_pipeline_tests.machine.expected_state import Mirror
+from session_pipeline_tests.machine.options import DAYS
+from session_pipeline_tests.oracles.sessions import Line
 
 Rows = Counter[tuple[Any, ...]]
 LEDGER = {"source_files", "raw_events", "quarantined_lines", "events", "duplicate_events"}

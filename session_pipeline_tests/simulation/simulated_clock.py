@@ -1,6 +1,6 @@
-"""A clock that tests set: this process sees simulated time, and so does all that is imported into it.
+"""A clock that tests set, for this process and everything imported into it.
 
-The file system keeps the machine's own time, and so do other processes. Knows nothing of what looks at the clock.
+The file system and other processes keep the time of the machine.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,6 @@
-"""What a delivered file can hold: a few events, as bytes for the pipeline and as lines for the oracle.
+"""The content of a delivered file: a few events, as bytes for the pipeline and as lines for the oracle.
 
-Reads its own lines with code of its own, so that the ledger has another side. Knows lines, formats and options. Does
-not know what is done with a file.
+It parses its own lines, so that the ledger is checked by independent code.
 """
 
 import csv
@@ -14,8 +13,8 @@ from functools import cached_property
 from hashlib import md5, sha256
 from typing import Any
 
-from session_pipeline_tests.machine_options import Options
-from session_pipeline_tests.oracle import Line
+from session_pipeline_tests.machine.options import Options
+from session_pipeline_tests.oracles.sessions import Line
 
 FIELDS = ("event_id", "visitor_id", "event_time", "event_name", "page_url", "user_id", "member", "sequence", "value")
 

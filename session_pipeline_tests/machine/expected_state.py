@@ -1,6 +1,6 @@
-"""What the test itself knows of a deployment: what lies under raw/, what was ever accepted, and how it was read.
+"""Tracks what a deployment must hold: the files under raw/, what was ever accepted, and how it was read.
 
-Written from the promises, with no code of the package. Knows contents and options. Does not run anything.
+Written from the promises, without code of the package.
 """
 
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
 
-from session_pipeline_tests import oracle
-from session_pipeline_tests.contents import Content
-from session_pipeline_tests.expected_tables import Row, tables_of
-from session_pipeline_tests.machine_options import DAYS, Options
-from session_pipeline_tests.oracle import Line
+from session_pipeline_tests.machine.file_contents import Content
+from session_pipeline_tests.machine.options import DAYS, Options
+from session_pipeline_tests.oracles import sessions as oracle
+from session_pipeline_tests.oracles.expected_tables import Row, tables_of
+from session_pipeline_tests.oracles.sessions import Line
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Runs the tests that break things on purpose, and writes what they counted into docs/reliability.md.
+"""Runs the tests that break things deliberately, and writes what they counted into docs/reliability.md.
 
 `python -m session_pipeline_tests.reliability` is what CI runs. SESSION_PIPELINE_EFFORT=20 does about twenty times as
 much, for nights. Knows which modules these are and what their figures mean. Does not know how they break things.
@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 from session_pipeline_tests.documents import ROOT, as_table
-from session_pipeline_tests.figures import EFFORT, FIGURES, effort, told_beside
+from session_pipeline_tests.reliability.figures import EFFORT, FIGURES, effort, told_beside
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures -->\n"

@@ -1,7 +1,4 @@
-"""The settings that the machine changes, and what they mean to the oracles.
-
-Knows settings and their values. Does not know files.
-"""
+"""The settings that the machine changes, and their values for the oracles."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from session_pipeline_tests.deliveries import settings
-from session_pipeline_tests.funnel_oracle import Funnel
-from session_pipeline_tests.oracle import Rules, day_start
+from session_pipeline_tests.oracles.funnels import Funnel
+from session_pipeline_tests.oracles.sessions import Rules, day_start
 
 FIRST = date(2024, 3, 9)  # the next day, the clocks of New York are put forward
 DAYS = tuple(FIRST + timedelta(days=offset) for offset in range(-1, 6))

@@ -1,7 +1,6 @@
-"""Bugs that are put in on purpose, each a plausible slip in one place, with the program that meets it.
+"""Deliberate bugs, each a plausible mistake in one place, with the program that finds it and the error it causes.
 
-A bug is a function that changes the package through `put(object, name, value)`. Beside it is what is said when it is
-noticed. Knows the package from inside. Does not know how it is noticed.
+A bug is a function that changes the package through `put(object, name, value)`.
 """
 
 import shutil
@@ -20,9 +19,9 @@ from session_pipeline.ingest import deliveries, read, rules
 from session_pipeline.plan import Fingerprint, Planner
 from session_pipeline.publish import lake, publication, warehouse
 from session_pipeline.store import Store
-from session_pipeline_tests import short_programs as programs
+from session_pipeline_tests.machine import programs
+from session_pipeline_tests.machine.programs import Program
 from session_pipeline_tests.mutation.replaced_models import learn_models
-from session_pipeline_tests.short_programs import Program
 
 Put = Callable[[Any, str, Any], None]
 

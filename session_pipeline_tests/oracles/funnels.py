@@ -1,7 +1,6 @@
-"""Ordered funnels in plain Python, written from their meaning (DESIGN 4) and from no SQL.
+"""The funnel oracle: ordered funnels in plain Python, written from their definition (DESIGN 4), not from the SQL.
 
-Knows steps, windows and exclusions on the events that the oracle of sessions placed. Does not know
-the pipeline.
+It reads events that the session oracle (sessions.py) has put into sessions.
 """
 
 from collections import defaultdict
@@ -10,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from session_pipeline_tests.oracle import Event, Rules, day_end, local_date, summarize
+from session_pipeline_tests.oracles.sessions import Event, Rules, day_end, local_date, summarize
 
 VISITOR_WINDOW_WITHOUT_SETTING = timedelta(days=7)
 FAR_AWAY = date(2100, 1, 1)

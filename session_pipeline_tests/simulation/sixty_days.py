@@ -1,8 +1,8 @@
-"""Sixty days lived through by schedule and sensors alone; prints the diary.
+"""Runs sixty simulated days by the schedule and the sensors alone, and prints a diary.
 
-`python -m session_pipeline_tests.sixty_days`. It does what Dagster's daemon does: it ticks, keeps cursors, and runs
-what is asked for, at the hours at which something can happen. Nobody helps: what comes from outside is in shop_story.
-Knows the daemon's part, and what readers and operators see. Does not know what the tables should hold.
+`python -m session_pipeline_tests.simulation.sixty_days`. It does what Dagster's daemon does: it ticks, keeps cursors
+and launches the requested runs, at the hours at which something can happen. What happens to the shop is in
+shop_events.py.
 """
 
 import json
@@ -28,11 +28,10 @@ from session_pipeline.defs import home
 from session_pipeline.defs.dead_runs import PROCESS, signature
 from session_pipeline.defs.deployment import make_definitions
 from session_pipeline.errors import SettingsError
-from session_pipeline_tests.clock import Clock, set_for_good, simulated
-from session_pipeline_tests.crashing import run_in_child
+from session_pipeline_tests.crashes.killed_runs import run_in_child
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import QUIET, failures
-from session_pipeline_tests.shop_story import (
+from session_pipeline_tests.simulation.shop_events import (
     DAYS,
     EXPECTED,
     GOOD,
@@ -46,6 +45,7 @@ from session_pipeline_tests.shop_story import (
     day,
     moment,
 )
+from session_pipeline_tests.simulation.simulated_clock import Clock, set_for_good, simulated
 
 SMALL_FILE = 64 * 1024  # bytes; what a run writes needs more
 CRASH_AT = 60  # in the middle of a build

@@ -1,6 +1,6 @@
-"""Programs of the machine's steps, written by hand: each does one thing that can go wrong, as shortly as it can.
+"""Hand-written programs of the machine, each of which does one thing that can go wrong, in as few steps as possible.
 
-Knows steps and contents. Does not know which bug they would meet.
+Which bug each of them finds is in seeded_bugs.py.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from session_pipeline.pipeline import open_store
-from session_pipeline_tests.contents import Content, Event
-from session_pipeline_tests.machine import Machine, cut_short
-from session_pipeline_tests.machine_options import FIRST
+from session_pipeline_tests.machine.file_contents import Content, Event
+from session_pipeline_tests.machine.machine import Machine, cut_short
+from session_pipeline_tests.machine.options import FIRST
 
 Program = Callable[[Machine], None]
 

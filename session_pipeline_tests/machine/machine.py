@@ -1,8 +1,7 @@
-"""The machine that tries everything: one deployment, and whatever can be done to it, in any order.
+"""Operates one deployment: every operation that can happen to it, in any order, each followed by all checks.
 
-Each step does it to the deployment, tells the mirror, and checks what must hold. Random programs
-(test_state_machine.py) and the short ones that seeded bugs are tried with (seeded_bugs.py) are made of the same steps.
-Knows what can happen to a deployment. Does not choose.
+Random programs (test_state_machine.py) and hand-written ones (programs.py) consist of these operations. What is checked
+is in checks.py.
 """
 
 import os
@@ -25,13 +24,13 @@ from session_pipeline.errors import StoreError, StoreHeldError
 from session_pipeline.pipeline import open_run, open_store
 from session_pipeline.publish.publication import Published
 from session_pipeline.steps import Step
-from session_pipeline_tests import machine_checks
-from session_pipeline_tests.contents import Content
-from session_pipeline_tests.crashing import Ended, run_in_child
+from session_pipeline_tests.crashes.killed_runs import Ended, KillAt, run_in_child
+from session_pipeline_tests.crashes.power_loss import Lost, SimulatedDisk
 from session_pipeline_tests.deployment import Deployment, damage
-from session_pipeline_tests.machine_options import DAYS, Options
-from session_pipeline_tests.mirror import Mirror
-from session_pipeline_tests.power_loss import Death
+from session_pipeline_tests.machine import checks as machine_checks
+from session_pipeline_tests.machine.expected_state import Mirror
+from session_pipeline_tests.machine.file_contents import Content
+from session_pipeline_tests.machine.options import DAYS, Options
 
 PUT_BACK = "put it back under raw/"
 KEPT_FOR_READERS = 3  # publications after which a connection still finds its files
@@ -168,7 +167,17 @@ class Machine:
 
     def run_and_die(self, at: int | str, *, loses_power: bool = False) -> Ended:
         """Run until a place that it comes by, from 1 or by name, and be killed there; or lose power."""
-        ended = self._in_child(Death(at, loses_power))
+        if not loses_power:
+            ended = self._in_child(KillAt(at))
+        else:
+            folder, notes, rebuilt = self.deployment.folder.path, self.folder / "notes", self.folder / "rebuilt"
+            disk = SimulatedDisk(folder, notes)
+            ended = self._in_child(KillAt(at), disk)
+            if ended.was_killed:
+                disk.lose_power(rebuilt, Lost.NAMES)
+                shutil.rmtree(folder)
+                rebuilt.rename(folder)
+            shutil.rmtree(notes)
         self._ended([ended])
         return ended
 
@@ -194,7 +203,7 @@ class Machine:
     def run_twice_at_once(self, at: int = 0) -> None:
         """Two processes run at once; one may be killed at a place."""
         with ThreadPoolExecutor(2) as both:
-            ended = list(both.map(self._in_child, (Death(at), None)))
+            ended = list(both.map(self._in_child, (KillAt(at), None)))
         self._ended(ended)
 
     def run_while_held(self) -> None:
@@ -294,9 +303,9 @@ class Machine:
 
     # How it is done
 
-    def _in_child(self, death: Death | None) -> Ended:
-        prepare = [one for one in (self._prepare, death) if one is not None]
-        return run_in_child(self.deployment, self.until, prepare=partial(_call_all, prepare))
+    def _in_child(self, kill: KillAt | None, disk: SimulatedDisk | None = None) -> Ended:
+        prepare = partial(_call_all, [one for one in (self._prepare, kill) if one is not None])
+        return run_in_child(self.deployment, self.until, prepare=disk.recorder(prepare) if disk else prepare)
 
     def _ended(self, ended: list[Ended]) -> None:
         for one in ended:

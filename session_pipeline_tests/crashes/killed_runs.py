@@ -1,6 +1,6 @@
-"""Runs of a deployment in a process of their own, that can be killed at a named place or at any moment.
+"""Runs a deployment in a process of its own, which can be killed at a crash point or at any moment.
 
-Knows processes and the places of crash_points.py. Does not know what should be left afterwards.
+What must hold afterwards is in recovery.py.
 """
 
 import multiprocessing
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from time import monotonic
@@ -27,7 +28,7 @@ PROCESSES.set_forkserver_preload(
         "session_pipeline.report.figures",
         "session_pipeline.report.page",
         "session_pipeline_tests.deployment",
-        "session_pipeline_tests.warm",
+        "session_pipeline_tests.crashes.preload",
         __name__,
     ]
 )
@@ -48,6 +49,29 @@ class Ended:
     was_killed: bool
     places: Sequence[str]
     error: str | None
+
+
+@dataclass(frozen=True)
+class KillAt:
+    """Kills the process that it is called in when it reaches a place: the n-th of all, from 1, or one of that name.
+
+    It can be sent to another process.
+    """
+
+    place: int | str
+
+    def __call__(self) -> None:
+        """Watch the crash points of this process from now on."""
+        passed, reached = count(1), crash_points.reached
+
+        def watched(place: str) -> None:
+            if self.place in (next(passed), place):
+                with open(os.environ[crash_points.CRASH_LOG], "a") as places:
+                    places.write(f"{place}\n")
+                os.kill(os.getpid(), signal.SIGKILL)
+            reached(place)
+
+        crash_points.reached = watched
 
 
 def run_in_child(

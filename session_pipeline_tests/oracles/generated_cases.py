@@ -1,7 +1,6 @@
-"""Groups of cases: many share one data folder, so that thousands take minutes.
+"""Groups generated cases: many share one data folder, so that thousands take minutes.
 
-Each case has visitors of its own, so it is as good as alone. SESSION_PIPELINE_CASES sets how many there are. Knows
-settings and files. Does not know what should come of them.
+Each case has its own visitors, so cases do not influence each other. SESSION_PIPELINE_CASES sets their number.
 """
 
 import os
@@ -12,16 +11,16 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from session_pipeline_tests.border_cases import (
+from session_pipeline_tests.deliveries import Delivery, delivery, settings
+from session_pipeline_tests.oracles.border_cases import (
     HOUR,
     SECOND,
     SEPARATOR,
     BorderCases,
     Record,
 )
-from session_pipeline_tests.deliveries import Delivery, delivery, settings
-from session_pipeline_tests.funnel_oracle import Exclusion, Funnel
-from session_pipeline_tests.oracle import CHANGES, ONE_DAY, Rules
+from session_pipeline_tests.oracles.funnels import Exclusion, Funnel
+from session_pipeline_tests.oracles.sessions import CHANGES, ONE_DAY, Rules
 
 CASE_COUNT = int(os.environ.get("SESSION_PIPELINE_CASES", "2000"))
 CASES_IN_A_GROUP = 200

@@ -1,8 +1,7 @@
-"""Sessions in plain Python, written from their meaning (DESIGN 4) and from no SQL.
+"""The session oracle: sessions in plain Python, written from their definition (DESIGN 4), not from the SQL.
 
-It loops over all lines ever accepted, in the way that is easiest to read. Knows the calendar,
-copies and sessions. Does not know the pipeline, nor how a day is built from the day before: it only
-says what must come out.
+It loops over all lines ever accepted, in the way that is easiest to read. It knows nothing of how the pipeline builds a
+day from the day before.
 """
 
 from collections import defaultdict

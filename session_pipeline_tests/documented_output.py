@@ -1,6 +1,6 @@
-"""What the documents show of the committed sample: the rows of each query, the output of each command.
+"""Compares or rewrites what the documents show of the committed sample: query results and command output.
 
-Run `python -m session_pipeline_tests.answers` after `session-pipeline run` to write them anew; a test compares.
+`python -m session_pipeline_tests.documented_output` rewrites them, after `session-pipeline run`; a test compares.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""Sixty days of a small shop, as a table: which files come, what breaks, what is deployed, which alarms are right.
+"""Lists sixty days of a small shop: which files arrive, what breaks, what is deployed, which alerts are correct.
 
-Knows what happens and when. Does not know who sees it, nor what the tables should hold.
+What the schedule and the sensors do about it is in sixty_days.py.
 """
 
 import gzip

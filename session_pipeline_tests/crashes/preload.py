@@ -1,4 +1,4 @@
-"""Imported by the process that runs are forked from: what takes each of them a sixth of its time to learn."""
+"""Loads what every run needs, in the process that runs are forked from; it takes a sixth of the time of a run."""
 
 from session_pipeline.conditions import probe
 from session_pipeline.settings import parse_settings

@@ -1,7 +1,6 @@
-"""Small cases that others published, in this project's words, for the oracles and the pipeline.
+"""Small cases from the literature and other products, in the terms of this project, for the oracles and the pipeline.
 
-Knows which of their rules the settings can express, and says why not where they cannot. Does not
-know who runs them.
+A case whose rules the settings cannot express gives the reason.
 """
 
 import json
@@ -14,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from session_pipeline_tests.funnel_oracle import Exclusion, Funnel
-from session_pipeline_tests.oracle import Rules
+from session_pipeline_tests.oracles.funnels import Exclusion, Funnel
+from session_pipeline_tests.oracles.sessions import Rules
 
-FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
+FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 NEEDS_FIXTURES = pytest.mark.skipif(
     not FIXTURES.is_dir(),
     reason="../shared/fixtures is missing; a clone of the project alone has none",

@@ -1,14 +1,14 @@
-"""Random cases that aim at the borders: of gaps, midnight, max_hours, breaks, copies and order.
+"""Generates random cases at the edges of the rules: gaps, midnight, max_hours, breaks, copies and order.
 
-A case is the records of a few visitors of its own. Knows what a source may say, and when. Does not know files, nor what
-should come of a case.
+A case is the records of a few visitors of its own. Writing them to files is in generated_cases.py; what is expected of
+them is in expected_tables.py.
 """
 
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from session_pipeline_tests.oracle import MICROSECOND, ONE_DAY, Rules, day_start
+from session_pipeline_tests.oracles.sessions import MICROSECOND, ONE_DAY, Rules, day_start
 
 SEPARATOR = "login"
 EVENT_NAMES = ("page_view", "page_view", "page_view", "cart", "purchase", "logout")
