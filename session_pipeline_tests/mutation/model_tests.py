@@ -6,9 +6,10 @@ group of generated cases (each step against the oracles, on correct inputs), and
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -177,7 +178,8 @@ def _lint(model: str, sql: str) -> None:
 
 def _run_module(name: str) -> None:
     path = str(ROOT / "session_pipeline_tests" / name)
-    code = pytest.main([*OPTIONS, path])
+    with redirect_stdout(StringIO()):
+        code = pytest.main([*OPTIONS, path])
     assert code == pytest.ExitCode.OK, name
 
 

@@ -46,7 +46,6 @@ NEIGHBOURS: Mapping[type[exp.Expression], type[exp.Expression]] = {
     exp.LogicalOr: exp.LogicalAnd,
     exp.LogicalAnd: exp.LogicalOr,
 }
-CLAUSES = ("where", "having", "qualify", "distinct")
 # An outer join keeps fewer sides. Inner joins stay: by design nearly every row of the models has its partner.
 OTHER_SIDES: Mapping[str, tuple[str | None, ...]] = {"LEFT": (None,), "FULL": ("LEFT", "RIGHT")}
 
@@ -123,8 +122,10 @@ def _replacements(node: exp.Expression) -> Iterator[exp.Expression]:
             yield from (_changed(node, partition_by=kept) for kept in _without_one(node.args.get("partition_by") or []))
         case exp.WindowSpec() if node.args.get("end") == "CURRENT ROW":
             yield _changed(node, end=exp.Literal.number(1), end_side="PRECEDING")
-        case exp.Select():
-            yield from (_changed(node, **{clause: None}) for clause in CLAUSES if node.args.get(clause))
+        case exp.Where() | exp.Having() | exp.Qualify() if not isinstance(node.this, exp.And):
+            yield _changed(node, this=exp.true())
+        case exp.Select() if node.args.get("distinct"):
+            yield _changed(node, distinct=None)
         case exp.Distinct() if isinstance(node.parent, exp.AggFunc):
             yield node.expressions[0].copy()
 
