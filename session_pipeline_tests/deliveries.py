@@ -11,8 +11,8 @@ from hashlib import md5
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from session_pipeline_tests.funnel_oracle import Funnel
-from session_pipeline_tests.oracle import Line, Rules
+from session_pipeline_tests.oracles.funnels import Funnel
+from session_pipeline_tests.oracles.sessions import Line, Rules
 
 
 @dataclass(frozen=True)

@@ -235,14 +235,25 @@ def test_by_default_nobody_is_told() -> None:
 # runs
 
 
-@pytest.fixture
-def deployment(tmp_path: Path, listener: Listener) -> Iterator[Orchestrated]:
-    """A day, ingested and built."""
-    with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as made:
+@pytest.fixture(scope="module")
+def built_day(tmp_path_factory: pytest.TempPathFactory) -> Orchestrated:
+    """A day, ingested and built; for tests to copy."""
+    folder = tmp_path_factory.mktemp("alerts")
+    settings = {**SMALL, "alerts": {"command": list(Listener(folder / "listener").command)}}
+    with orchestrated(folder / "data", settings) as made:
         made.deliver(str(DAY), shop_lines(DAY))
         assert made.ingest().success
         assert made.build().success
         look_at(made)
+    return made
+
+
+@pytest.fixture
+def deployment(built_day: Orchestrated, tmp_path: Path, listener: Listener) -> Iterator[Orchestrated]:
+    """A copy of the day, with the history of its runs and a listener of its own."""
+    settings = {**SMALL, "alerts": {"command": list(listener.command)}}
+    with orchestrated(tmp_path / "data", settings, copy_of=built_day) as made:
+        assert look_at(made) == []
         assert listener.heard() == []
         yield made
 

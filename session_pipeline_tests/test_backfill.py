@@ -23,8 +23,8 @@ from session_pipeline.defs import sensors, tags
 from session_pipeline.pipeline import Watcher, open_store
 from session_pipeline.steps import STEPS, Step
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.figures import effort, record
 from session_pipeline_tests.orchestration import QUIET, SMALL, Orchestrated, command_line, orchestrated, shop_lines
+from session_pipeline_tests.reliability.figures import effort, record
 
 FIRST = date(2024, 5, 6)
 NIGHT = timedelta(days=1)

@@ -26,7 +26,7 @@ from session_pipeline.settings import FunnelSettings, Settings, load_settings
 from session_pipeline.settings.model import Section
 from session_pipeline.steps import STEPS
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.figures import effort, record
+from session_pipeline_tests.reliability.figures import effort, record
 
 UNTIL = date(2026, 10, 10)
 

@@ -15,7 +15,7 @@ from sqlglot import exp
 from session_pipeline.conditions import parse_condition, parse_number, parse_scalar
 from session_pipeline.contracts import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.errors import SettingsError
-from session_pipeline.portable import find_violations
+from session_pipeline_tests.portable import find_violations
 
 EVENT = {
     "event_name": "purchase",

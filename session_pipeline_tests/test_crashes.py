@@ -19,18 +19,19 @@ import pytest
 from session_pipeline import store
 from session_pipeline.pipeline import open_store
 from session_pipeline.publish import lake, warehouse
-from session_pipeline_tests.crashing import places_of
+from session_pipeline_tests.crashes.killed_runs import places_of
+from session_pipeline_tests.crashes.power_loss import Lost
+from session_pipeline_tests.crashes.recovery import Scenario, make_scenario, places_met, walk
 from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.documents import ROOT
-from session_pipeline_tests.figures import effort, record
-from session_pipeline_tests.simulated_disk import Lost
+from session_pipeline_tests.reliability.figures import effort, record
 from session_pipeline_tests.test_incremental import event
-from session_pipeline_tests.walking import Scenario, make_scenario, places_met, walk
 
 LAST = date(2026, 10, 20)
 UNTIL = date(2026, 10, 8)  # what was built of later days is dropped
 PARTS = 4
-LONG_STRIDE = max(1, 36 // effort())  # of the places of a run that builds much every so many
+STRIDE = max(1, 4 // effort())  # the walk kills at every n-th place that a run reaches; at all of them from effort 4 on
+LONG_STRIDE = max(1, 36 // effort())  # the same for a run that builds much
 
 
 def two_days(folder: Path) -> Deployment:
@@ -92,9 +93,9 @@ def late_scenario(start: Deployment, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.reliability
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_run_that_is_killed_at_any_place_needs_no_repair(scenario: Scenario, part: int, tmp_path: Path) -> None:
-    deaths = walk(scenario, tmp_path / "walk", count(1 + part, PARTS))
-    # One that is not killed ended the walk, so every place of this part was met.
-    assert len(deaths) == len(scenario.places[part::PARTS])
+    deaths = walk(scenario, tmp_path / "walk", count(1 + part * STRIDE, PARTS * STRIDE))
+    # A run that was not killed ended the walk, so every place of this part was reached.
+    assert len(deaths) == len(scenario.places[part * STRIDE :: PARTS * STRIDE])
     record(kill_points_hit=len(deaths), kills_survived=len(deaths))
 
 

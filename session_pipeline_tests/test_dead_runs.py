@@ -29,7 +29,6 @@ from session_pipeline.defs.dead_runs import PROCESS, SERVER
 from session_pipeline.pipeline import open_store
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
-from session_pipeline_tests.figures import effort, record, record_most
 from session_pipeline_tests.orchestration import (
     COMMAND,
     QUIET,
@@ -40,6 +39,7 @@ from session_pipeline_tests.orchestration import (
     orchestrated,
     shop_lines,
 )
+from session_pipeline_tests.reliability.figures import effort, record, record_most
 
 FIRST = date(2024, 5, 6)
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]

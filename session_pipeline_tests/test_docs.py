@@ -16,8 +16,8 @@ from session_pipeline.cli import app
 from session_pipeline.contracts.page import tables_page
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE
 from session_pipeline.settings import Settings, load_settings, parse_settings, settings_template
-from session_pipeline_tests.answers import QUERIES, answer, with_answers, with_outputs
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.documented_output import QUERIES, answer, with_answers, with_outputs
 from session_pipeline_tests.documents import DOCUMENTS, README, ROOT, anchors, blocks, links, prose
 
 COMMAND = re.compile(r"\bsession-pipeline ([a-z]+)\b")

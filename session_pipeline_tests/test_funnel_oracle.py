@@ -4,9 +4,10 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from session_pipeline_tests import oracle
 from session_pipeline_tests.deliveries import delivery, read_lines
-from session_pipeline_tests.fixture_cases import (
+from session_pipeline_tests.oracles import sessions as oracle
+from session_pipeline_tests.oracles.funnels import FAR_AWAY, Attempt, Exclusion, Funnel, attempts
+from session_pipeline_tests.oracles.published_cases import (
     FUNNEL_CASES_NOT_EXPRESSIBLE,
     FUNNEL_MODES_NOT_EXPRESSIBLE,
     NEEDS_FIXTURES,
@@ -16,8 +17,7 @@ from session_pipeline_tests.fixture_cases import (
     funnel_levels,
     read_cases,
 )
-from session_pipeline_tests.funnel_oracle import FAR_AWAY, Attempt, Exclusion, Funnel, attempts
-from session_pipeline_tests.oracle import Rules
+from session_pipeline_tests.oracles.sessions import Rules
 
 NOON = datetime(2026, 1, 1, 12)
 

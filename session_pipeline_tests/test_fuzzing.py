@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.records import BYTE_ORDER_MARK
 from session_pipeline_tests.corpus import SEEN, line, lines, parquet
-from session_pipeline_tests.figures import effort
+from session_pipeline_tests.reliability.figures import effort
 from session_pipeline_tests.test_access_log import RULES as LOG_RULES
 from session_pipeline_tests.test_access_log import combined
 from session_pipeline_tests.test_ingest import RULES, Ingest

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from session_pipeline_tests import oracle
-from session_pipeline_tests.expected_tables import known_lines
-from session_pipeline_tests.generated_cases import CASES_IN_A_GROUP, PLACES, SEEDS, Group, group
-from session_pipeline_tests.oracle import CHANGES, MICROSECOND, Copy, Event, local_date
+from session_pipeline_tests.oracles import sessions as oracle
+from session_pipeline_tests.oracles.expected_tables import known_lines
+from session_pipeline_tests.oracles.generated_cases import CASES_IN_A_GROUP, PLACES, SEEDS, Group, group
+from session_pipeline_tests.oracles.sessions import CHANGES, MICROSECOND, Copy, Event, local_date
 
 AT_LEAST = {
     "inactivity": 100,

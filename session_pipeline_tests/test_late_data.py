@@ -17,7 +17,7 @@ from session_pipeline.contracts import TABLES
 from session_pipeline.pipeline import open_run, open_store
 from session_pipeline.plan import Certainty, Kind
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.figures import record
+from session_pipeline_tests.reliability.figures import record
 
 UNTIL = date(2026, 10, 12)
 BUILT_DAYS = tuple(date(2026, 10, day) for day in range(5, 10))  # the last has no events: it closes sessions

@@ -17,9 +17,9 @@ from session_pipeline import report
 from session_pipeline.contracts import TABLES
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.pipeline import open_store
-from session_pipeline_tests.crashing import LONGEST_SECONDS, PROCESSES
+from session_pipeline_tests.crashes.killed_runs import LONGEST_SECONDS, PROCESSES
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.figures import effort, record
+from session_pipeline_tests.reliability.figures import effort, record
 
 PROCESS_COUNT = 4
 DAYS = [date(2024, 3, day) for day in range(4, 10)]

@@ -27,9 +27,7 @@ from session_pipeline import build, catalog, pipeline
 from session_pipeline.contracts import TABLES
 from session_pipeline.settings import settings_template
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.figures import effort, record
-from session_pipeline_tests.generated_cases import Group, group
-from session_pipeline_tests.retelling import (
+from session_pipeline_tests.oracles.equivalent_deliveries import (
     COMPRESSIONS,
     PLACE,
     TEXT,
@@ -46,6 +44,8 @@ from session_pipeline_tests.retelling import (
     without,
     without_rivals,
 )
+from session_pipeline_tests.oracles.generated_cases import Group, group
+from session_pipeline_tests.reliability.figures import effort, record
 
 ONE_DAY = timedelta(days=1)
 SEEDS = range(1, 1 + effort())

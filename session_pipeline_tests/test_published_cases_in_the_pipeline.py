@@ -13,7 +13,7 @@ import pytest
 
 from session_pipeline_tests.deliveries import delivery, settings
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.fixture_cases import (
+from session_pipeline_tests.oracles.published_cases import (
     NEEDS_FIXTURES,
     FunnelCase,
     SessionCase,
@@ -23,7 +23,7 @@ from session_pipeline_tests.fixture_cases import (
     session_cases,
     session_numbers,
 )
-from session_pipeline_tests.oracle import Rules
+from session_pipeline_tests.oracles.sessions import Rules
 
 START_DATE = date(2009, 1, 1)
 UNTIL = date(2024, 3, 1)

@@ -23,9 +23,9 @@ import session_pipeline
 from session_pipeline.catalog import Partition
 from session_pipeline.pipeline import open_store
 from session_pipeline.publish import lake
-from session_pipeline_tests.crashing import LONGEST_SECONDS, PROCESSES
+from session_pipeline_tests.crashes.killed_runs import LONGEST_SECONDS, PROCESSES
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.figures import effort, record
+from session_pipeline_tests.reliability.figures import effort, record
 
 DAYS = [date(2024, 3, day) for day in (5, 6, 7)]
 LAST = date(2024, 3, 8)

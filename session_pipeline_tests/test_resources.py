@@ -18,11 +18,8 @@ import duckdb
 import pytest
 
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
-from session_pipeline_tests.crashing import run_in_child
-from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.figures import effort, record
-from session_pipeline_tests.test_crashes import LATE, UNTIL, two_days
-from session_pipeline_tests.walking import (
+from session_pipeline_tests.crashes.killed_runs import run_in_child
+from session_pipeline_tests.crashes.recovery import (
     Scenario,
     faults_of,
     make_scenario,
@@ -31,6 +28,9 @@ from session_pipeline_tests.walking import (
     require_whole,
     state_of,
 )
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.reliability.figures import effort, record
+from session_pipeline_tests.test_crashes import LATE, UNTIL, two_days
 
 KILOBYTE = 1 << 10
 # Files of a few kilobytes are those of the store; of a few hundred the catalog; of a megabyte the warehouse.

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline_tests import short_programs
-from session_pipeline_tests.figures import record
-from session_pipeline_tests.machine import Machine
-from session_pipeline_tests.seeded_bugs import BUGS, PutIn
-from session_pipeline_tests.short_programs import Program
+from session_pipeline_tests.machine import programs as short_programs
+from session_pipeline_tests.machine.machine import Machine
+from session_pipeline_tests.machine.programs import Program
+from session_pipeline_tests.machine.seeded_bugs import BUGS, PutIn
+from session_pipeline_tests.reliability.figures import record
 
 SMOKE = "nothing_is_carried_over_midnight"
 PROGRAMS = sorted({bug.program for bug in BUGS.values()}, key=lambda program: program.__name__)

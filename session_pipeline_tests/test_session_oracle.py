@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from session_pipeline_tests import oracle
 from session_pipeline_tests.deliveries import delivery, read_lines
-from session_pipeline_tests.fixture_cases import (
+from session_pipeline_tests.oracles import sessions as oracle
+from session_pipeline_tests.oracles.published_cases import (
     NEEDS_FIXTURES,
     SESSION_CASES_NOT_EXPRESSIBLE,
     SESSION_CASES_THAT_DIFFER_ELSEWHERE,
@@ -16,7 +16,7 @@ from session_pipeline_tests.fixture_cases import (
     session_cases,
     session_numbers,
 )
-from session_pipeline_tests.oracle import MICROSECOND, Event, Rules
+from session_pipeline_tests.oracles.sessions import MICROSECOND, Event, Rules
 
 NOON = datetime(2026, 1, 1, 12)
 HALF_AN_HOUR = timedelta(minutes=30)

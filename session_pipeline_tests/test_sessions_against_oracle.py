@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from session_pipeline.contracts import TABLES
-from session_pipeline_tests import generated_cases
-from session_pipeline_tests.border_cases import case_of
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.expected_tables import Row, expected_tables
-from session_pipeline_tests.generated_cases import SEEDS, Group
-from session_pipeline_tests.oracle import ONE_DAY
+from session_pipeline_tests.oracles import generated_cases
+from session_pipeline_tests.oracles.border_cases import case_of
+from session_pipeline_tests.oracles.expected_tables import Row, expected_tables
+from session_pipeline_tests.oracles.generated_cases import SEEDS, Group
+from session_pipeline_tests.oracles.sessions import ONE_DAY
 
 # All but what says when it was built, and under which of its names a content came first.
 COMPARED = [name for name, contract in TABLES.items() if name != "warehouse_info" and not contract.is_log]

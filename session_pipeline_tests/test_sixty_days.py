@@ -11,8 +11,8 @@ from session_pipeline.checks import ledger_closes
 from session_pipeline.contracts import TABLES
 from session_pipeline.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.shop_story import DAYS, EXPECTED, GOOD, LAST, moment
-from session_pipeline_tests.sixty_days import Trial, trial
+from session_pipeline_tests.simulation.shop_events import DAYS, EXPECTED, GOOD, LAST, moment
+from session_pipeline_tests.simulation.sixty_days import Trial, trial
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(7200)]
 

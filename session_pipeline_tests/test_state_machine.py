@@ -26,10 +26,10 @@ from hypothesis.stateful import (
 )
 
 from session_pipeline.steps import STEPS
-from session_pipeline_tests.contents import Content, Event
-from session_pipeline_tests.figures import effort, record, tell
-from session_pipeline_tests.machine import HARMS, Harm, Machine
-from session_pipeline_tests.machine_options import CHANGES, DAYS, FIRST, SEPARATOR
+from session_pipeline_tests.machine.file_contents import Content, Event
+from session_pipeline_tests.machine.machine import HARMS, Harm, Machine
+from session_pipeline_tests.machine.options import CHANGES, DAYS, FIRST, SEPARATOR
+from session_pipeline_tests.reliability.figures import effort, record, tell
 
 SEED = "SESSION_PIPELINE_SEED"  # gives the programs of a run at more effort again
 EXAMPLES, STEPS_A_PROGRAM = 10, 12

@@ -1,0 +1,1 @@
+"""Runs that are killed or lose power, and what must hold afterwards."""

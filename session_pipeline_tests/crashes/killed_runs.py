@@ -1,0 +1,150 @@
+"""Runs a deployment in a process of its own, which can be killed at a crash point or at any moment.
+
+What must hold afterwards is in recovery.py.
+"""
+
+import multiprocessing
+import os
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import count
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from time import monotonic
+
+from session_pipeline import crash_points, report
+from session_pipeline_tests.deployment import Deployment
+
+# Children are forked from a process that has loaded the pipeline and runs nothing, so they start in no time and share
+# no thread, lock or connection with the tests.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
+    [
+        "session_pipeline.pipeline",
+        "session_pipeline.report.figures",
+        "session_pipeline.report.page",
+        "session_pipeline_tests.deployment",
+        "session_pipeline_tests.crashes.preload",
+        __name__,
+    ]
+)
+LONGEST_SECONDS = 300.0
+POLL_SECONDS = 0.002
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run in a process of its own ended.
+
+    Attributes:
+        was_killed: Whether it died of SIGKILL.
+        places: The places it came by, in order, the one where it was killed as the last.
+        error: What it raised; None when it ended well or was killed.
+    """
+
+    was_killed: bool
+    places: Sequence[str]
+    error: str | None
+
+
+@dataclass(frozen=True)
+class KillAt:
+    """Kills the process that it is called in when it reaches a place: the n-th of all, from 1, or one of that name.
+
+    It can be sent to another process.
+    """
+
+    place: int | str
+
+    def __call__(self) -> None:
+        """Watch the crash points of this process from now on."""
+        passed, reached = count(1), crash_points.reached
+
+        def watched(place: str) -> None:
+            if self.place in (next(passed), place):
+                with open(os.environ[crash_points.CRASH_LOG], "a") as places:
+                    places.write(f"{place}\n")
+                os.kill(os.getpid(), signal.SIGKILL)
+            reached(place)
+
+        crash_points.reached = watched
+
+
+def run_in_child(
+    deployment: Deployment,
+    until: date | None = None,
+    *,
+    crash_at: int = 0,
+    kill_after: float | None = None,
+    kill_when: Callable[[], bool] | None = None,
+    writes_report: bool = False,
+    prepare: Callable[[], None] | None = None,
+) -> Ended:
+    """Run a deployment in a process of its own, as `Deployment.run` does, and wait for its end.
+
+    Args:
+        deployment: The deployment.
+        until: The last day that counts.
+        crash_at: At which place that it comes by, from 1, it is killed; 0: at none.
+        kill_after: Seconds after which it is killed, wherever it is.
+        kill_when: Asked, here, all the time; as soon as it holds the run is killed.
+        writes_report: Whether the report is written at the end, as the command line does.
+        prepare: Called in the child before the run; a function that can be named (not a lambda).
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        places, error = Path(folder) / "places", Path(folder) / "error"
+        child = PROCESSES.Process(
+            target=_run,
+            args=(deployment.folder.path, until, crash_at, str(places), str(error), writes_report, prepare),
+            daemon=True,
+        )
+        child.start()
+        _wait(child, kill_after, kill_when)
+        return Ended(
+            child.exitcode == -signal.SIGKILL,
+            places.read_text().splitlines() if places.exists() else [],
+            error.read_text() if error.exists() else None,
+        )
+
+
+def places_of(ended: Sequence[Ended]) -> Counter[str]:
+    """How often runs were killed at each place."""
+    return Counter(one.places[-1] for one in ended if one.was_killed and one.places)
+
+
+def _wait(child: BaseProcess, kill_after: float | None, kill_when: Callable[[], bool] | None) -> None:
+    deadline = monotonic() + LONGEST_SECONDS
+    while kill_when is not None and child.is_alive() and not kill_when() and monotonic() < deadline:
+        child.join(POLL_SECONDS)
+    child.join(kill_after if kill_after is not None else 0 if kill_when is not None else LONGEST_SECONDS)
+    if child.is_alive():
+        child.kill()
+        child.join()
+        assert kill_after is not None or monotonic() < deadline, f"the run took longer than {LONGEST_SECONDS:.0f} s"
+
+
+def _run(
+    folder: Path,
+    until: date | None,
+    crash_at: int,
+    places: str,
+    error: str,
+    writes_report: bool,
+    prepare: Callable[[], None] | None,
+) -> None:
+    os.environ[crash_points.CRASH_AT] = str(crash_at)
+    os.environ[crash_points.CRASH_LOG] = places
+    try:
+        if prepare is not None:
+            prepare()
+        deployment = Deployment.at(folder)
+        deployment.run(until)
+        if writes_report:
+            report.write(deployment.folder)
+    except BaseException as raised:
+        Path(error).write_text(f"{type(raised).__name__}: {raised}")
+        raise SystemExit(1) from None

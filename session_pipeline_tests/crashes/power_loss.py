@@ -1,0 +1,123 @@
+"""Simulates a power loss: rebuilds a data folder without what was not durable when its process died.
+
+A killed process leaves everything it wrote in the page cache, so kills do not test fsync. Here the process notes each
+fsync; afterwards the folder is rebuilt as the disk could have it. The simulation is strict: a file keeps its bytes from
+its own fsync on, a name from the fsync of its folder on, and nothing else is kept. SQLite syncs its own files, so they
+are taken as they are.
+"""
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from enum import Enum
+from functools import partial
+from pathlib import Path
+
+# A folder at one moment: the inode behind each name, and whether that is a folder.
+Names = dict[str, tuple[int, bool]]
+CATALOG = "catalog.sqlite"
+LINK = os.link  # as it is, whatever a test puts in its place
+
+
+class Lost(Enum):
+    """What of the rest is gone: a disk may write it all the same, and in any order."""
+
+    NAMES = "names and bytes that were not made durable"
+    BYTES = "bytes that were not made durable; names are all there"
+
+
+class SimulatedDisk:
+    """What a folder's disk is sure to have, while a process works there."""
+
+    def __init__(self, folder: Path, notes: Path) -> None:
+        """Take a folder, all of whose content counts as durable, and one of the same file system for notes."""
+        self._folder = folder
+        self._notes = notes
+        (notes / "inodes").mkdir(parents=True)
+        self._durable = {inode for path in _folders(folder) for inode, _ in _note(path, notes).values()}
+
+    def recorder(self, then: Callable[[], None] | None = None) -> Callable[[], None]:
+        """What the process is to call before it works: notes each fsync from then on; `then` is called after it."""
+        return partial(_record, self._folder, self._notes, then)
+
+    def lose_power(self, target: Path, lost: Lost) -> None:
+        """Make the folder again, elsewhere, as it is when the machine is back."""
+        names: dict[int, Names] = {}
+        durable = set(self._durable)
+        for line in (self._notes / "journal").read_text().splitlines():
+            inode, entries = json.loads(line)
+            durable.add(inode)
+            if entries is not None:
+                names[inode] = {name: (number, is_folder) for name, (number, is_folder) in entries.items()}
+        self._restore(os.stat(self._folder).st_ino, self._folder, target, names, durable, lost)
+
+    def _restore(
+        self, inode: int, now: Path | None, target: Path, names: dict[int, Names], durable: set[int], lost: Lost
+    ) -> None:
+        target.mkdir()
+        present = _names(now) if now is not None else {}
+        entries = names.get(inode, {})
+        if lost is Lost.BYTES:
+            entries = present
+        else:
+            entries = {name: entry for name, entry in present.items() if _is_catalog(name)} | {
+                name: entry for name, entry in entries.items() if not _is_catalog(name)
+            }
+        for name, (number, is_folder) in sorted(entries.items()):
+            if name == "raw" and now == self._folder:
+                # Moved, since a copy would look like a new delivery. Delivered files are never written to.
+                os.rename(now / name, target / name)
+                continue
+            here = now / name if now is not None and present.get(name) == (number, is_folder) else None
+            if is_folder:
+                self._restore(number, here, target / name, names, durable, lost)
+                continue
+            source = here or self._notes / "inodes" / str(number)
+            if number in durable or _is_catalog(name):
+                shutil.copy2(source, target / name)
+            else:
+                (target / name).touch()
+
+
+def _record(folder: Path, notes: Path, then: Callable[[], None] | None) -> None:
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        sync(descriptor)
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.is_relative_to(folder):
+            _note(path, notes)
+
+    os.fsync = noted
+    if then is not None:
+        then()
+
+
+def _note(path: Path, notes: Path) -> Names:
+    """Add to the journal what is durable from now on; files keep their bytes, also when their name is gone later."""
+    state = path.stat()
+    names = _names(path) if stat.S_ISDIR(state.st_mode) else None
+    files = {path: state.st_ino} if names is None else {path / name: inode for name, (inode, _) in names.items()}
+    for file, inode in files.items():
+        kept = notes / "inodes" / str(inode)
+        # A link would change the state by which a delivered file is known; those are never changed or removed.
+        if file.is_file() and not kept.exists() and "raw" not in file.parts and not _is_catalog(file.name):
+            LINK(file, kept)
+    with (notes / "journal").open("a") as journal:
+        journal.write(json.dumps([state.st_ino, names]) + "\n")
+    return names or {}
+
+
+def _names(folder: Path) -> Names:
+    with os.scandir(folder) as entries:
+        return {entry.name: (entry.inode(), entry.is_dir(follow_symlinks=False)) for entry in entries}
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    return (Path(path) for path, _, _ in os.walk(folder))
+
+
+def _is_catalog(name: str) -> bool:
+    return name.startswith(CATALOG)

@@ -1,0 +1,398 @@
+"""Deliberate bugs, each a plausible mistake in one place, with the program that finds it and the error it causes.
+
+A bug is a function that changes the package through `put(object, name, value)`.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+from session_pipeline import models, plan, store
+from session_pipeline import steps as pipeline_steps
+from session_pipeline.catalog import Catalog
+from session_pipeline.days import Calendar
+from session_pipeline.engines import duckdb as engine
+from session_pipeline.ingest import deliveries, read, rules
+from session_pipeline.plan import Fingerprint, Planner
+from session_pipeline.publish import lake, publication, warehouse
+from session_pipeline.store import Store
+from session_pipeline_tests.machine import programs
+from session_pipeline_tests.machine.programs import Program
+from session_pipeline_tests.mutation.replaced_models import learn_models
+
+Put = Callable[[Any, str, Any], None]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A bug, the program that meets it, and what is said then."""
+
+    put_in: Callable[[Put], None]
+    program: Program
+    said: str
+
+
+BUGS: dict[str, Bug] = {}
+
+
+def met_by(program: Program, said: str) -> Callable[[Callable[[Put], None]], Callable[[Put], None]]:
+    """Keep a bug under its function's name."""
+
+    def keep(put_in: Callable[[Put], None]) -> Callable[[Put], None]:
+        BUGS[put_in.__name__] = Bug(put_in, program, said)
+        return put_in
+
+    return keep
+
+
+@dataclass(frozen=True)
+class PutIn:
+    """Puts a bug into the process that it is called in, for good. It can be sent to another process."""
+
+    name: str
+
+    def __call__(self) -> None:
+        BUGS[self.name].put_in(setattr)
+
+
+def _in_model(put: Put, model: str, changes: Mapping[str, str]) -> None:
+    learn_models()
+    text = models.text
+
+    def changed(name: str) -> str:
+        sql = text(name)
+        for before, after in changes.items() if name == model else ():
+            assert before in sql, f"{model}.sql has no {before!r} any more"
+            sql = sql.replace(before, after)
+        return sql
+
+    put(models, "text", changed)
+
+
+def _with_parts(put: Put, change: Callable[[dict[str, str]], None]) -> None:
+    fingerprint = Planner.fingerprint
+
+    def changed(self: Planner, step: Any, day: Any) -> Fingerprint | None:
+        found = fingerprint(self, step, day)
+        if found is None:
+            return None
+        parts = dict(found.parts)
+        change(parts)
+        return Fingerprint(plan.digest(parts), parts)
+
+    put(Planner, "fingerprint", changed)
+
+
+# What a file is known by
+
+
+@met_by(programs.redelivered_under_another_name, "no such content was delivered")
+def file_is_known_by_its_name(put: Put) -> None:
+    admit = deliveries.admit
+
+    def admitted(path: Any, **more: Any) -> Any:
+        return replace(admit(path, **more), file_id=sha256(str(path).encode()).hexdigest()[:32])
+
+    put(deliveries, "admit", admitted)
+
+
+@met_by(programs.redelivered_compressed, "no such content was delivered")
+def file_is_known_by_its_compressed_bytes(put: Put) -> None:
+    admit = deliveries.admit
+
+    def admitted(path: Any, **more: Any) -> Any:
+        said = f"{more['source']}\n{sha256(path.read_bytes()).hexdigest()}"
+        return replace(admit(path, **more), file_id=sha256(said.encode()).hexdigest()[:32])
+
+    put(deliveries, "admit", admitted)
+
+
+@met_by(programs.replaced, "the ledger has other files than were read")
+def replaced_file_of_equal_size_is_not_looked_into(put: Put) -> None:
+    found = deliveries.deliveries
+
+    def by_size(folder: Any) -> Any:
+        return [replace(one, stamp=str(one.path.lstat().st_size)) for one in found(folder)]
+
+    put(deliveries, "deliveries", by_size)
+
+
+@met_by(programs.deleted, "the ledger has other files|rows of it are missing|is half built")
+def deleted_file_takes_its_rows_along(put: Put) -> None:
+    run = deliveries.Ingest.run
+
+    def forgetful(self: Any, *arguments: Any, **more: Any) -> Any:
+        summary = run(self, *arguments, **more)
+        present = {one.name for one in deliveries.deliveries(self._folder)}
+        gone = {file_id for file_id in self._ledger.files if present.isdisjoint(self._store.catalog.paths_of(file_id))}
+        self._store.commit([], run_id="x", drop=[key for key in self._store.partitions if key.file_id in gone])
+        return summary
+
+    put(deliveries.Ingest, "run", forgetful)
+
+
+@met_by(programs.first_run, "the ledger says")
+def bad_line_is_dropped_without_a_count(put: Put) -> None:
+    put(read, "_check_ledger", lambda *arguments: None)
+    put(read, "_reasons", lambda connection: {})
+
+
+@met_by(programs.killed_when_a_file_was_taken, "nobody delivered it")
+def delivery_is_recorded_after_the_file(put: Put) -> None:
+    commit = Store.commit
+
+    def split(self: Store, written: Any, *, deliveries: Any = (), **more: Any) -> Any:
+        committed = commit(self, written, **more)
+        for delivery in deliveries:
+            store.crash_points.reached("ingest: file taken")
+            self.catalog.put_delivery(*delivery)
+        return committed
+
+    put(Store, "commit", split)
+
+
+# What a day is made from
+
+
+@met_by(programs.first_run, "events: only the store")
+def nothing_is_carried_over_midnight(put: Put) -> None:
+    _in_model(put, "open_sessions", {"where event_time": "where false and event_time"})
+
+
+@met_by(programs.first_run, "recent_event_ids|duplicate_events|events")
+def recent_ids_are_not_carried(put: Put) -> None:
+    _in_model(put, "recent_event_ids", {"not s.is_carried": "false"})
+
+
+@met_by(programs.first_run, "events: only the store|duplicate_events: only the store")
+def first_copy_to_arrive_wins(put: Put) -> None:
+    _in_model(put, "repeated_events", {"order by a.event_time, a.content_hash, a.file_id, a.line_number": "order by 1"})
+
+    found = Planner._input
+
+    def by_arrival(self: Planner, what: Any, day: Any) -> Any:
+        inputs: list[Any] = found(self, what, day)
+        return sorted(inputs, key=lambda item: item.generation) if what.table == "raw_events" else inputs
+
+    put(Planner, "_input", by_arrival)
+
+
+@met_by(programs.first_run, "events: only the store")
+def events_at_one_instant_are_in_any_order(put: Put) -> None:
+    order = "order by event_time, position, event_id, file_id, line_number"
+    _in_model(
+        put,
+        "sessionized",
+        {order: "order by event_time, _chance", "from stream": "from (select *, random() as _chance from stream)"},
+    )
+
+
+@met_by(programs.run_and_end, "other than a clean run")
+def rows_are_written_in_any_order(put: Put) -> None:
+    write = engine.Job.write
+
+    class Shuffled:
+        def __init__(self, contract: Any) -> None:
+            self.columns, self.order = contract.columns, ("_chance",)
+
+    def shuffled(self: Any, contract: Any, sql: str, path: Any) -> int:
+        names = ", ".join(engine.quote(column.name) for column in contract.columns)
+        if contract.name != "events":
+            return int(write(self, contract, sql, path))
+        return int(write(self, Shuffled(contract), f"select {names}, random() as _chance from ({sql}\n)", path))
+
+    put(engine.Job, "write", shuffled)
+
+
+@met_by(programs.first_run, "sessions: only the store")
+def sessions_end_at_midnight_when_they_are_summed_up(put: Put) -> None:
+    put(pipeline_steps.Frame, "_reach", lambda self, day: (day,))
+
+
+@met_by(programs.other_time_zone, "lines of the days built")
+def only_the_first_utc_date_of_a_day_is_read(put: Put) -> None:
+    utc_dates = Calendar.utc_dates
+    put(Calendar, "utc_dates", lambda self, day: utc_dates(self, day)[:1])
+
+
+# What is stale
+
+
+@met_by(programs.comes_late, "events: only the store|open_sessions: only the store")
+def fingerprint_lacks_an_input(put: Put) -> None:
+    _with_parts(put, lambda parts: parts.pop("open_sessions", None) and None)
+
+
+@met_by(programs.changed_timeout, "events: only the store|open_sessions: only the store")
+def fingerprint_lacks_a_setting(put: Put) -> None:
+    recipe = Planner.recipe
+
+    def lacking(self: Planner, step: Any) -> Any:
+        _, parts = recipe(self, step)
+        kept = {name: value for name, value in parts.items() if name != "setting inactivity_minutes"}
+        return plan.digest(kept), kept
+
+    put(Planner, "recipe", lacking)
+
+
+@met_by(programs.changed_site, "lines of the days built|events: only the store|the ledger")
+def fingerprint_of_files_lacks_their_site(put: Put) -> None:
+    put(rules, "RULES", type(rules.RULES)(name for name in rules.RULES if name != "site"))
+
+
+@met_by(programs.earlier_copy_comes_late, "only the store")
+def equal_counts_pass_for_equal_rows(put: Put) -> None:
+    fingerprint = Planner.fingerprint
+
+    def by_count(self: Planner, step: Any, day: Any) -> Fingerprint | None:
+        found = fingerprint(self, step, day)
+        if found is None:
+            return None
+        parts = dict(found.parts)
+        for name, inputs in self.inputs(step, day).items():
+            if name != "raw_events":
+                parts[name] = plan.digest([partition.row_count for partition in inputs])  # type: ignore[union-attr]
+        return Fingerprint(plan.digest(parts), parts)
+
+    put(Planner, "fingerprint", by_count)
+
+
+@met_by(programs.comes_late, "lines of the days built")
+def late_events_are_cut_off_without_a_word(put: Put) -> None:
+    staleness = Planner.staleness
+
+    def recent_only(self: Planner, step: Any, day: Any) -> Any:
+        is_old = day is not None and day < self.frame.until - timedelta(days=2)
+        is_built = all(any(key.table == name and key.date == day for key in self._partitions) for name in step.tables)
+        return None if is_old and is_built else staleness(self, step, day)
+
+    put(Planner, "staleness", recent_only)
+
+
+@met_by(programs.earlier_horizon, "lines of the days built: .* too much")
+def days_that_are_no_longer_wanted_stay(put: Put) -> None:
+    put(Planner, "_is_unwanted", lambda self, partition: False)
+
+
+# What is damaged
+
+
+@met_by(programs.damaged_input, "only the store|other than a clean run")
+def damaged_input_is_built_upon(put: Put) -> None:
+    put(Store, "checked_path", Store.path_of)
+
+
+@met_by(programs.damaged_warehouse, "Could not read|Corrupt|too small")
+def damaged_warehouse_stays(put: Put) -> None:
+    put(publication, "_is_as_published", lambda folder, store: folder.warehouse.is_file())
+
+
+# What a crash leaves
+
+
+@met_by(programs.killed_in_the_first_transaction, "which the ledger does not know")
+def commit_takes_two_transactions(put: Put) -> None:
+    commit = Store.commit
+
+    def split(self: Store, written: Any, *, source_files: Any = (), deliveries: Any = (), **more: Any) -> Any:
+        committed = commit(self, written, **more)
+        if source_files:
+            commit(self, [], run_id="x", source_files=source_files, deliveries=deliveries)
+        return committed
+
+    put(Store, "commit", split)
+
+
+@met_by(programs.killed_in_the_first_transaction, "the file is gone")
+def catalog_names_a_file_before_it_is_there(put: Put) -> None:
+    move_in, commit = Store._move_in, Store.commit
+    moves: list[Any] = []
+
+    def later(self: Store, item: Any) -> tuple[str, str, int]:
+        moves.append(item)
+        digest = store.sha256_of(item.path)
+        folder = self.folder / item.key.table / store.folder_name(store.table(item.key.table), item.key.date)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = (folder / f"{digest[:32]}.parquet").relative_to(self.folder).as_posix()
+        return path, digest, item.path.stat().st_size
+
+    def catalog_first(self: Store, *arguments: Any, **more: Any) -> Any:
+        committed = commit(self, *arguments, **more)
+        while moves:
+            move_in(self, moves.pop())
+        return committed
+
+    put(Store, "_move_in", later)
+    put(Store, "commit", catalog_first)
+
+
+@met_by(programs.lost_power_after_a_commit, "its bytes are not those that were written")
+def files_are_not_made_durable(put: Put) -> None:
+    put(store, "sync_file", lambda path: None)
+
+
+@met_by(programs.lost_power_after_a_commit, "the file is gone")
+def names_are_not_made_durable(put: Put) -> None:
+    put(store, "sync_folder", lambda path: None)
+
+
+@met_by(programs.lost_power_after_publishing, "not a valid DuckDB|too small|warehouse")
+def warehouse_is_not_made_durable(put: Put) -> None:
+    put(warehouse, "sync_file", lambda path: None)
+
+
+@met_by(programs.killed_while_publishing, "only the warehouse|wal exists")
+def warehouse_is_written_in_place(put: Put) -> None:
+    write = warehouse._write
+
+    def in_place(store: Store, temporary: Any, *arguments: Any) -> int:
+        path = temporary.with_name("warehouse.duckdb")
+        replaced = write(store, path, *arguments)
+        shutil.copyfile(path, temporary)
+        return replaced
+
+    put(warehouse, "_write", in_place)
+
+
+@met_by(programs.cancelled, "files that nobody names")
+def files_of_a_cancelled_run_stay(put: Put) -> None:
+    set_number = Catalog.set_number
+
+    def always_closed(self: Catalog, name: str, value: int) -> None:
+        set_number(self, name, 0 if name == "run_is_open" else value)
+
+    put(Catalog, "set_number", always_closed)
+
+
+# What readers see
+
+
+@met_by(programs.published_by_hand, "published while something is stale|the warehouse")
+def half_a_state_is_published(put: Put) -> None:
+    put(publication, "why_not", lambda plan: None)
+
+
+@met_by(programs.comes_late, "only the warehouse has")
+def warehouse_keeps_rows_that_were_replaced(put: Put) -> None:
+    put(warehouse, "_delete", lambda *arguments: None)
+
+
+@met_by(programs.earlier_horizon, "only the lake has")
+def lake_keeps_files_that_are_gone(put: Put) -> None:
+    put(lake, "_files", lambda folder: ())
+
+
+@met_by(programs.read_through_views, "No files found|Cannot open file|No such file")
+def files_are_swept_while_they_are_read(put: Put) -> None:
+    put(store, "KEPT_PUBLICATIONS", 1)
+
+
+# Who writes
+
+
+@met_by(programs.begun_while_held, "DID NOT RAISE|scratch folder of a run was swept|File exists")
+def lock_is_not_held(put: Put) -> None:
+    put(store, "_acquire", lambda *arguments: None)

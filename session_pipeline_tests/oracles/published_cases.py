@@ -1,0 +1,231 @@
+"""Small cases from the literature and other products, in the terms of this project, for the oracles and the pipeline.
+
+A case whose rules the settings cannot express gives the reason.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline_tests.oracles.funnels import Exclusion, Funnel
+from session_pipeline_tests.oracles.sessions import Rules
+
+FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
+NEEDS_FIXTURES = pytest.mark.skipif(
+    not FIXTURES.is_dir(),
+    reason="../shared/fixtures is missing; a clone of the project alone has none",
+)
+
+LONGEST_WINDOW = timedelta(days=30)
+EPOCH = datetime(1970, 1, 1)
+FIRST_MOMENT = datetime(2024, 1, 1)
+
+SESSION_CASES_NOT_EXPRESSIBLE = {
+    7: "a gap of exactly the timeout starts a session there; here it never does",
+    13: "a flag of the event forces a session there; here only an event's name does (separator)",
+    23: "sessions are cut at each UTC hour there; here at local midnight at most",
+    29: "an event ends a session there; here a session ends where the next begins",
+}
+SESSION_CASES_THAT_DIFFER_ELSEWHERE = {
+    9: "a gap of exactly the timeout starts a session there; this case has none",
+    19: "gaps are cut to whole minutes there; this case's gap is past the timeout either way",
+    27: "the separator has no session there, so it is not compared; here the one it begins has it",
+}
+
+FUNNEL_MODES_NOT_EXPRESSIBLE = {
+    "strict_deduplication": "stops when a step repeats (repeats = 'stop', not built yet)",
+    "strict_deduplication+strict_order": "strict order is not built yet",
+    "strict_increase": "the next step has to be later (ties = 'later', not built yet)",
+    "strict_once+strict_deduplication": "stops when a step repeats (repeats = 'stop', not built)",
+    "strict_once+strict_increase": "the next step has to be later (ties = 'later', not built yet)",
+    "strict_order": "an event of another step breaks the chain; strict funnels are not built yet",
+    "strict_order+allow_reentry": "strict funnels are not built yet",
+    "posthog_strict": "no other event may be between; strict funnels are not built yet",
+    "posthog_unordered": "unordered funnels are not built yet",
+}
+FUNNEL_CASES_NOT_EXPRESSIBLE = {
+    28: "one event takes several steps there (one_event_per_step = false, not built yet)",
+}
+
+
+@dataclass(frozen=True)
+class SessionCase:
+    """Events in file order, and the number of each one's session among its visitor's, by event_id.
+
+    Events that are not compared (see the lists above) are absent; None: the line is set aside.
+    """
+
+    name: str
+    rules: Rules
+    lines: tuple[Mapping[str, Any], ...]
+    session_numbers: Mapping[str, int | None]
+    page_view_count: int | None = None
+
+    @property
+    def visitors(self) -> set[str]:
+        return {line["visitor_id"] for line in self.lines}
+
+
+@dataclass(frozen=True)
+class FunnelCase:
+    """Events in file order, and what comes of a funnel.
+
+    `levels`: the deepest step by visitor_id; 0 for never entered, None for excluded. `entered`:
+    visitors by step. Either may be empty.
+    """
+
+    name: str
+    funnel: Funnel
+    lines: tuple[Mapping[str, Any], ...]
+    levels: Mapping[str, int | None] = field(default_factory=dict)
+    entered: tuple[int, ...] = ()
+
+    @property
+    def visitors(self) -> set[str]:
+        return {line["visitor_id"] for line in self.lines}
+
+
+def why_not_a_session_case(case: Mapping[str, Any]) -> str | None:
+    """Why the settings cannot express a case of sessionize_cases.json; None if they can."""
+    return SESSION_CASES_NOT_EXPRESSIBLE.get(case["id"])
+
+
+def why_not_a_funnel_case(case: Mapping[str, Any]) -> str | None:
+    """Why the settings cannot express a case of funnel_cases.json; None if they can."""
+    if len(case["steps"]) < 2:
+        return "it has one step; the settings ask for two or more"
+    reason = FUNNEL_MODES_NOT_EXPRESSIBLE.get(case["mode"])
+    return reason or FUNNEL_CASES_NOT_EXPRESSIBLE.get(case["id"])
+
+
+def read_cases(name: str) -> list[dict[str, Any]]:
+    """All cases of a fixture file; none where the fixtures are missing."""
+    path = FIXTURES / name
+    return json.loads(path.read_text())["cases"] if path.exists() else []
+
+
+def session_cases() -> list[SessionCase]:
+    """The cases of sessionize_cases.json that the settings can express."""
+    cases = read_cases("sessionize_cases.json")
+    return [_session_case(case) for case in cases if why_not_a_session_case(case) is None]
+
+
+def _session_case(case: Mapping[str, Any]) -> SessionCase:
+    name = f"{case['id']}: {case['name']}"
+    rule = case["rule"]
+    rules = Rules(
+        inactivity=timedelta(seconds=rule.get("timeout_seconds", 1800)),
+        split_at_midnight=rule.get("midnight_split", False),
+        separator=rule.get("separator"),
+        breaks_at=frozenset({"user"} if rule.get("split_on_user_change") else ()),
+    )
+    lines = []
+    numbers = {}
+    for place, ((visitor, seconds, *said), number) in enumerate(
+        zip(case["events"], case["expected_session_index_per_event"], strict=True), start=1
+    ):
+        attributes = said[0] if said else {}
+        event_id = f"{place:02d}"
+        event_name = attributes.get("name", attributes.get("event", "page_view"))
+        lines.append(
+            {
+                "event_id": event_id,
+                "visitor_id": f"{name} / {visitor}",
+                "event_time": None if seconds is None else EPOCH + timedelta(seconds=seconds),
+                "event_name": event_name.replace("pageview", "page_view"),
+                "user_id": attributes.get("user_id"),
+            }
+        )
+        if rules.separator is None or event_name != rules.separator:
+            numbers[event_id] = number
+    page_view_count = case.get("expected_session", {}).get("pageviews")
+    return SessionCase(name, rules, tuple(lines), numbers, page_view_count)
+
+
+def session_numbers(placed: Iterable[tuple[str, str, str]]) -> dict[str, int]:
+    """Number each visitor's sessions from 1, by event_id.
+
+    Args:
+        placed: visitor_id, event_id and session_id of a case's events, each visitor's in order.
+    """
+    numbers: dict[str, int] = {}
+    seen: dict[str, list[str]] = {}
+    for visitor_id, event_id, session_id in placed:
+        sessions = seen.setdefault(visitor_id, [])
+        if session_id not in sessions:
+            sessions.append(session_id)
+        numbers[event_id] = len(sessions)
+    return numbers
+
+
+def funnel_cases() -> list[FunnelCase]:
+    """The cases of funnel_cases.json that the settings can express.
+
+    Without a window they are funnels within the session, else funnels of the visitor. Times are
+    moved, so that the first event is on FIRST_MOMENT.
+    """
+    cases = read_cases("funnel_cases.json")
+    return [_funnel_case(case) for case in cases if why_not_a_funnel_case(case) is None]
+
+
+def _funnel_case(case: Mapping[str, Any]) -> FunnelCase:
+    name = f"{case['id']}: {case['name']}"
+    first = min(seconds for _, seconds, _ in case["events"])
+    lines = tuple(
+        {
+            "event_id": f"{place:03d}",
+            "visitor_id": f"{name} / {visitor}",
+            "event_time": FIRST_MOMENT + timedelta(seconds=seconds - first),
+            "event_name": event_name,
+        }
+        for place, (visitor, seconds, event_name) in enumerate(case["events"], start=1)
+    )
+    levels = {
+        f"{name} / {visitor}": None if level == "excluded" else level
+        for visitor, level in case.get("expected_level_per_visitor", {}).items()
+    }
+    entered = tuple(case.get("expected_counts_per_step", ()))
+    return FunnelCase(name, _funnel(case), lines, levels, entered)
+
+
+def _funnel(case: Mapping[str, Any]) -> Funnel:
+    steps = tuple(frozenset([step] if isinstance(step, str) else step) for step in case["steps"])
+    exclusions = tuple(
+        Exclusion(frozenset({said["event"]}), said["from_step"] + 1, said["to_step"] + 1)
+        for said in case.get("exclusions", ())
+    )
+    if case["window_seconds"] is None:
+        return Funnel(steps, "session", exclusions=exclusions)
+    seconds = [seconds for _, seconds, _ in case["events"]]
+    window = timedelta(seconds=min(case["window_seconds"], LONGEST_WINDOW.total_seconds()))
+    if window == LONGEST_WINDOW and max(seconds) - min(seconds) > window.total_seconds():
+        raise ValueError(f"funnel case {case['id']}: no setting can express its window; list it as such")
+    return Funnel(steps, "visitor", window, exclusions)
+
+
+def funnel_levels(visitors: Iterable[str], attempts: Iterable[tuple[str, int, bool]]) -> dict[str, int | None]:
+    """Each visitor's deepest step: 0 without an attempt, None when all attempts were taken out.
+
+    Args:
+        visitors: All visitors of the case.
+        attempts: visitor_id, step_reached and is_excluded of each attempt.
+    """
+    levels: dict[str, int | None] = dict.fromkeys(visitors, 0)
+    tried = list(attempts)
+    levels |= dict.fromkeys((visitor for visitor, _, _ in tried), None)
+    for visitor, step_reached, is_excluded in tried:
+        if not is_excluded:
+            levels[visitor] = max(levels[visitor] or 0, step_reached)
+    return levels
+
+
+def entered_counts(levels: Mapping[str, int | None], step_count: int) -> tuple[int, ...]:
+    """Visitors that reached each step."""
+    reached = Counter(step for level in levels.values() if level for step in range(1, level + 1))
+    return tuple(reached[step] for step in range(1, step_count + 1))

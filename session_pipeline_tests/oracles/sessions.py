@@ -1,0 +1,305 @@
+"""The session oracle: sessions in plain Python, written from their definition (DESIGN 4), not from the SQL.
+
+It loops over all lines ever accepted, in the way that is easiest to read. It knows nothing of how the pipeline builds a
+day from the day before.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from hashlib import md5
+from zoneinfo import ZoneInfo
+
+ONE_DAY = timedelta(days=1)
+MICROSECOND = timedelta(microseconds=1)
+CARRIED_FOR_COPIES = timedelta(hours=1)
+
+# The breaks at a changed value, in their order of priority, and the field of a line that holds it.
+CHANGES = {"client_session": "client_session_id", "user": "user_id", "campaign": "utm_campaign"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """An accepted line of a delivered file. Times are naive UTC."""
+
+    site: str
+    visitor_id: str
+    event_id: str
+    event_time: datetime
+    event_name: str
+    file_id: str
+    line_number: int
+    content_hash: str
+    sequence: int | None = None
+    user_id: str | None = None
+    client_session_id: str | None = None
+    utm_campaign: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Lines that share it tell of the same event."""
+        return self.site, self.visitor_id, self.event_id
+
+    @property
+    def visitor(self) -> tuple[str, str]:
+        return self.site, self.visitor_id
+
+    @property
+    def order(self) -> tuple[datetime, int, str]:
+        """A visitor's events in order."""
+        position = self.line_number if self.sequence is None else self.sequence
+        return self.event_time, position, self.event_id
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings that sessions depend on. `breaks_at` names those of CHANGES that are on."""
+
+    timezone: str = "UTC"
+    inactivity: timedelta = timedelta(minutes=30)
+    longest: timedelta = timedelta(hours=24)
+    split_at_midnight: bool = False
+    separator: str | None = None
+    breaks_at: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A line that repeats an event, and the line that stands for it."""
+
+    line: Line
+    kept: Line
+
+
+@dataclass(frozen=True)
+class Event:
+    """A kept line in its session, with what the visitor's next event needs to know.
+
+    `run_started_at` is the time of the last break of another kind than max_hours.
+    """
+
+    line: Line
+    session_id: str
+    session_date: date
+    event_number: int
+    break_reason: str | None
+    run_started_at: datetime
+    known: Mapping[str, str] = field(compare=False)
+
+    @property
+    def event_time(self) -> datetime:
+        return self.line.event_time
+
+    @property
+    def order(self) -> tuple[datetime, int, str]:
+        """A visitor's events in order, whatever their sessions are called."""
+        return self.line.order
+
+
+@dataclass(frozen=True)
+class Session:
+    session_id: str
+    session_date: date
+    site: str
+    visitor_id: str
+    user_id: str | None
+    started_at: datetime
+    ended_at: datetime
+    event_count: int
+    page_view_count: int
+    break_reason: str
+    is_complete: bool
+
+
+# Days
+
+
+@cache
+def day_start(day: date, timezone: str) -> datetime:
+    """The first minute at which local clocks show the day, or a later one."""
+    minute = datetime.combine(day, time(), UTC) - timedelta(hours=15)
+    while minute.astimezone(ZoneInfo(timezone)).date() < day:
+        minute += timedelta(minutes=1)
+    return minute.replace(tzinfo=None)
+
+
+def day_end(day: date, timezone: str) -> datetime:
+    return day_start(day + ONE_DAY, timezone)
+
+
+def local_date(instant: datetime, timezone: str) -> date:
+    """The last day that has started, also where the clocks go back over midnight."""
+    day = instant.date() + 2 * ONE_DAY
+    while day_start(day, timezone) > instant:
+        day -= ONE_DAY
+    return day
+
+
+def has_time(day: date, timezone: str) -> bool:
+    """Whether there was such a day. Apia skipped 2011-12-30."""
+    return day_end(day, timezone) > day_start(day, timezone)
+
+
+def day_before(day: date, timezone: str) -> date:
+    """The latest earlier day that has any time in it."""
+    return local_date(day_start(day, timezone) - MICROSECOND, timezone)
+
+
+# Copies
+
+
+def split_copies(lines: Iterable[Line], timezone: str) -> tuple[list[Line], list[Copy]]:
+    """Each event's line that stands for it, and all other lines of it.
+
+    Copies are looked for within a local day; a line kept in the last hour of the day before takes
+    all of them.
+    """
+    lines_of_day = defaultdict(list)
+    for line in lines:
+        lines_of_day[local_date(line.event_time, timezone)].append(line)
+
+    kept_of_day: dict[date, list[Line]] = {}
+    copies = []
+    for day in sorted(lines_of_day):
+        yesterday = day_before(day, timezone)
+        carried = {line.identity: line for line in last_hour(kept_of_day.get(yesterday, []), yesterday, timezone)}
+        kept: dict[tuple[str, str, str], Line] = {}
+        for line in sorted(
+            lines_of_day[day],
+            key=lambda line: (line.event_time, line.content_hash, line.file_id, line.line_number),
+        ):
+            first = carried.get(line.identity) or kept.setdefault(line.identity, line)
+            if first is not line:
+                copies.append(Copy(line, first))
+        kept_of_day[day] = list(kept.values())
+    return [line for kept_lines in kept_of_day.values() for line in kept_lines], copies
+
+
+def last_hour(kept: Iterable[Line], day: date, timezone: str) -> list[Line]:
+    """The day's kept lines that the next day still takes copies for."""
+    end = day_end(day, timezone)
+    return [line for line in kept if end - CARRIED_FOR_COPIES <= line.event_time < end]
+
+
+# Sessions
+
+
+def sessionize(kept: Iterable[Line], rules: Rules) -> list[Event]:
+    """Every kept line in its session, visitor by visitor, in order."""
+    lines_of_visitor = defaultdict(list)
+    for line in kept:
+        lines_of_visitor[line.visitor].append(line)
+
+    events = []
+    for visitor in sorted(lines_of_visitor):
+        previous = None
+        for line in sorted(lines_of_visitor[visitor], key=lambda line: line.order):
+            previous = next_event(previous, line, rules)
+            events.append(previous)
+    return events
+
+
+def next_event(previous: Event | None, line: Line, rules: Rules) -> Event:
+    """Place a visitor's next line: in the session of the event before it, or in a new one."""
+    reason = hard_break(previous, line, rules)
+    known = {} if previous is None or reason else dict(previous.known)
+    reason = reason or changed_value(known, line, rules)
+    known |= {change: value for change in rules.breaks_at if (value := getattr(line, CHANGES[change]))}
+
+    run_started_at = line.event_time if previous is None or reason else previous.run_started_at
+    if previous and not reason:
+        passed = (line.event_time - run_started_at) // rules.longest
+        passed_before = (previous.event_time - run_started_at) // rules.longest
+        reason = "max_hours" if passed > passed_before else None
+
+    if previous and not reason:
+        session_id, session_date = previous.session_id, previous.session_date
+        event_number = previous.event_number + 1
+    else:
+        session_id, session_date = session_id_of(line), local_date(line.event_time, rules.timezone)
+        event_number = 1
+    return Event(line, session_id, session_date, event_number, reason, run_started_at, known)
+
+
+def hard_break(previous: Event | None, line: Line, rules: Rules) -> str | None:
+    """The breaks at which known values are forgotten."""
+    if previous is None or line.event_time - previous.event_time > rules.inactivity:
+        return "inactivity"
+    if rules.split_at_midnight and previous.event_time < day_start(
+        local_date(line.event_time, rules.timezone), rules.timezone
+    ):
+        return "midnight"
+    if rules.separator is not None and line.event_name == rules.separator:
+        return "separator"
+    return None
+
+
+def changed_value(known: Mapping[str, str], line: Line, rules: Rules) -> str | None:
+    """The first value that the line has, that is known, and that is another."""
+    for change, name in CHANGES.items():
+        value = getattr(line, name)
+        if change in rules.breaks_at and value and known.get(change, value) != value:
+            return change
+    return None
+
+
+def session_id_of(first: Line) -> str:
+    """The hash of the first event's site, visitor (and how long that is), id and time, as DuckDB prints it."""
+    printed = first.event_time.isoformat(sep=" ")
+    if first.event_time.microsecond:
+        printed = printed.rstrip("0")
+    visitor = f"{len(first.visitor_id)}|{first.visitor_id}"
+    return md5("|".join([first.site, visitor, first.event_id, printed]).encode()).hexdigest()
+
+
+def open_at_end(events: Sequence[Event], day: date, rules: Rules) -> list[Event]:
+    """The last event of each visitor whose session may go on after the day.
+
+    Args:
+        events: As sessionize gives them.
+        day: The local day.
+        rules: The settings.
+    """
+    end = day_end(day, rules.timezone)
+    last = {event.line.visitor: event for event in events if event.event_time < end}
+    return [event for event in last.values() if event.event_time >= end - rules.inactivity]
+
+
+def summarize(events: Sequence[Event], rules: Rules, until: date) -> list[Session]:
+    """One row for each session, when days up to `until` are built."""
+    still_open = {event.session_id for event in open_at_end(events, until, rules)}
+    events_of_session = defaultdict(list)
+    for event in events:
+        events_of_session[event.session_id].append(event)
+    return [
+        summary(
+            session_events,
+            is_complete=session_id not in still_open or last_possible_date(session_events[0], rules) <= until,
+        )
+        for session_id, session_events in events_of_session.items()
+    ]
+
+
+def summary(events: Sequence[Event], is_complete: bool) -> Session:
+    first, last = events[0], events[-1]
+    return Session(
+        session_id=first.session_id,
+        session_date=first.session_date,
+        site=first.line.site,
+        visitor_id=first.line.visitor_id,
+        user_id=next((event.line.user_id for event in events if event.line.user_id), None),
+        started_at=first.event_time,
+        ended_at=last.event_time,
+        event_count=len(events),
+        page_view_count=sum(event.line.event_name == "page_view" for event in events),
+        break_reason=first.break_reason or "",
+        is_complete=is_complete,
+    )
+
+
+def last_possible_date(first: Event, rules: Rules) -> date:
+    """The day after which no session that starts on this one's day can go on."""
+    last_start = day_end(first.session_date, rules.timezone) - MICROSECOND
+    return local_date(last_start + rules.longest - MICROSECOND, rules.timezone)

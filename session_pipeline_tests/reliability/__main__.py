@@ -1,0 +1,105 @@
+"""Runs the tests that break things deliberately, and writes what they counted into docs/reliability.md.
+
+`python -m session_pipeline_tests.reliability` is what CI runs. SESSION_PIPELINE_EFFORT=20 does about twenty times as
+much, for nights. Knows which modules these are and what their figures mean. Does not know how they break things.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+
+from session_pipeline_tests.documents import ROOT, as_table
+from session_pipeline_tests.reliability.figures import EFFORT, FIGURES, effort, told_beside
+
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures -->\n"
+
+HOW = ("-n", "2", "--dist", "worksteal", "-m", "", "--timeout", "36000")
+# Those with the longest tests first, so that none is left alone at the end.
+MODULES = (
+    "test_state_machine",
+    "test_crashes",
+    "test_dead_runs",
+    "test_readers",
+    "test_backfill",
+    "test_many_writers",
+    "test_resources",
+    "test_metamorphic",
+    "test_seeded_bugs",
+    "test_late_data",
+    "test_changed_rules",
+)
+
+# Figure: what it counts, in the order of the page.
+MEANINGS: Mapping[str, str] = {
+    "crash_places": "places in the code where a run can be killed, each of them hit",
+    "kill_points_hit": "runs killed with SIGKILL at such a place, along all those that a run comes by",
+    "kills_survived": "of these, readers had one whole state, and the next run made all equal to a clean run",
+    "power_losses_survived": "of such kills, those where the disk also lost what was not made durable",
+    "random_kills_survived": "runs killed at a random moment, five in a row, after which the next run did the same",
+    "disk_full_survived": "runs that met a full disk, said so, kept the state before, and were equal with room again",
+    "concurrent_runs": "runs of several processes at once on one data folder, without an error",
+    "publications_during_reads": "publications while readers read without pause",
+    "reads_during_writes": "reads meanwhile, each with a check across two tables",
+    "read_errors": "of these, reads that failed",
+    "mixed_generations": "of these, reads that saw one table old and another new",
+    "lake_reads": "reads of two tables of the lake by a plain glob, while their files are replaced without pause",
+    "lake_mixed": "of these, reads that saw one file old and another new",
+    "lake_errors": "of these, reads that failed",
+    "machine_examples": "programs of random deliveries, damage, settings, crashes and runs; each ended as a clean run",
+    "machine_steps": "steps of these programs",
+    "seeded_bugs_caught": "bugs put in on purpose, each of them noticed by the checks of these programs",
+    "metamorphic_comparisons": "comparisons of a delivery with the same told otherwise: all tables as they should be",
+    "late_data_cases": "late deliveries after which exactly what really changes was built again",
+    "settings_checked": "settings of which it is known which tables they make stale, and no other",
+    "dead_runs_recovered": "runs in Dagster that died, alone or with all, after which the next start did the same",
+    "longest_recovery_seconds": "seconds that it took at most until all was built and published again",
+    "backfill_days": "days of a backfill that was canceled half way and resumed, each built once",
+}
+
+
+def figures_table(figures: Mapping[str, float]) -> str:
+    """The figures as a table of the page, in the order of MEANINGS."""
+    return as_table(["counted", "what"], [(f"{figures[name]:,}", meaning) for name, meaning in MEANINGS.items()])
+
+
+def with_figures(page: str, figures: Mapping[str, float], how: str) -> str:
+    """The page with these figures in the place of those before."""
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{how}\n\n{figures_table(figures)}\n\n{END}{after}"
+
+
+def main() -> int:
+    """Run the tests and write the page; the exit code is that of the tests."""
+    started = perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figures.json"
+        modules = [f"session_pipeline_tests/{name}.py" for name in MODULES]
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", *HOW, *modules, *sys.argv[1:]],
+            env={**os.environ, FIGURES: str(path)},
+            cwd=ROOT,
+            check=False,
+        )
+        figures = json.loads(path.read_text()) if path.exists() else {}
+        told = told_beside(path).read_text() if told_beside(path).exists() else ""
+    print(told, end="")
+    print(json.dumps(figures, indent=2, sort_keys=True))
+    missing = MEANINGS.keys() - figures.keys()
+    if ran.returncode or missing:
+        print(f"{PAGE.name} is left as it is: {'tests failed' if ran.returncode else f'no figure for {missing}'}")
+        return ran.returncode or 1
+    minutes = (perf_counter() - started) / 60
+    how = f"With `{EFFORT}={effort()}`, on {os.cpu_count()} cores, in {minutes:.0f} minutes:"
+    PAGE.write_text(with_figures(PAGE.read_text(), figures, how))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
