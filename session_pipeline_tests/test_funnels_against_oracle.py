@@ -13,12 +13,12 @@ from random import Random
 
 import pytest
 
-from session_pipeline_tests import oracle
 from session_pipeline_tests.deliveries import Delivery, delivery, read_lines, settings
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.expected_tables import entry_row
-from session_pipeline_tests.funnel_oracle import Exclusion, Funnel, attempts
-from session_pipeline_tests.oracle import Event, Rules
+from session_pipeline_tests.oracles import sessions as oracle
+from session_pipeline_tests.oracles.expected_tables import entry_row
+from session_pipeline_tests.oracles.funnels import Exclusion, Funnel, attempts
+from session_pipeline_tests.oracles.sessions import Event, Rules
 
 VISIT_COUNT = 3000
 NOON = datetime(2026, 10, 5, 12)
