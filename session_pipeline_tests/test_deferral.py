@@ -132,21 +132,23 @@ def test_rules_that_are_taken_back_leave_nothing_waiting(deployment: Deployment,
     assert deployment.hashes() == built.hashes()
 
 
+@pytest.fixture(scope="module")
+def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Three days of a shop; for tests to copy."""
+    made = Deployment(tmp_path_factory.mktemp("shop") / "data", SMALL)
+    for day in range(6, 9):
+        made.deliver(str(day), shop_lines(date(2024, 5, day)))
+    made.run()
+    return made
+
+
 class TestInDagster:
     DAY, LAST = date(2024, 5, 6), date(2024, 5, 9)
 
-    @pytest.fixture(scope="class")
-    def built_days(self, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-        made = Deployment(tmp_path_factory.mktemp("shop") / "data", SMALL)
-        for day in range(6, 9):
-            made.deliver(str(day), shop_lines(date(2024, 5, day)))
-        made.run()
-        return made
-
     @pytest.fixture
-    def orchestration(self, built_days: Deployment, tmp_path: Path) -> Iterator[Orchestrated]:
+    def orchestration(self, built_shop: Deployment, tmp_path: Path) -> Iterator[Orchestrated]:
         settings = {**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}}
-        with orchestrated(tmp_path / "data", settings, copy_of=built_days) as made:
+        with orchestrated(tmp_path / "data", settings, copy_of=built_shop) as made:
             yield made
 
     def test_a_build_leaves_the_days_that_wait_and_says_so(self, orchestration: Orchestrated) -> None:

@@ -23,15 +23,27 @@ from session_pipeline_tests.oracles.sessions import ONE_DAY
 # All but what says when it was built, and under which of its names a content came first.
 COMPARED = [name for name, contract in TABLES.items() if name != "warehouse_info" and not contract.is_log]
 LOG_COLUMNS = {"source_files": ["path"]}
+PIECEWISE = 4  # groups that the usual tests build piecewise, too; the others are, with -m long
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_pipeline_equals_oracle_in_any_order(seed: int, tmp_path: Path) -> None:
+def test_pipeline_equals_oracle(seed: int, tmp_path: Path) -> None:
     group = generated_cases.group(seed)
     at_once = build_at_once(group, tmp_path / "at once")
     for name, rows in expected_tables(group, file_ids(group, at_once)).items():
         compare(group, name, rows, at_once)
+    if seed < PIECEWISE:
+        require_equal_piecewise(group, at_once, tmp_path)
 
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", SEEDS[PIECEWISE:])
+def test_building_in_any_order_gives_the_same(seed: int, tmp_path: Path) -> None:
+    group = generated_cases.group(seed)
+    require_equal_piecewise(group, build_at_once(group, tmp_path / "at once"), tmp_path)
+
+
+def require_equal_piecewise(group: Group, at_once: Deployment, tmp_path: Path) -> None:
     piecewise = build_piecewise(group, tmp_path / "piecewise")
     for name in COMPARED:
         pd.testing.assert_frame_equal(
