@@ -142,8 +142,10 @@ def test_a_folder_with_only_raw_uses_the_packaged_settings(tmp_path: Path) -> No
     assert not (data / "settings.toml").exists()
 
     assert call("init", data)[0] == 0
-    assert run(data).stderr == ""
-    (data / "settings.toml").unlink()
+    settings = data / "settings.toml"
+    settings.write_text(settings.read_text().replace("inactivity_minutes = 30 ", "inactivity_minutes = 20 "))
+    assert "no settings.toml" not in run(data).stderr
+    settings.unlink()
     for command in ("run", "plan", "status"):
         code, _, err = call(command, "--data", data)
         assert (code, "settings.toml is gone, and the store was built with it; put it back" in err) == (1, True), err

@@ -36,6 +36,16 @@ def test_the_readme_marks_a_command_as_one_line(which: str) -> None:
     assert len(found) == 1
 
 
+def test_the_first_command_shows_progress_and_installs_no_test_packages() -> None:
+    first, second = (
+        next(block.code for block in blocks(README.read_text()) if mark in README.read_text()[: block.start][-30:])
+        for mark in ("command: first", "command: second")
+    )
+    assert " -e . " in first
+    assert not re.search(r"--quiet|-q\b|--progress-bar[ =]off", first)
+    assert " -e '.[test]' && .venv/bin/pytest" in second
+
+
 def test_the_page_of_tables_is_current() -> None:
     assert (ROOT / "docs" / "tables.md").read_text() == tables_page()
 

@@ -89,7 +89,7 @@ def test_every_packaged_setting_can_be_set() -> None:
         ({"SESSIONS__INACTIVITY_MINUTES": ""}, None, "is ''; write a whole number"),
         ({"SESSIONS__MAX_HOURS": "25"}, None, "is 25; write at most 24"),
         ({"SESSIONS__INACTIVITY_MINUTS": "1"}, None, f"did you mean {PREFIX}SESSIONS__INACTIVITY_MINUTES?"),
-        ({"TIMZONE": "UTC"}, None, f"is no setting; did you mean {PREFIX}TIMEZONE?"),
+        ({"TIMEZONES": "UTC"}, None, f"is no setting; did you mean {PREFIX}TIMEZONE?"),
         ({"TIMEZONE": "Mars"}, None, "is no time zone"),
         ({"TIMEZONE__X": "UTC"}, None, "is no setting"),
         ({"SESSIONS__": "UTC"}, None, "is no setting"),
