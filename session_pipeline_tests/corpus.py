@@ -194,7 +194,8 @@ def _of_another_kind() -> Sequence[Input]:
         ("xz", lzma.compress(lines(3)), "xz"),
         ("zeros", bytes(10_000), "binary data"),
         ("text in UTF-16", lines(3).decode().encode("utf-16"), "UTF-16"),
-        ("text in UTF-16 without a mark", lines(3).decode().encode("utf-16-le"), "binary data"),
+        ("text in UTF-16 without a mark", lines(3).decode().encode("utf-16-le"), "UTF-16"),
+        ("text in UTF-32", lines(3).decode().encode("utf-32"), "UTF-32"),
         ("HTML", b"<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>\n", "HTML or XML"),
         ("XML", b'<?xml version="1.0"?>\n<events/>\n', "HTML or XML"),
     ]
@@ -267,7 +268,7 @@ def _json() -> Sequence[Input]:
         aside("a time that is true", line(event_time=True), time),
         aside("a 30th of February", line(event_time="2026-02-30T10:00:00Z"), time),
         aside("a day zero", line(event_time="0000-00-00T00:00:00Z"), time),
-        aside("a leap second", line(event_time="2016-12-31T23:59:60Z"), time),
+        aside("a second 61", line(event_time="2016-12-31T23:59:61Z"), time),
         aside("an offset beyond all zones", line(event_time="2026-10-05T10:00:00+25:00"), time),
         aside("a time before the first day", line(event_time="2019-12-31T23:59:59Z"), "time_before_start"),
         aside("a negative time", line(event_time=-1), "time_before_start"),
