@@ -58,7 +58,6 @@ stream as (
         site,
         unit_id,
         guarded_from as at_time,
-        1 as is_attempt,
         attempt_id,
         cast(null as timestamp) as event_time,
         guarded_before,
@@ -71,7 +70,6 @@ stream as (
         site,
         unit_id,
         event_time as at_time,
-        0 as is_attempt,
         cast(null as varchar) as attempt_id,
         event_time,
         cast(null as timestamp) as guarded_before,
@@ -83,12 +81,11 @@ next_exclusions as (
     select
         funnel,
         attempt_id,
-        is_attempt,
         guarded_before,
         window_ends_at,
         last_value(event_time ignore nulls) over (
             partition by funnel, exclusion_number, site, unit_id
-            order by at_time desc, is_attempt desc, attempt_id desc
+            order by at_time desc, attempt_id desc nulls last
             rows between unbounded preceding and current row
         ) as excluded_at
     from stream
@@ -100,7 +97,7 @@ excluded as (
         attempt_id
     from next_exclusions
     where
-        is_attempt = 1
+        attempt_id is not null
         and case
             when guarded_before is not null then excluded_at < guarded_before
             when window_ends_at is not null then excluded_at <= window_ends_at
