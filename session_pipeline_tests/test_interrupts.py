@@ -36,12 +36,12 @@ sys.meta_path.insert(0, Finder())
 """
 
 
-@pytest.mark.parametrize("module", ["session_pipeline.cli", "typer", "duckdb", "rich.console", "pydantic", "sqlglot"])
+@pytest.mark.parametrize("module", ["session_pipeline.cli", "duckdb", "pydantic"])
 def test_while_the_commands_load(module: str) -> None:
     assert interrupted(at_import(module), "--version") == (130, SENTENCE)
 
 
-@pytest.mark.parametrize("module", ["dagster", "sqlalchemy", "sqlalchemy.engine", "alembic"])
+@pytest.mark.parametrize("module", ["dagster", "sqlalchemy.engine"])
 def test_while_dagster_loads(tmp_path: Path, module: str) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [EVENT])
