@@ -98,9 +98,9 @@ class Orchestrated(Deployment):
             instance=self.instance, run_config=QUIET, tags=tags, asset_selection=assets, raise_on_error=False
         )
 
-    def by_hand(self, day: date, *tables: str) -> dg.ExecuteInProcessResult:
+    def by_hand(self, day: date, *tables: str, definitions: dg.Definitions | None = None) -> dg.ExecuteInProcessResult:
         """What the button Materialize launches for a day of some tables."""
-        job = self.definitions().resolve_implicit_global_asset_job_def()
+        job = (definitions or self.definitions()).resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=self.instance,
             run_config=QUIET,
