@@ -8,7 +8,6 @@ import gzip
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from time import process_time
 
 import pytest
@@ -18,7 +17,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.ingest import read, small_files
 from session_pipeline.ingest.records import BYTE_ORDER_MARK
+from session_pipeline.ingest.small_files import LARGEST_SMALL_BYTES
 from session_pipeline_tests.corpus import SEEN, line, lines, parquet
 from session_pipeline_tests.reliability.figures import effort
 from session_pipeline_tests.test_access_log import RULES as LOG_RULES
@@ -192,17 +193,28 @@ def test_any_bytes_are_taken_to_their_last_line_or_not_at_all(ingest: Ingest, na
     fuzz()
 
 
-def test_a_lost_line_would_be_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As a test of the test: a reader that drops what it cannot read."""
-    from session_pipeline.ingest import lines as reading
-
-    good = reading.lines_by_duckdb
+def test_a_lost_line_of_a_large_file_would_be_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test of the tests: a reader that drops what it cannot read."""
+    good = read.lines_by_duckdb
+    count = 1 + LARGEST_SMALL_BYTES // len(lines(1))
 
     def lossy(*arguments: object) -> object:
         found = good(*arguments)  # type: ignore[arg-type]
         assert found is not None
-        return replace(found, select=f"select * from ({found.select}) where line like '%ann%'", row_count=9)
+        return replace(found, select=f"select * from ({found.select}) where line like '%ann%'", row_count=count)
 
     monkeypatch.setattr("session_pipeline.ingest.read.lines_by_duckdb", lossy)
+    with pytest.raises(Exception, match="lines were counted"):
+        take(ingest, "x.jsonl", lines(count) + b"{}\n")
+
+
+def test_a_lost_line_of_a_small_file_would_be_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test of the tests: a reader that drops what it cannot read."""
+    good = small_files.python_rows
+
+    def lossy(*arguments: object) -> object:
+        return list(good(*arguments))[:-1]  # type: ignore[arg-type]
+
+    monkeypatch.setattr("session_pipeline.ingest.small_files.python_rows", lossy)
     with pytest.raises(Exception, match="lines were counted"):
         take(ingest, "x.jsonl", lines(9) + b"{}\n")
