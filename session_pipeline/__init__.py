@@ -9,7 +9,7 @@ Parquet files that hold them.
 
 TYPE_CHECKING = False  # typing takes its time to load
 if TYPE_CHECKING:
-    from session_pipeline.reading import connect, files, read
+    from session_pipeline.publish.reader import connect, files, read
 
 __all__ = ["connect", "files", "read"]
 
@@ -17,7 +17,7 @@ __all__ = ["connect", "files", "read"]
 def __getattr__(name: str) -> object:
     """Load what readers use when it is asked for, so that importing the package costs nothing."""
     if name in __all__:
-        from session_pipeline import reading
+        from session_pipeline.publish import reader
 
-        return getattr(reading, name)
+        return getattr(reader, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

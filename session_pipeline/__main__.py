@@ -14,7 +14,7 @@ import sys  # noqa: E402
 def main() -> None:
     """Run the command that the arguments name, and exit."""
     _open_missing_streams()
-    from session_pipeline import cli  # takes a second or more
+    from session_pipeline import cli
 
     cli.main()
 

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from backports import zstd
 
-from session_pipeline.pipeline import open_run
+from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
 
 UNTIL = date(2026, 10, 6)

@@ -14,11 +14,11 @@ from typing import Any, Self
 import duckdb
 import pandas as pd
 
-from session_pipeline.contracts import table
+from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.pipeline import open_run, open_store
-from session_pipeline.plan import Plan
 from session_pipeline.publish.publication import Published
+from session_pipeline.run.pipeline import open_run, open_store
+from session_pipeline.tables import table
 
 # Begins a command that permissions hold for: root may read and write whatever they say.
 WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []

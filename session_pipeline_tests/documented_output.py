@@ -12,8 +12,8 @@ from pathlib import Path
 
 import duckdb
 
-from session_pipeline import reading
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE
+from session_pipeline.publish import reader
 from session_pipeline_tests.documents import README, ROOT, as_table, blocks
 
 QUERIES = ROOT / "docs" / "queries.md"
@@ -58,6 +58,6 @@ def output(command: str, data: Path) -> str:
 
 if __name__ == "__main__":
     folder = ROOT / "data"
-    with reading.connect(folder) as connection:
+    with reader.connect(folder) as connection:
         QUERIES.write_text(with_answers(QUERIES.read_text(), connection))
     README.write_text(with_outputs(README.read_text(), folder))

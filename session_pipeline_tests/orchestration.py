@@ -12,12 +12,12 @@ from typing import Any
 
 import dagster as dg
 
-from session_pipeline import pipeline
+from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.defs.deployment import make_definitions
 from session_pipeline.defs.sensors import run_tags
-from session_pipeline.plan import Plan
+from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT

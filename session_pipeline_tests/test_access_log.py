@@ -23,14 +23,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from session_pipeline import pipeline
 from session_pipeline.errors import SessionPipelineError, SettingsError
 from session_pipeline.ingest.read import ReadingRules
 from session_pipeline.ingest.visitors import KEY_BYTES, VisitorKey, find_key, make_key
-from session_pipeline.log_formats import parse_log_format
-from session_pipeline.pipeline import open_run, open_store
+from session_pipeline.reference.log_formats import parse_log_format
+from session_pipeline.run import pipeline
+from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.settings import load_settings
-from session_pipeline.store import Store
+from session_pipeline.store.store import Store
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.test_cli import call, run
 from session_pipeline_tests.test_fixtures import FIXTURES, sessions_by_gap, sessions_of

@@ -15,12 +15,12 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from session_pipeline import alerts
-from session_pipeline.alerts import Alarm, Well, look, run_command
 from session_pipeline.defs import alarms, resources
 from session_pipeline.defs.dead_runs import MESSAGE, PROCESS, fail_dead_runs
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, SettingsFileError
-from session_pipeline.pipeline import open_run
+from session_pipeline.run import alerts
+from session_pipeline.run.alerts import Alarm, Well, look, run_command
+from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import AlertSettings, load_settings, parse_settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines

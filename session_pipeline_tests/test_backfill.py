@@ -17,11 +17,11 @@ import dagster as dg
 import pytest
 from dagster._utils.interrupts import capture_interrupts
 
-from session_pipeline import pipeline
-from session_pipeline.build import Built
+from session_pipeline.build.builder import Built
 from session_pipeline.defs import sensors, tags
-from session_pipeline.pipeline import Watcher, open_store
-from session_pipeline.steps import STEPS, Step
+from session_pipeline.run import pipeline
+from session_pipeline.run.pipeline import Watcher, open_store
+from session_pipeline.tables.steps import STEPS, Step
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import QUIET, SMALL, Orchestrated, command_line, orchestrated, shop_lines
 from session_pipeline_tests.reliability.figures import effort, record

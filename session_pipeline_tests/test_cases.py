@@ -33,12 +33,12 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from session_pipeline.build import StepRunner
-from session_pipeline.contracts import Table, table
-from session_pipeline.days import Calendar, dates
+from session_pipeline.build.builder import StepRunner
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits, Scalar
+from session_pipeline.reference.days import Calendar, dates
 from session_pipeline.settings import parse_settings
-from session_pipeline.steps import LOGS, STEP_OF_TABLE, Frame, Input, Log, Step
+from session_pipeline.tables import Table, table
+from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE, Frame, Input, Log, Step
 
 CASES = Path(__file__).parent / "cases"
 FOLDERS = sorted(folder for folder in CASES.glob("*/*") if folder.is_dir())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline.catalog import Catalog, Key, Partition, Publication, SourceFile, utc_now
+from session_pipeline.store.catalog import Catalog, Key, Partition, Publication, SourceFile, utc_now
 
 DAY = date(2026, 10, 5)
 PARTITION = Partition(

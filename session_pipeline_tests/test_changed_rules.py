@@ -17,14 +17,14 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from session_pipeline import models, plan
-from session_pipeline.contracts import TABLES
-from session_pipeline.contracts import table as contract_of
-from session_pipeline.pipeline import make_planner, open_run, open_store
-from session_pipeline.plan import Certainty, Kind
+from session_pipeline.build import plan
+from session_pipeline.build.plan import Certainty, Kind
+from session_pipeline.run.pipeline import make_planner, open_run, open_store
 from session_pipeline.settings import FunnelSettings, Settings, load_settings
 from session_pipeline.settings.model import Section
-from session_pipeline.steps import STEPS
+from session_pipeline.tables import TABLES, models
+from session_pipeline.tables import table as contract_of
+from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.reliability.figures import effort, record
 

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from session_pipeline.contracts import TABLES
-from session_pipeline.pipeline import open_store
-from session_pipeline.steps import LOGS
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.tables import TABLES
+from session_pipeline.tables.steps import LOGS
 from session_pipeline_tests.deployment import Deployment, damage
 
 UNTIL = date(2026, 10, 12)

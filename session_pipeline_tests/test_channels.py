@@ -4,8 +4,8 @@ from typing import Any
 
 import duckdb
 
-from session_pipeline import models
-from session_pipeline.channels import TABLE_NAMES, channel_tables, channels, click_id_types, rules_fingerprint
+from session_pipeline.reference.channels import TABLE_NAMES, channel_tables, channels, click_id_types, rules_fingerprint
+from session_pipeline.tables import models
 
 COLUMNS = ("utm_source", "utm_medium", "utm_campaign", "click_id_type", "referrer_host", "page_host")
 PAGE = "www.shop.example"

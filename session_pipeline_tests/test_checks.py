@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from session_pipeline import checks
-from session_pipeline.catalog import Key, Partition
 from session_pipeline.checks import CHECKS, Verdict, unusual
-from session_pipeline.contracts import table
-from session_pipeline.days import ONE_DAY
-from session_pipeline.pipeline import Run, open_run
-from session_pipeline.store import Written
+from session_pipeline.reference.days import ONE_DAY
+from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.store.catalog import Key, Partition
+from session_pipeline.store.store import Written
+from session_pipeline.tables import table
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import SMALL, shop_lines
 

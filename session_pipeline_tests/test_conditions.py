@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from session_pipeline.conditions import parse_condition, parse_number, parse_scalar
-from session_pipeline.contracts import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.errors import SettingsError
+from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
 from session_pipeline_tests.portable import find_violations
 
 EVENT = {

@@ -1,6 +1,6 @@
 """What the contracts promise across tables."""
 
-from session_pipeline.contracts import TABLES
+from session_pipeline.tables import TABLES
 
 
 def test_every_published_table_by_session_knows_bots() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from session_pipeline.checks import ledger_closes
-from session_pipeline.pipeline import open_run
+from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.corpus import CORPUS, SEEN, UNTIL, Input, put, taken
 from session_pipeline_tests.deployment import Deployment
 

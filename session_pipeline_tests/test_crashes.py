@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from session_pipeline import store
-from session_pipeline.pipeline import open_store
 from session_pipeline.publish import lake, warehouse
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.store import store
 from session_pipeline_tests.crashes.killed_runs import places_of
 from session_pipeline_tests.crashes.power_loss import Lost
 from session_pipeline_tests.crashes.recovery import Scenario, make_scenario, places_met, walk

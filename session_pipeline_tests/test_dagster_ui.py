@@ -18,8 +18,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from session_pipeline.contracts import TABLES
 from session_pipeline.defs import home
+from session_pipeline.tables import TABLES
 from session_pipeline_tests.orchestration import Orchestrated, command_line, orchestrated, shop_lines
 
 pytestmark = pytest.mark.browser

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from session_pipeline.days import MICROSECOND, Calendar, zone
+from session_pipeline.reference.days import MICROSECOND, Calendar, zone
 
 HOUR = timedelta(hours=1)
 

@@ -12,8 +12,8 @@ import pytest
 from session_pipeline.checks import CHECKS
 from session_pipeline.cli import app
 from session_pipeline.defs import tags
-from session_pipeline.pipeline import open_run
 from session_pipeline.publish.publication import Published
+from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, checks_of, orchestrated, shop_lines
 from session_pipeline_tests.test_incremental import clean, event

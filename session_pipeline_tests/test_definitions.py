@@ -15,11 +15,11 @@ from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.instance.ref import InstanceRef
 
 from session_pipeline.checks import CHECKS
-from session_pipeline.contracts import TABLES
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.defs import home, tags
 from session_pipeline.defs.deployment import make_definitions
 from session_pipeline.errors import SettingsFileError
+from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -143,7 +143,7 @@ def test_dagster_loads_the_workspace_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_the_instance_is_configured_with_keys_that_dagster_knows(tmp_path: Path) -> None:
-    packaged = files("session_pipeline").joinpath("dagster.yaml").read_text(encoding="utf-8")
+    packaged = files("session_pipeline.defs").joinpath("dagster.yaml").read_text(encoding="utf-8")
     assert (ROOT / "data" / "dagster_home" / "dagster.yaml").read_text(encoding="utf-8") == packaged
     assert yaml.safe_load(packaged).keys() <= dagster_instance_config_schema().keys()
     folder = DataFolder(tmp_path)
@@ -156,7 +156,7 @@ def test_the_instance_is_configured_with_keys_that_dagster_knows(tmp_path: Path)
 
 
 def test_the_repository_keeps_the_history_of_its_data_folder(tmp_path: Path) -> None:
-    packaged = yaml.safe_load(files("session_pipeline").joinpath("dagster.yaml").read_text(encoding="utf-8"))
+    packaged = yaml.safe_load(files("session_pipeline.defs").joinpath("dagster.yaml").read_text(encoding="utf-8"))
     own = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     assert {key: own[key] for key in packaged} == packaged
     in_repository = InstanceRef.from_dir(str(tmp_path), config_dir=str(ROOT))

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from session_pipeline import reading
 from session_pipeline.cli import app
-from session_pipeline.contracts.page import tables_page
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE
+from session_pipeline.publish import reader
 from session_pipeline.settings import Settings, load_settings, parse_settings, settings_template
+from session_pipeline.tables.page import tables_page
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documented_output import QUERIES, answer, with_answers, with_outputs
 from session_pipeline_tests.documents import DOCUMENTS, README, ROOT, anchors, blocks, links, prose
@@ -107,7 +107,7 @@ def test_there_are_eleven_numbered_queries() -> None:
 
 
 def test_queries_answer_what_their_page_shows(sample_deployment: Deployment) -> None:
-    with reading.connect(sample_deployment.folder.path) as warehouse:
+    with reader.connect(sample_deployment.folder.path) as warehouse:
         assert all(answer(warehouse, block.code).count("\n") > 2 for block in SQL), "a query without rows"
         assert with_answers(QUERIES.read_text(), warehouse) == QUERIES.read_text()
 
@@ -118,7 +118,7 @@ def test_commands_print_what_the_readme_shows(sample_deployment: Deployment) -> 
 
 def test_the_summary_in_the_readme_is_that_of_the_sample(sample_deployment: Deployment) -> None:
     summary = next(block.code for block in blocks(README.read_text()) if block.code.startswith("Files "))
-    with reading.connect(sample_deployment.folder.path) as warehouse:
+    with reader.connect(sample_deployment.folder.path) as warehouse:
         counted = warehouse.execute(
             "select outcome, sum(session_count) from daily_outcomes group by outcome"
             " union all select step, sum(entered_count - excluded_count) from funnel_steps group by funnel, step"
@@ -132,7 +132,7 @@ def test_the_summary_in_the_readme_is_that_of_the_sample(sample_deployment: Depl
 def test_the_first_query_of_the_page_counts_no_bots(sample_deployment: Deployment) -> None:
     first = re.search(r'session-pipeline query "(.+)"', QUERIES.read_text())
     assert first
-    with reading.connect(sample_deployment.folder.path) as warehouse:
+    with reader.connect(sample_deployment.folder.path) as warehouse:
         counted = dict(warehouse.execute(first[1]).fetchall())
         people = warehouse.execute("select outcome, sum(session_count) from daily_outcomes group by outcome").fetchall()
         everybody = warehouse.execute("select count(*) from session_outcomes").fetchone()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline.durable import replacing
+from session_pipeline.store.files import replacing
 
 
 def test_the_file_is_as_before_until_all_is_written(tmp_path: Path) -> None:

@@ -14,18 +14,17 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline import reading
-from session_pipeline.catalog import ADDED_COLUMNS, Key
+from session_pipeline.build.plan import Kind
 from session_pipeline.checks import audit_recompute
 from session_pipeline.cli import app
-from session_pipeline.contracts import TABLES, table
-from session_pipeline.days import ONE_DAY
 from session_pipeline.errors import StoreError
-from session_pipeline.pipeline import Run, open_run, open_store
-from session_pipeline.plan import Kind
-from session_pipeline.publish import warehouse
-from session_pipeline.steps import STEPS
-from session_pipeline.store import FORMAT, Written
+from session_pipeline.publish import reader, warehouse
+from session_pipeline.reference.days import ONE_DAY
+from session_pipeline.run.pipeline import Run, open_run, open_store
+from session_pipeline.store.catalog import ADDED_COLUMNS, Key
+from session_pipeline.store.store import FORMAT, Written
+from session_pipeline.tables import TABLES, table
+from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment
 
 FIRST, LAST = date(2026, 10, 5), date(2026, 10, 8)
@@ -123,7 +122,7 @@ def lake_columns(deployment: Deployment, name: str) -> list[str]:
 
 
 def query(deployment: Deployment, sql: str) -> list[tuple[Any, ...]]:
-    with reading.connect(deployment.folder.path) as connection:
+    with reader.connect(deployment.folder.path) as connection:
         return connection.execute(sql).fetchall()
 
 
@@ -168,7 +167,7 @@ class TestAColumnMore:
         ]
         titles = read_lake(older, "events", "event_date, count(page_title) over (partition by event_date)")
         assert sorted(set(titles)) == days
-        frame = reading.read("events", data=older.folder.path)
+        frame = reader.read("events", data=older.folder.path)
         assert frame.groupby("event_date")["page_title"].count().tolist() == [0, 0, 0, 9]
         with_pandas = pd.read_parquet(older.folder.lake / "events")
         assert with_pandas["page_title"].count() == 9
@@ -269,12 +268,12 @@ def test_a_warehouse_without_the_internal_schema_is_written_again(deployment: De
         run.store.catalog.set_number("warehouse_written_at", state.st_mtime_ns)
         run.store.catalog.set_number("published_contracts", 1)
     with pytest.raises(StoreError, match="another version of session_pipeline; run `session-pipeline run`"):
-        reading.files("events", data=deployment.folder.path)
+        reader.files("events", data=deployment.folder.path)
     before = query(deployment, "select count(*) from events")
     assert deployment.run(UNTIL) == []
     assert query(deployment, "select count(*) from events") == before
     assert "_published" not in {row[0] for row in query(deployment, "show tables")}
-    assert len(reading.files("events", data=deployment.folder.path)) == 4
+    assert len(reader.files("events", data=deployment.folder.path)) == 4
 
 
 @pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])
@@ -363,7 +362,7 @@ class TestAWarehouse:
 
     @staticmethod
     def contents(deployment: Deployment) -> Mapping[str, int]:
-        with reading.connect(deployment.folder.path) as connection:
+        with reader.connect(deployment.folder.path) as connection:
             names = [row[0] for row in connection.execute("show tables").fetchall()]
             return {name: connection.execute(f'select count(*) from "{name}"').fetchall()[0][0] for name in names}
 

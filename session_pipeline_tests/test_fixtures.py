@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from session_pipeline.checks import ledger_closes
-from session_pipeline.pipeline import open_run
-from session_pipeline.steps import STEP_OF_TABLE
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
 
 FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"

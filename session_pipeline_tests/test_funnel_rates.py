@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from session_pipeline import reading
 from session_pipeline.cli.summary import Summary, gather, show
 from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.publish import reader
 from session_pipeline.report import figures
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
@@ -59,7 +59,7 @@ def summary(deployment: Deployment) -> Summary:
 
 
 def test_run_report_and_funnel_steps_show_the_same_rates(deployment: Deployment, summary: Summary) -> None:
-    with reading.connect(deployment.folder.path) as warehouse:
+    with reader.connect(deployment.folder.path) as warehouse:
         reported = figures.read(warehouse, "UTC").rows("funnels")
         steps = warehouse.execute(
             "select step, entered_count - excluded_count, conversion_rate from funnel_steps order by step_number"

@@ -10,10 +10,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from session_pipeline import crash_points
-from session_pipeline.pipeline import open_run, open_store
-from session_pipeline.plan import Certainty, Kind
-from session_pipeline.steps import STEPS
+from session_pipeline.build.plan import Certainty, Kind
+from session_pipeline.run.pipeline import open_run, open_store
+from session_pipeline.store import crash_points
+from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment, damage
 
 UNTIL = date(2026, 10, 20)

@@ -22,8 +22,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from session_pipeline.contracts import DELIVERED_COLUMNS, table
-from session_pipeline.days import zone
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError
 from session_pipeline.ingest import admit as admission
 from session_pipeline.ingest import compression, small_files
@@ -32,6 +30,9 @@ from session_pipeline.ingest import rules as rules_module
 from session_pipeline.ingest.admit import Admitted, admit
 from session_pipeline.ingest.read import Reading, ReadingRules, read
 from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.reference.days import zone
+from session_pipeline.tables import table
 
 Row = dict[str, Any]
 Line = tuple[str | None, str | None, str | None]

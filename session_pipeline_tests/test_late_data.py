@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.contracts import TABLES
-from session_pipeline.pipeline import open_run, open_store
-from session_pipeline.plan import Certainty, Kind
+from session_pipeline.build.plan import Certainty, Kind
+from session_pipeline.run.pipeline import open_run, open_store
+from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.reliability.figures import record
 

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from session_pipeline.checks import too_many_set_aside
-from session_pipeline.log_formats import NAMED_FORMATS, OTHER_LOG_FORMAT, parse_log_format
+from session_pipeline.reference.log_formats import NAMED_FORMATS, OTHER_LOG_FORMAT, parse_log_format
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.test_access_log import AGENT, RULES, TIME, visitor
 from session_pipeline_tests.test_cli import call, run

@@ -23,9 +23,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from session_pipeline import build, catalog, pipeline
-from session_pipeline.contracts import TABLES
+from session_pipeline.run import pipeline
 from session_pipeline.settings import settings_template
+from session_pipeline.store import catalog
+from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles.equivalent_deliveries import (
     COMPRESSIONS,

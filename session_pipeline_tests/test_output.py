@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from session_pipeline.cli import app
 from session_pipeline.cli.output import destination
 from session_pipeline.cli.screen import console
-from session_pipeline.durable import make_folder, replacing
 from session_pipeline.errors import StoreError, WrongUseError
+from session_pipeline.store.files import make_folder, replacing
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, Deployment
 
 PROGRAM = [sys.executable, "-m", "session_pipeline"]

@@ -6,13 +6,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from session_pipeline.catalog import Key, Partition
-from session_pipeline.contracts import table
-from session_pipeline.days import Calendar
+from session_pipeline.build.plan import Certainty, Kind, Plan, Planner, days_with_events, digest, wanted_days
 from session_pipeline.engines.duckdb import literal
-from session_pipeline.plan import Certainty, Kind, Plan, Planner, days_with_events, digest, wanted_days
+from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
-from session_pipeline.steps import STEP_OF_TABLE, STEPS, Frame
+from session_pipeline.store.catalog import Key, Partition
+from session_pipeline.tables import table
+from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS, Frame
 
 DAY = date(2026, 10, 5)
 ONE = timedelta(days=1)
@@ -292,7 +292,7 @@ def test_a_recipe_is_all_that_rows_depend_on_besides_data(monkeypatch: pytest.Mo
     assert planner().recipe(replace(step, computed=lambda settings: fewer))[0] != recipe
     renamed = tuple(replace(item, name="other") for item in step.computed(planner().frame.settings))
     assert planner().recipe(replace(step, computed=lambda settings: renamed))[0] != recipe
-    monkeypatch.setattr("session_pipeline.plan.table", lambda name: replace(table(name), order=("session_id",)))
+    monkeypatch.setattr("session_pipeline.build.plan.table", lambda name: replace(table(name), order=("session_id",)))
     assert planner().recipe(step)[0] != recipe
 
 

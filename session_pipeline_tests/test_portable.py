@@ -8,7 +8,7 @@ import duckdb
 import pytest
 import sqlglot
 
-from session_pipeline import models
+from session_pipeline.tables import models
 from session_pipeline_tests.portable import find_violations, to_spark
 from session_pipeline_tests.portable.forms import FORMS
 

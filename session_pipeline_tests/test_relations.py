@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 import duckdb
 import pytest
 
-from session_pipeline import relations
-from session_pipeline.contracts import table
 from session_pipeline.settings import Settings, parse_settings
+from session_pipeline.tables import relations, table
 
 EVENT_COUNT = 2000
 NAMES = 40

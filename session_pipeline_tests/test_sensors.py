@@ -10,11 +10,11 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from session_pipeline.catalog import Key
 from session_pipeline.defs import code_location, sensors, tags
 from session_pipeline.defs.dead_runs import PROCESS
 from session_pipeline.defs.local_runs import UNDATED
-from session_pipeline.pipeline import open_run
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.store.catalog import Key
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
 
 DAY, FAR_DAY = date(2024, 5, 6), date(2024, 6, 3)

@@ -12,7 +12,7 @@ from random import Random
 import pandas as pd
 import pytest
 
-from session_pipeline.contracts import TABLES
+from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import generated_cases
 from session_pipeline_tests.oracles.border_cases import case_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.checks import key_to_change, too_many_set_aside
-from session_pipeline.pipeline import open_run, open_store
+from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline_tests.deployment import Deployment
 
 SEEN = {"visitor_id": "v", "event_time": "2024-03-01T12:00:00Z", "event_name": "a"}

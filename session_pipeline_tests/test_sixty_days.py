@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from session_pipeline.checks import ledger_closes
-from session_pipeline.contracts import TABLES
-from session_pipeline.pipeline import open_run
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.simulation.shop_events import DAYS, EXPECTED, GOOD, LAST, moment
 from session_pipeline_tests.simulation.sixty_days import Trial, trial

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from session_pipeline.steps import STEPS
+from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.machine.file_contents import Content, Event
 from session_pipeline_tests.machine.machine import HARMS, Harm, Machine
 from session_pipeline_tests.machine.options import CHANGES, DAYS, FIRST, SEPARATOR

@@ -4,9 +4,9 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from session_pipeline.days import Calendar
+from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
-from session_pipeline.steps import LOGS, STEP_OF_TABLE, Computation, Days, Frame, Input
+from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE, Computation, Days, Frame, Input
 
 NEW_YORK = "America/New_York"  # 2026-03-08 has 23 hours
 FUNNELS = """

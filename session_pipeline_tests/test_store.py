@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline.catalog import Key, Publication
 from session_pipeline.errors import StoreError, StoreHeldError
-from session_pipeline.store import Store, Written, held
+from session_pipeline.store.catalog import Key, Publication
+from session_pipeline.store.store import Store, Written, held
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
 
 DAY = date(2026, 10, 5)
-OPEN = "import pathlib, sys; from session_pipeline.store import Store; Store(pathlib.Path(sys.argv[1]), '1.0')"
+OPEN = "import pathlib, sys; from session_pipeline.store.store import Store; Store(pathlib.Path(sys.argv[1]), '1.0')"
 KEY = Key("daily_summary", DAY)
 
 

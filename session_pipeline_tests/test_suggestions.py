@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.suggestions import fields_of, suggested_columns
+from session_pipeline.run.suggestions import fields_of, suggested_columns
 from session_pipeline_tests.test_ingest import RULES, Ingest
 
 Suggest = Callable[..., Mapping[str, str]]

@@ -6,8 +6,8 @@ import duckdb
 import pytest
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
-from session_pipeline.contracts import TABLES
-from session_pipeline.user_agents import classify, lists_fingerprint, user_agent_id
+from session_pipeline.reference.user_agents import classify, lists_fingerprint, user_agent_id
+from session_pipeline.tables import TABLES
 
 WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 BLINK = "AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -175,7 +175,7 @@ def test_the_fingerprint_is_stable_within_one_installation() -> None:
 
 
 def test_the_lists_do_not_depend_on_the_locales_encoding() -> None:
-    program = "from session_pipeline.user_agents import lists_fingerprint; print(lists_fingerprint())"
+    program = "from session_pipeline.reference.user_agents import lists_fingerprint; print(lists_fingerprint())"
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0"}  # ASCII
     printed = subprocess.run(
         [sys.executable, "-c", program], env={**os.environ, **locale}, check=True, capture_output=True, text=True

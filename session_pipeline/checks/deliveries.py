@@ -4,17 +4,17 @@ from collections.abc import Sequence, Set
 from datetime import date, datetime, time, timedelta
 from functools import partial
 
-from session_pipeline.catalog import Partition
 from session_pipeline.checks.set_aside import too_many_set_aside
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
-from session_pipeline.contracts import table
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.engines.duckdb import literal
-from session_pipeline.pipeline import Run, files_there, lines_before_start
+from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
+from session_pipeline.run.pipeline import Run, files_there, lines_before_start
 from session_pipeline.settings import Settings
-from session_pipeline.steps import STEP_OF_TABLE
-from session_pipeline.store import Store
+from session_pipeline.store.catalog import Partition
+from session_pipeline.store.store import Store
+from session_pipeline.tables import table
+from session_pipeline.tables.steps import STEP_OF_TABLE
 
 WATCHED = timedelta(days=7)
 

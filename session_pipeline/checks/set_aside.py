@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from session_pipeline.log_formats import OTHER_LOG_FORMAT
+from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 
 LARGEST_SET_ASIDE_RATE = 0.2
 KEYS: Mapping[str, str] = {

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import date
 
-from session_pipeline import settings_warnings
+from session_pipeline.checks import settings_warnings
 from session_pipeline.checks.verdict import SHOWN, Verdict
 from session_pipeline.errors import StoreError
-from session_pipeline.pipeline import Run
+from session_pipeline.run.pipeline import Run
 
 
 def settings_match_data(run: Run, days: Sequence[date]) -> Verdict:

@@ -5,8 +5,8 @@ from datetime import date
 
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
 from session_pipeline.engines.duckdb import literal
-from session_pipeline.pipeline import Run
-from session_pipeline.steps import STEP_OF_TABLE, Days, Input
+from session_pipeline.run.pipeline import Run
+from session_pipeline.tables.steps import STEP_OF_TABLE, Days, Input
 
 
 def audit_recompute(run: Run, days: Sequence[date]) -> Verdict:

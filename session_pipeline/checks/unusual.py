@@ -5,9 +5,9 @@ from datetime import date, timedelta
 from functools import partial
 from statistics import median
 
-from session_pipeline.catalog import Key
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
-from session_pipeline.pipeline import Run
+from session_pipeline.run.pipeline import Run
+from session_pipeline.store.catalog import Key
 
 LARGEST_BOT_SHARE = 0.5
 LARGEST_ACTION_COUNT = 1000

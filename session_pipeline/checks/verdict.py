@@ -9,10 +9,10 @@ from datetime import date
 from inspect import getdoc
 from typing import Any
 
-from session_pipeline.catalog import Key
-from session_pipeline.contracts import table
 from session_pipeline.engines.duckdb import Job
-from session_pipeline.pipeline import Run
+from session_pipeline.run.pipeline import Run
+from session_pipeline.store.catalog import Key
+from session_pipeline.tables import table
 
 SHOWN = 5
 

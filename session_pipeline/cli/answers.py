@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from session_pipeline import reading
 from session_pipeline.cli.app import Data, chosen_folder
 from session_pipeline.cli.output import destination, is_regular
 from session_pipeline.cli.screen import err, say, size
 from session_pipeline.errors import StoreError, WrongUseError
-from session_pipeline.pipeline import open_store
-from session_pipeline.publish import publication, warehouse
-from session_pipeline.shortage import shortage_said
+from session_pipeline.publish import publication, reader, warehouse
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.store.shortage import shortage_said
 
 
 def report(data: Data = None) -> None:
@@ -36,7 +35,7 @@ def export(
             store.refresh()
             latest = next(iter(store.catalog.publications()), None)
             generation = store.catalog.generation()
-        with reading.connect(folder.path) as connection:
+        with reader.connect(folder.path) as connection:
             info = connection.sql("select * from warehouse_info").to_arrow_table()
         if latest is None or {latest.generation, generation} != set(info.column("generation").to_pylist()):
             raise StoreError("the store is newer than what is published; run `session-pipeline run`, then export again")

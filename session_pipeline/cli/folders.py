@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from session_pipeline import data_folder, settings_warnings
+from session_pipeline import data_folder
+from session_pipeline.checks import settings_warnings
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, plain, say, say_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
-from session_pipeline.durable import make_folder
 from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
-from session_pipeline.pipeline import sources_without_folder
+from session_pipeline.run.pipeline import sources_without_folder
 from session_pipeline.settings import load_settings, settings_template
+from session_pipeline.store.files import make_folder
 
 FIRST_DAY = datetime(2026, 10, 5)
 

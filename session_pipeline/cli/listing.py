@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import duckdb
 import typer
 
-from session_pipeline import reading
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
 from session_pipeline.cli.screen import grid, number, out, plain, say, say_json, span
-from session_pipeline.days import zone
 from session_pipeline.errors import WrongUseError
+from session_pipeline.publish import reader
+from session_pipeline.reference.days import zone
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.settings.values import closest
 
@@ -48,7 +48,7 @@ def sessions(
     """List sessions to choose from for `show`, the latest first."""
     folder = chosen_folder(data)
     settings = load_settings(folder.path)
-    with reading.connect(folder.path) as connection:
+    with reader.connect(folder.path) as connection:
         found = _find(connection, day, outcome, limit + 1)
     listed, has_more = found[:limit], len(found) > limit
     if as_json:

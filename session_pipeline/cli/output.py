@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from session_pipeline.durable import sync_file, sync_folder
 from session_pipeline.errors import WrongUseError
+from session_pipeline.store.files import sync_file, sync_folder
 
 MOST_LINKS = 40  # as Linux has it
 PREFIX = ".session-pipeline-"

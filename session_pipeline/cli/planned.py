@@ -5,13 +5,13 @@ from contextlib import closing
 from datetime import date
 from typing import Any
 
-from session_pipeline import pipeline
+from session_pipeline.build.plan import Item
 from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
 from session_pipeline.cli.problems import undated
 from session_pipeline.cli.screen import counted, day_ranges, grid, out, plain, say, say_json
-from session_pipeline.plan import Item
 from session_pipeline.publish import publication
+from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
 
 SHOWN_FILES = 10

@@ -6,15 +6,15 @@ How old the published state is, and what is stale, is the matter of each command
 import re
 from dataclasses import dataclass
 
-from session_pipeline import pipeline, settings_warnings
-from session_pipeline.checks import CHECKS, missing_sources, rejected_files
+from session_pipeline.build.plan import Plan
+from session_pipeline.checks import CHECKS, missing_sources, rejected_files, settings_warnings
 from session_pipeline.cli.screen import counted, day_ranges, plain, say
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
 from session_pipeline.ingest.deliveries import deliveries
-from session_pipeline.plan import Plan
+from session_pipeline.run import pipeline
 from session_pipeline.settings import Settings
-from session_pipeline.store import Store
+from session_pipeline.store.store import Store
 
 SHOWN = 10
 ANY_DATE = re.compile(r"\[[\d-]+\]")

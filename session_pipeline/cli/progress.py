@@ -12,10 +12,10 @@ from datetime import date
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from session_pipeline.build import Built
+from session_pipeline.build.builder import Built
 from session_pipeline.cli.screen import console, counted, err, plain
-from session_pipeline.pipeline import Watcher, watcher
-from session_pipeline.steps import Step
+from session_pipeline.run.pipeline import Watcher, watcher
+from session_pipeline.tables.steps import Step
 
 
 class Stages:

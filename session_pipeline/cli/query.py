@@ -8,14 +8,14 @@ from typing import IO, Annotated
 import duckdb
 import typer
 
-from session_pipeline import reading
 from session_pipeline.cli import rows
 from session_pipeline.cli.app import Data, chosen_folder, ended
 from session_pipeline.cli.output import destination
 from session_pipeline.cli.screen import err, size
-from session_pipeline.contracts import TABLES
 from session_pipeline.engines.duckdb import literal, quote
 from session_pipeline.errors import WrongUseError
+from session_pipeline.publish import reader
+from session_pipeline.tables import TABLES
 
 EXAMPLE = 'session-pipeline query "select count(*) from sessions"'
 
@@ -62,7 +62,7 @@ def query(
         sql = _columns_of(sql) if sql else _all_tables()
     elif file or sql == "-":
         sql = _read(file)
-    with reading.connect(chosen_folder(data).path) as connection:
+    with reader.connect(chosen_folder(data).path) as connection:
         try:
             _refuse_all_but_select(sql)
             _write(connection, sql, form, output, is_raw)
@@ -135,7 +135,7 @@ def _all_tables() -> str:
 
 def _columns_of(name: str) -> str:
     """SQL that lists a table's columns, with what they mean."""
-    contract = reading.published_table(name)
+    contract = reader.published_table(name)
     return (
         'select column_name as "column", data_type as type, comment as meaning from duckdb_columns()'
         f" where table_name = {literal(contract.name)} and not internal order by column_index"

@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from session_pipeline import interrupts, pipeline, report
+from session_pipeline import interrupts, report
+from session_pipeline.build.plan import Plan
 from session_pipeline.cli import problems, progress, summary
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder, ended
 from session_pipeline.cli.screen import counted, say, say_json
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.days import dates
 from session_pipeline.defs import home, tags
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.deliveries import IngestSummary, deliveries
-from session_pipeline.plan import Plan
 from session_pipeline.publish import publication
+from session_pipeline.reference.days import dates
+from session_pipeline.run import pipeline
 from session_pipeline.settings import Settings, load_settings
-from session_pipeline.shortage import shortage_said
-from session_pipeline.steps import STEPS
-from session_pipeline.store import held
+from session_pipeline.store.shortage import shortage_said
+from session_pipeline.store.store import held
+from session_pipeline.tables.steps import STEPS
 
 if TYPE_CHECKING:  # importing it imports Dagster, which takes its time to load
     from dagster import DagsterInstance

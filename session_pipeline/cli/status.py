@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from session_pipeline import pipeline
 from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import ago, counted, day_ranges, grid, out, plain, say, say_json, size, span
@@ -17,6 +16,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.changes import changed_fields
 from session_pipeline.publish import publication
+from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
 
 LAST_RUNS = 5

@@ -12,14 +12,16 @@ from typing import Any
 
 from rich.text import Text
 
-from session_pipeline import pipeline, reading, report
+from session_pipeline import report
 from session_pipeline.cli.problems import SHOWN
 from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, share
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.publish import reader
+from session_pipeline.run import pipeline
 from session_pipeline.settings import Settings
-from session_pipeline.steps import STEP_OF_TABLE
-from session_pipeline.store import Store
+from session_pipeline.store.store import Store
+from session_pipeline.tables.steps import STEP_OF_TABLE
 
 SHOWN_REASONS = 3
 
@@ -188,7 +190,7 @@ def _answers(
     folder: DataFolder, settings: Settings, days: list[date]
 ) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]], dict[str, int]]:
     parameters: list[Any] = [days]
-    with reading.connect(folder.path) as warehouse:
+    with reader.connect(folder.path) as warehouse:
         by_outcome = warehouse.execute(
             "select outcome, sum(session_count), sum(bot_session_count) from daily_outcomes"
             " where session_date in $1 group by outcome order by sum(session_count) desc, outcome",

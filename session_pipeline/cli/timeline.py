@@ -11,11 +11,11 @@ import duckdb
 import typer
 from rich.text import Text
 
-from session_pipeline import reading
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
 from session_pipeline.cli.screen import counted, grid, out, plain, say, say_json, span
-from session_pipeline.days import zone
 from session_pipeline.errors import WrongUseError
+from session_pipeline.publish import reader
+from session_pipeline.reference.days import zone
 from session_pipeline.settings import Settings, load_settings
 
 SHOWN_MATCHES = 5
@@ -37,7 +37,7 @@ def show(
     """
     folder = chosen_folder(data)
     settings = load_settings(folder.path)
-    with reading.connect(folder.path) as connection:
+    with reader.connect(folder.path) as connection:
         session = _find(connection, session_id)
         story = {
             "session": session,

@@ -11,13 +11,14 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from session_pipeline import data_folder, trial
+from session_pipeline import data_folder
 from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, say_json, share, span
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
-from session_pipeline.trial import Trial
+from session_pipeline.run import trial
+from session_pipeline.run.trial import Trial
 
 SHOWN_FIELDS = 12
 

@@ -4,15 +4,15 @@ from contextlib import closing
 
 import duckdb
 
-from session_pipeline import pipeline
-from session_pipeline.catalog import Partition
 from session_pipeline.checks import ledger_closes
 from session_pipeline.cli import progress
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, say, say_json, size
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import lake, publication
+from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
+from session_pipeline.store.catalog import Partition
 
 
 def verify(as_json: AsJson = False, data: Data = None) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 
 import dagster as dg
 
-from session_pipeline import alerts
-from session_pipeline.alerts import Alarm, Well
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import tags
 from session_pipeline.defs.checks import PROBLEMS
 from session_pipeline.defs.local_runs import was_interrupted, why
+from session_pipeline.run import alerts
+from session_pipeline.run.alerts import Alarm, Well
 from session_pipeline.settings import AlertSettings
 
 PAGE = 500  # runs at a look; more are for the next one

@@ -11,13 +11,13 @@ from typing import Any
 import dagster as dg
 
 from session_pipeline import report
-from session_pipeline.contracts import TABLES
 from session_pipeline.defs import metadata, tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.publication import Published
 from session_pipeline.settings import Settings
-from session_pipeline.steps import LOGS, STEPS, Days, Step
+from session_pipeline.tables import TABLES
+from session_pipeline.tables.steps import LOGS, STEPS, Days, Step
 
 OWNERS = ["team:data"]
 DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)

@@ -6,10 +6,10 @@ from datetime import date
 import dagster as dg
 
 from session_pipeline.checks import CHECKS, Check
-from session_pipeline.days import dates
 from session_pipeline.defs import tags
 from session_pipeline.defs.resources import PipelineResource
-from session_pipeline.pipeline import Run
+from session_pipeline.reference.days import dates
+from session_pipeline.run.pipeline import Run
 
 PROBLEMS = "problems"  # metadata: the problems one by one, by which an alarm knows those that were told
 MOST_PROBLEMS = 100

@@ -16,7 +16,7 @@ import dagster as dg
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs.tags import DIED, PROCESS
 from session_pipeline.errors import SessionPipelineError, StoreHeldError
-from session_pipeline.pipeline import open_store
+from session_pipeline.run.pipeline import open_store
 
 SERVER = ".dagster/grpc_info"  # Dagster's tag: the code server that starts the run's process, and watches it
 LAUNCH = timedelta(seconds=5)  # within it Dagster writes that tag, or writes it anew for a run that is tried again

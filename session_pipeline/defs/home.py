@@ -7,7 +7,7 @@ import os
 from importlib.resources import files
 
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
-from session_pipeline.durable import make_folder
+from session_pipeline.store.files import make_folder
 
 
 def prepare(folder: DataFolder) -> dict[str, str]:
@@ -17,6 +17,6 @@ def prepare(folder: DataFolder) -> dict[str, str]:
         make_folder(folder.dagster_home)
         # By rename: another process that starts at the same moment would take half a file for all that is to be said.
         temporary = settings.with_name(f".{settings.name}.{os.getpid()}")
-        temporary.write_text(files("session_pipeline").joinpath("dagster.yaml").read_text(encoding="utf-8"))
+        temporary.write_text(files("session_pipeline.defs").joinpath("dagster.yaml").read_text(encoding="utf-8"))
         os.replace(temporary, settings)
     return {"DAGSTER_HOME": str(folder.dagster_home), ENVIRONMENT_VARIABLE: str(folder.path)}

@@ -13,14 +13,14 @@ import dagster as dg
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from session_pipeline.build import Built
-from session_pipeline.catalog import Key, Partition
-from session_pipeline.contracts import Table, table
+from session_pipeline.build.builder import Built
 from session_pipeline.engines.duckdb import literal
 from session_pipeline.ingest.deliveries import IngestSummary
-from session_pipeline.pipeline import Run
 from session_pipeline.publish.publication import Published
-from session_pipeline.steps import LOGS
+from session_pipeline.run.pipeline import Run
+from session_pipeline.store.catalog import Key, Partition
+from session_pipeline.tables import Table, table
+from session_pipeline.tables.steps import LOGS
 
 MOST_ROWS = 20
 CELL_WIDTH = 40

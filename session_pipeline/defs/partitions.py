@@ -12,10 +12,10 @@ from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 
-from session_pipeline import pipeline
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.days import dates
 from session_pipeline.errors import SessionPipelineError
+from session_pipeline.reference.days import dates
+from session_pipeline.run import pipeline
 from session_pipeline.settings import Settings
 
 MOST_LEFT_OUT = 2_000  # Dagster looks through all days that are left out for each day that it is asked about

@@ -15,8 +15,8 @@ from pydantic import PrivateAttr
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import dead_runs, tags
 from session_pipeline.errors import SessionPipelineError
-from session_pipeline.pipeline import Run, open_run
-from session_pipeline.shortage import shortage_said
+from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.store.shortage import shortage_said
 
 RETRIES = 2
 RETRY_SECONDS = 5

@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from session_pipeline import pipeline
+from session_pipeline.build.plan import DAMAGED, Certainty, Kind, Plan, digest
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alarms, code_location, tags
 from session_pipeline.defs.dead_runs import fail_dead_runs, has_died
@@ -23,8 +23,8 @@ from session_pipeline.defs.partitions import BuiltDays
 from session_pipeline.errors import SettingsError
 from session_pipeline.ingest.deliveries import deliveries
 from session_pipeline.ingest.ledger import DAMAGED_ROWS
-from session_pipeline.plan import DAMAGED, Certainty, Kind, Plan, digest
 from session_pipeline.publish import publication
+from session_pipeline.run import pipeline
 from session_pipeline.settings import AlertSettings, Settings, load_settings
 
 LANDING_SECONDS = 60

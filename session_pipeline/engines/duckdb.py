@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from session_pipeline import crash_points, models
-from session_pipeline.contracts import Table, table
+from session_pipeline.store import crash_points
+from session_pipeline.tables import Table, models, table
 
 Scalar = bool | int | float | str | date | datetime | Decimal
 

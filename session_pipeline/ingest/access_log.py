@@ -9,8 +9,14 @@ from collections.abc import Mapping
 
 from session_pipeline.engines.duckdb import literal
 from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.log_formats import ADDRESSES, OTHER_LOG_FORMAT, LogFormat, other_formats, parse_log_format
-from session_pipeline.log_values import NUMBERS
+from session_pipeline.reference.log_formats import (
+    ADDRESSES,
+    OTHER_LOG_FORMAT,
+    LogFormat,
+    other_formats,
+    parse_log_format,
+)
+from session_pipeline.reference.log_values import NUMBERS
 
 REQUEST = r"^([A-Z][A-Z_-]*) (\S.*?)(?: (HTTP/[0-9][0-9.]*))?$"
 REDIRECTS = "'301', '302', '303', '307', '308'"  # they show no page, and the page that they lead to is the next line

@@ -16,7 +16,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
-from session_pipeline import crash_points
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError
 from session_pipeline.ingest import parquet
 from session_pipeline.ingest.compression import (
@@ -35,6 +34,7 @@ from session_pipeline.ingest.records import (
     physical_lines,
     records,
 )
+from session_pipeline.store import crash_points
 
 CHUNK_BYTES = 4 << 20
 NO_PERMISSION = "its permissions do not let it be read"

@@ -13,11 +13,8 @@ from typing import TypedDict
 
 import pyarrow as pa
 
-from session_pipeline import crash_points
-from session_pipeline.catalog import Key, SourceFile
-from session_pipeline.contracts import table
+from session_pipeline.build.plan import digest
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.days import Calendar
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
 from session_pipeline.ingest.admit import Admitted, admit, id_of_content
@@ -34,9 +31,12 @@ from session_pipeline.ingest.read import Reading, ReadingRules, read_together
 from session_pipeline.ingest.small_files import MOST_BYTES_TOGETHER, MOST_FILES_TOGETHER, is_small
 from session_pipeline.ingest.taken import Pending, Taken, facts_of, ledger_row, not_read, written_of
 from session_pipeline.ingest.visitors import VisitorKey, find_key, make_key
-from session_pipeline.plan import digest
+from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings
-from session_pipeline.store import Store, Written
+from session_pipeline.store import crash_points
+from session_pipeline.store.catalog import Key, SourceFile
+from session_pipeline.store.store import Store, Written
+from session_pipeline.tables import table
 
 __all__ = ["Ingest", "IngestSummary", "deliveries", "rules_of"]
 

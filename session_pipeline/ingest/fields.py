@@ -11,10 +11,11 @@ from typing import Any
 
 import duckdb
 
-from session_pipeline.contracts import DELIVERED_COLUMNS, table
 from session_pipeline.engines.duckdb import literal, quote
 from session_pipeline.ingest import access_log
 from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
+from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.tables import table
 
 NESTED = ("jsonl", "parquet")  # where fields can lie within others
 NEVER_MATCHES = r"\b\B"

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
-from session_pipeline.catalog import Catalog, Key, Partition, SourceFile
 from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.admit import FORMAT_NAMES, kind_of
 from session_pipeline.ingest.raw_folder import Delivery
 from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.store.catalog import Catalog, Key, Partition, SourceFile
 
 NO_FORMAT = ""  # of a name that gives none, so that the file is refused
 NEW_FILE = "new file"

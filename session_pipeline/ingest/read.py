@@ -15,8 +15,6 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from session_pipeline import crash_points
-from session_pipeline.contracts import table
 from session_pipeline.engines.duckdb import literal
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError, StillWrittenError
 from session_pipeline.ingest import small_files
@@ -27,6 +25,8 @@ from session_pipeline.ingest.lines import Lines, Row, lines_by_duckdb, lines_by_
 from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
 from session_pipeline.ingest.small_files import write_parts
 from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.store import crash_points
+from session_pipeline.tables import table
 
 __all__ = ["RawDay", "Reading", "ReadingRules", "read", "read_together"]
 

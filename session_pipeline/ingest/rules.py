@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import sha256
 
-from session_pipeline.contracts import table
-from session_pipeline.days import ONE_DAY, zone
 from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.reference.days import ONE_DAY, zone
+from session_pipeline.tables import table
 
 LOGIC_VERSION = 4  # of what this folder's Python and SQL do; a test pins the source that it stands for
 NEVER = datetime(1, 1, 1)

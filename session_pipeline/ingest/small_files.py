@@ -15,11 +15,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from session_pipeline import crash_points
-from session_pipeline.contracts import Table
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.admit import PARQUET, Admitted
 from session_pipeline.ingest.lines import LINES_SCHEMA, Row, lines_by_duckdb, python_rows
+from session_pipeline.store import crash_points
+from session_pipeline.tables import Table
 
 LARGEST_SMALL_BYTES = 256 << 10  # of content; a larger file is read by DuckDB itself
 MOST_FILES_TOGETHER = 500

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from session_pipeline.catalog import Key, SourceFile
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.ledger import NEW_FILE, id_of_refused
 from session_pipeline.ingest.raw_folder import Delivery
 from session_pipeline.ingest.read import Reading, ReadingRules
-from session_pipeline.store import Written
+from session_pipeline.store.catalog import Key, SourceFile
+from session_pipeline.store.store import Written
 
 
 @dataclass

@@ -15,12 +15,12 @@ from pathlib import Path
 import duckdb
 from pyarrow import parquet
 
-from session_pipeline import crash_points
-from session_pipeline.catalog import Partition
-from session_pipeline.contracts import Table, table
-from session_pipeline.durable import make_folder, refusal_explained, sync_file, sync_folder
 from session_pipeline.engines.duckdb import literal, rows_of
-from session_pipeline.store import Store, folder_name
+from session_pipeline.store import crash_points
+from session_pipeline.store.catalog import Partition
+from session_pipeline.store.files import make_folder, refusal_explained, sync_file, sync_folder
+from session_pipeline.store.store import Store, folder_name
+from session_pipeline.tables import Table, table
 
 FILE_NAME = "data.parquet"
 

@@ -9,14 +9,14 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from session_pipeline import crash_points
-from session_pipeline.catalog import Partition, Publication, utc_now
-from session_pipeline.contracts import TABLES, table
+from session_pipeline.build.plan import Plan, digest
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
-from session_pipeline.plan import Plan, digest
 from session_pipeline.publish import lake, warehouse
-from session_pipeline.store import Store
+from session_pipeline.store import crash_points
+from session_pipeline.store.catalog import Partition, Publication, utc_now
+from session_pipeline.store.store import Store
+from session_pipeline.tables import TABLES, table
 
 GIGABYTE = 1_000_000_000
 

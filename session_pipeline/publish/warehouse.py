@@ -14,13 +14,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from session_pipeline import crash_points
-from session_pipeline.catalog import Partition
-from session_pipeline.contracts import TABLES, Table
-from session_pipeline.durable import sync_file, sync_folder
 from session_pipeline.engines.duckdb import literal, quote, rows_of
 from session_pipeline.errors import StoreError
-from session_pipeline.store import Store
+from session_pipeline.store import crash_points
+from session_pipeline.store.catalog import Partition
+from session_pipeline.store.files import sync_file, sync_folder
+from session_pipeline.store.store import Store
+from session_pipeline.tables import TABLES, Table
 
 STORAGE_VERSION = "v1.5.0"
 NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views

@@ -7,10 +7,10 @@ the store, nor how the warehouse came about.
 import os
 from pathlib import Path
 
-from session_pipeline import crash_points
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.durable import make_folder, refusal_explained, replacing
-from session_pipeline.shortage import shortage_said
+from session_pipeline.store import crash_points
+from session_pipeline.store.files import make_folder, refusal_explained, replacing
+from session_pipeline.store.shortage import shortage_said
 
 FILE_NAME = "index.html"
 
@@ -24,10 +24,10 @@ def write(folder: DataFolder) -> Path:
         SettingsError: The settings, which give the order of outcomes and funnels, cannot be used.
     """
     # Charts cost half a second to load; Dagster's definitions import this module and draw nothing.
+    from session_pipeline.checks.settings_warnings import find
     from session_pipeline.publish import warehouse
     from session_pipeline.report import figures, page
     from session_pipeline.settings import load_settings
-    from session_pipeline.settings_warnings import find
 
     settings = load_settings(folder.path)
     path = folder.reports / FILE_NAME

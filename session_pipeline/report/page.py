@@ -11,12 +11,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from session_pipeline.contracts import columns as c
+from session_pipeline.checks.settings_warnings import Findings
+from session_pipeline.reference import columns as c
 from session_pipeline.report import charts, formats
 from session_pipeline.report.charts import Bar
 from session_pipeline.report.figures import Figures, Row, Window
 from session_pipeline.settings import FunnelSettings, Settings
-from session_pipeline.settings_warnings import Findings
 
 ALWAYS_LAST = ("engaged", "bounce")
 CONVERSION_COLOURS, OTHER_COLOURS = 4, 3

@@ -14,7 +14,6 @@ from pathlib import Path
 from random import Random
 from typing import Final, TypedDict
 
-from session_pipeline.durable import make_folder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.sample.deliveries import LONGEST_LATENCY, DeliveredFile, Deliveries
 from session_pipeline.sample.times import DAY, day_number
@@ -22,6 +21,7 @@ from session_pipeline.sample.truth import Truth
 from session_pipeline.sample.visitors import plan_visits
 from session_pipeline.sample.visits import Visit, Visits
 from session_pipeline.sample.writing import whole_file
+from session_pipeline.store.files import make_folder
 
 
 class SampleSize(TypedDict):

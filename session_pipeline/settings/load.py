@@ -121,7 +121,7 @@ def key_of_source(name: str) -> str:
 
 def settings_template() -> str:
     """The commented settings that `init` writes: every key that has a default, with it."""
-    return files("session_pipeline").joinpath("settings_template.toml").read_text(encoding="utf-8")
+    return files(__package__).joinpath("template.toml").read_text(encoding="utf-8")
 
 
 @cache

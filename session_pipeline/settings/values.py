@@ -15,12 +15,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from session_pipeline.conditions import parse_condition, parse_number, parse_scalar
-from session_pipeline.conditions.patterns import pattern_problem
-from session_pipeline.contracts import DELIVERED_COLUMNS, EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
-from session_pipeline.days import zone
 from session_pipeline.errors import SettingsError
-from session_pipeline.log_formats import parse_log_format
+from session_pipeline.reference.columns import DELIVERED_COLUMNS, EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.reference.days import zone
+from session_pipeline.reference.log_formats import parse_log_format
+from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
+from session_pipeline.settings.conditions.patterns import pattern_problem
 
 Parser = Callable[..., object]
 

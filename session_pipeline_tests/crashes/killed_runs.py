@@ -16,7 +16,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from time import monotonic
 
-from session_pipeline import crash_points, report
+from session_pipeline import report
+from session_pipeline.store import crash_points
 from session_pipeline_tests.deployment import Deployment
 
 # Children are forked from a process that has loaded the pipeline and runs nothing, so they start in no time and share
@@ -24,7 +25,7 @@ from session_pipeline_tests.deployment import Deployment
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
-        "session_pipeline.pipeline",
+        "session_pipeline.run.pipeline",
         "session_pipeline.report.figures",
         "session_pipeline.report.page",
         "session_pipeline_tests.deployment",

@@ -1,7 +1,7 @@
 """Loads what every run needs, in the process that runs are forked from; it takes a sixth of the time of a run."""
 
-from session_pipeline.conditions import probe
 from session_pipeline.settings import parse_settings
+from session_pipeline.settings.conditions import probe
 from session_pipeline_tests.mutation.replaced_models import learn_models
 
 learn_models()

@@ -14,12 +14,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from session_pipeline.contracts import TABLES
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import quote
-from session_pipeline.pipeline import open_store
 from session_pipeline.publish import warehouse
-from session_pipeline.store import sha256_of
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.store.store import sha256_of
+from session_pipeline.tables import TABLES
 from session_pipeline_tests.crashes.killed_runs import Ended, run_in_child
 from session_pipeline_tests.crashes.power_loss import Lost, SimulatedDisk
 from session_pipeline_tests.deployment import Deployment

@@ -11,12 +11,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from session_pipeline.catalog import Partition
-from session_pipeline.contracts import TABLES, Table
-from session_pipeline.pipeline import open_run, open_store
 from session_pipeline.publish import warehouse
-from session_pipeline.steps import STEPS
-from session_pipeline.store import Store
+from session_pipeline.run.pipeline import open_run, open_store
+from session_pipeline.store.catalog import Partition
+from session_pipeline.store.store import Store
+from session_pipeline.tables import TABLES, Table
+from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment, looking
 from session_pipeline_tests.machine.expected_state import Mirror
 from session_pipeline_tests.machine.options import DAYS

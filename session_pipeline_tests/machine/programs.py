@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any
 
-from session_pipeline.pipeline import open_store
+from session_pipeline.run.pipeline import open_store
 from session_pipeline_tests.machine.file_contents import Content, Event
 from session_pipeline_tests.machine.machine import Machine, cut_short
 from session_pipeline_tests.machine.options import FIRST

@@ -10,15 +10,17 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from session_pipeline import models, plan, store
-from session_pipeline import steps as pipeline_steps
-from session_pipeline.catalog import Catalog
-from session_pipeline.days import Calendar
+from session_pipeline.build import plan
+from session_pipeline.build.plan import Fingerprint, Planner
 from session_pipeline.engines import duckdb as engine
 from session_pipeline.ingest import deliveries, read, rules
-from session_pipeline.plan import Fingerprint, Planner
 from session_pipeline.publish import lake, publication, warehouse
-from session_pipeline.store import Store
+from session_pipeline.reference.days import Calendar
+from session_pipeline.store import store
+from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.store import Store
+from session_pipeline.tables import models
+from session_pipeline.tables import steps as pipeline_steps
 from session_pipeline_tests.machine import programs
 from session_pipeline_tests.machine.programs import Program
 from session_pipeline_tests.mutation.replaced_models import learn_models

@@ -37,7 +37,7 @@ HEAVY = (
     "unittest.mock",
 )
 # Parts of the package that import no other part; a child keeps them, unless the mutant is one of them.
-KEPT = ("session_pipeline.contracts", "session_pipeline.errors", "session_pipeline.models")
+KEPT = ("session_pipeline.tables", "session_pipeline.errors", "session_pipeline.tables.models")
 OPTIONS = (
     *("-x", "-q", "--no-header", "--no-summary", "--timeout", "120", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
     *("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:hypothesispytest"),

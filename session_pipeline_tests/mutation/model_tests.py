@@ -21,13 +21,12 @@ import pyarrow.parquet
 import pytest
 import sqlglot
 
-from session_pipeline import models
-from session_pipeline.build import StepRunner
-from session_pipeline.catalog import Partition
-from session_pipeline.contracts import table
+from session_pipeline.build.builder import StepRunner
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
-from session_pipeline.pipeline import open_run
-from session_pipeline.steps import STEPS, Frame, Step
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.store.catalog import Partition
+from session_pipeline.tables import models, table
+from session_pipeline.tables.steps import STEPS, Frame, Step
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.mutation.forked_tests import OPTIONS
 from session_pipeline_tests.mutation.replaced_models import replaced_model

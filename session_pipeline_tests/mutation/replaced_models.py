@@ -1,6 +1,6 @@
 """Replaces the SQL of a model while tests run.
 
-session_pipeline.models caches what it derives from a model's text, so it must have done that before the text changes.
+session_pipeline.tables.models caches what it derives from a model's text, so it must have done that before the text changes.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from session_pipeline import models
+from session_pipeline.tables import models
 
 
 def learn_models() -> None:

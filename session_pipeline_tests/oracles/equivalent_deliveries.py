@@ -17,9 +17,9 @@ from typing import Any
 import duckdb
 from backports import zstd
 
-from session_pipeline.contracts import TABLES
 from session_pipeline.engines.duckdb import file_list
-from session_pipeline.pipeline import open_store
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles.generated_cases import Group
 

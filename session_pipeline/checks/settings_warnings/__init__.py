@@ -1,0 +1,84 @@
+"""Warnings about settings that have no effect, or a surprising one, on the published data.
+
+Finds rules that match nothing, sources without page views, and folders that share a site by default. The settings
+themselves are valid; invalid ones are errors of settings/. Reads the warehouse only, so that all callers (check, run,
+the report and the asset check) give the same answer for the same publication.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import duckdb
+
+from session_pipeline.checks.settings_warnings import rules, sources
+from session_pipeline.checks.settings_warnings.model import SettingsWarning
+from session_pipeline.checks.settings_warnings.window import Window, recent_days
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.errors import StoreError
+from session_pipeline.publish import warehouse
+from session_pipeline.settings import Settings
+
+__all__ = ["Findings", "SettingsWarning", "find", "look"]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the settings and the published data say about each other.
+
+    Attributes:
+        warnings: What a person should look at, in the order of the settings.
+        unmatched_steps: Every funnel step that matches no event, as (funnel, step number); also those of packaged
+            funnels, about which there is no warning.
+    """
+
+    warnings: tuple[SettingsWarning, ...] = ()
+    unmatched_steps: frozenset[tuple[str, int]] = frozenset()
+
+
+def look(folder: DataFolder, settings: Settings) -> Findings:
+    """Compare settings with what is published and with the folders under raw/; works before the first run, too.
+
+    Raises:
+        StoreError: The warehouse cannot be read.
+    """
+    folders = sources.folders_with_files(folder.raw)
+    if not folder.warehouse.is_file():
+        return Findings(tuple(sources.shared_sites(settings, folders)))
+    with closing(warehouse.connect(folder.warehouse, folder.store)) as connection:
+        return find(connection, settings, folders)
+
+
+def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Iterable[str] = ()) -> Findings:
+    """Compare settings with a warehouse.
+
+    The cost is bounded: at most the last 28 days with events are read, and at most five million events (but at least
+    one day). Most rules match on the newest day, and only the others are looked for in the days before.
+
+    Args:
+        connection: The warehouse.
+        settings: The settings, which may be newer than the warehouse.
+        folders: Folders under raw/ that have files; those in the warehouse are known.
+
+    Raises:
+        StoreError: The warehouse lacks a table or a column, or a file of the store that it shows cannot be read.
+    """
+    try:
+        window = recent_days(connection)
+        names = sorted({*folders, *sources.delivered_sources(connection)})
+        found: Sequence[rules.Rule] = () if window is None else rules.unmatched(connection, settings, window)
+        warnings = [*_of_rules(connection, window, found), *sources.shared_sites(settings, names)]
+        if window is not None:
+            warnings += sources.without_page_views(connection, settings, window)
+    except duckdb.Error as error:
+        raise StoreError(
+            f"the warehouse cannot be compared with the settings ({str(error).splitlines()[0]});"
+            " run `session-pipeline run`"
+        ) from None
+    return Findings(tuple(warnings), frozenset(rule.step for rule in found if rule.step is not None))
+
+
+def _of_rules(
+    connection: duckdb.DuckDBPyConnection, window: Window | None, unmatched: Sequence[rules.Rule]
+) -> list[SettingsWarning]:
+    return [] if window is None else rules.warnings(connection, window, unmatched)

@@ -1,0 +1,216 @@
+"""The rules of the settings that match nothing in the published events and sessions.
+
+Packaged rules that nobody changed are not reported, since most sites lack some of what they name; the exception is a
+packaged funnel that visitors enter, because the report shows its steps. Values similar to those a rule names are
+found by similar.py.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from itertools import pairwise
+
+import duckdb
+from sqlglot import exp
+
+from session_pipeline.checks.settings_warnings.model import SettingsWarning
+from session_pipeline.checks.settings_warnings.similar import Existing
+from session_pipeline.checks.settings_warnings.window import Window, is_on
+from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.settings import FunnelSettings, Settings, parse_settings
+from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
+
+LONGEST_TEXT = 100
+MOST_HINTS = 20  # warnings that name similar values
+# What a rule is looked for in: a relation, and the column of its day.
+EVENTS, SESSIONS = ("events", "event_date"), ("sessions", "session_date")
+PATHS = (
+    "(select distinct event_date, page_path from events where event_name = 'page_view' and page_path is not null)",
+    "event_date",
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the settings, as a condition that some event or session should meet.
+
+    Attributes:
+        key: The setting, by name.
+        text: What it says.
+        condition: True for what it applies to.
+        problem: What to say after the text when it applies to nothing.
+        where: What it is looked for in.
+        named: What similar values are looked for; None: the condition.
+        within: Key of the rule that it is part of; when that matches nothing, only that is reported.
+        step: Funnel and step number, of a funnel step.
+        is_reported: Whether a person is warned: false for packaged rules.
+    """
+
+    key: str
+    text: str
+    condition: exp.Expression
+    problem: str = "matches no event"
+    where: tuple[str, str] = EVENTS
+    named: exp.Expression | None = None
+    within: str | None = None
+    step: tuple[str, int] | None = None
+    is_reported: bool = True
+
+
+def unmatched(connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window) -> list[Rule]:
+    """The rules that match nothing on these days, in the order of the settings."""
+    rules = list(_rules(settings))
+    matching: set[str] = set()
+    newest, before = window.days[:1], window.days[1:]
+    for days in filter(None, (newest, before)):
+        for where in (EVENTS, SESSIONS, PATHS):
+            left = [rule for rule in rules if rule.where == where and rule.key not in matching]
+            matching |= _matching(connection, where, days, left)
+    return [rule for rule in rules if rule.key not in matching and (rule.within is None or rule.within in matching)]
+
+
+def warnings(connection: duckdb.DuckDBPyConnection, window: Window, rules: Sequence[Rule]) -> list[SettingsWarning]:
+    """What to tell a person about rules that match nothing."""
+    existing = Existing(connection, window)
+    missing_first = {rule.step[0] for rule in rules if rule.step is not None and rule.step[1] == 1}
+    found: list[SettingsWarning] = []
+    told: set[str] = set()  # packaged funnels of which a step was reported
+    for rule in rules:
+        if not rule.is_reported:
+            if rule.step is None or rule.step[0] in missing_first | told:
+                continue
+            told.add(rule.step[0])
+            change = "write [[funnels]] of your own, or funnels = [] for none"
+        else:
+            change = "correct it or remove it"
+        # Looking for similar values takes some milliseconds for each rule, and nobody reads hundreds of them.
+        similar = existing.hints(rule.named or rule.condition, rule.where[0]) if len(found) < MOST_HINTS else []
+        hints = [window.words, *similar, change]
+        found.append(SettingsWarning(rule.key, f"{_shortened(rule.text)} {rule.problem}", "; ".join(hints)))
+    return found
+
+
+def _matching(
+    connection: duckdb.DuckDBPyConnection, where: tuple[str, str], days: Sequence[date], rules: Sequence[Rule]
+) -> set[str]:
+    """Keys of the rules that match something. Equal conditions are computed once, all in one scan."""
+    conditions = {rule.key: rule.condition.sql("duckdb") for rule in rules}
+    if not conditions:
+        return set()
+    relation, day_column = where
+    distinct = list(dict.fromkeys(conditions.values()))
+    row = connection.execute(
+        f"select {', '.join(f'bool_or({condition})' for condition in distinct)}"
+        f" from {relation} where {is_on(day_column, days)}"
+    ).fetchone()
+    assert row is not None
+    holds = dict(zip(distinct, row, strict=True))
+    return {key for key, condition in conditions.items() if holds[condition]}
+
+
+def _rules(settings: Settings) -> Iterator[Rule]:
+    packaged = _packaged()
+    yield from _of_sessions(settings, packaged)
+    yield from _of_actions(settings, packaged)
+    for outcome in settings.outcomes:
+        key = f"outcomes[{outcome.name}]"
+        if outcome in packaged.outcomes:
+            continue
+        if outcome.where is not None:
+            yield from _with_value(key, outcome.where, outcome.value)
+        if outcome.where_session is not None:
+            key = f"{key}.where_session"
+            condition = parse_condition(outcome.where_session, SESSION_CONDITION_COLUMNS, key=key)
+            yield Rule(key, outcome.where_session, condition, "matches no session", SESSIONS)
+    for goal in settings.goals:
+        if goal not in packaged.goals:
+            yield from _with_value(f"goals[{goal.name}]", goal.where, goal.value)
+    for funnel in settings.funnels:
+        yield from _of_funnel(funnel, is_reported=funnel not in packaged.funnels)
+    for name, expression in settings.dimensions.items():
+        if packaged.dimensions.get(name) != expression:
+            key = f"dimensions.{name}"
+            value = parse_scalar(expression, EVENT_CONDITION_COLUMNS, key=key)
+            yield Rule(key, expression, _is_known(value), "is null for every event")
+
+
+@cache
+def _packaged() -> Settings:
+    return parse_settings("")
+
+
+def _of_sessions(settings: Settings, packaged: Settings) -> Iterator[Rule]:
+    sessions = settings.sessions
+    if sessions.separator:
+        yield _of_name("sessions.separator", sessions.separator)
+    for switch, column in (
+        ("split_on_client_session", "client_session_id"),
+        ("split_on_user", "user_id"),
+        ("split_on_campaign", "utm_campaign"),
+    ):
+        if getattr(sessions, switch):
+            condition = _is_known(exp.column(column))
+            yield Rule(f"sessions.{switch}", column, condition, "is null for every event")
+    for name in _added(sessions.passive_events, packaged.sessions.passive_events):
+        yield _of_name(f"sessions.passive_events[{name}]", name)
+
+
+def _of_actions(settings: Settings, packaged: Settings) -> Iterator[Rule]:
+    for name in _added(settings.actions.ignored_events, packaged.actions.ignored_events):
+        yield _of_name(f"actions.ignored_events[{name}]", name)
+    # A rule reads what the rules before it left, so each is compared with the path before it.
+    folded: list[exp.Expression] = [exp.column("page_path")]
+    for rule in settings.actions.fold:
+        folded.append(
+            exp.RegexpReplace(
+                this=folded[-1],
+                expression=exp.Literal.string(rule.pattern),
+                replacement=exp.Literal.string(rule.replacement),
+                modifiers=exp.Literal.string("g"),
+            )
+        )
+    for number, (rule, (before, after)) in enumerate(zip(settings.actions.fold, pairwise(folded), strict=True)):
+        if rule not in packaged.actions.fold:
+            condition = exp.NEQ(this=before.copy(), expression=after.copy())
+            yield Rule(f"actions.fold[{number}].pattern", rule.pattern, condition, "matches no page path", PATHS)
+
+
+def _with_value(key: str, where: str, value: str | None) -> Iterator[Rule]:
+    """A condition, and that its value is known for some event that meets it."""
+    condition = parse_condition(where, EVENT_CONDITION_COLUMNS, key=f"{key}.where")
+    yield Rule(f"{key}.where", where, condition)
+    if value is not None:
+        number = parse_number(value, EVENT_CONDITION_COLUMNS, key=f"{key}.value")
+        both = exp.And(this=exp.paren(condition.copy()), expression=_is_known(number))
+        problem = "is null for every event that meets where,"
+        yield Rule(f"{key}.value", value, both, problem, named=number, within=f"{key}.where")
+
+
+def _of_funnel(funnel: FunnelSettings, *, is_reported: bool) -> Iterator[Rule]:
+    for number, step in enumerate(funnel.steps, start=1):
+        key = f"funnels[{funnel.name}].steps[{step.name}].where"
+        condition = parse_condition(step.where, EVENT_CONDITION_COLUMNS, key=key)
+        yield Rule(key, step.where, condition, step=(funnel.name, number), is_reported=is_reported)
+    for number, exclusion in enumerate(funnel.exclusions):
+        key = f"funnels[{funnel.name}].exclusions[{number}].where"
+        condition = parse_condition(exclusion.where, EVENT_CONDITION_COLUMNS, key=key)
+        yield Rule(key, exclusion.where, condition, is_reported=is_reported)
+
+
+def _of_name(key: str, name: str) -> Rule:
+    condition = exp.EQ(this=exp.column("event_name"), expression=exp.Literal.string(name))
+    return Rule(key, condition.sql("duckdb"), condition)
+
+
+def _is_known(value: exp.Expression) -> exp.Expression:
+    return exp.Not(this=exp.Is(this=exp.paren(value.copy()), expression=exp.Null()))
+
+
+def _added(names: Iterable[str], packaged: Iterable[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name not in set(packaged)]
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 1]}…"

@@ -1,0 +1,127 @@
+"""What exists in the events in place of what a rule names: similar values of a column, similar keys of properties.
+
+Asked only about rules that match nothing, so a healthy deployment pays nothing for it.
+"""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+import duckdb
+from sqlglot import exp
+
+from session_pipeline.checks.settings_warnings.window import Window, is_on
+from session_pipeline.settings.values import shown
+
+MOST_VALUES = 500  # the most frequent ones
+MOST_EVENTS = 10_000  # whose properties are looked into
+LISTED = 6
+# Values of single people or single visits; no warning names one.
+PERSONAL = frozenset(
+    (
+        "event_id",
+        "visitor_id",
+        "user_id",
+        "client_session_id",
+        "session_id",
+        "page_url",
+        "referrer",
+        "search_term",
+        "properties",
+    )
+)
+
+
+class Existing:
+    """The values and keys that events and sessions of a window have; each is asked for once."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, window: Window) -> None:
+        """Ask nothing yet."""
+        self._connection = connection
+        self._window = window
+        self._values: dict[tuple[str, str], list[str]] = {}
+        self._keys: list[str] | None = None
+
+    def hints(self, condition: exp.Expression, relation: str) -> list[str]:
+        """What exists in place of the values and keys that a condition compares with; the first two of them."""
+        if relation not in ("events", "sessions"):
+            return []
+        return list(dict.fromkeys([*self._of_values(condition, relation), *self._of_keys(condition)]))[:2]
+
+    def _of_values(self, condition: exp.Expression, relation: str) -> Iterator[str]:
+        occurring = []
+        for column, value in _compared(condition):
+            if column in PERSONAL:
+                continue
+            values = self._values_of(relation, column)
+            if value in values:
+                occurring.append(f"{column} = {shown(value)} exists, so look at the rest of the condition")
+                continue
+            if near := _near(value, values):
+                yield f"similar values of {column}: {_listed(near)}"
+            elif column == "event_name":
+                yield f"existing event names: {_listed(values)}"
+        if len(occurring) == 1:
+            yield occurring[0]
+
+    def _of_keys(self, condition: exp.Expression) -> Iterator[str]:
+        for node in condition.find_all(exp.JSONExtractScalar):
+            path = node.expression
+            key = next((str(part.this) for part in path.find_all(exp.JSONPathKey)), None)
+            if key is None or not isinstance(node.this, exp.Column):
+                continue
+            keys = self._property_keys()
+            if key in keys:
+                continue
+            near = _near(key, keys)
+            if near:
+                yield f"similar keys of properties: {_listed(near)}"
+            else:
+                yield f"existing keys of properties: {_listed(keys)}" if keys else "no event has properties"
+
+    def _values_of(self, relation: str, column: str) -> list[str]:
+        """The most frequent values of a column."""
+        if (relation, column) not in self._values:
+            day_column = "event_date" if relation == "events" else "session_date"
+            rows = self._connection.execute(
+                f"select cast({column} as varchar) as text, count(*) from {relation}"
+                f" where {is_on(day_column, self._window.days)} and {column} is not null"
+                f" group by text order by count(*) desc, text limit {MOST_VALUES}"
+            ).fetchall()
+            self._values[relation, column] = [row[0] for row in rows]
+        return self._values[relation, column]
+
+    def _property_keys(self) -> list[str]:
+        """The keys of the properties of some events; always of the same ones."""
+        if self._keys is None:
+            rows = self._connection.execute(
+                "select distinct unnest(json_keys(properties)) as key from (select properties from events"
+                f" where {is_on('event_date', self._window.days)} and properties is not null"
+                f" order by file_id, line_number limit {MOST_EVENTS}) order by key limit {MOST_VALUES}"
+            ).fetchall()
+            self._keys = [row[0] for row in rows]
+        return self._keys
+
+
+def _compared(condition: exp.Expression) -> Iterator[tuple[str, str]]:
+    """Columns with the texts that they are compared with, by = and in."""
+    for node in condition.find_all(exp.EQ, exp.In):
+        if isinstance(node, exp.In):
+            column, values = node.this, node.expressions
+        else:
+            sides = (node.this, node.expression)
+            column = next((side for side in sides if isinstance(side, exp.Column)), None)
+            values = [side for side in sides if side is not column]
+        if isinstance(column, exp.Column):
+            for value in values:
+                if isinstance(value, exp.Literal) and value.is_string:
+                    yield column.name, value.name
+
+
+def _near(value: str, values: Sequence[str]) -> list[str]:
+    by_lower = {each.lower(): each for each in reversed(values)}  # of equal ones the most frequent
+    return [by_lower[near] for near in get_close_matches(value.lower(), by_lower, n=2, cutoff=0.7)]
+
+
+def _listed(values: Sequence[str]) -> str:
+    more = f" and {len(values) - LISTED} more" if len(values) > LISTED else ""
+    return ", ".join(map(shown, values[:LISTED])) + more

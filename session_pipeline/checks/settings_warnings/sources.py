@@ -1,0 +1,103 @@
+"""Warnings about sources: one without page views, and several that become one site by default."""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+
+from session_pipeline.checks.settings_warnings.model import SettingsWarning
+from session_pipeline.checks.settings_warnings.window import Window, is_on
+from session_pipeline.engines.duckdb import literal
+from session_pipeline.settings import Settings
+from session_pipeline.settings.values import shown
+
+LISTED_NAMES = 6
+
+
+def folders_with_files(raw: Path) -> list[str]:
+    """The folders under raw/ that have a file; each is looked into until the first."""
+    try:
+        names = [entry.name for entry in os.scandir(raw) if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []  # what cannot be read is the ingest's to report
+    with_files = [name for name in names if not name.startswith(".") and _has_file(raw / name)]
+    return sorted(os.fsencode(name).decode(errors="backslashreplace") for name in with_files)
+
+
+def delivered_sources(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The sources of which a file was accepted."""
+    rows = connection.execute("select distinct source from source_files where status = 'accepted'").fetchall()
+    return [row[0] for row in rows]
+
+
+def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsWarning]:
+    """Sites of several sources, one of which has its site by default: nobody decided that they are one site."""
+    by_site: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        by_site.setdefault(settings.source(name).site, []).append(name)
+    for site, sharing in by_site.items():
+        undecided = [name for name in sharing if not settings.has_own_site(name)]
+        if len(sharing) > 1 and undecided:
+            keys = " and ".join(f"{_key(name)}.site" for name in undecided)
+            yield SettingsWarning(
+                f"{_key(undecided[0])}.site",
+                f"{_folders(sharing)} become one site, {shown(site)}, by default: equal visitor ids in them count as"
+                " one person;",
+                f"set {keys} in settings.toml ({shown(site)} if one site is right)",
+            )
+
+
+def without_page_views(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window
+) -> Iterator[SettingsWarning]:
+    """Sources whose events are no page views; but none that was explicitly given a site that has page views."""
+    rows = connection.execute(
+        "select source, site, bool_or(event_name = 'page_view') from events"
+        f" where {is_on('event_date', window.days)} group by source, site order by source, site"
+    ).fetchall()
+    sites_with_page_views = {site for _, site, has_page_views in rows if has_page_views}
+    with_page_views = {source for source, _, has_page_views in rows if has_page_views}
+    for source in dict.fromkeys(row[0] for row in rows if row[0] not in with_page_views):
+        names = _event_names(connection, window, source)
+        completes_a_site = settings.has_own_site(source) and settings.source(source).site in sites_with_page_views
+        if completes_a_site and not any(map(_is_like_page_view, names)):
+            continue
+        listed = ", ".join(map(shown, names[:LISTED_NAMES]))
+        more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
+        yield SettingsWarning(
+            _key(source),
+            f"raw/{source} has no page view",
+            f"{window.words}; existing event names: {listed}{more}; page views must have event_name 'page_view', which"
+            f" {_key(source)}.constants can set for a source of page views only; a source without pages needs"
+            f" {_key(source)}.site, the site that it belongs to",
+        )
+
+
+def _event_names(connection: duckdb.DuckDBPyConnection, window: Window, source: str) -> list[str]:
+    """The event names of a source, the most frequent first."""
+    rows = connection.execute(
+        f"select event_name from events where {is_on('event_date', window.days)} and source = {literal(source)}"
+        " group by event_name order by count(*) desc, event_name limit 500"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _is_like_page_view(name: str) -> bool:
+    """Whether an event is probably a page view under another name: pageview, $pageview, Page Viewed, page."""
+    letters = "".join(filter(str.isalpha, name.lower()))
+    return letters == "page" or ("page" in letters and "view" in letters) or letters == "screenview"
+
+
+def _key(source: str) -> str:
+    return f"sources.{source if re.fullmatch(r'[A-Za-z0-9_-]+', source) else json.dumps(source)}"
+
+
+def _folders(names: list[str]) -> str:
+    return f"{', '.join(f'raw/{name}' for name in names[:-1])} and raw/{names[-1]}"
+
+
+def _has_file(folder: Path) -> bool:
+    return any(not name.startswith(".") for _, _, names in os.walk(folder) for name in names)

@@ -1,0 +1,168 @@
+"""Published tables for people who work in Python: the warehouse as a connection, a table as a DataFrame or its files.
+
+Knows the warehouse and the contracts of what is in it. Does not ask the store, and changes nothing.
+"""
+
+from datetime import date, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from session_pipeline import data_folder
+from session_pipeline.engines.duckdb import literal, quote
+from session_pipeline.errors import StoreError, WrongUseError
+from session_pipeline.publish import warehouse
+from session_pipeline.store.store import file_name
+from session_pipeline.tables import TABLES, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def connect(data: Path | str | None = None) -> duckdb.DuckDBPyConnection:
+    """The published warehouse as a DuckDB connection, read-only and locked down; times are UTC.
+
+    It keeps the state that it opened, also when a new one is published; connect again to see that.
+
+    Args:
+        data: The data folder; else SESSION_PIPELINE_DATA names it, else it is `data`.
+
+    Raises:
+        WrongUseError: There is no such data folder.
+        StoreError: Nothing is published yet, or the file cannot be opened.
+    """
+    folder = data_folder.find(data)
+    return warehouse.connect(folder.warehouse, folder.store)
+
+
+def read(
+    table: str,
+    start: date | str | None = None,
+    end: date | str | None = None,
+    data: Path | str | None = None,
+) -> "pd.DataFrame":
+    """Rows of a published table, of some days or of all, ordered by date and then as the contract orders them.
+
+    Whole numbers are Int64 and flags boolean (both keep nulls), decimals are float64 (sum in SQL to be exact), dates
+    and times are datetime64 without a zone: times in UTC, dates local to the time zone of the settings.
+
+    Args:
+        table: Its name, as in the warehouse.
+        start: First day, by the table's date column; without it, from the first there is.
+        end: Last day, included; without it, to the last there is.
+        data: The data folder; else SESSION_PIPELINE_DATA names it, else it is `data`.
+
+    Raises:
+        WrongUseError: There is no such table, a date is none, or the table has no dates.
+        StoreError: Nothing is published yet.
+    """
+    contract = published_table(table)
+    where = _where(contract, contract.date_column, start, end)
+    dates = (contract.date_column,) if contract.date_column else ()
+    order = ", ".join(quote(name) for name in (*dates, *contract.order))
+    with connect(data) as connection:
+        try:
+            rows = connection.sql(f"select * from {quote(table)}{where} order by {order}").to_arrow_table()
+        except duckdb.CatalogException:
+            raise StoreError(
+                f"the warehouse has no {table}: an older version wrote it; run `session-pipeline run`"
+            ) from None
+    return _frame(rows)
+
+
+def files(
+    table: str,
+    start: date | str | None = None,
+    end: date | str | None = None,
+    data: Path | str | None = None,
+) -> list[Path]:
+    """Parquet files of a published table, of some days or of all: one state of it, for whatever reads Parquet.
+
+    Unlike those of the lake, they are never replaced. They are removed at the earliest when four newer states are
+    published; ask again for each query. The date is in the folder's name, as in the lake (hive partitioning). Files
+    that an older version of the package wrote can lack columns: let the engine unite them by name.
+
+    Args:
+        table: Its name, as in the warehouse.
+        start: First day, by the table's date column; without it, from the first there is.
+        end: Last day, included; without it, to the last there is.
+        data: The data folder; else SESSION_PIPELINE_DATA names it, else it is `data`.
+
+    Raises:
+        WrongUseError: There is no such table, it has no files, a date is none, or the table has no dates.
+        StoreError: Nothing is published yet.
+    """
+    contract = published_table(table)
+    if table == "warehouse_info":
+        raise WrongUseError("warehouse_info is in the warehouse only; read it there")
+    where = _where(contract, "date", start, end)
+    published = f"select date, sha256 from (from {warehouse.PUBLISHED} where table_name = $1){where} order by all"
+    with connect(data) as connection:
+        try:
+            rows = connection.execute(published, [table]).fetchall()
+        except duckdb.CatalogException:
+            raise StoreError(
+                "the warehouse was written by another version of session_pipeline; run `session-pipeline run`"
+            ) from None
+    store = data_folder.find(data).store
+    return [store / file_name(contract, day, sha256) for day, sha256 in rows]
+
+
+def published_table(name: str) -> Table:
+    """The contract of a table that readers get.
+
+    Raises:
+        WrongUseError: There is no such table, or the store keeps it to itself.
+    """
+    published = [table.name for table in TABLES.values() if table.is_published]
+    if name in published:
+        return TABLES[name]
+    near = get_close_matches(str(name), published, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(published)}"
+    where = "is in the store only" if name in TABLES else "is no table"
+    raise WrongUseError(f"{name} {where}; {hint}")
+
+
+def _where(contract: Table, column: str | None, start: date | str | None, end: date | str | None) -> str:
+    """The days that are asked for, as a condition on a column."""
+    first, last = _day("start", start), _day("end", end)
+    if contract.date_column is None and (first or last):
+        raise WrongUseError(f"{contract.name} has no days to choose from; leave out start and end")
+    if first and last and first > last:
+        raise WrongUseError(f"start {first} is after end {last}; exchange them")
+    conditions = [
+        f"{column} {comparison} {literal(day)}" for comparison, day in ((">=", first), ("<=", last)) if day is not None
+    ]
+    return f" where {' and '.join(conditions)}" if conditions else ""
+
+
+def _day(argument: str, value: date | str | None) -> date | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise WrongUseError(f"{argument} is {value!r}, which is no date; write it as '2026-10-05'") from None
+
+
+def _frame(rows: pa.Table) -> "pd.DataFrame":
+    import pandas as pd  # takes its time to load, and `connect` does without
+
+    # A column's type follows from the contract alone, not from the rows at hand: whole numbers stay whole beside nulls.
+    types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    schema = pa.schema([pa.field(column.name, _arrow_type(column.type)) for column in rows.schema])
+    frame: pd.DataFrame = rows.cast(schema).to_pandas(types_mapper=types.get)
+    return frame
+
+
+def _arrow_type(written: pa.DataType) -> pa.DataType:
+    if pa.types.is_decimal(written):
+        return pa.float64()
+    return pa.timestamp("us") if pa.types.is_date(written) else written

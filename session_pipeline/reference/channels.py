@@ -1,0 +1,106 @@
+"""Channel rules: the packaged lists of sites, mediums and click ids, as small tables for SQL.
+
+`channels.toml` holds them and names their source; `models/session_channels.sql` joins them. Knows
+that file and Arrow. Does not know sessions.
+"""
+
+import hashlib
+import json
+import tomllib
+from functools import cache
+from importlib.resources import files
+from itertools import product
+from typing import TypedDict, cast
+
+import pyarrow as pa
+
+# The tables that `session_channels.sql` joins.
+TABLE_NAMES = ("channel_sources", "channel_mediums", "channel_click_ids", "channel_rules")
+
+# What a campaign's name can say; the patterns are in the SQL.
+CAMPAIGN_CLASSES = ("cross_network", "shopping", "other", "none")
+
+
+class _Rule(TypedDict, total=False):
+    channel: str
+    source: list[str]
+    medium: list[str]
+    campaign: list[str]
+
+
+class _Lists(TypedDict):
+    rules: list[_Rule]
+    sources: dict[str, list[str]]
+    mediums: dict[str, list[str]]
+    click_ids: dict[str, dict[str, str]]
+
+
+def channel_tables() -> dict[str, pa.Table]:
+    """Make the tables that `session_channels.sql` joins, by the names it knows them under.
+
+    Returns:
+        channel_sources: source (a host, "name.*" or a value of utm_source), source_class.
+        channel_mediums: pattern_number (the first that fits wins), pattern (for LIKE),
+            medium_class.
+        channel_click_ids: click_id_type, source_class, medium_class (null: it does not say).
+        channel_rules: source_class, medium_class, campaign_class, channel; one row for every
+            combination of classes, so that an order of rules becomes a join by equality.
+    """
+    lists = _lists()
+    sources = [(source, name) for name, entries in lists["sources"].items() for source in entries]
+    mediums = [(pattern, name) for name, entries in lists["mediums"].items() for pattern in entries]
+    return {
+        "channel_sources": pa.Table.from_pylist([{"source": source, "source_class": name} for source, name in sources]),
+        "channel_mediums": pa.Table.from_pylist(
+            [
+                {"pattern_number": number, "pattern": pattern, "medium_class": name}
+                for number, (pattern, name) in enumerate(mediums, start=1)
+            ]
+        ),
+        "channel_click_ids": pa.Table.from_pylist(
+            [
+                {"click_id_type": name, "source_class": says.get("source"), "medium_class": says.get("medium")}
+                for name, says in lists["click_ids"].items()
+            ]
+        ),
+        "channel_rules": pa.Table.from_pylist(_decisions(lists)),
+    }
+
+
+def click_id_types() -> tuple[str, ...]:
+    """The parameters of page URLs that are click ids, in lower case."""
+    return tuple(_lists()["click_ids"])
+
+
+def channels() -> tuple[str, ...]:
+    """Every channel there is, in the order of the rules."""
+    return tuple(dict.fromkeys(rule["channel"] for rule in _lists()["rules"]))
+
+
+def rules_fingerprint() -> str:
+    """Hash that changes whenever a list or rule does; comments and layout do not count."""
+    return hashlib.sha256(json.dumps(_lists()).encode()).hexdigest()
+
+
+def _decisions(lists: _Lists) -> list[dict[str, str]]:
+    """The channel of every combination of classes: that of the first rule that holds."""
+    source_classes = dict.fromkeys([*lists["sources"], "other", "none"])
+    medium_classes = [*lists["mediums"], "other", "none"]
+    decisions = []
+    for source, medium, campaign in product(source_classes, medium_classes, CAMPAIGN_CLASSES):
+        rule = next(
+            rule
+            for rule in lists["rules"]
+            if source in rule.get("source", source_classes)
+            and medium in rule.get("medium", medium_classes)
+            and campaign in rule.get("campaign", CAMPAIGN_CLASSES)
+        )
+        classes = {"source_class": source, "medium_class": medium, "campaign_class": campaign}
+        decisions.append({**classes, "channel": rule["channel"]})
+    return decisions
+
+
+@cache
+def _lists() -> _Lists:
+    text = files(__package__).joinpath("channels.toml").read_text(encoding="utf-8")
+    return cast(_Lists, tomllib.loads(text))

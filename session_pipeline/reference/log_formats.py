@@ -1,0 +1,215 @@
+"""Formats of access logs, as Apache's LogFormat and nginx's log_format write them, as patterns for their lines.
+
+Sources: https://httpd.apache.org/docs/2.4/mod/mod_log_config.html and
+https://nginx.org/en/docs/http/ngx_http_log_module.html. Knows what each directive stands for. Reads no line.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from session_pipeline.errors import SettingsError
+from session_pipeline.reference import log_values
+
+_COMMON = '%h %l %u %t "%r" %>s %b'
+_COMBINED = f'{_COMMON} "%{{Referer}}i" "%{{User-Agent}}i"'
+_NGINX_COMBINED = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
+)
+# What servers and their packages come with. Of several that fit a line, the first is suggested.
+NAMED_FORMATS: Mapping[str, str] = {
+    "common": _COMMON,
+    "combined": _COMBINED,
+    "vhost_common": f"%v {_COMMON}",
+    "vhost_combined": '%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i"',  # of Debian
+    "combinedio": f"{_COMBINED} %I %O",
+    "nginx_combined": _NGINX_COMBINED,  # nginx's default
+    "nginx_main": f'{_NGINX_COMBINED} "$http_x_forwarded_for"',  # of nginx.org's packages
+}
+# How the reason begins for which a line is quarantined that fits the named format after it, and not the source's own.
+OTHER_LOG_FORMAT = "log_format_is_"
+
+# What a directive is called among the fields of a line. Names that are columns of events become these.
+APACHE: Mapping[str, str] = {
+    "h": "remote_address", "a": "client_address", "l": "", "u": "user_id", "t": "event_time", "r": "request",
+    "m": "method", "U": "path", "q": "query", "H": "protocol", "s": "status_code", "b": "bytes", "B": "bytes",
+    "O": "bytes_sent", "I": "bytes_received", "S": "bytes_transferred", "v": "host", "V": "host", "p": "port",
+    "D": "duration_microseconds", "T": "duration_seconds", "A": "", "X": "connection_status", "k": "keepalive_number",
+    "L": "log_id", "P": "process_id", "R": "handler", "f": "file_name",
+}  # fmt: skip
+NGINX: Mapping[str, str] = {
+    "remote_addr": "remote_address", "realip_remote_addr": "connection_address",
+    "proxy_protocol_addr": "proxy_address", "remote_user": "user_id", "time_local": "event_time",
+    "time_iso8601": "event_time", "msec": "event_time", "request": "request", "request_method": "method",
+    "request_uri": "target", "uri": "path", "document_uri": "path", "args": "query", "query_string": "query",
+    "server_protocol": "protocol", "status": "status_code", "body_bytes_sent": "bytes", "bytes_sent": "bytes_sent",
+    "host": "host", "server_name": "host", "scheme": "scheme", "request_time": "duration_seconds",
+    "server_addr": "", "proxy_add_x_forwarded_for": "forwarded_for", "binary_remote_addr": "",
+}  # fmt: skip
+HEADERS: Mapping[str, str] = {
+    "referer": "referrer", "user-agent": "user_agent", "host": "host", "x-forwarded-for": "forwarded_for",
+    "forwarded": "", "x-real-ip": "real_address", "x-client-ip": "stated_address",
+    "true-client-ip": "true_client_address", "cf-connecting-ip": "connecting_address",
+}  # fmt: skip
+
+# Fields that hold addresses, from the one that says best who the visitor is. None of them is stored.
+ADDRESSES = (
+    "connecting_address", "true_client_address", "real_address", "stated_address", "forwarded_for", "proxy_address",
+    "client_address", "remote_address", "connection_address",
+)  # fmt: skip
+
+APACHE_DIRECTIVE = re.compile(
+    r"%(?:!?\d+(?:,\d+)*)?[<>]?(?:\{(?P<argument>[^}]*)\})?(?P<letter>\^[A-Za-z]{2}|[A-Za-z%])"
+)
+NGINX_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))")
+IS_NGINX = re.compile(r"\$\{?(?:time_|msec|request|uri|remote_|status)")
+# Directives whose values the server does not decide on: headers, cookies, variables, notes.
+FOREIGN = frozenset(("i", "o", "C", "e", "n", "x", "^ti", "^to"))
+
+
+@dataclass(frozen=True)
+class LogField:
+    """A part of a line: what it is called, and the directive that stands for it."""
+
+    name: str
+    directive: str
+
+
+@dataclass(frozen=True)
+class LogFormat:
+    """How the lines of an access log are made.
+
+    Attributes:
+        pattern: A regular expression (RE2) for a whole line, with a group for each field.
+        fields: What the groups hold, in their order.
+        words_before_address: How many words of a line precede the address of who came; None where that is not fixed.
+    """
+
+    pattern: str
+    fields: tuple[LogField, ...]
+    words_before_address: int | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the fields are called."""
+        return tuple(field.name for field in self.fields)
+
+
+@lru_cache(maxsize=64)
+def parse_log_format(written: str, key: str = "log_format") -> LogFormat:
+    """The format that a name (combined, vhost_combined, ...) or a string of directives stands for.
+
+    Raises:
+        SettingsError: It has an unknown directive, or lacks time or request.
+    """
+    text = NAMED_FORMATS.get(written, written).replace('\\"', '"').replace("\\t", "\t")
+    directives = NGINX_VARIABLE if IS_NGINX.search(text) else APACHE_DIRECTIVE
+    fields: dict[str, LogField] = {}
+    pattern, end, is_quoted = "^", 0, False
+    for match in directives.finditer(text):
+        between = text[end : match.start()]
+        end = match.end()
+        pattern += re.escape(between)
+        is_quoted ^= between.count('"') % 2 == 1
+        if match[0] == "%%":
+            pattern += "%"
+            continue
+        name = _name_of(match, fields, key)
+        values = _values_of(match, is_quoted, text[: match.start()], text[end:])
+        group = f"({values})" if name else f"(?:{values})"
+        pattern += rf"\[{group}\]" if _has_own_brackets(match) else group
+        if name:
+            fields[name] = LogField(name, match[0])
+    pattern += re.escape(text[end:]) + "$"
+    if "event_time" not in fields:
+        raise SettingsError(key, "has no time", "write combined, or a format with %t or $time_local")
+    if not {"request", "target", "path"} & fields.keys():
+        raise SettingsError(key, "has no request", 'write common, combined, or a format with "%r" or "$request"')
+    return LogFormat(pattern, tuple(fields.values()), _words_before_address(text, fields.values()))
+
+
+def other_formats(written: str) -> dict[str, LogFormat]:
+    """The named formats whose lines differ from those of a format, by name."""
+    own = parse_log_format(written).pattern
+    found = {name: parse_log_format(name) for name in NAMED_FORMATS}
+    return {name: each for name, each in found.items() if each.pattern != own}
+
+
+def _words_before_address(text: str, fields: Iterable[LogField]) -> int | None:
+    """How many words precede the first address, where only words of the server itself do."""
+    before, directive = [], ""
+    for field in fields:
+        if field.name in ADDRESSES:
+            directive = field.directive
+            break
+        before.append(field.name)
+    start = text.find(directive) if directive else -1
+    if start < 0 or not set(before) <= {"host", "port"} or text[:start].count(" ") != len(text[:start].split()):
+        return None
+    return text[:start].count(" ")
+
+
+def _name_of(match: re.Match[str], taken: Collection[str], key: str) -> str:
+    """What a directive is called; empty for one that is passed over.
+
+    Of several directives for one field the first is taken, and others keep their own names, unless they are addresses.
+    """
+    groups = match.groupdict()
+    if "letter" in groups:
+        own = groups["argument"] or groups["letter"]
+        name = _apache_name(groups["letter"], groups["argument"])
+    else:
+        own = groups["braced"] or groups["bare"]
+        name = _nginx_name(own)
+    if name is None:
+        raise SettingsError(key, f"has {match[0]}, which is no directive of LogFormat", "mend it, or leave it out")
+    if name in taken:
+        return "" if name in ADDRESSES or own in taken else own
+    return name
+
+
+def _apache_name(letter: str, argument: str | None) -> str | None:
+    if letter == "i" and argument:
+        return HEADERS.get(argument.lower(), argument)
+    if letter in FOREIGN and argument:
+        return argument
+    if letter == "a" and argument == "c":
+        return "connection_address"
+    if letter == "T" and argument in ("ms", "us"):
+        return {"ms": "duration_milliseconds", "us": "duration_microseconds"}[argument]
+    return APACHE.get(letter)
+
+
+def _nginx_name(variable: str) -> str:
+    if variable.startswith("http_"):
+        return HEADERS.get(variable.removeprefix("http_").replace("_", "-"), variable)
+    return NGINX.get(variable, variable)
+
+
+def _values_of(match: re.Match[str], is_quoted: bool, before: str, after: str) -> str:
+    """A pattern for what can stand at a directive's place."""
+    groups = match.groupdict()
+    if letter := groups.get("letter"):
+        name, is_header = _apache_name(letter, groups["argument"]), letter in FOREIGN
+        argument = re.sub("^(begin|end):", "", groups["argument"] or "")
+        directive = f"%{{{argument}}}t" if letter == "t" and argument else f"%{letter}"
+    else:
+        variable = groups["braced"] or groups["bare"]
+        name, is_header, directive = _nginx_name(variable), variable.startswith("http_"), f"${variable}"
+    strict = log_values.values_of(directive, name or "", is_header=is_header, is_quoted=is_quoted)
+    if strict is not None:
+        return strict
+    if before.endswith("[") and after.startswith("]"):
+        return r"[^\]]*"
+    if not is_quoted:
+        return log_values.ANY
+    values = log_values.QUOTED_PATH if name == "path" else log_values.QUOTED
+    is_all = before.endswith('"') and after.startswith('"')
+    return values.removesuffix("?") if is_all else values  # up to the quote, whatever follows
+
+
+def _has_own_brackets(match: re.Match[str]) -> bool:
+    """Whether it is Apache's %t, which writes [ and ] itself."""
+    groups = match.groupdict()
+    return groups.get("letter") == "t" and not groups["argument"]

@@ -1,0 +1,361 @@
+"""One run over one data folder: ingest, plan, build, publish, as calls.
+
+The command line, Dagster and the tests all go through here, so they cannot disagree. Knows the order of things. Does
+not know who asks, and leaves the work to ingest/, build.py and publish/.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, version
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from session_pipeline.build.builder import Builder, Built
+from session_pipeline.build.plan import Plan, Planner, wanted_days
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.errors import SettingsError, WrongUseError
+from session_pipeline.ingest.deliveries import Ingest, IngestSummary, deliveries, rules_of
+from session_pipeline.ingest.ledger import Ledger
+from session_pipeline.ingest.raw_folder import source_folders
+from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.visitors import find_key
+from session_pipeline.publish import publication
+from session_pipeline.publish.publication import Published
+from session_pipeline.reference.days import Calendar, zone
+from session_pipeline.settings import Settings, key_of_source, load_settings
+from session_pipeline.store.catalog import Key, Partition
+from session_pipeline.store.shortage import shortage_said
+from session_pipeline.store.store import Store
+from session_pipeline.tables import table
+from session_pipeline.tables.steps import STEP_OF_TABLE, Frame, Step
+
+LOCK_WAIT_SECONDS = 3600.0
+HAD_SETTINGS = "had_settings"  # number of the catalog: whether a settings file was there when it was built
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told how a run goes on, while it does; the command line draws its bars from it.
+
+    Attributes:
+        on_file: Before each delivered file: how many are done, of how many, and its name.
+        on_build: After each step and day was looked at.
+        on_wait: Once, when another process holds the store: for whom the run waits.
+    """
+
+    on_file: Callable[[int, int, str], None] = lambda done, total, name: None
+    on_build: Callable[[Step, date | None, Built], None] = lambda step, day, built: None
+    on_wait: Callable[[str], None] = lambda sentence: None
+
+
+# A variable and not an argument, since Dagster stands between who launches a run and the run.
+watcher: ContextVar[Watcher] = ContextVar("watcher", default=Watcher())  # noqa: B039 (frozen)
+
+
+def package_version() -> str:
+    """Version of this package; "source" when it is not installed."""
+    try:
+        return version("session_pipeline")
+    except PackageNotFoundError:
+        return "source"
+
+
+def horizon(settings: Settings, until: date | None) -> date:
+    """The last day that counts: the given one, else yesterday (or today with include_today) by the machine's clock.
+
+    Without asking it may lie before start_date, on whose eve no day counts yet.
+
+    Raises:
+        WrongUseError: The day is not over yet, or lies before start_date.
+    """
+    today = datetime.now(UTC).astimezone(zone(settings.timezone)).date()
+    latest = today if settings.include_today else today - timedelta(days=1)
+    if until in (None, latest):
+        return latest
+    if until > today:
+        raise WrongUseError(f"--until {until} lies in the future; the last day that can be asked for is {today}")
+    if until < settings.start_date:
+        raise WrongUseError(
+            f"--until {until} lies before start_date {settings.start_date}; move start_date in settings.toml"
+        )
+    return until
+
+
+def open_store(folder: DataFolder) -> Store:
+    """The store of a data folder, for reading; hold it with `writing()` before a change.
+
+    Raises:
+        SettingsError: The settings file it was built with is gone. With the packaged settings all would be built again.
+    """
+    with shortage_said(folder.store):
+        store = Store(folder.store, package_version())
+    if store.catalog.number(HAD_SETTINGS) and not folder.has_settings:
+        store.close()
+        hint = f"put it back, or write the packaged settings with `session-pipeline init {folder.path}`"
+        raise SettingsError(str(folder.settings), "is gone, and the store was built with it", hint)
+    return store
+
+
+def make_planner(settings: Settings, store: Store, until: date) -> Planner:
+    """The planner for a store as its catalog stands."""
+    calendar = Calendar(settings.timezone)
+    raw = (partition for key, partition in store.partitions.items() if key.table == "raw_events")
+    wanted, _ = wanted_days(raw, calendar, settings.start_date, until)
+    return Planner(store.partitions, store.catalog.recipes(), Frame(settings, calendar, wanted, until))
+
+
+def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool = False) -> Plan:
+    """What is stale now; needs no lock."""
+    with closing(open_store(folder)) as store:
+        return make_planner(settings, store, until).plan(upgrade=upgrade)
+
+
+def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[str, str]:
+    """The delivered files that the next ingest will look into, by name below raw/, each with why."""
+    found = list(deliveries(folder))
+    ledger = Ledger(store.catalog, store.partitions, _rules(folder, settings))
+    ledger.look(found)
+    reasons = {delivery.name: ledger.why_read(delivery) for delivery in found}
+    gone = {
+        str(ledger.files[file_id].facts["path"]): "is gone; it was not accepted" for file_id in ledger.outdated(found)
+    }
+    return {name: reason for name, reason in reasons.items() if reason is not None} | gone
+
+
+def files_there(folder: DataFolder, store: Store) -> set[str]:
+    """Ids of the ledger's files that lie under raw/ now; others were mended, moved or removed."""
+    known = store.catalog.delivered()
+    return {known[delivery.name][1] for delivery in deliveries(folder) if delivery.name in known}
+
+
+def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str]:
+    """Files that are no longer under raw/ and whose source's settings changed: their rows stay as they were read."""
+    present = {delivery.name for delivery in deliveries(folder)}
+    rules = _rules(folder, settings)
+    return sorted(
+        str(item.facts["path"])
+        for item in store.catalog.source_files().values()
+        if item.facts["status"] == "accepted"
+        and not rules(item.facts["source"]).gave(item.fingerprint)
+        and present.isdisjoint(store.catalog.paths_of(item.file_id))
+    )
+
+
+def lines_before_start(settings: Settings, store: Store) -> int:
+    """Accepted lines of files that are gone, from before the `start_date` of now: no day counts them.
+
+    If the file still lies under raw/, such lines are set aside.
+    """
+    start = Calendar(settings.timezone).start(settings.start_date)
+    count = 0
+    for key, partition in store.partitions.items():
+        if key.table != "raw_events" or key.date is None or key.date > start.date():
+            continue
+        if key.date < start.date():
+            count += partition.row_count
+        elif start.time() != time.min:
+            times = pq.read_table(store.path_of(partition), columns=["event_time"], partitioning=None)
+            count += pc.sum(pc.less(times.column("event_time"), start)).as_py() or 0
+    return count
+
+
+def sources_without_folder(folder: DataFolder, settings: Settings) -> list[str]:
+    """A sentence for each source of the settings that has no folder under raw/, with the folder of a similar name."""
+    if not folder.raw.is_dir():
+        return []
+    there = source_folders(folder)
+    sentences = []
+    for name in settings.sources:
+        if name in there:
+            continue
+        match = get_close_matches(name, sorted(there - settings.sources.keys()), n=1)
+        hint = f"did you mean {key_of_source(match[0])}?" if match else "deliver its files there, or remove the section"
+        sentences.append(f"{key_of_source(name)} in settings.toml has no folder raw/{name}; {hint}")
+    return sentences
+
+
+def lost_visitor_key(folder: DataFolder, store: Store) -> str | None:
+    """What to say when visitors in the store were made with another key than there is; None when all is well."""
+    key = find_key(folder.visitor_key)
+    known = key.fingerprint if key is not None else None
+    made = [item.facts.get("visitor_key") for item in store.catalog.source_files().values()]
+    others = sum(1 for each in made if each not in (None, known))
+    if not others:
+        return None
+    return (
+        f"the visitors of {others} {'file' if others == 1 else 'files'} were made with another visitor_key than"
+        f" {'is there now' if key else 'the next run will make, since it is gone'}: the same people have other ids; put"
+        f" {folder.visitor_key} back from a copy if there is one"
+    )
+
+
+def _rules(folder: DataFolder, settings: Settings) -> Callable[[str], ReadingRules]:
+    """The rules of each source, made once."""
+    key = find_key(folder.visitor_key)
+    return cache(lambda source: rules_of(settings, source, key))
+
+
+@dataclass
+class Run:
+    """What one run works with; the store is held for writing as long as it lives."""
+
+    folder: DataFolder
+    settings: Settings
+    store: Store
+    engine: DuckDBEngine
+    run_id: str
+    until: date
+    upgrade: bool = False
+
+    @cached_property
+    def _ingest(self) -> Ingest:
+        return Ingest(self.folder, self.settings, self.store, self.engine, run_id=self.run_id)
+
+    @cached_property
+    def planner(self) -> Planner:
+        """The planner of this run; made anew after an ingest."""
+        return make_planner(self.settings, self.store, self.until)
+
+    @cached_property
+    def _held_days(self) -> frozenset[date]:
+        """The days on which changed rules wait; as they were when the run first met one."""
+        return self.plan(upgrade=self.upgrade).deferred_days
+
+    @cached_property
+    def _builder(self) -> Builder:
+        return Builder(self.store, self.planner, self.engine, run_id=self.run_id, reread=self._reread)
+
+    def ingest(
+        self,
+        on_file: Callable[[int, int, str], None] = lambda done, total, name: None,
+        *,
+        settle_seconds: float = 0,
+    ) -> IngestSummary:
+        """Take in what was delivered, but what is still being written, as far as waiting so long can tell."""
+
+        def told(done: int, total: int, name: str) -> None:
+            on_file(done, total, name)
+            watcher.get().on_file(done, total, name)
+
+        summary = self._ingest.run(told, settle_seconds=settle_seconds)
+        self._forget_plan()
+        return summary
+
+    def plan(self, *, upgrade: bool = False) -> Plan:
+        """What is stale now."""
+        return self.planner.plan(upgrade=upgrade)
+
+    def build(self, step: Step, day: date | None, *, force: bool = False) -> Built:
+        """Build a step's tables of a day, if they are stale or it is asked for by hand.
+
+        What it reads and is not there yet is built first: days of another range, when a plan names several. What
+        only rules changed for waits where the plan defers it, unless this run is an upgrade.
+        """
+        self._build_missing(step, day)
+        built = self._builder.build(step, day, force=force, is_held=lambda day: day in self._held_days)
+        watcher.get().on_build(step, day, built)
+        return built
+
+    def recompute(self, step: Step, day: date) -> list[str]:
+        """Build a step's tables of a day without taking them in; returns those that have other rows than there are."""
+        return self._builder.recompute(step, day)
+
+    def drop_unwanted(self) -> tuple[Key, ...]:
+        """Take out partitions of days that are no longer wanted: another time zone, a later start, an earlier end."""
+        unwanted = self.plan().unwanted
+        if unwanted:
+            self.store.commit([], run_id=self.run_id, drop=unwanted)
+        return unwanted
+
+    def publish(self) -> Published | str:
+        """Give readers the store's state; or say why not: something is stale, or they have it already."""
+        plan = self.plan()
+        reason = publication.why_not(plan)
+        if reason is not None:
+            return reason
+        if publication.is_current(self.folder, self.store, plan):
+            return "readers have this state already"
+        return publication.publish(
+            self.folder,
+            self.store,
+            plan,
+            package_version=package_version(),
+            run_id=self.run_id,
+            mend=self._mend,
+        )
+
+    def _build_missing(self, step: Step, day: date | None) -> None:
+        for found in self.planner.inputs(step, day).values():
+            for key in found:
+                if isinstance(key, Key) and key not in self.store.partitions:
+                    producer = STEP_OF_TABLE[key.table]
+                    self._build_missing(producer, key.date)
+                    self._builder.build(producer, key.date)
+
+    def _mend(self, partition: Partition) -> None:
+        self.store.mark_damaged(partition)
+        producer = STEP_OF_TABLE.get(partition.key.table)
+        if producer is not None:
+            self.build(producer, partition.key.date)
+        elif table(partition.key.table).is_log:
+            # Nothing makes a log again, and readers of all other tables should not wait for it.
+            self.store.commit([], run_id=self.run_id, drop=[partition.key])
+        elif partition.key.file_id:
+            self._reread(partition.key.file_id)
+        else:
+            self.ingest()
+
+    def _reread(self, file_id: str) -> None:
+        self._ingest.reread(file_id)
+        self.planner.forget_raw()
+
+    def _forget_plan(self) -> None:
+        self.__dict__.pop("planner", None)
+        self.__dict__.pop("_held_days", None)
+        self.__dict__.pop("_builder", None)
+
+
+@contextmanager
+def open_run(
+    folder: DataFolder,
+    *,
+    run_id: str,
+    until: date | None = None,
+    upgrade: bool = False,
+    wait_seconds: float = LOCK_WAIT_SECONDS,
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[Run]:
+    """Hold a data folder's store for one run.
+
+    Raises:
+        SettingsError: The settings cannot be used.
+        StoreHeldError: Another process writes the store for longer than `wait_seconds`.
+        DiskFullError: There is no room for what the run writes.
+        MemoryTooSmallError: The memory limit is too low for it.
+    """
+    settings = load_settings(folder.path)
+    last_day = horizon(settings, until)
+    limits = Limits(settings.resources.memory_limit, settings.resources.threads)
+
+    def told(sentence: str) -> None:
+        if on_wait is not None:
+            on_wait(sentence)
+        watcher.get().on_wait(sentence)
+
+    with (
+        shortage_said(folder.store),
+        closing(open_store(folder)) as store,
+        store.writing(wait_seconds=wait_seconds, on_wait=told),
+        closing(DuckDBEngine(limits, store.scratch)) as engine,
+    ):
+        if folder.has_settings and not store.catalog.number(HAD_SETTINGS):
+            with store.catalog.transaction(advances=False):
+                store.catalog.set_number(HAD_SETTINGS, 1)
+        yield Run(folder, settings, store, engine, run_id, last_day, upgrade)

@@ -1,0 +1,257 @@
+"""Which field of a file is probably meant for a column of events: one whose values can be that, by its name.
+
+Names alone mislead: `event` is similar to event_time. So a field is suggested for a time only if its values are times,
+for a visitor only if values repeat, and so on. Knows names and values. trial.py decides when to suggest something.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from session_pipeline.ingest.admit import Admitted
+from session_pipeline.ingest.fields import NESTED
+from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python
+from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
+from session_pipeline.reference.columns import DELIVERED_COLUMNS
+
+SAMPLED_LINES = 1_000
+LONGEST_SAMPLED_BYTES = 64 << 10
+MOST_VALUES = 200_000
+DEEPEST = 3  # objects within each other that are looked into
+# What fields are called elsewhere, in the order of how sure the name is.
+USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
+    "visitor_id": (
+        "visitor_id", "visitorId", "anonymous_id", "anonymousId", "user_pseudo_id", "domain_userid", "distinct_id",
+        "client_id", "clientId", "device_id", "cookie_id", "visitor", "uid", "user_id", "userId", "user", "host",
+    ),
+    "event_time": (
+        "event_time", "timestamp", "event_timestamp", "derived_tstamp", "collector_tstamp", "occurred_at", "created_at",
+        "original_timestamp", "originalTimestamp", "sent_at", "time", "datetime", "ts", "date",
+    ),
+    "event_name": ("event_name", "event", "eventName", "event_type", "type", "action", "name"),
+    "event_id": ("eventId", "event_uuid", "message_id", "messageId", "insert_id", "$insert_id", "uuid", "id"),
+    "user_id": ("userId", "customer_id", "customerId", "account_id"),
+    "client_session_id": ("session_id", "sessionId", "$session_id", "ga_session_id", "domain_sessionid"),
+    "received_at": ("receivedAt", "collector_tstamp", "server_time", "ingested_at"),
+    "page_url": (
+        "pageUrl", "page_location", "context_page_url", "$current_url", "location", "url", "href", "page", "pathname",
+        "path",
+    ),
+    "page_title": ("pageTitle", "context_page_title", "title"),
+    "referrer": ("referer", "page_referrer", "referrer_url", "context_page_referrer", "$referrer", "ref"),
+    "value": ("revenue", "amount", "order_value", "total"),
+    "user_agent": ("userAgent", "useragent", "useragent_raw", "context_user_agent", "ua"),
+}  # fmt: skip
+NEEDED = ("visitor_id", "event_time", "event_name")
+# Names that mean other things within objects: context.library.name is no event.
+TOP_ONLY = frozenset(("name", "type", "action", "id", "user", "host", "date", "total", "page", "location", "ref"))
+
+MOST = 0.95  # of values; the rest may be faults
+FILLED = 0.9  # of lines, for a column that every event needs
+ENOUGH_LINES = 20  # to tell from the number of different values what they are
+LONGEST_NAME = 100
+URL = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
+DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+WRITTEN_TIME = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+class _Number(str):
+    """A number of JSON, as it is written."""
+
+
+@dataclass(frozen=True)
+class FieldValues:
+    """What one field holds in the lines that were looked at.
+
+    Attributes:
+        name: The field; dots lead into objects.
+        values: Its values that are not empty; texts, numbers and others.
+        line_count: Lines that were looked at.
+        time_count: Values that are times an event can have.
+    """
+
+    name: str
+    values: Sequence[object]
+    line_count: int
+    time_count: int
+
+    def is_mostly(self, holds: Callable[[str], object], least: float = MOST) -> bool:
+        """Whether most values are texts or numbers of some kind."""
+        return sum(isinstance(value, str) and bool(holds(value)) for value in self.values) >= least * len(self.values)
+
+    def is_filled(self) -> bool:
+        """Whether nearly every line has it, as each event must."""
+        return len(self.values) >= FILLED * self.line_count
+
+    def is_time(self) -> bool:
+        """Whether its values are times."""
+        return self.time_count >= MOST * len(self.values)
+
+    @cached_property
+    def different_count(self) -> int:
+        """How many different values it has."""
+        return len(set(map(str, self.values)))
+
+    def is_identity(self) -> bool:
+        """Whether its values can name somebody or something: texts or numbers, but no times and URLs."""
+        return self.is_mostly(lambda text: not WRITTEN_TIME.match(text) and not URL.match(text))
+
+
+def _can_be_visitor(field: FieldValues) -> bool:
+    """Visitors come again: their ids are neither all different nor all the same."""
+    if not field.is_filled() or not field.is_identity():
+        return False
+    return len(field.values) < ENOUGH_LINES or 1 < field.different_count <= MOST * len(field.values)
+
+
+def _can_be_event_name(field: FieldValues) -> bool:
+    """Names of events are few and short texts."""
+    return (
+        field.is_filled()
+        and field.is_identity()
+        and not field.is_time()
+        and field.is_mostly(lambda text: not isinstance(text, _Number) and len(text) <= LONGEST_NAME)
+        and field.different_count <= max(ENOUGH_LINES, len(field.values) // 4)
+    )
+
+
+CAN_BE: Mapping[str, Callable[[FieldValues], bool]] = {
+    "visitor_id": _can_be_visitor,
+    "event_time": lambda field: field.is_filled() and field.is_time(),
+    "event_name": _can_be_event_name,
+    "event_id": lambda field: field.is_identity() and field.different_count >= MOST * len(field.values),
+    "user_id": FieldValues.is_identity,
+    "client_session_id": FieldValues.is_identity,
+    "received_at": FieldValues.is_time,
+    "page_url": lambda field: field.is_mostly(URL.match),
+    "page_title": lambda field: field.is_mostly(lambda text: not URL.match(text) and not DECIMAL.fullmatch(text)),
+    "referrer": lambda field: field.is_mostly(URL.match, 0.5),  # others are written as $direct and the like
+    "value": lambda field: field.is_mostly(DECIMAL.fullmatch),
+    "user_agent": lambda field: field.is_mostly(lambda text: "/" in text, 0.5),
+}
+
+
+def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled: frozenset[str]) -> dict[str, str]:
+    """Ours = theirs, for columns without a field whose values fit, where the lines have one; each field once.
+
+    Args:
+        fields: Those of the lines.
+        rules: How the lines are read now.
+        filled: Columns that some accepted line has.
+    """
+    found = {field.name: field for field in fields}
+    taken = {*rules.columns.values(), *(set(DELIVERED_COLUMNS) - rules.columns.keys())}
+    suggested: dict[str, str] = {}
+    for column, usual_names in USUAL_NAMES.items():
+        current = found.get(rules.columns.get(column, column))
+        if column in filled or column in rules.constants or (current is not None and CAN_BE[column](current)):
+            continue
+        if column == "visitor_id" and rules.visitor_address is not None:
+            continue
+        free = {name for name, field in found.items() if field is not current and CAN_BE[column](field)}
+        free -= set(suggested.values()) | (taken - set(usual_names))
+        if match := _named(column, usual_names, free):
+            suggested[column] = match
+    return suggested
+
+
+def _named(column: str, usual_names: Sequence[str], fields: set[str]) -> str | None:
+    """The field whose name says best that it is meant."""
+    for name in usual_names:
+        if name in fields:
+            return name
+    for name in (column, *usual_names):
+        inner = [field for field in fields if field.endswith(f".{name}") and name not in TOP_ONLY]
+        if inner:
+            return min(inner, key=lambda field: (field.count("."), field))
+    if column in NEEDED and (similar := get_close_matches(column, sorted(fields), n=1)):
+        return similar[0]
+    if column == "event_time" and len(fields) == 1:
+        return next(iter(fields))
+    return None
+
+
+def fields_of(
+    admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
+) -> list[FieldValues]:
+    """The fields of a file's first lines, by name; none of an access log, whose format names them."""
+    if admitted.format == ACCESS_LOG:
+        return []
+    values: dict[str, list[object]] = {}
+    line_count = value_count = 0
+    for line in _objects(admitted, rules, connection, scratch):
+        for name, value in _leaves(line, DEEPEST if admitted.format in NESTED else 0):
+            values.setdefault(name, []).append(value)
+            value_count += 1
+        line_count += 1
+        if value_count > MOST_VALUES:
+            break
+    times = _time_counts(connection, rules, values)
+    return [FieldValues(name, values[name], line_count, times.get(name, 0)) for name in sorted(values)]
+
+
+def _objects(
+    admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
+) -> Iterator[dict[str, Any]]:
+    for text in _texts(admitted, rules, connection, scratch):
+        with suppress(ValueError, RecursionError):
+            line = json.loads(text, parse_int=_Number, parse_float=_Number)
+            if isinstance(line, dict):
+                yield line
+
+
+def _texts(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> list[str]:
+    """The first lines as JSON."""
+    connection.execute("set timezone = 'UTC'")  # of times within lists and objects of Parquet
+    sampled = (
+        f"select line from ({{}}) where reason is null and strlen(line) <= {LONGEST_SAMPLED_BYTES}"
+        f" limit {SAMPLED_LINES}"
+    )
+    if (lines := lines_by_duckdb(admitted, rules.delimiter)) is not None:
+        with suppress(duckdb.InvalidInputException):  # bytes that DuckDB does not take as lines
+            return [text for (text,) in connection.execute(sampled.format(lines.select)).fetchall()]
+    lines = lines_by_python(admitted, rules.delimiter, scratch / "sampled_lines.parquet")
+    return [text for (text,) in connection.execute(sampled.format(lines.select)).fetchall()]
+
+
+def _leaves(line: Mapping[str, Any], depth: int) -> Iterator[tuple[str, object]]:
+    """Fields with a value, those of inner objects with the way to them; what settings cannot name is left out."""
+    for name, value in line.items():
+        if isinstance(value, dict) and depth:
+            if "." not in name:
+                yield from ((f"{name}.{inner}", each) for inner, each in _leaves(value, depth - 1))
+        elif value not in (None, "") and ("." not in name or not depth):
+            yield name, value
+
+
+def _time_counts(
+    connection: duckdb.DuckDBPyConnection, rules: ReadingRules, values: Mapping[str, Sequence[object]]
+) -> dict[str, int]:
+    """How many values of each field are times that an event can have, by the rule that reads them."""
+    names = list(values)
+    pairs = [(place, value) for place, name in enumerate(names) for value in values[name] if isinstance(value, str)]
+    # JSON can hold half a character, which no table takes.
+    texts = [value.encode(errors="replace").decode() for _, value in pairs]
+    sampled_values = pa.table(
+        {"place": pa.array([place for place, _ in pairs], pa.int64()), "value": pa.array(texts, pa.string())}
+    )
+    connection.execute(files("session_pipeline.ingest").joinpath("macros.sql").read_text(encoding="utf-8"))
+    connection.register("sampled_values", sampled_values)
+    starts, offsets = rules.local_clock
+    rows = connection.execute(
+        "select place, count(*) from sampled_values where utc_time(value, $starts, $offsets) >= $earliest"
+        " and utc_time(value, $starts, $offsets) < $latest group by place",
+        {"starts": starts, "offsets": offsets, "earliest": rules.earliest, "latest": rules.latest},
+    ).fetchall()
+    connection.unregister("sampled_values")
+    return {names[place]: count for place, count in rows}

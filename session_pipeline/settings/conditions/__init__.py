@@ -1,0 +1,140 @@
+"""Conditions and values in settings: SQL expressions, held to a safe subset and handed on as trees.
+
+A tree gives one value a row, the same on DuckDB and on Spark (but for lower, upper and ilike of İ, ß and a final Σ),
+and no row can make it fail: casts that may fail give null, text is never compared with numbers, and there is no
+arithmetic, since one hostile number that overflows would stop every build of its day. Knows expressions, columns and
+their types. Does not know what a setting is for.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import lru_cache
+
+from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.errors import ParseError, SqlglotError
+
+from session_pipeline.errors import SettingsError
+from session_pipeline.settings.conditions.kinds import kind_of
+from session_pipeline.settings.conditions.shape import OPERATORS, Refused, check, is_literal
+from session_pipeline.settings.conditions.size import NESTING_HINT, balance, check_depth, check_length, check_nesting
+
+__all__ = ["parse_condition", "parse_number", "parse_scalar"]
+
+
+class _Settings(DuckDB):
+    """DuckDB's SQL, with JSON keys left as they are written: sqlglot alone takes 'a.b' for the key b within a."""
+
+    def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
+        return path
+
+
+def parse_condition(text: str, columns: Mapping[str, str], *, key: str) -> exp.Expression:
+    """Read a condition: an expression over the columns of one row that is true, false or null.
+
+    Args:
+        text: The expression, in DuckDB's SQL.
+        columns: The columns it may name, each with its SQL type.
+        key: Path of the setting, for the error.
+
+    Returns:
+        The tree, in parentheses where it is an operator, so that it can stand anywhere. Copy it before use.
+
+    Raises:
+        SettingsError: It does not parse, names no column, holds what is not allowed, or is no condition.
+    """
+    return _parse(text, columns, key, "truth").copy()
+
+
+def parse_number(text: str, columns: Mapping[str, str], *, key: str) -> exp.Expression:
+    """Read an expression that gives a number, as DECIMAL(18,6), null where it does not fit; see `parse_condition`."""
+    number = _parse(text, columns, key, "number").copy()
+    return exp.TryCast(this=number, to=exp.DataType.build("DECIMAL(18, 6)"), safe=True)
+
+
+def parse_scalar(text: str, columns: Mapping[str, str], *, key: str) -> exp.Expression:
+    """Read an expression that gives any single value; see `parse_condition`."""
+    return _parse(text, columns, key, None).copy()
+
+
+def _parse(text: str, columns: Mapping[str, str], key: str, wanted: str | None) -> exp.Expression:
+    try:
+        return _tree(text, tuple(columns.items()), wanted)
+    except Refused as refused:
+        raise SettingsError(key, refused.problem, refused.hint) from None
+    except RecursionError:
+        raise SettingsError(key, "is nested too deeply", NESTING_HINT) from None
+
+
+@lru_cache(maxsize=16_384)  # a plan asks for the same few again and again, and each costs some milliseconds
+def _tree(text: str, columns: tuple[tuple[str, str], ...], wanted: str | None) -> exp.Expression:
+    # The root is always a Paren, so that every node below it can be replaced in place.
+    root = exp.Paren(this=balance(_read(text).unnest()))
+    check_depth(root)
+    for node in list(root.walk()):
+        node.pop_comments()
+        check(node)
+    for node in list(root.walk()):
+        _settle(node, dict(columns))
+    kind = kind_of(root, dict(columns))
+    if wanted == "truth" and kind != "truth":
+        raise Refused("is no condition", "write one that is true or false, as event_name = 'purchase'")
+    if wanted == "number" and kind != "number":
+        raise Refused("is no number", "write value, or cast(properties ->> 'price' as decimal(18, 6))")
+    if kind is None:
+        raise Refused("is always null", "name a column")
+    return root if isinstance(root.this, OPERATORS) else root.this.pop()
+
+
+def _read(text: str) -> exp.Expr:
+    check_length(text)
+    try:
+        check_nesting(_Settings().tokenize(text))
+        trees = _Settings().parse_into(exp.Condition, text)
+    except ParseError as error:
+        # The reason is in the cause: the error itself only says which kind of expression was tried.
+        cause = error.__cause__ if isinstance(error.__cause__, ParseError) else error
+        near = cause.errors[0].get("highlight") if cause.errors else None
+        raise Refused(
+            f"does not parse at {near!r}" if near else "does not parse",
+            "write one SQL expression, without select, ; or as",
+        ) from None
+    except SqlglotError:
+        raise Refused("does not parse", "close every quote, and write ' within a text as ''") from None
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise Refused("does not parse", "write one SQL expression") from None  # sqlglot trips over some, as {:}
+    if len(trees) != 1 or trees[0] is None:
+        raise Refused("is not one expression", "write one SQL expression, without ;")
+    return trees[0]
+
+
+def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
+    """Give a node the one form that leaves nothing to chance: names as ours, whole paths, casts that cannot fail."""
+    match node:
+        case exp.Column():
+            name = node.name.lower()
+            if name not in columns:
+                raise Refused(f"names no column with {node.name!r}", _column_hint(node, columns))
+            node.set("this", exp.to_identifier(name))
+        case exp.JSONExtractScalar():
+            path = node.expression.name
+            keys = path.split(".")[1:] if path.startswith("$") else [path]
+            steps = [exp.JSONPathRoot(), *(exp.JSONPathKey(this=key) for key in keys)]
+            node.set("expression", exp.JSONPath(expressions=steps))
+        case exp.Trim():
+            node.set("expression", exp.Literal.string(" "))  # unsaid, DuckDB strips all that Unicode calls a space
+        case exp.Cast() if not is_literal(node.this):
+            node.replace(exp.TryCast(this=node.this, to=node.to, safe=True))
+    # Engines and sqlglot differ on precedence in places; parentheses everywhere leave them nothing to differ on.
+    if isinstance(node, OPERATORS) and not isinstance(node.parent, exp.Paren):
+        parentheses = exp.Paren()
+        node.replace(parentheses)
+        parentheses.set("this", node)
+
+
+def _column_hint(column: exp.Column, columns: Mapping[str, str]) -> str:
+    if close := get_close_matches(column.name.lower(), columns, n=1):
+        return f"did you mean {close[0]}?"
+    if column.this.quoted:
+        return f"a text is written in single quotes: '{column.name}'"
+    return f"the columns are {', '.join(columns)}"

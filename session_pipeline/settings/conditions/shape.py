@@ -1,0 +1,155 @@
+"""What an expression in the settings may be made of: an allow-list, and what engines would read differently.
+
+Knows the nodes of a tree, one at a time. Does not know columns and their types.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import TypeGuard
+
+from sqlglot import ErrorLevel, exp
+
+from session_pipeline.settings.conditions.patterns import pattern_problem
+
+COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
+OPERATORS = (exp.Binary, exp.Between, exp.In, exp.Not)
+
+# Each node with the arguments that may hold others.
+_ALLOWED: Mapping[type[exp.Expr], str] = {
+    exp.Literal: "",
+    exp.Boolean: "",
+    exp.Null: "",
+    exp.Identifier: "",
+    exp.Column: "this",
+    exp.Paren: "this",
+    exp.Neg: "this",
+    exp.And: "this expression",
+    exp.Or: "this expression",
+    exp.Not: "this",
+    **dict.fromkeys(COMPARISONS, "this expression"),
+    exp.Is: "this expression",
+    exp.In: "this expressions",
+    exp.Between: "this low high",
+    exp.Like: "this expression",
+    exp.ILike: "this expression",
+    exp.DPipe: "this expression",
+    exp.Case: "this ifs default",
+    exp.If: "this true false",
+    exp.Cast: "this to",
+    exp.TryCast: "this to",
+    exp.DataType: "expressions",
+    exp.DataTypeParam: "this",
+    exp.JSONExtractScalar: "this expression",
+    exp.Lower: "this",
+    exp.Upper: "this",
+    exp.Length: "this",
+    exp.Trim: "this",
+    exp.Coalesce: "this expressions",
+    exp.Nullif: "this expression",
+    exp.Replace: "this expression replacement",
+    exp.SplitPart: "this delimiter part_index",
+    exp.RegexpLike: "this expression",
+    exp.StartsWith: "this expression",
+    exp.EndsWith: "this expression",
+    exp.Contains: "this expression",
+}
+# Arguments that hold no node, on all of these: what is not here (between symmetric, ...) is refused.
+_FLAGS = {"this", "is_string", "quoted", "negate", "safe", "position"}
+_WHAT_CAN_BE_USED = (
+    "use columns, 'text', numbers, = <> < > in between like ilike, is null, and, or, not, case, ||, cast, "
+    "properties ->> 'key' and lower, upper, length, trim, coalesce, nullif, replace, split_part, regexp_matches, "
+    "starts_with, ends_with, contains"
+)
+
+# Whole numbers are left out: DuckDB reads '1.9' as 2, Spark as null. So are doubles: their sums depend on the order.
+_CAST_TYPES = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.DECIMAL, exp.DType.BOOLEAN)
+_TIME_TYPES = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
+_ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2}(\.\d{1,6})?)?", re.ASCII)
+_MOST_DIGITS = 18  # wider numbers can overflow when engines bring them and a column to one type
+_NUMBER = re.compile(rf"\d{{0,{_MOST_DIGITS}}}(\.\d{{0,{_MOST_DIGITS}}})?", re.ASCII)
+_PART_NUMBER = re.compile(r"[1-9]\d*", re.ASCII)
+_JSON_KEY = re.compile(r"[\w@][\w .:/@-]*|\$(\.\w+)+")
+
+
+class Refused(Exception):
+    """An expression that cannot be used: what is wrong, and what to write instead."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+
+
+def check(node: exp.Expr) -> None:
+    """Refuse a node that is not allowed, or that is but means different things to different engines.
+
+    Raises:
+        Refused: It cannot be used.
+    """
+    allowed = _ALLOWED.get(type(node))
+    if allowed is None:
+        raise Refused(f"holds {shown(node)}, which cannot be used here", _WHAT_CAN_BE_USED)
+    for child in node.iter_expressions():
+        if child.arg_key not in allowed.split():
+            raise Refused(f"holds {shown(node)} with {shown(child)}", f"leave out {shown(child)}")
+    for name, value in node.args.items():
+        if value and not isinstance(value, exp.Expr | list) and name not in _FLAGS:
+            raise Refused(f"holds {shown(node)}", f"leave out {name}")
+    if hint := _differing(node):
+        raise Refused(f"holds {shown(node)}", hint)
+
+
+def _differing(node: exp.Expr) -> str | None:
+    """What to write instead of a node that is allowed in general, but not like this; None when it is fine."""
+    match node:
+        case exp.Literal() if not node.is_string and not _NUMBER.fullmatch(node.name):
+            return f"write a number in at most {_MOST_DIGITS} digits before and after the point"
+        case exp.Neg() if not is_literal(node.this, is_string=False):
+            return "compare columns as they are: arithmetic can overflow"
+        case exp.EQ() | exp.NEQ() | exp.GT() | exp.GTE() | exp.LT() | exp.LTE() | exp.In() if _has_null(node):
+            return "nothing equals null: write is null"
+        case exp.In() if not node.expressions:
+            return "write what to choose from, as in ('a', 'b')"
+        case exp.Is() if not isinstance(node.expression, exp.Null | exp.Boolean):
+            return "write is null, is true or is false"
+        case exp.Like() | exp.ILike() if not is_literal(node.expression) or "\\" in node.expression.name:
+            return "write the pattern as 'text' without backslash, or use contains or starts_with"
+        case exp.RegexpLike():
+            return (
+                pattern_problem(node.expression.name) if is_literal(node.expression) else "write the pattern as 'text'"
+            )
+        case exp.SplitPart():
+            index = node.args.get("part_index")
+            number = index.this if isinstance(index, exp.Neg) else index
+            if not is_literal(number, is_string=False) or not _PART_NUMBER.fullmatch(number.name):
+                return "write which part as 1, 2, ... or -1, -2, ... from the end"
+        case exp.If() if not isinstance(node.parent, exp.Case):
+            return "write case when ... then ... else ... end"
+        case exp.JSONExtractScalar():
+            if not isinstance(node.this, exp.Column) or node.this.name.lower() != "properties":
+                return "only properties holds JSON: write properties ->> 'key'"
+            if not is_literal(node.expression) or not _JSON_KEY.fullmatch(node.expression.name):
+                return "write properties ->> 'key', or '$.key.inner'"
+        case exp.Cast() if node.to.this in _TIME_TYPES:
+            if not is_literal(node.this) or not _ISO_TIME.fullmatch(node.this.name):
+                return "write a fixed time in UTC, as timestamp '2024-05-01 00:00:00'"
+        case exp.Cast() if node.to.this not in _CAST_TYPES:
+            return "cast to varchar, boolean or decimal(18, 6)"
+        case exp.Cast() if any(int(parameter.name) > _MOST_DIGITS for parameter in node.to.expressions):
+            return f"{_MOST_DIGITS} digits are enough: cast to decimal(18, 6)"
+    return None
+
+
+def _has_null(node: exp.Expr) -> bool:
+    return any(isinstance(operand.unnest(), exp.Null) for operand in node.iter_expressions())
+
+
+def is_literal(node: exp.Expr | None, *, is_string: bool = True) -> TypeGuard[exp.Literal]:
+    """Whether a node is a text written out, or a number."""
+    return isinstance(node, exp.Literal) and node.is_string is is_string
+
+
+def shown(node: exp.Expr) -> str:
+    """A node as SQL, short enough for a sentence."""
+    text = node.sql("duckdb", unsupported_level=ErrorLevel.IGNORE, comments=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."

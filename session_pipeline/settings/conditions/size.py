@@ -1,0 +1,106 @@
+"""How large an expression in the settings may be, checked before it is parsed: parsing deep ones takes gigabytes.
+
+Knows text and tokens, and the depth of a tree. What an expression may hold is in shape.py.
+"""
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+from sqlglot.tokenizer_core import Token, TokenType
+
+from session_pipeline.settings.conditions.shape import Refused
+
+MOST_CHARACTERS = 10_000
+DEEPEST_NESTING = 30  # of parentheses, brackets, case, not and signs
+DEEPEST_TREE = 100
+SHORT_CHAIN = 8
+NESTING_HINT = f"nest at most {DEEPEST_NESTING} parentheses, case or not in one another"
+
+_OPENING = frozenset((TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE))
+_CLOSING = frozenset((TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END))
+_PREFIXES = frozenset((TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE))
+
+
+def check_length(text: str) -> None:
+    """Refuse a text that is too long.
+
+    Raises:
+        Refused: It is.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise Refused(
+            f"has {len(text):,} characters",
+            f"write at most {MOST_CHARACTERS:,}; compare one column with many values by in ('a', 'b', ...)",
+        )
+
+
+def check_nesting(tokens: Sequence[Token]) -> None:
+    """Refuse tokens that nest too deeply, counted in one pass.
+
+    Raises:
+        Refused: They do.
+    """
+    depth = prefixes = 0
+    for token in tokens:
+        kind = token.token_type
+        prefixes = prefixes + 1 if kind in _PREFIXES else 0
+        depth += (kind in _OPENING) - (kind in _CLOSING)
+        if depth + prefixes > DEEPEST_NESTING:
+            raise _too_deep()
+
+
+def check_depth(root: exp.Expr) -> None:
+    """Refuse a tree that is too deep for what works on it by recursion.
+
+    Raises:
+        Refused: It is.
+    """
+    level: list[exp.Expr] = [root]
+    for _ in range(DEEPEST_TREE):
+        level = [child for node in level for child in node.iter_expressions()]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def balance(root: exp.Expr) -> exp.Expr:
+    """The tree with each long chain of and, or of or, as a tree of few levels. Its value is the same."""
+    # Chains are found from the top, so the operands of one are visited after it was replaced.
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        operands = _chain(node)
+        if len(operands) > SHORT_CHAIN:
+            balanced = _balanced(type(node), operands)
+            if node is root:
+                root = balanced
+            else:
+                node.replace(balanced)
+            waiting += operands
+        else:
+            waiting += node.iter_expressions()
+    return root
+
+
+def _chain(node: exp.Expr) -> list[exp.Expr]:
+    """The operands of `a or b or c`, in order; none where it is no such chain."""
+    if not isinstance(node, exp.And | exp.Or):
+        return []
+    operands = []
+    while type(node.this) is type(node):
+        operands.append(node.expression)
+        node = node.this
+    operands += [node.expression, node.this]
+    return operands[::-1]
+
+
+def _balanced(kind: type[exp.Expr], operands: Sequence[exp.Expr]) -> exp.Expr:
+    level = list(operands)
+    while len(level) > 1:
+        pairs = [kind(this=left, expression=right) for left, right in zip(level[::2], level[1::2], strict=False)]
+        level = pairs + (level[-1:] if len(level) % 2 else [])
+    return level[0]
+
+
+def _too_deep() -> Refused:
+    return Refused("is nested too deeply", NESTING_HINT)

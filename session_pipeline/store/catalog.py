@@ -1,0 +1,372 @@
+"""What the store holds, in one SQLite file: partitions, delivered files, publications.
+
+Every change is one transaction, so a killed run leaves the state before or the state after. Knows rows and
+transactions. Does not touch a Parquet file, and does not know what is stale.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from session_pipeline.store import crash_points
+
+SCHEMA = """
+create table if not exists state (name text primary key, value integer not null);
+create table if not exists partitions (
+    table_name text not null, date text not null, file_id text not null,
+    path text not null, sha256 text not null, row_count integer not null, byte_count integer not null,
+    fingerprint text not null, parts text not null, counts text not null, reason text not null, run_id text not null,
+    built_at text not null, generation integer not null, is_damaged integer not null default 0,
+    changed_generation integer not null default 0, causes text not null default '[]',
+    primary key (table_name, date, file_id)
+) without rowid;
+create table if not exists source_files (
+    file_id text primary key, fingerprint text not null, facts text not null
+);
+create table if not exists deliveries (
+    path text not null, file_id text not null, stamp text not null, primary key (path, file_id)
+) without rowid;
+create table if not exists recipes (recipe text primary key, parts text not null);
+create table if not exists retired (path text primary key, generation integer not null);
+create table if not exists publications (
+    generation integer primary key, data_until text not null, settings_hash text not null, published_at text not null,
+    run_id text not null
+);
+"""
+# What a store of an older format lacks: table, column, and how it is declared.
+ADDED_COLUMNS = (
+    ("partitions", "changed_generation", "integer not null default 0"),
+    ("partitions", "causes", "text not null default '[]'"),
+)
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """Names a partition: a table, a date (None for a table in one piece) and, for what is read, a delivered file."""
+
+    table: str
+    date: date | None
+    file_id: str = ""
+
+    def __str__(self) -> str:
+        """The key as people write it: events[2026-10-05]."""
+        return self.table if self.date is None else f"{self.table}[{self.date}]"
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition that is built: one immutable Parquet file and how it came to be.
+
+    Attributes:
+        path: File, relative to the store's folder.
+        parts: What the fingerprint was made of, by name: the recipe, the bounds of the day, each input.
+        counts: Figures of the build, for metadata and checks.
+        reason: Why it was built last, as the plan says it.
+        generation: State of the store that the last build made.
+        changed_generation: State of the store in which its bytes last became others.
+        causes: What set off the build that gave it these bytes: files and rules, not the tables in between.
+    """
+
+    key: Key
+    path: str
+    sha256: str
+    row_count: int
+    byte_count: int
+    fingerprint: str
+    parts: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    run_id: str = ""
+    built_at: str = ""
+    generation: int = 0
+    is_damaged: bool = False
+    changed_generation: int = 0
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A delivered file in the ledger; `facts` are the columns of source_files."""
+
+    file_id: str
+    fingerprint: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A state of all tables that readers were given."""
+
+    generation: int
+    data_until: date
+    settings_hash: str
+    published_at: str
+    run_id: str
+
+
+def utc_now() -> str:
+    """The machine's clock, for logs of what happened only."""
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+
+
+class Catalog:
+    """The catalog file, opened for one process."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the catalog, and make it where there is none."""
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("pragma journal_mode = wal")
+        self._connection.execute("pragma synchronous = full")
+        self._connection.executescript(SCHEMA)
+        self._add_columns()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _add_columns(self) -> None:
+        missing = [item for item in ADDED_COLUMNS if not self._has_column(*item[:2])]
+        if not missing:
+            return
+        with self.transaction(advances=False):
+            for table_name, column, declared in missing:
+                if not self._has_column(table_name, column):  # another process may have been quicker
+                    self._connection.execute(f"alter table {table_name} add column {column} {declared}")
+
+    def _has_column(self, table_name: str, column: str) -> bool:
+        columns = self._connection.execute("select name from pragma_table_info(?)", (table_name,))
+        return column in {row["name"] for row in columns}
+
+    @contextmanager
+    def transaction(self, *, advances: bool = True) -> Iterator[int]:
+        """One change of the store; yields its generation. All of it becomes visible at once, or nothing.
+
+        A change that alters no table does not advance the generation.
+        """
+        self._connection.execute("begin immediate")
+        try:
+            crash_points.reached("catalog: transaction begun")
+            generation = self.generation() + int(advances)
+            self.set_number("generation", generation)
+            yield generation
+            crash_points.reached("catalog: transaction filled")
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+        self._connection.execute("commit")
+        crash_points.reached("catalog: transaction committed")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Reads within see one state, whatever a writer does meanwhile."""
+        self._connection.execute("begin")
+        try:
+            yield
+        finally:
+            self._connection.execute("rollback")
+
+    def generation(self) -> int:
+        """Number of the current state; each change of a table makes the next."""
+        return self._number("generation")
+
+    def _number(self, name: str) -> int:
+        row = self._connection.execute("select value from state where name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def set_number(self, name: str, value: int) -> None:
+        """Keep a number of the store's own state, such as what is published where."""
+        self._connection.execute("insert or replace into state values (?, ?)", (name, value))
+
+    def number(self, name: str) -> int:
+        """A number kept before; 0 when there is none."""
+        return self._number(name)
+
+    # Partitions
+
+    def partitions(self) -> dict[Key, Partition]:
+        """All partitions."""
+        rows = self._connection.execute("select * from partitions")
+        return {partition.key: partition for partition in map(_partition, rows)}
+
+    def put(self, partition: Partition) -> None:
+        """Record a partition; the file it had before is retired. Call within a transaction."""
+        key = partition.key
+        self._retire(key, except_path=partition.path, generation=partition.generation)
+        self._connection.execute("delete from retired where path = ?", (partition.path,))
+        row = {
+            "table_name": key.table,
+            "date": _date_text(key.date),
+            "file_id": key.file_id,
+            "path": partition.path,
+            "sha256": partition.sha256,
+            "row_count": partition.row_count,
+            "byte_count": partition.byte_count,
+            "fingerprint": partition.fingerprint,
+            "parts": json.dumps(partition.parts),
+            "counts": json.dumps(partition.counts),
+            "reason": partition.reason,
+            "run_id": partition.run_id,
+            "built_at": partition.built_at,
+            "generation": partition.generation,
+            "is_damaged": int(partition.is_damaged),
+            "changed_generation": partition.changed_generation,
+            "causes": json.dumps(partition.causes),
+        }
+        # By name, since a column that was added to an older catalog comes last.
+        names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
+        self._connection.execute(f"insert or replace into partitions ({names}) values ({places})", row)
+
+    def drop(self, key: Key, generation: int) -> None:
+        """Take a partition out; its file is retired. Call within a transaction."""
+        self._retire(key, except_path="", generation=generation)
+        self._connection.execute(
+            "delete from partitions where table_name = ? and date = ? and file_id = ?",
+            (key.table, _date_text(key.date), key.file_id),
+        )
+
+    def mark_damaged(self, key: Key) -> None:
+        """Record that a partition's file is not what was written, so that the next run builds it again."""
+        self._connection.execute(
+            "update partitions set is_damaged = 1 where table_name = ? and date = ? and file_id = ?",
+            (key.table, _date_text(key.date), key.file_id),
+        )
+
+    def _retire(self, key: Key, *, except_path: str, generation: int) -> None:
+        self._connection.execute(
+            "insert or replace into retired select path, ? from partitions"
+            " where table_name = ? and date = ? and file_id = ? and path <> ?",
+            (generation, key.table, _date_text(key.date), key.file_id, except_path),
+        )
+
+    def retired(self, until_generation: int) -> list[str]:
+        """Files that no partition has named since a generation."""
+        rows = self._connection.execute("select path from retired where generation <= ?", (until_generation,))
+        return [row["path"] for row in rows]
+
+    def forget_retired(self, paths: Iterable[str]) -> None:
+        """Drop the record of files that were removed."""
+        self._connection.executemany("delete from retired where path = ?", [(path,) for path in paths])
+
+    def named_paths(self) -> set[str]:
+        """All files that a partition names, or named lately."""
+        rows = self._connection.execute("select path from partitions union select path from retired")
+        return {row["path"] for row in rows}
+
+    # Recipes: what partitions of one step and one state of code and settings have in common
+
+    def put_recipe(self, recipe: str, parts: Mapping[str, str]) -> None:
+        """Keep what a recipe's hash stands for. Call within a transaction."""
+        self._connection.execute("insert or ignore into recipes values (?, ?)", (recipe, json.dumps(parts)))
+
+    def recipes(self) -> dict[str, dict[str, str]]:
+        """All recipes that were ever used."""
+        rows = self._connection.execute("select recipe, parts from recipes")
+        return {row["recipe"]: json.loads(row["parts"]) for row in rows}
+
+    # Delivered files
+
+    def source_files(self) -> dict[str, SourceFile]:
+        """The ledger, by file id; `delivery_count` and `path` follow from the deliveries, whatever their order."""
+        rows = self._connection.execute(
+            "select file_id, min(path) as first_path, count(*) as delivery_count from deliveries group by file_id"
+        )
+        delivered = {
+            row["file_id"]: {"path": row["first_path"], "delivery_count": row["delivery_count"]} for row in rows
+        }
+        never: Mapping[str, Any] = {"path": None, "delivery_count": 0}
+        rows = self._connection.execute("select file_id, fingerprint, facts from source_files order by file_id")
+        return {
+            row["file_id"]: SourceFile(
+                row["file_id"], row["fingerprint"], json.loads(row["facts"]) | delivered.get(row["file_id"], never)
+            )
+            for row in rows
+        }
+
+    def put_source_file(self, source_file: SourceFile) -> None:
+        """Record a delivered file. Call within a transaction."""
+        self._connection.execute(
+            "insert or replace into source_files (file_id, fingerprint, facts) values (?, ?, ?)",
+            (source_file.file_id, source_file.fingerprint, json.dumps(dict(source_file.facts))),
+        )
+
+    def forget_source_file(self, file_id: str) -> None:
+        """Remove a delivered file from the ledger, with the paths it was seen at. Call within a transaction."""
+        self._connection.execute("delete from source_files where file_id = ?", (file_id,))
+        self._connection.execute("delete from deliveries where file_id = ?", (file_id,))
+
+    def put_delivery(self, path: str, file_id: str, stamp: str) -> None:
+        """Record that a path was seen with this content; the stamp tells whether it was touched since.
+
+        Call within a transaction.
+        """
+        self._connection.execute("update deliveries set stamp = '' where path = ?", (path,))
+        self._connection.execute("insert or replace into deliveries values (?, ?, ?)", (path, file_id, stamp))
+
+    def delivered(self) -> dict[str, tuple[str, str]]:
+        """For each path as it lies there now: its stamp and file id."""
+        rows = self._connection.execute("select path, stamp, file_id from deliveries where stamp <> ''")
+        return {row["path"]: (row["stamp"], row["file_id"]) for row in rows}
+
+    def paths_of(self, file_id: str) -> list[str]:
+        """Every path that a content was delivered under."""
+        rows = self._connection.execute("select path from deliveries where file_id = ? order by path", (file_id,))
+        return [row["path"] for row in rows]
+
+    # Publications
+
+    def publications(self) -> list[Publication]:
+        """All publications, the newest first."""
+        rows = self._connection.execute("select * from publications order by generation desc")
+        return [
+            Publication(
+                row["generation"],
+                date.fromisoformat(row["data_until"]),
+                row["settings_hash"],
+                row["published_at"],
+                row["run_id"],
+            )
+            for row in rows
+        ]
+
+    def put_publication(self, publication: Publication) -> None:
+        """Record what readers were given."""
+        self._connection.execute(
+            "insert or replace into publications values (?, ?, ?, ?, ?)",
+            (
+                publication.generation,
+                publication.data_until.isoformat(),
+                publication.settings_hash,
+                publication.published_at,
+                publication.run_id,
+            ),
+        )
+
+
+def _date_text(day: date | None) -> str:
+    return "" if day is None else day.isoformat()
+
+
+def _partition(row: sqlite3.Row) -> Partition:
+    return Partition(
+        key=Key(row["table_name"], date.fromisoformat(row["date"]) if row["date"] else None, row["file_id"]),
+        path=row["path"],
+        sha256=row["sha256"],
+        row_count=row["row_count"],
+        byte_count=row["byte_count"],
+        fingerprint=row["fingerprint"],
+        parts=json.loads(row["parts"]),
+        counts=json.loads(row["counts"]),
+        reason=row["reason"],
+        run_id=row["run_id"],
+        built_at=row["built_at"],
+        generation=row["generation"],
+        is_damaged=bool(row["is_damaged"]),
+        changed_generation=row["changed_generation"],
+        causes=tuple(json.loads(row["causes"])),
+    )

@@ -1,0 +1,1 @@
+"""The tables that ingest writes: delivered files, quarantined lines and raw events."""

@@ -1,0 +1,69 @@
+"""The tables that ingest writes: delivered files, quarantined lines and raw events."""
+
+from session_pipeline.reference import columns as c
+from session_pipeline.reference.columns import count, text, time
+from session_pipeline.tables.contract import Table
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        name="source_files",
+        grain="One row is a delivered file.",
+        date_column=None,
+        key=("file_id",),
+        order=("source", "path", "file_id"),
+        group="ingest",
+        columns=(
+            c.FILE_ID,
+            c.SOURCE,
+            c.SITE,
+            text("path", "Path below raw/ when it was first delivered."),
+            text("status", "accepted, corrupt (damaged: nothing of it was taken) or refused (not to be read)."),
+            text("reason", "Why it was not accepted; null when it was."),
+            text("mapping", "JSON: how its fields became columns."),
+            count("delivery_count", "How often this content was delivered, under any name or compression."),
+            count("byte_count", "Size of the decompressed content."),
+            count("line_count", "Lines that should hold an event: no blank lines, no CSV header."),
+            count("accepted_count", "Lines that became raw events."),
+            count("set_aside_count", "Lines in quarantined_lines."),
+            count("blank_line_count", "Blank lines; not part of line_count."),
+            time("first_event_time", "Earliest event; null without events."),
+            time("last_event_time", "Latest event; null without events."),
+        ),
+    ),
+    Table(
+        name="quarantined_lines",
+        grain="One row is a line set aside.",
+        date_column=None,
+        key=("file_id", "line_number"),
+        order=("file_id", "line_number"),
+        group="ingest",
+        columns=(
+            c.FILE_ID,
+            c.SOURCE,
+            c.SITE,
+            c.LINE_NUMBER,
+            text("reason", "Short fixed name of why, e.g. invalid_json, missing_visitor_id, time_before_start."),
+            text("detail", "The field and what was wrong with it."),
+            text("line", "The line, shortened to 2,000 characters, addresses replaced."),
+        ),
+    ),
+    Table(
+        name="raw_events",
+        grain="One row is an accepted line.",
+        date_column="utc_date",
+        key=("file_id", "line_number"),
+        order=("line_number",),
+        group="ingest",
+        is_published=False,
+        columns=(
+            *c.WHO_AND_WHEN,
+            *c.WHAT_HAPPENED,
+            c.USER_AGENT,
+            c.USER_AGENT_ID,
+            c.PROPERTIES,
+            c.CONTENT_HASH,
+            c.FILE_ID,
+            c.LINE_NUMBER,
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""The tables that say how sessions end: outcomes, goals, dimensions and the daily counts."""

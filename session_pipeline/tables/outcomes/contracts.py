@@ -1,0 +1,125 @@
+"""The tables that say how sessions end: outcomes, goals, dimensions and the daily counts."""
+
+from session_pipeline.reference import columns as c
+from session_pipeline.reference.columns import Column
+from session_pipeline.tables.contract import Table
+
+
+def _before_and_after(figure: Column) -> tuple[Column, Column]:
+    return (
+        Column(f"{figure.name}_before", figure.type, f"{figure.name} of daily_summary before; null without a row."),
+        Column(f"{figure.name}_after", figure.type, f"{figure.name} of daily_summary after; null without a row."),
+    )
+
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        name="session_outcomes",
+        grain="One row is a session and how it ended.",
+        date_column="session_date",
+        key=("session_id",),
+        order=("site", "session_id"),
+        columns=(
+            c.SESSION_ID,
+            c.SITE,
+            c.OUTCOME,
+            c.IS_CONVERTED,
+            c.CONVERSION_COUNT,
+            c.VALUE,
+            c.CURRENCY,
+            c.DECIDED_AT,
+            c.DECIDING_EVENT_ID,
+            c.DECIDING_PAGE,
+            c.IS_BOT,
+        ),
+    ),
+    Table(
+        name="session_goals",
+        grain="One row is a session and a goal it reached.",
+        date_column="session_date",
+        key=("session_id", "goal"),
+        order=("site", "session_id", "goal"),
+        columns=(c.SESSION_ID, c.SITE, c.GOAL, c.REACHED_AT, c.EVENT_COUNT, c.VALUE, c.IS_BOT),
+    ),
+    Table(
+        name="session_dimensions",
+        grain="One row is a session and a dimension of the settings that it has a value of: the first known one.",
+        date_column="session_date",
+        key=("session_id", "dimension"),
+        order=("site", "session_id", "dimension"),
+        columns=(c.SESSION_ID, c.SITE, c.DIMENSION, c.DIMENSION_VALUE, c.IS_BOT),
+    ),
+    Table(
+        name="daily_summary",
+        grain="One row is a day of a site.",
+        date_column="session_date",
+        key=("site",),
+        order=("site",),
+        columns=(
+            c.SITE,
+            c.SESSION_COUNT,
+            c.VISITOR_COUNT,
+            c.PAGE_VIEW_COUNT,
+            c.BOUNCE_COUNT,
+            c.ENGAGED_COUNT,
+            c.CONVERTED_COUNT,
+            c.VALUE,
+            c.BOT_SESSION_COUNT,
+            c.DUPLICATE_COUNT,
+            c.LATE_EVENT_COUNT,
+            c.IS_FINAL,
+        ),
+    ),
+    Table(
+        name="_day_history",
+        grain="One row is a build that changed the figures of a day of a site.",
+        date_column="session_date",
+        key=("changed_at", "site"),
+        order=("changed_at", "site"),
+        is_log=True,
+        columns=(
+            c.CHANGED_AT,
+            c.RUN_ID,
+            c.REASON_OF_CHANGE,
+            c.SITE,
+            *_before_and_after(c.SESSION_COUNT),
+            *_before_and_after(c.VISITOR_COUNT),
+            *_before_and_after(c.PAGE_VIEW_COUNT),
+            *_before_and_after(c.BOUNCE_COUNT),
+            *_before_and_after(c.ENGAGED_COUNT),
+            *_before_and_after(c.CONVERTED_COUNT),
+            *_before_and_after(c.VALUE),
+            *_before_and_after(c.BOT_SESSION_COUNT),
+            *_before_and_after(c.DUPLICATE_COUNT),
+            *_before_and_after(c.LATE_EVENT_COUNT),
+        ),
+    ),
+    Table(
+        name="daily_outcomes",
+        grain="One row is a day of a site and an outcome that occurred.",
+        date_column="session_date",
+        key=("site", "outcome"),
+        order=("site", "outcome"),
+        columns=(c.SITE, c.OUTCOME, c.SESSION_COUNT, c.VISITOR_COUNT, c.VALUE, c.BOT_SESSION_COUNT),
+    ),
+    Table(
+        name="daily_breakdowns",
+        grain="One row is a day of a site, a dimension and a value of it.",
+        date_column="session_date",
+        key=("site", "dimension", "dimension_value"),
+        order=("site", "dimension", "dimension_value"),
+        columns=(
+            c.SITE,
+            c.DIMENSION,
+            c.DIMENSION_VALUE,
+            c.SESSION_COUNT,
+            c.CONVERTED_COUNT,
+            c.BOUNCE_COUNT,
+            c.VALUE,
+            c.CONVERSION_RATE,
+            c.LOW,
+            c.HIGH,
+            c.BOT_SESSION_COUNT,
+        ),
+    ),
+)

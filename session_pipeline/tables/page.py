@@ -1,0 +1,48 @@
+"""The contracts as a page of the documentation.
+
+Run `python -m session_pipeline.tables.page > docs/tables.md` after a contract changed; a test compares the two.
+"""
+
+import sys
+
+from session_pipeline.tables import TABLES
+from session_pipeline.tables.contract import Table
+
+HEAD = """# The tables
+
+Made from `session_pipeline/contracts`; do not edit by hand. Times are UTC, dates are local dates in the
+reporting time zone, money is exact (DECIMAL), and `site` is part of every key from `events` on. Tables
+marked *store only* are steps on the way: they are not in the warehouse.
+"""
+
+
+def tables_page() -> str:
+    """Every table with its grain, key and columns, as Markdown."""
+    rows = ["| table | one row is | date |", "|---|---|---|"]
+    for contract in TABLES.values():
+        grain = contract.grain.removeprefix("One row is ").removesuffix(".")
+        place = "" if contract.is_published else " *(store only)*"
+        rows.append(f"| [{contract.name}](#{contract.name}){place} | {grain} | {contract.date_column or ''} |")
+    return "\n".join([HEAD, *rows, "", *(_table(contract) for contract in TABLES.values())]).rstrip() + "\n"
+
+
+def _table(contract: Table) -> str:
+    lines = [f"## {contract.name}", "", contract.grain]
+    if not contract.is_published:
+        lines[-1] += " *Store only.*"
+    lines += ["", f"Key: {', '.join(f'`{name}`' for name in contract.key)}"]
+    if contract.date_column:
+        lines[-1] += f", within a `{contract.date_column}`"
+    lines += ["", "| column | type | meaning |", "|---|---|---|"]
+    if contract.date_column:
+        lines.append(f"| {contract.date_column} | DATE | {_cell(contract.date_meaning)} |")
+    lines += [f"| {column.name} | {column.type} | {_cell(column.meaning)} |" for column in contract.columns]
+    return "\n".join([*lines, ""])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(tables_page())

@@ -1,0 +1,1 @@
+"""The table that describes a published warehouse file."""

@@ -1,0 +1,1 @@
+"""The tables of events and sessions, with user agents, actions and what is carried over midnight."""
