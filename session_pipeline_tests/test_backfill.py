@@ -21,7 +21,8 @@ from session_pipeline.build.builder import Built
 from session_pipeline.defs import sensors, tags
 from session_pipeline.run import pipeline
 from session_pipeline.run.pipeline import Watcher, open_store
-from session_pipeline.tables.steps import STEPS, Step
+from session_pipeline.tables.graph import Step
+from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import QUIET, SMALL, Orchestrated, command_line, orchestrated, shop_lines
 from session_pipeline_tests.reliability.figures import effort, record

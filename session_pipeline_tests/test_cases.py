@@ -34,11 +34,13 @@ import pyarrow.parquet
 import pytest
 
 from session_pipeline.build.builder import StepRunner
-from session_pipeline.engines.duckdb import DuckDBEngine, Limits, Scalar
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.reference.days import Calendar, dates
 from session_pipeline.settings import parse_settings
-from session_pipeline.tables import Table, table
-from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE, Frame, Input, Log, Step
+from session_pipeline.tables import Table, spans, table
+from session_pipeline.tables.frame import Frame, Scalar
+from session_pipeline.tables.graph import Input, Log, Step
+from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE
 
 CASES = Path(__file__).parent / "cases"
 FOLDERS = sorted(folder for folder in CASES.glob("*/*") if folder.is_dir())
@@ -90,7 +92,7 @@ class Case:
         if isinstance(made_by, Step):
             return {what.table: what for what in made_by.inputs}
         of = {f"{made_by.table}_before": made_by.table, f"{made_by.of}_before": made_by.of, made_by.of: made_by.of}
-        return {**{name: Input(table_name) for name, table_name in of.items()}, **made_by.inputs}
+        return {**{name: Input(table_name, spans.THE_DAY) for name, table_name in of.items()}, **made_by.inputs}
 
     @property
     def expected(self) -> pa.Table:
@@ -156,7 +158,7 @@ def write_input(case: Case, name: str, what: Input, folder: Path) -> list[Path]:
     rows = with_defaults(given, contract, case.day)
     parts = {"": rows}
     if contract.date_column in given.column_names:
-        read = case.frame.input_dates(what, case.day)
+        read = what.span.dates(case.frame, case.day)
         parts = {str(day): rows.filter(pa.compute.field(contract.date_column) == day) for day in read}
     paths = []
     for part_name, part in parts.items():

@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from session_pipeline.build import builder
 from session_pipeline.run import pipeline
 from session_pipeline.settings import settings_template
 from session_pipeline.store import catalog
@@ -336,7 +337,7 @@ def test_the_machines_clock_changes_no_byte(
         def now(cls, tz: tzinfo | None = None) -> Self:
             return super().now(tz) + timedelta(days=5000, hours=7)
 
-    for module in (pipeline, build, catalog):
+    for module in (pipeline, builder, catalog):
         monkeypatch.setattr(module, "datetime", Later)
     other = run(tmp_path / "other", group(seed), files_of(group(seed)))
     assert other.table("_day_history")["changed_at"].min().year > 2030

@@ -14,14 +14,14 @@ from session_pipeline_tests.mutation.mutants import Mutant, source_of
 from session_pipeline_tests.mutation.python import python_mutants
 from session_pipeline_tests.mutation.sql import parsed, sql_mutants, written
 
-MODEL = "session_pipeline/models/daily_outcomes.sql"
+MODEL = "session_pipeline/tables/outcomes/daily_outcomes.sql"
 
 
 @pytest.mark.parametrize(
     ("file", "make", "formatted"),
     [
-        ("session_pipeline/models/open_sessions.sql", sql_mutants, lambda text: written(parsed(text))),
-        ("session_pipeline/days.py", python_mutants, lambda text: ast.unparse(ast.parse(text))),
+        ("session_pipeline/tables/sessions/open_sessions.sql", sql_mutants, lambda text: written(parsed(text))),
+        ("session_pipeline/reference/days.py", python_mutants, lambda text: ast.unparse(ast.parse(text))),
     ],
 )
 def test_each_mutant_is_a_different_valid_source(
@@ -48,7 +48,14 @@ def test_known_mutants_of_a_model_are_killed(tmp_path: Path) -> None:
 
 
 def test_program_counts_mutants_of_a_module() -> None:
-    command = [sys.executable, "-m", "session_pipeline_tests.mutation", "--sample", "2", "session_pipeline/days.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "session_pipeline_tests.mutation",
+        "--sample",
+        "2",
+        "session_pipeline/reference/days.py",
+    ]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.stdout.endswith("2 of 2 mutants were killed (100.0%; at least 93% must be).\n"), ended.stderr
     assert ended.returncode == 0

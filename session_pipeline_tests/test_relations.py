@@ -7,7 +7,14 @@ import duckdb
 import pytest
 
 from session_pipeline.settings import Settings, parse_settings
-from session_pipeline.tables import relations, table
+from session_pipeline.tables import table
+from session_pipeline.tables.funnels.from_settings import step_events
+from session_pipeline.tables.outcomes.from_settings import (
+    dimension_values,
+    goal_events,
+    outcome_events,
+    outcome_sessions,
+)
 
 EVENT_COUNT = 2000
 NAMES = 40
@@ -50,11 +57,11 @@ def dimensions(count: int) -> str:
 
 
 RELATIONS: dict[str, tuple[Callable[[Settings], str], Callable[[int], str], str]] = {
-    "step_events": (relations.step_events, funnels, "events"),
-    "goal_events": (relations.goal_events, goals, "events"),
-    "outcome_events": (relations.outcome_events, outcomes, "events"),
-    "outcome_sessions": (relations.outcome_sessions, outcomes, "sessions"),
-    "dimension_values": (relations.dimension_values, dimensions, "events"),
+    "step_events": (step_events, funnels, "events"),
+    "goal_events": (goal_events, goals, "events"),
+    "outcome_events": (outcome_events, outcomes, "events"),
+    "outcome_sessions": (outcome_sessions, outcomes, "sessions"),
+    "dimension_values": (dimension_values, dimensions, "events"),
 }
 
 
@@ -88,7 +95,7 @@ def test_all_rules_share_one_scan(name: str, count: int) -> None:
 
 @pytest.mark.timeout(60)
 def test_four_hundred_funnels_fit_into_little_memory(database: duckdb.DuckDBPyConnection) -> None:
-    sql = relations.step_events(parse_settings(funnels(400)))
+    sql = step_events(parse_settings(funnels(400)))
     found = Counter(database.sql(f"select step_number from ({sql})").fetchall())
     by_name, by_path = EVENT_COUNT // NAMES, EVENT_COUNT // PATHS
     assert found == {(1,): 400 * by_name, (-1,): 400 * by_name, (2,): PATHS * by_path}
@@ -96,7 +103,7 @@ def test_four_hundred_funnels_fit_into_little_memory(database: duckdb.DuckDBPyCo
 
 @pytest.mark.timeout(60)
 def test_a_thousand_goals_fit_into_little_memory(database: duckdb.DuckDBPyConnection) -> None:
-    sql = relations.goal_events(parse_settings(goals(1000)))
+    sql = goal_events(parse_settings(goals(1000)))
     [(rows, value)] = database.sql(f"select count(*), sum(value) from ({sql})").fetchall()
     [(events, sum_of_values)] = database.sql("select count(*), sum(value) from events where value > 0").fetchall()
     assert (rows, value) == (events * 1000 // NAMES, sum_of_values * 1000 // NAMES)

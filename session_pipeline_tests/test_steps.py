@@ -6,7 +6,9 @@ import pytest
 
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
-from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE, Computation, Days, Frame, Input
+from session_pipeline.tables import TABLES, spans
+from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE, STEPS
 
 NEW_YORK = "America/New_York"  # 2026-03-08 has 23 hours
 FUNNELS = """
@@ -41,37 +43,41 @@ def frame(settings: str = "", timezone: str = NEW_YORK, wanted: tuple[date, ...]
 
 
 @pytest.mark.parametrize(
-    ("days", "day", "read"),
+    ("span", "day", "read"),
     [
-        (Days.SAME, 9, (9,)),
-        (Days.BEFORE, 9, (8,)),
-        (Days.BEFORE, 1, ()),
-        (Days.UTC, 9, (9, 10)),
-        (Days.REACH, 10, (10, 11)),
-        (Days.REACH, 7, (7, 8, 9)),
-        (Days.REACH, 31, (31,)),
-        (Days.REACHING, 10, (9,)),
-        (Days.REACHING, 9, (7, 8)),
-        (Days.REACHING, 1, ()),
-        (Days.END_OF_REACH, 10, ()),
-        (Days.END_OF_REACH, 31, (31,)),
-        (Days.END_OF_REACH, 30, ()),
-        (Days.ALL, 9, tuple(range(1, 32))),
+        (spans.THE_DAY, 9, (9,)),
+        (spans.DAY_BEFORE, 9, (8,)),
+        (spans.DAY_BEFORE, 1, ()),
+        (spans.UTC_DATES, 9, (9, 10)),
+        (spans.REACH, 10, (10, 11)),
+        (spans.REACH, 7, (7, 8, 9)),
+        (spans.REACH, 31, (31,)),
+        (spans.REACHING, 10, (9,)),
+        (spans.REACHING, 9, (7, 8)),
+        (spans.REACHING, 1, ()),
+        (spans.END_OF_REACH, 10, ()),
+        (spans.END_OF_REACH, 31, (31,)),
+        (spans.END_OF_REACH, 30, ()),
+        (spans.ALL_DAYS, 9, tuple(range(1, 32))),
+        (spans.days_back(1), 9, (9,)),
+        (spans.days_back(3), 9, (7, 8, 9)),
+        (spans.days_back(28), 2, (1, 2)),
+        (spans.days_forward(3), 30, (30, 31)),
     ],
 )
-def test_the_dates_of_an_input(days: Days, day: int, read: tuple[int, ...]) -> None:
-    assert frame().input_dates(Input("events", days), date(2026, 3, day)) == march(*read)
+def test_the_dates_of_a_span(span: spans.Span, day: int, read: tuple[int, ...]) -> None:
+    assert span.dates(frame(), date(2026, 3, day)) == march(*read)
 
 
 def test_a_step_in_one_piece_reads_all_days() -> None:
-    assert frame(wanted=march(3, 5)).input_dates(Input("agents_seen", Days.SAME), None) == march(3, 5)
+    assert spans.THE_DAY.dates(frame(wanted=march(3, 5)), None) == march(3, 5)
 
 
 def test_days_that_are_not_wanted_are_not_read() -> None:
     some = frame(wanted=march(7, 9, 10))
-    assert some.input_dates(Input("events", Days.BEFORE), date(2026, 3, 9)) == ()
-    assert some.input_dates(Input("events", Days.REACH), date(2026, 3, 7)) == march(7, 9)
-    assert some.input_dates(Input("events", Days.END_OF_REACH), date(2026, 3, 10)) == march(10)
+    assert spans.DAY_BEFORE.dates(some, date(2026, 3, 9)) == ()
+    assert spans.REACH.dates(some, date(2026, 3, 7)) == march(7, 9)
+    assert spans.END_OF_REACH.dates(some, date(2026, 3, 10)) == march(10)
     assert some.is_wanted(date(2026, 3, 7))
     assert not some.is_wanted(date(2026, 3, 8))
 
@@ -82,12 +88,12 @@ def test_days_that_are_not_wanted_are_not_read() -> None:
 )
 def test_a_visitors_funnel_reads_the_days_of_its_window(seconds: int | None, read: tuple[int, ...]) -> None:
     settings = "funnels = []" if seconds is None else FUNNELS.replace("90000", str(seconds))
-    assert frame(settings).input_dates(Input("funnel_events", Days.AROUND), date(2026, 3, 10)) == march(*read)
+    assert spans.VISITOR_WINDOW.dates(frame(settings), date(2026, 3, 10)) == march(*read)
 
 
 def test_a_visitors_funnel_reads_no_day_without_time() -> None:
     apia = frame(FUNNELS, "Pacific/Apia", tuple(date(2011, 12, day) for day in (28, 29, 30, 31)))
-    read = apia.input_dates(Input("funnel_events", Days.AROUND), date(2011, 12, 29))
+    read = spans.VISITOR_WINDOW.dates(apia, date(2011, 12, 29))
     assert read == (date(2011, 12, 28), date(2011, 12, 29), date(2011, 12, 31))
 
 
@@ -170,24 +176,50 @@ def test_outcomes_are_listed_by_priority_and_event_names_in_order() -> None:
 def test_a_funnels_steps_are_computed_one_after_another() -> None:
     step = STEP_OF_TABLE["funnel_entries"]
     settings = parse_settings(FUNNELS, "settings.toml")
-    assert step.computed(settings) == (
-        Computation("reached_steps", "reached_steps"),
-        Computation("next_reached_steps", "reached_steps", {"step_number": 2}),
-        Computation("next_reached_steps", "reached_steps", {"step_number": 3}),
-    )
-    assert step.computed(parse_settings("funnels = []", "settings.toml")) == (step.computed(settings)[0],)
-    assert "step_number" not in step.parameter_names(settings)
-    assert {"entry_date", "day_start", "day_end", "observed_until"} <= step.parameter_names(settings)
-    assert step.model_names(settings) == ("reached_steps", "next_reached_steps", "next_reached_steps", "funnel_entries")
+    runs = [(computation.model, computation.name, dict(run)) for computation, run in step.runs(settings)]
+    assert runs == [
+        ("reached_steps", "reached_steps", {}),
+        ("next_reached_steps", "reached_steps", {"step_number": 2}),
+        ("next_reached_steps", "reached_steps", {"step_number": 3}),
+    ]
+    assert len(step.runs(parse_settings("funnels = []", "settings.toml"))) == 1
+    assert "step_number" not in step.parameters
+    assert {"entry_date", "day_start", "day_end", "observed_until"} <= step.parameters
+    assert step.models == ("reached_steps", "next_reached_steps", "funnel_entries")
 
 
-def test_what_python_reads_counts_as_read() -> None:
-    settings = parse_settings("", "settings.toml")
-    assert STEP_OF_TABLE["agents_seen"].parameter_names(settings) == {"day_start", "day_end"}
-    assert STEP_OF_TABLE["user_agents"].parameter_names(settings) == frozenset()
+def test_parameters_of_steps() -> None:
+    assert STEP_OF_TABLE["agents_seen"].parameters == {"day_start", "day_end"}
+    assert STEP_OF_TABLE["user_agents"].parameters == frozenset()
     assert STEP_OF_TABLE["agents_seen"].is_daily
     assert not STEP_OF_TABLE["user_agents"].is_daily
 
 
 def test_the_figures_of_a_day_are_kept_from_its_first_build_on_and_changes_of_sessions_from_the_second() -> None:
-    assert {log.table: log.is_from_the_first for log in LOGS} == {"session_changes": False, "_day_history": True}
+    assert {log.table: log.records_first_build for log in LOGS} == {"session_changes": False, "_day_history": True}
+
+
+def test_inputs_and_their_spans_follow_from_the_sql() -> None:
+    found = {step.name: {what.table: what.span for what in step.inputs} for step in STEPS}
+    assert found["session_outcomes"] == {"events": spans.REACH, "sessions": spans.THE_DAY}
+    assert found["agents_seen"] == {"raw_events": spans.UTC_DATES}
+    assert found["user_agents"] == {"agents_seen": spans.ALL_DAYS}
+    assert found["funnel_steps"] == {"funnel_entries": spans.THE_DAY}
+    assert found["sessionize"]["open_sessions"] == spans.DAY_BEFORE
+    assert found["daily_summary"]["events"] == spans.THE_DAY
+
+
+def test_a_table_by_session_date_reads_the_days_that_its_sessions_can_reach() -> None:
+    by_event, by_session, by_entry = (TABLES[name] for name in ("events", "sessions", "funnel_entries"))
+    assert spans.usual_span(by_session, by_event) == spans.REACH
+    assert spans.usual_span(by_entry, by_event) == spans.REACH
+    assert spans.usual_span(by_event, by_session) == spans.REACHING
+    assert spans.usual_span(by_entry, by_session) == spans.THE_DAY
+
+
+@pytest.mark.parametrize(
+    ("span", "distance"),
+    [(spans.THE_DAY, 0), (spans.DAY_BEFORE, 1), (spans.REACH, 1), (spans.days_back(10), 9), (spans.days_forward(4), 3)],
+)
+def test_the_distance_of_a_span_is_that_of_its_furthest_date(span: spans.Span, distance: int) -> None:
+    assert span.distance(frame(), date(2026, 3, 15)) == distance

@@ -12,12 +12,14 @@ from time import perf_counter
 import pyarrow as pa
 
 from session_pipeline.build.plan import Kind, Planner
-from session_pipeline.engines.duckdb import DuckDBEngine, Scalar
+from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import StoreError
 from session_pipeline.store.catalog import Key, Partition
 from session_pipeline.store.store import Store, Written, sha256_of
 from session_pipeline.tables import table
-from session_pipeline.tables.steps import STEP_OF_TABLE, Frame, Log, Step
+from session_pipeline.tables.frame import Frame, Scalar
+from session_pipeline.tables.graph import Log, Step
+from session_pipeline.tables.steps import STEP_OF_TABLE
 
 MOST_CAUSES = 8  # that a partition names; a build can be set off by thousands of small files
 
@@ -64,13 +66,13 @@ class StepRunner:
                 job.add_rows(name, self._lists[name])
             for name, relation in step.relations.items():
                 if name not in self._relations:
-                    self._relations[name] = relation(settings)
+                    self._relations[name] = relation.make(settings)
                 job.add_relation(name, self._relations[name])
-            if step.rows is not None:
-                for name, rows in step.rows(job, parameters).items():
-                    job.add_rows(name, rows)
-            for computation in step.computed(settings):
-                job.compute(computation.model, {**parameters, **computation.parameters}, name=computation.name)
+            if step.python_table is not None:
+                rows = job.rows_of_model(step.python_table.model, parameters)
+                job.add_rows(step.python_table.name, step.python_table.make(rows))
+            for computation, varying in step.runs(settings):
+                job.compute(computation.model, {**parameters, **varying}, name=computation.name)
             written: dict[str, tuple[Path, int]] = {}
             for name in step.tables:
                 path = self._scratch / f"{name}-{day}.parquet"
@@ -231,7 +233,7 @@ class Builder:
             assert day is not None
             old, (path, _) = before[log.of], written[log.of]
             is_first = old is None
-            if (is_first and not log.is_from_the_first) or (old is not None and old.sha256 == sha256_of(path)):
+            if (is_first and not log.records_first_build) or (old is not None and old.sha256 == sha256_of(path)):
                 continue
             if old is not None and self.store.checked_path(old) is None:
                 continue  # damaged: nobody knows any more what it was
@@ -244,7 +246,7 @@ class Builder:
                 log.of: (log.of, [path]),
             }
             for name, what in log.inputs.items():
-                there = [self.store.get(Key(what.table, other)) for other in self.planner.frame.input_dates(what, day)]
+                there = [self.store.get(Key(what.table, other)) for other in what.span.dates(self.planner.frame, day)]
                 inputs[name] = what.table, self._files(there)
             told: dict[str, Scalar] = {
                 "changed_at": datetime.now(UTC).replace(tzinfo=None),

@@ -5,8 +5,6 @@ today. That one rule serves late data, changed models, changed settings, missed 
 fingerprints. Builds nothing and reads no clock.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -14,15 +12,17 @@ from enum import Enum
 from functools import cached_property
 
 from session_pipeline.build.explain import what_changed
-from session_pipeline.engines.duckdb import literal
+from session_pipeline.engines.sql import literal
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store.catalog import Key, Partition
-from session_pipeline.tables import TABLES, models, table
-from session_pipeline.tables.steps import DAY_PARAMETERS, STEP_OF_TABLE, STEPS, Days, Frame, Input, Step
+from session_pipeline.store.files import digest
+from session_pipeline.tables import TABLES, models, spans, table
+from session_pipeline.tables.frame import DAY_PARAMETERS, Frame
+from session_pipeline.tables.graph import Input, Step
+from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 
 QUARTER = timedelta(minutes=15)
 QUARTERS_A_DAY = 96
-DIGEST_LENGTH = 32
 DAMAGED = "its file is damaged"
 
 
@@ -101,22 +101,26 @@ class Plan:
     def ranges(self) -> list[tuple[date, date]]:
         """The days to build as ranges of calendar days, each for one run.
 
-        Days so near that one can read the other are in one range, since a run goes table by table: otherwise the
-        first run would build on what the second replaces.
+        Days of which one can read the other are in one range, because a run builds table by table: otherwise the first
+        run would build on what the second replaces.
         """
-        near = self.frame.longest_visitor_window + timedelta(days=3)
         ranges: list[tuple[date, date]] = []
         for day in self.days:
-            if ranges and day - ranges[-1][1] <= near:
+            if ranges and (day - ranges[-1][1]).days <= self._furthest_read(day, ranges[-1][1]):
                 ranges[-1] = (ranges[-1][0], day)
             else:
                 ranges.append((day, day))
         return ranges
 
-
-def digest(value: object) -> str:
-    """A short hash of anything that JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:DIGEST_LENGTH]
+    def _furthest_read(self, *days: date) -> int:
+        """How many days away from one of some days the furthest date is that a step reads for it."""
+        return max(
+            what.span.distance(self.frame, day)
+            for day in days
+            for step in STEPS
+            if step.is_daily
+            for what in step.inputs
+        )
 
 
 def wanted_days(
@@ -196,7 +200,7 @@ class Planner:
 
     def _input(self, what: Input, day: date | None) -> list[Partition | Key]:
         found: list[Partition | Key] = []
-        for input_date in self.frame.input_dates(what, day):
+        for input_date in what.span.dates(self.frame, day):
             if what.table == "raw_events":
                 # Two local days share a UTC date; what has events of the other one only is not read.
                 quarters = _quarters(day, input_date, self.frame.calendar) if day is not None else -1
@@ -210,18 +214,17 @@ class Planner:
         """All that a step's fingerprint has in common for every day: models, contract, parameters, lists, versions."""
         if step.name not in self._recipe_of:
             settings = self.frame.settings
-            parts = {f"model {name}": models.meaning(name) for name in step.model_names(settings)}
+            parts = {f"model {name}": models.meaning(name) for name in step.models}
             parts |= {f"contract of {name}": digest(table(name).shape) for name in step.tables}
             parts |= {f"list {name}": digest(make(settings).to_pylist()) for name, make in step.lists.items()}
-            parts |= {f"setting {name}": digest(make(settings)) for name, make in step.relations.items()}
+            parts |= {f"setting {name}": digest(relation.make(settings)) for name, relation in step.relations.items()}
             parts["logic"] = step.logic_version
             if step.is_daily:
                 scalars = self.frame.scalars(self.frame.until)
                 parts |= {
-                    f"setting {name}": literal(scalars[name])
-                    for name in sorted(step.parameter_names(settings) - DAY_PARAMETERS)
+                    f"setting {name}": literal(scalars[name]) for name in sorted(step.parameters - DAY_PARAMETERS)
                 }
-            parts["computations"] = digest([[c.model, c.name, dict(c.parameters)] for c in step.computed(settings)])
+            parts["computations"] = digest([[c.model, c.name, dict(run)] for c, run in step.runs(settings)])
             self._recipe_of[step.name] = digest(parts), parts
         return self._recipe_of[step.name]
 
@@ -230,7 +233,7 @@ class Planner:
         parts = {"recipe": self.recipe(step)[0]}
         if day is not None:
             scalars = self.frame.scalars(day)
-            names = sorted(step.parameter_names(self.frame.settings) & DAY_PARAMETERS)
+            names = sorted(step.parameters & DAY_PARAMETERS)
             parts["day"] = digest([literal(scalars[name]) for name in names if name != "observed_until"])
             if "observed_until" in names:
                 parts["observed until"] = digest(literal(scalars["observed_until"]))
@@ -265,7 +268,9 @@ class Planner:
         inputs = [what for what in step.inputs if what.table in changed]
         if "recipe" in changed:
             # A funnel's window is a rule; that a session can reach into a day that is new now is none.
-            inputs = [what for what in inputs if what.days is not Days.AROUND or f"days of {what.table}" not in changed]
+            inputs = [
+                what for what in inputs if what.span != spans.VISITOR_WINDOW or f"days of {what.table}" not in changed
+            ]
         if inputs:
             return Kind.DATA, ", ".join(f"{what.table} changed" for what in inputs)
         if "recipe" in changed:
@@ -322,7 +327,7 @@ class Planner:
             producer = STEP_OF_TABLE.get(what.table)
             if producer is None:
                 continue
-            for input_date in self.frame.input_dates(what, day):
+            for input_date in what.span.dates(self.frame, day):
                 if (producer.name, input_date) in stale:
                     return str(Key(what.table, input_date))
         return None

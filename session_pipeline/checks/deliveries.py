@@ -7,7 +7,7 @@ from functools import partial
 from session_pipeline.checks.set_aside import too_many_set_aside
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines.duckdb import literal
+from session_pipeline.engines.sql import literal
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.run.pipeline import Run, files_there, lines_before_start
 from session_pipeline.settings import Settings

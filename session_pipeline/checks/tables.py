@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import date
 
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
-from session_pipeline.engines.duckdb import literal
+from session_pipeline.engines.sql import literal
 from session_pipeline.run.pipeline import Run
-from session_pipeline.tables.steps import STEP_OF_TABLE, Days, Input
+from session_pipeline.tables import spans
+from session_pipeline.tables.steps import STEP_OF_TABLE
 
 
 def audit_recompute(run: Run, days: Sequence[date]) -> Verdict:
@@ -29,7 +30,7 @@ def sessions_cover_events(run: Run, days: Sequence[date]) -> Verdict:
     for day in days:
         with run.engine.job() as job:
             add_input(job, run, "sessions", (day,))
-            add_input(job, run, "events", run.planner.frame.input_dates(Input("events", Days.REACH), day))
+            add_input(job, run, "events", spans.REACH.dates(run.planner.frame, day))
             count = job.rows(
                 "select s.session_id from"
                 f" (select session_id, count(*) as event_count from events where session_date = {literal(day)}"

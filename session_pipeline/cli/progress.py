@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from session_pipeline.build.builder import Built
 from session_pipeline.cli.screen import console, counted, err, plain
 from session_pipeline.run.pipeline import Watcher, watcher
-from session_pipeline.tables.steps import Step
+from session_pipeline.tables.graph import Step
 
 
 class Stages:

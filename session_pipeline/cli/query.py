@@ -12,7 +12,7 @@ from session_pipeline.cli import rows
 from session_pipeline.cli.app import Data, chosen_folder, ended
 from session_pipeline.cli.output import destination
 from session_pipeline.cli.screen import err, size
-from session_pipeline.engines.duckdb import literal, quote
+from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
 from session_pipeline.tables import TABLES

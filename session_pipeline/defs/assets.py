@@ -16,8 +16,9 @@ from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.publication import Published
 from session_pipeline.settings import Settings
-from session_pipeline.tables import TABLES
-from session_pipeline.tables.steps import LOGS, STEPS, Days, Step
+from session_pipeline.tables import TABLES, spans
+from session_pipeline.tables.graph import Step
+from session_pipeline.tables.steps import LOGS, STEPS
 
 OWNERS = ["team:data"]
 DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
@@ -109,8 +110,8 @@ def _deps(step: Step, name: str) -> list[Any]:
 
     Dagster cannot backfill an op of several assets, some of which read others of it on another day.
     """
-    deps: list[Any] = [what.table for what in step.inputs if what.days is not Days.BEFORE]
-    if any(what.days is Days.BEFORE for what in step.inputs):
+    deps: list[Any] = [what.table for what in step.inputs if what.span != spans.DAY_BEFORE]
+    if any(what.span == spans.DAY_BEFORE for what in step.inputs):
         deps.append(dg.AssetDep(name, partition_mapping=DAY_BEFORE))
     return deps
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from session_pipeline.build.builder import Built
-from session_pipeline.engines.duckdb import literal
+from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.deliveries import IngestSummary
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import Run

@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from session_pipeline.build.plan import DAMAGED, Certainty, Kind, Plan, digest
+from session_pipeline.build.plan import DAMAGED, Certainty, Kind, Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alarms, code_location, tags
 from session_pipeline.defs.dead_runs import fail_dead_runs, has_died
@@ -26,6 +26,7 @@ from session_pipeline.ingest.ledger import DAMAGED_ROWS
 from session_pipeline.publish import publication
 from session_pipeline.run import pipeline
 from session_pipeline.settings import AlertSettings, Settings, load_settings
+from session_pipeline.store.files import digest
 
 LANDING_SECONDS = 60
 BUILD_SECONDS = 10  # a look at a state that has not changed costs next to nothing

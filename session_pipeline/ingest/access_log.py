@@ -7,7 +7,7 @@ Addresses end here: what leaves has none. Knows log formats as SQL. Does not rea
 
 from collections.abc import Mapping
 
-from session_pipeline.engines.duckdb import literal
+from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.reference.log_formats import (
     ADDRESSES,

@@ -13,7 +13,6 @@ from typing import TypedDict
 
 import pyarrow as pa
 
-from session_pipeline.build.plan import digest
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
@@ -35,6 +34,7 @@ from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog import Key, SourceFile
+from session_pipeline.store.files import digest
 from session_pipeline.store.store import Store, Written
 from session_pipeline.tables import table
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from session_pipeline.engines.duckdb import literal, quote
+from session_pipeline.engines.sql import literal, quote
 from session_pipeline.ingest import access_log
 from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS

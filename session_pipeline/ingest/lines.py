@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from session_pipeline.engines.duckdb import literal, quote
+from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.admit import PARQUET, WITH_HEADER, Admitted
 from session_pipeline.ingest.parquet import row_lines

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from session_pipeline.engines.duckdb import literal
+from session_pipeline.engines.sql import literal
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.compression import EXPANSION_FREE_BYTES, EXPANSION_RATIO
 from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, MOST_COLUMNS

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from session_pipeline.engines.duckdb import literal
+from session_pipeline.engines.sql import literal
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError, StillWrittenError
 from session_pipeline.ingest import small_files
 from session_pipeline.ingest.access_log import parsed_lines

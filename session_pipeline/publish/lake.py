@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 from pyarrow import parquet
 
-from session_pipeline.engines.duckdb import literal, rows_of
+from session_pipeline.engines.sql import literal, rows_of
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog import Partition
 from session_pipeline.store.files import make_folder, refusal_explained, sync_file, sync_folder

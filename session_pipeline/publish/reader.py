@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from session_pipeline import data_folder
-from session_pipeline.engines.duckdb import literal, quote
+from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import warehouse
 from session_pipeline.store.store import file_name

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from session_pipeline.engines.duckdb import literal, quote, rows_of
+from session_pipeline.engines.sql import literal, quote, rows_of
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog import Partition

@@ -14,10 +14,10 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from session_pipeline.engines.duckdb import Scalar, fill
+from session_pipeline.engines.sql import fill
 from session_pipeline.errors import StoreError
 from session_pipeline.reference.days import zone
-from session_pipeline.tables.steps import Z_95
+from session_pipeline.tables.frame import Z_95, Scalar
 
 Row = dict[str, Any]
 

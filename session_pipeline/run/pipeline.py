@@ -34,7 +34,9 @@ from session_pipeline.store.catalog import Key, Partition
 from session_pipeline.store.shortage import shortage_said
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
-from session_pipeline.tables.steps import STEP_OF_TABLE, Frame, Step
+from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.graph import Step
+from session_pipeline.tables.steps import STEP_OF_TABLE
 
 LOCK_WAIT_SECONDS = 3600.0
 HAD_SETTINGS = "had_settings"  # number of the catalog: whether a settings file was there when it was built

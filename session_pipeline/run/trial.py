@@ -17,7 +17,8 @@ import duckdb
 
 from session_pipeline.build.plan import days_with_events
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines.duckdb import Job, quote
+from session_pipeline.engines.duckdb import Job
+from session_pipeline.engines.sql import quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.admit import admit
 from session_pipeline.ingest.deliveries import rules_of

@@ -4,6 +4,8 @@ Knows fsync and rename, and what a process leaves that dies between them. Does n
 """
 
 import errno
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from pathlib import Path
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
+
+DIGEST_LENGTH = 32
 
 
 def sync_folder(folder: Path) -> None:
@@ -107,3 +111,8 @@ def _is_alive(suffix: str) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def digest(value: object) -> str:
+    """A short hash of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:DIGEST_LENGTH]

@@ -1,18 +1,23 @@
-"""The models: one SELECT a file, over named tables and `$parameters`.
+"""The models: one SELECT in each .sql file, over named tables and `$parameters`.
 
-Knows how to find a model and what is the same about two texts of it. Does not run anything.
+Finds a model, says what it reads, and tells whether two texts of it mean the same. Models are run in engines/.
 """
 
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 import sqlglot
+from sqlglot import exp
 
 from session_pipeline.errors import ModelError
 
 PARAMETER = re.compile(r"\$([a-z_]+)")
+COMMENT = re.compile(r"--[^\n]*")
+MACROS = "macros"
 
 
 @cache
@@ -22,21 +27,81 @@ def text(model: str) -> str:
     Raises:
         ModelError: There is no such model.
     """
-    path = files(__name__).joinpath(f"{model}.sql")
-    if not path.is_file():
-        raise ModelError(f"there is no model {model}.sql in {__name__}")
+    path = _paths().get(model)
+    if path is None:
+        raise ModelError(f"there is no model {model}.sql in {__package__}")
     return path.read_text(encoding="utf-8")
+
+
+def names() -> tuple[str, ...]:
+    """The names of all models, in alphabetical order."""
+    return tuple(sorted(_paths()))
+
+
+@cache
+def macros() -> str:
+    """The SQL that creates the macros that models share."""
+    return files(__package__).joinpath(f"{MACROS}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def expanded(model: str) -> exp.Expr:
+    """The parsed SQL of a model, with its macros written out."""
+    return expand(sqlglot.parse_one(text(model), read="duckdb"))
+
+
+def expand(query: exp.Expr) -> exp.Expr:
+    """A query with the shared macros written out. The query itself stays as it is."""
+    return query.copy().transform(_expand_call)
 
 
 @cache
 def meaning(model: str) -> str:
-    """Hash of the parsed SQL: comments and layout do not count."""
-    parsed = sqlglot.parse_one(text(model), read="duckdb")
-    return hashlib.sha256(parsed.sql(dialect="duckdb", comments=False).encode()).hexdigest()
+    """The hash of the parsed SQL with its macros written out. Comments and layout do not count."""
+    return hashlib.sha256(expanded(model).sql(dialect="duckdb", comments=False).encode()).hexdigest()
 
 
 @cache
 def parameters(model: str) -> frozenset[str]:
-    """Names of the parameters that a model reads."""
-    code = re.sub(r"--[^\n]*", "", text(model))
-    return frozenset(PARAMETER.findall(code))
+    """The names of the parameters that a model reads."""
+    return frozenset(PARAMETER.findall(COMMENT.sub("", text(model))))
+
+
+@cache
+def tables_read(model: str) -> frozenset[str]:
+    """The names that a model reads from and that are not its own CTEs: tables, computations and lists."""
+    query = sqlglot.parse_one(text(model), read="duckdb")
+    own = {cte.alias for cte in query.find_all(exp.CTE)}
+    return frozenset(found.name for found in query.find_all(exp.Table)) - own
+
+
+@cache
+def _paths() -> Mapping[str, Traversable]:
+    groups = [entry for entry in files(__package__).iterdir() if entry.is_dir()]
+    found = [path for group in groups for path in group.iterdir() if path.name.endswith(".sql")]
+    return {path.name.removesuffix(".sql"): path for path in found}
+
+
+@cache
+def _macros() -> Mapping[str, tuple[tuple[str, ...], exp.Expression]]:
+    """Each macro's parameters and body."""
+    found = {}
+    for create in sqlglot.parse(macros(), read="duckdb"):
+        assert isinstance(create, exp.Create)
+        signature, body = create.this, create.expression
+        found[signature.this.name] = (tuple(each.name for each in signature.expressions), body)
+    return found
+
+
+def _expand_call(node: exp.Expression) -> exp.Expression:
+    if not isinstance(node, exp.Anonymous) or node.name.lower() not in _macros():
+        return node
+    names, body = _macros()[node.name.lower()]
+    values = dict(zip(names, node.expressions, strict=True))
+
+    def fill(inner: exp.Expression) -> exp.Expression:
+        if isinstance(inner, exp.Column) and not inner.table and inner.name in values:
+            return exp.paren(values[inner.name].copy(), copy=False)
+        return inner
+
+    return exp.paren(body.copy().transform(fill).transform(_expand_call), copy=False)

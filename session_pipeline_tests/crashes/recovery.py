@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines.duckdb import quote
+from session_pipeline.engines.sql import quote
 from session_pipeline.publish import warehouse
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.store import sha256_of

@@ -23,7 +23,7 @@ from session_pipeline.errors import StoreError, StoreHeldError
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store import crash_points
-from session_pipeline.tables.steps import Step
+from session_pipeline.tables.graph import Step
 from session_pipeline_tests.crashes.killed_runs import Ended, KillAt, run_in_child
 from session_pipeline_tests.crashes.power_loss import Lost, SimulatedDisk
 from session_pipeline_tests.deployment import Deployment, damage

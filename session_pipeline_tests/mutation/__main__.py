@@ -26,11 +26,12 @@ SEEDS = (0,)  # groups of generated cases that mutants of the models meet
 TESTS = "session_pipeline_tests"
 # The tests of each module of the core, the fastest first.
 TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
-    "session_pipeline/days.py": (f"{TESTS}/test_days.py", f"{TESTS}/test_steps.py"),
-    "session_pipeline/catalog.py": (f"{TESTS}/test_catalog.py",),
-    "session_pipeline/plan.py": (f"{TESTS}/test_plan.py",),
-    "session_pipeline/relations.py": (f"{TESTS}/test_cases.py", "-k", "outcomes or goals or dimen or funnel or action"),
-    "session_pipeline/steps.py": (f"{TESTS}/test_steps.py", f"{TESTS}/test_cases.py"),
+    "session_pipeline/reference/days.py": (f"{TESTS}/test_days.py", f"{TESTS}/test_steps.py"),
+    "session_pipeline/store/catalog.py": (f"{TESTS}/test_catalog.py",),
+    "session_pipeline/build/plan.py": (f"{TESTS}/test_plan.py",),
+    "session_pipeline/tables/settings_sql.py": (f"{TESTS}/test_cases.py", "-k", "outcomes or goals or dimen or funnel"),
+    "session_pipeline/tables/spans.py": (f"{TESTS}/test_steps.py", f"{TESTS}/test_plan.py"),
+    "session_pipeline/tables/graph.py": (f"{TESTS}/test_steps.py", f"{TESTS}/test_cases.py"),
 }
 
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("files", nargs="*", metavar="FILE", help="a model or module; default: all")
     parser.add_argument("--sample", type=int, default=SAMPLE, help=f"mutants of each kind; 0: all (default: {SAMPLE})")
     options = parser.parse_args(arguments)
-    models = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("session_pipeline/models/*.sql"))
+    models = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("session_pipeline/tables/*/*.sql"))
     unknown = set(options.files) - {*models, *TESTS_OF_MODULE}
     if unknown:
         parser.error(f"not a model or a module with known tests: {', '.join(sorted(unknown))}")

@@ -26,7 +26,9 @@ from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.catalog import Partition
 from session_pipeline.tables import models, table
-from session_pipeline.tables.steps import STEPS, Frame, Step
+from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.graph import Step
+from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.mutation.forked_tests import OPTIONS
 from session_pipeline_tests.mutation.replaced_models import replaced_model
@@ -132,7 +134,7 @@ class ModelTests:
             yield MODULES[model], lambda: _run_module(MODULES[model])
         for seed in self.seeds:
             for item in self._steps_of_group(seed):
-                if model in item.step.model_names(item.frame.settings):
+                if model in item.step.models:
                     yield f"generated cases {seed}, {item.step.name}[{item.day}]", lambda i=item: self._compare(i)
         yield "portable", lambda: _lint(model, sql)
 
@@ -164,8 +166,7 @@ _ORIGINAL_TEXT = models.text
 
 def _models_of(case: Case) -> frozenset[str]:
     made_by = case.made_by
-    computed = made_by.computed(case.frame.settings) if isinstance(made_by, Step) else ()
-    return frozenset((case.table.name, *(computation.model for computation in computed)))
+    return frozenset((case.table.name, *(made_by.models if isinstance(made_by, Step) else ())))
 
 
 def _lint(model: str, sql: str) -> None:

@@ -1,11 +1,10 @@
 """Replaces the SQL of a model while tests run.
 
-session_pipeline.tables.models caches what it derives from a model's text, so it must have done that before the text changes.
+`models` caches what it derives from a model's text, so it must have done that before the text changes.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from unittest.mock import patch
 
 from session_pipeline.tables import models
@@ -13,9 +12,10 @@ from session_pipeline.tables import models
 
 def learn_models() -> None:
     """Cache the meaning and the parameters of every model as it is."""
-    for path in Path(models.__file__).parent.glob("*.sql"):
-        models.meaning(path.stem)
-        models.parameters(path.stem)
+    for model in models.names():
+        models.meaning(model)
+        models.parameters(model)
+        models.tables_read(model)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
-from session_pipeline.tables.steps import Frame
+from session_pipeline.tables.frame import Frame
 from session_pipeline_tests.mutation.mutants import Mutant
 
 # What a node of one type becomes, with the same arguments.

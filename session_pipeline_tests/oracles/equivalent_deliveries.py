@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 from backports import zstd
 
-from session_pipeline.engines.duckdb import file_list
+from session_pipeline.engines.sql import file_list
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment

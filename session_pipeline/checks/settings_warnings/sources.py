@@ -10,7 +10,7 @@ import duckdb
 
 from session_pipeline.checks.settings_warnings.model import SettingsWarning
 from session_pipeline.checks.settings_warnings.window import Window, is_on
-from session_pipeline.engines.duckdb import literal
+from session_pipeline.engines.sql import literal
 from session_pipeline.settings import Settings
 from session_pipeline.settings.values import shown
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import duckdb
 
-from session_pipeline.engines.duckdb import literal
+from session_pipeline.engines.sql import literal
 
 MOST_DAYS = 28
 MOST_EVENTS = 5_000_000

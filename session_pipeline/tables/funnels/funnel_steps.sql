@@ -48,18 +48,6 @@ rated as (
         *,
         _reached / nullif(_n, 0) as conversion_rate
     from compared
-),
-
-bounded as (
-    select
-        *,
-        conversion_rate + $z * $z / nullif(2 * _n, 0) as _center,
-        $z * sqrt(
-            conversion_rate * (1 - conversion_rate) / nullif(_n, 0)
-            + $z * $z / nullif(4 * _n * _n, 0)
-        ) as _margin,
-        1 + $z * $z / nullif(_n, 0) as _scale
-    from rated
 )
 
 select
@@ -76,6 +64,6 @@ select
         when step_number = 1 then conversion_rate
         else _reached / nullif(_before, 0)
     end as step_conversion_rate,
-    case when _n > 0 then greatest(0, (_center - _margin) / nullif(_scale, 0)) end as low,
-    case when _n > 0 then least(1, (_center + _margin) / nullif(_scale, 0)) end as high
-from bounded
+    wilson_low(conversion_rate, _n, $z) as low,
+    wilson_high(conversion_rate, _n, $z) as high
+from rated

@@ -25,18 +25,6 @@ rated as (
         cast(converted_count as double)
         / nullif(cast(session_count as double), 0) as conversion_rate
     from counted
-),
-
-bounded as (
-    select
-        *,
-        conversion_rate + $z * $z / nullif(2 * _n, 0) as _center,
-        $z * sqrt(
-            conversion_rate * (1 - conversion_rate) / nullif(_n, 0)
-            + $z * $z / nullif(4 * _n * _n, 0)
-        ) as _margin,
-        1 + $z * $z / nullif(_n, 0) as _scale
-    from rated
 )
 
 select
@@ -48,7 +36,7 @@ select
     bounce_count,
     value,
     conversion_rate,
-    case when _n > 0 then greatest(0, (_center - _margin) / nullif(_scale, 0)) end as low,
-    case when _n > 0 then least(1, (_center + _margin) / nullif(_scale, 0)) end as high,
+    wilson_low(conversion_rate, _n, $z) as low,
+    wilson_high(conversion_rate, _n, $z) as high,
     bot_session_count
-from bounded
+from rated

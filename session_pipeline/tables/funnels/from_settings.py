@@ -1,0 +1,109 @@
+"""What the models of funnels read from the settings: steps, exclusions, windows and breakdowns."""
+
+import pyarrow as pa
+
+from session_pipeline.settings import SESSION_BREAKDOWNS, Settings
+from session_pipeline.tables.settings_sql import (
+    EVENT_COLUMNS,
+    Rule,
+    event_condition,
+    matches,
+    number_sql,
+    session_values,
+    text_sql,
+)
+
+# Events with their position among those of one instant.
+PLACED_EVENTS = "(select *, coalesce(sequence, line_number) as position from events) as placed"
+
+
+def step_events(settings: Settings) -> str:
+    """Events that meet a funnel's step (numbered from 1) or exclusion (numbered down from -1)."""
+    rules = []
+    for position, funnel in enumerate(settings.funnels):
+        conditions = [
+            (number, step.where, f"funnels[{position}].steps[{number - 1}].where")
+            for number, step in enumerate(funnel.steps, start=1)
+        ] + [
+            (-number, exclusion.where, f"funnels[{position}].exclusions[{number - 1}].where")
+            for number, exclusion in enumerate(funnel.exclusions, start=1)
+        ]
+        rules += [
+            Rule(event_condition(where, key), {"funnel": text_sql(funnel.name), "step_number": number_sql(number)})
+            for number, where, key in conditions
+        ]
+    empty = (
+        f"select {EVENT_COLUMNS}, position, cast(null as varchar) as funnel, cast(null as bigint) as step_number"
+        f" from {PLACED_EVENTS} where false"
+    )
+    return matches(PLACED_EVENTS, f"{EVENT_COLUMNS}, position", rules, empty)
+
+
+def session_breakdowns(settings: Settings) -> str:
+    """What funnels are broken down by: (session_id, dimension, dimension_value), null or no row where unknown."""
+    asked_for = {funnel.breakdown for funnel in settings.funnels}
+    selects = [
+        session_values("session_id", [name for name in SESSION_BREAKDOWNS if name in asked_for]),
+        "select session_id, dimension, dimension_value from session_dimensions"
+        if asked_for & settings.dimensions.keys()
+        else "",
+    ]
+    empty = (
+        "select session_id, cast(null as varchar) as dimension, cast(null as varchar) as dimension_value"
+        " from sessions where false"
+    )
+    return " union all ".join(filter(None, selects)) or empty
+
+
+def funnels(settings: Settings) -> pa.Table:
+    """The funnels: (funnel, grain, window_seconds, step_count)."""
+    return pa.table(
+        {
+            "funnel": pa.array([funnel.name for funnel in settings.funnels], pa.string()),
+            "grain": pa.array([funnel.grain for funnel in settings.funnels], pa.string()),
+            "window_seconds": pa.array([funnel.window_seconds for funnel in settings.funnels], pa.int64()),
+            "step_count": pa.array([len(funnel.steps) for funnel in settings.funnels], pa.int64()),
+        }
+    )
+
+
+def funnel_exclusions(settings: Settings) -> pa.Table:
+    """The exclusions: (funnel, step_number, after_step, before_step); numbered down from -1."""
+    rows = [
+        {
+            "funnel": funnel.name,
+            "step_number": -number,
+            "after_step": exclusion.after_step,
+            "before_step": exclusion.before_step,
+        }
+        for funnel in settings.funnels
+        for number, exclusion in enumerate(funnel.exclusions, start=1)
+    ]
+    whole = [("step_number", pa.int64()), ("after_step", pa.int64()), ("before_step", pa.int64())]
+    return pa.Table.from_pylist(rows, schema=pa.schema([("funnel", pa.string()), *whole]))
+
+
+def funnel_step_names(settings: Settings) -> pa.Table:
+    """The steps: (funnel, step_number, step, is_last)."""
+    rows = [
+        {
+            "funnel": funnel.name,
+            "step_number": number,
+            "step": step.name,
+            "is_last": number == len(funnel.steps),
+        }
+        for funnel in settings.funnels
+        for number, step in enumerate(funnel.steps, start=1)
+    ]
+    columns = [("funnel", pa.string()), ("step_number", pa.int64()), ("step", pa.string()), ("is_last", pa.bool_())]
+    return pa.Table.from_pylist(rows, schema=pa.schema(columns))
+
+
+def funnel_breakdowns(settings: Settings) -> pa.Table:
+    """The dimension that each funnel is broken down by: (funnel, dimension); null without a breakdown."""
+    return pa.table(
+        {
+            "funnel": pa.array([funnel.name for funnel in settings.funnels], pa.string()),
+            "dimension": pa.array([funnel.breakdown for funnel in settings.funnels], pa.string()),
+        }
+    )

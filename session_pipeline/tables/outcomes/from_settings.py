@@ -1,0 +1,105 @@
+"""What the models of outcomes read from the settings: rules, goals, dimensions and breakdowns."""
+
+import pyarrow as pa
+from sqlglot import exp
+
+from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.settings import Settings
+from session_pipeline.settings.conditions import parse_condition, parse_scalar
+from session_pipeline.tables.settings_sql import (
+    EVENT_COLUMNS,
+    Rule,
+    event_condition,
+    matches,
+    number_sql,
+    session_values,
+    text_sql,
+    value_sql,
+)
+
+
+def outcome_events(settings: Settings) -> str:
+    """Events that meet a rule: (event columns, priority, value), a row for each event and rule."""
+    rules = [
+        Rule(
+            where=event_condition(rule.where, f"outcomes[{priority}].where"),
+            fields={"priority": number_sql(priority), "value": value_sql(rule.value, f"outcomes[{priority}].value")},
+        )
+        for priority, rule in enumerate(settings.outcomes)
+        if rule.where is not None
+    ]
+    empty = f"select {EVENT_COLUMNS}, cast(null as bigint) as priority, value from events where false"
+    return matches("events", EVENT_COLUMNS, rules, empty)
+
+
+def outcome_sessions(settings: Settings) -> str:
+    """Sessions that meet a rule of their own: (session_id, priority)."""
+    rules = [
+        Rule(
+            where=parse_condition(
+                rule.where_session, SESSION_CONDITION_COLUMNS, key=f"outcomes[{priority}].where_session"
+            ).sql("duckdb"),
+            fields={"priority": number_sql(priority)},
+        )
+        for priority, rule in enumerate(settings.outcomes)
+        if rule.where_session is not None
+    ]
+    empty = "select session_id, cast(null as bigint) as priority from sessions where false"
+    return matches("sessions", "session_id", rules, empty)
+
+
+def goal_events(settings: Settings) -> str:
+    """Events that meet a goal: (event columns, goal, value), a row for each event and goal."""
+    rules = [
+        Rule(
+            where=event_condition(goal.where, f"goals[{number}].where"),
+            fields={"goal": text_sql(goal.name), "value": value_sql(goal.value, f"goals[{number}].value")},
+        )
+        for number, goal in enumerate(settings.goals)
+    ]
+    empty = f"select {EVENT_COLUMNS}, cast(null as varchar) as goal, value from events where false"
+    return matches("events", EVENT_COLUMNS, rules, empty)
+
+
+def dimension_values(settings: Settings) -> str:
+    """Values that events have for the dimensions of the settings: (session, event_number, dimension, value)."""
+    columns = "session_id, session_date, site, event_number"
+    rules = []
+    for name, expression in settings.dimensions.items():
+        value = exp.cast(parse_scalar(expression, EVENT_CONDITION_COLUMNS, key=f"dimensions.{name}"), "VARCHAR")
+        text = value.sql("duckdb")
+        rules.append(Rule(f"{text} is not null", {"dimension": text_sql(name), "dimension_value": text}))
+    empty = (
+        f"select {columns}, cast(null as varchar) as dimension, cast(null as varchar) as dimension_value"
+        " from events where false"
+    )
+    return matches("events", columns, rules, empty)
+
+
+def breakdown_values(settings: Settings) -> str:
+    """What each session is counted under: (session_id, site, dimension, dimension_value), a row for each dimension."""
+    own = ", ".join(map(text_sql, settings.dimensions))
+    selects = [
+        session_values("session_id, site", settings.breakdowns.dimensions),
+        "select s.session_id, s.site, n.dimension, d.dimension_value from sessions as s"
+        f" cross join (select unnest([{own}]) as dimension) as n"
+        " left join session_dimensions as d on s.session_id = d.session_id and n.dimension = d.dimension"
+        if own
+        else "",
+    ]
+    empty = (
+        "select session_id, site, cast(null as varchar) as dimension, cast(null as varchar) as dimension_value"
+        " from sessions where false"
+    )
+    return " union all ".join(filter(None, selects)) or empty
+
+
+def outcome_rules(settings: Settings) -> pa.Table:
+    """The outcome rules: (priority, outcome, is_conversion)."""
+    return pa.table(
+        {
+            "priority": pa.array(range(len(settings.outcomes)), pa.int64()),
+            "outcome": pa.array([rule.name for rule in settings.outcomes], pa.string()),
+            "is_conversion": pa.array([rule.is_conversion for rule in settings.outcomes], pa.bool_()),
+        }
+    )

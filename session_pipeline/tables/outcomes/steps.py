@@ -1,0 +1,40 @@
+"""The steps that build outcomes, goals, dimensions and the daily counts."""
+
+from session_pipeline.tables.graph import Log, Relation, Step
+from session_pipeline.tables.outcomes import from_settings
+from session_pipeline.tables.spans import THE_DAY
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        name="session_outcomes",
+        tables=("session_outcomes",),
+        relations={
+            "outcome_events": Relation(from_settings.outcome_events, reads=("events",)),
+            "outcome_sessions": Relation(from_settings.outcome_sessions, reads=("sessions",)),
+        },
+        lists={"outcome_rules": from_settings.outcome_rules},
+    ),
+    Step(
+        name="session_goals",
+        tables=("session_goals",),
+        relations={"goal_events": Relation(from_settings.goal_events, reads=("events",))},
+    ),
+    Step(
+        name="session_dimensions",
+        tables=("session_dimensions",),
+        relations={"dimension_values": Relation(from_settings.dimension_values, reads=("events",))},
+    ),
+    Step(
+        name="daily_summary",
+        tables=("daily_summary",),
+        # Late events and duplicates are counted on the day they happened.
+        spans={"events": THE_DAY, "duplicate_events": THE_DAY},
+        logs=(Log(table="_day_history", of="daily_summary", records_first_build=True),),
+    ),
+    Step(name="daily_outcomes", tables=("daily_outcomes",)),
+    Step(
+        name="daily_breakdowns",
+        tables=("daily_breakdowns",),
+        relations={"breakdown_values": Relation(from_settings.breakdown_values, ("sessions", "session_dimensions"))},
+    ),
+)

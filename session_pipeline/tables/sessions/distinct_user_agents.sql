@@ -1,0 +1,7 @@
+-- One row is a distinct user agent text of the day, for Python to classify.
+select distinct user_agent
+from raw_events
+where
+    user_agent is not null
+    and event_time >= $day_start
+    and event_time < $day_end

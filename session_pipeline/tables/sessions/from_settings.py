@@ -1,0 +1,36 @@
+"""What the models of sessions read from the settings: folded page paths as SQL, event names as small tables."""
+
+import pyarrow as pa
+from sqlglot import exp
+
+from session_pipeline.settings import Settings
+
+
+def folded_paths(settings: Settings) -> str:
+    """Each page path of the day with its action: the fold rules of the settings, in their order."""
+    action: exp.Expression = exp.column("page_path")
+    for rule in settings.actions.fold:
+        action = exp.RegexpReplace(
+            this=action,
+            expression=exp.Literal.string(rule.pattern),
+            replacement=exp.Literal.string(rule.replacement),
+            modifiers=exp.Literal.string("g"),
+        )
+    return (
+        f"select page_path, coalesce(nullif({action.sql('duckdb')}, ''), '/') as action from ("
+        "select distinct page_path from events where event_name = 'page_view' and page_path is not null) as paths"
+    )
+
+
+def ignored_events(settings: Settings) -> pa.Table:
+    """The events that are no actions: (event_name)."""
+    return _event_names(settings.actions.ignored_events)
+
+
+def passive_events(settings: Settings) -> pa.Table:
+    """The events that are no interactions: (event_name)."""
+    return _event_names(settings.sessions.passive_events)
+
+
+def _event_names(names: tuple[str, ...]) -> pa.Table:
+    return pa.table({"event_name": pa.array(sorted(set(names)), pa.string())})

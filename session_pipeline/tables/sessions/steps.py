@@ -1,0 +1,61 @@
+"""The steps that build events, sessions and their actions."""
+
+from functools import partial
+
+import pyarrow as pa
+
+from session_pipeline.reference import channels, user_agents
+from session_pipeline.settings import Settings
+from session_pipeline.tables.graph import Computation, Input, Log, PythonTable, Relation, Step
+from session_pipeline.tables.sessions import from_settings
+from session_pipeline.tables.spans import DAY_BEFORE, END_OF_REACH, REACHING, THE_DAY
+
+
+def _classify(rows: pa.Table) -> pa.Table:
+    return user_agents.classify(rows.column("user_agent").to_pylist())
+
+
+def _channel_table(name: str, settings: Settings) -> pa.Table:
+    return channels.channel_tables()[name]
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        name="agents_seen",
+        tables=("agents_seen",),
+        python_table=PythonTable("classified_agents", "distinct_user_agents", _classify),
+        logic_version=user_agents.lists_fingerprint(),
+    ),
+    Step(
+        name="sessionize",
+        tables=("events", "duplicate_events", "open_sessions", "recent_event_ids"),
+        spans={"open_sessions": DAY_BEFORE, "recent_event_ids": DAY_BEFORE},
+        computed=(Computation("repeated_events", "repeated_events"), Computation("sessionized", "sessionized")),
+        logs=(
+            Log(
+                table="session_changes",
+                of="events",
+                inputs={
+                    "earlier_events": Input("events", REACHING),  # as they are now, since days are built in order
+                    "earlier_sessions": Input("sessions", REACHING),  # as they were, since they are built after events
+                },
+            ),
+        ),
+    ),
+    Step(
+        name="action_labels",
+        tables=("action_labels",),
+        relations={"folded_paths": Relation(from_settings.folded_paths, reads=("events",))},
+        lists={"ignored_events": from_settings.ignored_events, "passive_events": from_settings.passive_events},
+    ),
+    Step(
+        name="sessions",
+        tables=("sessions",),
+        # A session's user agent is that of its first event, so the day itself has it.
+        spans={"agents_seen": THE_DAY, "open_sessions": END_OF_REACH},
+        lists={name: partial(_channel_table, name) for name in channels.TABLE_NAMES},
+        computed=(Computation("landings", "landings"), Computation("session_channels", "session_channels")),
+    ),
+    Step(name="session_actions", tables=("session_actions",)),
+    Step(name="user_agents", tables=("user_agents",)),
+)

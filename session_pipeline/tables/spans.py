@@ -1,0 +1,91 @@
+"""Spans: which dates of an input a step reads for one of its own days.
+
+A span is a value. Most inputs need none, since the usual one follows from the date columns of the two tables. How far a
+change can spread follows from the spans, too. Reading the files of these dates is the work of build/.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+
+from session_pipeline.reference.days import MICROSECOND, ONE_DAY, dates
+from session_pipeline.tables.contract import Table
+from session_pipeline.tables.frame import Frame
+
+
+@dataclass(frozen=True)
+class Span:
+    """The dates of an input that are read for a day.
+
+    Attributes:
+        name: What the dates are, as a phrase; spans of one name are equal.
+    """
+
+    name: str
+    _dates: Callable[[Frame, date], Iterable[date]] = field(compare=False, repr=False)
+
+    def dates(self, frame: Frame, day: date | None) -> tuple[date, ...]:
+        """The dates that are read for a day, in order; for a table without days, all days that are built."""
+        return frame.wanted if day is None else tuple(self._dates(frame, day))
+
+    def distance(self, frame: Frame, day: date) -> int:
+        """How many days away from a day the furthest date is that is read for it."""
+        return max((abs((read - day).days) for read in self.dates(frame, day)), default=0)
+
+
+def _end_of_reach(frame: Frame, day: date) -> tuple[date, ...]:
+    reach = frame.reach(day)
+    last = max(frame.only_wanted(reach))
+    return () if last == reach[-1] else (last,)
+
+
+def _visitor_window(frame: Frame, day: date) -> tuple[date, ...]:
+    if not frame.longest_visitor_window:
+        return (day,)
+    first = min((*frame.reaching(day), day))
+    last = frame.calendar.local_date(frame.calendar.end(day) - MICROSECOND + frame.longest_visitor_window)
+    return frame.only_wanted(around for around in dates(first, last) if frame.calendar.exists(around))
+
+
+THE_DAY = Span("the day", lambda frame, day: (day,))
+DAY_BEFORE = Span("the day before", lambda frame, day: frame.only_wanted((frame.calendar.previous(day),)))
+UTC_DATES = Span("the UTC dates that overlap the day", lambda frame, day: frame.calendar.utc_dates(day))
+REACH = Span("the days that its sessions can reach", lambda frame, day: frame.only_wanted(frame.reach(day)))
+REACHING = Span(
+    "the days before whose sessions can reach the day", lambda frame, day: frame.only_wanted(frame.reaching(day))
+)
+END_OF_REACH = Span("the last day that is built, when its sessions can reach beyond it", _end_of_reach)
+VISITOR_WINDOW = Span("the days to the end of the longest visitor window", _visitor_window)
+ALL_DAYS = Span("all days", lambda frame, day: frame.wanted)
+
+
+def days_back(count: int) -> Span:
+    """The day and the days before it, `count` days in all."""
+    return Span(
+        f"the {count} days up to the day",
+        lambda frame, day: frame.only_wanted(dates(day - (count - 1) * ONE_DAY, day)),
+    )
+
+
+def days_forward(count: int) -> Span:
+    """The day and the days after it, `count` days in all."""
+    return Span(
+        f"the {count} days from the day on",
+        lambda frame, day: frame.only_wanted(dates(day, day + (count - 1) * ONE_DAY)),
+    )
+
+
+def usual_span(reader: Table, read: Table) -> Span:
+    """The span that follows from the date columns of two tables.
+
+    A table by session_date that reads one by event_date needs every day that its sessions can reach; otherwise it would
+    lose what they do after midnight.
+    """
+    columns = reader.date_column, read.date_column
+    if columns == ("event_date", "utc_date"):
+        return UTC_DATES
+    if reader.date_column in ("session_date", "entry_date") and read.date_column == "event_date":
+        return REACH
+    if columns == ("event_date", "session_date"):
+        return REACHING
+    return ALL_DAYS if reader.date_column is None else THE_DAY
