@@ -53,7 +53,7 @@ def sample(
     ] = FIRST_DAY,
     data: Data = None,
 ) -> None:
-    """Write synthetic events of a shop, and the expected results for them."""
+    """Write synthetic events of a shop, and their expected results."""
     from session_pipeline.sample import write_sample
 
     target = folder or chosen_folder(data).raw / "sample"
@@ -66,7 +66,10 @@ def sample(
 
 
 def check(as_json: AsJson = False, data: Data = None) -> None:
-    """Validate the settings, and list rules that match nothing in the published data."""
+    """Validate the settings, and find rules that match no data.
+
+    The rules are compared with the published data.
+    """
     folder = chosen_folder(data)
     where = str(folder.settings) if folder.has_settings else "the packaged settings"
     try:

@@ -42,9 +42,9 @@ ROUNDS = 3  # rebuilding damaged partitions can make more days stale than the fi
 
 
 def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, data: Data = None) -> None:
-    """Ingest delivered files, build stale days, publish the tables and write the report.
+    """Ingest delivered files, build stale days and publish.
 
-    The Dagster UI shows each run.
+    Also writes the report. The Dagster UI shows each run.
     """
     started = perf_counter()
     # A process started by a script with & ignores SIGINT, and Dagster handles SIGTERM like SIGINT. Without this call,

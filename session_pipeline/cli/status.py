@@ -71,7 +71,10 @@ def status(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Show files, lines, days, sizes, freshness and the last runs; --check is for monitors."""
+    """Show what is built, how fresh it is, problems and last runs.
+
+    Monitors use --check, which exits with 1 if something is stale, old or wrong.
+    """
     oldest = _age(max_age)
     found = _status(chosen_folder(data))
     if as_json:

@@ -32,9 +32,10 @@ def try_(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Show how a file's lines map, which would be quarantined, and the resulting sessions; writes nothing.
+    """Show how a file would be ingested; writes nothing.
 
-    Uses the settings of the data folder, or the packaged settings if there is no data folder.
+    Prints how its lines map to columns, which lines would be quarantined, and the resulting sessions. Uses the settings
+    of the data folder, or the packaged settings if there is no data folder.
     """
     folder = _folder(data)
     source = source or trial.source_of(file, folder)

@@ -19,9 +19,9 @@ from session_pipeline.store.catalog import Partition
 
 
 def verify(as_json: AsJson = False, data: Data = None) -> None:
-    """Check the hash of every file in the store, and that every line is accounted for.
+    """Check the hash of every file in the store, and count lines.
 
-    Damaged files are marked, and the next `run` rebuilds them.
+    Every line must be accounted for. Damaged files are marked, and the next `run` rebuilds them.
     """
     folder = chosen_folder(data)
     load_settings(folder.path)
