@@ -1,6 +1,7 @@
-"""The command line: `session-pipeline COMMAND`. Each file holds a group of commands.
+"""The command line, `session-pipeline COMMAND`. Each module of the package contains a group of commands.
 
-Asks the other modules and shows what they answer. Decides nothing that they can decide.
+The commands call the other packages and print the results. What to build is decided in `build`, how a run works is
+defined in `run`, and what the tables contain is defined in `tables`.
 """
 
 import os
@@ -13,7 +14,7 @@ from session_pipeline.cli import answers, folders, listing, planned, query, runs
 from session_pipeline.cli.app import FAILED, app
 from session_pipeline.cli.screen import err
 
-# In the order that a newcomer needs them.
+# In the order in which a new user needs them.
 for _command in (
     folders.init,
     folders.sample,
@@ -30,14 +31,14 @@ for _command in (
     answers.export,
     runs.dev,
 ):
-    app.command(_command.__name__.rstrip("_"))(_command)  # try is a word of Python
+    app.command(_command.__name__.rstrip("_"))(_command)  # `try` is a keyword of Python, so the function is try_
 
 
 def main() -> NoReturn:
-    """Run the command that the arguments name, and exit."""
+    """Run the command given by the arguments, and exit."""
     interrupts.raise_interrupts()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a character that the terminal's encoding lacks is printed as \\xe9
+        if isinstance(stream, TextIOWrapper):  # characters outside the terminal's encoding are printed as \\xe9
             stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="session-pipeline")
@@ -52,11 +53,11 @@ def main() -> NoReturn:
 
 
 def _flushed(code: str | int | None) -> str | int | None:
-    """Write what is left for standard output; returns the exit code."""
+    """Flush standard output and return the exit code."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        # Python would try again at its end, and print a traceback.
+        # Otherwise Python tries again at exit and prints a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             err.print(f"Error: standard output: {error.strerror}; fix that and try again", style="bold red")

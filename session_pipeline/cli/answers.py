@@ -1,4 +1,4 @@
-"""Commands that write answers down: report and export."""
+"""The commands report and export: write the HTML report, or the warehouse as one file."""
 
 import math
 from contextlib import closing
@@ -17,8 +17,8 @@ from session_pipeline.store.shortage import shortage_said
 
 
 def report(data: Data = None) -> None:
-    """Write the HTML report, and print where it is."""
-    from session_pipeline.report import write  # charts take their time to load
+    """Write the HTML report, and print its path."""
+    from session_pipeline.report import write  # the charts are slow to import
 
     say(str(write(chosen_folder(data))))
 
@@ -31,7 +31,7 @@ def export(
     if is_regular(file):
         raise WrongUseError(f"{file} exists already; name another file, or remove it first")
     with closing(open_store(folder)) as store:
-        with store.catalog.snapshot():  # a run can go on meanwhile
+        with store.catalog.snapshot():  # a run can be writing at the same time
             store.refresh()
             latest = next(iter(store.catalog.publications()), None)
             generation = store.catalog.generation()

@@ -1,6 +1,6 @@
-"""What all commands have in common: the application, how errors end it, options that many take.
+"""The typer application, its error handling, and the options that several commands share.
 
-Knows typer. Does not know any command.
+The commands are in the other modules of this package and are registered in `cli/__init__.py`.
 """
 
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ FAILED, WRONG_USE, INTERRUPTED = 1, 2, interrupts.EXIT_CODE
 
 
 class Commands(TyperGroup):
-    """The commands; what a person can fix ends them with a sentence and not with a traceback."""
+    """The group of commands. Errors that the user can fix are printed as one sentence, not as a traceback."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Read the arguments."""
+        """Parse the arguments."""
         with _errors_explained():
             return super().make_context(*args, **kwargs)
 
@@ -48,7 +48,7 @@ def _errors_explained() -> Iterator[None]:
         if interrupts.has_happened():
             raise ended(interrupts.SENTENCE, INTERRUPTED) from None
         if isinstance(error, TyperException):
-            error.message = harmless(error.message)  # typer prints it as it is, and it can name a file
+            error.message = harmless(error.message)  # typer prints it unchanged, and it can contain the name of a file
         sentence = _sentence(error)
         if sentence is None:
             raise
@@ -56,11 +56,11 @@ def _errors_explained() -> Iterator[None]:
 
 
 def _sentence(error: Exception) -> str | None:
-    """What to print about an error; None when typer prints it, or when it is a fault of the program."""
+    """Return the text to print for an error, or None if typer prints it or if it is a bug in the program."""
     if isinstance(error, SessionPipelineError):
         return str(error)
     if isinstance(error, BrokenPipeError) and not error.filename:
-        return None  # who reads the output has seen enough; typer ends quietly
+        return None  # the reader of the output closed the pipe; typer exits quietly
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}; fix that and try again"
@@ -68,7 +68,7 @@ def _sentence(error: Exception) -> str | None:
 
 
 def ended(sentence: str, code: int = FAILED) -> typer.Exit:
-    """Say why it ends, on standard error; raise what this returns."""
+    """Print an error on standard error and return the exception that the caller raises to exit."""
     err.print(f"Error: {sentence}", style="bold red", soft_wrap=True)
     return typer.Exit(code)
 
@@ -99,10 +99,10 @@ def options(
 
 
 def chosen_folder(data: Path | None) -> DataFolder:
-    """The data folder that is meant; says on standard error when the packaged settings are used for it.
+    """Return the selected data folder. A note on standard error says when the packaged settings are used for it.
 
     Raises:
-        WrongUseError: There is none.
+        WrongUseError: There is no such data folder.
     """
     folder = data_folder.find(data)
     if not folder.has_settings:

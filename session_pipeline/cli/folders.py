@@ -1,4 +1,4 @@
-"""Commands about a data folder itself: init, sample, check."""
+"""The commands init, sample and check: create a data folder, write sample events, validate the settings."""
 
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ FIRST_DAY = datetime(2026, 10, 5)
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make, or an empty one that is there.")],
 ) -> None:
-    """Make a data folder: commented settings, raw/, dagster_home/."""
+    """Create a data folder: commented settings, raw/, dagster_home/."""
     made = DataFolder(folder.absolute())
     if made.settings.exists():
         raise WrongUseError(f"{folder} is a data folder already; go on with `session-pipeline run --data {folder}`")
@@ -53,11 +53,11 @@ def sample(
     ] = FIRST_DAY,
     data: Data = None,
 ) -> None:
-    """Write events of a made-up shop, and what is true of them."""
+    """Write synthetic events of a shop, and their expected results."""
     from session_pipeline.sample import write_sample
 
     target = folder or chosen_folder(data).raw / "sample"
-    # The truth must not lie where it would be taken for a delivery.
+    # The expected results must not be under raw/, where they would be ingested.
     truth = target.parent.parent / "truth" if target.parent.name == "raw" else target.with_name(f"{target.name}-truth")
     written = write_sample(target, visitors=visitors, days=days, seed=seed, start=start.date(), truth_folder=truth)
     lines = f"{written.events:,} events, {counted(written.duplicates, 'duplicate')}, {written.bad_lines:,} bad ones"
@@ -66,7 +66,10 @@ def sample(
 
 
 def check(as_json: AsJson = False, data: Data = None) -> None:
-    """Say whether the settings can be used, and which rules match nothing in the published data."""
+    """Validate the settings, and find rules that match no data.
+
+    The rules are compared with the published data.
+    """
     folder = chosen_folder(data)
     where = str(folder.settings) if folder.has_settings else "the packaged settings"
     try:

@@ -1,6 +1,6 @@
-"""The command sessions: sessions to choose from for `show`.
+"""The command sessions: lists sessions to choose from for `show`.
 
-Reads the warehouse. Which sessions there are is decided by the models; the story of one is in timeline.py.
+Reads the warehouse. Sessions are defined by the SQL models in `tables`; `cli.timeline` shows a single session.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from session_pipeline.reference.days import zone
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.settings.values import closest
 
-SHOWN_ID = 12  # `show` takes the beginning of an id
+SHOWN_ID = 12  # `show` accepts the beginning of an id
 
 Row = Mapping[str, Any]
 
@@ -45,7 +45,7 @@ def sessions(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """List sessions to choose from for `show`, the latest first."""
+    """List sessions to choose from for `show`, latest first."""
     folder = chosen_folder(data)
     settings = load_settings(folder.path)
     with reader.connect(folder.path) as connection:

@@ -1,7 +1,7 @@
-"""Files that a command writes where the user says: regular files are replaced, everything else is written into.
+"""Writes output files at a path that the user gives: a regular file is replaced, anything else is written into.
 
-Handles links, devices, pipes and descriptors. What is written belongs in the commands; files of the data folder are
-written by `durable`, `publish` and `store`.
+Handles links, devices, pipes and file descriptors. The content comes from the commands. Files of the data folder are
+written by `store` and `publish`.
 """
 
 import os
@@ -16,17 +16,17 @@ from typing import BinaryIO
 from session_pipeline.errors import WrongUseError
 from session_pipeline.store.files import sync_file, sync_folder
 
-MOST_LINKS = 40  # as Linux has it
+MOST_LINKS = 40  # the limit of Linux
 PREFIX = ".session-pipeline-"
 
 
 @contextmanager
 def destination(path: Path) -> Iterator[Path]:
-    """A temporary name to write to. If nothing is raised, what was written there ends up at `path`.
+    """Yield a temporary file name to write to. If no exception is raised, its content ends up at `path`.
 
-    A regular file is replaced at once, and keeps its permissions; a link stays and its target is replaced. A device, a
-    pipe or an open descriptor (/dev/stdout) is opened and written into; it is opened first, so that the reader of a
-    pipe does not wait for a command that failed.
+    A regular file is replaced atomically and keeps its permissions. A link stays, and its target is replaced. A device,
+    a pipe or an open descriptor (/dev/stdout) is written into. It is opened before the caller writes, so that the
+    reader of a pipe does not wait forever for a command that failed.
 
     Raises:
         WrongUseError: The path is a folder.
@@ -47,13 +47,13 @@ def destination(path: Path) -> Iterator[Path]:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether a regular file is at the path, perhaps behind links."""
+    """Return whether the path is a regular file, possibly through links."""
     return path.is_file() and _own_descriptor(path) is None
 
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Errors name the path that the user gave, not a temporary one."""
+    """Make errors name the path that the user gave, not the temporary one."""
     try:
         yield
     except OSError as error:
@@ -63,7 +63,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _opened_special(path: Path, opened: ExitStack) -> BinaryIO | None:
-    """What is at the path, opened for writing; None for a regular file, or when nothing is there."""
+    """Open the path for writing; returns None if it is a regular file or does not exist."""
     descriptor = _own_descriptor(path)
     if descriptor is not None:
         return opened.enter_context(os.fdopen(os.dup(descriptor), "wb"))
@@ -75,14 +75,14 @@ def _opened_special(path: Path, opened: ExitStack) -> BinaryIO | None:
         return None
     if stat.S_ISDIR(mode):
         raise WrongUseError(f"{path} is a folder; name a file in it")
-    # Without O_CREAT and O_TRUNC: what is there is used as it is.
+    # Without O_CREAT and O_TRUNC: nothing is created or truncated.
     return opened.enter_context(os.fdopen(os.open(path, os.O_WRONLY), "wb"))
 
 
 def _own_descriptor(path: Path) -> int | None:
-    """The number of the open descriptor that a path as /dev/stdout or /dev/fd/3 stands for, else None.
+    """Return the number of the open descriptor that a path such as /dev/stdout or /dev/fd/3 names, else None.
 
-    Opened by its name, a redirected file would be written from its beginning, over what is in it.
+    The descriptor is needed because opening a redirected file by its name would overwrite it from the beginning.
     """
     descriptors = {os.path.realpath("/proc/self/fd"), "/dev/fd"}
     for _ in range(MOST_LINKS):

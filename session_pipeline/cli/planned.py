@@ -1,4 +1,4 @@
-"""The command plan: what run would do, and why."""
+"""The command plan: what `run` would build, and why. The plan itself is made in `build.plan`."""
 
 from collections.abc import Iterable
 from contextlib import closing
@@ -18,7 +18,7 @@ SHOWN_FILES = 10
 
 
 def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, data: Data = None) -> None:
-    """Say what `run` would build, and why; builds nothing."""
+    """Show what `run` would build, and why; builds nothing."""
     folder = chosen_folder(data)
     settings = load_settings(folder.path)
     last_day = pipeline.horizon(settings, until.date() if until else None)
@@ -77,7 +77,7 @@ def _item(item: Item) -> dict[str, Any]:
 
 
 def _grouped(items: Iterable[Item]) -> list[tuple[str, str, str, str]]:
-    """Items of one step and reason as one row, with their days."""
+    """Group items of the same step, certainty and reason into one row, with their days."""
     groups: dict[tuple[str, str, str], list[date]] = {}
     for item in items:
         days = groups.setdefault((item.step.name, item.certainty.value, undated(item.reason)), [])

@@ -1,6 +1,6 @@
-"""What is wrong with a deployment: one list for `plan`, `status` and `run`, so that they agree.
+"""Collects the problems of a deployment in one list, so that `plan`, `status` and `run` report the same ones.
 
-How old the published state is, and what is stale, is the matter of each command.
+Stale days and the age of the publication are not in this list; each command reports them itself.
 """
 
 import re
@@ -23,16 +23,16 @@ COUNTED_HERE = (
     "source_arrived",
     "built_by_current_rules",
     "settings_match_data",
-)  # from the catalog, as it is now
+)  # computed here from the current catalog; the recorded result of the check can be outdated
 
 
 @dataclass(frozen=True)
 class Problems:
-    """What somebody must look at.
+    """Problems that a person should look at.
 
     Attributes:
-        errors: What is wrong; `status --check` exits with 1.
-        warnings: What is unusual and can be right.
+        errors: Problems that must be fixed; with any of them, `status --check` exits with 1.
+        warnings: Unusual findings that can be correct.
     """
 
     errors: list[str]
@@ -40,7 +40,7 @@ class Problems:
 
 
 def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Problems:
-    """All that is wrong now, by the catalog, the delivered files and the latest result of each check."""
+    """Find all current problems, from the catalog, the delivered files and the latest result of each check."""
     until = plan.frame.until
     lost_key = pipeline.lost_visitor_key(folder, store)
     check_errors, check_warnings = _checks(folder)
@@ -61,7 +61,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
 
 
 def deferred_days(plan: Plan) -> list[str]:
-    """A sentence about days that only rules changed for, when they are too many for one run."""
+    """Return a sentence about days with changed settings or models, if they are too many for one run."""
     days = {item.day for item in plan.deferred if item.day}
     if not days:
         return []
@@ -79,7 +79,7 @@ def _settings_to_check(folder: DataFolder, settings: Settings) -> list[str]:
 
 
 def undated(reason: str) -> str:
-    """A reason without the day that it is about."""
+    """Return a reason without the dates in it."""
     return ANY_DATE.sub("", reason)
 
 
@@ -93,10 +93,10 @@ def show(problems: Problems) -> None:
 
 
 def _checks(folder: DataFolder) -> tuple[list[str], list[str]]:
-    """Checks whose latest result is that they do not hold: errors and warnings."""
+    """Return the errors and the warnings of the checks that failed in their latest evaluation."""
     if not (folder.dagster_home / "history").is_dir():
         return [], []
-    from session_pipeline.defs import local_runs  # Dagster takes its time to load
+    from session_pipeline.defs import local_runs  # Dagster is slow to load
 
     names = [(check.name, check.table) for check in CHECKS if check.name not in COUNTED_HERE]
     with local_runs.instance_of(folder) as instance:

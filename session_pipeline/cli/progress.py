@@ -1,6 +1,6 @@
-"""How far a command is: a bar on a terminal, a line for each stage elsewhere. All of it on standard error.
+"""Shows the progress of a command on standard error: a bar on a terminal, otherwise one line for each stage.
 
-Knows rich's bars and the pipeline's watcher. Does not know what the stages do.
+The commands define the stages. The progress of a pipeline run comes from the watcher in `run.pipeline`.
 """
 
 import os
@@ -19,10 +19,10 @@ from session_pipeline.tables.graph import Step
 
 
 class Stages:
-    """The stages of a command, one after the other."""
+    """The stages of a command, shown one after the other."""
 
     def __init__(self, screen: Console, bars: Progress | None) -> None:
-        """Draw into some bars, or print lines when there are none."""
+        """Draw into `bars`, or print lines on `screen` if `bars` is None."""
         self._screen = screen
         self._bars = bars
         self._done = 0
@@ -30,7 +30,7 @@ class Stages:
         self._task = bars.add_task("", total=None, now="", visible=False) if bars else None
 
     def begin(self, stage: str, total: int | None = None, noun: str = "step") -> None:
-        """Begin a stage of so many steps."""
+        """Begin a stage of `total` steps."""
         self._done, self._total = 0, total or 0
         if self._bars is not None and self._task is not None:
             self._bars.reset(self._task, description=stage, total=total, now="", visible=True)
@@ -38,17 +38,17 @@ class Stages:
             self._print(f"{stage}: {counted(total, noun)}" if total is not None else stage)
 
     def show(self, done: int, now: str) -> None:
-        """Say how many steps are done, and what is at hand."""
+        """Show how many steps are done and the name of the current item."""
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, now=plain(now))
 
     def advance(self, now: str) -> None:
-        """Say that one more step is done, and what it was."""
+        """Count one more finished step and show its name."""
         self._done += 1
         self.show(self._done, now if self._done < self._total else "checks, publishing")
 
     def note(self, sentence: str) -> None:
-        """Say something that stays on the screen."""
+        """Print a line that stays on the screen."""
         self._print(sentence)
 
     def _print(self, line: str) -> None:
@@ -57,7 +57,7 @@ class Stages:
 
 @contextmanager
 def stages() -> Iterator[Stages]:
-    """Show stages while a command works; bars are gone when it ends."""
+    """Show stages while a command works; the bars disappear at the end."""
     with _screen() as screen:
         if not screen.is_terminal:
             yield Stages(screen, None)
@@ -68,10 +68,10 @@ def stages() -> Iterator[Stages]:
 
 @contextmanager
 def _screen() -> Iterator[Console]:
-    """Standard error as it is now: Dagster sends that of each step to a log of its own."""
+    """Yield a console on a copy of standard error, because Dagster redirects it to a log file in each step."""
     try:
         descriptor = os.dup(sys.stderr.fileno())
-    except OSError:  # in tests there is none
+    except OSError:  # tests have no descriptor
         yield err
         return
     with os.fdopen(descriptor, "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors) as file:
@@ -91,7 +91,7 @@ def _bars(screen: Console) -> Progress:
 
 @contextmanager
 def watching(shown: Stages) -> Iterator[None]:
-    """Show the runs of the pipeline that go on meanwhile."""
+    """Show the progress of pipeline runs within this context."""
 
     def on_file(done: int, total: int, name: str) -> None:
         if done == 0:

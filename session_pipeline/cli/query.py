@@ -1,4 +1,4 @@
-"""The command query: SQL on the warehouse, read-only."""
+"""The command query: runs one read-only SQL query on the warehouse. `cli.rows` writes the rows."""
 
 import sys
 from enum import Enum
@@ -21,7 +21,7 @@ EXAMPLE = 'session-pipeline query "select count(*) from sessions"'
 
 
 class Format(Enum):
-    """How rows are written."""
+    """The output formats of `query`."""
 
     TABLE = "table"
     CSV = "csv"
@@ -44,9 +44,9 @@ def query(
     ] = False,
     data: Data = None,
 ) -> None:
-    """Answer SQL from the warehouse, read-only.
+    """Query the warehouse with SQL, read-only.
 
-    Times are UTC, dates are days of the time zone of the settings.
+    Times are in UTC. Dates are days in the time zone of the settings.
     """
     if sql and file:
         raise WrongUseError("the SQL is given twice; leave out --file or the SQL")
@@ -73,7 +73,7 @@ def query(
 
 
 def _read(file: Path | None) -> str:
-    """SQL from a file, or from standard input."""
+    """Read SQL from a file, or from standard input if no file is given."""
     where = str(file or "standard input")
     if file is None and sys.stdin.isatty():
         err.print("Reading SQL from the keyboard; end with Ctrl-D on a line of its own.")
@@ -87,13 +87,13 @@ def _read(file: Path | None) -> str:
 
 
 def _refuse_all_but_select(sql: str) -> None:
-    """The connection is read-only, but COPY could still write beside the files of the store."""
+    """Reject every other statement: the connection is read-only, but COPY could still write files."""
     if [statement.type for statement in duckdb.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
         raise WrongUseError("query takes one SELECT, DESCRIBE or SUMMARIZE; for a file, use --output")
 
 
 def _write(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, output: Path | None, is_raw: bool) -> None:
-    """Write the rows: a file whole, or not at all."""
+    """Write the rows. A file is written completely or not at all."""
     if form is Format.TABLE:
         rows.print_table(connection, sql)
     elif output is None:
@@ -119,7 +119,7 @@ def _write_text(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, f
 
 
 def _all_tables() -> str:
-    """SQL that lists the tables in the order that the data takes."""
+    """Return SQL that lists the tables in the order of the data flow."""
     grains = {
         name: contract.grain.removeprefix("One row is ").removeprefix("One row says ").removesuffix(".")
         for name, contract in TABLES.items()
@@ -134,7 +134,7 @@ def _all_tables() -> str:
 
 
 def _columns_of(name: str) -> str:
-    """SQL that lists a table's columns, with what they mean."""
+    """Return SQL that lists the columns of a table with their types and meanings."""
     contract = reader.published_table(name)
     return (
         'select column_name as "column", data_type as type, comment as meaning from duckdb_columns()'
@@ -143,6 +143,6 @@ def _columns_of(name: str) -> str:
 
 
 def _sentence(error: duckdb.Error) -> str:
-    """What DuckDB says, without the picture of the line."""
+    """Return DuckDB's error message without the excerpt of the SQL line, on one line."""
     text = str(error).partition("\n\nLINE ")[0]
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())

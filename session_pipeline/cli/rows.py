@@ -1,8 +1,9 @@
-"""Rows of a query as people and machines read them: a table on the screen, CSV, Markdown, JSON, Parquet.
+"""Writes the rows of a query as a table on the screen, CSV, Markdown, JSON or Parquet.
 
-What is written is safe to open: no text becomes a formula in a spreadsheet, a code that steers a terminal, or markup.
+The output is safe to open: no text becomes a formula in a spreadsheet, a terminal control code or markup. The option
+`--raw` turns this off for CSV.
 
-Knows formats. Does not know what is asked, nor which rows may be seen.
+This module only formats. The command and its checks are in `cli.query`; `publish.reader` decides what can be read.
 """
 
 import csv
@@ -21,27 +22,27 @@ from rich.text import Text
 from session_pipeline.cli.screen import json_text, out, plain, ruled, say
 
 SHOWN_ROWS = 200
-LONGEST_LINE = 60  # longer text is folded in its column
+LONGEST_LINE = 60  # longer text is wrapped within its column
 LONGEST_TEXT = 500
 BATCH = 10_000
 WHOLE_NUMBERS = {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")}
 NUMBER_TYPES = {*WHOLE_NUMBERS, "INTEGER", "UINTEGER", "FLOAT", "DOUBLE", "DECIMAL"}
 COLUMN_GAP = 2
-# A spreadsheet takes text for a formula that begins with one of these, or with its wide form of East Asian scripts.
+# A spreadsheet reads text as a formula if it begins with one of these or with its full-width (East Asian) form.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
-STEERING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")  # all but tab, line feed and CRLF
-MARKUP = re.compile(r"([\\`*\[\]~|#$]|(?<![^\W_])_|_(?![^\W_]))")  # an underscore within a word is no markup
+STEERING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")  # all except tab, line feed and CRLF
+MARKUP = re.compile(r"([\\`*\[\]~|#$]|(?<![^\W_])_|_(?![^\W_]))")  # an underscore within a word is not markup
 
 Connection = duckdb.DuckDBPyConnection
 Row = tuple[Any, ...]
 
 
 def write_csv(connection: Connection, sql: str, file: IO[str], *, is_raw: bool = False) -> None:
-    """Write a header, then a line for each row. NULL is an empty field.
+    """Write CSV: a header, then one line for each row. NULL is an empty field.
 
-    Text that a spreadsheet would take for a formula gets a ' before it; numbers stay as they are, also in text. Control
-    characters become spaces, except tabs and line ends. With `is_raw`, text is written as it is.
+    Text that a spreadsheet would read as a formula gets a leading '. Numbers are not changed, also if their type is
+    text. Control characters become spaces, except tabs and line ends. With `is_raw`, text is written unchanged.
     """
     names, rows = _execute(connection, sql)
     writer = csv.writer(file, lineterminator="\n")
@@ -51,7 +52,7 @@ def write_csv(connection: Connection, sql: str, file: IO[str], *, is_raw: bool =
 
 
 def write_markdown(connection: Connection, sql: str, file: IO[str]) -> None:
-    """Write a Markdown table. Text stays text: what Markdown or HTML would read as markup is escaped. NULL is empty."""
+    """Write a Markdown table. Characters that Markdown or HTML would read as markup are escaped. NULL is empty."""
     names, rows = _execute(connection, sql)
     is_right = [_is_number(column[1]) for column in connection.description or ()]
     file.write(f"| {' | '.join(map(_markdown, names))} |\n")
@@ -61,7 +62,7 @@ def write_markdown(connection: Connection, sql: str, file: IO[str]) -> None:
 
 
 def write_json(connection: Connection, sql: str, file: IO[str]) -> None:
-    """A list of objects, one a line. Times and dates are text; a double that is no number is null."""
+    """Write a JSON list with one object per line. Times and dates are text; NaN and infinite values are null."""
     names, rows = _execute(connection, sql)
     file.write("[")
     for number, row in enumerate(rows):
@@ -72,7 +73,7 @@ def write_json(connection: Connection, sql: str, file: IO[str]) -> None:
 
 
 def write_parquet(connection: Connection, sql: str, path: Path) -> None:
-    """A Parquet file, compressed with zstd."""
+    """Write a Parquet file, compressed with zstd."""
     reader = connection.sql(sql).to_arrow_reader(BATCH)
     with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
         for batch in reader:
@@ -80,7 +81,7 @@ def write_parquet(connection: Connection, sql: str, path: Path) -> None:
 
 
 def print_table(connection: Connection, sql: str, screen: Console = out) -> None:
-    """Rows below their headings; where the screen is too narrow for that, the fields of each row below one another."""
+    """Print rows as a table or, if the screen is too narrow for one, each row as a list of fields."""
     cursor = connection.execute(sql)
     names = [column[0] for column in cursor.description or ()]
     rows = cursor.fetchmany(SHOWN_ROWS + 1)

@@ -1,4 +1,8 @@
-"""Commands that work: run, and dev, the Dagster UI."""
+"""The commands run (ingest, build and publish) and dev (the Dagster UI).
+
+What a run does is in `run.pipeline` and `build`; its Dagster jobs are in `defs`. The summary that `run` prints is in
+`cli.summary`.
+"""
 
 import os
 import socket
@@ -29,21 +33,22 @@ from session_pipeline.store.shortage import shortage_said
 from session_pipeline.store.store import held
 from session_pipeline.tables.steps import STEPS
 
-if TYPE_CHECKING:  # importing it imports Dagster, which takes its time to load
+if TYPE_CHECKING:  # importing this imports Dagster, which is slow to load
     from dagster import DagsterInstance
 
     from session_pipeline.defs.local_runs import Finished
 
-ROUNDS = 3  # what was damaged and mended can make more stale than the first plan knew
+ROUNDS = 3  # rebuilding damaged partitions can make more days stale than the first plan contained
 
 
 def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, data: Data = None) -> None:
-    """Ingest what was delivered, build what is stale, publish.
+    """Ingest delivered files, build stale days and publish.
 
-    Each run is one that the Dagster UI shows. The report is written, too.
+    Also writes the report. The Dagster UI shows each run.
     """
     started = perf_counter()
-    # What a script starts with & ignores SIGINT, and Dagster handles SIGTERM as SIGINT: only KILL would end it.
+    # A process started by a script with & ignores SIGINT, and Dagster handles SIGTERM like SIGINT. Without this call,
+    # only SIGKILL would end it.
     interrupts.raise_interrupts(even_if_ignored=True)
     folder = chosen_folder(data)
     settings = load_settings(folder.path)
@@ -52,12 +57,12 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
     plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
     files = IngestSummary(found_count=sum(1 for _ in deliveries(folder)))
     finished: list[Finished] = []
-    # Of the store it is said already when there is no room; what is left is Dagster's.
+    # The store reports its own disk-full errors. Those that remain are about Dagster's files.
     with shortage_said(folder.dagster_home), ExitStack() as our_turn:
         if not _is_done(folder, settings, plan):
             instance, shown = our_turn.enter_context(_our_turn(folder, settings))
             plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
-            if not _is_done(folder, settings, plan):  # else the run that was waited for did it
+            if not _is_done(folder, settings, plan):  # otherwise the run that this one waited for has done the work
                 files, finished, plan = _work(folder, settings, last_day, upgrade, instance, shown)
         if unpublished := publication.why_not(plan):
             raise ended(f"{unpublished}; run again, and if that says the same, look at `session-pipeline dev`")
@@ -92,9 +97,9 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Where on 127.0.0.1.")] = 3000, data: Data = None
 ) -> None:
-    """Open the Dagster UI on 127.0.0.1.
+    """Start the Dagster UI on 127.0.0.1.
 
-    Schedule and sensors are on, so that what is delivered meanwhile is built.
+    The schedule and the sensors are on, so files delivered while it runs are ingested and built.
     """
     folder = chosen_folder(data)
     load_settings(folder.path)
@@ -114,17 +119,17 @@ def dev(
     interrupts.raise_interrupts(even_if_ignored=True)
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
     dagster = ["-m", "dagster", "dev", "-m", "session_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
-    os.chdir(folder.path)  # Dagster warns of a dagster.yaml of another home where it starts, as in the repository
+    os.chdir(folder.path)  # in a folder with a dagster.yaml of another home, as in the repository, Dagster warns
     os.execve(sys.executable, [*python, *dagster], {**os.environ, **home.prepare(folder)})
 
 
 @contextmanager
 def _our_turn(folder: DataFolder, settings: Settings) -> Iterator[tuple["DagsterInstance", progress.Stages]]:
-    """Hold the store over all jobs of a run, so that another run, of other days perhaps, comes before or after it.
+    """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not in between.
 
-    However they end, their alarms are told after it.
+    At the end, also after an error, new alerts are sent to the alert command.
     """
-    from session_pipeline.defs import alarms, dead_runs, local_runs  # Dagster takes its time to load
+    from session_pipeline.defs import alarms, dead_runs, local_runs  # Dagster is slow to load
 
     with (
         local_runs.instance_of(folder) as instance,
@@ -148,7 +153,7 @@ def _work(
     instance: "DagsterInstance",
     shown: progress.Stages,
 ) -> tuple[IngestSummary, list["Finished"], Plan]:
-    """Run the jobs: what was read, the runs, and the plan that is left."""
+    """Run the jobs. Returns the counts of the ingest, the finished runs and the remaining plan."""
     from session_pipeline.defs.deployment import make_definitions
     from session_pipeline.defs.local_runs import LocalRuns
     from session_pipeline.defs.sensors import reason_of, run_tags
@@ -175,13 +180,13 @@ def _work(
 
 
 def _build_count(plan: Plan, first: date, last: date) -> int:
-    """How many steps of a day a run over a range looks at."""
+    """Return how many steps a run over a range processes; a daily step counts once for each wanted day."""
     days = sum(1 for day in dates(first, last) if plan.frame.is_wanted(day))
     return sum(days if step.is_daily else 1 for step in STEPS)
 
 
 def _is_done(folder: DataFolder, settings: Settings, plan: Plan) -> bool:
-    """Whether there is nothing to read, to build, to mend or to publish, and no run was killed before its end."""
+    """Return whether nothing needs to be read, built, repaired or published, and no run was killed midway."""
     with closing(pipeline.open_store(folder)) as store:
         return (
             plan.is_empty

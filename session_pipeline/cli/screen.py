@@ -1,6 +1,6 @@
-"""How things look on a terminal: the two streams, tables, numbers, days, values.
+"""Terminal output for all commands: the two streams, tables, and the format of numbers, days and values.
 
-Knows rich. Does not know what is shown.
+What is printed is decided by the commands; the rows of a query are formatted in `cli.rows`.
 """
 
 import json
@@ -17,33 +17,33 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-PIPE_WIDTH = 200  # where there is no terminal whose width could be asked for
+PIPE_WIDTH = 200  # used if the output is not a terminal
 
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all but the line feed
-STEERING_IN_JSON = re.compile(r"[\x7f-\x9f]")  # what JSON allows as it is, and a terminal obeys
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all except the line feed
+STEERING_IN_JSON = re.compile(r"[\x7f-\x9f]")  # JSON allows these unescaped, but a terminal interprets them
 
 
 class SafeConsole(Console):
-    """A console that data cannot steer: of what is printed, only rich's own codes reach the terminal."""
+    """A console on which data cannot control the terminal: only the control codes of rich itself are printed."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Render with a space for each control character of the text."""
+        """Render the text with each control character replaced by a space."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(harmless(segment.text), segment.style)
 
 
 def harmless(text: str) -> str:
-    """Text with a space for each control character but the line feed."""
+    """Return the text with each control character except the line feed replaced by a space."""
     return CONTROL_CHARACTERS.sub(" ", text)
 
 
 def console(*, to_errors: bool = False, file: IO[str] | None = None, like: Console | None = None) -> SafeConsole:
-    """A console for data, which may hold anything, also what looks like markup.
+    """Create a console that prints data as it is: nothing in it is interpreted as markup.
 
     Args:
         to_errors: Whether it prints on standard error.
-        file: Where it prints instead.
-        like: Another console, whose width it has and which says whether the file is a terminal.
+        file: Print to this file instead of a standard stream.
+        like: Another console. The new one takes its width, and treats `file` as a terminal if that one is a terminal.
     """
     stream = sys.stderr if to_errors else sys.stdout
     return SafeConsole(
@@ -72,21 +72,21 @@ def say_json(value: Any) -> None:
 
 
 def json_text(value: Any, file: IO[str], indent: int | None = None) -> str:
-    """A value as JSON that the file's encoding can hold, and that steers no terminal."""
+    """Return a value as JSON that the encoding of the file can represent and that contains no terminal controls."""
     is_unicode = (getattr(file, "encoding", None) or "utf-8").lower().startswith("utf")
     text = json.dumps(value, default=as_json, indent=indent, ensure_ascii=not is_unicode)
     return STEERING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def as_json(value: Any) -> Any:
-    """What JSON has no form of its own for: decimals become numbers, all else text."""
+    """Convert a value that JSON cannot represent: decimals become numbers, everything else becomes text."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return str(value)
 
 
 def grid(*columns: tuple[str, str], rows: Iterable[Sequence[str | Text]] = (), indent: int = 0) -> Table:
-    """A table without lines. A column is its heading and "left" or "right"."""
+    """Create a table without lines. Each column is a pair: heading, and "left" or "right" for the alignment."""
     table = Table(
         box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(name for name, _ in columns)
     )
@@ -102,7 +102,7 @@ def grid(*columns: tuple[str, str], rows: Iterable[Sequence[str | Text]] = (), i
 def ruled(
     headings: Sequence[str], numeric: Sequence[bool], folds: Sequence[bool], rows: Iterable[Sequence[Text]]
 ) -> Table:
-    """A table with a line under its head; only columns that fold give way where the screen is narrow."""
+    """Create a table with a line under its header. On a narrow screen, only the columns in `folds` are wrapped."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for heading, is_numeric, is_folded in zip(headings, numeric, folds, strict=True):
         table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=not is_folded, overflow="fold")
@@ -112,7 +112,7 @@ def ruled(
 
 
 def plain(value: object) -> str:
-    """A value as text on one line, without anything that could steer the terminal."""
+    """Return a value as text on one line, without control characters."""
     if value is None:
         return "NULL"
     if isinstance(value, bool):
@@ -123,22 +123,22 @@ def plain(value: object) -> str:
 
 
 def number(count: int) -> str:
-    """A whole number with its thousands apart."""
+    """Return a whole number with thousands separators."""
     return f"{count:,}"
 
 
 def counted(count: int, noun: str) -> str:
-    """A number and what it counts: 1 file, 2 files."""
+    """Return a number with its noun in singular or plural: 1 file, 2 files."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def share(part: int, whole: int) -> str:
-    """A share in percent; empty of nothing."""
+    """Return a share in percent; empty if the whole is 0."""
     return f"{part / whole:.1%}" if whole else ""
 
 
 def size(byte_count: int) -> str:
-    """A size as people say it."""
+    """Return a size with a decimal unit: 1.5 MB is 1,500,000 bytes."""
     value = float(byte_count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 1000:
@@ -148,7 +148,7 @@ def size(byte_count: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time, in its two largest units."""
+    """Return a duration in its two largest units: 1 h 5 min."""
     whole = round(seconds)
     if seconds < 10 and seconds != whole:
         return f"{seconds:.1f} s"
@@ -160,12 +160,12 @@ def span(seconds: float) -> str:
 
 
 def ago(then: datetime, now: datetime) -> str:
-    """How long ago something was."""
+    """Return how long ago a time was."""
     return f"{span((now - then).total_seconds())} ago"
 
 
 def day_ranges(days: Iterable[date]) -> str:
-    """Days as people say them: 2026-10-05 to 2026-10-11, 2026-10-20."""
+    """Return days as ranges: 2026-10-05 to 2026-10-11, 2026-10-20. More than three ranges are abbreviated."""
     ranges: list[list[date]] = []
     for day in sorted(days):
         if ranges and day - ranges[-1][-1] == timedelta(days=1):

@@ -1,4 +1,4 @@
-"""The command status: how a data folder stands."""
+"""The command status: the state of a data folder, printed or checked for a monitor."""
 
 import re
 from collections import Counter
@@ -26,14 +26,21 @@ UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(da
 
 @dataclass(frozen=True)
 class Status:
-    """How a data folder stands.
+    """The state of a data folder.
 
     Attributes:
-        stale_because: What the next run will build, and why; None when nothing.
-        problems: What is wrong, besides what is stale or old; `--check` names it.
-        warnings: What is unusual and can be right.
-        changed_fields: Sentences about fields that the newest file of a source has, and those before have not, or so.
-        overdue_because: The same of the days that were published, so that midnight alone alarms nobody.
+        until: Last day that a run would build now.
+        files: Number of delivered files by status.
+        problems: Errors other than stale days and an old publication; `--check` reports them.
+        warnings: Unusual findings that can be correct.
+        changed_fields: For each source, sentences about fields that its newest file has and earlier files lack, or the
+            reverse.
+        stale_because: What the next run will build and why; None if nothing is stale.
+        overdue_because: The same for the days up to the last published day, so that the start of a new day alone does
+            not trigger `--check`.
+        days_by_older_rules: Days that were built with older settings or models and wait for `run --upgrade`.
+        age_seconds: Time since the last publication.
+        is_published: Whether readers have the newest state.
     """
 
     folder: str
@@ -64,7 +71,10 @@ def status(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Say how fresh and large everything is; --check for monitors."""
+    """Show what is built, how fresh it is, problems and last runs.
+
+    Monitors use --check, which exits with 1 if something is stale, old or wrong.
+    """
     oldest = _age(max_age)
     found = _status(chosen_folder(data))
     if as_json:
@@ -125,14 +135,14 @@ def _status(folder: DataFolder) -> Status:
 def _runs(folder: DataFolder) -> list[dict[str, Any]]:
     if not (folder.dagster_home / "history").is_dir():
         return []
-    from session_pipeline.defs import local_runs  # Dagster takes its time to load
+    from session_pipeline.defs import local_runs  # Dagster is slow to load
 
     with local_runs.instance_of(folder) as instance:
         return [asdict(past) for past in local_runs.history(instance, LAST_RUNS)]
 
 
 def _overdue(found: Status, oldest: timedelta) -> list[str]:
-    """What is too old or stale."""
+    """Return sentences about a publication that is missing, too old or stale."""
     sentences = []
     if found.age_seconds is None:
         sentences.append("nothing is published yet")

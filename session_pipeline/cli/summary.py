@@ -1,6 +1,6 @@
-"""What `run` says at its end: files, the ledger, how sessions ended, the funnels, what was built and where it is.
+"""The summary at the end of `run`: files, line counts, built days, outcomes, funnels, and where the results are.
 
-Knows the catalog's figures and the warehouse's daily tables. Changes nothing.
+Reads the catalog and the daily tables of the warehouse, and changes nothing. The run itself is in `cli.runs`.
 """
 
 from collections import Counter
@@ -31,17 +31,20 @@ class Summary:
     """The state after a run, and what the run did to it.
 
     Attributes:
-        files: What the run found under raw/.
-        ledger: Lines, accepted, set aside, events, duplicates, waiting, before start_date (only of files that are
-            gone): of all files ever accepted.
-        set_aside_reasons: Lines set aside, by reason, the largest first.
-        built_days: Days of which the run built anything.
-        days: Days that outcomes and funnels are counted over: the built ones, else all.
-        sessions: Sessions of people and of bots.
-        outcomes: Sessions without bots by outcome, the largest first.
-        funnels: For each funnel its steps, in order, with the attempts that reached them and were not excluded.
-        excluded: For each funnel the attempts that an exclusion took out.
-        alarms: What a person should look at.
+        files: Counts of the files that the run found under raw/.
+        ledger: Line counts over all files ever accepted: lines, accepted, set aside, events, duplicates, waiting (their
+            day is not built yet), before start_date (only of files that are gone).
+        set_aside_reasons: Number of quarantined lines by reason, largest first.
+        built_days: Days for which the run built at least one partition.
+        days: Days over which outcomes and funnels are counted: the built days, or all days if none was built.
+        is_all_days: Whether `days` are all days that have sessions.
+        sessions: Number of sessions of people and of bots.
+        outcomes: Number of sessions without bots by outcome, largest first.
+        funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
+            are not counted.
+        excluded: For each funnel the number of excluded attempts.
+        alarms: Warnings that a person should look at.
+        seconds: Duration of the run.
     """
 
     files: dict[str, int]
@@ -69,7 +72,7 @@ def gather(
     alarms: Sequence[str],
     seconds: float,
 ) -> Summary:
-    """Count what there is, once everything is published."""
+    """Count the figures of the summary after everything is published."""
     with closing(pipeline.open_store(folder)) as store:
         ledger, reasons = _ledger(store, settings)
         built_days = sorted(
@@ -196,7 +199,7 @@ def _answers(
             " where session_date in $1 group by outcome order by sum(session_count) desc, outcome",
             parameters,
         ).fetchall()
-        # Excluded attempts are left out, as in funnel_steps.conversion_rate and in the report.
+        # Excluded attempts are not counted, as in funnel_steps.conversion_rate and in the report.
         steps = {
             (funnel, step): (int(reached), int(excluded))
             for funnel, step, reached, excluded in warehouse.execute(

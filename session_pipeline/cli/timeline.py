@@ -1,6 +1,6 @@
-"""The command show: the story of one session, event by event, with the line that each came from.
+"""The command show: prints one session as a timeline, with the delivered file and line of each event.
 
-Knows the warehouse's tables of single events and sessions. Changes nothing.
+Reads the tables of events and sessions in the warehouse, and changes nothing. `cli.listing` lists sessions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,8 @@ from session_pipeline.settings import Settings, load_settings
 SHOWN_MATCHES = 5
 HOW_TO_FIND = "find one with: session-pipeline sessions"
 DETAILS = {"search_term": "searched for", "element": "on", "status_code": "status"}
-WITHIN = timedelta(days=2)  # a session's events lie on its own date or the two after, where the clocks go forward
+# A session's events are on its date or the next day, or on the day after that where the clocks go forward.
+WITHIN = timedelta(days=2)
 
 Row = Mapping[str, Any]
 
@@ -31,9 +32,9 @@ def show(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Tell the story of one session, event by event.
+    """Show one session as a timeline.
 
-    Why it began, the file and line of each event, how it ended and why.
+    Each event with its file and line, why the session started, how it ended and why.
     """
     folder = chosen_folder(data)
     settings = load_settings(folder.path)
@@ -78,7 +79,7 @@ _AFTER = (
 
 
 def _find(connection: duckdb.DuckDBPyConnection, beginning: str) -> Row:
-    """The session that an id, or the beginning of one, names."""
+    """Return the only session whose id begins with the given text."""
     found = _fetch(
         connection,
         "select * from sessions where starts_with(session_id, $beginning) order by session_id limit $limit",

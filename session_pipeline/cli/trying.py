@@ -1,6 +1,6 @@
-"""The command try: what a file would give, before it is delivered.
+"""The command try: shows how a file would be ingested, before it is delivered.
 
-Knows how a trial looks on a terminal. Does not know how it is made.
+This module only prints the result; `run.trial` computes it.
 """
 
 import json
@@ -32,9 +32,10 @@ def try_(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Say how a file's lines map, what would be set aside, and the sessions they give; writes nothing.
+    """Show how a file would be ingested; writes nothing.
 
-    The settings are those of the data folder, or the packaged ones where there is none.
+    Prints how its lines map to columns, which lines would be quarantined, and the resulting sessions. Uses the settings
+    of the data folder, or the packaged settings if there is no data folder.
     """
     folder = _folder(data)
     source = source or trial.source_of(file, folder)
@@ -97,7 +98,7 @@ def _tell_fields(found: Trial) -> None:
 
 
 def _derived_from(column: str) -> str:
-    """Where a column comes from that no field is mapped to."""
+    """Return the origin of a column that no field is mapped to."""
     return "(the line)" if column == "event_id" else "(page_url)"
 
 
@@ -121,7 +122,7 @@ def _tell_set_aside(found: Trial, source: str) -> None:
 
 
 def _as_toml(text: str) -> str:
-    """A text as TOML has it: like JSON, but for one character."""
+    """Return a text as a TOML string: the same as in JSON, except for the character U+007F."""
     return plain(json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f"))
 
 

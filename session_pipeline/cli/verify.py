@@ -1,4 +1,7 @@
-"""The command verify: whether everything is still what was written, and every line accounted for."""
+"""The command verify: compares the files of the store with the catalog, and the line counts with the tables.
+
+Damaged files are only marked here; `run` rebuilds them.
+"""
 
 from contextlib import closing
 
@@ -16,9 +19,9 @@ from session_pipeline.store.catalog import Partition
 
 
 def verify(as_json: AsJson = False, data: Data = None) -> None:
-    """Hash every file of the store, account for every line.
+    """Check the hash of every file in the store, and count lines.
 
-    What is damaged is marked, and built again by the next `run`.
+    Every line must be accounted for. Damaged files are marked, and the next `run` rebuilds them.
     """
     folder = chosen_folder(data)
     load_settings(folder.path)
@@ -48,11 +51,15 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
 
 
 def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progress.Stages) -> tuple[list[str], bool]:
-    """With the store held: what is still wrong is marked, and the ledger is checked."""
+    """Lock the store, mark the files that are still damaged and check the ledger.
+
+    Returns:
+        The problems found, and whether readers have the newest state.
+    """
     problems = []
     with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:
         for partition in suspects:
-            # Another run may have replaced it meanwhile.
+            # Another run may have replaced it in the meantime.
             if run.store.get(partition.key) != partition or run.store.checked_path(partition) is not None:
                 continue
             gone = "is gone" if not run.store.path_of(partition).is_file() else "does not hold what was written"
@@ -68,7 +75,7 @@ def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progre
 
 
 def _published_problems(folder: DataFolder, is_current: bool) -> list[str]:
-    """What readers should find and do not. A state that is older than the store is not compared."""
+    """Return which published files are missing. A publication that is older than the store is not compared."""
     if not folder.warehouse.is_file():
         return [f"there is no {folder.warehouse}; `run` makes it"]
     if not is_current:

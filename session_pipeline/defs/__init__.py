@@ -1,1 +1,5 @@
-"""The only place that speaks Dagster: one file a concept. What is built, and why, is decided elsewhere."""
+"""All Dagster definitions, one module per concept.
+
+Other packages do not import Dagster, except for type annotations. What is built, and why, is decided in `build`; the
+work of a run is in `run`.
+"""

@@ -1,8 +1,8 @@
-"""What the history of runs says that an operator must hear: runs that failed, checks that do not hold.
+"""Finds alerts in the history of runs: failed runs, and checks that do not hold.
 
-Every run is looked at once it has ended, however it was launched: by the command line, cron, schedule, sensor or hand,
-also one that was reported as failed because its process died. Knows Dagster's events. Does not know what was told
-before, nor how: alerts.py does.
+Every run is examined once after it ended, however it was launched: command line, cron, schedule, sensor or UI. This
+includes runs that were marked as failed because their process died. `run.alerts` remembers which alerts were sent, and
+sends new ones to the alert command.
 """
 
 import re
@@ -20,11 +20,11 @@ from session_pipeline.run import alerts
 from session_pipeline.run.alerts import Alarm, Well
 from session_pipeline.settings import AlertSettings
 
-PAGE = 500  # runs at a look; more are for the next one
-FIRST_RUNS = 50  # the latest ones, that the first look sees
+PAGE = 500  # runs examined per call; the next call examines the rest
+FIRST_RUNS = 50  # number of latest runs that the first call examines
 ALARM_SECONDS = 30
-VARYING = re.compile(r"(?<!\S)/\S+|\d[\d.,]*")  # paths and figures: which file, how much room, is no other reason
-TOLD = {  # events of a run that say what is wrong
+VARYING = re.compile(r"(?<!\S)/\S+|\d[\d.,]*")  # paths and numbers: another file or size does not make another alert
+TOLD = {  # event types that describe a problem
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.RUN_FAILURE,
@@ -32,7 +32,7 @@ TOLD = {  # events of a run that say what is wrong
 
 
 def look(instance: dg.DagsterInstance, folder: DataFolder, settings: AlertSettings, say: Callable[[str], None]) -> int:
-    """Tell the alarms of all runs that ended since the last look; returns how many."""
+    """Send the alerts of all runs that ended since the last call; returns how many were sent."""
 
     def news(cursor: int | None) -> tuple[Iterable[Alarm | Well], int]:
         ended = _ended(instance, cursor)
@@ -43,7 +43,7 @@ def look(instance: dg.DagsterInstance, folder: DataFolder, settings: AlertSettin
 
 
 def _ended(instance: dg.DagsterInstance, cursor: int | None) -> list[dg.EventLogRecord]:
-    """The runs that ended after a cursor, in the order in which they did."""
+    """Return the runs that ended after a cursor, ordered by when they ended."""
     is_first = cursor is None
     found: list[dg.EventLogRecord] = []
     for after in (
@@ -59,7 +59,7 @@ def _ended(instance: dg.DagsterInstance, cursor: int | None) -> list[dg.EventLog
 def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLogRecord) -> Iterator[Alarm | Well]:
     run = instance.get_run_by_id(ended.run_id)
     if run is None:
-        return  # somebody deleted it
+        return  # it was deleted
     events = [
         record.event_log_entry.dagster_event
         for record in instance.get_records_for_run(run.run_id, of_type=TOLD).records

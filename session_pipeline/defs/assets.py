@@ -1,6 +1,7 @@
-"""The assets: one for each table, an op for each step, and what is published.
+"""Dagster assets: one for each table, grouped into one op for each step, plus the warehouse, the lake and the report.
 
-Each asks the pipeline to do its work and tells Dagster what came of it. Decides nothing.
+Each op calls the pipeline and reports the result to Dagster. The work itself is in `run.pipeline`, what is stale is
+decided in `build.plan`, and the metadata of the assets comes from `defs.metadata`.
 """
 
 from collections import Counter
@@ -23,13 +24,13 @@ from session_pipeline.tables.steps import LOGS, STEPS
 OWNERS = ["team:data"]
 DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 INGESTED = ("raw_events", "quarantined_lines", "source_files")
-SETTLE_SECONDS = 1.0  # a file touched more lately than that is looked at twice
-LONGEST_RUN = timedelta(hours=2)  # of a usual night; the warehouse is overdue so long after data is expected
+SETTLE_SECONDS = 1.0  # a file that changed more recently is checked a second time
+LONGEST_RUN = timedelta(hours=2)  # of a normal night; the warehouse is overdue this long after data is expected
 Results = Iterator[dg.MaterializeResult[Any]]
 
 
 def make_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> Sequence[dg.AssetsDefinition]:
-    """All assets, with some days as partitions."""
+    """Create all assets, with `days` as the partitions of the daily tables."""
     return [_ingest(), *(_step(step, days) for step in STEPS), _publish(settings), _report()]
 
 
@@ -51,7 +52,7 @@ def _table_spec(name: str, deps: Sequence[Any], **more: Any) -> dg.AssetSpec:
 def _ingest() -> dg.AssetsDefinition:
     @dg.multi_asset(name="ingest_files", specs=[_table_spec(name, []) for name in INGESTED])
     def ingest_files(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Results:
-        """Takes in what was delivered under raw/: admits each new file, reads its lines, sets bad ones aside."""
+        """Ingests the delivered files under raw/: admits new files, reads their lines, quarantines bad lines."""
         with pipeline.opened() as run:
             summary = run.ingest(
                 lambda done, total, name: context.log.debug(f"{done} of {total} files: {name}"),
@@ -97,7 +98,7 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
                         context.add_asset_metadata(figures, asset_key=name, partition_key=key)
                     else:
                         of_whole_table[name] = figures
-            # One line a step: a line a day would cost more than building a small day.
+            # One log line for each step, because a log line for each day takes longer than building a small day.
             context.log.info(f"{step.name}: " + ", ".join(f"{count} × {reason}" for reason, count in reasons.items()))
             for name in step.tables:
                 yield dg.MaterializeResult(asset_key=name, metadata=of_whole_table[name])
@@ -106,9 +107,10 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
 
 
 def _deps(step: Step, name: str) -> list[Any]:
-    """The inputs as lineage. What is carried over from the day before is shown as a table's own day before.
+    """Return the inputs of a table as lineage. Data carried over from the day before is shown as a self-dependency.
 
-    Dagster cannot backfill an op of several assets, some of which read others of it on another day.
+    The real dependency is on other tables of the same step on the day before. Dagster cannot backfill an op with
+    several assets if one of them depends on another one on a different day.
     """
     deps: list[Any] = [what.table for what in step.inputs if what.span != spans.DAY_BEFORE]
     if any(what.span == spans.DAY_BEFORE for what in step.inputs):
@@ -147,7 +149,7 @@ def _publish(settings: Settings) -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="publish_tables", specs=specs)
     def publish_tables(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Results:
-        """Gives readers the new state of all tables at once, when nothing within the horizon is stale."""
+        """Publishes the new state of all tables at once, if nothing within the horizon is stale."""
         with pipeline.opened() as run:
             result = run.publish()
             if not isinstance(result, Published):
@@ -160,7 +162,7 @@ def _publish(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _freshness(settings: Settings) -> dg.FreshnessPolicy:
-    """Published once a day: at the latest so long after the hour when the last data is expected."""
+    """Require one publication a day, at the latest LONGEST_RUN after the time when the last data is expected."""
     expected = [source.expected_by for source in settings.sources.values() if source.expected_by]
     hour, minute = map(int, max([settings.daily_at, *expected]).split(":"))
     deadline = (timedelta(hours=hour, minutes=minute) + LONGEST_RUN) % timedelta(days=1)

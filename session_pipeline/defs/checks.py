@@ -1,4 +1,4 @@
-"""The checks of checks.py as Dagster asset checks, over the days of the run."""
+"""Dagster asset checks, made from the checks of the package `checks`. They cover the days of the run."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -11,13 +11,13 @@ from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.reference.days import dates
 from session_pipeline.run.pipeline import Run
 
-PROBLEMS = "problems"  # metadata: the problems one by one, by which an alarm knows those that were told
+PROBLEMS = "problems"  # metadata key: single problems, by which `run.alerts` recognizes those that were already sent
 MOST_PROBLEMS = 100
-DAYS_BY_HAND = 7  # the latest ones, when a check is run by itself
+DAYS_BY_HAND = 7  # number of latest days to check if the run has no range of days
 
 
 def make_checks() -> Sequence[dg.AssetChecksDefinition]:
-    """All checks."""
+    """Create all asset checks."""
     return [_asset_check(check) for check in CHECKS]
 
 

@@ -1,7 +1,7 @@
-"""The code location that all ways to start Dagster load, and runs in this process that carry its origin.
+"""The origin of the code location, which runs in this process must have, and the reload of the code location.
 
-The UI finds the runs of a job, of an asset and of its timeline by their origin. `JobDefinition.execute_in_process`
-gives a run none, so this module creates the run itself and then executes it as that method does. local_runs.py decides
+The UI finds the runs of a job, of an asset and of its timeline by their origin. `JobDefinition.execute_in_process` sets
+no origin, so this module creates the run itself and then executes it as that method does. `defs.local_runs` decides
 which runs are launched.
 """
 
@@ -32,26 +32,29 @@ REPOSITORY = "__repository__"  # the name that Dagster gives to the definitions 
 RELOAD_SECONDS = 2.0
 RELOAD_TIMEOUT = 180
 
-_is_asked_for = False  # in this process, which a reload replaces
+_is_asked_for = False  # one value per process; a reload replaces the process
 
 
 def origin() -> RemoteRepositoryOrigin:
-    """Where the jobs come from, as a webserver or daemon that loaded the module would say it."""
+    """Return the origin of the jobs, equal to the one that a webserver or daemon sets when it loads the module."""
     target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE)
     return RemoteRepositoryOrigin(ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name=NAME), REPOSITORY)
 
 
 def reload_once(loaded_from: CodeLocationOrigin | None) -> bool:
-    """Have the code server load the definitions again, in a moment; at most once for each time that they are loaded.
+    """Make the code server reload the definitions after RELOAD_SECONDS, at most once for each load.
 
-    Webserver and daemon see the new ones by themselves. Returns whether that can be asked for: not of a server that
-    webserver or daemon started for themselves.
+    Webserver and daemon notice the new definitions themselves.
+
+    Returns:
+        Whether a reload was requested. It is not possible for a code server that a webserver or daemon started for
+        its own use.
     """
     global _is_asked_for
     if _is_asked_for or not isinstance(loaded_from, GrpcServerCodeLocationOrigin):
         return False
     _is_asked_for = True
-    # Later, since this process is replaced by it: what asks for it must have ended.
+    # Delayed, because the reload replaces this process: the sensor tick that asks for it must end first.
     timer = Timer(RELOAD_SECONDS, _reload, [loaded_from])
     timer.daemon = True
     timer.start()
@@ -61,7 +64,7 @@ def reload_once(loaded_from: CodeLocationOrigin | None) -> bool:
 def _reload(loaded_from: GrpcServerCodeLocationOrigin) -> None:
     try:
         loaded_from.create_client().reload_code(timeout=RELOAD_TIMEOUT)
-    except Exception:  # a server that cannot do that, or has ended: what is loaded stays, and runs load their own
+    except Exception:  # the server is gone or cannot reload: old definitions stay, and each run loads its own
         logging.getLogger(__name__).warning("the code location could not be loaded again", exc_info=True)
 
 
@@ -75,7 +78,7 @@ def execute(
     tags: Mapping[str, str],
     assets: Sequence[dg.AssetKey] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Run a job in this process, as a run of the code location; a failure is in the result, and not raised."""
+    """Run a job in this process, as a run of the code location. A failure is returned in the result, not raised."""
     job = definitions.resolve_job_def(job_name).as_ephemeral_job({}, {}, asset_selection=assets)
     in_memory = InMemoryJob(job)
     plan = create_execution_plan(in_memory, run_config=run_config, instance_ref=instance.get_ref())

@@ -1,7 +1,7 @@
-"""Which runs say that they go on though their process is gone; they are reported as failed, so that others can start.
+"""Finds runs whose process died but that Dagster still shows as unfinished, and marks them as failed.
 
-A run says in a tag which process it lives in. Knows processes, and what Dagster remembers of runs. Does not know what a
-run does, nor what is stale.
+Otherwise they would block other runs. Each run has a tag that identifies its process. This module reads processes and
+the run history only; runs are launched in `defs.local_runs` and `defs.sensors`.
 """
 
 import json
@@ -18,9 +18,9 @@ from session_pipeline.defs.tags import DIED, PROCESS
 from session_pipeline.errors import SessionPipelineError, StoreHeldError
 from session_pipeline.run.pipeline import open_store
 
-SERVER = ".dagster/grpc_info"  # Dagster's tag: the code server that starts the run's process, and watches it
-LAUNCH = timedelta(seconds=5)  # within it Dagster writes that tag, or writes it anew for a run that is tried again
-LONGEST_START = timedelta(minutes=3)  # as run_monitoring in dagster.yaml
+SERVER = ".dagster/grpc_info"  # Dagster's tag for the code server that starts and watches the run's process
+LAUNCH = timedelta(seconds=5)  # Dagster writes that tag within this time, also for a retry that inherited an old one
+LONGEST_START = timedelta(minutes=3)  # same as start_timeout_seconds in dagster.yaml
 MESSAGE = (
     "The process of this run ended before the run did: it was killed, ran out of memory, or the machine stopped."
     " What it built is kept, and the next run builds the rest."
@@ -35,28 +35,28 @@ UNFINISHED = [
 
 
 class RunGivenUpError(SessionPipelineError):
-    """A run works on though somebody reported it as finished."""
+    """A run is still working although it was reported as finished."""
 
 
 def signature(run_id: str) -> dict[str, str]:
-    """The tag by which others see whether a run's process, which is this one, goes on."""
-    # With the run's id, since a run that is tried again inherits the tags of the one before.
+    """Return the tag that lets others check whether the process of a run, which is this process, is alive."""
+    # It contains the run's id, because a retried run inherits the tags of the previous one.
     return {PROCESS: f"{process_name(os.getpid())}/{run_id}"}
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
-    """Report as failed every run that says it goes on but whose process is gone; returns how many.
+    """Mark every unfinished run whose process is gone as failed; returns how many.
 
-    One that was being canceled is reported as canceled. A run that has not said yet where it lives is dead when nobody
-    holds the store, and the code server that should have started it is gone, or it had more than enough time. Should
-    one of these live after all, it is a run that was given up, and does no work.
+    A run that was being canceled is marked as canceled. A run without a process tag is dead if nobody holds the store
+    and either its code server is gone or the run had no update for LONGEST_START. If such a run is alive after all, it
+    ends with RunGivenUpError and does no work.
     """
     gone = [
         record.dagster_run.run_id
         for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
         if _is_dead(record, folder)
     ]
-    # Asked once more: a process can end well between the two looks, and what is gone changes no more.
+    # Read the status again: a run can finish normally between the two reads. After its process is gone, it is final.
     dead = instance.get_runs(dg.RunsFilter(run_ids=gone, statuses=UNFINISHED)) if gone else []
     for run in dead:
         instance.add_run_tags(run.run_id, {DIED: run.run_id})
@@ -64,7 +64,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
             instance.report_run_canceled(run, message=MESSAGE)
             continue
         if run.status is not dg.DagsterRunStatus.STARTED:
-            # Without a start the UI says "Failed to start" where it shows of other runs when they were and how long.
+            # Without a start event the UI shows "Failed to start" in place of the start time and the duration.
             started = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name, message=NOT_STARTED)
             instance.report_dagster_event(started, run.run_id)
         instance.report_run_failed(run, message=MESSAGE)
@@ -72,17 +72,17 @@ def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
 
 
 def has_died(run: dg.DagsterRun) -> bool:
-    """Whether a run ended since its process was gone, which says nothing about its work."""
+    """Return whether a run ended because its process died, which is not a failure of its work."""
     return run.tags.get(DIED) == run.run_id
 
 
 def stop_if_ended(instance: dg.DagsterInstance, run_id: str) -> None:
-    """End a run from within that goes on though it should not.
+    """Raise an error if a run, which is executing in this process, was canceled or reported as finished.
 
     Raises:
-        DagsterExecutionInterruptedError: Somebody canceled it. The signal for that can get lost: Python drops what is
-            raised while it clears away an object.
-        RunGivenUpError: Somebody reported it as finished, and may have started another in its place.
+        DagsterExecutionInterruptedError: The run was canceled. The signal for this can get lost, because Python ignores
+            exceptions that are raised while it finalizes an object.
+        RunGivenUpError: The run was reported as finished, and another one may have started in its place.
     """
     run = instance.get_run_by_id(run_id)
     if run is not None and run.status is dg.DagsterRunStatus.CANCELING:
@@ -92,7 +92,7 @@ def stop_if_ended(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def process_name(pid: int) -> str:
-    """A process as no other is called: machine, start of the machine, its space of numbers, number, own start."""
+    """Return a unique name of a process: host, boot id, PID namespace, PID, start time of the process."""
     start = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     return "/".join((socket.gethostname(), _boot(), os.readlink("/proc/self/ns/pid"), str(pid), start))
 
@@ -113,7 +113,7 @@ def _is_dead(record: dg.RunRecord, folder: DataFolder) -> bool:
 
 
 def _is_alive(process: str) -> bool | None:
-    """Whether a process goes on; None when that cannot be seen from here."""
+    """Return whether a process is alive; None if it is on another host or in another PID namespace."""
     host, boot, space, pid, _ = process.split("/")
     if host != socket.gethostname():
         return None
@@ -128,7 +128,7 @@ def _is_alive(process: str) -> bool | None:
 
 
 def _is_server_gone(run: dg.DagsterRun) -> bool:
-    """Whether the code server that Dagster asked to start a run's process is gone; False when it did not ask yet."""
+    """Return whether the code server that should start the run's process is gone; False if none is assigned yet."""
     if SERVER not in run.tags:
         return False
     server = json.loads(run.tags[SERVER])

@@ -1,7 +1,7 @@
-"""Everything that Dagster is told about one data folder.
+"""Creates all Dagster definitions of one data folder.
 
-Its settings give the time zone and the hour: after a change of these, reload the code location. Its catalog gives the
-days that are partitions.
+The settings define the time zone and the hour of the schedule: reload the code location after changing them. The
+catalog defines the days that are partitions. Each kind of definition has its own module in this package.
 """
 
 import dagster as dg
@@ -13,10 +13,10 @@ from session_pipeline.settings import load_settings
 
 
 def make_definitions(folder: DataFolder) -> dg.Definitions:
-    """The definitions of a data folder.
+    """Create the definitions of a data folder.
 
     Raises:
-        SettingsError: Its settings cannot be used.
+        SettingsError: The settings are invalid.
     """
     settings = load_settings(folder.path)
     days = partitions.built_days(folder, settings)
@@ -28,6 +28,6 @@ def make_definitions(folder: DataFolder) -> dg.Definitions:
         schedules=schedules.make_schedules(settings, ingest),
         sensors=sensors.make_sensors(folder, settings.alerts, ingest, build, days),
         resources={"pipeline": PipelineResource(data_folder=str(folder.path))},
-        # Also for what is launched by hand: a killed worker of several processes leaves an orphan beside its successor.
+        # Also for runs launched in the UI: a killed multiprocess run leaves an orphan worker next to its successor.
         executor=dg.in_process_executor,
     )

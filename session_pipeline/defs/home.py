@@ -1,6 +1,6 @@
-"""Where Dagster finds itself: its home in the data folder, and the environment that leads there.
+"""Prepares Dagster's home in the data folder, and returns the environment variables that point to it.
 
-Does not import Dagster, so that commands which only point at it stay quick.
+Does not import Dagster, so that commands that only need the path start fast. `defs.local_runs` opens the instance.
 """
 
 import os
@@ -11,11 +11,11 @@ from session_pipeline.store.files import make_folder
 
 
 def prepare(folder: DataFolder) -> dict[str, str]:
-    """Write dagster.yaml where it is missing; returns what Dagster must find in the environment."""
+    """Write dagster.yaml if it is missing; returns the environment variables for Dagster."""
     settings = folder.dagster_home / "dagster.yaml"
     if not settings.is_file():
         make_folder(folder.dagster_home)
-        # By rename: another process that starts at the same moment would take half a file for all that is to be said.
+        # Written by rename, so that another process that starts at the same moment cannot read half a file.
         temporary = settings.with_name(f".{settings.name}.{os.getpid()}")
         temporary.write_text(files("session_pipeline.defs").joinpath("dagster.yaml").read_text(encoding="utf-8"))
         os.replace(temporary, settings)

@@ -1,4 +1,7 @@
-"""The two jobs: `ingest`, since the dates in a delivered file are unknown until it is read, and `build`."""
+"""The two jobs: `ingest` reads delivered files, `build` builds days and publishes.
+
+They are separate because the dates in a delivered file are unknown until it is read.
+"""
 
 from typing import Any
 
@@ -11,7 +14,7 @@ INGEST, BUILD = "ingest", "build"
 
 
 def make_jobs() -> tuple[Any, Any]:
-    """The jobs ingest and build."""
+    """Create the jobs ingest and build."""
     ingested = dg.AssetSelection.assets(*INGESTED)
     ingest = dg.define_asset_job(
         INGEST,

@@ -1,6 +1,7 @@
-"""Runs of the jobs in this process, against the instance of the data folder, so that the Dagster UI shows them.
+"""Runs the jobs in this process, against the Dagster instance of the data folder, so that the UI shows the runs.
 
-Knows how a run is launched, and what came of it. Does not know what is stale, nor what people see.
+It also reads past runs and check results from the instance. What is stale is decided in `build.plan`; the command line
+prints the results (`cli.runs`, `cli.status`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from session_pipeline.tables.steps import LOGS, STEPS
 
 LATEST_CHECKS = 10
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-# What is not built day by day, and can be built without a range of days.
+# Assets without daily partitions; they can be built without a range of days.
 UNDATED = [
     *(dg.AssetKey(name) for step in STEPS if not step.is_daily for name in step.tables),
     *(dg.AssetKey(log.table) for log in LOGS),
@@ -43,9 +44,9 @@ class Finished:
     """A run that succeeded.
 
     Attributes:
-        figures: Whole numbers that its first asset says of itself.
-        warnings: Checks that do not hold but are no errors: name and sentence.
-        errors: Checks that do not hold, and should.
+        figures: Integer metadata of its first materialization.
+        warnings: Failed checks with severity WARN: name and sentence.
+        errors: Failed checks with severity ERROR: name and sentence.
     """
 
     run_id: str
@@ -56,7 +57,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class PastRun:
-    """A run in the history."""
+    """A run in the run history."""
 
     run_id: str
     job: str
@@ -68,7 +69,7 @@ class PastRun:
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """A check that does not hold, and what it says."""
+    """A check that does not hold, with its sentence."""
 
     name: str
     sentence: str
@@ -77,9 +78,9 @@ class FailedCheck:
 
 @contextmanager
 def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance of a data folder."""
+    """Open the Dagster instance of a data folder."""
     home.prepare(folder)
-    with alone_in(folder.dagster_home):  # of two processes that make Dagster's tables at once, one fails
+    with alone_in(folder.dagster_home):  # if two processes create Dagster's tables at once, one fails
         instance = dg.DagsterInstance.from_config(str(folder.dagster_home))
     with instance:
         yield instance
@@ -91,34 +92,38 @@ class LocalRuns:
     def __init__(
         self, folder: DataFolder, instance: dg.DagsterInstance, load: Callable[[DataFolder], dg.Definitions]
     ) -> None:
-        """Take the data folder, its instance, and what loads its definitions."""
+        """Take the data folder, its instance, and the function that loads its definitions."""
         self._folder = folder
         self._load = load
         self._instance = instance
         self._loaded: tuple[BuiltDays, dg.Definitions] | None = None
 
     def _definitions(self) -> dg.Definitions:
-        """The definitions with the days that are built now; an ingest can bring others."""
+        """Return definitions whose partitions match the current days; an ingest can add days."""
         days = built_days(self._folder, load_settings(self._folder.path))
         if self._loaded is None or self._loaded[0] != days:
             self._loaded = days, self._load(self._folder)
         return self._loaded[1]
 
     def ingest(self, run_tags: Mapping[str, str]) -> tuple[Finished, IngestSummary]:
-        """Run the job that takes in what was delivered.
+        """Run the job that ingests delivered files.
 
         Raises:
-            RunFailedError: It failed; the text is the sentence that says why.
+            RunFailedError: The run failed; the message states the reason.
         """
         finished = self._run(INGEST, run_tags)
         names = IngestSummary.__dataclass_fields__
         return finished, IngestSummary(**{name: finished.figures[name] for name in names})
 
     def build(self, run_tags: Mapping[str, str], *, has_days: bool = True) -> Finished:
-        """Run the job that builds a range of days and publishes; without days, only what has none.
+        """Run the job that builds a range of days and publishes.
+
+        Args:
+            run_tags: Tags of the run, with the range of days.
+            has_days: False to build only the assets without daily partitions.
 
         Raises:
-            RunFailedError: It failed; the text is the sentence that says why.
+            RunFailedError: The run failed; the message states the reason.
         """
         return self._run(BUILD, run_tags, None if has_days else UNDATED)
 
@@ -142,7 +147,7 @@ class LocalRuns:
             if was_interrupted(result.all_events):
                 raise KeyboardInterrupt
             reasons = [f"{check}: {sentence}" for check, sentence in errors.items()] or [why(result.all_events)]
-            if tells_of_no_room(reasons[0]):  # for Dagster's own files; of ours it is said already
+            if tells_of_no_room(reasons[0]):  # for Dagster's own files; errors of the store are already converted
                 raise disk_full(Path(self._instance.root_directory))
             raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")
         figures = {
@@ -155,7 +160,7 @@ class LocalRuns:
 
 
 def history(instance: dg.DagsterInstance, limit: int) -> list[PastRun]:
-    """The latest runs, the newest first."""
+    """Return the latest runs, newest first."""
     return [
         PastRun(
             run_id=record.dagster_run.run_id,
@@ -170,11 +175,11 @@ def history(instance: dg.DagsterInstance, limit: int) -> list[PastRun]:
 
 
 def failed_checks(instance: dg.DagsterInstance, checks: Iterable[tuple[str, str]]) -> list[FailedCheck]:
-    """Of some checks, each a name and a table, those whose latest result is that they do not hold."""
+    """Return the checks whose latest result is a failure. Each check is given by its name and its table."""
     failed = []
     for name, table in checks:
         key = dg.AssetCheckKey(dg.AssetKey(table), name)
-        # A run that was killed planned a check and has no result of it: the one before counts.
+        # A killed run leaves a planned check without a result; then the result before it counts.
         records = instance.event_log_storage.get_asset_check_execution_history(key, limit=LATEST_CHECKS)
         evaluations = (record.event.dagster_event for record in records if record.event and record.event.dagster_event)
         latest = next((e for e in evaluations if e.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION), None)
@@ -186,15 +191,15 @@ def failed_checks(instance: dg.DagsterInstance, checks: Iterable[tuple[str, str]
 
 
 def was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
-    """Whether somebody pressed Ctrl-C, which Dagster reports as a failure of the step at hand."""
+    """Return whether the run was interrupted by Ctrl-C, which Dagster reports as a failure of the current op."""
     error = _first_error(events)
     return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 
 def why(events: Sequence[dg.DagsterEvent]) -> str:
-    """The sentence behind a failure: our own error if there is one in its chain of causes, else the innermost.
+    """Return the reason for a failure: the first error of this package in the chain of causes, else the innermost one.
 
-    A run that was reported as failed from outside has no error, but a message.
+    A run that was marked as failed from outside has no error; then the message of the event is returned.
     """
     error = _first_error(events)
     sentence = next((event.message for event in events if event.is_failure and event.message), "")

@@ -1,6 +1,7 @@
-"""What an operator sees of a table and of a partition in the Dagster UI.
+"""Metadata of tables and partitions that the Dagster UI shows to an operator.
 
-Dagster keeps metadata in its history, so nothing of a single visitor, session or event may stand here: only counts.
+Dagster keeps metadata in its history. For privacy, it contains only counts, and no values of single visitors, sessions
+or events. The metadata is attached to the assets in `defs.assets`.
 """
 
 from collections import Counter
@@ -24,8 +25,8 @@ from session_pipeline.tables.steps import LOGS
 
 MOST_ROWS = 20
 CELL_WIDTH = 40
-# What is counted of a table: by which columns (none of them has values of events), and which column is summed up;
-# without one, rows are counted.
+# For each table, the columns to group by and the column to sum; rows are counted if that is None. The columns to group
+# by contain no values of events.
 COUNTED_BY: Mapping[str, tuple[tuple[str, ...], str | None]] = {
     "daily_outcomes": (("site", "outcome"), "session_count"),
     "daily_breakdowns": (("site", "dimension"), None),
@@ -40,7 +41,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def description(contract: Table) -> str:
-    """What one row is, what a partition is, and where people find the table."""
+    """Describe a table: what one row is, what a partition is, and where the table can be read."""
     sentences = [contract.grain]
     if contract.is_log:
         sentences.append(
@@ -57,7 +58,7 @@ def description(contract: Table) -> str:
 
 
 def of_table(contract: Table) -> dict[str, Any]:
-    """Column names, types and meanings, as the UI's catalog shows them."""
+    """Return column names, types and meanings for the catalog of the UI."""
     columns = [
         dg.TableColumn(
             column.name,
@@ -78,7 +79,7 @@ def of_table(contract: Table) -> dict[str, Any]:
 
 
 def of_ingested(run: Run, name: str, summary: IngestSummary) -> dict[str, Any]:
-    """Figures of what was delivered: this look at raw/, and all that the store has."""
+    """Return figures of an ingested table: counts of this ingest, and rows in the store."""
     partitions = run.store.of_table(name)
     figures: dict[str, Any] = {
         "dagster/row_count": sum(partition.row_count for partition in partitions),
@@ -93,7 +94,7 @@ def of_ingested(run: Run, name: str, summary: IngestSummary) -> dict[str, Any]:
 
 
 def of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]:
-    """Figures of a partition: rows, change, why it was built, where it is, how to query it, counts."""
+    """Return figures of a partition: rows, change, reason for the build, file, query and counts."""
     contract, day = table(partition.key.table), partition.key.date
     figures: dict[str, Any] = {
         "dagster/partition_row_count" if day else "dagster/row_count": partition.row_count,
@@ -114,7 +115,7 @@ def of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]
 
 
 def of_no_day() -> dict[str, Any]:
-    """What is said of a day within a run's range that is not to be built."""
+    """Return the metadata of a day in the range of a run that has nothing to build."""
     return {
         "dagster/partition_row_count": 0,
         "built_because": "it was not: no events on this day, nor on the day before",
@@ -122,7 +123,7 @@ def of_no_day() -> dict[str, Any]:
 
 
 def of_publication(run: Run, published: Published) -> dict[str, dict[str, Any]]:
-    """Figures of a publication, for the warehouse, the lake and the logs."""
+    """Return figures of a publication for the warehouse, the lake and the log tables."""
     folder = run.folder
     common = {"generation": published.generation, "data_until": str(run.until)}
     return {
@@ -143,7 +144,7 @@ def of_publication(run: Run, published: Published) -> dict[str, dict[str, Any]]:
 
 
 def _log_figures(run: Run, name: str) -> dict[str, Any]:
-    """Rows of a log, and where to look for the newest."""
+    """Return the row count of a log table, and a query for its newest rows."""
     newest = f"select * from {name} order by changed_at desc limit 20"
     return {
         "dagster/row_count": sum(partition.row_count for partition in run.store.of_table(name)),
@@ -159,7 +160,7 @@ def _why(partition: Partition, built: Built) -> str:
 
 
 def _neighbours(run: Run, partition: Partition) -> dict[str, Any]:
-    """The same table on the days before."""
+    """Return comparisons with the same table on earlier days."""
     day, name = partition.key.date, partition.key.table
     if day is None:
         return {}
@@ -176,7 +177,7 @@ def _neighbours(run: Run, partition: Partition) -> dict[str, Any]:
 
 
 def _day_figures(run: Run, partition: Partition) -> dict[str, Any]:
-    """What else is known of a day, on the table where an operator looks for it."""
+    """Return further figures of a day, on the table where an operator expects them."""
     day, name = partition.key.date, partition.key.table
     if name == "events":
         others = (("duplicates", "duplicate_events"), ("sessions_still_open", "open_sessions"))
@@ -194,7 +195,7 @@ def _bars(counts: Sequence[int]) -> str:
 
 
 def _counts(run: Run, partition: Partition) -> dict[str, Any]:
-    """How many visitors, and rows of which a flag is set; and a small table of what else can be counted."""
+    """Count visitors, rows for which each flag is set, and the groups of COUNTED_BY."""
     name = partition.key.table
     contract = table(name)
     flags = [column.name for column in contract.columns if column.type == "BOOLEAN"]
@@ -203,7 +204,7 @@ def _counts(run: Run, partition: Partition) -> dict[str, Any]:
     wanted = {*flags, *by, *([summed] if summed else []), *(("site", "visitor_id") if has_visitors else ())}
     if not wanted:
         return {}
-    # Files of an older version can lack a column.
+    # Files written by an older version can lack a column.
     with parquet.ParquetFile(run.store.path_of(partition)) as file:
         rows = file.read(columns=sorted(wanted & set(file.schema_arrow.names)))
     found: dict[str, Any] = {}
@@ -225,11 +226,11 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.Metadat
 
 
 def _cell(value: object) -> str:
-    """A value within a table: text as code, in which markdown and HTML mean nothing and no link is made."""
+    """Return a value for a Markdown table. Text becomes inline code, so that no markup, HTML or link is rendered."""
     if value is None or value == "":
         return ""
     if isinstance(value, int | float | Decimal):
         return str(value)
     text = "".join(char if char.isprintable() else " " for char in str(value))[:CELL_WIDTH]
-    # A backslash before a bar would escape the backslash that escapes the bar.
+    # Backslashes are replaced, because one before a bar would escape the backslash that escapes the bar.
     return "`" + text.replace("`", "'").replace("\\", "/").replace("|", "\\|") + "`"

@@ -1,8 +1,8 @@
-"""The days that Dagster offers as partitions: those that are built, so that a healthy deployment has no missing day.
+"""The days that Dagster shows as partitions: only days that are built, so that a healthy deployment has no missing day.
 
-Dagster keeps a partitions definition as it was when the code location was loaded. So the days are read from the catalog
-at each load: each run loads them in its own process, and the sensor `stale_days` has the code location loaded again
-when they are others. What is built is decided by the plan, never by this.
+Dagster keeps a partitions definition unchanged until the code location is loaded again. The days are therefore read
+from the catalog at each load. Each run loads them in its own process, and the sensor `stale_days` reloads the code
+location when they change. This module does not decide what is built; the plan does (`build.plan`).
 """
 
 from collections.abc import Iterable
@@ -18,18 +18,23 @@ from session_pipeline.reference.days import dates
 from session_pipeline.run import pipeline
 from session_pipeline.settings import Settings
 
-MOST_LEFT_OUT = 2_000  # Dagster looks through all days that are left out for each day that it is asked about
+MOST_LEFT_OUT = 2_000  # Dagster searches all excluded days for each day that it looks up
 
 
 @dataclass(frozen=True)
 class BuiltDays:
-    """The first day to build, and the days after it that have nothing to build. Days after the last one are new."""
+    """The days that are partitions: all days from the first one on, except those that are not built.
+
+    Attributes:
+        first: The first day to build.
+        left_out: Days after it that have nothing to build.
+    """
 
     first: date
     left_out: tuple[date, ...] = ()
 
     def definition(self, settings: Settings) -> dg.DailyPartitionsDefinition:
-        """The partitions; they go on with each day that ends, and with include_today by the day that has begun."""
+        """Create the partitions definition. It grows by each day that ends; with include_today, it also has today."""
         return dg.DailyPartitionsDefinition(
             start_date=self.first.isoformat(),
             timezone=settings.timezone,
@@ -38,9 +43,10 @@ class BuiltDays:
         )
 
     def is_outdated(self, wanted: Iterable[date], settings: Settings, until: date) -> bool:
-        """Whether a day that the plan wants is no partition, or one that lies back a while can only be missing.
+        """Return whether the partitions differ from the wanted days.
 
-        The last day gets its time: its events may be on their way.
+        A wanted day is not a partition, or a partition before the last day (`until`) is not wanted. The last day itself
+        is left out of the second test, because its events may not be delivered yet.
         """
         found = set(wanted)
         if not found:
@@ -54,9 +60,9 @@ class BuiltDays:
 
 
 def built_days(folder: DataFolder, settings: Settings) -> BuiltDays:
-    """The days to build as the catalog has them now.
+    """Return the days to build according to the current catalog.
 
-    A store that cannot be opened leaves out no day: the runs say what is wrong with it.
+    If the store cannot be opened, all days from start_date on are partitions; the runs report the error.
     """
     until = pipeline.horizon(settings, None)
     try:
@@ -68,12 +74,12 @@ def built_days(folder: DataFolder, settings: Settings) -> BuiltDays:
 
 
 def of_wanted(wanted: Iterable[date], settings: Settings, until: date) -> BuiltDays:
-    """The partitions for the days that the plan wants; without any, the last day that could have events."""
+    """Return the partitions for the days that the plan wants or, if none, the last day that can have events."""
     found = set(wanted)
     if not found:
         return BuiltDays(max(until, settings.start_date))
     first = min(found)
-    # Today is not over: it may have events yet.
+    # Today is not excluded: its events may not be delivered yet.
     last = until - timedelta(days=1) if settings.include_today else until
     left_out = [day for day in dates(first, last) if day not in found]
     return BuiltDays(first, tuple(left_out[-MOST_LEFT_OUT:]))

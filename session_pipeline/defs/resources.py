@@ -1,6 +1,6 @@
-"""The pipeline as a resource: the store is held from the first step of a run to its end.
+"""The pipeline as a Dagster resource: it holds the lock of the store from the first op of a run to the end of the run.
 
-Knows how Dagster starts and ends a resource. Does not know what the run does with it.
+This module opens and closes the pipeline run. The ops that use it are in `defs.assets` and `defs.checks`.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ RETRY_SECONDS = 5
 
 @contextmanager
 def errors_for_dagster(folder: DataFolder) -> Iterator[None]:
-    """Trouble with the operating system is tried again; what a person must mend is not, and is said in one sentence."""
+    """Convert errors for Dagster: errors that a person must fix are not retried, other operating system errors are."""
     try:
         with shortage_said(folder.store):
             yield
@@ -35,7 +35,7 @@ def errors_for_dagster(folder: DataFolder) -> Iterator[None]:
 
 
 class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """One data folder, opened for the run that asks.
+    """The pipeline of one data folder, opened for one run.
 
     Attributes:
         data_folder: Path of the data folder.
@@ -48,27 +48,27 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def opened(self) -> Iterator[Run]:
-        """The run's hold on the store, for a step that works with it; its errors are told to Dagster.
+        """Yield the pipeline run to an op, and convert its errors for Dagster.
 
-        The first step opens the store, so that a store that is held, or settings that cannot be used, fail a step in
-        their own words and not Dagster's start of the run.
+        The first op opens the store. If another process holds the store, or if the settings are invalid, that op fails
+        with its own error message, instead of the start of the run.
         """
         with errors_for_dagster(DataFolder(Path(self.data_folder))):
             if self._run is None:
                 assert self._open is not None, "the resource is used outside a run"
                 self._run = self._open()
-            # Looked at while the store is held: an orphan that comes late does no work after its successor did it.
+            # Checked while the lock is held, so that an orphan that gets it late does not repeat its successor's work.
             self.stop_if_ended()
             yield self._run
 
     def stop_if_ended(self) -> None:
-        """Stop a run that was canceled or given up; for steps that take long to call now and then."""
+        """Stop a run that was canceled or already reported as finished. Long ops call this from time to time."""
         assert self._stop_if_ended is not None, "the resource is used outside a run"
         self._stop_if_ended()
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PipelineResource"]:
-        """Let the run's steps open the store; another writer is waited for, and named in the log."""
+        """Let the ops of the run open the store. They wait for another writer, and the log names it."""
         assert context.run is not None
         assert context.instance is not None
         run_id = context.run.run_id

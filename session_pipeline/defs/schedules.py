@@ -1,4 +1,4 @@
-"""The daily schedule: it launches `ingest`, and what the plan then names is built by the sensor."""
+"""The daily schedule, which launches `ingest`. The sensor `stale_days` then launches `build` (`defs.sensors`)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,10 @@ from session_pipeline.settings import Settings
 
 
 def make_schedules(settings: Settings, ingest: Any) -> Sequence[dg.ScheduleDefinition]:
-    """The schedule, on by default: at `daily_at`, and when a source should have delivered, so that its check speaks."""
+    """Create the schedule, on by default: at `daily_at`, and at `expected_by` of each source.
+
+    The ingest at `expected_by` evaluates the check that the source has delivered.
+    """
     times = {settings.daily_at, *(source.expected_by for source in settings.sources.values() if source.expected_by)}
     return [
         dg.ScheduleDefinition(

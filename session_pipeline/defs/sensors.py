@@ -1,8 +1,9 @@
-"""The sensors: files to read under raw/ launch `ingest`; what the plan names launches `build`.
+"""The sensors: `landing` launches `ingest` for files to read, `stale_days` launches `build` for what the plan contains.
 
-Both look at the state as it is and not at what happened, so that missed ticks, gaps and late files are made up whatever
-their age. That is also how a build follows an ingest, whoever ran it: a second sensor on its success would say nothing
-that the plan does not. Neither launches anything while a run is queued or under way. A third tells alarms.
+Both look at the current state, not at past events. Missed ticks, gaps and late files are therefore caught up regardless
+of their age. This is also how a build follows an ingest, however the ingest was launched: a sensor on its success would
+add nothing to the plan. Neither sensor launches anything while a run is queued or in progress. A third sensor sends
+alerts; `defs.alarms` finds them.
 """
 
 import os
@@ -29,10 +30,10 @@ from session_pipeline.settings import AlertSettings, Settings, load_settings
 from session_pipeline.store.files import digest
 
 LANDING_SECONDS = 60
-BUILD_SECONDS = 10  # a look at a state that has not changed costs next to nothing
-SETTLED_SECONDS = 10  # a file that was touched this lately may not be whole yet
-LOADING = "loading since "  # cursor of stale_days
-LONGEST_LOADING = timedelta(seconds=75)  # a daemon looks for other definitions every minute
+BUILD_SECONDS = 10  # a tick is cheap if the state has not changed
+SETTLED_SECONDS = 10  # a file that changed more recently may be incomplete
+LOADING = "loading since "  # prefix of the cursor of stale_days while the definitions are reloaded
+LONGEST_LOADING = timedelta(seconds=75)  # the daemon checks for new definitions every minute
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
 UNFINISHED = [
@@ -49,14 +50,14 @@ Requests = Iterator[dg.RunRequest | dg.SkipReason]
 def make_sensors(
     folder: DataFolder, alerts: AlertSettings, ingest: Any, build: Any, days: BuiltDays
 ) -> Sequence[dg.SensorDefinition]:
-    """The landing sensor, the build sensor and the alarm sensor of a data folder, all on by default.
+    """Create the landing sensor, the build sensor and the alert sensor of a data folder, all on by default.
 
     Args:
         folder: The data folder.
-        alerts: Who is told while settings.toml cannot be used, which is an alarm itself.
-        ingest: The job that takes in what was delivered.
+        alerts: The alert settings to use while settings.toml is invalid; an invalid file itself causes alerts.
+        ingest: The job that ingests delivered files.
         build: The job that builds and publishes.
-        days: The days that are partitions as long as the definitions are not loaded again.
+        days: The days that are partitions in the definitions that are loaded now.
     """
 
     @dg.sensor(
@@ -131,7 +132,7 @@ def make_sensors(
             settings = alerts
         if not settings.command:
             return dg.SkipReason("there is no [alerts] command in settings.toml")
-        _busy(context.instance, folder)  # reports runs of dead processes as failed
+        _busy(context.instance, folder)  # also marks runs of dead processes as failed, so that they cause alerts
         told = alarms.look(context.instance, folder, settings, context.log.error)
         return dg.SkipReason(f"{told} alarms were told" if told else "no new alarm")
 
@@ -139,9 +140,9 @@ def make_sensors(
 
 
 def run_requests(plan: Plan, *, upgrade: bool = False) -> Requests:
-    """A build for each range of days; without any, one of what has no days.
+    """Yield a build for each range of days or, if there is none, one build of the assets without partitions.
 
-    That is what is left when a run was stopped after it built the last day and before it published.
+    The latter happens if a run was stopped after it built the last day and before it published.
     """
     for first, last in plan.ranges():
         reason = tags.UPGRADED if upgrade else reason_of(plan, first, last)
@@ -151,13 +152,13 @@ def run_requests(plan: Plan, *, upgrade: bool = False) -> Requests:
 
 
 def reason_of(plan: Plan, first: date | None = None, last: date | None = None, new_data: str | None = None) -> str:
-    """Why a range of days is to be built, or without days what has none; new data comes before all else.
+    """Return the reason tag for the build of a range of days. New data takes precedence over all other reasons.
 
     Args:
         plan: The plan.
-        first: First day of the range.
-        last: Last day of the range.
-        new_data: What to say of new data; without it, whether it is late or of the newest day.
+        first: First day of the range; None for the assets without partitions.
+        last: Last day of the range; None for the assets without partitions.
+        new_data: The tag for new data. If None, it is LATE for days before the newest one, otherwise SCHEDULE.
     """
     stale = [
         item
@@ -172,7 +173,7 @@ def reason_of(plan: Plan, first: date | None = None, last: date | None = None, n
 
 
 def run_tags(plan: Plan, first: str, last: str, reason: str = "plan", *, upgrade: bool = False) -> dict[str, str]:
-    """The tags of a planned build of a range of days; it keeps the plan's horizon."""
+    """Return the run tags of a planned build of a range of days; the run uses the horizon of the plan."""
     asked = {tags.UPGRADE: "true"} if upgrade else {}
     return {tags.RANGE_START: first, tags.RANGE_END: last, **_planned(plan, reason), **asked}
 
@@ -182,12 +183,12 @@ def _planned(plan: Plan, reason: str) -> dict[str, str]:
 
 
 def plan_id(plan: Plan) -> str:
-    """Hash of what a plan names, to know the same plan again."""
+    """Return a hash of the items of a plan, to recognize an equal plan."""
     return digest([[str(item), item.reason] for item in plan.items])[:12]
 
 
 def _is_loading(cursor: str | None) -> bool:
-    """Whether the daemon may have definitions of before; it could not launch runs of days that these do not have."""
+    """Return whether the daemon may still have old definitions; it cannot launch runs for days that these lack."""
     if not (cursor or "").startswith(LOADING):
         return False
     since = datetime.fromisoformat(str(cursor).removeprefix(LOADING))
@@ -195,9 +196,9 @@ def _is_loading(cursor: str | None) -> bool:
 
 
 def _settled(folder: DataFolder, files: Iterable[str]) -> dict[str, float]:
-    """The files that nobody has touched for a while, each with when it was last changed in any way.
+    """Return the files that have not changed for SETTLED_SECONDS, each with the time of its last change (ctime).
 
-    When a file was written to is no measure: tools that copy files set that time.
+    The modification time is not used, because tools that copy files set it.
     """
     changed = {delivery.name: delivery.changed_at for delivery in deliveries(folder)}
     now = datetime.now(UTC).timestamp()
@@ -207,13 +208,13 @@ def _settled(folder: DataFolder, files: Iterable[str]) -> dict[str, float]:
 def _busy(instance: dg.DagsterInstance, folder: DataFolder) -> str | None:
     if not instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
         return None
-    fail_dead_runs(instance, folder)  # else one would keep all others out
+    fail_dead_runs(instance, folder)  # otherwise a dead run would block all others
     runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1)
     return f"waits for run {runs[0].run_id[:8]} ({runs[0].status.value.lower()})" if runs else None
 
 
 def _after_cancel(instance: dg.DagsterInstance) -> str | None:
-    """After somebody canceled a build, what is left of it waits for a while, though that is another plan."""
+    """Return why to wait after a user canceled a build: the rest, though it is a different plan, waits FIRST_WAIT."""
     runs = instance.get_run_records(dg.RunsFilter(job_name=BUILD, statuses=FINISHED), limit=1)
     if not runs or runs[0].dagster_run.status is not dg.DagsterRunStatus.CANCELED or has_died(runs[0].dagster_run):
         return None
@@ -224,9 +225,10 @@ def _after_cancel(instance: dg.DagsterInstance) -> str | None:
 
 
 def _waits(instance: dg.DagsterInstance, job: str, planned: str) -> str | None:
-    """After a run of the same plan: gathers stragglers for a while; after failures, waits twice as long each time.
+    """Return why to wait after a run of the same plan, or None.
 
-    That the machine died is no failure of the plan.
+    After a success, more late files are collected for FIRST_WAIT. The wait doubles with each further
+    failure in a row, up to LONGEST_WAIT. Runs whose process died do not count as failures of the plan.
     """
     found = instance.get_run_records(
         dg.RunsFilter(job_name=job, statuses=FINISHED, tags={tags.PLANNED: planned}), limit=10
@@ -245,19 +247,19 @@ def _waits(instance: dg.DagsterInstance, job: str, planned: str) -> str | None:
 
 
 def _asks_for_upgrade(instance: dg.DagsterInstance) -> bool:
-    """Whether the last ingest was launched with the tag that asks for it."""
+    """Return whether the last successful ingest has the UPGRADE tag."""
     runs = instance.get_runs(dg.RunsFilter(job_name=INGEST, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1)
     return bool(runs) and tags.UPGRADE in runs[0].tags
 
 
 def _is_published(folder: DataFolder, plan: Plan) -> bool:
-    """Whether readers have what is built; that the horizon moved alone is no news to them."""
+    """Return whether readers have what is built; a horizon that moved without new rows needs no publication."""
     with closing(pipeline.open_store(folder)) as store:
         return not store.partitions or publication.shows_what_is_built(folder, store, plan)
 
 
 def _state(folder: DataFolder, settings: Settings, until: date, upgrade: bool) -> str:
-    """All that a plan depends on, at a glance: store, settings, horizon, and this process with its code."""
+    """Return a cheap hash of all that a plan depends on: store, settings, horizon, and this process with its code."""
     files = [folder.store / "catalog.sqlite", folder.store / "catalog.sqlite-wal", folder.warehouse]
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()]
     return digest([stamps, settings.model_dump(mode="json"), until.isoformat(), upgrade, os.getpid()])

@@ -1,23 +1,23 @@
-"""Tags of runs, by which the parts of one run understand each other.
+"""Run tags: names and values that sensors, ops and commands use to pass information about a run.
 
-The UI hides tags that begin with `.dagster/`; what only the code reads is hidden.
+Tags that only the code reads begin with `.dagster/`, because the UI hides those.
 """
 
 HIDDEN = ".dagster/session_pipeline_"
-UNTIL = f"{HIDDEN}until"  # last day that counts, so that a run keeps its horizon over midnight
-PLANNED = f"{HIDDEN}planned"  # which plan launched it: only what is stale is built
-PROCESS = f"{HIDDEN}process"  # the process that a run lives in, and the run
-DIED = f"{HIDDEN}died"  # the run that was reported as failed since its process was gone
-REASON = "session_pipeline/reason"  # one of the reasons below; a run without it was launched by hand
-UPGRADE = "session_pipeline/upgrade"  # all days built by older rules are rebuilt: by a build, or after an ingest
+UNTIL = f"{HIDDEN}until"  # last day to build, so that a run keeps its horizon after midnight
+PLANNED = f"{HIDDEN}planned"  # id of the plan that launched the run; such a run builds only stale days
+PROCESS = f"{HIDDEN}process"  # the process of the run, and the run's id
+DIED = f"{HIDDEN}died"  # id of the run that was marked as failed because its process died
+REASON = "session_pipeline/reason"  # one of the reasons below; runs without it were launched in the UI
+UPGRADE = "session_pipeline/upgrade"  # this build, or the one after this ingest, has no max_rebuild_days limit
 DAY = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
 SCHEDULE = "schedule"  # the daily schedule, or a build of the newest day
-LANDING = "landing"  # files to read under raw/
+LANDING = "landing"  # there are files to read under raw/
 LATE = "late"  # days before the newest one have new data
-DAMAGED = "damaged"  # files of the store are not what was written
+DAMAGED = "damaged"  # files of the store are damaged
 UPGRADED = "upgrade"  # models or settings changed
 COMMAND_LINE = "command line"
-MANUAL = "manual"  # somebody pressed Materialize
+MANUAL = "manual"  # launched in the UI with Materialize
