@@ -1,6 +1,6 @@
 """Handles Ctrl-C: a command ends with one sentence and exit code 130, whatever it is doing.
 
-This module is loaded first, so it has no slow imports (`signal` is one). Each command does its own cleanup.
+This module is loaded first, so it avoids slow imports, even the module `signal`. Each command does its own cleanup.
 """
 
 import _signal  # type: ignore[import-not-found]
