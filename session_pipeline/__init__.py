@@ -1,13 +1,17 @@
-"""From raw web event files to sessions, and from sessions to answers.
+"""Turns raw web event files into sessions, outcomes and funnels.
 
-Delivered files are read into raw events (ingest/). Day by day, models/ make events, sessions and answers of them:
-steps.py says what from what, plan.py what is stale, build.py builds it. The store keeps every partition (store.py), and
-publish/ gives readers one warehouse and one lake. `connect()` opens that warehouse, read-only, and
-`read("sessions", "2026-10-05", "2026-10-11")` gives a table's rows of some days as a DataFrame, `files(...)` the
-Parquet files that hold them.
+ingest/ reads delivered files into raw events. tables/ defines every table: its columns, its SQL model and the step that
+builds it. build/ finds the days that are stale and builds them. store/ keeps every partition. publish/ writes one
+warehouse and one lake for readers. run/ combines these into one run. checks/ tests what was built, and report/ shows it
+as an HTML page. cli/ is the command line, and defs/ has the Dagster definitions.
+
+Three functions read what is published:
+- `connect()` opens the warehouse read-only.
+- `read("sessions", "2026-10-05", "2026-10-11")` returns a table's rows of these days as a DataFrame.
+- `files("sessions", "2026-10-05", "2026-10-11")` returns the Parquet files that contain these rows.
 """
 
-TYPE_CHECKING = False  # typing takes its time to load
+TYPE_CHECKING = False  # importing typing is slow
 if TYPE_CHECKING:
     from session_pipeline.publish.reader import connect, files, read
 
@@ -15,7 +19,7 @@ __all__ = ["connect", "files", "read"]
 
 
 def __getattr__(name: str) -> object:
-    """Load what readers use when it is asked for, so that importing the package costs nothing."""
+    """Import the reader functions on first use, so that importing the package is fast."""
     if name in __all__:
         from session_pipeline.publish import reader
 

@@ -1,6 +1,6 @@
-"""The program `session-pipeline`, also `python -m session_pipeline`: readies the process, then loads the commands.
+"""Starts the program `session-pipeline`, also `python -m session_pipeline`: prepares the process and runs a command.
 
-Ctrl-C is handled before anything is imported that takes time. The commands are in cli/.
+The Ctrl-C handler is installed before the slow imports. The commands are in cli/.
 """
 
 from session_pipeline import interrupts
@@ -20,9 +20,9 @@ def main() -> None:
 
 
 def _open_missing_streams() -> None:
-    """Give the process the standard streams that it was started without (`>&-`).
+    """Open the standard streams that were closed when the process started (`>&-`).
 
-    The next file that is opened would otherwise take the number of a stream, and be written into.
+    Otherwise the next opened file would get the descriptor of a standard stream, and output would be written into it.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:

@@ -1,6 +1,7 @@
-"""The data folder: everything of one deployment, under names that never change.
+"""Finds the data folder and names the files and folders in it.
 
-Knows paths only.
+A data folder contains everything that belongs to one deployment. The names in it never change. This module handles
+paths only; each file is read and written by the package that owns it.
 """
 
 import os
@@ -15,7 +16,7 @@ DEFAULT = "data"
 
 @dataclass(frozen=True)
 class DataFolder:
-    """One deployment: settings, delivered files, what was built, what was published, the history of runs."""
+    """The folder of one deployment: settings, delivered files, store, published files and run history."""
 
     path: Path
 
@@ -26,27 +27,27 @@ class DataFolder:
 
     @property
     def has_settings(self) -> bool:
-        """Whether there is a settings file; without one, the packaged settings are used."""
+        """Whether a settings file exists; without one, the packaged settings are used."""
         return os.path.lexists(self.settings)
 
     @property
     def raw(self) -> Path:
-        """Delivered files, in a folder for each source. Never changed."""
+        """Delivered files, in one folder per source. They are never changed."""
         return self.path / "raw"
 
     @property
     def visitor_key(self) -> Path:
-        """The secret that visitor ids are made with where sources have none; there once it was needed."""
+        """The secret key for the visitor ids of sources without ids of their own; created when first needed."""
         return self.path / "visitor_key"
 
     @property
     def store(self) -> Path:
-        """What is built: the truth."""
+        """Everything that is built; the source of truth."""
         return self.path / "store"
 
     @property
     def lake(self) -> Path:
-        """Published Parquet in hive folders."""
+        """Published Parquet files, in Hive-partitioned folders."""
         return self.path / "lake"
 
     @property
@@ -56,25 +57,25 @@ class DataFolder:
 
     @property
     def reports(self) -> Path:
-        """Reports for people."""
+        """HTML reports."""
         return self.path / "reports"
 
     @property
     def dagster_home(self) -> Path:
-        """Dagster's settings and history."""
+        """Dagster's settings and run history."""
         return self.path / "dagster_home"
 
 
 def is_named() -> bool:
-    """Whether the environment says which data folder is meant."""
+    """Whether the environment variable selects a data folder."""
     return bool(os.environ.get(ENVIRONMENT_VARIABLE))
 
 
 def find(path: Path | str | None = None) -> DataFolder:
-    """The data folder that is meant: the given one, else SESSION_PIPELINE_DATA, else `data`.
+    """Return the data folder: the given one, otherwise SESSION_PIPELINE_DATA, otherwise `data`.
 
     Raises:
-        WrongUseError: It has neither settings.toml nor raw/.
+        WrongUseError: The folder has neither settings.toml nor raw/.
     """
     folder = DataFolder(Path(path or os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT).absolute())
     if not folder.has_settings and not folder.raw.is_dir():

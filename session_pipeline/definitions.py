@@ -1,6 +1,6 @@
-"""Front door for Dagster: loads defs/, computes nothing.
+"""Dagster's entry point: loads the definitions from defs/ for one data folder.
 
-The data folder is the one that SESSION_PIPELINE_DATA names, else `data`.
+The data folder is taken from SESSION_PIPELINE_DATA, otherwise it is `data`.
 """
 
 from session_pipeline import data_folder

@@ -1,21 +1,21 @@
-"""What can go wrong that a person can mend, each said in a sentence or two that end with what to do.
+"""The errors that a user can fix. Each message states what is wrong and where, then how to fix it.
 
-Knows how to say it. Does not know where it happens, nor how the command line or Dagster shows it.
+The errors are raised where the problem is found. cli/ and defs/ show them to the user.
 """
 
 from collections.abc import Sequence
 
 
 class SessionPipelineError(Exception):
-    """The base of every error that is meant for a person; its text is all they need."""
+    """The base class of all errors that are shown to users; the message needs no traceback to be understood."""
 
 
 class SettingsError(SessionPipelineError):
-    """A setting that cannot be used.
+    """A setting is invalid.
 
     Attributes:
-        key: Path of the key, as `funnels[0].steps[1].where`.
-        problem: What is wrong with it, as the rest of a sentence that begins with the key.
+        key: Path of the key, such as `funnels[0].steps[1].where`.
+        problem: What is wrong with it; completes a sentence that begins with the key.
         hint: What to write instead.
     """
 
@@ -27,7 +27,7 @@ class SettingsError(SessionPipelineError):
 
 
 class SettingsFileError(SettingsError):
-    """A settings file with settings that cannot be used: all of them, each on a line."""
+    """A settings file has invalid settings; the message lists all of them, one per line."""
 
     def __init__(self, file: str, errors: Sequence[SettingsError]) -> None:
         count = "a setting" if len(errors) == 1 else f"{len(errors)} settings"
@@ -37,7 +37,7 @@ class SettingsFileError(SettingsError):
 
 
 class CorruptFileError(SessionPipelineError):
-    """A delivered file that does not hold together: cut short, damaged, or not what its name says."""
+    """A delivered file cannot be read: it is truncated, damaged, or its content does not match its name."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the file is damaged ({reason}); deliver it again")
@@ -45,7 +45,7 @@ class CorruptFileError(SessionPipelineError):
 
 
 class RefusedFileError(SessionPipelineError):
-    """A delivered file that is whole, but is not taken as it is."""
+    """A delivered file is intact but is not accepted in its present form."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the file is refused ({reason}); mend that and deliver it again")
@@ -53,22 +53,22 @@ class RefusedFileError(SessionPipelineError):
 
 
 class StillWrittenError(RefusedFileError):
-    """A delivered file that changes while it is looked at; it is left until it has settled."""
+    """A delivered file changes while it is read; it is left for a later run."""
 
     def __init__(self) -> None:
         super().__init__("it is still being written")
 
 
 class StoreError(SessionPipelineError):
-    """The store is not as it should be."""
+    """The store, or a file that is published from it, cannot be used or written."""
 
 
 class StoreHeldError(StoreError):
-    """Another process writes the store."""
+    """Another process is writing the store."""
 
 
 class DiskFullError(SessionPipelineError):
-    """A file that could not be written for want of room."""
+    """A file could not be written because the disk is full or a size limit is reached."""
 
     def __init__(self, file: str, free_bytes: int | None) -> None:
         free = "" if free_bytes is None else f" ({free_bytes / 1e6:,.1f} MB are free)"
@@ -80,7 +80,7 @@ class DiskFullError(SessionPipelineError):
 
 
 class MemoryTooSmallError(SessionPipelineError):
-    """Work that the memory limit leaves no room for, not even by spilling."""
+    """Work does not fit into the memory limit, even when it spills to disk."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -90,8 +90,8 @@ class MemoryTooSmallError(SessionPipelineError):
 
 
 class ModelError(SessionPipelineError):
-    """A model could not be read, or failed while it ran."""
+    """A model could not be read, or failed while it was running."""
 
 
 class WrongUseError(SessionPipelineError):
-    """A command or function that was called with what it cannot take; the command line exits with 2."""
+    """A command or function was called with invalid arguments; the command line exits with 2."""

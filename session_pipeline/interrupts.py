@@ -1,7 +1,6 @@
-"""Ctrl-C: ends a command with one sentence and exit code 130, wherever it arrives.
+"""Handles Ctrl-C: a command ends with one sentence and exit code 130, whatever it is doing.
 
-Loaded before everything else, so that it imports nothing that takes time (the module `signal` does). What a command
-cleans up is in the command.
+This module is loaded first, so it avoids slow imports, even the module `signal`. Each command does its own cleanup.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -22,27 +21,31 @@ _has_happened = False
 
 
 def has_happened() -> bool:
-    """Whether Ctrl-C was pressed since the command began. It can surface as any error of what it interrupted."""
+    """Whether Ctrl-C was pressed since the command began. The interrupted code can turn it into any other error."""
     return _has_happened
 
 
 def end_at_once() -> None:
-    """While modules load, end the process at once: nothing is open, and much of what loads would swallow an error."""
+    """Make Ctrl-C end the process at once. For use while modules load.
+
+    Nothing is open at that time, and many modules would swallow a KeyboardInterrupt while they are imported.
+    """
     _handle_with(_end)
 
 
 def raise_interrupts(*, even_if_ignored: bool = False) -> None:
-    """From now on raise KeyboardInterrupt, so that a command can clean up.
+    """Make Ctrl-C raise KeyboardInterrupt from now on, so that a command can clean up.
 
     Args:
-        even_if_ignored: Whether to do so in a process that was started with SIGINT ignored, as by a script with &.
+        even_if_ignored: Whether to do so even if the process was started with SIGINT ignored, for example by a shell
+            script with `&`.
     """
     _handle_with(_raise, even_if_ignored)
     sys.unraisablehook = _raise_again
 
 
 def end_silently() -> None:
-    """Once a command has ended, Ctrl-C ends the process as the system does: there is nothing left to report."""
+    """Restore the default action of Ctrl-C. For use after a command has ended, when nothing is left to report."""
     _handle_with(_signal.SIG_DFL)
 
 
@@ -60,7 +63,7 @@ def _raise(_number: int, _frame: "FrameType | None") -> None:
     global _has_happened
     _has_happened = True
     if logging := sys.modules.get("logging"):
-        # SQLAlchemy logs the traceback of an interrupt that meets it while it returns a connection.
+        # If an interrupt arrives while SQLAlchemy returns a connection to its pool, it logs the traceback.
         pool = logging.getLogger("sqlalchemy.pool")
         pool.addHandler(logging.NullHandler())
         pool.propagate = False
@@ -73,8 +76,8 @@ def _send_soon() -> None:
 
 
 def _raise_again(unraisable: "sys.UnraisableHookArgs") -> None:
-    """An interrupt that arrives in a finalizer would be printed and lost."""
+    """Send an interrupt again if it arrived in a finalizer; Python would only print it and go on."""
     if isinstance(unraisable.exc_value, KeyboardInterrupt):
-        _thread.start_new_thread(_send_soon, ())  # from here, it would be ignored once more
+        _thread.start_new_thread(_send_soon, ())  # raised here, it would be ignored again
     else:
         sys.__unraisablehook__(unraisable)

@@ -1,6 +1,6 @@
-"""Builds what is stale: gathers a step's inputs, lets the engine run its models, commits the result.
+"""Builds stale partitions: gathers a step's inputs, runs its models on the engine, commits the result.
 
-Knows the plan, the store and the engine. Does not know Dagster, and decides nothing that the plan can decide.
+plan.py decides what is stale. run/pipeline.py calls the builder, for the command line and for Dagster.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,18 +21,19 @@ from session_pipeline.tables.frame import Frame, Scalar
 from session_pipeline.tables.graph import Log, Step
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
-MOST_CAUSES = 8  # that a partition names; a build can be set off by thousands of small files
+MOST_CAUSES = 8  # recorded per partition; thousands of small files can cause one build
 
 
 @dataclass(frozen=True)
 class Built:
-    """What became of a step's tables of a day.
+    """The result of building a step's tables of a day.
 
     Attributes:
-        partitions: The tables, by name.
-        was_built: False when all were fresh, or wait for an upgrade.
-        changed: Whether any of them has other rows than before.
-        reason: Why it was built, or waits; empty when it is fresh.
+        partitions: The partitions of the day, by table.
+        was_built: False if all were fresh, or if they wait for an upgrade.
+        changed: Whether the bytes of any partition changed.
+        reason: Why they were built, or wait; empty if they were fresh.
+        seconds: How long it took.
     """
 
     partitions: dict[str, Partition]
@@ -43,10 +44,10 @@ class Built:
 
 
 class StepRunner:
-    """Runs steps on an engine for one frame; what the settings give is made once."""
+    """Runs steps on an engine, for one frame. Lists and relations from the settings are made once and reused."""
 
     def __init__(self, engine: DuckDBEngine, frame: Frame, scratch: Path) -> None:
-        """Take what a step needs but its inputs; what it gives is written into `scratch`."""
+        """Create a runner that writes the files of all steps to `scratch`."""
         self._engine = engine
         self._frame = frame
         self._scratch = scratch
@@ -54,7 +55,16 @@ class StepRunner:
         self._lists: dict[str, pa.Table] = {}
 
     def run(self, step: Step, day: date | None, inputs: Mapping[str, Sequence[Path]]) -> dict[str, tuple[Path, int]]:
-        """Write a step's tables of a day from the files of its inputs; returns the file and row count of each."""
+        """Write a step's tables of a day.
+
+        Args:
+            step: The step.
+            day: The day; None for tables without days.
+            inputs: The files of each input, by table.
+
+        Returns:
+            The file and row count of each table.
+        """
         settings = self._frame.settings
         parameters = self._frame.scalars(day) if day is not None else {}
         with self._engine.job() as job:
@@ -87,7 +97,18 @@ class StepRunner:
         new_files: Sequence[str],
         told: Mapping[str, Scalar],
     ) -> tuple[Path, int]:
-        """Write a log of a day from its inputs, each a table's name and files; returns its file and row count."""
+        """Write a log of a day.
+
+        Args:
+            log: The log.
+            day: The day.
+            inputs: The table and the files of each input, by the name that the model reads it by.
+            new_files: Ids of the delivered files that are new to the build.
+            told: The parameters of the model.
+
+        Returns:
+            The file and its row count.
+        """
         with self._engine.job() as job:
             for name, (table_name, paths) in inputs.items():
                 job.add_input(table(table_name), paths, name=name)
@@ -96,7 +117,7 @@ class StepRunner:
             return path, job.write_model(log.table, told, path)
 
     def have_equal_rows(self, table_name: str, one: Path, other: Path) -> bool:
-        """Whether two files of a table hold the same rows."""
+        """Whether two files of a table have the same rows."""
         with self._engine.job() as job:
             job.add_input(table(table_name), [one], name="one")
             job.add_input(table(table_name), [other], name="other")
@@ -108,12 +129,20 @@ class StepRunner:
 
 
 class Builder:
-    """Builds steps into one store, within one run."""
+    """Builds steps in one store, within one run."""
 
     def __init__(
         self, store: Store, planner: Planner, engine: DuckDBEngine, *, run_id: str, reread: Callable[[str], None]
     ) -> None:
-        """Take what a build needs; `reread` reads a delivered file again when its raw events are damaged."""
+        """Create a builder.
+
+        Args:
+            store: The store, open for writing.
+            planner: The planner of the run.
+            engine: The engine.
+            run_id: The run that builds.
+            reread: Reads a delivered file again, given its id; used if its raw events are damaged.
+        """
         self.store = store
         self.planner = planner
         self._runner = StepRunner(engine, planner.frame, store.scratch)
@@ -128,11 +157,19 @@ class Builder:
         force: bool = False,
         is_held: Callable[[date], bool] = lambda day: False,
     ) -> Built:
-        """Build a step's tables of a day if they are stale, looking at the fingerprint just now.
+        """Build a step's tables of a day if they are stale. The fingerprint is computed just before.
 
-        On a day that is held back, what only rules changed for waits; `is_held` is asked when there is such a thing.
+        A damaged input is not used; it is rebuilt first.
 
-        An input whose bytes are not those that were written is not built upon: it is built again first.
+        Args:
+            step: The step.
+            day: The day; None for tables without days.
+            force: Whether to build the tables even if they are fresh.
+            is_held: Whether a day waits for an upgrade. On such a day, tables that are stale only because settings or
+                models changed are not built. Called only for such tables.
+
+        Raises:
+            StoreError: An input is not built yet.
         """
         started = perf_counter()
         found = self.planner.staleness(step, day)
@@ -179,9 +216,13 @@ class Builder:
         return Built(partitions, True, changed, reason, perf_counter() - started)
 
     def recompute(self, step: Step, day: date) -> list[str]:
-        """Build a step's tables of a day without taking them in; returns those that have other rows than there are.
+        """Build a step's tables of a day without committing them, and compare them with those in the store.
 
-        Another version of DuckDB can write equal rows as other bytes, so where these differ, rows are compared.
+        If the bytes differ, the rows are compared, because another version of DuckDB can write equal rows as other
+        bytes.
+
+        Returns:
+            The tables whose rows differ.
         """
         self._mend_inputs(step, day)
         differing = []
@@ -200,7 +241,7 @@ class Builder:
         before: Mapping[str, Partition | None],
         found: tuple[Kind, str] | None,
     ) -> tuple[str, ...]:
-        """What sets a build off, in words that name files and rules and not the tables in between."""
+        """Return the origins of a build as text: delivered files, settings or models; not the tables in between."""
         if found is None:
             return ("asked for by hand",)
         kind, reason = found
@@ -227,7 +268,7 @@ class Builder:
         written: Mapping[str, tuple[Path, int]],
         causes: tuple[str, ...],
     ) -> list[Written]:
-        """The step's logs with what this build changes, to be committed with it; none where nothing changed."""
+        """Write the step's logs with the changes of this build, to be committed with it; none if nothing changed."""
         logs = []
         for log in step.logs if day is not None else ():
             assert day is not None
@@ -236,10 +277,10 @@ class Builder:
             if (is_first and not log.records_first_build) or (old is not None and old.sha256 == sha256_of(path)):
                 continue
             if old is not None and self.store.checked_path(old) is None:
-                continue  # damaged: nobody knows any more what it was
+                continue  # damaged: the rows before the build are unknown
             so_far = self.store.get(Key(log.table, day))
             if so_far is not None and self.store.checked_path(so_far) is None:
-                so_far = None  # damaged: nothing makes a log again, so it goes on from here
+                so_far = None  # damaged: a log cannot be rebuilt, so a new one starts here
             inputs = {
                 f"{log.table}_before": (log.table, self._files([so_far])),
                 f"{log.of}_before": (log.of, self._files([old])),
@@ -259,7 +300,7 @@ class Builder:
         return logs
 
     def _new_files(self, step: Step, day: date, old: Partition | None) -> list[str]:
-        """Delivered files that came after a day was built: with events of the day, or of the day before."""
+        """Return the ids of delivered files read after a day was built that have events of it or of the day before."""
         days = [day, self.planner.frame.calendar.previous(day)]
         raw = [partition for other in days for partition in self._inputs(step, other) if partition.key.file_id]
         return sorted({item.key.file_id for item in raw if old is not None and item.generation > old.generation})

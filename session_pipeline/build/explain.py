@@ -1,20 +1,21 @@
-"""What changed in the rules that a table is made by, in the words of settings.toml.
+"""Words what changed in the settings and models of a table, with the names of settings.toml.
 
-Models know some settings under other names and in other units. Knows these names. Does not know what is stale.
+Models read some settings under other names and in other units; this module maps them back. plan.py decides what is
+stale.
 """
 
 from collections.abc import Mapping
 
-LONGEST_SHOWN = 31  # beyond it, a value is a hash
+LONGEST_SHOWN = 31  # a longer value is a hash
 
-# Durations, which models compare as microseconds: how a setting is called, and how many they are in its unit.
+# Durations, which models compare in microseconds: the name of the setting, and its unit in microseconds.
 _UNITS: Mapping[str, tuple[str, int]] = {
     "setting max_microseconds": ("setting max_hours", 3_600_000_000),
     "setting engaged_microseconds": ("setting engaged_seconds", 1_000_000),
     "setting engaged_gap_microseconds": ("setting engaged_gap_seconds", 1_000_000),
 }
 
-# What is made from a setting, often in several parts.
+# The setting that each part of a recipe is made from. One setting often has several parts.
 _MADE_FROM: Mapping[str, str] = {
     "setting folded_paths": "setting actions.fold",
     "list ignored_events": "setting ignored_events",
@@ -36,7 +37,7 @@ _MADE_FROM: Mapping[str, str] = {
 
 
 def what_changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """The parts of a recipe that differ, each once, in the order of their names."""
+    """Return the differences between two recipes as text, each once, in the order of the parts' names."""
     names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     return ", ".join(dict.fromkeys(_change(name, before.get(name), after.get(name)) for name in names))
 

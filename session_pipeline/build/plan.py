@@ -1,8 +1,8 @@
-"""What is stale, and why: a pure function of the catalog, the settings and the horizon.
+"""Computes the plan: what is stale, and why. It is a pure function of the catalog, the settings and the horizon.
 
-A partition is stale when it is missing, damaged, or when its recorded fingerprint differs from the one it would have
-today. That one rule serves late data, changed models, changed settings, missed schedules and resumed backfills. Knows
-fingerprints. Builds nothing and reads no clock.
+A partition is stale if it is missing or damaged, or if its recorded fingerprint differs from its present one. This one
+rule covers late data, changed models, changed settings, missed schedules and resumed backfills. The plan does not
+depend on the clock. builder.py builds what is stale; tables/spans.py defines which dates of an input a day reads.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,14 +27,21 @@ DAMAGED = "its file is damaged"
 
 
 class Kind(Enum):
-    """Why a partition is stale: data is built at once, logic within limits."""
+    """The kind of reason why a partition is stale.
+
+    DATA is new, late or damaged data; it is built at once. LOGIC is a changed setting, model or contract; it is built
+    only up to the limit max_rebuild_days.
+    """
 
     DATA = "data"
     LOGIC = "logic"
 
 
 class Certainty(Enum):
-    """WILL: it is stale now. MAY: something it reads is stale; if that comes out equal, it stays."""
+    """Whether an item of the plan is certain to be built.
+
+    WILL: it is stale now. MAY: an input of it is stale; if the rebuilt input is equal, it stays fresh.
+    """
 
     WILL = "will"
     MAY = "may"
@@ -42,7 +49,7 @@ class Certainty(Enum):
 
 @dataclass(frozen=True)
 class Item:
-    """One step of one day that is to be built."""
+    """A step to build for one day; the day is None for tables without days."""
 
     step: Step
     day: date | None
@@ -51,17 +58,17 @@ class Item:
     reason: str
 
     def __str__(self) -> str:
-        """The item as people read it: sessions[2026-10-05]."""
+        """The item as it is shown to users: sessions[2026-10-05]."""
         return self.step.name if self.day is None else f"{self.step.name}[{self.day}]"
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a step's tables of a day are made from.
+    """Identifies what a step's tables of a day are built from.
 
     Attributes:
-        value: Hash over the parts; equal means that a build would give the same bytes.
-        parts: Recipe, bounds of the day, and one hash for each input.
+        value: Hash of the parts; if it is equal, a build would give the same bytes.
+        parts: The recipe, the bounds of the day, and hashes for each input.
     """
 
     value: str
@@ -73,9 +80,11 @@ class Plan:
     """What `run` would do.
 
     Attributes:
-        items: What is to be built, in this order.
-        deferred: What only rules changed for, on more days than one run rebuilds: it waits for an upgrade.
-        unwanted: What is to be dropped.
+        items: What to build, in this order.
+        deferred: What waits for an upgrade: it is stale only because settings or models changed, on more days than one
+            run rebuilds.
+        unwanted: Partitions to drop.
+        frame: The settings, the days that are wanted and the horizon that the plan is made for.
     """
 
     items: tuple[Item, ...]
@@ -85,12 +94,12 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing to build and nothing to drop."""
+        """Whether there is nothing to build and nothing to drop."""
         return not self.items and not self.unwanted
 
     @property
     def deferred_days(self) -> frozenset[date]:
-        """The days that wait for an upgrade, with some or all of their tables."""
+        """The days that have tables waiting for an upgrade."""
         return frozenset(item.day for item in self.deferred if item.day is not None)
 
     @property
@@ -99,10 +108,10 @@ class Plan:
         return tuple(sorted({item.day for item in self.items if item.day is not None}))
 
     def ranges(self) -> list[tuple[date, date]]:
-        """The days to build as ranges of calendar days, each for one run.
+        """Return the days to build as ranges of calendar days, one run for each.
 
-        Days of which one can read the other are in one range, because a run builds table by table: otherwise the first
-        run would build on what the second replaces.
+        Days that can read each other's tables are in one range, because a run builds table by table. Otherwise the
+        first run would read partitions that the second run replaces.
         """
         ranges: list[tuple[date, date]] = []
         for day in self.days:
@@ -113,7 +122,7 @@ class Plan:
         return ranges
 
     def _furthest_read(self, *days: date) -> int:
-        """How many days away from one of some days the furthest date is that a step reads for it."""
+        """The largest distance, in days, between one of these days and a date that any step reads for it."""
         return max(
             what.span.distance(self.frame, day)
             for day in days
@@ -126,9 +135,15 @@ class Plan:
 def wanted_days(
     partitions: Iterable[Partition], calendar: Calendar, start: date, until: date
 ) -> tuple[tuple[date, ...], dict[date, int]]:
-    """The local days to build, and how many raw events wait after the horizon by UTC date.
+    """Return the local days to build, and the days after the horizon that have events.
 
-    Built are the days that have events and, for each, the next day: it closes their sessions.
+    The days to build are those with events and, for each of them, the next day, which closes their sessions.
+
+    Args:
+        partitions: The partitions of raw_events.
+        calendar: The local days.
+        start: The first day that counts.
+        until: The horizon: the last day that counts.
     """
     with_events = days_with_events(partitions, calendar, start)
     waiting = {day: 0 for day in with_events if day > until}
@@ -138,9 +153,9 @@ def wanted_days(
 
 
 def days_with_events(partitions: Iterable[Partition], calendar: Calendar, start: date) -> set[date]:
-    """The local days that raw events lie in, from a first day on.
+    """Return the local days that have raw events, from `start` on.
 
-    Raw partitions record in which quarter hours they have events, so that days need no look into files.
+    Each partition of raw_events records the quarter hours that have events, so no file has to be read for this.
     """
     quarters: dict[date, int] = {}
     for partition in partitions:
@@ -151,7 +166,7 @@ def days_with_events(partitions: Iterable[Partition], calendar: Calendar, start:
 
 
 def _local_days(utc_date: date, mask: int, calendar: Calendar) -> Iterable[date]:
-    """The local days that hold one of a UTC date's quarter hours that have events."""
+    """Yield the local days that have events, given the quarter hours with events of a UTC date as bits."""
     midnight = Calendar("UTC").start(utc_date)
     day = calendar.local_date(midnight)
     while calendar.start(day) < midnight + timedelta(days=1):
@@ -161,7 +176,7 @@ def _local_days(utc_date: date, mask: int, calendar: Calendar) -> Iterable[date]
 
 
 def _quarters(day: date, utc_date: date, calendar: Calendar) -> int:
-    """The quarter hours of a UTC date that a local day has a part of, as bits."""
+    """Return the quarter hours of a UTC date that overlap a local day, as bits."""
     midnight = Calendar("UTC").start(utc_date)
     first = max((calendar.start(day) - midnight) // QUARTER, 0)
     last = min(-((midnight - calendar.end(day)) // QUARTER), QUARTERS_A_DAY)
@@ -169,12 +184,19 @@ def _quarters(day: date, utc_date: date, calendar: Calendar) -> int:
 
 
 class Planner:
-    """Fingerprints and staleness for one state of the catalog and one state of code and settings."""
+    """Computes fingerprints, staleness and the plan, for a catalog and one state of code and settings."""
 
     def __init__(
         self, partitions: Mapping[Key, Partition], recipes: Mapping[str, Mapping[str, str]], frame: Frame
     ) -> None:
-        """Take the catalog as it is; `partitions` is read again at each question, so that a run can go on with it."""
+        """Create a planner.
+
+        Args:
+            partitions: The partitions of the catalog. Read again at each call, so that a run can use the planner while
+                it commits.
+            recipes: The recipes of the catalog.
+            frame: The settings, the days that are wanted and the horizon.
+        """
         self.frame = frame
         self._partitions = partitions
         self._recipes = recipes
@@ -182,7 +204,7 @@ class Planner:
 
     @cached_property
     def _raw_by_date(self) -> Mapping[date, list[tuple[int, Partition]]]:
-        """The raw events of each UTC date, with the quarter hours that have any."""
+        """The partitions of raw_events of each UTC date, each with its quarter hours that have events, as bits."""
         by_date: dict[date, list[tuple[int, Partition]]] = {}
         for key in sorted((key for key in self._partitions if key.table == "raw_events"), key=lambda key: key.file_id):
             assert key.date is not None
@@ -191,18 +213,18 @@ class Planner:
         return by_date
 
     def forget_raw(self) -> None:
-        """Look at the raw events anew, after a delivered file was read again."""
+        """Drop the cached partitions of raw_events, after a delivered file was read again."""
         self.__dict__.pop("_raw_by_date", None)
 
     def inputs(self, step: Step, day: date | None) -> dict[str, list[Partition | Key]]:
-        """What a step reads for a day, by table; a key where a partition that is wanted is not there yet."""
+        """Return the partitions that a step reads for a day, by table; a key stands for a partition not built yet."""
         return {what.table: self._input(what, day) for what in step.inputs}
 
     def _input(self, what: Input, day: date | None) -> list[Partition | Key]:
         found: list[Partition | Key] = []
         for input_date in what.span.dates(self.frame, day):
             if what.table == "raw_events":
-                # Two local days share a UTC date; what has events of the other one only is not read.
+                # A UTC date overlaps two local days. Files that have events only of the other day are not read.
                 quarters = _quarters(day, input_date, self.frame.calendar) if day is not None else -1
                 found += [partition for mask, partition in self._raw_by_date.get(input_date, []) if mask & quarters]
             else:
@@ -211,7 +233,10 @@ class Planner:
         return found
 
     def recipe(self, step: Step) -> tuple[str, dict[str, str]]:
-        """All that a step's fingerprint has in common for every day: models, contract, parameters, lists, versions."""
+        """Return the part of a step's fingerprint that is the same for every day, as a hash and its parts.
+
+        The parts are the models, contracts, settings and lists of the step, and its logic version.
+        """
         if step.name not in self._recipe_of:
             settings = self.frame.settings
             parts = {f"model {name}": models.meaning(name) for name in step.models}
@@ -229,7 +254,7 @@ class Planner:
         return self._recipe_of[step.name]
 
     def fingerprint(self, step: Step, day: date | None) -> Fingerprint | None:
-        """What the step's tables of a day would be made from; None when an input is not there yet."""
+        """Return the present fingerprint of a step's tables of a day; None if an input is not built yet."""
         parts = {"recipe": self.recipe(step)[0]}
         if day is not None:
             scalars = self.frame.scalars(day)
@@ -241,13 +266,16 @@ class Planner:
             there = [partition for partition in found if isinstance(partition, Partition)]
             if len(there) < len(found):
                 return None
-            # Which days are read is apart from what they hold: a setting can change the first.
+            # The dates that are read are a part of their own: a setting can change them.
             parts[f"days of {name}"] = digest([str(partition.key.date) for partition in there])
             parts[name] = digest([partition.sha256 for partition in there])
         return Fingerprint(digest(parts), parts)
 
     def staleness(self, step: Step, day: date | None) -> tuple[Kind, str] | None:
-        """Why the step's tables of a day must be built, as far as their inputs are there; None when they are fresh."""
+        """Return why a step's tables of a day must be built; None if they are fresh, or if an input is not built yet.
+
+        Tables that are missing or damaged must be built in any case.
+        """
         built = [self._partitions.get(Key(name, day)) for name in step.tables]
         if any(partition is None for partition in built):
             return Kind.DATA, "new day" if step.is_daily else "new table"
@@ -263,11 +291,12 @@ class Planner:
     def _difference(self, step: Step, recorded: Partition, current: Fingerprint) -> tuple[Kind, str]:
         changed = {name for name, value in current.parts.items() if recorded.parts.get(name) != value}
         if "day" in changed:
-            # At once, as for data: days of two time zones side by side would hold an event twice, or never.
+            # Built at once, like data: with days of two time zones, an event could be in two days or in none.
             return Kind.DATA, "the bounds of the day changed (time zone)"
         inputs = [what for what in step.inputs if what.table in changed]
         if "recipe" in changed:
-            # A funnel's window is a rule; that a session can reach into a day that is new now is none.
+            # The visitor window is a setting: if the recipe changed, other dates of such an input are a logic reason.
+            # For the other inputs they are a data reason, such as a new day that sessions can reach.
             inputs = [
                 what for what in inputs if what.span != spans.VISITOR_WINDOW or f"days of {what.table}" not in changed
             ]
@@ -280,10 +309,13 @@ class Planner:
         return Kind.DATA, "later days are known now"
 
     def plan(self, *, upgrade: bool = False) -> Plan:
-        """All that is stale, in the order to build it.
+        """Return everything that is stale, in the order to build it.
 
-        What is held back makes nothing else stale, so that all that is not can be built and published. Where it reads
-        what is to be built, it may have to be built all the same: when that comes out otherwise, its data changed.
+        A deferred item does not make its readers stale, so that everything else can be built and published. A deferred
+        item that reads a stale partition is also an item that may be built: if that input changes, the reason is data.
+
+        Args:
+            upgrade: Whether to build all items, without the limit max_rebuild_days.
         """
         asked = [
             (step, day)
@@ -315,11 +347,11 @@ class Planner:
         if key.file_id:
             return False
         if key.date is None:
-            # What is made of all days goes with the last of them.
+            # A table of all days is dropped when no day is left.
             return key.table in STEP_OF_TABLE and not self.frame.wanted
         if key.table not in TABLES:
             return True
-        # What was logged of a day outlives the day, but nothing makes a damaged log again.
+        # A log is kept when its day is no longer wanted. A damaged log is dropped, because it cannot be rebuilt.
         return partition.is_damaged if TABLES[key.table].is_log else not self.frame.is_wanted(key.date)
 
     def _stale_input(self, step: Step, day: date | None, stale: set[tuple[str, date | None]]) -> str | None:
@@ -334,7 +366,10 @@ class Planner:
 
 
 def _held(found: Mapping[tuple[str, date | None], tuple[Kind, str] | None], max_days: int) -> frozenset[date]:
-    """The days that rules alone changed for, when they are more than one run rebuilds."""
+    """Return the days that wait for an upgrade: those stale only for logic, if they exceed the limit.
+
+    The limit counts all days with logic reasons, including those that also have data reasons.
+    """
     by_logic = {day for (_, day), because in found.items() if day and because and because[0] is Kind.LOGIC}
     by_data = {day for (_, day), because in found.items() if day and because and because[0] is Kind.DATA}
     return frozenset(by_logic - by_data) if len(by_logic) > max_days else frozenset()

@@ -1,4 +1,4 @@
-"""Parts of SQL text that engines share: literals, names, lists of files, parameters."""
+"""Builds the parts of SQL text that engines share: literals, identifiers, file lists, schemas, parameter values."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -9,7 +9,7 @@ from session_pipeline.tables.frame import Scalar
 
 
 def literal(value: Scalar) -> str:
-    """A value as SQL text."""
+    """Return a value as an SQL literal."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
@@ -22,17 +22,17 @@ def literal(value: Scalar) -> str:
 
 
 def quote(identifier: str) -> str:
-    """An identifier as SQL text."""
+    """Return an identifier as SQL text, in double quotes."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
 def file_list(paths: Sequence[Path]) -> str:
-    """Paths as a list literal for read_parquet. Names are those of the store, so they hold no glob characters."""
+    """Return paths as a list literal for read_parquet. The store's file names contain no glob characters."""
     return "[" + ", ".join(literal(str(path)) for path in paths) + "]"
 
 
 def schema_of(contract: Table) -> str:
-    """The contract as read_parquet takes it."""
+    """Return the contract's columns as the `schema` argument of read_parquet."""
     types = ", ".join(
         f"{literal(column.name)}: {{name: {literal(column.name)}, type: {literal(column.type)}, default_value: null}}"
         for column in contract.columns
@@ -41,16 +41,16 @@ def schema_of(contract: Table) -> str:
 
 
 def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False, schema: str | None = None) -> str:
-    """A SELECT of a table's rows from its files, in the columns of the contract; no files, no rows.
+    """Return a SELECT of a table's rows from its files, with the contract's columns; without files it has no rows.
 
-    What an older version wrote is read by today's contract, and not by what the first file has: a column that a file
-    lacks is null there, one that the contract no longer has is left out, another type is cast.
+    Files of older versions are read by today's contract, not by the schema of the first file: a column that a file
+    lacks is null, a column that the contract no longer has is left out, and a different type is cast.
 
     Args:
         contract: The table.
         paths: Its files, in the store's folders.
-        with_date: Whether the date that is the folder's name is a column, too, as the last.
-        schema: SQL that has the contract's schema; None: it is written out.
+        with_date: Whether to add the date in the folder's name as the last column.
+        schema: SQL that gives the contract's schema; None writes the schema out.
     """
     columns = [quote(column.name) for column in contract.columns]
     if not paths:
@@ -59,7 +59,7 @@ def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False, 
         return f"select {', '.join(nulls)} where false"
     options = f"schema = {schema or schema_of(contract)}, hive_partitioning = false"
     if with_date and contract.date_column:
-        # Not by hive_partitioning, which DuckDB 1.5 does not take together with a schema. Files are left out as well.
+        # DuckDB 1.5 does not accept hive_partitioning together with a schema. A filter on this column skips files, too.
         pattern = literal(f"/{contract.date_column}=([0-9-]+)/[^/]*$")
         columns.append(f"cast(regexp_extract(filename, {pattern}, 1) as date) as {quote(contract.date_column)}")
         options += ", filename = true"
@@ -67,5 +67,5 @@ def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False, 
 
 
 def fill(sql: str, parameters: Mapping[str, Scalar]) -> str:
-    """Inline parameters as constants, so that the optimizer drops what a switched-off rule does not need."""
+    """Replace $parameters by constants, so that the optimizer can drop the code of rules that are switched off."""
     return models.PARAMETER.sub(lambda match: literal(parameters[match.group(1)]), sql)

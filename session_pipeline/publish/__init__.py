@@ -1,1 +1,5 @@
-"""From the store to what readers open: by rename, and only when nothing is stale."""
+"""Publishes the store's tables to readers, only when nothing is stale, and reads what is published.
+
+publication.py publishes one generation of all tables. warehouse.py writes the DuckDB file, and lake.py the Parquet
+folders; both replace files by rename. reader.py has the functions for Python users. build/ decides what is stale.
+"""

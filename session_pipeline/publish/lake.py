@@ -1,9 +1,8 @@
-"""The lake: hive folders for everything that reads Parquet, one file a partition under a fixed name.
+"""Writes the lake: Hive-partitioned folders for tools that read Parquet, one file per partition under a fixed name.
 
-Each file is a hard link to the store, or a copy where links cannot be; it is replaced by rename, so it is always whole.
-All files of a table have the columns of its contract, since readers of a folder take those of the first file they
-meet: what an older version wrote is copied with the columns of today. Knows folders and links. Does not know what the
-rows mean.
+Each file is a hard link to the store, or a copy where hard links are not possible. It is replaced by rename, so it is
+always complete. All files of a table have the columns of its contract, because readers of a folder use the columns of
+the first file: files of an older version are rewritten with today's columns. publication.py decides when to publish.
 """
 
 import os
@@ -27,7 +26,7 @@ FILE_NAME = "data.parquet"
 
 @dataclass(frozen=True)
 class LakeChange:
-    """What publishing did to the lake."""
+    """The number of files that a publication linked and removed in the lake."""
 
     linked_count: int
     removed_count: int
@@ -36,14 +35,15 @@ class LakeChange:
 def publish(
     store: Store, lake: Path, partitions: Iterable[Partition], since_generation: int, *, contracts_changed: bool = False
 ) -> LakeChange:
-    """Make the lake show these partitions: what changed since a generation is replaced, what is gone is removed.
+    """Make the lake show exactly these partitions: replace what changed since a generation, remove everything else.
 
     Args:
-        store: Has the partitions' files.
-        lake: Folder of the lake.
-        partitions: What it shows.
-        since_generation: State of the store that it shows now.
-        contracts_changed: Whether tables may have other columns than when it was published; then it is looked at.
+        store: The store that has the partitions' files.
+        lake: The folder of the lake.
+        partitions: The partitions to show.
+        since_generation: The generation that the lake shows now.
+        contracts_changed: Whether contracts changed since the last publication; then the columns of every file are
+            checked.
     """
     wanted = {place_of(partition): partition for partition in partitions}
     present = set(_files(lake))
@@ -63,7 +63,7 @@ def publish(
             (lake / place).unlink(missing_ok=True)
         crash_points.reached("lake: file removed")
         folders.add(_remove_empty_folders((lake / place).parent, lake))
-    # All renames first: the first sync then takes the others along.
+    # All renames are done before this: the first fsync then writes the others, too.
     above = {parent for folder in folders for parent in folder.parents if parent.is_relative_to(lake)}
     for folder in sorted(folders | above):
         if folder.is_dir():
@@ -72,7 +72,7 @@ def publish(
 
 
 def place_of(partition: Partition) -> Path:
-    """Where a partition lies below the lake. A table that comes a delivered file at a time has a file for each."""
+    """Return the path of a partition below the lake. Tables partitioned by delivered file have one file for each."""
     key = partition.key
     if key.file_id:
         return Path(key.table) / f"{key.file_id}.parquet"
@@ -88,7 +88,7 @@ def _files(lake: Path) -> Iterator[Path]:
 
 
 def _fits(path: Path, contract: Table) -> bool:
-    """Whether a file has the columns of the contract, in their order and types."""
+    """Whether a file has the contract's columns, with the same order and types."""
     found = parquet.read_schema(path)
     return (found.names, found.types) == (contract.schema.names, contract.schema.types)
 
@@ -106,12 +106,12 @@ def _place(source: Path, target: Path, contract: Table) -> None:
                 connection.execute(f"copy ({rows}) to {literal(str(temporary))} (format parquet, compression zstd)")
             sync_file(temporary)
     except BaseException:
-        temporary.unlink(missing_ok=True)  # what did not fit on a full disk must not fill it
+        temporary.unlink(missing_ok=True)  # a failed copy must not keep a full disk full
         raise
     crash_points.reached("lake: file linked")
     os.replace(temporary, target)
     crash_points.reached("lake: file renamed")
-    # A rename between two links to one file does nothing, by POSIX.
+    # By POSIX, a rename between two hard links to the same file does nothing, and both names remain.
     temporary.unlink(missing_ok=True)
 
 
@@ -128,12 +128,12 @@ def _copy(source: Path, target: Path) -> None:
         crash_points.reached("lake: file copied")
         sync_file(target)
     except OSError as error:
-        error.filename = str(target)  # a copy that fails names what it reads
+        error.filename = str(target)  # a failed copy names the file that it reads
         raise
 
 
 def _remove_empty_folders(folder: Path, lake: Path) -> Path:
-    """Remove a folder and those above it that are empty; returns the first that stays."""
+    """Remove a folder and its parents as long as they are empty; return the first folder that stays."""
     while folder != lake and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent

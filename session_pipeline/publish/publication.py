@@ -1,6 +1,6 @@
-"""One publication: the warehouse and the lake show one state of all tables, and only when nothing is stale.
+"""Publishes one generation of all tables to the warehouse and the lake, only when nothing is stale.
 
-Knows what is published and in which order. Does not know how a file is replaced: warehouse.py and lake.py do.
+This module decides what is published, and in which order. warehouse.py and lake.py write and replace the files.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,14 @@ GIGABYTE = 1_000_000_000
 
 @dataclass(frozen=True)
 class Published:
-    """What a publication did."""
+    """The result of a publication.
+
+    Attributes:
+        generation: The generation that readers see now.
+        replaced_count: Partitions deleted plus partitions inserted in the warehouse; a view counts once.
+        linked_count: Files linked or copied into the lake.
+        removed_count: Files removed from the lake.
+    """
 
     generation: int
     replaced_count: int
@@ -33,7 +40,7 @@ class Published:
 
 
 def why_not(plan: Plan) -> str | None:
-    """Why nothing may be published yet: something within the horizon is stale. None when all is fresh."""
+    """Return why nothing can be published yet: something within the horizon is stale. None if nothing is."""
     if not plan.items:
         return None
     first = plan.items[0]
@@ -42,13 +49,16 @@ def why_not(plan: Plan) -> str | None:
 
 
 def is_current(folder: DataFolder, store: Store, plan: Plan) -> bool:
-    """Whether readers have this state already."""
+    """Whether this state, with this last day, is published already."""
     latest = next(iter(store.catalog.publications()), None)
     return latest is not None and latest.data_until == plan.frame.until and shows_what_is_built(folder, store, plan)
 
 
 def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
-    """Whether readers have these tables, settings and contracts, in files that can be opened; whatever the last day."""
+    """Whether the present tables, settings and contracts are published, whatever the last day.
+
+    This is false, too, if the warehouse or the lake was removed or the warehouse was changed by another program.
+    """
     latest = next(iter(store.catalog.publications()), None)
     return (
         latest is not None
@@ -61,7 +71,7 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
 
 
 def _is_as_published(folder: DataFolder, store: Store) -> bool:
-    """Whether the warehouse is the file that was put in place last, as far as its size and time tell."""
+    """Whether the warehouse is the file that was published last, judged by its size and modification time."""
     return _stamp(folder) == (store.catalog.number("warehouse_bytes"), store.catalog.number("warehouse_written_at"))
 
 
@@ -73,9 +83,9 @@ def _stamp(folder: DataFolder) -> tuple[int, int] | None:
 
 
 def settings_hash(plan: Plan) -> str:
-    """Hash of the resolved settings.
+    """Return the hash of the resolved settings.
 
-    A site that is written counts, also when it equals the default: the report warns about one that is not.
+    A `site` written in the settings counts even if it equals the default, because the report warns if none is written.
     """
     settings = plan.frame.settings
     own_sites = sorted(filter(settings.has_own_site, settings.sources))
@@ -83,7 +93,7 @@ def settings_hash(plan: Plan) -> str:
 
 
 def _contracts_number() -> int:
-    """A number for what tables and columns readers are given, so that a newer package publishes its own."""
+    """Return a number that identifies the published tables and columns, so that a newer package publishes again."""
     shapes = {name: contract.shape for name, contract in TABLES.items() if contract.is_published}
     return int(digest(shapes)[:12], 16)
 
@@ -97,10 +107,18 @@ def publish(
     run_id: str,
     mend: Callable[[Partition], None],
 ) -> Published:
-    """Give readers the store's state: first the warehouse, then the lake.
+    """Publish the store's state: first the warehouse, then the lake.
+
+    Args:
+        folder: The data folder.
+        store: Its store, open for writing.
+        plan: The present plan.
+        package_version: The version to record in warehouse_info.
+        run_id: The run that publishes.
+        mend: Rebuilds a damaged partition.
 
     Raises:
-        StoreError: Something is stale, or cannot be mended.
+        StoreError: Something is stale, or a damaged partition cannot be rebuilt.
     """
     reason = why_not(plan)
     if reason is not None:
@@ -151,7 +169,7 @@ def publish(
 
 
 def published_partitions(store: Store) -> list[Partition]:
-    """The partitions that readers get, in the order of tables, dates and files."""
+    """Return the partitions of all published tables, ordered by table, date and delivered file."""
     return sorted(
         (
             partition

@@ -1,6 +1,7 @@
-"""Published tables for people who work in Python: the warehouse as a connection, a table as a DataFrame or its files.
+"""Reads published tables from Python: as a DuckDB connection, a DataFrame or a list of Parquet files.
 
-Knows the warehouse and the contracts of what is in it. Does not ask the store, and changes nothing.
+Everything is read from the warehouse, never from the catalog of the store, and nothing is changed. warehouse.py writes
+the warehouse.
 """
 
 from datetime import date, datetime
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def connect(data: Path | str | None = None) -> duckdb.DuckDBPyConnection:
-    """The published warehouse as a DuckDB connection, read-only and locked down; times are UTC.
+    """Open the published warehouse as a DuckDB connection, read-only and locked down. Times are UTC.
 
-    It keeps the state that it opened, also when a new one is published; connect again to see that.
+    The connection keeps its snapshot when a new one is published; connect again to see the new one.
 
     Args:
-        data: The data folder; else SESSION_PIPELINE_DATA names it, else it is `data`.
+        data: The data folder; otherwise SESSION_PIPELINE_DATA, otherwise `data`.
 
     Raises:
         WrongUseError: There is no such data folder.
@@ -44,19 +45,20 @@ def read(
     end: date | str | None = None,
     data: Path | str | None = None,
 ) -> "pd.DataFrame":
-    """Rows of a published table, of some days or of all, ordered by date and then as the contract orders them.
+    """Return the rows of a published table as a DataFrame, for some days or for all.
 
-    Whole numbers are Int64 and flags boolean (both keep nulls), decimals are float64 (sum in SQL to be exact), dates
-    and times are datetime64 without a zone: times in UTC, dates local to the time zone of the settings.
+    The rows are ordered by date and then by the order of the contract. Integers are Int64 and flags are boolean; both
+    types keep nulls. Decimals are float64; for exact sums, sum in SQL. Dates and times are datetime64 without a time
+    zone: times are UTC, dates are local to the time zone in the settings.
 
     Args:
-        table: Its name, as in the warehouse.
-        start: First day, by the table's date column; without it, from the first there is.
-        end: Last day, included; without it, to the last there is.
-        data: The data folder; else SESSION_PIPELINE_DATA names it, else it is `data`.
+        table: The name of the table, as in the warehouse.
+        start: The first day, by the table's date column; without it, the first day there is.
+        end: The last day, inclusive; without it, the last day there is.
+        data: The data folder; otherwise SESSION_PIPELINE_DATA, otherwise `data`.
 
     Raises:
-        WrongUseError: There is no such table, a date is none, or the table has no dates.
+        WrongUseError: There is no such table, a date is invalid, or days were given for a table without dates.
         StoreError: Nothing is published yet.
     """
     contract = published_table(table)
@@ -79,20 +81,22 @@ def files(
     end: date | str | None = None,
     data: Path | str | None = None,
 ) -> list[Path]:
-    """Parquet files of a published table, of some days or of all: one state of it, for whatever reads Parquet.
+    """Return the Parquet files of a published table, for some days or for all, for any tool that reads Parquet.
 
-    Unlike those of the lake, they are never replaced. They are removed at the earliest when four newer states are
-    published; ask again for each query. The date is in the folder's name, as in the lake (hive partitioning). Files
-    that an older version of the package wrote can lack columns: let the engine unite them by name.
+    The files are one snapshot of the table. Unlike files in the lake, they are never replaced. They are deleted at the
+    earliest when four newer generations are published, so call this function again for each query. The date is in the
+    folder's name, as in the lake (Hive partitioning). Files written by an older version of the package can lack
+    columns; read them with the engine's option to unite columns by name.
 
     Args:
-        table: Its name, as in the warehouse.
-        start: First day, by the table's date column; without it, from the first there is.
-        end: Last day, included; without it, to the last there is.
-        data: The data folder; else SESSION_PIPELINE_DATA names it, else it is `data`.
+        table: The name of the table, as in the warehouse.
+        start: The first day, by the table's date column; without it, the first day there is.
+        end: The last day, inclusive; without it, the last day there is.
+        data: The data folder; otherwise SESSION_PIPELINE_DATA, otherwise `data`.
 
     Raises:
-        WrongUseError: There is no such table, it has no files, a date is none, or the table has no dates.
+        WrongUseError: There is no such table, it has no files, a date is invalid, or days were given for a table
+            without dates.
         StoreError: Nothing is published yet.
     """
     contract = published_table(table)
@@ -112,10 +116,10 @@ def files(
 
 
 def published_table(name: str) -> Table:
-    """The contract of a table that readers get.
+    """Return the contract of a published table.
 
     Raises:
-        WrongUseError: There is no such table, or the store keeps it to itself.
+        WrongUseError: There is no such table, or it is in the store only.
     """
     published = [table.name for table in TABLES.values() if table.is_published]
     if name in published:
@@ -127,7 +131,7 @@ def published_table(name: str) -> Table:
 
 
 def _where(contract: Table, column: str | None, start: date | str | None, end: date | str | None) -> str:
-    """The days that are asked for, as a condition on a column."""
+    """Return an SQL `where` clause that selects the given days; empty if no day is given."""
     first, last = _day("start", start), _day("end", end)
     if contract.date_column is None and (first or last):
         raise WrongUseError(f"{contract.name} has no days to choose from; leave out start and end")
@@ -153,9 +157,9 @@ def _day(argument: str, value: date | str | None) -> date | None:
 
 
 def _frame(rows: pa.Table) -> "pd.DataFrame":
-    import pandas as pd  # takes its time to load, and `connect` does without
+    import pandas as pd  # slow to import, and `connect` does not need it
 
-    # A column's type follows from the contract alone, not from the rows at hand: whole numbers stay whole beside nulls.
+    # A column's type depends on the contract only, not on the rows: integers stay integers if there are nulls.
     types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     schema = pa.schema([pa.field(column.name, _arrow_type(column.type)) for column in rows.schema])
     frame: pd.DataFrame = rows.cast(schema).to_pandas(types_mapper=types.get)

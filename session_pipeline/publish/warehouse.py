@@ -1,7 +1,7 @@
-"""The warehouse: one DuckDB file with every table, replaced by rename.
+"""Writes and opens the warehouse: one DuckDB file with every published table, replaced by rename.
 
-A new file is made from the current one by changing the partitions that differ, then takes its place; readers that
-have the old one open keep it. Knows DuckDB files. Does not know what is stale.
+A new file is a copy of the current one in which the partitions that differ are replaced. It then replaces the current
+file; open connections keep the old one. publication.py decides when to publish.
 """
 
 import os
@@ -24,7 +24,7 @@ from session_pipeline.tables import TABLES, Table
 
 STORAGE_VERSION = "v1.5.0"
 NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views
-# Tables for this package only. They have a schema of their own, so that analysts and their tools see the others alone.
+# For tables that only this package uses. In a schema of their own, they do not show up among the tables for analysts.
 INTERNAL_SCHEMA = "_internal"
 PUBLISHED = f"{INTERNAL_SCHEMA}.published"
 _PUBLISHED_GRAIN = "One row is a file whose rows a table of this warehouse shows. For session_pipeline itself."
@@ -45,20 +45,24 @@ def publish(
     native_limit_bytes: float,
     begins_anew: bool = False,
 ) -> int:
-    """Write a warehouse that shows exactly these partitions, and put it in place; returns how many were replaced.
+    """Write a warehouse that shows exactly these partitions, and replace the current file with it.
 
     If the path is a symbolic link, the link stays and its target is replaced.
 
     Args:
         store: The store.
         path: The warehouse.
-        partitions: What it is to show.
+        partitions: The partitions to show.
         info: The row of warehouse_info.
-        native_limit_bytes: Size beyond which the largest tables become views.
-        begins_anew: Whether nothing is taken over from the file that is there: somebody else wrote it, or damaged it.
+        native_limit_bytes: The size of the file beyond which the largest tables become views.
+        begins_anew: Whether to write all tables again instead of copying the current file, because another program
+            wrote or damaged it.
+
+    Returns:
+        The number of partitions deleted plus the number inserted; a replaced one counts twice, a view once.
 
     Raises:
-        StoreError: A write-ahead log lies beside the warehouse: somebody opened it for writing.
+        StoreError: There is a write-ahead log next to the warehouse: another program opened it for writing.
     """
     link, path = path, Path(os.path.realpath(path))
     if wal := next((found for found in map(_wal_of, (link, path)) if found.exists()), None):
@@ -75,7 +79,7 @@ def publish(
         try:
             replaced = _write(store, temporary, partitions, info, native_limit_bytes)
         except duckdb.Error:
-            # Whatever the old file was, the store has everything: once more from nothing.
+            # The old file may be damaged. The store has everything, so write a new file without it.
             _remove_temporaries(path)
             replaced = _write(store, temporary, partitions, info, native_limit_bytes)
         crash_points.reached("warehouse: written")
@@ -83,7 +87,7 @@ def publish(
         crash_points.reached("warehouse: file durable")
         os.replace(temporary, path)
     except BaseException:
-        _remove_temporaries(path)  # what did not fit on a full disk must not fill it
+        _remove_temporaries(path)  # a failed copy must not keep a full disk full
         raise
     crash_points.reached("warehouse: renamed")
     sync_folder(path.parent)
@@ -92,15 +96,15 @@ def publish(
 
 
 def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
-    """Open a warehouse read-only and locked down: no other file, no extension, no change of these limits.
+    """Open a warehouse read-only and locked down: no other files, no extensions, and these limits cannot be changed.
 
     Raises:
         StoreError: There is no warehouse yet, or it cannot be opened.
     """
     if not path.is_file():
         raise StoreError(f"there is no warehouse at {path} yet; make one with `session-pipeline run`")
-    # Attached, not opened: within a process DuckDB opens a path once, so that who connects again would share the limits
-    # and the state of the connection before.
+    # Attached, not opened: DuckDB opens a path once per process, so a second connection would share the limits and the
+    # snapshot of the first.
     connection = duckdb.connect(
         ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     )
@@ -120,14 +124,14 @@ def _lock_down(connection: duckdb.DuckDBPyConnection, store_folder: Path) -> Non
     connection.execute("use warehouse")
     connection.execute("set timezone = 'UTC'")
     if connection.execute("select 1 from duckdb_views() where not internal limit 1").fetchone():
-        # Views read the store's files. They are read-only on disk, since an allowed folder is one to write into, too.
+        # Views read the store's files. An allowed folder can also be written to, so these files are read-only on disk.
         connection.execute(f"set allowed_directories = [{literal(str(store_folder) + os.sep)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file within the kernel, sharing its blocks where the file system can."""
+    """Copy a file within the kernel; blocks are shared where the file system supports it."""
     with source.open("rb") as reader, target.open("wb") as writer:
         remaining = os.fstat(reader.fileno()).st_size
         try:
@@ -189,7 +193,11 @@ def _write(store: Store, path: Path, partitions: Sequence[Partition], info: pa.T
 
 
 def _make_internal_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """A file without them was not written by this version: the first query on them fails, and it is written again."""
+    """Create the tables that only this package uses, in a new file.
+
+    A file without them was written by another version. The first query on them fails, and `publish` then writes a new
+    file.
+    """
     columns = ", ".join(f"{name} {kind}" for name, kind, _ in _PUBLISHED_COLUMNS)
     connection.execute(f"create schema {INTERNAL_SCHEMA}")
     connection.execute(f"create table {PUBLISHED} ({columns})")
@@ -199,7 +207,7 @@ def _make_internal_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) -> set[str]:
-    """The tables, largest first, that must be views for the file to stay below the limit."""
+    """Return the largest tables, which must be views so that the file stays within the limit."""
     sizes = {
         name: sum(partition.byte_count for partition in found) * NATIVE_BYTES_PER_PARQUET_BYTE
         for name, found in by_table.items()
@@ -213,7 +221,7 @@ def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) 
 
 
 def _drop_unknown(connection: duckdb.DuckDBPyConnection, by_table: Collection[str]) -> None:
-    """Drop what an older version published and this one does not know: nothing would keep it up any more."""
+    """Drop tables that another version published and this one does not have; they would never be updated again."""
     rows = connection.execute(
         "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'main'"
         " union select view_name from duckdb_views() where database_name = 'warehouse' and not internal"
@@ -231,7 +239,7 @@ def _columns(contract: Table) -> str:
 
 
 def _is_current(connection: duckdb.DuckDBPyConnection, contract: Table) -> bool:
-    """Whether the file has this table, native, with the contract's columns."""
+    """Whether the file has this table, as a native table with the contract's columns."""
     rows = connection.execute(
         "select c.column_name, c.data_type from duckdb_columns() as c"
         " join duckdb_tables() as t on t.table_name = c.table_name and t.database_name = c.database_name"
@@ -293,7 +301,11 @@ def _replace_rows(connection: duckdb.DuckDBPyConnection, contract: Table, rows: 
 def _replace_partitions(
     connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, found: Iterable[Partition]
 ) -> int:
-    """Delete and insert the partitions whose file differs from the one the table's rows came from."""
+    """Replace the partitions whose file differs from the one that the table's rows were read from.
+
+    Returns:
+        The number of deleted partitions plus the number of inserted ones.
+    """
     if not _is_current(connection, contract):
         _make_table(connection, contract)
     rows = connection.execute(

@@ -1,8 +1,7 @@
-"""Alarms: each is told once to a command of the settings, as JSON on its standard input.
+"""Sends each alert once to the command in the settings, as JSON on its standard input.
 
-What was told is kept in a file beside the history of runs, so that it outlives a restart, and whoever looks next (the
-command line, the sensor) goes on from there. Knows alarms, the file and the command. Does not know Dagster, nor what
-is wrong with a run.
+The alerts sent so far are recorded in a file next to the run history. The record survives a restart, and the command
+line and the sensor share it. defs/alarms.py finds the alerts in Dagster's run history.
 """
 
 import fcntl
@@ -21,22 +20,23 @@ from typing import Any
 from session_pipeline.settings import AlertSettings
 from session_pipeline.store.files import sync_file, sync_folder
 
-MOST_ATTEMPTS = 3  # an alarm is given up when the command failed so often
-MOST_REMEMBERED = 200  # problems of one job or check; the oldest are forgotten
-DAY = re.compile(r"(\d{4}-\d\d-\d\d): ")  # how a problem of one day begins
-LOOK_SECONDS = 30.0  # no further command is started after so long: Dagster ends a sensor after a minute
+MOST_ATTEMPTS = 3  # after this many failures of the command, an alert is dropped
+MOST_REMEMBERED = 200  # problems per job or check; the oldest are dropped
+DAY = re.compile(r"(\d{4}-\d\d-\d\d): ")  # prefix of a problem that belongs to one day
+LOOK_SECONDS = 30.0  # after this time no further command is started: Dagster ends a sensor after a minute
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """What a command is told.
+    """An alert: what is sent to the command.
 
     Attributes:
         what: run_failed, check_failed or check_warned.
-        about: The job, or the check.
+        about: The job or the check.
         sentence: What is wrong.
         facts: Where and when: data folder, job, run, days, table, severity, time.
-        problems: What it is made of, or known by; each is told once. One of a day begins with it. None: the sentence.
+        problems: The single problems, or texts that identify them; each is sent once. A problem of one day begins with
+            its date. If empty, the sentence is the only problem.
     """
 
     what: str
@@ -48,12 +48,12 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Well:
-    """A check that holds, or a job that succeeded: what was said of it before can be said again.
+    """A check that passed, or a job that succeeded. It ends earlier problems, so they are sent again if they recur.
 
     Attributes:
-        about: The job, or the check.
-        first_day: The first day that was looked at; of other days nothing is known. None: of no day in particular.
-        last_day: The last one.
+        about: The job or the check.
+        first_day: The first day that was checked. None if no particular days were checked; problems of days then go on.
+        last_day: The last day that was checked. Problems of days outside the range go on.
     """
 
     about: str
@@ -61,7 +61,7 @@ class Well:
     last_day: str | None = None
 
     def ends(self, problem: str) -> bool:
-        """Whether a problem that was told is over by it."""
+        """Whether this result ends a problem that was sent."""
         day = DAY.match(problem)
         if day is None:
             return True
@@ -70,12 +70,12 @@ class Well:
 
 @dataclass
 class _State:
-    """What is kept between looks.
+    """The record that is kept between two looks at the run history.
 
     Attributes:
-        cursor: How far the history of runs was looked at.
-        told: For each job and check, the problems that were told since it was well in what they are about.
-        waiting: Alarms that were not told yet, each with how often it was tried.
+        cursor: The position in the run history up to which it was read.
+        told: The problems of each job and check that were queued or sent and have not ended.
+        waiting: Alerts that were not sent yet, each with its number of attempts.
     """
 
     cursor: int | None = None
@@ -89,15 +89,18 @@ def look(
     news: Callable[[int | None], tuple[Iterable[Alarm | Well], int]],
     say: Callable[[str], None],
 ) -> int:
-    """Tell every alarm that is new since the last look; returns how many were told. Raises nothing that it meets.
+    """Send every alert that is new since the last look. Never raises; errors are passed to `say`.
 
-    At the very first look the history may be long: only what is not well at its end is told then.
+    At the very first look the history may be long. Only problems that have not ended by its end are sent then.
 
     Args:
-        folder: Where the state is kept.
-        settings: The command; without one nothing is looked at.
-        news: What happened after a cursor (None: ever), in its order, and the next cursor.
-        say: Takes a sentence for the log, when the command failed.
+        folder: The folder of the record.
+        settings: The command; without one this function does nothing.
+        news: Returns what happened after a cursor (None: from the beginning), in order of time, and the next cursor.
+        say: Logs a sentence, if the command or the look failed.
+
+    Returns:
+        The number of alerts sent.
     """
     if not settings.command:
         return 0
@@ -111,13 +114,13 @@ def look(
                 state.cursor = cursor
                 _write(path, state)
             return _tell(path, state, settings, say)
-    except Exception as error:  # whatever it is, the run that is looked at goes on
+    except Exception as error:  # an error here must not fail the caller's run
         say(f"alarms could not be looked for: {type(error).__name__}: {error}")
         return 0
 
 
 def _take(state: _State, happened: Iterable[Alarm | Well], *, only_lasting: bool) -> None:
-    """Queue the alarms that are new."""
+    """Queue the alerts that are new."""
     for one in happened:
         told = state.told.get(one.about, [])
         if isinstance(one, Well):
@@ -144,7 +147,7 @@ def _tell(path: Path, state: _State, settings: AlertSettings, say: Callable[[str
         waiting["attempts"] += 1
         if problem is None or waiting["attempts"] >= MOST_ATTEMPTS:
             state.waiting.remove(waiting)
-        # After each one: who dies here tells the one at hand again, and no other.
+        # Written after each alert: if the process dies before this line, only the present alert is sent again.
         _write(path, state)
         if problem is None:
             told += 1
@@ -155,9 +158,9 @@ def _tell(path: Path, state: _State, settings: AlertSettings, say: Callable[[str
 
 
 def run_command(command: Sequence[str], alarm: Mapping[str, Any], time_limit_seconds: int) -> str | None:
-    """Give an alarm to a command, as JSON on its standard input; returns what went wrong, or None.
+    """Send an alert to a command, as JSON on its standard input; return what went wrong, or None.
 
-    No shell is in between, and nothing of the alarm is an argument.
+    The command runs without a shell, and no part of the alert is passed as an argument.
     """
     try:
         process = subprocess.Popen(
@@ -184,7 +187,7 @@ def run_command(command: Sequence[str], alarm: Mapping[str, Any], time_limit_sec
 
 @contextmanager
 def _held(folder: Path) -> Iterator[Path]:
-    """One look at a time, whoever looks."""
+    """Lock the record, so that only one process looks at a time; yield the record's path."""
     with (folder / "alerts.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder / "alerts.json"
@@ -196,7 +199,7 @@ def _read(path: Path) -> _State:
     except FileNotFoundError:
         return _State()
     except (ValueError, TypeError):
-        return _State()  # not what was written: as at the first look
+        return _State()  # damaged: start again, as at the first look
 
 
 def _write(path: Path, state: _State) -> None:

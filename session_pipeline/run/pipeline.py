@@ -1,7 +1,7 @@
-"""One run over one data folder: ingest, plan, build, publish, as calls.
+"""Runs the pipeline over one data folder: ingest, plan, build, publish.
 
-The command line, Dagster and the tests all go through here, so they cannot disagree. Knows the order of things. Does
-not know who asks, and leaves the work to ingest/, build.py and publish/.
+The command line, Dagster and the tests all use this module, so they cannot disagree. It defines the order of the work;
+the work itself is done in ingest/, build/ and publish/.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,17 +39,17 @@ from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 LOCK_WAIT_SECONDS = 3600.0
-HAD_SETTINGS = "had_settings"  # number of the catalog: whether a settings file was there when it was built
+HAD_SETTINGS = "had_settings"  # number in the catalog: 1 if the store was built with a settings file
 
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who is told how a run goes on, while it does; the command line draws its bars from it.
+    """Callbacks for the progress of a run; the command line draws its progress bars with them.
 
     Attributes:
-        on_file: Before each delivered file: how many are done, of how many, and its name.
-        on_build: After each step and day was looked at.
-        on_wait: Once, when another process holds the store: for whom the run waits.
+        on_file: Called before each delivered file, with the number of files done, the number of all, and the name.
+        on_build: Called after each step of a day, whether it was built or not.
+        on_wait: Called once if another process holds the store, with a sentence that names that process.
     """
 
     on_file: Callable[[int, int, str], None] = lambda done, total, name: None
@@ -57,12 +57,12 @@ class Watcher:
     on_wait: Callable[[str], None] = lambda sentence: None
 
 
-# A variable and not an argument, since Dagster stands between who launches a run and the run.
+# Not an argument, because Dagster is between the code that launches a run and the run itself.
 watcher: ContextVar[Watcher] = ContextVar("watcher", default=Watcher())  # noqa: B039 (frozen)
 
 
 def package_version() -> str:
-    """Version of this package; "source" when it is not installed."""
+    """Return the version of this package; "source" if it is not installed."""
     try:
         return version("session_pipeline")
     except PackageNotFoundError:
@@ -70,12 +70,13 @@ def package_version() -> str:
 
 
 def horizon(settings: Settings, until: date | None) -> date:
-    """The last day that counts: the given one, else yesterday (or today with include_today) by the machine's clock.
+    """Return the last day that counts: the given one, otherwise yesterday (today with include_today).
 
-    Without asking it may lie before start_date, on whose eve no day counts yet.
+    Yesterday and today are taken from the machine's clock. Without `until` the result may be before start_date; then
+    no day counts yet.
 
     Raises:
-        WrongUseError: The day is not over yet, or lies before start_date.
+        WrongUseError: `until` is in the future or before start_date.
     """
     today = datetime.now(UTC).astimezone(zone(settings.timezone)).date()
     latest = today if settings.include_today else today - timedelta(days=1)
@@ -91,10 +92,11 @@ def horizon(settings: Settings, until: date | None) -> date:
 
 
 def open_store(folder: DataFolder) -> Store:
-    """The store of a data folder, for reading; hold it with `writing()` before a change.
+    """Open the store of a data folder for reading; use `writing()` before a change.
 
     Raises:
-        SettingsError: The settings file it was built with is gone. With the packaged settings all would be built again.
+        SettingsError: The store was built with a settings file that is now missing. With the packaged settings,
+            everything would be rebuilt.
     """
     with shortage_said(folder.store):
         store = Store(folder.store, package_version())
@@ -106,7 +108,7 @@ def open_store(folder: DataFolder) -> Store:
 
 
 def make_planner(settings: Settings, store: Store, until: date) -> Planner:
-    """The planner for a store as its catalog stands."""
+    """Return the planner for the present state of a store."""
     calendar = Calendar(settings.timezone)
     raw = (partition for key, partition in store.partitions.items() if key.table == "raw_events")
     wanted, _ = wanted_days(raw, calendar, settings.start_date, until)
@@ -114,13 +116,13 @@ def make_planner(settings: Settings, store: Store, until: date) -> Planner:
 
 
 def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool = False) -> Plan:
-    """What is stale now; needs no lock."""
+    """Return what is stale now. Needs no lock."""
     with closing(open_store(folder)) as store:
         return make_planner(settings, store, until).plan(upgrade=upgrade)
 
 
 def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[str, str]:
-    """The delivered files that the next ingest will look into, by name below raw/, each with why."""
+    """Return the delivered files that the next ingest will read or forget, by path below raw/, with the reason."""
     found = list(deliveries(folder))
     ledger = Ledger(store.catalog, store.partitions, _rules(folder, settings))
     ledger.look(found)
@@ -132,13 +134,16 @@ def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[
 
 
 def files_there(folder: DataFolder, store: Store) -> set[str]:
-    """Ids of the ledger's files that lie under raw/ now; others were mended, moved or removed."""
+    """Return the ids of the ledger's files that are under raw/ now; the others were replaced, moved or removed."""
     known = store.catalog.delivered()
     return {known[delivery.name][1] for delivery in deliveries(folder) if delivery.name in known}
 
 
 def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str]:
-    """Files that are no longer under raw/ and whose source's settings changed: their rows stay as they were read."""
+    """Return the accepted files that are gone from raw/ and whose source's settings changed.
+
+    Their rows stay as they were read.
+    """
     present = {delivery.name for delivery in deliveries(folder)}
     rules = _rules(folder, settings)
     return sorted(
@@ -151,9 +156,9 @@ def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str
 
 
 def lines_before_start(settings: Settings, store: Store) -> int:
-    """Accepted lines of files that are gone, from before the `start_date` of now: no day counts them.
+    """Count accepted lines from before the present `start_date`, which no day counts.
 
-    If the file still lies under raw/, such lines are set aside.
+    They are from files that are gone. If the file is still under raw/, it is read again and such lines are quarantined.
     """
     start = Calendar(settings.timezone).start(settings.start_date)
     count = 0
@@ -169,7 +174,7 @@ def lines_before_start(settings: Settings, store: Store) -> int:
 
 
 def sources_without_folder(folder: DataFolder, settings: Settings) -> list[str]:
-    """A sentence for each source of the settings that has no folder under raw/, with the folder of a similar name."""
+    """Return a sentence for each source in the settings without a folder under raw/; it names a similar folder."""
     if not folder.raw.is_dir():
         return []
     there = source_folders(folder)
@@ -184,7 +189,7 @@ def sources_without_folder(folder: DataFolder, settings: Settings) -> list[str]:
 
 
 def lost_visitor_key(folder: DataFolder, store: Store) -> str | None:
-    """What to say when visitors in the store were made with another key than there is; None when all is well."""
+    """Return a warning if visitor ids in the store were made with another key than the present one, else None."""
     key = find_key(folder.visitor_key)
     known = key.fingerprint if key is not None else None
     made = [item.facts.get("visitor_key") for item in store.catalog.source_files().values()]
@@ -199,14 +204,24 @@ def lost_visitor_key(folder: DataFolder, store: Store) -> str | None:
 
 
 def _rules(folder: DataFolder, settings: Settings) -> Callable[[str], ReadingRules]:
-    """The rules of each source, made once."""
+    """Return a function that gives the reading rules of a source; they are made once per source."""
     key = find_key(folder.visitor_key)
     return cache(lambda source: rules_of(settings, source, key))
 
 
 @dataclass
 class Run:
-    """What one run works with; the store is held for writing as long as it lives."""
+    """One run: ingests, plans, builds and publishes. The store is open for writing during its whole life.
+
+    Attributes:
+        folder: The data folder.
+        settings: Its settings.
+        store: Its store, open for writing.
+        engine: The engine that runs the models.
+        run_id: The id that is recorded with everything the run writes.
+        until: The last day that counts.
+        upgrade: Whether to rebuild days whose settings or models changed without the limit max_rebuild_days.
+    """
 
     folder: DataFolder
     settings: Settings
@@ -222,12 +237,12 @@ class Run:
 
     @cached_property
     def planner(self) -> Planner:
-        """The planner of this run; made anew after an ingest."""
+        """The planner of this run; created again after an ingest."""
         return make_planner(self.settings, self.store, self.until)
 
     @cached_property
     def _held_days(self) -> frozenset[date]:
-        """The days on which changed rules wait; as they were when the run first met one."""
+        """The days that wait for an upgrade; computed when the run first needs them."""
         return self.plan(upgrade=self.upgrade).deferred_days
 
     @cached_property
@@ -240,7 +255,13 @@ class Run:
         *,
         settle_seconds: float = 0,
     ) -> IngestSummary:
-        """Take in what was delivered, but what is still being written, as far as waiting so long can tell."""
+        """Read the delivered files that are new, changed, or must be read again because of changed settings.
+
+        Args:
+            on_file: Called before each file, like `Watcher.on_file`.
+            settle_seconds: A file changed within this time is checked again after it. If it changed meanwhile, it is
+                still being written and is left for the next run.
+        """
 
         def told(done: int, total: int, name: str) -> None:
             on_file(done, total, name)
@@ -251,14 +272,14 @@ class Run:
         return summary
 
     def plan(self, *, upgrade: bool = False) -> Plan:
-        """What is stale now."""
+        """Return what is stale now."""
         return self.planner.plan(upgrade=upgrade)
 
     def build(self, step: Step, day: date | None, *, force: bool = False) -> Built:
-        """Build a step's tables of a day, if they are stale or it is asked for by hand.
+        """Build a step's tables of a day if they are stale or `force` is set.
 
-        What it reads and is not there yet is built first: days of another range, when a plan names several. What
-        only rules changed for waits where the plan defers it, unless this run is an upgrade.
+        Missing inputs are built first; they can be days of another range of the plan. Tables that are stale only
+        because settings or models changed wait if the plan defers their day, unless this run is an upgrade.
         """
         self._build_missing(step, day)
         built = self._builder.build(step, day, force=force, is_held=lambda day: day in self._held_days)
@@ -266,18 +287,22 @@ class Run:
         return built
 
     def recompute(self, step: Step, day: date) -> list[str]:
-        """Build a step's tables of a day without taking them in; returns those that have other rows than there are."""
+        """Build a step's tables of a day without committing them; return those whose rows differ from the store's."""
         return self._builder.recompute(step, day)
 
     def drop_unwanted(self) -> tuple[Key, ...]:
-        """Take out partitions of days that are no longer wanted: another time zone, a later start, an earlier end."""
+        """Drop partitions that are no longer wanted, after another time zone, a later start or an earlier end."""
         unwanted = self.plan().unwanted
         if unwanted:
             self.store.commit([], run_id=self.run_id, drop=unwanted)
         return unwanted
 
     def publish(self) -> Published | str:
-        """Give readers the store's state; or say why not: something is stale, or they have it already."""
+        """Publish the store's state.
+
+        Returns:
+            What was published; or why nothing was: something is stale, or this state is published already.
+        """
         plan = self.plan()
         reason = publication.why_not(plan)
         if reason is not None:
@@ -307,7 +332,7 @@ class Run:
         if producer is not None:
             self.build(producer, partition.key.date)
         elif table(partition.key.table).is_log:
-            # Nothing makes a log again, and readers of all other tables should not wait for it.
+            # A log cannot be rebuilt. Without it, the other tables can still be published.
             self.store.commit([], run_id=self.run_id, drop=[partition.key])
         elif partition.key.file_id:
             self._reread(partition.key.file_id)
@@ -334,13 +359,22 @@ def open_run(
     wait_seconds: float = LOCK_WAIT_SECONDS,
     on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[Run]:
-    """Hold a data folder's store for one run.
+    """Open a data folder for one run: load the settings, lock the store, start the engine.
+
+    Args:
+        folder: The data folder.
+        run_id: The id of the run.
+        until: The last day that counts; None for the usual one.
+        upgrade: Whether to rebuild days whose settings or models changed without the limit max_rebuild_days.
+        wait_seconds: How long to wait for another writer of the store.
+        on_wait: Called once, with a sentence that names the other writer, if the store is locked.
 
     Raises:
-        SettingsError: The settings cannot be used.
-        StoreHeldError: Another process writes the store for longer than `wait_seconds`.
-        DiskFullError: There is no room for what the run writes.
-        MemoryTooSmallError: The memory limit is too low for it.
+        SettingsError: The settings are invalid.
+        WrongUseError: `until` is in the future or before start_date.
+        StoreHeldError: Another process holds the store for longer than `wait_seconds`.
+        DiskFullError: The disk is too small for what the run writes.
+        MemoryTooSmallError: The memory limit is too low for the run.
     """
     settings = load_settings(folder.path)
     last_day = horizon(settings, until)

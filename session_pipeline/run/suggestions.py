@@ -1,7 +1,7 @@
-"""Which field of a file is probably meant for a column of events: one whose values can be that, by its name.
+"""Suggests which field of a file is meant for a column of events, by the field's values and its name.
 
 Names alone mislead: `event` is similar to event_time. So a field is suggested for a time only if its values are times,
-for a visitor only if values repeat, and so on. Knows names and values. trial.py decides when to suggest something.
+for a visitor only if its values repeat, and so on. trial.py decides when to suggest fields.
 """
 
 import json
@@ -27,8 +27,8 @@ from session_pipeline.reference.columns import DELIVERED_COLUMNS
 SAMPLED_LINES = 1_000
 LONGEST_SAMPLED_BYTES = 64 << 10
 MOST_VALUES = 200_000
-DEEPEST = 3  # objects within each other that are looked into
-# What fields are called elsewhere, in the order of how sure the name is.
+DEEPEST = 3  # levels of nested objects whose fields are considered
+# Common names of the fields in other systems, the surest first.
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "visitor_id": (
         "visitor_id", "visitorId", "anonymous_id", "anonymousId", "user_pseudo_id", "domain_userid", "distinct_id",
@@ -53,12 +53,12 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "user_agent": ("userAgent", "useragent", "useragent_raw", "context_user_agent", "ua"),
 }  # fmt: skip
 NEEDED = ("visitor_id", "event_time", "event_name")
-# Names that mean other things within objects: context.library.name is no event.
+# Names that mean something else in nested objects: context.library.name is not an event name.
 TOP_ONLY = frozenset(("name", "type", "action", "id", "user", "host", "date", "total", "page", "location", "ref"))
 
-MOST = 0.95  # of values; the rest may be faults
-FILLED = 0.9  # of lines, for a column that every event needs
-ENOUGH_LINES = 20  # to tell from the number of different values what they are
+MOST = 0.95  # share of the values that must fit; the rest may be errors
+FILLED = 0.9  # share of the lines that must have a value, for a column that every event needs
+ENOUGH_LINES = 20  # lines that are enough to judge a field by its number of distinct values
 LONGEST_NAME = 100
 URL = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
@@ -66,18 +66,18 @@ WRITTEN_TIME = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class _Number(str):
-    """A number of JSON, as it is written."""
+    """A JSON number, as its original text."""
 
 
 @dataclass(frozen=True)
 class FieldValues:
-    """What one field holds in the lines that were looked at.
+    """The values of one field in the sampled lines.
 
     Attributes:
-        name: The field; dots lead into objects.
-        values: Its values that are not empty; texts, numbers and others.
-        line_count: Lines that were looked at.
-        time_count: Values that are times an event can have.
+        name: The field; dots lead into nested objects.
+        values: Its non-empty values: strings, numbers (as text) and others.
+        line_count: The number of sampled lines.
+        time_count: The number of values that are valid event times.
     """
 
     name: str
@@ -86,36 +86,36 @@ class FieldValues:
     time_count: int
 
     def is_mostly(self, holds: Callable[[str], object], least: float = MOST) -> bool:
-        """Whether most values are texts or numbers of some kind."""
+        """Whether at least the share `least` of the values are strings or numbers for which `holds` is true."""
         return sum(isinstance(value, str) and bool(holds(value)) for value in self.values) >= least * len(self.values)
 
     def is_filled(self) -> bool:
-        """Whether nearly every line has it, as each event must."""
+        """Whether nearly every line has a value, as a column that every event needs must have."""
         return len(self.values) >= FILLED * self.line_count
 
     def is_time(self) -> bool:
-        """Whether its values are times."""
+        """Whether nearly all values are times."""
         return self.time_count >= MOST * len(self.values)
 
     @cached_property
     def different_count(self) -> int:
-        """How many different values it has."""
+        """The number of distinct values."""
         return len(set(map(str, self.values)))
 
     def is_identity(self) -> bool:
-        """Whether its values can name somebody or something: texts or numbers, but no times and URLs."""
+        """Whether its values can be identifiers: strings or numbers that are neither times nor URLs."""
         return self.is_mostly(lambda text: not WRITTEN_TIME.match(text) and not URL.match(text))
 
 
 def _can_be_visitor(field: FieldValues) -> bool:
-    """Visitors come again: their ids are neither all different nor all the same."""
+    """Whether a field can be the visitor id. Visitors return, so the ids are neither all distinct nor all equal."""
     if not field.is_filled() or not field.is_identity():
         return False
     return len(field.values) < ENOUGH_LINES or 1 < field.different_count <= MOST * len(field.values)
 
 
 def _can_be_event_name(field: FieldValues) -> bool:
-    """Names of events are few and short texts."""
+    """Whether a field can be the event name. Event names are short strings with few distinct values."""
     return (
         field.is_filled()
         and field.is_identity()
@@ -135,19 +135,22 @@ CAN_BE: Mapping[str, Callable[[FieldValues], bool]] = {
     "received_at": FieldValues.is_time,
     "page_url": lambda field: field.is_mostly(URL.match),
     "page_title": lambda field: field.is_mostly(lambda text: not URL.match(text) and not DECIMAL.fullmatch(text)),
-    "referrer": lambda field: field.is_mostly(URL.match, 0.5),  # others are written as $direct and the like
+    "referrer": lambda field: field.is_mostly(URL.match, 0.5),  # the others are values such as $direct
     "value": lambda field: field.is_mostly(DECIMAL.fullmatch),
     "user_agent": lambda field: field.is_mostly(lambda text: "/" in text, 0.5),
 }
 
 
 def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled: frozenset[str]) -> dict[str, str]:
-    """Ours = theirs, for columns without a field whose values fit, where the lines have one; each field once.
+    """Suggest a field for each column that has no value and no field with fitting values. Each field is used once.
 
     Args:
-        fields: Those of the lines.
-        rules: How the lines are read now.
-        filled: Columns that some accepted line has.
+        fields: The fields of the sampled lines.
+        rules: How the lines are read at present.
+        filled: The columns that have a value in some accepted line.
+
+    Returns:
+        The name of the suggested field, by column.
     """
     found = {field.name: field for field in fields}
     taken = {*rules.columns.values(), *(set(DELIVERED_COLUMNS) - rules.columns.keys())}
@@ -166,7 +169,7 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
 
 
 def _named(column: str, usual_names: Sequence[str], fields: set[str]) -> str | None:
-    """The field whose name says best that it is meant."""
+    """Return the field whose name fits a column best; None if no name fits."""
     for name in usual_names:
         if name in fields:
             return name
@@ -184,7 +187,7 @@ def _named(column: str, usual_names: Sequence[str], fields: set[str]) -> str | N
 def fields_of(
     admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
 ) -> list[FieldValues]:
-    """The fields of a file's first lines, by name; none of an access log, whose format names them."""
+    """Return the fields of a file's first lines, by name; none for access logs, whose format defines the fields."""
     if admitted.format == ACCESS_LOG:
         return []
     values: dict[str, list[object]] = {}
@@ -211,21 +214,24 @@ def _objects(
 
 
 def _texts(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> list[str]:
-    """The first lines as JSON."""
-    connection.execute("set timezone = 'UTC'")  # of times within lists and objects of Parquet
+    """Return the first lines of a file, as JSON text."""
+    connection.execute("set timezone = 'UTC'")  # for times within lists and structs of Parquet files
     sampled = (
         f"select line from ({{}}) where reason is null and strlen(line) <= {LONGEST_SAMPLED_BYTES}"
         f" limit {SAMPLED_LINES}"
     )
     if (lines := lines_by_duckdb(admitted, rules.delimiter)) is not None:
-        with suppress(duckdb.InvalidInputException):  # bytes that DuckDB does not take as lines
+        with suppress(duckdb.InvalidInputException):  # bytes that DuckDB cannot split into lines
             return [text for (text,) in connection.execute(sampled.format(lines.select)).fetchall()]
     lines = lines_by_python(admitted, rules.delimiter, scratch / "sampled_lines.parquet")
     return [text for (text,) in connection.execute(sampled.format(lines.select)).fetchall()]
 
 
 def _leaves(line: Mapping[str, Any], depth: int) -> Iterator[tuple[str, object]]:
-    """Fields with a value, those of inner objects with the way to them; what settings cannot name is left out."""
+    """Yield the fields that have a value; fields of nested objects have dotted names.
+
+    Fields that cannot be named in the settings are left out.
+    """
     for name, value in line.items():
         if isinstance(value, dict) and depth:
             if "." not in name:
@@ -237,10 +243,10 @@ def _leaves(line: Mapping[str, Any], depth: int) -> Iterator[tuple[str, object]]
 def _time_counts(
     connection: duckdb.DuckDBPyConnection, rules: ReadingRules, values: Mapping[str, Sequence[object]]
 ) -> dict[str, int]:
-    """How many values of each field are times that an event can have, by the rule that reads them."""
+    """Count the values of each field that are valid event times, by the same rule that ingest reads times with."""
     names = list(values)
     pairs = [(place, value) for place, name in enumerate(names) for value in values[name] if isinstance(value, str)]
-    # JSON can hold half a character, which no table takes.
+    # JSON can contain half of a surrogate pair, which an Arrow string cannot.
     texts = [value.encode(errors="replace").decode() for _, value in pairs]
     sampled_values = pa.table(
         {"place": pa.array([place for place, _ in pairs], pa.int64()), "value": pa.array(texts, pa.string())}

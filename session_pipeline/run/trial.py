@@ -1,7 +1,7 @@
-"""What one file would give: read, sessionized and judged in a folder of its own that is thrown away.
+"""Tries one file: reads it and builds its first sessions in a temporary folder, and returns what came out.
 
-The very code that a run goes through does it, so a trial and a run cannot disagree. Knows the pipeline and how to ask
-its tables. Changes nothing in the data folder, and does not know how the answers look.
+A trial uses the same code as a run, so the two cannot disagree. It changes nothing in the data folder. cli/trying.py
+prints the result.
 """
 
 import shutil
@@ -31,7 +31,7 @@ from session_pipeline.settings import load_settings, settings_template
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
-NO_SOURCE = "try"  # a source that the settings do not name is read with the defaults
+NO_SOURCE = "try"  # a source that is not in the settings is read with the defaults
 TRIED_DAYS = 7
 SHOWN_LINES = 3
 SHOWN_SESSIONS = 5
@@ -40,13 +40,14 @@ LONGEST_SHOWN = 120
 
 @dataclass(frozen=True)
 class Field:
-    """A column of an event and where a file has it from.
+    """A column of events, and the field of the file that it is read from.
 
     Attributes:
-        column: Our name.
-        origin: The field's name in the file, or the constant; None where it has none, or comes from the URL.
-        filled_count: Accepted lines that have a value.
-        example: The first value, as text; None without any.
+        column: The name of the column.
+        origin: The name of the field in the file, or the constant; None if there is none, or if the value comes from
+            the URL.
+        filled_count: The number of accepted lines that have a value.
+        example: The first value, as text; None if there is no value.
     """
 
     column: str
@@ -57,10 +58,12 @@ class Field:
 
 @dataclass(frozen=True)
 class SetAside:
-    """Lines that cannot be events, for one reason.
+    """The lines that are quarantined for one reason.
 
     Attributes:
-        lines: The first of them: number, what is wrong, and the line itself.
+        reason: The reason.
+        line_count: The number of these lines.
+        lines: The first of these lines: line number, what is wrong, and the line itself.
     """
 
     reason: str
@@ -70,19 +73,19 @@ class SetAside:
 
 @dataclass(frozen=True)
 class Trial:
-    """What one file would give.
+    """The result of trying one file.
 
     Attributes:
-        facts: Its row of source_files.
+        facts: The file's row of source_files.
         fields: Every column that a source can deliver.
-        other_fields: What is kept in `properties`: names, and how many accepted lines have them.
-        set_aside: By reason, the most frequent first.
-        suggested_columns: Ours = theirs, for columns that no line has, where it has a field whose values fit.
-        days: Days whose sessions are shown, the first of the file.
-        day_count: Days with events in the file.
-        duplicate_count: Lines of these days that repeat an event.
-        outcomes: Sessions of these days by outcome, the most frequent first.
-        sessions: The first of them.
+        other_fields: The fields that are kept in `properties`: the number of accepted lines that have it, by name.
+        set_aside: Quarantined lines by reason, the most frequent first.
+        suggested_columns: Suggested fields for columns without a value: the field's name, by column.
+        days: The first days of the file; only their sessions are built.
+        day_count: The number of days with events in the file.
+        duplicate_count: The number of lines of `days` that duplicate an event.
+        outcomes: The number of sessions of `days` by outcome, the most frequent first.
+        sessions: The first sessions of `days`.
     """
 
     facts: Mapping[str, Any]
@@ -98,7 +101,7 @@ class Trial:
 
 
 def source_of(file: Path, folder: DataFolder | None) -> str:
-    """The source that a file is delivered by: its folder under raw/, when it lies there."""
+    """Return the source of a file: its folder under raw/ if it is there, otherwise NO_SOURCE."""
     path = file.absolute()
     if folder is not None and path.is_relative_to(folder.raw) and path.parent != folder.raw:
         return path.relative_to(folder.raw).parts[0]
@@ -106,16 +109,16 @@ def source_of(file: Path, folder: DataFolder | None) -> str:
 
 
 def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
-    """Read one file by the rules of a source, and make sessions of its first days; nothing is kept.
+    """Read one file with the settings of a source, and build the sessions of its first days. Nothing is kept.
 
     Args:
-        file: The file, anywhere.
-        folder: The data folder whose settings count; None: the packaged ones.
-        source: The source whose settings count.
+        file: The file; it can be anywhere.
+        folder: The data folder whose settings are used; None uses the packaged settings.
+        source: The source whose settings are used.
 
     Raises:
-        WrongUseError: There is no such file, or it is none.
-        SettingsError: The settings cannot be used.
+        WrongUseError: The file does not exist, is not a regular file, or its name begins with a dot.
+        SettingsError: The settings are invalid.
     """
     if not file.is_file():
         raise WrongUseError(f"{file} is {'no file' if file.exists() else 'not there'}; name a file of events")
@@ -156,7 +159,7 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
 
 @contextmanager
 def _thrown_away(file: Path, folder: DataFolder | None, source: str) -> Iterator[DataFolder]:
-    """A data folder that has this one file and the settings, and is gone afterwards."""
+    """Yield a temporary data folder with this file and the settings; delete it at the end."""
     with tempfile.TemporaryDirectory(prefix="session-pipeline-try-") as path:
         trial = DataFolder(Path(path))
         if folder is None or not folder.has_settings:
@@ -166,9 +169,9 @@ def _thrown_away(file: Path, folder: DataFolder | None, source: str) -> Iterator
         delivered = trial.raw / source / file.name
         delivered.parent.mkdir(parents=True)
         if file.is_symlink():
-            delivered.symlink_to(file.resolve())  # refused, as it would be under raw/
+            delivered.symlink_to(file.resolve())  # ingest refuses a link, as it would under raw/
         else:
-            copy_file(file, delivered)  # and no link, which would change the file's own times
+            copy_file(file, delivered)  # not a hard link, which would change the ctime of the original
         yield trial
 
 
@@ -222,7 +225,7 @@ def _set_aside(job: Job) -> list[SetAside]:
 
 
 def _suggested(trial: DataFolder, run: Run, status: str, filled: frozenset[str]) -> dict[str, str]:
-    """Columns that no accepted line has, with those of the fields that are probably meant."""
+    """Return the fields that are probably meant for the columns without a value."""
     if status != "accepted":
         return {}
     [path] = (path for path in trial.raw.glob("*/*"))

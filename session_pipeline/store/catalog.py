@@ -1,7 +1,7 @@
-"""What the store holds, in one SQLite file: partitions, delivered files, publications.
+"""The catalog: one SQLite file that records the store's partitions, delivered files and publications.
 
-Every change is one transaction, so a killed run leaves the state before or the state after. Knows rows and
-transactions. Does not touch a Parquet file, and does not know what is stale.
+Every change is one transaction, so a killed run leaves either the state before the change or the state after it. This
+module handles rows and transactions. store.py handles the Parquet files; build/plan.py finds what is stale.
 """
 
 import json
@@ -38,7 +38,7 @@ create table if not exists publications (
     run_id text not null
 );
 """
-# What a store of an older format lacks: table, column, and how it is declared.
+# Columns that a store of an older format lacks: table, column, declaration.
 ADDED_COLUMNS = (
     ("partitions", "changed_generation", "integer not null default 0"),
     ("partitions", "causes", "text not null default '[]'"),
@@ -47,29 +47,36 @@ ADDED_COLUMNS = (
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """Names a partition: a table, a date (None for a table in one piece) and, for what is read, a delivered file."""
+    """Identifies a partition.
+
+    Attributes:
+        table: The table.
+        date: The value of its date column; None for a table without one.
+        file_id: The delivered file, for tables with a partition per delivered file; otherwise empty.
+    """
 
     table: str
     date: date | None
     file_id: str = ""
 
     def __str__(self) -> str:
-        """The key as people write it: events[2026-10-05]."""
+        """The key as it is shown to users: events[2026-10-05]."""
         return self.table if self.date is None else f"{self.table}[{self.date}]"
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition that is built: one immutable Parquet file and how it came to be.
+    """A built partition: one immutable Parquet file, and how it was built.
 
     Attributes:
-        path: File, relative to the store's folder.
-        parts: What the fingerprint was made of, by name: the recipe, the bounds of the day, each input.
+        path: The file, relative to the store's folder.
+        parts: The parts of the fingerprint, by name: the recipe, the bounds of the day, each input.
         counts: Figures of the build, for metadata and checks.
-        reason: Why it was built last, as the plan says it.
-        generation: State of the store that the last build made.
-        changed_generation: State of the store in which its bytes last became others.
-        causes: What set off the build that gave it these bytes: files and rules, not the tables in between.
+        reason: Why it was last built, in the words of the plan.
+        generation: The generation in which it was last built.
+        changed_generation: The generation in which its bytes last changed.
+        causes: The origins of its present bytes: delivered files, settings or models; not the tables in between.
+        is_damaged: Whether the file was found not to match its hash; the next run rebuilds it.
     """
 
     key: Key
@@ -91,7 +98,12 @@ class Partition:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A delivered file in the ledger; `facts` are the columns of source_files."""
+    """A delivered file in the ledger.
+
+    Attributes:
+        fingerprint: The rules by which its lines were read, as a hash.
+        facts: The columns of source_files.
+    """
 
     file_id: str
     fingerprint: str
@@ -100,7 +112,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Publication:
-    """A state of all tables that readers were given."""
+    """One published generation of all tables."""
 
     generation: int
     data_until: date
@@ -110,15 +122,15 @@ class Publication:
 
 
 def utc_now() -> str:
-    """The machine's clock, for logs of what happened only."""
+    """The current time as text. It is only recorded; no result depends on it."""
     return datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
 class Catalog:
-    """The catalog file, opened for one process."""
+    """The open catalog file, for use in one process."""
 
     def __init__(self, path: Path) -> None:
-        """Open the catalog, and make it where there is none."""
+        """Open the catalog; create it if it does not exist."""
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("pragma journal_mode = wal")
@@ -136,7 +148,7 @@ class Catalog:
             return
         with self.transaction(advances=False):
             for table_name, column, declared in missing:
-                if not self._has_column(table_name, column):  # another process may have been quicker
+                if not self._has_column(table_name, column):  # another process may have added it meanwhile
                     self._connection.execute(f"alter table {table_name} add column {column} {declared}")
 
     def _has_column(self, table_name: str, column: str) -> bool:
@@ -145,9 +157,10 @@ class Catalog:
 
     @contextmanager
     def transaction(self, *, advances: bool = True) -> Iterator[int]:
-        """One change of the store; yields its generation. All of it becomes visible at once, or nothing.
+        """Run one transaction, and yield its generation. Either all of it becomes visible at once, or nothing.
 
-        A change that alters no table does not advance the generation.
+        Args:
+            advances: Whether the change makes a new generation; false for changes that alter no table.
         """
         self._connection.execute("begin immediate")
         try:
@@ -164,7 +177,7 @@ class Catalog:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Reads within see one state, whatever a writer does meanwhile."""
+        """Let all reads within see one state, whatever a writer does meanwhile."""
         self._connection.execute("begin")
         try:
             yield
@@ -172,7 +185,7 @@ class Catalog:
             self._connection.execute("rollback")
 
     def generation(self) -> int:
-        """Number of the current state; each change of a table makes the next."""
+        """The number of the current state; it grows with each change of a table."""
         return self._number("generation")
 
     def _number(self, name: str) -> int:
@@ -180,11 +193,11 @@ class Catalog:
         return int(row[0]) if row else 0
 
     def set_number(self, name: str, value: int) -> None:
-        """Keep a number of the store's own state, such as what is published where."""
+        """Record a number of the store's own state, such as the generation that the lake shows."""
         self._connection.execute("insert or replace into state values (?, ?)", (name, value))
 
     def number(self, name: str) -> int:
-        """A number kept before; 0 when there is none."""
+        """A recorded number; 0 if it was never recorded."""
         return self._number(name)
 
     # Partitions
@@ -195,7 +208,7 @@ class Catalog:
         return {partition.key: partition for partition in map(_partition, rows)}
 
     def put(self, partition: Partition) -> None:
-        """Record a partition; the file it had before is retired. Call within a transaction."""
+        """Record a partition and retire its previous file. Call within a transaction."""
         key = partition.key
         self._retire(key, except_path=partition.path, generation=partition.generation)
         self._connection.execute("delete from retired where path = ?", (partition.path,))
@@ -218,12 +231,12 @@ class Catalog:
             "changed_generation": partition.changed_generation,
             "causes": json.dumps(partition.causes),
         }
-        # By name, since a column that was added to an older catalog comes last.
+        # By name: columns that were added to an older catalog come last in it.
         names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
         self._connection.execute(f"insert or replace into partitions ({names}) values ({places})", row)
 
     def drop(self, key: Key, generation: int) -> None:
-        """Take a partition out; its file is retired. Call within a transaction."""
+        """Remove a partition and retire its file. Call within a transaction."""
         self._retire(key, except_path="", generation=generation)
         self._connection.execute(
             "delete from partitions where table_name = ? and date = ? and file_id = ?",
@@ -231,7 +244,7 @@ class Catalog:
         )
 
     def mark_damaged(self, key: Key) -> None:
-        """Record that a partition's file is not what was written, so that the next run builds it again."""
+        """Record that a partition's file is damaged, so that the next run rebuilds it."""
         self._connection.execute(
             "update partitions set is_damaged = 1 where table_name = ? and date = ? and file_id = ?",
             (key.table, _date_text(key.date), key.file_id),
@@ -245,34 +258,37 @@ class Catalog:
         )
 
     def retired(self, until_generation: int) -> list[str]:
-        """Files that no partition has named since a generation."""
+        """Files that no partition has used since a generation."""
         rows = self._connection.execute("select path from retired where generation <= ?", (until_generation,))
         return [row["path"] for row in rows]
 
     def forget_retired(self, paths: Iterable[str]) -> None:
-        """Drop the record of files that were removed."""
+        """Delete the records of retired files that were removed."""
         self._connection.executemany("delete from retired where path = ?", [(path,) for path in paths])
 
     def named_paths(self) -> set[str]:
-        """All files that a partition names, or named lately."""
+        """All files that a partition uses, and all retired files."""
         rows = self._connection.execute("select path from partitions union select path from retired")
         return {row["path"] for row in rows}
 
-    # Recipes: what partitions of one step and one state of code and settings have in common
+    # Recipes: what all partitions of a step that are built with the same code and settings have in common
 
     def put_recipe(self, recipe: str, parts: Mapping[str, str]) -> None:
-        """Keep what a recipe's hash stands for. Call within a transaction."""
+        """Record the parts of a recipe under its hash. Call within a transaction."""
         self._connection.execute("insert or ignore into recipes values (?, ?)", (recipe, json.dumps(parts)))
 
     def recipes(self) -> dict[str, dict[str, str]]:
-        """All recipes that were ever used."""
+        """The parts of all recipes that were ever used, by hash."""
         rows = self._connection.execute("select recipe, parts from recipes")
         return {row["recipe"]: json.loads(row["parts"]) for row in rows}
 
     # Delivered files
 
     def source_files(self) -> dict[str, SourceFile]:
-        """The ledger, by file id; `delivery_count` and `path` follow from the deliveries, whatever their order."""
+        """The ledger, by file id.
+
+        `delivery_count` and `path` are derived from the deliveries and do not depend on their order.
+        """
         rows = self._connection.execute(
             "select file_id, min(path) as first_path, count(*) as delivery_count from deliveries group by file_id"
         )
@@ -296,12 +312,12 @@ class Catalog:
         )
 
     def forget_source_file(self, file_id: str) -> None:
-        """Remove a delivered file from the ledger, with the paths it was seen at. Call within a transaction."""
+        """Remove a delivered file and its paths from the ledger. Call within a transaction."""
         self._connection.execute("delete from source_files where file_id = ?", (file_id,))
         self._connection.execute("delete from deliveries where file_id = ?", (file_id,))
 
     def put_delivery(self, path: str, file_id: str, stamp: str) -> None:
-        """Record that a path was seen with this content; the stamp tells whether it was touched since.
+        """Record the content found at a path, with a stamp that shows whether the file has been changed since.
 
         Call within a transaction.
         """
@@ -309,19 +325,19 @@ class Catalog:
         self._connection.execute("insert or replace into deliveries values (?, ?, ?)", (path, file_id, stamp))
 
     def delivered(self) -> dict[str, tuple[str, str]]:
-        """For each path as it lies there now: its stamp and file id."""
+        """The stamp and file id that each path had when it was last read."""
         rows = self._connection.execute("select path, stamp, file_id from deliveries where stamp <> ''")
         return {row["path"]: (row["stamp"], row["file_id"]) for row in rows}
 
     def paths_of(self, file_id: str) -> list[str]:
-        """Every path that a content was delivered under."""
+        """Every path under which a content was delivered."""
         rows = self._connection.execute("select path from deliveries where file_id = ? order by path", (file_id,))
         return [row["path"] for row in rows]
 
     # Publications
 
     def publications(self) -> list[Publication]:
-        """All publications, the newest first."""
+        """All publications, newest first."""
         rows = self._connection.execute("select * from publications order by generation desc")
         return [
             Publication(
@@ -335,7 +351,7 @@ class Catalog:
         ]
 
     def put_publication(self, publication: Publication) -> None:
-        """Record what readers were given."""
+        """Record a publication."""
         self._connection.execute(
             "insert or replace into publications values (?, ?, ?, ?, ?)",
             (

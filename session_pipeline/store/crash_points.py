@@ -1,21 +1,21 @@
-"""The places where a run is killed by tests, to see that the next one needs no repair by hand.
+"""Lets tests kill a run at a chosen place, to check that the next run needs no manual repair.
 
-A place is a step of something that must happen whole: a write, an fsync, a rename, a transaction. Without the variable
-SESSION_PIPELINE_CRASH_AT nothing happens here. Knows how to die. Does not know what a step does.
+A place is between two operations of an atomic change: a write, an fsync, a rename, a transaction. Without the
+environment variable SESSION_PIPELINE_CRASH_AT this module does nothing.
 """
 
 import os
 import signal
 from itertools import count
 
-CRASH_AT = "SESSION_PIPELINE_CRASH_AT"  # at which place that is come by, from 1, the process is killed; 0: at none
-CRASH_LOG = "SESSION_PIPELINE_CRASH_LOG"  # file that each place come by is added to, a line each
+CRASH_AT = "SESSION_PIPELINE_CRASH_AT"  # number of the place to kill the process at, counted from 1; 0 kills nothing
+CRASH_LOG = "SESSION_PIPELINE_CRASH_LOG"  # file to which each reached place is appended as a line
 
 _passed = count(1)
 
 
 def reached(place: str) -> None:
-    """Come by a place; kill this process, as nothing could stop it from, when it is the one that was asked for."""
+    """Mark a place in the code; kill this process with SIGKILL if the test chose this place."""
     at = os.environ.get(CRASH_AT)
     if at is None:
         return

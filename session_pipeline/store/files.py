@@ -1,6 +1,6 @@
-"""Files that are whole and stay: bytes and names made durable, one file put in another's place.
+"""Writes files atomically and durably: fsync of files and folders, replacement by rename, cleanup after crashes.
 
-Knows fsync and rename, and what a process leaves that dies between them. Does not know what is in a file.
+This module does not look into files. store.py handles the Parquet files of the store.
 """
 
 import errno
@@ -18,7 +18,7 @@ DIGEST_LENGTH = 32
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, after a rename into it."""
+    """Make the names in a folder durable (fsync), after a rename into it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -27,7 +27,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make a file's bytes durable."""
+    """Make a file's bytes durable (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -36,10 +36,10 @@ def sync_file(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, where it is missing.
+    """Create a folder and its parents if they do not exist.
 
     Raises:
-        StoreError: It is a link that leads nowhere, or something else has its name.
+        StoreError: The path, or a parent of it, is a broken link or not a folder.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,13 +56,13 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def refusal_explained(path: Path) -> Iterator[None]:
-    """Turn missing permission to write into one clear error; any other error goes on as it is.
+    """Turn a permission error into one clear error. Other errors pass through unchanged.
 
     Args:
-        path: What is written; named when the error itself names no file.
+        path: The file that is written; the message names it.
 
     Raises:
-        StoreError: The file system does not allow it.
+        StoreError: The file system does not allow the write.
     """
     try:
         yield
@@ -77,10 +77,10 @@ def refusal_explained(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to; at the end what was written is durable and takes the place of `path`, whole.
+    """Yield a temporary path to write to; at the end, make the file durable and rename it to `path`.
 
-    A symbolic link stays, and its target is replaced.
-    Several processes may do so at once, and the last one stays. What dead ones left is removed.
+    If `path` is a symbolic link, the link stays and its target is replaced. Several processes may replace a file at
+    the same time; the last one wins. Temporary files of dead processes are removed.
     """
     path = Path(os.path.realpath(path))
     for leftover in path.parent.glob(f".{path.name}.*"):
@@ -95,7 +95,7 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         crash_points.reached("replace: file renamed")
     except OSError as error:
-        error.filename = error.filename or str(path)  # a write does not say where to
+        error.filename = error.filename or str(path)  # errors of write() do not name the file
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -114,5 +114,5 @@ def _is_alive(suffix: str) -> bool:
 
 
 def digest(value: object) -> str:
-    """A short hash of anything that JSON can hold."""
+    """Return a short hash of a value; what JSON cannot represent is hashed as its text."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:DIGEST_LENGTH]

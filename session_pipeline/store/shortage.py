@@ -1,6 +1,6 @@
-"""Want of room on the disk or in memory, said in one sentence.
+"""Turns disk-full and out-of-memory errors into one clear error.
 
-Knows how the operating system, DuckDB and SQLite say that there is none. Does not know who was writing what.
+It recognizes the errors of the operating system, DuckDB and SQLite. The error classes are in errors.py.
 """
 
 import errno
@@ -22,19 +22,19 @@ NO_ROOM_IN_WORDS = re.compile(
 )
 NO_ROOM_TO_SPILL = "max_temp_directory_size"
 NO_ROOM_IN_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
-FILE_IN_WORDS = re.compile(r'\\?"(/[^"\\]+)')  # DuckDB quotes it, and quotes the quotes when it tells of a thread
+FILE_IN_WORDS = re.compile(r'\\?"(/[^"\\]+)')  # DuckDB quotes the path, and escapes the quotes in errors of threads
 
 
 @contextmanager
 def shortage_said(folder: Path) -> Iterator[None]:
-    """Tell of a full disk, or too little memory, in one way, whoever met it; any other error goes on as it is.
+    """Turn every disk-full and out-of-memory error into one clear error. Other errors pass through unchanged.
 
     Args:
-        folder: Where it is written; named when the error itself names no file.
+        folder: The folder that is written to; the message names it if the original error names no file.
 
     Raises:
-        DiskFullError: A file could not be written for want of room.
-        MemoryTooSmallError: The engine could not work within its memory, not even by spilling.
+        DiskFullError: A file could not be written because the disk is full or a size limit is reached.
+        MemoryTooSmallError: The engine needed more memory than its limit, even with spilling.
     """
     try:
         yield
@@ -51,7 +51,7 @@ def shortage_said(folder: Path) -> Iterator[None]:
 
 
 def disk_full(path: Path) -> DiskFullError:
-    """The error that says there is no room for a file, with how much there is."""
+    """Return the error for a file that does not fit on its disk; it states how many bytes are free."""
     folder = path
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
@@ -62,7 +62,7 @@ def disk_full(path: Path) -> DiskFullError:
 
 
 def tells_of_no_room(text: str) -> bool:
-    """Whether that is what an error says, of which there is nothing but its text."""
+    """Whether the text of an error means that the disk is full. For errors of which only the text is known."""
     return NO_ROOM_IN_WORDS.search(text) is not None
 
 
@@ -73,7 +73,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _without_room(error: BaseException, folder: Path) -> str | None:
-    """The file for which there is no room, empty when the error does not name it; None when it is another error."""
+    """Return the file that did not fit on the disk, empty if the error does not name it; None for other errors."""
     if isinstance(error, OSError):
         return str(error.filename or "") if error.errno in NO_ROOM else None
     if isinstance(error, sqlite3.Error):

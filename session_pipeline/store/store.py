@@ -1,7 +1,8 @@
-"""Partitions on disk: written whole, never changed, found again, checked.
+"""Stores partitions on disk: writes them atomically, finds them, verifies them.
 
-A file is named by its content's hash and counts only when the catalog names it. Knows folders, Parquet files, the
-lock and the catalog. Does not know what a session is, nor what is stale.
+A file is named by the hash of its content and is never changed. It is part of the store only if the catalog has a row
+for it. This module handles folders, Parquet files and the writer lock. build/plan.py decides what is stale; tables/
+defines what the rows mean.
 """
 
 import fcntl
@@ -25,11 +26,11 @@ from session_pipeline.store.catalog import Catalog, Key, Partition, SourceFile, 
 from session_pipeline.store.files import make_folder, replacing, sync_file, sync_folder
 from session_pipeline.tables import Table, table
 
-FORMAT = 2  # 1: partitions did not say what set off their last change
-KEPT_PUBLICATIONS = 4  # the newest, and three before it that connections may still read
+FORMAT = 2  # 1: partitions did not record the causes of their last change
+KEPT_PUBLICATIONS = 4  # the newest, and the three before it, which connections may still read
 LOCK_POLL_SECONDS = 0.2
 READ_ONLY = 0o444
-PRIMARY_CODE = 0xFF  # of what SQLite says is wrong
+PRIMARY_CODE = 0xFF  # mask for the primary part of SQLite's extended error codes
 NOT_WRITABLE = "whoever runs this must be able to write there, also to look"
 DAMAGED = "put it back from a backup; without one, remove the store: the next run makes it anew from what is under raw/"
 UNUSABLE_CATALOG: Mapping[int, str] = {
@@ -40,19 +41,22 @@ UNUSABLE_CATALOG: Mapping[int, str] = {
     sqlite3.SQLITE_NOTADB: DAMAGED,
 }
 
-# The stores that whoever called us holds; a variable and not an argument, since Dagster can stand in between.
+# The stores that a caller up the stack has locked. Not an argument, because Dagster can be between that caller and us.
 _held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
+    """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keep others who ask out of a folder for a moment: what it lacks is made by one process, and found by the rest."""
+    """Lock a folder for a moment, so that one process creates what is missing in it and the others find it.
+
+    Only processes that use this function are kept out.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -63,9 +67,15 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def held(folder: Path, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold a store against other writers, over all that the caller does within: `Store.writing` then need not wait.
+    """Hold the writer lock of a store for everything within; `Store.writing` then does not take it again.
 
-    The lock belongs to this process: a dead process holds nothing, and an orphan keeps a successor out.
+    The lock belongs to this process. When the process dies, the lock is released; while an orphaned process lives, it
+    keeps the next writer out.
+
+    Args:
+        folder: The store's folder.
+        wait_seconds: How long to wait for another writer.
+        on_wait: Called once, with a sentence that names the other writer, if the lock is not free.
 
     Raises:
         StoreHeldError: Another writer holds it for longer than `wait_seconds`.
@@ -80,16 +90,16 @@ def held(folder: Path, *, wait_seconds: float = 0, on_wait: Callable[[str], None
 
 @dataclass(frozen=True)
 class Written:
-    """A file under a temporary name, to become the partition of a key.
+    """A written file under a temporary name, to be committed as the partition of a key.
 
     Attributes:
         path: The file; it is moved into the store on commit.
-        row_count: Its rows.
-        fingerprint: What it was built from and how.
+        row_count: The number of its rows.
+        fingerprint: Hash of what it was built from, and how.
         parts: The fingerprint's parts, by name.
         counts: Figures for metadata and checks.
         reason: Why it was built.
-        causes: What set off the build: files and rules. Kept with the partition if its bytes are others than before.
+        causes: The origins of the build: delivered files, settings or models. Recorded only if the bytes changed.
     """
 
     key: Key
@@ -106,14 +116,14 @@ class Store:
     """The store of one data folder."""
 
     def __init__(self, folder: Path, package_version: str) -> None:
-        """Open the store, and make it where there is none.
+        """Open the store; create it if it does not exist.
 
         Raises:
             StoreError: A newer version of the package wrote it, or its catalog cannot be used.
         """
         self.folder = folder
         make_folder(folder)
-        # SQLite does not wait for a lock while it changes how a new file keeps its journal.
+        # SQLite does not wait for a lock while it changes the journal mode of a new file.
         with alone_in(folder):
             self._check_format(package_version)
             self.catalog, self.partitions = _opened_catalog(folder / "catalog.sqlite")
@@ -126,28 +136,31 @@ class Store:
         self.catalog.close()
 
     def refresh(self) -> None:
-        """Read the catalog again, as another process may have written it."""
+        """Read the catalog again; another process may have changed it."""
         self.partitions = self.catalog.partitions()
 
     # Finding
 
     def get(self, key: Key) -> Partition | None:
-        """The partition of a key, or None."""
+        """Return the partition of a key, or None."""
         return self.partitions.get(key)
 
     def of_table(self, table: str) -> list[Partition]:
-        """All partitions of a table, by date and file."""
+        """Return all partitions of a table, ordered by date and delivered file."""
         return sorted(
             (partition for key, partition in self.partitions.items() if key.table == table),
             key=lambda partition: (str(partition.key.date), partition.key.file_id),
         )
 
     def path_of(self, partition: Partition) -> Path:
-        """Where the partition's file is."""
+        """Return the path of the partition's file."""
         return self.folder / partition.path
 
     def checked_path(self, partition: Partition) -> Path | None:
-        """The partition's file once its hash was compared, once a process; None when it is damaged or gone."""
+        """Return the path of the partition's file after comparing its hash; None if it is damaged or missing.
+
+        Each file is hashed at most once per process.
+        """
         path = self.path_of(partition)
         if partition.path in self._verified:
             return path
@@ -160,9 +173,13 @@ class Store:
 
     @contextmanager
     def writing(self, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Write into the store, as its one writer: it is held, unless the caller holds it already.
+        """Open the store for writing, as its only writer. Takes the lock, unless the caller holds it already.
 
-        Files that dead runs and failed commits left are swept first.
+        First deletes the files that dead runs and failed commits left behind.
+
+        Args:
+            wait_seconds: How long to wait for another writer.
+            on_wait: Called once, with a sentence that names the other writer, if the lock is not free.
 
         Raises:
             StoreHeldError: Another writer holds it for longer than `wait_seconds`.
@@ -174,7 +191,7 @@ class Store:
             self._sweep_leftovers()
             crash_points.reached("store: leftovers swept")
             self._scratch = self.folder / "scratch" / str(os.getpid())
-            self._scratch.mkdir(parents=True, mode=0o700)  # copies of delivered files may hold addresses
+            self._scratch.mkdir(parents=True, mode=0o700)  # copies of delivered files may contain IP addresses
             self.catalog.set_number("run_is_open", 1)
             crash_points.reached("store: run marked open")
             is_broken_off = True
@@ -185,15 +202,15 @@ class Store:
                 shutil.rmtree(self._scratch, ignore_errors=True)
                 crash_points.reached("store: scratch removed")
                 self._scratch = None
-                # A run that was cancelled or failed can leave files that no row names, as one that was killed; so can a
-                # commit whose error somebody else caught.
+                # Like a killed run, a cancelled or failed run can leave files without a row. So can a failed commit
+                # whose error was caught within. Then the next writer must look for such files.
                 if not is_broken_off and not self._has_leftovers:
                     self.catalog.set_number("run_is_open", 0)
                     crash_points.reached("store: run marked closed")
 
     @property
     def scratch(self) -> Path:
-        """Folder for temporary files of the running writer."""
+        """The folder for temporary files of the current writer."""
         if self._scratch is None:
             raise StoreError("the store is not held for writing; use it within `with store.writing():`")
         return self._scratch
@@ -209,19 +226,23 @@ class Store:
         forget: Iterable[str] = (),
         recipe: tuple[str, Mapping[str, str]] | None = None,
     ) -> list[Partition]:
-        """Take files into the store, and drop partitions, in one step: all of it, or nothing.
+        """Add files to the store and drop partitions, atomically: either all of it, or nothing.
 
-        The order is: bytes durable, renamed to the name of their hash, folder durable, then one transaction of the
-        catalog. A crash or an error before the last leaves files that no row names, which the next writer sweeps.
+        The order of operations is: fsync each file, rename it to its hash, fsync the folders, then run one transaction
+        of the catalog. A crash or an error before the transaction leaves files without a row; the next writer deletes
+        them.
 
         Args:
-            written: The files.
+            written: The files to add.
             run_id: The run that commits.
-            drop: Partitions to take out.
-            source_files: The delivered files that the rows are from.
-            deliveries: Paths that were seen: the path, the id of the file that it holds, and its stamp.
-            forget: Ids of delivered files that leave the ledger.
-            recipe: What the files were built by: its hash, and what that stands for.
+            drop: Partitions to remove.
+            source_files: Delivered files to record in the ledger.
+            deliveries: Paths under raw/ to record: the path, the id of the file at that path, and its stamp.
+            forget: Ids of delivered files to remove from the ledger.
+            recipe: The recipe that the files were built with: its hash and its parts.
+
+        Returns:
+            The committed partitions, in the order of `written`.
         """
         leftovers_before, self._has_leftovers = self._has_leftovers, True
         moved = [(item, *self._move_in(item)) for item in written]
@@ -256,21 +277,25 @@ class Store:
         return committed
 
     def mark_damaged(self, partition: Partition) -> None:
-        """Record that a partition's file is damaged, so that it is built again and not built upon."""
+        """Record that a partition's file is damaged, so that it is rebuilt and not read."""
         with self.catalog.transaction(advances=False):
             self.catalog.mark_damaged(partition.key)
         self.partitions[partition.key] = replace(partition, is_damaged=True)
         self._verified.discard(partition.path)
 
     def sweep(self) -> int:
-        """Remove files that no partition has named since the last few publications; returns how many."""
+        """Delete files that no partition has used since the oldest of the last four publications.
+
+        Returns:
+            The number of deleted files.
+        """
         publications = self.catalog.publications()
         if len(publications) < KEPT_PUBLICATIONS:
             return 0
         paths = self.catalog.retired(publications[KEPT_PUBLICATIONS - 1].generation)
         named = {partition.path for partition in self.partitions.values()}
-        # A machine that dies can bring back a name that was removed just before, so a file is forgotten only by the
-        # sweep that finds it gone.
+        # After a power loss, a file that was deleted just before can be back. So the record of a retired file is
+        # deleted only by a later sweep, which finds the file gone.
         there = [path for path in paths if path not in named and (self.folder / path).exists()]
         for path in there:
             (self.folder / path).unlink(missing_ok=True)
@@ -281,7 +306,7 @@ class Store:
         return len(there)
 
     def verify(self) -> Iterator[tuple[Partition, str | None]]:
-        """Hash every file against the catalog; yields each partition with what is wrong with it, or None."""
+        """Compare the hash of every file with the catalog; yield each partition with its problem, or None."""
         for partition in sorted(self.partitions.values(), key=lambda partition: partition.path):
             path = self.path_of(partition)
             if not path.is_file():
@@ -351,7 +376,7 @@ class Store:
             if int(written["format"]) == FORMAT:
                 return
             if int(written["format"]) < FORMAT:
-                self._write_format(path, package_version)  # the catalog adds what an older one lacks
+                self._write_format(path, package_version)  # the catalog adds the columns that an older format lacks
                 return
             raise StoreError(
                 f"the store {self.folder} was written by session_pipeline {written.get('package_version', 'newer')},"
@@ -360,13 +385,13 @@ class Store:
         raise StoreError(f"{path} does not say what wrote the store; restore it from a backup")
 
     def _write_format(self, path: Path, package_version: str) -> None:
-        # By rename, since another process may open the store at the same moment and must not find half a file.
+        # By rename: another process may open the store at the same moment and must not read half a file.
         with replacing(path) as temporary:
             temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
 
 
 def _opened_catalog(path: Path) -> tuple[Catalog, dict[Key, Partition]]:
-    """The catalog, and what it says; want of room goes on as SQLite says it."""
+    """Open the catalog and read its partitions. A disk-full error passes through as SQLite raises it."""
     catalog = None
     try:
         catalog = Catalog(path)
@@ -381,12 +406,12 @@ def _opened_catalog(path: Path) -> tuple[Catalog, dict[Key, Partition]]:
 
 
 def file_name(contract: Table, day: date | None, sha256: str) -> Path:
-    """Where the file of a partition with these bytes lies below the store's folder."""
+    """Return the path of a partition's file, relative to the store's folder."""
     return Path(contract.name) / folder_name(contract, day) / f"{sha256[:32]}.parquet"
 
 
 def folder_name(contract: Table, day: date | None) -> str:
-    """The folder of a partition, in the form that engines know how to prune: session_date=2026-10-05."""
+    """Return the folder name of a partition, in the form that engines can prune: session_date=2026-10-05."""
     return "all" if day is None else f"{contract.date_column}={day.isoformat()}"
 
 
