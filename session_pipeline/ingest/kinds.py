@@ -1,7 +1,7 @@
 """Detects files that are of another kind than the format they are read as, by their first bytes.
 
-Such a file is rejected as a whole: otherwise all of its lines would be quarantined, without a useful reason. A file of the
-right kind with invalid lines is accepted here; read_lines.sql quarantines the lines.
+Such a file is rejected as a whole. Otherwise all of its lines would be quarantined, without a useful reason. A file of
+the right kind with invalid lines is accepted here; read_lines.sql quarantines the lines.
 """
 
 import json
@@ -13,7 +13,7 @@ from session_pipeline.ingest.records import BYTE_ORDER_MARK, is_blank
 
 LOOKED_AT_BYTES = 64 << 10
 LOOKED_AT_LINES = 100
-MOST_NULS = 0.1  # share of the bytes looked at; UTF-16 text has about half, a preallocated file that was never written has 1
+MOST_NULS = 0.1  # share of the bytes examined; about half in UTF-16 text, all in a preallocated file never written to
 
 # First bytes of files that cannot be event lines, each with the kind of file.
 MAGIC: Sequence[tuple[bytes, str]] = (
