@@ -337,7 +337,7 @@ class _LineCounter:
         if not self.has_open_quotes:
             self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
         if self.is_tidy and (b'" ' in lines or b' "' in lines):
-            # DuckDB sometimes trims spaces around quotes. Within quoted fields they are harmless, so remove such fields.
+            # DuckDB sometimes trims spaces around quotes. Within quoted fields they are harmless: remove such fields.
             border = re.escape(str(self._delimiter)).encode()
             quoted = rb'(?<=[\n%s])"[^"]*(?:""[^"]*)*"(?=[\r\n%s]|\Z)' % (border, border)
             self.is_tidy = b'"' not in re.sub(quoted, b"", lines)

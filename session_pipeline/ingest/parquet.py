@@ -36,8 +36,8 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
 
     Raises:
         CorruptFileError: It is cut short or damaged, or its parts contradict each other.
-        RefusedFileError: Its claimed or decoded size is unreasonable for its number of bytes, or it is of a kind that is
-            not supported, such as encrypted.
+        RefusedFileError: Its claimed or decoded size is unreasonable for its number of bytes, or it is of a kind that
+            is not supported, such as encrypted.
     """
     beginning = file.read(len(MAGIC))
     file.seek(max(byte_count - len(MAGIC), 0))
