@@ -76,7 +76,7 @@ class Compression:
         name: Its name.
         ending: The ending of its files' names.
         magic: The first bytes of its files; one of these.
-        padding: Bytes that may stand between or after parts.
+        padding: Byte that may be repeated between or after parts; empty if none may.
         part: Creates a decompressor for one part.
         error: The error that a damaged part raises.
     """

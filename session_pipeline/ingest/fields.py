@@ -53,7 +53,7 @@ def given_lines(rules: ReadingRules, format: str) -> str:
             made_visitor = f"visitor_of({made_visitor}, {found['user_agent']})"
     structure = json.dumps(dict.fromkeys(at_top.values(), "VARCHAR"), ensure_ascii=False)
     pointers = ", ".join(map(literal, deeper))
-    # If all fields are at the top level, a line has other fields exactly if it has more keys than fields found.
+    # If all fields are at the top level, a line with as many keys as fields found has no other fields.
     found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
     is_countable = not deeper and len(set(found.values())) == len(found)
     has_other_fields = f"len(json_keys(line)) <> {found_count}" if is_countable else "true"

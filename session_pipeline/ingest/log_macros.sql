@@ -42,7 +42,7 @@ create or replace temp macro groups_of(address) as
         else string_split(address, ':')
     end;
 
--- The network of an address: /24 of IPv4, /48 of IPv6. A host name is returned whole.
+-- The network of an address: /24 of IPv4, /48 of IPv6. A host name is kept whole, in lower case.
 create or replace temp macro network_of(address) as
     case
         when regexp_matches(lower(address), '^(::ffff:)?\d{1,3}(\.\d{1,3}){3}$')

@@ -60,7 +60,7 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
     except (pa.ArrowNotImplementedError, pa.ArrowMemoryError, MemoryError) as error:
         raise RefusedFileError(f"it is Parquet that cannot be read here: {_first_line(error)}") from error
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        if "decrypt" in str(error):  # only some columns are encrypted, or all but the footer
+        if "decrypt" in str(error):  # only some columns are encrypted, or everything except the footer
             raise RefusedFileError(ENCRYPTED) from error
         raise CorruptFileError(f"Parquet: {_first_line(error)}") from error
     if row_count != claimed:
