@@ -1,7 +1,7 @@
-"""What must be true of the store, said as checks: counted twice, by different code.
+"""Checks that the stored tables are correct and complete, and warns about unusual data.
 
-Each check returns a verdict and the figures behind it, for the days that it is asked about. Knows tables and days. Does
-not know Dagster, and does not mend anything.
+A check takes a run and some days, and returns a verdict with the figures behind it. Where a check counts rows, it uses
+different code than the models. Checks change nothing. defs/ turns them into Dagster asset checks.
 """
 
 from session_pipeline.checks.deliveries import (

@@ -1,4 +1,4 @@
-"""Checks of what was delivered: that no line is lost, that files can be read, that they come."""
+"""Checks deliveries: no line is lost, files can be read, and expected files arrive."""
 
 from collections.abc import Sequence, Set
 from datetime import date, datetime, time, timedelta
@@ -20,11 +20,11 @@ WATCHED = timedelta(days=7)
 
 
 def ledger_closes(run: Run, days: Sequence[date]) -> Verdict:
-    """Lines = accepted + set aside for each file; accepted = events + duplicates + waiting + before_start.
+    """Per file, lines = accepted + set_aside. Over all days, accepted = events + duplicates + waiting + before_start.
 
-    Waiting are lines of days that are not built yet, or are to be built again. Lines before start_date are those of
-    files that are gone and cannot be read again; no day counts them. All days count, not only those of the
-    run: the catalog knows them, and files are read only of UTC dates that lie partly in days that wait.
+    waiting counts the lines of days that are not built yet or are stale. before_start counts lines before start_date
+    of files that are gone and cannot be read again; they belong to no day. The check covers all days, not only those
+    of the run. Most counts come from the catalog. Files are read only for UTC dates of which just a part is waiting.
     """
     problems = []
     rows = _rows_by_file(run)
@@ -57,7 +57,7 @@ def ledger_closes(run: Run, days: Sequence[date]) -> Verdict:
 
 
 def conflicting_event_ids(run: Run, days: Sequence[date]) -> Verdict:
-    """Lines that repeat an event have its content; others say that ids are not unique at the source."""
+    """Lines that repeat an event id have the same content. If not, ids are not unique at the source."""
     with run.engine.job() as job:
         add_input(job, run, "duplicate_events", days)
         count = job.rows("select 1 as one from duplicate_events where not is_same_content").num_rows
@@ -66,15 +66,15 @@ def conflicting_event_ids(run: Run, days: Sequence[date]) -> Verdict:
 
 
 def set_aside_rate(run: Run, days: Sequence[date]) -> Verdict:
-    """No file read in the last week has more than a fifth of its lines set aside, and none lies there unread."""
+    """No file that was read in the last week has more than 20 % of its lines quarantined, and all files can be read."""
     problems = rejected_files(run.folder, run.store, run.until)
     return verdict(problems, "all files were read, and few of their lines set aside")
 
 
 def rejected_files(folder: DataFolder, store: Store, until: date) -> list[str]:
-    """A sentence about each file of which nothing, or too little, was taken.
+    """Return a sentence about each file that was not read, or of which too many lines were quarantined.
 
-    Files of which nothing was taken count as long as they are under raw/, the others for a week.
+    Files without an accepted line are reported as long as they are under raw/, all others for a week.
     """
     since = (until - WATCHED).isoformat()
     quarantined = {partition.key.file_id: partition for partition in store.of_table("quarantined_lines")}
@@ -95,13 +95,13 @@ def rejected_files(folder: DataFolder, store: Store, until: date) -> list[str]:
 
 
 def source_arrived(run: Run, days: Sequence[date]) -> Verdict:
-    """Every source has delivered events of the last day by the hour, on the day after, that it is expected by."""
+    """Every source with expected_by has delivered events of the last day by that time on the following day."""
     problems = missing_sources(run.settings, run.store, run.until)
     return verdict(problems, "all sources that are expected by now have delivered")
 
 
 def missing_sources(settings: Settings, store: Store, until: date) -> list[str]:
-    """A sentence about each source that should have delivered events of the last day by now."""
+    """Return a sentence about each source that should have delivered events of the last day by now but did not."""
     start = Calendar(settings.timezone).start(until).isoformat(sep=" ")
     now = datetime.now(zone(settings.timezone)).replace(tzinfo=None)
     latest: dict[str, str] = {}
@@ -119,7 +119,7 @@ def missing_sources(settings: Settings, store: Store, until: date) -> list[str]:
 
 
 def _rows_by_file(run: Run) -> dict[str, tuple[int, int]]:
-    """Accepted lines and lines set aside, as the store has them."""
+    """Return the numbers of accepted and quarantined lines in the store, by file id."""
     rows: dict[str, tuple[int, int]] = {}
     for key, partition in run.store.partitions.items():
         accepted, set_aside = rows.get(key.file_id, (0, 0))
@@ -139,7 +139,7 @@ def _row_count(run: Run, name: str, days: Set[date]) -> int:
 
 
 def _waiting_count(run: Run, settled: Set[date]) -> int:
-    """Raw events outside the settled days."""
+    """Return the number of raw events that are not in settled days."""
     by_date: dict[date, list[Partition]] = {}
     for key, partition in run.store.partitions.items():
         if key.table == "raw_events" and key.date is not None:
@@ -148,7 +148,7 @@ def _waiting_count(run: Run, settled: Set[date]) -> int:
 
 
 def _waiting_of_date(run: Run, utc_date: date, partitions: Sequence[Partition], settled: Set[date]) -> int:
-    near = set(dates(utc_date - ONE_DAY, utc_date + ONE_DAY))  # no local day that overlaps it is further away
+    near = set(dates(utc_date - ONE_DAY, utc_date + ONE_DAY))  # no local day further away overlaps the UTC date
     if near <= settled:
         return 0
     calendar = run.planner.frame.calendar

@@ -1,6 +1,6 @@
-"""When too many lines of a file are set aside: for which reason most of them, and which setting to change.
+"""Decides whether too many lines of a file were quarantined, and names the main reason and the setting to change.
 
-Knows reasons and keys of settings.toml. Does not know files, nor who asks.
+Works on counts and reasons only; checks/deliveries.py collects them.
 """
 
 from collections import Counter
@@ -19,12 +19,12 @@ KEYS: Mapping[str, str] = {
     "invalid_json": "sources.{source}.format",
     "not_an_object": "sources.{source}.format",
 }
-# What no setting changes: these lines are mended where they come from.
+# Reasons that no setting affects. Such lines must be fixed at the source.
 NO_KEY = frozenset(("invalid_utf8", "nul_byte", "line_too_long", "invalid_request", "time_beyond_2100"))
 
 
 def key_to_change(reason: str, source: str) -> str | None:
-    """The setting that decides whether lines are set aside for a reason; None where none does."""
+    """Return the setting that decides whether lines are quarantined for a reason; None if there is none."""
     if reason in NO_KEY:
         return None
     if reason.startswith(OTHER_LOG_FORMAT):
@@ -34,11 +34,11 @@ def key_to_change(reason: str, source: str) -> str | None:
 
 
 def too_many_set_aside(facts: Mapping[str, Any], reasons: Mapping[str, int]) -> str | None:
-    """What to say of a file of which more lines were set aside than of one that is well; else None.
+    """Return a warning if more than LARGEST_SET_ASIDE_RATE of a file's lines were quarantined; else None.
 
     Args:
         facts: Its row of source_files.
-        reasons: How many lines were set aside for which reason.
+        reasons: Number of quarantined lines, by reason.
     """
     if facts["set_aside_count"] <= LARGEST_SET_ASIDE_RATE * facts["line_count"]:
         return None
@@ -54,7 +54,7 @@ def too_many_set_aside(facts: Mapping[str, Any], reasons: Mapping[str, int]) -> 
 
 
 def _other_log_format(facts: Mapping[str, Any], log_format: str, count: int) -> str:
-    """The warning for a file with many lines of another known log format."""
+    """Return the warning for a file with many lines of another known log format."""
     setting = f'log_format = "{log_format}"'
     fix = (
         f"deliver them in a folder of their own, as a source with {setting}"

@@ -1,4 +1,4 @@
-"""The check that the settings fit the published data."""
+"""Checks that the settings fit the published data. settings_warnings finds the mismatches."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -10,9 +10,10 @@ from session_pipeline.run.pipeline import Run
 
 
 def settings_match_data(run: Run, days: Sequence[date]) -> Verdict:
-    """Every rule of the settings matches something, each source has page views, and no two share a site by default.
+    """Every condition of the settings matches something, each source has page views, and none share a site by default.
 
-    The published tables of the last 28 days with events are compared with the settings, whatever days a run builds.
+    The settings are compared with the published tables of at most the last 28 days with events. The days that the run
+    builds do not matter.
     """
     if not run.folder.warehouse.is_file():
         return Verdict(True, "nothing is published yet")
@@ -27,6 +28,6 @@ def settings_match_data(run: Run, days: Sequence[date]) -> Verdict:
         False,
         "; ".join(map(str, found[:SHOWN])) + more,
         {"warnings": len(found), **{warning.key: warning.sentence for warning in found[:SHOWN]}},
-        # Without the hint, which varies from day to day: an alert is sent once as long as the problem is the same.
+        # Without the hint, which changes from day to day: an alert is sent once as long as the problem is the same.
         tuple(f"{warning.key}: {warning.problem}" for warning in found),
     )

@@ -1,4 +1,4 @@
-"""Checks of tables against one another, and against what they are made from."""
+"""Checks tables against each other and against their inputs."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -11,9 +11,9 @@ from session_pipeline.tables.steps import STEP_OF_TABLE
 
 
 def audit_recompute(run: Run, days: Sequence[date]) -> Verdict:
-    """The latest day with events, computed again from raw events, has equal rows.
+    """The latest day with events, recomputed from raw events, has equal rows.
 
-    Days that wait to be built again are left out: they are others by rights.
+    Stale days are left out, because their rows are expected to differ.
     """
     step = STEP_OF_TABLE["events"]
     fresh = [day for day in days if has_events(run, day) and run.planner.staleness(step, day) is None]
@@ -44,7 +44,7 @@ def sessions_cover_events(run: Run, days: Sequence[date]) -> Verdict:
 
 
 def outcomes_add_up(run: Run, days: Sequence[date]) -> Verdict:
-    """Each session has one outcome, and the daily counts are those of the sessions."""
+    """Each session has exactly one outcome, and the daily counts add up to the number of sessions."""
     problems = []
     for day in days:
         with run.engine.job() as job:
@@ -64,7 +64,7 @@ def outcomes_add_up(run: Run, days: Sequence[date]) -> Verdict:
 
 
 def funnels_monotone(run: Run, days: Sequence[date]) -> Verdict:
-    """No step has more attempts than the one before, and entered = converted + dropped + excluded."""
+    """No funnel step has more attempts than the step before, and entered = converted + dropped + excluded."""
     problems = []
     for day in days:
         with run.engine.job() as job:
@@ -84,7 +84,7 @@ def funnels_monotone(run: Run, days: Sequence[date]) -> Verdict:
 
 
 def built_by_current_rules(run: Run, days: Sequence[date]) -> Verdict:
-    """No day waits to be built again by newer rules."""
+    """No day waits for a rebuild with newer settings or models."""
     waiting = [item for item in run.plan().deferred if item.day is not None]
     count = len({item.day for item in waiting})
     problems = [

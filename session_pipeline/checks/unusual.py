@@ -1,4 +1,4 @@
-"""Checks that something is as it usually is: that it is not may be right, and is worth a look."""
+"""Checks for unusual values. A failure may be correct data, but should be looked at."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -16,9 +16,9 @@ SMALLEST_VOLUME, LARGEST_VOLUME = 0.5, 2.0
 
 
 def volume_unusual(run: Run, days: Sequence[date]) -> Verdict:
-    """A day has between half and twice the sessions of the median of the same weekday in the four weeks before.
+    """A day has between 50 % and 200 % of its usual sessions: the median of the same weekday in the four weeks before.
 
-    A day without any event is left to source_arrived.
+    Days without events are not checked here; source_arrived reports them.
     """
     problems = []
     for day in filter(partial(has_events, run), days):
@@ -34,7 +34,7 @@ def volume_unusual(run: Run, days: Sequence[date]) -> Verdict:
 
 
 def bot_share(run: Run, days: Sequence[date]) -> Verdict:
-    """At most half of a day's sessions are of bots."""
+    """At most half of a day's sessions are bot sessions."""
     problems = []
     for day in days:
         with run.engine.job() as job:
@@ -47,7 +47,7 @@ def bot_share(run: Run, days: Sequence[date]) -> Verdict:
 
 
 def unfolded_actions(run: Run, days: Sequence[date]) -> Verdict:
-    """A day has at most a thousand actions; more say that ids in paths are not folded."""
+    """A day has at most 1,000 distinct actions. More mean that ids in paths are not replaced by placeholders."""
     problems = []
     for day in days:
         with run.engine.job() as job:

@@ -1,6 +1,6 @@
-"""What a check is and what it says.
+"""Defines a check and its verdict, and how a check reads a table for some days.
 
-Knows how a check reads a table of some days. Does not know any check.
+The checks themselves are in the other modules of this package.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,14 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a check holds, in a sentence, with the figures, and all that is not well; one of a day begins with it."""
+    """The result of a check.
+
+    Attributes:
+        holds: Whether the check holds.
+        sentence: The result in one sentence.
+        figures: The figures behind it.
+        problems: All problems. The problem of a single day begins with the day.
+    """
 
     holds: bool
     sentence: str
@@ -29,7 +36,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Check:
-    """A check of a table: whether its failure is an error or a warning, and whether it keeps what is below unbuilt."""
+    """A check of a table.
+
+    Attributes:
+        name: Its name.
+        table: The table that it belongs to.
+        run: The function that checks; its docstring is the meaning of the check.
+        is_error: Whether a failure is an error; otherwise it is a warning.
+        is_blocking: Whether tables downstream are not built after a failure.
+    """
 
     name: str
     table: str
@@ -39,12 +54,18 @@ class Check:
 
     @property
     def meaning(self) -> str:
-        """What is true when it holds."""
+        """What is true if the check holds."""
         return getdoc(self.run) or ""
 
 
 def verdict(problems: Sequence[str], good: str, figures: Mapping[str, Any] | None = None) -> Verdict:
-    """It holds when there are no problems; else it names the first ones."""
+    """Return a verdict that holds if there are no problems; otherwise its sentence names the first ones.
+
+    Args:
+        problems: Sentences about what is wrong.
+        good: The sentence if there are no problems.
+        figures: The figures behind the verdict.
+    """
     if not problems:
         return Verdict(True, good, figures or {})
     more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
@@ -52,7 +73,7 @@ def verdict(problems: Sequence[str], good: str, figures: Mapping[str, Any] | Non
 
 
 def add_input(job: Job, run: Run, name: str, days: Iterable[date]) -> None:
-    """Give a job a table, as it is stored for some days; days that are not built have no rows."""
+    """Add a stored table to a job, for some days. Days that are not built have no rows."""
     found = [run.store.get(Key(name, day)) for day in days]
     job.add_input(table(name), [run.store.path_of(partition) for partition in found if partition is not None])
 

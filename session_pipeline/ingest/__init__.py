@@ -1,4 +1,5 @@
-"""Delivered files into raw_events, quarantined_lines and source_files: admit, read, keep the ledger.
+"""Ingests delivered files into raw_events, quarantined_lines and source_files.
 
-Foreign file formats are known here and nowhere else.
+A file is admitted (verified, hashed, counted), read line by line, and recorded in the ledger. External file formats are
+handled only in this package; their descriptions are in reference/.
 """

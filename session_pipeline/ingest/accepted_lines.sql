@@ -1,4 +1,4 @@
--- One row is a line that was accepted, with its place.
+-- One row is an accepted line, with its file and line number.
 select * exclude (is_blank, reason, detail, line)
 from numbered_lines
 where reason is null and not is_blank

@@ -1,8 +1,10 @@
-"""Lines of an access log as lines of JSON, so that they are read on like those of any other source.
+"""Converts lines of an access log to lines of JSON, which are then read like those of any other source.
 
-An access log names no events and no visitors. An event's name follows from the request: page_view, asset, submit
-(POST, PUT, PATCH, DELETE), or request for all that shows no page. A visitor is a keyed hash of network and user agent.
-Addresses end here: what leaves has none. Knows log formats as SQL. Does not read anything.
+An access log contains no event names and no visitor ids. The event name follows from the request: page_view, asset,
+submit (POST, PUT, PATCH, DELETE), or request for everything else that shows no page. The visitor id is a keyed hash of
+network and user agent. The output contains no addresses.
+
+Produces SQL only; read.py runs it. reference/log_formats.py describes the log formats.
 """
 
 from collections.abc import Mapping
@@ -19,8 +21,8 @@ from session_pipeline.reference.log_formats import (
 from session_pipeline.reference.log_values import NUMBERS
 
 REQUEST = r"^([A-Z][A-Z_-]*) (\S.*?)(?: (HTTP/[0-9][0-9.]*))?$"
-REDIRECTS = "'301', '302', '303', '307', '308'"  # they show no page, and the page that they lead to is the next line
-# Fields that become columns of events, or parts of them.
+REDIRECTS = "'301', '302', '303', '307', '308'"  # they show no page; the next page has its own line
+# Fields that become columns of events or parts of columns.
 TAKEN = frozenset(
     ("event_time", "user_id", "status_code", "referrer", "user_agent", "request", "method", "protocol", "target",
      "path", "query", "host", "scheme", *ADDRESSES)
@@ -28,7 +30,7 @@ TAKEN = frozenset(
 
 
 def parsed_lines(lines: str, rules: ReadingRules) -> str:
-    """A SELECT of (line, reason, detail) like the given one, with JSON in place of the log's own lines."""
+    """Return a SELECT of (line, reason, detail) that converts the log lines of another such SELECT to JSON."""
     log_format, others = parse_log_format(rules.log_format), other_formats(rules.log_format)
     groups = [f"g{number}" for number in range(len(log_format.fields))]
     found = {name: f"_{group}" for name, group in zip(log_format.names, groups, strict=True)}
@@ -137,7 +139,7 @@ def parsed_lines(lines: str, rules: ReadingRules) -> str:
 
 
 def origins(rules: ReadingRules) -> dict[str, str]:
-    """Where the columns of an access log's events come from, as its format writes them."""
+    """Return the origin of each column of an access log's events, as directives of the log format."""
     log_format = parse_log_format(rules.log_format)
     directives = {field.name: field.directive for field in log_format.fields}
     asked = [directives[name] for name in ("request", "method", "target", "path", "query") if name in directives]
@@ -187,7 +189,10 @@ def _as_json(log_format: LogFormat, found: dict[str, str]) -> str:
 
 
 def _visitor_address(log_format: LogFormat, found: dict[str, str]) -> str:
-    """The address that says best who came: of what proxies say, only what is an address."""
+    """Return an expression for the address that identifies the visitor best.
+
+    Values from proxies are used only if they are IP addresses.
+    """
     said = [name for name in ADDRESSES if name in log_format.names]
     candidates = [
         f"address_of(trim(split_part({found[name]}, ',', 1)))"
@@ -200,7 +205,7 @@ def _visitor_address(log_format: LogFormat, found: dict[str, str]) -> str:
 
 
 def _addresses(found: dict[str, str]) -> str:
-    """All addresses of a line, as they stand in it."""
+    """Return an expression for the list of all addresses of a line, as written in it."""
     lists = [
         f"list_transform(string_split({field}, ','), lambda written: address_of(trim(written)))"
         if name == "forwarded_for"
@@ -212,7 +217,7 @@ def _addresses(found: dict[str, str]) -> str:
 
 
 def _without_addresses(text: str, found: dict[str, str]) -> str:
-    """A text without the addresses that stand in its own line."""
+    """Return an expression for a text without the addresses of its line."""
     names = [name for name in found if name in ADDRESSES]
     if names == ["remote_address"]:
         return f"without_address({text}, {found[names[0]]})"
@@ -220,7 +225,10 @@ def _without_addresses(text: str, found: dict[str, str]) -> str:
 
 
 def _why_it_does_not_fit(others: Mapping[str, LogFormat]) -> str:
-    """The reason to quarantine a line that does not fit the format: a known one that it fits, if there is one."""
+    """Return an expression for the reason to quarantine a line that does not fit the log format.
+
+    If the line fits another known format, the reason names that format.
+    """
     cases = [
         f"when regexp_matches(line, {literal(other.pattern)}) then {literal(OTHER_LOG_FORMAT + name)}"
         for name, other in others.items()
@@ -229,7 +237,7 @@ def _why_it_does_not_fit(others: Mapping[str, LogFormat]) -> str:
 
 
 def _how_to_read(rules: ReadingRules, others: Mapping[str, LogFormat]) -> str:
-    """What is wrong with a line that does not fit the format, and what to do about it."""
+    """Return an expression that says why a line does not fit the format and how to fix that."""
     cases = [
         f"when {literal(OTHER_LOG_FORMAT + name)} then "
         + literal(f'the line fits {name}; set sources.{rules.source}.log_format = "{name}"')
@@ -240,14 +248,17 @@ def _how_to_read(rules: ReadingRules, others: Mapping[str, LogFormat]) -> str:
 
 
 def _without_address_words(log_format: LogFormat, others: Mapping[str, LogFormat]) -> str:
-    """A line that could not be read, without the word that says who came: a host's name is one by its place only."""
+    """Return an expression for a line that could not be read, without the word that contains the address.
+
+    A host name can only be recognized by its position.
+    """
     places = {f"'{OTHER_LOG_FORMAT}{name}'": other.words_before_address for name, other in others.items()}
     cases = [f"when {reason} then {_without_word(count)}" for reason, count in places.items() if count is not None]
     return f"case _reason {' '.join(cases)} else {_without_word(log_format.words_before_address)} end"
 
 
 def _without_word(count: int | None) -> str:
-    """A line with [address] in place of the word behind so many others."""
+    """Return an expression for a line in which [address] replaces the word after the first `count` words."""
     if count is None:
         return "line"
     word = rf"'^(\s*(?:\S+\s+){{{count}}})(\S+)'"

@@ -1,7 +1,7 @@
-"""A delivered file is looked at whole before anything of it is accepted: verified, hashed, counted.
+"""Admits a delivered file: verifies, hashes and counts all of it before any line is accepted.
 
-Knows bytes and line ends, and counts with other code than the reader, so that the ledger has two sides. Does not
-know what a line says.
+Handles bytes and line ends only; read.py reads the lines. Lines are counted by different code than the reader's, so
+that the two counts check each other.
 """
 
 import os
@@ -45,7 +45,7 @@ WITH_HEADER = ("csv", "tsv")
 PARQUET = "parquet"
 FORMATS = {".parquet": PARQUET, ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
 
-FORMAT_NAMES = ("jsonl", "csv", "tsv", PARQUET, "access_log")  # in the order of preference if all else is equal
+FORMAT_NAMES = ("jsonl", "csv", "tsv", PARQUET, "access_log")  # in order of preference between equal readings
 
 LOG_NAME = re.compile(r"(^|[._-])log([._-]\d[\d._-]*)?$")  # access.log, access_log.1, access.log-20261005
 
@@ -54,20 +54,21 @@ BLANK_LINE = re.compile(rb"\n[ \t\r]*(?=\n)")
 
 @dataclass(frozen=True)
 class Admitted:
-    """A whole, unchanging file that may be read.
+    """A complete, unchanging file that may be read.
 
     Attributes:
         path: The delivered file.
-        source: Folder under raw/ that it was delivered in.
+        source: Folder under raw/ that contains it.
         format: jsonl, csv, tsv, parquet or access_log.
-        file_id: Hash of source and decompressed content: another name or compression is the same file.
+        file_id: Hash of source and decompressed content. Name and compression do not affect it.
         byte_count: Size of the decompressed content.
-        line_count: Lines that should hold an event: no blank lines, no header; a CSV record once.
-        blank_line_count: Lines of spaces and tabs only.
-        is_tidy: Whether DuckDB can number the lines and reads them as Python does: in CSV and TSV no blank lines, no
-            record over several lines, no NUL, no stray carriage return, and no space beside a quote that it could trim.
-        plain_path: The decompressed content: a copy in the scratch folder, or the delivered file.
-        stamp: State of the delivered file, which is to be the same after reading.
+        line_count: Lines that should contain an event: without blank lines and header. A CSV record counts once.
+        blank_line_count: Lines that are empty or contain only spaces and tabs.
+        is_tidy: Whether DuckDB can number the lines and reads them as Python does. A CSV or TSV is tidy if it has no
+            blank line, no record over several lines, no NUL, no stray carriage return, and no space next to a quote
+            that DuckDB could trim.
+        plain_path: The decompressed content: a copy in the scratch folder, or the delivered file itself.
+        stamp: State of the delivered file, which must be the same after reading.
     """
 
     path: Path
@@ -83,11 +84,11 @@ class Admitted:
 
     @property
     def has_header(self) -> bool:
-        """Whether its first line names the fields of the others."""
+        """Whether its first line contains the field names."""
         return self.format in WITH_HEADER
 
     def check_unchanged(self) -> None:
-        """Make sure that what was read is what was admitted.
+        """Check that the file did not change since it was admitted.
 
         Raises:
             StillWrittenError: The delivered file was written to meanwhile.
@@ -114,16 +115,16 @@ def admit(
 
     Args:
         path: The delivered file, below `root`.
-        root: The raw folder; nothing outside of it is read, also not through links.
-        source: Folder under raw/ that it lies in.
-        format: jsonl, csv, tsv, parquet or access_log; None: what the file's name says.
+        root: The raw folder. Nothing outside of it is read, not even through links.
+        source: Folder under raw/ that contains the file.
+        format: jsonl, csv, tsv, parquet or access_log; None: the format given by the file name.
         scratch: Folder for the decompressed copy of a compressed file.
-        delimiter: What separates the fields of a CSV; None: what its header says.
+        delimiter: Field separator of a CSV; None: detected from its header.
 
     Raises:
-        CorruptFileError: It is cut short or damaged.
-        RefusedFileError: It is no regular file, of unknown kind, or too large.
-        StillWrittenError: It changes while it is looked at.
+        CorruptFileError: It is cut short or damaged, or of another kind than its format.
+        RefusedFileError: It is not a regular file, has no known format, or is too large.
+        StillWrittenError: It changes while it is examined.
     """
     _check_way(path, root)
     format, compression = kind_of(path, format)
@@ -163,9 +164,9 @@ def admit(
 
 
 def is_called_like_a_file(name: str) -> bool:
-    """Whether a name is one that a delivered file can have, and a folder should not."""
+    """Whether a name is a valid name of a delivered file, so that a folder should not have it."""
     if "." not in name:
-        return False  # access_log is a name for both
+        return False  # files and folders can both be named access_log
     try:
         kind_of(Path(name), None)
     except RefusedFileError:
@@ -174,14 +175,15 @@ def is_called_like_a_file(name: str) -> bool:
 
 
 def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
-    """Format and compression of a delivered file.
+    """Return the format and the compression of a delivered file.
 
     Args:
-        path: The file; only its name is looked at.
-        format: The format that the settings of its source give; the name need not end in one then.
+        path: The file. Only its name is used.
+        format: The format from the settings of its source; None: the format given by the name.
 
     Raises:
-        RefusedFileError: The name ends in no known format, and the settings give none.
+        RefusedFileError: Neither the settings nor the name give a known format, the name is not UTF-8, or the file is
+            compressed Parquet.
     """
     try:
         name = path.name.lower()
@@ -203,7 +205,7 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
 
 
 def id_of_content(path: Path, *, root: Path, source: str, scratch: Path) -> str | None:
-    """The file_id that a file has by its content, in whatever format; None if it cannot be read to its end."""
+    """Return the file_id of a file, computed from its content only; None if it cannot be read to its end."""
     with suppress(CorruptFileError, RefusedFileError, OSError):
         _check_way(path, root)
         compression = compression_of_name(path.name.lower())
@@ -224,7 +226,7 @@ def _file_id(source: str, content_hash: str) -> str:
 
 
 def _check_way(path: Path, root: Path) -> None:
-    """Make sure that it is a regular file of its own below root, reached without links."""
+    """Check that path is a readable regular file below root, with no link on the way and no other hard link."""
     if not path.is_relative_to(root):
         raise RefusedFileError("it lies outside of the raw folder")
     if path.parent.resolve() != root.resolve() / path.parent.relative_to(root):
@@ -247,7 +249,7 @@ def _check_way(path: Path, root: Path) -> None:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """Open the file. If it is a link or a pipe by now, that neither follows nor waits."""
+    """Open the file. If it has become a link or a pipe meanwhile, do not follow the link or wait for the pipe."""
     return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
 
 
@@ -255,7 +257,7 @@ def _opened(path: Path) -> IO[bytes]:
 def _plain(
     delivered: IO[bytes], path: Path, compression: Compression | None, scratch: Path
 ) -> Iterator[tuple[Path, IO[bytes]]]:
-    """The decompressed content; the copy stays, unless admission fails."""
+    """Yield the path and the open file of the decompressed content. The copy is deleted only if admission fails."""
     found = compression_of_content(delivered.read(LONGEST_MAGIC_BYTES))
     delivered.seek(0)
     if compression is not None and found is not compression:
@@ -265,7 +267,7 @@ def _plain(
     if compression is None:
         yield path, delivered
         return
-    # Only its owner may read the copy: it can hold addresses, which are not stored.
+    # Only its owner may read the copy: it can contain addresses, which are not stored.
     with tempfile.NamedTemporaryFile(dir=scratch, prefix="delivered-", delete=False) as copy:
         try:
             for chunk in decompressed(delivered, compression):
@@ -277,12 +279,12 @@ def _plain(
         except BaseException as error:
             os.unlink(copy.name)
             if isinstance(error, OSError):
-                error.filename = error.filename or copy.name  # a write does not say where to
+                error.filename = error.filename or copy.name  # errors of a write do not contain the file name
             raise
 
 
 class _LineCounter:
-    """Counts lines, chunk by chunk."""
+    """Counts lines chunk by chunk, and finds out whether the file is tidy."""
 
     def __init__(self, format: str, delimiter: str | None) -> None:
         self.byte_count = 0
@@ -292,7 +294,7 @@ class _LineCounter:
         self.is_tidy = True
         self._format = format
         self._delimiter = delimiter
-        self._rest = b""  # of a line that goes on in the next chunk
+        self._rest = b""  # the start of a line that continues in the next chunk
 
     def add(self, chunk: bytes) -> None:
         content = chunk.removeprefix(BYTE_ORDER_MARK) if self.byte_count == 0 else chunk
@@ -300,7 +302,7 @@ class _LineCounter:
         if self.byte_count > LARGEST_CONTENT_BYTES:
             raise RefusedFileError(f"it has more than {LARGEST_CONTENT_BYTES >> 30} GiB")
         if self._format == PARQUET:
-            return  # no lines
+            return  # Parquet has no lines
         first, last = content.find(b"\n"), content.rfind(b"\n")
         line = self._rest + (content if first < 0 else content[:first])
         if len(line) > LONGEST_LINE_BYTES:
@@ -324,7 +326,7 @@ class _LineCounter:
             self.is_tidy &= not self.blank_count and not self.has_open_quotes
 
     def _look_closer(self, lines: bytes) -> None:
-        """Look for what DuckDB and Python read in different ways, in lines with a line end before each."""
+        """Look for content that DuckDB and Python read differently, in lines that each follow a line end."""
         self.is_tidy &= b"\0" not in lines and lines.count(b"\r") == lines.count(b"\r\n")
         if self._format != "csv":
             return
@@ -335,17 +337,17 @@ class _LineCounter:
         if not self.has_open_quotes:
             self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
         if self.is_tidy and (b'" ' in lines or b' "' in lines):
-            # DuckDB trims spaces around quotes, at times. Within quotes they do no harm, so whole fields are taken out.
+            # DuckDB sometimes trims spaces around quotes. Within quoted fields they are harmless: remove such fields.
             border = re.escape(str(self._delimiter)).encode()
             quoted = rb'(?<=[\n%s])"[^"]*(?:""[^"]*)*"(?=[\r\n%s]|\Z)' % (border, border)
             self.is_tidy = b'"' not in re.sub(quoted, b"", lines)
 
 
 def _look_through(file: IO[bytes], counter: _LineCounter) -> str:
-    """Hash the content, in a thread of its own, while its lines are counted."""
+    """Hash the content in a separate thread while its lines are counted."""
     chunk = file.read(CHUNK_BYTES)
     digest = sha256()
-    if len(chunk) < CHUNK_BYTES:  # for a small file a thread costs more than it saves
+    if len(chunk) < CHUNK_BYTES:  # for a small file, a thread costs more than it saves
         digest.update(chunk)
         counter.add(chunk)
         chunk = file.read(CHUNK_BYTES)
@@ -361,7 +363,7 @@ def _look_through(file: IO[bytes], counter: _LineCounter) -> str:
 
 
 def _count_records(file: IO[bytes], delimiter: str | None) -> tuple[int, int]:
-    """Records, with the header, and the lines that they take."""
+    """Return the number of records, including the header, and the number of lines they cover."""
     delimiter = delimiter or delimiter_of(physical_lines(file))
     file.seek(0)
     record_count = covered_count = 0

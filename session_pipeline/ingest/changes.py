@@ -1,6 +1,6 @@
-"""What a source's newest file maps otherwise than the files before it: fields that are new, and fields that are gone.
+"""Reports columns that are new or missing in the newest file of a source, compared with its previous files.
 
-Knows the ledger's mappings. Reads no file.
+Uses only the mappings in the ledger; reads no files.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,10 +10,10 @@ COMPARED_FILES = 10
 
 
 def changed_fields(ledger: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Sentences about the newest file of each source that differs from the ones before; sources without are left out.
+    """Return, by source, sentences about the columns in which its newest file differs from the files before.
 
-    A column is gone when each of the last files had it, and new when none had; what some files have and others have
-    not is usual.
+    A column is gone if each of the previous files had it. It is new if none had it. A column that only some of them
+    had is not reported. Sources without a difference are left out.
 
     Args:
         ledger: Rows of source_files.
@@ -31,7 +31,7 @@ def _age(facts: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _changes(files: list[Mapping[str, Any]]) -> list[str]:
-    """What the last of some files has otherwise than all before it."""
+    """Return the differences between the last file and all files before it."""
     *before, newest = files
     if not before:
         return []

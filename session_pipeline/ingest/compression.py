@@ -1,6 +1,6 @@
-"""Compressed content as a stream, checked to its end: nothing that was cut short or damaged passes for whole.
+"""Decompresses gzip and zstd files as a stream, and verifies them to their end.
 
-Knows gzip and zstd. Does not know what the content says.
+Truncation is always detected, and damage as far as the file has checksums. read.py interprets the content.
 """
 
 import zlib
@@ -12,11 +12,11 @@ from backports import zstd
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 
-CONTENT_BYTES = 4 << 20  # of one piece, at most
-READ_BYTES = 32 << 10  # what follows a part is copied for each: little, so that thousands of tiny parts cost little
-EXPANSION_FREE_BYTES = 100 << 20  # below this, content may expand as it likes
-EXPANSION_RATIO = 200  # event lines compress by 10 to 50
-LARGEST_WINDOW_LOG = 27  # 128 MiB, as the zstd command has it: more is memory that a file could ask for
+CONTENT_BYTES = 4 << 20  # largest piece of content
+READ_BYTES = 32 << 10  # small, because the input after each part is copied and a file can have thousands of tiny parts
+EXPANSION_FREE_BYTES = 100 << 20  # up to this size, the expansion ratio is not limited
+EXPANSION_RATIO = 200  # event lines compress by a factor of 10 to 50
+LARGEST_WINDOW_LOG = 27  # 128 MiB, as in the zstd command; limits the memory that a file can demand
 
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 SKIPPABLE_FRAMES = tuple(bytes([0x50 + number, 0x2A, 0x4D, 0x18]) for number in range(16))
@@ -26,9 +26,9 @@ class _Part(Protocol):
     """A gzip member or zstd frame that is being decompressed, in pieces of bounded size.
 
     Attributes:
-        is_whole: Its end was seen, and its checksum, where it has one, is right.
-        has_more: It holds back content that needs no further input.
-        rest: Input that it did not take.
+        is_whole: Whether its end was reached. Its checksum, if it has one, is then correct.
+        has_more: Whether it can return more content without further input.
+        rest: Input that it did not consume.
     """
 
     is_whole: bool
@@ -70,7 +70,16 @@ class _ZstdFrame:
 
 @dataclass(frozen=True)
 class Compression:
-    """A way to compress: its name, the ending of its files' names, how they begin, and what may pad their parts."""
+    """A compression format.
+
+    Attributes:
+        name: Its name.
+        ending: The ending of its files' names.
+        magic: The first bytes of its files; one of these.
+        padding: Byte that may be repeated between or after parts; empty if none may.
+        part: Creates a decompressor for one part.
+        error: The error that a damaged part raises.
+    """
 
     name: str
     ending: str
@@ -88,24 +97,24 @@ LONGEST_MAGIC_BYTES = max(len(magic) for each in COMPRESSIONS for magic in each.
 
 
 def compression_of_name(name: str) -> Compression | None:
-    """What a file is compressed with, by the ending of its name."""
+    """Return the compression that the ending of a file name gives; None if it gives none."""
     return next((each for each in COMPRESSIONS if name.endswith(each.ending)), None)
 
 
 def compression_of_content(beginning: bytes) -> Compression | None:
-    """What a file is compressed with, by its first bytes."""
+    """Return the compression that the first bytes of a file show; None if they show none."""
     return next((each for each in COMPRESSIONS if beginning.startswith(each.magic)), None)
 
 
 def decompressed(file: IO[bytes], compression: Compression) -> Iterator[bytes]:
-    """Content of a file of one or more parts, each checked to its end by what it says of itself.
+    """Yield the content of a file of one or more parts. Each part is verified to its end.
 
-    A gzip member has length and CRC. A zstd frame has a checksum if its writer wanted one (the zstd command does); its
-    end is known in any case.
+    A gzip member contains its length and a CRC. A zstd frame contains a checksum if its writer added one (the zstd
+    command does); its end is always known.
 
     Raises:
         CorruptFileError: A part is damaged, or the last one is cut short.
-        RefusedFileError: It expands beyond all reason.
+        RefusedFileError: The content is more than EXPANSION_RATIO times as large as the file.
     """
     read_count = written_count = 0
     part: _Part | None = None

@@ -1,5 +1,5 @@
--- One row is a file and a UTC date that it has accepted lines of.
--- Quarters are the quarter hours of it, from 0 to 95, that do.
+-- One row is a file and a UTC date on which the file has accepted lines.
+-- quarters lists the quarter hours of the date, from 0 to 95, that have accepted lines.
 select
     file_id,
     cast(event_time as date) as utc_date,

@@ -1,7 +1,7 @@
-"""From raw/ into the store: finds what was delivered, admits and reads what is new, records it in the ledger.
+"""Takes delivered files from raw/ into the store: finds them, admits and reads new ones, records them in the ledger.
 
-A file is known by its source and content, so a redelivery adds nothing. Small files are read and committed together.
-What must be read is decided by ledger.py; formats and fields belong in admit.py and read.py.
+A file is identified by its source and content, so a redelivery adds no rows. Small files are read and committed
+together. ledger.py decides what must be read; admit.py and read.py handle formats and fields.
 """
 
 import os
@@ -43,10 +43,19 @@ __all__ = ["Ingest", "IngestSummary", "deliveries", "rules_of"]
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """What one look at raw/ did.
+    """What one ingest of raw/ did.
 
     Attributes:
-        withdrawn_count: Contents that were accepted before and lost their rows: the settings now refuse them.
+        found_count: Deliveries found under raw/.
+        read_count: Files whose rows were written to the store.
+        redelivered_count: Deliveries whose content was already known or is read under another name.
+        corrupt_count: Deliveries that are cut short, damaged or of another kind than their format.
+        refused_count: Deliveries that are not accepted for another reason, such as an unknown format.
+        unsettled_count: Deliveries left for the next run because they are still being written.
+        accepted_count: Lines accepted from the files that were read.
+        set_aside_count: Lines quarantined from the files that were read.
+        withdrawn_count: Contents that were accepted before and lost their rows, because they are now corrupt or
+            refused under the current settings.
     """
 
     found_count: int = 0
@@ -61,7 +70,7 @@ class IngestSummary:
 
 
 def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) -> ReadingRules:
-    """How the files of a source are read."""
+    """Return the reading rules of a source, from the settings."""
     chosen = settings.source(source)
     return ReadingRules(
         source=source,
@@ -83,12 +92,12 @@ def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) ->
 
 
 class Ingest:
-    """One look at what was delivered."""
+    """One ingest of the delivered files."""
 
     def __init__(
         self, folder: DataFolder, settings: Settings, store: Store, engine: DuckDBEngine, *, run_id: str
     ) -> None:
-        """Take the deployment; the store must be held for writing."""
+        """Prepare an ingest. The caller must hold the write lock of the store."""
         self._folder = folder
         self._settings = settings
         self._store = store
@@ -107,10 +116,13 @@ class Ingest:
         *,
         settle_seconds: float = 0,
     ) -> IngestSummary:
-        """Take in every file that is new, or that its name or its source's settings now read otherwise.
+        """Ingest every file that is new or whose rows would differ under its current name and settings.
 
-        A file that was touched within the last `settle_seconds` is looked at again after them, and left for the next
-        run when it has changed.
+        Args:
+            on_file: Called before each file with the number of files done, their total and the file's name, and once
+                at the end with an empty name.
+            settle_seconds: If a file changed within this time, wait until it has passed. A file that changes again
+                meanwhile is left for the next run.
         """
         found = list(deliveries(self._folder))
         self._ledger = self._read_ledger()
@@ -130,16 +142,16 @@ class Ingest:
         return IngestSummary(**self._counts)
 
     def reread(self, file_id: str) -> None:
-        """Read a delivered file again, because its rows in the store are damaged.
+        """Read a delivered file again because its rows in the store are damaged.
 
         Raises:
-            StoreError: The delivered file is gone, too.
+            StoreError: The delivered file is gone as well.
         """
         self._ledger = self._read_ledger()
         source_file = self._ledger.files[file_id]
         paths = set(self._store.catalog.paths_of(file_id))
         candidates = [delivery for delivery in deliveries(self._folder) if delivery.name in paths]
-        # First those that give the format that the content was read as.
+        # Paths whose format is the one that the content was read as come first.
         for delivery in sorted(
             candidates, key=lambda each: self._ledger.format_of(each) != source_file.facts["format"]
         ):
@@ -157,7 +169,7 @@ class Ingest:
         )
 
     def _settled(self, found: Sequence[Delivery], seconds: float) -> Sequence[Delivery]:
-        """Those that nobody writes to any more, as far as waiting until they are so many seconds old can tell."""
+        """Wait until all deliveries are at least `seconds` old, then return those that did not change meanwhile."""
         wait = max((delivery.changed_at for delivery in found), default=0) + seconds - time()
         if not 0 < wait <= seconds:
             return found
@@ -174,19 +186,19 @@ class Ingest:
         return self._rules[source]
 
     def _make_visitor_key(self) -> None:
-        """Make the key, at the first file that needs it."""
+        """Create the key. This happens at the first file that needs it."""
         self._visitor_key = make_key(self._folder.visitor_key)
         self._rules.clear()
 
     def _forget_outdated(self, found: Sequence[Delivery]) -> None:
-        """Remove what was refused from the ledger once its path holds something else, or nothing."""
+        """Remove refused and corrupt files from the ledger if their path now has other content or no file."""
         if outdated := self._ledger.outdated(found):
             self._store.commit([], run_id=self._run_id, forget=outdated)
             for file_id in outdated:
                 self._ledger.forget(file_id)
 
     def _take(self, delivery: Delivery) -> None:
-        """Admit a delivery; it is read now, or later together with others."""
+        """Admit a delivery. It is read now, or later together with others."""
         try:
             admitted = self._admit(delivery)
         except StillWrittenError:
@@ -194,7 +206,7 @@ class Ingest:
         except FileNotFoundError:
             if os.path.lexists(delivery.path):
                 raise
-            self._counts["unsettled_count"] += 1  # under its other name it is found by the next look
+            self._counts["unsettled_count"] += 1  # it was renamed; the next run finds it under its new name
         except (CorruptFileError, RefusedFileError) as error:
             self._record_not_read(delivery, error)
         else:
@@ -223,7 +235,7 @@ class Ingest:
             self._read_pending()
 
     def _record_again(self) -> None:
-        """Record the names under which known contents were delivered again."""
+        """Record the paths of redelivered contents."""
         again, self._again = self._again, []
         if again:
             seen = [self._seen(*each) for each in again]
@@ -236,7 +248,7 @@ class Ingest:
             self._counts["redelivered_count"] += len(again)
 
     def _fits_pending(self, delivery: Delivery, admitted: Admitted) -> bool:
-        """Whether a file can be read together with those that are pending."""
+        """Whether a file can be read together with the pending files."""
         if not self._pending:
             return True
         others = [pending.admitted for pending in self._pending.values()]
@@ -261,7 +273,7 @@ class Ingest:
         )
 
     def _read_pending(self) -> Sequence[Reading | Exception]:
-        """Read what is pending, and take all of it into the store at once."""
+        """Read all pending files and commit them to the store in one transaction."""
         self._record_again()
         pending, self._pending = list(self._pending.values()), {}
         if not pending:
@@ -288,7 +300,10 @@ class Ingest:
         return readings
 
     def _taken(self, pending: Pending, reading: Reading, rules: ReadingRules) -> Taken:
-        """What a reading changes in the store: its rows, or only that this format was compared with a better one."""
+        """Return what a reading changes in the store.
+
+        If the rows already recorded in another format are better, the only change is that this format was tried.
+        """
         admitted = pending.admitted
         fingerprint = rules.fingerprint(admitted.format)
         facts = facts_of(admitted, reading, rules)
@@ -330,7 +345,10 @@ class Ingest:
         crash_points.reached("ingest: file taken")
 
     def _seen(self, delivery: Delivery, file_id: str) -> "_Seen":
-        """What a commit records of a delivery: what its path holds; what was refused there before is forgotten."""
+        """Return what a commit records for a delivery: the content of its path.
+
+        A refused or corrupt file that was recorded for the same path is removed.
+        """
         before = self._ledger.known.get(delivery.name, ("", file_id))[1]
         is_outdated = before != file_id and before in self._ledger.files and not self._ledger.is_accepted(before)
         if is_outdated:
@@ -344,7 +362,13 @@ class Ingest:
     def _record_not_read(
         self, delivery: Delivery, error: CorruptFileError | RefusedFileError, file_id: str | None = None
     ) -> None:
-        """Record why a delivery was not read; `file_id` is its content, if it could be admitted."""
+        """Record why a delivery was not read.
+
+        Args:
+            delivery: The delivery.
+            error: The reason.
+            file_id: The id of its content; None if it could not be admitted.
+        """
         status = "corrupt" if isinstance(error, CorruptFileError) else "refused"
         source_file = not_read(delivery, self._rules_of(delivery.source), status, str(error))
         withdrawn = self._withdrawn(delivery, file_id)
@@ -365,7 +389,10 @@ class Ingest:
         crash_points.reached("ingest: file set down as not read")
 
     def _withdrawn(self, delivery: Delivery, file_id: str | None) -> str | None:
-        """The accepted content that a delivery holds which is refused now, unless another path still gives its rows."""
+        """Return the id of the content whose rows are withdrawn because its delivery cannot be read any more.
+
+        None if the content was not accepted before, or if another path still has it.
+        """
         if file_id is None:
             stamp, file_id = self._ledger.known.get(delivery.name, ("", ""))
             if stamp != delivery.stamp and self._ledger.is_accepted(file_id):
@@ -378,7 +405,7 @@ class Ingest:
         return None if self._ledger.there[file_id] else file_id
 
     def _write_source_files(self) -> None:
-        """The ledger as a table, when it differs from the one there is."""
+        """Write the table source_files if the ledger differs from the stored table."""
         contract = table("source_files")
         rows = [
             ledger_row(source_file.facts, contract.schema.names)
@@ -397,7 +424,7 @@ class Ingest:
 
 
 class _Seen(TypedDict):
-    """Arguments of Store.commit."""
+    """Keyword arguments of Store.commit for a delivery."""
 
     deliveries: list[tuple[str, str, str]]
     forget: list[str]

@@ -1,6 +1,6 @@
-"""Where the columns of an event come from in a delivered line, and what is left over.
+"""Maps the fields of a delivered line to the columns of an event, and determines which fields remain as properties.
 
-Knows both names of a field, as SQL, JSON pointers and patches. Does not read anything.
+Produces SQL, JSON pointers and JSON merge patches. read.py runs them.
 """
 
 import json
@@ -17,7 +17,7 @@ from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.tables import table
 
-NESTED = ("jsonl", "parquet")  # where fields can lie within others
+NESTED = ("jsonl", "parquet")  # formats in which fields can be nested
 NEVER_MATCHES = r"\b\B"
 _JSON_TEXT = r'"(?:[^"\\]|\\.)*"'
 _JSON_SCALAR = rf"(?:{_JSON_TEXT}|-?[0-9][0-9.e+-]*|true|false|null)"
@@ -29,10 +29,11 @@ SEPARATORS = r"[ _.$@:/-]"
 
 
 def given_lines(rules: ReadingRules, format: str) -> str:
-    """A SELECT of checked_lines with the fields of each line as text, by our names; constants where it has none.
+    """Return a SELECT from checked_lines that gives the fields of each line as text, under our column names.
 
-    Each line is parsed once for the fields at its top, into a struct, and once more for all others if there are any:
-    deeper ones, and those whose names differ in case only, which a struct cannot hold.
+    Where a line has no value, the constant of the column is used. Each line is parsed once into a struct, for the
+    fields at its top level. If there are other fields, it is parsed a second time for those: nested fields, and fields
+    whose names differ only in case, which a struct cannot contain.
     """
     at_top: dict[str, str] = {}
     deeper: list[str] = []
@@ -52,7 +53,7 @@ def given_lines(rules: ReadingRules, format: str) -> str:
             made_visitor = f"visitor_of({made_visitor}, {found['user_agent']})"
     structure = json.dumps(dict.fromkeys(at_top.values(), "VARCHAR"), ensure_ascii=False)
     pointers = ", ".join(map(literal, deeper))
-    # Without deeper fields, a line with as many keys as there are fields found has no other keys.
+    # If all fields are at the top level, a line with as many keys as fields found has no other fields.
     found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
     is_countable = not deeper and len(set(found.values())) == len(found)
     has_other_fields = f"len(json_keys(line)) <> {found_count}" if is_countable else "true"
@@ -80,7 +81,7 @@ def given_lines(rules: ReadingRules, format: str) -> str:
 
 
 def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
-    """The parameters of read_lines.sql."""
+    """Return the parameters of read_lines.sql."""
     labels = {ours: f"{ours} ({theirs})" for ours, theirs in rules.columns.items() if ours != theirs}
     properties = _way(rules, "properties", format)
     ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
@@ -102,7 +103,7 @@ def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
 
 
 def mappings_of(rules: ReadingRules, format: str, connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    """By file id, where the columns of its accepted lines came from, for those that any line has a value in."""
+    """Return, by file id, the origin of each column in which some accepted line has a value."""
     types = {column.name: column.type for column in table("raw_events").columns}
     counts = [f"count({quote(ours)})" for ours in DELIVERED_COLUMNS]
     for ours, value in rules.constants.items():
@@ -126,7 +127,7 @@ def _mapping(rules: ReadingRules, origins: Mapping[str, str], found: Sequence[in
 
 
 def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
-    """What the fields that become columns are called, where it is not as we do."""
+    """Return the origin of each column whose name in the source differs from our column name."""
     if format == ACCESS_LOG:
         made = access_log.origins(rules)
     elif rules.visitor_address:
@@ -142,13 +143,16 @@ def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
 
 
 def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
-    """The keys that lead to a field; only in JSON and Parquet does a dot lead deeper."""
+    """Return the path of keys to a field. A dot separates keys in JSON and Parquet only."""
     theirs = rules.columns.get(ours, ours)
     return theirs.split(".") if format in NESTED else [theirs]
 
 
 def _made_visitor_way(rules: ReadingRules, format: str) -> list[str]:
-    """The keys that lead to what a visitor is made of, or is made already; none where lines have their visitors."""
+    """Return the path of keys to the address from which visitor ids are derived, or to the id already derived.
+
+    Empty if lines have their own visitor ids.
+    """
     if format == ACCESS_LOG:
         return ["visitor_id"]
     if rules.visitor_address is None:
@@ -157,32 +161,36 @@ def _made_visitor_way(rules: ReadingRules, format: str) -> list[str]:
 
 
 def _pointer(way: Sequence[str]) -> str:
-    """A JSON pointer (RFC 6901)."""
+    """Return a path of keys as a JSON pointer (RFC 6901)."""
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)
 
 
 def _without(keys: Sequence[str], way: Sequence[str] = ()) -> str:
-    """A JSON merge patch (RFC 7396) that takes keys away, and what lies at the end of a way."""
+    """Return a JSON merge patch (RFC 7396) that removes keys, and the field at the end of a path of keys."""
     patch: dict[str, Any] = dict.fromkeys(keys)
     inner: Any = None
     for key in reversed(way[1:]):
         inner = {key: inner}
     if way:
-        patch.setdefault(way[0], inner)  # a key that goes takes all below it along
+        patch.setdefault(way[0], inner)  # removing a key also removes everything below it
     return json.dumps(patch, ensure_ascii=False)
 
 
 def _dropped_key(names: Sequence[str]) -> str:
-    """A pattern for keys that are not stored, anywhere in JSON without spaces, however they are spelled."""
+    """Return a pattern that matches the keys that are not stored, at any depth of JSON without spaces.
+
+    It matches all spellings of a key; see _spellings.
+    """
     if not names:
         return NEVER_MATCHES
     return f'"({"|".join(map(_spellings, names))})":'
 
 
 def _spellings(name: str) -> str:
-    """A pattern for the spellings of a name as JSON has them: without case, with or without signs between letters.
+    """Return a pattern that matches the spellings of a name in JSON.
 
-    A name that begins with * also stands for the last words of a longer one.
+    It ignores case, and separators between letters are optional. A name that begins with * also matches longer names
+    that end in these words.
     """
     is_end = len(name) > 1 and name.startswith("*")
     letters = re.sub(SEPARATORS, "", name.removeprefix("*") if is_end else name)

@@ -1,7 +1,7 @@
-"""What a delivered file is by its first bytes, and whether that is what it is to be read as.
+"""Detects files that are of another kind than the format they are read as, by their first bytes.
 
-A file of another kind is refused whole: its lines would all be set aside, and say nothing. One that is of its kind and
-has bad lines is another matter, and is not judged here. Knows how files of many kinds begin. Does not read events.
+Such a file is rejected as a whole. Otherwise all of its lines would be quarantined, without a useful reason. A file of
+the right kind with invalid lines is accepted here; read_lines.sql quarantines the lines.
 """
 
 import json
@@ -13,9 +13,9 @@ from session_pipeline.ingest.records import BYTE_ORDER_MARK, is_blank
 
 LOOKED_AT_BYTES = 64 << 10
 LOOKED_AT_LINES = 100
-MOST_NULS = 0.1  # of what is looked at; text in UTF-16 has half, a file that was never filled has all
+MOST_NULS = 0.1  # share of the bytes examined; about half in UTF-16 text, all in a preallocated file never written to
 
-# How files begin that no line of events begins like, each with what it is.
+# First bytes of files that cannot be event lines, each with the kind of file.
 MAGIC: Sequence[tuple[bytes, str]] = (
     (b"\x89PNG\r\n", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
@@ -36,13 +36,13 @@ MAGIC: Sequence[tuple[bytes, str]] = (
     (b"\x28\xb5\x2f\xfd", "zstd within"),
     (b"BZh91AY", "bzip2"),
     (b"\xfd7zXZ\0", "xz"),
-    (b"\xff\xfe\0\0", "text in UTF-32; deliver it in UTF-8"),  # before UTF-16, which begins in the same way
+    (b"\xff\xfe\0\0", "text in UTF-32; deliver it in UTF-8"),  # before UTF-16, because its first two bytes are equal
     (b"\0\0\xfe\xff", "text in UTF-32; deliver it in UTF-8"),
     (b"\xff\xfe", "text in UTF-16; deliver it in UTF-8"),
     (b"\xfe\xff", "text in UTF-16; deliver it in UTF-8"),
 )
 TAR_AT, TAR = 257, b"ustar"
-# How ASCII text begins in wide encodings without a byte order mark.
+# First bytes of ASCII text in UTF-16 and UTF-32 without a byte order mark.
 WIDE_TEXT: Sequence[tuple[re.Pattern[bytes], str]] = (
     (re.compile(rb"(?:[\x09-\x7e]\0\0\0){4}|(?:\0\0\0[\x09-\x7e]){4}"), "text in UTF-32; deliver it in UTF-8"),
     (re.compile(rb"(?:[\x09-\x7e]\0){4}|(?:\0[\x09-\x7e]){4}"), "text in UTF-16; deliver it in UTF-8"),
@@ -51,11 +51,11 @@ MARKUP = re.compile(rb"<(!doctype|\?xml|(html|head|body|svg|rss|feed)[\s>])", re
 
 
 def other_kind(file: IO[bytes], format: str) -> str | None:
-    """What a file is, where that is not what it is to be read as; None where nothing speaks against it.
+    """Return the kind of a file that does not fit the format it is to be read as; None if it may fit.
 
     Args:
-        file: The decompressed content, at its beginning; it is left there.
-        format: jsonl, csv, tsv, parquet or access_log.
+        file: The decompressed content, positioned at its start; the position is restored.
+        format: The format to read it as: jsonl, csv, tsv, parquet or access_log.
     """
     beginning = file.read(LOOKED_AT_BYTES)
     file.seek(0)
@@ -73,7 +73,7 @@ def other_kind(file: IO[bytes], format: str) -> str | None:
 
 
 def _first_lines(beginning: bytes) -> list[bytes]:
-    """The first lines that are not blank; the last one may be cut short."""
+    """Return the first lines that are not blank. The last one may be incomplete."""
     lines = beginning.removeprefix(BYTE_ORDER_MARK).split(b"\n")
     return [line.strip() for line in lines if not is_blank(line)][:LOOKED_AT_LINES]
 

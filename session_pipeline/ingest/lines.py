@@ -1,10 +1,10 @@
-"""An admitted file as lines of JSON: one row a physical line, in the file's order.
+"""Converts an admitted file to lines of JSON: one row per physical line, in the file's order.
 
-DuckDB reads what it can read strictly. A file that it cannot (stray bytes, mixed line ends, ragged records, records
-over several lines) goes line by line through Python into a Parquet file of the same rows. Either way a CSV record
-becomes a JSON object of its fields, in the header's order, so that other quoting is the same content.
+DuckDB reads the files that it can read strictly. Other files (stray bytes, mixed line ends, ragged records, records
+over several lines) are read line by line in Python, which writes the same rows to a Parquet file. In both cases a CSV
+record becomes a JSON object of its fields, in the header's order, so that different quoting gives the same content.
 
-Knows formats. Does not know what an event is.
+The SQL files of this folder turn the lines into events.
 """
 
 import json
@@ -35,7 +35,7 @@ from session_pipeline.ingest.records import (
 
 BATCH_CHARACTERS = 8 << 20
 LONE_CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
-# Why a header cannot be used, by the reason for which another line would be set aside.
+# Why a header cannot be used, by the reason for which another line would be quarantined.
 UNUSABLE_HEADERS: Mapping[str, str] = {
     "invalid_utf8": "is not text in UTF-8",
     "nul_byte": "has a NUL byte",
@@ -54,8 +54,8 @@ class Lines:
 
     Attributes:
         select: The SELECT.
-        first_line_number: Line of the file that its first row stands for.
-        row_count: How many rows it has to give to be trusted; None where that is certain.
+        first_line_number: Line number of its first row.
+        row_count: Number of rows that it must return to be trusted; None if no check is needed.
     """
 
     select: str
@@ -64,9 +64,16 @@ class Lines:
 
 
 def lines_by_duckdb(admitted: Admitted, delimiter: str | None) -> Lines | None:
-    """The lines as DuckDB reads them; None where it could not number them.
+    """Return the lines as DuckDB reads them; None if DuckDB cannot number them.
 
-    Files that it cannot read raise an InvalidInputException when the SELECT runs.
+    If DuckDB cannot read the file, the SELECT raises an InvalidInputException when it runs.
+
+    Args:
+        admitted: The file.
+        delimiter: Field separator of a CSV or TSV; None: detected from the header of a CSV, a tab in a TSV.
+
+    Raises:
+        RefusedFileError: Its header cannot be used.
     """
     if admitted.format == PARQUET:
         return Lines(row_lines(admitted.plain_path, _escaped(admitted.plain_path)), 1, admitted.line_count)
@@ -78,7 +85,18 @@ def lines_by_duckdb(admitted: Admitted, delimiter: str | None) -> Lines | None:
 
 
 def lines_by_python(admitted: Admitted, delimiter: str | None, path: Path) -> Lines:
-    """The same rows, from every file that could be admitted, through a Parquet file."""
+    """Return the same rows as lines_by_duckdb, for any admitted file that is not Parquet.
+
+    The rows are read in Python and written to a Parquet file.
+
+    Args:
+        admitted: The file.
+        delimiter: As for lines_by_duckdb.
+        path: The Parquet file to write.
+
+    Raises:
+        RefusedFileError: Its header cannot be used.
+    """
     with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
         for batch in _batches(python_rows(admitted, delimiter)):
             columns = [pa.array(values, pa.string()) for values in zip(*batch, strict=True)]
@@ -87,7 +105,7 @@ def lines_by_python(admitted: Admitted, delimiter: str | None, path: Path) -> Li
 
 
 def python_rows(admitted: Admitted, delimiter: str | None) -> Iterator[Row]:
-    """A row for every physical line of a file that is not Parquet.
+    """Yield a row for every physical line of a file that is not Parquet.
 
     Raises:
         RefusedFileError: Its header cannot be used.
@@ -96,15 +114,15 @@ def python_rows(admitted: Admitted, delimiter: str | None) -> Iterator[Row]:
 
 
 def lines_in(path: Path, format: str) -> Lines:
-    """The lines of one or more files of a format whose rows were written to a Parquet file."""
-    # json() writes control characters as DuckDB's json_object does.
+    """Return the lines of one or more files of a format, from a Parquet file of their rows."""
+    # json() escapes control characters as DuckDB's json_object does.
     line = "if(reason is null, cast(json(line) as varchar), line)" if format in WITH_HEADER else "line"
     parquet = f"read_parquet({literal(_escaped(path))})"
     return Lines(f"select {line} as line, reason, detail from {parquet}", 1, None)
 
 
 def _escaped(path: Path) -> str:
-    """A path that DuckDB takes as it is, not as a pattern."""
+    """Escape a path so that DuckDB does not read it as a glob pattern."""
     return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
@@ -139,7 +157,7 @@ def _separated_select(admitted: Admitted, delimiter: str | None) -> str:
 
 
 def _header(admitted: Admitted, delimiter: str | None) -> tuple[str, list[str]]:
-    """Delimiter and column names; a column without a name is called after its place."""
+    """Return the delimiter and the column names. A column without a name gets its position as name: column_3."""
     with admitted.plain_path.open("rb") as file:
         if admitted.format == "tsv":
             delimiter = delimiter or "\t"
@@ -170,7 +188,7 @@ def _line_rows(admitted: Admitted) -> Iterator[Row]:
 
 
 def _separated_rows(admitted: Admitted, delimiter: str | None) -> Iterator[Row]:
-    """A row for every physical line; empty for the header, blank lines and continued records."""
+    """Yield a row for every physical line. Rows of the header, blank lines and continuation lines are empty."""
     delimiter, names = _header(admitted, delimiter)
     with admitted.plain_path.open("rb") as file:
         if admitted.format == "csv":
@@ -194,7 +212,7 @@ def _row(record: Record, names: list[str]) -> Row:
         return record.text, record.reason, None
     fields = record.fields
     if not any(fields[len(names) :]):
-        fields = fields[: len(names)]  # delimiters at the end of the line, which DuckDB takes as well
+        fields = fields[: len(names)]  # surplus delimiters at the end of the line, which DuckDB also accepts
     if len(fields) != len(names):
         return record.text, "ragged_row", f"{len(fields)} fields instead of {len(names)}"
     values = (field or None for field in fields)
@@ -202,7 +220,7 @@ def _row(record: Record, names: list[str]) -> Row:
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    """Rows in lists that stay small in memory, however long the lines are."""
+    """Yield rows in lists whose size in memory is limited, however long the lines are."""
     batch: list[Row] = []
     size = 0
     for row in rows:

@@ -1,10 +1,11 @@
--- What access logs, and visitors made of addresses, need, in one word each. Every macro is null for null.
+-- Macros for access logs and for visitor ids derived from addresses. Every macro returns null for
+-- null.
 
--- HMAC-SHA-256 (RFC 2104), in hex; the key is there in two forms, see visitors.py.
+-- HMAC-SHA-256 (RFC 2104), in hex. visitors.py sets the key in two forms, as variables.
 create or replace temp macro keyed_hash(message) as
     sha256(getvariable('outer_key') || unhex(sha256(getvariable('inner_key') || encode(message))));
 
--- An IP address as it is written, without port, brackets and zone; null for anything else.
+-- An IP address as written, without port, brackets and zone; null for anything else.
 create or replace temp macro address_of(written) as
     case
         when regexp_full_match(written, '\d{1,3}(\.\d{1,3}){3}(:\d+)?')
@@ -17,7 +18,7 @@ create or replace temp macro address_of(written) as
             then lower(regexp_extract(written, '^\[?([0-9a-fA-F:.]+)', 1))
     end;
 
--- The eight groups of an IPv6 address, from the first on; one that ends as IPv4 has seven.
+-- The eight groups of an IPv6 address, in order. An address that ends in IPv4 notation has seven.
 create or replace temp macro groups_between(beginning, ending) as
     beginning
     || list_resize(
@@ -41,7 +42,7 @@ create or replace temp macro groups_of(address) as
         else string_split(address, ':')
     end;
 
--- The network of an address: /24 of IPv4, /48 of IPv6; a host's name stays whole.
+-- The network of an address: /24 of IPv4, /48 of IPv6. A host name is kept whole, in lower case.
 create or replace temp macro network_of(address) as
     case
         when regexp_matches(lower(address), '^(::ffff:)?\d{1,3}(\.\d{1,3}){3}$')
@@ -57,15 +58,15 @@ create or replace temp macro network_of(address) as
         else lower(address)
     end;
 
--- Who came, where nothing else says it: a keyed hash of network and user agent.
+-- The visitor id where a line has none: a keyed hash of network and user agent.
 create or replace temp macro visitor_of(address, agent) as
     left(
         keyed_hash(network_of(coalesce(address_of(address), address)) || e'\n' || coalesce(agent, '')),
         32
     );
 
--- A text without an IPv6 address, in either case, with its colons also as URLs write them. A pattern
--- for each row costs, so it is only for those that have the address.
+-- A text without an IPv6 address, in upper or lower case, with its colons also percent-encoded. A
+-- pattern for each row is expensive, so it is used only for rows that contain the address.
 create or replace temp macro without_ipv6(written, address) as
     case
         when contains(replace(lower(written), '%3a', ':'), lower(address))
@@ -75,8 +76,8 @@ create or replace temp macro without_ipv6(written, address) as
         else written
     end;
 
--- A text without an address as it is written; addresses of hosts without a dot or colon are none.
--- IPv4 within IPv6, or before a port, is not there by itself either.
+-- A text without an address as written. A host name without a dot or colon is not removed. If the
+-- address contains IPv4, within IPv6 or before a port, the IPv4 part alone is removed as well.
 create or replace temp macro without_address(written, address) as
     case
         when address is null or not regexp_matches(address, '[.:]') then written
@@ -90,14 +91,14 @@ create or replace temp macro without_address(written, address) as
         else without_ipv6(written, address)
     end;
 
--- Whether a text may have an address in another form: percent-encoded, or IPv6 with other zeros.
+-- Whether a text may contain an address in another form: percent-encoded, or IPv6 with other zeros.
 create or replace temp macro may_have_other_forms(written, addresses) as
     contains(written, '%')
     and regexp_matches(written, '(?i)%(?:25)*(?:2[de]|3\d)|(?:%(?:25)*3a){2}|%(?:25)+3a')
     or contains(array_to_string(addresses, ' '), ':')
     and (contains(written, '::') or regexp_matches(written, '(?i)(?:[0-9a-f]{1,4}(?::|%3a)){6}'));
 
--- A pattern for a text with its signs and digits also as URLs write them: %2E, %3A, %31, and %252E.
+-- A pattern for a text whose signs and digits may be percent-encoded: %2E, %3A, %31, and %252E.
 create or replace temp macro encoded_pattern(written) as
     replace(replace(replace(
         regexp_replace(regexp_escape(written), '(\d)', '(?:\1|%(?:25)*3\1)', 'g'),
@@ -106,9 +107,9 @@ create or replace temp macro encoded_pattern(written) as
         '\:', '(?::|%(?:25)*3A)'
     );
 
--- A pattern for all forms of an address of IPv6, given by its groups that are not zero. It does not
--- count the zeros between them. With one group only, it needs two colons beside it: one colon and a
--- number may be JSON.
+-- A pattern for all forms of an IPv6 address, from its non-zero groups. It does not count the zeros
+-- between them. A single group must be next to two colons, because one colon and a number may be
+-- JSON.
 create or replace temp macro ipv6_forms(groups, begins_with_zero) as
     '(?:0{0,4}(?::|%(?:25)*3A))' || if(len(groups) = 1 and begins_with_zero, '{2,}', '*')
     || array_to_string(
@@ -117,7 +118,7 @@ create or replace temp macro ipv6_forms(groups, begins_with_zero) as
     )
     || '(?:(?::|%(?:25)*3A)0{0,4})' || if(len(groups) = 1 and not begins_with_zero, '{2,}', '*');
 
--- A pattern for all forms of some addresses; null when there are none.
+-- A pattern for all forms of some addresses; null if there are none.
 create or replace temp macro other_forms(addresses) as
     nullif(array_to_string(
         list_transform(
@@ -139,8 +140,9 @@ create or replace temp macro other_forms(addresses) as
         '|'
     ), '');
 
--- A list of values without those that are an address, whole: proxies say who came in headers of many
--- names. An address within a longer text, as in the name of a browser, may be a version.
+-- A comma-separated list in which values that are addresses are replaced, because proxies send the
+-- client's address in headers of many names. An address within a longer text is kept: it may be a
+-- version, as in the name of a browser.
 create or replace temp macro without_address_values(written) as
     case
         when regexp_matches(written, '[.:]')
@@ -161,8 +163,8 @@ create or replace temp macro without_address_values(written) as
         else written
     end;
 
--- What servers write as \x22, \" and \\ (Apache also as \n), as the percent-encoding that a URL has
--- for it.
+-- A text with the escapes that servers write, \x22, \" and \\ (Apache also \n), replaced by
+-- percent-encoding.
 create or replace temp macro percent_encoded(written) as
     case
         when contains(written, '\')
@@ -175,7 +177,7 @@ create or replace temp macro percent_encoded(written) as
         else written
     end;
 
--- The same as text; as it was written where that gives none.
+-- A text with the same escapes decoded; unchanged if decoding fails.
 create or replace temp macro unescaped(written) as
     case
         when contains(written, '\') and not contains(written, '\x00')
@@ -186,7 +188,7 @@ create or replace temp macro unescaped(written) as
         else written
     end;
 
--- 10/Oct/2000:13:55:36 -0700 as ISO 8601; other times as they are.
+-- A time such as 10/Oct/2000:13:55:36 -0700 as ISO 8601; other times unchanged.
 create or replace temp macro log_time(written) as
     case
         when regexp_full_match(
@@ -203,14 +205,14 @@ create or replace temp macro log_time(written) as
         else written
     end;
 
--- Whether a URL without query is an image, a script, a style or a font.
+-- Whether a URL without query is an image, a script, a style sheet or a font.
 create or replace temp macro is_asset(page) as
     regexp_matches(
         page,
         '(?i)\.(css|js|mjs|map|png|jpe?g|gif|svgz?|webp|avif|ico|bmp|tiff?|xbm|woff2?|ttf|otf|eot)$'
     );
 
--- A number as JSON has it, else a text.
+-- A JSON number if the text is one, else a JSON string.
 create or replace temp macro number_or_text(written) as
     case
         when regexp_full_match(written, '(0|[1-9]\d{0,17})(\.\d{1,9})?') then cast(written as json)

@@ -1,7 +1,8 @@
--- What the other queries of this folder say in one word each. Every macro is null for null.
+-- Macros that the queries of this folder share. Every macro returns null for null.
 
--- json_valid takes more than RFC 8259: NaN, Infinity, and commas before a closing bracket. A text
--- may have one when it looks like it; to be sure, its strings are taken out, and the rest is looked at.
+-- json_valid accepts more than RFC 8259: NaN, Infinity, and commas before a closing bracket.
+-- may_be_lax is a quick test that can be true for valid JSON. is_lax is exact: it removes the
+-- strings and searches the rest.
 create or replace temp macro may_be_lax(written) as
     regexp_matches(written, ':\s*-?[nNiI][aAnN][nNfF]')
     or regexp_matches(written, '\[\s*-?[nNiI][aAnN][nNfF]')
@@ -13,22 +14,24 @@ create or replace temp macro is_lax(written) as
         '(?i)nan|inf|,\s*[}\]]'
     );
 
--- A whole number, also as 3.0, never rounded; null when it is not one.
+-- A whole number, also written as 3.0; never rounded. Null for anything else.
 create or replace temp macro whole_number(written) as
     case
         when regexp_full_match(written, '[+-]?\d{1,19}(\.0*)?')
             then try_cast(split_part(written, '.', 1) as bigint)
     end;
 
--- A decimal, to six places; null when it is not one, or has over twelve digits before the point.
+-- A decimal with six places. Null for anything else, or if it has more than twelve digits before
+-- the point.
 create or replace temp macro decimal_number(written) as
     case
         when regexp_full_match(written, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?')
             then try_cast(written as decimal(18, 6))
     end;
 
--- Epoch seconds (below 10^11), milliseconds (below 10^14) or microseconds (below 10^17), exact to the
--- microsecond. Seconds thus reach the year 5138, and milliseconds begin in March 1973.
+-- The time of epoch seconds (below 10^11), milliseconds (below 10^14) or microseconds (below
+-- 10^17), exact to the microsecond. With these limits, seconds reach the year 5138, and
+-- milliseconds start in March 1973.
 create or replace temp macro epoch_time(written) as
     make_timestamp(cast(trunc(
         case
@@ -40,8 +43,8 @@ create or replace temp macro epoch_time(written) as
         end
     ) as bigint));
 
--- What a date and a time of day show, without an offset; null if there is no such time. Second 60, a
--- leap second, is the instant that follows it: POSIX time has no other name for it.
+-- The timestamp of a date and a time of day without an offset; null if there is no such time.
+-- Second 60, a leap second, becomes the following second, because POSIX time cannot represent it.
 create or replace temp macro clock_time(written) as
     case
         when regexp_matches(written, '[Tt ]\d\d:\d\d:60')
@@ -50,25 +53,25 @@ create or replace temp macro clock_time(written) as
         else try_cast(replace(written, 't', 'T') as timestamp)
     end;
 
--- The seconds of an offset such as +02:00, -0330 or +05.
+-- An offset such as +02:00, -0330 or +05 in seconds.
 create or replace temp macro offset_seconds(written) as
     if(starts_with(written, '-'), -1, 1) * (
         cast(substr(written, 2, 2) as integer) * 3600
         + coalesce(try_cast(right(substr(written, 4), 2) as integer), 0) * 60
     );
 
--- The instant of a local time: local_starts and local_offsets say, in order, from which local time on
--- which offset, in seconds, holds. Without any, local time is UTC.
+-- The instant of a local time. local_offsets[i] is the offset in seconds that applies from
+-- local_starts[i] on; the lists are in order. If they are empty, local time is UTC.
 create or replace temp macro instant_of(local, local_starts, local_offsets) as
     local - to_seconds(coalesce(
         local_offsets[len(list_filter(local_starts, lambda start: start <= local))],
         0
     ));
 
--- A time in UTC: ISO 8601 or RFC 3339 with an offset, or without one (local to the source), or an
--- epoch number; null for anything else. A cast to timestamp silently drops an offset, so only what
--- ends in UTC is cast that way. The first two forms are the frequent ones, and DuckDB reads them
--- fast; the next two also have t, z, second 60, and offsets that DuckDB does not take.
+-- A time in UTC, from ISO 8601 or RFC 3339 with an offset or without one (local to the source), or
+-- from an epoch number; null for anything else. A cast to timestamp silently drops an offset, so
+-- only times that end in UTC are cast that way. The first two forms are frequent, and DuckDB reads
+-- them fast. The next two also accept t, z, second 60, and offsets that DuckDB does not accept.
 create or replace temp macro utc_time(written, local_starts, local_offsets) as
     case
         when regexp_full_match(
@@ -98,7 +101,7 @@ create or replace temp macro utc_time(written, local_starts, local_offsets) as
             then epoch_time(written)
     end;
 
--- A URL up to its query or fragment, and its query; null when it has none.
+-- without_query: a URL up to its query or fragment. query_of: its query; null if it has none.
 create or replace temp macro without_query(url) as
     case
         when contains(url, '?') or contains(url, '#') then regexp_extract(url, '^[^?#]*')
@@ -108,14 +111,14 @@ create or replace temp macro without_query(url) as
 create or replace temp macro query_of(url) as
     case when contains(url, '?') then nullif(regexp_extract(url, '^[^?#]*\?([^#]*)', 1), '') end;
 
--- What stands between '//' and the next slash of a URL without query; null when it does not begin
--- with a scheme and '//'.
+-- The part between '//' and the next slash of a URL without query; null if the URL does not begin
+-- with a scheme and '//', or with '//'.
 create or replace temp macro authority_of(url) as
     case
         when regexp_matches(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//') then split_part(url, '/', 3)
     end;
 
--- The host of an authority, without user and port.
+-- The host of an authority, without user and port, in lower case.
 create or replace temp macro host_of(authority) as
     nullif(lower(
         case
@@ -125,7 +128,7 @@ create or replace temp macro host_of(authority) as
         end
     ), '');
 
--- What follows the authority; all of a URL where there is none.
+-- The part after the authority; the whole URL if it has no authority.
 create or replace temp macro path_of(url, authority) as
     case
         when url is null then null
@@ -142,7 +145,7 @@ create or replace temp macro kept_query(query, kept_parameters) as
         ''
     );
 
--- A URL without user, and with only those query parameters that are kept.
+-- A URL without its user part, and with only the query parameters in kept_parameters.
 create or replace temp macro kept_url(url, query, kept_parameters) as
     case
         when contains(url, '@')
@@ -153,8 +156,8 @@ create or replace temp macro kept_url(url, query, kept_parameters) as
         else url
     end;
 
--- Value of the first of some query parameters ('a|b') that is not empty, decoded where that gives
--- text; null when there is none.
+-- The value of the first non-empty query parameter whose name matches a pattern ('a|b'); null if
+-- there is none. The value is decoded unless decoding fails.
 create or replace temp macro first_query_value(query, names) as
     case
         when regexp_matches(query, '(?:^|&)(?:' || names || ')=[^&]')
@@ -169,14 +172,14 @@ create or replace temp macro first_query_value(query, names) as
 create or replace temp macro query_value(query, name) as
     case when contains(query, name || '=') then first_query_value(query, name) end;
 
--- A JSON object without some keys: its own, and deeper ones with a text or number as value. Merging
--- then takes away what is null.
+-- A JSON object without some keys: dropped_fields at its top level, and at any depth the members
+-- that dropped_value matches. They are set to null, and the merge removes keys with the value null.
 create or replace temp macro without_keys(object, dropped_fields, dropped_value) as
     json_merge_patch('{}', regexp_replace(
         json_merge_patch('{}', object, dropped_fields), dropped_value, '"\1":null', 'g'
     ));
 
--- Addresses of IPv6 and IPv4 as they are written in texts and URLs.
+-- Patterns for IPv6 and IPv4 addresses as written in texts and URLs.
 create or replace temp macro ipv6_pattern() as
     '(?:[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA])){6}'
     || '(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA])[0-9a-fA-F]{1,4})'
@@ -188,16 +191,17 @@ create or replace temp macro ip_address_pattern() as
     ipv6_pattern()
     || '|(?:\d|%(?:25)*3\d){1,3}(?:(?:\.|%(?:25)*2[eE])(?:\d|%(?:25)*3\d){1,3}){3}';
 
--- The version of a browser can look like an address of IPv4: Chrome/119.0.0.0. While addresses are
--- replaced, a mark within it says that it is none. Any other name and number may be a host and its
--- address.
+-- A browser's version can look like an IPv4 address: Chrome/119.0.0.0. A mark within it protects it
+-- while addresses are replaced. Other names are not protected, because name/number may be a host
+-- and its address.
 create or replace temp macro browsers() as
     '((?:^|[^\w/.-])(?:Chrome|HeadlessChrome|Chromium|CriOS|Edge?|EdgA|EdgiOS|OPR|OPT|OPiOS|Opera'
     || '|Vivaldi|YaBrowser|SamsungBrowser|UCBrowser|Firefox|FxiOS|Safari|Version|Electron)/\d{1,3}\.)';
 
--- The first part of a text, with every IP address replaced; also where URLs write its signs as %2E
--- or %3A, once or several times over. It is cut before, too, so far behind that replacing cannot bring
--- the cut into what is kept.
+-- The first 2,000 characters of a text, with every IP address replaced, also if its signs are
+-- percent-encoded (%2E, %3A) once or several times. The text is first cut to 10,000 characters.
+-- That is far enough behind the part that is kept that an address split by this cut cannot be in
+-- it.
 create or replace temp macro without_addresses(written) as
     left(
         regexp_replace(
@@ -214,7 +218,8 @@ create or replace temp macro without_addresses(written) as
         2000
     );
 
--- How many objects and lists of a JSON text are within each other, at the most; and how many begin.
+-- bracket_count: the number of objects and lists in a JSON text. nesting_depth: the largest number
+-- of them within each other.
 create or replace temp macro bracket_count(written) as
     length(written) - length(replace(replace(written, '{', ''), '[', ''));
 
@@ -226,12 +231,13 @@ create or replace temp macro nesting_depth(written) as
             ), ''),
             lambda sign: cast(if(sign in ('[', '{'), 1, -1) as bigint)
         )),
-        -- In one number: the depth here, and a million times the greatest so far.
+        -- One number holds two: the current depth, plus a million times the greatest depth so far.
         lambda seen, step: (seen % 1000000 + step)
             + 1000000 * greatest(seen // 1000000, seen % 1000000 + step)
     ) // 1000000;
 
--- Readers in other languages give up at a thousand levels. Few lines are long enough to be looked at.
+-- Many JSON readers fail at a thousand levels. The first conditions are cheap and exclude most
+-- lines.
 create or replace temp macro is_too_nested(written) as
     strlen(written) > 400
     and bracket_count(written) > 200

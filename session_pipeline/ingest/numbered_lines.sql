@@ -1,5 +1,5 @@
--- One row is a line of read_lines, with the file it is from and its number there.
--- row_number is the place in read_lines; a row of line_places says what lies at it.
+-- One row is a line of read_lines, with its file and its line number in the file.
+-- row_number is the position in read_lines; line_places gives the file and line of each position.
 select
     p.file_id,
     p.file_number,

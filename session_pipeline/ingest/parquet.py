@@ -1,7 +1,7 @@
-"""Delivered Parquet files: looked through with pyarrow before they are accepted, read as lines of JSON by DuckDB.
+"""Verifies delivered Parquet files with pyarrow, and gives the SELECT with which DuckDB reads them as lines of JSON.
 
-DuckDB checks no checksums, so the rows are decoded once before, by other code, which also counts them. Knows Parquet,
-its types and how it can lie about sizes. Does not know what an event is.
+DuckDB does not verify checksums, so pyarrow first decodes and counts all rows. Sizes that a file claims are checked,
+because they can be wrong. The SQL files of this folder turn the lines into events.
 """
 
 from collections import Counter
@@ -19,24 +19,25 @@ from session_pipeline.ingest.compression import EXPANSION_FREE_BYTES, EXPANSION_
 from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, MOST_COLUMNS
 
 MAGIC = b"PAR1"
-ENCRYPTED_MAGIC = b"PARE"  # of a file whose footer is encrypted
+ENCRYPTED_MAGIC = b"PARE"  # a file whose footer is encrypted
 ENCRYPTED = "it is encrypted Parquet, and no keys can be given; deliver it decrypted"
-FREE_ROWS = 1_000_000  # below this, and below so many a byte, rows may be as small as they like
+FREE_ROWS = 1_000_000  # a file of any size may claim this many rows; beyond it, EXPANSION_RATIO per byte
 LARGEST_FOOTER_BYTES = 64 << 20
 MOST_FOOTER_ENTRIES = 1_000_000
 BATCH_ROWS = 8192
 LARGEST_BATCH_BYTES = 512 << 20
-NO_DICTIONARY = "DictAccumulator"  # so pyarrow says that it cannot decode an encoding into dictionaries
-DEEPEST_EXACT = 8  # DuckDB plans a function within a function in the power of their depth
-EXACT_DIGITS = 15  # that a number in JSON keeps; decimals of more are written as text
+NO_DICTIONARY = "DictAccumulator"  # in pyarrow's error when it cannot decode an encoding into dictionaries
+DEEPEST_EXACT = 8  # DuckDB's planning time grows exponentially with the depth of nested functions
+EXACT_DIGITS = 15  # digits that a JSON number preserves; decimals with more digits are written as text
 
 
 def count_rows(file: IO[bytes], byte_count: int) -> int:
-    """Rows of a Parquet file, all of which could be decoded, with the page checksums that it has.
+    """Decode all rows of a Parquet file, verify the page checksums that it has, and return the number of rows.
 
     Raises:
-        CorruptFileError: It is cut short or damaged, or its parts do not fit each other.
-        RefusedFileError: It claims or becomes more than its bytes can reasonably hold, or is of a kind not read here.
+        CorruptFileError: It is cut short or damaged, or its parts contradict each other.
+        RefusedFileError: Its claimed or decoded size is unreasonable for its number of bytes, or it is of a kind that
+            is not supported, such as encrypted.
     """
     beginning = file.read(len(MAGIC))
     file.seek(max(byte_count - len(MAGIC), 0))
@@ -59,7 +60,7 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
     except (pa.ArrowNotImplementedError, pa.ArrowMemoryError, MemoryError) as error:
         raise RefusedFileError(f"it is Parquet that cannot be read here: {_first_line(error)}") from error
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        if "decrypt" in str(error):  # only some columns are encrypted, or the footer is not
+        if "decrypt" in str(error):  # only some columns are encrypted, or everything except the footer
             raise RefusedFileError(ENCRYPTED) from error
         raise CorruptFileError(f"Parquet: {_first_line(error)}") from error
     if row_count != claimed:
@@ -68,7 +69,7 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
 
 
 def row_lines(path: Path, escaped_path: str) -> str:
-    """A SELECT of (line, reason, detail) with a JSON object for each row, in the file's order."""
+    """Return a SELECT of (line, reason, detail) with a JSON object for each row, in the file's order."""
     schema = pq.read_schema(path)
     names = _names(schema)
     columns = [f"c{number}" for number in range(len(names))]
@@ -93,7 +94,7 @@ def row_lines(path: Path, escaped_path: str) -> str:
 
 
 def _opened(file: IO[bytes], *, with_dictionaries: bool = True) -> pq.ParquetFile:
-    """The file, with texts left as entries of dictionaries: one long text a million times stays one."""
+    """Open the file. Texts are read as dictionaries: a long text that repeats a million times is stored once."""
     limits = {
         "thrift_string_size_limit": LARGEST_FOOTER_BYTES,
         "thrift_container_size_limit": MOST_FOOTER_ENTRIES,
@@ -112,7 +113,7 @@ def _opened(file: IO[bytes], *, with_dictionaries: bool = True) -> pq.ParquetFil
 
 
 def _row_count(parquet: pq.ParquetFile, byte_count: int, batch_rows: int) -> int:
-    """Rows that could be decoded, so many at a time."""
+    """Decode all rows in batches and return their number."""
     row_count = expanded_count = 0
     for batch in parquet.iter_batches(batch_size=batch_rows, use_threads=False):
         row_count += batch.num_rows
@@ -123,10 +124,10 @@ def _row_count(parquet: pq.ParquetFile, byte_count: int, batch_rows: int) -> int
 
 
 def _row_count_without_dictionaries(file: IO[bytes], byte_count: int) -> int:
-    """The same of a file with texts in encodings that pyarrow cannot decode into dictionaries.
+    """Count the rows of a file with texts in encodings that pyarrow cannot decode into dictionaries.
 
-    Which columns these are cannot be asked: pyarrow ends the process over the figures of a damaged column. A text can
-    be as long as its row group, so few rows are decoded at a time where that is large.
+    The columns concerned cannot be determined, because pyarrow terminates the process when it reads the metadata of a
+    damaged column. A text can be as long as its row group, so fewer rows are decoded at a time if row groups are large.
     """
     file.seek(0)
     parquet = _opened(file, with_dictionaries=False)
@@ -136,7 +137,7 @@ def _row_count_without_dictionaries(file: IO[bytes], byte_count: int) -> int:
 
 
 def _check_claims(metadata: pq.FileMetaData, byte_count: int) -> None:
-    """Nothing is decoded of a file whose own figures cannot be right."""
+    """Check the sizes and counts that a file claims, before anything is decoded."""
     sizes = [metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)]
     rows = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
     if min([metadata.num_rows, *sizes, *rows]) < 0 or sum(rows) != metadata.num_rows:
@@ -158,7 +159,7 @@ def _names(schema: pa.Schema) -> list[str]:
 
 
 def _expanded(column: pa.Array) -> int:
-    """Bytes that a column of a batch takes when each of its texts is written out."""
+    """Return the bytes that a column of a batch takes if each of its texts is written out."""
     if not pa.types.is_dictionary(column.type):
         return int(column.nbytes)
     lengths = pc.binary_length(column.dictionary).cast(pa.int64())
@@ -166,7 +167,7 @@ def _expanded(column: pa.Array) -> int:
 
 
 def _json(value: str, type: pa.DataType, depth: int = 0) -> str:
-    """A value as JSON, exact to its last digit; what is in maps, or lies deeper still, is left to DuckDB."""
+    """Return an expression for a value as exact JSON. DuckDB's to_json converts maps and more deeply nested values."""
     if depth > DEEPEST_EXACT:
         return f"to_json({value})"
     if pa.types.is_dictionary(type):
@@ -187,7 +188,7 @@ def _json(value: str, type: pa.DataType, depth: int = 0) -> str:
         item = f"item_{depth}"
         return f"to_json(list_transform({value}, lambda {item}: {_json(item, type.value_type, depth + 1)}))"
     if pa.types.is_struct(type):
-        # By place, since DuckDB renames members whose names differ in case only.
+        # By position, because DuckDB renames members whose names differ only in case.
         members = ", ".join(
             f"{literal(member.name)}, {_json(f'struct_extract_at({value}, {number})', member.type, depth + 1)}"
             for number, member in enumerate(type, start=1)

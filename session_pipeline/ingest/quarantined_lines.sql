@@ -1,5 +1,5 @@
--- One row is a line that was set aside.
--- No address is kept, not even of a line that could not be read.
+-- One row is a quarantined line.
+-- IP addresses are removed, also from lines that could not be read.
 select
     file_id,
     $source as source,

@@ -1,6 +1,6 @@
 -- One row is an accepted line of one or more UTC dates.
--- The id of an event without its own is the hash of its content and its occurrence number in the
--- file: equal lines have equal times, so all of them are on one date.
+-- If an event has no id, its id is the hash of its content and its occurrence number in the file.
+-- Equal lines have equal times, so all of them are on one date and can be numbered here.
 with accepted as (
     select *
     from accepted_lines
@@ -17,7 +17,7 @@ nameless as (
     where event_id is null
 ),
 
--- Sorted before columns are added that only take room.
+-- Sort before more columns are added, because the sort then needs less memory.
 ordered as (
     select
         accepted.*,

@@ -1,6 +1,6 @@
-"""What lies under raw/: the delivered files, and what lies there and cannot be one.
+"""Lists what is under raw/: the delivered files, and everything else that is there and will be refused.
 
-Knows names, links and permissions. Does not open a file: admit.py does.
+Handles names, links and permissions. It opens no files; admit.py does.
 """
 
 import os
@@ -15,14 +15,15 @@ from session_pipeline.ingest.admit import is_called_like_a_file
 
 @dataclass(frozen=True)
 class Delivery:
-    r"""A file as it lies under raw/, or what lies there and cannot be one.
+    r"""A file under raw/, or something else there that will be refused.
 
     Attributes:
-        name: Its path below raw/; bytes that are no UTF-8 are written out, as \xff.
-        source: The folder under raw/ that it lies in; empty for what lies in raw/ itself.
-        stamp: Changes whenever it does.
+        path: Its path.
+        name: Its path relative to raw/. Bytes that are not UTF-8 are escaped, as \xff.
+        source: The folder under raw/ that contains it; empty for files directly in raw/.
+        stamp: A text that changes whenever the file changes.
         byte_count: Its size.
-        changed_at: When anything of it changed last, in seconds since 1970, by the clock of the file system.
+        changed_at: Time of its last change (ctime), in seconds since 1970, by the clock of the file system.
     """
 
     path: Path
@@ -34,10 +35,10 @@ class Delivery:
 
 
 def deliveries(folder: DataFolder) -> Iterator[Delivery]:
-    """Everything under raw/<source>/, by name. Names that begin with a dot are not delivered yet.
+    """Yield everything under raw/, sorted by name within each folder. Names that begin with a dot are skipped.
 
-    Links are not followed, and folders that are called like files or may not be read are not entered: they are
-    deliveries that will be refused.
+    Links are not followed. Folders that are named like files, or that cannot be read, are not entered. All of these are
+    yielded as deliveries, which are then refused.
     """
     if not folder.raw.is_dir():
         return
@@ -55,13 +56,13 @@ def _delivery(folder: DataFolder, path: Path) -> Delivery | None:
     try:
         state = path.lstat()
     except FileNotFoundError:
-        return None  # whoever delivers gave it another name just now
+        return None  # it was just renamed or removed
     name = Path(os.fsencode(path.relative_to(folder.raw)).decode(errors="backslashreplace"))
     is_folder = stat.S_ISDIR(state.st_mode)
     source = name.parts[0] if len(name.parts) > 1 or is_folder else ""
     stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
     if is_folder:
-        stamp = f"folder-{state.st_ino}"  # what comes into it is no news
+        stamp = f"folder-{state.st_ino}"  # new files in the folder do not change it
     return Delivery(path, name.as_posix(), source, stamp, state.st_size, state.st_ctime)
 
 
@@ -75,7 +76,7 @@ def _unless_gone(error: OSError) -> None:
 
 
 def source_folders(folder: DataFolder) -> set[str]:
-    """The names of the folders under raw/, as sources are called in settings.toml."""
+    """Return the names of the folders under raw/, which are the names of sources in settings.toml."""
     with os.scandir(folder.raw) as entries:
         return {
             os.fsencode(entry.name).decode(errors="backslashreplace")

@@ -1,7 +1,7 @@
-"""Admitted files into raw_events, a Parquet file for each file and UTC date, and quarantined_lines.
+"""Reads admitted files into Parquet files: raw_events, one for each file and UTC date, and quarantined_lines.
 
-Every line is accepted or set aside with a reason. Knows the queries of this folder. Does not know where files belong,
-nor what was delivered before.
+Every line is accepted, or quarantined with a reason. This module runs the queries of this folder. deliveries.py decides
+what is read, and commits the files to the store.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +30,8 @@ from session_pipeline.tables import table
 
 __all__ = ["RawDay", "Reading", "ReadingRules", "read", "read_together"]
 
-MOST_DATES_TO_SCAN = 32  # beyond it, making all rows once is cheaper than a query for each date
-# Level 1 is faster, and here no larger. A scratch file needs no temporary name.
+MOST_DATES_TO_SCAN = 32  # for more dates, computing all rows once is cheaper than one query per date
+# Level 1 is faster, and the files are no larger. A scratch file needs no temporary name.
 WRITTEN = "format parquet, compression zstd, compression_level 1, use_tmp_file false"
 ROWS_OF_DATE = """
     select * from rows_by_date
@@ -42,13 +42,13 @@ ROWS_OF_DATE = """
 
 @dataclass(frozen=True)
 class RawDay:
-    """The accepted lines of a UTC date, in a file of their own.
+    """The accepted lines of one file and one UTC date, in a Parquet file.
 
     Attributes:
         utc_date: The date, UTC.
-        path: Parquet file in the columns of raw_events, by line number.
-        row_count: Its rows.
-        quarters: Quarter hours of the date, from 0 to 95, that have events.
+        path: Parquet file with the columns of raw_events, sorted by line number.
+        row_count: Its number of rows.
+        quarters: Quarter hours of the date that have events, from 0 to 95.
     """
 
     utc_date: date
@@ -59,17 +59,17 @@ class RawDay:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file held.
+    """The result of reading a file.
 
     Attributes:
-        accepted_count: Lines that became raw events.
-        set_aside_count: Lines that did not.
-        reasons: How many lines were set aside for which reason.
-        first_event_time: Earliest accepted event, naive UTC; None without any.
-        last_event_time: Latest accepted event.
-        mapping: Ours = where it came from, for every column that some accepted line has.
+        accepted_count: Number of accepted lines.
+        set_aside_count: Number of quarantined lines.
+        reasons: Number of quarantined lines, by reason.
+        first_event_time: Time of the earliest accepted event, naive UTC; None if no line was accepted.
+        last_event_time: Time of the latest accepted event, naive UTC; None if no line was accepted.
+        mapping: The origin of each column that has a value in some accepted line, by column name.
         days: Files of raw_events.
-        quarantine_path: File of quarantined_lines; None when nothing was set aside.
+        quarantine_path: File of quarantined_lines; None if no line was quarantined.
     """
 
     accepted_count: int
@@ -82,18 +82,18 @@ class Reading:
     quarantine_path: Path | None
 
     def discard(self) -> None:
-        """Remove the files of a reading that is not kept."""
+        """Delete the files of the reading, because it is not kept."""
         for path in [*(day.path for day in self.days), *([self.quarantine_path] if self.quarantine_path else [])]:
             path.unlink()
 
 
 def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Reading:
-    """Read an admitted file by the rules of its source; the files that it writes are the caller's.
+    """Read an admitted file with the rules of its source. The caller owns the files that are written.
 
     Raises:
-        CorruptFileError: It is Parquet that only one of its two readers takes.
+        CorruptFileError: It is Parquet that pyarrow can read and DuckDB cannot.
         RefusedFileError: Its header cannot be used, or it was written to while it was read.
-        SessionPipelineError: Not every line was accepted or set aside; nothing is kept.
+        SessionPipelineError: Not every line was accepted or quarantined; nothing is kept.
     """
     [reading] = read_together([admitted], rules, connection, scratch)
     if isinstance(reading, Exception):
@@ -104,13 +104,15 @@ def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyCon
 def read_together(
     files: Sequence[Admitted], rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
 ) -> list[Reading | CorruptFileError | RefusedFileError]:
-    """Read some small files of one source and format, or one file of any size; what it writes is the caller's.
+    """Read small files of one source and format together, or one file of any size.
+
+    The caller owns the files that are written.
 
     Returns:
-        For each file what it held, or why it cannot be read.
+        For each file, its reading, or the error that says why it cannot be read.
 
     Raises:
-        SessionPipelineError: Not every line was accepted or set aside; nothing is kept.
+        SessionPipelineError: Not every line was accepted or quarantined; nothing is kept.
     """
     work = _Work(files, rules, connection, scratch)
     try:
@@ -141,7 +143,7 @@ class _Day(NamedTuple):
 
 
 def _if_unchanged(admitted: Admitted, reading: Reading) -> Reading | StillWrittenError:
-    """The reading, unless the file was written to meanwhile: what was read of it is removed then."""
+    """Return the reading. If the file was written to meanwhile, discard the reading and return the error."""
     try:
         admitted.check_unchanged()
     except StillWrittenError as error:
@@ -151,7 +153,11 @@ def _if_unchanged(admitted: Admitted, reading: Reading) -> Reading | StillWritte
 
 
 class _Work:
-    """The reading of some files: the tables that it makes in the connection, and the files that it writes."""
+    """Reads some files: creates the tables in the connection and writes the files.
+
+    Attributes:
+        written: Paths of the files that are written, so that they can be removed after an error.
+    """
 
     def __init__(
         self, files: Sequence[Admitted], rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
@@ -213,7 +219,7 @@ class _Work:
             self._rules.visitor_key.give_to(self._connection)
 
     def _create(self, lines: Lines) -> None:
-        """Make the table read_lines."""
+        """Create the table read_lines."""
         is_log = self._format == ACCESS_LOG
         for view, select in {
             "delivered_lines": parsed_lines(lines.select, self._rules) if is_log else lines.select,
@@ -227,7 +233,11 @@ class _Work:
         )
 
     def _read_small_files(self) -> dict[str, CorruptFileError | RefusedFileError]:
-        """Make read_lines of all files, and the view numbered_lines; returns why files cannot be read, by id."""
+        """Create read_lines from all files, and the view numbered_lines.
+
+        Returns:
+            The errors of files that cannot be read, by file id.
+        """
 
         def rows_of(select: str) -> Sequence[Row]:
             found: list[Row] = []
@@ -245,7 +255,7 @@ class _Work:
         return collected.errors
 
     def _read_one_file(self, admitted: Admitted) -> dict[str, CorruptFileError | RefusedFileError]:
-        """The same of one file that DuckDB reads itself, if it can; an error is raised."""
+        """Create read_lines and numbered_lines from one file. DuckDB reads it if it can. Errors are raised."""
         first_line_number = self._read_lines(admitted)
         self._connection.execute(
             f"create or replace temp view numbered_lines as select {literal(admitted.file_id)} as file_id,"
@@ -254,13 +264,13 @@ class _Work:
         return {}
 
     def _read_lines(self, admitted: Admitted) -> int:
-        """Make the table read_lines; returns the number of the line that its first row stands for."""
+        """Create the table read_lines; return the line number of its first row."""
         lines = lines_by_duckdb(admitted, self._rules.delimiter)
         if lines is not None and admitted.format == PARQUET:
             _read_parquet(self._connection, partial(self._create, lines))
             return lines.first_line_number
         if lines is not None:
-            with suppress(duckdb.InvalidInputException):  # bytes that DuckDB does not take as lines
+            with suppress(duckdb.InvalidInputException):  # bytes that DuckDB cannot read as lines
                 self._create(lines)
                 if _row_count(self._connection, "read_lines") == lines.row_count:
                     return lines.first_line_number
@@ -273,7 +283,7 @@ class _Work:
         return lines.first_line_number
 
     def _write(self, days: Sequence[_Day], reasons: Mapping[str, Mapping[str, int]], *, is_small: bool) -> None:
-        """Write the rows of each file and date, by line number: a total order, so that equal rows are equal bytes."""
+        """Write the rows of each file and date. Sorting by line number, a total order, makes equal rows equal bytes."""
         origin: dict[str, Any] = {"source": self._rules.source, "site": self._rules.site}
         parameters = {**origin, "keep_query_parameters": list(self._rules.keep_query_parameters)}
         parts = [(self._path(day.file_id, "raw_events", day.utc_date), day.row_count) for day in days]
@@ -301,7 +311,10 @@ class _Work:
 
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, create: Callable[[], None]) -> None:
-    """Read a file that pyarrow could decode; times with a zone within lists and objects are written in UTC."""
+    """Read a Parquet file that pyarrow could decode.
+
+    The time zone is set to UTC, because DuckDB writes times with a zone within lists and objects in the session's zone.
+    """
     [(timezone,)] = connection.execute("select current_setting('TimeZone')").fetchall()
     connection.execute("set timezone = 'UTC'")
     try:
@@ -320,7 +333,7 @@ def _write_days(
     paths: Sequence[Path],
     parameters: Mapping[str, Any],
 ) -> None:
-    """Write the rows of each date, by line number: a total order, so that equal rows are equal bytes."""
+    """Write the rows of each date. Sorting by line number, a total order, makes equal rows equal bytes."""
     select = _query("raw_events")
     if len(days) > MOST_DATES_TO_SCAN:
         first_and_last = {"first_date": days[0].utc_date, "last_date": days[-1].utc_date}
@@ -336,7 +349,7 @@ def _write_days(
 
 
 def _reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
-    """By file id, how many lines were set aside for which reason."""
+    """Return the number of quarantined lines, by file id and reason."""
     rows = connection.execute(
         "select file_id, reason, count(*) from numbered_lines where reason is not null"
         " group by file_id, reason order by file_id, reason"
@@ -367,7 +380,7 @@ def _row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
 
 
 def _forget(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drop what reading made, and free its memory."""
+    """Drop the views and tables of a reading and free their memory."""
     for name in ("accepted_lines", "numbered_lines", "given_lines", "checked_lines", "delivered_lines"):
         connection.execute(f"drop view if exists {name}")
     connection.unregister("line_places")
@@ -376,7 +389,7 @@ def _forget(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _define(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Make macros, once a connection: that takes longer than to read a small file."""
+    """Create macros, once per connection, because that takes longer than reading a small file."""
     [(is_made,)] = connection.execute(f"select getvariable('has_{name}')").fetchall()
     if not is_made:
         connection.execute(_query(name))

@@ -1,6 +1,6 @@
--- One row is a line of a delivered file, in the file's order: what it says, or why it is set aside.
--- Blank lines stay, empty, because a line's number is its row's place; and nothing here joins or
--- groups, which could lose the order.
+-- One row is a line of a delivered file, in the file's order: its fields, or why it is quarantined.
+-- Blank lines are kept as empty rows, because a row's position gives the line number. For the same
+-- reason, this query has no join and no grouping, which could change the order.
 with typed as (
     select
         *,
@@ -18,8 +18,9 @@ with typed as (
     from given_lines
 ),
 
--- What has no column: the line without its fields that have one, and what properties holds.
--- Merging takes away what is null, at any depth; a patch that is null itself would replace it all.
+-- _rest is what has no column: the line's other fields, and the content of properties.
+-- A merge removes keys with the value null, at any depth. A patch that is itself null would replace
+-- the whole object.
 gathered as (
     select
         *,

@@ -1,6 +1,7 @@
-"""Physical lines of a delivered file, and the CSV records that they hold.
+"""Splits a delivered file into physical lines, and lines into CSV records.
 
-Knows bytes, UTF-8 and quotes. Does not know columns; and only files that DuckDB cannot read as they are come this way.
+Handles bytes, UTF-8 and quotes; lines.py handles columns. Used for counting, for headers, and for the files that DuckDB
+cannot read or that are read together.
 """
 
 import csv
@@ -10,16 +11,24 @@ from typing import IO, NamedTuple
 
 LONGEST_EVENT_BYTES = 256 << 10
 MOST_LINES_OF_A_RECORD = 1000
-MOST_COLUMNS = 5000  # a query names each of them, and DuckDB plans it in the square of their number
+MOST_COLUMNS = 5000  # a query names each column, and DuckDB's planning time grows with the square of their number
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BLANK = b" \t\r"
 DELIMITERS = ",;\t|"
 
-csv.field_size_limit(LONGEST_EVENT_BYTES)  # a field may be as long as a line, as it is for DuckDB
+csv.field_size_limit(LONGEST_EVENT_BYTES)  # a field may be as long as a line, as in DuckDB
 
 
 class Record(NamedTuple):
-    """A CSV record: where it begins, over how many lines it goes, and its fields, or why it has none."""
+    """A CSV record.
+
+    Attributes:
+        line_number: Number of its first line.
+        line_count: Number of lines it covers.
+        text: Its text.
+        fields: Its fields; None if it cannot be split.
+        reason: Why it has no fields; None if it has.
+    """
 
     line_number: int
     line_count: int
@@ -29,7 +38,7 @@ class Record(NamedTuple):
 
 
 def physical_lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Every line, without its line end and without the file's byte order mark."""
+    """Yield every line, without its line end and without the file's byte order mark."""
     for number, line in enumerate(file):
         if number == 0:
             line = line.removeprefix(BYTE_ORDER_MARK)
@@ -38,12 +47,12 @@ def physical_lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def is_blank(line: bytes) -> bool:
-    """Whether a line has nothing but spaces and tabs."""
+    """Whether a line contains only spaces, tabs and carriage returns."""
     return not line.strip(BLANK)
 
 
 def decoded(line: bytes) -> tuple[str, str | None]:
-    """The text of a line, and why it is to be set aside, if it is."""
+    """Return the text of a line, and the reason to quarantine it, or None."""
     if len(line) > LONGEST_EVENT_BYTES:
         return line[:LONGEST_EVENT_BYTES].decode(errors="replace"), "line_too_long"
     try:
@@ -54,7 +63,7 @@ def decoded(line: bytes) -> tuple[str, str | None]:
 
 
 def delimiter_of(lines: Iterable[bytes]) -> str:
-    """The delimiter that gives the header the most names; a comma when none gives two."""
+    """Return the delimiter that splits the header into the most names; a comma if none gives at least two."""
     arriving = iter(lines)
     line = next((line for line in arriving if not is_blank(line)), b"")
     following = _following(line, deque(), arriving) if line.count(b'"') % 2 else []
@@ -63,7 +72,7 @@ def delimiter_of(lines: Iterable[bytes]) -> str:
 
 
 def split_record(text: str, delimiter: str) -> list[str] | None:
-    """The fields of one CSV record; None when its quotes are not as RFC 4180 has them."""
+    """Return the fields of one CSV record; None if its quotes do not follow RFC 4180."""
     if '"' not in text:
         return text.split(delimiter)
     try:
@@ -73,7 +82,7 @@ def split_record(text: str, delimiter: str) -> list[str] | None:
 
 
 def unquoted_records(lines: Iterable[bytes], delimiter: str) -> Iterator[Record]:
-    """Every line that is not blank, as a record; quotes mean nothing (text/tab-separated-values)."""
+    """Yield every non-blank line as a record. Quotes have no meaning (text/tab-separated-values)."""
     for number, line in enumerate(lines, start=1):
         if not is_blank(line):
             text, reason = decoded(line)
@@ -81,10 +90,10 @@ def unquoted_records(lines: Iterable[bytes], delimiter: str) -> Iterator[Record]
 
 
 def records(lines: Iterable[bytes], delimiter: str) -> Iterator[Record]:
-    """Every record that is not blank.
+    """Yield every record that is not blank.
 
-    A record goes on on the next line while its quotes are odd in number. Where that leads nowhere, because a quote was
-    never closed, only the line with that quote is set aside, and reading goes on behind it.
+    A record continues on the next line while its number of quotes is odd. If this gives no valid record because a quote
+    is never closed, only the line with that quote is quarantined, and reading continues after it.
     """
     arriving = iter(lines)
     ahead: deque[bytes] = deque()
@@ -115,7 +124,7 @@ def records(lines: Iterable[bytes], delimiter: str) -> Iterator[Record]:
 
 
 def _following(line: bytes, ahead: deque[bytes], arriving: Iterator[bytes]) -> list[bytes]:
-    """The lines up to the next one with an odd number of quotes; none when it is too far away."""
+    """Return the lines up to the next one with an odd number of quotes; empty if that is too far away."""
     following: list[bytes] = []
     size = len(line)
     while len(following) < MOST_LINES_OF_A_RECORD:

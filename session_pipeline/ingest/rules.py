@@ -1,6 +1,6 @@
-"""How the files of one source are read: fields, constants, clock, and what is not kept.
+"""Defines how the files of one source are read: fields, constants, time zone, and what is not stored.
 
-Knows what a source may be told. Does not read the settings file, and no data.
+settings/ reads the settings file and deliveries.py creates the rules from it; read.py applies them.
 """
 
 import json
@@ -14,7 +14,7 @@ from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.tables import table
 
-LOGIC_VERSION = 4  # of what this folder's Python and SQL do; a test pins the source that it stands for
+LOGIC_VERSION = 4  # version of what this folder's Python and SQL do; a test pins the source that it represents
 NEVER = datetime(1, 1, 1)
 ACCESS_LOG = "access_log"
 
@@ -25,21 +25,24 @@ class ReadingRules:
 
     Attributes:
         source: Folder under raw/.
-        site: Site that its visitors were on.
-        format: jsonl, csv, tsv, parquet or access_log; None: by file name.
-        columns: Ours = theirs, where the names differ. In JSON, dots lead into objects: 'user.id'.
-        constants: Ours = value, for lines that do not say it.
-        timezone: Zone of times without an offset; None: UTC.
+        earliest: First accepted instant, naive UTC: the start of the first day.
+        site: Site of its visitors.
+        format: jsonl, csv, tsv, parquet or access_log; None: the format given by the file name.
+        columns: Field name in the source, by our column name, where they differ. In JSON and Parquet, a dot separates
+            the keys of nested objects: 'user.id'.
+        constants: Value, by our column name, for lines that have no value in the column.
+        timezone: Time zone of times without an offset; None: UTC.
         clock_tolerance_minutes: How much later than received_at an event may be.
-        delimiter: What separates fields; None: what the header of a CSV says, a tab in a TSV.
-        log_format: How the lines of an access log are made: the name of a known format, or directives.
-        visitor_address: Field with the address that visitors without an id are made of; None: they are set aside.
-        host: Host of the pages of an access log that does not say it; None: unknown.
-        visitor_key: What visitor ids are made with where lines have none; None as long as nobody needed it.
-        keep_query_parameters: Query parameters that stay in page_url and referrer.
-        drop_properties: Keys that are not stored, in any spelling; with * in front also the end of longer keys.
-        earliest: First instant that is taken, naive UTC: the start of the first day.
-        latest: First instant that is not taken any more, naive UTC.
+        delimiter: Field separator; None: detected from the header of a CSV, a tab in a TSV.
+        log_format: Line format of an access log: the name of a known format, or directives.
+        visitor_address: Field with the IP address from which visitor ids are derived where lines have none; None: lines
+            without a visitor id are quarantined.
+        host: Host of the pages of an access log that does not contain the host; None: unknown.
+        visitor_key: Key from which visitor ids are derived where lines have none; None until a file needs it.
+        keep_query_parameters: Query parameters that are kept in page_url and referrer.
+        drop_properties: Keys that are not stored, in any spelling. A name that begins with * also matches longer keys
+            that end in it.
+        latest: First instant that is no longer accepted, naive UTC.
     """
 
     source: str
@@ -61,31 +64,37 @@ class ReadingRules:
 
     @property
     def local_clock(self) -> tuple[list[datetime], list[int]]:
-        """From which local time on which offset in seconds holds; nothing for UTC."""
+        """The UTC offsets of the time zone: local times at which an offset starts, and the offsets in seconds.
+
+        Both lists are empty for UTC.
+        """
         if self.timezone in (None, "UTC"):
             return [], []
         starts, offsets = _local_clock(str(self.timezone), self.earliest, self.latest)
         return list(starts), list(offsets)
 
     def makes_visitors(self, format: str) -> bool:
-        """Whether the visitors of a file of some format are made with the key."""
+        """Whether visitor ids of files of this format are derived with the key."""
         return format == ACCESS_LOG or self.visitor_address is not None
 
     def fingerprint(self, format: str) -> str:
-        """Hash of all that the rows of a file depend on besides its content.
+        """Hash everything besides its content that the rows of a file depend on.
 
         Args:
-            format: What it is read as, which the file's name can say, too.
+            format: The format that the file is read as, from the settings or from its name.
         """
         return self._fingerprints[self.makes_visitors(format)]
 
     def gave(self, fingerprint: str) -> bool:
-        """Whether a file with this fingerprint was read by these rules."""
+        """Whether a file with this fingerprint was read with these rules."""
         return fingerprint in self._fingerprints
 
     @cached_property
     def _fingerprints(self) -> tuple[str, str]:
-        """Of files without and with the key, which itself goes nowhere."""
+        """The fingerprints of files that do not use the visitor key and of files that do.
+
+        The key itself is not included, only its fingerprint.
+        """
         shapes = [table(name).shape for name in ("raw_events", "quarantined_lines")]
         given = {name: value for name, value in vars(self).items() if name in RULES and name != "visitor_key"}
         said = [LOGIC_VERSION, shapes, given, self.local_clock]
@@ -101,10 +110,10 @@ RULES = frozenset(each.name for each in fields(ReadingRules))
 
 @lru_cache(maxsize=16)
 def _local_clock(timezone: str, earliest: datetime, latest: datetime) -> tuple[tuple[datetime, ...], tuple[int, ...]]:
-    """Where the offset of a zone changes, in local time, and what it is from there on.
+    """Return the local times at which the offset of a time zone changes, and the offset from each of them on.
 
-    A local time that happens twice is the first of the two; one that is skipped is read as if the clocks had not yet
-    been put forward (PEP 495, fold=0). Both mean that an offset holds until its last local time.
+    A local time that occurs twice means the first occurrence. A local time that the clocks skip is read with the offset
+    before the change (PEP 495, fold=0). In both cases, an offset is valid until its last local time.
     """
     rules = zone(timezone)
 
@@ -124,7 +133,7 @@ def _local_clock(timezone: str, earliest: datetime, latest: datetime) -> tuple[t
 
 
 def _first_change(before: datetime, after: datetime, offset: Callable[[datetime], timedelta]) -> datetime:
-    """The second at which an offset that differs between two instants changes."""
+    """Return the second at which the offset changes between two instants with different offsets."""
     while after - before > timedelta(seconds=1):
         middle = before + (after - before) // 2
         middle = middle.replace(microsecond=0)

@@ -1,8 +1,8 @@
-"""Small files of one source and format, read together: planning the queries takes longer than reading a small file.
+"""Reads small files of one source and format together, because planning the queries takes longer than reading one.
 
-Collects the lines of several files into one Parquet file, and writes the rows of each file apart. A small file is
-always read this way, also alone, so that its bytes in the store do not depend on what was delivered with it. Does not
-know what a line means: the queries of read.py do.
+Collects the lines of several files in one Parquet file, and writes the rows of each file separately. A small file is
+always read this way, even alone, so that its bytes in the store do not depend on what was delivered with it. read.py
+runs the queries that interpret the lines.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from session_pipeline.tables import Table
 LARGEST_SMALL_BYTES = 256 << 10  # of content; a larger file is read by DuckDB itself
 MOST_FILES_TOGETHER = 500
 MOST_BYTES_TOGETHER = 16 << 20
-# Without the Arrow schema and dictionaries, files of few rows take half the time and room.
+# Without the Arrow schema and dictionaries, files of few rows take half the time and space.
 WRITTEN = {"compression": "zstd", "compression_level": 1, "store_decimal_as_integer": True, "store_schema": False,
            "use_dictionary": False}  # fmt: skip
 PLACES = pa.schema(
@@ -33,7 +33,7 @@ PLACES = pa.schema(
 
 
 def is_small(admitted: Admitted) -> bool:
-    """Whether a file is read together with others."""
+    """Whether a file is small enough to be read together with others."""
     return admitted.byte_count <= LARGEST_SMALL_BYTES
 
 
@@ -42,15 +42,15 @@ class Collected:
     """The lines of several files.
 
     Attributes:
-        row_counts: By file id, how many physical lines of it there are, in the order of the Parquet file.
-        errors: By file id, why a file cannot be read.
+        row_counts: Number of physical lines of each file, by file id, in the order of the Parquet file.
+        errors: Why files cannot be read, by file id.
     """
 
     row_counts: dict[str, int]
     errors: dict[str, CorruptFileError | RefusedFileError]
 
     def places(self) -> pa.Table:
-        """For each row its place: file, and line in the file."""
+        """Return the file and the line number of each row, as the table line_places."""
         file_ids: list[str] = []
         file_numbers: list[int] = []
         line_numbers: list[int] = []
@@ -68,13 +68,13 @@ def collect(
     path: Path,
     rows_of: Callable[[str], Sequence[Row]],
 ) -> Collected:
-    """Write the lines of some files into one Parquet file, one file after the other.
+    """Write the lines of several files to one Parquet file, one file after the other.
 
     Args:
         files: Admitted files of one format.
-        delimiter: What separates the fields of a CSV or TSV; None: what its header says.
+        delimiter: Field separator of a CSV or TSV; None: detected from the header of a CSV, a tab in a TSV.
         path: The Parquet file to write.
-        rows_of: Runs a SELECT of lines; needed for files in Parquet.
+        rows_of: Runs a SELECT of lines and returns its rows; used for Parquet files.
     """
     collected = Collected({}, {})
     with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
@@ -107,7 +107,15 @@ def write_parts(
     contract: Table,
     parts: Sequence[tuple[Path, int]],
 ) -> None:
-    """Write the rows of a SELECT into one file after the other, each with its number of rows."""
+    """Write the rows of a SELECT to several files, in order.
+
+    Args:
+        connection: The connection to run the SELECT in.
+        select: The SELECT, with a total order.
+        parameters: Its parameters.
+        contract: The table whose columns are written.
+        parts: The path and number of rows of each file.
+    """
     if not parts:
         return
     rows = connection.sql(select, params=dict(parameters)).to_arrow_table()
@@ -122,5 +130,5 @@ def write_parts(
 
 
 def part_path(scratch: Path, file_id: str, table: str, utc_date: date | None = None) -> Path:
-    """The scratch file of a file's rows of a table."""
+    """Return the path of the scratch file for a file's rows of a table."""
     return scratch / f"{file_id}.{table}.{utc_date}.parquet" if utc_date else scratch / f"{file_id}.{table}.parquet"

@@ -1,6 +1,6 @@
-"""What a file that was read becomes in the store: partitions, and its row of the ledger.
+"""Turns a file that was read into partitions of the store and a row of the ledger.
 
-Knows the columns of source_files. Does not read or write anything.
+This module computes values only. read.py reads the files; deliveries.py commits the result.
 """
 
 import json
@@ -19,7 +19,13 @@ from session_pipeline.store.store import Written
 
 @dataclass
 class Pending:
-    """A file to be read, under one or more names."""
+    """An admitted file that is waiting to be read.
+
+    Attributes:
+        admitted: The file.
+        deliveries: The deliveries that have its content.
+        reason: Why it is read.
+    """
 
     admitted: Admitted
     deliveries: list[Delivery]
@@ -31,9 +37,10 @@ class Taken:
     """What a reading changes in the store.
 
     Attributes:
+        pending: The file that was read.
         file: Its row of the ledger.
-        written: Its rows; None if those that are there stay.
-        drop: Partitions that it had before and has no more.
+        written: Its new partitions; None if the stored ones stay.
+        drop: Partitions that it had before and no longer has.
     """
 
     pending: Pending
@@ -43,7 +50,7 @@ class Taken:
 
 
 def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Written]:
-    """The files of a reading as partitions of the store."""
+    """Return the files of a reading as partitions to commit."""
     file_id, name, reason = pending.admitted.file_id, pending.deliveries[0].name, pending.reason
     written = [
         Written(
@@ -72,7 +79,10 @@ def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Wri
 
 
 def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[str, Any]:
-    """The row of source_files of a file that was read, and with what it is found again."""
+    """Return the facts that the ledger records about a file that was read.
+
+    They are the columns of source_files, plus the formats that were tried and the fingerprint of the visitor key.
+    """
     facts: dict[str, Any] = {
         "file_id": admitted.file_id,
         "source": rules.source,
@@ -88,7 +98,7 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
         "first_event_time": _text(reading.first_event_time),
         "last_event_time": _text(reading.last_event_time),
         "format": admitted.format,
-        "formats": [admitted.format],  # all that were tried, because names give them
+        "formats": [admitted.format],  # all formats that were tried, because a name of the file gave them
     }
     if rules.visitor_key is not None and rules.makes_visitors(admitted.format):
         facts["visitor_key"] = rules.visitor_key.fingerprint
@@ -96,7 +106,7 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
 
 
 def not_read(delivery: Delivery, rules: ReadingRules, status: str, reason: str) -> SourceFile:
-    """The row of the ledger of a delivery that cannot be read."""
+    """Return the ledger row of a delivery that cannot be read."""
     file_id = id_of_refused(delivery.source, delivery.name)
     facts = {
         "file_id": file_id,
@@ -117,7 +127,7 @@ def not_read(delivery: Delivery, rules: ReadingRules, status: str, reason: str) 
 
 
 def ledger_row(facts: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The columns of source_files that recorded facts give."""
+    """Return a row of source_files from recorded facts."""
     times = {
         name: facts[name] and datetime.fromisoformat(facts[name]) for name in ("first_event_time", "last_event_time")
     }

@@ -1,8 +1,10 @@
-"""Who a visitor is where a source does not say: a keyed hash of network and user agent, in place of the address.
+"""Manages the key from which visitor ids are derived where a source has no visitor ids.
 
-Networks are /24 of IPv4 and /48 of IPv6, as Google Analytics shortens addresses
-(https://support.google.com/analytics/answer/2763052). The key makes the hash useless to who does not have it; it never
-leaves its file but into DuckDB's memory. Knows the key and its file. Does not know lines.
+The id is a keyed hash of the network and the user agent, so that the address is not stored. Networks are /24 of IPv4
+and /48 of IPv6, as Google Analytics shortens addresses (https://support.google.com/analytics/answer/2763052). Without
+the key, the hash is useless. The key exists only in its file and in memory.
+
+log_macros.sql computes the ids; access_log.py and fields.py apply them to lines.
 """
 
 import os
@@ -22,33 +24,33 @@ BLOCK_BYTES = 64  # of SHA-256
 
 @dataclass(frozen=True)
 class VisitorKey:
-    """The secret of a data folder that visitor ids depend on."""
+    """The secret key of a data folder. Derived visitor ids depend on it."""
 
     secret: bytes = field(repr=False)
 
     @property
     def fingerprint(self) -> str:
-        """What stands for the key where it must not be seen."""
+        """A hash that identifies the key without revealing it."""
         return sha256(b"fingerprint of a visitor key\n" + self.secret).hexdigest()[:16]
 
     def give_to(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let the macro keyed_hash use the key: HMAC (RFC 2104) takes it in two forms."""
+        """Set the key in the connection, for the macro keyed_hash. HMAC (RFC 2104) uses it in two forms."""
         padded = self.secret.ljust(BLOCK_BYTES, b"\0")
         for name, pad in (("inner_key", 0x36), ("outer_key", 0x5C)):
             connection.execute(f"set variable {name} = $1::blob", [bytes(byte ^ pad for byte in padded)])
 
     @staticmethod
     def take_from(connection: duckdb.DuckDBPyConnection) -> None:
-        """Take the key out of the connection."""
+        """Remove the key from the connection."""
         for name in ("inner_key", "outer_key"):
             connection.execute(f"reset variable {name}")
 
 
 def find_key(path: Path) -> VisitorKey | None:
-    """The key in a file; None when there is no such file.
+    """Read the key from a file; return None if the file does not exist.
 
     Raises:
-        SessionPipelineError: It is no key.
+        SessionPipelineError: The file does not contain a key.
     """
     try:
         text = path.read_text(encoding="ascii")
@@ -67,7 +69,10 @@ def find_key(path: Path) -> VisitorKey | None:
 
 
 def make_key(path: Path) -> VisitorKey:
-    """A new key in a new file that only its owner may read; the key that is there, if another process was quicker."""
+    """Create a key in a new file that only its owner can read, and return it.
+
+    If another process created the file first, its key is returned.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -86,12 +91,12 @@ def make_key(path: Path) -> VisitorKey:
 
 
 def _give_name(temporary: Path, path: Path) -> None:
-    """Name a whole file, never over one that is there."""
+    """Give a complete file its final name. Never replaces an existing file."""
     try:
         os.link(temporary, path)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links; the store is held by one writer
+    except OSError:  # a file system without hard links; the store has one writer at a time
         if not path.exists():
             os.rename(temporary, path)
     folder = os.open(path.parent, os.O_RDONLY)

@@ -1,9 +1,10 @@
-"""Synthetic shop traffic with known truth: delivered files, and what is true about them.
+"""Generates synthetic shop traffic: delivered files, and the truth about them.
 
-The truth comes from the generator's own decisions (when a visit ends, what happens in it), never
-from reading what it wrote. The same arguments give the same lines.
+The truth comes from the generator's own decisions (when a session ends, what happens in it), never from reading what it
+wrote. The same arguments give the same lines.
 
-Knows what delivered files look like, and the default settings. Does not know the pipeline.
+The generator knows the format of delivered files and the default settings. It does not use the pipeline; the tests
+compare the pipeline's results with the truth.
 """
 
 import csv
@@ -25,7 +26,7 @@ from session_pipeline.store.files import make_folder
 
 
 class SampleSize(TypedDict):
-    """The arguments that decide what a sample holds."""
+    """The arguments that determine the content of a sample."""
 
     visitors: int
     days: int
@@ -33,12 +34,15 @@ class SampleSize(TypedDict):
 
 
 SMALL: Final[SampleSize] = {"visitors": 2_900, "days": 7, "seed": 3}
-"""The committed sample: a week, under 1 MB."""
+"""The committed sample: one week, less than 1 MB."""
 
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """What was written: `lines` = `events` + `duplicates` + `bad_lines`; `outcomes` add up."""
+    """The numbers of what was written.
+
+    `lines` = `events` + `duplicates` + `bad_lines`; the sum of `outcomes` is `sessions`.
+    """
 
     files: int
     lines: int
@@ -58,20 +62,20 @@ def write_sample(
     start: date = date(2026, 10, 5),
     truth_folder: Path | None = None,
 ) -> SampleSummary:
-    """Writes delivered files for each day into the folder, and the truth about them into another.
+    """Write delivered files for each day to a folder, and the truth about them to another folder.
 
     Args:
-        folder: gets `events-YYYY-MM-DD.jsonl.gz` and, for days on which the contact form was sent,
-            `contact-forms-YYYY-MM-DD.csv`. Made if absent; must be empty.
-        visitors: how many people come; bots are on top.
-        days: how many days the data covers. Visits under way at the end are cut there.
-        seed: another seed is another sample.
-        start: the first day, in UTC.
-        truth_folder: gets `sessions.csv.gz`, `events.csv.gz` and `files.csv`; if none is given it
-            is `truth`, beside the parent of `folder`. Made if absent; must be empty.
+        folder: Receives `events-YYYY-MM-DD.jsonl.gz` and, for days on which the contact form was sent,
+            `contact-forms-YYYY-MM-DD.csv`. It is created if it does not exist; it must be empty.
+        visitors: Number of human visitors. Bots are added to them.
+        days: Number of days that the data covers. Sessions that are open at the end are cut there.
+        seed: Seed of the random numbers. Another seed gives another sample.
+        start: The first day, in UTC.
+        truth_folder: Receives `sessions.csv.gz`, `events.csv.gz` and `files.csv`. The default is `truth`, next to the
+            parent of `folder`. It is created if it does not exist; it must be empty.
 
     Raises:
-        WrongUseError: a folder is not empty, or a number is below 1.
+        WrongUseError: A folder is not empty, or a number is below 1.
     """
     truth_folder = truth_folder or folder.parent.parent / "truth"
     _check(visitors=visitors, days=days)
@@ -122,7 +126,7 @@ def _make_empty(folder: Path) -> None:
 
 
 def _before(visit: Visit, end: int) -> Visit:
-    """The visit as far as it is seen when the data ends."""
+    """Return the visit without the events after the end of the data."""
     if visit.events[-1].time < end:
         return visit
     return Visit(visit.visitor, [event for event in visit.events if event.time < end])

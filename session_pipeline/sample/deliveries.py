@@ -1,6 +1,6 @@
-"""How events reach the raw folder: a file a day, some lines late, twice, or spoiled on the way.
+"""Delivers events to the raw folder: one file per day, with some lines late, duplicated or invalid.
 
-Knows lines and files, and what goes wrong between a browser and a file. Does not know sessions.
+Simulates what can go wrong between a browser and a file. visits.py decides the sessions, walk.py the events.
 """
 
 import csv
@@ -22,18 +22,18 @@ from session_pipeline.sample.walk import Event
 from session_pipeline.sample.writing import whole_file
 
 LONGEST_LATENCY = 2 * SECOND
-"""How long an event that is not late may take from the browser to the collector."""
+"""The longest time that an event takes from the browser to the collector, if it is not late."""
 
 Fields = dict[str, Any]
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _CONTACT_COLUMNS = "event_id,visitor_id,user_id,event_time,received_at,event_name,page_url,user_agent,topic"
-_BACK_OFFICE_OFFSET = 120  # minutes: the back office writes its own clock
+_BACK_OFFICE_OFFSET = 120  # minutes; the back office writes its local time
 
 
 class DeliveredFile(NamedTuple):
-    """What was written: `lines` are records, so a CSV's header is none."""
+    """The counts of a delivered file. `lines` counts records, so it does not include the header of a CSV."""
 
     name: str
     lines: int
@@ -49,13 +49,13 @@ class _Line(NamedTuple):
 
 
 class Deliveries:
-    """Holds the lines of visits until the day on which each is delivered, and writes its files.
+    """Collects the lines of visits by the day on which they are delivered, and writes the files of each day.
 
-    Web events are JSON lines. What the contact form sent comes from the back office, as CSV.
+    Web events are JSON lines. Contact form messages come from the back office, as CSV.
     """
 
     def __init__(self, chance: Random, folder: Path, end: int) -> None:
-        """Delivers into the folder, and nothing from the end on."""
+        """Prepare deliveries to the folder. Nothing is delivered at or after `end`."""
         self._chance = chance
         self._folder = folder
         self._end = end
@@ -71,13 +71,13 @@ class Deliveries:
         self.files: list[DeliveredFile] = []
 
     def add(self, visit: Visit) -> None:
-        """Sends the visit's events on their way."""
+        """Add the lines of the visit's events."""
         visitor, events = visit.visitor, visit.events
         late_from, delay = self._lateness(visit)
         latency = 0
         for index, event in enumerate(events):
-            # Events of one time go out together, so that the order of their lines is their order;
-            # a visitor with sequence numbers does not need that.
+            # Events with equal times are delivered together, so that the order of their lines is the order of the
+            # events. A visitor with sequence numbers does not need that.
             if visitor.has_sequence or not _follows_at_once(events, index):
                 latency = skewed(self._chance, 60, LONGEST_LATENCY)
             received_at = event.time + latency + (delay if index >= late_from else 0)
@@ -88,12 +88,12 @@ class Deliveries:
             fields = _fields(visitor, event, received_at)
             text = _encode(fields)
             self._put(received_at, text)
-            # A copy of one of them, in another file, could win over it and change that order.
+            # No copies of such events: the pipeline could keep a copy from another file, which would change the order.
             if not (_follows_at_once(events, index) or _follows_at_once(events, index + 1)):
                 self._mishaps(received_at, text, fields)
 
     def write_day(self, day: int) -> None:
-        """Writes the files of the day; everything that is delivered on it must have been added."""
+        """Write the files of a day. All lines that are delivered on the day must have been added."""
         self._write(f"events-{date_text(day)}.jsonl.gz", self._lines.pop(day, []))
         if day in self._contacts:
             name = f"contact-forms-{date_text(day)}.csv"
@@ -108,7 +108,7 @@ class Deliveries:
         self.files.append(DeliveredFile(name, len(lines), len(lines) - spoiled, spoiled))
 
     def _lateness(self, visit: Visit) -> tuple[int, int]:
-        """The index of the first event held up by a lost connection, and for how long."""
+        """Return the index of the first event that a lost connection delays, and the delay in milliseconds."""
         events = visit.events
         never = (len(events), 0)
         if not next(self._late_visits):
@@ -122,7 +122,7 @@ class Deliveries:
         return index, delay
 
     def _mishaps(self, received_at: int, text: str, fields: Fields) -> None:
-        """At times an exact copy, in this file or in the next day's, or another line, a bad one."""
+        """Sometimes add an exact copy, in this file or in the next day's, or an additional invalid line."""
         if next(self._copied):
             self._copy(received_at + skewed(self._chance, 0, SECOND), text)
         if next(self._redelivered):
@@ -203,7 +203,7 @@ def _with_no_time(fields: Fields) -> str:
 
 
 def _from_the_future(fields: Fields) -> str:
-    """Of a device whose clock is days ahead: it happened long after it was received."""
+    """Return a line from a device whose clock is days ahead: the event time is long after the receive time."""
     event_time = datetime.fromisoformat(fields["received_at"]) + timedelta(days=5)
     return _encode(fields | {"event_time": event_time.isoformat(timespec="milliseconds")})
 

@@ -1,7 +1,7 @@
-"""Drawing: one thing of many by weight, a span of time, a thing due once in so many.
+"""Draws random values: an item by weight, and a skewed number. Also marks every n-th item.
 
-Knows numbers. Does not know what is drawn. Uses only `Random.random` and exact arithmetic (no
-logarithms), so that a seed gives the same sample on every machine.
+Uses only `Random.random` and exact arithmetic (no logarithms), so that a seed gives the same sample on every machine.
+The other modules of this package define what is drawn.
 """
 
 from bisect import bisect
@@ -14,24 +14,24 @@ Thing = TypeVar("Thing", bound=Hashable)
 
 
 class Odds(Generic[Thing]):
-    """Things to draw from, each as likely as its weight."""
+    """Items to draw from, with probabilities proportional to their weights."""
 
     def __init__(self, weights: Mapping[Thing, int]) -> None:
-        """Takes at least one thing."""
+        """Prepare the draw. There must be at least one item."""
         self.things = tuple(weights)
         *self._ceilings, self._total = accumulate(weights.values())
 
     def draw(self, chance: Random) -> Thing:
-        """One of the things."""
+        """Draw one item."""
         return self.things[bisect(self._ceilings, chance.random() * self._total)]
 
 
 def skewed(chance: Random, shortest: int, longest: int) -> int:
-    """A whole number within the bounds, mostly a small one, as people's pauses are."""
+    """Draw a whole number within the bounds. Small numbers are more likely, as for people's pauses."""
     share = chance.random()
     return shortest + int((longest - shortest) * share * share * share)
 
 
 def once_in(every: int, first: int) -> Iterator[bool]:
-    """True at the `first` time asked (from 0) and then once in `every` times, for ever."""
+    """Yield True at position `first` (counted from 0) and at every `every`-th position after it, without end."""
     return (number % every == first for number in count())

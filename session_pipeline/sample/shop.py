@@ -1,6 +1,6 @@
-"""The shop that the sample pretends to be, as data: pages, goods, what links to it, who visits.
+"""Describes the shop of the sample as data: pages, products, referring links, devices, and their probabilities.
 
-Knows what there is and how likely it is. Does not know time, nor what any one visitor does.
+visitors.py decides who visits when; walk.py decides what a visitor does.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Parameters = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the shop; `parameters` are those of its address."""
+    """A page of the shop. `parameters` are the query parameters of its URL."""
 
     path: str
     title: str
@@ -25,14 +25,14 @@ class Page:
 
     @property
     def url(self) -> str:
-        """The whole address."""
+        """The full URL."""
         query = f"?{urlencode(self.parameters)}" if self.parameters else ""
         return f"{HOST}{self.path}{query}"
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One of the goods."""
+    """A product of the shop."""
 
     product_id: str
     price_cents: int
@@ -41,7 +41,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a visit comes from: the page that links here, and what its link adds to the address."""
+    """The origin of a visit: the referring page, and the query parameters that its link adds to the URL."""
 
     referrer: str | None
     parameters: Parameters = ()
@@ -53,7 +53,7 @@ def _page(path: str, title: str) -> Page:
 
 
 def search_results(term: str) -> Page:
-    """The page that answers a search."""
+    """Return the result page of a search."""
     return Page("/search", "Search | Hearth & Table", (("q", term),))
 
 
@@ -90,7 +90,7 @@ CATEGORIES = {name: _page(f"/category/{name}", name.title()) for name in _GOODS}
 
 
 def _products() -> dict[str, tuple[Product, ...]]:
-    """Fifteen products a category; names, numbers and prices follow from their place in it."""
+    """Return fifteen products per category. Names, ids and prices follow from the position in the category."""
     products: dict[str, tuple[Product, ...]] = {}
     for shelf, (category, nouns) in enumerate(_GOODS.items(), start=1):
         names = [f"{noun} {finish}" for noun in nouns for finish in _FINISHES]

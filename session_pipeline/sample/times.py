@@ -1,7 +1,4 @@
-"""Time in the sample: whole milliseconds since 1970 in UTC, and how they are written.
-
-Knows numbers and text. Does not know events.
-"""
+"""Defines times in the sample, which are whole milliseconds since 1970 in UTC, and writes them as text."""
 
 from datetime import date, timedelta
 from functools import cache
@@ -12,24 +9,24 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 INACTIVITY = 30 * MINUTE
-"""The longest gap within a session, by the default settings; one millisecond more ends it."""
+"""The longest gap within a session with the default settings. A gap of one millisecond more ends the session."""
 
 _EPOCH = date(1970, 1, 1)
 
 
 def day_number(day: date) -> int:
-    """Days since 1970; times `DAY` it is the day's first millisecond."""
+    """Return the days since 1970. Multiplied by `DAY`, this is the first millisecond of the day."""
     return (day - _EPOCH).days
 
 
 @cache
 def date_text(number: int) -> str:
-    """The date of a day number, as in 2026-10-05."""
+    """Return the date of a day number in ISO 8601, such as 2026-10-05."""
     return (_EPOCH + timedelta(days=number)).isoformat()
 
 
 def time_text(time: int, offset_minutes: int = 0) -> str:
-    """The time as ISO 8601 with milliseconds, in UTC (`Z`) or as a clock at the offset shows it."""
+    """Return a time as ISO 8601 with milliseconds, in UTC (`Z`) or as local time with the offset."""
     day, within_day = divmod(time + offset_minutes * MINUTE, DAY)
     seconds, milliseconds = divmod(within_day, SECOND)
     minutes, second = divmod(seconds, 60)

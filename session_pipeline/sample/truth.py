@@ -1,7 +1,7 @@
-"""The truth about the sample: each session and how it ended, and the session of each event.
+"""Writes the truth about the sample: each session with its outcome, and the session of each event.
 
-Knows what the visits were, and the packaged outcome rules. Does not know how events are delivered,
-and reads nothing.
+The truth is derived from the visits and the packaged outcome rules, not from delivered files. deliveries.py writes the
+delivered files.
 """
 
 import csv
@@ -41,10 +41,16 @@ _LONGEST_ENGAGED_GAP = MINUTE
 
 
 class Truth:
-    """Writes a row for each session and each event of it, and counts them."""
+    """Writes one row per session and one row per event of a session, and counts both.
+
+    Attributes:
+        session_count: Number of sessions.
+        event_count: Number of events.
+        outcomes: Number of sessions, by outcome.
+    """
 
     def __init__(self, sessions: TextIO, events: TextIO) -> None:
-        """Writes to these open files, beginning with the headers."""
+        """Write the headers to the open files."""
         self._sessions = csv.writer(sessions, lineterminator="\n")
         self._events = csv.writer(events, lineterminator="\n")
         self._sessions.writerow(_SESSION_COLUMNS)
@@ -54,7 +60,7 @@ class Truth:
         self.outcomes: Counter[str] = Counter()
 
     def add(self, visit: Visit) -> None:
-        """A visit is a session, whatever becomes of the lines that tell of it."""
+        """Add a visit as one session, independently of how its lines are delivered."""
         self.session_count += 1
         self.event_count += len(visit.events)
         outcome = outcome_of(visit.events)
@@ -82,7 +88,7 @@ class Truth:
 
 
 def outcome_of(events: Sequence[Event]) -> str:
-    """How a session of these events ends, by the packaged rules."""
+    """Return the outcome of a session with these events, by the packaged rules."""
     names = {event.name for event in events}
     for outcome, signs in _OUTCOMES_BY_EVENT:
         if names & signs or (outcome == "contact" and _reached_contact_thanks(events)):

@@ -1,6 +1,6 @@
-"""Who comes to the shop, when, and with what in mind.
+"""Plans who visits the shop, when, and with which intent.
 
-Knows visitors and the rhythm of days. Does not know pages, nor how a visit goes.
+Handles visitors and the rhythm of days. visits.py turns planned visits into events; shop.py defines the pages.
 """
 
 from dataclasses import dataclass, field
@@ -32,7 +32,22 @@ _MOST_CRAWLS_A_DAY = 5
 
 @dataclass(slots=True)
 class Visitor:
-    """One visitor, and what the shop knows of them by now."""
+    """A visitor, and the visitor's current state in the shop.
+
+    Attributes:
+        visitor_id: The id that the tracker sends.
+        device: desktop, phone or tablet; None for bots.
+        user_agent: The user agent.
+        variant: Variant of the experiment, a or b; None for bots.
+        offset_minutes: UTC offset of the visitor's clock.
+        has_sequence: Whether the tracker sends sequence numbers.
+        is_bot: Whether it is a bot.
+        account: The user id that the visitor gets by signing up or logging in; None for bots.
+        user_id: The user id, if the visitor has signed up or logged in.
+        cart: The products in the cart, with quantities.
+        event_count: Number of events so far.
+        last_event_at: Time of the last event.
+    """
 
     visitor_id: str
     device: str | None
@@ -48,18 +63,18 @@ class Visitor:
     last_event_at: int = 0
 
     def count_event(self, time: int) -> int:
-        """One more event of theirs, at that time; gives its number, from 1."""
+        """Count an event of the visitor at this time and return its number, from 1."""
         self.event_count += 1
         self.last_event_at = time
         return self.event_count
 
     def event_id(self, number: int) -> str:
-        """The id that their tracker gives to their event of that number."""
+        """Return the id that the tracker gives to the event with this number."""
         return f"{self.visitor_id}-{number}"
 
 
 class PlannedVisit(NamedTuple):
-    """A visit that is to be made, no earlier than at its start."""
+    """A planned visit. It starts at `start` or later."""
 
     start: int
     intent: str
@@ -67,12 +82,15 @@ class PlannedVisit(NamedTuple):
 
 
 def campaign_share(day: int) -> float:
-    """The share of the day's visits that follow a campaign."""
+    """Return the share of the day's visits that come from a campaign."""
     return _CAMPAIGN_SHARES[_weekday(day)]
 
 
 def plan_visits(chance: Random, visitors: int, first_day: int, days: int) -> list[list[PlannedVisit]]:
-    """For each day its visits by start: of so many people, and of the bots that any shop has."""
+    """Return the planned visits of each day, sorted by start.
+
+    They are the visits of the given number of people, and of the bots that visit every shop.
+    """
     plan: list[list[PlannedVisit]] = [[] for _ in range(days)]
     day_odds = Odds({day: _WEEKDAYS[_weekday(first_day + day)] for day in range(days)})
 
@@ -110,7 +128,7 @@ def _weekday(day: int) -> int:
 
 
 def _visitor_id(number: int) -> str:
-    """Looks random, and differs for each number below 2^32 (the multiplier is odd)."""
+    """Return an id that looks random. It is unique for numbers below 2^32, because the multiplier is odd."""
     return f"v{number * 2_654_435_761 % 2**32:08x}"
 
 

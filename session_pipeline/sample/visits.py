@@ -1,7 +1,6 @@
-"""Visits as they turn out: people's walks, their coming back, and bots.
+"""Turns planned visits into visits with events: walks of people, their returns, and bots.
 
-Knows when a visit begins and ends, since it decides it; that is the truth about sessions. Does not
-know files, nor how events are delivered.
+This module decides when a visit starts and ends, which is the truth about sessions. deliveries.py delivers the events.
 """
 
 from collections.abc import Iterator
@@ -20,29 +19,29 @@ _WATCH_INTERVAL = 20 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """An unbroken run of a visitor's events, in order; at least one."""
+    """The events of one session of a visitor, in order; at least one."""
 
     visitor: Visitor
     events: list[Event]
 
 
 class Visits:
-    """Makes planned visits come true.
+    """Generates the events of planned visits.
 
-    No gap within a visit is longer than the inactivity timeout, and each between two visits of a
-    visitor is (but for the monitor, whose visits end by `max_hours`).
+    Every gap within a visit is at most the inactivity timeout. Every gap between two visits of a visitor is longer. The
+    exception is the monitor: its visits end by `max_hours`.
     """
 
     def __init__(self, chance: Random) -> None:
-        """Makes the visits that the chance brings; one object for the whole sample."""
+        """Prepare the generation. One object serves the whole sample."""
         self._chance = chance
-        # On the border of the timeout, where chance alone would hardly ever come: planted.
+        # Planted gaps at the limit of the timeout, which random gaps would almost never hit.
         self._pauses_for_the_timeout = once_in(300, first=20)
         self._returns_just_after_the_timeout = once_in(300, first=20)
         self._planted_pauses: list[int] = []
 
     def make(self, planned: PlannedVisit) -> Iterator[Visit]:
-        """The planned visit, then the one of a person who comes back to it after a longer break."""
+        """Yield the planned visit, and possibly a second one of a person who returns after a longer break."""
         chance, visitor = self._chance, planned.visitor
         if planned.intent == WATCH:
             yield _watch(visitor, planned.start)
@@ -65,7 +64,7 @@ class Visits:
             yield self._return(visitor, skewed(chance, INACTIVITY + SECOND, 4 * HOUR))
 
     def _return(self, visitor: Visitor, after: int) -> Visit:
-        """The same person at the tab left open: straight to the cart, if something is in it."""
+        """Return a visit of the same person in the tab left open. It starts at the cart if that is not empty."""
         start = visitor.last_event_at + after
         walk = Walk(self._chance, visitor, start, shop.Source(None), self._planted_pauses)
         if visitor.cart:
@@ -74,7 +73,7 @@ class Visits:
 
 
 def _crawl(chance: Random, visitor: Visitor, start: int) -> Visit:
-    """A crawler's burst: one product after the other, no clicks, no referrer."""
+    """Return a visit of a crawler: a burst of product pages without clicks or referrers."""
     events: list[Event] = []
     time = start
     for _ in range(skewed(chance, 1, 30)):
@@ -85,7 +84,7 @@ def _crawl(chance: Random, visitor: Visitor, start: int) -> Visit:
 
 
 def _watch(visitor: Visitor, start: int) -> Visit:
-    """A day of a monitor: it never pauses, so the default `max_hours` ends its sessions."""
+    """Return a day of a monitor. It never pauses, so the default `max_hours` ends its sessions."""
     return Visit(
         visitor,
         [

@@ -1,6 +1,6 @@
-"""One person's walk through the shop, step by step, and the events it leaves.
+"""Simulates one person's walk through the shop and generates its events.
 
-Knows what each step of `ways` does. Does not know why the visitor came, nor what comes after.
+Defines the events of each step of a walk. ways.py defines which steps follow each other; visits.py starts the walks.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _NONE: Values = {}
 
 @dataclass(slots=True)
 class Event:
-    """One event as it happens in the browser; `number` counts the visitor's events from 1."""
+    """An event as it happens in the browser. `number` counts the visitor's events from 1."""
 
     number: int
     time: int
@@ -37,7 +37,7 @@ class Event:
 
 
 class Walk:
-    """A visit under way: the time, the page, and the events so far."""
+    """A visit in progress: its time, its page, and its events so far."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Walk:
         source: shop.Source,
         planted_pauses: list[int],
     ) -> None:
-        """The walks share their planted pauses: whoever next stops to think takes one."""
+        """Start a walk. All walks share `planted_pauses`; the next pause of any walk takes one of them."""
         self._chance = chance
         self._visitor = visitor
         self._time = start
@@ -60,7 +60,7 @@ class Walk:
         self._events: list[Event] = []
 
     def follow(self, intent: str, step: str) -> list[Event]:
-        """The events of the whole visit, in order; at least one, and the first is a page view."""
+        """Walk to the end and return the events in order: at least one; the first is a page view."""
         way = WAYS[intent]
         for _ in range(_MOST_STEPS):
             if step == LEAVE or (step in _NEEDS_CART and not self._visitor.cart):
@@ -73,7 +73,7 @@ class Walk:
         visitor = self._visitor
         return DETOURS.get((visitor.device, step)) or DETOURS.get((visitor.variant, step))
 
-    # The steps, by their names in `ways`.
+    # One method per step, with the step's name in `ways`.
 
     def _home(self) -> None:
         self._open(shop.HOME)
@@ -160,7 +160,7 @@ class Walk:
     def _log_in(self) -> None:
         self._identify("log_in")
 
-    # What steps are made of.
+    # Parts of steps.
 
     def _identify(self, name: str) -> None:
         self._visitor.user_id = self._visitor.account
@@ -201,7 +201,7 @@ class Walk:
         self._events.append(Event(number, self._time, name, self._page, user_id, fields, properties, value_cents))
 
     def _thought(self) -> int:
-        """A person's pause: seconds mostly, at times one that nearly ends the session."""
+        """Draw a person's pause: mostly seconds, sometimes long enough to almost end the session."""
         if self._planted_pauses:
             return self._planted_pauses.pop()
         if self._chance.random() < 0.02:
@@ -209,11 +209,11 @@ class Walk:
         return skewed(self._chance, 2 * SECOND, 2 * MINUTE)
 
     def _moment(self) -> int:
-        """What a machine takes to answer."""
+        """Draw the response time of a machine."""
         return skewed(self._chance, 80, 900)
 
     def _moment_or_none(self) -> int:
-        """Trackers often stamp an action and its consequence with one time."""
+        """Draw a response time that is often zero, because trackers often give an action and its result equal times."""
         return 0 if self._chance.random() < 0.4 else self._moment()
 
 

@@ -1,6 +1,6 @@
-"""The ways through the shop, by what a visitor has in mind: from each step, the likely next ones.
+"""Defines the ways through the shop by the visitor's intent: for each step, the probabilities of the next steps.
 
-Knows steps by name. Does not know what a step does; `walk` does that.
+walk.py defines what happens in a step.
 """
 
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ WAYS: Mapping[str, Mapping[str, Odds[str]]] = {
     },
 }
 
-# Planted: on phones the shipping form rejects what it should take; variant b pays more often.
+# Planted effects: on phones, the shipping form rejects valid input; with variant b, more visitors pay.
 DETOURS: Mapping[tuple[str | None, str], Odds[str]] = {
     ("phone", "checkout"): Odds({"shipping_error": 42, "payment": 36, "cart": 6, LEAVE: 16}),
     ("b", "payment"): Odds({"purchase": 78, "payment_error": 4, "cart": 4, LEAVE: 14}),

@@ -1,7 +1,4 @@
-"""Text files that are written whole or not at all.
-
-Knows gzip and renaming. Does not know what the text says.
-"""
+"""Writes text files atomically, plain or compressed with gzip."""
 
 import gzip
 import os
@@ -14,10 +11,10 @@ from typing import BinaryIO, TextIO, cast
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """Yields a text file that appears under its name once all is written.
+    """Yield a text file that appears under its name only after everything is written.
 
-    A name that ends in `.gz` packs it. The gzip header holds neither a time nor a name, so the same
-    text gives the same bytes, as far as zlib is the same.
+    If the name ends in `.gz`, the file is compressed. The gzip header contains neither a time nor a name, so equal
+    texts give equal bytes with the same version of zlib.
     """
     part = path.with_name(f".{path.name}.part")
     try:

@@ -24,12 +24,12 @@ __all__ = ["Findings", "SettingsWarning", "find", "look"]
 
 @dataclass(frozen=True)
 class Findings:
-    """What the settings and the published data say about each other.
+    """The result of comparing the settings with the published data.
 
     Attributes:
-        warnings: What a person should look at, in the order of the settings.
-        unmatched_steps: Every funnel step that matches no event, as (funnel, step number); also those of packaged
-            funnels, about which there is no warning.
+        warnings: Warnings for the user, in the order of the settings.
+        unmatched_steps: Every funnel step that matches no event, as (funnel, step number). This includes steps of
+            packaged funnels without a warning.
     """
 
     warnings: tuple[SettingsWarning, ...] = ()
@@ -37,7 +37,7 @@ class Findings:
 
 
 def look(folder: DataFolder, settings: Settings) -> Findings:
-    """Compare settings with what is published and with the folders under raw/; works before the first run, too.
+    """Compare settings with the published data and the folders under raw/. Also works before the first run.
 
     Raises:
         StoreError: The warehouse cannot be read.
@@ -52,16 +52,16 @@ def look(folder: DataFolder, settings: Settings) -> Findings:
 def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Iterable[str] = ()) -> Findings:
     """Compare settings with a warehouse.
 
-    The cost is bounded: at most the last 28 days with events are read, and at most five million events (but at least
-    one day). Most rules match on the newest day, and only the others are looked for in the days before.
+    The cost is bounded: at most the last 28 days with events and at most five million events are read, but always at
+    least one day. Most rules match on the newest day; only the others are tested on the days before.
 
     Args:
         connection: The warehouse.
         settings: The settings, which may be newer than the warehouse.
-        folders: Folders under raw/ that have files; those in the warehouse are known.
+        folders: Folders under raw/ that contain files. Sources in the warehouse are added.
 
     Raises:
-        StoreError: The warehouse lacks a table or a column, or a file of the store that it shows cannot be read.
+        StoreError: The warehouse lacks a table or a column, or a file of the store that it refers to cannot be read.
     """
     try:
         window = recent_days(connection)

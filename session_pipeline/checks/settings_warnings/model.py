@@ -1,16 +1,16 @@
-"""What a warning is."""
+"""Defines a settings warning."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class SettingsWarning:
-    """A setting that probably does not do what was meant.
+    """A warning about a setting that probably does not have the intended effect.
 
     Attributes:
-        key: The setting, by name: funnels[checkout].steps[purchase].where.
-        problem: What is wrong; the same from run to run as long as it is wrong, so that an alert is sent once.
-        hint: Where that was looked for, what exists instead, and what to change.
+        key: The key of the setting: funnels[checkout].steps[purchase].where.
+        problem: What is wrong. The text is the same in every run until it is fixed, so that one alert is sent.
+        hint: Which days were searched, what exists instead, and what to change.
     """
 
     key: str

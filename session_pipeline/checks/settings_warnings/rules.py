@@ -1,8 +1,8 @@
-"""The rules of the settings that match nothing in the published events and sessions.
+"""Finds the rules of the settings that match nothing in the published events and sessions.
 
-Packaged rules that nobody changed are not reported, since most sites lack some of what they name; the exception is a
-packaged funnel that visitors enter, because the report shows its steps. Values similar to those a rule names are
-found by similar.py.
+Unchanged packaged rules are not reported, because most sites lack some of the events that they name. The exception is a
+packaged funnel that visitors enter, because the report shows its steps. similar.py finds values similar to those that a
+rule names.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ from session_pipeline.settings.conditions import parse_condition, parse_number, 
 
 LONGEST_TEXT = 100
 MOST_HINTS = 20  # warnings that name similar values
-# What a rule is looked for in: a relation, and the column of its day.
+# Where rules are tested: a relation and its day column.
 EVENTS, SESSIONS = ("events", "event_date"), ("sessions", "session_date")
 PATHS = (
     "(select distinct event_date, page_path from events where event_name = 'page_view' and page_path is not null)",
@@ -36,15 +36,15 @@ class Rule:
     """A rule of the settings, as a condition that some event or session should meet.
 
     Attributes:
-        key: The setting, by name.
-        text: What it says.
-        condition: True for what it applies to.
-        problem: What to say after the text when it applies to nothing.
-        where: What it is looked for in.
-        named: What similar values are looked for; None: the condition.
-        within: Key of the rule that it is part of; when that matches nothing, only that is reported.
-        step: Funnel and step number, of a funnel step.
-        is_reported: Whether a person is warned: false for packaged rules.
+        key: The key of the setting.
+        text: Its value.
+        condition: True for the rows that the rule applies to.
+        problem: Text that follows the value in the warning if no row meets the condition.
+        where: The relation in which it is tested, and its day column.
+        named: The expression for whose values similar ones are searched; None: the condition.
+        within: Key of the rule that it is part of. If that rule matches nothing, only that rule is reported.
+        step: Funnel and step number, for a funnel step.
+        is_reported: Whether the user is warned; false for packaged rules.
     """
 
     key: str
@@ -59,7 +59,7 @@ class Rule:
 
 
 def unmatched(connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window) -> list[Rule]:
-    """The rules that match nothing on these days, in the order of the settings."""
+    """Return the rules that match nothing on the days of the window, in the order of the settings."""
     rules = list(_rules(settings))
     matching: set[str] = set()
     newest, before = window.days[:1], window.days[1:]
@@ -71,11 +71,11 @@ def unmatched(connection: duckdb.DuckDBPyConnection, settings: Settings, window:
 
 
 def warnings(connection: duckdb.DuckDBPyConnection, window: Window, rules: Sequence[Rule]) -> list[SettingsWarning]:
-    """What to tell a person about rules that match nothing."""
+    """Return the warnings about rules that match nothing."""
     existing = Existing(connection, window)
     missing_first = {rule.step[0] for rule in rules if rule.step is not None and rule.step[1] == 1}
     found: list[SettingsWarning] = []
-    told: set[str] = set()  # packaged funnels of which a step was reported
+    told: set[str] = set()  # packaged funnels with a reported step
     for rule in rules:
         if not rule.is_reported:
             if rule.step is None or rule.step[0] in missing_first | told:
@@ -84,7 +84,7 @@ def warnings(connection: duckdb.DuckDBPyConnection, window: Window, rules: Seque
             change = "write [[funnels]] of your own, or funnels = [] for none"
         else:
             change = "correct it or remove it"
-        # Looking for similar values takes some milliseconds for each rule, and nobody reads hundreds of them.
+        # Finding similar values takes some milliseconds per rule, and nobody reads hundreds of hints.
         similar = existing.hints(rule.named or rule.condition, rule.where[0]) if len(found) < MOST_HINTS else []
         hints = [window.words, *similar, change]
         found.append(SettingsWarning(rule.key, f"{_shortened(rule.text)} {rule.problem}", "; ".join(hints)))
@@ -94,7 +94,7 @@ def warnings(connection: duckdb.DuckDBPyConnection, window: Window, rules: Seque
 def _matching(
     connection: duckdb.DuckDBPyConnection, where: tuple[str, str], days: Sequence[date], rules: Sequence[Rule]
 ) -> set[str]:
-    """Keys of the rules that match something. Equal conditions are computed once, all in one scan."""
+    """Return the keys of the rules that match a row. All conditions are computed in one scan, equal ones once."""
     conditions = {rule.key: rule.condition.sql("duckdb") for rule in rules}
     if not conditions:
         return set()
@@ -159,7 +159,7 @@ def _of_sessions(settings: Settings, packaged: Settings) -> Iterator[Rule]:
 def _of_actions(settings: Settings, packaged: Settings) -> Iterator[Rule]:
     for name in _added(settings.actions.ignored_events, packaged.actions.ignored_events):
         yield _of_name(f"actions.ignored_events[{name}]", name)
-    # A rule reads what the rules before it left, so each is compared with the path before it.
+    # A rule is applied to the result of the rules before it, so its effect is tested against that result.
     folded: list[exp.Expression] = [exp.column("page_path")]
     for rule in settings.actions.fold:
         folded.append(
@@ -177,7 +177,7 @@ def _of_actions(settings: Settings, packaged: Settings) -> Iterator[Rule]:
 
 
 def _with_value(key: str, where: str, value: str | None) -> Iterator[Rule]:
-    """A condition, and that its value is known for some event that meets it."""
+    """Yield the rule of a condition, and the rule that its value is known for some event that meets the condition."""
     condition = parse_condition(where, EVENT_CONDITION_COLUMNS, key=f"{key}.where")
     yield Rule(f"{key}.where", where, condition)
     if value is not None:

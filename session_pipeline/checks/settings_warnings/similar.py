@@ -1,6 +1,6 @@
-"""What exists in the events in place of what a rule names: similar values of a column, similar keys of properties.
+"""Finds values of columns and keys of properties that are similar to those that a rule names.
 
-Asked only about rules that match nothing, so a healthy deployment pays nothing for it.
+Runs queries only for rules that match nothing, so it costs nothing if all rules match.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,10 +12,10 @@ from sqlglot import exp
 from session_pipeline.checks.settings_warnings.window import Window, is_on
 from session_pipeline.settings.values import shown
 
-MOST_VALUES = 500  # the most frequent ones
-MOST_EVENTS = 10_000  # whose properties are looked into
+MOST_VALUES = 500  # only the most frequent values are used
+MOST_EVENTS = 10_000  # events whose properties are searched
 LISTED = 6
-# Values of single people or single visits; no warning names one.
+# Columns with values of single people or single sessions; no warning contains such a value.
 PERSONAL = frozenset(
     (
         "event_id",
@@ -32,17 +32,17 @@ PERSONAL = frozenset(
 
 
 class Existing:
-    """The values and keys that events and sessions of a window have; each is asked for once."""
+    """The values and keys in the events and sessions of a window. Each is queried at most once."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, window: Window) -> None:
-        """Ask nothing yet."""
+        """Prepare the lookups. No query runs yet."""
         self._connection = connection
         self._window = window
         self._values: dict[tuple[str, str], list[str]] = {}
         self._keys: list[str] | None = None
 
     def hints(self, condition: exp.Expression, relation: str) -> list[str]:
-        """What exists in place of the values and keys that a condition compares with; the first two of them."""
+        """Return at most two hints about what exists instead of the values and keys that a condition names."""
         if relation not in ("events", "sessions"):
             return []
         return list(dict.fromkeys([*self._of_values(condition, relation), *self._of_keys(condition)]))[:2]
@@ -79,7 +79,7 @@ class Existing:
                 yield f"existing keys of properties: {_listed(keys)}" if keys else "no event has properties"
 
     def _values_of(self, relation: str, column: str) -> list[str]:
-        """The most frequent values of a column."""
+        """Return the most frequent values of a column."""
         if (relation, column) not in self._values:
             day_column = "event_date" if relation == "events" else "session_date"
             rows = self._connection.execute(
@@ -91,7 +91,7 @@ class Existing:
         return self._values[relation, column]
 
     def _property_keys(self) -> list[str]:
-        """The keys of the properties of some events; always of the same ones."""
+        """Return the keys in the properties of a fixed selection of events."""
         if self._keys is None:
             rows = self._connection.execute(
                 "select distinct unnest(json_keys(properties)) as key from (select properties from events"
@@ -103,7 +103,7 @@ class Existing:
 
 
 def _compared(condition: exp.Expression) -> Iterator[tuple[str, str]]:
-    """Columns with the texts that they are compared with, by = and in."""
+    """Yield the columns of a condition with the strings that = and in compare them with."""
     for node in condition.find_all(exp.EQ, exp.In):
         if isinstance(node, exp.In):
             column, values = node.this, node.expressions
@@ -118,7 +118,7 @@ def _compared(condition: exp.Expression) -> Iterator[tuple[str, str]]:
 
 
 def _near(value: str, values: Sequence[str]) -> list[str]:
-    by_lower = {each.lower(): each for each in reversed(values)}  # of equal ones the most frequent
+    by_lower = {each.lower(): each for each in reversed(values)}  # if values differ only in case, the most frequent one
     return [by_lower[near] for near in get_close_matches(value.lower(), by_lower, n=2, cutoff=0.7)]
 
 

@@ -1,4 +1,4 @@
-"""Warnings about sources: one without page views, and several that become one site by default."""
+"""Warns about sources without page views, and about several sources that become one site by default."""
 
 import json
 import os
@@ -18,23 +18,23 @@ LISTED_NAMES = 6
 
 
 def folders_with_files(raw: Path) -> list[str]:
-    """The folders under raw/ that have a file; each is looked into until the first."""
+    """Return the folders under raw/ that contain a file. The search in a folder stops at the first file."""
     try:
         names = [entry.name for entry in os.scandir(raw) if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []  # what cannot be read is the ingest's to report
+        return []  # the ingest reports folders that cannot be read
     with_files = [name for name in names if not name.startswith(".") and _has_file(raw / name)]
     return sorted(os.fsencode(name).decode(errors="backslashreplace") for name in with_files)
 
 
 def delivered_sources(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The sources of which a file was accepted."""
+    """Return the sources with an accepted file."""
     rows = connection.execute("select distinct source from source_files where status = 'accepted'").fetchall()
     return [row[0] for row in rows]
 
 
 def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsWarning]:
-    """Sites of several sources, one of which has its site by default: nobody decided that they are one site."""
+    """Yield a warning for each site that several sources share if at least one of them has it by default."""
     by_site: dict[str, list[str]] = {}
     for name in sorted(set(names)):
         by_site.setdefault(settings.source(name).site, []).append(name)
@@ -53,7 +53,11 @@ def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsW
 def without_page_views(
     connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window
 ) -> Iterator[SettingsWarning]:
-    """Sources whose events are no page views; but none that was explicitly given a site that has page views."""
+    """Yield a warning for each source without page views.
+
+    A source for which the settings set a site that has page views from other sources gets no warning, unless it has an
+    event that is probably a page view under another name.
+    """
     rows = connection.execute(
         "select source, site, bool_or(event_name = 'page_view') from events"
         f" where {is_on('event_date', window.days)} group by source, site order by source, site"
@@ -77,7 +81,7 @@ def without_page_views(
 
 
 def _event_names(connection: duckdb.DuckDBPyConnection, window: Window, source: str) -> list[str]:
-    """The event names of a source, the most frequent first."""
+    """Return the event names of a source, the most frequent first."""
     rows = connection.execute(
         f"select event_name from events where {is_on('event_date', window.days)} and source = {literal(source)}"
         " group by event_name order by count(*) desc, event_name limit 500"

@@ -1,4 +1,4 @@
-"""Which published days rules are compared with: the newest ones that have events, few enough to be read quickly."""
+"""Selects the published days that rules are compared with: the newest days with events, limited to read quickly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Window:
     """Days with events, the newest first.
 
     Attributes:
-        days: The days; never empty.
-        is_everything: Whether no earlier day has events.
+        days: The days; at least one.
+        is_everything: Whether these are all days with events.
     """
 
     days: tuple[date, ...]
@@ -26,7 +26,7 @@ class Window:
 
     @property
     def words(self) -> str:
-        """The days, to end a sentence such as "matches no event"."""
+        """The days as words that end a sentence such as "matches no event"."""
         if self.is_everything:
             return "so far"
         return (
@@ -35,9 +35,9 @@ class Window:
 
 
 def recent_days(connection: duckdb.DuckDBPyConnection) -> Window | None:
-    """The days to look at; None when no day has a session.
+    """Return the days to compare with; None if no day has a session.
 
-    The days come from daily_summary, which is small, so that the history is not scanned.
+    The days come from daily_summary, which is small, so that the history of events is not scanned.
     """
     rows = connection.execute(
         "select session_date from daily_summary where session_count + bot_session_count > 0"
@@ -62,5 +62,5 @@ def recent_days(connection: duckdb.DuckDBPyConnection) -> Window | None:
 
 
 def is_on(column: str, days: Sequence[date]) -> str:
-    """A condition that holds on some days."""
+    """Return a SQL condition that is true on the given days."""
     return f"{column} in ({', '.join(map(literal, days))})"
