@@ -47,7 +47,7 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Orch
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("missed", [3, 10])
-def test_a_schedule_that_missed_nights_leaves_no_gap(
+def test_schedule_catches_up_on_missed_nights(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch, missed: int
 ) -> None:
     deliver(deployment, FIRST)
@@ -93,7 +93,7 @@ def nightly(deployment: Orchestrated) -> list[str]:
 # A long backfill
 
 
-def test_a_backfill_is_one_run_that_can_be_canceled_and_resumed_though_the_signal_is_lost(
+def test_backfill_can_be_canceled_without_a_signal_and_resumed(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canceled_and_resumed(deployment, monkeypatch, 3, is_signal_lost=True)
@@ -101,9 +101,7 @@ def test_a_backfill_is_one_run_that_can_be_canceled_and_resumed_though_the_signa
 
 @pytest.mark.reliability
 @pytest.mark.timeout(36_000)
-def test_a_long_backfill_builds_each_day_once_though_it_was_canceled_half_way(
-    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_canceled_long_backfill_builds_each_day_once(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     canceled_and_resumed(deployment, monkeypatch, HISTORY)
     record(backfill_days=HISTORY)
 
@@ -151,7 +149,7 @@ def canceled_and_resumed(
 
 
 @pytest.mark.reliability
-def test_run_schedule_and_sensor_make_the_same_of_a_late_file(deployment: Orchestrated, tmp_path: Path) -> None:
+def test_late_file_gives_equal_tables_by_run_schedule_and_sensor(deployment: Orchestrated, tmp_path: Path) -> None:
     deliver(deployment, FIRST, FIRST + NIGHT, FIRST + 9 * NIGHT)
     deployment.run()
     late = [

@@ -213,14 +213,14 @@ def deployment(built: Deployment, tmp_path: Path) -> Deployment:
     return Deployment.at(tmp_path / "copy")
 
 
-def test_every_setting_is_known() -> None:
+def test_every_setting_is_listed() -> None:
     keys = set(keys_of(Settings))
     assert keys == CHANGES.keys() | ONLY_VALUE
     assert len(get_args(FunnelSettings.model_fields["mode"].annotation)) == len(ONLY_VALUE)
 
 
 @pytest.mark.parametrize("key", CHANGES)
-def test_a_setting_makes_exactly_these_tables_stale(deployment: Deployment, key: str) -> None:
+def test_setting_makes_exactly_its_tables_stale(deployment: Deployment, key: str) -> None:
     change = CHANGES[key]
     deployment.set(changed(key, change.value))
     assert load_settings(deployment.folder.path) != load_settings_of(SETTINGS, deployment)
@@ -237,7 +237,7 @@ def test_a_setting_makes_exactly_these_tables_stale(deployment: Deployment, key:
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("key", [*CHANGES][:: max(1, 8 // effort())])
-def test_a_setting_that_is_changed_back_leaves_nothing_behind(deployment: Deployment, key: str) -> None:
+def test_setting_changed_back_restores_all_tables(deployment: Deployment, key: str) -> None:
     change = CHANGES[key]
     before = deployment.hashes()
     deployment.set(changed(key, change.value))
@@ -248,7 +248,7 @@ def test_a_setting_that_is_changed_back_leaves_nothing_behind(deployment: Deploy
     assert deployment.hashes() == before
 
 
-def test_a_later_start_drops_the_days_before_it_and_what_they_handed_on(deployment: Deployment) -> None:
+def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
     before = deployment.hashes()
     deployment.set({"start_date": date(2026, 10, 8), **SETTINGS})
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
@@ -268,7 +268,7 @@ def test_a_later_start_drops_the_days_before_it_and_what_they_handed_on(deployme
 
 
 @pytest.mark.parametrize("zones", [("UTC", "America/New_York"), ("Europe/Berlin", "Europe/Athens")], ids=str)
-def test_another_time_zone_does_not_wait_for_an_upgrade(tmp_path: Path, zones: tuple[str, str]) -> None:
+def test_time_zone_change_is_not_deferred(tmp_path: Path, zones: tuple[str, str]) -> None:
     """Days of two time zones side by side would hold an event twice, or never."""
     deployment = Deployment(tmp_path / "data", {"timezone": zones[0], "max_rebuild_days": 1})
     deployment.deliver("lines", LINES)
@@ -279,22 +279,18 @@ def test_another_time_zone_does_not_wait_for_an_upgrade(tmp_path: Path, zones: t
         assert run.plan().deferred == ()
 
 
-def test_every_model_is_known() -> None:
+def test_every_model_is_listed() -> None:
     assert set(models.names()) == set(MODELS)
 
 
-def test_a_changed_model_makes_exactly_the_tables_of_its_step_stale(
-    built: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_model_makes_exactly_its_tables_stale(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     meaning = models.meaning
     for model, stale in MODELS.items():
         monkeypatch.setattr(models, "meaning", lambda name, model=model: meaning(name) + "'" * (name == model))
         assert stale_in(built) == ({f"model {model} changed"} if stale else set(), set(stale)), model
 
 
-def test_a_changed_contract_makes_exactly_the_tables_of_its_step_stale(
-    built: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_contract_makes_exactly_its_tables_stale(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     delivered = {"raw_events", "quarantined_lines", "source_files", "warehouse_info"}
     for name in TABLES.keys() - delivered:
 
@@ -311,7 +307,7 @@ def test_a_changed_contract_makes_exactly_the_tables_of_its_step_stale(
         assert stale_in(built) == ({f"contract of {name} changed"} if stale else set(), set(stale)), name
 
 
-def test_changed_python_makes_exactly_the_tables_of_its_step_stale(
+def test_changed_logic_version_makes_exactly_its_tables_stale(
     built: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for step in STEPS:

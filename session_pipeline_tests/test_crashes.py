@@ -92,7 +92,7 @@ def late_scenario(start: Deployment, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("part", range(PARTS))
-def test_a_run_that_is_killed_at_any_place_needs_no_repair(scenario: Scenario, part: int, tmp_path: Path) -> None:
+def test_killed_run_needs_no_repair(scenario: Scenario, part: int, tmp_path: Path) -> None:
     deaths = walk(scenario, tmp_path / "walk", count(1 + part * STRIDE, PARTS * STRIDE))
     # A run that was not killed ended the walk, so every place of this part was reached.
     assert len(deaths) == len(scenario.places[part * STRIDE :: PARTS * STRIDE])
@@ -100,7 +100,7 @@ def test_a_run_that_is_killed_at_any_place_needs_no_repair(scenario: Scenario, p
 
 
 @pytest.mark.reliability
-def test_nor_does_one_that_builds_much(late_scenario: Scenario, tmp_path: Path) -> None:
+def test_killed_run_that_builds_much_needs_no_repair(late_scenario: Scenario, tmp_path: Path) -> None:
     deaths = walk(late_scenario, tmp_path / "walk", count(1, LONG_STRIDE))
     assert deaths
     record(kill_points_hit=len(deaths), kills_survived=len(deaths))
@@ -108,7 +108,7 @@ def test_nor_does_one_that_builds_much(late_scenario: Scenario, tmp_path: Path) 
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("lost", Lost)
-def test_a_machine_that_dies_at_any_place_needs_no_repair(scenario: Scenario, lost: Lost, tmp_path: Path) -> None:
+def test_power_loss_needs_no_repair(scenario: Scenario, lost: Lost, tmp_path: Path) -> None:
     places = places_in_the_code()
     assert len(places) >= 25
     met = places_met(scenario, tmp_path / "met", prepare=with_few_links)
@@ -142,7 +142,7 @@ def without_sync_folder() -> None:
         (without_sync_folder, Lost.NAMES, "the file is gone"),
     ],
 )
-def test_a_machine_that_dies_tells_of_a_forgotten_fsync(
+def test_power_loss_reveals_a_missing_fsync(
     scenario: Scenario, seed: Callable[[], None], lost: Lost, told: str, tmp_path: Path
 ) -> None:
     number = dict(map(reversed, enumerate(scenario.places, 1)))["commit: done"]

@@ -88,9 +88,7 @@ def status_of(deployment: Orchestrated, run: dg.DagsterRun | str) -> dg.DagsterR
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, STARTING, STARTED])
-def test_a_run_whose_process_is_gone_is_failed(
-    deployment: Orchestrated, gone: str, status: dg.DagsterRunStatus
-) -> None:
+def test_run_with_a_dead_process_is_failed(deployment: Orchestrated, gone: str, status: dg.DagsterRunStatus) -> None:
     run = remember(deployment, status, gone)
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     assert status_of(deployment, run) is FAILURE
@@ -103,20 +101,20 @@ def test_a_run_whose_process_is_gone_is_failed(
         assert record.start_time is not None, "the UI would say that it failed to start"
 
 
-def test_a_run_of_before_the_machine_started_is_failed(deployment: Orchestrated) -> None:
+def test_run_from_before_the_last_boot_is_failed(deployment: Orchestrated) -> None:
     host, _, space, pid, start = dead_runs.process_name(os.getpid()).split("/")
     run = remember(deployment, STARTED, f"{host}/another boot/{space}/{pid}/{start}")
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     assert status_of(deployment, run) is FAILURE
 
 
-def test_a_run_that_was_being_canceled_is_canceled_and_not_tried_again(deployment: Orchestrated, gone: str) -> None:
+def test_dead_run_in_cancellation_is_canceled(deployment: Orchestrated, gone: str) -> None:
     run = remember(deployment, dg.DagsterRunStatus.CANCELING, gone)
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     assert status_of(deployment, run) is CANCELED
 
 
-def test_a_run_that_ends_well_while_it_is_looked_at_stays_a_success(
+def test_run_that_succeeds_during_the_check_stays_a_success(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = remember(deployment, STARTED, dead_runs.process_name(os.getpid()))
@@ -131,7 +129,7 @@ def test_a_run_that_ends_well_while_it_is_looked_at_stays_a_success(
     assert status_of(deployment, run) is SUCCESS
 
 
-def test_runs_of_living_processes_and_of_other_machines_are_left_alone(deployment: Orchestrated, gone: str) -> None:
+def test_runs_of_live_processes_and_other_machines_are_kept(deployment: Orchestrated, gone: str) -> None:
     runs = [
         remember(deployment, STARTED, dead_runs.process_name(os.getpid())),
         remember(deployment, STARTED, gone.replace("/", "-elsewhere/", 1)),
@@ -140,9 +138,7 @@ def test_runs_of_living_processes_and_of_other_machines_are_left_alone(deploymen
     assert [status_of(deployment, run) for run in runs] == [STARTED, STARTED]
 
 
-def test_a_run_that_is_tried_again_is_not_taken_for_the_dead_one_whose_tags_it_has(
-    deployment: Orchestrated, gone: str
-) -> None:
+def test_retry_with_the_tags_of_a_dead_run_is_kept(deployment: Orchestrated, gone: str) -> None:
     dead = remember(deployment, STARTED, gone)
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     ended = deployment.instance.get_run_by_id(dead.run_id)
@@ -153,7 +149,7 @@ def test_a_run_that_is_tried_again_is_not_taken_for_the_dead_one_whose_tags_it_h
     assert not dead_runs.has_died(again)
 
 
-def test_a_run_that_waited_in_the_queue_has_its_time_to_start(deployment: Orchestrated) -> None:
+def test_queued_run_has_time_to_start(deployment: Orchestrated) -> None:
     run = dg.DagsterRun(job_name="build", run_id=str(uuid4()))
     deployment.instance.run_storage.add_historical_run(run, datetime.now(UTC) - timedelta(hours=1))
     launched = dg.DagsterEvent(event_type_value="PIPELINE_STARTING", job_name="build")
@@ -162,7 +158,7 @@ def test_a_run_that_waited_in_the_queue_has_its_time_to_start(deployment: Orches
     assert status_of(deployment, run) is STARTING
 
 
-def test_a_run_that_has_not_said_where_it_lives_is_dead_once_its_code_server_is_gone(
+def test_run_without_a_process_dies_with_its_code_server(
     deployment: Orchestrated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "server"
@@ -184,7 +180,7 @@ def test_a_run_that_has_not_said_where_it_lives_is_dead_once_its_code_server_is_
     assert status_of(deployment, run) is FAILURE
 
 
-def test_a_run_that_was_given_up_does_no_work_when_the_store_is_free(deployment: Orchestrated) -> None:
+def test_run_reported_as_failed_does_no_more_work(deployment: Orchestrated) -> None:
     run_id, results = str(uuid4()), []
     job = deployment.definitions().resolve_job_def("ingest")
 
@@ -213,11 +209,11 @@ def test_a_run_that_was_given_up_does_no_work_when_the_store_is_free(deployment:
 # The command line
 
 
-def test_a_killed_run_of_the_command_line_is_failed_by_the_next(deployment: Orchestrated) -> None:
+def test_next_run_fails_a_killed_command_line_run(deployment: Orchestrated) -> None:
     killed_at_each(deployment, [60])
 
 
-def test_a_run_that_a_script_started_in_the_background_ends_on_a_signal(deployment: Orchestrated) -> None:
+def test_background_run_ends_on_interrupt(deployment: Orchestrated) -> None:
     with closing(open_store(deployment.folder)) as store, store.writing():
         waiting = subprocess.Popen(
             [*COMMAND, "run", "--data", str(deployment.folder.path)],
@@ -236,7 +232,7 @@ def test_a_run_that_a_script_started_in_the_background_ends_on_a_signal(deployme
 
 
 @pytest.mark.reliability
-def test_a_run_of_the_command_line_that_is_killed_again_and_again_ends_as_a_clean_run(deployment: Orchestrated) -> None:
+def test_repeatedly_killed_run_ends_equal_to_a_clean_run(deployment: Orchestrated) -> None:
     last = len(places_of_a_run(deployment))
     kills = 3 * effort()
     # At the very first place, then each time a part further on, at another place of a commit.
@@ -275,7 +271,7 @@ def killed_at_each(deployment: Orchestrated, places: list[int]) -> None:
 
 @pytest.mark.reliability
 @pytest.mark.timeout(36_000)
-def test_dead_processes_dead_machines_and_orphans_need_no_hand(deployment: Orchestrated) -> None:
+def test_recovery_from_dead_processes_machines_and_orphans(deployment: Orchestrated) -> None:
     for number in range(effort()):
         deliver_late(deployment, 4 * number)
         with dagster_dev(deployment) as machine:

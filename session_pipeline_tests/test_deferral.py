@@ -61,7 +61,7 @@ def alarms(deployment: Deployment) -> set[str]:
         return {check.name for check in CHECKS if not check.run(run, days).holds}
 
 
-def test_days_that_wait_hold_up_neither_a_new_day_nor_its_publication(deployment: Deployment, tmp_path: Path) -> None:
+def test_deferred_days_do_not_block_new_days(deployment: Deployment, tmp_path: Path) -> None:
     deployment.deliver("day-9", owls(9))
     built = deployment.run(UNTIL, upgrade=False)
     assert isinstance(deployment.published, Published)
@@ -75,7 +75,7 @@ def test_days_that_wait_hold_up_neither_a_new_day_nor_its_publication(deployment
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-def test_the_last_day_that_waits_gets_what_its_sessions_do_on_a_new_one(deployment: Deployment) -> None:
+def test_last_deferred_day_gets_its_sessions_events_of_a_new_day(deployment: Deployment) -> None:
     """That a session reaches into a day that is new now is data, whatever rules changed meanwhile."""
     deployment.deliver("day-9", owls(9))
     deployment.deliver("day-10", owls(10))
@@ -83,7 +83,7 @@ def test_the_last_day_that_waits_gets_what_its_sessions_do_on_a_new_one(deployme
     assert alarms(deployment) == {"built_by_current_rules"}
 
 
-def test_late_data_for_a_day_that_waits_is_built_at_once(deployment: Deployment, tmp_path: Path) -> None:
+def test_late_data_for_a_deferred_day_is_built_at_once(deployment: Deployment, tmp_path: Path) -> None:
     deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
     built = deployment.run(UNTIL, upgrade=False)
     assert isinstance(deployment.published, Published)
@@ -96,7 +96,7 @@ def test_late_data_for_a_day_that_waits_is_built_at_once(deployment: Deployment,
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-def test_late_data_spreads_over_days_that_wait_as_far_as_it_changes_what_they_read(deployment: Deployment) -> None:
+def test_late_data_rebuilds_only_deferred_days_that_read_it(deployment: Deployment) -> None:
     deployment.set({**FEW, "sessions": {"engaged_seconds": 20}})  # changes nothing that goes over midnight
     deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
     built = deployment.run(UNTIL, upgrade=False)
@@ -105,7 +105,7 @@ def test_late_data_spreads_over_days_that_wait_as_far_as_it_changes_what_they_re
     assert waiting(deployment) == [7, 8, 9, 10]
 
 
-def test_a_damaged_file_of_a_day_that_waits_is_mended(deployment: Deployment) -> None:
+def test_damaged_file_of_a_deferred_day_is_rebuilt(deployment: Deployment) -> None:
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         run.store.mark_damaged(run.store.of_table("sessions")[0])
     built = deployment.run(UNTIL, upgrade=False)
@@ -113,7 +113,7 @@ def test_a_damaged_file_of_a_day_that_waits_is_mended(deployment: Deployment) ->
     assert waiting(deployment) == [6, 7, 8, 9, 10]
 
 
-def test_a_time_zone_is_no_rule_that_days_may_differ_in(deployment: Deployment, tmp_path: Path) -> None:
+def test_time_zone_change_is_not_deferred(deployment: Deployment, tmp_path: Path) -> None:
     """Both read the same UTC dates, and divide them elsewhere."""
     deployment.set({**FEW, "timezone": "Asia/Kolkata"})
     deployment.run(UNTIL)
@@ -124,7 +124,7 @@ def test_a_time_zone_is_no_rule_that_days_may_differ_in(deployment: Deployment, 
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-def test_rules_that_are_taken_back_leave_nothing_waiting(deployment: Deployment, built: Deployment) -> None:
+def test_settings_changed_back_leave_no_deferred_days(deployment: Deployment, built: Deployment) -> None:
     deployment.run(UNTIL, upgrade=False)
     deployment.set(FEW)
     assert deployment.run(UNTIL, upgrade=False) == []
@@ -151,7 +151,7 @@ class TestInDagster:
         with orchestrated(tmp_path / "data", settings, copy_of=built_shop) as made:
             yield made
 
-    def test_a_build_leaves_the_days_that_wait_and_says_so(self, orchestration: Orchestrated) -> None:
+    def test_build_skips_deferred_days_and_reports_them(self, orchestration: Orchestrated) -> None:
         orchestration.deliver("late", shop_lines(date(2024, 5, 7), visitors=7)[-2:])
         assert orchestration.ingest().success
         result = orchestration.execute("build", orchestration.run_tags(self.DAY, self.LAST))
@@ -165,7 +165,7 @@ class TestInDagster:
         assert {name for name, holds in checks_of(result).items() if not holds} == {"built_by_current_rules"}
         assert orchestration.seen("warehouse")["replaced_partitions"] > 0, "it was published"
 
-    def test_an_upgrade_ends_it(self, orchestration: Orchestrated) -> None:
+    def test_upgrade_builds_deferred_days(self, orchestration: Orchestrated) -> None:
         upgrade = {**orchestration.run_tags(self.DAY, self.LAST), tags.UPGRADE: "true"}
         result = orchestration.execute("build", upgrade)
         assert result.success
@@ -173,11 +173,11 @@ class TestInDagster:
         assert orchestration.planned().is_empty
         assert not orchestration.planned().deferred
 
-    def test_by_hand_a_day_that_waits_is_built(self, orchestration: Orchestrated) -> None:
+    def test_deferred_day_can_be_built_by_hand(self, orchestration: Orchestrated) -> None:
         assert orchestration.by_hand(self.DAY, "sessions").success
         assert orchestration.seen("sessions", self.DAY)["built_because"].startswith("asked for by hand")
 
-    def test_the_command_line_names_them_and_ends_it(
+    def test_command_line_lists_and_upgrades_deferred_days(
         self, orchestration: Orchestrated, capsys: pytest.CaptureFixture[str]
     ) -> None:
         def said(*arguments: str) -> tuple[int, str]:

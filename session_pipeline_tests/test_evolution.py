@@ -129,7 +129,7 @@ def query(deployment: Deployment, sql: str) -> list[tuple[Any, ...]]:
 TITLES = "select event_date, count(page_title) from events group by event_date order by event_date"
 
 
-class TestAColumnMore:
+class TestAddedColumn:
     """The store has files without it, until their days are built again."""
 
     @pytest.fixture
@@ -137,7 +137,7 @@ class TestAColumnMore:
         written_by_an_older_version(deployment, "events", "select * exclude (page_title) from {source}")
         return deployment
 
-    def test_is_a_changed_rule_and_nothing_else(self, older: Deployment) -> None:
+    def test_makes_only_its_own_step_stale(self, older: Deployment) -> None:
         plan = older.plan(UNTIL)
         will = {(item.step.name, item.kind, item.reason) for item in plan.items if item.kind is Kind.LOGIC}
         assert will == {("sessionize", Kind.LOGIC, "contract of events changed")}
@@ -152,7 +152,7 @@ class TestAColumnMore:
         )
 
     @pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])
-    def test_is_null_where_days_wait_for_an_upgrade(self, older: Deployment, native_limit_gb: float) -> None:
+    def test_is_null_on_deferred_days(self, older: Deployment, native_limit_gb: float) -> None:
         older.set({**FEW, "publish": {"native_limit_gb": native_limit_gb}})
         assert older.run(UNTIL, upgrade=False) == []
         days = [(date(2026, 10, day), 0) for day in (5, 6, 7)]
@@ -174,7 +174,7 @@ class TestAColumnMore:
         views = query(older, "select view_name from duckdb_views() where not internal and view_name = 'events'")
         assert views == ([("events",)] if native_limit_gb == 0 else [])
 
-    def test_leaves_nothing_changed_after_the_upgrade(self, older: Deployment, built: Deployment) -> None:
+    def test_tables_are_equal_after_the_upgrade(self, older: Deployment, built: Deployment) -> None:
         older.set(FEW)
         older.run(UNTIL, upgrade=False)
         older.run(UNTIL, upgrade=True)
@@ -185,7 +185,7 @@ class TestAColumnMore:
         assert lake.samefile(store.path_of(store.partitions[Key("events", FIRST)])), "what fits is a link again"
         store.close()
 
-    def test_of_a_log_is_null_in_what_was_logged_before(self, deployment: Deployment) -> None:
+    def test_of_a_log_is_null_in_older_rows(self, deployment: Deployment) -> None:
         select = "select * exclude (visitor_count_before, visitor_count_after) from {source}"
         written_by_an_older_version(deployment, "_day_history", select)
         deployment.deliver("later", lines(5, visitors=5)[-1:])
@@ -195,7 +195,7 @@ class TestAColumnMore:
         assert of_first["visitor_count_after"].fillna(0).tolist() == [0, 0, 5]
         assert query(deployment, "select count(*) from _day_history") == [(len(rows),)]
 
-    def test_of_raw_events_is_null_where_the_delivered_file_is_gone(self, deployment: Deployment) -> None:
+    def test_of_raw_events_is_null_if_the_delivered_file_is_gone(self, deployment: Deployment) -> None:
         """Nobody can read it again, so its rows stay as they were read."""
         written_by_an_older_version(deployment, "raw_events", "select * exclude (page_title) from {source}")
         with sqlite3.connect(deployment.folder.store / "catalog.sqlite") as catalog:
@@ -207,7 +207,7 @@ class TestAColumnMore:
         assert query(deployment, "select count(*) from events") == [(29,)]
 
 
-def test_a_column_fewer_is_left_out_everywhere(deployment: Deployment) -> None:
+def test_removed_column_is_left_out_everywhere(deployment: Deployment) -> None:
     written_by_an_older_version(deployment, "sessions", "select 'x' as gone, * from {source}")
     deployment.set(FEW)
     assert deployment.run(UNTIL, upgrade=False) == []
@@ -220,7 +220,7 @@ def test_a_column_fewer_is_left_out_everywhere(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("was", ["INTEGER", "VARCHAR"])
-def test_a_column_of_another_type_is_cast(deployment: Deployment, was: str) -> None:
+def test_column_of_another_type_is_cast(deployment: Deployment, was: str) -> None:
     select = f"select * replace (cast(event_count as {was}) as event_count) from {{source}}"
     written_by_an_older_version(deployment, "sessions", select)
     deployment.set(FEW)
@@ -231,7 +231,7 @@ def test_a_column_of_another_type_is_cast(deployment: Deployment, was: str) -> N
     assert read_lake(deployment, "sessions", "sum(event_count), any_value(typeof(event_count))") == [(28, "BIGINT")]
 
 
-def test_equal_rows_in_other_bytes_alarm_nobody(deployment: Deployment) -> None:
+def test_equal_rows_in_different_bytes_pass_the_audit(deployment: Deployment) -> None:
     """Another version of DuckDB writes them so."""
     with open_run(deployment.folder, run_id="older", until=UNTIL) as run:
         partition = run.store.partitions[Key("events", LAST - ONE_DAY)]
@@ -246,7 +246,7 @@ def test_equal_rows_in_other_bytes_alarm_nobody(deployment: Deployment) -> None:
         assert "was computed again" in audit_recompute(run, [LAST - ONE_DAY]).sentence
 
 
-def test_a_table_that_the_new_version_does_not_know_is_taken_away(deployment: Deployment) -> None:
+def test_unknown_tables_are_removed_from_the_warehouse(deployment: Deployment) -> None:
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
         connection.execute("create table session_moods as select 1 as mood")
         connection.execute("create view daily_moods as select 1 as mood")
@@ -256,7 +256,7 @@ def test_a_table_that_the_new_version_does_not_know_is_taken_away(deployment: De
     assert names == {name for name, contract in TABLES.items() if contract.is_published}
 
 
-def test_a_warehouse_without_the_internal_schema_is_written_again(deployment: Deployment) -> None:
+def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) -> None:
     """An older version kept its own table among those of the analysts."""
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
         connection.execute("create table _published as from _internal.published")
@@ -277,7 +277,7 @@ def test_a_warehouse_without_the_internal_schema_is_written_again(deployment: De
 
 
 @pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])
-def test_everything_in_the_warehouse_has_a_comment(deployment: Deployment, native_limit_gb: float) -> None:
+def test_every_table_and_column_has_a_comment(deployment: Deployment, native_limit_gb: float) -> None:
     deployment.set({**SETTINGS, "publish": {"native_limit_gb": native_limit_gb}})
     deployment.folder.warehouse.unlink()
     deployment.run(UNTIL)
@@ -291,7 +291,7 @@ def test_everything_in_the_warehouse_has_a_comment(deployment: Deployment, nativ
     assert [name for name, comment in relations if not comment] == []
 
 
-def test_a_store_of_format_1_goes_on(deployment: Deployment, built: Deployment) -> None:
+def test_store_of_format_1_still_works(deployment: Deployment, built: Deployment) -> None:
     """Its catalog did not say what set off the last change of a partition."""
     catalog = sqlite3.connect(deployment.folder.store / "catalog.sqlite", isolation_level=None)
     for table_name, column, _ in ADDED_COLUMNS:
@@ -313,7 +313,7 @@ def test_a_store_of_format_1_goes_on(deployment: Deployment, built: Deployment) 
     assert "file test/later.jsonl" in set(history["reason"])
 
 
-def test_an_added_column_of_the_catalog_may_stand_anywhere(deployment: Deployment) -> None:
+def test_added_catalog_column_may_be_in_any_position(deployment: Deployment) -> None:
     catalog = sqlite3.connect(deployment.folder.store / "catalog.sqlite", isolation_level=None)
     catalog.execute("alter table partitions drop column reason")
     catalog.execute("alter table partitions add column reason text not null default ''")
@@ -325,7 +325,7 @@ def test_an_added_column_of_the_catalog_may_stand_anywhere(deployment: Deploymen
     store.close()
 
 
-class TestANewerStore:
+class TestNewerStore:
     SENTENCE = "was written by session_pipeline 7.0"
 
     @pytest.fixture
@@ -334,7 +334,7 @@ class TestANewerStore:
         return deployment
 
     @pytest.mark.parametrize("command", ["run", "plan", "status", "verify"])
-    def test_is_refused_by_each_command_in_a_sentence(
+    def test_is_rejected_by_each_command_in_a_sentence(
         self, newer: Deployment, command: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         files = {path: path.stat().st_mtime_ns for path in newer.folder.store.rglob("*")}
@@ -347,17 +347,17 @@ class TestANewerStore:
         assert "Traceback" not in said
         assert {path: path.stat().st_mtime_ns for path in newer.folder.store.rglob("*")} == files
 
-    def test_can_still_be_read_from_the_warehouse(self, newer: Deployment) -> None:
+    def test_warehouse_can_still_be_read(self, newer: Deployment) -> None:
         assert query(newer, "select count(*) from sessions") == [(10,)]
 
     @pytest.mark.parametrize("content", ["[]", "{}", '{"format": null}', "no json", ""])
-    def test_that_does_not_say_what_wrote_it_is_not_touched(self, newer: Deployment, content: str) -> None:
+    def test_without_a_known_format_is_rejected(self, newer: Deployment, content: str) -> None:
         (newer.folder.store / "_format.json").write_text(content)
         with pytest.raises(StoreError, match="does not say what wrote the store"):
             open_store(newer.folder)
 
 
-class TestAWarehouse:
+class TestWarehouse:
     """Whatever lies in its place: the store has everything."""
 
     @staticmethod
@@ -366,7 +366,7 @@ class TestAWarehouse:
             names = [row[0] for row in connection.execute("show tables").fetchall()]
             return {name: connection.execute(f'select count(*) from "{name}"').fetchall()[0][0] for name in names}
 
-    def test_that_a_newer_duckdb_wrote_is_made_anew(self, deployment: Deployment) -> None:
+    def test_of_a_newer_duckdb_is_rewritten(self, deployment: Deployment) -> None:
         before = self.contents(deployment)
         deployment.folder.warehouse.unlink()
         with duckdb.connect() as connection:
@@ -381,7 +381,7 @@ class TestAWarehouse:
             )
 
     @pytest.mark.parametrize("data", [b"", b"not a warehouse at all" * 1000], ids=["empty", "another file"])
-    def test_that_cannot_be_opened_is_made_anew(self, deployment: Deployment, data: bytes) -> None:
+    def test_that_cannot_be_opened_is_rewritten(self, deployment: Deployment, data: bytes) -> None:
         before = self.contents(deployment)
         deployment.folder.warehouse.write_bytes(data)
         assert deployment.run(UNTIL) == []
@@ -389,7 +389,7 @@ class TestAWarehouse:
         assert deployment.run(UNTIL) == []
         assert "already" in str(deployment.published)
 
-    def test_of_an_older_state_is_brought_up(self, deployment: Deployment) -> None:
+    def test_of_an_older_state_is_updated(self, deployment: Deployment) -> None:
         older = deployment.folder.path / "older.duckdb"
         shutil.copyfile(deployment.folder.warehouse, older)
         deployment.deliver("later", lines(6, visitors=4)[-1:])

@@ -58,7 +58,7 @@ def sessions_of(deployment: Deployment) -> set[frozenset[int]]:
     return {frozenset(lines) for lines in members.values()}
 
 
-def test_a_day_of_nasa_requests_is_all_accounted_for(tmp_path: Path) -> None:
+def test_nasa_day_is_fully_accounted_for(tmp_path: Path) -> None:
     deployment = Deployment(
         tmp_path,
         {
@@ -125,7 +125,7 @@ def shop_records() -> list[dict[str, Any]]:
         return list(csv.DictReader(lines))
 
 
-def test_the_shop_has_the_sessions_that_its_authors_gave(shop: Deployment) -> None:
+def test_shop_sessions_equal_those_of_its_authors(shop: Deployment) -> None:
     given: dict[str, list[int]] = defaultdict(list)
     for line, record in enumerate(shop_records(), start=2):
         given[record["session_id"]].append(line)
@@ -134,7 +134,7 @@ def test_the_shop_has_the_sessions_that_its_authors_gave(shop: Deployment) -> No
     assert sessions_of(shop) == {frozenset(lines) for lines in given.values()}
 
 
-def test_the_shop_has_470_sessions_with_a_purchase(shop: Deployment) -> None:
+def test_shop_has_470_sessions_with_a_purchase(shop: Deployment) -> None:
     outcomes = Counter(shop.table("session_outcomes")["outcome"])
     assert outcomes["purchase"] == 470
     assert outcomes.total() == 3_605

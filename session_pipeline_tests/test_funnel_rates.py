@@ -70,7 +70,7 @@ def test_run_report_and_funnel_steps_show_the_same_rates(deployment: Deployment,
     assert summary.excluded == {"shop": 2}
 
 
-def test_run_prints_what_it_left_out(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_prints_excluded_entries(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
     show(summary)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["Funnel", "shop", "(2", "excluded", "attempts", "not", "counted)"] in lines

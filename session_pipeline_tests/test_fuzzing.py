@@ -155,13 +155,13 @@ def line_numbers(name: str, data: bytes) -> list[int] | None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_good_file_is_accepted(ingest: Ingest, name: str) -> None:
+def test_good_file_is_accepted(ingest: Ingest, name: str) -> None:
     assert take(ingest, name, FILES[name]) == "accepted"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", FILES)
-def test_a_damaged_file_is_taken_to_its_last_line_or_not_at_all(ingest: Ingest, name: str) -> None:
+def test_damaged_file_is_read_completely_or_rejected(ingest: Ingest, name: str) -> None:
     became: list[str] = []
 
     @hypothesis_settings(
@@ -184,7 +184,7 @@ def test_a_damaged_file_is_taken_to_its_last_line_or_not_at_all(ingest: Ingest, 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["x.jsonl", "x.csv", "x.tsv", "x.log", "x.jsonl.gz", "x.jsonl.zst", "x.parquet"])
-def test_any_bytes_are_taken_to_their_last_line_or_not_at_all(ingest: Ingest, name: str) -> None:
+def test_random_bytes_are_read_completely_or_rejected(ingest: Ingest, name: str) -> None:
     @hypothesis_settings(max_examples=EXAMPLES * effort() // 2, deadline=None, derandomize=effort() == 1, database=None)
     @given(data=st.binary(max_size=300) | st.lists(st.sampled_from(NASTY), max_size=60).map(b"".join))
     def fuzz(data: bytes) -> None:
@@ -193,7 +193,7 @@ def test_any_bytes_are_taken_to_their_last_line_or_not_at_all(ingest: Ingest, na
     fuzz()
 
 
-def test_a_lost_line_of_a_large_file_would_be_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_line_of_a_large_file_is_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test of the tests: a reader that drops what it cannot read."""
     good = read.lines_by_duckdb
     count = 1 + LARGEST_SMALL_BYTES // len(lines(1))
@@ -208,7 +208,7 @@ def test_a_lost_line_of_a_large_file_would_be_noticed(ingest: Ingest, monkeypatc
         take(ingest, "x.jsonl", lines(count) + b"{}\n")
 
 
-def test_a_lost_line_of_a_small_file_would_be_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_line_of_a_small_file_is_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test of the tests: a reader that drops what it cannot read."""
     good = small_files.python_rows
 
