@@ -1,4 +1,4 @@
-"""Access logs: what a line says, who came, and that no address goes further than the delivered file."""
+"""Tests access logs: parsing of lines, visitor ids, and that no address leaves the delivered file."""
 
 import csv
 import gzip
@@ -70,7 +70,7 @@ def combined(
 
 
 def visitor(network: str, agent: str = AGENT) -> str:
-    """Who comes from a network, made with other code than the reader's."""
+    """Return the visitor id of a network and user agent, computed independently of the reader."""
     return hmac.new(KEY.secret, f"{network}\n{agent}".encode(), "sha256").hexdigest()[:32]
 
 
@@ -80,7 +80,7 @@ def event(ingest: Ingest, line: str, rules: ReadingRules = RULES) -> dict[str, A
     return taken.events[0]
 
 
-# What a line says
+# Parsing of lines
 
 
 def test_combined_format_line_becomes_event(ingest: Ingest) -> None:
@@ -282,7 +282,7 @@ def test_access_logs_are_recognized_by_file_name(ingest: Ingest, name: str) -> N
     assert len(ingest.take(compress(content), name, RULES).events) == 1
 
 
-# Who came
+# Visitor ids and addresses
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_invalid_key_file_is_rejected(tmp_path: Path, content: bytes) -> None:
         find_key(path)
 
 
-# A deployment
+# Whole deployments
 
 
 def test_no_address_leaves_the_delivered_file(tmp_path: Path) -> None:
@@ -520,7 +520,7 @@ def open_store_of(data: Path) -> closing[Store]:
 
 
 def everything_in(data: Path) -> Iterator[str]:
-    """The bytes of every file outside raw/, and the values of every table, as text."""
+    """Yield the bytes of every file outside raw/ and the values of every table, as text."""
     for path in sorted(data.rglob("*")):
         if not path.is_file() or path.is_relative_to(data / "raw") or path.name == "visitor_key":
             continue

@@ -1,4 +1,4 @@
-"""Alarms: a real command hears of each failed run and check once, whoever ran it."""
+"""Tests alerts: a real command receives each failed run and check once, however the run was started."""
 
 import json
 import os
@@ -36,7 +36,7 @@ sys.exit(int(Path(__file__).with_name("answer").read_text()))
 
 
 class Listener:
-    """A script that writes down what it is told."""
+    """A script that records the alerts it receives."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class Listener:
         (self.folder / "answer").write_text(str(code))
 
     def heard(self) -> list[dict[str, Any]]:
-        """What was told since this was asked last."""
+        """Return the alerts received since the last call."""
         path = self.folder / "heard.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -68,7 +68,7 @@ def told(listener: Listener) -> list[tuple[str, str]]:
     return [(one["what"], one["about"]) for one in listener.heard()]
 
 
-# what is told, and when again
+# Which alerts are sent, and when they are repeated
 
 
 class TestLook:
@@ -177,7 +177,7 @@ class TestLook:
         assert said == ["alarms could not be looked for: OSError: the history cannot be read"]
 
 
-# the command
+# The command
 
 
 def test_missing_command_is_reported() -> None:
@@ -230,12 +230,12 @@ def test_no_alert_command_by_default() -> None:
     assert parse_settings("").alerts.command == ()
 
 
-# runs
+# Runs
 
 
 @pytest.fixture(scope="module")
 def built_day(tmp_path_factory: pytest.TempPathFactory) -> Orchestrated:
-    """A day, ingested and built; for tests to copy."""
+    """One ingested and built day, for tests to copy."""
     folder = tmp_path_factory.mktemp("alerts")
     settings = {**SMALL, "alerts": {"command": list(Listener(folder / "listener").command)}}
     with orchestrated(folder / "data", settings) as made:
@@ -248,7 +248,7 @@ def built_day(tmp_path_factory: pytest.TempPathFactory) -> Orchestrated:
 
 @pytest.fixture
 def deployment(built_day: Orchestrated, tmp_path: Path, listener: Listener) -> Iterator[Orchestrated]:
-    """A copy of the day, with the history of its runs and a listener of its own."""
+    """A copy of the day with its run history and its own listener."""
     settings = {**SMALL, "alerts": {"command": list(listener.command)}}
     with orchestrated(tmp_path / "data", settings, copy_of=built_day) as made:
         assert look_at(made) == []
@@ -257,7 +257,7 @@ def deployment(built_day: Orchestrated, tmp_path: Path, listener: Listener) -> I
 
 
 def look_at(deployment: Orchestrated) -> list[str]:
-    """Look for alarms; returns what was said in the log."""
+    """Look for alerts and return the log messages."""
     said: list[str] = []
     alarms.look(deployment.instance, deployment.folder, load_settings(deployment.folder.path).alerts, said.append)
     return said
@@ -276,7 +276,7 @@ def lose_a_line(deployment: Deployment) -> None:
 
 
 def test_failed_check_and_the_run_it_stopped_are_sent_once(deployment: Orchestrated, listener: Listener) -> None:
-    loaded = deployment.definitions()  # the day of the lost line is no partition of those that are loaded after it
+    loaded = deployment.definitions()  # definitions loaded later lack the partition of the lost line's day
     lose_a_line(deployment)
     names = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
     for _ in range(2):
@@ -428,7 +428,7 @@ def test_sent_alerts_are_remembered_after_a_restart(
     assert listener.heard() == []
 
 
-# the command line
+# The command line
 
 
 def session_pipeline(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":

@@ -1,6 +1,6 @@
-"""Days that nobody built in time: a schedule that missed ticks, a backfill that is canceled and resumed, late files.
+"""Tests days that were not built in time: missed schedule ticks, a canceled and resumed backfill, late files.
 
-The schedule and the sensors are evaluated as the daemon does, and what they ask for is run in this process.
+The schedule and the sensors are evaluated as the daemon does. Their run requests are executed in this process.
 """
 
 import os
@@ -29,7 +29,7 @@ from session_pipeline_tests.reliability.figures import effort, record
 
 FIRST = date(2024, 5, 6)
 NIGHT = timedelta(days=1)
-HISTORY = min(365, 20 * effort())  # days: a year from SESSION_PIPELINE_EFFORT=19 on
+HISTORY = min(365, 20 * effort())  # days; a full year from SESSION_PIPELINE_EFFORT=19 on
 ROUNDS = 10
 Request = dg.RunRequest
 OnBuild = Callable[[Step, date | None, Built], None]
@@ -54,7 +54,7 @@ def test_schedule_catches_up_on_missed_nights(
     it_is_night_after(monkeypatch, FIRST)
     nightly(deployment)
     for number in range(1, 1 + missed):
-        deliver(deployment, FIRST + number * NIGHT)  # and nothing ticks in the night after it
+        deliver(deployment, FIRST + number * NIGHT)  # the schedule does not tick in the night after
     last = FIRST + (1 + missed) * NIGHT
     deliver(deployment, last)
     it_is_night_after(monkeypatch, last)
@@ -69,7 +69,7 @@ def test_schedule_catches_up_on_missed_nights(
 
 
 def it_is_night_after(monkeypatch: pytest.MonkeyPatch, day: date) -> None:
-    """Set the clock that says which days are over."""
+    """Set the clock that decides which days are over."""
 
     class Clock(datetime):
         @classmethod
@@ -80,7 +80,7 @@ def it_is_night_after(monkeypatch: pytest.MonkeyPatch, day: date) -> None:
 
 
 def nightly(deployment: Orchestrated) -> list[str]:
-    """What the schedule asks for and then the sensors, until they are quiet; the jobs that ran."""
+    """Run the requests of the schedule, then those of the sensors until there are none; return the jobs that ran."""
     with dg.build_schedule_context(deployment.instance, datetime.now(UTC)) as context:
         definitions = deployment.definitions()
         tick = definitions.get_repository_def().get_schedule_def("daily").evaluate_tick(context)
@@ -117,7 +117,7 @@ def canceled_and_resumed(
 
     def cancel_half_way(step: Step, day: date | None, built: Built) -> None:
         if counted.total() == half:
-            # What the run launcher and the process of the run do when somebody cancels it.
+            # Does what the run launcher and the run's process do when a user cancels the run.
             deployment.instance.report_run_canceling(run_of(deployment, run_id))
             if not is_signal_lost:
                 os.kill(os.getpid(), signal.SIGINT)
@@ -178,7 +178,7 @@ def deliver(deployment: Orchestrated, *days: date) -> None:
 
 
 def until_quiet(deployment: Orchestrated) -> list[str]:
-    """Run what the sensors ask for until they ask for nothing; the jobs that ran."""
+    """Run the requests of the sensors until there are none, and return the jobs that ran."""
     ran: list[str] = []
     for _ in range(ROUNDS):
         asked = [("ingest", request) for request in evaluate(deployment, "landing")]
@@ -214,7 +214,10 @@ def run_of(deployment: Orchestrated, run_id: str) -> dg.DagsterRun:
 def builds_counted(
     deployment: Orchestrated, then: OnBuild = lambda step, day, built: None, others: int = 0
 ) -> Iterator[Counter[tuple[str, date | None]]]:
-    """How often each step and day is built meanwhile; the catalog must agree that little else was changed."""
+    """Count the builds of each step and day within the block.
+
+    At the end, the catalog must have changed once per build and `others` more times.
+    """
     counted: Counter[tuple[str, date | None]] = Counter()
 
     def on_build(step: Step, day: date | None, built: Built) -> None:
@@ -232,7 +235,7 @@ def builds_counted(
 
 
 def generation(deployment: Orchestrated) -> int:
-    """The number of changes of the catalog so far: each build is one."""
+    """Return the number of changes of the catalog so far. Each build is one change."""
     store = open_store(deployment.folder)
     number = store.catalog.generation()
     store.close()

@@ -1,4 +1,4 @@
-"""The catalog: what is put is found, transactions are whole, files retire, deliveries are remembered."""
+"""Tests the catalog: stored values, transactions and snapshots, retired files, and the ledger of deliveries."""
 
 import re
 import sqlite3

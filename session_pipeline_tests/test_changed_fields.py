@@ -1,4 +1,4 @@
-"""Fields that appear, disappear or change their type between the files of a source: kept, and named in `status`."""
+"""Tests fields that appear, disappear or change type between files of a source: kept, and listed by `status`."""
 
 import json
 from datetime import date

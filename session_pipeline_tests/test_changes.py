@@ -1,4 +1,4 @@
-"""What is kept of changes: which session ids were replaced by which, and how the figures of a day came to be."""
+"""Tests the logs of changes: replaced session ids, and the history of each day's figures."""
 
 import shutil
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def event(time: str, event_id: str, visitor: str = "anna", name: str = "page_vie
 
 
 def visits(*events: dict[str, Any]) -> list[dict[str, Any]]:
-    """Some events of Anna, beside those of a visitor of whom nothing changes."""
+    """Return the given events plus those of a visitor that never changes."""
     others = [event(f"{day:02}T12:00:00", f"other-{day}", "other") for day in (7, 8, 9)]
     return [*events, *others]
 
@@ -131,7 +131,7 @@ def test_late_separator_splits_a_session_and_keeps_its_id(deployment: Deployment
 
 
 def test_session_of_only_a_duplicate_is_dropped(deployment: Deployment) -> None:
-    """The first of two copies comes late, from within the last hour of the day before."""
+    """The earlier copy arrives late, from the last hour of the day before."""
     deployment.deliver("first", visits(event("08T00:10:00", "a")))
     deployment.run(UNTIL)
     before = session_of(deployment, "a")
@@ -223,7 +223,7 @@ def test_damaged_log_continues_and_blocks_nothing(deployment: Deployment, log: s
     for partition in store.of_table(log):
         damage(store.path_of(partition), b"not what was written")
         if partition.key.date != THURSDAY:
-            store.mark_damaged(partition)  # as verify does; that of Thursday is only found by the run
+            store.mark_damaged(partition)  # as verify does; only the run finds the damage of Thursday
     store.close()
     deployment.deliver("later", [event("08T09:40:00", "later")])
     deployment.run(UNTIL)

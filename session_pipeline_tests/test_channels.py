@@ -12,7 +12,7 @@ PAGE = "www.shop.example"
 
 
 def channels_of(*landings: dict[str, str | None]) -> list[str]:
-    """Run the model; a landing names what it has, its page is on PAGE unless it says otherwise."""
+    """Run the model and return a channel per landing. Omitted columns are null; page_host defaults to PAGE."""
     with duckdb.connect() as connection:
         for name, table in channel_tables().items():
             connection.register(name, table)
@@ -31,9 +31,9 @@ def channels_of(*landings: dict[str, str | None]) -> list[str]:
 
 
 def as_found(columns: Sequence[str], expected: Sequence[tuple[str | None, ...]]) -> list[tuple[str | None, ...]]:
-    """Rows of what a landing has in these columns and of its channel, with the channels that the model gives.
+    """Return the expected rows with the channel (their last value) replaced by that of the model.
 
-    All are asked at once: an engine and a query for each would take most of the time.
+    All rows run in one query, because one engine and query per row would take most of the time.
     """
     found = channels_of(*(dict(zip(columns, row, strict=False)) for row in expected))
     return [(*row[:-1], channel) for row, channel in zip(expected, found, strict=True)]

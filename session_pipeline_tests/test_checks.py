@@ -1,4 +1,4 @@
-"""Each check holds on a store as the pipeline built it, and fires when a table is not what it should be."""
+"""Tests the checks: each passes on a correct store and fails when a table is wrong."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ DAY = WEEKS[-1]
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """Four Mondays, the last with a line that came twice."""
+    """Four Mondays, the last with a duplicate line. Read only."""
     deployment = Deployment(tmp_path_factory.mktemp("built") / "data", SMALL)
     for day in WEEKS:
         deployment.deliver(str(day), shop_lines(day))
@@ -36,7 +36,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def deployment(built: Deployment, tmp_path: Path) -> Deployment:
-    """The same, for a test to change."""
+    """A copy of `built` that the test may change."""
     shutil.copytree(built.folder.path, tmp_path / "data")
     return Deployment(tmp_path / "data", SMALL)
 
@@ -55,7 +55,7 @@ def asked(
 
 
 def change(deployment: Deployment, name: str, select: str, day: date | None = DAY, file_id: str = "") -> None:
-    """Commit other rows for a partition, as if they were what its model gives."""
+    """Commit other rows for a partition, as if its model had returned them."""
     with opened(deployment) as run:
         partition = run.store.partitions[Key(name, day, file_id)]
         path = run.store.scratch / "changed.parquet"

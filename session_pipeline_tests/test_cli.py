@@ -1,6 +1,6 @@
-"""The command line, as people and machines use it: what it prints, and what it exits with.
+"""Tests the output and the exit codes of the command line.
 
-`run` goes through Dagster in a process of its own, as for people; the other commands are called in this one.
+`run` runs through Dagster in its own process, as for users. The other commands are called in this process.
 """
 
 import gzip
@@ -41,13 +41,13 @@ EVENTS: list[dict[str, Any]] = [
 
 
 def call(*arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error."""
+    """Run a command and return its exit code, standard output and standard error."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     return result.exit_code, result.stdout, result.stderr
 
 
 def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`run` in a process of its own."""
+    """Run the command `run` in its own process."""
     command = [sys.executable, "-c", "from session_pipeline.cli import main; main()", "run", "--data", str(data)]
     return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
 
@@ -68,7 +68,7 @@ class FirstRun:
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
-    """Two days of a shop, one duplicate, one line that is no JSON."""
+    """Two days of a shop, with one duplicate and one line of invalid JSON."""
     data = tmp_path_factory.mktemp("shop") / "data"
     assert call("init", data)[0] == 0
     deliver(data, "events.jsonl", *EVENTS, "{broken\n")
@@ -80,13 +80,13 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
 
 @pytest.fixture(scope="module")
 def shop(first_run: FirstRun) -> Path:
-    """Its data folder; no test may change it."""
+    """The data folder of the first run. Read only."""
     return first_run.data
 
 
 @pytest.fixture
 def own_shop(shop: Path, tmp_path: Path) -> Path:
-    """A copy that a test may harm."""
+    """A copy that the test may change."""
     return Path(shutil.copytree(shop, tmp_path / "data"))
 
 
@@ -276,7 +276,7 @@ def test_check_and_run_warn_about_a_condition_without_matches(own_shop: Path) ->
     settings.write_text(
         settings.read_text().replace("[[goals]]", "[[own_goals]]").split("[[own_goals]]")[0] + MISSPELLED
     )
-    code, out, _ = call("check", "--data", own_shop)  # before a run, which would build by the new rules
+    code, out, _ = call("check", "--data", own_shop)  # before a run with the new settings
     assert (code, f"WARNING: {WARNING}\n" in out) == (0, True)
     assert json.loads(call("check", "--json", "--data", own_shop)[1])["warnings"][0]["key"] == "goals[bought].where"
     for _ in range(2):  # also when there is nothing to do
@@ -306,7 +306,7 @@ def test_run_prints_ten_warnings_and_counts_the_rest(own_shop: Path) -> None:
 
 def test_run_prints_one_sentence_on_failure(own_shop: Path) -> None:
     deliver(own_shop, "more.jsonl", {**EVENTS[0], "event_id": "7"})
-    (own_shop / "warehouse.duckdb.wal").touch()  # as if somebody had opened the warehouse for writing
+    (own_shop / "warehouse.duckdb.wal").touch()  # as if another process had opened the warehouse for writing
     result = run(own_shop)
     assert result.returncode == 1
     assert "something opened the warehouse for writing" in result.stderr

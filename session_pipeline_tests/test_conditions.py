@@ -235,7 +235,7 @@ def names(count: int) -> str:
 
 
 def test_long_or_chain_takes_linear_time(database: duckdb.DuckDBPyConnection) -> None:
-    condition("is_bot or is_bot")  # opens what is opened once
+    condition("is_bot or is_bot")  # warm up: the first call initializes shared state
     taken = {}
     for count in (100, 400):
         started = thread_time()
@@ -248,7 +248,7 @@ def test_long_or_chain_takes_linear_time(database: duckdb.DuckDBPyConnection) ->
 
 
 def test_long_chain_keeps_its_meaning(database: duckdb.DuckDBPyConnection) -> None:
-    """Long chains become trees of few levels; shorter ones within them, and of the other kind, keep their place."""
+    """Long chains become shallow trees. Shorter chains and other operators inside them keep their place."""
     parts = [f"(event_name = 'e{number}' and (page_path = '/' or status_code = {number}))" for number in range(20)]
     tree = condition(" or ".join(parts))
     assert compute(database, tree, {"event_name": "e7", "page_path": "/x", "status_code": 7}) is True

@@ -1,4 +1,4 @@
-"""What the contracts promise across tables."""
+"""Tests rules that hold across the contracts of all tables."""
 
 from session_pipeline.tables import TABLES
 

@@ -1,4 +1,4 @@
-"""Every file of the corpus becomes exactly what it should, by itself and among all others, and the ledger closes."""
+"""Tests that every corpus file gives the expected result, alone and together with all others, and the ledger closes."""
 
 import json
 from collections import Counter

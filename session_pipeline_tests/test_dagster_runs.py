@@ -1,4 +1,4 @@
-"""Runs of the jobs: ranges, single days, by hand, late files; what an operator reads of them; how a run fails."""
+"""Tests runs of the Dagster jobs: ranges, single days, runs by hand, late files, metadata, and failures."""
 
 import asyncio
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ BUILT = [date(2024, 5, day) for day in (6, 7, 8, 13, 14)]  # days with events, a
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
-    """Three days of deliveries, built in one run; not to be written to."""
+    """Three days of deliveries, built in one run. Read only."""
     with orchestrated(tmp_path_factory.mktemp("built") / "data") as deployment:
         deployment.deliver(str(MONDAY), shop_lines(MONDAY, visitors=5))
         deployment.deliver(str(TUESDAY), shop_lines(TUESDAY, visitors=3))
@@ -47,7 +47,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
 
 @pytest.fixture
 def deployment(built: Orchestrated, tmp_path: Path) -> Iterator[Orchestrated]:
-    """The same, for a test to change."""
+    """A copy of `built` that the test may change."""
     with orchestrated(tmp_path / "data", copy_of=built) as copy:
         yield copy
 
@@ -123,7 +123,7 @@ def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
     seen = deployment.seen("sessions", MONDAY)
     assert seen["built_because"].startswith("fresh, so it was not built again; it was built at 20")
     assert seen["built_because"].endswith("UTC: new day")
-    told = before.keys() - {"built_because", "seconds", "file"}  # the file lies in the copy
+    told = before.keys() - {"built_because", "seconds", "file"}  # the file is in the copy
     assert {label: seen[label] for label in told} == {label: before[label] for label in told}
 
 
@@ -154,7 +154,7 @@ def test_metadata_of_late_and_duplicate_events(deployment: Orchestrated) -> None
 
 
 def freshness(deployment: Orchestrated, at: datetime) -> FreshnessState:
-    """What Dagster's daemon makes of the policy of the warehouse at a moment."""
+    """Evaluate the freshness policy of the warehouse at a time, as Dagster's daemon does."""
     node = deployment.definitions().resolve_asset_graph().get(dg.AssetKey("warehouse"))
     with freeze_time(at):
         context = LoadingContextForTest(deployment.instance)
@@ -181,7 +181,7 @@ def test_fresh_day_built_by_hand_changes_nothing_downstream(deployment: Orchestr
 
 
 def test_undated_tables_are_built_and_published_without_a_range(deployment: Orchestrated) -> None:
-    assert deployment.by_hand(MONDAY, "sessions").success  # another generation, which readers do not have yet
+    assert deployment.by_hand(MONDAY, "sessions").success  # a new generation that is not published yet
     result = deployment.execute("build", {tags.PLANNED: "x"}, UNDATED)
     assert result.success
     assert steps_run(result) >= {"build_user_agents", "publish_tables", "write_report"}

@@ -1,4 +1,4 @@
-"""What an operator sees in the Dagster UI, in Chromium: the graph, a day of a table, checks, runs."""
+"""Tests what an operator sees in the Dagster UI, in Chromium: the graph, a day of a table, checks, runs."""
 
 import json
 import os
@@ -35,7 +35,7 @@ LOCATION = "session_pipeline.definitions"
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
-    """Two days, and a file that cannot be read, run by the command line before the UI starts; and a run that died."""
+    """Two days and an unreadable file, run by the command line before the UI starts, after a run that was killed."""
     with orchestrated(tmp_path_factory.mktemp("ui") / "data") as made:
         for day in DAYS:
             made.deliver(str(day), shop_lines(day))
@@ -48,7 +48,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrate
 
 @pytest.fixture(scope="module")
 def ui(deployment: Orchestrated) -> Iterator[str]:
-    """Address of the webserver."""
+    """The address of the webserver."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -103,7 +103,7 @@ def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> Non
 
 def sees(page: Any, *texts: str) -> None:
     for text in texts:
-        # The UI keeps hidden copies of texts that it may have to shorten.
+        # The UI keeps hidden copies of texts that it may shorten.
         found = page.get_by_text(text, exact=True).filter(visible=True).first
         sync_api.expect(found).to_be_visible(timeout=PATIENCE)
 

@@ -1,4 +1,4 @@
-"""Local days: where they start, how long they are, what they reach."""
+"""Tests local days: their start and length, their UTC dates, and the days that a time span reaches."""
 
 from datetime import date, datetime, timedelta
 
@@ -72,7 +72,7 @@ def test_reach_includes_the_last_instant_and_skips_empty_days() -> None:
 
 
 def test_clock_change_that_skips_midnight() -> None:
-    toronto = Calendar("America/Toronto")  # on 1919-03-30 half past eleven in the evening was half past midnight
+    toronto = Calendar("America/Toronto")  # on 1919-03-30 the clocks went from 23:30 to 00:30
     instant = datetime(1919, 3, 31, 3)
     while instant < datetime(1919, 3, 31, 7):
         day = toronto.local_date(instant)

@@ -1,4 +1,4 @@
-"""Rules that change for more days than one run rebuilds: what waits, what does not, and how it ends."""
+"""Tests settings that change for more days than one run rebuilds: which days are deferred, and when they are built."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ NEWER: Mapping[str, Any] = {**FEW, "sessions": {"inactivity_minutes": 10}}
 
 
 def owls(day: int) -> list[dict[str, Any]]:
-    """Visitors over midnight, with gaps that the newer rules break at."""
+    """Return visitors with sessions over midnight and with gaps that start a new session in the newer settings."""
     return [
         event(f"owl {number}", f"2026-10-{on:02}T{time}:00Z", day * 10 + position)
         for number in range(2)
@@ -45,7 +45,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def deployment(built: Deployment, tmp_path: Path) -> Deployment:
-    """Six days built by older rules, and newer rules; for one test to go on with."""
+    """Six days built with older settings, and newer settings. The test may change them."""
     shutil.copytree(built.folder.path, tmp_path / "data")
     return Deployment(tmp_path / "data", NEWER)
 
@@ -55,7 +55,7 @@ def waiting(deployment: Deployment) -> list[int]:
 
 
 def alarms(deployment: Deployment) -> set[str]:
-    """The checks that do not hold, over all days."""
+    """Return the names of the checks that fail over all days."""
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         days = run.planner.frame.wanted
         return {check.name for check in CHECKS if not check.run(run, days).holds}
@@ -76,7 +76,7 @@ def test_deferred_days_do_not_block_new_days(deployment: Deployment, tmp_path: P
 
 
 def test_last_deferred_day_gets_its_sessions_events_of_a_new_day(deployment: Deployment) -> None:
-    """That a session reaches into a day that is new now is data, whatever rules changed meanwhile."""
+    """That a session continues on a new day counts as data, even if settings changed in the meantime."""
     deployment.deliver("day-9", owls(9))
     deployment.deliver("day-10", owls(10))
     deployment.run(UNTIL, upgrade=False)
@@ -97,11 +97,11 @@ def test_late_data_for_a_deferred_day_is_built_at_once(deployment: Deployment, t
 
 
 def test_late_data_rebuilds_only_deferred_days_that_read_it(deployment: Deployment) -> None:
-    deployment.set({**FEW, "sessions": {"engaged_seconds": 20}})  # changes nothing that goes over midnight
+    deployment.set({**FEW, "sessions": {"engaged_seconds": 20}})  # changes nothing that is carried over midnight
     deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
     built = deployment.run(UNTIL, upgrade=False)
     assert {day.day for step, day in built if day and step == "sessionize"} == {6}
-    # sessions of the 5th read the events of the 6th
+    # Sessions of the 5th read the events of the 6th.
     assert waiting(deployment) == [7, 8, 9, 10]
 
 
@@ -114,7 +114,7 @@ def test_damaged_file_of_a_deferred_day_is_rebuilt(deployment: Deployment) -> No
 
 
 def test_time_zone_change_is_not_deferred(deployment: Deployment, tmp_path: Path) -> None:
-    """Both read the same UTC dates, and divide them elsewhere."""
+    """Both time zones read the same UTC dates and divide them at different times."""
     deployment.set({**FEW, "timezone": "Asia/Kolkata"})
     deployment.run(UNTIL)
     deployment.set({**FEW, "timezone": "Asia/Kathmandu", "sessions": {"inactivity_minutes": 10}})
@@ -134,7 +134,7 @@ def test_settings_changed_back_leave_no_deferred_days(deployment: Deployment, bu
 
 @pytest.fixture(scope="module")
 def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """Three days of a shop; for tests to copy."""
+    """Three days of a shop, for tests to copy."""
     made = Deployment(tmp_path_factory.mktemp("shop") / "data", SMALL)
     for day in range(6, 9):
         made.deliver(str(day), shop_lines(date(2024, 5, day)))

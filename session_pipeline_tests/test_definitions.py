@@ -1,4 +1,4 @@
-"""What Dagster is told: loads without a warning, and says of each table what an operator must know."""
+"""Tests the Dagster definitions: they load without a warning and describe each table, job, schedule and sensor."""
 
 import os
 import runpy
@@ -136,9 +136,9 @@ def test_workspace_loads_without_warnings(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     said = (ran.stdout + ran.stderr).splitlines()
-    # The name that the location has without a workspace, too: under it Dagster keeps what is switched off.
+    # The location has the same name without a workspace. Dagster stores under it which schedules are switched off.
     assert any("Validation successful for code location session_pipeline.definitions" in line for line in said)
-    # That the command itself has a successor, in a package of its own, is Dagster's standing remark.
+    # Dagster always warns that this command is superseded by one in another package.
     assert [line for line in said if "Warning" in line and "SupersessionWarning" not in line] == []
 
 

@@ -1,4 +1,4 @@
-"""What lies under raw/ and is no file to be read: refused with a reason, and the rest is taken."""
+"""Tests entries under raw/ that are not readable files: they are refused with a reason, and the rest is accepted."""
 
 import gzip
 import json
@@ -73,7 +73,7 @@ def pipe(deployment: Deployment, raw: Path) -> None:
 
 def plug(deployment: Deployment, raw: Path) -> None:
     place = os.getcwd()
-    os.chdir(raw / "web")  # its path may be too long for the name of a socket
+    os.chdir(raw / "web")  # the full path may be too long for a socket name
     try:
         with socket.socket(socket.AF_UNIX) as bound:
             bound.bind("x.jsonl")
@@ -84,7 +84,7 @@ def plug(deployment: Deployment, raw: Path) -> None:
 def device(deployment: Deployment, raw: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can make a device")
-    os.mknod(raw / "web" / "x.jsonl", 0o600 | 0o020000, os.makedev(1, 5))  # endless zeros
+    os.mknod(raw / "web" / "x.jsonl", 0o600 | 0o020000, os.makedev(1, 5))  # the device /dev/zero
 
 
 def folder_called_like_a_file(deployment: Deployment, raw: Path) -> None:
@@ -122,7 +122,7 @@ def test_invalid_file_is_refused_and_the_rest_accepted(
     deployment: Deployment, put: Callable[[Deployment, Path], None], reason: str
 ) -> None:
     put(deployment, deployment.folder.raw)
-    for _ in range(2):  # the second run knows it already
+    for _ in range(2):  # in the second run the file is known
         deployment.run(UNTIL)
         files = deployment.table("source_files").set_index("path")
         assert list(files["status"]) == ["accepted", "refused"] or list(files["status"]) == ["refused", "accepted"]
@@ -179,7 +179,7 @@ def test_growing_file_is_read_once_it_has_settled(deployment: Deployment, monkey
             file.write(json.dumps({**LINE, "event_time": "2026-10-05T11:00:00Z"}) + "\n")
 
     with monkeypatch.context() as writer, open_run(deployment.folder, run_id="test", until=UNTIL) as run:
-        writer.setattr(ingest_deliveries, "sleep", grow)  # somebody writes on while the run waits
+        writer.setattr(ingest_deliveries, "sleep", grow)  # the file grows while the run waits
         summary = run.ingest(settle_seconds=600)
     assert (summary.read_count, summary.unsettled_count) == (1, 1)
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:

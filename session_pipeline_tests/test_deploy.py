@@ -1,4 +1,4 @@
-"""What docs/deploy offers: files that parse, commands that exist, services that find one another."""
+"""Tests the examples of docs/deploy: files parse, commands exist, services find one another."""
 
 import configparser
 import json
@@ -32,12 +32,12 @@ READY_SECONDS = 120
 
 
 def here(command: Sequence[str]) -> list[str]:
-    """A command with the program that is installed beside this Python, whatever folder it names."""
+    """Return the command with the program of this Python's environment, whatever its folder is."""
     return [str(Path(sys.executable).with_name(Path(command[0]).name)), *command[1:]]
 
 
 def is_understood(command: Sequence[str]) -> bool:
-    """Whether the program is there and knows all options: with one that it does not know it shows no help."""
+    """Return whether the program exists and knows all options. With an unknown option it prints no help."""
     ran = subprocess.run([*here(command), "--help"], capture_output=True, text=True, timeout=120)
     return ran.returncode == 0 and "Usage:" in ran.stdout
 

@@ -1,4 +1,4 @@
-"""`dg dev` in a folder like this repository shows the data folder beside it, with its history."""
+"""Tests that `dg dev`, in a folder like this repository, shows the run history of the folder's data/."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The documents say what is: commands, links, tables, settings, queries, and what all of these answer."""
+"""Tests that the documents are correct: commands, links, tables, settings, queries, and the printed results."""
 
 import os
 import re

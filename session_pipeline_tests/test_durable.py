@@ -1,4 +1,4 @@
-"""Files that are replaced whole: by several processes, after dead ones, on a full disk."""
+"""Tests the atomic replacement of files: with several processes, after dead processes, on a full disk."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Settings from environment variables: over the file, every one of them, and each error names its variable."""
+"""Tests settings from environment variables: they override the file, cover every setting, and errors name them."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def parsed(text: str = "", **variables: str) -> Settings:
 
 
 def errors_of(text: str = "", **variables: str) -> dict[str, str]:
-    """What is said of each key, without the prefix of variables."""
+    """Return the error of each key, without the prefix of variables."""
     with pytest.raises(SettingsFileError) as error:
         parsed(text, **variables)
     return {found.key.removeprefix(PREFIX): f"{found.problem}; {found.hint}" for found in error.value.errors}
@@ -64,7 +64,7 @@ def test_sources_can_be_set_by_key_or_as_json() -> None:
 
 
 def test_every_packaged_setting_can_be_set() -> None:
-    """Each is set to its own value, which must then be the same."""
+    """Each setting is set to its packaged value, so the settings must stay equal."""
 
     def texts(values: dict[str, Any], path: tuple[str, ...] = ()) -> dict[str, str]:
         found: dict[str, str] = {}

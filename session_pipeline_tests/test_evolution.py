@@ -1,4 +1,4 @@
-"""Versions that follow one another on one store: columns more and fewer, other types, tables gone, older catalogs."""
+"""Tests different versions on one store: added and removed columns, changed types, removed tables, older catalogs."""
 
 import json
 import shutil
@@ -61,7 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def deployment(built: Deployment, tmp_path: Path) -> Deployment:
-    """The same, for one test to change; its files are known under their new place."""
+    """A copy of `built` that the test may change. Its first run records the new paths of the files."""
     shutil.copytree(built.folder.path, tmp_path / "data")
     copy = Deployment(tmp_path / "data", SETTINGS)
     copy.run(UNTIL)
@@ -69,9 +69,9 @@ def deployment(built: Deployment, tmp_path: Path) -> Deployment:
 
 
 def written_by_an_older_version(deployment: Deployment, name: str, select: str) -> None:
-    """Make the store what an older version would have left, that wrote these columns of a table.
+    """Change the store to what an older version would have left, which wrote these columns of a table.
 
-    Everything is fresh but for the table's own contract.
+    Everything is fresh except for the contract of the table.
     """
     with open_run(deployment.folder, run_id="older", until=UNTIL) as run:
         for number, partition in enumerate(run.store.of_table(name)):
@@ -109,7 +109,7 @@ def _record_as_fresh(run: Run, older: str) -> None:
 
 
 def read_lake(deployment: Deployment, name: str, columns: str) -> list[tuple[Any, ...]]:
-    """As people do: a glob, without a schema."""
+    """Read the lake as users do: with a glob and without a schema."""
     files = f"read_parquet('{deployment.folder.lake / name}/**/*.parquet', hive_partitioning = true)"
     with duckdb.connect() as connection:
         return connection.execute(f"select {columns} from {files} order by all").fetchall()
@@ -130,7 +130,7 @@ TITLES = "select event_date, count(page_title) from events group by event_date o
 
 
 class TestAddedColumn:
-    """The store has files without it, until their days are built again."""
+    """The store has files without the column until their days are rebuilt."""
 
     @pytest.fixture
     def older(self, deployment: Deployment) -> Deployment:
@@ -196,7 +196,7 @@ class TestAddedColumn:
         assert query(deployment, "select count(*) from _day_history") == [(len(rows),)]
 
     def test_of_raw_events_is_null_if_the_delivered_file_is_gone(self, deployment: Deployment) -> None:
-        """Nobody can read it again, so its rows stay as they were read."""
+        """The file cannot be read again, so its rows stay as they were read."""
         written_by_an_older_version(deployment, "raw_events", "select * exclude (page_title) from {source}")
         with sqlite3.connect(deployment.folder.store / "catalog.sqlite") as catalog:
             catalog.execute("update source_files set fingerprint = 'older'")
@@ -232,7 +232,7 @@ def test_column_of_another_type_is_cast(deployment: Deployment, was: str) -> Non
 
 
 def test_equal_rows_in_different_bytes_pass_the_audit(deployment: Deployment) -> None:
-    """Another version of DuckDB writes them so."""
+    """Another version of DuckDB may write other bytes."""
     with open_run(deployment.folder, run_id="older", until=UNTIL) as run:
         partition = run.store.partitions[Key("events", LAST - ONE_DAY)]
         path = run.store.scratch / "older.parquet"
@@ -257,11 +257,11 @@ def test_unknown_tables_are_removed_from_the_warehouse(deployment: Deployment) -
 
 
 def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) -> None:
-    """An older version kept its own table among those of the analysts."""
+    """An older version stored its internal table next to the published tables."""
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
         connection.execute("create table _published as from _internal.published")
         connection.execute("drop schema _internal cascade")
-    # As if that version had published it: the catalog knows the file by its size and time.
+    # As if that version had published it: the catalog identifies the file by its size and modification time.
     state = deployment.folder.warehouse.stat()
     with open_run(deployment.folder, run_id="older", until=UNTIL) as run, run.store.catalog.transaction(advances=False):
         run.store.catalog.set_number("warehouse_bytes", state.st_size)
@@ -292,7 +292,7 @@ def test_every_table_and_column_has_a_comment(deployment: Deployment, native_lim
 
 
 def test_store_of_format_1_still_works(deployment: Deployment, built: Deployment) -> None:
-    """Its catalog did not say what set off the last change of a partition."""
+    """The catalog of format 1 does not record the cause of a partition's last change."""
     catalog = sqlite3.connect(deployment.folder.store / "catalog.sqlite", isolation_level=None)
     for table_name, column, _ in ADDED_COLUMNS:
         catalog.execute(f"alter table {table_name} drop column {column}")
@@ -358,7 +358,7 @@ class TestNewerStore:
 
 
 class TestWarehouse:
-    """Whatever lies in its place: the store has everything."""
+    """Any file in place of the warehouse is replaced, because the store contains everything."""
 
     @staticmethod
     def contents(deployment: Deployment) -> Mapping[str, int]:
@@ -375,7 +375,7 @@ class TestWarehouse:
         assert deployment.run(UNTIL) == []
         assert self.contents(deployment) == before
         with duckdb.connect() as connection:
-            # Refused for a file whose storage is newer.
+            # DuckDB rejects this for a file with a newer storage version.
             connection.execute(
                 f"attach '{deployment.folder.warehouse}' (storage_version '{warehouse.STORAGE_VERSION}', read_only)"
             )

@@ -1,4 +1,4 @@
-"""Fields that are not stored: how their names are spelled, and where they stand."""
+"""Tests fields that are not stored: the spellings of their names, and their positions in a line."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Real and published events, with results that others made."""
+"""Tests real and published events against results from other sources."""
 
 import csv
 import gzip
@@ -32,7 +32,7 @@ def delivered(deployment: Deployment, source: str, fixture: str) -> Path:
 
 
 def sessions_by_gap(rows: list[tuple[str, int, int]]) -> set[frozenset[int]]:
-    """Sessions as sets of line numbers, from (visitor, second, line number)."""
+    """Return sessions as sets of line numbers, computed from (visitor, second, line number)."""
     by_visitor: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for visitor, second, line in rows:
         by_visitor[visitor].append((second, line))
@@ -50,7 +50,7 @@ def sessions_by_gap(rows: list[tuple[str, int, int]]) -> set[frozenset[int]]:
 
 
 def sessions_of(deployment: Deployment) -> set[frozenset[int]]:
-    """Sessions of the store as sets of line numbers, for a deployment with one file."""
+    """Return the sessions of the store as sets of line numbers, for a deployment with one file."""
     members: dict[str, list[int]] = defaultdict(list)
     events = deployment.table("events")
     for session_id, line in zip(events["session_id"], events["line_number"], strict=True):
@@ -115,7 +115,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     with open_run(deployment.folder, run_id="test", until=date(2024, 7, 1)) as run:
         run.ingest()
         for item in run.plan().items:
-            if item.step is outcomes:  # and what it reads: half a year of all tables would take minutes
+            if item.step is outcomes:  # and its inputs; half a year of all tables would take minutes
                 run.build(item.step, item.day)
     return deployment
 

@@ -1,4 +1,4 @@
-"""One content is read as one format: what names and settings give now, in whatever order files came."""
+"""Tests that a content is read in one format, given by the current names and settings, in any order of delivery."""
 
 import base64
 import gzip
@@ -27,7 +27,7 @@ UNTIL = date(2026, 10, 6)
 NAMES = {"jsonl": "a.jsonl", "csv": "a.csv", "tsv": "a.tsv", "parquet": "a.parquet", "access_log": "a.log"}
 FIELDS = ("visitor_id", "event_time", "event_name")
 EVENTS = [("ann", "2026-10-05T10:00:00Z", "page_view"), ("bob", "2026-10-05T11:00:00Z", "page_view")]
-OF_THE_NAMES = ["path", "delivery_count"]  # of all names that a content ever had
+OF_THE_NAMES = ["path", "delivery_count"]  # depend on all names that a content ever had
 JSON = "".join(f'{{"visitor_id": "{v}", "event_time": "{t}", "event_name": "{n}"}}\n' for v, t, n in EVENTS)
 LOG = "".join(
     f'1.2.3.{number} - - [05/Oct/2026:10:00:0{number} +0000] "GET /a,b HTTP/1.1" 200 5 "-" "Mozilla/5.0"\n'
@@ -78,9 +78,9 @@ def ledger(deployment: Deployment) -> pd.DataFrame:
 
 
 def require_clean(deployment: Deployment, folder: Path) -> None:
-    """The store is that of a clean run over what lies under raw/ now, and nothing is left to do.
+    """Require that the store equals that of a clean run over the current raw/, and that nothing is left to do.
 
-    What was only ingested is compared with what is only ingested: all other tables follow from raw_events.
+    A store that was only ingested is compared with one that was only ingested: all other tables follow from raw_events.
     """
     clean = Deployment(folder)
     shutil.copytree(deployment.folder.raw, clean.folder.raw, symlinks=True)
@@ -110,7 +110,7 @@ def test_renamed_file_is_read_in_the_format_of_its_new_name(
     require_clean(deployment, tmp_path / "clean")
     path.with_name(NAMES[right]).rename(path)
     ingest(deployment)
-    if len(deployment.table("source_files")) == 1:  # otherwise the wrong name is refused, and the content is gone
+    if len(deployment.table("source_files")) == 1:  # otherwise the wrong name was refused, and the content is gone
         require_clean(deployment, tmp_path / "clean")
 
 
@@ -139,7 +139,7 @@ def test_format_of_the_settings_applies_to_known_content(
     before = deployment.hashes()
     deployment.set({"sources": {"web": {"format": wrong}}})
     ingest(deployment)
-    # A CSV may be separated by tabs.
+    # A CSV may also be separated by tabs.
     assert len(deployment.table("raw_events")) < 2 or (right, wrong) == ("tsv", "csv")
     require_clean(deployment, tmp_path / "clean")
     deployment.set({})
@@ -194,7 +194,7 @@ def test_every_table_equals_a_clean_run(deployment: Deployment, tmp_path: Path) 
     require_clean(deployment, tmp_path / "clean")
 
 
-# What settings refuse
+# Files that settings refuse
 
 
 def test_file_refused_by_settings_loses_its_rows(deployment: Deployment, tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_format_of_the_settings_overrides_the_name(
     require_clean(deployment, tmp_path / "clean")
 
 
-# What a file is that cannot be read
+# The kind of a file that cannot be read
 
 
 @pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le", "utf-32-be", "utf-16", "utf-16-le", "utf-16-be"])
@@ -322,7 +322,7 @@ def test_utf_32_byte_order_mark_is_not_utf_16(mark: bytes) -> None:
 
 
 class Keys(pe.KmsClient):
-    """Keeps no secrets."""
+    """A key service without encryption."""
 
     def __init__(self, config: object) -> None:
         pe.KmsClient.__init__(self)

@@ -1,4 +1,4 @@
-"""The oracle of funnels against cases that others published, and sentences of DESIGN 4 by hand."""
+"""Tests the funnel oracle on published cases and on the statements of DESIGN 4."""
 
 from datetime import date, datetime, timedelta
 
@@ -23,7 +23,7 @@ NOON = datetime(2026, 1, 1, 12)
 
 
 def tried(happened: str, funnel: Funnel, until: date = FAR_AWAY) -> list[Attempt]:
-    """Attempts of one visitor; `happened` holds names and seconds after noon: "a0 b5"."""
+    """Return the attempts of one visitor. `happened` lists event names and seconds after noon, such as "a0 b5"."""
     lines = [
         {
             "event_id": f"{place:02d}",
@@ -38,7 +38,7 @@ def tried(happened: str, funnel: Funnel, until: date = FAR_AWAY) -> list[Attempt
 
 
 def funnel(steps: str, **rest: object) -> Funnel:
-    """A funnel whose steps are single letters, or several joined by a slash: "a b/c"."""
+    """Return a funnel. A step is a letter, or several letters joined by a slash, such as "a b/c"."""
     return Funnel(tuple(frozenset(step.split("/")) for step in steps.split()), **rest)  # type: ignore[arg-type]
 
 
