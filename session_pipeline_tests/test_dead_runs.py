@@ -70,7 +70,7 @@ def gone() -> str:
 def remember(
     deployment: Orchestrated, status: dg.DagsterRunStatus, process: str | None = None, **run_tags: str
 ) -> dg.DagsterRun:
-    """Add a run to the history, with a tag that names its process."""
+    """Add a run to the history, with a tag that names its process if one is given."""
     run_id = str(uuid4())
     signed = {PROCESS: f"{process}/{run_id}"} if process else {}
     run = dg.DagsterRun(job_name="build", run_id=run_id, status=status, tags={**signed, **run_tags})

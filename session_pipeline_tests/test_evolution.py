@@ -61,7 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def deployment(built: Deployment, tmp_path: Path) -> Deployment:
-    """A copy of `built` that the test may change. Its first run records the new paths of the files."""
+    """A copy of `built` that the test may change. It was run once, so that the copied files are known."""
     shutil.copytree(built.folder.path, tmp_path / "data")
     copy = Deployment(tmp_path / "data", SETTINGS)
     copy.run(UNTIL)

@@ -203,7 +203,8 @@ def deliver(deployment: Deployment, file: File, writer: str = "as_json_lines", c
 def rows_of(deployment: Deployment) -> dict[str, list[Row]]:
     """Return the rows of all tables by name, with the date of the partition.
 
-    Logs, source_files and quarantined_lines are left out: they may differ from those of a clean run.
+    The logs are left out because they depend on the history, and source_files and quarantined_lines because they
+    depend on the files.
     """
     rows: dict[str, list[Row]] = {}
     with closing(open_store(deployment.folder)) as store, duckdb.connect() as connection:

@@ -53,8 +53,8 @@ SOURCE_OF_SITE = {"main": "test", "second": "second"}
 class Group:
     """Cases that share settings, days and files. Events after the day `until` stay pending.
 
-    The files of `late` have few events, so that they change little: one file changes only the recent ids of a day, the
-    other only its open sessions.
+    The files of `late` have few events, so that they change little: in one place only the recent ids, in another only
+    the open sessions.
     """
 
     seed: int
