@@ -1,4 +1,4 @@
-"""Access logs: what a line says, who came, and that no address goes further than the delivered file."""
+"""Tests access logs: parsing of lines, visitor ids, and that no address leaves the delivered file."""
 
 import csv
 import gzip
@@ -70,7 +70,7 @@ def combined(
 
 
 def visitor(network: str, agent: str = AGENT) -> str:
-    """Who comes from a network, made with other code than the reader's."""
+    """Return the visitor id of a network and user agent, computed independently of the reader."""
     return hmac.new(KEY.secret, f"{network}\n{agent}".encode(), "sha256").hexdigest()[:32]
 
 
@@ -80,10 +80,10 @@ def event(ingest: Ingest, line: str, rules: ReadingRules = RULES) -> dict[str, A
     return taken.events[0]
 
 
-# What a line says
+# Parsing of lines
 
 
-def test_a_line_of_the_combined_format_is_an_event(ingest: Ingest) -> None:
+def test_combined_format_line_becomes_event(ingest: Ingest) -> None:
     found = event(
         ingest,
         combined(
@@ -140,7 +140,7 @@ def test_a_line_of_the_combined_format_is_an_event(ingest: Ingest) -> None:
         ("PROPFIND /dav HTTP/1.1", 207, "request"),
     ],
 )
-def test_the_request_says_what_happened(ingest: Ingest, request_line: str, status: int, name: str) -> None:
+def test_event_name_follows_request(ingest: Ingest, request_line: str, status: int, name: str) -> None:
     found = event(ingest, combined(request_line, status=status))
     assert (found["event_name"], found["status_code"]) == (name, status)
 
@@ -148,13 +148,13 @@ def test_the_request_says_what_happened(ingest: Ingest, request_line: str, statu
 NO_REQUESTS = ["-", "", r"\x16\x03\x01\x02", "get / HTTP/1.1", "GET", "hello there", r"\n", "GET  "]
 
 
-def test_what_is_no_request_is_set_aside(ingest: Ingest) -> None:
+def test_invalid_requests_are_quarantined(ingest: Ingest) -> None:
     taken = ingest.take("\n".join(map(combined, NO_REQUESTS)), "access.log", RULES)
     assert taken.reading.reasons == {"invalid_request": len(NO_REQUESTS)}
     assert [row["detail"] for row in taken.quarantined][:4] == [None, None, "\x16\x03\x01\x02", "get / HTTP/1.1"]
 
 
-def test_lines_that_are_not_as_the_format_says_are_set_aside(ingest: Ingest) -> None:
+def test_lines_that_do_not_match_the_format_are_quarantined(ingest: Ingest) -> None:
     lines = [
         combined(),
         "",
@@ -192,7 +192,7 @@ def test_lines_that_are_not_as_the_format_says_are_set_aside(ingest: Ingest) -> 
         (r"/\xc3\xa4\\x41", "/%c3%a4%5Cx41", r"a \"b\x22"),
     ],
 )
-def test_what_servers_escape_is_read(ingest: Ingest, written: str, page: str, agent: str) -> None:
+def test_server_escapes_are_decoded(ingest: Ingest, written: str, page: str, agent: str) -> None:
     found = event(ingest, combined(f"GET {written} HTTP/1.1", referrer=f"http://e.org{written}", agent=agent))
     assert (found["page_url"], found["referrer"], found["user_agent"]) == (page, f"http://e.org{page}", 'a "b"')
 
@@ -209,11 +209,11 @@ def test_what_servers_escape_is_read(ingest: Ingest, written: str, page: str, ag
         (r"\x1b[0m", "\x1b[0m"),
     ],
 )
-def test_text_that_servers_escape_is_read_where_it_is_text(ingest: Ingest, escaped: str, meant: str) -> None:
+def test_only_escapes_of_valid_text_are_decoded(ingest: Ingest, escaped: str, meant: str) -> None:
     assert event(ingest, combined(agent=escaped))["user_agent"] == meant
 
 
-def test_a_format_of_ones_own_is_read(ingest: Ingest) -> None:
+def test_custom_log_format(ingest: Ingest) -> None:
     rules = replace(RULES, log_format=NGINX_MAIN.replace('"$http_x', '$host rt=$request_time uid=$uid_got "$http_x'))
     line = combined("GET //a HTTP/2.0") + ' Shop.example rt=0.012 uid=7 "203.0.113.9, 10.0.0.1"'
     found = event(ingest, line, rules)
@@ -229,7 +229,7 @@ def test_a_format_of_ones_own_is_read(ingest: Ingest) -> None:
     assert "visitor_id" not in json.loads(taken.events[0]["properties"])
 
 
-def test_parts_of_a_request_can_stand_apart(ingest: Ingest) -> None:
+def test_request_parts_in_separate_fields(ingest: Ingest) -> None:
     rules = replace(RULES, log_format=r"%v %h %u [%{%Y-%m-%d %H:%M:%S}t] \"%m %U%q %H\" %s %D \"%{X-Abc}o\"")
     found = event(
         ingest, r'shop.example 192.0.2.7 john doe [2024-10-10 20:55:36] "GET /a?q=1 HTTP/1.1" 200 9 "x\"y"', rules
@@ -245,7 +245,7 @@ def test_parts_of_a_request_can_stand_apart(ingest: Ingest) -> None:
 
 
 @pytest.mark.parametrize("written", ["$msec", "%{usec}t", "$time_iso8601"])
-def test_times_are_also_epochs_and_iso_8601(ingest: Ingest, written: str) -> None:
+def test_epoch_and_iso_8601_times(ingest: Ingest, written: str) -> None:
     time = {"$msec": "1728593736.250", "%{usec}t": "1728593736250000", "$time_iso8601": "2024-10-10T13:55:36-07:00"}[
         written
     ]
@@ -254,7 +254,7 @@ def test_times_are_also_epochs_and_iso_8601(ingest: Ingest, written: str) -> Non
     assert found["event_time"].replace(microsecond=0) == datetime(2024, 10, 10, 20, 55, 36)
 
 
-def test_pages_are_on_the_host_that_the_log_or_the_settings_say(ingest: Ingest) -> None:
+def test_page_host_comes_from_log_or_settings(ingest: Ingest) -> None:
     rules = replace(RULES, host="shop.example")
     assert event(ingest, combined("GET /a HTTP/1.1"), rules)["page_url"] == "//shop.example/a"
     assert event(ingest, combined("GET http://b.example/a HTTP/1.1"), rules)["page_url"] == "http://b.example/a"
@@ -266,7 +266,7 @@ def test_pages_are_on_the_host_that_the_log_or_the_settings_say(ingest: Ingest) 
     ("log_format", "problem"),
     [("%h %l", "no time"), ('%h "%r"', "no time"), ("%h %t", "no request"), ('%h %t "%r" %Z', "%Z"), ("", "no time")],
 )
-def test_a_format_without_what_an_event_needs_is_refused(log_format: str, problem: str) -> None:
+def test_format_without_required_fields_is_rejected(log_format: str, problem: str) -> None:
     with pytest.raises(SettingsError, match=problem):
         parse_log_format(log_format)
 
@@ -276,13 +276,13 @@ def test_a_format_without_what_an_event_needs_is_refused(log_format: str, proble
     ["access.log", "access.log.1", "access.log-20261005.gz", "other_vhosts_access.log.12.zst", "access_log", "log",
      "access_log.2026-10-05", "ssl-access_log-20261005"],
 )  # fmt: skip
-def test_access_logs_are_known_by_their_names(ingest: Ingest, name: str) -> None:
+def test_access_logs_are_recognized_by_file_name(ingest: Ingest, name: str) -> None:
     content = (combined() + "\n").encode()
     compress = {"gz": gzip.compress, "zst": zstd.compress}.get(name.rpartition(".")[2], bytes)
     assert len(ingest.take(compress(content), name, RULES).events) == 1
 
 
-# Who came
+# Visitor ids and addresses
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_access_logs_are_known_by_their_names(ingest: Ingest, name: str) -> None
         ("Dial-12.Example.NET", "dial-12.example.net"),
     ],
 )
-def test_a_visitor_is_a_network_and_a_user_agent(ingest: Ingest, address: str, network: str) -> None:
+def test_visitor_id_from_network_and_user_agent(ingest: Ingest, address: str, network: str) -> None:
     assert event(ingest, combined(address=address))["visitor_id"] == visitor(network)
     assert event(ingest, combined(address=address, agent="-"))["visitor_id"] == visitor(network, "")
 
@@ -311,7 +311,7 @@ def module_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     ingest.close()
 
 
-def test_networks_are_those_of_python(module_ingest: Ingest) -> None:
+def test_networks_equal_those_of_the_ipaddress_module(module_ingest: Ingest) -> None:
     @hypothesis_settings(max_examples=20, deadline=None, derandomize=True)
     @given(addresses=st.lists(st.ip_addresses(), min_size=1, max_size=50))
     def compare(addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address]) -> None:
@@ -339,7 +339,7 @@ def python_network(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> st
         ("', '", "192.0.2"),
     ],
 )
-def test_behind_a_proxy_the_visitor_is_whom_it_speaks_for(ingest: Ingest, forwarded: str, network: str) -> None:
+def test_visitor_comes_from_forwarded_address(ingest: Ingest, forwarded: str, network: str) -> None:
     rules = replace(RULES, log_format=NGINX_MAIN)
     assert event(ingest, f'{combined()} "{forwarded}"', rules)["visitor_id"] == visitor(network)
 
@@ -359,7 +359,7 @@ def test_behind_a_proxy_the_visitor_is_whom_it_speaks_for(ingest: Ingest, forwar
         ("de, en", "de, en"),
     ],
 )
-def test_headers_of_any_name_keep_no_address(ingest: Ingest, said: str, kept: str) -> None:
+def test_addresses_are_removed_from_any_header(ingest: Ingest, said: str, kept: str) -> None:
     rules = replace(RULES, log_format=NGINX_MAIN.replace("$http_x_forwarded_for", "$http_x_cluster_client_ip"))
     line = combined("GET /a HTTP/1.1") + f' "{said}"'
     assert json.loads(event(ingest, line, rules)["properties"])["http_x_cluster_client_ip"] == kept
@@ -394,7 +394,7 @@ def test_headers_of_any_name_keep_no_address(ingest: Ingest, said: str, kept: st
         ("dial-7.example.net", "/who/dial%2D7%2Eexample%2Enet", "/who/[address]"),
     ],
 )
-def test_who_comes_is_in_no_url(ingest: Ingest, address: str, written: str, kept: str) -> None:
+def test_client_address_is_removed_from_urls(ingest: Ingest, address: str, written: str, kept: str) -> None:
     line = combined(f"GET {written} HTTP/1.1", address=address, referrer=f"http://shop.example{written}")
     found = event(ingest, line)
     assert (found["page_url"], found["referrer"]) == (kept, f"http://shop.example{kept}")
@@ -412,12 +412,12 @@ def test_who_comes_is_in_no_url(ingest: Ingest, address: str, written: str, kept
         ("2001%3Adb8%253A%253A7", "[address]"),
     ],
 )
-def test_a_quarantined_line_keeps_versions_but_no_address(ingest: Ingest, said: str, kept: str) -> None:
+def test_quarantined_line_keeps_versions_but_no_address(ingest: Ingest, said: str, kept: str) -> None:
     taken = ingest.take(f"x {said}\n", "access.log", RULES)
     assert [row["line"] for row in taken.quarantined] == [f"[address] {kept}"]
 
 
-def test_other_keys_are_other_visitors(ingest: Ingest) -> None:
+def test_visitor_ids_depend_on_the_key(ingest: Ingest) -> None:
     other = replace(RULES, visitor_key=VisitorKey(bytes(KEY_BYTES)))
     assert event(ingest, combined(), other)["visitor_id"] != event(ingest, combined())["visitor_id"]
     assert other.fingerprint("access_log") != RULES.fingerprint("access_log")
@@ -426,7 +426,7 @@ def test_other_keys_are_other_visitors(ingest: Ingest) -> None:
     assert str(KEY.secret) not in repr(RULES)
 
 
-def test_other_sources_can_have_their_visitors_made_of_an_address(ingest: Ingest) -> None:
+def test_other_formats_can_derive_visitor_from_address(ingest: Ingest) -> None:
     rules = replace(RULES, visitor_address="client.ip")
     line = {
         "event_time": "2024-03-01",
@@ -444,7 +444,7 @@ def test_other_sources_can_have_their_visitors_made_of_an_address(ingest: Ingest
     assert (found["visitor_id"], found["properties"]) == (visitor("192.0.2"), None)
 
 
-def test_a_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+def test_key_is_created_once_and_readable_by_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "visitor_key"
     assert find_key(path) is None
     key = make_key(path)
@@ -455,17 +455,17 @@ def test_a_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"abc", b"\xff\xfe", b"00" * (KEY_BYTES - 1), b"zz" * KEY_BYTES])
-def test_what_is_no_key_is_not_used(tmp_path: Path, content: bytes) -> None:
+def test_invalid_key_file_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "visitor_key"
     path.write_bytes(content)
     with pytest.raises(SessionPipelineError, match="is no visitor key"):
         find_key(path)
 
 
-# A deployment
+# Whole deployments
 
 
-def test_no_address_goes_further_than_the_delivered_file(tmp_path: Path) -> None:
+def test_no_address_leaves_the_delivered_file(tmp_path: Path) -> None:
     addresses = ["198.51.100.23", "2001:db8:abcd:12::7", "203.0.113.77", "dial-77.example.net", "10.99.98.97"]
     other_forms = {
         "198.51.100.23": ["198%2E51%2E100%2E23", "%31%398.51.100.23"],
@@ -520,7 +520,7 @@ def open_store_of(data: Path) -> closing[Store]:
 
 
 def everything_in(data: Path) -> Iterator[str]:
-    """The bytes of every file outside raw/, and the values of every table, as text."""
+    """Yield the bytes of every file outside raw/ and the values of every table, as text."""
     for path in sorted(data.rglob("*")):
         if not path.is_file() or path.is_relative_to(data / "raw") or path.name == "visitor_key":
             continue
@@ -537,7 +537,7 @@ def everything_in(data: Path) -> Iterator[str]:
                     yield str(warehouse.execute(f'select * from "{schema}"."{name}"').fetchall())
 
 
-def test_a_lost_key_is_told_and_files_are_read_again_with_another(tmp_path: Path) -> None:
+def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
     folder = deployment.folder
     path = folder.raw / "web" / "access.log"
@@ -579,7 +579,7 @@ def pipeline_gone(folder: Any, settings: Any) -> list[str]:
         return pipeline.files_gone(folder, settings, store)
 
 
-def test_assets_and_requests_are_no_actions_and_no_interactions(tmp_path: Path) -> None:
+def test_assets_and_requests_are_not_actions_or_interactions(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
     path = deployment.folder.raw / "web" / "access.log"
     path.parent.mkdir(parents=True)
@@ -614,7 +614,7 @@ def test_assets_and_requests_are_no_actions_and_no_interactions(tmp_path: Path) 
 
 
 @pytest.mark.skipif(not FIXTURES.is_dir(), reason="the shared fixtures are not here: a user's clone has none")
-def test_the_nasa_log_gives_the_sessions_of_its_networks(tmp_path: Path) -> None:
+def test_nasa_log_sessions_by_network(tmp_path: Path) -> None:
     with (FIXTURES / "nasa_http_19950801" / "nasa_19950801.tsv").open(encoding="utf-8", newline="") as lines:
         records = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     deployment = Deployment(

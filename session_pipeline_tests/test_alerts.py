@@ -1,4 +1,4 @@
-"""Alarms: a real command hears of each failed run and check once, whoever ran it."""
+"""Tests alerts: a real command receives each failed run and check once, however the run was started."""
 
 import json
 import os
@@ -36,7 +36,7 @@ sys.exit(int(Path(__file__).with_name("answer").read_text()))
 
 
 class Listener:
-    """A script that writes down what it is told."""
+    """A script that records the alerts it receives."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class Listener:
         (self.folder / "answer").write_text(str(code))
 
     def heard(self) -> list[dict[str, Any]]:
-        """What was told since this was asked last."""
+        """Return the alerts received since the last call."""
         path = self.folder / "heard.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -68,10 +68,10 @@ def told(listener: Listener) -> list[tuple[str, str]]:
     return [(one["what"], one["about"]) for one in listener.heard()]
 
 
-# what is told, and when again
+# Which alerts are sent, and when they are repeated
 
 
-class TestALook:
+class TestLook:
     BAD = Alarm("check_failed", "check ledger_closes", "a line is lost", {"run_id": "r", "day": DAY})
     OTHER = Alarm("check_failed", "check ledger_closes", "two lines are lost")
     WELL = Well("check ledger_closes")
@@ -89,7 +89,7 @@ class TestALook:
         happens()
         return happens
 
-    def test_tells_what_is_new_as_json(self, tmp_path: Path, listener: Listener) -> None:
+    def test_sends_new_alert_as_json(self, tmp_path: Path, listener: Listener) -> None:
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)
         assert look(tmp_path, settings, lambda cursor: ([self.BAD], 1), pytest.fail) == 1
         assert listener.heard() == [
@@ -102,45 +102,43 @@ class TestALook:
             }
         ]
 
-    def test_tells_the_same_once_until_it_was_well(self, happens: Any) -> None:
+    def test_sends_an_alert_once_until_resolved(self, happens: Any) -> None:
         assert happens(self.BAD) == ["a line is lost"]
         assert happens(self.BAD) == []
         assert happens(self.BAD, self.BAD) == []
         assert happens(self.WELL) == []
         assert happens(self.BAD) == ["a line is lost"]
 
-    def test_tells_another_sentence_at_once(self, happens: Any) -> None:
+    def test_sends_a_different_sentence_at_once(self, happens: Any) -> None:
         assert happens(self.BAD, self.OTHER, self.BAD) == ["a line is lost", "two lines are lost"]
         assert happens(self.OTHER, self.BAD) == []
 
-    def test_tells_of_several_problems_those_that_are_new(self, happens: Any) -> None:
+    def test_sends_only_the_new_problems(self, happens: Any) -> None:
         assert happens(Alarm("check_warned", "check c", "a; b", problems=("a", "b"))) == ["a; b"]
         assert happens(Alarm("check_warned", "check c", "b; c", problems=("b", "c"))) == ["c"]
         assert happens(Alarm("check_warned", "check c", "a; c", problems=("a", "c"))) == []
         assert happens(Well("check c"), Alarm("check_warned", "check c", "b; c", problems=("b", "c"))) == ["b; c"]
 
-    def test_takes_a_day_for_well_only_when_it_was_looked_at(self, happens: Any) -> None:
+    def test_resolves_a_day_only_if_it_was_checked(self, happens: Any) -> None:
         unusual = Alarm("check_warned", "check c", "2024-05-06: few", problems=("2024-05-06: few",))
         assert happens(unusual) == ["2024-05-06: few"]
         assert happens(Well("check c", "2024-05-07", "2024-05-08"), Well("check c"), unusual) == []
         assert happens(Well("check c", "2024-05-01", "2024-05-06"), unusual) == ["2024-05-06: few"]
 
-    def test_forgets_the_oldest_of_very_many_problems(self, tmp_path: Path, happens: Any) -> None:
+    def test_remembers_a_limited_number_of_problems(self, tmp_path: Path, happens: Any) -> None:
         problems = [f"problem {number}" for number in range(alerts.MOST_REMEMBERED + 1)]
         happens(Alarm("check_warned", "check c", "many", problems=problems))
         assert json.loads((tmp_path / "alerts.json").read_text())["told"]["check c"] == problems[1:]
 
-    def test_tells_what_was_bad_for_a_moment(self, happens: Any) -> None:
+    def test_sends_an_alert_that_was_resolved_in_between(self, happens: Any) -> None:
         assert happens(self.BAD, self.WELL) == ["a line is lost"]
 
-    def test_that_is_the_first_tells_only_what_lasts(self, tmp_path: Path, listener: Listener) -> None:
+    def test_first_look_sends_only_unresolved_alerts(self, tmp_path: Path, listener: Listener) -> None:
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)
         look(tmp_path, settings, lambda cursor: ([self.BAD, self.WELL, self.OTHER], 3), pytest.fail)
         assert [one["sentence"] for one in listener.heard()] == ["two lines are lost"]
 
-    def test_tries_again_when_the_command_failed_and_gives_up_in_the_end(
-        self, happens: Any, listener: Listener
-    ) -> None:
+    def test_retries_a_failed_command_then_gives_up(self, happens: Any, listener: Listener) -> None:
         listener.answers(3)
         happens(self.BAD)
         happens()
@@ -151,24 +149,24 @@ class TestALook:
         listener.answers(0)
         assert happens() == []
 
-    def test_tells_late_what_could_not_be_told_at_once(self, happens: Any, listener: Listener) -> None:
+    def test_sends_later_after_a_failed_attempt(self, happens: Any, listener: Listener) -> None:
         listener.answers(1)
         happens(self.BAD)
         listener.answers(0)
         assert happens() == ["a line is lost"]
         assert happens() == []
 
-    def test_starts_nothing_more_after_a_while(self, happens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_sends_nothing_after_the_time_limit(self, happens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(alerts, "LOOK_SECONDS", 0.0)
         assert happens(self.BAD) == []
         monkeypatch.undo()
         assert happens() == ["a line is lost"]
 
-    def test_without_a_command_looks_at_nothing(self, tmp_path: Path) -> None:
+    def test_does_not_look_without_a_command(self, tmp_path: Path) -> None:
         settings = AlertSettings(command=(), time_limit_seconds=20)
         assert look(tmp_path, settings, lambda cursor: pytest.fail("it looked"), pytest.fail) == 0
 
-    def test_that_fails_is_said_and_raises_nothing(self, tmp_path: Path, listener: Listener) -> None:
+    def test_failed_look_is_logged_and_not_raised(self, tmp_path: Path, listener: Listener) -> None:
         said: list[str] = []
 
         def news(cursor: int | None) -> tuple[Sequence[Alarm], int]:
@@ -179,20 +177,20 @@ class TestALook:
         assert said == ["alarms could not be looked for: OSError: the history cannot be read"]
 
 
-# the command
+# The command
 
 
-def test_a_command_that_is_not_there_is_named() -> None:
+def test_missing_command_is_reported() -> None:
     problem = run_command(("/nowhere/alert",), {}, 5)
     assert problem is not None
     assert problem.startswith("cannot be started (")
 
 
-def test_a_command_that_reads_nothing_is_fine() -> None:
+def test_command_may_ignore_its_input() -> None:
     assert run_command((sys.executable, "-c", "pass"), {"sentence": "x" * 1_000_000}, 20) is None
 
 
-def test_a_command_that_goes_on_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
+def test_slow_command_is_stopped_with_its_children(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     script = (
         "import subprocess; child = subprocess.Popen(['sleep', '300']);"
@@ -205,7 +203,7 @@ def test_a_command_that_goes_on_is_stopped_with_all_that_it_started(tmp_path: Pa
     assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_nothing_of_an_alarm_reaches_a_shell(tmp_path: Path, listener: Listener) -> None:
+def test_alert_text_never_reaches_a_shell(tmp_path: Path, listener: Listener) -> None:
     evil = f"'; touch {tmp_path}/harm; echo $(touch {tmp_path}/harm) `touch {tmp_path}/harm`"
     assert run_command(listener.command, {"sentence": evil}, 20) is None
     assert listener.heard() == [{"sentence": evil}]
@@ -222,22 +220,22 @@ def test_nothing_of_an_alarm_reaches_a_shell(tmp_path: Path, listener: Listener)
         ("time_limit_seconds = 60", "alerts.time_limit_seconds is 60; write at most 20"),
     ],
 )
-def test_a_command_that_cannot_be_used_is_refused(toml: str, said: str) -> None:
+def test_invalid_alert_settings_are_rejected(toml: str, said: str) -> None:
     with pytest.raises(SettingsFileError) as raised:
         parse_settings(f"[alerts]\n{toml}\n")
     assert said in str(raised.value)
 
 
-def test_by_default_nobody_is_told() -> None:
+def test_no_alert_command_by_default() -> None:
     assert parse_settings("").alerts.command == ()
 
 
-# runs
+# Runs
 
 
 @pytest.fixture(scope="module")
 def built_day(tmp_path_factory: pytest.TempPathFactory) -> Orchestrated:
-    """A day, ingested and built; for tests to copy."""
+    """One ingested and built day, for tests to copy."""
     folder = tmp_path_factory.mktemp("alerts")
     settings = {**SMALL, "alerts": {"command": list(Listener(folder / "listener").command)}}
     with orchestrated(folder / "data", settings) as made:
@@ -250,7 +248,7 @@ def built_day(tmp_path_factory: pytest.TempPathFactory) -> Orchestrated:
 
 @pytest.fixture
 def deployment(built_day: Orchestrated, tmp_path: Path, listener: Listener) -> Iterator[Orchestrated]:
-    """A copy of the day, with the history of its runs and a listener of its own."""
+    """A copy of the day with its run history and its own listener."""
     settings = {**SMALL, "alerts": {"command": list(listener.command)}}
     with orchestrated(tmp_path / "data", settings, copy_of=built_day) as made:
         assert look_at(made) == []
@@ -259,7 +257,7 @@ def deployment(built_day: Orchestrated, tmp_path: Path, listener: Listener) -> I
 
 
 def look_at(deployment: Orchestrated) -> list[str]:
-    """Look for alarms; returns what was said in the log."""
+    """Look for alerts and return the log messages."""
     said: list[str] = []
     alarms.look(deployment.instance, deployment.folder, load_settings(deployment.folder.path).alerts, said.append)
     return said
@@ -277,8 +275,8 @@ def lose_a_line(deployment: Deployment) -> None:
         run.store.commit([], run_id="test", drop=[partition.key])
 
 
-def test_a_failed_check_and_the_run_that_it_stopped_are_told_once(deployment: Orchestrated, listener: Listener) -> None:
-    loaded = deployment.definitions()  # the day of the lost line is no partition of those that are loaded after it
+def test_failed_check_and_the_run_it_stopped_are_sent_once(deployment: Orchestrated, listener: Listener) -> None:
+    loaded = deployment.definitions()  # definitions loaded later lack the partition of the lost line's day
     lose_a_line(deployment)
     names = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
     for _ in range(2):
@@ -303,7 +301,7 @@ def test_a_failed_check_and_the_run_that_it_stopped_are_told_once(deployment: Or
     assert check["time"].endswith("+00:00")
 
 
-def test_a_warning_is_told_as_one(deployment: Orchestrated, listener: Listener) -> None:
+def test_warning_is_sent_as_a_warning(deployment: Orchestrated, listener: Listener) -> None:
     (deployment.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
     assert deployment.ingest().success
     assert tick(deployment) == "1 alarms were told"
@@ -319,9 +317,7 @@ def test_a_warning_is_told_as_one(deployment: Orchestrated, listener: Listener) 
     assert listener.heard() == []
 
 
-def test_a_run_that_fails_again_and_again_is_told_until_it_succeeded(
-    deployment: Orchestrated, listener: Listener
-) -> None:
+def test_repeated_run_failure_is_sent_once_until_success(deployment: Orchestrated, listener: Listener) -> None:
     settings, definitions = deployment.folder.settings.read_text(), deployment.definitions()
     deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
     for _ in range(2):
@@ -339,7 +335,7 @@ def test_a_run_that_fails_again_and_again_is_told_until_it_succeeded(
     assert told(listener) == [("run_failed", "job ingest")]
 
 
-def test_a_run_that_fails_for_the_same_reason_with_other_figures_is_told_once(
+def test_failure_that_differs_only_in_numbers_is_sent_once(
     deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = 100_000
@@ -357,9 +353,7 @@ def test_a_run_that_fails_for_the_same_reason_with_other_figures_is_told_once(
     assert small.startswith("memory is too small")
 
 
-def test_settings_that_cannot_be_used_are_told_by_the_sensor_of_before(
-    deployment: Orchestrated, listener: Listener
-) -> None:
+def test_loaded_sensor_reports_invalid_settings(deployment: Orchestrated, listener: Listener) -> None:
     definitions = deployment.definitions()
     deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
     assert not deployment.execute("ingest", {}, definitions=definitions).success
@@ -369,7 +363,7 @@ def test_settings_that_cannot_be_used_are_told_by_the_sensor_of_before(
 
 
 @pytest.mark.parametrize("found_by", ["a run", "the sensor"])
-def test_a_run_whose_process_died_is_told(deployment: Orchestrated, listener: Listener, found_by: str) -> None:
+def test_dead_run_is_sent(deployment: Orchestrated, listener: Listener, found_by: str) -> None:
     job = deployment.definitions().resolve_job_def("build")
     run_id = str(uuid4())
     died = f"{socket.gethostname()}/another start/pid:[1]/1/1/{run_id}"
@@ -402,9 +396,7 @@ def _started(run: dg.DagsterRun) -> Any:
     )
 
 
-def test_who_stops_a_run_is_not_told_of_it(
-    deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopped_run_is_not_sent(deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*args: Any, **more: Any) -> None:
         raise dg.DagsterExecutionInterruptedError
 
@@ -414,7 +406,9 @@ def test_who_stops_a_run_is_not_told_of_it(
     assert listener.heard() == []
 
 
-def test_what_was_told_outlives_a_restart(deployment: Orchestrated, listener: Listener, tmp_path: Path) -> None:
+def test_sent_alerts_are_remembered_after_a_restart(
+    deployment: Orchestrated, listener: Listener, tmp_path: Path
+) -> None:
     (deployment.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
     assert deployment.ingest().success
     look_at(deployment)
@@ -434,7 +428,7 @@ def test_what_was_told_outlives_a_restart(deployment: Orchestrated, listener: Li
     assert listener.heard() == []
 
 
-# the command line
+# The command line
 
 
 def session_pipeline(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
@@ -448,9 +442,7 @@ def session_pipeline(*arguments: str | Path) -> "subprocess.CompletedProcess[str
     )
 
 
-def test_a_run_of_the_command_line_tells_its_alarms_and_the_sensor_does_not_repeat_them(
-    tmp_path: Path, listener: Listener
-) -> None:
+def test_sensor_does_not_repeat_alerts_of_a_command_line_run(tmp_path: Path, listener: Listener) -> None:
     with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
         deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
         ran = session_pipeline("run", "--data", deployment.folder.path)
@@ -462,7 +454,7 @@ def test_a_run_of_the_command_line_tells_its_alarms_and_the_sensor_does_not_repe
         assert listener.heard() == []
 
 
-def test_a_command_that_fails_is_said_and_fails_no_run(tmp_path: Path, listener: Listener) -> None:
+def test_failed_alert_command_does_not_fail_the_run(tmp_path: Path, listener: Listener) -> None:
     listener.answers(7)
     deployment = Deployment(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}})
     deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
@@ -472,7 +464,7 @@ def test_a_command_that_fails_is_said_and_fails_no_run(tmp_path: Path, listener:
     assert "(it is tried again)" in ran.stdout + ran.stderr
 
 
-def test_a_run_of_the_command_line_that_fails_is_told(tmp_path: Path, listener: Listener) -> None:
+def test_failed_command_line_run_is_sent(tmp_path: Path, listener: Listener) -> None:
     with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
         deployment.deliver(str(DAY), shop_lines(DAY))
         deployment.run()

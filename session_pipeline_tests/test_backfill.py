@@ -1,6 +1,6 @@
-"""Days that nobody built in time: a schedule that missed ticks, a backfill that is canceled and resumed, late files.
+"""Tests days that were not built in time: missed schedule ticks, a canceled and resumed backfill, late files.
 
-The schedule and the sensors are evaluated as the daemon does, and what they ask for is run in this process.
+The schedule and the sensors are evaluated as the daemon does. Their run requests are executed in this process.
 """
 
 import os
@@ -29,7 +29,7 @@ from session_pipeline_tests.reliability.figures import effort, record
 
 FIRST = date(2024, 5, 6)
 NIGHT = timedelta(days=1)
-HISTORY = min(365, 20 * effort())  # days: a year from SESSION_PIPELINE_EFFORT=19 on
+HISTORY = min(365, 20 * effort())  # days; a full year from SESSION_PIPELINE_EFFORT=19 on
 ROUNDS = 10
 Request = dg.RunRequest
 OnBuild = Callable[[Step, date | None, Built], None]
@@ -47,14 +47,14 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Orch
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("missed", [3, 10])
-def test_a_schedule_that_missed_nights_leaves_no_gap(
+def test_schedule_catches_up_on_missed_nights(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch, missed: int
 ) -> None:
     deliver(deployment, FIRST)
     it_is_night_after(monkeypatch, FIRST)
     nightly(deployment)
     for number in range(1, 1 + missed):
-        deliver(deployment, FIRST + number * NIGHT)  # and nothing ticks in the night after it
+        deliver(deployment, FIRST + number * NIGHT)  # the schedule does not tick in the night after
     last = FIRST + (1 + missed) * NIGHT
     deliver(deployment, last)
     it_is_night_after(monkeypatch, last)
@@ -69,7 +69,7 @@ def test_a_schedule_that_missed_nights_leaves_no_gap(
 
 
 def it_is_night_after(monkeypatch: pytest.MonkeyPatch, day: date) -> None:
-    """Set the clock that says which days are over."""
+    """Set the clock that decides which days are over."""
 
     class Clock(datetime):
         @classmethod
@@ -80,7 +80,7 @@ def it_is_night_after(monkeypatch: pytest.MonkeyPatch, day: date) -> None:
 
 
 def nightly(deployment: Orchestrated) -> list[str]:
-    """What the schedule asks for and then the sensors, until they are quiet; the jobs that ran."""
+    """Run the requests of the schedule, then those of the sensors until there are none; return the jobs that ran."""
     with dg.build_schedule_context(deployment.instance, datetime.now(UTC)) as context:
         definitions = deployment.definitions()
         tick = definitions.get_repository_def().get_schedule_def("daily").evaluate_tick(context)
@@ -93,7 +93,7 @@ def nightly(deployment: Orchestrated) -> list[str]:
 # A long backfill
 
 
-def test_a_backfill_is_one_run_that_can_be_canceled_and_resumed_though_the_signal_is_lost(
+def test_backfill_can_be_canceled_without_a_signal_and_resumed(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canceled_and_resumed(deployment, monkeypatch, 3, is_signal_lost=True)
@@ -101,9 +101,7 @@ def test_a_backfill_is_one_run_that_can_be_canceled_and_resumed_though_the_signa
 
 @pytest.mark.reliability
 @pytest.mark.timeout(36_000)
-def test_a_long_backfill_builds_each_day_once_though_it_was_canceled_half_way(
-    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_canceled_long_backfill_builds_each_day_once(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     canceled_and_resumed(deployment, monkeypatch, HISTORY)
     record(backfill_days=HISTORY)
 
@@ -119,7 +117,7 @@ def canceled_and_resumed(
 
     def cancel_half_way(step: Step, day: date | None, built: Built) -> None:
         if counted.total() == half:
-            # What the run launcher and the process of the run do when somebody cancels it.
+            # Does what the run launcher and the run's process do when a user cancels the run.
             deployment.instance.report_run_canceling(run_of(deployment, run_id))
             if not is_signal_lost:
                 os.kill(os.getpid(), signal.SIGINT)
@@ -151,7 +149,7 @@ def canceled_and_resumed(
 
 
 @pytest.mark.reliability
-def test_run_schedule_and_sensor_make_the_same_of_a_late_file(deployment: Orchestrated, tmp_path: Path) -> None:
+def test_late_file_gives_equal_tables_by_run_schedule_and_sensor(deployment: Orchestrated, tmp_path: Path) -> None:
     deliver(deployment, FIRST, FIRST + NIGHT, FIRST + 9 * NIGHT)
     deployment.run()
     late = [
@@ -180,7 +178,7 @@ def deliver(deployment: Orchestrated, *days: date) -> None:
 
 
 def until_quiet(deployment: Orchestrated) -> list[str]:
-    """Run what the sensors ask for until they ask for nothing; the jobs that ran."""
+    """Run the requests of the sensors until there are none, and return the jobs that ran."""
     ran: list[str] = []
     for _ in range(ROUNDS):
         asked = [("ingest", request) for request in evaluate(deployment, "landing")]
@@ -216,7 +214,10 @@ def run_of(deployment: Orchestrated, run_id: str) -> dg.DagsterRun:
 def builds_counted(
     deployment: Orchestrated, then: OnBuild = lambda step, day, built: None, others: int = 0
 ) -> Iterator[Counter[tuple[str, date | None]]]:
-    """How often each step and day is built meanwhile; the catalog must agree that little else was changed."""
+    """Count the builds of each step and day within the block.
+
+    At the end, the catalog must have changed once per build and `others` more times.
+    """
     counted: Counter[tuple[str, date | None]] = Counter()
 
     def on_build(step: Step, day: date | None, built: Built) -> None:
@@ -234,7 +235,7 @@ def builds_counted(
 
 
 def generation(deployment: Orchestrated) -> int:
-    """The number of changes of the catalog so far: each build is one."""
+    """Return the number of changes of the catalog so far. Each build is one change."""
     store = open_store(deployment.folder)
     number = store.catalog.generation()
     store.close()

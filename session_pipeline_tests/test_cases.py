@@ -1,21 +1,21 @@
-"""Every model on cases that a person can read: a folder is a sentence about a table, and says what goes in and out.
+"""Runs every model on case folders. A folder holds the inputs and expected rows of a table; its name is the statement.
 
-cases/<table>/<what happens>/ has
+A folder cases/<table>/<statement>/ contains:
 
-- a CSV for each table that the step reads and that matters; the others are empty. Missing columns are null, or what
-  `with_defaults` says. With the table's date column, the step gets the rows of the dates that it asks for; without,
-  all of them;
-- expected.csv: the table's rows in its order, in the columns that matter. Nothing is NULL, "" is the empty text.
-  Fractions are compared to four decimals, as the literature prints them, but none may lie beyond a 0 or 1 that is
-  expected; all else is compared exactly;
-- settings.toml, if need be, over the packaged defaults;
-- day.toml, if need be: `day`, and `until`, the last day that is built.
+- a CSV for each input table that matters; other inputs are empty. Missing columns get the value of `with_defaults`,
+  otherwise null. If the CSV has the table's date column, the step gets the rows of the dates that it reads, otherwise
+  all rows;
+- expected.csv: the table's rows in the table's order, with the columns that matter. An empty field is NULL, "" is the
+  empty string. Fractions are compared to four decimals, as printed in the literature, but may not lie beyond an
+  expected 0 or 1. All other values are compared exactly;
+- settings.toml (optional), over the packaged defaults;
+- day.toml (optional): `day`, and `until`, the last day that is built.
 
-A log's inputs are those of its model: the table that it is about as it was (`<table>_before`) and as it is, the log so
-far, its other inputs, and new_files.csv. What it is told of the build is TOLD.
+The inputs of a log are those of its model: its subject table before (`<table>_before`) and after the change, the log
+before the change, its other inputs, and new_files.csv. TOLD holds the facts about the build that the log is given.
 
-What goes in are Parquet files of the contract, and the steps are the real ones, so that another engine runs the same
-folders: it is one more name in ENGINES.
+Inputs are Parquet files in the contract's schema, and the steps are the real ones. Another engine therefore runs the
+same folders once it is added to ENGINES.
 """
 
 import tomllib
@@ -47,14 +47,14 @@ FOLDERS = sorted(folder for folder in CASES.glob("*/*") if folder.is_dir())
 ENGINES: Mapping[str, Callable[[Path], DuckDBEngine]] = {"duckdb": lambda scratch: DuckDBEngine(Limits(), scratch)}
 
 DAY = date(2026, 10, 5)
-DAYS_BEFORE = timedelta(days=2)  # as far back as a session of the day can have begun
-DAYS_AFTER = timedelta(days=31)  # by then every window of the day is closed
+DAYS_BEFORE = timedelta(days=2)  # the earliest start of a session that reaches the day
+DAYS_AFTER = timedelta(days=31)  # by then every funnel window of the day is closed
 
 LOG_OF_TABLE: Mapping[str, Log] = {log.table: log for log in LOGS}
 TOLD: Mapping[str, Scalar] = {"changed_at": datetime(2026, 11, 1, 3), "run_id": "this run", "reason": "new late.jsonl"}
 
-# What a row is when its CSV does not say. event_number counts the rows of a session; event_id (e1, ...), content_hash
-# (h1, ...) and line_number those of the file.
+# Values of columns that a CSV omits. event_number counts the rows of a session. event_id (e1, ...), content_hash
+# (h1, ...) and line_number count the rows of the file.
 EMPTY: Mapping[pa.DataType, Any] = {pa.bool_(): False, pa.int64(): 0}
 DEFAULTS: Mapping[str, Any] = {
     "site": "main",
@@ -87,7 +87,7 @@ class Case:
 
     @property
     def inputs(self) -> dict[str, Input]:
-        """What its model reads, by the name that it has there."""
+        """The inputs of the model, by their name in its SQL."""
         made_by = self.made_by
         if isinstance(made_by, Step):
             return {what.table: what for what in made_by.inputs}
@@ -112,7 +112,7 @@ def read_case(folder: Path) -> Case:
 
 
 def read_csv(path: Path, contract: Table) -> pa.Table:
-    """The rows of a CSV in the contract's types; the date column of the partition may be among them."""
+    """Read a CSV with the contract's types. It may also contain the date column of the partition."""
     types = {field.name: field.type for field in contract.schema}
     types |= {contract.date_column: pa.date32()} if contract.date_column else {}
     rows = pa.csv.read_csv(
@@ -129,7 +129,7 @@ def read_csv(path: Path, contract: Table) -> pa.Table:
 
 
 def with_defaults(rows: pa.Table, contract: Table, day: date) -> pa.Table:
-    """The rows in all columns of the contract, and in the date column if they have it."""
+    """Add the omitted columns of the contract with default values. A date column is kept."""
     given = rows.to_pylist()
     rows_of_session: Counter[str] = Counter()
     for number, row in enumerate(given, start=1):
@@ -149,7 +149,7 @@ def with_defaults(rows: pa.Table, contract: Table, day: date) -> pa.Table:
 
 
 def write_input(case: Case, name: str, what: Input, folder: Path) -> list[Path]:
-    """The files that the model gets of one of its inputs."""
+    """Write the files of one input and return their paths."""
     contract = table(what.table)
     path = case.folder / f"{name}.csv"
     if not path.exists():
@@ -168,7 +168,7 @@ def write_input(case: Case, name: str, what: Input, folder: Path) -> list[Path]:
 
 
 def write_inputs(case: Case, folder: Path) -> dict[str, list[Path]]:
-    """The files that the model gets, by the name that each input has there."""
+    """Write the files of all inputs and return their paths, by the input's name in the SQL."""
     return {name: write_input(case, name, what, folder) for name, what in case.inputs.items()}
 
 
@@ -180,7 +180,7 @@ def new_files(case: Case) -> list[str]:
 def run_case(
     case: Case, engine: DuckDBEngine, inputs: Mapping[str, list[Path]], expected: pa.Table, scratch: Path
 ) -> pa.Table:
-    """The rows that come of a case, in the columns that it expects."""
+    """Run a case and return its rows, with the expected columns."""
     made_by, runner = case.made_by, StepRunner(engine, case.frame, scratch)
     if isinstance(made_by, Step):
         step = replace(made_by, tables=(case.table.name,))
@@ -220,7 +220,7 @@ def test_case(folder: Path, engine: DuckDBEngine, tmp_path: Path) -> None:
     assert {path.stem for path in folder.glob("*.csv")} <= known, f"{case.table.name} reads {sorted(known)}"
     expected = case.expected
     found = run_case(case, engine, write_inputs(case, tmp_path), expected, tmp_path)
-    # Shown by pytest when they differ.
+    # pytest shows this if they differ.
     print(f"found:\n{found.to_pandas().to_string()}\nexpected:\n{expected.to_pandas().to_string()}")
     compare(found, expected, folder.name)
 

@@ -1,4 +1,4 @@
-"""The catalog: what is put is found, transactions are whole, files retire, deliveries are remembered."""
+"""Tests the catalog: stored values, transactions and snapshots, retired files, and the ledger of deliveries."""
 
 import re
 import sqlite3
@@ -44,26 +44,26 @@ def catalog(path: Path) -> Iterator[Catalog]:
     catalog.close()
 
 
-def test_what_was_never_said_is_zero(catalog: Catalog) -> None:
+def test_numbers_default_to_zero(catalog: Catalog) -> None:
     assert (catalog.generation(), catalog.number("never said")) == (0, 0)
 
 
-def test_keys_are_written_as_people_do_and_are_in_order() -> None:
+def test_key_text_and_order() -> None:
     assert str(Key("events", DAY)) == "events[2026-10-05]"
     assert str(Key("user_agents", None)) == "user_agents"
     assert sorted([Key("b", DAY), Key("a", DAY, "2"), Key("a", DAY, "1")])[0] == Key("a", DAY, "1")
 
 
-def test_a_partition_of_which_nothing_more_is_said_is_whole_and_was_never_built() -> None:
+def test_partition_defaults() -> None:
     bare = Partition(Key("events", DAY), "", "", 0, 0, "")
     assert (bare.generation, bare.changed_generation, bare.is_damaged) == (0, 0, False)
 
 
-def test_moments_are_written_with_microseconds_and_without_a_zone() -> None:
+def test_times_have_microseconds_and_no_zone() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", utc_now())
 
 
-def test_any_thread_can_use_it_until_it_is_closed(catalog: Catalog) -> None:
+def test_any_thread_can_use_an_open_catalog(catalog: Catalog) -> None:
     with ThreadPoolExecutor(1) as other:
         assert other.submit(catalog.generation).result() == 0
     catalog.close()
@@ -72,7 +72,7 @@ def test_any_thread_can_use_it_until_it_is_closed(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("partition", [PARTITION, replace(PARTITION, key=Key("user_agents", None), is_damaged=True)])
-def test_a_partition_comes_back_as_it_was_put(catalog: Catalog, path: Path, partition: Partition) -> None:
+def test_partition_round_trip(catalog: Catalog, path: Path, partition: Partition) -> None:
     with catalog.transaction():
         catalog.put(partition)
     other = Catalog(path)
@@ -86,7 +86,7 @@ def _put_and_fail(catalog: Catalog) -> None:
         raise ZeroDivisionError
 
 
-def test_a_transaction_makes_the_next_generation_or_nothing_at_all(catalog: Catalog) -> None:
+def test_transaction_makes_the_next_generation_or_changes_nothing(catalog: Catalog) -> None:
     assert catalog.generation() == 0
     with catalog.transaction() as generation:
         assert generation == 1
@@ -101,7 +101,7 @@ def test_a_transaction_makes_the_next_generation_or_nothing_at_all(catalog: Cata
     assert catalog.generation() == 2
 
 
-def test_what_a_transaction_writes_is_seen_by_others_at_its_end(catalog: Catalog, path: Path) -> None:
+def test_writes_are_visible_to_others_after_commit(catalog: Catalog, path: Path) -> None:
     other = Catalog(path)
     with catalog.transaction():
         catalog.put(PARTITION)
@@ -110,7 +110,7 @@ def test_what_a_transaction_writes_is_seen_by_others_at_its_end(catalog: Catalog
     other.close()
 
 
-def test_a_snapshot_sees_one_state(catalog: Catalog, path: Path) -> None:
+def test_snapshot_sees_one_state(catalog: Catalog, path: Path) -> None:
     other = Catalog(path)
     with other.snapshot():
         assert other.partitions() == {}
@@ -121,14 +121,14 @@ def test_a_snapshot_sees_one_state(catalog: Catalog, path: Path) -> None:
     other.close()
 
 
-def test_numbers_are_kept_by_name(catalog: Catalog) -> None:
+def test_numbers_are_stored_by_name(catalog: Catalog) -> None:
     assert catalog.number("some") == 0
     catalog.set_number("some", 7)
     catalog.set_number("other", 8)
     assert (catalog.number("some"), catalog.number("other")) == (7, 8)
 
 
-def test_a_file_that_is_replaced_retires_until_it_is_named_again(catalog: Catalog) -> None:
+def test_replaced_file_is_retired_until_referenced_again(catalog: Catalog) -> None:
     second = replace(PARTITION, path="events/b.parquet", generation=6)
     with catalog.transaction():
         catalog.put(PARTITION)
@@ -146,7 +146,7 @@ def test_a_file_that_is_replaced_retires_until_it_is_named_again(catalog: Catalo
     assert catalog.retired(99) == []
 
 
-def test_what_is_dropped_retires_and_what_is_beside_it_stays(catalog: Catalog) -> None:
+def test_drop_retires_only_the_given_partition(catalog: Catalog) -> None:
     beside = [
         replace(PARTITION, key=Key("events", DAY, "f2"), path="b"),
         replace(PARTITION, key=Key("events", date(2026, 10, 6), "f1"), path="c"),
@@ -163,13 +163,13 @@ def test_what_is_dropped_retires_and_what_is_beside_it_stays(catalog: Catalog) -
     assert (catalog.retired(8), catalog.retired(9)) == ([], ["events/a.parquet"])
 
 
-def test_recipes_stay_as_they_were_first_put(catalog: Catalog) -> None:
+def test_recipes_are_never_overwritten(catalog: Catalog) -> None:
     catalog.put_recipe("r1", {"model": "a"})
     catalog.put_recipe("r1", {"model": "b"})
     assert catalog.recipes() == {"r1": {"model": "a"}}
 
 
-def test_a_file_is_known_by_the_first_of_its_paths_and_how_often_it_came(catalog: Catalog) -> None:
+def test_source_file_has_its_first_path_and_delivery_count(catalog: Catalog) -> None:
     with catalog.transaction():
         catalog.put_source_file(SourceFile("f1", "print", {"status": "accepted"}))
         catalog.put_source_file(SourceFile("f2", "print", {"status": "refused"}))
@@ -181,7 +181,7 @@ def test_a_file_is_known_by_the_first_of_its_paths_and_how_often_it_came(catalog
     assert catalog.paths_of("f1") == ["web/a.jsonl", "web/b.jsonl"]
 
 
-def test_a_path_lies_there_with_what_came_last(catalog: Catalog) -> None:
+def test_path_has_its_last_delivered_file(catalog: Catalog) -> None:
     with catalog.transaction():
         catalog.put_delivery("web/a.jsonl", "f3", "stamp 1")
         catalog.put_delivery("web/b.jsonl", "f2", "stamp 2")
@@ -190,7 +190,7 @@ def test_a_path_lies_there_with_what_came_last(catalog: Catalog) -> None:
     assert catalog.paths_of("f3") == ["web/a.jsonl"]
 
 
-def test_publications_come_newest_first(catalog: Catalog) -> None:
+def test_publications_are_newest_first(catalog: Catalog) -> None:
     some = [Publication(number, DAY, "hash", "now", "run") for number in (3, 9, 5)]
     with catalog.transaction():
         for publication in some:
@@ -199,7 +199,7 @@ def test_publications_come_newest_first(catalog: Catalog) -> None:
     assert catalog.publications()[0] == some[1]
 
 
-def test_a_catalog_of_an_older_format_gets_the_columns_that_it_lacks(path: Path) -> None:
+def test_catalog_of_an_older_format_gets_missing_columns(path: Path) -> None:
     catalog = Catalog(path)
     with catalog.transaction():
         catalog.put(PARTITION)

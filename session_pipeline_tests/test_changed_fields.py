@@ -1,4 +1,4 @@
-"""Fields that appear, disappear or change their type between the files of a source: kept, and named in `status`."""
+"""Tests fields that appear, disappear or change type between files of a source: kept, and listed by `status`."""
 
 import json
 from datetime import date
@@ -18,7 +18,7 @@ def facts(number: int, *columns: str, **others: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_what_all_files_before_had_is_gone_and_what_none_had_is_new() -> None:
+def test_missing_and_new_fields_of_the_latest_file() -> None:
     before = [facts(1, "a", "b", "c"), facts(2, "a", "b", "d")]
     assert changed_fields([*before, facts(3, "a", "e", "c")]) == {
         "web": ["web/3.jsonl: b is gone", "web/3.jsonl: e (e) is new"]
@@ -29,7 +29,7 @@ def test_what_all_files_before_had_is_gone_and_what_none_had_is_new() -> None:
     assert changed_fields([facts(1, "x"), *(facts(number, "a") for number in range(2, 13))]) == {}
 
 
-def test_status_names_them_and_properties_keep_them(tmp_path: Path) -> None:
+def test_status_lists_changed_fields_and_properties_keep_them(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
     event = {"visitor_id": "v", "event_name": "a"}
     deployment.deliver("a", [{**event, "event_time": "2024-03-01", "page_title": "t", "plan": 1}])

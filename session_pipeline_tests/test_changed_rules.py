@@ -1,7 +1,7 @@
-"""What a changed setting, model or contract makes stale: exactly the tables that it means something to.
+"""Tests that a changed setting, model or contract makes exactly the tables stale that depend on it.
 
-The tables are named by hand, from what settings.toml says of each key. A setting, a model or a table that is missing
-here fails. Changed back, everything is as it was, to the byte.
+The expected tables are listed by hand, following the description of each key in settings.toml. A setting, model or
+table that is missing here fails a test. After the change is reverted, all files are identical to those before it.
 """
 
 import shutil
@@ -80,7 +80,7 @@ LINES = (
 
 WITHOUT_ID = {"event_time": "2026-10-08T15:00:00Z", "event_name": "page_view", "client": "203.0.113.9"}
 ACCESS_LOG = '203.0.113.9 - - [08/Oct/2026:16:00:00 +0000] "GET /about HTTP/1.1" 200 12 "-" "Mozilla/5.0"\n'
-LOG_SETTINGS = {"log_format", "host"}  # mean something to access logs only
+LOG_SETTINGS = {"log_format", "host"}  # apply to access logs only
 
 SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
 READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
@@ -89,7 +89,7 @@ NOTHING: Sequence[str] = ()
 
 @dataclass(frozen=True)
 class Change:
-    """Another value of a setting: which tables it makes stale, and how the plan says why."""
+    """Another value of a setting, the tables it makes stale, and the reason that the plan gives."""
 
     value: Any
     stale: Sequence[str]
@@ -147,14 +147,14 @@ CHANGES: Mapping[str, Change] = {
         "setting dimensions changed; setting breakdowns or dimensions changed",
     ),
     "breakdowns.dimensions": Change(["os"], ("daily_breakdowns",), "setting breakdowns or dimensions changed"),
-    "sources{}.format": Change("jsonl", NOTHING),  # which it is already, by its name
+    "sources{}.format": Change("jsonl", NOTHING),  # the format that its name already gives
     "sources{}.site": Change("shop", READ_FROM_RAW, "raw_events changed"),
     "sources{}.columns": Change({"value": "price"}, READ_FROM_RAW, "raw_events changed"),
     "sources{}.constants": Change({"currency": "EUR"}, READ_FROM_RAW, "raw_events changed"),
     "sources{}.timezone": Change("Asia/Tokyo", READ_FROM_RAW, "raw_events changed"),
     "sources{}.clock_tolerance_minutes": Change(120, READ_FROM_RAW, "raw_events changed"),
     "sources{}.expected_by": Change("06:00", NOTHING),
-    "sources{}.delimiter": Change(";", NOTHING),  # JSON lines have none
+    "sources{}.delimiter": Change(";", NOTHING),  # JSON lines have no delimiter
     "sources{}.visitor_address": Change("client", READ_FROM_RAW, "raw_events changed"),
     "sources{}.log_format": Change("common", READ_FROM_RAW, "raw_events changed"),
     "sources{}.host": Change("www.shop.example", READ_FROM_RAW, "raw_events changed"),
@@ -166,15 +166,15 @@ CHANGES: Mapping[str, Change] = {
     "resources.threads": Change(1, NOTHING),
     "publish.native_limit_gb": Change(0.0, NOTHING),
 }
-ONLY_VALUE = {"funnels[].mode"}  # settings that have one value as yet
+ONLY_VALUE = {"funnels[].mode"}  # settings with only one possible value so far
 
-# Model: the tables of the steps that run it.
+# The tables of the steps that run each model.
 MODELS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("repeated_events", "sessionized", *SESSIONIZED), SESSIONIZED),
     "distinct_user_agents": ("agents_seen",),
     **dict.fromkeys(("landings", "session_channels", "sessions"), ("sessions",)),
     **dict.fromkeys(("reached_steps", "next_reached_steps", "funnel_entries"), ("funnel_entries",)),
-    **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # what was logged stays as it was said
+    **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # rows of logs are never rebuilt
     **{
         name: (name,)
         for name in (
@@ -197,7 +197,7 @@ MODELS: Mapping[str, Sequence[str]] = {
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """Two days that are built; not to be written to."""
+    """Two built days. Read only."""
     deployment = Deployment(tmp_path_factory.mktemp("built"), SETTINGS)
     deployment.deliver("lines", (*LINES, WITHOUT_ID))
     log = deployment.folder.raw / "log" / "access.log"
@@ -213,14 +213,14 @@ def deployment(built: Deployment, tmp_path: Path) -> Deployment:
     return Deployment.at(tmp_path / "copy")
 
 
-def test_every_setting_is_known() -> None:
+def test_every_setting_is_listed() -> None:
     keys = set(keys_of(Settings))
     assert keys == CHANGES.keys() | ONLY_VALUE
     assert len(get_args(FunnelSettings.model_fields["mode"].annotation)) == len(ONLY_VALUE)
 
 
 @pytest.mark.parametrize("key", CHANGES)
-def test_a_setting_makes_exactly_these_tables_stale(deployment: Deployment, key: str) -> None:
+def test_setting_makes_exactly_its_tables_stale(deployment: Deployment, key: str) -> None:
     change = CHANGES[key]
     deployment.set(changed(key, change.value))
     assert load_settings(deployment.folder.path) != load_settings_of(SETTINGS, deployment)
@@ -237,7 +237,7 @@ def test_a_setting_makes_exactly_these_tables_stale(deployment: Deployment, key:
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("key", [*CHANGES][:: max(1, 8 // effort())])
-def test_a_setting_that_is_changed_back_leaves_nothing_behind(deployment: Deployment, key: str) -> None:
+def test_setting_changed_back_restores_all_tables(deployment: Deployment, key: str) -> None:
     change = CHANGES[key]
     before = deployment.hashes()
     deployment.set(changed(key, change.value))
@@ -248,7 +248,7 @@ def test_a_setting_that_is_changed_back_leaves_nothing_behind(deployment: Deploy
     assert deployment.hashes() == before
 
 
-def test_a_later_start_drops_the_days_before_it_and_what_they_handed_on(deployment: Deployment) -> None:
+def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
     before = deployment.hashes()
     deployment.set({"start_date": date(2026, 10, 8), **SETTINGS})
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
@@ -268,8 +268,8 @@ def test_a_later_start_drops_the_days_before_it_and_what_they_handed_on(deployme
 
 
 @pytest.mark.parametrize("zones", [("UTC", "America/New_York"), ("Europe/Berlin", "Europe/Athens")], ids=str)
-def test_another_time_zone_does_not_wait_for_an_upgrade(tmp_path: Path, zones: tuple[str, str]) -> None:
-    """Days of two time zones side by side would hold an event twice, or never."""
+def test_time_zone_change_is_not_deferred(tmp_path: Path, zones: tuple[str, str]) -> None:
+    """With days of two time zones, an event could be in two days or in none."""
     deployment = Deployment(tmp_path / "data", {"timezone": zones[0], "max_rebuild_days": 1})
     deployment.deliver("lines", LINES)
     deployment.run(UNTIL)
@@ -279,22 +279,18 @@ def test_another_time_zone_does_not_wait_for_an_upgrade(tmp_path: Path, zones: t
         assert run.plan().deferred == ()
 
 
-def test_every_model_is_known() -> None:
+def test_every_model_is_listed() -> None:
     assert set(models.names()) == set(MODELS)
 
 
-def test_a_changed_model_makes_exactly_the_tables_of_its_step_stale(
-    built: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_model_makes_exactly_its_tables_stale(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     meaning = models.meaning
     for model, stale in MODELS.items():
         monkeypatch.setattr(models, "meaning", lambda name, model=model: meaning(name) + "'" * (name == model))
         assert stale_in(built) == ({f"model {model} changed"} if stale else set(), set(stale)), model
 
 
-def test_a_changed_contract_makes_exactly_the_tables_of_its_step_stale(
-    built: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_contract_makes_exactly_its_tables_stale(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     delivered = {"raw_events", "quarantined_lines", "source_files", "warehouse_info"}
     for name in TABLES.keys() - delivered:
 
@@ -311,7 +307,7 @@ def test_a_changed_contract_makes_exactly_the_tables_of_its_step_stale(
         assert stale_in(built) == ({f"contract of {name} changed"} if stale else set(), set(stale)), name
 
 
-def test_changed_python_makes_exactly_the_tables_of_its_step_stale(
+def test_changed_logic_version_makes_exactly_its_tables_stale(
     built: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for step in STEPS:
@@ -321,7 +317,7 @@ def test_changed_python_makes_exactly_the_tables_of_its_step_stale(
 
 
 def stale_in(deployment: Deployment) -> tuple[set[str], set[str]]:
-    """Why something is certain to be built, and which tables."""
+    """Return the reasons and the tables of all certain builds."""
     settings = load_settings(deployment.folder.path)
     with closing(open_store(deployment.folder)) as store:
         items = make_planner(settings, store, UNTIL).plan(upgrade=True).items
@@ -336,7 +332,7 @@ def load_settings_of(settings: Mapping[str, Any], deployment: Deployment) -> Set
 
 
 def keys_of(section: type[Section], prefix: str = "") -> Iterator[str]:
-    """Every setting, as `funnels[].steps[].where` and `sources{}.site`."""
+    """Yield the key of every setting, such as `funnels[].steps[].where` and `sources{}.site`."""
     for name, said in section.model_fields.items():
         inner, brackets = section_in(said.annotation)
         if inner is None:
@@ -356,7 +352,7 @@ def section_in(annotation: Any) -> tuple[type[Section] | None, str]:
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:
-    """The settings with another value of one key: of the first entry that has it, where there are several."""
+    """Return the settings with another value for one key. In a list, the first entry with the key is changed."""
     settings = deepcopy(dict(SETTINGS))
     *sections, name = key.split(".")
     place: Any = settings

@@ -1,4 +1,4 @@
-"""What is kept of changes: which session ids were replaced by which, and how the figures of a day came to be."""
+"""Tests the logs of changes: replaced session ids, and the history of each day's figures."""
 
 import shutil
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def event(time: str, event_id: str, visitor: str = "anna", name: str = "page_vie
 
 
 def visits(*events: dict[str, Any]) -> list[dict[str, Any]]:
-    """Some events of Anna, beside those of a visitor of whom nothing changes."""
+    """Return the given events plus those of a visitor that never changes."""
     others = [event(f"{day:02}T12:00:00", f"other-{day}", "other") for day in (7, 8, 9)]
     return [*events, *others]
 
@@ -50,7 +50,7 @@ def file_names(deployment: Deployment) -> Mapping[str, str]:
     return dict(zip(files["file_id"], files["path"], strict=True))
 
 
-def test_a_late_event_that_extends_a_session_replaces_no_id(deployment: Deployment) -> None:
+def test_late_event_at_the_end_keeps_the_session_id(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b")))
     deployment.run(UNTIL)
     before = session_of(deployment, "a")
@@ -60,7 +60,7 @@ def test_a_late_event_that_extends_a_session_replaces_no_id(deployment: Deployme
     assert deployment.table("session_changes").empty
 
 
-def test_a_late_event_that_moves_the_start_of_a_session_gives_it_another_id(deployment: Deployment) -> None:
+def test_late_event_at_the_start_changes_the_session_id(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b")))
     deployment.run(UNTIL)
     before = session_of(deployment, "a")
@@ -75,7 +75,7 @@ def test_a_late_event_that_moves_the_start_of_a_session_gives_it_another_id(depl
     assert file_names(deployment)[changes["file_id"][0]] == "test/late.jsonl"
 
 
-def test_a_late_event_that_bridges_a_gap_merges_two_sessions(deployment: Deployment) -> None:
+def test_late_event_in_a_gap_merges_two_sessions(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:50:00", "b")))
     deployment.run(UNTIL)
     first, second = session_of(deployment, "a"), session_of(deployment, "b")
@@ -88,7 +88,7 @@ def test_a_late_event_that_bridges_a_gap_merges_two_sessions(deployment: Deploym
     ]
 
 
-def test_a_late_event_before_midnight_moves_a_session_to_the_day_before(deployment: Deployment) -> None:
+def test_late_event_moves_a_session_to_the_day_before(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T00:10:00", "a"), event("08T00:20:00", "b")))
     deployment.run(UNTIL)
     before = session_of(deployment, "a")
@@ -104,7 +104,7 @@ def test_a_late_event_before_midnight_moves_a_session_to_the_day_before(deployme
     assert rows(changes, "reason") == [("file test/late.jsonl",)]
 
 
-def test_a_late_event_before_midnight_merges_a_session_into_one_of_the_day_before(deployment: Deployment) -> None:
+def test_late_event_merges_a_session_into_the_day_before(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("07T23:25:00", "a"), event("08T00:10:00", "b")))
     deployment.run(UNTIL)
     first, second = session_of(deployment, "a"), session_of(deployment, "b")
@@ -116,7 +116,7 @@ def test_a_late_event_before_midnight_merges_a_session_into_one_of_the_day_befor
     assert file_names(deployment)[changes["file_id"][0]] == "test/late.jsonl"
 
 
-def test_a_late_separator_splits_a_session_that_keeps_its_id(deployment: Deployment) -> None:
+def test_late_separator_splits_a_session_and_keeps_its_id(deployment: Deployment) -> None:
     deployment.set({"sessions": {"separator": "new_visit"}})
     deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b"), event("08T10:20:00", "c")))
     deployment.run(UNTIL)
@@ -130,8 +130,8 @@ def test_a_late_separator_splits_a_session_that_keeps_its_id(deployment: Deploym
     ]
 
 
-def test_a_session_whose_only_event_was_a_repetition_is_dropped(deployment: Deployment) -> None:
-    """The first of two copies comes late, from within the last hour of the day before."""
+def test_session_of_only_a_duplicate_is_dropped(deployment: Deployment) -> None:
+    """The earlier copy arrives late, from the last hour of the day before."""
     deployment.deliver("first", visits(event("08T00:10:00", "a")))
     deployment.run(UNTIL)
     before = session_of(deployment, "a")
@@ -143,7 +143,7 @@ def test_a_session_whose_only_event_was_a_repetition_is_dropped(deployment: Depl
     ]
 
 
-def test_a_changed_rule_is_the_reason_and_no_file(deployment: Deployment) -> None:
+def test_changed_setting_is_the_reason_without_a_file(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:20:00", "b")))
     deployment.run(UNTIL)
     before = session_of(deployment, "a")
@@ -155,7 +155,7 @@ def test_a_changed_rule_is_the_reason_and_no_file(deployment: Deployment) -> Non
     ]
 
 
-def test_changes_add_up_and_nothing_is_taken_out(deployment: Deployment) -> None:
+def test_changes_accumulate(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a")))
     deployment.run(UNTIL)
     ids = [session_of(deployment, "a")[0]]
@@ -170,7 +170,7 @@ def test_changes_add_up_and_nothing_is_taken_out(deployment: Deployment) -> None
     assert len(deployment.table("session_changes")) == 3
 
 
-def test_why_a_day_changed_is_one_query(deployment: Deployment) -> None:
+def test_day_history_gives_old_and_new_figures_and_reason(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:50:00", "b")))
     deployment.run(UNTIL)
     deployment.deliver("late", [event("08T10:25:00", "late"), event("08T15:00:00", "c", "bert", "purchase", value=20)])
@@ -189,7 +189,7 @@ def test_why_a_day_changed_is_one_query(deployment: Deployment) -> None:
     assert other["reason"].tolist() == ["2026-10-07 is a new day"]
 
 
-def test_a_repeated_line_changes_the_duplicates_of_its_day_only(deployment: Deployment) -> None:
+def test_duplicate_line_changes_only_the_duplicate_count(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a")))
     deployment.run(UNTIL)
     before = deployment.table("_day_history")
@@ -201,7 +201,7 @@ def test_a_repeated_line_changes_the_duplicates_of_its_day_only(deployment: Depl
     assert rows(changed, *columns) == [(THURSDAY, 0, 1, 2)]
 
 
-def test_the_logs_are_published_and_outlive_the_days_they_are_about(deployment: Deployment) -> None:
+def test_logs_are_published_and_outlive_dropped_days(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a")))
     deployment.run(UNTIL)
     before = deployment.table("_day_history")
@@ -214,7 +214,7 @@ def test_the_logs_are_published_and_outlive_the_days_they_are_about(deployment: 
 
 
 @pytest.mark.parametrize("log", [log.table for log in LOGS])
-def test_a_damaged_log_goes_on_and_holds_nothing_up(deployment: Deployment, log: str) -> None:
+def test_damaged_log_continues_and_blocks_nothing(deployment: Deployment, log: str) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a")))
     deployment.run(UNTIL)
     deployment.deliver("late", [event("08T09:50:00", "late")])
@@ -223,7 +223,7 @@ def test_a_damaged_log_goes_on_and_holds_nothing_up(deployment: Deployment, log:
     for partition in store.of_table(log):
         damage(store.path_of(partition), b"not what was written")
         if partition.key.date != THURSDAY:
-            store.mark_damaged(partition)  # as verify does; that of Thursday is only found by the run
+            store.mark_damaged(partition)  # as verify does; only the run finds the damage of Thursday
     store.close()
     deployment.deliver("later", [event("08T09:40:00", "later")])
     deployment.run(UNTIL)

@@ -12,7 +12,7 @@ PAGE = "www.shop.example"
 
 
 def channels_of(*landings: dict[str, str | None]) -> list[str]:
-    """Run the model; a landing names what it has, its page is on PAGE unless it says otherwise."""
+    """Run the model and return a channel per landing. Omitted columns are null; page_host defaults to PAGE."""
     with duckdb.connect() as connection:
         for name, table in channel_tables().items():
             connection.register(name, table)
@@ -31,9 +31,9 @@ def channels_of(*landings: dict[str, str | None]) -> list[str]:
 
 
 def as_found(columns: Sequence[str], expected: Sequence[tuple[str | None, ...]]) -> list[tuple[str | None, ...]]:
-    """Rows of what a landing has in these columns and of its channel, with the channels that the model gives.
+    """Return the expected rows with the channel (their last value) replaced by that of the model.
 
-    All are asked at once: an engine and a query for each would take most of the time.
+    All rows run in one query, because one engine and query per row would take most of the time.
     """
     found = channels_of(*(dict(zip(columns, row, strict=False)) for row in expected))
     return [(*row[:-1], channel) for row, channel in zip(expected, found, strict=True)]
@@ -88,7 +88,7 @@ REFERRERS: list[tuple[str | None, ...]] = [
 ]
 
 
-def test_a_referrer_alone_says_where_the_visit_came_from() -> None:
+def test_channel_from_referrer_alone() -> None:
     assert as_found(("referrer_host",), REFERRERS) == REFERRERS
 
 
@@ -107,7 +107,7 @@ REFERRERS_AND_PAGES: list[tuple[str | None, ...]] = [
 ]
 
 
-def test_a_referrer_under_the_same_domain_is_none() -> None:
+def test_referrer_of_the_same_domain_is_direct() -> None:
     assert as_found(("referrer_host", "page_host"), REFERRERS_AND_PAGES) == REFERRERS_AND_PAGES
 
 
@@ -157,11 +157,11 @@ TAGS: list[tuple[str | None, ...]] = [
 ]
 
 
-def test_utm_tags_follow_the_default_channel_group() -> None:
+def test_channel_from_utm_tags() -> None:
     assert as_found(("utm_source", "utm_medium", "utm_campaign"), TAGS) == TAGS
 
 
-def test_each_landing_is_classed_by_its_own_medium_and_source() -> None:
+def test_each_landing_has_its_own_channel() -> None:
     landings = [
         {"utm_source": "newsletter", "utm_medium": "email"},
         {"utm_source": "crm", "utm_medium": "sms"},
@@ -172,7 +172,7 @@ def test_each_landing_is_classed_by_its_own_medium_and_source() -> None:
     assert channels_of(*landings) == ["email", "sms", "paid_search", "organic_social", "direct"]
 
 
-def test_utm_tags_go_before_the_referrer() -> None:
+def test_utm_tags_take_precedence_over_referrer() -> None:
     assert channel_of(utm_source="newsletter", utm_medium="email", referrer_host="www.google.com") == "email"
     assert channel_of(utm_source="partner", referrer_host="www.google.com") == "unassigned"
     assert channel_of(utm_medium="cpc", referrer_host="www.google.com") == "paid_search"
@@ -196,12 +196,12 @@ CLICKS: list[tuple[dict[str, str | None], str]] = [
 ]
 
 
-def test_a_click_id_speaks_where_nothing_else_is_known() -> None:
+def test_channel_from_click_id() -> None:
     found = channels_of(*(landing for landing, _ in CLICKS))
     assert [(landing, channel) for (landing, _), channel in zip(CLICKS, found, strict=True)] == CLICKS
 
 
-def test_many_landings_keep_one_row_each() -> None:
+def test_equal_landings_keep_one_row_each() -> None:
     assert channels_of(
         {"referrer_host": "www.google.de"},
         {"referrer_host": "www.google.de"},
@@ -215,19 +215,19 @@ def rows(name: str) -> list[dict[str, Any]]:
     return entries
 
 
-def test_each_source_and_click_id_is_listed_once() -> None:
+def test_sources_and_click_ids_are_unique() -> None:
     for name, key in (("channel_sources", "source"), ("channel_click_ids", "click_id_type")):
         entries = [row[key] for row in rows(name)]
         assert len(entries) == len(set(entries)), name
         assert all(entry == entry.lower().strip() for entry in entries), name
 
 
-def test_hosts_on_the_list_are_of_a_form_that_the_model_looks_up() -> None:
+def test_listed_hosts_have_a_form_the_model_looks_up() -> None:
     hosts = [row["source"] for row in rows("channel_sources") if "." in row["source"]]
     assert [host for host in hosts if not re.fullmatch(r"([a-z0-9-]+\.){1,3}[a-z]+|([a-z0-9-]+\.){1,2}\*", host)] == []
 
 
-def test_every_combination_of_classes_has_one_channel() -> None:
+def test_every_class_combination_has_one_channel() -> None:
     decisions = rows("channel_rules")
     combinations = {(row["source_class"], row["medium_class"], row["campaign_class"]) for row in decisions}
     assert len(combinations) == len(decisions)
@@ -241,11 +241,11 @@ def test_every_combination_of_classes_has_one_channel() -> None:
     assert set(channels()) == {row["channel"] for row in decisions}, "a rule that never decides"
 
 
-def test_what_other_modules_read() -> None:
+def test_values_that_other_modules_use() -> None:
     assert {"gclid", "fbclid", "msclkid"} <= set(click_id_types())
     assert channels()[0] == "direct"
     assert rules_fingerprint() == rules_fingerprint()
 
 
-def test_the_tables_are_those_that_are_named() -> None:
+def test_tables_match_their_names() -> None:
     assert tuple(channel_tables()) == TABLE_NAMES

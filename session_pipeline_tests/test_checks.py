@@ -1,4 +1,4 @@
-"""Each check holds on a store as the pipeline built it, and fires when a table is not what it should be."""
+"""Tests the checks: each passes on a correct store and fails when a table is wrong."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ DAY = WEEKS[-1]
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """Four Mondays, the last with a line that came twice."""
+    """Four Mondays, the last with a duplicate line. Read only."""
     deployment = Deployment(tmp_path_factory.mktemp("built") / "data", SMALL)
     for day in WEEKS:
         deployment.deliver(str(day), shop_lines(day))
@@ -36,7 +36,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def deployment(built: Deployment, tmp_path: Path) -> Deployment:
-    """The same, for a test to change."""
+    """A copy of `built` that the test may change."""
     shutil.copytree(built.folder.path, tmp_path / "data")
     return Deployment(tmp_path / "data", SMALL)
 
@@ -55,7 +55,7 @@ def asked(
 
 
 def change(deployment: Deployment, name: str, select: str, day: date | None = DAY, file_id: str = "") -> None:
-    """Commit other rows for a partition, as if they were what its model gives."""
+    """Commit other rows for a partition, as if its model had returned them."""
     with opened(deployment) as run:
         partition = run.store.partitions[Key(name, day, file_id)]
         path = run.store.scratch / "changed.parquet"
@@ -78,14 +78,14 @@ def file_ids(deployment: Deployment, day: date = DAY) -> list[str]:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_holds_on_what_the_pipeline_built(built: Deployment, check: checks.Check) -> None:
+def test_check_passes_on_a_correct_store(built: Deployment, check: checks.Check) -> None:
     with opened(built) as run:
         verdict = check.run(run, run.planner.frame.wanted)
     assert verdict.holds, verdict.sentence
     assert check.meaning.endswith(".")
 
 
-def test_only_warnings_are_about_what_may_be_right(built: Deployment) -> None:
+def test_severity_of_checks(built: Deployment) -> None:
     assert {check.name for check in CHECKS if not check.is_error} == {
         "bot_share",
         "built_by_current_rules",
@@ -111,18 +111,18 @@ class TestLedgerCloses:
             "waiting": 0,
         }
 
-    def test_a_lost_event(self, deployment: Deployment) -> None:
+    def test_fails_on_a_lost_event(self, deployment: Deployment) -> None:
         change(deployment, "events", "select * from events where event_id <> '2024-05-27-0-0'")
         verdict = asked(deployment, checks.ledger_closes, day=WEEKS[0])
         assert verdict.sentence == "61 accepted lines are not 59 events, 1 duplicates and 0 waiting"
 
-    def test_a_lost_raw_line(self, deployment: Deployment) -> None:
+    def test_fails_on_a_lost_raw_line(self, deployment: Deployment) -> None:
         [file_id] = file_ids(deployment, WEEKS[0])
         change(deployment, "raw_events", "select * from raw_events where line_number > 1", WEEKS[0], file_id)
         verdict = asked(deployment, checks.ledger_closes)
         assert "test/2024-05-06.jsonl: the store has 14 accepted and 0 set aside" in verdict.sentence
 
-    def test_a_line_that_is_neither_accepted_nor_set_aside(self, deployment: Deployment) -> None:
+    def test_fails_on_a_line_neither_accepted_nor_quarantined(self, deployment: Deployment) -> None:
         with opened(deployment) as run, run.store.catalog.transaction() as _:
             [file_id] = [key.file_id for key in run.store.partitions if key.file_id and key.date == WEEKS[0]]
             recorded = run.store.catalog.source_files()[file_id]
@@ -132,7 +132,7 @@ class TestLedgerCloses:
         assert verdict.sentence == "test/2024-05-06.jsonl: 16 lines were counted when it was admitted"
 
     @pytest.mark.parametrize("timezone", ["UTC", "Europe/Berlin", "America/St_Johns"])
-    def test_lines_of_days_that_wait_are_counted(self, deployment: Deployment, timezone: str) -> None:
+    def test_counts_lines_of_pending_days(self, deployment: Deployment, timezone: str) -> None:
         deployment.set({**SMALL, "timezone": timezone})
         midnight = datetime.combine(WEEKS[2] + ONE_DAY, time())
         around = [midnight + timedelta(minutes=20 * number - 10) for number in range(-30, 30)]
@@ -148,7 +148,7 @@ class TestLedgerCloses:
         of_the_last_week = len(shop_lines(DAY)) + 1
         assert verdict.figures["waiting"] == of_the_last_week + sum(1 for at in around if at >= end)
 
-    def test_a_day_to_be_built_again_waits(self, deployment: Deployment) -> None:
+    def test_counts_a_stale_day_as_pending(self, deployment: Deployment) -> None:
         deployment.deliver("late", shop_lines(WEEKS[1], visitors=7))
         with opened(deployment) as run:
             run.ingest()
@@ -156,7 +156,7 @@ class TestLedgerCloses:
         assert verdict.holds, verdict.sentence
         assert verdict.figures["waiting"] == len(shop_lines(DAY)) + len(shop_lines(DAY, visitors=7))
 
-    def test_reads_no_file_when_all_is_built(self, built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_reads_no_file_if_nothing_is_stale(self, built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
         with opened(built) as run:
             monkeypatch.setattr(run.engine, "job", lambda: pytest.fail("a file is read"))
             assert checks.ledger_closes(run, []).holds
@@ -218,7 +218,7 @@ class TestLedgerCloses:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_a_table_that_is_not_what_it_should_be(
+def test_check_fails_on_a_wrong_table(
     deployment: Deployment, check: Callable[[Run, Sequence[date]], Verdict], name: str, select: str, sentence: str
 ) -> None:
     change(deployment, name, select)
@@ -226,14 +226,14 @@ def test_a_table_that_is_not_what_it_should_be(
     assert asked(deployment, check, day=WEEKS[0]).holds, "other days are left alone"
 
 
-def test_more_sessions_than_usual(deployment: Deployment) -> None:
+def test_volume_unusual_with_too_many_sessions(deployment: Deployment) -> None:
     many = shop_lines(DAY, visitors=12)
     deployment.deliver("many", many)
     deployment.run()
     assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 12 sessions, 240% of the usual 5"
 
 
-def test_ids_that_stand_for_several_events(deployment: Deployment) -> None:
+def test_conflicting_event_ids(deployment: Deployment) -> None:
     line = shop_lines(DAY)[0]
     deployment.deliver("conflict", [{**line, "page_url": "https://shop.example/other"}])
     deployment.run()
@@ -242,14 +242,14 @@ def test_ids_that_stand_for_several_events(deployment: Deployment) -> None:
     assert asked(deployment, checks.conflicting_event_ids, day=WEEKS[0]).holds
 
 
-def test_actions_that_are_not_folded(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfolded_actions(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unusual, "LARGEST_ACTION_COUNT", 3)
     assert asked(built, checks.unfolded_actions).sentence == (
         "2024-05-27: 5 actions; fold ids in paths by a rule under [actions] in settings.toml"
     )
 
 
-def test_files_that_are_not_read_or_hardly(deployment: Deployment) -> None:
+def test_set_aside_rate_of_bad_and_refused_files(deployment: Deployment) -> None:
     bad = deployment.deliver("bad", [*shop_lines(DAY, visitors=1), "{", "{"])
     unknown = bad.with_name("picture.png")
     unknown.write_bytes(b"\x89PNG")
@@ -265,7 +265,7 @@ def test_files_that_are_not_read_or_hardly(deployment: Deployment) -> None:
     assert asked(deployment, checks.set_aside_rate).holds, "it was said for a week"
 
 
-def test_a_file_without_a_good_line_is_named_until_it_is_gone(deployment: Deployment) -> None:
+def test_file_without_a_valid_line_is_named_until_removed(deployment: Deployment) -> None:
     file = deployment.deliver("foreign", ['{"who": "ann"}', '{"who": "bob"}'])
     deployment.run()
     _make_older(deployment, "quarantined_lines", "2024-06-01 00:00:00")
@@ -280,27 +280,27 @@ def _make_older(deployment: Deployment, name: str, built_at: str) -> None:
             run.store.catalog.put(replace(partition, built_at=built_at))
 
 
-def test_a_source_that_is_late(deployment: Deployment) -> None:
+def test_late_source(deployment: Deployment) -> None:
     deployment.set({**SMALL, "sources": {"test": {"expected_by": "06:00"}, "other": {}}})
     assert asked(deployment, checks.source_arrived, until=DAY).holds
     verdict = asked(deployment, checks.source_arrived, until=DAY + ONE_DAY)
     assert verdict.sentence == "test: no events of 2024-05-28 yet, expected by 06:00"
 
 
-def test_a_source_is_not_late_before_its_hour(deployment: Deployment) -> None:
+def test_source_is_not_late_before_its_hour(deployment: Deployment) -> None:
     deployment.set({**SMALL, "sources": {"test": {"expected_by": "06:00"}}})
     today = datetime.now(UTC).date()
     assert asked(deployment, checks.source_arrived, until=today - ONE_DAY * 2).holds is False
     assert asked(deployment, checks.source_arrived, until=today).holds, "it is expected tomorrow"
 
 
-def test_no_source_is_late_on_the_eve_of_the_first_day(deployment: Deployment) -> None:
+def test_no_source_is_late_before_the_first_day(deployment: Deployment) -> None:
     today = datetime.now(UTC).date()
     deployment.set({"start_date": today, "sources": {"test": {"expected_by": "00:00"}}})
     assert asked(deployment, checks.source_arrived).holds
 
 
-def test_days_that_wait_for_an_upgrade(deployment: Deployment) -> None:
+def test_deferred_days(deployment: Deployment) -> None:
     deployment.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
     assert asked(deployment, checks.built_by_current_rules).sentence == (
         "8 days are built by older rules (setting inactivity_minutes changed from 30 to 10); rebuild them with"
@@ -309,7 +309,7 @@ def test_days_that_wait_for_an_upgrade(deployment: Deployment) -> None:
 
 
 class TestSettingsMatchData:
-    def test_names_a_rule_that_matches_nothing(self, deployment: Deployment) -> None:
+    def test_names_a_condition_that_matches_nothing(self, deployment: Deployment) -> None:
         deployment.set({**SMALL, "goals": [{"name": "bought", "where": "event_name = 'purchese'"}]})
         key, problem = "goals[bought].where", "event_name = 'purchese' matches no event"
         verdict = asked(deployment, checks.settings_match_data)
@@ -318,10 +318,10 @@ class TestSettingsMatchData:
         assert verdict.figures == {"warnings": 1, key: verdict.sentence.removeprefix(f"{key}: ")}
         assert verdict.problems == (f"{key}: {problem}",)
 
-    def test_holds_before_anything_is_published(self, deployment: Deployment) -> None:
+    def test_passes_before_the_first_publication(self, deployment: Deployment) -> None:
         deployment.folder.warehouse.unlink()
         assert asked(deployment, checks.settings_match_data) == Verdict(True, "nothing is published yet")
 
-    def test_names_a_warehouse_that_cannot_be_read(self, deployment: Deployment) -> None:
+    def test_names_an_unreadable_warehouse(self, deployment: Deployment) -> None:
         deployment.folder.warehouse.write_bytes(b"no database" * 1000)
         assert "cannot be opened" in asked(deployment, checks.settings_match_data).sentence

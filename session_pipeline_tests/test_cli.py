@@ -1,6 +1,6 @@
-"""The command line, as people and machines use it: what it prints, and what it exits with.
+"""Tests the output and the exit codes of the command line.
 
-`run` goes through Dagster in a process of its own, as for people; the other commands are called in this one.
+`run` runs through Dagster in its own process, as for users. The other commands are called in this process.
 """
 
 import gzip
@@ -41,13 +41,13 @@ EVENTS: list[dict[str, Any]] = [
 
 
 def call(*arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error."""
+    """Run a command and return its exit code, standard output and standard error."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     return result.exit_code, result.stdout, result.stderr
 
 
 def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`run` in a process of its own."""
+    """Run the command `run` in its own process."""
     command = [sys.executable, "-c", "from session_pipeline.cli import main; main()", "run", "--data", str(data)]
     return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
 
@@ -68,7 +68,7 @@ class FirstRun:
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
-    """Two days of a shop, one duplicate, one line that is no JSON."""
+    """Two days of a shop, with one duplicate and one line of invalid JSON."""
     data = tmp_path_factory.mktemp("shop") / "data"
     assert call("init", data)[0] == 0
     deliver(data, "events.jsonl", *EVENTS, "{broken\n")
@@ -80,17 +80,17 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
 
 @pytest.fixture(scope="module")
 def shop(first_run: FirstRun) -> Path:
-    """Its data folder; no test may change it."""
+    """The data folder of the first run. Read only."""
     return first_run.data
 
 
 @pytest.fixture
 def own_shop(shop: Path, tmp_path: Path) -> Path:
-    """A copy that a test may harm."""
+    """A copy that the test may change."""
     return Path(shutil.copytree(shop, tmp_path / "data"))
 
 
-def test_init_makes_a_folder_that_can_be_used_and_never_overwrites_one(tmp_path: Path) -> None:
+def test_init_creates_a_usable_folder_and_never_overwrites(tmp_path: Path) -> None:
     data = tmp_path / "new"
     code, out, _ = call("init", data)
     assert code == 0
@@ -101,13 +101,13 @@ def test_init_makes_a_folder_that_can_be_used_and_never_overwrites_one(tmp_path:
     assert (code, "is a data folder already" in err) == (2, True)
 
 
-def test_version_and_help_have_short_names() -> None:
+def test_version_and_help_options() -> None:
     assert re.fullmatch(r"session-pipeline \d+\.\d+\.\d+\n", call("--version")[1])
     assert call("-h") == call("--help")
     assert call("query", "-h") == call("query", "--help")
 
 
-def test_a_shell_can_complete_commands() -> None:
+def test_shell_completion() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "session_pipeline"],
         env={
@@ -124,7 +124,7 @@ def test_a_shell_can_complete_commands() -> None:
     assert "--install-completion" in call("-h")[1]
 
 
-def test_a_folder_with_only_raw_uses_the_packaged_settings(tmp_path: Path) -> None:
+def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "raw").mkdir(parents=True)
     deliver(data, "events.jsonl", *EVENTS)
@@ -151,7 +151,7 @@ def test_a_folder_with_only_raw_uses_the_packaged_settings(tmp_path: Path) -> No
         assert (code, "settings.toml is gone, and the store was built with it; put it back" in err) == (1, True), err
 
 
-def test_check_names_the_key_that_cannot_be_used(tmp_path: Path) -> None:
+def test_check_names_the_invalid_key(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("[sessions]\ninactivity_minuts = 20\n")
     code, _, err = call("check", "--data", tmp_path)
     assert code == 1
@@ -177,7 +177,7 @@ def test_check_names_the_key_that_cannot_be_used(tmp_path: Path) -> None:
         (("show", ""), "find one with: session-pipeline sessions"),
     ],
 )
-def test_wrong_use_exits_with_2_and_says_what_is_right(
+def test_wrong_use_exits_with_2_and_a_hint(
     shop: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
 ) -> None:
     monkeypatch.setenv("SESSION_PIPELINE_DATA", str(shop))
@@ -187,7 +187,7 @@ def test_wrong_use_exits_with_2_and_says_what_is_right(
     assert "Traceback" not in err
 
 
-def test_run_tells_what_it_did(first_run: FirstRun) -> None:
+def test_run_prints_a_summary(first_run: FirstRun) -> None:
     assert "raw/web/events.jsonl  new file" in first_run.plan_before
     for part in (
         "1 new, 0 redelivered, 0 corrupt, 0 refused; 1 under raw/",
@@ -203,7 +203,7 @@ def test_run_tells_what_it_did(first_run: FirstRun) -> None:
     assert first_run.stderr.startswith("Reading: 1 file\n")
 
 
-def test_run_after_run_builds_nothing_and_an_earlier_end_drops_days(own_shop: Path) -> None:
+def test_second_run_builds_nothing_and_earlier_until_drops_days(own_shop: Path) -> None:
     told = json.loads(run(own_shop, "--json").stdout)
     assert told["built_days"] == []
     assert told["outcomes"] == {"bounce": 2, "purchase": 1}
@@ -214,7 +214,7 @@ def test_run_after_run_builds_nothing_and_an_earlier_end_drops_days(own_shop: Pa
     assert (told["ledger"]["events"], told["ledger"]["waiting"]) == (2, 4)
 
 
-def test_run_is_loud_about_files_that_it_could_not_use(own_shop: Path) -> None:
+def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
     result = run(own_shop)
@@ -225,7 +225,7 @@ def test_run_is_loud_about_files_that_it_could_not_use(own_shop: Path) -> None:
     assert (code, "raw/web/cut.jsonl.gz: the file is damaged" in out) == (0, True)
 
 
-def test_plan_status_and_run_name_the_same_problems(own_shop: Path) -> None:
+def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
     deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
     settings = own_shop / "settings.toml"
@@ -246,7 +246,7 @@ def test_plan_status_and_run_name_the_same_problems(own_shop: Path) -> None:
         assert problem in call("plan", "--data", own_shop)[1]
 
 
-def test_status_names_checks_that_failed_and_warned(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_lists_failed_checks_and_warnings(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = [FailedCheck("ledger_closes", "two lines are lost", True), FailedCheck("bot_share", "all are bots", False)]
     monkeypatch.setattr(local_runs, "failed_checks", lambda instance, names: failed)
     code, out, err = call("status", "--check", "--data", own_shop)
@@ -265,7 +265,7 @@ WARNING = (
 )
 
 
-def test_check_and_run_warn_about_a_rule_that_matches_nothing(own_shop: Path) -> None:
+def test_check_and_run_warn_about_a_condition_without_matches(own_shop: Path) -> None:
     assert json.loads(call("check", "--json", "--data", own_shop)[1]) == {
         "is_usable": True,
         "problems": [],
@@ -276,7 +276,7 @@ def test_check_and_run_warn_about_a_rule_that_matches_nothing(own_shop: Path) ->
     settings.write_text(
         settings.read_text().replace("[[goals]]", "[[own_goals]]").split("[[own_goals]]")[0] + MISSPELLED
     )
-    code, out, _ = call("check", "--data", own_shop)  # before a run, which would build by the new rules
+    code, out, _ = call("check", "--data", own_shop)  # before a run with the new settings
     assert (code, f"WARNING: {WARNING}\n" in out) == (0, True)
     assert json.loads(call("check", "--json", "--data", own_shop)[1])["warnings"][0]["key"] == "goals[bought].where"
     for _ in range(2):  # also when there is nothing to do
@@ -285,7 +285,7 @@ def test_check_and_run_warn_about_a_rule_that_matches_nothing(own_shop: Path) ->
         assert result.stdout.count("purchese") == 1
 
 
-def test_check_works_without_a_store_and_beside_a_damaged_warehouse(own_shop: Path) -> None:
+def test_check_works_without_a_store_or_with_a_damaged_warehouse(own_shop: Path) -> None:
     (own_shop / "warehouse.duckdb").write_bytes(b"no database" * 1000)
     code, out, _ = call("check", "--data", own_shop)
     assert (code, "The rules were not compared with the events: " in out) == (0, True)
@@ -296,7 +296,7 @@ def test_check_works_without_a_store_and_beside_a_damaged_warehouse(own_shop: Pa
     assert (code, "WARNING" in out, (own_shop / "store").exists()) == (0, False, False)
 
 
-def test_run_names_ten_warnings_and_counts_the_others(own_shop: Path) -> None:
+def test_run_prints_ten_warnings_and_counts_the_rest(own_shop: Path) -> None:
     goals = "".join(MISSPELLED.replace("bought", f"bought_{number}") for number in range(12))
     (own_shop / "settings.toml").write_text(goals)
     result = run(own_shop)
@@ -304,9 +304,9 @@ def test_run_names_ten_warnings_and_counts_the_others(own_shop: Path) -> None:
     assert "and 2 more: run `session-pipeline status --json`\n" in result.stdout
 
 
-def test_run_says_why_it_failed_in_one_sentence(own_shop: Path) -> None:
+def test_run_prints_one_sentence_on_failure(own_shop: Path) -> None:
     deliver(own_shop, "more.jsonl", {**EVENTS[0], "event_id": "7"})
-    (own_shop / "warehouse.duckdb.wal").touch()  # as if somebody had opened the warehouse for writing
+    (own_shop / "warehouse.duckdb.wal").touch()  # as if another process had opened the warehouse for writing
     result = run(own_shop)
     assert result.returncode == 1
     assert "something opened the warehouse for writing" in result.stderr
@@ -328,7 +328,7 @@ def test_plan_groups_days_by_step_and_reason(own_shop: Path) -> None:
     assert "so they wait for `session-pipeline run --upgrade`" in call("plan", "--data", own_shop)[1]
 
 
-def test_status_shows_the_runs_and_serves_monitors(shop: Path) -> None:
+def test_status_lists_runs_and_supports_monitoring(shop: Path) -> None:
     code, out, _ = call("status", "--json", "--data", shop)
     told = json.loads(out)
     assert code == 0
@@ -341,7 +341,7 @@ def test_status_shows_the_runs_and_serves_monitors(shop: Path) -> None:
     assert (code, "the published state is" in err) == (1, True)
 
 
-def test_verify_finds_what_is_damaged_or_gone_and_run_mends_it(own_shop: Path) -> None:
+def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Path) -> None:
     (own_shop / "lake" / "sessions" / "session_date=2024-03-05" / "data.parquet").unlink()
     code, out, _ = call("verify", "--json", "--data", own_shop)
     assert (code, "1 file of the lake gone" in json.loads(out)["problems"][0]) == (1, True)
@@ -389,14 +389,14 @@ def test_query_lists_tables_and_columns(shop: Path) -> None:
     assert call("query", "--tables", "sesions", "--data", shop)[0] == 2
 
 
-def test_query_says_what_duckdb_says_in_one_sentence(shop: Path) -> None:
+def test_query_prints_a_duckdb_error_in_one_line(shop: Path) -> None:
     code, _, err = call("query", "select nope from sessions", "--data", shop)
     assert code == 1
     assert 'Referenced column "nope" not found' in err
     assert len(err.splitlines()) == 1
 
 
-def test_show_tells_the_story_of_a_session(shop: Path) -> None:
+def test_show_prints_the_timeline_of_a_session(shop: Path) -> None:
     _, out, _ = call("query", "select session_id from sessions where visitor_id = 'ann'", "-f", "csv", "--data", shop)
     session_id = out.splitlines()[1]
     code, story, _ = call("show", session_id[:12], "--data", shop)
@@ -416,7 +416,7 @@ def test_show_tells_the_story_of_a_session(shop: Path) -> None:
     assert json.loads(call("show", session_id, "--json", "--data", shop)[1])["events"][3]["line_number"] == 5
 
 
-def test_show_asks_for_more_of_an_id_that_several_have() -> None:
+def test_show_rejects_an_ambiguous_id_prefix() -> None:
     with duckdb.connect() as warehouse:
         warehouse.execute("create table sessions as select unnest(['aa1', 'ab2', 'ab3']) as session_id")
         assert timeline._find(warehouse, "aa")["session_id"] == "aa1"
@@ -424,7 +424,7 @@ def test_show_asks_for_more_of_an_id_that_several_have() -> None:
             timeline._find(warehouse, "ab")
 
 
-def test_export_is_a_whole_copy_and_overwrites_nothing(shop: Path, tmp_path: Path) -> None:
+def test_export_writes_a_full_copy_and_never_overwrites(shop: Path, tmp_path: Path) -> None:
     file = tmp_path / "copy.duckdb"
     assert call("export", file, "--data", shop)[0] == 0
     with (
@@ -436,7 +436,7 @@ def test_export_is_a_whole_copy_and_overwrites_nothing(shop: Path, tmp_path: Pat
     assert call("export", file, "--data", shop)[0] == 2
 
 
-def test_sample_keeps_the_truth_away_from_what_is_delivered(own_shop: Path, tmp_path: Path) -> None:
+def test_sample_writes_the_truth_outside_raw(own_shop: Path, tmp_path: Path) -> None:
     small = ("--visitors", "20", "--days", "2", "--seed", "5")
     assert call("sample", *small, "--data", own_shop)[0] == 0
     assert (own_shop / "truth" / "sessions.csv.gz").is_file()
@@ -447,6 +447,6 @@ def test_sample_keeps_the_truth_away_from_what_is_delivered(own_shop: Path, tmp_
     assert call("sample", *small, "--data", own_shop)[0] == 2
 
 
-def test_report_prints_where_it_is(shop: Path) -> None:
+def test_report_prints_its_path(shop: Path) -> None:
     code, out, _ = call("report", "--data", shop)
     assert (code, Path(out.strip()).is_file()) == (0, True)

@@ -89,25 +89,27 @@ CONDITIONS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), CONDITIONS)
-def test_says_what_it_should(database: duckdb.DuckDBPyConnection, text: str, expected: bool | None) -> None:
+def test_condition_has_the_expected_value(
+    database: duckdb.DuckDBPyConnection, text: str, expected: bool | None
+) -> None:
     assert compute(database, condition(text), EVENT) is expected
 
 
 @pytest.mark.parametrize("text", [text for text, _ in CONDITIONS])
-def test_is_sql_that_both_engines_read_alike(text: str) -> None:
+def test_condition_is_portable_sql(text: str) -> None:
     tree = condition(text)
     violations = find_violations(f"select event_id from events where {tree.sql('duckdb')}")
     assert {found.construct for found in violations} <= {"lower", "upper"}
     assert sqlglot.parse_one(tree.sql("spark"), dialect="spark") is not None
 
 
-def test_casts_give_null_on_both_engines_where_they_fail() -> None:
+def test_failed_casts_give_null_on_both_engines() -> None:
     tree = condition("cast(properties ->> 'price' as decimal(18, 2)) > 9")
     assert "TRY_CAST" in tree.sql("duckdb")
     assert "TRY_CAST" in tree.sql("spark")
 
 
-def test_can_stand_anywhere(database: duckdb.DuckDBPyConnection) -> None:
+def test_condition_can_be_embedded_in_an_expression(database: duckdb.DuckDBPyConnection) -> None:
     either = condition("is_bot or event_name = 'purchase'")
     assert compute(database, exp.Not(this=either), EVENT) is False
 
@@ -116,7 +118,7 @@ def test_comments_are_dropped() -> None:
     assert condition("event_name = /* a */ 'purchase' -- b").sql("duckdb", comments=True) == "(event_name = 'purchase')"
 
 
-def test_gives_each_caller_a_tree_of_its_own() -> None:
+def test_each_caller_gets_its_own_tree() -> None:
     condition("is_bot is true").set("this", None)
     assert condition("is_bot is true").sql("duckdb") == "(is_bot IS TRUE)"
 
@@ -200,7 +202,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED, ids=[text[:60] for text, _ in REFUSED])
-def test_refuses(text: str, expected: str) -> None:
+def test_invalid_condition_is_rejected(text: str, expected: str) -> None:
     assert expected in complaint(text)
 
 
@@ -222,7 +224,7 @@ TOO_DEEP = [
 
 
 @pytest.mark.parametrize("text", TOO_DEEP, ids=[text[:20] for text in TOO_DEEP])
-def test_what_is_too_deep_is_refused_within_a_second(text: str) -> None:
+def test_deep_nesting_is_rejected_within_a_second(text: str) -> None:
     started = thread_time()
     assert "is nested too deeply; nest at most 30 parentheses, case or not in one another" in complaint(text[:10_000])
     assert thread_time() - started < 1
@@ -232,8 +234,8 @@ def names(count: int) -> str:
     return " or ".join(f"event_name = 'e{number}'" for number in range(count))
 
 
-def test_a_long_chain_of_or_costs_as_much_as_it_is_long(database: duckdb.DuckDBPyConnection) -> None:
-    condition("is_bot or is_bot")  # opens what is opened once
+def test_long_or_chain_takes_linear_time(database: duckdb.DuckDBPyConnection) -> None:
+    condition("is_bot or is_bot")  # warm up: the first call initializes shared state
     taken = {}
     for count in (100, 400):
         started = thread_time()
@@ -245,8 +247,8 @@ def test_a_long_chain_of_or_costs_as_much_as_it_is_long(database: duckdb.DuckDBP
     assert taken[400] < 8 * taken[100] + 0.1, taken
 
 
-def test_a_chain_keeps_what_stands_between_its_parts(database: duckdb.DuckDBPyConnection) -> None:
-    """Long chains become trees of few levels; shorter ones within them, and of the other kind, keep their place."""
+def test_long_chain_keeps_its_meaning(database: duckdb.DuckDBPyConnection) -> None:
+    """Long chains become shallow trees. Shorter chains and other operators inside them keep their place."""
     parts = [f"(event_name = 'e{number}' and (page_path = '/' or status_code = {number}))" for number in range(20)]
     tree = condition(" or ".join(parts))
     assert compute(database, tree, {"event_name": "e7", "page_path": "/x", "status_code": 7}) is True
@@ -258,14 +260,14 @@ def test_a_chain_keeps_what_stands_between_its_parts(database: duckdb.DuckDBPyCo
 
 
 @given(st.text(max_size=40))
-def test_text_in_quotes_is_data(database: duckdb.DuckDBPyConnection, name: str) -> None:
+def test_quoted_text_is_data(database: duckdb.DuckDBPyConnection, name: str) -> None:
     quoted = name.replace("'", "''")
     assert compute(database, condition(f"event_name = '{quoted}'"), {"event_name": name}) is True
     assert compute(database, condition(f"event_name = '{quoted}'"), {"event_name": f"{name}."}) is False
 
 
 @given(st.text(alphabet="abeinotuv_$'\"`;:,.*?()[]{}<>=-+/\\|&%#@!~ \n0159", max_size=30))
-def test_whatever_is_written_gives_a_tree_or_a_sentence(text: str) -> None:
+def test_any_text_gives_a_tree_or_an_error(text: str) -> None:
     try:
         condition(text)
     except SettingsError as error:
@@ -342,31 +344,31 @@ ROWS = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(WHOLE, ROWS)
-def test_no_row_makes_a_condition_fail(database: duckdb.DuckDBPyConnection, text: str, row: dict[str, Any]) -> None:
+def test_condition_never_fails_on_a_row(database: duckdb.DuckDBPyConnection, text: str, row: dict[str, Any]) -> None:
     assert compute(database, condition(text), row) in (True, False, None)
 
 
 @given(NUMBERS, ROWS)
-def test_a_number_is_a_decimal_or_null_whatever_the_row(
+def test_number_is_decimal_or_null_on_any_row(
     database: duckdb.DuckDBPyConnection, text: str, row: dict[str, Any]
 ) -> None:
     number = compute(database, parse_number(text, EVENT_CONDITION_COLUMNS, key="goals[0].value"), row)
     assert number is None or isinstance(number, Decimal)
 
 
-def test_a_value_is_a_number() -> None:
+def test_value_must_be_a_number() -> None:
     with pytest.raises(SettingsError, match=r"^goals\[0\]\.value is no number; write value"):
         parse_number("event_name", EVENT_CONDITION_COLUMNS, key="goals[0].value")
 
 
-def test_a_scalar_is_of_any_kind(database: duckdb.DuckDBPyConnection) -> None:
+def test_scalar_may_have_any_type(database: duckdb.DuckDBPyConnection) -> None:
     variant = parse_scalar("properties ->> 'variant'", EVENT_CONDITION_COLUMNS, key="dimensions.variant")
     assert compute(database, variant, EVENT) == "b"
     with pytest.raises(SettingsError, match=r"^dimensions\.variant is always null"):
         parse_scalar("null", EVENT_CONDITION_COLUMNS, key="dimensions.variant")
 
 
-def test_sessions_have_columns_of_their_own() -> None:
+def test_session_conditions_use_session_columns() -> None:
     tree = parse_condition("page_view_count >= 2 and duration_seconds > 1.5", SESSION_CONDITION_COLUMNS, key="x")
     assert tree.sql("duckdb") == "((page_view_count >= 2) AND (duration_seconds > 1.5))"
     with pytest.raises(SettingsError, match="names no column with 'event_name'"):

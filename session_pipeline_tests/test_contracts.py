@@ -1,9 +1,9 @@
-"""What the contracts promise across tables."""
+"""Tests rules that hold across the contracts of all tables."""
 
 from session_pipeline.tables import TABLES
 
 
-def test_every_published_table_by_session_knows_bots() -> None:
+def test_published_tables_by_session_have_is_bot() -> None:
     by_session = {
         name: {column.name for column in contract.columns}
         for name, contract in TABLES.items()

@@ -1,4 +1,4 @@
-"""Every file of the corpus becomes exactly what it should, by itself and among all others, and the ledger closes."""
+"""Tests that every corpus file gives the expected result, alone and together with all others, and the ledger closes."""
 
 import json
 from collections import Counter
@@ -13,13 +13,13 @@ from session_pipeline_tests.corpus import CORPUS, SEEN, UNTIL, Input, put, taken
 from session_pipeline_tests.deployment import Deployment
 
 
-def test_the_corpus_is_large_and_says_each_thing_once() -> None:
+def test_corpus_is_large_and_without_repetitions() -> None:
     assert len(CORPUS) >= 120
     assert [what for what, count in Counter(given.what for given in CORPUS).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("given", CORPUS, ids=lambda given: given.what)
-def test_a_file_becomes_what_it_should_and_the_one_beside_it_is_taken(given: Input, tmp_path: Path) -> None:
+def test_file_is_read_as_expected_next_to_a_good_one(given: Input, tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", given.settings)
     put(deployment, given)
     good = deployment.folder.raw / "other" / "good.jsonl"
@@ -41,7 +41,7 @@ def test_a_file_becomes_what_it_should_and_the_one_beside_it_is_taken(given: Inp
     assert became.raw_count == given.accepted
 
 
-def test_all_of_them_at_once_harm_nothing(tmp_path: Path) -> None:
+def test_whole_corpus_at_once(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     usual = [given for given in CORPUS if not given.settings]
     for number, given in enumerate(usual):

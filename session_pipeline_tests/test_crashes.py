@@ -1,4 +1,4 @@
-"""A run that dies at any place or moment needs no repair, and readers never see it; nor when the machine dies."""
+"""Tests that a run killed at any crash point, or by a power loss, needs no repair and is invisible to readers."""
 
 import errno
 import functools
@@ -28,14 +28,14 @@ from session_pipeline_tests.reliability.figures import effort, record
 from session_pipeline_tests.test_incremental import event
 
 LAST = date(2026, 10, 20)
-UNTIL = date(2026, 10, 8)  # what was built of later days is dropped
+UNTIL = date(2026, 10, 8)  # later days that are built are dropped
 PARTS = 4
-STRIDE = max(1, 4 // effort())  # the walk kills at every n-th place that a run reaches; at all of them from effort 4 on
-LONG_STRIDE = max(1, 36 // effort())  # the same for a run that builds much
+STRIDE = max(1, 4 // effort())  # the walk kills at every n-th crash point that a run reaches; at all from effort 4 on
+LONG_STRIDE = max(1, 36 // effort())  # the same for a run that builds many tables
 
 
 def two_days(folder: Path) -> Deployment:
-    """Published often enough for the next publication to sweep."""
+    """Build two days and publish so often that the next publication deletes old files."""
     deployment = Deployment(folder)
     for day in (5, 9):
         lines = [event("v1", f"2026-10-{day:02}T10:{minute:02}:00Z", day * 100 + minute) for minute in range(3)]
@@ -47,12 +47,12 @@ def two_days(folder: Path) -> Deployment:
 
 
 def settings(goal: str) -> Mapping[str, Any]:
-    """Settings of which only one table depends on the name."""
+    """Return settings with a goal of this name. Only one table depends on the name."""
     return {"resources": {"threads": 1}, "goals": [{"name": goal, "where": "event_name = 'page_view'"}]}
 
 
 def change(deployment: Deployment, late: Sequence[Mapping[str, Any]]) -> None:
-    """Something of every kind: a late file, bad files, a bad line, damage, a changed setting, a day that goes."""
+    """Make one change of every kind: a late file, a bad file, a bad line, damage, a changed setting, a dropped day."""
     folder = deployment.folder
     text = "".join(json.dumps(line) + "\n" for line in (*late, "no event"))
     (folder.raw / "test" / "late.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
@@ -60,16 +60,16 @@ def change(deployment: Deployment, late: Sequence[Mapping[str, Any]]) -> None:
     deployment.set(settings("sixth"))
     (raw,) = folder.store.glob("raw_events/utc_date=2026-10-05/*.parquet")
     damage(raw, b"damaged")
-    # What a run of an older version left that died.
+    # What a dead run of an older version leaves.
     shutil.copyfile(raw, folder.store / "events" / "event_date=2026-10-05" / "left.parquet")
     with closing(open_store(folder)) as opened:
         opened.catalog.set_number("run_is_open", 1)
     (folder.store / "_format.json").write_text('{"format": 1, "package_version": "0.1"}')
 
 
-# A line that comes again changes little; the walk over every place is along it.
+# A duplicate line changes little. The walk over every crash point uses this change.
 AGAIN = functools.partial(change, late=(event("v1", "2026-10-05T10:01:30Z", 501),))
-# One that extends a session and one of a new visitor: the day and what follows from it is built again.
+# An event that extends a session and one of a new visitor: the day and the tables derived from it are rebuilt.
 LATE = functools.partial(
     change, late=(event("v2", "2026-10-05T10:30:00Z", 1), event("v1", "2026-10-05T10:20:00Z", 999))
 )
@@ -92,15 +92,15 @@ def late_scenario(start: Deployment, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("part", range(PARTS))
-def test_a_run_that_is_killed_at_any_place_needs_no_repair(scenario: Scenario, part: int, tmp_path: Path) -> None:
+def test_killed_run_needs_no_repair(scenario: Scenario, part: int, tmp_path: Path) -> None:
     deaths = walk(scenario, tmp_path / "walk", count(1 + part * STRIDE, PARTS * STRIDE))
-    # A run that was not killed ended the walk, so every place of this part was reached.
+    # The walk ends with a run that was not killed, so every crash point of this part was reached.
     assert len(deaths) == len(scenario.places[part * STRIDE :: PARTS * STRIDE])
     record(kill_points_hit=len(deaths), kills_survived=len(deaths))
 
 
 @pytest.mark.reliability
-def test_nor_does_one_that_builds_much(late_scenario: Scenario, tmp_path: Path) -> None:
+def test_killed_run_that_builds_much_needs_no_repair(late_scenario: Scenario, tmp_path: Path) -> None:
     deaths = walk(late_scenario, tmp_path / "walk", count(1, LONG_STRIDE))
     assert deaths
     record(kill_points_hit=len(deaths), kills_survived=len(deaths))
@@ -108,11 +108,11 @@ def test_nor_does_one_that_builds_much(late_scenario: Scenario, tmp_path: Path) 
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("lost", Lost)
-def test_a_machine_that_dies_at_any_place_needs_no_repair(scenario: Scenario, lost: Lost, tmp_path: Path) -> None:
+def test_power_loss_needs_no_repair(scenario: Scenario, lost: Lost, tmp_path: Path) -> None:
     places = places_in_the_code()
     assert len(places) >= 25
     met = places_met(scenario, tmp_path / "met", prepare=with_few_links)
-    # Of each place the first time or the last time that a run comes by.
+    # The first or the last time that a run reaches each crash point.
     numbers = {place: number for number, place in (enumerate(met, 1) if lost is Lost.BYTES else backwards(met))}
     deaths = walk(scenario, tmp_path / "walk", sorted(numbers.values()), lost=lost, prepare=with_few_links)
     missed = places - places_of(deaths).keys()
@@ -142,7 +142,7 @@ def without_sync_folder() -> None:
         (without_sync_folder, Lost.NAMES, "the file is gone"),
     ],
 )
-def test_a_machine_that_dies_tells_of_a_forgotten_fsync(
+def test_power_loss_reveals_a_missing_fsync(
     scenario: Scenario, seed: Callable[[], None], lost: Lost, told: str, tmp_path: Path
 ) -> None:
     number = dict(map(reversed, enumerate(scenario.places, 1)))["commit: done"]
@@ -163,7 +163,7 @@ def backwards(places: Sequence[str]) -> list[tuple[int, str]]:
 
 
 def with_few_links() -> None:
-    """As on a file system where one file cannot have any number of names."""
+    """Simulate a file system that limits the number of hard links of a file."""
     link = os.link
 
     def few(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Runs of the jobs: ranges, single days, by hand, late files; what an operator reads of them; how a run fails."""
+"""Tests runs of the Dagster jobs: ranges, single days, runs by hand, late files, metadata, and failures."""
 
 import asyncio
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ BUILT = [date(2024, 5, day) for day in (6, 7, 8, 13, 14)]  # days with events, a
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
-    """Three days of deliveries, built in one run; not to be written to."""
+    """Three days of deliveries, built in one run. Read only."""
     with orchestrated(tmp_path_factory.mktemp("built") / "data") as deployment:
         deployment.deliver(str(MONDAY), shop_lines(MONDAY, visitors=5))
         deployment.deliver(str(TUESDAY), shop_lines(TUESDAY, visitors=3))
@@ -47,7 +47,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
 
 @pytest.fixture
 def deployment(built: Orchestrated, tmp_path: Path) -> Iterator[Orchestrated]:
-    """The same, for a test to change."""
+    """A copy of `built` that the test may change."""
     with orchestrated(tmp_path / "data", copy_of=built) as copy:
         yield copy
 
@@ -67,7 +67,7 @@ def break_file(deployment: Orchestrated, table: str, day: date) -> None:
     store.close()
 
 
-def test_a_range_of_days_is_one_run_that_ends_in_publishing(built: Orchestrated) -> None:
+def test_range_of_days_is_one_run_that_publishes(built: Orchestrated) -> None:
     runs = built.instance.get_runs()
     assert [run.job_name for run in runs] == ["build", "ingest"]
     for name in DAILY:
@@ -78,7 +78,7 @@ def test_a_range_of_days_is_one_run_that_ends_in_publishing(built: Orchestrated)
     assert Path(built.seen("report")["file"]).is_file()
 
 
-def test_an_operator_reads_what_became_of_a_day(built: Orchestrated) -> None:
+def test_metadata_of_a_day(built: Orchestrated) -> None:
     seen = built.seen("sessions", NEXT_MONDAY)
     assert seen["dagster/partition_row_count"] == 8
     assert seen["change_against_same_weekday"] == 8 - 5
@@ -97,25 +97,25 @@ def test_an_operator_reads_what_became_of_a_day(built: Orchestrated) -> None:
     assert "| `checkout` | 1 | `cart` | 3 |" in built.seen("funnel_steps", MONDAY)["counts"]
 
 
-def test_a_day_without_events_is_no_partition_of_a_run(built: Orchestrated) -> None:
+def test_days_without_events_are_not_materialized(built: Orchestrated) -> None:
     for name in DAILY:
         assert built.instance.get_materialized_partitions(dg.AssetKey(name)) == set(map(str, BUILT)), name
 
 
-def test_a_day_that_is_not_over_fails_with_the_last_day_that_can_be_built(deployment: Orchestrated) -> None:
+def test_unfinished_day_fails_and_names_the_last_day(deployment: Orchestrated) -> None:
     result = deployment.execute("build", {tags.DAY: "2999-01-01"})
     assert not result.success
     assert failures(result)[0].startswith("2999-01-01 is not over yet; the last day that can be built is ")
     assert not deployment.instance.get_materialized_partitions(dg.AssetKey("events")) & {"2999-01-01"}
 
 
-def test_an_operator_reads_what_was_delivered(built: Orchestrated) -> None:
+def test_metadata_of_deliveries(built: Orchestrated) -> None:
     seen = built.seen("quarantined_lines")
     assert (seen["found_count"], seen["read_count"], seen["set_aside_count"]) == (3, 3, 1)
     assert seen["set_aside_by_reason"] == "| reason | lines |\n| --- | --- |\n| `invalid_json` | 1 |"
 
 
-def test_a_fresh_day_keeps_its_figures_in_a_run_that_does_not_build_it(deployment: Orchestrated) -> None:
+def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
     before = deployment.seen("sessions", MONDAY)
     deployment.deliver("late", shop_lines(date(2024, 5, 14)))
     deployment.ingest()
@@ -123,11 +123,11 @@ def test_a_fresh_day_keeps_its_figures_in_a_run_that_does_not_build_it(deploymen
     seen = deployment.seen("sessions", MONDAY)
     assert seen["built_because"].startswith("fresh, so it was not built again; it was built at 20")
     assert seen["built_because"].endswith("UTC: new day")
-    told = before.keys() - {"built_because", "seconds", "file"}  # the file lies in the copy
+    told = before.keys() - {"built_because", "seconds", "file"}  # the file is in the copy
     assert {label: seen[label] for label in told} == {label: before[label] for label in told}
 
 
-def test_a_late_file_builds_its_day_and_publishes(deployment: Orchestrated) -> None:
+def test_late_file_rebuilds_its_day_and_publishes(deployment: Orchestrated) -> None:
     untouched = hashes(deployment, NEXT_MONDAY)
     deployment.deliver("late", shop_lines(TUESDAY, visitors=6)[-3:])
     assert deployment.ingest().success
@@ -140,7 +140,7 @@ def test_a_late_file_builds_its_day_and_publishes(deployment: Orchestrated) -> N
     assert len(deployment.instance.fetch_materializations(dg.AssetKey("warehouse"), limit=9).records) == 2
 
 
-def test_an_operator_reads_how_much_was_late_and_how_much_came_twice(deployment: Orchestrated) -> None:
+def test_metadata_of_late_and_duplicate_events(deployment: Orchestrated) -> None:
     late, *_ = shop_lines(TUESDAY, visitors=1)
     told = {"event_id": "late", "received_at": f"{NEXT_MONDAY}T06:00:00Z"}
     deployment.deliver("late", [{**late, **told}, late])
@@ -154,14 +154,14 @@ def test_an_operator_reads_how_much_was_late_and_how_much_came_twice(deployment:
 
 
 def freshness(deployment: Orchestrated, at: datetime) -> FreshnessState:
-    """What Dagster's daemon makes of the policy of the warehouse at a moment."""
+    """Evaluate the freshness policy of the warehouse at a time, as Dagster's daemon does."""
     node = deployment.definitions().resolve_asset_graph().get(dg.AssetKey("warehouse"))
     with freeze_time(at):
         context = LoadingContextForTest(deployment.instance)
         return asyncio.run(CronFreshnessPolicyEvaluator().evaluate_freshness(context, node))
 
 
-def test_the_warehouse_is_overdue_when_a_day_passed_without_publishing(built: Orchestrated) -> None:
+def test_warehouse_is_overdue_after_a_day_without_publishing(built: Orchestrated) -> None:
     published = datetime.fromtimestamp(built.published_at(), UTC)
     deadline = published.replace(hour=5, minute=0, second=0, microsecond=0)  # two hours after daily_at
     deadline += timedelta(days=1 if published > deadline else 0)
@@ -170,7 +170,7 @@ def test_the_warehouse_is_overdue_when_a_day_passed_without_publishing(built: Or
     assert freshness(built, deadline + timedelta(days=1, minutes=1)) is FreshnessState.FAIL
 
 
-def test_by_hand_a_fresh_day_is_built_again_and_leaves_all_below_alone(deployment: Orchestrated) -> None:
+def test_fresh_day_built_by_hand_changes_nothing_downstream(deployment: Orchestrated) -> None:
     before = hashes(deployment, MONDAY)
     result = deployment.by_hand(MONDAY, "sessions")
     assert result.success
@@ -180,21 +180,21 @@ def test_by_hand_a_fresh_day_is_built_again_and_leaves_all_below_alone(deploymen
     assert steps_run(result) >= {"build_sessions", "sessions_sessions_cover_events"}
 
 
-def test_what_has_no_days_is_built_and_published_without_a_range(deployment: Orchestrated) -> None:
-    assert deployment.by_hand(MONDAY, "sessions").success  # another generation, which readers do not have yet
+def test_undated_tables_are_built_and_published_without_a_range(deployment: Orchestrated) -> None:
+    assert deployment.by_hand(MONDAY, "sessions").success  # a new generation that is not published yet
     result = deployment.execute("build", {tags.PLANNED: "x"}, UNDATED)
     assert result.success
     assert steps_run(result) >= {"build_user_agents", "publish_tables", "write_report"}
     assert "build_sessions" not in steps_run(result)
 
 
-def test_what_is_given_to_readers_already_is_not_given_again(deployment: Orchestrated) -> None:
+def test_published_state_is_not_published_again(deployment: Orchestrated) -> None:
     result = deployment.execute("build", {tags.PLANNED: "x"}, UNDATED)
     assert result.success
     assert "write_report" not in steps_run(result)
 
 
-def test_a_lost_line_stops_the_run_before_anything_is_built_on_it(deployment: Orchestrated) -> None:
+def test_lost_line_stops_the_run_before_sessions(deployment: Orchestrated) -> None:
     with open_run(deployment.folder, run_id="test") as run:
         [partition] = [found for found in run.store.of_table("raw_events") if found.key.date == MONDAY]
         run.store.commit([], run_id="test", drop=[partition.key])
@@ -206,7 +206,7 @@ def test_a_lost_line_stops_the_run_before_anything_is_built_on_it(deployment: Or
     assert "build_sessions" not in steps_run(result)
 
 
-def test_what_a_person_must_mend_is_said_in_a_sentence_and_not_tried_again(deployment: Orchestrated) -> None:
+def test_error_that_needs_a_person_is_not_retried(deployment: Orchestrated) -> None:
     break_file(deployment, "raw_events", MONDAY)
     (deployment.folder.raw / "test" / f"{MONDAY}.jsonl").unlink()
     result = deployment.by_hand(MONDAY, "agents_seen")
@@ -218,9 +218,7 @@ def test_what_a_person_must_mend_is_said_in_a_sentence_and_not_tried_again(deplo
     assert not any(event.is_step_up_for_retry for event in result.all_events)
 
 
-def test_trouble_with_the_operating_system_is_tried_again(
-    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_operating_system_error_is_retried(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "RETRY_SECONDS", 0)
     folder = deployment.folder.store / "agents_seen" / f"event_date={MONDAY}"
     for file in folder.iterdir():
@@ -232,7 +230,7 @@ def test_trouble_with_the_operating_system_is_tried_again(
     assert [event.is_step_up_for_retry for event in result.all_events].count(True) == resources.RETRIES
 
 
-def test_a_store_that_is_held_is_waited_for_and_then_named(
+def test_run_waits_for_a_locked_store_then_names_the_process(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resources, "open_run", partial(open_run, wait_seconds=0.3))
@@ -245,7 +243,7 @@ def test_a_store_that_is_held_is_waited_for_and_then_named(
     assert failures(result)[0].endswith("try again when it has finished")
 
 
-def test_settings_that_broke_since_the_start_fail_a_run_in_their_own_words(deployment: Orchestrated) -> None:
+def test_settings_broken_after_loading_fail_the_run(deployment: Orchestrated) -> None:
     definitions = deployment.definitions()
     deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
     result = deployment.execute("ingest", {}, definitions=definitions)
@@ -253,7 +251,7 @@ def test_settings_that_broke_since_the_start_fail_a_run_in_their_own_words(deplo
     assert "sessions.inactivity_minuts is no setting; did you mean inactivity_minutes?" in failures(result)[0]
 
 
-def test_a_damaged_file_is_mended_by_the_run_that_reads_it(deployment: Orchestrated) -> None:
+def test_damaged_input_is_rebuilt_by_the_run_that_reads_it(deployment: Orchestrated) -> None:
     before = hashes(deployment, MONDAY)
     break_file(deployment, "events", MONDAY)
     assert deployment.by_hand(MONDAY, "action_labels").success
@@ -263,7 +261,7 @@ def test_a_damaged_file_is_mended_by_the_run_that_reads_it(deployment: Orchestra
     store.close()
 
 
-def test_a_rule_that_matches_nothing_is_a_warning_of_the_check(tmp_path: Path) -> None:
+def test_condition_without_matches_is_a_check_warning(tmp_path: Path) -> None:
     key = "funnels[checkout].steps[purchase].where"
     steps = [
         {"name": "cart", "where": "event_name = 'add_to_cart'"},

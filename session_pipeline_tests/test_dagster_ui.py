@@ -1,4 +1,4 @@
-"""What an operator sees in the Dagster UI, in Chromium: the graph, a day of a table, checks, runs."""
+"""Tests what an operator sees in the Dagster UI, in Chromium: the graph, a day of a table, checks, runs."""
 
 import json
 import os
@@ -35,7 +35,7 @@ LOCATION = "session_pipeline.definitions"
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
-    """Two days, and a file that cannot be read, run by the command line before the UI starts; and a run that died."""
+    """Two days and an unreadable file, run by the command line before the UI starts, after a run that was killed."""
     with orchestrated(tmp_path_factory.mktemp("ui") / "data") as made:
         for day in DAYS:
             made.deliver(str(day), shop_lines(day))
@@ -48,7 +48,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrate
 
 @pytest.fixture(scope="module")
 def ui(deployment: Orchestrated) -> Iterator[str]:
-    """Address of the webserver."""
+    """The address of the webserver."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -103,33 +103,33 @@ def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> Non
 
 def sees(page: Any, *texts: str) -> None:
     for text in texts:
-        # The UI keeps hidden copies of texts that it may have to shorten.
+        # The UI keeps hidden copies of texts that it may shorten.
         found = page.get_by_text(text, exact=True).filter(visible=True).first
         sync_api.expect(found).to_be_visible(timeout=PATIENCE)
 
 
-def test_the_graph_shows_the_way_of_the_data(ui: str, page: Any) -> None:
+def test_graph_shows_the_data_flow(ui: str, page: Any) -> None:
     page.goto(f"{ui}/asset-groups")
     sees(page, "ingest", "sessions", "answers", "publish")
     page.goto(f"{ui}/assets/sessions?view=lineage")
     sees(page, "events", "action_labels", "sessions", "session_outcomes")
 
 
-def test_a_day_of_sessions_shows_its_figures(ui: str, page: Any) -> None:
+def test_partition_page_shows_its_metadata(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions?view=partitions&partition=2024-05-07")
     sees(page, "Materialized", "dagster/partition_row_count", "built_because", "new day", "rows_of_14_days")
     sees(page, "▁▁▁▁▁▁▁▁▁▁▁▁██", "query", "visitors", "is_engaged")
     assert "select * from sessions where session_date = date '2024-05-07'" in page.inner_text("body")
 
 
-def test_a_table_shows_what_it_means(ui: str, page: Any) -> None:
+def test_table_page_shows_its_meaning(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions")
     sees(page, TABLES["sessions"].grain, "landing_page", "DuckDB", "Parquet")
     page.goto(f"{ui}/assets/open_sessions")
     sees(page, "store_only", "This asset depends on earlier partitions of itself.")
 
 
-def test_checks_say_what_holds_and_what_does_not(ui: str, page: Any) -> None:
+def test_checks_show_passed_and_failed(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/events?view=checks&checkDetail=ledger_closes")
     sees(page, "audit_recompute", "ledger_closes", "every line is accounted for", "Passed", "duplicates", "waiting")
     page.goto(f"{ui}/assets/source_files?view=checks&checkDetail=set_aside_rate")
@@ -137,7 +137,7 @@ def test_checks_say_what_holds_and_what_does_not(ui: str, page: Any) -> None:
     sync_api.expect(page.get_by_text(re.compile(r"test/picture\.png: the file is refused")).first).to_be_visible()
 
 
-def test_runs_of_the_command_line_look_like_all_others(ui: str, page: Any, deployment: Orchestrated) -> None:
+def test_command_line_runs_look_like_other_runs(ui: str, page: Any, deployment: Orchestrated) -> None:
     page.goto(f"{ui}/overview/timeline")
     sees(page, LOCATION, "build", "ingest")
     assert "No runs or scheduled ticks" not in page.inner_text("body")
@@ -157,7 +157,7 @@ def test_runs_of_the_command_line_look_like_all_others(ui: str, page: Any, deplo
     sees(page, "asset_partition_range_start: 2024-05-06", "asset_partition_range_end: 2024-05-08")
 
 
-def test_no_day_of_a_healthy_deployment_is_missing(ui: str, page: Any) -> None:
+def test_healthy_deployment_has_no_missing_days(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions?view=partitions")
     sees(page, "Materialized (3)", "Missing (0)", "2024-05-08")
 
@@ -167,7 +167,7 @@ def test_schedule_and_sensors_are_listed(ui: str, page: Any) -> None:
     sees(page, "daily", "Scheduled At 03:00 AM UTC", "landing", "stale_days")
 
 
-def test_days_of_tables_that_are_made_together_can_be_backfilled(ui: str) -> None:
+def test_tables_of_one_step_can_be_backfilled(ui: str) -> None:
     names = ("agents_seen", "events", "duplicate_events", "open_sessions", "recent_event_ids", "sessions")
     mutation = """mutation($it: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $it) {
         __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""

@@ -1,4 +1,4 @@
-"""Local days: where they start, how long they are, what they reach."""
+"""Tests local days: their start and length, their UTC dates, and the days that a time span reaches."""
 
 from datetime import date, datetime, timedelta
 
@@ -26,7 +26,7 @@ def test_length_of_a_day(timezone: str, day: date, length: timedelta) -> None:
     assert calendar.exists(day) is bool(length)
 
 
-def test_a_day_that_does_not_exist_is_passed_over() -> None:
+def test_nonexistent_day_is_skipped() -> None:
     apia = Calendar("Pacific/Apia")
     assert apia.next(date(2011, 12, 29)) == date(2011, 12, 31)
     assert apia.previous(date(2011, 12, 31)) == date(2011, 12, 29)
@@ -34,7 +34,7 @@ def test_a_day_that_does_not_exist_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize("timezone", ["UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia", "America/New_York"])
-def test_every_instant_is_in_the_day_that_is_said_to_hold_it(timezone: str) -> None:
+def test_every_instant_is_within_its_local_date(timezone: str) -> None:
     calendar = Calendar(timezone)
     instant = datetime(2010, 10, 25)
     while instant < datetime(2012, 1, 5):
@@ -43,7 +43,7 @@ def test_every_instant_is_in_the_day_that_is_said_to_hold_it(timezone: str) -> N
         instant += 3 * HOUR + 7 * MICROSECOND
 
 
-def test_a_day_ends_where_the_next_begins() -> None:
+def test_day_ends_where_the_next_begins() -> None:
     calendar = Calendar("America/New_York")
     day = date(2026, 1, 1)
     for _ in range(730):
@@ -51,28 +51,28 @@ def test_a_day_ends_where_the_next_begins() -> None:
         day = calendar.next(day)
 
 
-def test_a_local_day_overlaps_the_utc_dates_that_it_has_time_in_and_no_more() -> None:
+def test_utc_dates_of_a_local_day() -> None:
     day, next_day = date(2026, 10, 5), date(2026, 10, 6)
     assert Calendar("UTC").utc_dates(day) == (day,)
     assert Calendar("America/New_York").utc_dates(day) == (day, next_day)
 
 
-def test_sessions_reach_into_the_next_day_and_over_a_short_one_into_the_day_after() -> None:
+def test_reach_of_the_longest_session() -> None:
     calendar = Calendar("America/New_York")
     longest = timedelta(hours=24) - MICROSECOND
     assert calendar.reach(date(2026, 3, 10), longest) == (date(2026, 3, 10), date(2026, 3, 11))
     assert calendar.reach(date(2026, 3, 7), longest) == (date(2026, 3, 7), date(2026, 3, 8), date(2026, 3, 9))
 
 
-def test_a_span_ends_with_its_last_instant_and_reaches_no_day_without_time() -> None:
+def test_reach_includes_the_last_instant_and_skips_empty_days() -> None:
     day, next_day = date(2026, 3, 10), date(2026, 3, 11)
     assert Calendar("UTC").reach(day, timedelta(0)) == (day,)
     assert Calendar("UTC").reach(day, timedelta(microseconds=1)) == (day, next_day)
     assert Calendar("Pacific/Apia").reach(date(2011, 12, 29), HOUR) == (date(2011, 12, 29), date(2011, 12, 31))
 
 
-def test_clocks_that_jump_over_midnight_from_before_it_leave_each_instant_its_day() -> None:
-    toronto = Calendar("America/Toronto")  # on 1919-03-30 half past eleven in the evening was half past midnight
+def test_clock_change_that_skips_midnight() -> None:
+    toronto = Calendar("America/Toronto")  # on 1919-03-30 the clocks went from 23:30 to 00:30
     instant = datetime(1919, 3, 31, 3)
     while instant < datetime(1919, 3, 31, 7):
         day = toronto.local_date(instant)
@@ -80,7 +80,7 @@ def test_clocks_that_jump_over_midnight_from_before_it_leave_each_instant_its_da
         instant += timedelta(minutes=5)
 
 
-def test_calendars_are_equal_whatever_they_were_asked() -> None:
+def test_calendar_equality_ignores_cached_values() -> None:
     asked = Calendar("UTC")
     asked.start(date(2026, 3, 10))
     assert asked == Calendar("UTC") != Calendar("Europe/Berlin")
@@ -88,6 +88,6 @@ def test_calendars_are_equal_whatever_they_were_asked() -> None:
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "../etc/passwd", "Europe/../UTC", "", "Europe"])
-def test_an_unknown_zone_is_refused_by_name(name: str) -> None:
+def test_unknown_time_zone_is_rejected(name: str) -> None:
     with pytest.raises(ValueError, match="no time zone is called"):
         zone(name)

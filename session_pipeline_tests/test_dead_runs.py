@@ -1,6 +1,6 @@
-"""Runs whose process died, machines that died, orphans: the next start works, with no hand, and no two write at once.
+"""Tests dead processes, dead machines and orphans: the next start needs no manual repair, and there is one writer.
 
-The longer ones start the Dagster UI with its daemon, as people do, and kill what a machine would kill.
+The long tests start the Dagster UI with its daemon, as users do, and kill the processes that a machine failure kills.
 """
 
 import json
@@ -60,7 +60,7 @@ def deployment(tmp_path: Path) -> Iterator[Orchestrated]:
 
 @pytest.fixture
 def gone() -> str:
-    """The name of a process that is over."""
+    """The name of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     name = dead_runs.process_name(process.pid)
     process.communicate(b"\n")
@@ -70,7 +70,7 @@ def gone() -> str:
 def remember(
     deployment: Orchestrated, status: dg.DagsterRunStatus, process: str | None = None, **run_tags: str
 ) -> dg.DagsterRun:
-    """A run in the history, which says that it lives in a process."""
+    """Add a run to the history, with a tag that names its process if one is given."""
     run_id = str(uuid4())
     signed = {PROCESS: f"{process}/{run_id}"} if process else {}
     run = dg.DagsterRun(job_name="build", run_id=run_id, status=status, tags={**signed, **run_tags})
@@ -88,9 +88,7 @@ def status_of(deployment: Orchestrated, run: dg.DagsterRun | str) -> dg.DagsterR
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, STARTING, STARTED])
-def test_a_run_whose_process_is_gone_is_failed(
-    deployment: Orchestrated, gone: str, status: dg.DagsterRunStatus
-) -> None:
+def test_run_with_a_dead_process_is_failed(deployment: Orchestrated, gone: str, status: dg.DagsterRunStatus) -> None:
     run = remember(deployment, status, gone)
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     assert status_of(deployment, run) is FAILURE
@@ -98,25 +96,25 @@ def test_a_run_whose_process_is_gone_is_failed(
     assert ended is not None
     assert dead_runs.has_died(ended)
     assert any(dead_runs.MESSAGE in entry.message for entry in deployment.instance.all_logs(run.run_id))
-    if status is not STARTED:  # else Dagster has its start already, which `remember` does not write
+    if status is not STARTED:  # for STARTED, Dagster has a start time already, which `remember` does not write
         [record] = deployment.instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))
         assert record.start_time is not None, "the UI would say that it failed to start"
 
 
-def test_a_run_of_before_the_machine_started_is_failed(deployment: Orchestrated) -> None:
+def test_run_from_before_the_last_boot_is_failed(deployment: Orchestrated) -> None:
     host, _, space, pid, start = dead_runs.process_name(os.getpid()).split("/")
     run = remember(deployment, STARTED, f"{host}/another boot/{space}/{pid}/{start}")
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     assert status_of(deployment, run) is FAILURE
 
 
-def test_a_run_that_was_being_canceled_is_canceled_and_not_tried_again(deployment: Orchestrated, gone: str) -> None:
+def test_dead_run_in_cancellation_is_canceled(deployment: Orchestrated, gone: str) -> None:
     run = remember(deployment, dg.DagsterRunStatus.CANCELING, gone)
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     assert status_of(deployment, run) is CANCELED
 
 
-def test_a_run_that_ends_well_while_it_is_looked_at_stays_a_success(
+def test_run_that_succeeds_during_the_check_stays_a_success(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = remember(deployment, STARTED, dead_runs.process_name(os.getpid()))
@@ -131,7 +129,7 @@ def test_a_run_that_ends_well_while_it_is_looked_at_stays_a_success(
     assert status_of(deployment, run) is SUCCESS
 
 
-def test_runs_of_living_processes_and_of_other_machines_are_left_alone(deployment: Orchestrated, gone: str) -> None:
+def test_runs_of_live_processes_and_other_machines_are_kept(deployment: Orchestrated, gone: str) -> None:
     runs = [
         remember(deployment, STARTED, dead_runs.process_name(os.getpid())),
         remember(deployment, STARTED, gone.replace("/", "-elsewhere/", 1)),
@@ -140,9 +138,7 @@ def test_runs_of_living_processes_and_of_other_machines_are_left_alone(deploymen
     assert [status_of(deployment, run) for run in runs] == [STARTED, STARTED]
 
 
-def test_a_run_that_is_tried_again_is_not_taken_for_the_dead_one_whose_tags_it_has(
-    deployment: Orchestrated, gone: str
-) -> None:
+def test_retry_with_the_tags_of_a_dead_run_is_kept(deployment: Orchestrated, gone: str) -> None:
     dead = remember(deployment, STARTED, gone)
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     ended = deployment.instance.get_run_by_id(dead.run_id)
@@ -153,7 +149,7 @@ def test_a_run_that_is_tried_again_is_not_taken_for_the_dead_one_whose_tags_it_h
     assert not dead_runs.has_died(again)
 
 
-def test_a_run_that_waited_in_the_queue_has_its_time_to_start(deployment: Orchestrated) -> None:
+def test_queued_run_has_time_to_start(deployment: Orchestrated) -> None:
     run = dg.DagsterRun(job_name="build", run_id=str(uuid4()))
     deployment.instance.run_storage.add_historical_run(run, datetime.now(UTC) - timedelta(hours=1))
     launched = dg.DagsterEvent(event_type_value="PIPELINE_STARTING", job_name="build")
@@ -162,7 +158,7 @@ def test_a_run_that_waited_in_the_queue_has_its_time_to_start(deployment: Orches
     assert status_of(deployment, run) is STARTING
 
 
-def test_a_run_that_has_not_said_where_it_lives_is_dead_once_its_code_server_is_gone(
+def test_run_without_a_process_dies_with_its_code_server(
     deployment: Orchestrated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "server"
@@ -184,7 +180,7 @@ def test_a_run_that_has_not_said_where_it_lives_is_dead_once_its_code_server_is_
     assert status_of(deployment, run) is FAILURE
 
 
-def test_a_run_that_was_given_up_does_no_work_when_the_store_is_free(deployment: Orchestrated) -> None:
+def test_run_reported_as_failed_does_no_more_work(deployment: Orchestrated) -> None:
     run_id, results = str(uuid4()), []
     job = deployment.definitions().resolve_job_def("ingest")
 
@@ -213,11 +209,11 @@ def test_a_run_that_was_given_up_does_no_work_when_the_store_is_free(deployment:
 # The command line
 
 
-def test_a_killed_run_of_the_command_line_is_failed_by_the_next(deployment: Orchestrated) -> None:
+def test_next_run_fails_a_killed_command_line_run(deployment: Orchestrated) -> None:
     killed_at_each(deployment, [60])
 
 
-def test_a_run_that_a_script_started_in_the_background_ends_on_a_signal(deployment: Orchestrated) -> None:
+def test_background_run_ends_on_interrupt(deployment: Orchestrated) -> None:
     with closing(open_store(deployment.folder)) as store, store.writing():
         waiting = subprocess.Popen(
             [*COMMAND, "run", "--data", str(deployment.folder.path)],
@@ -236,15 +232,15 @@ def test_a_run_that_a_script_started_in_the_background_ends_on_a_signal(deployme
 
 
 @pytest.mark.reliability
-def test_a_run_of_the_command_line_that_is_killed_again_and_again_ends_as_a_clean_run(deployment: Orchestrated) -> None:
+def test_repeatedly_killed_run_ends_equal_to_a_clean_run(deployment: Orchestrated) -> None:
     last = len(places_of_a_run(deployment))
     kills = 3 * effort()
-    # At the very first place, then each time a part further on, at another place of a commit.
+    # At the first crash point, then at consecutive crash points, so that each kill is at another point of a commit.
     killed_at_each(deployment, [1, *(last // (kills + 1) + number for number in range(kills - 1))])
 
 
 def places_of_a_run(deployment: Orchestrated) -> list[str]:
-    """The places that a run comes by which nobody kills."""
+    """Return the crash points that an undisturbed run reaches."""
     with orchestrated(deployment.folder.path.parent / "counted", copy_of=deployment) as copy:
         log = copy.folder.path.parent / "places"
         assert command_line(copy, **{crash_points.CRASH_AT: "0", crash_points.CRASH_LOG: str(log)}).returncode == 0
@@ -252,13 +248,13 @@ def places_of_a_run(deployment: Orchestrated) -> list[str]:
 
 
 def killed_at_each(deployment: Orchestrated, places: list[int]) -> None:
-    """Runs of the command line that are killed, each the next start after the one before; then one that is not."""
+    """Run the command line once per crash point and kill it there, then run it once without a kill."""
     died: set[str] = set()
     for place in places:
         assert command_line(deployment, **{crash_points.CRASH_AT: str(place)}).returncode == -signal.SIGKILL
         open_runs = deployment.instance.get_runs(dg.RunsFilter(statuses=dead_runs.UNFINISHED))
         assert died.isdisjoint(run.run_id for run in open_runs), "the start after it failed the dead run"
-        died |= {run.run_id for run in open_runs}  # none when it was killed before or between the runs of its jobs
+        died |= {run.run_id for run in open_runs}  # empty if it was killed before or between the runs of its jobs
     assert died
     started = monotonic()
     ended = command_line(deployment)
@@ -275,7 +271,7 @@ def killed_at_each(deployment: Orchestrated, places: list[int]) -> None:
 
 @pytest.mark.reliability
 @pytest.mark.timeout(36_000)
-def test_dead_processes_dead_machines_and_orphans_need_no_hand(deployment: Orchestrated) -> None:
+def test_recovery_from_dead_processes_machines_and_orphans(deployment: Orchestrated) -> None:
     for number in range(effort()):
         deliver_late(deployment, 4 * number)
         with dagster_dev(deployment) as machine:
@@ -315,7 +311,10 @@ def test_dead_processes_dead_machines_and_orphans_need_no_hand(deployment: Orche
 
 
 def deliver_late(deployment: Orchestrated, number: int) -> None:
-    """Visitors whom nobody has seen on any day, and a new day, since a sensor gathers more of the same for a while."""
+    """Deliver new visitors for every day and a new day.
+
+    The new day is needed because a sensor collects more changes of the same days for a while.
+    """
     for day in DAYS:
         deployment.deliver(f"late {number} {day}", shop_lines(day, visitors=6 + number)[-6:])
     new_day = DAYS[-1] + timedelta(days=1 + number)
@@ -324,7 +323,7 @@ def deliver_late(deployment: Orchestrated, number: int) -> None:
 
 
 def waits_for_the_orphan(deployment: Orchestrated, run: dg.DagsterRun) -> None:
-    """A run of the command line beside an orphan that sleeps and wakes up again."""
+    """Test that a command line run waits for an orphan that is stopped and continued."""
     orphan = process_of(run)
     os.kill(orphan, signal.SIGSTOP)
     held = partitions(deployment)
@@ -359,14 +358,14 @@ class Machine:
         self.port = port
 
     def ask(self, query: str) -> None:
-        """Ask the UI's server for what a button asks for."""
+        """Send a GraphQL query to the UI's server, as a button does."""
         body = json.dumps({"query": query}).encode()
         address = f"http://127.0.0.1:{self.port}/graphql"
         with urlopen(Request(address, body, {"content-type": "application/json"}), timeout=PATIENCE) as answer:
             assert "errors" not in json.load(answer)
 
     def die(self, but: int | None = None) -> None:
-        """Kill all of them at once, as a machine that loses its power; or all but one."""
+        """Kill all processes at once, as a power loss does, or all but one."""
         if but is None:
             os.killpg(self.group, signal.SIGKILL)
             return
@@ -385,13 +384,13 @@ class Machine:
 
 
 def ignore_interrupts() -> None:
-    """As it is for what a script starts with &."""
+    """Ignore SIGINT, as in a process that a script starts with &."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
 def dagster_dev(deployment: Orchestrated) -> Iterator[Machine]:
-    """`session-pipeline dev`, as a script starts it with &; it ends on a signal, if it was not killed."""
+    """Run `session-pipeline dev` as a script starts it with &. It ends on a signal if it was not killed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -420,7 +419,7 @@ def dagster_dev(deployment: Orchestrated) -> Iterator[Machine]:
 
 
 def run_at_work(deployment: Orchestrated) -> dg.DagsterRun:
-    """A run that the sensor launched, once it has built something and has more to build."""
+    """Wait for a run of the sensor that has built something and has more to build, and return it."""
 
     def find() -> dg.DagsterRun | None:
         for run in deployment.instance.get_runs(dg.RunsFilter(job_name="build", statuses=[STARTED])):
@@ -437,7 +436,7 @@ def run_at_work(deployment: Orchestrated) -> dg.DagsterRun:
 
 
 def is_done(deployment: Orchestrated) -> bool:
-    """Whether all days are built, and readers have them."""
+    """Return whether all days are built and published."""
     with closing(open_store(deployment.folder)) as store:
         published = next((item.generation for item in store.catalog.publications()), 0)
         if published != store.catalog.generation():
@@ -453,7 +452,7 @@ def recovered(deployment: Orchestrated, died: int, seconds: float) -> None:
 
 
 def slowness() -> float:
-    """How many times as long things take here, as others want the processors too."""
+    """Return the factor by which the load of the machine slows down the test."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 

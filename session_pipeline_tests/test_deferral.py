@@ -1,4 +1,4 @@
-"""Rules that change for more days than one run rebuilds: what waits, what does not, and how it ends."""
+"""Tests settings that change for more days than one run rebuilds: which days are deferred, and when they are built."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ NEWER: Mapping[str, Any] = {**FEW, "sessions": {"inactivity_minutes": 10}}
 
 
 def owls(day: int) -> list[dict[str, Any]]:
-    """Visitors over midnight, with gaps that the newer rules break at."""
+    """Return visitors with sessions over midnight and with gaps that start a new session in the newer settings."""
     return [
         event(f"owl {number}", f"2026-10-{on:02}T{time}:00Z", day * 10 + position)
         for number in range(2)
@@ -45,7 +45,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def deployment(built: Deployment, tmp_path: Path) -> Deployment:
-    """Six days built by older rules, and newer rules; for one test to go on with."""
+    """Six days built with older settings, and newer settings. The test may change them."""
     shutil.copytree(built.folder.path, tmp_path / "data")
     return Deployment(tmp_path / "data", NEWER)
 
@@ -55,13 +55,13 @@ def waiting(deployment: Deployment) -> list[int]:
 
 
 def alarms(deployment: Deployment) -> set[str]:
-    """The checks that do not hold, over all days."""
+    """Return the names of the checks that fail over all days."""
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         days = run.planner.frame.wanted
         return {check.name for check in CHECKS if not check.run(run, days).holds}
 
 
-def test_days_that_wait_hold_up_neither_a_new_day_nor_its_publication(deployment: Deployment, tmp_path: Path) -> None:
+def test_deferred_days_do_not_block_new_days(deployment: Deployment, tmp_path: Path) -> None:
     deployment.deliver("day-9", owls(9))
     built = deployment.run(UNTIL, upgrade=False)
     assert isinstance(deployment.published, Published)
@@ -75,15 +75,15 @@ def test_days_that_wait_hold_up_neither_a_new_day_nor_its_publication(deployment
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-def test_the_last_day_that_waits_gets_what_its_sessions_do_on_a_new_one(deployment: Deployment) -> None:
-    """That a session reaches into a day that is new now is data, whatever rules changed meanwhile."""
+def test_last_deferred_day_gets_its_sessions_events_of_a_new_day(deployment: Deployment) -> None:
+    """That a session continues on a new day counts as data, even if settings changed in the meantime."""
     deployment.deliver("day-9", owls(9))
     deployment.deliver("day-10", owls(10))
     deployment.run(UNTIL, upgrade=False)
     assert alarms(deployment) == {"built_by_current_rules"}
 
 
-def test_late_data_for_a_day_that_waits_is_built_at_once(deployment: Deployment, tmp_path: Path) -> None:
+def test_late_data_for_a_deferred_day_is_built_at_once(deployment: Deployment, tmp_path: Path) -> None:
     deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
     built = deployment.run(UNTIL, upgrade=False)
     assert isinstance(deployment.published, Published)
@@ -96,16 +96,16 @@ def test_late_data_for_a_day_that_waits_is_built_at_once(deployment: Deployment,
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-def test_late_data_spreads_over_days_that_wait_as_far_as_it_changes_what_they_read(deployment: Deployment) -> None:
-    deployment.set({**FEW, "sessions": {"engaged_seconds": 20}})  # changes nothing that goes over midnight
+def test_late_data_rebuilds_only_deferred_days_that_read_it(deployment: Deployment) -> None:
+    deployment.set({**FEW, "sessions": {"engaged_seconds": 20}})  # changes nothing that is carried over midnight
     deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
     built = deployment.run(UNTIL, upgrade=False)
     assert {day.day for step, day in built if day and step == "sessionize"} == {6}
-    # sessions of the 5th read the events of the 6th
+    # Sessions of the 5th read the events of the 6th.
     assert waiting(deployment) == [7, 8, 9, 10]
 
 
-def test_a_damaged_file_of_a_day_that_waits_is_mended(deployment: Deployment) -> None:
+def test_damaged_file_of_a_deferred_day_is_rebuilt(deployment: Deployment) -> None:
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         run.store.mark_damaged(run.store.of_table("sessions")[0])
     built = deployment.run(UNTIL, upgrade=False)
@@ -113,8 +113,8 @@ def test_a_damaged_file_of_a_day_that_waits_is_mended(deployment: Deployment) ->
     assert waiting(deployment) == [6, 7, 8, 9, 10]
 
 
-def test_a_time_zone_is_no_rule_that_days_may_differ_in(deployment: Deployment, tmp_path: Path) -> None:
-    """Both read the same UTC dates, and divide them elsewhere."""
+def test_time_zone_change_is_not_deferred(deployment: Deployment, tmp_path: Path) -> None:
+    """Both time zones read the same UTC dates and divide them at different times."""
     deployment.set({**FEW, "timezone": "Asia/Kolkata"})
     deployment.run(UNTIL)
     deployment.set({**FEW, "timezone": "Asia/Kathmandu", "sessions": {"inactivity_minutes": 10}})
@@ -124,7 +124,7 @@ def test_a_time_zone_is_no_rule_that_days_may_differ_in(deployment: Deployment, 
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-def test_rules_that_are_taken_back_leave_nothing_waiting(deployment: Deployment, built: Deployment) -> None:
+def test_settings_changed_back_leave_no_deferred_days(deployment: Deployment, built: Deployment) -> None:
     deployment.run(UNTIL, upgrade=False)
     deployment.set(FEW)
     assert deployment.run(UNTIL, upgrade=False) == []
@@ -134,7 +134,7 @@ def test_rules_that_are_taken_back_leave_nothing_waiting(deployment: Deployment,
 
 @pytest.fixture(scope="module")
 def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """Three days of a shop; for tests to copy."""
+    """Three days of a shop, for tests to copy."""
     made = Deployment(tmp_path_factory.mktemp("shop") / "data", SMALL)
     for day in range(6, 9):
         made.deliver(str(day), shop_lines(date(2024, 5, day)))
@@ -151,7 +151,7 @@ class TestInDagster:
         with orchestrated(tmp_path / "data", settings, copy_of=built_shop) as made:
             yield made
 
-    def test_a_build_leaves_the_days_that_wait_and_says_so(self, orchestration: Orchestrated) -> None:
+    def test_build_skips_deferred_days_and_reports_them(self, orchestration: Orchestrated) -> None:
         orchestration.deliver("late", shop_lines(date(2024, 5, 7), visitors=7)[-2:])
         assert orchestration.ingest().success
         result = orchestration.execute("build", orchestration.run_tags(self.DAY, self.LAST))
@@ -165,7 +165,7 @@ class TestInDagster:
         assert {name for name, holds in checks_of(result).items() if not holds} == {"built_by_current_rules"}
         assert orchestration.seen("warehouse")["replaced_partitions"] > 0, "it was published"
 
-    def test_an_upgrade_ends_it(self, orchestration: Orchestrated) -> None:
+    def test_upgrade_builds_deferred_days(self, orchestration: Orchestrated) -> None:
         upgrade = {**orchestration.run_tags(self.DAY, self.LAST), tags.UPGRADE: "true"}
         result = orchestration.execute("build", upgrade)
         assert result.success
@@ -173,11 +173,11 @@ class TestInDagster:
         assert orchestration.planned().is_empty
         assert not orchestration.planned().deferred
 
-    def test_by_hand_a_day_that_waits_is_built(self, orchestration: Orchestrated) -> None:
+    def test_deferred_day_can_be_built_by_hand(self, orchestration: Orchestrated) -> None:
         assert orchestration.by_hand(self.DAY, "sessions").success
         assert orchestration.seen("sessions", self.DAY)["built_because"].startswith("asked for by hand")
 
-    def test_the_command_line_names_them_and_ends_it(
+    def test_command_line_lists_and_upgrades_deferred_days(
         self, orchestration: Orchestrated, capsys: pytest.CaptureFixture[str]
     ) -> None:
         def said(*arguments: str) -> tuple[int, str]:

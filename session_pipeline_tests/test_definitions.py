@@ -1,4 +1,4 @@
-"""What Dagster is told: loads without a warning, and says of each table what an operator must know."""
+"""Tests the Dagster definitions: they load without a warning and describe each table, job, schedule and sensor."""
 
 import os
 import runpy
@@ -41,7 +41,7 @@ def specs(definitions: dg.Definitions) -> dict[str, dg.AssetSpec]:
     return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
 
 
-def test_every_table_is_an_asset_with_what_its_contract_says(specs: dict[str, dg.AssetSpec]) -> None:
+def test_every_table_is_an_asset_described_by_its_contract(specs: dict[str, dg.AssetSpec]) -> None:
     assert specs.keys() == (TABLES.keys() - {"warehouse_info"}) | {"warehouse", "lake", "report"}
     for name, spec in specs.items():
         assert spec.owners == ["team:data"], name
@@ -60,7 +60,7 @@ def test_every_table_is_an_asset_with_what_its_contract_says(specs: dict[str, dg
         assert ("store only" in spec.description) is not contract.is_published
 
 
-def test_days_are_partitions_in_the_time_zone_of_the_settings(definitions: dg.Definitions) -> None:
+def test_partitions_are_days_in_the_configured_time_zone(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     for name, contract in TABLES.items():
         if name == "warehouse_info":
@@ -75,7 +75,7 @@ def test_days_are_partitions_in_the_time_zone_of_the_settings(definitions: dg.De
         assert graph.get(dg.AssetKey(name)).backfill_policy == dg.BackfillPolicy.single_run()
 
 
-def test_what_is_carried_over_midnight_is_lineage(specs: dict[str, dg.AssetSpec]) -> None:
+def test_sessionize_depends_on_its_previous_day(specs: dict[str, dg.AssetSpec]) -> None:
     def before(name: str) -> set[str]:
         return {dep.asset_key.to_user_string() for dep in specs[name].deps if dep.partition_mapping is not None}
 
@@ -84,7 +84,7 @@ def test_what_is_carried_over_midnight_is_lineage(specs: dict[str, dg.AssetSpec]
     assert before("sessions") == set()
 
 
-def test_the_jobs_part_what_is_delivered_from_what_is_built(definitions: dg.Definitions) -> None:
+def test_ingest_and_build_jobs_split_the_assets(definitions: dg.Definitions) -> None:
     def of(job: str) -> tuple[set[str], set[str]]:
         layer = definitions.resolve_job_def(job).asset_layer
         assets = {key.to_user_string() for key in layer.executable_asset_keys}
@@ -98,7 +98,7 @@ def test_the_jobs_part_what_is_delivered_from_what_is_built(definitions: dg.Defi
         assert definitions.resolve_job_def(job).executor_def is dg.in_process_executor
 
 
-def test_the_schedule_is_on_at_the_hours_of_the_settings(definitions: dg.Definitions) -> None:
+def test_schedule_and_sensors_are_on_by_default(definitions: dg.Definitions) -> None:
     schedule = definitions.resolve_schedule_def("daily")
     assert schedule.cron_schedule == ["15 6 * * *", "30 4 * * *"]
     assert schedule.execution_timezone == "Europe/Berlin"
@@ -112,19 +112,19 @@ def test_the_schedule_is_on_at_the_hours_of_the_settings(definitions: dg.Definit
     assert definitions.resolve_sensor_def("alarms").default_status is dg.DefaultSensorStatus.RUNNING
 
 
-def test_the_warehouse_is_overdue_two_hours_after_the_last_data_is_expected(specs: dict[str, dg.AssetSpec]) -> None:
+def test_warehouse_is_due_two_hours_after_the_last_data(specs: dict[str, dg.AssetSpec]) -> None:
     policy = specs["warehouse"].freshness_policy
     assert policy == dg.FreshnessPolicy.cron("15 8 * * *", timedelta(days=1), "Europe/Berlin")
 
 
-def test_broken_settings_are_said_in_their_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_settings_raise_their_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = Deployment(tmp_path / "data", {"daily_at": "25:00"})
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(deployment.folder.path))
     with pytest.raises(SettingsFileError, match=r"settings\.toml has a setting that cannot be used(.|\n)*daily_at"):
         runpy.run_module("session_pipeline.definitions")
 
 
-def test_dagster_loads_the_workspace_without_a_warning(tmp_path: Path) -> None:
+def test_workspace_loads_without_warnings(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     ran = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(ROOT / "workspace.yaml")],
@@ -136,13 +136,13 @@ def test_dagster_loads_the_workspace_without_a_warning(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     said = (ran.stdout + ran.stderr).splitlines()
-    # The name that the location has without a workspace, too: under it Dagster keeps what is switched off.
+    # The location has the same name without a workspace. Dagster stores under it which schedules are switched off.
     assert any("Validation successful for code location session_pipeline.definitions" in line for line in said)
-    # That the command itself has a successor, in a package of its own, is Dagster's standing remark.
+    # Dagster always warns that this command is superseded by one in another package.
     assert [line for line in said if "Warning" in line and "SupersessionWarning" not in line] == []
 
 
-def test_the_instance_is_configured_with_keys_that_dagster_knows(tmp_path: Path) -> None:
+def test_instance_config_has_only_known_keys(tmp_path: Path) -> None:
     packaged = files("session_pipeline.defs").joinpath("dagster.yaml").read_text(encoding="utf-8")
     assert (ROOT / "data" / "dagster_home" / "dagster.yaml").read_text(encoding="utf-8") == packaged
     assert yaml.safe_load(packaged).keys() <= dagster_instance_config_schema().keys()
@@ -155,7 +155,7 @@ def test_the_instance_is_configured_with_keys_that_dagster_knows(tmp_path: Path)
         assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1
 
 
-def test_the_repository_keeps_the_history_of_its_data_folder(tmp_path: Path) -> None:
+def test_repository_and_data_folder_share_the_run_history(tmp_path: Path) -> None:
     packaged = yaml.safe_load(files("session_pipeline.defs").joinpath("dagster.yaml").read_text(encoding="utf-8"))
     own = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     assert {key: own[key] for key in packaged} == packaged

@@ -1,4 +1,4 @@
-"""What lies under raw/ and is no file to be read: refused with a reason, and the rest is taken."""
+"""Tests entries under raw/ that are not readable files: they are refused with a reason, and the rest is accepted."""
 
 import gzip
 import json
@@ -73,7 +73,7 @@ def pipe(deployment: Deployment, raw: Path) -> None:
 
 def plug(deployment: Deployment, raw: Path) -> None:
     place = os.getcwd()
-    os.chdir(raw / "web")  # its path may be too long for the name of a socket
+    os.chdir(raw / "web")  # the full path may be too long for a socket name
     try:
         with socket.socket(socket.AF_UNIX) as bound:
             bound.bind("x.jsonl")
@@ -84,7 +84,7 @@ def plug(deployment: Deployment, raw: Path) -> None:
 def device(deployment: Deployment, raw: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can make a device")
-    os.mknod(raw / "web" / "x.jsonl", 0o600 | 0o020000, os.makedev(1, 5))  # endless zeros
+    os.mknod(raw / "web" / "x.jsonl", 0o600 | 0o020000, os.makedev(1, 5))  # the device /dev/zero
 
 
 def folder_called_like_a_file(deployment: Deployment, raw: Path) -> None:
@@ -118,11 +118,11 @@ def header_with_a_name_twice(deployment: Deployment, raw: Path) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_what_is_no_file_to_be_read_is_refused_and_the_rest_is_taken(
+def test_invalid_file_is_refused_and_the_rest_accepted(
     deployment: Deployment, put: Callable[[Deployment, Path], None], reason: str
 ) -> None:
     put(deployment, deployment.folder.raw)
-    for _ in range(2):  # the second run knows it already
+    for _ in range(2):  # in the second run the file is known
         deployment.run(UNTIL)
         files = deployment.table("source_files").set_index("path")
         assert list(files["status"]) == ["accepted", "refused"] or list(files["status"]) == ["refused", "accepted"]
@@ -132,7 +132,7 @@ def test_what_is_no_file_to_be_read_is_refused_and_the_rest_is_taken(
     assert deployment.plan(UNTIL).is_empty
 
 
-def test_what_may_not_be_read_is_refused_and_taken_once_it_may(deployment: Deployment) -> None:
+def test_unreadable_file_is_refused_until_readable(deployment: Deployment) -> None:
     nested = deployment.deliver("nested/inner", [{**LINE, "visitor_id": "bob"}], "web")
     other = deployment.deliver("other", [{**LINE, "visitor_id": "dan"}], "app")
     locked = [deployment.deliver("locked", [{**LINE, "visitor_id": "cleo"}], "web"), nested.parent, other.parent]
@@ -159,7 +159,7 @@ def test_what_may_not_be_read_is_refused_and_taken_once_it_may(deployment: Deplo
     assert there == {"accepted"}, "what was mended is not told of any more"
 
 
-def test_a_folder_of_deliveries_that_may_not_be_read_is_no_empty_one(deployment: Deployment) -> None:
+def test_unreadable_raw_folder_is_an_error(deployment: Deployment) -> None:
     raw = deployment.folder.raw
     raw.chmod(0o300)
     try:
@@ -171,9 +171,7 @@ def test_a_folder_of_deliveries_that_may_not_be_read_is_no_empty_one(deployment:
     assert f"Permission denied: '{raw}'" in done.stderr
 
 
-def test_a_file_that_is_still_written_to_is_left_until_it_has_settled(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_growing_file_is_read_once_it_has_settled(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     path = deployment.deliver("growing", [LINE], "web")
 
     def grow(seconds: float) -> None:
@@ -181,7 +179,7 @@ def test_a_file_that_is_still_written_to_is_left_until_it_has_settled(
             file.write(json.dumps({**LINE, "event_time": "2026-10-05T11:00:00Z"}) + "\n")
 
     with monkeypatch.context() as writer, open_run(deployment.folder, run_id="test", until=UNTIL) as run:
-        writer.setattr(ingest_deliveries, "sleep", grow)  # somebody writes on while the run waits
+        writer.setattr(ingest_deliveries, "sleep", grow)  # the file grows while the run waits
         summary = run.ingest(settle_seconds=600)
     assert (summary.read_count, summary.unsettled_count) == (1, 1)
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
@@ -190,7 +188,7 @@ def test_a_file_that_is_still_written_to_is_left_until_it_has_settled(
     assert list(deployment.table("source_files")["status"]) == ["accepted", "accepted"]
 
 
-def test_files_in_nested_folders_and_of_several_sources_are_found(deployment: Deployment) -> None:
+def test_nested_folders_and_several_sources(deployment: Deployment) -> None:
     for name in ("a/b/c/deep", "a/other"):
         deployment.deliver(name, [{**LINE, "visitor_id": name}], "app")
     (deployment.folder.raw / "app" / "a" / ".hidden").mkdir()

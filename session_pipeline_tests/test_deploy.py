@@ -1,4 +1,4 @@
-"""What docs/deploy offers: files that parse, commands that exist, services that find one another."""
+"""Tests the examples of docs/deploy: files parse, commands exist, services find one another."""
 
 import configparser
 import json
@@ -32,26 +32,26 @@ READY_SECONDS = 120
 
 
 def here(command: Sequence[str]) -> list[str]:
-    """A command with the program that is installed beside this Python, whatever folder it names."""
+    """Return the command with the program of this Python's environment, whatever its folder is."""
     return [str(Path(sys.executable).with_name(Path(command[0]).name)), *command[1:]]
 
 
 def is_understood(command: Sequence[str]) -> bool:
-    """Whether the program is there and knows all options: with one that it does not know it shows no help."""
+    """Return whether the program exists and knows all options. With an unknown option it prints no help."""
     ran = subprocess.run([*here(command), "--help"], capture_output=True, text=True, timeout=120)
     return ran.returncode == 0 and "Usage:" in ran.stdout
 
 
-def test_an_option_that_does_not_exist_would_be_found() -> None:
+def test_unknown_option_is_detected() -> None:
     assert not is_understood(["dagster-webserver", "--hostt", "127.0.0.1"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_commands_of_the_services_exist(name: str) -> None:
+def test_service_commands_exist(name: str) -> None:
     assert is_understood(SERVICES[name]["command"])
 
 
-def test_services_share_one_data_folder_and_one_way_to_it() -> None:
+def test_services_share_the_data_folder_and_the_code_server() -> None:
     dockerfile = (DEPLOY / "docker" / "Dockerfile").read_text()
     assert "SESSION_PIPELINE_DATA=/data DAGSTER_HOME=/data/dagster_home" in dockerfile
     for service in SERVICES.values():
@@ -65,7 +65,7 @@ def test_services_share_one_data_folder_and_one_way_to_it() -> None:
     assert SERVICES["webserver"]["ports"] == ["127.0.0.1:3000:3000"]
 
 
-def test_the_image_is_made_from_files_that_are_there() -> None:
+def test_image_is_built_from_existing_files() -> None:
     lines = re.findall(r"^COPY (.+)$", (DEPLOY / "docker" / "Dockerfile").read_text(), re.MULTILINE)
     sources = [source for line in lines for source in line.split()[:-1]]
     assert len(sources) > 4
@@ -73,7 +73,7 @@ def test_the_image_is_made_from_files_that_are_there() -> None:
 
 
 @pytest.mark.parametrize("path", SYSTEMD, ids=lambda path: path.name)
-def test_units_of_systemd_name_commands_that_exist(path: Path) -> None:
+def test_systemd_units_name_existing_commands(path: Path) -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment, method-assign]
     unit.read_string(path.read_text())
@@ -114,7 +114,7 @@ def wait_for(asked: Any, started: "subprocess.Popen[bytes]", log: Path) -> Any:
     pytest.fail(f"it did not start:\n{log.read_text()}")
 
 
-def test_webserver_and_code_find_one_another(tmp_path: Path) -> None:
+def test_webserver_finds_the_code_server(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     environment = {**os.environ, **home.prepare(deployment.folder)}
     code, web = free_port(), free_port()

@@ -1,4 +1,4 @@
-"""`dg dev` in a folder like this repository shows the data folder beside it, with its history."""
+"""Tests that `dg dev`, in a folder like this repository, shows the run history of the folder's data/."""
 
 import json
 import os
@@ -29,7 +29,7 @@ QUERY = """{
 
 @pytest.mark.browser
 @pytest.mark.timeout(900)
-def test_dg_dev_has_the_history_of_the_data_folder(tmp_path: Path) -> None:
+def test_dg_dev_shows_the_history_of_the_data_folder(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "dagster.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "session_pipeline").symlink_to(ROOT / "session_pipeline")

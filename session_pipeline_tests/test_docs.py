@@ -1,4 +1,4 @@
-"""The documents say what is: commands, links, tables, settings, queries, and what all of these answer."""
+"""Tests that the documents are correct: commands, links, tables, settings, queries, and the printed results."""
 
 import os
 import re
@@ -31,12 +31,12 @@ def named(path: Path) -> str:
 
 
 @pytest.mark.parametrize("which", ["first", "second"])
-def test_the_readme_marks_a_command_as_one_line(which: str) -> None:
+def test_readme_command_is_marked_and_one_line(which: str) -> None:
     found = re.findall(rf"^<!-- command: {which} -->\n```sh\n(.+)\n```$", README.read_text(), re.MULTILINE)
     assert len(found) == 1
 
 
-def test_the_first_command_shows_progress_and_installs_no_test_packages() -> None:
+def test_first_command_shows_progress_and_skips_test_packages() -> None:
     first, second = (
         next(block.code for block in blocks(README.read_text()) if mark in README.read_text()[: block.start][-30:])
         for mark in ("command: first", "command: second")
@@ -46,7 +46,7 @@ def test_the_first_command_shows_progress_and_installs_no_test_packages() -> Non
     assert " -e '.[test]' && .venv/bin/pytest" in second
 
 
-def test_the_page_of_tables_is_current() -> None:
+def test_tables_page_is_current() -> None:
     assert (ROOT / "docs" / "tables.md").read_text() == tables_page()
 
 
@@ -57,7 +57,7 @@ def test_commands_exist(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_are_valid(path: Path) -> None:
     for link in links(path.read_text()):
         if link.startswith("https://"):
             continue
@@ -75,13 +75,13 @@ def test_settings_exist(path: Path) -> None:
         assert not key or key in template[section], f"[{section}] {key}"
 
 
-def test_the_committed_settings_differ_from_the_packaged_ones_in_the_first_day_only() -> None:
+def test_committed_settings_differ_only_in_start_date() -> None:
     committed, packaged = load_settings(ROOT / "data"), parse_settings("")
     differing = {name for name in Settings.model_fields if getattr(committed, name) != getattr(packaged, name)}
     assert differing == {"start_date"}
 
 
-def test_constraints_are_names_and_versions_and_sorted() -> None:
+def test_constraints_are_pinned_and_sorted() -> None:
     comment, *lines = (ROOT / "constraints.txt").read_text().splitlines()
     assert comment.startswith("#")
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)
@@ -89,7 +89,7 @@ def test_constraints_are_names_and_versions_and_sorted() -> None:
     assert names == sorted(names, key=str.upper)
 
 
-def test_every_dependency_has_its_reason() -> None:
+def test_every_dependency_is_explained() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked_for = [
         *project["dependencies"],
@@ -106,17 +106,17 @@ def test_there_are_eleven_numbered_queries() -> None:
     assert [block.heading.partition(".")[0] for block in SQL] == [str(number) for number in range(1, 12)]
 
 
-def test_queries_answer_what_their_page_shows(sample_deployment: Deployment) -> None:
+def test_query_results_equal_the_page(sample_deployment: Deployment) -> None:
     with reader.connect(sample_deployment.folder.path) as warehouse:
         assert all(answer(warehouse, block.code).count("\n") > 2 for block in SQL), "a query without rows"
         assert with_answers(QUERIES.read_text(), warehouse) == QUERIES.read_text()
 
 
-def test_commands_print_what_the_readme_shows(sample_deployment: Deployment) -> None:
+def test_command_outputs_equal_the_readme(sample_deployment: Deployment) -> None:
     assert with_outputs(README.read_text(), sample_deployment.folder.path) == README.read_text()
 
 
-def test_the_summary_in_the_readme_is_that_of_the_sample(sample_deployment: Deployment) -> None:
+def test_readme_summary_equals_the_sample(sample_deployment: Deployment) -> None:
     summary = next(block.code for block in blocks(README.read_text()) if block.code.startswith("Files "))
     with reader.connect(sample_deployment.folder.path) as warehouse:
         counted = warehouse.execute(
@@ -129,7 +129,7 @@ def test_the_summary_in_the_readme_is_that_of_the_sample(sample_deployment: Depl
     assert not missing
 
 
-def test_the_first_query_of_the_page_counts_no_bots(sample_deployment: Deployment) -> None:
+def test_first_query_excludes_bots(sample_deployment: Deployment) -> None:
     first = re.search(r'session-pipeline query "(.+)"', QUERIES.read_text())
     assert first
     with reader.connect(sample_deployment.folder.path) as warehouse:
@@ -142,7 +142,7 @@ def test_the_first_query_of_the_page_counts_no_bots(sample_deployment: Deploymen
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.split()[1])
-def test_python_of_the_readme_runs(code: str, sample_deployment: Deployment) -> None:
+def test_readme_python_runs(code: str, sample_deployment: Deployment) -> None:
     if " polars" in code and find_spec("polars") is None:
         pytest.skip("polars is not installed, and nothing of ours needs it")
     counted = "\n".join(f"print('{name}', len({name}))" for name in re.findall(r"^(\w+) = ", code, re.MULTILINE))

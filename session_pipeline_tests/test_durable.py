@@ -1,4 +1,4 @@
-"""Files that are replaced whole: by several processes, after dead ones, on a full disk."""
+"""Tests the atomic replacement of files: with several processes, after dead processes, on a full disk."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ import pytest
 from session_pipeline.store.files import replacing
 
 
-def test_the_file_is_as_before_until_all_is_written(tmp_path: Path) -> None:
+def test_file_is_replaced_after_the_write_ends(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("before")
     with replacing(path) as temporary:
@@ -21,7 +21,7 @@ def test_the_file_is_as_before_until_all_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_dead_process_left_is_removed_and_that_of_a_living_one_stays(tmp_path: Path) -> None:
+def test_only_temporary_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -33,7 +33,7 @@ def test_what_a_dead_process_left_is_removed_and_that_of_a_living_one_stays(tmp_
     assert sorted(tmp_path.iterdir()) == sorted([path, written])
 
 
-def test_without_room_the_file_stays_and_is_named(tmp_path: Path) -> None:
+def test_full_disk_keeps_the_file_and_names_it(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("before")
 

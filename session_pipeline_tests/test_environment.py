@@ -1,4 +1,4 @@
-"""Settings from environment variables: over the file, every one of them, and each error names its variable."""
+"""Tests settings from environment variables: they override the file, cover every setting, and errors name them."""
 
 import json
 import re
@@ -19,13 +19,13 @@ def parsed(text: str = "", **variables: str) -> Settings:
 
 
 def errors_of(text: str = "", **variables: str) -> dict[str, str]:
-    """What is said of each key, without the prefix of variables."""
+    """Return the error of each key, without the prefix of variables."""
     with pytest.raises(SettingsFileError) as error:
         parsed(text, **variables)
     return {found.key.removeprefix(PREFIX): f"{found.problem}; {found.hint}" for found in error.value.errors}
 
 
-def test_variables_win_over_the_file_key_by_key() -> None:
+def test_variables_override_single_keys_of_the_file() -> None:
     file = "timezone = 'Asia/Tokyo'\n[sessions]\ninactivity_minutes = 10\nmax_hours = 5"
     settings = parsed(file, SESSIONS__INACTIVITY_MINUTES="20", TIMEZONE="Europe/Berlin")
     assert (settings.timezone, settings.sessions.inactivity_minutes) == ("Europe/Berlin", 20)
@@ -33,7 +33,7 @@ def test_variables_win_over_the_file_key_by_key() -> None:
     assert parsed(file, SESSIONS='{"inactivity_minutes": 7}').sessions.max_hours == 5
 
 
-def test_values_have_the_type_of_their_setting() -> None:
+def test_values_get_the_type_of_their_setting() -> None:
     settings = parsed(
         START_DATE="2024-02-29",
         INCLUDE_TODAY="true",
@@ -53,7 +53,7 @@ def test_values_have_the_type_of_their_setting() -> None:
     assert parsed(DIMENSIONS="{}").dimensions == {}
 
 
-def test_sources_are_set_by_key_or_as_json() -> None:
+def test_sources_can_be_set_by_key_or_as_json() -> None:
     file = "[sources.web]\nsite = 'shop'\nformat = 'csv'"
     source = parsed(file, SOURCES__WEB__FORMAT="tsv", SOURCES__WEB__CLOCK_TOLERANCE_MINUTES="5").source("web")
     assert (source.site, source.format, source.clock_tolerance_minutes) == ("shop", "tsv", 5)
@@ -64,7 +64,7 @@ def test_sources_are_set_by_key_or_as_json() -> None:
 
 
 def test_every_packaged_setting_can_be_set() -> None:
-    """Each is set to its own value, which must then be the same."""
+    """Each setting is set to its packaged value, so the settings must stay equal."""
 
     def texts(values: dict[str, Any], path: tuple[str, ...] = ()) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -111,7 +111,7 @@ def test_errors_name_the_variable(variables: dict[str, str], key: str | None, se
     assert sentence in next(iter(errors.values()))
 
 
-def test_errors_say_whether_the_file_or_the_environment_has_them() -> None:
+def test_errors_name_the_file_or_the_environment() -> None:
     for file, variables, where in (
         ("timezone = 'Mars'", {}, "settings.toml has a setting"),
         ("", {"TIMEZONE": "Mars"}, "the environment has a setting"),
@@ -123,7 +123,7 @@ def test_errors_say_whether_the_file_or_the_environment_has_them() -> None:
         assert str(error.value).startswith(where)
 
 
-def test_other_variables_of_the_project_are_no_settings() -> None:
+def test_other_project_variables_are_ignored() -> None:
     services = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_3000_TCP", "PORT_3000_TCP_ADDR")
     others = dict.fromkeys([*OTHERS, *(PREFIX + name for name in services), "session_pipeline_x", "HOME"], "x")
     assert parse_settings("", environment=others) == parsed()
@@ -135,7 +135,7 @@ def test_other_variables_of_the_project_are_no_settings() -> None:
     assert settings <= {variable_of((name,)) for name in Settings.model_fields}
 
 
-def test_a_data_folder_reads_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_settings_reads_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "settings.toml").write_text("[sessions]\ninactivity_minutes = 10")
     monkeypatch.setenv("SESSION_PIPELINE_SESSIONS__INACTIVITY_MINUTES", "20")
     assert load_settings(tmp_path).sessions.inactivity_minutes == 20

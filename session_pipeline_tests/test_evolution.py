@@ -1,4 +1,4 @@
-"""Versions that follow one another on one store: columns more and fewer, other types, tables gone, older catalogs."""
+"""Tests different versions on one store: added and removed columns, changed types, removed tables, older catalogs."""
 
 import json
 import shutil
@@ -61,7 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def deployment(built: Deployment, tmp_path: Path) -> Deployment:
-    """The same, for one test to change; its files are known under their new place."""
+    """A copy of `built` that the test may change. It was run once, so that the copied files are known."""
     shutil.copytree(built.folder.path, tmp_path / "data")
     copy = Deployment(tmp_path / "data", SETTINGS)
     copy.run(UNTIL)
@@ -69,9 +69,9 @@ def deployment(built: Deployment, tmp_path: Path) -> Deployment:
 
 
 def written_by_an_older_version(deployment: Deployment, name: str, select: str) -> None:
-    """Make the store what an older version would have left, that wrote these columns of a table.
+    """Change the store to what an older version would have left, which wrote these columns of a table.
 
-    Everything is fresh but for the table's own contract.
+    Everything is fresh except for the contract of the table.
     """
     with open_run(deployment.folder, run_id="older", until=UNTIL) as run:
         for number, partition in enumerate(run.store.of_table(name)):
@@ -109,7 +109,7 @@ def _record_as_fresh(run: Run, older: str) -> None:
 
 
 def read_lake(deployment: Deployment, name: str, columns: str) -> list[tuple[Any, ...]]:
-    """As people do: a glob, without a schema."""
+    """Read the lake as users do: with a glob and without a schema."""
     files = f"read_parquet('{deployment.folder.lake / name}/**/*.parquet', hive_partitioning = true)"
     with duckdb.connect() as connection:
         return connection.execute(f"select {columns} from {files} order by all").fetchall()
@@ -129,15 +129,15 @@ def query(deployment: Deployment, sql: str) -> list[tuple[Any, ...]]:
 TITLES = "select event_date, count(page_title) from events group by event_date order by event_date"
 
 
-class TestAColumnMore:
-    """The store has files without it, until their days are built again."""
+class TestAddedColumn:
+    """The store has files without the column until their days are rebuilt."""
 
     @pytest.fixture
     def older(self, deployment: Deployment) -> Deployment:
         written_by_an_older_version(deployment, "events", "select * exclude (page_title) from {source}")
         return deployment
 
-    def test_is_a_changed_rule_and_nothing_else(self, older: Deployment) -> None:
+    def test_makes_only_its_own_step_stale(self, older: Deployment) -> None:
         plan = older.plan(UNTIL)
         will = {(item.step.name, item.kind, item.reason) for item in plan.items if item.kind is Kind.LOGIC}
         assert will == {("sessionize", Kind.LOGIC, "contract of events changed")}
@@ -152,7 +152,7 @@ class TestAColumnMore:
         )
 
     @pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])
-    def test_is_null_where_days_wait_for_an_upgrade(self, older: Deployment, native_limit_gb: float) -> None:
+    def test_is_null_on_deferred_days(self, older: Deployment, native_limit_gb: float) -> None:
         older.set({**FEW, "publish": {"native_limit_gb": native_limit_gb}})
         assert older.run(UNTIL, upgrade=False) == []
         days = [(date(2026, 10, day), 0) for day in (5, 6, 7)]
@@ -174,7 +174,7 @@ class TestAColumnMore:
         views = query(older, "select view_name from duckdb_views() where not internal and view_name = 'events'")
         assert views == ([("events",)] if native_limit_gb == 0 else [])
 
-    def test_leaves_nothing_changed_after_the_upgrade(self, older: Deployment, built: Deployment) -> None:
+    def test_tables_are_equal_after_the_upgrade(self, older: Deployment, built: Deployment) -> None:
         older.set(FEW)
         older.run(UNTIL, upgrade=False)
         older.run(UNTIL, upgrade=True)
@@ -185,7 +185,7 @@ class TestAColumnMore:
         assert lake.samefile(store.path_of(store.partitions[Key("events", FIRST)])), "what fits is a link again"
         store.close()
 
-    def test_of_a_log_is_null_in_what_was_logged_before(self, deployment: Deployment) -> None:
+    def test_of_a_log_is_null_in_older_rows(self, deployment: Deployment) -> None:
         select = "select * exclude (visitor_count_before, visitor_count_after) from {source}"
         written_by_an_older_version(deployment, "_day_history", select)
         deployment.deliver("later", lines(5, visitors=5)[-1:])
@@ -195,8 +195,8 @@ class TestAColumnMore:
         assert of_first["visitor_count_after"].fillna(0).tolist() == [0, 0, 5]
         assert query(deployment, "select count(*) from _day_history") == [(len(rows),)]
 
-    def test_of_raw_events_is_null_where_the_delivered_file_is_gone(self, deployment: Deployment) -> None:
-        """Nobody can read it again, so its rows stay as they were read."""
+    def test_of_raw_events_is_null_if_the_delivered_file_is_gone(self, deployment: Deployment) -> None:
+        """The file cannot be read again, so its rows stay as they were read."""
         written_by_an_older_version(deployment, "raw_events", "select * exclude (page_title) from {source}")
         with sqlite3.connect(deployment.folder.store / "catalog.sqlite") as catalog:
             catalog.execute("update source_files set fingerprint = 'older'")
@@ -207,7 +207,7 @@ class TestAColumnMore:
         assert query(deployment, "select count(*) from events") == [(29,)]
 
 
-def test_a_column_fewer_is_left_out_everywhere(deployment: Deployment) -> None:
+def test_removed_column_is_left_out_everywhere(deployment: Deployment) -> None:
     written_by_an_older_version(deployment, "sessions", "select 'x' as gone, * from {source}")
     deployment.set(FEW)
     assert deployment.run(UNTIL, upgrade=False) == []
@@ -220,7 +220,7 @@ def test_a_column_fewer_is_left_out_everywhere(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("was", ["INTEGER", "VARCHAR"])
-def test_a_column_of_another_type_is_cast(deployment: Deployment, was: str) -> None:
+def test_column_of_another_type_is_cast(deployment: Deployment, was: str) -> None:
     select = f"select * replace (cast(event_count as {was}) as event_count) from {{source}}"
     written_by_an_older_version(deployment, "sessions", select)
     deployment.set(FEW)
@@ -231,8 +231,8 @@ def test_a_column_of_another_type_is_cast(deployment: Deployment, was: str) -> N
     assert read_lake(deployment, "sessions", "sum(event_count), any_value(typeof(event_count))") == [(28, "BIGINT")]
 
 
-def test_equal_rows_in_other_bytes_alarm_nobody(deployment: Deployment) -> None:
-    """Another version of DuckDB writes them so."""
+def test_equal_rows_in_different_bytes_pass_the_audit(deployment: Deployment) -> None:
+    """Another version of DuckDB may write other bytes."""
     with open_run(deployment.folder, run_id="older", until=UNTIL) as run:
         partition = run.store.partitions[Key("events", LAST - ONE_DAY)]
         path = run.store.scratch / "older.parquet"
@@ -246,7 +246,7 @@ def test_equal_rows_in_other_bytes_alarm_nobody(deployment: Deployment) -> None:
         assert "was computed again" in audit_recompute(run, [LAST - ONE_DAY]).sentence
 
 
-def test_a_table_that_the_new_version_does_not_know_is_taken_away(deployment: Deployment) -> None:
+def test_unknown_tables_are_removed_from_the_warehouse(deployment: Deployment) -> None:
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
         connection.execute("create table session_moods as select 1 as mood")
         connection.execute("create view daily_moods as select 1 as mood")
@@ -256,12 +256,12 @@ def test_a_table_that_the_new_version_does_not_know_is_taken_away(deployment: De
     assert names == {name for name, contract in TABLES.items() if contract.is_published}
 
 
-def test_a_warehouse_without_the_internal_schema_is_written_again(deployment: Deployment) -> None:
-    """An older version kept its own table among those of the analysts."""
+def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) -> None:
+    """An older version stored its internal table next to the published tables."""
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
         connection.execute("create table _published as from _internal.published")
         connection.execute("drop schema _internal cascade")
-    # As if that version had published it: the catalog knows the file by its size and time.
+    # As if that version had published it: the catalog identifies the file by its size and modification time.
     state = deployment.folder.warehouse.stat()
     with open_run(deployment.folder, run_id="older", until=UNTIL) as run, run.store.catalog.transaction(advances=False):
         run.store.catalog.set_number("warehouse_bytes", state.st_size)
@@ -277,7 +277,7 @@ def test_a_warehouse_without_the_internal_schema_is_written_again(deployment: De
 
 
 @pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])
-def test_everything_in_the_warehouse_has_a_comment(deployment: Deployment, native_limit_gb: float) -> None:
+def test_every_table_and_column_has_a_comment(deployment: Deployment, native_limit_gb: float) -> None:
     deployment.set({**SETTINGS, "publish": {"native_limit_gb": native_limit_gb}})
     deployment.folder.warehouse.unlink()
     deployment.run(UNTIL)
@@ -291,8 +291,8 @@ def test_everything_in_the_warehouse_has_a_comment(deployment: Deployment, nativ
     assert [name for name, comment in relations if not comment] == []
 
 
-def test_a_store_of_format_1_goes_on(deployment: Deployment, built: Deployment) -> None:
-    """Its catalog did not say what set off the last change of a partition."""
+def test_store_of_format_1_still_works(deployment: Deployment, built: Deployment) -> None:
+    """The catalog of format 1 does not record the cause of a partition's last change."""
     catalog = sqlite3.connect(deployment.folder.store / "catalog.sqlite", isolation_level=None)
     for table_name, column, _ in ADDED_COLUMNS:
         catalog.execute(f"alter table {table_name} drop column {column}")
@@ -313,7 +313,7 @@ def test_a_store_of_format_1_goes_on(deployment: Deployment, built: Deployment) 
     assert "file test/later.jsonl" in set(history["reason"])
 
 
-def test_an_added_column_of_the_catalog_may_stand_anywhere(deployment: Deployment) -> None:
+def test_added_catalog_column_may_be_in_any_position(deployment: Deployment) -> None:
     catalog = sqlite3.connect(deployment.folder.store / "catalog.sqlite", isolation_level=None)
     catalog.execute("alter table partitions drop column reason")
     catalog.execute("alter table partitions add column reason text not null default ''")
@@ -325,7 +325,7 @@ def test_an_added_column_of_the_catalog_may_stand_anywhere(deployment: Deploymen
     store.close()
 
 
-class TestANewerStore:
+class TestNewerStore:
     SENTENCE = "was written by session_pipeline 7.0"
 
     @pytest.fixture
@@ -334,7 +334,7 @@ class TestANewerStore:
         return deployment
 
     @pytest.mark.parametrize("command", ["run", "plan", "status", "verify"])
-    def test_is_refused_by_each_command_in_a_sentence(
+    def test_is_rejected_by_each_command_in_a_sentence(
         self, newer: Deployment, command: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         files = {path: path.stat().st_mtime_ns for path in newer.folder.store.rglob("*")}
@@ -347,18 +347,18 @@ class TestANewerStore:
         assert "Traceback" not in said
         assert {path: path.stat().st_mtime_ns for path in newer.folder.store.rglob("*")} == files
 
-    def test_can_still_be_read_from_the_warehouse(self, newer: Deployment) -> None:
+    def test_warehouse_can_still_be_read(self, newer: Deployment) -> None:
         assert query(newer, "select count(*) from sessions") == [(10,)]
 
     @pytest.mark.parametrize("content", ["[]", "{}", '{"format": null}', "no json", ""])
-    def test_that_does_not_say_what_wrote_it_is_not_touched(self, newer: Deployment, content: str) -> None:
+    def test_without_a_known_format_is_rejected(self, newer: Deployment, content: str) -> None:
         (newer.folder.store / "_format.json").write_text(content)
         with pytest.raises(StoreError, match="does not say what wrote the store"):
             open_store(newer.folder)
 
 
-class TestAWarehouse:
-    """Whatever lies in its place: the store has everything."""
+class TestWarehouse:
+    """Any file in place of the warehouse is replaced, because the store contains everything."""
 
     @staticmethod
     def contents(deployment: Deployment) -> Mapping[str, int]:
@@ -366,7 +366,7 @@ class TestAWarehouse:
             names = [row[0] for row in connection.execute("show tables").fetchall()]
             return {name: connection.execute(f'select count(*) from "{name}"').fetchall()[0][0] for name in names}
 
-    def test_that_a_newer_duckdb_wrote_is_made_anew(self, deployment: Deployment) -> None:
+    def test_of_a_newer_duckdb_is_rewritten(self, deployment: Deployment) -> None:
         before = self.contents(deployment)
         deployment.folder.warehouse.unlink()
         with duckdb.connect() as connection:
@@ -375,13 +375,13 @@ class TestAWarehouse:
         assert deployment.run(UNTIL) == []
         assert self.contents(deployment) == before
         with duckdb.connect() as connection:
-            # Refused for a file whose storage is newer.
+            # DuckDB rejects this for a file with a newer storage version.
             connection.execute(
                 f"attach '{deployment.folder.warehouse}' (storage_version '{warehouse.STORAGE_VERSION}', read_only)"
             )
 
     @pytest.mark.parametrize("data", [b"", b"not a warehouse at all" * 1000], ids=["empty", "another file"])
-    def test_that_cannot_be_opened_is_made_anew(self, deployment: Deployment, data: bytes) -> None:
+    def test_that_cannot_be_opened_is_rewritten(self, deployment: Deployment, data: bytes) -> None:
         before = self.contents(deployment)
         deployment.folder.warehouse.write_bytes(data)
         assert deployment.run(UNTIL) == []
@@ -389,7 +389,7 @@ class TestAWarehouse:
         assert deployment.run(UNTIL) == []
         assert "already" in str(deployment.published)
 
-    def test_of_an_older_state_is_brought_up(self, deployment: Deployment) -> None:
+    def test_of_an_older_state_is_updated(self, deployment: Deployment) -> None:
         older = deployment.folder.path / "older.duckdb"
         shutil.copyfile(deployment.folder.warehouse, older)
         deployment.deliver("later", lines(6, visitors=4)[-1:])

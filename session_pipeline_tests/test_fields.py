@@ -1,4 +1,4 @@
-"""Fields that are not stored: how their names are spelled, and where they stand."""
+"""Tests fields that are not stored: the spellings of their names, and their positions in a line."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def ingest(tmp_path: Path) -> Iterator[Ingest]:
 
 
 @pytest.mark.parametrize("value", ["192.0.2.7", 3221225991, ["192.0.2.7", "::1"], {"v4": "192.0.2.7"}, []])
-def test_fields_with_addresses_are_dropped_however_spelled(ingest: Ingest, value: Any) -> None:
+def test_address_fields_are_dropped_in_any_spelling(ingest: Ingest, value: Any) -> None:
     lines = []
     for name in DROPPED:
         fields = {"b": 2, name: value, "deep": {"er": {name: value, "c": 3}}}
@@ -48,25 +48,25 @@ def test_fields_with_similar_names_are_kept(ingest: Ingest) -> None:
     assert json.loads(event["properties"]) == {**fields, "deep": fields}
 
 
-def test_a_name_in_a_value_drops_nothing(ingest: Ingest) -> None:
+def test_names_inside_values_drop_nothing(ingest: Ingest) -> None:
     fields = {"a": '"ip":"x"', "b": ["ip", "user ip"], "c": 'ip":', "ip\\": "x", "d": "ip"}
     [event] = ingest.take_lines({**SEEN, **fields}, rules=PACKAGED).events
     assert json.loads(event["properties"]) == fields
 
 
-def test_columns_of_csv_are_dropped(ingest: Ingest) -> None:
+def test_csv_columns_are_dropped(ingest: Ingest) -> None:
     rows = "visitor_id,event_time,event_name,Context.IP,plan\nv,2024-03-01,a,192.0.2.7,free\n"
     [event] = ingest.take(rows, "a.csv", PACKAGED).events
     assert event["properties"] == '{"plan":"free"}'
 
 
-def test_an_escaped_name_is_dropped(ingest: Ingest) -> None:
+def test_escaped_name_is_dropped(ingest: Ingest) -> None:
     line = json.dumps({**SEEN, "properties": {"ip": "192.0.2.7", "a": 1}}, separators=(",", ":"))
     taken = ingest.take(line.replace('"ip"', r'"\u0069p"'), "a.jsonl", PACKAGED)
     assert json.loads(taken.events[0]["properties"]) == {"a": 1}
 
 
-def test_signs_and_other_letters_are_compared(ingest: Ingest) -> None:
+def test_punctuation_and_non_ascii_names_are_compared(ingest: Ingest) -> None:
     rules = replace(RULES, drop_properties=("*", "_", "Straße", 'a"b', "(", "*_plan"))
     fields = {"*": 1, "_": 2, "$": 3, "STRASSE": 4, "stra_ße": 5, 'A_"B': 6, "(": 7, "floorPlan": 8, "plan": 9, "x": 0}
     [event] = ingest.take_lines({**SEEN, **fields}, rules=rules).events

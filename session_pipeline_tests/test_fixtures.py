@@ -1,4 +1,4 @@
-"""Real and published events, with results that others made."""
+"""Tests real and published events against results from other sources."""
 
 import csv
 import gzip
@@ -32,7 +32,7 @@ def delivered(deployment: Deployment, source: str, fixture: str) -> Path:
 
 
 def sessions_by_gap(rows: list[tuple[str, int, int]]) -> set[frozenset[int]]:
-    """Sessions as sets of line numbers, from (visitor, second, line number)."""
+    """Return sessions as sets of line numbers, computed from (visitor, second, line number)."""
     by_visitor: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for visitor, second, line in rows:
         by_visitor[visitor].append((second, line))
@@ -50,7 +50,7 @@ def sessions_by_gap(rows: list[tuple[str, int, int]]) -> set[frozenset[int]]:
 
 
 def sessions_of(deployment: Deployment) -> set[frozenset[int]]:
-    """Sessions of the store as sets of line numbers, for a deployment with one file."""
+    """Return the sessions of the store as sets of line numbers, for a deployment with one file."""
     members: dict[str, list[int]] = defaultdict(list)
     events = deployment.table("events")
     for session_id, line in zip(events["session_id"], events["line_number"], strict=True):
@@ -58,7 +58,7 @@ def sessions_of(deployment: Deployment) -> set[frozenset[int]]:
     return {frozenset(lines) for lines in members.values()}
 
 
-def test_a_day_of_nasa_requests_is_all_accounted_for(tmp_path: Path) -> None:
+def test_nasa_day_is_fully_accounted_for(tmp_path: Path) -> None:
     deployment = Deployment(
         tmp_path,
         {
@@ -115,7 +115,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     with open_run(deployment.folder, run_id="test", until=date(2024, 7, 1)) as run:
         run.ingest()
         for item in run.plan().items:
-            if item.step is outcomes:  # and what it reads: half a year of all tables would take minutes
+            if item.step is outcomes:  # and its inputs; half a year of all tables would take minutes
                 run.build(item.step, item.day)
     return deployment
 
@@ -125,7 +125,7 @@ def shop_records() -> list[dict[str, Any]]:
         return list(csv.DictReader(lines))
 
 
-def test_the_shop_has_the_sessions_that_its_authors_gave(shop: Deployment) -> None:
+def test_shop_sessions_equal_those_of_its_authors(shop: Deployment) -> None:
     given: dict[str, list[int]] = defaultdict(list)
     for line, record in enumerate(shop_records(), start=2):
         given[record["session_id"]].append(line)
@@ -134,7 +134,7 @@ def test_the_shop_has_the_sessions_that_its_authors_gave(shop: Deployment) -> No
     assert sessions_of(shop) == {frozenset(lines) for lines in given.values()}
 
 
-def test_the_shop_has_470_sessions_with_a_purchase(shop: Deployment) -> None:
+def test_shop_has_470_sessions_with_a_purchase(shop: Deployment) -> None:
     outcomes = Counter(shop.table("session_outcomes")["outcome"])
     assert outcomes["purchase"] == 470
     assert outcomes.total() == 3_605

@@ -1,4 +1,4 @@
-"""One content is read as one format: what names and settings give now, in whatever order files came."""
+"""Tests that a content is read in one format, given by the current names and settings, in any order of delivery."""
 
 import base64
 import gzip
@@ -27,7 +27,7 @@ UNTIL = date(2026, 10, 6)
 NAMES = {"jsonl": "a.jsonl", "csv": "a.csv", "tsv": "a.tsv", "parquet": "a.parquet", "access_log": "a.log"}
 FIELDS = ("visitor_id", "event_time", "event_name")
 EVENTS = [("ann", "2026-10-05T10:00:00Z", "page_view"), ("bob", "2026-10-05T11:00:00Z", "page_view")]
-OF_THE_NAMES = ["path", "delivery_count"]  # of all names that a content ever had
+OF_THE_NAMES = ["path", "delivery_count"]  # depend on all names that a content ever had
 JSON = "".join(f'{{"visitor_id": "{v}", "event_time": "{t}", "event_name": "{n}"}}\n' for v, t, n in EVENTS)
 LOG = "".join(
     f'1.2.3.{number} - - [05/Oct/2026:10:00:0{number} +0000] "GET /a,b HTTP/1.1" 200 5 "-" "Mozilla/5.0"\n'
@@ -78,9 +78,9 @@ def ledger(deployment: Deployment) -> pd.DataFrame:
 
 
 def require_clean(deployment: Deployment, folder: Path) -> None:
-    """The store is that of a clean run over what lies under raw/ now, and nothing is left to do.
+    """Require that the store equals that of a clean run over the current raw/, and that nothing is left to do.
 
-    What was only ingested is compared with what is only ingested: all other tables follow from raw_events.
+    A store that was only ingested is compared with one that was only ingested: all other tables follow from raw_events.
     """
     clean = Deployment(folder)
     shutil.copytree(deployment.folder.raw, clean.folder.raw, symlinks=True)
@@ -99,7 +99,7 @@ def require_clean(deployment: Deployment, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("right", "wrong"), PAIRS)
-def test_renamed_file_is_read_as_its_new_name_says(
+def test_renamed_file_is_read_in_the_format_of_its_new_name(
     deployment: Deployment, tmp_path: Path, right: str, wrong: str
 ) -> None:
     path = put(deployment, CONTENTS[right], NAMES[wrong])
@@ -110,12 +110,12 @@ def test_renamed_file_is_read_as_its_new_name_says(
     require_clean(deployment, tmp_path / "clean")
     path.with_name(NAMES[right]).rename(path)
     ingest(deployment)
-    if len(deployment.table("source_files")) == 1:  # otherwise the wrong name is refused, and the content is gone
+    if len(deployment.table("source_files")) == 1:  # otherwise the wrong name was refused, and the content is gone
         require_clean(deployment, tmp_path / "clean")
 
 
 @pytest.mark.parametrize(("right", "wrong"), PAIRS)
-def test_content_under_two_names_is_read_as_the_format_that_fits(
+def test_content_under_two_names_is_read_in_the_format_that_fits(
     deployment: Deployment, tmp_path: Path, right: str, wrong: str
 ) -> None:
     for name in (wrong, right):
@@ -131,7 +131,7 @@ def test_content_under_two_names_is_read_as_the_format_that_fits(
 
 
 @pytest.mark.parametrize(("right", "wrong"), PAIRS)
-def test_format_of_the_settings_decides_for_content_known_before(
+def test_format_of_the_settings_applies_to_known_content(
     deployment: Deployment, tmp_path: Path, right: str, wrong: str
 ) -> None:
     put(deployment, CONTENTS[right], NAMES[right])
@@ -139,7 +139,7 @@ def test_format_of_the_settings_decides_for_content_known_before(
     before = deployment.hashes()
     deployment.set({"sources": {"web": {"format": wrong}}})
     ingest(deployment)
-    # A CSV may be separated by tabs.
+    # A CSV may also be separated by tabs.
     assert len(deployment.table("raw_events")) < 2 or (right, wrong) == ("tsv", "csv")
     require_clean(deployment, tmp_path / "clean")
     deployment.set({})
@@ -148,7 +148,7 @@ def test_format_of_the_settings_decides_for_content_known_before(
     require_clean(deployment, tmp_path / "clean")
 
 
-def test_all_formats_in_any_order_give_one_state(deployment: Deployment, tmp_path: Path) -> None:
+def test_delivery_order_of_formats_does_not_matter(deployment: Deployment, tmp_path: Path) -> None:
     for names in (sorted(NAMES.values()), sorted(NAMES.values(), reverse=True)):
         here = Deployment(tmp_path / names[0])
         for name in names:
@@ -169,7 +169,7 @@ def test_redelivery_in_the_same_format_adds_nothing(deployment: Deployment, tmp_
     require_clean(deployment, tmp_path / "clean")
 
 
-def test_format_read_stays_once_all_names_are_gone(deployment: Deployment) -> None:
+def test_format_stays_after_all_names_are_gone(deployment: Deployment) -> None:
     path = put(deployment, CONTENTS["access_log"], "a.csv")
     ingest(deployment)
     path = path.rename(path.with_name("a.log"))
@@ -180,7 +180,7 @@ def test_format_read_stays_once_all_names_are_gone(deployment: Deployment) -> No
     assert len(deployment.table("quarantined_lines")) == 0
 
 
-def test_every_table_is_that_of_a_clean_run(deployment: Deployment, tmp_path: Path) -> None:
+def test_every_table_equals_a_clean_run(deployment: Deployment, tmp_path: Path) -> None:
     put(deployment, CONTENTS["jsonl"], "b.jsonl")
     path = put(deployment, CONTENTS["access_log"], "a.csv")
     deployment.run(UNTIL)
@@ -194,10 +194,10 @@ def test_every_table_is_that_of_a_clean_run(deployment: Deployment, tmp_path: Pa
     require_clean(deployment, tmp_path / "clean")
 
 
-# What settings refuse
+# Files that settings refuse
 
 
-def test_file_that_settings_refuse_loses_its_rows(deployment: Deployment, tmp_path: Path) -> None:
+def test_file_refused_by_settings_loses_its_rows(deployment: Deployment, tmp_path: Path) -> None:
     put(deployment, CONTENTS["csv"], "a.csv")
     put(deployment, gzip.compress(CONTENTS["csv"]), "b.csv.gz")
     put(deployment, CONTENTS["jsonl"], "c.jsonl")
@@ -221,7 +221,7 @@ def test_refused_file_that_was_touched_loses_its_rows(deployment: Deployment, tm
     require_clean(deployment, tmp_path / "clean")
 
 
-def test_header_that_settings_make_unusable_withdraws_all_names(deployment: Deployment, tmp_path: Path) -> None:
+def test_header_made_unusable_by_settings_withdraws_all_names(deployment: Deployment, tmp_path: Path) -> None:
     content = b"visitor_id;event_time;event_name;x|y|y\nann;2026-10-05T10:00:00Z;page_view;1|2|3\n"
     put(deployment, content, "a.csv")
     ingest(deployment)
@@ -234,7 +234,7 @@ def test_header_that_settings_make_unusable_withdraws_all_names(deployment: Depl
     require_clean(deployment, tmp_path / "clean")
 
 
-def test_replaced_content_stays_when_settings_refuse_its_successor(deployment: Deployment) -> None:
+def test_replaced_content_stays_if_its_successor_is_refused(deployment: Deployment) -> None:
     path = put(deployment, CONTENTS["csv"], "a.csv")
     ingest(deployment)
     path.write_bytes(b"\x89PNG\r\n and more")
@@ -264,7 +264,7 @@ def damaged_otherwise(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [fixed, removed, renamed, damaged_otherwise])
 @pytest.mark.parametrize("content", [CONTENTS["csv"], b"\x89PNG\r\n"])
-def test_refused_row_goes_with_what_its_path_held(
+def test_refused_row_is_removed_with_the_content_of_its_path(
     deployment: Deployment, tmp_path: Path, change: Any, content: bytes
 ) -> None:
     path = put(deployment, content, "a.jsonl")
@@ -304,25 +304,25 @@ def test_format_of_the_settings_overrides_the_name(
     require_clean(deployment, tmp_path / "clean")
 
 
-# What a file is that cannot be read
+# The kind of a file that cannot be read
 
 
 @pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le", "utf-32-be", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("format", ["jsonl", "csv", "tsv", "access_log"])
-def test_text_in_a_wide_encoding_is_called_by_its_name(encoding: str, format: str) -> None:
+def test_wide_text_encoding_is_named(encoding: str, format: str) -> None:
     kind = other_kind(io.BytesIO(CONTENTS[format].decode().encode(encoding)), format)
     assert kind == f"text in {encoding[:6].upper()}; deliver it in UTF-8"
 
 
 @pytest.mark.parametrize("mark", [b"\xff\xfe\0\0", b"\0\0\xfe\xff"])
-def test_byte_order_mark_of_utf_32_is_not_that_of_utf_16(mark: bytes) -> None:
+def test_utf_32_byte_order_mark_is_not_utf_16(mark: bytes) -> None:
     encoding = "utf-32-le" if mark[0] else "utf-32-be"
     kind = other_kind(io.BytesIO(mark + "{}".encode(encoding)), "jsonl")
     assert kind == "text in UTF-32; deliver it in UTF-8"
 
 
 class Keys(pe.KmsClient):
-    """Keeps no secrets."""
+    """A key service without encryption."""
 
     def __init__(self, config: object) -> None:
         pe.KmsClient.__init__(self)

@@ -1,4 +1,4 @@
-"""The oracle of funnels against cases that others published, and sentences of DESIGN 4 by hand."""
+"""Tests the funnel oracle on published cases and on the statements of DESIGN 4."""
 
 from datetime import date, datetime, timedelta
 
@@ -23,7 +23,7 @@ NOON = datetime(2026, 1, 1, 12)
 
 
 def tried(happened: str, funnel: Funnel, until: date = FAR_AWAY) -> list[Attempt]:
-    """Attempts of one visitor; `happened` holds names and seconds after noon: "a0 b5"."""
+    """Return the attempts of one visitor. `happened` lists event names and seconds after noon, such as "a0 b5"."""
     lines = [
         {
             "event_id": f"{place:02d}",
@@ -38,7 +38,7 @@ def tried(happened: str, funnel: Funnel, until: date = FAR_AWAY) -> list[Attempt
 
 
 def funnel(steps: str, **rest: object) -> Funnel:
-    """A funnel whose steps are single letters, or several joined by a slash: "a b/c"."""
+    """Return a funnel. A step is a letter, or several letters joined by a slash, such as "a b/c"."""
     return Funnel(tuple(frozenset(step.split("/")) for step in steps.split()), **rest)  # type: ignore[arg-type]
 
 
@@ -63,14 +63,14 @@ def test_published_funnels(case: FunnelCase) -> None:
 
 
 @NEEDS_FIXTURES
-def test_the_lists_name_cases_that_exist() -> None:
+def test_lists_name_existing_cases() -> None:
     cases = read_cases("funnel_cases.json")
     assert {case["mode"] for case in cases} >= set(FUNNEL_MODES_NOT_EXPRESSIBLE)
     assert {case["id"] for case in cases} >= set(FUNNEL_CASES_NOT_EXPRESSIBLE)
     assert len(funnel_cases()) == 42
 
 
-def test_a_tie_converts_also_when_it_stands_earlier() -> None:
+def test_tie_converts_even_if_it_comes_earlier() -> None:
     [attempt] = tried("b0 a0", funnel("a b"))
     assert taken(attempt) == ["01", "00"]
 
@@ -80,13 +80,13 @@ def test_one_event_counts_for_one_step() -> None:
     assert taken(attempt) == ["00", "01", "02"]
 
 
-def test_the_window_holds_its_last_instant() -> None:
+def test_window_includes_its_last_instant() -> None:
     steps = funnel("a b", window=timedelta(seconds=5))
     assert tried("a0 b5", steps)[0].step_reached == 2
     assert tried("a0 b6", steps)[0].step_reached == 1
 
 
-def test_the_deepest_attempt_decides_and_then_the_earliest() -> None:
+def test_deepest_then_earliest_attempt_decides() -> None:
     steps = funnel("a b c", window=timedelta(seconds=10))
     [attempt] = tried("a0 b1 a20 b21 c22 a40 b41 c42", steps)
     assert taken(attempt) == ["02", "03", "04"]
@@ -96,38 +96,38 @@ def no_x_between(first: int, second: int) -> tuple[Exclusion, ...]:
     return (Exclusion(frozenset("x"), after_step=first, before_step=second),)
 
 
-def test_a_clean_attempt_decides_before_an_excluded_one() -> None:
+def test_clean_attempt_decides_before_an_excluded_one() -> None:
     [attempt] = tried("a0 x1 b2 a3 b4", funnel("a b", exclusions=no_x_between(1, 2)))
     assert (taken(attempt), attempt.is_excluded) == (["03", "04"], False)
 
 
-def test_a_clean_attempt_can_share_the_last_step() -> None:
+def test_clean_attempt_can_share_the_last_step() -> None:
     [attempt] = tried("a0 x1 a2 b3", funnel("a b", exclusions=no_x_between(1, 2)))
     assert (taken(attempt), attempt.is_excluded) == (["02", "03"], False)
 
 
-def test_a_deeper_excluded_attempt_decides_before_a_clean_one() -> None:
+def test_deeper_excluded_attempt_decides_before_a_clean_one() -> None:
     [attempt] = tried("a0 x1 b2 a3", funnel("a b", exclusions=no_x_between(1, 2)))
     assert (taken(attempt), attempt.is_excluded) == (["00", "02"], True)
 
 
-def test_an_attempt_does_not_skip_an_event_to_avoid_an_exclusion() -> None:
+def test_attempt_does_not_skip_an_event_to_avoid_an_exclusion() -> None:
     [attempt] = tried("a0 b1 x2 b3 c4", funnel("a b c", exclusions=no_x_between(2, 3)))
     assert (taken(attempt), attempt.is_excluded) == (["00", "01", "04"], True)
 
 
-def test_an_excluded_conversion_is_not_final() -> None:
+def test_excluded_conversion_is_not_final() -> None:
     steps = funnel("a b", grain="visitor", window=timedelta(days=1), exclusions=no_x_between(1, 2))
     assert [attempt.is_window_closed for attempt in tried("a0 x1 b2", steps, until=NOON.date())] == [False]
     assert [attempt.is_window_closed for attempt in tried("a0 b2", steps, until=NOON.date())] == [True]
 
 
-def test_a_session_funnel_stays_in_its_session_and_a_visitor_funnel_does_not() -> None:
+def test_only_session_funnels_stay_within_a_session() -> None:
     assert [attempt.step_reached for attempt in tried("a0 b7200", funnel("a b"))] == [1]
     assert [attempt.step_reached for attempt in tried("a0 b7200", funnel("a b", grain="visitor"))] == [2]
 
 
-def test_a_visitor_has_one_attempt_for_each_date_of_entry() -> None:
+def test_visitor_has_one_attempt_per_entry_date() -> None:
     found = tried("a0 a10 a86400 b86401", funnel("a b", grain="visitor", window=timedelta(hours=1)))
     assert [attempt.step_reached for attempt in found] == [1, 2]
 
@@ -144,7 +144,7 @@ def test_a_visitor_has_one_attempt_for_each_date_of_entry() -> None:
         ("a0 x11", False),
     ],
 )
-def test_an_exclusion_lies_strictly_between_its_steps(happened: str, is_excluded: bool) -> None:
+def test_exclusion_is_strictly_between_its_steps(happened: str, is_excluded: bool) -> None:
     steps = funnel(
         "a b c",
         window=timedelta(seconds=10),
@@ -154,7 +154,7 @@ def test_an_exclusion_lies_strictly_between_its_steps(happened: str, is_excluded
     assert attempt.is_excluded is is_excluded
 
 
-def test_an_exclusion_after_a_step_that_was_not_reached_does_not_count() -> None:
+def test_exclusion_after_an_unreached_step_does_not_count() -> None:
     steps = funnel("a b c", exclusions=(Exclusion(frozenset("x"), after_step=2, before_step=3),))
     assert not tried("a0 x1", steps)[0].is_excluded
     assert tried("a0 b1 x2", steps)[0].is_excluded

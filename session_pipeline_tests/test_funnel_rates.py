@@ -1,4 +1,4 @@
-"""A funnel with exclusions has the same numbers in the summary of `run`, in the report and in funnel_steps."""
+"""Tests that a funnel with exclusions has the same numbers in the summary of `run`, the report and funnel_steps."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -35,7 +35,7 @@ VISITS = (
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """Six visitors put something into the cart; two are excluded, one of the other four buys."""
+    """Six visitors add to the cart. Two are excluded, and one of the other four buys."""
     deployment = Deployment(tmp_path_factory.mktemp("data"), SETTINGS)
     lines = [
         {
@@ -70,7 +70,7 @@ def test_run_report_and_funnel_steps_show_the_same_rates(deployment: Deployment,
     assert summary.excluded == {"shop": 2}
 
 
-def test_run_prints_what_it_left_out(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_prints_excluded_entries(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
     show(summary)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["Funnel", "shop", "(2", "excluded", "attempts", "not", "counted)"] in lines

@@ -1,7 +1,7 @@
-"""Funnels with exclusions on thousands of short random visits: pipeline, oracle and brute force agree.
+"""Tests funnels with exclusions on thousands of short random sessions: pipeline, oracle and brute force agree.
 
-The brute force lists every chain of events that takes the steps in order, and picks by the definitions alone. Visits
-are a few events within seconds, with many equal times, so that several attempts compete in each.
+The brute force lists every chain of events that takes the steps in order, and chooses by the definitions alone. A
+session has a few events within seconds, with many equal times, so that several attempts compete in it.
 """
 
 from collections import Counter, defaultdict
@@ -41,14 +41,14 @@ FUNNELS = {
 
 @dataclass(frozen=True)
 class Tried:
-    """The events that took the steps of an attempt, and whether an exclusion takes it out."""
+    """The events that took the steps of an attempt, and whether the attempt is excluded."""
 
     path: tuple[Event, ...]
     is_excluded: bool
 
 
 def visits() -> Delivery:
-    """Visits of up to nine events, each of its own visitor, at whole seconds."""
+    """Return sessions of up to nine events at whole seconds, each of its own visitor."""
     random = Random(9)
     lines = [
         {
@@ -69,7 +69,7 @@ def events() -> list[Event]:
 
 
 def chains(entry: Event, events: Sequence[Event], funnel: Funnel) -> Iterator[tuple[Event, ...]]:
-    """Every sequence of events that takes the first steps in order from an entry; each event once."""
+    """Yield every sequence of distinct events that takes the first steps in order from an entry."""
 
     def longer(chain: tuple[Event, ...]) -> Iterator[tuple[Event, ...]]:
         yield chain
@@ -100,11 +100,12 @@ def is_excluded(chain: Sequence[Event], events: Sequence[Event], funnel: Funnel)
 
 
 def tried_by_brute_force(events: Sequence[Event], funnel: Funnel) -> list[Tried]:
-    """The attempts of one visit, the deciding one first."""
+    """Return the attempts of one session, the deciding one first."""
     tried = []
     for entry in events:
         if entry.line.event_name in funnel.steps[0]:
-            # Each step takes its earliest event: the first chain in dictionary order, not one that it continues.
+            # Each step takes its earliest event: the first chain in lexicographic order, if each chain comes before
+            # its own prefixes.
             end = ((1,),)
             path = min(chains(entry, events, funnel), key=lambda chain: (*((0, *event.order) for event in chain), *end))
             tried.append(Tried(path, is_excluded(path, events, funnel)))
@@ -130,7 +131,7 @@ def test_oracle_equals_brute_force(name: str, events: list[Event]) -> None:
 
 
 def kinds_of(tried: Sequence[Tried]) -> Iterator[str]:
-    """What a visit shows; "clean after excluded": an earlier attempt went as far, but is excluded."""
+    """Yield the kinds of a session. "clean after excluded": an earlier attempt went as far but is excluded."""
     for first in tried[:1]:
         yield "excluded" if first.is_excluded else "clean"
         if not first.is_excluded and any(

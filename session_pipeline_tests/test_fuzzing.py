@@ -1,7 +1,7 @@
-"""Files that are damaged at random, of every format: taken or not taken, every line counted, and nothing else harmed.
+"""Tests randomly damaged files of every format: accepted or not, every line is counted, and no other file is affected.
 
-A file begins as a good one and is cut, flipped, doubled, mixed with another. Whatever that gives, it is corrupt,
-refused, or read to its last line: no other error, no line lost.
+A good file is cut, has bits flipped, parts doubled, or is mixed with another file. The result is corrupt, refused, or
+read to its last line. There is no other error, and no line is lost.
 """
 
 import gzip
@@ -26,8 +26,8 @@ from session_pipeline_tests.test_access_log import RULES as LOG_RULES
 from session_pipeline_tests.test_access_log import combined
 from session_pipeline_tests.test_ingest import RULES, Ingest
 
-MOST_SECONDS = 20.0  # of one file of a few kilobytes, on a slow and busy machine
-EXAMPLES = 100  # of each format, at effort 1
+MOST_SECONDS = 20.0  # limit for one file of a few kilobytes, on a slow and busy machine
+EXAMPLES = 100  # per format, at effort 1
 
 TEXTS: Mapping[str, bytes] = {
     "jsonl": lines(8)
@@ -71,7 +71,7 @@ Change = Callable[[bytes], bytes]
 
 
 def changes() -> st.SearchStrategy[Change]:
-    """One way to damage a file; places are shares of its length, so that a change fits any file."""
+    """Return a strategy of single changes to a file. Positions are fractions of its length, so they fit any file."""
     place = st.floats(0, 1, exclude_max=True)
     piece = st.sampled_from(NASTY) | st.binary(max_size=40)
 
@@ -119,7 +119,7 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
 
 
 def take(ingest: Ingest, name: str, data: bytes) -> str:
-    """Take a file in; what became of it, once every line of it was accounted for."""
+    """Ingest a file, check that every line is accounted for, and return the file's status."""
     started = process_time()
     rules = replace(LOG_RULES, format=None) if ".log" in name else RULES
     try:
@@ -130,7 +130,7 @@ def take(ingest: Ingest, name: str, data: bytes) -> str:
         became = "refused"
     else:
         became = "accepted"
-        # Every line once, as an event or set aside, and in its place.
+        # Every line occurs once, as an event or quarantined, with its own number.
         numbers = sorted(
             [event["line_number"] for event in taken.events] + [row["line_number"] for row in taken.quarantined]
         )
@@ -143,7 +143,7 @@ def take(ingest: Ingest, name: str, data: bytes) -> str:
 
 
 def line_numbers(name: str, data: bytes) -> list[int] | None:
-    """The numbers of the lines that are not blank, counted in the simplest way; None for formats that need more."""
+    """Return the numbers of the non-blank lines, counted in the simplest way, or None if a format needs a parser."""
     if name.endswith(".gz"):
         data = gzip.decompress(data)
     elif name.endswith(".zst"):
@@ -155,13 +155,13 @@ def line_numbers(name: str, data: bytes) -> list[int] | None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_good_file_is_accepted(ingest: Ingest, name: str) -> None:
+def test_good_file_is_accepted(ingest: Ingest, name: str) -> None:
     assert take(ingest, name, FILES[name]) == "accepted"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", FILES)
-def test_a_damaged_file_is_taken_to_its_last_line_or_not_at_all(ingest: Ingest, name: str) -> None:
+def test_damaged_file_is_read_completely_or_rejected(ingest: Ingest, name: str) -> None:
     became: list[str] = []
 
     @hypothesis_settings(
@@ -184,7 +184,7 @@ def test_a_damaged_file_is_taken_to_its_last_line_or_not_at_all(ingest: Ingest, 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["x.jsonl", "x.csv", "x.tsv", "x.log", "x.jsonl.gz", "x.jsonl.zst", "x.parquet"])
-def test_any_bytes_are_taken_to_their_last_line_or_not_at_all(ingest: Ingest, name: str) -> None:
+def test_random_bytes_are_read_completely_or_rejected(ingest: Ingest, name: str) -> None:
     @hypothesis_settings(max_examples=EXAMPLES * effort() // 2, deadline=None, derandomize=effort() == 1, database=None)
     @given(data=st.binary(max_size=300) | st.lists(st.sampled_from(NASTY), max_size=60).map(b"".join))
     def fuzz(data: bytes) -> None:
@@ -193,8 +193,8 @@ def test_any_bytes_are_taken_to_their_last_line_or_not_at_all(ingest: Ingest, na
     fuzz()
 
 
-def test_a_lost_line_of_a_large_file_would_be_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test of the tests: a reader that drops what it cannot read."""
+def test_lost_line_of_a_large_file_is_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks this test module: a reader that loses lines must fail `take`."""
     good = read.lines_by_duckdb
     count = 1 + LARGEST_SMALL_BYTES // len(lines(1))
 
@@ -208,8 +208,8 @@ def test_a_lost_line_of_a_large_file_would_be_noticed(ingest: Ingest, monkeypatc
         take(ingest, "x.jsonl", lines(count) + b"{}\n")
 
 
-def test_a_lost_line_of_a_small_file_would_be_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test of the tests: a reader that drops what it cannot read."""
+def test_lost_line_of_a_small_file_is_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks this test module: a reader that loses lines must fail `take`."""
     good = small_files.python_rows
 
     def lossy(*arguments: object) -> object:

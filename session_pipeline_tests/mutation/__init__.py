@@ -1,4 +1,4 @@
-"""Mutation tests: small changes to the SQL of the models and to the Python of the core, each of which a test must fail.
+"""Makes small changes to the SQL of the models and the Python of the core, and checks that a test fails for each.
 
-`python -m session_pipeline_tests.mutation` runs them; it is a nightly program, not a part of the test suite.
+`python -m session_pipeline_tests.mutation` runs them. It is a nightly program and not part of the test suite.
 """

@@ -1,8 +1,8 @@
-"""Runs the mutation tests: prints how many mutants were killed and which survived.
+"""Runs the mutation tests and prints how many mutants were killed and which survived.
 
 `python -m session_pipeline_tests.mutation [--sample 300] [FILE ...]` tries an evenly spread sample of the mutants of
-each kind (0: all of them). The exit code is 1 if less than 93 % are killed. Survivors are not always gaps in the tests:
-some mutants change no row that anybody could see.
+each kind (0: all of them). The exit code is 1 if less than 93 % are killed. A survivor is not always a gap in the
+tests: some mutants change no visible row.
 
 mutmut, cosmic-ray and mutatest were considered: none changes SQL, and they start a new test process for each mutant.
 """
@@ -21,7 +21,7 @@ from session_pipeline_tests.mutation.python import python_mutants
 
 THRESHOLD = 0.93
 SAMPLE = 300  # mutants of each kind
-SEEDS = (0,)  # groups of generated cases that mutants of the models meet
+SEEDS = (0,)  # groups of generated cases that run on mutants of the models
 
 TESTS = "session_pipeline_tests"
 # The tests of each module of the core, the fastest first.
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         mutants = [mutant for file in wanted for mutant in make(file, source_of(file))]
         return sample(mutants, options.sample or len(mutants))
 
-    # Modules first: their mutants must be imported before anything of the package is, which models need.
+    # Modules come first: their mutants must be imported before the package, which the models need.
     verdicts = [*verdicts_on_modules(chosen(list(TESTS_OF_MODULE), python_mutants))]
     from session_pipeline_tests.mutation.sql import sql_mutants
 

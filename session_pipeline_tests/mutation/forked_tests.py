@@ -1,7 +1,7 @@
-"""Runs tests against a mutant of a Python module, in a process that is forked for it.
+"""Runs tests against a mutant of a Python module in a forked process.
 
-The program that forks must not have imported the module: the child imports it, with the text of the mutant. What takes
-long to import and does not depend on it is imported before, once.
+The parent process must not have imported the module: the child imports it with the text of the mutant. Slow imports
+that do not depend on the module are done once, in the parent.
 """
 
 import importlib
@@ -36,18 +36,18 @@ HEAVY = (
     "ua_parser",
     "unittest.mock",
 )
-# Parts of the package that import no other part; a child keeps them, unless the mutant is one of them.
+# Modules of the package that import no other module of it. A child keeps them unless the mutant is one of them.
 KEPT = ("session_pipeline.tables", "session_pipeline.errors", "session_pipeline.tables.models")
 OPTIONS = (
     *("-x", "-q", "--no-header", "--no-summary", "--timeout", "120", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
     *("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:hypothesispytest"),
 )
-MOST_CPU_SECONDS = 60  # a mutant that takes longer never ends, so it was noticed
+MOST_CPU_SECONDS = 60  # a mutant that takes longer never ends, so it counts as killed
 CANNOT_BE_IMPORTED = 100
 
 
 class Verdict(Enum):
-    """What became of a mutant."""
+    """The result of running tests on a mutant."""
 
     KILLED = "a test failed, or did not end"
     SURVIVED = "all tests passed"
@@ -55,7 +55,7 @@ class Verdict(Enum):
 
 
 def import_libraries() -> None:
-    """Import what every child needs; to be called once, before the first verdict."""
+    """Import what every child needs. Call this once, before the first verdict."""
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
     for name in (*HEAVY, *KEPT):
         importlib.import_module(name)
@@ -63,7 +63,7 @@ def import_libraries() -> None:
 
 
 def verdict_on(file: str, text: str, tests: Sequence[str]) -> Verdict:
-    """Run tests with this text in the place of a source file, until one fails."""
+    """Run tests with this text instead of a source file until one fails."""
     with tempfile.TemporaryDirectory() as folder:
         child = os.fork()
         if child == 0:
@@ -101,7 +101,7 @@ def _run(file: str, text: str, arguments: Sequence[str]) -> int:
 
 
 class _Source(importlib.machinery.SourceFileLoader):
-    """Loads a module from another text than that of its file."""
+    """Loads a module from a text instead of its file."""
 
     def __init__(self, name: str, path: str, text: str) -> None:
         super().__init__(name, path)

@@ -1,6 +1,6 @@
-"""Tests of a model that are fast enough to run on each of its mutants, in this process.
+"""Runs those tests of a model that are fast enough to run on each of its mutants, in this process.
 
-These are the case folders of all tables that the model contributes to, the test module of the model if it has one, one
+They are the case folders of all tables that the model contributes to, the test module of the model if it has one, one
 group of generated cases (each step against the oracles, on correct inputs), and the lint of portable SQL.
 """
 
@@ -44,7 +44,7 @@ CANNOT_RUN = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogExce
 
 
 class InvalidMutantError(Exception):
-    """The SQL cannot run at all, so no test needs to notice it."""
+    """The SQL cannot run, so no test has to detect it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class PreparedCase:
 
 @dataclass(frozen=True)
 class StepOfGroup:
-    """A step on one day of a group of generated cases, with correct inputs and what the oracles expect."""
+    """A step on one day of a group of generated cases, with correct inputs and the rows that the oracles expect."""
 
     step: Step
     day: date
@@ -75,7 +75,7 @@ class ModelTests:
     Attributes:
         folder: An empty folder to work in.
         seeds: Groups of generated cases to run.
-        most_seconds: How long one test may take; a mutant that takes longer was noticed.
+        most_seconds: How long one test may take. A mutant that takes longer counts as killed.
     """
 
     folder: Path
@@ -170,7 +170,7 @@ def _models_of(case: Case) -> frozenset[str]:
 
 
 def _lint(model: str, sql: str) -> None:
-    """Compare with the original as sqlglot formats it, which gives some functions other names."""
+    """Compare with the original as formatted by sqlglot, which renames some functions."""
     as_it_is = sqlglot.parse_one(_ORIGINAL_TEXT(model), read="duckdb").sql("duckdb", comments=False)
     known = {violation.construct for violation in find_violations(as_it_is)}
     assert {violation.construct for violation in find_violations(sql)} <= known
@@ -184,7 +184,7 @@ def _run_module(name: str) -> None:
 
 
 def _steps_of_group(seed: int, folder: Path) -> list[StepOfGroup]:
-    """Build a group of generated cases once, to have the inputs of every step; the oracles give what is expected."""
+    """Build a group of generated cases once, and return every step with its inputs and the rows the oracles expect."""
     group = generated_cases.group(seed)
     deployment = build_at_once(group, folder)
     expected = expected_tables(group, file_ids(group, deployment))

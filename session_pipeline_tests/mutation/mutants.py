@@ -1,4 +1,4 @@
-"""What a mutant is, and how a sample of them is chosen. How mutants are made is in sql.py and python.py."""
+"""Defines mutants and chooses a sample of them. Mutants are made in sql.py and python.py."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class Mutant:
         file: The source file, relative to the project.
         place: The CTE, class or function that the change is in.
         before: The changed code.
-        after: What it becomes; empty if it is removed.
+        after: The new code; empty if the code is removed.
         write: Returns the text of the whole file with the change.
     """
 
@@ -39,7 +39,7 @@ def source_of(file: str) -> str:
 
 
 def sample(items: Sequence[Item], count: int) -> list[Item]:
-    """Return that many items, evenly spread over the sequence; all of them if there are no more."""
+    """Return `count` items that are evenly spread over the sequence, or all items if there are no more."""
     if count >= len(items):
         return list(items)
     return [items[number * len(items) // count] for number in range(count)]

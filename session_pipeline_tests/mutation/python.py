@@ -71,7 +71,7 @@ def _with(tree: ast.Module, node: ast.AST, name: str, index: int | None, other: 
 
 
 def _is_kept(node: ast.AST) -> bool:
-    """Whether a statement has no effect on what the module does."""
+    """Return whether a statement has no effect on the behavior of the module."""
     if not isinstance(node, ast.Expr):
         return False
     value = node.value
@@ -80,7 +80,7 @@ def _is_kept(node: ast.AST) -> bool:
 
 
 def _others(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield what a node can become."""
+    """Yield the nodes that can replace a node."""
     match node:
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             for place, op in enumerate(ops):
@@ -124,7 +124,7 @@ def _others(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_plain(test: ast.expr) -> bool:
-    """Whether no other rule here negates the condition."""
+    """Return whether no other rule of this module negates the condition."""
     return not isinstance(test, ast.Compare | ast.BoolOp | ast.UnaryOp)
 
 

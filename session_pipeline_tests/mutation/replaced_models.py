@@ -1,6 +1,6 @@
 """Replaces the SQL of a model while tests run.
 
-`models` caches what it derives from a model's text, so it must have done that before the text changes.
+`models` caches what it derives from a model's text, so it must derive it before the text is replaced.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from session_pipeline.tables import models
 
 
 def learn_models() -> None:
-    """Cache the meaning and the parameters of every model as it is."""
+    """Cache the meaning and the parameters of every unchanged model."""
     for model in models.names():
         models.meaning(model)
         models.parameters(model)
@@ -20,7 +20,7 @@ def learn_models() -> None:
 
 @contextmanager
 def replaced_model(model: str, sql: str) -> Iterator[None]:
-    """Give a model other SQL within the block."""
+    """Replace the SQL of a model within the block."""
     learn_models()
     text = models.text
     with patch.object(models, "text", lambda name: sql if name == model else text(name)):

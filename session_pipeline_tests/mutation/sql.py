@@ -1,8 +1,8 @@
 """Makes mutants of a model: each changes one expression of its parsed SQL.
 
-Comparisons and arithmetic turn into their neighbours, constants and parameters get one more or one less; a condition,
-branch, filter, clause or key is removed; joins and unions change their kind. Which mutants can run, and which tests
-notice them, is in model_tests.py.
+Comparisons and arithmetic operators are replaced by similar ones, and constants and parameters get one more or one
+less. A condition, branch, filter, clause or key is removed. Joins and unions change their kind. Mutants are run and
+tested in model_tests.py.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from session_pipeline.settings import parse_settings
 from session_pipeline.tables.frame import Frame
 from session_pipeline_tests.mutation.mutants import Mutant
 
-# What a node of one type becomes, with the same arguments.
+# The type that replaces each type of node, with the same arguments.
 NEIGHBOURS: Mapping[type[exp.Expression], type[exp.Expression]] = {
     exp.LT: exp.LTE,
     exp.LTE: exp.LT,
@@ -46,7 +46,7 @@ NEIGHBOURS: Mapping[type[exp.Expression], type[exp.Expression]] = {
     exp.LogicalOr: exp.LogicalAnd,
     exp.LogicalAnd: exp.LogicalOr,
 }
-# An outer join keeps fewer sides. Inner joins stay: by design nearly every row of the models has its partner.
+# An outer join keeps fewer sides. Inner joins stay: by design, nearly every row of the models has a matching row.
 OTHER_SIDES: Mapping[str, tuple[str | None, ...]] = {"LEFT": (None,), "FULL": ("LEFT", "RIGHT")}
 
 
@@ -71,7 +71,7 @@ def written(node: exp.Expression) -> str:
 
 
 def _with(tree: exp.Expression, node: exp.Expression, other: exp.Expression) -> str:
-    """Format the tree with another node in the place of one of its own. The tree itself stays as it is."""
+    """Format the tree with one node replaced. The tree itself does not change."""
     if node is tree:
         return written(other)
     node.replace(other)
@@ -87,7 +87,7 @@ def _place_of(node: exp.Expression) -> str:
 
 
 def _replacements(node: exp.Expression) -> Iterator[exp.Expression]:
-    """Yield what a node can become: new trees, each to be put in its place."""
+    """Yield new trees that can replace a node."""
     if neighbour := NEIGHBOURS.get(type(node)):
         yield neighbour(**node.copy().args)
     match node:
@@ -131,7 +131,7 @@ def _replacements(node: exp.Expression) -> Iterator[exp.Expression]:
 
 
 def _other_values(node: exp.Expression) -> Iterator[exp.Expression]:
-    """One more and one less; of a moment one microsecond. Text becomes other text, flags the opposite."""
+    """Yield one more and one less (one microsecond for times), another text, or the opposite flag."""
     if isinstance(node, exp.Placeholder):
         kind = _parameter_types().get(node.name)
         if kind is bool:

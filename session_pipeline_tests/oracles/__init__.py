@@ -1,1 +1,1 @@
-"""Reference implementations in plain Python, the cases they are tried on, and what they expect of the tables."""
+"""Contains reference implementations in plain Python, their test cases, and the table rows that they expect."""

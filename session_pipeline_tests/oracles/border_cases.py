@@ -1,7 +1,7 @@
-"""Generates random cases at the edges of the rules: gaps, midnight, max_hours, breaks, copies and order.
+"""Generates random cases at the limits of the session rules: gaps, midnight, max_hours, breaks, copies and order.
 
-A case is the records of a few visitors of its own. Writing them to files is in generated_cases.py; what is expected of
-them is in expected_tables.py.
+A case consists of the records of its own one or more visitors. Records are written to files in generated_cases.py. The
+expected rows are computed in expected_tables.py.
 """
 
 from datetime import date, datetime, timedelta
@@ -17,17 +17,17 @@ OVER_MIDNIGHT = "over midnight"
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 
-# What an event says, by the names of a raw line; and `site`, which its source gives.
+# The fields of an event, with the names of a raw line, and `site`, which is set by the source.
 Record = dict[str, Any]
 
 
 def case_of(visitor_id: str) -> str:
-    """The number of the case that a visitor belongs to."""
+    """Return the number of the case that a visitor belongs to."""
     return visitor_id.split("-")[0]
 
 
 class BorderCases:
-    """Makes the records of cases: when events happen, what they say, which lines repeat them."""
+    """Makes the records of cases: the times of events, their fields, and the lines that repeat them."""
 
     def __init__(self, random: Random, rules: Rules, first_day: date, day_count: int) -> None:
         self.random = random
@@ -35,7 +35,7 @@ class BorderCases:
         self.midnights = [day_start(first_day + offset * ONE_DAY, rules.timezone) for offset in range(day_count + 1)]
 
     def case(self, number: str) -> list[Record]:
-        """The records of one case, of one or two visitors."""
+        """Return the records of one case, of one or two visitors and sometimes further ones with copies."""
         records = []
         for visitor in ("a", "b")[: self.random.choice([1, 1, 2])]:
             walks = [self.gaps, self.around_midnight, self.long_sessions, self.anytime]
@@ -62,10 +62,10 @@ class BorderCases:
         seconds = (self.midnights[-1] - self.midnights[0]) // SECOND
         return self.midnights[0] + self.random.randrange(seconds) * SECOND
 
-    # When events happen
+    # Times of events
 
     def gaps(self) -> list[datetime]:
-        """Gaps around the timeout, ties among them, often over midnight."""
+        """Return times with gaps around the timeout, with ties, often over midnight."""
         timeout = self.rules.inactivity
         steps = (
             0 * SECOND,
@@ -86,7 +86,7 @@ class BorderCases:
         return times
 
     def around_midnight(self) -> list[datetime]:
-        """On both sides of a midnight: at it, by the timeout, by the hour that carries ids."""
+        """Return times on both sides of a midnight: at it, at the timeout, and at the hour in which ids are kept."""
         midnight = self.random.choice(self.midnights)
         timeout = self.rules.inactivity
         times = []
@@ -97,7 +97,7 @@ class BorderCases:
         return times
 
     def long_sessions(self) -> list[datetime]:
-        """Unbroken up to one or two multiples of max_hours, hit or missed by a microsecond."""
+        """Return times without a gap up to multiples of max_hours, which are hit or missed by a microsecond."""
         start = self.random.choice([self.moment(), *(midnight - MICROSECOND for midnight in self.midnights[1:-1])])
         longest, timeout = self.rules.longest, self.rules.inactivity
         multiples = 1 if longest > 10 * timeout else self.random.choice([1, 2, 3])
@@ -109,17 +109,17 @@ class BorderCases:
         return self.random.sample(times, len(times) - self.random.choice([0, 0, 0, 0, 1]))
 
     def anytime(self) -> list[datetime]:
-        """Far apart and near, without a plan."""
+        """Return random times, some close together and some far apart."""
         times = []
         for _ in range(self.random.randint(1, 5)):
             start = self.moment()
             times += [start + self.random.choice([0, 10, 100, 1000]) * SECOND for _ in range(3)]
         return times
 
-    # What they say
+    # Fields of events
 
     def record(self, visitor_id: str, at: datetime, says: float) -> Record:
-        """An event that says each thing that could begin a session with probability `says`."""
+        """Return an event that has each field that can start a session with probability `says`."""
 
         def said(*choices: Any) -> Any:
             return self.random.choice(choices) if self.random.random() < says else None
@@ -139,10 +139,10 @@ class BorderCases:
             "sequence": said(*range(6)),
         }
 
-    # Which lines repeat them
+    # Lines that repeat events
 
     def copy(self, record: Record) -> Record:
-        """The same event again: to the letter, with another payload, at another time or place."""
+        """Return the event again: unchanged, or with another field, time, site or visitor."""
         at = record["event_time"] + self.random.choice([-1, 1]) * self.random.choice(
             [MICROSECOND, SECOND, HOUR, HOUR + SECOND, ONE_DAY]
         )
@@ -160,9 +160,9 @@ class BorderCases:
         return copy if self.is_within(copy["event_time"]) else dict(record)
 
     def copies_over_midnight(self, number: str) -> list[Record]:
-        """An event around the start of a day's last hour, and lines of the same id on the next day.
+        """Return an event around the start of a day's last hour, and lines with the same id on the next day.
 
-        Some of them are another visitor's or another site's, so they are no copies.
+        Some of the lines are of another visitor or site, so they are not copies.
         """
         midnight = self.random.choice(self.midnights[1:-1])
         before = self.random.choice([MICROSECOND, HOUR - SECOND, HOUR, HOUR, HOUR + MICROSECOND, 2 * HOUR])
@@ -175,7 +175,7 @@ class BorderCases:
         return [first, *copies]
 
     def comes_late(self, number: str, before: timedelta) -> tuple[Record, Record]:
-        """An event `before` a midnight, and its copy on the next day, which is to be delivered first."""
+        """Return an event `before` a midnight and its copy on the next day. The copy is to be delivered first."""
         midnight = self.random.choice(self.midnights[1:3])
         first = self.record(f"{number}-a", midnight - before, says=0) | {"event_id": OVER_MIDNIGHT}
         return first, first | {"event_time": midnight + HOUR}

@@ -1,6 +1,6 @@
 """Writes the same events in other lines, files and formats, and compares the rows of two deployments.
 
-Which of these differences must not matter is in test_metamorphic.py.
+Which of these differences must not change the tables is tested in test_metamorphic.py.
 """
 
 import csv
@@ -27,7 +27,7 @@ Event = dict[str, Any]
 Row = dict[str, Any]
 Rows = Mapping[str, list[Row]]
 
-# Where a line was found; and what its text was, to the letter.
+# The columns that depend on the place of a line, and those that depend on its exact text.
 PLACE = frozenset({"file_id", "line_number", "kept_file_id", "kept_line_number"})
 TEXT = frozenset({"content_hash", "is_same_content"})
 
@@ -40,20 +40,20 @@ AGENTS = (
 
 @dataclass(frozen=True)
 class File:
-    """A file under raw/<source>, before it is decided how it is written."""
+    """The events of a file under raw/<source>, independent of the format in which they are written."""
 
     name: str
     source: str
     events: tuple[Event, ...]
 
 
-# What is told
+# Events of files
 
 
 def files_of(cases: Group) -> list[File]:
-    """The files of a group of cases, with a sequence number for each content, and more said in each line.
+    """Return the files of a group of cases, with a sequence number and further fields in each line.
 
-    What is said more depends on the content alone, so lines that were equal to the letter are so still.
+    These depend only on the content of the line, so identical lines stay identical.
     """
     contents: dict[str, Event] = {}
     for delivered in cases.deliveries:
@@ -81,9 +81,9 @@ def _said_more(event: Event, number: int) -> Event:
 
 
 def without_rivals(files: Iterable[File]) -> list[File]:
-    """One file a source, without copies of one id and time that say different things.
+    """Return one file per source, without copies that have the same id and time but different fields.
 
-    Which of such copies is kept is decided by the hash of the line's text, so it may change where the text does.
+    The hash of the line's text decides which of such copies is kept, so another text may give another result.
     """
     first: dict[tuple[Any, ...], Event] = {}
     kept: dict[str, list[Event]] = {}
@@ -100,7 +100,7 @@ def changed(files: Iterable[File], change: Callable[[Event], Event]) -> list[Fil
 
 
 def split_otherwise(files: Iterable[File], random: Random, most_files: int = 5) -> list[File]:
-    """The same lines in any order and in other files; a file that was delivered twice counts once."""
+    """Distribute the lines over other files in random order. A file that was delivered twice counts once."""
     once: list[File] = []
     for file in files:
         if not any((file.source, file.events) == (other.source, other.events) for other in once):
@@ -119,7 +119,7 @@ def split_otherwise(files: Iterable[File], random: Random, most_files: int = 5) 
     return otherwise
 
 
-# How it is written: the content, and the ending of its name
+# Formats: each writer returns the content and the ending of the file name
 
 
 def as_json_lines(events: Sequence[Event]) -> tuple[bytes, str]:
@@ -127,7 +127,7 @@ def as_json_lines(events: Sequence[Event]) -> tuple[bytes, str]:
 
 
 def as_other_json_lines(events: Sequence[Event]) -> tuple[bytes, str]:
-    """Keys in another order, spaces, null where there was nothing, unicode as it is, a slash and a letter escaped."""
+    """Write keys in another order, spaces, a null field, unescaped Unicode, and an escaped slash and letter."""
     lines = []
     for event in events:
         said = {name: event[name] for name in sorted(event, reverse=True)} | {"element": None}
@@ -197,11 +197,15 @@ def deliver(deployment: Deployment, file: File, writer: str = "as_json_lines", c
     path.write_bytes(COMPRESSIONS[compression](content))
 
 
-# Which rows two deployments have
+# Rows of two deployments
 
 
 def rows_of(deployment: Deployment) -> dict[str, list[Row]]:
-    """The rows of all tables that a clean run would have, by table, each with its partition's date."""
+    """Return the rows of all tables by name, with the date of the partition.
+
+    The logs are left out because they depend on the history, and source_files and quarantined_lines because they
+    depend on the files.
+    """
     rows: dict[str, list[Row]] = {}
     with closing(open_store(deployment.folder)) as store, duckdb.connect() as connection:
         for name, contract in TABLES.items():
@@ -218,7 +222,7 @@ def rows_of(deployment: Deployment) -> dict[str, list[Row]]:
 
 
 def without(rows: Rows, columns: Collection[str]) -> dict[str, list[Row]]:
-    """The rows without some columns; and properties as what they say, in whatever order they say it."""
+    """Return the rows without some columns, and with the keys of properties in a fixed order."""
 
     def kept(row: Row) -> Row:
         row = {name: value for name, value in row.items() if name not in columns}
@@ -230,7 +234,12 @@ def without(rows: Rows, columns: Collection[str]) -> dict[str, list[Row]]:
 
 
 def mapped(rows: Rows, change: Callable[[str, Any], Any]) -> dict[str, list[Row]]:
-    """The rows with other values, by column; sessions are called by what their ids are hashes of, as it is then."""
+    """Return the rows with changed values. Session ids become the text that they hash, computed after the change.
+
+    Args:
+        rows: The rows of all tables.
+        change: Returns the new value for the name of a column and its value.
+    """
     rows = {
         table: [{name: change(name, value) for name, value in row.items()} for row in found]
         for table, found in rows.items()
@@ -247,7 +256,12 @@ def mapped(rows: Rows, change: Callable[[str, Any], Any]) -> dict[str, list[Row]
 
 
 def differences(rows: Rows, others: Rows) -> dict[str, tuple[int, int, Any, Any]]:
-    """Tables whose rows are not the same, in whatever order: how many only the one and the other has, and one each."""
+    """Compare rows in any order.
+
+    Returns:
+        For each table that differs: the number of rows that only the first and only the second side has, and one of
+        each.
+    """
     found = {}
     for table in rows.keys() | others.keys():
         here, there = (Counter(_hashable(row) for row in side.get(table, [])) for side in (rows, others))

@@ -1,6 +1,6 @@
 """Returns the rows that the oracles expect in each table for a group of generated cases.
 
-Comparing them with the pipeline's tables is up to the tests.
+They are compared with the pipeline's tables in test_sessions_against_oracle.py and other tests.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,21 +17,21 @@ Row = dict[str, Any]
 
 
 def known_lines(group: Group, file_ids: Mapping[str, str] | None = None) -> list[Line]:
-    """The lines of the days up to the last one that is built."""
+    """Return the lines of the days up to the last day that is built."""
     end = oracle.day_end(group.until, group.rules.timezone)
     lines = read_lines(group.deliveries, file_ids, SITES)
     return [line for line in lines if line.event_time < end]
 
 
 def expected_tables(group: Group, file_ids: Mapping[str, str]) -> dict[str, list[Row]]:
-    """What the oracles say of a group."""
+    """Return the rows that the oracles expect for a group, by table."""
     return tables_of(known_lines(group, file_ids), group.rules, group.funnels, group.days, group.until)
 
 
 def tables_of(
     lines: Iterable[Line], rules: Rules, funnels: Mapping[str, Funnel], days: Iterable[date], until: date
 ) -> dict[str, list[Row]]:
-    """Rows of the tables that the oracles know, with the columns that they know, for lines up to the last day."""
+    """Return the tables and columns that the oracles compute, for lines up to the last day."""
     kept, copies = oracle.split_copies(lines, rules.timezone)
     events = oracle.sessionize(kept, rules)
     days = [day for day in days if day <= until and has_time(day, rules.timezone)]

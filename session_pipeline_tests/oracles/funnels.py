@@ -1,6 +1,6 @@
-"""The funnel oracle: ordered funnels in plain Python, written from their definition (DESIGN 4), not from the SQL.
+"""Computes ordered funnels in plain Python, written from their definition (DESIGN 4), not from the SQL.
 
-It reads events that the session oracle (sessions.py) has put into sessions.
+The input is the events of the session oracle (sessions.py).
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ FAR_AWAY = date(2100, 1, 1)
 
 @dataclass(frozen=True)
 class Exclusion:
-    """Takes an attempt out when one of the events happens between two steps (numbered from 1)."""
+    """Excludes an attempt if one of the events happens between two steps (numbered from 1)."""
 
     event_names: frozenset[str]
     after_step: int
@@ -26,7 +26,7 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Funnel:
-    """An ordered funnel; a step is a set of event names. The window holds its last instant too."""
+    """An ordered funnel. A step is a set of event names. The window includes its last instant."""
 
     steps: tuple[frozenset[str], ...]
     grain: Literal["session", "visitor"] = "session"
@@ -38,7 +38,7 @@ class Funnel:
 class Attempt:
     """An attempt at a funnel: the events that took its steps, the entry first.
 
-    `is_window_closed`: no day still to be built can change it, nor put another in its place.
+    `is_window_closed`: no day that is built later can change or replace the attempt.
     """
 
     taken: tuple[Event, ...]
@@ -56,13 +56,13 @@ class Attempt:
 
 
 def attempts(events: Sequence[Event], funnel: Funnel, rules: Rules, until: date = FAR_AWAY) -> list[Attempt]:
-    """The deciding attempt of each session, or of each visitor and local date of entry.
+    """Return the deciding attempt of each session, or of each visitor and local date of entry.
 
-    Each event of the first step begins one attempt. The deepest decides, then a clean one before an excluded one,
+    Each event of the first step starts one attempt. The deepest decides, then a clean one before an excluded one,
     then the earliest.
 
     Args:
-        events: As sessionize gives them.
+        events: The events that `sessionize` returns.
         funnel: The funnel.
         rules: The settings of the sessions.
         until: The last day that is built.
@@ -89,7 +89,7 @@ def attempts(events: Sequence[Event], funnel: Funnel, rules: Rules, until: date 
             if funnel.grain == "session"
             else all(latest(entry, funnel) < known_until for entry in unit)
         )
-        # A clean attempt that comes later takes the place of an excluded one, however deep.
+        # A later clean attempt replaces an excluded one, even an excluded conversion.
         is_final = deciding.is_converted and not deciding.is_excluded
         is_closed = is_final or nothing_to_come
         decided.append(replace(deciding, is_window_closed=is_closed))
@@ -97,7 +97,7 @@ def attempts(events: Sequence[Event], funnel: Funnel, rules: Rules, until: date 
 
 
 def latest(entry: Event, funnel: Funnel) -> datetime:
-    """The last instant that an attempt can use."""
+    """Return the last instant that an attempt can use."""
     if funnel.window is not None:
         return entry.event_time + funnel.window
     if funnel.grain == "visitor":
@@ -106,7 +106,7 @@ def latest(entry: Event, funnel: Funnel) -> datetime:
 
 
 def attempt(entry: Event, reachable: Sequence[Event], funnel: Funnel) -> Attempt:
-    """Go as far as possible from an entry, each step by the first event that can take it.
+    """Take as many steps as possible from an entry, each with the first event that can take it.
 
     Args:
         entry: An event of the first step.
@@ -133,7 +133,7 @@ def attempt(entry: Event, reachable: Sequence[Event], funnel: Funnel) -> Attempt
 
 
 def excludes(exclusion: Exclusion, taken: Sequence[Event], within: Sequence[Event]) -> bool:
-    """Whether an exclusion event lies strictly between its steps, the second reached or not."""
+    """Return whether an exclusion event is strictly between its steps. The second step need not be reached."""
     if len(taken) < exclusion.after_step:
         return False
     after = taken[exclusion.after_step - 1].event_time

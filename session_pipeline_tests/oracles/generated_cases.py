@@ -1,6 +1,6 @@
-"""Groups generated cases: many share one data folder, so that thousands take minutes.
+"""Groups generated cases. Many cases share one data folder, so that thousands of cases take minutes.
 
-Each case has its own visitors, so cases do not influence each other. SESSION_PIPELINE_CASES sets their number.
+Each case has its own visitors, so cases do not affect each other. SESSION_PIPELINE_CASES sets their number.
 """
 
 import os
@@ -26,7 +26,7 @@ CASE_COUNT = int(os.environ.get("SESSION_PIPELINE_CASES", "2000"))
 CASES_IN_A_GROUP = 200
 SEEDS = range(-(-CASE_COUNT // CASES_IN_A_GROUP))
 
-# Four days from each of these: plain ones, and some with a day of 23, 24.5 or 25 hours, or of none.
+# Four days from each of these: ordinary days, and some with a day of 23, 24.5 or 25 hours, or without any time.
 PLACES = (
     ("UTC", date(2024, 1, 1)),
     ("America/New_York", date(2024, 3, 8)),
@@ -41,8 +41,8 @@ PLACES = (
 )
 DAY_COUNT = 4
 
-# inactivity_minutes and max_hours. Their number and that of PLACES share no factor, so that seeds
-# meet all pairs.
+# inactivity_minutes and max_hours. Their number and that of PLACES have no common factor, so that the seeds cover all
+# pairs.
 TIMINGS = ((30, 24), (720, 24), (30, 1), (1, 1), (720, 12), (600, 24), (30, 3))
 
 SITES = {"second": "second"}
@@ -51,10 +51,10 @@ SOURCE_OF_SITE = {"main": "test", "second": "second"}
 
 @dataclass(frozen=True)
 class Group:
-    """Cases that share settings, days and files. Events after the day `until` wait.
+    """Cases that share settings, days and files. Events after the day `until` stay pending.
 
-    The files of `late` hold next to nothing, so that little changes when they come: in one place the recent ids alone,
-    in another the open sessions alone.
+    The files of `late` have few events, so that they change little: in one place only the recent ids, in another only
+    the open sessions.
     """
 
     seed: int
@@ -75,7 +75,7 @@ class Group:
 
     @cached_property
     def days(self) -> list[date]:
-        """The days of the cases, one more on which open sessions close, and one on which nothing happens."""
+        """The days of the cases, one more day on which open sessions close, and one day without events."""
         return [self.first_day + offset * ONE_DAY for offset in range(DAY_COUNT + 2)]
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class Group:
 
 
 def group(seed: int) -> Group:
-    """Make the cases of a seed; the same again each time."""
+    """Make the cases of a seed. The result is always the same."""
     random = Random(seed)
     timezone, first_day = PLACES[seed % len(PLACES)]
     rules = _rules(random, timezone, TIMINGS[seed % len(TIMINGS)], splits_at_midnight=seed % 4 == 3)
@@ -133,7 +133,7 @@ def _funnels(random: Random) -> dict[str, Funnel]:
 
 
 def _deliveries(random: Random, records: Sequence[Record]) -> list[Delivery]:
-    """Files of each site, in order of time or in none; then lines and files delivered again."""
+    """Return the files of each site, sorted by time or shuffled, then redelivered lines and files."""
     deliveries = []
     for site, file_count in (("main", 4), ("second", 2)):
         source = SOURCE_OF_SITE[site]
@@ -158,5 +158,5 @@ def _deliveries(random: Random, records: Sequence[Record]) -> list[Delivery]:
 
 
 def _line(record: Record) -> Record:
-    """What the file says; the site is that of the source."""
+    """Return the fields of a line in a file. The site is left out because the source sets it."""
     return {name: said for name, said in record.items() if name != "site"}

@@ -1,6 +1,6 @@
-"""Small cases from the literature and other products, in the terms of this project, for the oracles and the pipeline.
+"""Reads small cases from the literature and other products into the terms of this project.
 
-A case whose rules the settings cannot express gives the reason.
+The oracles and the pipeline are tested on them. For a case that the settings cannot express, there is a reason.
 """
 
 import json
@@ -56,9 +56,9 @@ FUNNEL_CASES_NOT_EXPRESSIBLE = {
 
 @dataclass(frozen=True)
 class SessionCase:
-    """Events in file order, and the number of each one's session among its visitor's, by event_id.
+    """Events in file order, and each event's session number within its visitor, by event_id.
 
-    Events that are not compared (see the lists above) are absent; None: the line is set aside.
+    Events that are not compared (see the lists above) are absent. None: the line is quarantined.
     """
 
     name: str
@@ -74,10 +74,10 @@ class SessionCase:
 
 @dataclass(frozen=True)
 class FunnelCase:
-    """Events in file order, and what comes of a funnel.
+    """Events in file order, and the expected result of a funnel.
 
-    `levels`: the deepest step by visitor_id; 0 for never entered, None for excluded. `entered`:
-    visitors by step. Either may be empty.
+    `levels`: the deepest step by visitor_id; 0 if never entered, None if excluded. `entered`: visitors by step. Either
+    may be empty.
     """
 
     name: str
@@ -92,12 +92,12 @@ class FunnelCase:
 
 
 def why_not_a_session_case(case: Mapping[str, Any]) -> str | None:
-    """Why the settings cannot express a case of sessionize_cases.json; None if they can."""
+    """Return why the settings cannot express a case of sessionize_cases.json, or None if they can."""
     return SESSION_CASES_NOT_EXPRESSIBLE.get(case["id"])
 
 
 def why_not_a_funnel_case(case: Mapping[str, Any]) -> str | None:
-    """Why the settings cannot express a case of funnel_cases.json; None if they can."""
+    """Return why the settings cannot express a case of funnel_cases.json, or None if they can."""
     if len(case["steps"]) < 2:
         return "it has one step; the settings ask for two or more"
     reason = FUNNEL_MODES_NOT_EXPRESSIBLE.get(case["mode"])
@@ -105,13 +105,13 @@ def why_not_a_funnel_case(case: Mapping[str, Any]) -> str | None:
 
 
 def read_cases(name: str) -> list[dict[str, Any]]:
-    """All cases of a fixture file; none where the fixtures are missing."""
+    """Return all cases of a fixture file, or an empty list if the fixtures are missing."""
     path = FIXTURES / name
     return json.loads(path.read_text())["cases"] if path.exists() else []
 
 
 def session_cases() -> list[SessionCase]:
-    """The cases of sessionize_cases.json that the settings can express."""
+    """Return the cases of sessionize_cases.json that the settings can express."""
     cases = read_cases("sessionize_cases.json")
     return [_session_case(case) for case in cases if why_not_a_session_case(case) is None]
 
@@ -152,7 +152,7 @@ def session_numbers(placed: Iterable[tuple[str, str, str]]) -> dict[str, int]:
     """Number each visitor's sessions from 1, by event_id.
 
     Args:
-        placed: visitor_id, event_id and session_id of a case's events, each visitor's in order.
+        placed: visitor_id, event_id and session_id of a case's events, in order within each visitor.
     """
     numbers: dict[str, int] = {}
     seen: dict[str, list[str]] = {}
@@ -165,10 +165,10 @@ def session_numbers(placed: Iterable[tuple[str, str, str]]) -> dict[str, int]:
 
 
 def funnel_cases() -> list[FunnelCase]:
-    """The cases of funnel_cases.json that the settings can express.
+    """Return the cases of funnel_cases.json that the settings can express.
 
-    Without a window they are funnels within the session, else funnels of the visitor. Times are
-    moved, so that the first event is on FIRST_MOMENT.
+    A case without a window becomes a session funnel, otherwise a visitor funnel. Times are shifted so that the first
+    event is at FIRST_MOMENT.
     """
     cases = read_cases("funnel_cases.json")
     return [_funnel_case(case) for case in cases if why_not_a_funnel_case(case) is None]
@@ -210,7 +210,7 @@ def _funnel(case: Mapping[str, Any]) -> Funnel:
 
 
 def funnel_levels(visitors: Iterable[str], attempts: Iterable[tuple[str, int, bool]]) -> dict[str, int | None]:
-    """Each visitor's deepest step: 0 without an attempt, None when all attempts were taken out.
+    """Return each visitor's deepest step: 0 without an attempt, None if all attempts are excluded.
 
     Args:
         visitors: All visitors of the case.
@@ -226,6 +226,6 @@ def funnel_levels(visitors: Iterable[str], attempts: Iterable[tuple[str, int, bo
 
 
 def entered_counts(levels: Mapping[str, int | None], step_count: int) -> tuple[int, ...]:
-    """Visitors that reached each step."""
+    """Return the number of visitors that reached each step."""
     reached = Counter(step for level in levels.values() if level for step in range(1, level + 1))
     return tuple(reached[step] for step in range(1, step_count + 1))

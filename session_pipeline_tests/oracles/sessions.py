@@ -1,7 +1,7 @@
-"""The session oracle: sessions in plain Python, written from their definition (DESIGN 4), not from the SQL.
+"""Computes sessions in plain Python, written from their definition (DESIGN 4), not from the SQL.
 
-It loops over all lines ever accepted, in the way that is easiest to read. It knows nothing of how the pipeline builds a
-day from the day before.
+It loops over all lines ever accepted, in the way that is easiest to read. Building a day from the day before is done
+only in the pipeline's models.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ ONE_DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 CARRIED_FOR_COPIES = timedelta(hours=1)
 
-# The breaks at a changed value, in their order of priority, and the field of a line that holds it.
+# The breaks at a changed value, in order of priority, and the field of a line that has the value.
 CHANGES = {"client_session": "client_session_id", "user": "user_id", "campaign": "utm_campaign"}
 
 
@@ -39,7 +39,7 @@ class Line:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """Lines that share it tell of the same event."""
+        """The key of the event. Lines with the same key are copies of one event."""
         return self.site, self.visitor_id, self.event_id
 
     @property
@@ -48,14 +48,14 @@ class Line:
 
     @property
     def order(self) -> tuple[datetime, int, str]:
-        """A visitor's events in order."""
+        """The sort key of a visitor's lines."""
         position = self.line_number if self.sequence is None else self.sequence
         return self.event_time, position, self.event_id
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The settings that sessions depend on. `breaks_at` names those of CHANGES that are on."""
+    """The settings that sessions depend on. `breaks_at` has the names of CHANGES that are switched on."""
 
     timezone: str = "UTC"
     inactivity: timedelta = timedelta(minutes=30)
@@ -67,7 +67,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Copy:
-    """A line that repeats an event, and the line that stands for it."""
+    """A line that repeats an event, and the line that is kept for the event."""
 
     line: Line
     kept: Line
@@ -75,9 +75,9 @@ class Copy:
 
 @dataclass(frozen=True)
 class Event:
-    """A kept line in its session, with what the visitor's next event needs to know.
+    """A kept line in its session, with the values that the visitor's next event depends on.
 
-    `run_started_at` is the time of the last break of another kind than max_hours.
+    `run_started_at` is the time of the last break other than max_hours.
     """
 
     line: Line
@@ -94,7 +94,7 @@ class Event:
 
     @property
     def order(self) -> tuple[datetime, int, str]:
-        """A visitor's events in order, whatever their sessions are called."""
+        """The sort key of a visitor's events. It does not depend on session ids."""
         return self.line.order
 
 
@@ -118,7 +118,7 @@ class Session:
 
 @cache
 def day_start(day: date, timezone: str) -> datetime:
-    """The first minute at which local clocks show the day, or a later one."""
+    """Return the first minute at which local clocks show this or a later day."""
     minute = datetime.combine(day, time(), UTC) - timedelta(hours=15)
     while minute.astimezone(ZoneInfo(timezone)).date() < day:
         minute += timedelta(minutes=1)
@@ -130,7 +130,7 @@ def day_end(day: date, timezone: str) -> datetime:
 
 
 def local_date(instant: datetime, timezone: str) -> date:
-    """The last day that has started, also where the clocks go back over midnight."""
+    """Return the last day that has started, even if the clocks go back over midnight."""
     day = instant.date() + 2 * ONE_DAY
     while day_start(day, timezone) > instant:
         day -= ONE_DAY
@@ -138,12 +138,12 @@ def local_date(instant: datetime, timezone: str) -> date:
 
 
 def has_time(day: date, timezone: str) -> bool:
-    """Whether there was such a day. Apia skipped 2011-12-30."""
+    """Return whether the day exists in the time zone. Apia skipped 2011-12-30."""
     return day_end(day, timezone) > day_start(day, timezone)
 
 
 def day_before(day: date, timezone: str) -> date:
-    """The latest earlier day that has any time in it."""
+    """Return the latest earlier day that exists."""
     return local_date(day_start(day, timezone) - MICROSECOND, timezone)
 
 
@@ -151,10 +151,10 @@ def day_before(day: date, timezone: str) -> date:
 
 
 def split_copies(lines: Iterable[Line], timezone: str) -> tuple[list[Line], list[Copy]]:
-    """Each event's line that stands for it, and all other lines of it.
+    """Return the kept line of each event, and all other lines as copies.
 
-    Copies are looked for within a local day; a line kept in the last hour of the day before takes
-    all of them.
+    Copies are searched within a local day. If a line of the event was kept in the last hour of the day before, all
+    lines of the day are its copies.
     """
     lines_of_day = defaultdict(list)
     for line in lines:
@@ -178,7 +178,7 @@ def split_copies(lines: Iterable[Line], timezone: str) -> tuple[list[Line], list
 
 
 def last_hour(kept: Iterable[Line], day: date, timezone: str) -> list[Line]:
-    """The day's kept lines that the next day still takes copies for."""
+    """Return the day's kept lines whose copies are also dropped on the next day."""
     end = day_end(day, timezone)
     return [line for line in kept if end - CARRIED_FOR_COPIES <= line.event_time < end]
 
@@ -187,7 +187,7 @@ def last_hour(kept: Iterable[Line], day: date, timezone: str) -> list[Line]:
 
 
 def sessionize(kept: Iterable[Line], rules: Rules) -> list[Event]:
-    """Every kept line in its session, visitor by visitor, in order."""
+    """Assign every kept line to a session. The events are returned visitor by visitor, in order."""
     lines_of_visitor = defaultdict(list)
     for line in kept:
         lines_of_visitor[line.visitor].append(line)
@@ -202,7 +202,7 @@ def sessionize(kept: Iterable[Line], rules: Rules) -> list[Event]:
 
 
 def next_event(previous: Event | None, line: Line, rules: Rules) -> Event:
-    """Place a visitor's next line: in the session of the event before it, or in a new one."""
+    """Assign a visitor's next line to the session of the previous event or to a new session."""
     reason = hard_break(previous, line, rules)
     known = {} if previous is None or reason else dict(previous.known)
     reason = reason or changed_value(known, line, rules)
@@ -224,7 +224,7 @@ def next_event(previous: Event | None, line: Line, rules: Rules) -> Event:
 
 
 def hard_break(previous: Event | None, line: Line, rules: Rules) -> str | None:
-    """The breaks at which known values are forgotten."""
+    """Return the break at which known values are forgotten, or None."""
     if previous is None or line.event_time - previous.event_time > rules.inactivity:
         return "inactivity"
     if rules.split_at_midnight and previous.event_time < day_start(
@@ -237,7 +237,7 @@ def hard_break(previous: Event | None, line: Line, rules: Rules) -> str | None:
 
 
 def changed_value(known: Mapping[str, str], line: Line, rules: Rules) -> str | None:
-    """The first value that the line has, that is known, and that is another."""
+    """Return the first break at a changed value: the line has the value, and another one is known. Otherwise None."""
     for change, name in CHANGES.items():
         value = getattr(line, name)
         if change in rules.breaks_at and value and known.get(change, value) != value:
@@ -246,7 +246,7 @@ def changed_value(known: Mapping[str, str], line: Line, rules: Rules) -> str | N
 
 
 def session_id_of(first: Line) -> str:
-    """The hash of the first event's site, visitor (and how long that is), id and time, as DuckDB prints it."""
+    """Return the hash of the first event's site, length of visitor_id, visitor_id, id and time as DuckDB prints it."""
     printed = first.event_time.isoformat(sep=" ")
     if first.event_time.microsecond:
         printed = printed.rstrip("0")
@@ -255,10 +255,10 @@ def session_id_of(first: Line) -> str:
 
 
 def open_at_end(events: Sequence[Event], day: date, rules: Rules) -> list[Event]:
-    """The last event of each visitor whose session may go on after the day.
+    """Return the last event of each visitor whose session may continue after the day.
 
     Args:
-        events: As sessionize gives them.
+        events: The events that `sessionize` returns.
         day: The local day.
         rules: The settings.
     """
@@ -268,7 +268,7 @@ def open_at_end(events: Sequence[Event], day: date, rules: Rules) -> list[Event]
 
 
 def summarize(events: Sequence[Event], rules: Rules, until: date) -> list[Session]:
-    """One row for each session, when days up to `until` are built."""
+    """Return one row per session if the days up to `until` are built."""
     still_open = {event.session_id for event in open_at_end(events, until, rules)}
     events_of_session = defaultdict(list)
     for event in events:
@@ -300,6 +300,6 @@ def summary(events: Sequence[Event], is_complete: bool) -> Session:
 
 
 def last_possible_date(first: Event, rules: Rules) -> date:
-    """The day after which no session that starts on this one's day can go on."""
+    """Return the last day that a session with the same start day can reach."""
     last_start = day_end(first.session_date, rules.timezone) - MICROSECOND
     return local_date(last_start + rules.longest - MICROSECOND, rules.timezone)

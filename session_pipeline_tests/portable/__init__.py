@@ -1,8 +1,8 @@
 """Finds SQL in a model that gives different rows on DuckDB and Spark, or other rows each time, without an error.
 
-sqlglot translates silently where the engines differ, so the models keep to what both do alike. What Spark refuses with
-an error is not checked here: running the cases on Spark finds it. Nor is what the text does not show: the types of
-columns, whether an order is total, whether the keys of min_by are unique.
+sqlglot translates without an error where the engines differ, so the models use only what both compute alike. What Spark
+rejects with an error is not checked here; running the cases on Spark finds it. Properties that the text does not show
+are not checked either: the types of columns, whether an order is total, whether the keys of min_by are unique.
 """
 
 import re
@@ -27,7 +27,7 @@ class Violation:
 
     Attributes:
         line: From 1; None where sqlglot keeps no position.
-        construct: The construct that stands there.
+        construct: The construct at this place.
         instead: What to write.
     """
 
@@ -70,9 +70,9 @@ def to_spark(sql: str) -> str:
 
 
 def _functions(tokens: Sequence[Token], tables: set[str]) -> Iterator[Violation]:
-    """Check functions and JSON operators by their tokens: the tree does not keep under which name one was written.
+    """Check functions and JSON operators by their tokens, because the tree does not keep the name as written.
 
-    Every function must be a known one; but names that are keywords as well (left, replace) look like keywords.
+    Every function must be a known one. Names that are also keywords (left, replace) are read as keywords.
     """
     for before, token, after in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False):
         name = token.text.lower()
@@ -91,7 +91,7 @@ _WITHOUT_PARENTHESES = {TokenType.CURRENT_DATE, TokenType.CURRENT_TIME, TokenTyp
 
 
 def _line(node: exp.Expr | None) -> int | None:
-    """Return the line where a node begins; if it has no position, that of its parent."""
+    """Return the line where a node begins, or that of its parent if the node has no position."""
     while node is not None:
         lines = [part.meta["line"] for part in node.walk() if "line" in part.meta]
         if lines:

@@ -1,6 +1,6 @@
-"""Forms of SQL that differ silently between DuckDB and Spark, or depend on threads, found in sqlglot's tree.
+"""Finds forms of SQL in sqlglot's tree that differ silently between DuckDB and Spark, or depend on threads.
 
-Types are seen in casts, literals and operators only; columns and parameters named `_date` are dates.
+Types are known only for casts, literals and operators. Columns and parameters named `_date` are dates.
 """
 
 import re
@@ -16,10 +16,10 @@ class Form:
     """A form to avoid.
 
     Attributes:
-        kinds: Nodes that may have it.
-        construct: Its name, and what the engines do with it.
+        kinds: The types of nodes that may have the form.
+        construct: The name of the form, and what the engines do with it.
         instead: What to write.
-        differs: Whether a node of these kinds has it.
+        differs: Returns whether a node of these types has the form.
     """
 
     kinds: type[exp.Expr] | tuple[type[exp.Expr], ...]
@@ -34,7 +34,7 @@ _TEXTS = tuple(exp.DataType.TEXT_TYPES)
 _TIMES = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
 _NESTED = (exp.DType.ARRAY, exp.DType.LIST, exp.DType.STRUCT)
 _SHARED_TYPES = (*_INTEGERS[:2], *_TEXTS, exp.DType.DOUBLE, exp.DType.BOOLEAN, exp.DType.DECIMAL, *_TIMES, *_NESTED)
-# Their type is that of their arguments.
+# Nodes whose type is that of their arguments.
 _TRANSPARENT = (
     *(exp.Paren, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest),
     *(exp.Least, exp.Distinct, exp.Sum, exp.Min, exp.Max, exp.Filter),
@@ -65,7 +65,7 @@ def _is_date(node: exp.Expr) -> bool:
 
 
 def _may_be_zero(node: exp.Expr) -> bool:
-    """Whether a divisor can be zero. Parameters are settings, and those are checked to be positive."""
+    """Return whether a divisor can be zero. Parameters are settings, which are checked to be positive."""
     while isinstance(node, exp.Paren | exp.Cast):
         node = node.this
     if isinstance(node, exp.Literal):
@@ -95,7 +95,7 @@ def _lacks_order(window: exp.Window) -> bool:
 
 
 def _part(window: exp.Window, part: str) -> exp.Expr | None:
-    """Return a part of a window, its own or that of the named window it is made from."""
+    """Return a part of a window: its own or that of the named window that it refers to."""
     own = window.args.get(part)
     select = window.parent_select
     if own is not None or select is None or not window.alias:
@@ -110,7 +110,7 @@ def _is_unsorted(listed: exp.ArrayAgg) -> bool:
 
 
 def _replaces_differently(function: exp.RegexpReplace) -> bool:
-    # Without `g` DuckDB replaces the first match and Spark all; groups are \1 for the one and $1 for the other.
+    # Without `g`, DuckDB replaces the first match and Spark all. Groups are \1 in DuckDB and $1 in Spark.
     return function.text("modifiers") != "g" or bool(re.search(r"[\\$]", function.text("replacement")))
 
 

@@ -1,9 +1,10 @@
-"""Functions by name: those that DuckDB and Spark compute alike, and those that differ silently, with what to write."""
+"""Lists functions: those that DuckDB and Spark compute alike, and those that differ silently, with a replacement."""
 
 from collections.abc import Mapping
 
-# Compared: equal rows on DuckDB 2.0.1 and, through sqlglot, on Spark 4.3.0 in ANSI mode. min_by and max_by: if their
-# arguments are never NULL and the key is unique. The last three lines are not compared; both engines document the same.
+# Tested: equal rows on DuckDB 2.0.1 and, translated by sqlglot, on Spark 4.3.0 in ANSI mode. min_by and max_by are
+# equal if their arguments are never NULL and the key is unique. The last three lines are not tested; both engines
+# document the same behavior.
 _NAMES = """
 array_agg array_length cast coalesce concat_ws count date_diff date_trunc first_value floor lag last_value lead
 list list_sort list_transform max max_by md5 median min min_by nullif regexp_extract regexp_matches regexp_replace
