@@ -1,5 +1,4 @@
-"""Tests that the generated cases reach the edge cases they are made for. Otherwise comparing them would prove little.
-"""
+"""Tests that the generated cases reach the edge cases they are made for; only then is comparing them useful."""
 
 from collections import Counter
 from itertools import pairwise

@@ -81,9 +81,7 @@ def test_redelivery_only_changes_its_count(week: Deployment) -> None:
     assert files.loc["test/again.jsonl"]["delivery_count"] == 2
 
 
-def test_late_event_rebuilds_only_affected_days(
-    week: Deployment, tmp_path: Path
-) -> None:
+def test_late_event_rebuilds_only_affected_days(week: Deployment, tmp_path: Path) -> None:
     week.deliver("late", [event("v0", "2026-10-07T10:30:00Z", 999)])
     built = week.run(UNTIL)
     days = {(step, day.day) for step, day in built if day is not None}
@@ -249,9 +247,7 @@ def test_damaged_warehouse_is_rebuilt_by_the_next_run(week: Deployment, harm: Ca
         assert connection.execute("select count(*) from events").fetchone() == (len(week.table("events")),)
 
 
-def test_file_of_an_interrupted_run_counts_as_delivered(
-    week: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_of_an_interrupted_run_counts_as_delivered(week: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut_off(place: str) -> None:
         if place == "ingest: file taken":
             raise KeyboardInterrupt

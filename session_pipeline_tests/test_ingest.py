@@ -637,9 +637,7 @@ def test_detail_uses_the_field_name_of_the_source(ingest: Ingest) -> None:
         (b'{"visitor_id":"' + b"a" * (1 << 20) + b'"}', "line_too_long"),
     ],
 )
-def test_line_that_duckdb_rejects_is_quarantined_alone(
-    ingest: Ingest, line: bytes, reason: str
-) -> None:
+def test_line_that_duckdb_rejects_is_quarantined_alone(ingest: Ingest, line: bytes, reason: str) -> None:
     seen = json.dumps(SEEN).encode()
     taken = ingest.take(b"\xef\xbb\xbf" + b"\n".join([seen, line, b"", seen + b"\r", b""]))
     assert taken.reasons == {2: reason}

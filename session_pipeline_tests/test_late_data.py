@@ -348,9 +348,7 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Week]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_late_delivery_builds_exactly_what_it_can_change(
-    case: Case, weeks: Mapping[str, Week], tmp_path: Path
-) -> None:
+def test_late_delivery_builds_exactly_what_it_can_change(case: Case, weeks: Mapping[str, Week], tmp_path: Path) -> None:
     week = weeks[case.timezone]
     shutil.copytree(week.deployment.folder.path, tmp_path / "week")
     deployment = Deployment.at(tmp_path / "week")

@@ -133,9 +133,7 @@ def test_lines_in_any_order_and_file_give_the_same_events(told: Told, seed: int,
 
 @reliability
 @each_group
-def test_file_names_compression_and_times_change_no_byte(
-    told: Told, seed: int, tmp_path: Path
-) -> None:
+def test_file_names_compression_and_times_change_no_byte(told: Told, seed: int, tmp_path: Path) -> None:
     """A file is identified by its source and content."""
     deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
     for number, file in enumerate(reversed(files_of(group(seed)))):
@@ -326,9 +324,7 @@ def test_machine_zone_locale_and_hash_seed_change_no_byte(
 
 @reliability
 @each_group
-def test_machine_clock_changes_no_byte(
-    told: Told, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_machine_clock_changes_no_byte(told: Told, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock only limits the last day that can be requested, and sets times in the logs."""
     before = told.delivered(seed)
 
@@ -389,9 +385,7 @@ def test_renamed_visitors_give_the_same_rows(told: Told, seed: int, tmp_path: Pa
 
 @reliability
 @each_group
-def test_unrelated_visitors_add_their_own_rows_and_counts(
-    told: Told, seed: int, tmp_path: Path
-) -> None:
+def test_unrelated_visitors_add_their_own_rows_and_counts(told: Told, seed: int, tmp_path: Path) -> None:
     cases = group(seed)
     strangers = [
         File(f"strangers-{file.source}", file.source, tuple(named(event) for event in file.events if is_few(event)))

@@ -286,9 +286,7 @@ def test_ascii_terminal_gets_escapes(data: Path) -> None:
     ("redirection", "code", "sentence"),
     [("| true", 1, ""), (">&-", 0, ""), ("> /dev/full", 1, "No space left on device; fix that and try again")],
 )
-def test_unread_output_ends_without_a_traceback(
-    data: Path, redirection: str, code: int, sentence: str
-) -> None:
+def test_unread_output_ends_without_a_traceback(data: Path, redirection: str, code: int, sentence: str) -> None:
     sql = "select unnest(range(200000)) as a"
     script = f'set -o pipefail; "$@" {redirection}'
     command = ["bash", "-c", script, "bash", *PROGRAM, "query", sql, "-f", "csv", "--data", str(data)]

@@ -98,9 +98,7 @@ def test_today_is_a_partition_if_included() -> None:
         ([], UNTIL, False),
     ],
 )
-def test_definitions_are_outdated_when_days_change(
-    wanted: list[date], until: date, is_outdated: bool
-) -> None:
+def test_definitions_are_outdated_when_days_change(wanted: list[date], until: date, is_outdated: bool) -> None:
     assert of_wanted(BUILT, SETTINGS, UNTIL).is_outdated(wanted, SETTINGS, until) is is_outdated
 
 

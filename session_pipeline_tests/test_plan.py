@@ -1,6 +1,4 @@
-"""Tests the plan: which days are wanted, what is stale and why, what waits. The catalogs are constructed, without
-files.
-"""
+"""Tests the plan on constructed catalogs without files: which days are wanted, what is stale and why, what waits."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,5 +1,4 @@
-"""Tests the portable SQL lint: it finds each construct, accepts the recommended alternative, and accepts every model.
-"""
+"""Tests the portable SQL lint: it finds each construct, accepts its alternative, and accepts every model."""
 
 import re
 from datetime import date, datetime
