@@ -12,7 +12,7 @@ import pytest
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 
-# A shell script that starts the tests with & passes on an ignored SIGINT, and Dagster passes on an ignored SIGTERM.
+# Tests that a script starts with & ignore SIGINT, and so do their children. Dagster then ignores SIGTERM, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

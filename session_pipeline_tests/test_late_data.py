@@ -1,8 +1,8 @@
 """Tests late deliveries: the days in the plan, what is built, what changes, and which sessions are replaced.
 
 Each case adds a few late lines to a built week. The inputs of each step are listed here a second time, from the
-meanings
-and not from the steps. The test therefore finds days that are built needlessly as well as days that are missed.
+meanings and not from the steps. The test therefore finds days that are built needlessly as well as days that are
+missed.
 """
 
 import shutil

@@ -241,7 +241,7 @@ def test_changed_setting_is_a_logic_reason_with_values() -> None:
 
 
 def test_setting_that_changes_the_days_read_is_a_logic_reason() -> None:
-    # A visitor funnel with a window of two days also reads the day after the next.
+    # A visitor funnel with a window of two days also reads the day after next.
     funnel = (
         '[[funnels]]\nname = "f"\ngrain = "visitor"\nwindow_seconds = {}\n'
         'steps = [{{ name = "a", where = "event_name = \'a\'" }}, {{ name = "b", where = "event_name = \'b\'" }}]'

@@ -1,4 +1,4 @@
-"""Tests the session oracle with published cases, and with hand-written cases for the definitions in DESIGN 4."""
+"""Tests the session oracle with published cases, and with hand-written cases for the definitions of the design."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -64,7 +64,7 @@ def test_gap_equal_to_the_timeout_stays_one_session() -> None:
     ]
 
 
-def test_only_a_changed_value_is_a_break_not_a_first_value() -> None:
+def test_first_value_is_no_break_and_outlives_other_breaks() -> None:
     rules = Rules(breaks_at=frozenset({"user", "campaign"}))
     lines: list[dict[str, Any]] = [
         {"event_time": NOON},

@@ -1,7 +1,7 @@
 """Tests programs of random operations on a small deployment, with all checks after each operation.
 
-At the end, the rows must equal those of a clean run. Hypothesis shows a failure as the shortest program that still fails.
-With SESSION_PIPELINE_EFFORT there are more programs, different each time; the printed seed repeats them.
+At the end, the rows must equal those of a clean run. Hypothesis shows a failure as the shortest program that still
+fails. With SESSION_PIPELINE_EFFORT there are more programs, different each time; the printed seed repeats them.
 """
 
 import os

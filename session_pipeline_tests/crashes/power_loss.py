@@ -2,8 +2,7 @@
 
 A killed process leaves everything it wrote in the page cache, so kills do not test fsync. Here the process records each
 fsync; afterwards the folder is rebuilt as the disk could have it. The simulation is strict: the bytes of a file are
-kept
-only after its own fsync, a name only after the fsync of its folder. SQLite syncs its own files, so they are copied
+kept only after its own fsync, a name only after the fsync of its folder. SQLite syncs its own files, so they are copied
 unchanged.
 """
 
@@ -103,7 +102,7 @@ def _note(path: Path, notes: Path) -> Names:
     files = {path: state.st_ino} if names is None else {path / name: inode for name, (inode, _) in names.items()}
     for file, inode in files.items():
         kept = notes / "inodes" / str(inode)
-        # A link would change the stamp that identifies a delivered file; delivered files are never changed or removed.
+        # A link would change the stamp by which ingest recognizes a delivered file. These are never changed or removed.
         if file.is_file() and not kept.exists() and "raw" not in file.parts and not _is_catalog(file.name):
             LINK(file, kept)
     with (notes / "journal").open("a") as journal:

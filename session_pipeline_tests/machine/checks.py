@@ -142,7 +142,7 @@ def equals_a_clean_run(deployment: Deployment, mirror: Mirror, until: date, fold
 
 
 def clean_run(mirror: Mirror, until: date, folder: Path) -> Deployment:
-    """Returns a new deployment, run over all content ever accepted. Files are named by their file_id."""
+    """Returns a new deployment, run over all content ever accepted. Each file is named by its file_id."""
     clean = Deployment(folder)
     *early, (options, contents) = mirror.phases()
     for before, gone in early:
