@@ -23,8 +23,7 @@ class Mirror:
         options: The current settings.
         lying: Each file below raw/ with its content; None if the file cannot be read.
         read: Every content that was ever accepted, with the options of its last reading. Content whose file is gone
-            cannot
-            be read again; it keeps these options.
+            cannot be read again; it keeps these options.
         named: The names under which each content was certainly ingested.
         maybe_named: The names under which a run that did not end may have ingested it.
     """
