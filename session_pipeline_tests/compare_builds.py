@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT.parent / "shared" / "fixtures"
 MAIN = "from session_pipeline.cli import main; main()"
 
-# What two builds of equal rows never have in common: clocks, run ids, hashes of the code.
+# Tables that always differ between two builds of equal rows: they contain clock times, run ids or code hashes.
 VOLATILE = {"warehouse_info", "session_changes", "_day_history"}
 
 
@@ -31,7 +31,7 @@ class DataSet:
     """Delivered files and settings.
 
     Attributes:
-        until: The last day that is built.
+        until: The last day to build.
         settings: The text of settings.toml.
         files: The delivered files, by path below raw/.
     """
@@ -43,7 +43,7 @@ class DataSet:
 
 
 def data_sets() -> list[DataSet]:
-    """The sample, and the fixtures where they exist."""
+    """Returns the sample, and the shared fixtures if they exist."""
     sample = ROOT / "data"
     files = {str(path.relative_to(sample / "raw")): path for path in (sample / "raw").rglob("*") if path.is_file()}
     found = [DataSet("sample", "2026-10-12", (sample / "settings.toml").read_text(), files)]
@@ -80,7 +80,7 @@ def export(commit: str, folder: Path) -> Path:
 
 
 def build(code: Path, data_set: DataSet, folder: Path, visitor_key: Path | None) -> None:
-    """Run the pipeline of some code over a data set."""
+    """Run the pipeline of one commit over a data set."""
     for name, source in data_set.files.items():
         (folder / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / "raw" / name)
@@ -93,7 +93,7 @@ def build(code: Path, data_set: DataSet, folder: Path, visitor_key: Path | None)
 
 
 def files_of(folder: Path) -> dict[str, list[str]]:
-    """The files of each table in a store."""
+    """Returns the files of each table in a store."""
     found: dict[str, list[str]] = defaultdict(list)
     with sqlite3.connect(f"file:{folder / 'store' / 'catalog.sqlite'}?mode=ro", uri=True) as catalog:
         for name, path in catalog.execute("select table_name, path from partitions order by table_name, path"):
@@ -102,7 +102,7 @@ def files_of(folder: Path) -> dict[str, list[str]]:
 
 
 def difference(connection: duckdb.DuckDBPyConnection, ones: Sequence[str], others: Sequence[str]) -> tuple[int, int]:
-    """How many rows a table has, and how many rows of either side the other does not have."""
+    """Returns the row count of a table, and how many rows exist on one side only."""
     columns = []
     for name, paths in (("one", ones), ("other", others)):
         rows = connection.read_parquet(list(paths), union_by_name=True, hive_partitioning=True)

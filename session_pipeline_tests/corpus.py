@@ -1,7 +1,7 @@
-"""Files as the world delivers them, hostile ones among them, each with what must become of it.
+"""Delivered files of all kinds, including hostile ones, each with the expected result.
 
-`python -m session_pipeline_tests.corpus` takes them all in and prints the table. Knows bytes, and what is right. Does
-not know how they are read.
+`python -m session_pipeline_tests.corpus` ingests each file and prints the results as a table. Reading the files is done
+in session_pipeline.ingest; the results are checked in test_corpus.py.
 """
 
 import bz2
@@ -39,17 +39,17 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Input:
-    """A file below raw/web and what must become of it.
+    """A file below raw/web and the expected result of its ingestion.
 
     Attributes:
-        what: What is special about it.
-        name: How it is called.
-        content: Its bytes, or what makes them (those that are large).
+        what: What is special about the file.
+        name: The file name.
+        content: The bytes, or a function that makes them (for large files).
         status: accepted, corrupt or refused.
-        reason: Words of the reason, where it is not accepted.
-        accepted: Lines that are events.
-        set_aside: Number of each line that is set aside, with the reason.
-        blank: Blank lines.
+        reason: Part of the reason, if the file is not accepted.
+        accepted: Number of lines that become events.
+        set_aside: Number of each quarantined line, with its reason.
+        blank: Number of blank lines.
         settings: Settings of the data folder.
     """
 
@@ -69,7 +69,7 @@ class Input:
 
     @property
     def plain(self) -> bytes:
-        """What is in it, where it can be read: by that, and not by its name, a file is known."""
+        """The decompressed content, where the file can be read. It identifies the file; the name does not."""
         name = os.fsdecode(self.name).lower()
         if name.endswith(".gz"):
             return gzip.decompress(self.bytes)
@@ -81,7 +81,7 @@ class Input:
 
 
 def line(**said: Any) -> bytes:
-    """A line of JSON that is an event, but for what is said otherwise; None leaves a field out."""
+    """Returns a JSON line that is a valid event with the given fields changed; None leaves a field out."""
     return json.dumps({name: value for name, value in {**SEEN, **said}.items() if value is not None}).encode() + b"\n"
 
 
@@ -98,7 +98,7 @@ def refused(what: str, name: str | bytes, content: bytes | Callable[[], bytes], 
 
 
 def aside(what: str, bad: bytes, reason: str, **more: Any) -> Input:
-    """A file of three lines of which the second cannot be an event."""
+    """Returns a file of three lines; the second is quarantined."""
     return Input(
         what, "x.jsonl", line() + bad.rstrip(b"\n") + b"\n" + line(), accepted=2, set_aside={2: reason}, **more
     )
@@ -173,7 +173,7 @@ def _lines_of_spaces_in_gzip() -> bytes:
     return gzip.compress((b" " * 1023 + b"\n") * (200 * 1024), compresslevel=6, mtime=0)
 
 
-# Another kind than the name says
+# Another kind of file than the name suggests
 
 
 def _of_another_kind() -> Sequence[Input]:
@@ -550,12 +550,12 @@ CORPUS: Sequence[Input] = (
 )
 
 
-# What becomes of them
+# Results
 
 
 @dataclass(frozen=True)
 class Became:
-    """What became of a file: its row of the ledger, and the reason of each line that was set aside."""
+    """The result for a file: its ledger row, and the reason of each quarantined line."""
 
     facts: Mapping[str, Any]
     set_aside: Mapping[int, str]
@@ -570,7 +570,7 @@ class Became:
 
 
 def put(deployment: Deployment, given: Input, folder: str = "") -> None:
-    """Deliver it, below raw/web."""
+    """Write the file below raw/web."""
     place = os.path.join(os.fsencode(deployment.folder.raw / "web" / folder))
     os.makedirs(place, exist_ok=True)
     with open(os.path.join(place, os.fsencode(given.name)), "wb") as file:
@@ -578,7 +578,7 @@ def put(deployment: Deployment, given: Input, folder: str = "") -> None:
 
 
 def taken(deployment: Deployment) -> list[Became]:
-    """Take in what was delivered; what became of each file, by its path."""
+    """Ingest all delivered files; returns the result of each file, ordered by path."""
     with open_run(deployment.folder, run_id="test", until=UNTIL, wait_seconds=60) as run:
         run.ingest()
         ledger = run.store.catalog.source_files()
@@ -595,7 +595,7 @@ def taken(deployment: Deployment) -> list[Became]:
 
 
 def main() -> int:
-    """Take each in by itself and print what became of it."""
+    """Ingest each file by itself and print its result."""
     for number, given in enumerate(CORPUS, start=1):
         with tempfile.TemporaryDirectory() as folder:
             deployment = Deployment(Path(folder), given.settings)

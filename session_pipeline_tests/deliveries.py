@@ -1,6 +1,6 @@
-"""One delivery for both sides: the file that the pipeline gets, and the lines the oracle reads.
+"""Makes each delivery for both sides: the file for the pipeline, and the lines for the oracle.
 
-Knows the fields of a raw JSON line and the names of the settings. Does not know what comes of them.
+It also writes the oracle's rules as settings. Expected results are computed in oracles/.
 """
 
 import json
@@ -25,17 +25,17 @@ class Delivery:
 
     @property
     def content(self) -> tuple[str, tuple[str, ...]]:
-        """What the file is known by: delivered again under another name, it stays the same file."""
+        """The identity of the file: a redelivery under another name is the same file."""
         return self.source, self.lines
 
     @property
     def stand_in_file_id(self) -> str:
-        """A file_id for the oracle where there is no pipeline to give one."""
+        """A file_id for the oracle when no pipeline assigned one."""
         return md5("\n".join([self.source, *self.lines]).encode()).hexdigest()
 
 
 def delivery(name: str, lines: Iterable[Mapping[str, Any]], source: str = "test") -> Delivery:
-    """Write lines as JSON; fields that are None are left out, times are UTC with microseconds."""
+    """Write lines as JSON. Fields that are None are left out; times are written as UTC with microseconds."""
     return Delivery(name, tuple(json.dumps(_said(line)) for line in lines), source)
 
 
@@ -52,12 +52,12 @@ def read_lines(
     file_ids: Mapping[str, str] | None = None,
     sites: Mapping[str, str] | None = None,
 ) -> list[Line]:
-    """What the deliveries say, each content once. Lines without a time are set aside.
+    """Returns the lines of the deliveries, each content once, without the quarantined lines (those without a time).
 
     Args:
         deliveries: The files.
-        file_ids: Delivery name to file_id; without it, the stand-in ids.
-        sites: Source to site, where it is another than 'main'.
+        file_ids: The file_id of each delivery by name; without it, the stand-in ids.
+        sites: The site of each source that is not 'main'.
     """
     by_content = {delivered.content: delivered for delivered in deliveries}
     lines = []
@@ -95,7 +95,7 @@ def settings(
     funnels: Mapping[str, Funnel] | None = None,
     sites: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The oracle's rules as settings.toml says them."""
+    """Returns the oracle's rules in the form of settings.toml."""
     sessions: dict[str, Any] = {
         "inactivity_minutes": rules.inactivity // timedelta(minutes=1),
         "max_hours": rules.longest // timedelta(hours=1),

@@ -1,6 +1,6 @@
-"""A deployment in a folder of its own, for tests: settings, deliveries, runs without Dagster, tables.
+"""A deployment in its own folder, for tests: settings, deliveries, runs without Dagster, tables.
 
-The run here is the one that the command line and Dagster make: ingest, build what the plan names, publish.
+A run does the same as on the command line and in Dagster: it ingests, builds what the plan lists, and publishes.
 """
 
 import json
@@ -20,7 +20,7 @@ from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.tables import table
 
-# Begins a command that permissions hold for: root may read and write whatever they say.
+# Put before a command that must respect file permissions: root ignores them.
 WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
 
@@ -32,7 +32,7 @@ class Deployment:
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """The deployment that is in a folder already, with its settings as they are."""
+        """Returns the deployment that already exists in a folder, with its settings unchanged."""
         deployment = cls.__new__(cls)
         deployment.folder = DataFolder(folder)
         return deployment
@@ -50,7 +50,7 @@ class Deployment:
     def run(
         self, until: date | None = None, days: Collection[date] | None = None, *, upgrade: bool = True
     ) -> list[tuple[str, date | None]]:
-        """Run once; returns the (step, day) that were built. With `days`, only these, and nothing is published."""
+        """Run once; returns the (step, day) pairs that were built. With `days`, build only these and do not publish."""
         built = []
         with open_run(self.folder, run_id="test", until=until, upgrade=upgrade, wait_seconds=60) as run:
             run.ingest()
@@ -59,7 +59,7 @@ class Deployment:
                 if days is not None and (item.day is None or item.day not in days):
                     continue
                 if days is not None and run.planner.fingerprint(item.step, item.day) is None:
-                    continue  # it reads a day that was not asked for and is not there
+                    continue  # it reads a day that was not requested and does not exist
                 if run.build(item.step, item.day).was_built:
                     built.append((item.step.name, item.day))
             self.published = run.publish() if days is None else "only some days were asked for"
@@ -72,7 +72,7 @@ class Deployment:
             return run.plan()
 
     def table(self, name: str) -> pd.DataFrame:
-        """All rows of a store table with its date column, in the order of dates and files; NULL as None."""
+        """Returns all rows of a store table with its date column, ordered by date and file; NULL as None."""
         store = open_store(self.folder)
         contract = table(name)
         frames = []
@@ -86,7 +86,7 @@ class Deployment:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns, dtype=object)
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of every partition but those that log what happened."""
+        """Returns the SHA-256 of every partition, except those of tables that log history."""
         store = open_store(self.folder)
         found = {
             f"{key} {key.file_id}": partition.sha256
@@ -98,7 +98,7 @@ class Deployment:
 
 
 def damage(path: Path, data: bytes) -> None:
-    """Write other bytes over a file of the store, which is read-only."""
+    """Overwrite a file of the store, which is read-only, with other bytes."""
     path.chmod(0o644)
     path.write_bytes(data)
 
@@ -111,18 +111,21 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 def looking() -> duckdb.DuckDBPyConnection:
-    """A connection to look into files with, to be closed. A database for each would take longer than the look."""
+    """Returns a connection for reading files; close it after use.
+
+    A separate database for each call would take longer than the read.
+    """
     return _database(os.getpid()).cursor()
 
 
 @cache
 def _database(process: int) -> duckdb.DuckDBPyConnection:
-    """Of this process: one that was forked cannot use what its parent opened. It keeps nothing of what it reads."""
+    """One database per process: a forked process cannot use a connection of its parent. It does not cache files."""
     return duckdb.connect(config={"enable_external_file_cache": False})
 
 
 def to_toml(settings: Mapping[str, Any], prefix: str = "") -> str:
-    """Write nested settings as TOML, for what settings hold: tables, lists of tables, scalars and lists."""
+    """Write nested settings as TOML: tables, lists of tables, scalars and lists."""
     lines = [f"{key} = {_value(value)}" for key, value in settings.items() if not isinstance(value, Mapping)]
     for key, value in settings.items():
         if isinstance(value, Mapping):

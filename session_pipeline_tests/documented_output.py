@@ -1,6 +1,7 @@
-"""Compares or rewrites what the documents show of the committed sample: query results and command output.
+"""Compares or rewrites query results and command output that the documents show for the committed sample.
 
-`python -m session_pipeline_tests.documented_output` rewrites them, after `session-pipeline run`; a test compares.
+`python -m session_pipeline_tests.documented_output` rewrites them, after `session-pipeline run`. The comparison is done
+in test_docs.py.
 """
 
 import os
@@ -22,7 +23,7 @@ _ANSWER = re.compile(r"\A\n*(?:^\|.*\|\n)*\n*", re.MULTILINE)
 
 
 def with_answers(text: str, warehouse: duckdb.DuckDBPyConnection) -> str:
-    """The text with, after each query, its rows as a table."""
+    """Returns the text with the result of each query as a table below it."""
     for block in reversed(blocks(text)):
         if block.language == "sql":
             after = _ANSWER.sub("", text[block.end :], count=1)
@@ -36,7 +37,7 @@ def answer(warehouse: duckdb.DuckDBPyConnection, sql: str) -> str:
 
 
 def with_outputs(text: str, data: Path) -> str:
-    """The text with, in each block that begins with `$ session-pipeline ...`, what that command prints."""
+    """Returns the text with, in each block that begins with `$ session-pipeline ...`, the output of that command."""
     for block in reversed(blocks(text)):
         if block.language == "console":
             command = block.code.splitlines()[0]

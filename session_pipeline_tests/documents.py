@@ -1,6 +1,7 @@
-"""Markdown as the tests of the documentation read it: blocks of code, tables, links, examples.
+"""Parses the Markdown of the documentation for its tests: code blocks, tables, links, examples.
 
-Knows the few forms that the documents of this project use. Does not know what they say.
+It supports only the forms that the documents of this project use. The content is checked in test_docs.py and the test
+modules of each topic.
 """
 
 import re
@@ -23,7 +24,7 @@ _EXAMPLE = "<!-- example -->\n"
 
 @dataclass(frozen=True)
 class Block:
-    """Code between fences, and the heading that it stands below."""
+    """A fenced code block and the heading above it."""
 
     heading: str
     language: str
@@ -34,13 +35,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Example:
-    """Settings, and a table that says what comes of what under them; columns in bold come out.
+    """Settings, and a table of inputs with their outputs under these settings; output columns are in bold.
 
     Attributes:
-        heading: What it is an example of.
+        heading: The heading above the example.
         settings: TOML; empty for the packaged settings.
-        given: For each row, what goes in, by column.
-        expected: For each row, what comes out, by column.
+        given: The inputs of each row, by column.
+        expected: The outputs of each row, by column.
     """
 
     heading: str
@@ -57,7 +58,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def links(text: str) -> list[str]:
-    """Targets of links, outside of code."""
+    """Returns the targets of all links outside code blocks."""
     return _LINK.findall(prose(text))
 
 
@@ -66,13 +67,13 @@ def prose(text: str) -> str:
 
 
 def anchors(text: str) -> set[str]:
-    """What the part after # of a link can be, as GitHub makes it of headings."""
+    """Returns the anchors that GitHub makes of the headings."""
     titles = (heading.lower().replace("`", "") for heading in _HEADING.findall(prose(text)))
     return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
 
 
 def examples(text: str) -> Iterator[Example]:
-    """What stands below each mark of an example: perhaps settings, then a table."""
+    """Yields the example below each example mark: a table, with optional settings before it."""
     position = text.find(_EXAMPLE)
     while position >= 0:
         table = _TABLE.search(text, position)
@@ -91,13 +92,13 @@ def examples(text: str) -> Iterator[Example]:
 
 
 def cells(table: str) -> list[list[str]]:
-    """Head and rows of a table, without code marks; an escaped bar is a bar."""
+    """Returns header and rows of a table, without code marks; an escaped bar becomes a bar."""
     lines = [line for line in table.splitlines() if not set(line) <= set("|-: ")]
     return [[_cell(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
 def as_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows as a table that reads well as text, too: numbers to the right."""
+    """Formats rows as a table that is also readable as plain text; numbers are right-aligned."""
     texts = [[_text(value) for value in row] for row in rows]
     is_number = [{type(row[column]) for row in rows} <= {int, float, Decimal, NoneType} for column in range(len(names))]
     widths = [max(3, *(len(row[column]) for row in (names, *texts))) for column in range(len(names))]

@@ -1,4 +1,4 @@
-"""A deployment with a Dagster instance of its own, for tests: jobs run in this process, and what the instance saw."""
+"""A deployment with its own Dagster instance, for tests: runs jobs in this process and reads what Dagster recorded."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ SMALL = {
 
 
 def shop_lines(day: date, visitors: int = 5) -> list[dict[str, Any]]:
-    """Each visitor comes once and goes a step further than the one before."""
+    """Each visitor has one session and gets one step further than the visitor before."""
     return [
         {
             "event_id": f"{day}-{visitor}-{number}",
@@ -62,7 +62,7 @@ def shop_lines(day: date, visitors: int = 5) -> list[dict[str, Any]]:
 
 
 class Orchestrated(Deployment):
-    """A deployment that is run through Dagster."""
+    """A deployment that runs through Dagster."""
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance, settings: Mapping[str, Any] | None = None) -> None:
         super().__init__(folder, SMALL if settings is None else settings)
@@ -79,7 +79,7 @@ class Orchestrated(Deployment):
         return pipeline.current_plan(self.folder, settings, pipeline.horizon(settings, None), upgrade=upgrade)
 
     def build(self) -> dg.ExecuteInProcessResult:
-        """One run over all that the plan names."""
+        """Build everything in the plan in one Dagster run."""
         days = self.planned().days
         return self.execute("build", self.run_tags(days[0], days[-1]))
 
@@ -99,7 +99,7 @@ class Orchestrated(Deployment):
         )
 
     def by_hand(self, day: date, *tables: str, definitions: dg.Definitions | None = None) -> dg.ExecuteInProcessResult:
-        """What the button Materialize launches for a day of some tables."""
+        """Run what the button Materialize launches for one day of some tables."""
         job = (definitions or self.definitions()).resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=self.instance,
@@ -110,12 +110,12 @@ class Orchestrated(Deployment):
         )
 
     def published_at(self) -> float:
-        """When the warehouse was made last."""
+        """Returns the time of the latest publication of the warehouse."""
         [record] = self.instance.fetch_materializations(dg.AssetKey("warehouse"), limit=1).records
         return record.timestamp
 
     def seen(self, table: str, day: date | None = None) -> Mapping[str, Any]:
-        """Metadata of the latest materialization, as plain values."""
+        """Returns the metadata of the latest materialization, as plain values."""
         records = self.instance.fetch_materializations(
             dg.AssetRecordsFilter(dg.AssetKey(table), asset_partitions=[str(day)] if day else None), limit=1
         ).records
@@ -128,7 +128,7 @@ class Orchestrated(Deployment):
 def orchestrated(
     folder: Path, settings: Mapping[str, Any] | None = None, copy_of: Deployment | None = None
 ) -> Iterator[Orchestrated]:
-    """A new deployment, or a copy of one with the history of its runs."""
+    """A new deployment, or a copy of an existing one with its run history."""
     if copy_of is not None:
         shutil.copytree(copy_of.folder.path, folder)
     home.prepare(DataFolder(folder))
@@ -137,7 +137,7 @@ def orchestrated(
 
 
 def failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    """What the failed steps of a run say, each with what is behind it."""
+    """Returns the error message of each failed step, with the cause."""
     said = []
     for event in result.all_events:
         if event.is_step_failure:
@@ -156,7 +156,7 @@ def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
 
 
 def command_line(deployment: Deployment, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """`session-pipeline run` in a process of its own."""
+    """Run `session-pipeline run` in a separate process."""
     command = [*COMMAND, "run", "--data", str(deployment.folder.path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The generated cases meet the borders that they aim at; else comparing them would show little."""
+"""Tests that the generated cases reach the edge cases they are made for; only then is comparing them useful."""
 
 from collections import Counter
 from itertools import pairwise
@@ -31,7 +31,7 @@ AT_LEAST = {
 }
 
 
-def test_cases_meet_every_border(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cases_reach_every_edge(capsys: pytest.CaptureFixture[str]) -> None:
     met: Counter[str] = Counter()
     for seed in range(max(len(SEEDS), len(PLACES))):
         cases = group(seed)
@@ -46,7 +46,7 @@ def test_cases_meet_every_border(capsys: pytest.CaptureFixture[str]) -> None:
     assert {border: met[border] for border in AT_LEAST if met[border] < AT_LEAST[border]} == {}
 
 
-def test_a_seed_gives_the_same_cases_each_time() -> None:
+def test_a_seed_always_gives_the_same_cases() -> None:
     assert group(3) == group(3)
 
 

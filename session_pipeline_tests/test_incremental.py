@@ -1,4 +1,7 @@
-"""Incremental = recompute: late data, redeliveries, changed settings, damage; and what is not built again."""
+"""Tests that incremental runs equal a recompute, for late data, redeliveries, changed settings and damage.
+
+They also test that nothing is rebuilt needlessly.
+"""
 
 import gzip
 import shutil
@@ -50,13 +53,13 @@ def built_week(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def week(built_week: Deployment, tmp_path: Path) -> Deployment:
-    """A week that is built, to be changed by one test."""
+    """A copy of the built week, which one test may change."""
     shutil.copytree(built_week.folder.path, tmp_path / "week")
     return Deployment(tmp_path / "week")
 
 
 def clean(deployment: Deployment, folder: Path) -> dict[str, str]:
-    """Hashes of a clean run over all that was delivered."""
+    """Returns the hashes of a clean run over everything delivered."""
     again = Deployment(folder)
     shutil.copytree(deployment.folder.raw, folder / "raw")
     shutil.copyfile(deployment.folder.settings, folder / "settings.toml")
@@ -64,12 +67,12 @@ def clean(deployment: Deployment, folder: Path) -> dict[str, str]:
     return again.hashes()
 
 
-def test_a_second_run_builds_nothing(week: Deployment) -> None:
+def test_second_run_builds_nothing(week: Deployment) -> None:
     assert week.run(UNTIL) == []
     assert week.plan(UNTIL).is_empty
 
 
-def test_a_redelivery_changes_nothing_but_its_count(week: Deployment) -> None:
+def test_redelivery_only_changes_its_count(week: Deployment) -> None:
     before = week.hashes()
     shutil.copyfile(week.folder.raw / "test" / "day-5.jsonl", week.folder.raw / "test" / "again.jsonl")
     assert week.run(UNTIL) == []
@@ -78,22 +81,20 @@ def test_a_redelivery_changes_nothing_but_its_count(week: Deployment) -> None:
     assert files.loc["test/again.jsonl"]["delivery_count"] == 2
 
 
-def test_a_late_event_rebuilds_its_day_and_the_spread_stops_where_results_are_equal(
-    week: Deployment, tmp_path: Path
-) -> None:
+def test_late_event_rebuilds_only_affected_days(week: Deployment, tmp_path: Path) -> None:
     week.deliver("late", [event("v0", "2026-10-07T10:30:00Z", 999)])
     built = week.run(UNTIL)
     days = {(step, day.day) for step, day in built if day is not None}
     assert ("sessionize", 7) in days
     assert ("sessions", 7) in days
-    # events of the 7th are also read by the sessions of the 6th, which come out equal and stop there
+    # The sessions of the 6th also read events of the 7th. Their result is equal, so nothing below them is rebuilt.
     assert ("session_outcomes", 6) in days
     assert ("daily_summary", 6) not in days
     assert not [(step, day) for step, day in days if day not in (6, 7)]
     assert week.hashes() == clean(week, tmp_path / "clean")
 
 
-def test_a_late_event_before_midnight_moves_a_session_of_the_next_day(week: Deployment, tmp_path: Path) -> None:
+def test_late_event_before_midnight_moves_session_to_its_day(week: Deployment, tmp_path: Path) -> None:
     week.deliver("owl", [event("owl", "2026-10-08T00:10:00Z", 1), event("owl", "2026-10-08T00:20:00Z", 2)])
     week.run(UNTIL)
     week.deliver("late", [event("owl", "2026-10-07T23:50:00Z", 0)])
@@ -112,7 +113,7 @@ def test_deliveries_in_any_order_give_equal_bytes(week: Deployment, tmp_path: Pa
     assert other.hashes() == week.hashes()
 
 
-def test_a_changed_setting_makes_exactly_what_reads_it_stale(week: Deployment, tmp_path: Path) -> None:
+def test_changed_setting_makes_only_its_readers_stale(week: Deployment, tmp_path: Path) -> None:
     week.set(
         {
             "funnels": [
@@ -134,20 +135,20 @@ def test_a_changed_setting_makes_exactly_what_reads_it_stale(week: Deployment, t
     assert week.hashes() == clean(week, tmp_path / "clean")
 
 
-def test_the_plan_says_in_words_what_changed(week: Deployment) -> None:
+def test_plan_names_the_changed_setting(week: Deployment) -> None:
     week.set({"sessions": {"inactivity_minutes": 20}})
     reasons = {item.step.name: item.reason for item in week.plan(UNTIL).items}
     assert reasons["sessionize"] == "setting inactivity_minutes changed from 30 to 20"
 
 
-def test_a_package_with_other_tables_publishes_them(week: Deployment) -> None:
-    for _ in range(2):  # the first sees that the copied files are those that it knows
+def test_package_with_other_tables_publishes_them(week: Deployment) -> None:
+    for _ in range(2):  # the first run checks that the copied files are the known ones
         assert week.run(UNTIL) == []
     assert "already" in str(week.published)
     with duckdb.connect(str(week.folder.warehouse)) as connection:
         connection.execute("drop table session_goals")
     store = open_store(week.folder)
-    store.catalog.set_number("published_contracts", 1)  # of a package that had no such table
+    store.catalog.set_number("published_contracts", 1)  # as written by a package without this table
     store.close()
     week.run(UNTIL)
     assert "already" not in str(week.published)
@@ -155,7 +156,7 @@ def test_a_package_with_other_tables_publishes_them(week: Deployment) -> None:
         assert connection.execute("select count(*) from session_goals").fetchone() == (0,)
 
 
-def test_a_changed_time_zone_equals_a_clean_run_and_back(week: Deployment, tmp_path: Path) -> None:
+def test_changed_time_zone_equals_clean_run_and_reverts(week: Deployment, tmp_path: Path) -> None:
     before = week.hashes()
     week.set({"timezone": "America/New_York"})
     week.run(UNTIL)
@@ -165,7 +166,7 @@ def test_a_changed_time_zone_equals_a_clean_run_and_back(week: Deployment, tmp_p
     assert week.hashes() == before
 
 
-def test_an_earlier_horizon_drops_later_days_and_a_later_one_brings_them_back(week: Deployment) -> None:
+def test_earlier_horizon_drops_days_and_later_one_restores_them(week: Deployment) -> None:
     before = week.hashes()
     week.run(date(2026, 10, 8))
     assert max(week.table("sessions")["session_date"]) == date(2026, 10, 8)
@@ -173,7 +174,7 @@ def test_an_earlier_horizon_drops_later_days_and_a_later_one_brings_them_back(we
     assert week.hashes() == before
 
 
-def test_when_no_day_is_left_nothing_is_but_what_was_set_aside(week: Deployment, tmp_path: Path) -> None:
+def test_start_date_after_all_events_leaves_only_quarantine(week: Deployment, tmp_path: Path) -> None:
     week.deliver("browser", [event("w", "2026-10-06T10:00:00Z", 1, user_agent="Mozilla/5.0")])
     week.run(UNTIL)
     assert len(week.table("user_agents")) == 1
@@ -188,7 +189,7 @@ def test_when_no_day_is_left_nothing_is_but_what_was_set_aside(week: Deployment,
     assert week.hashes() == before
 
 
-def test_many_days_stale_for_logic_alone_wait_for_an_upgrade(week: Deployment) -> None:
+def test_days_stale_for_logic_alone_wait_for_an_upgrade(week: Deployment) -> None:
     week.set({"max_rebuild_days": 3, "sessions": {"engaged_seconds": 20}})
     plan = week.plan(UNTIL)
     assert {item.step.name for item in plan.deferred} >= {"sessions"}
@@ -198,7 +199,7 @@ def test_many_days_stale_for_logic_alone_wait_for_an_upgrade(week: Deployment) -
 
 
 @pytest.mark.parametrize("table", ["raw_events", *sorted({name for step in STEPS for name in step.tables})])
-def test_a_damaged_file_is_found_and_mended_with_all_that_was_built_on_it(week: Deployment, table: str) -> None:
+def test_damaged_file_is_rebuilt_with_everything_below_it(week: Deployment, table: str) -> None:
     before = week.hashes()
     store = open_store(week.folder)
     partition = max(store.of_table(table), key=lambda item: (item.row_count, str(item.key)))
@@ -222,8 +223,8 @@ def test_a_damaged_file_is_found_and_mended_with_all_that_was_built_on_it(week: 
     assert week.run(UNTIL) == []
 
 
-def test_a_damaged_input_is_not_built_upon(week: Deployment, tmp_path: Path) -> None:
-    """Nobody said that it is damaged: the run finds it, because inputs are hashed when they are read."""
+def test_damaged_input_is_not_used(week: Deployment, tmp_path: Path) -> None:
+    """The damage is not marked before: the run finds it, because inputs are hashed when they are read."""
     store = open_store(week.folder)
     partition = store.partitions[next(key for key in store.partitions if key.table == "open_sessions")]
     damage(store.path_of(partition), b"not what was written")
@@ -234,7 +235,7 @@ def test_a_damaged_input_is_not_built_upon(week: Deployment, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("harm", [lambda data: flipped(data), lambda data: data[: len(data) // 2]], ids=["bit", "cut"])
-def test_a_damaged_warehouse_is_made_anew_by_the_next_run(week: Deployment, harm: Callable[[bytes], bytes]) -> None:
+def test_damaged_warehouse_is_rebuilt_by_the_next_run(week: Deployment, harm: Callable[[bytes], bytes]) -> None:
     week.run(UNTIL)
     warehouse = week.folder.warehouse
     warehouse.write_bytes(harm(warehouse.read_bytes()))
@@ -246,9 +247,7 @@ def test_a_damaged_warehouse_is_made_anew_by_the_next_run(week: Deployment, harm
         assert connection.execute("select count(*) from events").fetchone() == (len(week.table("events")),)
 
 
-def test_a_file_whose_run_was_cut_off_just_after_it_was_taken_has_been_delivered(
-    week: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_of_an_interrupted_run_counts_as_delivered(week: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut_off(place: str) -> None:
         if place == "ingest: file taken":
             raise KeyboardInterrupt
@@ -264,7 +263,7 @@ def test_a_file_whose_run_was_cut_off_just_after_it_was_taken_has_been_delivered
     assert files.loc["test/late.jsonl"]["delivery_count"] == 1
 
 
-def test_a_damaged_raw_file_whose_delivery_is_gone_is_said(week: Deployment) -> None:
+def test_damaged_raw_rows_without_delivered_file_are_reported(week: Deployment) -> None:
     store = open_store(week.folder)
     partition = store.of_table("raw_events")[0]
     damage(store.path_of(partition), b"not what was written")
@@ -276,7 +275,7 @@ def test_a_damaged_raw_file_whose_delivery_is_gone_is_said(week: Deployment) -> 
         week.run(UNTIL)
 
 
-def test_one_and_two_threads_write_equal_bytes(tmp_path: Path) -> None:
+def test_thread_count_does_not_change_bytes(tmp_path: Path) -> None:
     hashes = []
     for threads in (1, 2):
         deployment = Deployment(tmp_path / str(threads), {"resources": {"threads": threads}})
@@ -309,7 +308,7 @@ def flipped(data: bytes) -> bytes:
     return bytes(damaged)
 
 
-def test_a_source_says_the_delimiter_of_records_over_several_lines(tmp_path: Path) -> None:
+def test_source_delimiter_with_multiline_records(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"sources": {"office": {"delimiter": ";"}}})
     folder = deployment.folder.raw / "office"
     folder.mkdir(parents=True)
@@ -324,7 +323,7 @@ def test_a_source_says_the_delimiter_of_records_over_several_lines(tmp_path: Pat
     assert sorted(deployment.table("events")["visitor_id"]) == ["v1", "v2"]
 
 
-def test_a_redelivery_leaves_no_copy_in_the_scratch_folder(week: Deployment) -> None:
+def test_redelivery_leaves_no_copy_in_scratch(week: Deployment) -> None:
     content = gzip.compress((week.folder.raw / "test" / "day-5.jsonl").read_bytes())
     (week.folder.raw / "test" / "again.jsonl.gz").write_bytes(content)
     with open_run(week.folder, run_id="test", until=UNTIL) as run:
@@ -332,7 +331,7 @@ def test_a_redelivery_leaves_no_copy_in_the_scratch_folder(week: Deployment) -> 
         assert [path for path in run.store.scratch.rglob("*") if path.is_file()] == []
 
 
-def test_a_file_that_gets_another_name_while_it_is_to_be_read_is_taken_by_the_next_run(week: Deployment) -> None:
+def test_file_renamed_during_ingest_is_read_by_the_next_run(week: Deployment) -> None:
     delivered = week.deliver("late", [event("late", "2026-10-07T15:00:00Z", 1)])
 
     def rename(done: int, total: int, name: str) -> None:
@@ -345,8 +344,8 @@ def test_a_file_that_gets_another_name_while_it_is_to_be_read_is_taken_by_the_ne
         assert run.ingest().read_count == 1
 
 
-def test_a_bar_in_a_name_makes_no_two_sessions_one(tmp_path: Path) -> None:
-    """What a session id is the hash of would be one text for both, were it only put together."""
+def test_bar_in_a_visitor_id_does_not_merge_sessions(tmp_path: Path) -> None:
+    """Plain concatenation of the fields would give both sessions the same id."""
     deployment = Deployment(tmp_path)
     said = {"event_time": "2026-10-05T10:00:00Z", "event_name": "page_view"}
     deployment.deliver(

@@ -1,4 +1,4 @@
-"""Delivered files: what is accepted, what is set aside and why, and that both together are every line."""
+"""Tests ingest: which lines are accepted, which are quarantined and why, and that together they are all lines."""
 
 import csv
 import gzip
@@ -50,7 +50,7 @@ SEEN = {"visitor_id": "v", "event_time": "2024-03-01T12:00:00Z", "event_name": "
 
 @dataclass(frozen=True)
 class Taken:
-    """What one delivered file became."""
+    """The result of one delivered file."""
 
     admitted: Admitted
     reading: Reading
@@ -74,7 +74,7 @@ class Ingest:
         self.scratch.mkdir()
         self.root.mkdir()
         self.connection = duckdb.connect(config={"threads": threads, "temp_directory": str(folder / "spill")})
-        self.connection.execute("set timezone = 'America/New_York'")  # which nothing may depend on
+        self.connection.execute("set timezone = 'America/New_York'")  # must not influence anything
 
     def deliver(self, content: str | bytes, name: str = "events.jsonl") -> Path:
         path = self.root / name
@@ -113,13 +113,13 @@ class Ingest:
         return self.take("\n".join(texts) + "\n", rules=rules)
 
     def event(self, rules: ReadingRules = RULES, **fields: Any) -> Row:
-        """The one event that a line of these fields, besides the usual ones, becomes."""
+        """Returns the event that a line with these fields, in addition to the usual ones, becomes."""
         taken = self.take_lines({**SEEN, **fields}, rules=rules)
         assert taken.quarantined == []
         return taken.events[0]
 
     def reason(self, rules: ReadingRules = RULES, **fields: Any) -> tuple[str, str]:
-        """Why such a line is set aside, and the detail."""
+        """Returns reason and detail of the quarantine of such a line."""
         taken = self.take_lines({**SEEN, **fields}, rules=rules)
         assert taken.events == []
         return taken.quarantined[0]["reason"], taken.quarantined[0]["detail"]
@@ -142,7 +142,7 @@ def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 # Admission
 
 
-def test_a_file_is_known_by_source_and_content_whatever_its_name_and_compression(ingest: Ingest) -> None:
+def test_file_identity_is_source_and_content(ingest: Ingest) -> None:
     content = (json.dumps(SEEN) + "\n").encode()
     plain = ingest.admit(ingest.deliver(content, "a.jsonl"))
     other_name = ingest.admit(ingest.deliver(content, "b.ndjson"))
@@ -184,7 +184,7 @@ def test_lines_and_blank_lines_are_counted(
 
 
 @pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 100, -1, -4, -5, -8])
-def test_a_truncated_gzip_file_is_corrupt(ingest: Ingest, length: int) -> None:
+def test_truncated_gzip_is_corrupt(ingest: Ingest, length: int) -> None:
     content = gzip.compress(json.dumps(SEEN).encode() * 50)
     with pytest.raises(CorruptFileError):
         ingest.admit(ingest.deliver(content[:length], "a.jsonl.gz"))
@@ -192,7 +192,7 @@ def test_a_truncated_gzip_file_is_corrupt(ingest: Ingest, length: int) -> None:
 
 
 @pytest.mark.parametrize("place", [-1, -5, 20])
-def test_a_gzip_file_with_a_flipped_bit_is_corrupt(ingest: Ingest, place: int) -> None:
+def test_gzip_with_flipped_bit_is_corrupt(ingest: Ingest, place: int) -> None:
     content = bytearray(gzip.compress(json.dumps(SEEN).encode() * 50))
     content[place] ^= 1
     with pytest.raises(CorruptFileError, match="gzip"):
@@ -211,7 +211,7 @@ BORDERS = {"two frames": [len(zstd.compress(b"{}\n", options=CHECKSUM))], "skipp
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_a_zstd_file_that_is_cut_anywhere_is_corrupt_but_between_frames(ingest: Ingest, name: str) -> None:
+def test_zstd_cut_inside_a_frame_is_corrupt(ingest: Ingest, name: str) -> None:
     content = FRAMES[name]
     whole = ingest.admit(ingest.deliver(content, "a.jsonl.zst"))
     assert whole.plain_path.read_bytes() == zstd.decompress(content)
@@ -225,7 +225,7 @@ def test_a_zstd_file_that_is_cut_anywhere_is_corrupt_but_between_frames(ingest: 
 
 
 @pytest.mark.parametrize("name", ["checksum", "two frames"])
-def test_a_zstd_file_with_any_flipped_bit_is_corrupt_where_it_has_a_checksum(ingest: Ingest, name: str) -> None:
+def test_zstd_with_checksum_detects_any_flipped_bit(ingest: Ingest, name: str) -> None:
     whole = ingest.admit(ingest.deliver(FRAMES[name], "a.jsonl.zst"))
     accepted = []
     for place in range(8 * len(FRAMES[name])):
@@ -235,12 +235,12 @@ def test_a_zstd_file_with_any_flipped_bit_is_corrupt_where_it_has_a_checksum(ing
             accepted.append(ingest.admit(ingest.deliver(bytes(content), "a.jsonl.zst")))
         except CorruptFileError:
             continue
-    # Few bits mean nothing (RFC 8878 has an "unused bit" in each frame's header): the content is the same.
+    # A few bits have no meaning (RFC 8878 has an "unused bit" in each frame's header): the content is the same.
     assert len(accepted) < 5
     assert {each.file_id for each in accepted} == {whole.file_id}
 
 
-def test_a_zstd_file_that_asks_for_too_much_memory_is_corrupt(ingest: Ingest) -> None:
+def test_zstd_that_needs_too_much_memory_is_corrupt(ingest: Ingest) -> None:
     options = {zstd.CompressionParameter.window_log: 30, zstd.CompressionParameter.content_size_flag: 0}
     compressor = zstd.ZstdCompressor(options=options)
     content = compressor.compress(b"{}\n") + compressor.flush()
@@ -265,12 +265,12 @@ def test_content_is_decompressed_in_small_pieces(
     assert max(map(len, pieces)) == 1000
 
 
-def test_what_follows_a_gzip_member_and_is_no_member_is_corrupt(ingest: Ingest) -> None:
+def test_trailing_data_after_a_gzip_member_is_corrupt(ingest: Ingest) -> None:
     with pytest.raises(CorruptFileError, match="gzip"):
         ingest.admit(ingest.deliver(gzip.compress(b"{}\n") + b"{}\n", "a.jsonl.gz"))
 
 
-def test_name_and_content_have_to_agree_on_compression(ingest: Ingest) -> None:
+def test_name_and_content_must_agree_on_compression(ingest: Ingest) -> None:
     with pytest.raises(CorruptFileError, match="not gzip"):
         ingest.admit(ingest.deliver(b"{}\n", "a.jsonl.gz"))
     with pytest.raises(CorruptFileError, match="not zstd"):
@@ -281,7 +281,7 @@ def test_name_and_content_have_to_agree_on_compression(ingest: Ingest) -> None:
 
 
 @pytest.mark.parametrize(("compress", "ending"), [(gzip.compress, ".gz"), (zstd.compress, ".zst")])
-def test_an_expansion_beyond_all_reason_is_refused(
+def test_extreme_expansion_is_refused(
     ingest: Ingest, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes], ending: str
 ) -> None:
     monkeypatch.setattr(compression, "EXPANSION_FREE_BYTES", 1 << 20)
@@ -290,7 +290,7 @@ def test_an_expansion_beyond_all_reason_is_refused(
         ingest.admit(path)
 
 
-def test_a_file_with_an_endless_line_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_with_too_long_a_line_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "CHUNK_BYTES", 64)
     monkeypatch.setattr(admission, "LONGEST_LINE_BYTES", 1000)
     ingest.admit(ingest.deliver("{" + "a" * 999 + "\n" + "b" * 1000))
@@ -304,7 +304,7 @@ def test_only_known_endings_are_read(ingest: Ingest) -> None:
             ingest.admit(ingest.deliver(b"{}\n", name))
 
 
-def test_only_regular_files_below_the_raw_folder_are_read(ingest: Ingest, tmp_path: Path) -> None:
+def test_only_regular_files_below_raw_are_read(ingest: Ingest, tmp_path: Path) -> None:
     outside = tmp_path / "secret.jsonl"
     outside.write_text("{}\n")
     (ingest.root / "link.jsonl").symlink_to(outside)
@@ -324,7 +324,7 @@ def test_only_regular_files_below_the_raw_folder_are_read(ingest: Ingest, tmp_pa
         ingest.admit(outside)
 
 
-def test_a_file_that_grows_while_it_is_hashed_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_growing_while_hashed_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     path = ingest.deliver(json.dumps(SEEN) + "\n")
     look_through = admission._look_through
 
@@ -339,7 +339,7 @@ def test_a_file_that_grows_while_it_is_hashed_is_refused(ingest: Ingest, monkeyp
         ingest.admit(path)
 
 
-def test_a_file_that_grows_before_it_is_read_is_refused_and_leaves_nothing(ingest: Ingest) -> None:
+def test_file_growing_before_it_is_read_is_refused(ingest: Ingest) -> None:
     admitted = ingest.admit(ingest.deliver(json.dumps(SEEN) + "\n"))
     os.utime(admitted.path, (1, 1))
     with pytest.raises(RefusedFileError, match="still being written"):
@@ -347,17 +347,17 @@ def test_a_file_that_grows_before_it_is_read_is_refused_and_leaves_nothing(inges
     assert list(ingest.scratch.iterdir()) == []
 
 
-def test_a_ledger_that_does_not_close_keeps_nothing(ingest: Ingest) -> None:
+def test_ledger_that_does_not_add_up_keeps_nothing(ingest: Ingest) -> None:
     admitted = ingest.admit(ingest.deliver(json.dumps(SEEN) + "\n{}\n"))
     with pytest.raises(SessionPipelineError, match="3 lines were counted, but 1 were accepted and 1 set aside"):
         ingest.read(replace(admitted, line_count=3))
     assert list(ingest.scratch.iterdir()) == []
 
 
-# What a line becomes
+# From line to event
 
 
-def test_rows_have_the_columns_and_types_of_the_contracts(ingest: Ingest) -> None:
+def test_rows_have_columns_and_types_of_the_contracts(ingest: Ingest) -> None:
     reading = ingest.take_lines(SEEN, "bad").reading
     assert reading.quarantine_path is not None
     for path, name in ((reading.days[0].path, "raw_events"), (reading.quarantine_path, "quarantined_lines")):
@@ -366,7 +366,7 @@ def test_rows_have_the_columns_and_types_of_the_contracts(ingest: Ingest) -> Non
         ]
 
 
-def test_every_delivered_column_comes_out_as_itself(ingest: Ingest) -> None:
+def test_every_delivered_column_is_kept(ingest: Ingest) -> None:
     given: Row = {name: f"{name} as given" for name in DELIVERED_COLUMNS}
     given |= {
         "event_time": "2024-03-01T12:00:00.123456Z",
@@ -398,7 +398,7 @@ def test_every_delivered_column_comes_out_as_itself(ingest: Ingest) -> None:
     }
 
 
-def test_columns_are_found_under_their_names_also_inside_objects(ingest: Ingest) -> None:
+def test_columns_are_found_by_name_also_inside_objects(ingest: Ingest) -> None:
     rules = replace(
         RULES,
         columns={"visitor_id": "user.ids.0", "event_time": "ts", "event_name": "type/of~it", "user_id": "User"},
@@ -410,14 +410,14 @@ def test_columns_are_found_under_their_names_also_inside_objects(ingest: Ingest)
     assert json.loads(event["properties"]) == {"user": {"ids": [12, 13]}, "user_id": "x"}
 
 
-def test_names_that_differ_in_case_only_and_names_used_twice_are_told_apart(ingest: Ingest) -> None:
+def test_names_differing_in_case_or_used_twice(ingest: Ingest) -> None:
     rules = replace(RULES, columns={"visitor_id": "id", "user_id": "ID", "element": "ID", "page_title": "Event_Name"})
     [event] = ingest.take_lines({**SEEN, "id": "v", "ID": "u", "Event_Name": "t", "Id": "x"}, rules=rules).events
     assert (event["visitor_id"], event["user_id"], event["element"], event["page_title"]) == ("v", "u", "u", "t")
     assert json.loads(event["properties"]) == {"Id": "x", "visitor_id": "v"}
 
 
-def test_constants_say_what_the_line_does_not(ingest: Ingest) -> None:
+def test_constants_fill_missing_fields(ingest: Ingest) -> None:
     rules = replace(RULES, constants={"event_name": "page_view", "currency": "EUR", "value": "1"})
     taken = ingest.take_lines(
         {"visitor_id": "v", "event_time": SEEN["event_time"], "currency": ""},
@@ -435,13 +435,13 @@ def test_constants_say_what_the_line_does_not(ingest: Ingest) -> None:
     }
 
 
-def test_ids_that_are_numbers_become_text_and_empty_text_becomes_null(ingest: Ingest) -> None:
+def test_numeric_ids_become_text_and_empty_text_becomes_null(ingest: Ingest) -> None:
     event = ingest.event(visitor_id=123, user_id="", element=" ", client_session_id=1.5, page_title=True)
     assert (event["visitor_id"], event["user_id"], event["element"]) == ("123", None, " ")
     assert (event["client_session_id"], event["page_title"]) == ("1.5", "true")
 
 
-def test_an_event_without_id_is_its_content_and_how_often_that_came_before(ingest: Ingest) -> None:
+def test_event_id_is_content_hash_and_occurrence_number(ingest: Ingest) -> None:
     line = json.dumps(SEEN)
     other = json.dumps({**SEEN, "visitor_id": "w"})
     taken = ingest.take_lines(line, other, {**SEEN, "event_id": "given"}, line, "", line)
@@ -494,7 +494,7 @@ TIMES: list[tuple[object, str]] = [
 ]
 
 
-def test_a_time_is_iso_8601_or_an_epoch_number(ingest: Ingest) -> None:
+def test_time_is_iso_8601_or_epoch_number(ingest: Ingest) -> None:
     lines = [{**SEEN, "event_time": written} for written, _ in TIMES]
     taken = ingest.take_lines(*lines, rules=replace(RULES, earliest=datetime(1900, 1, 1)))
     assert [str(time) for time in taken.column("event_time")] == [meant for _, meant in TIMES]
@@ -510,7 +510,7 @@ NO_TIMES: list[object] = [
 ]  # fmt: skip
 
 
-def test_anything_else_is_no_time(ingest: Ingest) -> None:
+def test_other_values_are_invalid_times(ingest: Ingest) -> None:
     taken = ingest.take_lines(*({**SEEN, "event_time": written} for written in NO_TIMES))
     assert taken.events == []
     assert taken.reading.reasons == {"invalid_event_time": len(NO_TIMES)}
@@ -522,9 +522,9 @@ LOCAL_TIMES = [
     ("2024-07-15 12:00:00", "2024-07-15 10:00:00"),
     ("2024-07-15T12:00:00Z", "2024-07-15 12:00:00"),
     ("2024-03-31 01:59:59.999999", "2024-03-31 00:59:59.999999"),
-    ("2024-03-31 02:30:00", "2024-03-31 01:30:00"),  # skipped: as if the clocks had not moved yet
+    ("2024-03-31 02:30:00", "2024-03-31 01:30:00"),  # skipped hour: the offset before the change applies
     ("2024-03-31 03:00:00", "2024-03-31 01:00:00"),
-    ("2024-10-27 02:30:00", "2024-10-27 00:30:00"),  # twice: the first of the two
+    ("2024-10-27 02:30:00", "2024-10-27 00:30:00"),  # repeated hour: the first of the two
     ("2024-10-27 03:00:00", "2024-10-27 02:00:00"),
     ("2099-07-15 12:00:00", "2099-07-15 10:00:00"),
     ("2024-07-15t12:00:00", "2024-07-15 10:00:00"),
@@ -532,7 +532,7 @@ LOCAL_TIMES = [
 ]
 
 
-def test_a_time_without_offset_is_local_to_the_source(ingest: Ingest) -> None:
+def test_time_without_offset_is_local_to_the_source(ingest: Ingest) -> None:
     lines = [{**SEEN, "event_time": written} for written, _ in LOCAL_TIMES]
     taken = ingest.take_lines(*lines, rules=replace(RULES, timezone="Europe/Berlin"))
     assert [str(time) for time in taken.column("event_time")] == [meant for _, meant in LOCAL_TIMES]
@@ -541,7 +541,7 @@ def test_a_time_without_offset_is_local_to_the_source(ingest: Ingest) -> None:
 @pytest.mark.parametrize(
     "name", ["Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca", "Pacific/Apia", "America/Havana"]
 )
-def test_the_local_clock_is_what_python_says_around_every_change(name: str) -> None:
+def test_local_clock_equals_python_around_every_change(name: str) -> None:
     starts, offsets = replace(RULES, timezone=name, earliest=datetime(2005, 1, 1)).local_clock
     assert len(starts) == len(offsets) > 10
     for change in starts[1:]:
@@ -551,7 +551,7 @@ def test_the_local_clock_is_what_python_says_around_every_change(name: str) -> N
             assert timedelta(seconds=offsets[bisect_right(starts, local) - 1]) == expected
 
 
-# What is set aside
+# Quarantine
 
 
 NOT_JSON = [
@@ -561,7 +561,7 @@ NOT_JSON = [
 NOT_OBJECTS = ["[1]", '"text"', "null", "12", ' ["{"]']
 
 
-def test_a_line_that_is_no_json_object_is_set_aside(ingest: Ingest) -> None:
+def test_line_that_is_not_a_json_object_is_quarantined(ingest: Ingest) -> None:
     taken = ingest.take_lines(SEEN, *NOT_JSON, *NOT_OBJECTS, SEEN)
     assert [(row["reason"], row["line"]) for row in taken.quarantined] == [
         *(("invalid_json", line) for line in NOT_JSON),
@@ -606,13 +606,13 @@ UNUSABLE: list[tuple[Row, str, str]] = [
 ]
 
 
-def test_a_field_that_cannot_be_used_sets_the_line_aside(ingest: Ingest) -> None:
+def test_unusable_field_quarantines_the_line(ingest: Ingest) -> None:
     taken = ingest.take_lines(*({**SEEN, **fields} for fields, _, _ in UNUSABLE))
     assert taken.events == []
     assert [(row["reason"], row["detail"]) for row in taken.quarantined] == [each[1:] for each in UNUSABLE]
 
 
-def test_borders_of_time_and_number_that_are_just_accepted(ingest: Ingest) -> None:
+def test_accepted_limits_of_time_and_number(ingest: Ingest) -> None:
     ingest.event(event_time="2020-01-01T00:00:00Z")
     ingest.event(event_time="2100-12-31T23:59:59.999999Z")
     ingest.event(received_at="2024-03-01T11:00:00Z")
@@ -623,7 +623,7 @@ def test_borders_of_time_and_number_that_are_just_accepted(ingest: Ingest) -> No
     assert ingest.event(sequence="-9223372036854775808")["sequence"] == -(2**63)
 
 
-def test_the_detail_names_the_field_as_the_source_does(ingest: Ingest) -> None:
+def test_detail_uses_the_field_name_of_the_source(ingest: Ingest) -> None:
     rules = replace(RULES, columns={"value": "price.net"})
     assert ingest.reason(rules, price={"net": "free"}) == ("invalid_value", "value (price.net): free")
 
@@ -637,9 +637,7 @@ def test_the_detail_names_the_field_as_the_source_does(ingest: Ingest) -> None:
         (b'{"visitor_id":"' + b"a" * (1 << 20) + b'"}', "line_too_long"),
     ],
 )
-def test_a_line_that_duckdb_does_not_take_is_set_aside_and_the_others_are_read(
-    ingest: Ingest, line: bytes, reason: str
-) -> None:
+def test_line_that_duckdb_rejects_is_quarantined_alone(ingest: Ingest, line: bytes, reason: str) -> None:
     seen = json.dumps(SEEN).encode()
     taken = ingest.take(b"\xef\xbb\xbf" + b"\n".join([seen, line, b"", seen + b"\r", b""]))
     assert taken.reasons == {2: reason}
@@ -648,7 +646,7 @@ def test_a_line_that_duckdb_does_not_take_is_set_aside_and_the_others_are_read(
     assert len(taken.quarantined[0]["line"]) <= 2000
 
 
-def test_a_file_of_carriage_returns_is_one_bad_line(ingest: Ingest) -> None:
+def test_file_with_only_carriage_returns_is_one_bad_line(ingest: Ingest) -> None:
     assert ingest.take(json.dumps(SEEN) + "\r" + json.dumps(SEEN) + "\r").reading.reasons == {"invalid_json": 1}
 
 
@@ -658,7 +656,7 @@ ADDRESSES = [
 ]  # fmt: skip
 
 
-def test_no_address_stays_in_the_quarantine(ingest: Ingest) -> None:
+def test_quarantine_contains_no_address(ingest: Ingest) -> None:
     taken = ingest.take_lines(*({**SEEN, "at": f"<{address}>", "value": f"<{address}>"} for address in ADDRESSES))
     assert {row["detail"] for row in taken.quarantined} == {"value: <[address]>"}
     assert {row["line"] for row in taken.quarantined} == {
@@ -670,7 +668,7 @@ def test_no_address_stays_in_the_quarantine(ingest: Ingest) -> None:
     assert {row["line"] for row in taken.quarantined} == {f"{filler} [address] [address]"[:2000]}
 
 
-# URLs, properties and what is not kept
+# URLs, properties and what is removed
 
 
 URLS: list[tuple[str, str, str | None, str]] = [
@@ -691,14 +689,14 @@ URLS: list[tuple[str, str, str | None, str]] = [
 ]
 
 
-def test_a_url_is_taken_apart(ingest: Ingest) -> None:
+def test_url_parts(ingest: Ingest) -> None:
     events = ingest.take_lines(*({**SEEN, "page_url": url, "referrer": url} for url, *_ in URLS)).events
     found = [(event["page_url"], event["page_host"], event["page_path"]) for event in events]
     assert found == [each[1:] for each in URLS]
     assert [(event["referrer"], event["referrer_host"]) for event in events] == [each[1:3] for each in URLS]
 
 
-def test_campaigns_click_ids_and_searches_are_found_in_the_query(ingest: Ingest) -> None:
+def test_campaigns_click_ids_and_searches_come_from_the_query(ingest: Ingest) -> None:
     query = (
         "xutm_source=no&utm_source=a%20b+c&utm_medium=&utm_campaign=%ff&utm_term=caf%C3%A9&utm_content=1&utm_content=2"
         "&gclid=&fbclid=123&gclid=456&query=red%26blue"
@@ -733,7 +731,7 @@ PROPERTIES: list[tuple[Row, Row | None]] = [
 ]
 
 
-def test_properties_are_all_that_has_no_column(ingest: Ingest) -> None:
+def test_properties_hold_all_fields_without_a_column(ingest: Ingest) -> None:
     taken = ingest.take_lines(*({**SEEN, **fields} for fields, _ in PROPERTIES))
     found = [text if text is None else json.loads(text) for text in taken.column("properties")]
     assert found == [properties for _, properties in PROPERTIES]
@@ -755,7 +753,7 @@ def record(*fields: object) -> list[object]:
     return ["v", SEEN["event_time"], *fields]
 
 
-def test_a_csv_is_read_by_its_header(ingest: Ingest) -> None:
+def test_csv_is_read_by_its_header(ingest: Ingest) -> None:
     taken = ingest.take(as_csv(HEADER, record("a,b", 'say "x"'), record("c", "")), "a.csv")
     assert [event["event_name"] for event in taken.events] == ["a,b", "c"]
     assert [event["properties"] for event in taken.events] == ['{"plan":"say \\"x\\""}', None]
@@ -763,7 +761,7 @@ def test_a_csv_is_read_by_its_header(ingest: Ingest) -> None:
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|", ","])
-def test_the_header_says_what_separates(ingest: Ingest, delimiter: str) -> None:
+def test_delimiter_is_detected_from_the_header(ingest: Ingest, delimiter: str) -> None:
     content = as_csv(HEADER, record("a,b;c", "x"), record("c|d", "y\nz"), delimiter=delimiter)
     assert [event["event_name"] for event in ingest.take(content, "a.csv").events] == ["a,b;c", "c|d"]
 
@@ -779,7 +777,7 @@ def test_other_quoting_is_the_same_content(ingest: Ingest) -> None:
     assert hashes == {md5(text.encode()).hexdigest()}
 
 
-def test_records_over_several_lines_count_once(ingest: Ingest) -> None:
+def test_multiline_records_count_once(ingest: Ingest) -> None:
     rows = [HEADER, record("a", "one\n\ntwo"), record("b", "x"), record("c", "\r\n")]
     taken = ingest.take(as_csv(*rows) + "\n\n", "a.csv")
     assert [event["line_number"] for event in taken.events] == [2, 5, 6]
@@ -787,7 +785,7 @@ def test_records_over_several_lines_count_once(ingest: Ingest) -> None:
     assert json.loads(taken.events[0]["properties"]) == {"plan": "one\n\ntwo"}
 
 
-def test_bad_records_are_set_aside_and_those_around_them_are_read(ingest: Ingest) -> None:
+def test_bad_records_are_quarantined_and_others_read(ingest: Ingest) -> None:
     good = "v,2024-03-01,a,b"
     content = "\n".join(
         [
@@ -812,13 +810,13 @@ def test_bad_records_are_set_aside_and_those_around_them_are_read(ingest: Ingest
     assert taken.events[2]["event_name"] == '5" pipe'
 
 
-def test_bad_bytes_in_a_csv_are_set_aside(ingest: Ingest) -> None:
+def test_bad_bytes_in_a_csv_are_quarantined(ingest: Ingest) -> None:
     lines = [b"visitor_id,event_time,event_name", b"v,2024-03-01,a", b"\xff,2024-03-01,a", b"v,2024-03-01,\x00"]
     assert ingest.take(b"\n".join(lines), "a.csv").reasons == {3: "invalid_utf8", 4: "nul_byte"}
     assert ingest.take(b"\n".join(lines).replace(b",", b"\t"), "a.tsv").reasons == {3: "invalid_utf8", 4: "nul_byte"}
 
 
-def test_quotes_mean_nothing_in_a_tsv(ingest: Ingest) -> None:
+def test_quotes_have_no_meaning_in_a_tsv(ingest: Ingest) -> None:
     content = 'visitor_id\tevent_time\tevent_name\tplan\n"v\t2024-03-01\t"a"\t\n\nv\t2024-03-01\tb\n'
     taken = ingest.take(content, "a.tsv")
     [event] = taken.events
@@ -826,14 +824,14 @@ def test_quotes_mean_nothing_in_a_tsv(ingest: Ingest) -> None:
     assert taken.reasons == {4: "ragged_row"}
 
 
-def test_line_ends_and_quoted_spaces_leave_a_csv_to_duckdb(ingest: Ingest) -> None:
+def test_tidy_csv_is_left_to_duckdb(ingest: Ingest) -> None:
     rows = [HEADER, *(record(" a, b ", 'say "x" ') for _ in range(3))]
     assert ingest.admit(ingest.deliver(as_csv(*rows), "a.csv")).is_tidy
     assert ingest.admit(ingest.deliver(as_csv(*rows).replace("\r\n", "\n"), "b.csv")).is_tidy
     assert not ingest.admit(ingest.deliver(as_csv(*rows) + '"v" ,2024-03-01,a,b', "c.csv")).is_tidy
 
 
-def test_dots_in_the_names_of_a_csv_are_part_of_the_name(ingest: Ingest) -> None:
+def test_dots_in_csv_names_are_part_of_the_name(ingest: Ingest) -> None:
     rules = replace(RULES, columns={"visitor_id": "user.id"})
     [event] = ingest.take("user.id,event_time,event_name,\nv,2024-03-01,a,x\n", "a.csv", rules).events
     assert (event["visitor_id"], event["properties"]) == ("v", '{"column_4":"x"}')
@@ -850,14 +848,14 @@ def test_dots_in_the_names_of_a_csv_are_part_of_the_name(ingest: Ingest) -> None
         (b"," * 200_000 + b"\n", "200,001 columns, more than 5,000"),
     ],
 )
-def test_a_header_that_cannot_be_used_is_refused(ingest: Ingest, header: bytes, reason: str) -> None:
+def test_unusable_header_is_refused(ingest: Ingest, header: bytes, reason: str) -> None:
     admitted = ingest.admit(ingest.deliver(header, "a.csv"))
     with pytest.raises(RefusedFileError, match=reason):
         ingest.read(admitted)
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_a_name_in_the_header_can_go_over_lines(ingest: Ingest, line_end: str) -> None:
+def test_header_name_may_span_lines(ingest: Ingest, line_end: str) -> None:
     rows = ['visitor_id;event_time;event_name;"order', 'number"', "ann;2024-03-01;page_view;7"]
     taken = ingest.take("".join(row + line_end for row in rows), "a.csv")
     [row] = taken.events
@@ -866,12 +864,12 @@ def test_a_name_in_the_header_can_go_over_lines(ingest: Ingest, line_end: str) -
 
 @pytest.mark.parametrize("content", ["", "\n\n", "visitor_id\tevent_time\n", "visitor_id\tevent_time"])
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
-def test_a_csv_without_records_has_no_lines(ingest: Ingest, content: str, name: str) -> None:
+def test_csv_without_records_has_no_lines(ingest: Ingest, content: str, name: str) -> None:
     taken = ingest.take(content, name)
     assert (taken.admitted.line_count, taken.reading.days, taken.reading.mapping) == (0, (), {})
 
 
-# Both ways to read a file
+# Comparison of both ways to read a file
 
 
 @pytest.fixture(scope="module")
@@ -882,7 +880,7 @@ def module_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
 
 
 def both_ways(ingest: Ingest, content: bytes, name: str) -> tuple[list[Line], list[Line]] | None:
-    """The lines as DuckDB gives them, and as Python does; None where DuckDB is not asked, or not trusted."""
+    """Returns the lines as read by DuckDB and by Python; None if the pipeline would not read the file with DuckDB."""
     admitted = ingest.admit(ingest.deliver(content, name))
     lines = line_reading.lines_by_duckdb(admitted, None)
     if lines is None:
@@ -916,11 +914,11 @@ def joined(delimiter: str, *rows: Sequence[str]) -> str:
 
 
 @pytest.mark.parametrize("name", CONTENT)
-def test_where_duckdb_is_trusted_it_gives_the_lines_that_python_gives(
+def test_duckdb_and_python_read_the_same_lines(
     module_ingest: Ingest, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared_count = 0
-    monkeypatch.setattr(admission, "other_kind", lambda file, format: None)  # lines of any kind are compared
+    monkeypatch.setattr(admission, "other_kind", lambda file, format: None)  # also compare files of other kinds
 
     @hypothesis_settings(max_examples=200, deadline=None)
     @given(text=CONTENT[name])
@@ -942,13 +940,13 @@ def test_where_duckdb_is_trusted_it_gives_the_lines_that_python_gives(
     "name",
     ["g*[1].jsonl", "a?.jsonl", "[ab].jsonl", "quo'te.jsonl", "site=x/new\nline.jsonl", "{a,b}.jsonl", "b\\s.jsonl"],
 )
-def test_names_are_no_patterns(ingest: Ingest, name: str) -> None:
+def test_file_names_are_not_patterns(ingest: Ingest, name: str) -> None:
     for other in ("g1.jsonl", "ab.jsonl", "a.jsonl", "b.jsonl"):
         ingest.deliver("other\n", other)
     assert len(ingest.take(json.dumps(SEEN), name).events) == 1
 
 
-def test_values_are_never_run(ingest: Ingest) -> None:
+def test_values_are_never_executed(ingest: Ingest) -> None:
     evil = "'); drop table read_lines; select ('"
     rules = ReadingRules(
         source=evil,
@@ -966,7 +964,7 @@ def test_values_are_never_run(ingest: Ingest) -> None:
     assert len(ingest.take(as_csv(*rows), "a.csv", replace(rules, delimiter=",")).events) == 1
 
 
-def test_each_utc_date_is_a_file_of_its_own(ingest: Ingest) -> None:
+def test_each_utc_date_is_a_separate_file(ingest: Ingest) -> None:
     times = [f"2024-{month:02}-01T{hour:02}:{minute:02}:00Z" for minute in (0, 14, 15) for hour in (23, 0)
              for month in range(1, 13)]  # fmt: skip
     taken = ingest.take_lines(*({**SEEN, "event_time": time} for time in times))
@@ -982,7 +980,7 @@ def test_each_utc_date_is_a_file_of_its_own(ingest: Ingest) -> None:
 
 
 @pytest.mark.parametrize("date_count", [2, 40])
-def test_files_are_byte_equal_for_any_number_of_threads(tmp_path: Path, date_count: int) -> None:
+def test_bytes_do_not_depend_on_thread_count(tmp_path: Path, date_count: int) -> None:
     lines = []
     for number in range(60_000):
         if number % 100 == 7:
@@ -1004,7 +1002,7 @@ def test_files_are_byte_equal_for_any_number_of_threads(tmp_path: Path, date_cou
     assert found[0] == found[1] == found[2]
 
 
-def test_the_fingerprint_stands_for_all_that_rows_depend_on() -> None:
+def test_fingerprint_covers_all_reading_rules() -> None:
     changes: list[Row] = [
         {"source": "shop"}, {"site": "b"}, {"format": "csv"}, {"columns": {"user_id": "uid"}},
         {"constants": {"currency": "EUR"}}, {"timezone": "Asia/Tokyo"}, {"clock_tolerance_minutes": 5},
@@ -1015,7 +1013,7 @@ def test_the_fingerprint_stands_for_all_that_rows_depend_on() -> None:
     assert len(set(fingerprints)) == len(fingerprints)
 
 
-# Fixtures that others made
+# Public fixtures
 
 
 def fixture(name: str) -> bytes:
@@ -1025,7 +1023,7 @@ def fixture(name: str) -> bytes:
     return path.read_bytes()
 
 
-def test_every_line_of_the_nasa_log_is_accounted_for(ingest: Ingest) -> None:
+def test_nasa_log_is_accepted_completely(ingest: Ingest) -> None:
     rules = ReadingRules(
         source="nasa",
         earliest=datetime(1990, 1, 1),
@@ -1038,7 +1036,7 @@ def test_every_line_of_the_nasa_log_is_accounted_for(ingest: Ingest) -> None:
     assert [event["status_code"] for event in taken.events].count(404) == 221
 
 
-def test_every_line_of_the_shop_is_accepted(ingest: Ingest) -> None:
+def test_shop_is_accepted_completely(ingest: Ingest) -> None:
     columns = {"visitor_id": "user_id", "user_id": "user_id", "client_session_id": "session_id", "event_name": "event",
                "event_time": "timestamp"}  # fmt: skip
     rules = replace(RULES, columns=columns)
@@ -1049,11 +1047,11 @@ def test_every_line_of_the_shop_is_accepted(ingest: Ingest) -> None:
     assert set(properties) == {"platform", "acquisition_channel", "user_cohort", "user_lifecycle"}
 
 
-# The fingerprint's version
+# The logic version
 
 
-def test_the_logic_version_stands_for_this_source() -> None:
-    """If it does not: raise LOGIC_VERSION where rows can come out otherwise, and write down the new hash."""
+def test_logic_version_stands_for_this_source() -> None:
+    """If this fails, raise LOGIC_VERSION if rows can change, and write down the new hash."""
     folder = Path(rules_module.__file__).parent
     modules = ("access_log", "fields", "lines", "parquet", "read", "records", "rules", "small_files", "visitors")
     reference = folder.parent / "reference"

@@ -1,4 +1,4 @@
-"""Ctrl-C: exit code 130 and one sentence, while modules load, in a query, in a run, and when a library hides it."""
+"""Tests Ctrl-C: exit code 130 and one sentence, during imports, in a query, in a run, and when a library hides it."""
 
 import os
 import signal
@@ -19,14 +19,14 @@ EVENT = {"visitor_id": "ann", "event_time": "2024-03-05T09:00:00Z", "event_name"
 
 
 def interrupted(code: str, *arguments: str) -> tuple[int, str]:
-    """Exit code and standard error of the program in which `code` runs before it loads the commands."""
+    """Returns exit code and standard error of the program; `code` runs before the commands are imported."""
     program = f"import os, signal, sys\nfrom session_pipeline import __main__\n{code}\n__main__.main()"
     ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
     return ran.returncode, ran.stderr
 
 
 def at_import(module: str) -> str:
-    """Code that presses Ctrl-C when a module begins to load."""
+    """Returns code that sends SIGINT when the import of a module begins."""
     return f"""
 class Finder:
     def find_spec(self, name, path=None, target=None):
@@ -37,12 +37,12 @@ sys.meta_path.insert(0, Finder())
 
 
 @pytest.mark.parametrize("module", ["session_pipeline.cli", "duckdb", "pydantic"])
-def test_while_the_commands_load(module: str) -> None:
+def test_interrupt_during_import_of_commands(module: str) -> None:
     assert interrupted(at_import(module), "--version") == (130, SENTENCE)
 
 
 @pytest.mark.parametrize("module", ["dagster", "sqlalchemy.engine"])
-def test_while_dagster_loads(tmp_path: Path, module: str) -> None:
+def test_interrupt_during_import_of_dagster(tmp_path: Path, module: str) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [EVENT])
     code, err = interrupted(at_import(module), "run", "--data", str(tmp_path / "data"))
@@ -69,13 +69,13 @@ status._status = work
     ],
     ids=["plain", "as an import error", "as another error", "in a finalizer"],
 )
-def test_whatever_a_library_makes_of_it(tmp_path: Path, work: str) -> None:
+def test_interrupt_hidden_by_a_library(tmp_path: Path, work: str) -> None:
     Deployment(tmp_path / "data")
     loaded = HIDDEN.format(work=work)
     assert interrupted(loaded, "status", "--data", str(tmp_path / "data")) == (130, SENTENCE)
 
 
-def test_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> None:
+def test_interrupt_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> None:
     """SQLAlchemy logs the interrupt with its traceback before it raises it."""
     Deployment(tmp_path / "data")
     work = """import sqlalchemy
@@ -88,7 +88,7 @@ def test_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> None:
     assert (code, err) == (130, SENTENCE)
 
 
-def test_in_a_query_and_in_a_run(tmp_path: Path) -> None:
+def test_interrupt_in_a_query_and_in_a_run(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [EVENT])
     deployment.run()

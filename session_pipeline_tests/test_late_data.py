@@ -1,7 +1,8 @@
-"""What a late delivery does: which days the plan names, what is built, what changes, and which sessions are replaced.
+"""Tests late deliveries: the days in the plan, what is built, what changes, and which sessions are replaced.
 
-Each case is a few late lines on top of a week that is built. What reads what is written down here once more, from the
-meanings and not from the steps: so a day that is built needlessly is noticed, as one that is forgotten is.
+Each case adds a few late lines to a built week. The inputs of each step are listed here a second time, from the
+meanings and not from the steps. The test therefore finds days that are built needlessly as well as days that are
+missed.
 """
 
 import shutil
@@ -20,7 +21,7 @@ from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.reliability.figures import record
 
 UNTIL = date(2026, 10, 12)
-BUILT_DAYS = tuple(date(2026, 10, day) for day in range(5, 10))  # the last has no events: it closes sessions
+BUILT_DAYS = tuple(date(2026, 10, day) for day in range(5, 10))  # the last day has no events: it closes sessions
 OLD_DAYS = (date(2021, 3, 1), date(2021, 3, 2))
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
@@ -39,9 +40,9 @@ SETTINGS: Mapping[str, Any] = {
     "sources": {"second": {"site": "second"}},
 }
 
-# Step: the tables that it reads, each with the days it reads them of, from its own. A session of at most 24 hours that
-# starts on a day can go on on the next. A funnel of two days looks as far ahead, and sessions that hold its events may
-# have started the day before.
+# For each step: the tables that it reads, and for each table the days relative to its own. A session of at most 24
+# hours that starts on a day can continue on the next. A funnel of two days reads as far ahead, and sessions that
+# contain its events may have started the day before.
 SAME, NEXT, BEFORE = (0,), (0, 1), (-1,)
 READS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "agents_seen": {},
@@ -108,17 +109,17 @@ BASE = (
 
 @dataclass(frozen=True)
 class Case:
-    """What comes late, and what it does.
+    """A late delivery and its effects.
 
     Attributes:
         name: The case as a sentence.
-        late: The lines.
-        touched: The days whose events the file holds: they are certain to be built.
-        changed: Tables whose bytes change, by the days on which they do.
+        late: The late lines.
+        touched: The days whose events are in the file: they are certain to be built.
+        changed: Tables whose bytes change, by the days on which they change.
         replaced: (visitor, day, change, day) of the sessions that lose events, and of those that get them.
-        new_days: Days that nobody had heard of.
-        source: Where it is delivered.
-        timezone: What the days are of.
+        new_days: Days that had no events before.
+        source: The source of the delivery.
+        timezone: The time zone of the days.
     """
 
     name: str
@@ -175,7 +176,7 @@ CASES = (
         "two sessions are one over midnight",
         [event("07T23:55:00", "late", "before and after")],
         [SEVENTH],
-        # That of the 7th is no bounce any more.
+        # The session of the 7th is no longer a bounce.
         {days_of(7, 8): ANOTHER_SESSION, days_of(7): ("open_sessions", "recent_event_ids")},
         [("before and after", EIGHTH, "merged", SEVENTH)],
     ),
@@ -329,7 +330,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Week:
-    """A week that is built, and its partitions; not to be written to."""
+    """A built week and its partitions. Tests must not write to it."""
 
     deployment: Deployment
     partitions: Mapping[tuple[str, date | None], str] = field(repr=False)
@@ -347,9 +348,7 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Week]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_exactly_what_a_late_delivery_can_change_is_built(
-    case: Case, weeks: Mapping[str, Week], tmp_path: Path
-) -> None:
+def test_late_delivery_builds_exactly_what_it_can_change(case: Case, weeks: Mapping[str, Week], tmp_path: Path) -> None:
     week = weeks[case.timezone]
     shutil.copytree(week.deployment.folder.path, tmp_path / "week")
     deployment = Deployment.at(tmp_path / "week")
@@ -380,7 +379,7 @@ def test_exactly_what_a_late_delivery_can_change_is_built(
 def run(
     deployment: Deployment,
 ) -> tuple[dict[Certainty, set[tuple[str, date | None]]], list[str], list[tuple[str, date | None]]]:
-    """Run once; what the plan names as certain and as possible, why, and what was built."""
+    """Run once; returns what the plan lists as certain and as possible, the reasons, and what was built."""
     named: dict[Certainty, set[tuple[str, date | None]]] = {certainty: set() for certainty in Certainty}
     with open_run(deployment.folder, run_id="test", until=UNTIL, wait_seconds=60) as run:
         run.ingest()
@@ -398,7 +397,7 @@ def run(
 
 
 def readers(partitions: set[tuple[str, date | None]], wanted: Sequence[date]) -> set[tuple[str, date | None]]:
-    """The steps, by day, that read one of these partitions."""
+    """Returns the steps, by day, that read one of these partitions."""
     found: set[tuple[str, date | None]] = {
         (step, day)
         for day in wanted
@@ -410,7 +409,7 @@ def readers(partitions: set[tuple[str, date | None]], wanted: Sequence[date]) ->
 
 
 def below(steps: set[tuple[str, date | None]], wanted: Sequence[date]) -> set[tuple[str, date | None]]:
-    """The steps, by day, that read what these give, or what those give that do."""
+    """Returns the steps, by day, that depend directly or indirectly on these steps; these are included."""
     reached = set(steps)
     while True:
         tables = {(table, day) for step, day in reached for table in GIVES.get(step, (step,))}
@@ -425,7 +424,7 @@ def settings_of(timezone: str) -> dict[str, Any]:
 
 
 def partitions_of(deployment: Deployment) -> dict[tuple[str, date | None], str]:
-    """SHA-256 of all that is built."""
+    """Returns the SHA-256 of everything built."""
     store = open_store(deployment.folder)
     delivered = ("raw_events", "source_files", "quarantined_lines")
     found = {
@@ -444,7 +443,7 @@ def replaced_in(deployment: Deployment) -> list[tuple[Any, ...]]:
 
 
 def causes_in(deployment: Deployment) -> list[tuple[str, str]]:
-    """For each change the reason it has, and that of the file it names."""
+    """Returns the reason of each change, and the reason expected for the file it names."""
     changes, files = deployment.table("session_changes"), deployment.table("source_files")
     paths = dict(zip(files["file_id"], files["path"], strict=True))
     return [(row["reason"], f"file {paths[row['file_id']]}") for row in changes.to_dict("records")]

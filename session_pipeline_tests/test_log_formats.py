@@ -1,4 +1,4 @@
-"""Formats of access logs: a line of another format does not fit, and the known format that fits is named."""
+"""Tests access log formats: a line of another format is quarantined, and the known format that fits is named."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,12 +42,12 @@ def fits(log_format: str, line: str) -> bool:
     return bool(found)
 
 
-def test_every_named_format_is_tried_here() -> None:
+def test_every_named_format_is_tested() -> None:
     assert list(LINES) == list(NAMED_FORMATS)
 
 
 @pytest.mark.parametrize("name", NAMED_FORMATS)
-def test_a_line_of_a_named_format_is_an_event(ingest: Ingest, name: str) -> None:
+def test_line_of_a_named_format_is_an_event(ingest: Ingest, name: str) -> None:
     taken = ingest.take(LINES[name] + "\n", "access.log", replace(RULES, log_format=name))
     assert taken.quarantined == []
     [event] = taken.events
@@ -58,7 +58,7 @@ def test_a_line_of_a_named_format_is_an_event(ingest: Ingest, name: str) -> None
 
 
 @pytest.mark.parametrize("own", NAMED_FORMATS)
-def test_a_line_of_another_format_is_rejected_and_that_format_named(ingest: Ingest, own: str) -> None:
+def test_line_of_another_format_is_quarantined_and_names_it(ingest: Ingest, own: str) -> None:
     others = [name for name in NAMED_FORMATS if name != own and {name, own} != SAME_LINES]
     taken = ingest.take("\n".join(LINES[name] for name in others), "access.log", replace(RULES, log_format=own))
     named = ["combined" if name in SAME_LINES else name for name in others]
@@ -68,7 +68,7 @@ def test_a_line_of_another_format_is_rejected_and_that_format_named(ingest: Inge
     ]
 
 
-def test_the_address_of_a_rejected_line_is_removed_by_its_place(ingest: Ingest) -> None:
+def test_address_of_a_quarantined_line_is_removed_by_position(ingest: Ingest) -> None:
     line = LINES["vhost_combined"].replace("203.0.113.7", "dial-7.example.net").replace("/a", "/dial-7.example.net")
     taken = ingest.take(line + "\n", "access.log", RULES)
     assert taken.quarantined[0]["line"].startswith("www.shop.example:443 [address] - - [")
@@ -87,7 +87,7 @@ def test_addresses_and_host_names_are_remote_hosts(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["shop:80", "cafe:80", "192.0.2.7,", "a b", '"a"', "", "/a", "a,b", "[shop]"])
-def test_other_text_is_no_remote_host(address: str) -> None:
+def test_other_text_is_not_a_remote_host(address: str) -> None:
     assert not fits("combined", LINES["combined"].replace("203.0.113.7", address))
 
 
@@ -99,12 +99,12 @@ def test_user_names_may_have_spaces(user: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["- -", "- frank", "a - b", "frank -", 'a"b', " a"])
-def test_an_empty_field_is_no_part_of_a_user_name(user: str) -> None:
+def test_empty_field_is_not_part_of_a_user_name(user: str) -> None:
     assert not fits("combined", LINES["combined"].replace("- - [", f"- {user} ["))
 
 
 @pytest.mark.parametrize("identity", ["192.0.2.7", "::1", "dial-12.example.net", "a b", ""])
-def test_an_address_is_no_identity(identity: str) -> None:
+def test_address_is_not_an_identity(identity: str) -> None:
     assert not fits("combined", LINES["combined"].replace("- - [", f"{identity} - ["))
     assert fits("combined", LINES["combined"].replace("- - [", "frank - ["))
 
@@ -114,7 +114,7 @@ def test_an_address_is_no_identity(identity: str) -> None:
     [(" 200 ", " 20 "), (" 200 ", " 2000 "), (" 200 ", " OK "), (" 12 ", " 1k "), (" 12 ", " 1 2 "),
      (TIME, "10/10/2024:13:55:36 -0700"), (TIME, "never"), (TIME, "-"), (TIME, TIME[:-6])],
 )  # fmt: skip
-def test_time_status_and_bytes_have_their_shape(before: str, after: str) -> None:
+def test_shape_of_time_status_and_bytes(before: str, after: str) -> None:
     line = LINES["combined"]
     assert line.count(before) == 1
     assert not fits("combined", line.replace(before, after))
@@ -132,7 +132,7 @@ def test_time_status_and_bytes_have_their_shape(before: str, after: str) -> None
         ('$host $remote_addr [$time_local] "$request"', "shop.example 192.0.2.7", "shop.example:80 192.0.2.7"),
     ],
 )
-def test_fields_of_own_formats_are_as_strict(log_format: str, good: str, bad: str) -> None:
+def test_custom_formats_are_as_strict(log_format: str, good: str, bad: str) -> None:
     end = f" [{TIME}] {REQUEST}"
     assert fits(log_format, good + end)
     assert not fits(log_format, bad + end)
@@ -155,7 +155,7 @@ def test_times_fit_their_directive(written: str, good: str, bad: str) -> None:
     assert not fits(log_format, f'[{bad}] 192.0.2.7 "GET / HTTP/1.1"')
 
 
-def test_another_format_never_merges_visitors_and_its_setting_reads_the_lines(tmp_path: Path) -> None:
+def test_wrong_format_never_merges_visitors(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert call("init", data)[0] == 0
     folder = data / "raw" / "web"
@@ -172,7 +172,7 @@ def test_another_format_never_merges_visitors_and_its_setting_reads_the_lines(tm
     assert Deployment.at(data).table("raw_events")["visitor_id"].nunique() == 20
 
 
-def test_the_warning_names_the_setting_or_another_source() -> None:
+def test_warning_names_the_setting_or_another_source() -> None:
     facts = {"path": "web/a.log", "source": "web", "line_count": 10, "set_aside_count": 4, "accepted_count": 6}
     reasons = {"log_format_is_vhost_combined": 3, "invalid_log_line": 1}
     assert too_many_set_aside(facts, reasons) == (

@@ -1,4 +1,4 @@
-"""Many at once: processes that run different and equal days of one data folder end well, and as one clean run would."""
+"""Tests concurrent processes that run different and equal days of one data folder: the result equals one clean run."""
 
 import re
 import shutil
@@ -38,7 +38,7 @@ SETTINGS = {
         }
     ],
 }
-# All that a run may say on standard error where it is no terminal.
+# Everything that a run may print on standard error if it is not a terminal.
 SAID = re.compile(
     r"waiting for process \d+ since [\d: -]+ UTC, which is writing the store"
     r"|Reading: \d+ files?|Building: \d+ steps?|Publishing"
@@ -46,7 +46,7 @@ SAID = re.compile(
 
 
 def visits(name: str, day: date, hour: int = 10) -> list[dict[str, Any]]:
-    """Three visits of a day, the last over midnight; one buys."""
+    """Returns three sessions of a day; the last continues past midnight and has a purchase."""
     return [
         {
             "event_id": f"{name} {day} {visitor} {number}",
@@ -62,7 +62,7 @@ def visits(name: str, day: date, hour: int = 10) -> list[dict[str, Any]]:
 
 
 def at_once(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
-    """Call a function in as many processes as there are arguments, all beginning at the same moment."""
+    """Call a function in one process for each element of `arguments`; all start at the same moment."""
     together, errors = PROCESSES.Barrier(len(arguments)), PROCESSES.SimpleQueue()
     children = [
         PROCESSES.Process(target=_call, args=(together, errors, target, given), daemon=True) for given in arguments
@@ -84,7 +84,7 @@ def _call(together: Any, errors: Any, target: Callable[..., None], given: tuple[
 
 
 def published(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows that readers get, but the logs of what happened and when it was published."""
+    """Returns all rows that readers see, without history tables and publication times."""
     names = [name for name, contract in TABLES.items() if contract.is_published and not contract.is_log]
     with session_pipeline.connect(folder) as warehouse:
         return {
@@ -120,14 +120,14 @@ def _open_instances(folder: Path, count: int) -> None:
     for number in range(count):
         with local_runs.instance_of(DataFolder(folder / str(number))) as instance:
             assert instance.get_run_records(limit=1) == []
-            assert not instance.telemetry_enabled  # as dagster.yaml says, which must not be read half
+            assert not instance.telemetry_enabled  # set in dagster.yaml, which must never be read half-written
 
 
-def test_a_store_that_is_not_there_yet_is_opened_by_many(tmp_path: Path) -> None:
+def test_new_store_is_opened_by_many_processes(tmp_path: Path) -> None:
     at_once(_open_store, [(tmp_path, 25)] * PROCESS_COUNT)
 
 
-def test_two_processes_that_run_at_once_give_what_a_clean_run_gives(tmp_path: Path) -> None:
+def test_two_concurrent_runs_equal_a_clean_run(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", SETTINGS)
     at_once(_deliver_and_run, [(tmp_path / "data", f"file {day}", day, LAST) for day in DAYS[:2]])
     deployment.run(LAST)
@@ -135,12 +135,12 @@ def test_two_processes_that_run_at_once_give_what_a_clean_run_gives(tmp_path: Pa
 
 
 @pytest.mark.reliability
-def test_dagsters_tables_that_are_not_there_yet_are_made_for_many(tmp_path: Path) -> None:
+def test_new_dagster_tables_are_created_by_many_processes(tmp_path: Path) -> None:
     at_once(_open_instances, [(tmp_path, 5)] * PROCESS_COUNT)
 
 
 @pytest.mark.reliability
-def test_processes_that_run_different_and_equal_days_give_what_a_clean_run_gives(tmp_path: Path) -> None:
+def test_concurrent_runs_of_various_days_equal_a_clean_run(tmp_path: Path) -> None:
     for number in range(effort()):
         folder = tmp_path / f"data {number}"
         deployment = Deployment(folder, SETTINGS)
@@ -159,7 +159,7 @@ def test_processes_that_run_different_and_equal_days_give_what_a_clean_run_gives
 
 
 def run_at_once(folder: Path, last_days: Sequence[date]) -> list[str]:
-    """`session-pipeline run` in a process for each; returns what they print."""
+    """Run `session-pipeline run` in one process for each last day; returns what they print."""
     command = [sys.executable, "-c", "from session_pipeline.cli import main; main()", "run", "--data", str(folder)]
     running = [
         subprocess.Popen([*command, "--until", str(until)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -174,7 +174,7 @@ def run_at_once(folder: Path, last_days: Sequence[date]) -> list[str]:
 
 
 @pytest.mark.reliability
-def test_commands_that_run_different_and_equal_days_give_what_a_clean_run_gives(tmp_path: Path) -> None:
+def test_concurrent_commands_of_various_days_equal_a_clean_run(tmp_path: Path) -> None:
     from session_pipeline.defs import local_runs
 
     for number in range(effort()):
@@ -185,7 +185,7 @@ def test_commands_that_run_different_and_equal_days_give_what_a_clean_run_gives(
         run_at_once(folder, [DAYS[2], LAST, DAYS[2], LAST])
         deployment.deliver("late", visits("late", DAYS[1], hour=15))
         told = run_at_once(folder, [LAST] * PROCESS_COUNT)
-        assert sum("nothing, all days are fresh" in out for out in told) == PROCESS_COUNT - 1  # who waited has no work
+        assert sum("nothing, all days are fresh" in out for out in told) == PROCESS_COUNT - 1  # others waited
 
         assert deployment.plan(LAST).is_empty
         assert report.is_current(deployment.folder)

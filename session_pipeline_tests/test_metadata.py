@@ -1,4 +1,4 @@
-"""What Dagster keeps of the data: counts, and nothing of a single visitor, session or event."""
+"""Tests that Dagster stores counts only, and no data of a single visitor, session or event."""
 
 from datetime import date
 from pathlib import Path
@@ -12,7 +12,7 @@ from session_pipeline.tables import TABLES
 from session_pipeline_tests.orchestration import Orchestrated, command_line, orchestrated, shop_lines
 
 DAY = date(2024, 5, 6)
-OF_EVENTS = {  # fields of lines, each with a word that is nowhere else
+OF_EVENTS = {  # fields of lines, each with a word that occurs nowhere else
     "user_id": "someone@example.com",
     "client_session_id": "client-session-of-them",
     "page_url": "https://shop.example/secret-page?token=secret-query",
@@ -35,12 +35,12 @@ HOSTILE = [
 
 
 def history(deployment: Orchestrated) -> bytes:
-    """All bytes of Dagster's home: the event log and what runs printed."""
+    """Returns all bytes of Dagster's home: the event log and the output of runs."""
     files = [path for path in deployment.folder.dagster_home.rglob("*") if path.is_file()]
     return b"".join(path.read_bytes() for path in files)
 
 
-def test_dagsters_history_has_nothing_of_a_visitor_session_or_event(tmp_path: Path) -> None:
+def test_dagster_history_has_no_visitor_session_or_event_data(tmp_path: Path) -> None:
     settings = {
         "start_date": date(2024, 5, 1),
         "dimensions": {"plan": "properties ->> 'plan'"},
@@ -75,7 +75,7 @@ def test_dagsters_history_has_nothing_of_a_visitor_session_or_event(tmp_path: Pa
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-def test_text_in_a_table_of_metadata_is_code(value: str) -> None:
+def test_text_in_metadata_tables_is_code(value: str) -> None:
     cell = metadata._cell(value)
     assert cell.startswith("`")
     assert cell.endswith("`")
@@ -85,5 +85,5 @@ def test_text_in_a_table_of_metadata_is_code(value: str) -> None:
     assert "\n" not in cell
 
 
-def test_numbers_and_nothing_in_a_table_of_metadata_stay_as_they_are() -> None:
+def test_numbers_and_empty_values_in_metadata_tables() -> None:
     assert [metadata._cell(value) for value in (1, 2.5, None, "")] == ["1", "2.5", "", ""]

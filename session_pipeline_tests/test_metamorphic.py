@@ -1,8 +1,8 @@
-"""The same told otherwise gives the same rows: other files, formats, orders, machines, dates and names.
+"""Tests that equivalent deliveries give the same rows: other files, formats, orders, machines, dates and names.
 
-The cases are those that aim at the borders of gaps, midnights and copies. Where a relation lets something differ, it
-says what: the place of a line (its file and number), and its text to the letter (the content hash, and whether a copy
-is equal to it). Nothing here knows what the rows should be; the oracle does.
+The cases are those at the edges of gaps, midnights and duplicates. A relation that allows a difference names it: the
+place of a line (its file and number), or its exact text (the content hash, and whether a duplicate is identical). The
+expected rows themselves are computed by the oracle.
 """
 
 import os
@@ -58,7 +58,7 @@ each_group = pytest.mark.parametrize("seed", SEEDS)
 
 
 class Told:
-    """Groups of cases as they were made, and what came of them: run once, not to be written to."""
+    """Groups of cases as generated, and their result: run once. Tests must not write to them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -124,7 +124,7 @@ def assert_same_rows(rows: Mapping[str, Any], others: Mapping[str, Any], but: Co
 
 @reliability
 @each_group
-def test_lines_in_any_order_and_any_file_are_the_same_events(told: Told, seed: int, tmp_path: Path) -> None:
+def test_lines_in_any_order_and_file_give_the_same_events(told: Told, seed: int, tmp_path: Path) -> None:
     """Each event has an id, and a sequence number where it needs one. Only the places of lines differ."""
     shuffled = split_otherwise(files_of(group(seed)), Random(seed))
     other = run(tmp_path / "other", group(seed), shuffled)
@@ -133,10 +133,8 @@ def test_lines_in_any_order_and_any_file_are_the_same_events(told: Told, seed: i
 
 @reliability
 @each_group
-def test_files_by_other_names_in_other_folders_compressed_and_of_another_time_are_the_same(
-    told: Told, seed: int, tmp_path: Path
-) -> None:
-    """To the byte: a file is known by its source and content."""
+def test_file_names_compression_and_times_change_no_byte(told: Told, seed: int, tmp_path: Path) -> None:
+    """A file is identified by its source and content."""
     deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
     for number, file in enumerate(reversed(files_of(group(seed)))):
         compression = list(COMPRESSIONS)[number % len(COMPRESSIONS)]
@@ -150,15 +148,15 @@ def test_files_by_other_names_in_other_folders_compressed_and_of_another_time_ar
 @reliability
 @each_group
 @pytest.mark.parametrize("writer", sorted(WRITERS.keys() - {"as_json_lines"}))
-def test_another_format_or_encoding_says_the_same(told: Told, seed: int, writer: str, tmp_path: Path) -> None:
-    """Lines keep their numbers, but for the header of a CSV or TSV; a copy to the letter is still one."""
+def test_other_formats_and_encodings_give_the_same_rows(told: Told, seed: int, writer: str, tmp_path: Path) -> None:
+    """Lines keep their numbers, except for the header of a CSV or TSV. An identical duplicate stays identical."""
     other = run(tmp_path / "other", group(seed), plain_files(seed), writer)
     has_header = writer in ("as_csv", "as_csv_with_semicolons", "as_tsv")
 
     def in_the_lines_before(name: str, value: Any) -> Any:
         return value - has_header if name in ("line_number", "kept_line_number") else value
 
-    # DuckDB and Python agree on what a line is, so the text of a JSON line does not depend on the file's ends of lines.
+    # DuckDB and Python agree on what a line is, so the text of a JSON line does not depend on the file's line ends.
     text = set() if writer == "with_marks_and_line_ends" else {"content_hash"}
     here, there = (
         mapped(rows_of(side), change)
@@ -171,8 +169,8 @@ def test_another_format_or_encoding_says_the_same(told: Told, seed: int, writer:
 
 
 @reliability
-def test_told_in_any_way_at_once(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Lines, files, formats, compressions and runs, as Hypothesis has them; for fewer visitors."""
+def test_all_variations_combined(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Hypothesis chooses lines, files, formats, compressions and runs; with fewer visitors."""
     cases = group(1)
     files = [
         replace(file, events=tuple(event for event in file.events if event["visitor_id"] < "0040"))
@@ -223,8 +221,8 @@ def test_files_delivered_one_by_one_in_any_order_give_equal_bytes(told: Told, se
 
 @reliability
 @each_group
-def test_days_that_come_and_are_built_in_any_order_are_the_same(told: Told, seed: int, tmp_path: Path) -> None:
-    """A file a source and UTC date, and a run after all of a date."""
+def test_days_delivered_and_built_in_any_order_give_the_same_rows(told: Told, seed: int, tmp_path: Path) -> None:
+    """One file for each source and UTC date, and a run after all files of a date."""
     by_date: dict[str, list[File]] = {}
     for file in split_otherwise(files_of(group(seed)), Random(seed), most_files=1):
         for day in sorted({event["event_time"][:10] for event in file.events}):
@@ -240,7 +238,7 @@ def test_days_that_come_and_are_built_in_any_order_are_the_same(told: Told, seed
 
 @reliability
 @each_group
-def test_a_horizon_that_moves_day_by_day_ends_where_a_late_one_begins(told: Told, seed: int, tmp_path: Path) -> None:
+def test_horizon_moved_day_by_day_gives_equal_bytes(told: Told, seed: int, tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
     for file in files_of(group(seed)):
         deliver(deployment, file)
@@ -255,7 +253,7 @@ def test_a_horizon_that_moves_day_by_day_ends_where_a_late_one_begins(told: Told
 
 @reliability
 @each_group
-def test_a_time_zone_changed_and_changed_back_leaves_nothing_behind(told: Told, seed: int, tmp_path: Path) -> None:
+def test_time_zone_changed_and_reverted_gives_equal_bytes(told: Told, seed: int, tmp_path: Path) -> None:
     shutil.copytree(told.delivered(seed).folder.path, tmp_path / "other")
     deployment = Deployment.at(tmp_path / "other")
     deployment.set(settings_of(group(seed)) | {"timezone": "Asia/Kathmandu"})
@@ -265,7 +263,7 @@ def test_a_time_zone_changed_and_changed_back_leaves_nothing_behind(told: Told, 
     assert_equal_bytes(deployment, told.delivered(seed))
 
 
-def test_settings_that_say_the_same_otherwise_make_nothing_stale(tmp_path: Path) -> None:
+def test_settings_with_equal_meaning_make_nothing_stale(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("one", [{"visitor_id": "v", "event_time": "2024-01-01T10:00:00Z", "event_name": "page_view"}])
     until = date(2024, 1, 3)
@@ -305,7 +303,7 @@ def test_threads_and_memory_change_no_byte(told: Told, seed: int, resources: Map
     ],
     ids=str,
 )
-def test_the_machines_zone_locale_and_hash_seed_change_no_byte(
+def test_machine_zone_locale_and_hash_seed_change_no_byte(
     told: Told, seed: int, machine: Mapping[str, str], tmp_path: Path
 ) -> None:
     deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
@@ -326,10 +324,8 @@ def test_the_machines_zone_locale_and_hash_seed_change_no_byte(
 
 @reliability
 @each_group
-def test_the_machines_clock_changes_no_byte(
-    told: Told, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It only says up to which day may be asked for, and what the logs call now."""
+def test_machine_clock_changes_no_byte(told: Told, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock only limits the last day that can be requested, and sets times in the logs."""
     before = told.delivered(seed)
 
     class Later(datetime):
@@ -349,8 +345,8 @@ def test_the_machines_clock_changes_no_byte(
 
 @reliability
 @pytest.mark.parametrize("seed", UTC_SEEDS)
-def test_everything_some_days_later_is_the_same_some_days_later(told: Told, seed: int, tmp_path: Path) -> None:
-    """In UTC, where all days are alike. Dates and times differ by those days, and what is a hash of a time."""
+def test_shift_by_whole_days_shifts_all_rows(told: Told, seed: int, tmp_path: Path) -> None:
+    """In UTC, where all days have equal length. Dates, times, and hashes of times differ by the shift."""
     later = timedelta(days=1000)
 
     def is_later(event: Event) -> Event:
@@ -370,7 +366,7 @@ def test_everything_some_days_later_is_the_same_some_days_later(told: Told, seed
 
 @reliability
 @each_group
-def test_visitors_by_other_names_do_the_same(told: Told, seed: int, tmp_path: Path) -> None:
+def test_renamed_visitors_give_the_same_rows(told: Told, seed: int, tmp_path: Path) -> None:
     def renamed(visitor: str) -> str:
         return f"'{visitor[::-1]}' | é;"
 
@@ -384,14 +380,12 @@ def test_visitors_by_other_names_do_the_same(told: Told, seed: int, tmp_path: Pa
     assert_same_rows(here, mapped(rows_of(other), by_the_old_name), {"file_id", "kept_file_id", "content_hash"})
 
 
-# Visitors who have nothing to do with each other
+# Unrelated visitors
 
 
 @reliability
 @each_group
-def test_unrelated_visitors_come_in_with_their_own_rows_and_counts_add_up(
-    told: Told, seed: int, tmp_path: Path
-) -> None:
+def test_unrelated_visitors_add_their_own_rows_and_counts(told: Told, seed: int, tmp_path: Path) -> None:
     cases = group(seed)
     strangers = [
         File(f"strangers-{file.source}", file.source, tuple(named(event) for event in file.events if is_few(event)))
@@ -420,7 +414,7 @@ def is_few(event: Event) -> bool:
 
 
 def added_up(table: str, rows: Iterable[Mapping[str, Any]]) -> Mapping[tuple[Any, ...], Mapping[str, Any]]:
-    """Counts and values, added for each key; rates are left out, since they are made from these."""
+    """Returns counts and values, summed for each key. Rates are left out, because they are computed from these."""
     contract = TABLES[table]
     sums: dict[tuple[Any, ...], Counter[str]] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""The mutation program makes valid mutants and kills known ones. The program itself runs at night."""
+"""Tests that the mutation program makes valid mutants and kills known ones. The full program runs nightly."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""Where commands write: links stay, special files are written into, and nothing that is printed steers a reader."""
+"""Tests where commands write (links are kept, special files are written into), and that output has no control codes."""
 
 import json
 import os
@@ -30,7 +30,7 @@ EVENTS = [
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A published data folder; no test may change it."""
+    """A published data folder. Tests must not change it."""
     deployment = Deployment(tmp_path_factory.mktemp("output") / "data")
     deployment.deliver("events", EVENTS)
     deployment.run()
@@ -46,7 +46,7 @@ def csv_to(path: Path, data: Path) -> int:
     return call("query", "select 1 as a", "-f", "csv", "-o", path, "--data", data)[0]
 
 
-# Where it is written
+# Destinations
 
 
 def test_output_goes_through_links(data: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_export_goes_through_links_and_into_pipes(data: Path, tmp_path: Path) ->
 
 
 def test_output_goes_into_a_device(tmp_path: Path) -> None:
-    """A pseudo-terminal is a device that a test may write into."""
+    """A pseudo-terminal is a device that a test may write to."""
     controller, device = os.openpty()
     name = Path(os.ttyname(device))
     before = name.stat()
@@ -106,7 +106,7 @@ def test_output_goes_into_a_device(tmp_path: Path) -> None:
     os.close(device)
 
 
-def test_output_goes_to_an_open_descriptor_at_its_place(tmp_path: Path) -> None:
+def test_output_continues_at_the_position_of_an_open_descriptor(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as file:
         file.write("before ")
         file.flush()
@@ -117,14 +117,14 @@ def test_output_goes_to_an_open_descriptor_at_its_place(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "before written"
 
 
-def test_failed_output_leaves_what_was_there(data: Path, tmp_path: Path) -> None:
+def test_failed_output_leaves_the_old_file(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("old")
     assert call("query", "select error('no') as a", "-f", "csv", "-o", file, "--data", data)[0] == 1
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
-def test_a_path_that_cannot_be_written_is_named(data: Path, tmp_path: Path) -> None:
+def test_unwritable_path_is_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(WrongUseError, match="is a folder; name a file in it"), destination(tmp_path):
         pass
     code, _, err = call("query", "select 1", "-f", "csv", "-o", tmp_path / "no" / "file", "--data", data)
@@ -150,7 +150,7 @@ def test_published_files_may_be_links(tmp_path: Path) -> None:
     assert (link.is_symlink(), (elsewhere / "page").read_text()) == (True, "page")
 
 
-def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_explained(tmp_path: Path) -> None:
     (tmp_path / "lake").symlink_to(tmp_path / "gone")
     with pytest.raises(StoreError, match=r"/lake is a link to .*/gone, which is no folder; make that folder"):
         make_folder(tmp_path / "lake" / "sessions")
@@ -159,7 +159,7 @@ def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
         make_folder(tmp_path / "reports")
 
 
-def test_a_lake_that_leads_nowhere_is_explained(tmp_path: Path) -> None:
+def test_lake_as_a_dangling_link_is_explained(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", EVENTS)
     deployment.folder.lake.symlink_to("nowhere")
@@ -167,7 +167,7 @@ def test_a_lake_that_leads_nowhere_is_explained(tmp_path: Path) -> None:
         deployment.run()
 
 
-def test_a_report_that_cannot_be_written_is_explained(data: Path, tmp_path: Path) -> None:
+def test_unwritable_report_is_explained(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     subprocess.run(["cp", "-a", data, folder], check=True)
     (folder / "reports").mkdir()
@@ -179,7 +179,7 @@ def test_a_report_that_cannot_be_written_is_explained(data: Path, tmp_path: Path
     assert ran.stderr.count("\n") == 1
 
 
-# What is written
+# Content
 
 
 HOSTILE = f"select currency, '{ESCAPE}' as \"{ESCAPE}\" from events"
@@ -209,7 +209,7 @@ HOSTILE = f"select currency, '{ESCAPE}' as \"{ESCAPE}\" from events"
     ],
     ids=lambda arguments: " ".join(arguments).replace(ESCAPE, "escape"),
 )
-def test_nothing_printed_steers_a_terminal(data: Path, arguments: tuple[str, ...]) -> None:
+def test_printed_text_has_no_terminal_control_codes(data: Path, arguments: tuple[str, ...]) -> None:
     session_id = json.loads(call("sessions", "--json", "--data", data)[1])[0]["session_id"]
     texts = [session_id if text == "ID" else text for text in arguments]
     _, out, err = call(*texts, *(() if "--data" in texts else ("--data", str(data))))
@@ -218,13 +218,13 @@ def test_nothing_printed_steers_a_terminal(data: Path, arguments: tuple[str, ...
     assert not any(char != "\n" and (ord(char) < 32 or 127 <= ord(char) < 160) for char in printed), repr(printed)
 
 
-def test_a_console_keeps_its_own_colours(tmp_path: Path) -> None:
+def test_console_keeps_its_own_colours(tmp_path: Path) -> None:
     with (tmp_path / "screen").open("w+") as file:
         coloured = console(file=file)
         coloured._color_system = 1  # type: ignore[assignment]
         coloured.print(f"text{ESCAPE}", style="bold")
         file.seek(0)
-        assert file.read() == "\x1b[1mtext ]0;owned 31m\x1b[0m\n"  # rich itself drops the bell
+        assert file.read() == "\x1b[1mtext ]0;owned 31m\x1b[0m\n"  # rich itself removes the bell
 
 
 def test_csv_escapes_formulas_and_keeps_numbers(data: Path) -> None:
@@ -268,7 +268,7 @@ def test_sql_comes_from_a_file_or_standard_input(data: Path, tmp_path: Path) -> 
     assert (code, err) == (1, f"Error: {tmp_path}/none.sql: No such file or directory; fix that and try again\n")
 
 
-def test_an_ascii_terminal_gets_escapes(data: Path) -> None:
+def test_ascii_terminal_gets_escapes(data: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
 
     def ran(*arguments: str) -> str:
@@ -286,9 +286,7 @@ def test_an_ascii_terminal_gets_escapes(data: Path) -> None:
     ("redirection", "code", "sentence"),
     [("| true", 1, ""), (">&-", 0, ""), ("> /dev/full", 1, "No space left on device; fix that and try again")],
 )
-def test_output_that_nobody_reads_ends_without_a_traceback(
-    data: Path, redirection: str, code: int, sentence: str
-) -> None:
+def test_unread_output_ends_without_a_traceback(data: Path, redirection: str, code: int, sentence: str) -> None:
     sql = "select unnest(range(200000)) as a"
     script = f'set -o pipefail; "$@" {redirection}'
     command = ["bash", "-c", script, "bash", *PROGRAM, "query", sql, "-f", "csv", "--data", str(data)]
@@ -299,7 +297,7 @@ def test_output_that_nobody_reads_ends_without_a_traceback(
     assert sentence in ran.stderr
 
 
-def test_sessions_are_listed_in_an_exact_order(data: Path) -> None:
+def test_sessions_are_listed_in_a_total_order(data: Path) -> None:
     _, out, _ = call("sessions", "--json", "--data", data)
     (session,) = json.loads(out)
     assert (session["session_date"], session["outcome"], session["event_count"]) == ("2024-03-05", "purchase", 2)

@@ -1,4 +1,4 @@
-"""Delivered Parquet: what its rows become, and that no file can lie about itself."""
+"""Tests delivered Parquet files: what their rows become, and that damaged or misleading files are rejected."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def events(count: int = 3, **columns: Any) -> dict[str, Any]:
     }
 
 
-def test_rows_are_read_by_the_names_of_their_columns(ingest: Ingest) -> None:
+def test_rows_are_read_by_column_name(ingest: Ingest) -> None:
     content = written(
         events(
             2,
@@ -94,7 +94,7 @@ def test_times_are_instants_or_local_to_the_source(ingest: Ingest, unit: str, tz
     assert taken.column("event_time") == [time.replace(hour=hour)]
 
 
-def test_numbers_are_times_and_ids_too(ingest: Ingest) -> None:
+def test_numbers_are_accepted_as_times_and_ids(ingest: Ingest) -> None:
     taken = ingest.take(
         written(events(3, visitor_id=[1, 2, 3], event_time=[1709294400.5, float("inf"), float("nan")])), "a.parquet"
     )
@@ -103,7 +103,7 @@ def test_numbers_are_times_and_ids_too(ingest: Ingest) -> None:
     assert taken.reasons == {2: "invalid_event_time", 3: "invalid_event_time"}
 
 
-def test_bad_rows_are_set_aside_with_the_row_as_json(ingest: Ingest) -> None:
+def test_bad_rows_are_quarantined_as_json(ingest: Ingest) -> None:
     content = written(
         events(
             6,
@@ -120,7 +120,7 @@ def test_bad_rows_are_set_aside_with_the_row_as_json(ingest: Ingest) -> None:
     assert [event["line_number"] for event in taken.events] == [1, 6]
 
 
-def test_rows_keep_their_order_over_row_groups_and_fields_lie_in_structs(ingest: Ingest) -> None:
+def test_rows_keep_order_over_row_groups_and_struct_fields_work(ingest: Ingest) -> None:
     count = 50_000
     users = pa.array([{"id": f"v{number}"} for number in range(count)])
     table = {**events(count), "user": users, "Plan": ["a"] * count, "plan": ["b"] * count}
@@ -132,19 +132,19 @@ def test_rows_keep_their_order_over_row_groups_and_fields_lie_in_structs(ingest:
     assert json.loads(taken.events[0]["properties"]) == {"user": {"id": "v0"}, "Plan": "a", "plan": "b"}
 
 
-def test_an_empty_file_has_no_rows(ingest: Ingest) -> None:
+def test_empty_file_has_no_rows(ingest: Ingest) -> None:
     taken = ingest.take(written(events(0)), "a.parquet")
     assert (taken.admitted.line_count, taken.reading.days) == (0, ())
 
 
-def test_every_cut_file_is_corrupt(ingest: Ingest) -> None:
+def test_every_truncated_file_is_corrupt(ingest: Ingest) -> None:
     content = written(events())
     for length in range(0, len(content), 7):
         with pytest.raises(CorruptFileError, match="Parquet"):
             ingest.admit(ingest.deliver(content[:length], "a.parquet"))
 
 
-def test_damage_is_found_where_pages_have_checksums_and_never_breaks_the_run(ingest: Ingest) -> None:
+def test_damage_is_detected_by_checksums_and_never_breaks_a_run(ingest: Ingest) -> None:
     content = written(events(200, plan=[f"plan {number}" for number in range(200)]), write_page_checksum=True)
     (footer_bytes,) = struct.unpack("<I", content[-8:-4])
     pages = len(content) - footer_bytes - 8
@@ -156,11 +156,11 @@ def test_damage_is_found_where_pages_have_checksums_and_never_breaks_the_run(ing
             ingest.read(ingest.admit(ingest.deliver(bytes(damaged), "a.parquet")))
         except (CorruptFileError, RefusedFileError):
             found += place < pages
-    # What stands in page headers beside sizes, statistics for one, is under no checksum.
+    # No checksum covers the parts of page headers other than sizes, for example statistics.
     assert found > 0.8 * len(range(4, pages, 11))
 
 
-def test_a_file_that_claims_absurd_sizes_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_with_absurd_sizes_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     same = written({**events(1), "visitor_id": ["v"]})
     assert len(ingest.take(same, "a.parquet").events) == 1
     monkeypatch.setattr(parquet, "FREE_ROWS", 1000)
@@ -191,7 +191,7 @@ def test_only_parquet_is_read_as_parquet(ingest: Ingest) -> None:
         ingest.admit(path)
 
 
-def test_parquet_gives_the_sessions_that_json_gives(tmp_path: Path) -> None:
+def test_parquet_and_json_give_the_same_sessions(tmp_path: Path) -> None:
     rows = [
         {"visitor_id": f"v{number % 3}", "event_id": str(number), "event_time": f"2024-03-01T{10 + number // 4}:00:00Z",
          "event_name": "page_view", "page_url": f"https://shop.example/{number % 5}"}
@@ -213,7 +213,7 @@ def test_parquet_gives_the_sessions_that_json_gives(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
-def test_texts_in_encodings_without_dictionary_are_read(ingest: Ingest, encoding: str) -> None:
+def test_text_encodings_without_dictionary_are_read(ingest: Ingest, encoding: str) -> None:
     named = events(3, event_name=["page_view"] * 3, tags=[["a"], ["ab", "abc"], []])
     texts = ("visitor_id", "event_name", "tags.list.element")
     content = written(named, use_dictionary=False, column_encoding=dict.fromkeys(texts, encoding))
@@ -222,14 +222,14 @@ def test_texts_in_encodings_without_dictionary_are_read(ingest: Ingest, encoding
     assert json.loads(taken.events[1]["properties"]) == {"tags": ["ab", "abc"]}
 
 
-def test_texts_that_leave_out_what_they_begin_with_cannot_swell(ingest: Ingest) -> None:
+def test_delta_encoded_text_cannot_expand_without_limit(ingest: Ingest) -> None:
     swelling = events(300, title=["y" * 1_000_000] * 300)
     content = written(swelling, use_dictionary=False, column_encoding={"title": "DELTA_BYTE_ARRAY"})
     with pytest.raises(RefusedFileError, match="expands to more than"):
         ingest.take(content, "a.parquet")
 
 
-def test_values_are_exact_however_deep_they_lie(ingest: Ingest) -> None:
+def test_nested_values_are_exact(ingest: Ingest) -> None:
     long, moment = Decimal("12345678901234567890.123"), TIME.replace(tzinfo=UTC)
     named = events(
         2,
@@ -258,7 +258,7 @@ def test_values_are_exact_however_deep_they_lie(ingest: Ingest) -> None:
     ],
     ids=["lists", "structs"],
 )
-def test_values_that_lie_very_deep_are_read_in_no_more_time(
+def test_deeply_nested_values_are_read_fast(
     ingest: Ingest, type: Callable[[pa.DataType], pa.DataType], wrap: Callable[[object], object]
 ) -> None:
     deep_type, value = pa.float64(), 1.5
@@ -268,7 +268,7 @@ def test_values_that_lie_very_deep_are_read_in_no_more_time(
     assert json.loads(event["properties"]) == {"deep": value}
 
 
-def test_a_file_of_more_columns_than_can_be_read_is_refused(ingest: Ingest) -> None:
+def test_file_with_too_many_columns_is_refused(ingest: Ingest) -> None:
     content = written(events(1, **{f"field {number}": [number] for number in range(5000)}))
     with pytest.raises(RefusedFileError, match="5,003 columns, more than 5,000"):
         ingest.take(content, "a.parquet")

@@ -1,4 +1,4 @@
-"""The days that are partitions: a healthy deployment has none that is missing, and new data extends them."""
+"""Tests the days that are partitions: a healthy deployment misses none, and new data adds days."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ SETTINGS = parse_settings("")
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
-    """Two days a week apart, a packaged start_date of years ago; not to be written to."""
+    """Two days a week apart, with the packaged start_date of years ago. Tests must not write to it."""
     settings = {key: value for key, value in SMALL.items() if key != "start_date"}
     with orchestrated(tmp_path_factory.mktemp("built") / "data", settings) as deployment:
         for day in (MONDAY, NEXT_MONDAY):
@@ -42,14 +42,14 @@ def partitions_of(deployment: Orchestrated, name: str) -> list[str]:
     return list(definition.get_partition_keys())
 
 
-def test_no_day_of_a_healthy_deployment_is_missing(built: Orchestrated) -> None:
+def test_healthy_deployment_misses_no_day(built: Orchestrated) -> None:
     for name in DAILY:
         partitions = partitions_of(built, name)
         assert partitions == list(map(str, BUILT)), name
         assert built.instance.get_materialized_partitions(dg.AssetKey(name)) == set(partitions), name
 
 
-def test_late_data_of_an_earlier_day_extends_the_partitions(built: Orchestrated, tmp_path: Path) -> None:
+def test_late_data_of_an_earlier_day_adds_partitions(built: Orchestrated, tmp_path: Path) -> None:
     earlier = MONDAY - 30 * DAY
     with orchestrated(tmp_path / "data", copy_of=built) as deployment:
         deployment.set({key: value for key, value in SMALL.items() if key != "start_date"})
@@ -64,13 +64,13 @@ def test_late_data_of_an_earlier_day_extends_the_partitions(built: Orchestrated,
         assert materialized == set(partitions_of(deployment, "sessions"))
 
 
-def test_an_empty_deployment_misses_one_day_at_most() -> None:
+def test_empty_deployment_misses_at_most_one_day() -> None:
     days = of_wanted([], SETTINGS, UNTIL)
     assert days == BuiltDays(UNTIL)
     assert of_wanted([], SETTINGS.model_copy(update={"start_date": UNTIL + DAY}), UNTIL) == BuiltDays(UNTIL + DAY)
 
 
-def test_a_store_that_cannot_be_opened_is_left_to_the_runs(tmp_path: Path) -> None:
+def test_unopenable_store_does_not_break_definitions(tmp_path: Path) -> None:
     with orchestrated(tmp_path / "data") as deployment:
         pipeline.open_store(deployment.folder).close()
         (deployment.folder.store / "_format.json").write_text('{"format": 999, "package": "9.9"}')
@@ -79,7 +79,7 @@ def test_a_store_that_cannot_be_opened_is_left_to_the_runs(tmp_path: Path) -> No
         deployment.definitions()
 
 
-def test_with_today_included_today_is_a_partition() -> None:
+def test_today_is_a_partition_if_included() -> None:
     settings = SETTINGS.model_copy(update={"include_today": True})
     assert UNTIL not in of_wanted([MONDAY], settings, UNTIL).left_out
     assert UNTIL in of_wanted([MONDAY], SETTINGS, UNTIL).left_out
@@ -89,8 +89,8 @@ def test_with_today_included_today_is_a_partition() -> None:
     ("wanted", "until", "is_outdated"),
     [
         (BUILT, UNTIL, False),
-        (BUILT, UNTIL + DAY, False),  # the day that ended last: its events may be on their way
-        (BUILT, UNTIL + 2 * DAY, True),  # it had none
+        (BUILT, UNTIL + DAY, False),  # the day that ended last: its events may still arrive
+        (BUILT, UNTIL + 2 * DAY, True),  # that day had no events
         ([*BUILT, UNTIL + DAY], UNTIL + DAY, False),
         ([MONDAY - DAY, *BUILT], UNTIL, True),
         (BUILT[2:], UNTIL, True),
@@ -98,13 +98,11 @@ def test_with_today_included_today_is_a_partition() -> None:
         ([], UNTIL, False),
     ],
 )
-def test_definitions_are_outdated_when_days_are_missing_or_can_only_be_missing(
-    wanted: list[date], until: date, is_outdated: bool
-) -> None:
+def test_definitions_are_outdated_when_days_change(wanted: list[date], until: date, is_outdated: bool) -> None:
     assert of_wanted(BUILT, SETTINGS, UNTIL).is_outdated(wanted, SETTINGS, until) is is_outdated
 
 
-def test_a_code_server_is_asked_once_to_load_the_definitions_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_server_is_asked_only_once_to_reload(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[GrpcServerCodeLocationOrigin] = []
     monkeypatch.setattr(code_location, "_is_asked_for", False)
     monkeypatch.setattr(code_location, "RELOAD_SECONDS", 0)

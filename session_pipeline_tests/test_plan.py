@@ -1,4 +1,4 @@
-"""The plan: which days are wanted, what is stale and why, what waits; on catalogs made up for it, without a file."""
+"""Tests the plan on constructed catalogs without files: which days are wanted, what is stale and why, what waits."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,7 +32,7 @@ def raw(day: date, quarters: int, file_id: str = "f1", sha256: str = "raw") -> P
 
 
 class Built:
-    """A catalog in which all that is wanted was built, from some raw events under some settings."""
+    """A catalog in which everything wanted was built, from given raw events and settings."""
 
     def __init__(self, *of_raw: Partition, settings: str = "", until: date = UNTIL) -> None:
         self.partitions: dict[Key, Partition] = {partition.key: partition for partition in of_raw}
@@ -82,26 +82,26 @@ def described(plan: Plan) -> dict[str, tuple[Certainty, Kind, str]]:
         ("Asia/Kathmandu", quarter(18, 15), {6}),
     ],
 )
-def test_a_local_day_has_events_by_the_quarter_hours_of_utc(timezone: str, quarters: int, days: set[int]) -> None:
+def test_quarter_hours_tell_which_local_days_have_events(timezone: str, quarters: int, days: set[int]) -> None:
     found = days_with_events([raw(DAY, quarters)], Calendar(timezone), START)
     assert found == {date(2026, 10, day) for day in days}
 
 
-def test_a_quarter_hour_that_two_days_share_counts_for_both() -> None:
-    # Liberia was 44 minutes and 30 seconds behind until 1972, so midnight was within a quarter hour of UTC.
+def test_quarter_hour_shared_by_two_days_counts_for_both() -> None:
+    # Liberia was 44 minutes and 30 seconds behind UTC until 1972, so midnight was within a quarter hour of UTC.
     day = date(1970, 6, 2)
     found = days_with_events([raw(day, quarter(0, 30))], Calendar("Africa/Monrovia"), date(1970, 1, 1))
     assert found == {day - ONE, day}
 
 
-def test_files_of_a_date_are_looked_at_together_and_those_before_the_start_do_not_count() -> None:
+def test_days_with_events_combine_files_and_respect_start_date() -> None:
     some = [raw(DAY, quarter(1)), raw(DAY, quarter(23), "f2"), raw(DAY - ONE, quarter(12), "f3")]
     berlin = Calendar("Europe/Berlin")
     assert days_with_events(some, berlin, START) == {DAY - ONE, DAY, DAY + ONE}
     assert days_with_events(some, berlin, DAY) == {DAY, DAY + ONE}
 
 
-def test_a_day_is_wanted_for_its_events_and_the_next_to_close_its_sessions() -> None:
+def test_wanted_days_have_events_or_close_sessions() -> None:
     some = [raw(date(2026, 10, day), 1) for day in (5, 6, 9, 12)]
     wanted, waiting = wanted_days(some, Calendar("UTC"), START, date(2026, 10, 12))
     assert [day.day for day in wanted] == [5, 6, 7, 9, 10, 12]
@@ -114,7 +114,7 @@ def test_a_day_is_wanted_for_its_events_and_the_next_to_close_its_sessions() -> 
 # Inputs
 
 
-def test_a_step_reads_the_files_that_have_events_of_its_day_in_the_order_of_their_ids() -> None:
+def test_step_reads_files_with_events_of_its_day_ordered_by_id() -> None:
     built = Built(
         raw(DAY, quarter(12), "f2"),
         raw(DAY, quarter(21, 45), "f1"),
@@ -129,7 +129,7 @@ def test_a_step_reads_the_files_that_have_events_of_its_day_in_the_order_of_thei
     assert found["open_sessions"] == [built.partitions[Key("open_sessions", DAY - ONE)]]
 
 
-def test_what_is_read_and_not_there_is_named_and_has_no_fingerprint() -> None:
+def test_missing_input_is_named_and_gives_no_fingerprint() -> None:
     built = Built(raw(DAY, 1))
     del built.partitions[Key("action_labels", DAY)]
     planner = built.planner()
@@ -142,7 +142,7 @@ def test_what_is_read_and_not_there_is_named_and_has_no_fingerprint() -> None:
     assert planner.staleness(step, DAY) is None
 
 
-def test_raw_events_are_looked_at_anew_when_told() -> None:
+def test_raw_events_are_read_again_after_forget_raw() -> None:
     built = Built(raw(DAY, 1))
     planner = built.planner()
     step = STEP_OF_TABLE["events"]
@@ -157,12 +157,12 @@ def test_raw_events_are_looked_at_anew_when_told() -> None:
 # Staleness
 
 
-def test_the_order_in_which_something_was_said_does_not_count() -> None:
+def test_digest_ignores_key_order_but_not_list_order() -> None:
     assert digest({"a": 1, "b": {"c": DAY, "d": 2}}) == digest({"b": {"d": 2, "c": DAY}, "a": 1})
     assert digest(["a", "b"]) != digest(["b", "a"])
 
 
-def test_what_was_built_is_fresh() -> None:
+def test_everything_built_is_fresh() -> None:
     plan = Built(raw(DAY, 1)).planner().plan()
     assert plan.items == plan.deferred == plan.unwanted == ()
     assert repr(plan) == "Plan(items=(), deferred=(), unwanted=())"
@@ -170,7 +170,7 @@ def test_what_was_built_is_fresh() -> None:
     assert plan.days == ()
 
 
-def test_all_of_a_new_day_is_built_in_the_order_of_the_steps() -> None:
+def test_new_day_is_built_in_the_order_of_steps() -> None:
     built = Built(raw(DAY, 1))
     late = raw(DAY - 3 * ONE, 1, "f2")
     built.partitions[late.key] = late
@@ -183,20 +183,20 @@ def test_all_of_a_new_day_is_built_in_the_order_of_the_steps() -> None:
     assert plan.days[:2] == days
 
 
-def test_a_table_in_one_piece_that_is_not_there_is_new() -> None:
+def test_missing_undated_table_is_new() -> None:
     built = Built(raw(DAY, 1))
     del built.partitions[Key("user_agents", None)]
     assert described(built.planner().plan()) == {"user_agents": (Certainty.WILL, Kind.DATA, "new table")}
 
 
-def test_one_table_of_a_step_that_is_not_there_makes_the_step_stale() -> None:
+def test_one_missing_table_makes_the_step_stale() -> None:
     built = Built(raw(DAY, 1))
     del built.partitions[Key("recent_event_ids", DAY)]
     found = described(built.planner().plan())
     assert found[f"sessionize[{DAY}]"] == (Certainty.WILL, Kind.DATA, "new day")
 
 
-def test_another_raw_file_makes_its_readers_stale_and_all_below_perhaps() -> None:
+def test_changed_raw_file_makes_readers_stale_and_others_possible() -> None:
     built = Built(raw(DAY, 1))
     built.change(Key("raw_events", DAY, "f1"), sha256="other")
     found = described(built.planner().plan())
@@ -209,20 +209,20 @@ def test_another_raw_file_makes_its_readers_stale_and_all_below_perhaps() -> Non
     assert found["user_agents"] == (Certainty.MAY, Kind.DATA, f"reads agents_seen[{DAY}]")
 
 
-def test_a_damaged_file_is_built_again() -> None:
+def test_damaged_file_is_rebuilt() -> None:
     built = Built(raw(DAY, 1))
     built.change(Key("duplicate_events", DAY), is_damaged=True)
     found = described(built.planner().plan())
     assert found[f"sessionize[{DAY}]"] == (Certainty.WILL, Kind.DATA, "its file is damaged")
 
 
-def test_a_step_of_which_one_table_was_made_from_something_else_is_stale() -> None:
+def test_one_table_with_other_fingerprint_makes_the_step_stale() -> None:
     built = Built(raw(DAY, 1))
     built.change(Key("recent_event_ids", DAY), fingerprint="other")
     assert f"sessionize[{DAY}]" in described(built.planner().plan())
 
 
-def test_all_inputs_that_changed_are_named() -> None:
+def test_reason_names_all_changed_inputs() -> None:
     built = Built(raw(DAY, 1))
     built.change(Key("events", DAY), sha256="other")
     built.change(Key("sessions", DAY), sha256="other")
@@ -231,7 +231,7 @@ def test_all_inputs_that_changed_are_named() -> None:
     assert found[f"daily_outcomes[{DAY}]"][2] == "sessions changed"
 
 
-def test_a_changed_setting_is_logic_and_said_in_words() -> None:
+def test_changed_setting_is_a_logic_reason_with_values() -> None:
     built = Built(raw(DAY, 1))
     found = described(built.planner("[sessions]\ninactivity_minutes = 20").plan())
     certainty, kind, reason = found[f"sessionize[{DAY}]"]
@@ -240,8 +240,8 @@ def test_a_changed_setting_is_logic_and_said_in_words() -> None:
     assert found[f"action_labels[{DAY}]"][:2] == (Certainty.MAY, Kind.DATA)
 
 
-def test_a_setting_that_changes_which_days_are_read_is_logic() -> None:
-    # A visitor funnel of two days reads the day after, too.
+def test_setting_that_changes_the_days_read_is_a_logic_reason() -> None:
+    # A visitor funnel with a window of two days also reads the day after next.
     funnel = (
         '[[funnels]]\nname = "f"\ngrain = "visitor"\nwindow_seconds = {}\n'
         'steps = [{{ name = "a", where = "event_name = \'a\'" }}, {{ name = "b", where = "event_name = \'b\'" }}]'
@@ -255,7 +255,7 @@ def test_a_setting_that_changes_which_days_are_read_is_logic() -> None:
     assert described(plan)[f"funnel_entries[{DAY}]"] == (Certainty.WILL, Kind.DATA, "funnel_events changed")
 
 
-def test_an_input_that_changed_beside_a_setting_is_data() -> None:
+def test_changed_input_and_setting_are_a_data_reason() -> None:
     funnel = (
         '[[funnels]]\nname = "{}"\ngrain = "visitor"\nwindow_seconds = 86400\n'
         'steps = [{{ name = "a", where = "event_name = \'a\'" }}, {{ name = "b", where = "event_name = \'b\'" }}]'
@@ -266,7 +266,7 @@ def test_an_input_that_changed_beside_a_setting_is_data() -> None:
     assert found[f"funnel_entries[{DAY}]"] == (Certainty.WILL, Kind.DATA, "funnel_events changed")
 
 
-def test_a_day_that_sessions_can_reach_into_now_is_data_beside_a_changed_setting() -> None:
+def test_new_reachable_day_and_changed_setting_are_a_data_reason() -> None:
     built = Built(raw(DAY, 1), until=DAY)
     key = Key("events", DAY + ONE)
     built.partitions[key] = Partition(key, "", "new", 0, 0, "")
@@ -274,7 +274,7 @@ def test_a_day_that_sessions_can_reach_into_now_is_data_beside_a_changed_setting
     assert planner.staleness(STEP_OF_TABLE["session_dimensions"], DAY) == (Kind.DATA, "events changed")
 
 
-def test_a_changed_rule_of_the_settings_is_logic() -> None:
+def test_changed_outcome_rule_is_a_logic_reason() -> None:
     outcome = '[[outcomes]]\nname = "sale"\nwhere = "event_name = \'{}\'"'
     built = Built(raw(DAY, 1), settings=outcome.format("purchase"))
     assert described(built.planner(outcome.format("purchase")).plan()) == {}
@@ -283,7 +283,7 @@ def test_a_changed_rule_of_the_settings_is_logic() -> None:
     assert f"session_actions[{DAY}]" not in found
 
 
-def test_a_recipe_is_all_that_rows_depend_on_besides_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recipe_covers_everything_except_data(monkeypatch: pytest.MonkeyPatch) -> None:
     planner = Built(raw(DAY, 1)).planner
     step = STEP_OF_TABLE["sessions"]
     recipe, parts = planner().recipe(step)
@@ -298,7 +298,7 @@ def test_a_recipe_is_all_that_rows_depend_on_besides_data(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("name", [step.tables[0] for step in STEPS if step.is_daily])
-def test_the_bounds_of_a_day_are_told_in_the_order_of_their_names(name: str) -> None:
+def test_bounds_of_a_day_are_hashed_in_order_of_name(name: str) -> None:
     planner = Built(raw(DAY, 1)).planner()
     step = STEP_OF_TABLE[name]
     fingerprint = planner.fingerprint(step, DAY)
@@ -309,13 +309,13 @@ def test_the_bounds_of_a_day_are_told_in_the_order_of_their_names(name: str) -> 
     assert fingerprint.parts["day"] == digest(told)
 
 
-def test_another_time_zone_changes_the_bounds_of_days_at_once() -> None:
+def test_other_time_zone_changes_the_bounds_of_days() -> None:
     built = Built(raw(DAY, quarter(12)))
     found = described(built.planner('timezone = "Europe/Berlin"').plan())
     assert found[f"sessionize[{DAY}]"][1:] == (Kind.DATA, "the bounds of the day changed (time zone)")
 
 
-def test_a_visitors_funnel_is_built_again_when_later_days_are_known() -> None:
+def test_visitor_funnel_is_rebuilt_when_later_days_are_known() -> None:
     funnel = (
         '[[funnels]]\nname = "f"\ngrain = "visitor"\nwindow_seconds = 172800\n'
         'steps = [{ name = "a", where = "event_name = \'a\'" }, { name = "b", where = "event_name = \'b\'" }]'
@@ -326,10 +326,10 @@ def test_a_visitors_funnel_is_built_again_when_later_days_are_known() -> None:
     assert described(built.planner(funnel, DAY + ONE).plan()) == {}
 
 
-# What is dropped, what waits, and in which runs
+# Dropped partitions, deferred days, and ranges of runs
 
 
-def test_partitions_of_days_that_are_not_wanted_are_dropped() -> None:
+def test_partitions_of_unwanted_days_are_dropped() -> None:
     built = Built(raw(DAY, 1))
     removed = Key("no_table_any_more", DAY)
     without_events = raw(DAY - 3 * ONE, 0)  # raw events stay as they were read
@@ -348,7 +348,7 @@ def test_partitions_of_days_that_are_not_wanted_are_dropped() -> None:
     assert not plan.is_empty
 
 
-def test_without_wanted_days_nothing_is_built_and_what_is_made_of_all_days_goes_with_the_last() -> None:
+def test_without_wanted_days_undated_tables_are_dropped() -> None:
     built = Built(raw(DAY, 1))
     ledger = Key("source_files", None)
     built.partitions[ledger] = Partition(ledger, "", "", 0, 0, "")
@@ -359,7 +359,7 @@ def test_without_wanted_days_nothing_is_built_and_what_is_made_of_all_days_goes_
 
 
 @pytest.mark.parametrize(("settings", "near"), [("funnels = []", 1), ("", 7)])
-def test_days_so_near_that_one_can_read_the_other_are_built_in_one_run(settings: str, near: int) -> None:
+def test_days_that_can_read_each_other_are_built_in_one_run(settings: str, near: int) -> None:
     built = Built(raw(DAY, 1), settings=settings, until=date(2027, 1, 1))
     assert built.planner(settings, date(2027, 1, 1)).plan().ranges() == []
     first, second, third = DAY + 40 * ONE, DAY + (41 + near) * ONE, DAY + (43 + 2 * near) * ONE
@@ -371,7 +371,7 @@ def test_days_so_near_that_one_can_read_the_other_are_built_in_one_run(settings:
 
 
 class ByLogic:
-    """Four days that are stale for a setting, in an order that some of them can wait."""
+    """Four days that are stale because of a setting, with a configurable limit."""
 
     def __init__(self) -> None:
         self.until = date(2027, 1, 1)
@@ -385,7 +385,7 @@ class ByLogic:
         return self.built.planner(settings, self.until)
 
 
-def test_more_days_stale_for_logic_than_a_run_should_build_wait_for_an_upgrade() -> None:
+def test_logic_days_over_the_limit_wait_for_an_upgrade() -> None:
     four = ByLogic()
     assert four.plan(4).deferred == ()
     assert len(four.plan(4).days) == 4
@@ -395,7 +395,7 @@ def test_more_days_stale_for_logic_than_a_run_should_build_wait_for_an_upgrade()
     assert four.planner(3).plan(upgrade=True).deferred == ()
 
 
-def test_a_day_that_is_stale_for_its_data_does_not_wait() -> None:
+def test_day_with_a_data_reason_does_not_wait() -> None:
     four = ByLogic()
     four.built.change(Key("action_labels", DAY), is_damaged=True)
     plan = four.plan(3)
@@ -403,7 +403,7 @@ def test_a_day_that_is_stale_for_its_data_does_not_wait() -> None:
     assert {item.day for item in plan.deferred} == {DAY + ONE, DAY + 2 * ONE, DAY + 3 * ONE}
 
 
-def test_days_that_are_new_are_not_counted() -> None:
+def test_new_days_do_not_count_toward_the_limit() -> None:
     four = ByLogic()
     new = raw(DAY + 30 * ONE, 1, "f2")
     four.built.partitions[new.key] = new
@@ -412,7 +412,7 @@ def test_days_that_are_new_are_not_counted() -> None:
     assert DAY in plan.days
 
 
-def test_what_is_made_of_all_days_is_not_counted_as_one() -> None:
+def test_undated_tables_do_not_count_toward_the_limit() -> None:
     four = ByLogic()
     in_one_piece = Key("user_agents", None)
     parts = {**four.built.partitions[in_one_piece].parts, "recipe": "other"}

@@ -1,4 +1,4 @@
-"""The lint of portable SQL finds each construct, accepts what it recommends, and accepts every model."""
+"""Tests the portable SQL lint: it finds each construct, accepts its alternative, and accepts every model."""
 
 import re
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from session_pipeline_tests.portable.forms import FORMS
 
 MACROS = ("wilson_low", "wilson_high")
 
-# What the lint calls the construct; the construct; what to write instead.
+# The lint's name of the construct; the construct; its alternative.
 CASES = (
     (
         "->> without a plain key",
@@ -96,7 +96,7 @@ CASES = (
         "select properties ->> '$.cart.total' as total from events",
     ),
     (
-        "levenshtein",  # stands for every function that nobody has compared
+        "levenshtein",  # an example of all functions that nobody has compared
         "select levenshtein(page_path, utm_source) as distance from events",
         "select contains(page_path, utm_source) as is_named from events",
     ),

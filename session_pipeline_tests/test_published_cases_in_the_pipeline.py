@@ -1,6 +1,6 @@
-"""Cases of sessions and funnels that others published, through the whole pipeline.
+"""Runs published cases of sessions and funnels through the whole pipeline.
 
-The cases whose rules are equal share a data folder; each has visitors of its own.
+Cases with equal rules share a data folder; each case has its own visitors.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ Row = dict[str, Any]
 
 
 def build(folder: Path, rules: Rules, cases: Sequence[SessionCase] | Sequence[FunnelCase]) -> Deployment:
-    """Deliver the lines of all cases as one file, with the funnels that they ask about."""
+    """Deliver the lines of all cases as one file, with the funnels of the cases."""
     funnels = {case.name: case.funnel for case in cases if isinstance(case, FunnelCase)}
     deployment = Deployment(folder, settings(rules, START_DATE, funnels))
     file = delivery("published", [line for case in cases for line in case.lines])
@@ -81,7 +81,7 @@ def check_sessions(case: SessionCase, events: list[Row], sessions: list[Row]) ->
 
 @pytest.fixture(scope="module")
 def funnel_entries(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
-    """Of all funnel cases in one data folder, each with a funnel of its own name."""
+    """The entries of all funnel cases in one data folder, each with its own funnel name."""
     deployment = build(tmp_path_factory.mktemp("funnels"), Rules(), funnel_cases())
     return rows(deployment, "funnel_entries")
 

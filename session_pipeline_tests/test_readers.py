@@ -1,7 +1,7 @@
-"""Readers while runs rebuild and publish: every read sees one generation of all tables, and none fails.
+"""Tests readers while runs rebuild and publish: every read sees one generation of all tables, and none fails.
 
-Each delivery adds one session to every day, so that two tables of different generations cannot agree; that a mixed
-state would be noticed is a test of its own.
+Each delivery adds one session to every day, so two tables of different generations cannot agree. A separate test checks
+that a mixed state is detected.
 """
 
 import shutil
@@ -34,7 +34,7 @@ EVENTS = 2  # of each session
 NATIVE: dict[str, Any] = {"start_date": DAYS[0]}
 VIEWS: dict[str, Any] = {**NATIVE, "publish": {"native_limit_gb": 0}}
 READS_A_CONNECTION = 20
-# Rows of one table each, in the order in which they are asked: (day, how many sessions it knows).
+# Session counts of one table each, in the order in which they are queried: (day, number of sessions).
 COUNTS = {
     "daily_summary": "select session_date, session_count from daily_summary",
     "events": f"select event_date, count(*) // {EVENTS} from events group by event_date",
@@ -70,17 +70,17 @@ class Shop:
 
 
 def seen(warehouse: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    """What a reader sees, asking one table after the other: the generation, and how many sessions each day has.
+    """Queries one table after the other; returns the generation and the number of sessions of each day.
 
     Raises:
-        MixedError: Two tables, or two days, do not know the same sessions.
+        MixedError: Two tables or two days have different numbers of sessions.
     """
     (generation,) = warehouse.execute("select generation from warehouse_info").fetchone() or (0,)
     return int(generation), agreed({name: warehouse.execute(sql).fetchall() for name, sql in COUNTS.items()})
 
 
 def agreed(counts: dict[str, list[Any]]) -> int:
-    """How many sessions every table knows of every day."""
+    """Returns the number of sessions that every table has on every day."""
     found = {(name, day): count for name, rows in counts.items() for day, count in rows if count}
     if found.keys() != {(name, day) for name in counts for day in DAYS} or len(set(found.values())) != 1:
         raise MixedError(str(found))
@@ -88,7 +88,7 @@ def agreed(counts: dict[str, list[Any]]) -> int:
 
 
 class MixedError(Exception):
-    """A reader saw one table or day old and another new."""
+    """A reader saw an old and a new state of tables or days together."""
 
 
 Reader = tuple[Callable[..., "Reads"], tuple[Any, ...]]
@@ -96,12 +96,12 @@ Reader = tuple[Callable[..., "Reads"], tuple[Any, ...]]
 
 @dataclass
 class Reads:
-    """What a reader in a process of its own came by."""
+    """The reads of one reader in a separate process."""
 
     count: int = 0
     errors: list[str] = field(default_factory=list)
     mixed: list[str] = field(default_factory=list)
-    sessions_of: dict[int, int] = field(default_factory=dict)  # generation: sessions of each day
+    sessions_of: dict[int, int] = field(default_factory=dict)  # by generation: number of sessions of each day
 
     def read(self, look: Callable[[], tuple[int, int]]) -> None:
         self.count += 1
@@ -116,7 +116,7 @@ class Reads:
 
 
 def _read_warehouse(folder: Path, count: int, is_plain: bool) -> Reads:
-    """Ask the warehouse, some reads a connection."""
+    """Query the warehouse, with several reads per connection."""
     reads = Reads()
     path = str(folder / "warehouse.duckdb")
     while reads.count < count:
@@ -147,14 +147,14 @@ def _read_files(folder: Path, count: int) -> Reads:
 
 
 def _read_one_after_the_other(counted: Callable[[str], Any], count: int) -> Reads:
-    """Read a table and then another: each of one generation, the second never older than the first."""
+    """Read one table and then another: each has one generation, and the second is not older than the first."""
     reads = Reads()
 
     def look() -> tuple[int, int]:
         first, second = (agreed({name: counted(name)}) for name in ("session_outcomes", "sessions"))
         if second < first:
             raise MixedError(f"sessions know {second} a day after session_outcomes knew {first}")
-        return second, second  # what is read so does not say of which generation it is
+        return second, second  # these reads do not show their generation
 
     while reads.count < count:
         reads.read(look)
@@ -162,7 +162,7 @@ def _read_one_after_the_other(counted: Callable[[str], Any], count: int) -> Read
 
 
 def _read_lake(folder: Path, count: int, is_duckdb: bool) -> Reads:
-    """Read two tables of the lake by a plain glob of DuckDB, or as data sets of pyarrow."""
+    """Read two tables of the lake by a plain glob in DuckDB, or as pyarrow datasets."""
     reads = Reads()
     with duckdb.connect() as connection:
 
@@ -179,7 +179,7 @@ def _read_lake(folder: Path, count: int, is_duckdb: bool) -> Reads:
 
         while reads.count < count:
             reads.read(lambda: (0, agreed({name: counted(name) for name in ("session_outcomes", "sessions")})))
-            reads.sessions_of.clear()  # either state is right here, as long as it is one
+            reads.sessions_of.clear()  # either state is correct, if it is not mixed
     return reads
 
 
@@ -191,9 +191,10 @@ def _work(answers: Any, reader: Callable[..., Reads], arguments: tuple[Any, ...]
 
 
 def read_while(change: Callable[[], None], readers: list[Reader]) -> tuple[list[Reads], int]:
-    """Change what is read without pause, until readers in processes of their own have read enough.
+    """Change the data without pause until readers in separate processes have read enough.
 
-    Returns what each reader came by, and how many changes there were.
+    Returns:
+        The reads of each reader, and the number of changes.
     """
     answers = PROCESSES.Queue()
     children = [PROCESSES.Process(target=_work, args=(answers, *reader), daemon=True) for reader in readers]
@@ -225,7 +226,7 @@ def assert_one_generation_each(shop: Shop, readers: list[Reader]) -> None:
 
 
 @pytest.mark.parametrize("settings", [NATIVE, VIEWS], ids=["native tables", "views"])
-def test_a_few_reads_during_a_publication_see_one_generation(tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_reads_during_a_publication_see_one_generation(tmp_path: Path, settings: dict[str, Any]) -> None:
     shop = Shop(tmp_path, settings)
     with session_pipeline.connect(tmp_path) as before:
         first = seen(before)
@@ -239,7 +240,7 @@ def test_a_few_reads_during_a_publication_see_one_generation(tmp_path: Path, set
 
 @pytest.mark.reliability
 @pytest.mark.parametrize(("settings", "count"), [(NATIVE, 8000), (VIEWS, 2000)], ids=["native tables", "views"])
-def test_readers_see_one_generation_of_all_tables_while_runs_rebuild_and_publish(
+def test_readers_see_one_generation_during_continuous_runs(
     tmp_path: Path, settings: dict[str, Any], count: int
 ) -> None:
     shop = Shop(tmp_path, settings)
@@ -257,7 +258,7 @@ def test_readers_see_one_generation_of_all_tables_while_runs_rebuild_and_publish
 
 @pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.parametrize("days", [DAYS, DAYS[1:2]], ids=["all days", "one day"])
-def test_of_the_test_a_table_of_another_generation_is_noticed(
+def test_self_check_detects_a_table_of_another_generation(
     two_states: tuple[Path, Path], tmp_path: Path, name: str, days: list[date]
 ) -> None:
     new, old = two_states
@@ -274,7 +275,7 @@ def test_of_the_test_a_table_of_another_generation_is_noticed(
 
 @pytest.fixture(scope="module")
 def two_states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two warehouses of one deployment: the newest, and the one before it."""
+    """Two warehouses of one deployment: the newest and the previous one."""
     folder = tmp_path_factory.mktemp("states")
     shop = Shop(folder / "data", NATIVE)
     old = folder / "old.duckdb"
@@ -285,9 +286,7 @@ def two_states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("settings", [NATIVE, VIEWS], ids=["native tables", "views"])
-def test_a_connection_keeps_its_snapshot_over_three_publications_and_their_sweeps(
-    tmp_path: Path, settings: dict[str, Any]
-) -> None:
+def test_connection_keeps_its_snapshot_over_three_publications(tmp_path: Path, settings: dict[str, Any]) -> None:
     shop = Shop(tmp_path, settings)
     oldest = files_of(tmp_path)
     shop.publish()
@@ -302,7 +301,7 @@ def test_a_connection_keeps_its_snapshot_over_three_publications_and_their_sweep
         assert not any(path.exists() for path in files)
         if settings is NATIVE:
             assert seen(before) == first
-        else:  # as documented: views must connect again after four newer states, and fail until then
+        else:  # as documented: after four newer states, views fail until the reader reconnects
             with pytest.raises(duckdb.IOException, match=r"No such file|No files found"):
                 seen(before)
     with session_pipeline.connect(tmp_path) as after:
@@ -310,7 +309,7 @@ def test_a_connection_keeps_its_snapshot_over_three_publications_and_their_sweep
 
 
 @pytest.mark.reliability
-def test_a_glob_over_the_lake_while_its_files_are_replaced_without_pause_is_measured(tmp_path: Path) -> None:
+def test_lake_globs_during_continuous_replacement_are_measured(tmp_path: Path) -> None:
     shop = Shop(tmp_path, NATIVE)
     states = [partitions_of(shop)]
     shop.publish(500)
@@ -327,7 +326,7 @@ def test_a_glob_over_the_lake_while_its_files_are_replaced_without_pause_is_meas
         )
         assert replacements > 1
         replace()
-    assert _read_lake(folder, 1, True).errors + _read_lake(folder, 1, False).errors == []  # whole when nobody replaces
+    assert _read_lake(folder, 1, True).errors + _read_lake(folder, 1, False).errors == []  # while nothing changes
     record(
         lake_reads=sum(reads.count for reads in found),
         lake_mixed=sum(len(reads.mixed) for reads in found),

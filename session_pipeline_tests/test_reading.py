@@ -1,4 +1,4 @@
-"""What people get who read published tables in Python."""
+"""Tests the Python functions that read published tables."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from session_pipeline_tests.deployment import Deployment
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three visitors on three days: one session a day, the second day's with a purchase."""
+    """Three visitors on three days: one session each day; the second day's has a purchase."""
     deployment = Deployment(tmp_path_factory.mktemp("reading"))
     deployment.deliver(
         "events",
@@ -47,7 +47,7 @@ def test_import_loads_neither_dagster_nor_pandas() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_read_gives_the_rows_of_the_days_asked_for_both_ends_included(data: Path) -> None:
+def test_read_returns_the_requested_days_inclusive(data: Path) -> None:
     assert session_pipeline.read("sessions", data=data).visitor_id.tolist() == ["a", "b", "c"]
     some = session_pipeline.read("sessions", "2024-03-02", date(2024, 3, 3), data=data)
     assert some.visitor_id.tolist() == ["b", "c"]
@@ -56,7 +56,7 @@ def test_read_gives_the_rows_of_the_days_asked_for_both_ends_included(data: Path
 
 
 @pytest.mark.parametrize("settings", [{}, {"publish": {"native_limit_gb": 0}}], ids=["native tables", "views"])
-def test_files_are_one_state_and_stay_when_the_next_is_published(tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_files_are_one_state_and_outlive_the_next_publication(tmp_path: Path, settings: dict[str, Any]) -> None:
     deployment = Deployment(tmp_path, settings)
     event = {"event_name": "page_view", "page_url": "https://x.y/"}
     for day in (1, 2):
@@ -79,7 +79,7 @@ def test_files_are_one_state_and_stay_when_the_next_is_published(tmp_path: Path,
         session_pipeline.files("warehouse_info", data=tmp_path)
 
 
-def test_types_follow_from_the_contract_also_without_rows(data: Path) -> None:
+def test_types_follow_the_contract_also_without_rows(data: Path) -> None:
     frame = session_pipeline.read("session_outcomes", data=data)
     empty = session_pipeline.read("session_outcomes", start="2024-03-09", data=data)
     pd.testing.assert_series_equal(frame.dtypes, empty.dtypes)
@@ -104,7 +104,7 @@ def test_types_follow_from_the_contract_also_without_rows(data: Path) -> None:
         (("source_files", "2024-03-01"), "source_files has no days"),
     ],
 )
-def test_wrong_arguments_are_refused_with_what_to_do(data: Path, arguments: tuple[str, ...], sentence: str) -> None:
+def test_wrong_arguments_are_refused_with_advice(data: Path, arguments: tuple[str, ...], sentence: str) -> None:
     with pytest.raises(WrongUseError, match=sentence.replace("?", r"\?")):
         session_pipeline.read(*arguments, data=data)
 
@@ -128,7 +128,7 @@ def test_environment_names_the_data_folder(data: Path, monkeypatch: pytest.Monke
     assert len(session_pipeline.read("sessions")) == 3
 
 
-def test_errors_say_what_to_do_when_there_is_nothing_to_read(tmp_path: Path) -> None:
+def test_errors_explain_what_to_do_when_nothing_can_be_read(tmp_path: Path) -> None:
     with pytest.raises(WrongUseError, match="session-pipeline init"):
         session_pipeline.connect(tmp_path)
     (tmp_path / "settings.toml").touch()
@@ -139,7 +139,7 @@ def test_errors_say_what_to_do_when_there_is_nothing_to_read(tmp_path: Path) -> 
         session_pipeline.connect(tmp_path)
 
 
-def test_who_connects_again_gets_the_new_state_though_an_older_connection_is_open(tmp_path: Path) -> None:
+def test_new_connection_sees_the_new_state_despite_an_older_one(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     event = {"event_time": "2024-03-01T10:00:00Z", "event_name": "page_view", "page_url": "https://x.y/"}
     deployment.deliver("first", [event | {"visitor_id": "a"}])

@@ -1,4 +1,4 @@
-"""Relations of the settings: one scan whatever the number of rules, within little memory, with the right rows."""
+"""Tests SQL generated from settings: one scan for any number of rules, within little memory, with correct rows."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ RELATIONS: dict[str, tuple[Callable[[Settings], str], Callable[[int], str], str]
 
 @pytest.fixture
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Events in 1 GB: 40 names and 100 paths, each as often as the others."""
+    """Events in a database with 1 GB of memory: 40 names and 100 paths, each equally frequent."""
     with duckdb.connect(config={"memory_limit": "1GB", "threads": 2}) as connection:
         given = {
             "event_name": f"'e' || i % {NAMES}",
@@ -102,7 +102,7 @@ def test_four_hundred_funnels_fit_into_little_memory(database: duckdb.DuckDBPyCo
 
 
 @pytest.mark.timeout(60)
-def test_a_thousand_goals_fit_into_little_memory(database: duckdb.DuckDBPyConnection) -> None:
+def test_thousand_goals_fit_into_little_memory(database: duckdb.DuckDBPyConnection) -> None:
     sql = goal_events(parse_settings(goals(1000)))
     [(rows, value)] = database.sql(f"select count(*), sum(value) from ({sql})").fetchall()
     [(events, sum_of_values)] = database.sql("select count(*), sum(value) from events where value > 0").fetchall()

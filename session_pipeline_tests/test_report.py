@@ -1,4 +1,4 @@
-"""The report: figures that were known before, hostile input that stays inert, and a page that fits its window."""
+"""Tests the report: known figures, hostile input that stays inert, and a page that fits its window."""
 
 import re
 import shutil
@@ -43,7 +43,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 
 class Visits:
-    """Lines of visits: what each does, a minute apart, one visitor a visit."""
+    """Lines of visits: the actions of each visit, a minute apart, one visitor per visit."""
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
@@ -72,7 +72,7 @@ class Visits:
 
 
 class Page(HTMLParser):
-    """What a page says: its text, the cells of its table rows, its ids, its elements."""
+    """The content of a page: its text, the cells of its table rows, its ids, its elements."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ def written(deployment: Deployment) -> Page:
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A week with a week before: 5 of 20 visits bought, then 2 of 4 before; one bot."""
+    """A week of 20 visits with 5 purchases, after a week of 4 visits with 2 purchases; one bot."""
     visits = Visits()
     before = LAST - timedelta(days=13)
     visits.add(before, 2, BUYING)
@@ -149,12 +149,12 @@ def test_outcomes_are_counted_and_compared_with_the_week_before(page: Page) -> N
     assert page.row("bounce") == ["bounce", "6", "30.0 %", "−20.0 pp", "6", "60.0 %"]
 
 
-def test_outcomes_stand_in_the_order_of_the_settings_with_engaged_and_bounce_last(page: Page) -> None:
+def test_outcomes_follow_settings_order_then_engaged_and_bounce(page: Page) -> None:
     names = [row[0] for row in page.rows if row[0] in ("purchase", "abandoned cart", "engaged", "bounce")]
     assert names == ["purchase", "abandoned cart", "engaged", "bounce"]
 
 
-def test_the_headline_says_days_visits_value_and_bots(page: Page) -> None:
+def test_headline_has_days_visits_value_and_bots(page: Page) -> None:
     assert "Visits, 9–15 Mar 2024" in page.text
     assert "Latest full day: Fri 15 Mar 2024 (UTC). No visits after it, until Sat 16 Mar 2024." in page.text
     assert "compared with the week before, 2–8 Mar 2024" in page.text
@@ -163,7 +163,7 @@ def test_the_headline_says_days_visits_value_and_bots(page: Page) -> None:
     assert "Value 52.50 EUR +150.0 % · Fri 15 Mar: 10.50" in page.text
 
 
-def test_the_usual_way_of_those_who_bought_stands_beside_that_of_those_who_left(page: Page) -> None:
+def test_usual_paths_with_and_without_a_purchase(page: Page) -> None:
     bought, left = page.text.split("Visits with a purchase")[1].split("Visits without a conversion")[:2]
     assert bought.startswith(" 5 visits 100.0 % of them began like this")
     assert "/shop/a page /shop/b page /shop/c page add to cart action" in bought
@@ -188,7 +188,7 @@ def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
     assert "Change" not in next(row for row in page.rows if row[0] == "Outcome")
 
 
-def test_the_funnel_shows_its_losses_and_marks_the_largest(page: Page) -> None:
+def test_funnel_shows_losses_and_marks_the_largest(page: Page) -> None:
     assert page.row("1 cart") == ["1 cart", "8", "100.0 %", "–", "–", "3 largest"]
     assert page.row(f"2 {HOSTILE_STEP}") == [f"2 {HOSTILE_STEP}", "5", "62.5 %", "30.6–86.3 %", "62.5 %", "0"]
     assert page.row("3 purchase") == ["3 purchase", "5", "62.5 %", "30.6–86.3 %", "100.0 %", "–"]
@@ -196,7 +196,7 @@ def test_the_funnel_shows_its_losses_and_marks_the_largest(page: Page) -> None:
     assert "Fri 15 Mar: 1 → 1 → 1. Week before: 100.0 %." in page.text
 
 
-def test_a_step_that_matches_no_event_is_no_loss(tmp_path: Path) -> None:
+def test_funnel_step_matching_no_event_is_not_a_loss(tmp_path: Path) -> None:
     steps = [
         {"name": "page", "where": "event_name = 'page_view'"},
         {"name": "cart", "where": "event_name = 'add_to_cart'"},
@@ -219,10 +219,10 @@ def test_a_step_that_matches_no_event_is_no_loss(tmp_path: Path) -> None:
     assert page.row("3 purchase matches no event")[1] == "0"
     assert "−1 (16.7 %), the largest loss" in page.text
     assert "−5" not in page.text
-    assert page.text.count("matches no event") == 3  # at the head, in the chart and in the table
+    assert page.text.count("matches no event") == 3  # in the header, the chart and the table
 
 
-def test_a_funnel_whose_only_loss_is_a_rule_has_no_largest_loss(tmp_path: Path) -> None:
+def test_funnel_with_only_an_unmatched_step_has_no_largest_loss(tmp_path: Path) -> None:
     steps = [{"name": name, "where": f"event_name = '{name}'"} for name in ("page_view", "purchese")]
     visits = Visits()
     visits.add(LAST, 2, ["/shop/a", "purchase"])
@@ -232,7 +232,7 @@ def test_a_funnel_whose_only_loss_is_a_rule_has_no_largest_loss(tmp_path: Path) 
     assert "largest loss" not in written(deployment).html.split("What each word means")[0]
 
 
-def test_a_report_names_twenty_settings_and_counts_the_others(tmp_path: Path) -> None:
+def test_report_names_twenty_settings_and_counts_the_rest(tmp_path: Path) -> None:
     goals = [{"name": f"g{number}", "where": "event_name = 'purchese'"} for number in range(23)]
     visits = Visits()
     visits.add(LAST, 1, ["/shop/a"])
@@ -244,11 +244,11 @@ def test_a_report_names_twenty_settings_and_counts_the_others(tmp_path: Path) ->
     assert "3 more: session-pipeline check names all." in text
 
 
-def test_settings_that_match_have_no_section(page: Page) -> None:
+def test_matching_settings_have_no_section(page: Page) -> None:
     assert "Settings to check" not in page.text
 
 
-def test_writing_the_site_of_sources_gives_another_report(tmp_path: Path) -> None:
+def test_setting_the_site_of_sources_updates_the_report(tmp_path: Path) -> None:
     visits = Visits()
     visits.add(LAST, 2, BROWSING)
     settings: dict[str, Any] = {"sources": {"a": {"timezone": "UTC"}, "b": {"timezone": "UTC"}}}
@@ -266,7 +266,7 @@ def test_writing_the_site_of_sources_gives_another_report(tmp_path: Path) -> Non
     assert "Settings to check" not in written(deployment).text
 
 
-def test_the_page_goes_from_outcomes_to_ways_to_funnels(page: Page) -> None:
+def test_page_order_is_outcomes_paths_funnels(page: Page) -> None:
     places = [
         page.text.index(title) for title in ("How they ended", "The usual way", "How far they came", "By channel")
     ]
@@ -280,7 +280,7 @@ def test_every_line_is_accounted_for(page: Page, deployment: Deployment) -> None
     assert page.row("invalid json")[:3] == ["invalid json", "1", "1"]
 
 
-def test_what_came_from_outside_stays_text(page: Page) -> None:
+def test_hostile_text_stays_text(page: Page) -> None:
     assert page.elements.isdisjoint({"script", "img", "iframe", "object", "form"})
     assert HOSTILE in page.text
     assert "<script>" not in page.html
@@ -288,7 +288,7 @@ def test_what_came_from_outside_stays_text(page: Page) -> None:
     assert "<b>checkout" not in page.html
 
 
-def test_the_page_asks_for_nothing_outside(page: Page) -> None:
+def test_page_requests_nothing_external(page: Page) -> None:
     assert set(re.findall(r"https?://[^\s\"'<&]+", page.html)) <= {
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1999/xlink",
@@ -301,7 +301,7 @@ def test_ids_are_unique(page: Page) -> None:
     assert len(page.ids) == len(set(page.ids))
 
 
-def test_every_chart_has_words_and_a_table(page: Page) -> None:
+def test_every_chart_has_a_description_and_a_table(page: Page) -> None:
     charts = re.findall(r'role="img" aria-label="([^"]+)"', page.html)
     assert len(charts) == page.html.count("<svg") == 6
     assert (
@@ -311,13 +311,13 @@ def test_every_chart_has_words_and_a_table(page: Page) -> None:
     )
 
 
-def test_the_same_warehouse_gives_the_same_bytes(deployment: Deployment) -> None:
+def test_same_warehouse_gives_the_same_bytes(deployment: Deployment) -> None:
     first = report.write(deployment.folder).read_bytes()
     assert report.write(deployment.folder).read_bytes() == first
     assert [path.name for path in deployment.folder.reports.iterdir()] == ["index.html"]
 
 
-def test_the_queries_that_are_shown_run_as_they_stand(page: Page, deployment: Deployment) -> None:
+def test_displayed_queries_run_unchanged(page: Page, deployment: Deployment) -> None:
     blocks = re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", page.html, flags=re.DOTALL)
     assert len(blocks) == 11
     with warehouse.connect(deployment.folder.warehouse, deployment.folder.store) as connection:
@@ -325,7 +325,7 @@ def test_the_queries_that_are_shown_run_as_they_stand(page: Page, deployment: De
             connection.execute(unescape(block)).fetchall()
 
 
-def test_sites_have_a_table_when_there_are_several(tmp_path: Path) -> None:
+def test_several_sites_have_a_table(tmp_path: Path) -> None:
     visits = Visits()
     visits.add(LAST, 2, BROWSING)
     deployment = Deployment(tmp_path, {"sources": {"b": {"site": "b.example"}}})
@@ -339,11 +339,11 @@ def test_sites_have_a_table_when_there_are_several(tmp_path: Path) -> None:
     assert "Visits 3 Fri 15 Mar: 3 Visitors 3 Fri 15 Mar: 3" in page.text
 
 
-def test_one_site_has_no_table_of_sites(page: Page) -> None:
+def test_single_site_has_no_table(page: Page) -> None:
     assert "By site" not in page.text
 
 
-def test_a_warehouse_without_visits_says_what_to_do(tmp_path: Path) -> None:
+def test_warehouse_without_visits_explains_what_to_do(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.run(until=LAST)
     page = written(deployment)
@@ -352,7 +352,7 @@ def test_a_warehouse_without_visits_says_what_to_do(tmp_path: Path) -> None:
     assert "Run session-pipeline run" in page.text
 
 
-def test_a_warehouse_whose_lines_were_all_set_aside_says_why(tmp_path: Path) -> None:
+def test_warehouse_with_only_quarantined_lines_explains_why(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.deliver("events", ["{broken", "{broken too"])
     deployment.run(until=LAST)
@@ -361,21 +361,21 @@ def test_a_warehouse_whose_lines_were_all_set_aside_says_why(tmp_path: Path) -> 
     assert page.row("invalid json")[:2] == ["invalid json", "2"]
 
 
-def test_without_a_warehouse_it_says_how_to_make_one(tmp_path: Path) -> None:
+def test_missing_warehouse_explains_how_to_make_one(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     with pytest.raises(StoreError, match="session-pipeline run"):
         report.write(deployment.folder)
     assert not deployment.folder.reports.exists()
 
 
-def test_a_warehouse_that_cannot_be_opened_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_unopenable_warehouse_is_explained_in_one_sentence(tmp_path: Path) -> None:
     folder = Deployment(tmp_path).folder
     folder.warehouse.write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError, match="cannot be opened"):
         report.write(folder)
 
 
-def test_a_report_never_lies_over_that_of_a_newer_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_never_replaces_that_of_a_newer_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     visits = Visits()
     visits.add(LAST, 2, BROWSING)
     deployment = Deployment(tmp_path)
@@ -397,12 +397,12 @@ def test_a_report_never_lies_over_that_of_a_newer_state(tmp_path: Path, monkeypa
     assert report.is_current(deployment.folder)
 
 
-def test_importing_the_report_does_not_load_the_charts() -> None:
+def test_import_of_the_report_does_not_load_charts() -> None:
     code = "import sys, session_pipeline.report; sys.exit('altair' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_week_is_seven_days_and_the_week_before_the_seven_before_them() -> None:
+def test_week_is_seven_days_after_the_seven_before() -> None:
     window = Window(LAST - timedelta(days=13), LAST, LAST, is_full=True)
     assert (window.first_day, window.before_first_day, window.before_last_day) == (
         date(2024, 3, 9),
@@ -438,7 +438,7 @@ def test_a_week_is_seven_days_and_the_week_before_the_seven_before_them() -> Non
         (formats.shortened("/" + "a" * 99), "/" + "a" * 58 + "…"),
     ],
 )
-def test_figures_are_written_for_people(text: str, expected: str) -> None:
+def test_formats_of_figures(text: str, expected: str) -> None:
     assert text.replace(formats.THIN_SPACE, " ") == expected
 
 
@@ -463,7 +463,7 @@ def opened(path: Path, width: int, height: int, scheme: Any) -> Iterator[Any]:
 
 
 @pytest.mark.browser
-def test_the_answer_is_above_the_fold_and_the_page_fits_a_phone(deployment: Deployment) -> None:
+def test_main_figures_are_above_the_fold_and_page_fits_a_phone(deployment: Deployment) -> None:
     path = report.write(deployment.folder)
     bottom = "element => element.getBoundingClientRect().bottom"
     with opened(path, 1280, 800, "light") as tab:

@@ -1,4 +1,4 @@
-"""What a run does when the disk or the memory is too small: it says so or spills, and nothing is lost or different."""
+"""Tests runs with too little disk or memory: they report it or spill, and nothing is lost or different."""
 
 import functools
 import os
@@ -33,7 +33,7 @@ from session_pipeline_tests.reliability.figures import effort, record
 from session_pipeline_tests.test_crashes import LATE, UNTIL, two_days
 
 KILOBYTE = 1 << 10
-# Files of a few kilobytes are those of the store; of a few hundred the catalog; of a megabyte the warehouse.
+# Files of a few kilobytes belong to the store; of a few hundred to the catalog; of a megabyte to the warehouse.
 LARGEST_FILES = (4, 16, 64, 256, 1024)
 FREE = (0, 16, 64, 256, 1024)
 EVENT_COUNT = 60_000
@@ -51,7 +51,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
 
 @pytest.fixture(scope="module")
 def busy_day(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A day of so many events that sorting them does not fit into the memory of SPILLING; not run yet."""
+    """A day with so many events that sorting them does not fit into the memory of SPILLING; not run yet."""
     deployment = Deployment(tmp_path_factory.mktemp("busy") / "data", AMPLE)
     folder = deployment.folder.raw / "test"
     folder.mkdir(parents=True)
@@ -77,7 +77,7 @@ def busy_day(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture(scope="module")
 def busy_state(busy_day: Deployment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The hashes of its partitions, built with ample memory."""
+    """The hashes of the partitions of busy_day, built with ample memory."""
     return built(busy_day, tmp_path_factory.mktemp("ample") / "data").hashes()
 
 
@@ -94,9 +94,7 @@ def copied(deployment: Deployment, folder: Path) -> Deployment:
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("kilobytes", LARGEST_FILES)
-def test_a_file_that_may_not_grow_ends_the_run_and_nothing_else(
-    scenario: Scenario, kilobytes: int, tmp_path: Path
-) -> None:
+def test_file_size_limit_only_ends_the_run(scenario: Scenario, kilobytes: int, tmp_path: Path) -> None:
     deployment = scenario.deploy(tmp_path / "data")
     ended = run_in_child(deployment, scenario.until, prepare=functools.partial(limit_files, kilobytes * KILOBYTE))
     require_told(ended.error, deployment)
@@ -105,7 +103,7 @@ def test_a_file_that_may_not_grow_ends_the_run_and_nothing_else(
 
 
 @pytest.mark.reliability
-def test_a_full_disk_ends_the_run_and_nothing_else(scenario: Scenario, tmp_path: Path) -> None:
+def test_full_disk_only_ends_the_run(scenario: Scenario, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         for kilobytes in FREE:
             deployment = scenario.deploy(disk / "data")
@@ -119,13 +117,13 @@ def test_a_full_disk_ends_the_run_and_nothing_else(scenario: Scenario, tmp_path:
 
 
 @pytest.mark.reliability
-def test_the_command_line_tells_of_a_full_disk_in_a_sentence(scenario: Scenario, tmp_path: Path) -> None:
+def test_command_line_reports_a_full_disk_in_one_sentence(scenario: Scenario, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         deployment = scenario.deploy(disk / "data")
         main = "from session_pipeline.cli import main; main()"
         command = [sys.executable, "-c", main, "run", "--data", str(deployment.folder.path)]
         command += ["--until", str(scenario.until)]
-        for kilobytes in (0, 128, 1024):  # of which Dagster takes some, too
+        for kilobytes in (0, 128, 1024):  # Dagster also uses some of it
             fill(disk, kilobytes * KILOBYTE)
             ran = subprocess.run(command, capture_output=True, text=True, check=False)
             (disk / "ballast").unlink()
@@ -138,7 +136,7 @@ def test_the_command_line_tells_of_a_full_disk_in_a_sentence(scenario: Scenario,
 
 
 @pytest.mark.reliability
-def test_work_that_does_not_fit_into_memory_is_spilled_and_comes_out_equal(
+def test_work_larger_than_memory_spills_and_gives_equal_bytes(
     busy_day: Deployment, busy_state: dict[str, str], tmp_path: Path
 ) -> None:
     shutil.copytree(busy_day.folder.path, tmp_path / "data")
@@ -151,7 +149,7 @@ def test_work_that_does_not_fit_into_memory_is_spilled_and_comes_out_equal(
 
 
 @pytest.mark.reliability
-def test_what_a_dead_run_spilled_is_swept_at_the_next_start(
+def test_spill_of_a_dead_run_is_removed_at_the_next_start(
     busy_day: Deployment, busy_state: dict[str, str], tmp_path: Path
 ) -> None:
     shutil.copytree(busy_day.folder.path, tmp_path / "data")
@@ -166,7 +164,7 @@ def test_what_a_dead_run_spilled_is_swept_at_the_next_start(
 
 
 @pytest.mark.reliability
-def test_too_little_memory_is_said_with_the_setting_to_raise(busy_day: Deployment, tmp_path: Path) -> None:
+def test_too_little_memory_names_the_setting_to_raise(busy_day: Deployment, tmp_path: Path) -> None:
     shutil.copytree(busy_day.folder.path, tmp_path / "data")
     deployment = Deployment(tmp_path / "data", {"resources": {"memory_limit": "20MB", "threads": 1}})
     with pytest.raises(MemoryTooSmallError, match=r"raise \[resources\] memory_limit"):
@@ -175,10 +173,10 @@ def test_too_little_memory_is_said_with_the_setting_to_raise(busy_day: Deploymen
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("seed", range(3 * effort()))
-def test_a_run_that_is_killed_again_and_again_comes_to_its_end(
+def test_repeatedly_killed_run_finally_completes(
     busy_day: Deployment, busy_state: dict[str, str], seed: int, tmp_path: Path
 ) -> None:
-    """Five kills at random moments one after another, each in what the one before left."""
+    """Five kills at random moments in a row; each run continues from the state that the previous one left."""
     chance = random.Random(seed)
     started = perf_counter()
     run_in_child(copied(busy_day, tmp_path / "whole"), LAST)
@@ -189,7 +187,7 @@ def test_a_run_that_is_killed_again_and_again_comes_to_its_end(
         ended = run_in_child(deployment, LAST, kill_after=chance.uniform(0, 0.7 * seconds))
         assert ended.error is None, ended.error
         kills += ended.was_killed
-        if not ended.was_killed:  # it came to its end before: from the beginning, for the rest of the kills
+        if not ended.was_killed:  # it completed before the kill: start again for the remaining kills
             assert deployment.hashes() == busy_state
             deployment = copied(busy_day, tmp_path / str(kills))
     deployment.run(LAST)
@@ -198,7 +196,7 @@ def test_a_run_that_is_killed_again_and_again_comes_to_its_end(
     record(random_kills_survived=kills)
 
 
-def test_a_full_disk_is_said_by_name(tmp_path: Path) -> None:
+def test_full_disk_error_names_the_file(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("day", [{"visitor_id": "v", "event_time": "2026-10-05T10:00:00Z", "event_name": "x"}])
     ended = run_in_child(deployment, LAST, prepare=functools.partial(limit_files, 2 * KILOBYTE))
@@ -206,13 +204,13 @@ def test_a_full_disk_is_said_by_name(tmp_path: Path) -> None:
 
 
 def limit_files(byte_count: int) -> None:
-    """Let no file of this process grow beyond."""
+    """Limit the size of all files that this process writes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (byte_count, byte_count))
 
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of its own, in memory."""
+    """Yields a small disk in memory."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
@@ -226,7 +224,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path, free_bytes: int) -> None:
-    """Leave so much room."""
+    """Fill the disk except for `free_bytes`."""
     state = os.statvfs(disk)
     with (disk / "ballast").open("wb") as ballast:
         os.posix_fallocate(ballast.fileno(), 0, state.f_bavail * state.f_frsize - free_bytes)
@@ -234,7 +232,7 @@ def fill(disk: Path, free_bytes: int) -> None:
 
 @contextmanager
 def watching_spills(deployment: Deployment) -> Iterator[list[int]]:
-    """Sizes of what is spilled, as seen meanwhile."""
+    """Yields a list that collects the size of spilled data while the context runs."""
     sizes, is_over = [0], threading.Event()
 
     def watch() -> None:
@@ -261,14 +259,14 @@ def spilled_bytes(deployment: Deployment) -> int:
 
 
 def require_told(error: str | None, deployment: Deployment) -> None:
-    """The run ended, and said which file there is no room for, and what to do."""
+    """The run ended with an error that names the file without space and explains what to do."""
     assert error is not None, "there was room enough, so this tells nothing"
     assert error.startswith(f"{DiskFullError.__name__}: there is no room to write {deployment.folder.path}/"), error
     assert "make room and run again" in error
 
 
 def require_kept(deployment: Deployment, scenario: Scenario, where: str) -> None:
-    """What was there is there, and with room again the run comes to its end."""
+    """The previous state is intact, and with enough space the next run completes."""
     require_durable(deployment, where)
     require_whole(deployment, scenario, where)
     require_recovery(deployment, scenario, where)

@@ -1,4 +1,4 @@
-"""The synthetic sample without the pipeline: that it is what it says, and that its truth holds."""
+"""Tests the synthetic sample without the pipeline: its files are as described, and its ground truth is consistent."""
 
 import csv
 import gzip
@@ -35,12 +35,12 @@ class Written:
 
     @cached_property
     def lines(self) -> dict[str, list[str]]:
-        """The lines of each delivered file, a CSV's header left out."""
+        """The lines of each delivered file, without the header of a CSV."""
         return {path.name: _text(path).splitlines()[path.suffix == ".csv" :] for path in sorted(self.folder.iterdir())}
 
     @cached_property
     def events(self) -> dict[str, Row]:
-        """The good events by id; of copies, one."""
+        """The valid events by id; one of each set of duplicates."""
         rows = [row for path in self.folder.glob("*.csv") for row in _rows(path)]
         for name, lines in self.lines.items():
             if name.endswith(".jsonl.gz"):
@@ -79,7 +79,7 @@ def _good_event(line: str) -> Row | None:
 
 
 def _trouble(line: str) -> str | None:
-    """Why the line is no event."""
+    """Returns why the line is not an event; None if it is one."""
     try:
         row = json.loads(line)
     except ValueError:
@@ -112,7 +112,7 @@ def test_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
     assert _bytes_of_sample(tmp_path / "third", seed=2) != first
 
 
-def test_only_delivered_files_lie_in_the_folder(small: Written) -> None:
+def test_sample_folder_contains_only_delivered_files(small: Written) -> None:
     for path in small.folder.iterdir():
         assert path.name.startswith(("events-2026-10-", "contact-forms-2026-10-"))
     assert len(list(small.folder.glob("events-*.jsonl.gz"))) == SMALL["days"]
@@ -123,7 +123,7 @@ def test_only_delivered_files_lie_in_the_folder(small: Written) -> None:
     ]
 
 
-def test_small_sample_is_small_and_lively(small: Written) -> None:
+def test_small_sample_is_small_and_varied(small: Written) -> None:
     assert sum(path.stat().st_size for path in small.folder.iterdir()) < 900_000
     assert sum(path.stat().st_size for path in small.truth_folder.iterdir()) < 400_000
     people = [row for row in small.sessions if row["is_bot"] == "false"]
@@ -151,7 +151,7 @@ def test_summary_truth_and_files_agree(small: Written) -> None:
     assert summary.outcomes == Counter(row["outcome"] for row in small.sessions)
 
 
-def test_files_of_the_truth_count_the_lines_of_each_file(small: Written) -> None:
+def test_truth_counts_the_lines_of_each_file(small: Written) -> None:
     rows = _rows(small.truth_folder / "files.csv")
     assert {row["name"]: int(row["lines"]) for row in rows} == {name: len(lines) for name, lines in small.lines.items()}
     for row in rows:
@@ -169,7 +169,7 @@ def test_each_event_is_in_one_session_of_its_visitor(small: Written) -> None:
         assert datetime.fromisoformat(session["ended_at"]) == times[-1] == max(times)
 
 
-def test_gaps_end_sessions_beyond_thirty_minutes_only(small: Written) -> None:
+def test_only_gaps_over_thirty_minutes_end_sessions(small: Written) -> None:
     within = [b - a for times in small.times.values() for a, b in pairwise(times)]
     assert max(within) == INACTIVITY
     assert timedelta(minutes=25) < sorted(within)[-within.count(INACTIVITY) - 1]
@@ -187,14 +187,14 @@ def test_gaps_end_sessions_beyond_thirty_minutes_only(small: Written) -> None:
     assert min(between) == INACTIVITY + timedelta(milliseconds=1)
 
 
-def test_people_stay_over_midnight(small: Written) -> None:
+def test_some_human_sessions_cross_midnight(small: Written) -> None:
     over_midnight = [
         row for row in small.sessions if row["is_bot"] == "false" and row["started_at"][:10] < row["ended_at"][:10]
     ]
     assert len(over_midnight) >= 3
 
 
-def test_some_lines_are_late_and_some_come_twice(small: Written) -> None:
+def test_some_lines_are_late_and_some_are_duplicates(small: Written) -> None:
     late_count = 0
     files_of_line: dict[str, list[str]] = defaultdict(list)
     for name, lines in small.lines.items():
@@ -213,7 +213,7 @@ def test_some_lines_are_late_and_some_come_twice(small: Written) -> None:
     assert {len(set(names)) for names in copies} == {1, 2}
 
 
-def test_events_of_one_time_are_ordered_by_sequence_or_line(small: Written) -> None:
+def test_events_at_one_time_are_ordered_by_sequence_or_line(small: Written) -> None:
     places: dict[str, tuple[str, int]] = {}
     for name, lines in small.lines.items():
         for number, line in enumerate(lines, start=1):
@@ -270,14 +270,14 @@ def test_outcome_is_the_first_rule_that_holds(events: list[Event], outcome: str)
     assert outcome_of(events) == outcome
 
 
-def test_times_are_written_in_utc_or_as_the_local_clock_shows_them() -> None:
+def test_times_are_written_in_utc_or_local_time() -> None:
     time = 1_791_158_400_007  # 2026-10-05 00:00:00.007
     assert time_text(time) == "2026-10-05T00:00:00.007Z"
     assert time_text(time, 330) == "2026-10-05T05:30:00.007+05:30"
     assert time_text(time, -240) == "2026-10-04T20:00:00.007-04:00"
 
 
-def test_every_way_leads_to_a_step_that_can_be_taken() -> None:
+def test_every_way_leads_to_an_existing_step() -> None:
     for intent, way in WAYS.items():
         reachable = {*LANDINGS[intent].things}.union(*(odds.things for odds in way.values()))
         assert reachable - {LEAVE} <= way.keys(), intent
@@ -287,13 +287,13 @@ def test_every_way_leads_to_a_step_that_can_be_taken() -> None:
             assert step not in way or {*odds.things} - {LEAVE} <= way.keys()
 
 
-def test_bots_are_known_as_bots_and_browsers_are_not() -> None:
+def test_bots_are_detected_as_bots_and_browsers_are_not() -> None:
     assert all(crawleruseragents.is_crawler(agent) for agent in (*shop.CRAWLERS, shop.MONITOR))
     browsers = [agent for odds in shop.USER_AGENTS.values() for agent in odds.things]
     assert not any(crawleruseragents.is_crawler(agent) for agent in browsers)
 
 
-def test_a_single_day_elsewhere_in_the_calendar_can_be_written(tmp_path: Path) -> None:
+def test_single_day_of_another_date_can_be_written(tmp_path: Path) -> None:
     summary = write_sample(
         tmp_path / "raw",
         visitors=1,
@@ -312,7 +312,7 @@ def test_sizes_below_one_are_refused(tmp_path: Path, size: dict[str, int]) -> No
         write_sample(tmp_path / "raw", visitors=size["visitors"], days=size["days"], seed=0)
 
 
-def test_a_folder_with_files_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_non_empty_folder_is_refused_and_unchanged(tmp_path: Path) -> None:
     folder = tmp_path / "raw" / "sample"
     folder.mkdir(parents=True)
     (folder / "mine.csv").write_text("mine")

@@ -1,4 +1,4 @@
-"""The committed sample: what its generator knows, and what the pipeline finds, are the same."""
+"""Compares the committed sample: the ground truth of its generator and the results of the pipeline must be the same."""
 
 import csv
 import gzip
@@ -21,7 +21,7 @@ def truth(name: str) -> list[dict[str, Any]]:
 
 
 def sessions_by_number(deployment: Deployment) -> dict[str, str]:
-    """For each session number of the truth: the id of the one session that has its events."""
+    """Returns, for each session number of the truth, the id of the one session that has its events."""
     events = deployment.table("events")
     found = {
         event: (session, number)
@@ -37,12 +37,12 @@ def sessions_by_number(deployment: Deployment) -> dict[str, str]:
     return {number: sessions.pop() for number, sessions in ids.items()}
 
 
-def test_every_event_is_in_the_session_and_place_of_the_truth(sample_deployment: Deployment) -> None:
+def test_every_event_has_the_true_session_and_number(sample_deployment: Deployment) -> None:
     ids = sessions_by_number(sample_deployment)
     assert len(set(ids.values())) == len(ids) == len(sample_deployment.table("sessions"))
 
 
-def test_every_session_ended_as_the_truth_says(sample_deployment: Deployment) -> None:
+def test_every_session_has_the_true_outcome_and_figures(sample_deployment: Deployment) -> None:
     ids = sessions_by_number(sample_deployment)
     sessions = sample_deployment.table("sessions").set_index("session_id").to_dict("index")
     outcomes = sample_deployment.table("session_outcomes").set_index("session_id").to_dict("index")
@@ -71,12 +71,12 @@ def test_every_line_is_accounted_for(sample_deployment: Deployment) -> None:
     }
 
 
-def test_the_committed_sample_is_what_its_generator_writes(tmp_path: Path) -> None:
+def test_committed_sample_equals_the_generator_output(tmp_path: Path) -> None:
     write_sample(tmp_path / "raw", truth_folder=tmp_path / "truth", **SMALL)
     for folder, committed in ((tmp_path / "raw", DATA / "raw" / "sample"), (tmp_path / "truth", DATA / "truth")):
         assert {path.name for path in folder.iterdir()} == {path.name for path in committed.iterdir()}
         for path in folder.iterdir():
-            # The text, not the gzip bytes: these depend on the build of zlib.
+            # Compare the text, not the gzip bytes, which depend on the build of zlib.
             assert text_of(path) == text_of(committed / path.name), path.name
 
 

@@ -1,4 +1,4 @@
-"""Each seeded bug is noticed by the checks that the state machine makes, and the same program passes without it."""
+"""Tests that the state machine's checks find each seeded bug, and that the same program passes without the bug."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The sensors, evaluated against a real instance: when they launch what, and when they wait."""
+"""Tests the sensors with a real Dagster instance: when they launch which runs, and when they wait."""
 
 import socket
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ RUNS_OF_RANGES = [("2024-05-06", "2024-05-07"), ("2024-06-03", "2024-06-04")]
 
 @pytest.fixture(scope="module")
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
-    """Two days a month apart, taken in but not built."""
+    """Two days a month apart, ingested but not built."""
     with orchestrated(tmp_path_factory.mktemp("delivered") / "data") as deployment:
         for day in (DAY, FAR_DAY):
             deployment.deliver(str(day), shop_lines(day))
@@ -60,7 +60,7 @@ def tick(deployment: Orchestrated, name: str, cursor: str | None = None) -> Sens
 def remember(
     deployment: Orchestrated, job: str, status: dg.DagsterRunStatus, run_id: str | None = None, **run_tags: str
 ) -> str:
-    """Put a run into the history."""
+    """Add a run to the history."""
     run = dg.DagsterRun(job_name=job, run_id=run_id or str(uuid4()), status=status, tags=run_tags)
     deployment.instance.add_run(run)
     return run.run_id
@@ -73,10 +73,8 @@ def planned(deployment: Orchestrated) -> dict[str, str]:
 # landing
 
 
-def test_a_new_file_launches_ingest_once_it_is_settled(
-    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert deployment.ingest().success  # copies are new files, with a content that is known
+def test_new_file_launches_ingest_once_it_is_settled(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert deployment.ingest().success  # copies are new files with known content
     assert tick(deployment, "landing").skip_message == "no new file under raw/"
     deployment.deliver("new", shop_lines(DAY, visitors=7))
     assert tick(deployment, "landing").skip_message == "files are still coming in"
@@ -85,15 +83,13 @@ def test_a_new_file_launches_ingest_once_it_is_settled(
     assert request.tags[tags.REASON] == "landing"
 
 
-def test_a_file_to_be_read_otherwise_launches_ingest(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_source_settings_launch_ingest(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
     deployment.set({**SMALL, "sources": {"test": {"site": "shop"}}})
     assert len(tick(deployment, "landing").run_requests or []) == 1
 
 
-def test_files_on_which_ingest_failed_are_not_tried_every_minute(
-    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_ingest_is_not_retried_every_minute(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
     deployment.deliver("new", shop_lines(DAY, visitors=7))
     [request] = tick(deployment, "landing").run_requests or []
@@ -107,7 +103,7 @@ def test_files_on_which_ingest_failed_are_not_tried_every_minute(
 # stale_days
 
 
-def test_on_the_first_day_there_is_nothing_to_build_yet(tmp_path: Path) -> None:
+def test_first_day_has_nothing_to_build_yet(tmp_path: Path) -> None:
     today = datetime.now(UTC).date()
     with orchestrated(tmp_path / "data", {**SMALL, "start_date": today}) as deployment:
         deployment.deliver(str(today), shop_lines(today))
@@ -127,14 +123,14 @@ def test_each_range_of_stale_days_is_a_run(deployment: Orchestrated) -> None:
         assert request.tags[tags.REASON] == "late"
 
 
-def test_a_build_says_whether_it_is_of_the_newest_day_or_late(deployment: Orchestrated) -> None:
+def test_build_reason_is_schedule_for_the_newest_day_or_late(deployment: Orchestrated) -> None:
     deployment.deliver("yesterday", shop_lines(deployment.planned().frame.until))
     assert deployment.ingest().success
     requests = tick(deployment, "stale_days").run_requests or []
     assert [request.tags[tags.REASON] for request in requests] == ["late", "late", "schedule"]
 
 
-def test_a_rebuild_of_damaged_files_is_no_late_data(built: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rebuild_of_damaged_files_has_the_reason_damaged(built: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
     assert built.ingest().success  # the copies are known
     with open_run(built.folder, run_id="test") as run:
@@ -147,13 +143,13 @@ def test_a_rebuild_of_damaged_files_is_no_late_data(built: Orchestrated, monkeyp
     assert request.tags[tags.REASON] == tags.DAMAGED
 
 
-def test_a_rebuild_for_changed_settings_is_an_upgrade(built: Orchestrated) -> None:
+def test_rebuild_for_changed_settings_has_the_reason_upgraded(built: Orchestrated) -> None:
     built.set({**SMALL, "sessions": {"inactivity_minutes": 10}})
     requests = tick(built, "stale_days").run_requests or []
     assert {request.tags[tags.REASON] for request in requests} == {tags.UPGRADED}
 
 
-def test_tags_that_only_the_code_reads_are_hidden(built: Orchestrated) -> None:
+def test_internal_tags_are_hidden(built: Orchestrated) -> None:
     built.deliver("late", shop_lines(DAY, visitors=7))
     assert built.ingest().success
     [request] = tick(built, "stale_days").run_requests or []
@@ -166,7 +162,7 @@ def test_tags_that_only_the_code_reads_are_hidden(built: Orchestrated) -> None:
     assert (by_hand, late, ingest) == (tags.MANUAL, tags.LATE, tags.MANUAL)
 
 
-def test_definitions_without_the_days_to_build_are_loaded_again_first(
+def test_definitions_without_the_days_to_build_are_reloaded_first(
     delivered: Orchestrated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
@@ -203,7 +199,7 @@ def test_fresh_days_launch_nothing_and_are_not_planned_again(built: Orchestrated
 
 @pytest.mark.parametrize("name", ["landing", "stale_days"])
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
-def test_nothing_is_launched_while_a_run_is_under_way(
+def test_nothing_is_launched_during_a_run(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch, name: str, status: dg.DagsterRunStatus
 ) -> None:
     monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
@@ -212,7 +208,7 @@ def test_nothing_is_launched_while_a_run_is_under_way(
     assert tick(deployment, name).skip_message == f"waits for run {run_id[:8]} ({status.value.lower()})"
 
 
-def test_a_dead_run_keeps_nothing_out_and_is_no_failure_of_its_plan(deployment: Orchestrated) -> None:
+def test_dead_run_does_not_block_or_count_as_a_failure(deployment: Orchestrated) -> None:
     run_id = str(uuid4())
     before_the_machine_started = f"{socket.gethostname()}/another start/pid:[1]/1/1/{run_id}"
     died = {PROCESS: before_the_machine_started, **planned(deployment)}
@@ -223,7 +219,7 @@ def test_a_dead_run_keeps_nothing_out_and_is_no_failure_of_its_plan(deployment: 
     assert run.status is dg.DagsterRunStatus.FAILURE
 
 
-def test_failures_of_the_same_plan_are_waited_out_twice_as_long_each_time(
+def test_wait_doubles_with_each_failure_of_the_same_plan(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE):
@@ -236,16 +232,14 @@ def test_failures_of_the_same_plan_are_waited_out_twice_as_long_each_time(
     assert len(tick(deployment, "stale_days").run_requests or []) == 2
 
 
-def test_failures_of_another_plan_are_no_reason_to_wait(deployment: Orchestrated) -> None:
+def test_failures_of_another_plan_cause_no_wait(deployment: Orchestrated) -> None:
     remember(deployment, "build", dg.DagsterRunStatus.FAILURE, **planned(deployment))
     deployment.deliver("late", shop_lines(date(2024, 5, 20)))
     assert deployment.ingest().success
     assert len(tick(deployment, "stale_days").run_requests or []) == 3
 
 
-def test_what_is_left_of_a_canceled_build_is_not_launched_at_once(
-    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rest_of_a_canceled_build_waits(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = remember(deployment, "build", dg.DagsterRunStatus.CANCELED, **{tags.PLANNED: "all of it"})
     said = str(tick(deployment, "stale_days").skip_message)
     assert said.startswith(f"run {run_id[:8]} was canceled; what is left of it is built after ")
@@ -253,14 +247,14 @@ def test_what_is_left_of_a_canceled_build_is_not_launched_at_once(
     assert len(tick(deployment, "stale_days").run_requests or []) == 2
 
 
-def test_what_comes_right_after_a_run_for_the_same_days_is_gathered(deployment: Orchestrated) -> None:
+def test_same_days_are_not_built_again_right_after_a_run(deployment: Orchestrated) -> None:
     remember(deployment, "build", dg.DagsterRunStatus.FAILURE, **planned(deployment))
     remember(deployment, "build", dg.DagsterRunStatus.SUCCESS, **planned(deployment))
     assert str(tick(deployment, "stale_days").skip_message).startswith("the same was done a moment ago")
 
 
-def test_a_run_that_was_stopped_before_publishing_is_made_up(built: Orchestrated) -> None:
-    assert built.by_hand(DAY, "sessions").success  # builds, and publishes nothing
+def test_missed_publication_is_launched(built: Orchestrated) -> None:
+    assert built.by_hand(DAY, "sessions").success  # builds, but does not publish
     [request] = tick(built, "stale_days").run_requests or []
     assert list(request.asset_selection or []) == UNDATED
     assert tags.RANGE_START not in request.tags
@@ -268,14 +262,14 @@ def test_a_run_that_was_stopped_before_publishing_is_made_up(built: Orchestrated
     assert tick(built, "stale_days").skip_message == "every day is fresh"
 
 
-def test_a_table_in_one_piece_is_built_without_days(built: Orchestrated) -> None:
+def test_undated_table_is_built_without_days(built: Orchestrated) -> None:
     with open_run(built.folder, run_id="test") as run:
         run.store.mark_damaged(run.store.partitions[Key("user_agents", None)])
     [request] = tick(built, "stale_days").run_requests or []
     assert list(request.asset_selection or []) == UNDATED
 
 
-def test_more_days_of_older_rules_than_a_run_may_rebuild_wait_for_an_upgrade(built: Orchestrated) -> None:
+def test_logic_days_over_the_limit_wait_for_an_upgrade(built: Orchestrated) -> None:
     built.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
     [request] = tick(built, "stale_days").run_requests or []
     assert tags.RANGE_START not in request.tags, "only the new settings are published"

@@ -1,4 +1,4 @@
-"""The oracle of sessions against cases that others published, and sentences of DESIGN 4 by hand."""
+"""Tests the session oracle with published cases, and with hand-written cases for the definitions of the design."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -48,14 +48,14 @@ def test_published_sessions(case: SessionCase) -> None:
 
 
 @NEEDS_FIXTURES
-def test_the_lists_name_cases_that_exist() -> None:
+def test_listed_cases_exist() -> None:
     ids = {case["id"] for case in read_cases("sessionize_cases.json")}
     listed = {*SESSION_CASES_NOT_EXPRESSIBLE, *SESSION_CASES_THAT_DIFFER_ELSEWHERE}
     assert listed <= ids
     assert len(session_cases()) == len(ids) - len(SESSION_CASES_NOT_EXPRESSIBLE)
 
 
-def test_a_gap_of_exactly_the_timeout_stays_one_session() -> None:
+def test_gap_equal_to_the_timeout_stays_one_session() -> None:
     times = [NOON, NOON + HALF_AN_HOUR, NOON + 2 * HALF_AN_HOUR + MICROSECOND]
     assert reasons([{"event_time": at} for at in times], Rules()) == [
         "inactivity",
@@ -64,7 +64,7 @@ def test_a_gap_of_exactly_the_timeout_stays_one_session() -> None:
     ]
 
 
-def test_a_value_becomes_known_without_a_break_and_outlives_other_changes() -> None:
+def test_first_value_is_no_break_and_outlives_other_breaks() -> None:
     rules = Rules(breaks_at=frozenset({"user", "campaign"}))
     lines: list[dict[str, Any]] = [
         {"event_time": NOON},
@@ -86,14 +86,14 @@ def test_a_value_becomes_known_without_a_break_and_outlives_other_changes() -> N
     ]
 
 
-def test_the_longest_session_is_counted_from_the_last_other_break() -> None:
+def test_longest_session_is_measured_from_the_last_other_break() -> None:
     rules = Rules(longest=timedelta(hours=1), inactivity=timedelta(hours=1))
     minutes = [0, 59, 60, 119, 121, 121]
     lines = [{"event_time": NOON + timedelta(minutes=minute)} for minute in minutes]
     assert reasons(lines, rules) == ["inactivity", None, "max_hours", None, "max_hours", None]
 
 
-def test_sequence_goes_before_line_number_and_line_number_before_event_id() -> None:
+def test_order_is_sequence_then_line_number_then_event_id() -> None:
     lines = [
         {"event_time": NOON, "event_id": "z"},
         {"event_time": NOON, "event_id": "y", "sequence": 1},
@@ -120,7 +120,7 @@ def test_ids_of_the_last_hour_are_carried_over_midnight(before_midnight: timedel
     assert len(events_of(lines, Rules())) == (1 if is_copy else 2)
 
 
-def test_apia_has_no_30_december_and_copies_are_carried_over_it() -> None:
+def test_copies_are_carried_over_the_skipped_day_in_apia() -> None:
     apia = "Pacific/Apia"
     assert oracle.day_start(date(2011, 12, 30), apia) == oracle.day_end(date(2011, 12, 30), apia)
     assert oracle.day_before(date(2011, 12, 31), apia) == date(2011, 12, 29)
@@ -133,7 +133,7 @@ def test_apia_has_no_30_december_and_copies_are_carried_over_it() -> None:
     assert event.session_date == date(2011, 12, 29)
 
 
-def test_days_of_23_and_25_and_half_hours() -> None:
+def test_days_with_23_and_25_and_half_hours() -> None:
     def hours(day: date, timezone: str) -> float:
         return (oracle.day_end(day, timezone) - oracle.day_start(day, timezone)) / timedelta(hours=1)
 
@@ -143,7 +143,7 @@ def test_days_of_23_and_25_and_half_hours() -> None:
     assert hours(date(2018, 11, 4), "America/Sao_Paulo") == 23
 
 
-def test_where_clocks_go_back_over_midnight_the_day_that_has_started_goes_on() -> None:
+def test_day_continues_when_clocks_go_back_over_midnight() -> None:
     st_johns = "America/St_Johns"
     start = oracle.day_start(date(2010, 11, 7), st_johns)
     assert oracle.local_date(start + timedelta(minutes=30), st_johns) == date(2010, 11, 7)
@@ -151,7 +151,7 @@ def test_where_clocks_go_back_over_midnight_the_day_that_has_started_goes_on() -
     assert oracle.day_end(date(2010, 11, 7), st_johns) - start == timedelta(hours=25)
 
 
-def test_a_session_is_incomplete_while_days_that_could_add_to_it_are_not_built() -> None:
+def test_session_is_incomplete_until_reachable_days_are_built() -> None:
     lines = [{"event_time": datetime(2026, 1, 1, 23, 30)}]
     rules = Rules()
     events = events_of(lines, rules)

@@ -1,7 +1,7 @@
-"""The pipeline against the oracles on thousands of generated cases, built at once and piecewise.
+"""Compares the pipeline with the oracles on thousands of generated cases, built at once and piecewise.
 
-SESSION_PIPELINE_CASES sets how many; 2,000 by default. A failure names the seed of its group and
-shows one case.
+SESSION_PIPELINE_CASES sets the number of cases; the default is 2,000. A failure names the seed of its group and shows
+one case.
 """
 
 import json
@@ -20,10 +20,10 @@ from session_pipeline_tests.oracles.expected_tables import Row, expected_tables
 from session_pipeline_tests.oracles.generated_cases import SEEDS, Group
 from session_pipeline_tests.oracles.sessions import ONE_DAY
 
-# All but what says when it was built, and under which of its names a content came first.
+# All tables except those that log when and from which file name something was built.
 COMPARED = [name for name, contract in TABLES.items() if name != "warehouse_info" and not contract.is_log]
 LOG_COLUMNS = {"source_files": ["path"]}
-PIECEWISE = 4  # groups that the usual tests build piecewise, too; the others are, with -m long
+PIECEWISE = 4  # groups that are also built piecewise in the usual tests; the others are with -m long
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -38,7 +38,7 @@ def test_pipeline_equals_oracle(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS[PIECEWISE:])
-def test_building_in_any_order_gives_the_same(seed: int, tmp_path: Path) -> None:
+def test_building_in_any_order_gives_the_same_rows(seed: int, tmp_path: Path) -> None:
     group = generated_cases.group(seed)
     require_equal_piecewise(group, build_at_once(group, tmp_path / "at once"), tmp_path)
 
@@ -62,7 +62,7 @@ def build_at_once(group: Group, folder: Path) -> Deployment:
 
 
 def build_piecewise(group: Group, folder: Path) -> Deployment:
-    """Deliver in random order, and build some days in between; then late lines; then the last day alone."""
+    """Deliver in random order, building some days in between; then deliver late lines; then build the last day."""
     random = Random(group.seed)
     deployment = Deployment(folder, group.settings)
     for delivered in random.sample(group.early, len(group.early)):
@@ -79,7 +79,7 @@ def build_piecewise(group: Group, folder: Path) -> Deployment:
 
 
 def file_ids(group: Group, deployment: Deployment) -> dict[str, str]:
-    """The file_id of each delivery by name; a content delivered twice has one."""
+    """Returns the file_id of each delivery by name; content delivered twice has one file_id."""
     by_path = {Path(row["path"]).stem: row["file_id"] for row in deployment.table("source_files").to_dict("records")}
     by_content = {
         delivered.content: by_path[delivered.name] for delivered in group.deliveries if delivered.name in by_path
@@ -87,11 +87,11 @@ def file_ids(group: Group, deployment: Deployment) -> dict[str, str]:
     return {delivered.name: by_content[delivered.content] for delivered in group.deliveries}
 
 
-# How they are compared
+# Comparison
 
 
 def compare(group: Group, table: str, expected: list[Row], deployment: Deployment) -> None:
-    """Fail with one case whose rows differ: those of oracle and pipeline, and its lines."""
+    """Fail and show one case whose rows differ: the rows of oracle and pipeline, and its lines."""
     rows = deployment.table(table)
     if not expected:
         assert rows.empty, f"{table} of {group}: the oracle expects no rows"
@@ -106,7 +106,7 @@ def compare(group: Group, table: str, expected: list[Row], deployment: Deploymen
 
 
 def difference(group: Group, table: str, differing: list[tuple[str, Row]]) -> str:
-    """Of all cases that differ, the one with the fewest rows to look at."""
+    """Describes the case with the fewest rows among all cases that differ."""
     rows_of_case = defaultdict(list)
     for sign, row in differing:
         rows_of_case[case_of(row["visitor_id"])].append((sign, row))

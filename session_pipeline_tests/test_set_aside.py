@@ -1,4 +1,4 @@
-"""Lines that are set aside because of a setting: the setting is named, and when it changes they are taken."""
+"""Tests lines that are quarantined because of a setting: the setting is named, and changing it makes them accepted."""
 
 import json
 from datetime import date
@@ -72,7 +72,7 @@ def ingested(deployment: Deployment) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("reason", CASES)
-def test_they_are_taken_when_that_setting_changes_and_nothing_else_is_done(tmp_path: Path, reason: str) -> None:
+def test_lines_are_accepted_after_the_named_setting_changes(tmp_path: Path, reason: str) -> None:
     name, content, after = CASES[reason]
     before = {"start_date": date(2024, 3, 2)} if reason == "time_before_start" else {"start_date": date(2024, 1, 1)}
     deployment = Deployment(tmp_path / "a", before)
@@ -105,7 +105,7 @@ def test_they_are_taken_when_that_setting_changes_and_nothing_else_is_done(tmp_p
     assert clean.hashes() == deployment.hashes()
 
 
-def test_few_lines_set_aside_are_not_worth_a_word() -> None:
+def test_few_quarantined_lines_cause_no_warning() -> None:
     facts = {"path": "web/a.jsonl", "source": "web", "line_count": 10, "set_aside_count": 2}
     assert too_many_set_aside(facts, {"invalid_json": 2}) is None
     said = too_many_set_aside({**facts, "set_aside_count": 3}, {"nul_byte": 2, "invalid_json": 1})
@@ -115,7 +115,7 @@ def test_few_lines_set_aside_are_not_worth_a_word() -> None:
     )
 
 
-def test_the_catalog_keeps_the_reasons(tmp_path: Path) -> None:
+def test_catalog_keeps_the_reasons(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
     deployment.deliver("a", ["{}", "x", "y"], source="web")
     ingested(deployment)

@@ -1,3 +1,5 @@
+"""Tests the settings: defaults, merging with the packaged settings, errors and limits."""
+
 import tomllib
 from collections.abc import Iterator
 from datetime import date
@@ -23,7 +25,7 @@ steps = [
 
 
 def errors_of(text: str) -> dict[str, str]:
-    """What is said of each key."""
+    """Returns the error of each key."""
     with pytest.raises(SettingsFileError) as error:
         parse_settings(text)
     return {found.key: f"{found.problem}; {found.hint}" for found in error.value.errors}
@@ -38,12 +40,12 @@ def error_of(text: str) -> tuple[str, str]:
 # Defaults
 
 
-def test_an_empty_file_is_the_template() -> None:
+def test_empty_file_equals_the_template() -> None:
     assert parse_settings("") == parse_settings(settings_template())
 
 
-def test_the_template_names_every_key_that_has_a_default() -> None:
-    """A section has no defaults of its own, so that the template is the only list of them."""
+def test_template_contains_every_key_with_a_default() -> None:
+    """Sections have no defaults of their own, so that the template is the only list of defaults."""
 
     def missing(section: type[Section], given: dict[str, Any], path: str) -> Iterator[str]:
         for name, field in section.model_fields.items():
@@ -55,7 +57,7 @@ def test_the_template_names_every_key_that_has_a_default() -> None:
     assert list(missing(Settings, tomllib.loads(settings_template()), "")) == []
 
 
-def test_the_packaged_outcomes_come_by_priority() -> None:
+def test_packaged_outcomes_are_ordered_by_priority() -> None:
     outcomes = parse_settings("").outcomes
     assert [rule.name for rule in outcomes] == ["purchase", "contact", "lead", "abandoned_cart"]
     assert [rule.is_conversion for rule in outcomes] == [True, True, True, False]
@@ -76,7 +78,7 @@ def test_the_packaged_outcomes_come_by_priority() -> None:
         ("page_view", None, None),
     ],
 )
-def test_the_packaged_outcomes_know_common_events(event_name: str, page_path: str | None, expected: str | None) -> None:
+def test_packaged_outcomes_match_common_events(event_name: str, page_path: str | None, expected: str | None) -> None:
     event = "(select $1 as event_name, $2::varchar as page_path)"
     with duckdb.connect() as connection:
         holding = [
@@ -102,7 +104,7 @@ def test_the_packaged_outcomes_know_common_events(event_name: str, page_path: st
         ("/3d-printers/v2", "/3d-printers/v2"),
     ],
 )
-def test_the_packaged_rules_fold_ids_out_of_paths(path: str, action: str) -> None:
+def test_packaged_rules_fold_ids_out_of_paths(path: str, action: str) -> None:
     with duckdb.connect() as connection:
         for rule in parse_settings("").actions.fold:
             values = [path, rule.pattern, rule.replacement]
@@ -110,10 +112,10 @@ def test_the_packaged_rules_fold_ids_out_of_paths(path: str, action: str) -> Non
     assert (path or "/") == action
 
 
-# Laying over
+# Merging with the packaged settings
 
 
-def test_a_section_keeps_the_packaged_value_of_each_key_it_leaves_out() -> None:
+def test_section_keeps_packaged_values_of_missing_keys() -> None:
     settings = parse_settings('timezone = "Europe/Berlin"\n[sessions]\ninactivity_minutes = 5')
     packaged = parse_settings("")
     assert settings.timezone == "Europe/Berlin"
@@ -121,7 +123,7 @@ def test_a_section_keeps_the_packaged_value_of_each_key_it_leaves_out() -> None:
     assert settings.actions == packaged.actions
 
 
-def test_lists_and_dimensions_replace_the_packaged_ones_whole() -> None:
+def test_lists_and_dimensions_replace_the_packaged_ones() -> None:
     settings = parse_settings(
         "goals = []\n[[outcomes]]\nname = 'any'\nwhere = 'true'\n[dimensions]\nplan = \"properties ->> 'plan'\""
     )
@@ -131,7 +133,7 @@ def test_lists_and_dimensions_replace_the_packaged_ones_whole() -> None:
     assert settings.funnels == parse_settings("").funnels
 
 
-def test_a_source_without_an_entry_is_read_with_the_defaults() -> None:
+def test_source_without_an_entry_uses_the_defaults() -> None:
     settings = parse_settings(
         '[sources.web]\nsite = "shop"\nconstants = { event_name = "page_view", value = 9.5 }\n'
         'columns = { visitor_id = "anonymous_id" }'
@@ -142,7 +144,7 @@ def test_a_source_without_an_entry_is_read_with_the_defaults() -> None:
     assert settings.source("other") == SourceSettings()
 
 
-def test_a_visitor_funnel_without_a_window_has_seven_days() -> None:
+def test_visitor_funnel_has_a_default_window_of_seven_days() -> None:
     by_grain = {
         grain: parse_settings(f'[[funnels]]\nname = "f"\ngrain = "{grain}"{STEPS}').funnels[0].window_seconds
         for grain in ("session", "visitor")
@@ -150,13 +152,13 @@ def test_a_visitor_funnel_without_a_window_has_seven_days() -> None:
     assert by_grain == {"session": None, "visitor": 7 * 86_400}
 
 
-def test_an_exclusion_lies_between_the_first_and_the_last_step_unless_it_says_otherwise() -> None:
+def test_exclusion_defaults_to_first_and_last_step() -> None:
     exclusions = "exclusions = [{ where = 'is_bot' }, { where = 'is_bot', after_step = 2, before_step = 3 }]"
     funnel = parse_settings(f'[[funnels]]\nname = "f"{STEPS}{exclusions}').funnels[0]
     assert [(exclusion.after_step, exclusion.before_step) for exclusion in funnel.exclusions] == [(1, 3), (2, 3)]
 
 
-def test_a_breakdown_may_be_a_dimension_of_the_settings() -> None:
+def test_breakdown_may_be_a_dimension_of_the_settings() -> None:
     own = f'[[funnels]]\nname = "f"\nbreakdown = "plan"{STEPS}\n[dimensions]\nplan = "properties ->> \'plan\'"'
     assert parse_settings(own).funnels[0].breakdown == "plan"
 
@@ -166,7 +168,7 @@ def test_settings_cannot_be_changed() -> None:
         parse_settings("").sessions.max_hours = 3
 
 
-# Refusing
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -271,13 +273,13 @@ def test_settings_cannot_be_changed() -> None:
         ("publish.native_limit_gb = nan", "publish.native_limit_gb", "write a finite number"),
     ],
 )
-def test_refuses_with_the_path_of_the_key(text: str, key: str, said: str) -> None:
+def test_error_names_the_path_of_the_key(text: str, key: str, said: str) -> None:
     found, message = error_of(text)
     assert found == key
     assert said in message
 
 
-def test_all_errors_of_a_file_are_said_at_once_each_on_a_line(tmp_path: Path) -> None:
+def test_all_errors_of_a_file_are_listed_one_per_line(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text(
         "timezone = 'Mars'\n[sessions]\nmax_hours = 0\ninactivity = 3\n[[goals]]\nname = 'a'\nwhere = '1'\n"
@@ -294,7 +296,7 @@ def test_all_errors_of_a_file_are_said_at_once_each_on_a_line(tmp_path: Path) ->
     ]
 
 
-def test_nonsense_in_one_place_does_not_hide_the_rest() -> None:
+def test_invalid_section_does_not_hide_other_errors() -> None:
     errors = errors_of(f"dimensions = 3\nsources = 4\n[[funnels]]\nname = 'f'\nbreakdown = 'plan'{STEPS}")
     assert list(errors) == ["funnels[0].breakdown", "dimensions", "sources"]
 
@@ -307,7 +309,7 @@ def test_loads_the_file_of_a_data_folder(tmp_path: Path) -> None:
     assert load_settings(tmp_path).start_date == date(2024, 2, 29)
 
 
-def test_says_how_to_make_a_missing_file(tmp_path: Path) -> None:
+def test_missing_file_explains_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="does not exist; make a data folder with `session-pipeline init"):
         load_settings(tmp_path)
 
@@ -321,7 +323,7 @@ def test_says_how_to_make_a_missing_file(tmp_path: Path) -> None:
         (b"a = " + b"[" * 20_000, "nest lists less deeply"),
     ],
 )
-def test_says_which_line_is_no_toml(tmp_path: Path, content: bytes, said: str) -> None:
+def test_error_names_the_line_that_is_not_toml(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "settings.toml").write_bytes(content)
     with pytest.raises(SettingsError) as error:
         load_settings(tmp_path)
@@ -359,7 +361,7 @@ def test_says_which_line_is_no_toml(tmp_path: Path, content: bytes, said: str) -
     ids=["goals", "steps", "funnels", "dimensions"],
 )
 def test_too_many_rules_are_refused_within_a_second(text: str, sentence: str) -> None:
-    parse_settings("")  # reads what is read once
+    parse_settings("")  # loads what is loaded only once
     started = thread_time()
     with pytest.raises(SettingsFileError) as refused:
         parse_settings(text)

@@ -1,4 +1,4 @@
-"""Warnings about settings: each rule that matches nothing is named, and nothing else is."""
+"""Tests warnings about settings: each rule that matches nothing is named, and no other rule is."""
 
 import shutil
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def line(day: date, visitor: str, minute: int, name: str, **fields: Any) -> dict
 
 
 def visit(day: date, visitor: str = "ann") -> list[dict[str, Any]]:
-    """Two pages, a click and a purchase with a value."""
+    """Returns two page views, a click and a purchase with a value."""
     url = "https://shop.example/item/lamp-1042"
     return [
         line(day, visitor, 0, "page_view", page_url=url, properties={"variant": "b"}),
@@ -41,7 +41,7 @@ def visit(day: date, visitor: str = "ann") -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A visit on each of two days; only the earlier has a sign_up. Not to be written to."""
+    """A session on each of two days; only the earlier day has a sign_up. Tests must not write to it."""
     deployment = Deployment(tmp_path_factory.mktemp("shop") / "data")
     deployment.deliver("rare", [*visit(RARE_DAY), line(RARE_DAY, "ann", 4, "sign_up")], source="web")
     deployment.deliver("usual", visit(DAY), source="web")
@@ -50,7 +50,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 def found(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> settings_warnings.Findings:
-    """What is found with other settings than the deployment was built with."""
+    """Returns the findings for other settings than the deployment was built with."""
     return settings_warnings.look(deployment.folder, parse_settings(to_toml({"start_date": DAY, **(settings or {})})))
 
 
@@ -132,7 +132,7 @@ BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
         ),
     ],
 )
-def test_a_rule_that_matches_nothing_is_named(
+def test_rule_that_matches_nothing_is_named(
     shop: Deployment, settings: dict[str, Any], key: str, sentence: str
 ) -> None:
     sentences = told(shop, settings)
@@ -148,7 +148,7 @@ def test_a_rule_that_matches_nothing_is_named(
         {"outcomes": [{"name": "pages", "where_session": "page_view_count = 2"}]},
         {"dimensions": {"test": "properties ->> 'variant'"}},
         {"sessions": {"separator": "purchase", "passive_events": ["click"]}, "actions": {"ignored_events": ["click"]}},
-        # The second pattern matches only what the first one leaves.
+        # The second pattern matches only the result of the first.
         {
             "actions": {
                 "fold": [
@@ -159,16 +159,16 @@ def test_a_rule_that_matches_nothing_is_named(
         },
     ],
 )
-def test_a_rule_that_matches_on_any_day_is_not_reported(shop: Deployment, settings: dict[str, Any]) -> None:
+def test_rule_that_matches_on_any_day_is_not_reported(shop: Deployment, settings: dict[str, Any]) -> None:
     assert told(shop, settings) == {}
 
 
-def test_a_value_is_not_reported_beside_its_condition(shop: Deployment) -> None:
+def test_value_is_not_reported_together_with_its_condition(shop: Deployment) -> None:
     sentences = told(shop, {"goals": [{"name": "bought", "where": MISSPELLED, "value": "cast(user_id as decimal)"}]})
     assert sentences.keys() == {"goals[bought].where"}
 
 
-def test_a_packaged_funnel_is_reported_once_when_it_is_entered(tmp_path: Path) -> None:
+def test_packaged_funnel_is_reported_once_it_is_entered(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.deliver("events", [line(DAY, "ann", 0, "page_view"), line(DAY, "ann", 1, "add_to_cart")])
     deployment.run()
@@ -196,9 +196,7 @@ def test_only_the_last_28_days_with_events_count(tmp_path: Path) -> None:
     assert told(deployment, rule) == {}
 
 
-def test_days_beyond_the_largest_number_of_events_are_not_read(
-    shop: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_days_beyond_the_event_limit_are_not_read(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     rule = {"goals": [{"name": "joined", "where": "event_name = 'sign_up'"}]}
     monkeypatch.setattr(window, "MOST_EVENTS", 8)
     assert "of the last day with events" in told(shop, rule)["goals[joined].where"]
@@ -219,7 +217,7 @@ def test_hints_are_given_for_the_first_twenty_rules_only(shop: Deployment) -> No
     assert ["similar values" in sentence for sentence in sentences] == [True] * 20 + [False] * 5
 
 
-def test_the_problem_stays_the_same_when_days_are_added(shop: Deployment, tmp_path: Path) -> None:
+def test_problem_stays_the_same_when_days_are_added(shop: Deployment, tmp_path: Path) -> None:
     shutil.copytree(shop.folder.path, tmp_path / "data")
     later = Deployment(tmp_path / "data")
     later.deliver("later", [line(DAY + timedelta(days=1), "bob", 0, "page_view")], source="web")
@@ -232,7 +230,7 @@ def test_the_problem_stays_the_same_when_days_are_added(shop: Deployment, tmp_pa
 
 @pytest.fixture(scope="module")
 def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A shop's pages, and its forms, which have none. Not to be written to."""
+    """A shop's pages, and its forms, which have no page views. Tests must not write to it."""
     deployment = Deployment(tmp_path_factory.mktemp("two") / "data")
     deployment.deliver("events", visit(DAY), source="web")
     deployment.deliver("events", [line(DAY, "ann", 5, "contact")], source="forms")
@@ -251,26 +249,26 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
         ({"forms": {"site": "a.example"}}, {"sources.forms"}),
     ],
 )
-def test_sources_that_share_a_site_must_say_so(
+def test_sources_that_share_a_site_must_set_it(
     two_sources: Deployment, sources: dict[str, Any], keys: set[str]
 ) -> None:
     assert told(two_sources, {"sources": sources}).keys() == keys
 
 
-def test_the_warning_about_a_shared_site_names_folders_and_keys(two_sources: Deployment) -> None:
+def test_shared_site_warning_names_folders_and_keys(two_sources: Deployment) -> None:
     assert told(two_sources)["sources.forms.site"] == (
         "raw/forms and raw/web become one site, 'main', by default: equal visitor ids in them count as one person;"
         " set sources.forms.site and sources.web.site in settings.toml ('main' if one site is right)"
     )
 
 
-def test_a_source_without_page_views_is_named_with_its_events(two_sources: Deployment) -> None:
+def test_source_without_page_views_is_named_with_its_events(two_sources: Deployment) -> None:
     sentence = told(two_sources)["sources.forms"]
     assert sentence.startswith("raw/forms has no page view so far; existing event names: 'contact'; page views must")
 
 
 @pytest.mark.parametrize("name", ["pageview", "$pageview", "Page Viewed", "Viewed page", "page", "screen_view"])
-def test_a_page_view_under_another_name_is_reported_whatever_the_site(tmp_path: Path, name: str) -> None:
+def test_page_view_under_another_name_is_reported(tmp_path: Path, name: str) -> None:
     settings = {"sources": {"web": {"site": "main"}, "blog": {"site": "main"}}}
     deployment = Deployment(tmp_path, settings)
     deployment.deliver("events", visit(DAY), source="web")
@@ -292,13 +290,13 @@ def test_folders_are_compared_before_the_first_run(tmp_path: Path) -> None:
     assert not deployment.folder.store.exists()
 
 
-def test_a_deployment_without_events_has_no_warning(tmp_path: Path) -> None:
+def test_deployment_without_events_has_no_warning(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.run(until=DAY)
     assert told(deployment, {"goals": [{"name": "bought", "where": MISSPELLED}]}) == {}
 
 
-def test_a_warehouse_that_cannot_be_read_is_an_error_in_one_sentence(shop: Deployment, tmp_path: Path) -> None:
+def test_unreadable_warehouse_is_an_error_in_one_sentence(shop: Deployment, tmp_path: Path) -> None:
     shutil.copytree(shop.folder.path, tmp_path / "data")
     deployment = Deployment.at(tmp_path / "data")
     deployment.folder.warehouse.write_bytes(b"no database" * 1000)
@@ -306,6 +304,6 @@ def test_a_warehouse_that_cannot_be_read_is_an_error_in_one_sentence(shop: Deplo
         told(deployment)
 
 
-def test_the_sample_has_no_warning(sample_deployment: Deployment) -> None:
+def test_sample_has_no_warning(sample_deployment: Deployment) -> None:
     findings = settings_warnings.look(sample_deployment.folder, load_settings(sample_deployment.folder.path))
     assert findings == settings_warnings.Findings()

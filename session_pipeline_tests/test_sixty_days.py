@@ -1,4 +1,4 @@
-"""Sixty days lived through by schedule and sensors: every day right, every alarm told once, and no hand needed."""
+"""Tests sixty simulated days run by schedule and sensors: every day is right and every alert is sent exactly once."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +16,12 @@ from session_pipeline_tests.simulation.sixty_days import Trial, trial
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(7200)]
 
-# What says how it came to be so: which files, when, by which run.
+# Tables that record how the data was built: from which files, when, by which run.
 TOLD_OTHERWISE = {"source_files", "warehouse_info"}
 
 
-def test_schedule_and_sensors_live_through_sixty_days(tmp_path: Path) -> None:
-    # One test, and not one for each promise: its runner may share tests out, and each would live through all of it.
+def test_schedule_and_sensors_through_sixty_days(tmp_path: Path) -> None:
+    # One test instead of one for each promise: a runner may distribute tests, and each would simulate all sixty days.
     with trial(tmp_path, print) as lived:
         lived.live()
         require_every_alarm_once(lived)
@@ -32,7 +32,7 @@ def test_schedule_and_sensors_live_through_sixty_days(tmp_path: Path) -> None:
 
 
 def clean_run(lived: Trial, folder: Path) -> Deployment:
-    """One run over all contents that ever arrived whole, under the settings that are right."""
+    """Returns one run over all content that ever arrived complete, with the correct settings."""
     deployment = Deployment(folder, GOOD)
     for number, arrived in enumerate(lived.delivered):
         path = deployment.folder.raw / Path(arrived.path).parent / f"{number} {Path(arrived.path).name}"
@@ -73,7 +73,7 @@ def require_failed_ticks_only_without_settings(lived: Trial) -> None:
 
 
 def rows(deployment: Deployment) -> Mapping[str, Any]:
-    """All that the warehouse holds, but what says how it came to be."""
+    """Returns all rows of the warehouse, except of tables that record how the data was built."""
     with duckdb.connect(str(deployment.folder.warehouse), read_only=True) as connection:
         return {
             name: sorted(map(str, connection.execute(f"select * from {name}").fetchall()))

@@ -1,4 +1,4 @@
-"""Small files are read together: each gives what it gives alone, and a bad one affects no other."""
+"""Tests that small files, which are read together, give the same rows as alone, and do not affect each other."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def line(number: int, **fields: object) -> str:
 
 
 def contents(format: str) -> Sequence[bytes]:
-    """Files of one format that differ in length, dates, mistakes, repeated lines and header."""
+    """Returns files of one format that differ in length, dates, errors, repeated lines and header."""
     if format == "jsonl":
         texts = ["\n".join(line(n % 4, n=number) for n in range(number)) + "\n{bad\n\n" for number in range(1, 6)]
     elif format == "access_log":
@@ -110,7 +110,7 @@ def test_bad_header_affects_no_other_file(tmp_path: Path) -> None:
     assert "its header names 'visitor_id' more than once" in files.loc["web/b.csv", "reason"]
 
 
-def test_file_that_grows_meanwhile_is_left_for_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_grows_during_ingest_waits_for_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = Deployment(tmp_path)
     paths = [deployment.deliver(name, [line(number)]) for number, name in enumerate("abc")]
     write_parts = small_files.write_parts

@@ -1,4 +1,4 @@
-"""Sources in the settings and folders under raw/ fit together; lines before a later start are counted as such."""
+"""Tests that sources in the settings fit the folders under raw/, and that lines before a later start are counted."""
 
 from datetime import date
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_any_folder_can_have_settings(deployment: Deployment, folder: str) -> No
 
 
 @pytest.mark.parametrize("timezone", ["UTC", "America/New_York", "Asia/Tokyo"])
-def test_lines_before_a_later_start_of_a_gone_file_do_not_wait(deployment: Deployment, timezone: str) -> None:
+def test_lines_before_a_later_start_of_a_gone_file_are_not_pending(deployment: Deployment, timezone: str) -> None:
     times = [f"2026-10-0{day}T{hour:02}:00:00Z" for day in (4, 5, 6) for hour in (1, 12, 23)]
     path = deployment.deliver("a", [line(time) for time in times])
     deployment.set({"timezone": timezone})
@@ -79,7 +79,7 @@ def test_lines_before_a_later_start_of_a_gone_file_do_not_wait(deployment: Deplo
     assert (verdict.figures["waiting"], verdict.figures["before_start"]) == (0, 9 - events)
 
 
-def test_lines_before_start_of_a_file_that_is_there_are_set_aside(deployment: Deployment) -> None:
+def test_lines_before_start_of_an_existing_file_are_quarantined(deployment: Deployment) -> None:
     deployment.deliver("a", [line("2026-10-04T01:00:00Z"), line("2026-10-06T01:00:00Z")])
     deployment.run(UNTIL)
     deployment.set({"start_date": date(2026, 10, 6)})

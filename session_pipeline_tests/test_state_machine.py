@@ -1,7 +1,7 @@
-"""Programs of random steps over one small deployment; after each, what must hold, and at the end a clean run's rows.
+"""Tests programs of random operations on a small deployment, with all checks after each operation.
 
-A failure is shown as the shortest program that still fails. With SESSION_PIPELINE_EFFORT there are more of them, other
-ones each time: the seed that is printed gives them again.
+At the end, the rows must equal those of a clean run. Hypothesis shows a failure as the shortest program that still
+fails. With SESSION_PIPELINE_EFFORT there are more programs, different each time; the printed seed repeats them.
 """
 
 import os
@@ -31,10 +31,10 @@ from session_pipeline_tests.machine.machine import HARMS, Harm, Machine
 from session_pipeline_tests.machine.options import CHANGES, DAYS, FIRST, SEPARATOR
 from session_pipeline_tests.reliability.figures import effort, record, tell
 
-SEED = "SESSION_PIPELINE_SEED"  # gives the programs of a run at more effort again
+SEED = "SESSION_PIPELINE_SEED"  # repeats the programs of a run with more effort
 EXAMPLES, STEPS_A_PROGRAM = 10, 12
 
-# Around the midnights of UTC and of New York: at the timeout, at the last hour, by a microsecond.
+# Times around the midnights of UTC and of New York: at the timeout, at the last hour, off by a microsecond.
 MIDNIGHTS = (0, 5, 4, 12)
 DISTANCES = (
     timedelta(0),
@@ -74,7 +74,7 @@ has_files = precondition(lambda self: bool(self.machine.mirror.lying))
 
 
 class Programs(RuleBasedStateMachine):
-    """The steps of the machine as rules."""
+    """The operations of the machine as Hypothesis rules."""
 
     counted: ClassVar[dict[str, int]] = {"machine_examples": 0, "machine_steps": 0}
 
@@ -190,7 +190,7 @@ class Programs(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if sys.exc_info()[0] is None:  # else a step has failed, and that is what should be told
+            if sys.exc_info()[0] is None:  # otherwise an operation failed, and its error must be shown
                 self.machine.end()
                 self.counted["machine_examples"] += 1
                 self.counted["machine_steps"] += self.step_count
@@ -199,7 +199,7 @@ class Programs(RuleBasedStateMachine):
 
 
 def try_programs(examples: int, steps: int, *, seed_of_all: int | None = None) -> None:
-    """Run programs; the same ones each time, unless a seed is given."""
+    """Run programs; always the same ones, unless a seed is given."""
     Programs.counted.update(dict.fromkeys(Programs.counted, 0))
     chosen = Programs if seed_of_all is None else seed(seed_of_all)(Programs)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
@@ -217,14 +217,14 @@ def try_programs(examples: int, steps: int, *, seed_of_all: int | None = None) -
     )
 
 
-def test_a_few_programs_end_as_a_clean_run() -> None:
+def test_a_few_programs_end_like_a_clean_run() -> None:
     try_programs(1, 4)
     assert Programs.counted["machine_examples"] == 1
 
 
 @pytest.mark.reliability
 @pytest.mark.timeout(3600)
-def test_programs_of_anything_end_as_a_clean_run() -> None:
+def test_random_programs_end_like_a_clean_run() -> None:
     chosen = os.environ.get(SEED)
     seed_of_all = int(chosen) if chosen else SystemRandom().getrandbits(32) if effort() > 1 else None
     if seed_of_all is not None:

@@ -1,4 +1,4 @@
-"""What a step reads for a day, and what it is told: dates of inputs, parameters, lists of the settings."""
+"""Tests what a step reads for a day and which values it gets: dates of inputs, parameters, lists of the settings."""
 
 from datetime import date, datetime, timedelta
 
@@ -10,7 +10,7 @@ from session_pipeline.tables import TABLES, spans
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE, STEPS
 
-NEW_YORK = "America/New_York"  # 2026-03-08 has 23 hours
+NEW_YORK = "America/New_York"  # 2026-03-08 has 23 hours there
 FUNNELS = """
 [[funnels]]
 name = "shop"
@@ -65,15 +65,15 @@ def frame(settings: str = "", timezone: str = NEW_YORK, wanted: tuple[date, ...]
         (spans.days_forward(3), 30, (30, 31)),
     ],
 )
-def test_the_dates_of_a_span(span: spans.Span, day: int, read: tuple[int, ...]) -> None:
+def test_dates_of_a_span(span: spans.Span, day: int, read: tuple[int, ...]) -> None:
     assert span.dates(frame(), date(2026, 3, day)) == march(*read)
 
 
-def test_a_step_in_one_piece_reads_all_days() -> None:
+def test_undated_step_reads_all_days() -> None:
     assert spans.THE_DAY.dates(frame(wanted=march(3, 5)), None) == march(3, 5)
 
 
-def test_days_that_are_not_wanted_are_not_read() -> None:
+def test_unwanted_days_are_not_read() -> None:
     some = frame(wanted=march(7, 9, 10))
     assert spans.DAY_BEFORE.dates(some, date(2026, 3, 9)) == ()
     assert spans.REACH.dates(some, date(2026, 3, 7)) == march(7, 9)
@@ -86,25 +86,25 @@ def test_days_that_are_not_wanted_are_not_read() -> None:
     ("seconds", "read"),
     [(None, (10,)), (1, (9, 10, 11)), (86400, (9, 10, 11)), (86401, (9, 10, 11, 12)), (90000, (9, 10, 11, 12))],
 )
-def test_a_visitors_funnel_reads_the_days_of_its_window(seconds: int | None, read: tuple[int, ...]) -> None:
+def test_visitor_funnel_reads_the_days_of_its_window(seconds: int | None, read: tuple[int, ...]) -> None:
     settings = "funnels = []" if seconds is None else FUNNELS.replace("90000", str(seconds))
     assert spans.VISITOR_WINDOW.dates(frame(settings), date(2026, 3, 10)) == march(*read)
 
 
-def test_a_visitors_funnel_reads_no_day_without_time() -> None:
+def test_visitor_funnel_skips_days_of_zero_length() -> None:
     apia = frame(FUNNELS, "Pacific/Apia", tuple(date(2011, 12, day) for day in (28, 29, 30, 31)))
     read = spans.VISITOR_WINDOW.dates(apia, date(2011, 12, 29))
     assert read == (date(2011, 12, 28), date(2011, 12, 29), date(2011, 12, 31))
 
 
-def test_only_visitors_funnels_have_a_window_beyond_the_session() -> None:
+def test_only_visitor_funnels_have_a_visitor_window() -> None:
     assert frame(FUNNELS).longest_visitor_window == timedelta(seconds=90000)
     two = FUNNELS + FUNNELS.replace("shop", "two").replace("blog", "three").replace("90000", "5")
     assert frame(two).longest_visitor_window == timedelta(seconds=90000)
     assert frame("funnels = []").longest_visitor_window == timedelta(0)
 
 
-def test_durations_are_told_in_the_units_that_models_compare() -> None:
+def test_durations_have_the_units_that_models_compare() -> None:
     settings = """
         [sessions]
         inactivity_minutes = 20
@@ -146,7 +146,7 @@ def test_lists_of_the_settings() -> None:
     ]
 
 
-def test_outcomes_are_listed_by_priority_and_event_names_in_order() -> None:
+def test_outcomes_are_ordered_by_priority_and_event_names_by_name() -> None:
     settings = parse_settings(
         """
         [[outcomes]]
@@ -173,7 +173,7 @@ def test_outcomes_are_listed_by_priority_and_event_names_in_order() -> None:
     assert lists["passive_events"](settings).column("event_name").to_pylist() == ["move", "scroll"]
 
 
-def test_a_funnels_steps_are_computed_one_after_another() -> None:
+def test_funnel_steps_are_computed_one_after_another() -> None:
     step = STEP_OF_TABLE["funnel_entries"]
     settings = parse_settings(FUNNELS, "settings.toml")
     runs = [(computation.model, computation.name, dict(run)) for computation, run in step.runs(settings)]
@@ -195,11 +195,11 @@ def test_parameters_of_steps() -> None:
     assert not STEP_OF_TABLE["user_agents"].is_daily
 
 
-def test_the_figures_of_a_day_are_kept_from_its_first_build_on_and_changes_of_sessions_from_the_second() -> None:
+def test_only_day_history_records_the_first_build() -> None:
     assert {log.table: log.records_first_build for log in LOGS} == {"session_changes": False, "_day_history": True}
 
 
-def test_inputs_and_their_spans_follow_from_the_sql() -> None:
+def test_inputs_and_spans_are_derived_from_the_sql() -> None:
     found = {step.name: {what.table: what.span for what in step.inputs} for step in STEPS}
     assert found["session_outcomes"] == {"events": spans.REACH, "sessions": spans.THE_DAY}
     assert found["agents_seen"] == {"raw_events": spans.UTC_DATES}
@@ -209,7 +209,7 @@ def test_inputs_and_their_spans_follow_from_the_sql() -> None:
     assert found["daily_summary"]["events"] == spans.THE_DAY
 
 
-def test_a_table_by_session_date_reads_the_days_that_its_sessions_can_reach() -> None:
+def test_default_span_depends_on_the_date_columns() -> None:
     by_event, by_session, by_entry = (TABLES[name] for name in ("events", "sessions", "funnel_entries"))
     assert spans.usual_span(by_session, by_event) == spans.REACH
     assert spans.usual_span(by_entry, by_event) == spans.REACH
@@ -221,5 +221,5 @@ def test_a_table_by_session_date_reads_the_days_that_its_sessions_can_reach() ->
     ("span", "distance"),
     [(spans.THE_DAY, 0), (spans.DAY_BEFORE, 1), (spans.REACH, 1), (spans.days_back(10), 9), (spans.days_forward(4), 3)],
 )
-def test_the_distance_of_a_span_is_that_of_its_furthest_date(span: spans.Span, distance: int) -> None:
+def test_distance_of_a_span_is_its_furthest_date(span: spans.Span, distance: int) -> None:
     assert span.distance(frame(), date(2026, 3, 15)) == distance

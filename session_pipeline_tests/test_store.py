@@ -1,4 +1,4 @@
-"""The store: commits, crashes between their steps, damage, the lock, sweeping."""
+"""Tests the store: commits, crashes between their steps, damage, the lock, sweeping."""
 
 import multiprocessing
 import os
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store", "1.0")
 
 
-def test_a_commit_is_found_by_another_process(store: Store) -> None:
+def test_commit_is_found_by_another_process(store: Store) -> None:
     commit(store, 1)
     found = Store(store.folder, "1.0").get(KEY)
     assert found is not None
@@ -49,7 +49,7 @@ def test_a_commit_is_found_by_another_process(store: Store) -> None:
     assert found.path.startswith("daily_summary/session_date=2026-10-05/")
 
 
-def test_a_failed_commit_leaves_the_state_before(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_commit_leaves_the_previous_state(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(store, 1)
     with store.writing():
         item = written(store, 2)
@@ -61,17 +61,17 @@ def test_a_failed_commit_leaves_the_state_before(store: Store, monkeypatch: pyte
     assert again.catalog.generation() == 1
 
 
-def test_files_that_no_row_names_are_swept_after_a_crash(store: Store) -> None:
+def test_unreferenced_files_are_swept_after_a_crash(store: Store) -> None:
     commit(store, 1)
     orphan = store.folder / "daily_summary" / "session_date=2026-10-05" / "orphan.parquet"
     orphan.write_bytes(b"half")
-    store.catalog.set_number("run_is_open", 1)  # what a killed run leaves
+    store.catalog.set_number("run_is_open", 1)  # as a killed run leaves it
     with store.writing():
         assert not orphan.exists()
     assert store.path_of(store.get(KEY)).is_file()  # type: ignore[arg-type]
 
 
-def test_files_that_no_row_names_are_swept_after_a_run_that_was_cancelled(store: Store) -> None:
+def test_unreferenced_files_are_swept_after_a_canceled_run(store: Store) -> None:
     commit(store, 1)
     orphan = store.folder / "daily_summary" / "session_date=2026-10-05" / "orphan.parquet"
     orphan.write_bytes(b"renamed, and not committed")
@@ -88,7 +88,7 @@ def test_scratch_of_a_dead_run_is_swept(store: Store) -> None:
         assert not leftover.exists()
 
 
-def test_a_second_writer_is_kept_out_and_told_by_whom(store: Store) -> None:
+def test_second_writer_is_refused_with_the_process_number(store: Store) -> None:
     with store.writing():
         other = Store(store.folder, "1.0")
         with pytest.raises(StoreHeldError, match=f"process {os.getpid()}"), other.writing(wait_seconds=0.3):
@@ -101,7 +101,7 @@ def _hold(folder: Path, ready: "multiprocessing.synchronize.Event") -> None:
         signal.pause()
 
 
-def test_a_killed_writer_holds_nothing(store: Store) -> None:
+def test_killed_writer_holds_no_lock(store: Store) -> None:
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
     process = context.Process(target=_hold, args=(store.folder, ready))
@@ -130,7 +130,7 @@ def test_every_flipped_bit_is_found(store: Store) -> None:
     assert [problem for _, problem in store.verify()] == ["the file is gone"]
 
 
-def test_replaced_files_stay_for_readers_of_the_last_publications(store: Store) -> None:
+def test_replaced_files_stay_for_recent_publications(store: Store) -> None:
     paths = []
     for value in range(1, 7):
         commit(store, value)
@@ -142,7 +142,7 @@ def test_replaced_files_stay_for_readers_of_the_last_publications(store: Store) 
     assert [path.exists() for path in paths] == [False, False, True, True, True, True]
 
 
-def test_a_file_that_comes_back_is_not_swept(store: Store) -> None:
+def test_file_that_is_used_again_is_not_swept(store: Store) -> None:
     for value in (1, 2, 1, 1, 1, 1):
         commit(store, value)
         store.catalog.put_publication(Publication(store.catalog.generation(), DAY, "hash", "now", "test"))
@@ -150,14 +150,14 @@ def test_a_file_that_comes_back_is_not_swept(store: Store) -> None:
     assert store.path_of(store.get(KEY)).is_file()  # type: ignore[arg-type]
 
 
-def test_a_newer_store_is_refused_in_one_sentence(store: Store) -> None:
+def test_newer_store_is_refused_in_one_sentence(store: Store) -> None:
     (store.folder / "_format.json").write_text('{"format": 99, "package_version": "7.0"}')
     with pytest.raises(StoreError, match=r"written by session_pipeline 7\.0.*install that version"):
         Store(store.folder, "1.0")
 
 
 @pytest.mark.parametrize("content", [b"not SQLite" * 1000, None], ids=["another file", "cut short"])
-def test_a_damaged_catalog_is_told_in_one_sentence(store: Store, content: bytes | None) -> None:
+def test_damaged_catalog_is_reported_in_one_sentence(store: Store, content: bytes | None) -> None:
     commit(store, 1)
     store.close()
     path = store.folder / "catalog.sqlite"
@@ -166,7 +166,7 @@ def test_a_damaged_catalog_is_told_in_one_sentence(store: Store, content: bytes 
         Store(store.folder, "1.0")
 
 
-def test_a_store_that_cannot_be_written_is_told_in_one_sentence(store: Store) -> None:
+def test_unwritable_store_is_reported_in_one_sentence(store: Store) -> None:
     commit(store, 1)
     store.close()
     paths = [*store.folder.glob("catalog.sqlite*"), store.folder]
@@ -183,7 +183,7 @@ def test_a_store_that_cannot_be_written_is_told_in_one_sentence(store: Store) ->
     assert "must be able to write there" in done.stderr
 
 
-def test_who_holds_a_store_writes_at_once_and_all_others_wait_until_the_end(store: Store) -> None:
+def test_lock_holder_writes_at_once_and_others_wait(store: Store) -> None:
     with ThreadPoolExecutor(1) as other_writer, held(store.folder):
         commit(store, 1)
         commit(store, 2)
@@ -193,8 +193,8 @@ def test_who_holds_a_store_writes_at_once_and_all_others_wait_until_the_end(stor
     assert store.catalog.generation() == 3
 
 
-def test_a_removed_file_that_comes_back_is_removed_again(store: Store) -> None:
-    """As after a machine died that had removed its name, but not durably."""
+def test_removed_file_that_reappears_is_removed_again(store: Store) -> None:
+    """As after a power loss before the removal of the file's name was durable."""
     paths = []
     for value in range(1, 7):
         commit(store, value)
@@ -208,9 +208,7 @@ def test_a_removed_file_that_comes_back_is_removed_again(store: Store) -> None:
     assert not paths[0].exists()
 
 
-def test_a_failed_commit_whose_error_was_caught_leaves_no_file_for_good(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_commit_with_caught_error_leaves_no_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with store.writing():
         item = written(store, 1)
         monkeypatch.setattr(store.catalog, "put", lambda partition: 1 / 0)

@@ -1,4 +1,4 @@
-"""Which fields are suggested for the columns of events, in lines as common tools write them."""
+"""Tests which fields are suggested for the columns of events, with lines as common tools write them."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ NAMES = ("Product Viewed", "Product Added", "Order Completed")
 
 @pytest.fixture(scope="module")
 def suggest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suggest]:
-    """What is suggested for some lines."""
+    """A function that returns the suggestions for some lines."""
     ingest = Ingest(tmp_path_factory.mktemp("ingest"))
 
     def suggested(
@@ -153,7 +153,7 @@ def test_csv_gives_the_same_suggestions(suggest: Suggest, tool: str) -> None:
 
 
 @pytest.mark.parametrize("tool", EXPECTED)
-def test_with_the_suggestions_every_line_is_accepted(tmp_path: Path, suggest: Suggest, tool: str) -> None:
+def test_every_line_is_accepted_with_the_suggestions(tmp_path: Path, suggest: Suggest, tool: str) -> None:
     line_of, _ = EXPECTED[tool]
     rules = replace(RULES, columns=dict(suggest(line_of)))
     ingest = Ingest(tmp_path)
@@ -164,33 +164,33 @@ def test_with_the_suggestions_every_line_is_accepted(tmp_path: Path, suggest: Su
     assert suggest(line_of, rules) == {}
 
 
-def test_a_time_is_suggested_only_if_its_values_are_times(suggest: Suggest) -> None:
+def test_time_is_suggested_only_if_its_values_are_times(suggest: Suggest) -> None:
     assert suggest(lambda number: {"event": "a", "timestamp": "soon", "time": number, "created_at": "20240305"}) == {
         "event_name": "event"
     }
 
 
 @pytest.mark.parametrize("value", ["https://e.org/", "2024-03-05", 5, True, ["a"], {"a": 1}])
-def test_other_values_are_no_event_names(suggest: Suggest, value: object) -> None:
+def test_other_values_are_not_event_names(suggest: Suggest, value: object) -> None:
     assert "event_name" not in suggest(lambda number: {"event": value, "type": value})
 
 
-def test_a_field_that_half_of_the_lines_lack_is_not_needed(suggest: Suggest) -> None:
+def test_field_missing_in_half_of_the_lines_is_not_suggested(suggest: Suggest) -> None:
     found = suggest(lambda number: {"type": "track", "event": "a" if number % 2 else None})
     assert found == {"event_name": "type"}
 
 
-def test_a_wrong_setting_is_corrected(suggest: Suggest) -> None:
+def test_wrong_setting_is_corrected(suggest: Suggest) -> None:
     rules = replace(RULES, columns={"event_time": "event", "visitor_id": "anonymous_id"})
     assert suggest(segment, rules)["event_time"] == "timestamp"
     assert "visitor_id" not in suggest(segment, rules)
 
 
-def test_constants_and_made_visitors_need_no_field(suggest: Suggest) -> None:
+def test_constants_and_derived_visitors_need_no_field(suggest: Suggest) -> None:
     rules = replace(RULES, constants={"event_name": "a"}, visitor_address="context_ip")
     assert not {"event_name", "visitor_id"} & suggest(segment, rules).keys()
 
 
-def test_few_lines_are_judged_by_their_names(suggest: Suggest) -> None:
+def test_few_lines_are_judged_by_field_names(suggest: Suggest) -> None:
     found = suggest(lambda number: {"uid": "ann", "ts": 1709632800, "action": "view"}, count=2)
     assert found == {"visitor_id": "uid", "event_time": "ts", "event_name": "action"}

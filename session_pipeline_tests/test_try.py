@@ -1,4 +1,4 @@
-"""The command try: what a file would give, and that nothing is left of it."""
+"""Tests the command try: it shows what a file would give, and leaves nothing behind."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ def no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SESSION_PIPELINE_DATA", raising=False)
 
 
-def test_a_file_is_tried_without_a_data_folder(tmp_path: Path) -> None:
+def test_file_is_tried_without_a_data_folder(tmp_path: Path) -> None:
     file = write(tmp_path / "events.jsonl", *EVENTS, "{broken")
     found = tried(file)
     counts = {name: found["facts"][f"{name}_count"] for name in ("line", "accepted", "set_aside")}
@@ -47,7 +47,7 @@ def test_a_file_is_tried_without_a_data_folder(tmp_path: Path) -> None:
     assert found["sessions"][0]["path"] == "/product/lamp > add_to_cart > begin_checkout > purchase"
 
 
-def test_nothing_is_written_and_the_file_is_as_it_was(tmp_path: Path) -> None:
+def test_nothing_is_written_and_the_file_is_unchanged(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     file = write(deployment.folder.raw / "web" / "events.jsonl", *EVENTS)
     before = sorted(tmp_path.rglob("*")), os.stat(file)
@@ -57,7 +57,7 @@ def test_nothing_is_written_and_the_file_is_as_it_was(tmp_path: Path) -> None:
     assert (before[1].st_ctime_ns, before[1].st_nlink) == (after[1].st_ctime_ns, after[1].st_nlink)
 
 
-def test_a_file_under_raw_is_tried_as_its_source_and_another_as_the_source_that_is_named(tmp_path: Path) -> None:
+def test_source_is_the_folder_under_raw_or_the_named_one(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", {"sources": {"web": {"columns": {"visitor_id": "uid"}}}})
     line = {"uid": "ann", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}
     data = ("--data", deployment.folder.path)
@@ -67,7 +67,7 @@ def test_a_file_under_raw_is_tried_as_its_source_and_another_as_the_source_that_
     assert tried(elsewhere, *data, "--source", "web")["facts"]["accepted_count"] == 1
 
 
-def test_fields_that_are_called_otherwise_are_guessed(tmp_path: Path) -> None:
+def test_columns_are_suggested_for_other_field_names(tmp_path: Path) -> None:
     lines = [{"anonymousId": "ann", "timestamp": "2024-03-05T10:00:00Z", "event": "page_view"}] * 3
     file = write(tmp_path / "events.jsonl", *lines)
     assert tried(file)["suggested_columns"] == {
@@ -83,7 +83,7 @@ def test_fields_that_are_called_otherwise_are_guessed(tmp_path: Path) -> None:
     assert found["suggested_columns"] == {"event_time": "timestamp"}
 
 
-def test_a_field_that_an_answer_needs_is_guessed_though_lines_are_accepted(tmp_path: Path) -> None:
+def test_columns_are_suggested_even_if_lines_are_accepted(tmp_path: Path) -> None:
     line = {"visitor_id": "ann", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}
     file = write(tmp_path / "events.jsonl", {**line, "url": "https://shop.example/", "path": "/", "amount": 5})
     assert tried(file)["suggested_columns"] == {"page_url": "url", "value": "amount"}
@@ -95,7 +95,7 @@ def test_a_field_that_an_answer_needs_is_guessed_though_lines_are_accepted(tmp_p
     assert re.search(r"event_id +\(the line\)", out)
 
 
-def test_what_is_told_to_a_person(tmp_path: Path) -> None:
+def test_text_output(tmp_path: Path) -> None:
     file = write(tmp_path / "events.jsonl", *EVENTS, "{broken")
     code, out, _ = call("try", file)
     assert code == 0
@@ -109,7 +109,7 @@ def test_what_is_told_to_a_person(tmp_path: Path) -> None:
         assert sentence in out
 
 
-def test_days_beyond_the_first_week_are_counted_only(tmp_path: Path) -> None:
+def test_days_after_the_first_week_are_only_counted(tmp_path: Path) -> None:
     lines = [
         {"visitor_id": "ann", "event_time": f"2024-03-{day:02}T10:00:00Z", "event_name": "page_view"}
         for day in range(1, 12)
@@ -118,7 +118,7 @@ def test_days_beyond_the_first_week_are_counted_only(tmp_path: Path) -> None:
     assert (len(found["days"]), found["day_count"], found["outcomes"]) == (7, 11, {"bounce": 7})
 
 
-def test_a_file_that_would_not_be_taken_says_why(tmp_path: Path) -> None:
+def test_unacceptable_file_explains_why(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl.gz"
     file.write_bytes(gzip.compress(b"{}\n" * 1000)[:-9])
     code, _, err = call("try", file)
@@ -127,13 +127,13 @@ def test_a_file_that_would_not_be_taken_says_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing.jsonl", "."])
-def test_what_is_no_file_is_wrong_use(name: str) -> None:
+def test_missing_file_or_folder_is_wrong_use(name: str) -> None:
     code, _, err = call("try", name)
     assert code == 2
     assert "name a file of events" in err
 
 
-def test_a_file_without_a_readable_line_ends_with_1(tmp_path: Path) -> None:
+def test_file_without_a_readable_line_exits_with_1(tmp_path: Path) -> None:
     file = write(tmp_path / "events.jsonl", "{broken", {"a": 1})
     code, _, err = call("try", file)
     assert code == 1
@@ -169,7 +169,7 @@ def test_odd_lines_and_names_are_tried(tmp_path: Path) -> None:
     assert "would give no event" in err
 
 
-def test_a_file_whose_name_begins_with_a_dot_is_wrong_use(tmp_path: Path) -> None:
+def test_hidden_file_is_wrong_use(tmp_path: Path) -> None:
     code, _, err = call("try", write(tmp_path / ".events.jsonl", *EVENTS))
     assert code == 2
     assert "give it another name" in err

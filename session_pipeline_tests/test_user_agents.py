@@ -1,3 +1,5 @@
+"""Tests the classification of user agents: device, operating system, browser and bots."""
+
 import os
 import subprocess
 import sys
@@ -90,7 +92,7 @@ def classified(user_agent: str) -> dict[str, object]:
         ("something of our own", "other", "Other", "Other"),
     ],
 )
-def test_people_are_known_by_device_system_and_browser(user_agent: str, device: str, os: str, browser: str) -> None:
+def test_people_are_classified_by_device_os_and_browser(user_agent: str, device: str, os: str, browser: str) -> None:
     row = classified(user_agent)
     assert (row["device"], row["os"], row["browser"]) == (device, os, browser)
     assert (row["is_bot"], row["bot_reason"]) == (False, None)
@@ -124,27 +126,27 @@ def test_people_are_known_by_device_system_and_browser(user_agent: str, device: 
         ("Java/17.0.1", "parser rules: Java"),
     ],
 )
-def test_programs_are_bots_and_the_reason_says_who(user_agent: str, reason: str) -> None:
+def test_programs_are_bots_with_a_reason(user_agent: str, reason: str) -> None:
     row = classified(user_agent)
     assert (row["is_bot"], row["bot_reason"]) == (True, reason)
 
 
-def test_every_example_on_the_crawler_list_is_a_bot() -> None:
+def test_every_example_of_the_crawler_list_is_a_bot() -> None:
     examples = [example for entry in CRAWLER_USER_AGENTS_DATA for example in entry["instances"]]
     assert len(examples) > 2_000
     assert all(row["is_bot"] for row in classify(examples).to_pylist())
 
 
-def test_a_phone_called_cubot_is_no_bot() -> None:
+def test_phone_called_cubot_is_not_a_bot() -> None:
     cubot = f"Mozilla/5.0 (Linux; Android 9; CUBOT_P30) {BLINK} Chrome/96.0.4664.45 Mobile Safari/537.36"
     assert classified(cubot)["is_bot"] is False
 
 
-def test_no_user_agent_has_no_row() -> None:
+def test_missing_user_agent_has_no_row() -> None:
     assert classify([None, "", "-", "  ", " - "]).num_rows == 0
 
 
-def test_rows_are_distinct_in_order_and_follow_the_contract() -> None:
+def test_rows_are_distinct_sorted_and_follow_the_contract() -> None:
     agents = ["curl/8.4.0", CHROME, "Wget/1.21.3", CHROME]
     table = classify(agents)
     ids = table["user_agent_id"].to_pylist()
@@ -155,12 +157,12 @@ def test_rows_are_distinct_in_order_and_follow_the_contract() -> None:
 
 
 @pytest.mark.parametrize("user_agent", ["curl/8.4.0", " spaces kept ", "Ünïcödé ☃ 浏览器"])
-def test_the_id_is_the_md5_of_the_engines(user_agent: str) -> None:
+def test_id_equals_md5_of_the_engine(user_agent: str) -> None:
     with duckdb.connect() as connection:
         assert connection.execute("select md5(?)", [user_agent]).fetchall() == [(user_agent_id(user_agent),)]
 
 
-def test_a_hostile_length_costs_nothing_and_is_looked_at_from_the_front() -> None:
+def test_very_long_user_agent_is_fast_and_cut() -> None:
     long = CHROME + " a(b;c/1" * 130_000
     hidden = long + " Googlebot/2.1"
     rows = {row["user_agent"]: row for row in classify([long, hidden, "(" * 1_000_000]).to_pylist()}
@@ -169,12 +171,12 @@ def test_a_hostile_length_costs_nothing_and_is_looked_at_from_the_front() -> Non
     assert len(rows) == 3
 
 
-def test_the_fingerprint_is_stable_within_one_installation() -> None:
+def test_fingerprint_is_stable_within_one_installation() -> None:
     assert lists_fingerprint() == lists_fingerprint()
     assert len(lists_fingerprint()) == 64
 
 
-def test_the_lists_do_not_depend_on_the_locales_encoding() -> None:
+def test_lists_do_not_depend_on_the_locale_encoding() -> None:
     program = "from session_pipeline.reference.user_agents import lists_fingerprint; print(lists_fingerprint())"
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0"}  # ASCII
     printed = subprocess.run(

@@ -1,7 +1,7 @@
-"""A million sample events from files to report, as a user runs it: seconds and memory.
+"""Measures time and memory for a million sample events, from files to report, as a user runs it.
 
-Run `python -m session_pipeline_tests.benchmarks.million_events [FOLDER]`. The sample is written first, and kept in
-FOLDER for the next time; what is timed is `session-pipeline run` on it as a process of its own, from nothing.
+Run `python -m session_pipeline_tests.benchmarks.million_events [FOLDER]`. It first writes the sample, which stays in
+FOLDER for later runs. Only `session-pipeline run` is measured, in a separate process and starting without a store.
 """
 
 import resource

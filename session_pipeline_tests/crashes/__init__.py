@@ -1,1 +1,1 @@
-"""Runs that are killed or lose power, and what must hold afterwards."""
+"""Runs that are killed or lose power, and the checks afterwards."""

@@ -1,6 +1,6 @@
-"""Runs a deployment in a process of its own, which can be killed at a crash point or at any moment.
+"""Runs a deployment in a separate process, which can be killed at a crash point or at any moment.
 
-What must hold afterwards is in recovery.py.
+The checks afterwards are in recovery.py.
 """
 
 import multiprocessing
@@ -20,7 +20,7 @@ from session_pipeline import report
 from session_pipeline.store import crash_points
 from session_pipeline_tests.deployment import Deployment
 
-# Children are forked from a process that has loaded the pipeline and runs nothing, so they start in no time and share
+# Children are forked from a process that has loaded the pipeline and runs nothing. They therefore start fast and share
 # no thread, lock or connection with the tests.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
@@ -39,12 +39,12 @@ POLL_SECONDS = 0.002
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run in a process of its own ended.
+    """How a run in a separate process ended.
 
     Attributes:
         was_killed: Whether it died of SIGKILL.
-        places: The places it came by, in order, the one where it was killed as the last.
-        error: What it raised; None when it ended well or was killed.
+        places: The crash points it reached, in order; if it was killed at one, that is the last.
+        error: The error it raised; None if it succeeded or was killed.
     """
 
     was_killed: bool
@@ -54,10 +54,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class KillAt:
-    """Kills the process that it is called in when it reaches a place: the n-th of all, from 1, or one of that name.
-
-    It can be sent to another process.
-    """
+    """Kills the calling process at a crash point: the n-th of all (from 1), or one of that name. Can be pickled."""
 
     place: int | str
 
@@ -85,16 +82,16 @@ def run_in_child(
     writes_report: bool = False,
     prepare: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run a deployment in a process of its own, as `Deployment.run` does, and wait for its end.
+    """Run a deployment in a separate process, as `Deployment.run` does, and wait for its end.
 
     Args:
         deployment: The deployment.
-        until: The last day that counts.
-        crash_at: At which place that it comes by, from 1, it is killed; 0: at none.
-        kill_after: Seconds after which it is killed, wherever it is.
-        kill_when: Asked, here, all the time; as soon as it holds the run is killed.
-        writes_report: Whether the report is written at the end, as the command line does.
-        prepare: Called in the child before the run; a function that can be named (not a lambda).
+        until: The last day to build.
+        crash_at: The number (from 1) of the crash point at which it is killed; 0 for none.
+        kill_after: The run is killed after this many seconds.
+        kill_when: Polled by the caller's process; the run is killed as soon as it returns true.
+        writes_report: Whether to write the report at the end, as the command line does.
+        prepare: Called in the child before the run. It must be picklable, so not a lambda.
     """
     with tempfile.TemporaryDirectory() as folder:
         places, error = Path(folder) / "places", Path(folder) / "error"
@@ -113,7 +110,7 @@ def run_in_child(
 
 
 def places_of(ended: Sequence[Ended]) -> Counter[str]:
-    """How often runs were killed at each place."""
+    """Returns how many runs were killed at each crash point."""
     return Counter(one.places[-1] for one in ended if one.was_killed and one.places)
 
 

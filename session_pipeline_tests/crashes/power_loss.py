@@ -1,9 +1,9 @@
 """Simulates a power loss: rebuilds a data folder without what was not durable when its process died.
 
-A killed process leaves everything it wrote in the page cache, so kills do not test fsync. Here the process notes each
-fsync; afterwards the folder is rebuilt as the disk could have it. The simulation is strict: a file keeps its bytes from
-its own fsync on, a name from the fsync of its folder on, and nothing else is kept. SQLite syncs its own files, so they
-are taken as they are.
+A killed process leaves everything it wrote in the page cache, so kills do not test fsync. Here the process records each
+fsync; afterwards the folder is rebuilt as the disk could have it. The simulation is strict: the bytes of a file are
+kept only after its own fsync, a name only after the fsync of its folder. SQLite syncs its own files, so they are copied
+unchanged.
 """
 
 import json
@@ -15,35 +15,35 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-# A folder at one moment: the inode behind each name, and whether that is a folder.
+# The content of a folder at one moment: for each name, the inode and whether it is a folder.
 Names = dict[str, tuple[int, bool]]
 CATALOG = "catalog.sqlite"
-LINK = os.link  # as it is, whatever a test puts in its place
+LINK = os.link  # the original function, also when a test replaces os.link
 
 
 class Lost(Enum):
-    """What of the rest is gone: a disk may write it all the same, and in any order."""
+    """What is lost of the data that was not made durable. A real disk may have written part of it, in any order."""
 
     NAMES = "names and bytes that were not made durable"
     BYTES = "bytes that were not made durable; names are all there"
 
 
 class SimulatedDisk:
-    """What a folder's disk is sure to have, while a process works there."""
+    """Tracks what the disk of a folder is guaranteed to have while a process works there."""
 
     def __init__(self, folder: Path, notes: Path) -> None:
-        """Take a folder, all of whose content counts as durable, and one of the same file system for notes."""
+        """Take a folder, whose present content counts as durable, and a folder on the same file system for notes."""
         self._folder = folder
         self._notes = notes
         (notes / "inodes").mkdir(parents=True)
         self._durable = {inode for path in _folders(folder) for inode, _ in _note(path, notes).values()}
 
     def recorder(self, then: Callable[[], None] | None = None) -> Callable[[], None]:
-        """What the process is to call before it works: notes each fsync from then on; `then` is called after it."""
+        """Returns a function that the process calls first: it records each fsync from then on, then calls `then`."""
         return partial(_record, self._folder, self._notes, then)
 
     def lose_power(self, target: Path, lost: Lost) -> None:
-        """Make the folder again, elsewhere, as it is when the machine is back."""
+        """Rebuild the folder at `target` as it is after the power loss."""
         names: dict[int, Names] = {}
         durable = set(self._durable)
         for line in (self._notes / "journal").read_text().splitlines():
@@ -67,7 +67,7 @@ class SimulatedDisk:
             }
         for name, (number, is_folder) in sorted(entries.items()):
             if name == "raw" and now == self._folder:
-                # Moved, since a copy would look like a new delivery. Delivered files are never written to.
+                # Moved, because a copy would look like a new delivery. Delivered files are never written to.
                 os.rename(now / name, target / name)
                 continue
             here = now / name if now is not None and present.get(name) == (number, is_folder) else None
@@ -96,13 +96,13 @@ def _record(folder: Path, notes: Path, then: Callable[[], None] | None) -> None:
 
 
 def _note(path: Path, notes: Path) -> Names:
-    """Add to the journal what is durable from now on; files keep their bytes, also when their name is gone later."""
+    """Add to the journal what is durable from now on. Bytes of files are kept, even if their name is removed."""
     state = path.stat()
     names = _names(path) if stat.S_ISDIR(state.st_mode) else None
     files = {path: state.st_ino} if names is None else {path / name: inode for name, (inode, _) in names.items()}
     for file, inode in files.items():
         kept = notes / "inodes" / str(inode)
-        # A link would change the state by which a delivered file is known; those are never changed or removed.
+        # A link would change the stamp by which ingest recognizes a delivered file. These are never changed or removed.
         if file.is_file() and not kept.exists() and "raw" not in file.parts and not _is_catalog(file.name):
             LINK(file, kept)
     with (notes / "journal").open("a") as journal:

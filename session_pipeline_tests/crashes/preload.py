@@ -1,11 +1,11 @@
-"""Loads what every run needs, in the process that runs are forked from; it takes a sixth of the time of a run."""
+"""Loads what every run needs in the process that runs are forked from; this saves a sixth of the time of a run."""
 
 from session_pipeline.settings import parse_settings
 from session_pipeline.settings.conditions import probe
 from session_pipeline_tests.mutation.replaced_models import learn_models
 
 learn_models()
-parse_settings("")  # and with it the packaged conditions
-# A database cannot be forked.
+parse_settings("")  # also parses the packaged conditions
+# A database must not be open when the process forks.
 probe._database().close()
 probe._database.cache_clear()

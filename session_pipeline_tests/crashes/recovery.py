@@ -1,4 +1,4 @@
-"""Kills runs at every crash point and checks that readers see one whole state and that the next run repairs the rest.
+"""Kills runs at every crash point. Then readers must see one whole state, and the next run must repair the rest.
 
 A scenario is a deployment with work to do, and its tables after an undisturbed run.
 """
@@ -24,7 +24,7 @@ from session_pipeline_tests.crashes.killed_runs import Ended, run_in_child
 from session_pipeline_tests.crashes.power_loss import Lost, SimulatedDisk
 from session_pipeline_tests.deployment import Deployment
 
-# Of tables that tell of runs: what no two runs have in common.
+# Columns of history tables that differ between any two runs.
 OF_THE_RUN: Mapping[str, tuple[str, ...]] = {
     "session_changes": ("changed_at", "run_id"),
     "_day_history": ("changed_at", "run_id"),
@@ -43,12 +43,12 @@ FIXED_FILES = {
 
 @dataclass(frozen=True)
 class State:
-    """What a deployment holds, as far as it must not depend on what happened on the way.
+    """The content of a deployment that must not depend on how it was reached.
 
     Attributes:
         partitions: SHA-256 of each partition.
-        warehouse: A digest of each of its tables.
-        lake: SHA-256 of each of its files; None for those that tell of runs.
+        warehouse: A digest of each table.
+        lake: SHA-256 of each file; None for files of history tables.
     """
 
     partitions: Mapping[str, str]
@@ -58,15 +58,15 @@ class State:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A deployment that has things to do.
+    """A deployment with work to do.
 
     Attributes:
-        start: Its data folder before anything is to do; to be copied.
-        change: Gives a copy what there is to do.
-        until: The last day that counts.
-        before: What it holds at the start.
-        after: What it holds when a run did it all undisturbed; all but the logs is as in a clean run.
-        places: The crash points that this run came by.
+        start: Its data folder before the change; it is copied.
+        change: Makes the change in a copy.
+        until: The last day to build.
+        before: The state at the start.
+        after: The state after an undisturbed run; except for the logs it equals that of a clean run.
+        places: The crash points that this run reached.
     """
 
     start: Path
@@ -77,7 +77,7 @@ class Scenario:
     places: Sequence[str]
 
     def deploy(self, folder: Path) -> Deployment:
-        """A copy with things to do."""
+        """Returns a copy of the deployment with the change."""
         shutil.copytree(self.start, folder)
         deployment = Deployment.at(folder)
         self.change(deployment)
@@ -85,7 +85,7 @@ class Scenario:
 
 
 def make_scenario(start: Deployment, change: Callable[[Deployment], None], until: date, folder: Path) -> Scenario:
-    """Run the change once undisturbed, and once on nothing: a clean run, which must give the same."""
+    """Run the change once undisturbed, and once as a clean run, which must have the same result."""
     before = state_of(start)
     undisturbed = Deployment.at(Path(shutil.copytree(start.folder.path, folder / "undisturbed")))
     change(undisturbed)
@@ -110,17 +110,17 @@ def walk(
     lost: Lost | None = None,
     prepare: Callable[[], None] | None = None,
 ) -> list[Ended]:
-    """Kill a run at the first, the second, ... place that it comes by, and each time see that the next run mends all.
+    """Kill a run at each crash point in turn, and each time check that the next run repairs everything.
 
     Args:
         scenario: What the run has to do.
-        folder: Where; it is removed again.
-        numbers: Which places; the walk ends with the first run that completes.
-        lost: What the disk loses at that moment, too; None: nothing, only the process dies.
-        prepare: Called in the process that dies, before it runs.
+        folder: The working folder; it is removed afterwards.
+        numbers: The numbers of the crash points; the walk ends with the first run that completes.
+        lost: What the disk also loses at that moment; None if only the process dies.
+        prepare: Called in the process that is killed, before the run.
 
     Raises:
-        AssertionError: Something was not as it must be.
+        AssertionError: A state is wrong.
     """
     deaths = []
     for number in numbers:
@@ -151,15 +151,15 @@ def walk(
 
 
 def places_met(scenario: Scenario, folder: Path, *, prepare: Callable[[], None] | None = None) -> Sequence[str]:
-    """The places that a run comes by that is not killed."""
+    """Returns the crash points that an undisturbed run reaches."""
     ended = run_in_child(scenario.deploy(folder), scenario.until, writes_report=True, prepare=prepare)
     assert ended.error is None, ended.error
     return ended.places
 
 
 def require_recovery(deployment: Deployment, scenario: Scenario, where: str) -> None:
-    """The next run, without any help, makes all tables those of a run that nothing disturbed, and leaves no rest."""
-    # The report takes longer than all the rest; where none was begun there is nothing to recover.
+    """The next run, without manual repair, must produce the tables of an undisturbed run and leave no files behind."""
+    # The report takes longer than everything else. If it was not begun, there is nothing to recover.
     ended = run_in_child(deployment, scenario.until, writes_report=deployment.folder.reports.exists())
     require(ended.error is None, where, [f"the next run: {ended.error}"])
     require_equal(state_of(deployment), scenario.after, where)
@@ -167,7 +167,7 @@ def require_recovery(deployment: Deployment, scenario: Scenario, where: str) -> 
 
 
 def require_whole(deployment: Deployment, scenario: Scenario, where: str) -> None:
-    """What readers have now is one state of all tables, and files of the lake that are each whole."""
+    """Readers must see one state of all tables, and each file of the lake must be complete."""
     now = warehouse_of(deployment.folder)
     require(now in (scenario.before.warehouse, scenario.after.warehouse), where, ["the warehouse mixes two states"])
     lake = lake_of(deployment.folder)
@@ -180,7 +180,7 @@ def require_whole(deployment: Deployment, scenario: Scenario, where: str) -> Non
 
 
 def require_durable(deployment: Deployment, where: str) -> None:
-    """The catalog names no file that is not there, whole; but for those that are damaged on purpose."""
+    """Every file in the catalog must exist and be undamaged, except those damaged on purpose."""
     with closing(open_store(deployment.folder)) as store:
         problems = [f"{item.path}: {problem}" for item, problem in store.verify() if problem and not _is_input(item)]
     require(not problems, where, problems)
@@ -191,12 +191,12 @@ def _is_input(item: Any) -> bool:
 
 
 def state_of(deployment: Deployment) -> State:
-    """What it holds now."""
+    """Returns the present state of a deployment."""
     return State(deployment.hashes(), warehouse_of(deployment.folder), lake_of(deployment.folder))
 
 
 def without_logs(state: State) -> State:
-    """The same without what happened on the way."""
+    """Returns the state without tables that log history."""
     logs = {name for name, contract in TABLES.items() if contract.is_log}
     return State(
         state.partitions,
@@ -206,7 +206,7 @@ def without_logs(state: State) -> State:
 
 
 def warehouse_of(folder: DataFolder) -> dict[str, str]:
-    """A digest of the rows of each table of the warehouse."""
+    """Returns a digest of the rows of each table of the warehouse."""
     if not folder.warehouse.exists():
         return {}
     digests = {}
@@ -219,7 +219,7 @@ def warehouse_of(folder: DataFolder) -> dict[str, str]:
 
 
 def lake_of(folder: DataFolder) -> dict[str, str | None]:
-    """SHA-256 of each file of the lake; of those that tell of runs only that they can be read."""
+    """Returns the SHA-256 of each file of the lake. Files of history tables are only checked to be readable."""
     found: dict[str, str | None] = {}
     for path in sorted(folder.lake.glob("**/*.parquet")):
         name = path.relative_to(folder.lake)
@@ -232,7 +232,7 @@ def lake_of(folder: DataFolder) -> dict[str, str | None]:
 
 
 def faults_of(deployment: Deployment) -> list[str]:
-    """Files that are damaged or gone, and files that nobody should have left."""
+    """Returns damaged files, missing files and files left behind."""
     folder = deployment.folder
     with closing(open_store(folder)) as store:
         faults = [f"{partition.path}: {problem}" for partition, problem in store.verify() if problem]
@@ -247,7 +247,7 @@ def faults_of(deployment: Deployment) -> list[str]:
 
 
 def require_equal(found: State, expected: State, where: str) -> None:
-    """Raise with what differs."""
+    """Raise and list the differences."""
     differing = [
         f"{part}: {key}"
         for part in ("partitions", "warehouse", "lake")
@@ -258,6 +258,6 @@ def require_equal(found: State, expected: State, where: str) -> None:
 
 
 def require(holds: bool, where: str, what: Sequence[str]) -> None:
-    """Raise with where and what."""
+    """Raise with the place and the problems."""
     if not holds:
         raise AssertionError("\n  ".join([f"{where}:", *what]))

@@ -1,1 +1,1 @@
-"""A state machine over one deployment: its operations, its checks, hand-written programs, and seeded bugs."""
+"""A state machine that operates one deployment: operations, checks, hand-written programs and seeded bugs."""

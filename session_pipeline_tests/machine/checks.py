@@ -1,6 +1,6 @@
 """Checks a deployment after each operation of the machine, and at the end of a program.
 
-It reads Parquet files and the warehouse directly, so that errors in how the store finds files show, too.
+The checks read Parquet files and the warehouse directly, so that they also find errors in how the store locates files.
 """
 
 import shutil
@@ -28,7 +28,7 @@ PUBLISHED = [name for name, contract in TABLES.items() if contract.is_published 
 
 
 def store_is_whole(deployment: Deployment, mirror: Mirror, damaged: set[Path]) -> None:
-    """At any moment, also after a crash: what the catalog names is there, and what belongs together is together."""
+    """At any time, also after a crash: every file in the catalog exists, and tables of one step are built together."""
     with closing(open_store(deployment.folder)) as store:
         for partition, problem in store.verify():
             assert problem is None or store.path_of(partition) in damaged, f"{partition.key} of the store: {problem}"
@@ -54,7 +54,10 @@ def store_is_whole(deployment: Deployment, mirror: Mirror, damaged: set[Path]) -
 
 
 def ledger_closes(deployment: Deployment, mirror: Mirror, until: date) -> None:
-    """After a run: lines = accepted + set aside of each file, accepted = events + duplicates + waiting of all days."""
+    """After a run: the line counts add up.
+
+    For each file, lines = accepted + quarantined. Over all days, accepted = events + duplicates + pending.
+    """
     files = {row["file_id"]: row for row in deployment.table("source_files").to_dict("records")}
     accepted_files = {file_id for file_id, row in files.items() if row["status"] == "accepted"}
     assert accepted_files == {content.file_id for content in mirror.read}, "the ledger has other files than were read"
@@ -86,13 +89,13 @@ def ledger_closes(deployment: Deployment, mirror: Mirror, until: date) -> None:
 
 
 def tables_with(deployment: Deployment, damaged: set[Path]) -> set[str]:
-    """The tables that have one of some damaged files, which nobody had to look into yet."""
+    """Returns the tables that contain one of the damaged files: their damage was not detected yet."""
     with closing(open_store(deployment.folder)) as store:
         return {part.key.table for part in store.partitions.values() if store.path_of(part) in damaged}
 
 
 def tables_equal_the_oracle(deployment: Deployment, mirror: Mirror, until: date, spoiled: set[str]) -> None:
-    """After a run: the tables that plain Python can tell, but those that are spoiled."""
+    """After a run: the tables that the oracles compute have the expected rows, except the spoiled tables."""
     for name, rows in mirror.expected(until).items():
         if name in spoiled:
             continue
@@ -104,7 +107,7 @@ def tables_equal_the_oracle(deployment: Deployment, mirror: Mirror, until: date,
 
 
 def readers_see_the_store(deployment: Deployment, spoiled: set[str]) -> None:
-    """After a run: the warehouse and the lake have the rows of the store, but for tables that are spoiled."""
+    """After a run: the warehouse and the lake have the rows of the store, except the spoiled tables."""
     with closing(open_store(deployment.folder)) as store:
         shown = warehouse_rows(deployment.folder.warehouse, deployment.folder.store, set(PUBLISHED) - spoiled)
         for name in set(PUBLISHED) - spoiled:
@@ -115,7 +118,7 @@ def readers_see_the_store(deployment: Deployment, spoiled: set[str]) -> None:
 
 
 def nothing_is_left_over(deployment: Deployment) -> None:
-    """After a run: no file that nobody names, no temporary file."""
+    """After a run: no unreferenced files and no temporary files exist."""
     folder = deployment.folder
     with closing(open_store(folder)) as store:
         named = {folder.store / path for path in store.catalog.named_paths()}
@@ -128,7 +131,7 @@ def nothing_is_left_over(deployment: Deployment) -> None:
 
 
 def equals_a_clean_run(deployment: Deployment, mirror: Mirror, until: date, folder: Path) -> None:
-    """Every partition has the bytes that a clean run over all contents ever accepted gives."""
+    """Every partition has the same bytes as in a clean run over all content ever accepted."""
     clean = clean_run(mirror, until, folder)
     wanted, found = clean.hashes(), deployment.hashes()
     different = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
@@ -139,7 +142,7 @@ def equals_a_clean_run(deployment: Deployment, mirror: Mirror, until: date, fold
 
 
 def clean_run(mirror: Mirror, until: date, folder: Path) -> Deployment:
-    """A new deployment, run over all contents ever accepted; it is named by what is in it, so that it is made once."""
+    """Returns a new deployment, run over all content ever accepted. Each file is named by its file_id."""
     clean = Deployment(folder)
     *early, (options, contents) = mirror.phases()
     for before, gone in early:
@@ -155,7 +158,7 @@ def clean_run(mirror: Mirror, until: date, folder: Path) -> Deployment:
 
 
 def warehouse_rows(path: Path, store_folder: Path, names: Iterable[str] = tuple(PUBLISHED)) -> Mapping[str, Rows]:
-    """All rows of tables as readers see them; no rows at all where there is no warehouse."""
+    """Returns all rows of the tables as readers see them; an empty mapping if there is no warehouse."""
     if not path.is_file():
         return {}
     with closing(warehouse.connect(path, store_folder)) as connection:
@@ -166,14 +169,14 @@ def warehouse_rows(path: Path, store_folder: Path, names: Iterable[str] = tuple(
 
 
 def assert_equal(name: str, found: Rows, wanted: Rows, here: str, there: str) -> None:
-    """Fail with the rows that differ."""
+    """Fail and show rows that differ."""
     if found != wanted:
         only_here, only_there = list((found - wanted).items())[:3], list((wanted - found).items())[:3]
         raise AssertionError(f"{name}: only {here} has {only_here}, only {there} has {only_there}")
 
 
 def store_rows(deployment: Deployment, spoiled: set[str]) -> Mapping[str, Rows]:
-    """All rows of the tables that readers get, but of those that are spoiled."""
+    """Returns all rows of the published tables in the store, except the spoiled tables."""
     with closing(open_store(deployment.folder)) as store:
         return {name: _store_rows(store, name) for name in PUBLISHED if name not in spoiled}
 

@@ -1,6 +1,6 @@
-"""Tracks what a deployment must hold: the files under raw/, what was ever accepted, and how it was read.
+"""Tracks what a deployment must contain: the files under raw/, the content ever accepted, and how it was read.
 
-Written from the promises, without code of the package.
+It is written from the promises of the design and uses no code of the package.
 """
 
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ from session_pipeline_tests.oracles.sessions import Line
 
 @dataclass
 class Mirror:
-    """A deployment, as the test knows it.
+    """The expected state of a deployment.
 
     Attributes:
-        options: The settings now.
-        lying: File below raw/ to its content; None for one that cannot be read.
-        read: Every content that was ever accepted, with the options of its last reading. What is no longer there
-            cannot be read again: it stays as it was.
-        named: Names that a content was surely taken in under.
-        maybe_named: Names that it may have been taken in under, by a run that did not end.
+        options: The current settings.
+        lying: Each file below raw/ with its content; None if the file cannot be read.
+        read: Every content that was ever accepted, with the options of its last reading. Content whose file is gone
+            cannot be read again; it keeps these options.
+        named: The names under which each content was certainly ingested.
+        maybe_named: The names under which a run that did not end may have ingested it.
     """
 
     options: Options = field(default_factory=Options)
@@ -36,28 +36,31 @@ class Mirror:
 
     @property
     def contents(self) -> set[Content]:
-        """What lies there and can be read."""
+        """The readable content below raw/."""
         return {content for content in self.lying.values() if content is not None}
 
     @property
     def gone(self) -> list[Content]:
-        """What was accepted and lies there no more."""
+        """The accepted content that is no longer below raw/."""
         return sorted(self.read.keys() - self.contents, key=lambda content: content.file_id)
 
     @property
     def unreadable(self) -> set[str]:
-        """Files that cannot be read."""
+        """The files that cannot be read."""
         return {name for name, content in self.lying.items() if content is None}
 
     def was_ingested(self) -> None:
-        """A run looked through raw/ to the end."""
+        """Record that a run ingested raw/ completely."""
         for name, content in self.lying.items():
             if content is not None:
                 self.read[content] = self.options
                 self.named.setdefault(content, set()).add(name)
 
     def may_have_ingested(self, file_ids: set[str], read_again: set[str]) -> None:
-        """A run did not end: what it took in is what the ledger has, `read_again` what it read with these options."""
+        """Record a run that did not end.
+
+        `file_ids` are the files in the ledger; the run read those in `read_again` with the current options.
+        """
         for name, content in self.lying.items():
             if content is None:
                 continue
@@ -66,21 +69,24 @@ class Mirror:
                 self.read[content] = self.options
 
     def accepted_lines(self) -> list[Line]:
-        """Every line ever accepted."""
+        """Returns every line ever accepted."""
         return [line for content, options in self.read.items() for line in content.accepted_lines(options)]
 
     def lines_of_days(self, until: date) -> list[Line]:
-        """Of these, the lines of days that are built."""
+        """Returns the accepted lines of the days that are built."""
         zone = self.options.timezone
         first, end = self.options.earliest, oracle.day_end(until, zone)
         return [line for line in self.accepted_lines() if first <= line.event_time < end]
 
     def expected(self, until: date) -> dict[str, list[Row]]:
-        """What the oracles say that the tables hold."""
+        """Returns the rows that the oracles expect in each table."""
         return tables_of(self.lines_of_days(until), self.options.rules, self.options.funnels, DAYS, until)
 
     def phases(self) -> Iterator[tuple[Options, list[Content]]]:
-        """The deliveries of a clean run: what is gone with the options that it was read with, then all there is."""
+        """Yields the deliveries of a clean run.
+
+        Content that is gone comes first, with the options of its reading; then all other content.
+        """
         early = [content for content in self.gone if self.read[content].reading != self.options.reading]
         early.sort(key=lambda content: (str(self.read[content].reading), content.file_id))
         for _, same in groupby(early, key=lambda content: self.read[content].reading):
@@ -90,5 +96,5 @@ class Mirror:
         yield self.options, sorted(late, key=lambda content: content.file_id)
 
     def change(self, name: str, value: object) -> None:
-        """Change an option."""
+        """Change one option."""
         self.options = replace(self.options, **{name: value})

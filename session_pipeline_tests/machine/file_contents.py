@@ -1,6 +1,6 @@
 """The content of a delivered file: a few events, as bytes for the pipeline and as lines for the oracle.
 
-It parses its own lines, so that the ledger is checked by independent code.
+It parses its own lines, so that independent code checks the ledger.
 """
 
 import csv
@@ -21,7 +21,7 @@ FIELDS = ("event_id", "visitor_id", "event_time", "event_name", "page_url", "use
 
 @dataclass(frozen=True)
 class Event:
-    """A line of a file. Without a time it is set aside. `at` is naive UTC."""
+    """A line of a file. Without a time it is quarantined. `at` is naive UTC."""
 
     visitor: str
     event_id: str
@@ -49,7 +49,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds; under whatever name it lies, and however it is compressed."""
+    """The content of a file, independent of its name and compression."""
 
     source: str
     format: str
@@ -57,7 +57,7 @@ class Content:
 
     @cached_property
     def data(self) -> bytes:
-        """The bytes, not compressed. Files of JSON lines end with a blank one."""
+        """The uncompressed bytes. Files of JSON lines end with a blank line."""
         if self.format == "jsonl":
             return "".join(line + "\n" for line in [*map(_as_json, self.events), ""]).encode()
         text = io.StringIO()
@@ -68,7 +68,7 @@ class Content:
 
     @property
     def file_id(self) -> str:
-        """Source and content."""
+        """The identity of the file: a hash of its source and content."""
         return sha256(f"{self.source}\n{sha256(self.data).hexdigest()}".encode()).hexdigest()[:32]
 
     def as_delivered(self, *, is_compressed: bool) -> bytes:
@@ -78,7 +78,7 @@ class Content:
         return f"{self.source}/{name}.{self.format}{'.gz' if is_compressed else ''}"
 
     def accepted_lines(self, options: Options) -> list[Line]:
-        """The lines that are accepted when the file is read with these options."""
+        """Returns the lines that are accepted when the file is read with these options."""
         first_number = 1 if self.format == "jsonl" else 2
         return [
             self._line(event, number, options)
@@ -108,7 +108,7 @@ def _as_json(event: Event) -> str:
 
 
 def _as_record(event: Event) -> str:
-    """A record of a CSV as the JSON that its content hash is made of."""
+    """Returns a CSV record as the JSON text that its content hash is computed from."""
     said = event.said
     fields = {name: str(said[name]) if name in said else None for name in FIELDS}
     return json.dumps(fields, separators=(",", ":"))

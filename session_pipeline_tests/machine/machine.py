@@ -1,7 +1,7 @@
 """Operates one deployment: every operation that can happen to it, in any order, each followed by all checks.
 
-Random programs (test_state_machine.py) and hand-written ones (programs.py) consist of these operations. What is checked
-is in checks.py.
+Random programs (test_state_machine.py) and hand-written programs (programs.py) consist of these operations. The checks
+are in checks.py.
 """
 
 import os
@@ -33,34 +33,34 @@ from session_pipeline_tests.machine.file_contents import Content
 from session_pipeline_tests.machine.options import DAYS, Options
 
 PUT_BACK = "put it back under raw/"
-KEPT_FOR_READERS = 3  # publications after which a connection still finds its files
+KEPT_FOR_READERS = 3  # number of publications during which an open connection can still read its files
 UNTIL = DAYS[-2]
 
 Harm = Callable[[bytes], bytes | None]
 
 
 def flipped(data: bytes) -> bytes:
-    """The bytes with one bit changed."""
+    """Returns the bytes with one bit changed."""
     return data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :]
 
 
 def cut_short(data: bytes) -> bytes:
-    """The first half of the bytes."""
+    """Returns the first half of the bytes."""
     return data[: len(data) // 2]
 
 
 def removed(data: bytes) -> None:
-    """Nothing at all."""
+    """Returns None: the file is removed."""
 
 
 HARMS: tuple[Harm, ...] = (flipped, cut_short, removed)
 
 
 class Machine:
-    """A deployment and its mirror. Steps that cannot be taken in a state do nothing."""
+    """A deployment and its expected state. An operation that is not possible in a state does nothing."""
 
     def __init__(self, folder: Path, prepare: Callable[[], None] | None = None) -> None:
-        """Begin with an empty deployment; runs in other processes are prepared by calling `prepare` there."""
+        """Start with an empty deployment. Runs in other processes call `prepare` there first."""
         self.folder = folder
         self.mirror = Mirror()
         self.deployment = Deployment(folder / "data", self.mirror.options.settings)
@@ -70,13 +70,13 @@ class Machine:
         self._before = [self.mirror.options]
         self._damaged: set[Path] = set()
         self._read_by: Mapping[str, str] = {}
-        self._shown: Mapping[str, machine_checks.Rows] | None = {}  # None: somebody damaged it
+        self._shown: Mapping[str, machine_checks.Rows] | None = {}  # None: it was damaged
         self._readers: list[tuple[Path, int, Mapping[str, machine_checks.Rows]]] = []
 
-    # What is delivered
+    # Deliveries
 
     def deliver(self, content: Content, *, is_compressed: bool = False, name: str = "") -> str:
-        """Lay a file; under a name that is there, it replaces what was there."""
+        """Write a file; an existing file of the same name is replaced."""
         name = name or f"file-{next(self._numbers)}"
         file = content.file_name(name, is_compressed=is_compressed)
         self._write(file, content.as_delivered(is_compressed=is_compressed))
@@ -84,14 +84,14 @@ class Machine:
         return file
 
     def deliver_damaged(self, content: Content) -> str:
-        """Lay a compressed file that is cut short."""
+        """Write a compressed file that is cut short."""
         file = content.file_name(f"file-{next(self._numbers)}", is_compressed=True)
         self._write(file, content.as_delivered(is_compressed=True)[:-5])
         self.mirror.lying[file] = None
         return file
 
     def rename(self, file: str) -> str:
-        """Give a delivered file another name."""
+        """Rename a delivered file."""
         path = self._path(file)
         renamed = f"{Path(file).parent}/renamed-{next(self._numbers)}{''.join(path.suffixes)}"
         path.rename(self._path(renamed))
@@ -104,11 +104,11 @@ class Machine:
         del self.mirror.lying[file]
 
     def replace(self, file: str, content: Content) -> None:
-        """Write another content under the name of a delivered file of the same kind."""
+        """Replace the content of a delivered file by content of the same format."""
         self._write(file, content.as_delivered(is_compressed=file.endswith(".gz")))
         self.mirror.lying[file] = content
 
-    # What is set
+    # Settings
 
     def change(self, name: str, value: Any) -> None:
         """Change one option."""
@@ -118,20 +118,20 @@ class Machine:
             self._set(options)
 
     def change_back(self) -> None:
-        """Take the last change back."""
+        """Undo the last change of an option."""
         self._set(self._before.pop() if len(self._before) > 1 else self._before[0])
 
-    # What breaks
+    # Damage
 
     def damage_store(self, number: int, harm: Harm, table: str = "") -> None:
-        """Damage a file of the store, one of a table or any."""
+        """Damage a file of the store, either of one table or of any table."""
         with closing(open_store(self.deployment.folder)) as store:
             found = [part for key, part in sorted(store.partitions.items()) if table in ("", key.table)]
             if found:
                 self._damage(store.path_of(found[number % len(found)]), harm)
 
     def damage_warehouse(self, harm: Harm) -> None:
-        """Damage what readers open; the next run makes it anew."""
+        """Damage the warehouse; the next run rebuilds it."""
         path = self.deployment.folder.warehouse
         if path.is_file():
             harmed = harm(path.read_bytes())
@@ -143,16 +143,16 @@ class Machine:
         """Delete the lake."""
         shutil.rmtree(self.deployment.folder.lake, ignore_errors=True)
 
-    # What is run
+    # Runs
 
     def run(self, until: date | None = None) -> None:
-        """Run to the end."""
+        """Run to completion."""
         self.until = until or self.until
         self._putting_back(lambda: self.deployment.run(self.until))
         self._was_completed()
 
     def run_within_limits(self) -> None:
-        """Run as a tick does: at most one day is built again for logic alone, more waits."""
+        """Run as a schedule tick does: at most one day is rebuilt for logic reasons alone; more days wait."""
         self._set(replace(self.mirror.options, max_rebuild_days=1))
         self._putting_back(lambda: self.deployment.run(self.until, upgrade=False))
         with open_run(self.deployment.folder, run_id="look", until=self.until) as run:
@@ -166,7 +166,12 @@ class Machine:
             self._was_completed()
 
     def run_and_die(self, at: int | str, *, loses_power: bool = False) -> Ended:
-        """Run until a place that it comes by, from 1 or by name, and be killed there; or lose power."""
+        """Run up to a crash point and die there; with `loses_power`, also lose power.
+
+        Args:
+            at: The number (from 1) or the name of the crash point.
+            loses_power: Whether writes that were not made durable are lost.
+        """
         if not loses_power:
             ended = self._in_child(KillAt(at))
         else:
@@ -182,7 +187,7 @@ class Machine:
         return ended
 
     def run_and_cancel(self, at: int | str) -> None:
-        """Run until a place that it comes by, from 1 or by name, and be interrupted there."""
+        """Run up to a crash point, given by its number (from 1) or name, and be interrupted there."""
         passed = count(1)
 
         def interrupted(place: str) -> None:
@@ -201,26 +206,26 @@ class Machine:
             self._was_completed()
 
     def run_twice_at_once(self, at: int = 0) -> None:
-        """Two processes run at once; one may be killed at a place."""
+        """Run two processes at once; one may be killed at a crash point."""
         with ThreadPoolExecutor(2) as both:
             ended = list(both.map(self._in_child, (KillAt(at), None)))
         self._ended(ended)
 
     def run_while_held(self) -> None:
-        """A run cannot begin while another holds the store."""
+        """Check that a run cannot begin while another process holds the store."""
         with closing(open_store(self.deployment.folder)) as store, store.writing():
             with pytest.raises(StoreHeldError), open_run(self.deployment.folder, run_id="other", wait_seconds=0):
                 pass
             assert store.scratch.is_dir(), "the scratch folder of a run was swept by another"
 
     def build_days(self, days: set[date]) -> None:
-        """Ingest, and build some days only."""
+        """Ingest, and build only some days."""
         self._putting_back(lambda: self.deployment.run(self.until, days=days))
         self.mirror.was_ingested()
         self._was_broken_off()
 
     def build_by_hand(self, step: Step, day: date) -> None:
-        """Build a step's tables of a day, stale or not, as the UI does."""
+        """Build a step's tables for a day, stale or not, as the UI does."""
 
         def build() -> None:
             with open_run(self.deployment.folder, run_id="hand", until=self.until) as run:
@@ -234,7 +239,7 @@ class Machine:
             self._was_broken_off()
 
     def publish_by_hand(self) -> None:
-        """Ingest, and publish at once: only if that left nothing stale."""
+        """Ingest, and try to publish at once: this must succeed only if nothing is stale."""
 
         def publish() -> None:
             with open_run(self.deployment.folder, run_id="hand", until=self.until) as run:
@@ -248,7 +253,7 @@ class Machine:
         self._was_broken_off()
 
     def open_reader(self) -> None:
-        """Keep what a reader opens now, as an open connection does."""
+        """Keep the warehouse as a reader that opens it now would, like an open connection."""
         path = self.deployment.folder.warehouse
         if path.is_file() and self._shown is not None:
             kept = self.folder / f"reader-{next(self._numbers)}.duckdb"
@@ -256,13 +261,13 @@ class Machine:
             self._readers.append((kept, self._publication_count(), self._rows_shown(kept)))
 
     def end(self) -> None:
-        """Find what is damaged, run, and compare with a clean run; then there is nothing left to do."""
+        """Detect all damage, run, and compare with a clean run; a second run must then build nothing."""
         self._verify()
         self.run()
         machine_checks.equals_a_clean_run(self.deployment, self.mirror, self.until, self.folder / "clean")
         assert self.deployment.run(self.until) == [], "a second run builds something"
 
-    # What must hold
+    # Checks
 
     def _was_completed(self) -> None:
         self.mirror.was_ingested()
@@ -286,7 +291,7 @@ class Machine:
         if self._shown is not None:
             shown = self._rows_shown()
             if shown != self._shown:
-                # It died after the rename: then it is a state in which nothing was stale.
+                # The run died after the rename. Then the warehouse has the rows of a state in which nothing was stale.
                 spoiled = machine_checks.tables_with(self.deployment, self._damaged)
                 now = machine_checks.store_rows(self.deployment, spoiled)
                 for name, rows in now.items():
@@ -301,7 +306,7 @@ class Machine:
             if newest - publication <= KEPT_FOR_READERS:
                 assert self._rows_shown(kept) == rows, "an open connection sees other rows than before"
 
-    # How it is done
+    # Helpers
 
     def _in_child(self, kill: KillAt | None, disk: SimulatedDisk | None = None) -> Ended:
         prepare = partial(_call_all, [one for one in (self._prepare, kill) if one is not None])
@@ -324,7 +329,7 @@ class Machine:
             work()
 
     def _put_back(self, error: StoreError | str) -> None:
-        """Do what a run asks for when rows are damaged and the delivered file is gone."""
+        """Do what a run asks for when rows are damaged and their delivered file is gone: deliver the file again."""
         assert PUT_BACK in str(error), str(error)
         assert self._damaged, "rows of a file that is gone are damaged, and nobody damaged them"
         for content in self.mirror.gone:
@@ -345,7 +350,7 @@ class Machine:
                 self._shown = None
 
     def _look_at_the_ledger(self) -> Mapping[str, str]:
-        """The files that were accepted, each with the hash of the rules that it was read by."""
+        """Returns the accepted files, each with the hash of the settings it was read with."""
         with closing(open_store(self.deployment.folder)) as store:
             ledger = store.catalog.source_files().items()
         self._read_by = {file_id: item.fingerprint for file_id, item in ledger if item.facts["status"] == "accepted"}

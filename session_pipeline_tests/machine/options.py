@@ -1,4 +1,4 @@
-"""The settings that the machine changes, and their values for the oracles."""
+"""The settings that the machine changes, also as rules for the oracles."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from session_pipeline_tests.deliveries import settings
 from session_pipeline_tests.oracles.funnels import Funnel
 from session_pipeline_tests.oracles.sessions import Rules, day_start
 
-FIRST = date(2024, 3, 9)  # the next day, the clocks of New York are put forward
+FIRST = date(2024, 3, 9)  # on the next day, daylight saving time begins in New York
 DAYS = tuple(FIRST + timedelta(days=offset) for offset in range(-1, 6))
 SEPARATOR = "login"
 HOUR = timedelta(hours=1)
@@ -26,7 +26,7 @@ OUTCOMES = [
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of a deployment, those of them that change."""
+    """The settings of a deployment that can change."""
 
     timezone: str = "UTC"
     start_date: date = FIRST - timedelta(days=1)
@@ -63,17 +63,17 @@ class Options:
 
     @property
     def earliest(self) -> datetime:
-        """The first instant that is accepted."""
+        """The earliest event time that is accepted."""
         return day_start(self.start_date, self.timezone)
 
     @property
     def reading(self) -> tuple[Any, ...]:
-        """What the rows of a delivered file depend on."""
+        """The options that the rows of a delivered file depend on."""
         return self.earliest, self.second_site, self.takes_member_as_user
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What settings.toml says."""
+        """The options as the content of settings.toml."""
         said = settings(self.rules, self.start_date, self.funnels, self.sites)
         users = {"columns": {"user_id": "member"}} if self.takes_member_as_user else {}
         said["sources"] = {"test": users, "second": {"site": self.second_site, **users}}
@@ -85,7 +85,7 @@ class Options:
         return said
 
 
-# What one change can be, by name and value.
+# All possible changes, each as option and value.
 CHANGES: tuple[tuple[str, Any], ...] = (
     ("timezone", "America/New_York"),
     ("timezone", "Asia/Kolkata"),

@@ -1,6 +1,6 @@
-"""Hand-written programs of the machine, each of which does one thing that can go wrong, in as few steps as possible.
+"""Hand-written programs for the machine. Each does one thing that can go wrong, in as few operations as possible.
 
-Which bug each of them finds is in seeded_bugs.py.
+The bugs that they find are in seeded_bugs.py.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def _event(visitor: str, event_id: str, day: int, clock: str, name: str = "page_
     return Event(visitor, event_id, datetime.fromisoformat(f"2024-03-{day:02}T{clock}"), name, **more)
 
 
-# A session over midnight, a copy over midnight, twelve events at one instant, a line that says no time.
+# A session over midnight, a duplicate over midnight, twelve events at one instant, and a line without a time.
 WEB = Content(
     "test",
     "jsonl",
@@ -34,12 +34,12 @@ WEB = Content(
         Event("b", "no time", None),
     ),
 )
-# The first of two copies, in the file that comes second.
+# The earlier of two copies, in the second file.
 MORE = Content("test", "csv", (_event("b", "repeated", 9, "11:00:00"), _event("c", "1", 10, "12:00:00")))
 SHOP = Content("second", "jsonl", (_event("a", "1", 10, "12:00:00"),))
 LATE = Content("test", "jsonl", (_event("a", "late", 9, "22:55:00"),))
 EARLIER_COPY = Content("test", "jsonl", (_event("b", "repeated", 9, "10:10:00"),))
-OTHER = Content("test", "jsonl", (_event("a", "else", 9, "22:55:00"),))  # as long as LATE
+OTHER = Content("test", "jsonl", (_event("a", "else", 9, "22:55:00"),))  # the same size as LATE
 NEXT_DAY = Content("test", "jsonl", (_event("a", "late", 10, "00:15:00"),))
 
 
@@ -117,7 +117,7 @@ def earlier_horizon(machine: Machine) -> None:
 
 
 def damaged_input(machine: Machine) -> None:
-    """The open sessions of one day lie where those of another were."""
+    """The open sessions of one day are replaced by those of another day."""
     first_run(machine)
     with closing(open_store(machine.deployment.folder)) as store:
         [of_first] = [number for number, part in enumerate(store.of_table("open_sessions")) if part.key.date == FIRST]
@@ -172,7 +172,7 @@ def killed_while_publishing(machine: Machine) -> None:
 
 
 def cancelled(machine: Machine) -> None:
-    """A file of the store was renamed and not committed, and what it was made from is gone."""
+    """A file of the store was renamed and not committed, and the delivered file it was built from is gone."""
     first_run(machine)
     file = machine.deliver(LATE)
     machine.run_and_cancel("commit: file renamed")

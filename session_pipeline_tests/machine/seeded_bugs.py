@@ -1,4 +1,4 @@
-"""Deliberate bugs, each a plausible mistake in one place, with the program that finds it and the error it causes.
+"""Deliberate bugs: each is a plausible mistake in one place, with the program that finds it and the error it causes.
 
 A bug is a function that changes the package through `put(object, name, value)`.
 """
@@ -30,7 +30,7 @@ Put = Callable[[Any, str, Any], None]
 
 @dataclass(frozen=True)
 class Bug:
-    """A bug, the program that meets it, and what is said then."""
+    """A bug, the program that finds it, and a pattern of the error that it causes."""
 
     put_in: Callable[[Put], None]
     program: Program
@@ -41,7 +41,7 @@ BUGS: dict[str, Bug] = {}
 
 
 def met_by(program: Program, said: str) -> Callable[[Callable[[Put], None]], Callable[[Put], None]]:
-    """Keep a bug under its function's name."""
+    """Register a bug under its function's name."""
 
     def keep(put_in: Callable[[Put], None]) -> Callable[[Put], None]:
         BUGS[put_in.__name__] = Bug(put_in, program, said)
@@ -52,7 +52,7 @@ def met_by(program: Program, said: str) -> Callable[[Callable[[Put], None]], Cal
 
 @dataclass(frozen=True)
 class PutIn:
-    """Puts a bug into the process that it is called in, for good. It can be sent to another process."""
+    """Puts a bug permanently into the process that calls it. Instances can be pickled and sent to another process."""
 
     name: str
 
@@ -88,7 +88,7 @@ def _with_parts(put: Put, change: Callable[[dict[str, str]], None]) -> None:
     put(Planner, "fingerprint", changed)
 
 
-# What a file is known by
+# Identity of files
 
 
 @met_by(programs.redelivered_under_another_name, "no such content was delivered")
@@ -156,7 +156,7 @@ def delivery_is_recorded_after_the_file(put: Put) -> None:
     put(Store, "commit", split)
 
 
-# What a day is made from
+# Inputs of a day
 
 
 @met_by(programs.first_run, "events: only the store")
@@ -220,7 +220,7 @@ def only_the_first_utc_date_of_a_day_is_read(put: Put) -> None:
     put(Calendar, "utc_dates", lambda self, day: utc_dates(self, day)[:1])
 
 
-# What is stale
+# Staleness
 
 
 @met_by(programs.comes_late, "events: only the store|open_sessions: only the store")
@@ -279,7 +279,7 @@ def days_that_are_no_longer_wanted_stay(put: Put) -> None:
     put(Planner, "_is_unwanted", lambda self, partition: False)
 
 
-# What is damaged
+# Damage
 
 
 @met_by(programs.damaged_input, "only the store|other than a clean run")
@@ -292,7 +292,7 @@ def damaged_warehouse_stays(put: Put) -> None:
     put(publication, "_is_as_published", lambda folder, store: folder.warehouse.is_file())
 
 
-# What a crash leaves
+# Crashes
 
 
 @met_by(programs.killed_in_the_first_transaction, "which the ledger does not know")
@@ -369,7 +369,7 @@ def files_of_a_cancelled_run_stay(put: Put) -> None:
     put(Catalog, "set_number", always_closed)
 
 
-# What readers see
+# Readers
 
 
 @met_by(programs.published_by_hand, "published while something is stale|the warehouse")
@@ -392,7 +392,7 @@ def files_are_swept_while_they_are_read(put: Put) -> None:
     put(store, "KEPT_PUBLICATIONS", 1)
 
 
-# Who writes
+# Writers
 
 
 @met_by(programs.begun_while_held, "DID NOT RAISE|scratch folder of a run was swept|File exists")

@@ -1,1 +1,1 @@
-"""The tests that break things deliberately, and the figures of what they did."""
+"""Runs the tests that break things deliberately, and collects their figures."""

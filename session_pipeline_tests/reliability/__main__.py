@@ -1,7 +1,7 @@
-"""Runs the tests that break things deliberately, and writes what they counted into docs/reliability.md.
+"""Runs the tests that break things deliberately, and writes their figures into docs/reliability.md.
 
-`python -m session_pipeline_tests.reliability` is what CI runs. SESSION_PIPELINE_EFFORT=20 does about twenty times as
-much, for nights. Knows which modules these are and what their figures mean. Does not know how they break things.
+`python -m session_pipeline_tests.reliability` is run by CI. SESSION_PIPELINE_EFFORT=20 does about twenty times as much,
+for nightly runs. How things are broken is in the test modules listed in MODULES.
 """
 
 import json
@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures -->\n"
 
 HOW = ("-n", "2", "--dist", "worksteal", "-m", "", "--timeout", "36000")
-# Those with the longest tests first, so that none is left alone at the end.
+# Modules with the longest tests come first, so that none of them runs alone at the end.
 MODULES = (
     "test_state_machine",
     "test_crashes",
@@ -35,7 +35,7 @@ MODULES = (
     "test_changed_rules",
 )
 
-# Figure: what it counts, in the order of the page.
+# Each figure and what it counts, in the order of the page.
 MEANINGS: Mapping[str, str] = {
     "crash_places": "places in the code where a run can be killed, each of them hit",
     "kill_points_hit": "runs killed with SIGKILL at such a place, along all those that a run comes by",
@@ -64,19 +64,19 @@ MEANINGS: Mapping[str, str] = {
 
 
 def figures_table(figures: Mapping[str, float]) -> str:
-    """The figures as a table of the page, in the order of MEANINGS."""
+    """Returns the figures as a table, in the order of MEANINGS."""
     return as_table(["counted", "what"], [(f"{figures[name]:,}", meaning) for name, meaning in MEANINGS.items()])
 
 
 def with_figures(page: str, figures: Mapping[str, float], how: str) -> str:
-    """The page with these figures in the place of those before."""
+    """Returns the page with its figures replaced."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{how}\n\n{figures_table(figures)}\n\n{END}{after}"
 
 
 def main() -> int:
-    """Run the tests and write the page; the exit code is that of the tests."""
+    """Run the tests and write the page; returns the exit code of the tests."""
     started = perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figures.json"

@@ -1,4 +1,4 @@
-"""Collects the figures and messages of the reliability tests, and tells them how much to do.
+"""Collects the figures and messages of the reliability tests, and sets how much they do.
 
 Each test adds its figures to a file, from which docs/reliability.md is written.
 """
@@ -10,27 +10,27 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-EFFORT = "SESSION_PIPELINE_EFFORT"  # how many times as much as in a usual run of the tests
-FIGURES = "SESSION_PIPELINE_FIGURES"  # file that the figures are added to; without it they are not kept
+EFFORT = "SESSION_PIPELINE_EFFORT"  # factor on the amount of work of a usual test run
+FIGURES = "SESSION_PIPELINE_FIGURES"  # the file that figures are added to; without it they are discarded
 
 
 def effort() -> int:
-    """1 in a usual run of the tests; more where somebody has the time."""
+    """Returns 1 in a usual test run, more in a longer one."""
     return int(os.environ.get(EFFORT, "1"))
 
 
 def record(**figures: int | float) -> None:
-    """Add to the figures; what several tests or processes record under one name is summed up."""
+    """Add to the figures; values that several tests or processes record under one name are summed."""
     _record(figures, operator.add)
 
 
 def record_most(**figures: int | float) -> None:
-    """Keep the figures where they are the largest under their names."""
+    """Record figures; under each name the largest value is kept."""
     _record(figures, max)
 
 
 def tell(text: str) -> None:
-    """Say something at the end of all tests; pytest keeps what one prints that passes, and xdist the rest."""
+    """Print a message after all tests. Directly printed output would be captured by pytest or xdist."""
     path = os.environ.get(FIGURES)
     if path is None:
         print(text)
@@ -40,7 +40,7 @@ def tell(text: str) -> None:
 
 
 def told_beside(figures: Path) -> Path:
-    """The file that has what was told, beside that of the figures."""
+    """Returns the path of the message file next to the file of figures."""
     return figures.with_suffix(".txt")
 
 

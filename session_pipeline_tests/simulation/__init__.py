@@ -1,1 +1,1 @@
-"""Two simulated months of a small shop, operated by the schedule and the sensors alone."""
+"""Two simulated months of a small shop, operated only by the schedule and the sensors."""

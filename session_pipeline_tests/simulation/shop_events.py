@@ -1,6 +1,6 @@
 """Lists sixty days of a small shop: which files arrive, what breaks, what is deployed, which alerts are correct.
 
-What the schedule and the sensors do about it is in sixty_days.py.
+How the schedule and the sensors respond is in sixty_days.py.
 """
 
 import gzip
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from session_pipeline_tests.orchestration import SMALL
 
 DAYS = 60
-FIRST = date(2024, 3, 4)  # a Monday; the clocks go forward on day 28
+FIRST = date(2024, 3, 4)  # a Monday; daylight saving time begins on day 28
 LAST = FIRST + timedelta(days=DAYS - 1)
 HOME = ZoneInfo("Europe/Berlin")
 VISITORS = 4
@@ -38,14 +38,14 @@ SETTINGS = {"good": GOOD, "wrong": WRONG, "unusable": UNUSABLE}
 
 @dataclass(frozen=True)
 class Arrives:
-    """A file with what visitors do on a day.
+    """A file with the events of some visitors on one day.
 
     Attributes:
         of: The day, from 1.
-        visitors: Which of them; the others come later, or not at all.
-        name: The file; another than usual, or one that is there already and is replaced.
-        bad_lines: Lines that cannot be read.
-        form: plain, gz, or cut: a gz of which the end is missing.
+        visitors: The visitors in the file; the others arrive in another file, or not at all.
+        name: The file name, if it is not the usual one; it may replace an existing file.
+        bad_lines: Number of unreadable lines.
+        form: plain, gz, or cut: a gz file without its second half.
     """
 
     of: int
@@ -76,7 +76,7 @@ class Arrives:
 
 @dataclass(frozen=True)
 class Deploys:
-    """settings.toml is replaced, and the code location is started again."""
+    """settings.toml is replaced and the code location is restarted."""
 
     settings: str
 
@@ -86,10 +86,10 @@ class Deploys:
 
 @dataclass(frozen=True)
 class Breaks:
-    """Something breaks, or is well again.
+    """Something breaks, or works again.
 
     Attributes:
-        what: daemon: nothing ticks; disk: there is no room; run: the next build is killed half way.
+        what: daemon: there are no ticks; disk: the disk is full; run: the next build is killed half way.
     """
 
     what: str
@@ -102,63 +102,63 @@ class Breaks:
 
 Happening = Arrives | Deploys | Breaks
 
-# The usual file of a day comes in the night after it, at one of these hours in turn.
+# The usual file of a day arrives in the following night, at one of these hours in turn.
 USUAL_HOURS = ("01:20", "02:50", "00:10", "05:40", "02:15", "01:05", "00:45")
 EMPTY_DAY = 35
-# Days whose visits come otherwise, as told below, or not at all.
+# Days whose events arrive differently, as listed below, or not at all.
 UNUSUAL_DAYS = {3, 6, 9, 18, 20, EMPTY_DAY, 42}
 
 STORY: Sequence[tuple[int, str, Happening]] = (
-    # In two parts, the first of them before the day is over.
+    # In two parts, the first before the day is over.
     (3, "23:15", Arrives(3, visitors=(0, 1, 2), name="day 3 part 1")),
     (4, "04:20", Arrives(3, visitors=(3,), name="day 3 part 2")),
-    # Twice: under another name and compressed.
+    # Twice: the second time under another name and compressed.
     (6, "12:00", Arrives(5, name="day 5 again", form="gz")),
-    # Half of it, then the whole under the same name.
+    # Half of the file, then the whole file under the same name.
     (7, "01:10", Arrives(6, visitors=(0, 1))),
     (7, "02:40", Arrives(6)),
-    # A day late.
+    # One day late.
     (8, "14:20", Arrives(7, visitors=(101,), name="late by 1 day")),
-    # More than a fifth of it cannot be read.
+    # More than a fifth of the lines are unreadable.
     (10, "01:45", Arrives(9, bad_lines=9)),
-    # A deploy that cannot be used, taken back the next day.
+    # Unusable settings are deployed, and reverted the next day.
     (12, "16:00", Deploys("unusable")),
     (13, "11:00", Deploys("good")),
-    # A deploy that can be used and is wrong, taken back the next day.
+    # Usable but wrong settings are deployed, and reverted the next day.
     (15, "12:00", Deploys("wrong")),
     (16, "12:30", Deploys("good")),
-    # Nothing came by six; it comes at eleven.
+    # Nothing arrived by six; the file arrives at eleven.
     (19, "11:05", Arrives(18)),
-    # Damaged on its way, and delivered again under the same name.
+    # Damaged in transfer, and delivered again under the same name.
     (21, "04:10", Arrives(20, form="cut")),
     (21, "05:15", Arrives(20, form="gz")),
-    # First outage: nothing ticks for three days.
+    # First outage: no ticks for three days.
     (22, "12:00", Breaks("daemon")),
     (25, "12:00", Breaks("daemon", is_over=True)),
     # Five days late.
     (26, "17:05", Arrives(21, visitors=(105,), name="late by 5 days")),
-    # Second outage, of a moment: the process is killed while it builds.
+    # Second outage, a short one: the process is killed while it builds.
     (32, "00:05", Breaks("run")),
-    # Third outage: no room on the disk, for most of a day.
+    # Third outage: the disk is full for most of a day.
     (38, "20:00", Breaks("disk")),
     (39, "16:00", Breaks("disk", is_over=True)),
-    # A great day.
+    # A day with unusually many visitors.
     (43, "03:30", Arrives(42, visitors=range(11))),
     # Forty days late.
     (45, "22:10", Arrives(5, visitors=(140,), name="late by 40 days")),
 )
 
-# Every alarm there should be: the day on which it is told, what, and about what.
+# Every alert that is correct: the day of the alert, its kind, and its subject.
 EXPECTED: Sequence[tuple[int, str, str]] = (
     (10, "check_warned", "check set_aside_rate"),  # bad lines
-    (13, "run_failed", "job ingest"),  # settings that cannot be used
+    (13, "run_failed", "job ingest"),  # unusable settings
     (19, "check_warned", "check source_arrived"),  # nothing by six
     (21, "check_warned", "check set_aside_rate"),  # the damaged file
     (32, "run_failed", "job build"),  # killed
-    (36, "check_warned", "check source_arrived"),  # the day without visits
-    (39, "run_failed", "job build"),  # no room
-    (39, "run_failed", "job ingest"),  # nor for the next file
-    (43, "check_warned", "check volume_unusual"),  # the great day
+    (36, "check_warned", "check source_arrived"),  # the day without events
+    (39, "run_failed", "job build"),  # the disk is full
+    (39, "run_failed", "job ingest"),  # still full at the next file
+    (43, "check_warned", "check volume_unusual"),  # unusually many visitors
 )
 
 
@@ -171,7 +171,7 @@ def moment(number: int, hour: str) -> datetime:
 
 
 def agenda() -> list[tuple[datetime, Happening]]:
-    """All that happens, in order."""
+    """Returns all happenings in order of time."""
     usual = [
         (moment(number + 1, USUAL_HOURS[number % len(USUAL_HOURS)]), Arrives(number))
         for number in range(1, DAYS + 1)
@@ -182,7 +182,7 @@ def agenda() -> list[tuple[datetime, Happening]]:
 
 
 def events(number: int, visitor: int) -> list[dict[str, Any]]:
-    """What a visitor does on a day, which can be the end of a visit that began the day before."""
+    """Returns a visitor's events on a day, including the end of a session that began the day before."""
     visits = [*(visit(number - 1, visitor) if number - 1 not in (0, EMPTY_DAY) else []), *visit(number, visitor)]
     return [
         event for event in visits if datetime.fromisoformat(event["event_time"]).astimezone(HOME).date() == day(number)
@@ -190,7 +190,10 @@ def events(number: int, visitor: int) -> list[dict[str, Any]]:
 
 
 def visit(number: int, visitor: int) -> list[dict[str, Any]]:
-    """A visit that begins on a day: the first visitor buys, the third pauses, the fourth stays over midnight."""
+    """Returns the events of a session by its first day.
+
+    Visitor 0 buys, visitor 2 pauses, visitor 3 stays past midnight.
+    """
     walks: dict[int, tuple[str, Sequence[tuple[int, str]]]] = {
         0: ("10:00", ((0, "page_view"), (1, "page_view"), (2, "add_to_cart"), (3, "begin_checkout"), (4, "purchase"))),
         1: ("14:00", ((0, "page_view"), (1, "page_view"))),

@@ -1,6 +1,6 @@
-"""A clock that tests set, for this process and everything imported into it.
+"""A clock that tests can set, for this process and everything imported into it.
 
-The file system and other processes keep the time of the machine.
+The file system and other processes keep the real time.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import time_machine
 
 
 class Clock:
-    """It goes on from where it was set."""
+    """A clock that continues from the time it was set to."""
 
     def __init__(self, coordinates: time_machine.Traveller) -> None:
         self._coordinates = coordinates
@@ -30,5 +30,5 @@ def simulated(moment: datetime) -> Iterator[Clock]:
 
 
 def set_for_good(moment: datetime) -> None:
-    """For a process that ends with the simulation."""
+    """Set the clock permanently, for a process that ends with the simulation."""
     time_machine.travel(moment.astimezone(UTC)).start()

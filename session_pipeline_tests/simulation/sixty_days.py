@@ -1,8 +1,7 @@
-"""Runs sixty simulated days by the schedule and the sensors alone, and prints a diary.
+"""Runs sixty simulated days with only the schedule and the sensors, and prints a diary.
 
-`python -m session_pipeline_tests.simulation.sixty_days`. It does what Dagster's daemon does: it ticks, keeps cursors
-and launches the requested runs, at the hours at which something can happen. What happens to the shop is in
-shop_events.py.
+`python -m session_pipeline_tests.simulation.sixty_days` does what Dagster's daemon does: it ticks, keeps cursors and
+launches the requested runs, at the hours at which something can happen. What happens to the shop is in shop_events.py.
 """
 
 import json
@@ -47,14 +46,14 @@ from session_pipeline_tests.simulation.shop_events import (
 )
 from session_pipeline_tests.simulation.simulated_clock import Clock, set_for_good, simulated
 
-SMALL_FILE = 64 * 1024  # bytes; what a run writes needs more
+SMALL_FILE = 64 * 1024  # bytes; a run writes larger files
 CRASH_AT = 60  # in the middle of a build
 ROUNDS = 12
 
 
 @dataclass
 class Entry:
-    """A day of the diary."""
+    """One day of the diary."""
 
     number: int
     happened: list[str] = field(default_factory=list)
@@ -69,12 +68,12 @@ class Entry:
 
 
 class Trial:
-    """The daemon, and what it sees.
+    """Plays the daemon, and records what it sees.
 
     Attributes:
-        delivered: Every content that arrived whole, with its path at the time.
-        published: Each state that readers saw: its generation, and the last day in it.
-        failed_ticks: The moments at which a sensor could not be evaluated.
+        delivered: All content that arrived complete, with its path at that time.
+        published: Each state that readers saw: its generation and its last day.
+        failed_ticks: The times at which a sensor could not be evaluated.
     """
 
     def __init__(self, folder: Path, clock: Clock, on_day: Callable[[Entry], None]) -> None:
@@ -91,7 +90,7 @@ class Trial:
         self.tick_count = 0
         self._cursors: dict[str, str | None] = {}
         self._broken: set[str] = set()
-        self._again: datetime | None = None  # when a sensor that waits is looked at again
+        self._again: datetime | None = None  # when to evaluate a waiting sensor again
         self._entry = Entry(1)
         self._load()
 
@@ -99,7 +98,7 @@ class Trial:
         return {**settings, "alerts": {"command": ["/bin/sh", "-c", f"cat >> '{self._heard}'"]}}
 
     def live(self) -> None:
-        """From the first day to noon after the last."""
+        """Run from the first day to noon after the last."""
         happenings = agenda()
         now, end = moment(1, "00:00"), moment(DAYS + 1, "12:00")
         while True:
@@ -127,7 +126,7 @@ class Trial:
             self._entry = Entry(self._entry.number + 1)
 
     def _happens(self, happening: Happening) -> bool:
-        """Let it happen; returns whether the schedule makes up a tick that it missed."""
+        """Apply a happening; returns whether the schedule catches up on a missed tick."""
         self._entry.happened.append(f"{datetime.now(HOME):%H:%M} {happening}")
         match happening:
             case Arrives():
@@ -149,7 +148,7 @@ class Trial:
         return False
 
     def _load(self) -> None:
-        """Start the code location; with settings that cannot be used it stays as it was."""
+        """Start the code location. With unusable settings the previous one continues."""
         try:
             self._repository = make_definitions(self.deployment.folder).get_repository_def()
         except SettingsError:
@@ -167,7 +166,7 @@ class Trial:
             self._execute("ingest", request)
 
     def _tick_sensors(self) -> None:
-        """Tick until nothing is asked for; look again in an hour when something waits or failed."""
+        """Tick until no run is requested. If something waits or failed, tick again in an hour."""
         for _ in range(ROUNDS):
             self.clock.go_on(timedelta(minutes=1))
             waits = [not self._run_what_is_asked(name) for name in ("landing", "stale_days")]
@@ -191,7 +190,7 @@ class Trial:
         return bool(requests)
 
     def _tick(self, name: str) -> SensorExecutionData | None:
-        """A tick, as the daemon does it: when it fails, cursor and all stay as they were."""
+        """Evaluate a sensor as the daemon does: if it fails, its cursor stays unchanged."""
         self.tick_count += 1
         sensor = self._repository.get_sensor_def(name)
         with dg.build_sensor_context(
@@ -221,12 +220,12 @@ class Trial:
         self._entry.ran[job if result.success else f"failed {job} ({failures(result)[0].partition(';')[0]:.90})"] += 1
 
     def _kill_half_way(self, job: str, request: dg.RunRequest) -> None:
-        """The run begins, and its process is gone; the history says that it goes on."""
+        """Start the run and kill its process; the run history still lists it as running."""
         ended = run_in_child(self.deployment, crash_at=CRASH_AT, prepare=partial(set_for_good, datetime.now(UTC)))
         assert ended.was_killed, ended
         run_id = str(uuid4())
         process, _, _ = signature(run_id)[PROCESS].rpartition("/")
-        gone = f"{process}0/{run_id}"  # of this number, and started at another time
+        gone = f"{process}0/{run_id}"  # same process number, another start time
         started = dg.DagsterRun(
             job_name=job, run_id=run_id, status=dg.DagsterRunStatus.STARTED, tags={**request.tags, PROCESS: gone}
         )
@@ -253,14 +252,14 @@ class Trial:
 
 
 def limit_files(byte_count: int) -> None:
-    """Let no file of this process grow beyond, as on a disk without room."""
+    """Limit the size of all files that this process writes, to simulate a full disk."""
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (byte_count, most))
 
 
 @contextmanager
 def trial(folder: Path, on_day: Callable[[Entry], None]) -> Iterator[Trial]:
-    """A trial before its first day; the clock is simulated as long as it lasts."""
+    """Yields a trial before its first day; the clock is simulated inside the context."""
     try:
         with simulated(moment(1, "00:00")) as clock:
             yield Trial(folder, clock, on_day)
@@ -269,7 +268,7 @@ def trial(folder: Path, on_day: Callable[[Entry], None]) -> Iterator[Trial]:
 
 
 def main() -> int:
-    """Live through it and print the diary; the exit code says whether every alarm was told once, and no other."""
+    """Run all days and print the diary; the exit code is 0 if exactly the correct alerts were sent, each once."""
     with tempfile.TemporaryDirectory() as folder, trial(Path(folder), partial(print, flush=True)) as lived:
         lived.live()
     told = [(alarm["day"], alarm["what"], alarm["about"]) for alarm in lived.alarms]
