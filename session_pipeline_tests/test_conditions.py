@@ -244,7 +244,7 @@ def test_long_or_chain_takes_linear_time(database: duckdb.DuckDBPyConnection) ->
         assert compute(database, tree, {"event_name": f"e{count - 1}", "is_bot": False}) is True
         assert compute(database, tree, {"event_name": f"e{count}", "is_bot": False}) is False
         assert compute(database, tree, {"event_name": f"e{count}", "is_bot": None}) is None
-    assert taken[400] < 8 * taken[100] + 0.1, taken
+    assert taken[400] < 3, taken  # a cost in the square of the length takes a minute
 
 
 def test_long_chain_keeps_its_meaning(database: duckdb.DuckDBPyConnection) -> None:

@@ -1,6 +1,7 @@
 """Tests runs of the Dagster jobs: ranges, single days, runs by hand, late files, metadata, and failures."""
 
 import asyncio
+import errno
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -93,7 +94,7 @@ def test_metadata_of_a_day(built: Orchestrated) -> None:
     summary = built.seen("daily_summary", MONDAY)
     assert (summary["session_count"], summary["converted_count"]) == (5, 1)
     assert "query" not in built.seen("open_sessions", MONDAY), "it is in the store only"
-    assert "| `test` | `purchase` | 1 |" in built.seen("daily_outcomes", MONDAY)["counts"]
+    assert "| `main` | `purchase` | 1 |" in built.seen("daily_outcomes", MONDAY)["counts"]
     assert "| `checkout` | 1 | `cart` | 3 |" in built.seen("funnel_steps", MONDAY)["counts"]
 
 
@@ -220,11 +221,11 @@ def test_error_that_needs_a_person_is_not_retried(deployment: Orchestrated) -> N
 
 def test_operating_system_error_is_retried(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "RETRY_SECONDS", 0)
-    folder = deployment.folder.store / "agents_seen" / f"event_date={MONDAY}"
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()
-    folder.write_bytes(b"a file where a folder should be")
+
+    def failing(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr("session_pipeline.store.store.sync_file", failing)
     result = deployment.by_hand(MONDAY, "agents_seen")
     assert not result.success
     assert [event.is_step_up_for_retry for event in result.all_events].count(True) == resources.RETRIES

@@ -10,7 +10,7 @@ from session_pipeline.tables.contract import Table
 
 HEAD = """# The tables
 
-Made from `session_pipeline/contracts`; do not edit by hand. Times are UTC, dates are local dates in the
+Made from `session_pipeline/tables`; do not edit by hand. Times are UTC, dates are local dates in the
 reporting time zone, money is exact (DECIMAL), and `site` is part of every key from `events` on. Tables
 marked *store only* are steps on the way: they are not in the warehouse.
 """
