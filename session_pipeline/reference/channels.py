@@ -1,7 +1,7 @@
-"""Channel rules: the packaged lists of sites, mediums and click ids, as small tables for SQL.
+"""Provides the channel rules as small tables for SQL: the packaged lists of sites, mediums and click ids.
 
-`channels.toml` holds them and names their source; `models/session_channels.sql` joins them. Knows
-that file and Arrow. Does not know sessions.
+`channels.toml` contains the lists and names their source. `tables/sessions/session_channels.sql` joins them to
+sessions.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import pyarrow as pa
 # The tables that `session_channels.sql` joins.
 TABLE_NAMES = ("channel_sources", "channel_mediums", "channel_click_ids", "channel_rules")
 
-# What a campaign's name can say; the patterns are in the SQL.
+# The classes of campaign names; their patterns are in the SQL.
 CAMPAIGN_CLASSES = ("cross_network", "shopping", "other", "none")
 
 
@@ -36,15 +36,14 @@ class _Lists(TypedDict):
 
 
 def channel_tables() -> dict[str, pa.Table]:
-    """Make the tables that `session_channels.sql` joins, by the names it knows them under.
+    """Makes the tables that `session_channels.sql` joins, by the names that it uses.
 
     Returns:
         channel_sources: source (a host, "name.*" or a value of utm_source), source_class.
-        channel_mediums: pattern_number (the first that fits wins), pattern (for LIKE),
-            medium_class.
-        channel_click_ids: click_id_type, source_class, medium_class (null: it does not say).
-        channel_rules: source_class, medium_class, campaign_class, channel; one row for every
-            combination of classes, so that an order of rules becomes a join by equality.
+        channel_mediums: pattern_number (the first pattern that matches wins), pattern (for LIKE), medium_class.
+        channel_click_ids: click_id_type, source_class, medium_class (null: the click id does not determine it).
+        channel_rules: source_class, medium_class, campaign_class, channel; one row for every combination of classes,
+            so that the ordered rules become a join by equality.
     """
     lists = _lists()
     sources = [(source, name) for name, entries in lists["sources"].items() for source in entries]
@@ -68,22 +67,22 @@ def channel_tables() -> dict[str, pa.Table]:
 
 
 def click_id_types() -> tuple[str, ...]:
-    """The parameters of page URLs that are click ids, in lower case."""
+    """Returns the parameters of page URLs that are click ids, in lower case."""
     return tuple(_lists()["click_ids"])
 
 
 def channels() -> tuple[str, ...]:
-    """Every channel there is, in the order of the rules."""
+    """Returns all channels, in the order of the rules."""
     return tuple(dict.fromkeys(rule["channel"] for rule in _lists()["rules"]))
 
 
 def rules_fingerprint() -> str:
-    """Hash that changes whenever a list or rule does; comments and layout do not count."""
+    """Returns a hash that changes when a list or a rule changes. Comments and layout do not change it."""
     return hashlib.sha256(json.dumps(_lists()).encode()).hexdigest()
 
 
 def _decisions(lists: _Lists) -> list[dict[str, str]]:
-    """The channel of every combination of classes: that of the first rule that holds."""
+    """Returns the channel of every combination of classes, given by the first rule that holds."""
     source_classes = dict.fromkeys([*lists["sources"], "other", "none"])
     medium_classes = [*lists["mediums"], "other", "none"]
     decisions = []

@@ -1,7 +1,7 @@
-"""Local days as intervals of UTC: where they start and end, which comes before and after.
+"""Computes local days as intervals of UTC: where they start and end, and which day comes before and after.
 
-Bounds come from the pinned tzdata package through Python, so that no engine needs zone data. Knows the calendar of one
-time zone. Does not know which days have events.
+The bounds come from the pinned tzdata package through Python, so that no engine needs time zone data. Which days have
+events and are built is decided in build/plan.py.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
-    """Load a time zone from the pinned tzdata package, never from the machine's own files.
+    """Loads a time zone from the pinned tzdata package, never from the machine's own files.
 
     Raises:
         ValueError: There is no zone of this name.
@@ -33,7 +33,7 @@ def zone(name: str) -> ZoneInfo:
 
 
 def dates(first: date, last: date) -> Iterator[date]:
-    """Every calendar date from first to last, both included."""
+    """Yields every calendar date from first to last, both included."""
     for offset in range((last - first).days + 1):
         yield first + timedelta(days=offset)
 
@@ -46,39 +46,39 @@ class Calendar:
     _starts: dict[date, datetime] = field(default_factory=dict, compare=False, repr=False)
 
     def start(self, day: date) -> datetime:
-        """First instant of a local day.
+        """Returns the first instant of a local day.
 
-        Where midnight does not exist, the instant at which the clocks jump over it; where a whole date does not exist,
-        the start of the next.
+        If midnight does not exist, this is the instant at which the clocks skip it. If the whole date does not exist,
+        it is the start of the next date.
         """
         if day not in self._starts:
             self._starts[day] = self._first_instant(day)
         return self._starts[day]
 
     def end(self, day: date) -> datetime:
-        """First instant after a local day."""
+        """Returns the first instant after a local day."""
         return max(self.start(day), self.start(day + ONE_DAY))
 
     def exists(self, day: date) -> bool:
-        """Whether the day has any time in it. Apia's 2011-12-30 has none."""
+        """Whether the day has a length above zero. 2011-12-30 in Apia does not."""
         return self.end(day) > self.start(day)
 
     def previous(self, day: date) -> date:
-        """The latest earlier day that exists."""
+        """Returns the latest earlier day that exists."""
         day -= ONE_DAY
         while not self.exists(day):
             day -= ONE_DAY
         return day
 
     def next(self, day: date) -> date:
-        """The earliest later day that exists."""
+        """Returns the earliest later day that exists."""
         day += ONE_DAY
         while not self.exists(day):
             day += ONE_DAY
         return day
 
     def local_date(self, instant: datetime) -> date:
-        """The local day that holds an instant: the one whose interval has it, also where local dates run backwards."""
+        """Returns the local day whose interval contains an instant, also where local dates run backwards."""
         day = instant.replace(tzinfo=UTC).astimezone(zone(self.timezone)).date()
         while instant < self.start(day):
             day -= ONE_DAY
@@ -87,13 +87,13 @@ class Calendar:
         return day
 
     def utc_dates(self, day: date) -> tuple[date, ...]:
-        """The UTC dates that overlap a local day."""
+        """Returns the UTC dates that overlap a local day."""
         if not self.exists(day):
             return ()
         return tuple(dates(self.start(day).date(), (self.end(day) - MICROSECOND).date()))
 
     def reach(self, day: date, span: timedelta) -> tuple[date, ...]:
-        """The days that exist from a day on to the one that holds the last instant before its end plus a span."""
+        """Returns the existing days from a day to the one that contains the last instant before its end plus span."""
         last = self.local_date(self.end(day) + span - MICROSECOND)
         return tuple(reached for reached in dates(day, last) if self.exists(reached))
 

@@ -1,7 +1,7 @@
-"""Formats of access logs, as Apache's LogFormat and nginx's log_format write them, as patterns for their lines.
+"""Turns the format of an access log, written as Apache's LogFormat or nginx's log_format, into a pattern for its lines.
 
 Sources: https://httpd.apache.org/docs/2.4/mod/mod_log_config.html and
-https://nginx.org/en/docs/http/ngx_http_log_module.html. Knows what each directive stands for. Reads no line.
+https://nginx.org/en/docs/http/ngx_http_log_module.html. The lines are read in ingest/access_log.py.
 """
 
 import re
@@ -17,7 +17,7 @@ _COMBINED = f'{_COMMON} "%{{Referer}}i" "%{{User-Agent}}i"'
 _NGINX_COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
 )
-# What servers and their packages come with. Of several that fit a line, the first is suggested.
+# The formats that servers and their packages define. If several fit a line, the first is suggested.
 NAMED_FORMATS: Mapping[str, str] = {
     "common": _COMMON,
     "combined": _COMBINED,
@@ -27,10 +27,10 @@ NAMED_FORMATS: Mapping[str, str] = {
     "nginx_combined": _NGINX_COMBINED,  # nginx's default
     "nginx_main": f'{_NGINX_COMBINED} "$http_x_forwarded_for"',  # of nginx.org's packages
 }
-# How the reason begins for which a line is quarantined that fits the named format after it, and not the source's own.
+# Prefix of the quarantine reason of a line that fits another named format and not that of its source. The name follows.
 OTHER_LOG_FORMAT = "log_format_is_"
 
-# What a directive is called among the fields of a line. Names that are columns of events become these.
+# The field name of each directive. Fields with the name of an event column become that column.
 APACHE: Mapping[str, str] = {
     "h": "remote_address", "a": "client_address", "l": "", "u": "user_id", "t": "event_time", "r": "request",
     "m": "method", "U": "path", "q": "query", "H": "protocol", "s": "status_code", "b": "bytes", "B": "bytes",
@@ -53,7 +53,7 @@ HEADERS: Mapping[str, str] = {
     "true-client-ip": "true_client_address", "cf-connecting-ip": "connecting_address",
 }  # fmt: skip
 
-# Fields that hold addresses, from the one that says best who the visitor is. None of them is stored.
+# Fields that contain addresses, starting with the one that best identifies the visitor. None of them is stored.
 ADDRESSES = (
     "connecting_address", "true_client_address", "real_address", "stated_address", "forwarded_for", "proxy_address",
     "client_address", "remote_address", "connection_address",
@@ -64,13 +64,13 @@ APACHE_DIRECTIVE = re.compile(
 )
 NGINX_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))")
 IS_NGINX = re.compile(r"\$\{?(?:time_|msec|request|uri|remote_|status)")
-# Directives whose values the server does not decide on: headers, cookies, variables, notes.
+# Directives whose values the server does not control: headers, cookies, variables, notes.
 FOREIGN = frozenset(("i", "o", "C", "e", "n", "x", "^ti", "^to"))
 
 
 @dataclass(frozen=True)
 class LogField:
-    """A part of a line: what it is called, and the directive that stands for it."""
+    """A field of a line: its name, and the directive that writes it."""
 
     name: str
     directive: str
@@ -78,12 +78,12 @@ class LogField:
 
 @dataclass(frozen=True)
 class LogFormat:
-    """How the lines of an access log are made.
+    """The parsed format of the lines of an access log.
 
     Attributes:
-        pattern: A regular expression (RE2) for a whole line, with a group for each field.
-        fields: What the groups hold, in their order.
-        words_before_address: How many words of a line precede the address of who came; None where that is not fixed.
+        pattern: A regular expression (RE2) for a whole line, with one group per field.
+        fields: The fields of the groups, in their order.
+        words_before_address: Number of words of a line before the visitor's address; None if it is not fixed.
     """
 
     pattern: str
@@ -92,16 +92,16 @@ class LogFormat:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the fields are called."""
+        """The names of the fields."""
         return tuple(field.name for field in self.fields)
 
 
 @lru_cache(maxsize=64)
 def parse_log_format(written: str, key: str = "log_format") -> LogFormat:
-    """The format that a name (combined, vhost_combined, ...) or a string of directives stands for.
+    """Parses a format, given by its name (combined, vhost_combined, ...) or as a string of directives.
 
     Raises:
-        SettingsError: It has an unknown directive, or lacks time or request.
+        SettingsError: It has an unknown directive, or no time or request.
     """
     text = NAMED_FORMATS.get(written, written).replace('\\"', '"').replace("\\t", "\t")
     directives = NGINX_VARIABLE if IS_NGINX.search(text) else APACHE_DIRECTIVE
@@ -130,14 +130,14 @@ def parse_log_format(written: str, key: str = "log_format") -> LogFormat:
 
 
 def other_formats(written: str) -> dict[str, LogFormat]:
-    """The named formats whose lines differ from those of a format, by name."""
+    """Returns the named formats whose lines differ from those of a format, by name."""
     own = parse_log_format(written).pattern
     found = {name: parse_log_format(name) for name in NAMED_FORMATS}
     return {name: each for name, each in found.items() if each.pattern != own}
 
 
 def _words_before_address(text: str, fields: Iterable[LogField]) -> int | None:
-    """How many words precede the first address, where only words of the server itself do."""
+    """Returns the number of words before the first address; None unless the server itself writes all of them."""
     before, directive = [], ""
     for field in fields:
         if field.name in ADDRESSES:
@@ -151,9 +151,10 @@ def _words_before_address(text: str, fields: Iterable[LogField]) -> int | None:
 
 
 def _name_of(match: re.Match[str], taken: Collection[str], key: str) -> str:
-    """What a directive is called; empty for one that is passed over.
+    """Returns the field name of a directive; empty for a directive that is ignored.
 
-    Of several directives for one field the first is taken, and others keep their own names, unless they are addresses.
+    Of several directives for the same field, the first gets its name. The others keep their own names, or are ignored
+    if they are addresses.
     """
     groups = match.groupdict()
     if "letter" in groups:
@@ -188,7 +189,7 @@ def _nginx_name(variable: str) -> str:
 
 
 def _values_of(match: re.Match[str], is_quoted: bool, before: str, after: str) -> str:
-    """A pattern for what can stand at a directive's place."""
+    """Returns a pattern for the values that can occur at the place of a directive."""
     groups = match.groupdict()
     if letter := groups.get("letter"):
         name, is_header = _apache_name(letter, groups["argument"]), letter in FOREIGN
@@ -206,10 +207,10 @@ def _values_of(match: re.Match[str], is_quoted: bool, before: str, after: str) -
         return log_values.ANY
     values = log_values.QUOTED_PATH if name == "path" else log_values.QUOTED
     is_all = before.endswith('"') and after.startswith('"')
-    return values.removesuffix("?") if is_all else values  # up to the quote, whatever follows
+    return values.removesuffix("?") if is_all else values  # greedy: the value always ends at the quote
 
 
 def _has_own_brackets(match: re.Match[str]) -> bool:
-    """Whether it is Apache's %t, which writes [ and ] itself."""
+    """Whether the directive is Apache's %t, which writes [ and ] itself."""
     groups = match.groupdict()
     return groups.get("letter") == "t" and not groups["argument"]

@@ -1,12 +1,12 @@
-"""What can stand at a field's place in a line of an access log, as regular expressions (RE2).
+"""Defines the values that each field of an access log can have, as regular expressions (RE2).
 
-A pattern is as strict as what a server can write there, so that a line of another format does not fit. Does not know
-how directives are written: log_formats.py does.
+A pattern is as strict as the server's output allows, so that lines of another format do not match. log_formats.py
+parses the directives.
 """
 
 from collections.abc import Mapping
 
-# Fields that hold numbers.
+# Fields that contain numbers.
 NUMBERS = frozenset(
     ("bytes", "bytes_sent", "bytes_received", "bytes_transferred", "port", "duration_seconds", "duration_milliseconds",
      "duration_microseconds")
@@ -20,7 +20,7 @@ HOST = r'\[[0-9a-fA-F:.]+\]|[^\s:"\[\]]+'
 NUMBER = r"-|-?\d+(?:\.\d+)?"
 WORD = r'[^\s"]+'
 WORDS_AND_COMMAS = r'[^\s,"]+(?:, *[^\s,"]+)*'
-# The name that identd gives: one word without a dot or colon. So a client's address or host name is not taken for it.
+# The name that identd gives: one word without a dot or colon, so that an address or host name does not match.
 IDENTITY = r'-|[^\s".:\[\]]+'
 # Apache and nginx do not escape spaces in user names. A '-' between spaces is an empty field, not part of a name.
 _NAME_PART = r'(?:(?:[^\s"\\-]|\\\S)(?:[^\s"\\]|\\\S)*|-(?:[^\s"\\]|\\\S)+)'
@@ -43,12 +43,12 @@ OF_SERVER: Mapping[str, str] = {
     "status_code": r"\d{3}|-",
     "user_id": USER,
 }
-# Clients write headers as they like. Without quotes, only words can be told from the next field.
+# Clients can put any text in headers. Without quotes, only single words can be separated from the next field.
 OF_BARE_HEADER: Mapping[str, str] = {
     **dict.fromkeys(("host", "real_address", "stated_address", "true_client_address", "connecting_address"), WORD),
     "forwarded_for": WORDS_AND_COMMAS,
 }
-# By the directive: Apache's letters, and {argument}t; nginx's variables.
+# By the directive: Apache's letters and {argument}t, and nginx's variables.
 OF_DIRECTIVE: Mapping[str, str] = {
     "%l": IDENTITY, "%A": HOST_OR_ADDRESS, "%t": CLF_TIME, "%q": QUERY,
     "%{sec}t": r"\d+", "%{msec}t": r"\d+", "%{usec}t": r"\d+",
@@ -57,13 +57,13 @@ OF_DIRECTIVE: Mapping[str, str] = {
 
 
 def values_of(directive: str, name: str, *, is_header: bool, is_quoted: bool) -> str | None:
-    """A pattern for what a server can write at a directive's place; None where that can be any text.
+    """Returns a pattern for what a server can write at the place of a directive; None if it can be any text.
 
     Args:
-        directive: Without what does not change how it is written: '%l', '%{sec}t', '$time_local'.
-        name: What the field is called.
-        is_header: Whether a client or a program, and not the server, decides on the value.
-        is_quoted: Whether it stands between double quotes.
+        directive: The directive, without parts that do not change its output: '%l', '%{sec}t', '$time_local'.
+        name: The name of the field.
+        is_header: Whether a client or a program, and not the server, controls the value.
+        is_quoted: Whether the value is between double quotes.
     """
     if directive in OF_DIRECTIVE:
         return OF_DIRECTIVE[directive]

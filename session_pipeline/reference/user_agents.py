@@ -1,12 +1,11 @@
-"""User agents: browser, operating system, kind of device, and whether a program sent it.
+"""Classifies user agents: browser, operating system, kind of device, and whether a bot sent it.
 
-Two kept-up lists decide: crawler-user-agents names programs; ua-parser's rules name browsers,
-systems and, as "Spider", programs that call themselves bot, crawler or spider. Browsers without a
-screen (HeadlessChrome) and HTTP libraries (curl, python-requests, okhttp) are on the first list, so
-they are bots. What neither list knows counts as a person: a program that poses as a browser is not
-found here.
+It uses two maintained lists. crawler-user-agents contains bots. ua-parser's rules contain browsers, operating systems
+and, as "Spider", programs that call themselves bot, crawler or spider. Headless browsers (HeadlessChrome) and HTTP
+libraries (curl, python-requests, okhttp) are in the first list, so they are bots. A user agent that is in neither list
+counts as a person; bots that imitate a browser are not detected here.
 
-Knows texts and the two lists. Does not know events, and reads no file of ours.
+The model `events` joins the result to events.
 """
 
 import hashlib
@@ -27,10 +26,10 @@ from ua_parser.regex import Resolver as RustResolver
 
 from session_pipeline.reference.columns import AGENT, arrow_schema
 
-# What stands for "no user agent was sent"; access logs write a dash.
+# Values that mean that no user agent was sent; access logs write a dash.
 ABSENT = frozenset({"", "-"})
 
-# Real user agents stay below 500 characters. A hostile one must not cost more than they do.
+# Real user agents have fewer than 500 characters. A hostile one must not cost much more to classify.
 LOOKED_AT_CHARACTERS = 1_000
 
 _DESKTOP_SYSTEMS = re.compile(
@@ -43,25 +42,25 @@ _PHONE = re.compile(r"Mobi|Phone|iPod|BlackBerry|Opera Mini|MIDP|Symbian")
 
 
 def user_agent_id(user_agent: str) -> str:
-    """Key of a user agent: md5 of its UTF-8 text in hexadecimal, as DuckDB's and Spark's `md5`."""
+    """Returns the key of a user agent: md5 of its UTF-8 text in hexadecimal, equal to `md5` in DuckDB and Spark."""
     return hashlib.md5(user_agent.encode(), usedforsecurity=False).hexdigest()
 
 
 def classify(user_agents: Iterable[str | None]) -> pa.Table:
-    """Say what each user agent is.
+    """Classifies each user agent.
 
     Args:
-        user_agents: As they were sent, in any order, repeated or not. Null, blank and "-" are no
-            user agents and get no row.
+        user_agents: As they were sent, in any order; they may repeat. Null, blank and "-" mean that no user agent was
+            sent, and get no row.
 
     Returns:
-        The columns of the contract `user_agents`: one row for each distinct user agent, ordered by
-        `user_agent_id`. `browser` and `os` are the parser's names of families, "Other" where it
-        knows none. `bot_reason` is null for people, else "crawler list: " and what the list's
-        entry matched, or "parser rules: " and the family.
+        The columns of the contract `user_agents`: one row per distinct user agent, ordered by `user_agent_id`.
+        `browser` and `os` are the parser's names of families, "Other" if it finds none. `bot_reason` is null for
+        people; otherwise "crawler list: " and the text that the list's entry matched, or "parser rules: " and the
+        family.
     """
     distinct = {text for text in user_agents if text and text.strip(" ") not in ABSENT}
-    # Two texts with one md5 can be made on purpose; the key stays unique, the smaller text wins.
+    # Two texts with the same md5 can be made on purpose. The key stays unique: the smaller text wins.
     texts = {user_agent_id(text): text for text in sorted(distinct, reverse=True)}
     rows = [{"user_agent_id": key, **_row(text)} for key, text in sorted(texts.items())]
     return pa.Table.from_pylist(rows, schema=arrow_schema(AGENT))
@@ -69,7 +68,7 @@ def classify(user_agents: Iterable[str | None]) -> pa.Table:
 
 @cache
 def _listed_crawlers() -> tuple[Mapping[str, Any], ...]:
-    """The crawler list, from its file: the package itself reads it in the encoding of the machine's locale."""
+    """Reads the crawler list from its file, because the package itself reads it in the encoding of the locale."""
     package = find_spec("crawleruseragents")
     assert package is not None
     assert package.origin is not None
@@ -78,7 +77,7 @@ def _listed_crawlers() -> tuple[Mapping[str, Any], ...]:
 
 @cache
 def lists_fingerprint() -> str:
-    """Hash that changes whenever one of the lists does, for fingerprints of what they decided."""
+    """Returns a hash that changes when one of the lists changes, for the fingerprints of classified user agents."""
     patterns = [entry["pattern"] for entry in _listed_crawlers()]
     packages = ("ua-parser", "ua-parser-builtins", "ua-parser-rs")
     rules = [f"{package} {version(package)}" for package in packages]
@@ -106,10 +105,10 @@ def _row(user_agent: str) -> dict[str, str | bool | None]:
 
 
 def _device(text: str, os: str) -> str:
-    """Name the kind of device, by the vendors' own rule: browsers on phones say "Mobi".
+    """Returns the kind of device. By the vendors' own rule, browsers on phones send "Mobi".
 
-    An Android browser that does not is on a tablet. An iPad that asks for desktop pages, its
-    default since iPadOS 13, says it is a Mac: desktop.
+    An Android browser that does not send it is on a tablet. An iPad that requests desktop pages, the default since
+    iPadOS 13, identifies itself as a Mac and counts as desktop.
     """
     if _TELEVISION.search(text):
         return "tv"
@@ -120,7 +119,7 @@ def _device(text: str, os: str) -> str:
     if _PHONE.search(text) or os == "iOS":
         return "mobile"
     if os == "Android":
-        # Apps, which are not bound to the rule of browsers, run on phones more often than not.
+        # The rule applies to browsers, not to apps. Most apps run on phones.
         return "tablet" if text.startswith("Mozilla/") else "mobile"
     return "other"
 
@@ -132,10 +131,10 @@ def _parser() -> Resolver:
 
 @cache
 def _crawlers() -> ua_parser_rs.UserAgentExtractor:
-    """The crawler list in ua-parser's engine: all patterns in one pass, linear in the length.
+    """Returns the crawler list in ua-parser's engine: all patterns in one pass, linear in the length of the text.
 
-    crawleruseragents' own functions take 0.1 ms to clear a person and 18 ms to name a crawler; this
-    takes 2 µs. The group makes the engine give what the first entry that fits has matched.
+    The package's own functions take 0.1 ms for a person and 18 ms for a crawler; this takes 2 µs. The group makes the
+    engine return the text that the first matching entry matched.
     """
     return ua_parser_rs.UserAgentExtractor(
         (f"({entry['pattern']})", None, None, None, None, None) for entry in _listed_crawlers()

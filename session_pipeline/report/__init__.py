@@ -1,7 +1,7 @@
-"""The report: one HTML file that a person reads, made from the warehouse alone.
+"""Writes the report: one HTML file for people, made from the warehouse.
 
-It needs no network and no script, and is the same for the same warehouse. Knows where the file belongs. Does not know
-the store, nor how the warehouse came about.
+The report needs no network and no script, and is the same for the same warehouse and settings. This module writes the
+file; figures.py queries the warehouse and page.py renders the page. The warehouse is written in publish/.
 """
 
 import os
@@ -16,14 +16,14 @@ FILE_NAME = "index.html"
 
 
 def write(folder: DataFolder) -> Path:
-    """Write the report of what is published, whole, and return where it is.
+    """Writes the report of the published warehouse atomically and returns its path.
 
     Raises:
-        StoreError: Nothing is published yet, another version published it, or the folder cannot be written to.
-        DiskFullError: There is no room for it.
-        SettingsError: The settings, which give the order of outcomes and funnels, cannot be used.
+        StoreError: Nothing is published yet, another version published it, or the folder is not writable.
+        DiskFullError: The disk is full.
+        SettingsError: The settings, which give the order of outcomes and funnels, are invalid.
     """
-    # Charts cost half a second to load; Dagster's definitions import this module and draw nothing.
+    # The charts take half a second to import. Dagster's definitions import this module but draw no charts.
     from session_pipeline.checks.settings_warnings import find
     from session_pipeline.publish import warehouse
     from session_pipeline.report import figures, page
@@ -42,12 +42,13 @@ def write(folder: DataFolder) -> Path:
             temporary.write_text(text, encoding="utf-8")
             os.utime(temporary, ns=(made_from, made_from))
         crash_points.reached("report: in place")
-        if made_from == _time_of_warehouse(folder):  # else a run published meanwhile, and this may lie over its report
+        # If a run published in the meantime, this report may have replaced its newer one: write again.
+        if made_from == _time_of_warehouse(folder):
             return path
 
 
 def is_current(folder: DataFolder) -> bool:
-    """Whether the report tells of the warehouse as it is now: it bears the time of the one that it was made from."""
+    """Whether the report shows the current warehouse. The file has the modification time of its warehouse."""
     path = folder.reports / FILE_NAME
     return path.is_file() and path.stat().st_mtime_ns == _time_of_warehouse(folder)
 

@@ -1,7 +1,7 @@
-"""The charts of the report, as SVG: no script, no font, no address of anything outside.
+"""Draws the charts of the report with altair, as SVG without scripts, fonts or external references.
 
-Colours are the page's custom properties, so that one drawing serves light, dark and paper. Knows altair. Does not know
-SQL, nor what the figures mean beyond how they are drawn.
+Colours are custom properties of the page, so that one drawing works in light mode, in dark mode and on paper. The
+figures come from figures.py.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from session_pipeline.report.figures import Row
 
 INK, MUTED, LINE, PAPER, ACCENT = (f"var(--{name})" for name in ("ink", "muted", "line", "paper", "accent"))
 TEXT_SIZE = 12.5
-CHARACTER_WIDTH = 7.0  # of the widest fonts that text is set in, at TEXT_SIZE
+CHARACTER_WIDTH = 7.0  # in the widest fonts that the text may have, at TEXT_SIZE
 STEP_HEIGHT = 45
 BAR_TOP, BAR_BOTTOM = 20, 38
 SHARES: dict[str, Any] = {"scale": alt.Scale(domain=[0, 1]), "axis": None}
@@ -44,7 +44,7 @@ CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar that is cut into parts: its label in two lines, and what each part is, as (name, share, colour)."""
+    """A bar that consists of parts: its label in two lines, and each part as (name, share, colour)."""
 
     label: str
     detail: str
@@ -52,7 +52,7 @@ class Bar:
 
 
 def stacked(bars: Sequence[Bar], width: int) -> str:
-    """Bars of equal length, one below the other, cut into shares; parts are named where their name has room."""
+    """Draws bars of equal length, one below the other, divided into shares. Parts have their names where these fit."""
     label_width = 104
     room = width - label_width
     parts = []
@@ -90,7 +90,7 @@ def stacked(bars: Sequence[Bar], width: int) -> str:
 
 
 def funnel(steps: Sequence[Row], width: int = 380) -> str:
-    """A bar for each step; behind it, paler, what was lost since the step before. The largest loss is marked."""
+    """Draws a bar for each funnel step and, behind it and paler, the loss since the previous one; marks the largest."""
     height = STEP_HEIGHT * len(steps)
     y: dict[str, Any] = {"scale": alt.Scale(domain=[0, height], reverse=True), "axis": None}
     base = alt.Chart(pd.DataFrame(_step_bars(steps, width)))
@@ -118,12 +118,12 @@ def funnel(steps: Sequence[Row], width: int = 380) -> str:
 
 
 def _step_bars(steps: Sequence[Row], width: int) -> list[Row]:
-    """Where the bar of each step begins and ends, and what is written where."""
+    """Returns for each funnel step the start and end of its bar, and its texts with their positions."""
     rows: list[Row] = []
     before: Row | None = None
     for index, step in enumerate(steps):
         share = step["conversion_rate"] or 0.0
-        # A step that matches no event draws no loss: nobody could reach it.
+        # A step that matches no event shows no loss, because nobody could reach it.
         share_before = (before["conversion_rate"] or 0.0) if before and not step["is_unmatched"] else share
         is_largest = bool(before and before["is_largest_loss"])
         loss, place = _loss(before, is_largest, share, share_before, width)
@@ -151,7 +151,7 @@ def _step_bars(steps: Sequence[Row], width: int) -> list[Row]:
 
 
 def _loss(before: Row | None, is_largest: bool, share: float, share_before: float, width: int) -> tuple[str, str]:
-    """What was lost on the way to a step, and where that has room: on the loss, after it, or inside the bar."""
+    """Returns the text for the loss before a step, and the place where it fits: on the loss, after it, or inside."""
     if not before or not before["dropped_count"]:
         return "", ""
     rate = formats.percent(before["dropped_count"] / before["reached_count"])
@@ -165,7 +165,7 @@ def _loss(before: Row | None, is_largest: bool, share: float, share_before: floa
 
 
 def rates(rows: Sequence[Row], highest: float, width: int = 420) -> str:
-    """A point for each value's conversion rate, on the line of its interval, up to the highest one of the page."""
+    """Draws a point for each value's conversion rate on the line of its interval, on a scale up to `highest`."""
     label_width = 120
     frame = pd.DataFrame(
         {
@@ -187,7 +187,7 @@ def rates(rows: Sequence[Row], highest: float, width: int = 420) -> str:
 
 
 def days(rows: Sequence[Row], width: int = 420) -> str:
-    """Two lines above one another, by day: visits, and the share that converted. Days not final are hollow."""
+    """Draws two line charts by day: visits, and the share that converted. Days that are not final are hollow."""
     frame = pd.DataFrame(
         {
             "day": [formats.day(row["session_date"]) for row in rows],
@@ -230,9 +230,9 @@ def days(rows: Sequence[Row], width: int = 420) -> str:
 
 
 def _svg(chart: alt.TopLevelMixin, width: float, height: float, **room: float) -> str:
-    """Draw a chart in exactly this room and the one beside it that its labels need.
+    """Draws a chart with exactly this size, plus the given space at the sides for its labels.
 
-    Text is set in fonts that are not known here, so nothing is left to its measure.
+    The fonts of the text are not known here, so no size depends on the measured width of text.
     """
     padding = {side: room.get(side, 0) for side in ("left", "right", "top", "bottom")}
     return _drawn(chart.properties(width=width, height=height), {"autosize": "none", "padding": padding})

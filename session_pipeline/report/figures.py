@@ -1,7 +1,7 @@
-"""The figures of the report: each a query on the warehouse, and the DataFrame it gives.
+"""Queries the warehouse for the figures of the report; each figure is a query and the DataFrame that it returns.
 
-A query is a file in queries/, and the page shows it as it ran. Knows SQL and which days the report is about. Does not
-know what the page looks like.
+A query is a file in queries/, and the page shows it as it ran. This module also determines the days that the report
+covers. page.py renders the figures.
 """
 
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ OF_FILES = ("ledger", "files", "set_aside")
 
 @dataclass(frozen=True)
 class Window:
-    """The days that the report is about: a week that ends with the last full day, and the week before.
+    """The days that the report covers: a week that ends with the last full day, and the week before.
 
     Attributes:
-        first_known_day: First day with visits at all.
-        last_day: Last full day with visits; one that was still under way where there is no other.
-        latest_day: Last day with visits, full or under way.
+        first_known_day: First day that has visits.
+        last_day: Last full day with visits; a day that was not over if there is no full day.
+        latest_day: Last day with visits, whether over or not.
         is_full: Whether the last day was over when the warehouse was written.
     """
 
@@ -58,36 +58,36 @@ class Window:
 
     @property
     def history_first_day(self) -> date:
-        """First day that is shown by itself."""
+        """First day that the report shows individually."""
         return max(self.before_first_day, self.first_known_day)
 
     @property
     def has_before(self) -> bool:
-        """Whether the whole week before lies in the time that there are visits of."""
+        """Whether the whole week before is on or after the first day with visits."""
         return self.first_known_day <= self.before_first_day
 
     @property
     def has_some_before(self) -> bool:
-        """Whether some of the week before does."""
+        """Whether some of the week before is on or after the first day with visits."""
         return self.first_known_day <= self.before_last_day
 
     @property
     def parameters(self) -> Mapping[str, Scalar]:
-        """What the queries ask for."""
+        """The parameters of the queries."""
         names = ("first_day", "last_day", "before_first_day", "before_last_day", "history_first_day")
         return {"z": Z_95, **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A query as it ran, and what it gave."""
+    """A query as it ran, and its result."""
 
     sql: str
     frame: pd.DataFrame = field(compare=False)
 
     @cached_property
     def rows(self) -> list[Row]:
-        """The rows as dictionaries, null as None."""
+        """The rows as dictionaries, with None for null."""
         frame = self.frame.astype(object)
         rows: Any = frame.where(self.frame.notna(), None).to_dict("records")
         return list(rows)
@@ -98,8 +98,8 @@ class Figures:
     """All figures of a report.
 
     Attributes:
-        published: What the warehouse says about itself.
-        window: The days; None when there are no visits of people.
+        published: The row of warehouse_info.
+        window: The days that the report covers; None if there are no visits of people.
     """
 
     published: Row
@@ -112,19 +112,19 @@ class Figures:
         return list(self._by_name)
 
     def rows(self, name: str) -> list[Row]:
-        """The rows of a figure; none where it was not asked for."""
+        """Returns the rows of a figure; an empty list if the figure was not queried."""
         return self._by_name[name].rows if name in self._by_name else []
 
     def query(self, name: str) -> str:
-        """The query behind a figure, ready to run."""
+        """Returns the query of a figure, ready to run."""
         return self._by_name[name].sql
 
 
 def read(connection: duckdb.DuckDBPyConnection, timezone: str) -> Figures:
-    """Ask a warehouse for all figures; `timezone` is the one that its days are in.
+    """Queries a warehouse for all figures; `timezone` is the time zone of its days.
 
     Raises:
-        StoreError: The warehouse lacks a table or a column: another version wrote it.
+        StoreError: The warehouse has no row in warehouse_info, or lacks a table or column: another version wrote it.
     """
     try:
         published = _ask(connection, "published", {}).rows

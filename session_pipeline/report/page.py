@@ -1,6 +1,6 @@
-"""The page: figures, charts and words put into page.html, with everything that came from outside escaped.
+"""Renders the page: figures, charts and texts in page.html, with everything from outside escaped.
 
-Knows wording and the order of things on the page. Does not know SQL, nor how charts are drawn.
+Defines the wording and the order of the page. figures.py runs the queries; charts.py draws the charts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +66,7 @@ WORDS: tuple[tuple[str, str], ...] = (
 
 
 def render(figures: Figures, settings: Settings, findings: Findings) -> str:
-    """The page as HTML text; warnings about the settings stand at its head."""
+    """Returns the page as HTML, with warnings about the settings at the top."""
     environment = Environment(
         loader=PackageLoader("session_pipeline.report", "."),
         autoescape=True,
@@ -125,12 +125,12 @@ def _of_visits(figures: Figures, window: Window, settings: Settings, findings: F
 
 
 def _image(svg: str) -> Markup:
-    """A drawing as part of the page: text from outside was escaped by what drew it."""
+    """Marks a chart as safe HTML. The SVG renderer has escaped text from outside."""
     return Markup(svg)
 
 
 def _in_order(rows: Sequence[Row], column: str, names: Sequence[str]) -> list[Row]:
-    """Rows as the settings name them; then what they no longer name; engaged and bounce last."""
+    """Returns rows in the order of the settings, then rows that they no longer name; engaged and bounce come last."""
     order = {name: number for number, name in enumerate(names)}
     last = {name: number for number, name in enumerate(ALWAYS_LAST, start=1)} if column == "outcome" else {}
     return sorted(rows, key=lambda row: (last.get(row[column], 0), order.get(row[column], len(order)), row[column]))
@@ -141,7 +141,7 @@ def _grouped(rows: Sequence[Row], column: str) -> dict[str, list[Row]]:
 
 
 def _colour(outcomes: Sequence[Row]) -> None:
-    """Give each outcome a colour by its kind: those that convert are of one family, the rest of others."""
+    """Gives each outcome a colour by its kind: conversions have colours of one family, other outcomes of others."""
     numbers = {True: 0, False: 0}
     for row in outcomes:
         if row["outcome"] in ALWAYS_LAST:
@@ -169,7 +169,7 @@ def _bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) ->
 
 
 def _said(bars: Sequence[Bar]) -> str:
-    """What the bars show, for those who do not see them."""
+    """Describes the bars in text, for people who cannot see them."""
     sentences = []
     for bar in bars:
         shares = ", ".join(f"{name} {formats.percent(share)}" for name, share, _ in bar.parts)
@@ -178,9 +178,10 @@ def _said(bars: Sequence[Bar]) -> str:
 
 
 def _mark_unmatched(funnel: str, steps: Sequence[Row], findings: Findings) -> None:
-    """Mark the steps that match no event at all.
+    """Marks the funnel steps that match no event at all, and the step with the largest loss.
 
-    The loss before such a step is the rule's and not the visitors', so another one can be the largest.
+    The loss before a step that matches no event is due to its condition and not to visitors, so it is not counted as
+    the largest loss.
     """
     for step in steps:
         step["is_unmatched"] = (funnel, step["step_number"]) in findings.unmatched_steps and not step["reached_count"]
@@ -192,13 +193,13 @@ def _mark_unmatched(funnel: str, steps: Sequence[Row], findings: Findings) -> No
 
 
 def _unit(funnel: FunnelSettings) -> str:
-    """What is counted, and how long it may take from the first step to the last."""
+    """Describes the unit that a funnel counts, and its window from the first step to the last."""
     within = f", within {formats.duration(funnel.window_seconds)}" if funnel.window_seconds else ""
     return ("by visit" if funnel.grain == "session" else "by visitor") + within
 
 
 def _party(name: str, ways: Sequence[Row], outcomes: Sequence[Row], buying: Sequence[str]) -> dict[str, Any]:
-    """Visits that bought, or that did not convert: how many they are, the ways they took, and how these end."""
+    """Returns the visits that bought, or that did not convert: their number, their paths and how these end."""
     if name == "left":
         members = [row for row in outcomes if not row["is_converted"] and row["outcome"] != "bounce"]
         title, end = "Visits without a conversion", "left"
@@ -221,7 +222,7 @@ def _party(name: str, ways: Sequence[Row], outcomes: Sequence[Row], buying: Sequ
 
 
 def _steps(way: Row) -> list[tuple[str, str]]:
-    """Each step as what to call it, and what it is."""
+    """Returns each step of a path as its label and its kind."""
     steps = []
     for step, is_page in zip(way["steps"], way["are_pages"], strict=True):
         if is_page:

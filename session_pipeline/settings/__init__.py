@@ -1,6 +1,6 @@
-"""What can be tuned: `settings.toml` of a data folder over the packaged defaults; refuses nonsense.
+"""Reads and validates the settings: `settings.toml` of a data folder, over the packaged defaults.
 
-The packaged defaults are settings_template.toml itself, the file that `init` writes: there is no second list of them.
+The packaged defaults are in template.toml, the file that `init` writes. There is no second list of defaults.
 """
 
 from session_pipeline.settings.load import key_of_source, load_settings, parse_settings, settings_template

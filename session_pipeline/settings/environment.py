@@ -1,7 +1,7 @@
-"""Settings from environment variables: SESSION_PIPELINE_SESSIONS__INACTIVITY_MINUTES=20.
+"""Reads settings from environment variables, such as SESSION_PIPELINE_SESSIONS__INACTIVITY_MINUTES=20.
 
-Finds the variables and reads their values with pydantic-settings. How they are combined with the file, and whether a
-value can be used, is in load.py and model.py.
+Finds the variables and parses their values with pydantic-settings. load.py combines them with the file; model.py
+validates the values.
 """
 
 import json
@@ -19,9 +19,9 @@ from session_pipeline.settings.values import shown
 
 PREFIX = "SESSION_PIPELINE_"
 DELIMITER = "__"
-# Variables of the project that are no settings: the data folder, and those that only its tests use.
+# Variables of the project that are not settings: the data folder, and variables that only the tests use.
 OTHERS = {f"{PREFIX}{name}" for name in ("DATA", "CASES", "CRASH_AT", "CRASH_LOG", "EFFORT", "FIGURES", "SEED")}
-# What Kubernetes and Docker give to every container beside a service that is called session-pipeline.
+# Variables that Kubernetes and Docker set in every container that can reach a service named session-pipeline.
 OF_SERVICES = re.compile(PREFIX + r"(SERVICE_(HOST|PORT(_.+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
 
 Path = tuple[str, ...]
@@ -29,12 +29,12 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Variable:
-    """An environment variable that gives settings.
+    """An environment variable that sets a key of the settings.
 
     Attributes:
-        name: As the environment has it.
-        path: The key that it sets, as ("sessions", "inactivity_minutes").
-        values: Nested tables that lead to the value of the key.
+        name: The name as in the environment.
+        path: The key that it sets, such as ("sessions", "inactivity_minutes").
+        values: Nested tables that contain the value of the key.
     """
 
     name: str
@@ -48,19 +48,19 @@ class Variable:
 
 
 def variables(environment: Mapping[str, str]) -> Iterator[Variable | SettingsError]:
-    """The variables that give settings, in the order of their names; an error for each that cannot be read."""
+    """Yields the variables that set keys, sorted by name, and an error for each variable that cannot be read."""
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in OTHERS and not OF_SERVICES.fullmatch(name):
             yield _variable(name, environment[name])
 
 
 def variable_of(path: Path) -> str:
-    """The variable that sets a key."""
+    """Returns the name of the variable that sets a key."""
     return PREFIX + DELIMITER.join(path).upper()
 
 
 def closest_variable(name: str) -> str | None:
-    """The variable that was probably meant."""
+    """Returns the name of the variable that was probably meant."""
     parts = name.removeprefix(PREFIX).split(DELIMITER)
     known = [*_paths(Settings)]
     if parts[0].upper() == "SOURCES" and len(parts) > 1:
@@ -93,15 +93,15 @@ def _variable(name: str, text: str) -> Variable | SettingsError:
 def _path(values: Any, length: int) -> Path:
     path = []
     for _ in range(length):
-        (key,) = values  # ValueError when the variable gave nothing
+        (key,) = values  # ValueError if the variable set nothing
         path.append(key)
         values = values[key]
     return tuple(path)
 
 
 def _read(section: type[Section], prefix: str, name: str, text: str) -> dict[str, Any]:
-    """What one variable gives. Variables are read one by one, so that an error can name its own."""
-    from pydantic_settings import EnvSettingsSource  # loads for a third of a second
+    """Returns the values that one variable sets. Variables are read one by one, so that errors can name them."""
+    from pydantic_settings import EnvSettingsSource  # takes a third of a second to import
     from pydantic_settings import SettingsError as NotJsonError
 
     source = EnvSettingsSource(

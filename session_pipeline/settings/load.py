@@ -1,6 +1,6 @@
-"""From settings.toml and the environment to `Settings`, or to sentences that say which keys cannot be used and why.
+"""Loads `Settings` from settings.toml and the environment, or reports which keys are invalid and why.
 
-Knows TOML, and pydantic's errors. Does not know what a setting means.
+Parses TOML and turns pydantic's errors into sentences. model.py defines the settings and their limits.
 """
 
 import json
@@ -31,7 +31,7 @@ _SECTIONS = {
     if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
 }
 
-# What to write instead, by pydantic's type of error.
+# Hints on what to write instead, by pydantic's type of error.
 _HINTS: Mapping[str, str] = {
     "int_type": "write a whole number",
     "float_type": "write a number",
@@ -50,12 +50,12 @@ _HINTS: Mapping[str, str] = {
 
 
 def load_settings(data_folder: Path) -> Settings:
-    """The settings of a data folder: those of the environment over those of the file over the packaged ones.
+    """Loads the settings of a data folder. The environment overrides the file, which overrides the packaged defaults.
 
-    A folder that has `raw/` and no file has the packaged ones.
+    A folder with `raw/` and without settings.toml has the packaged defaults.
 
     Raises:
-        SettingsError: There are none, or they cannot be used.
+        SettingsError: There are no settings, or they are invalid.
     """
     folder = DataFolder(data_folder)
     path = folder.settings
@@ -74,19 +74,20 @@ def load_settings(data_folder: Path) -> Settings:
 def parse_settings(
     text: str, file: str = "settings.toml", environment: Mapping[str, str] = MappingProxyType({})
 ) -> Settings:
-    """The settings that a file's text and environment variables give over the packaged defaults.
+    """Combines the text of a settings file and environment variables with the packaged defaults.
 
-    A section is laid over the packaged one key by key. A list ([[outcomes]], [[goals]], [[funnels]], ...), [dimensions]
-    and [sources] replace the packaged ones whole. A variable replaces the key that it names, after the file.
+    A section overrides the packaged section key by key. A list ([[outcomes]], [[goals]], [[funnels]], ...),
+    [dimensions] and [sources] replace the packaged ones as a whole. A variable replaces the key that it names, after
+    the file.
 
     Args:
         text: TOML.
-        file: Its name, for errors.
-        environment: Environment variables, of which those of the settings count.
+        file: The name of the file, for errors.
+        environment: Environment variables; those that are not settings are ignored.
 
     Raises:
-        SettingsError: It is no TOML.
-        SettingsFileError: It has settings that cannot be used; all of them are named.
+        SettingsError: The text is not valid TOML.
+        SettingsFileError: Some settings are invalid; the error lists all of them.
     """
     merged = dict(_packaged())
     for key, value in _read(text, file).items():
@@ -115,12 +116,12 @@ def parse_settings(
 
 
 def key_of_source(name: str) -> str:
-    """How the settings of a source are headed in settings.toml: [sources.web], [sources."a b"]."""
+    """Returns the header of a source's section in settings.toml, such as [sources.web] or [sources."a b"]."""
     return f"[{_path(('sources', name))}]"
 
 
 def settings_template() -> str:
-    """The commented settings that `init` writes: every key that has a default, with it."""
+    """Returns the commented settings that `init` writes: all keys that have a default, with their defaults."""
     return files(__package__).joinpath("template.toml").read_text(encoding="utf-8")
 
 
@@ -139,10 +140,10 @@ def _read(text: str, file: str) -> dict[str, Any]:
 
 
 def _with(tables: Mapping[str, Any], variable: Variable) -> dict[str, Any]:
-    """Tables with the value of a variable at its path. The keys of a whole section are laid over those there.
+    """Returns the tables with the value of a variable at its path. A whole section is merged key by key.
 
     Raises:
-        SettingsError: The path leads into something that is no table.
+        SettingsError: The path leads into a value that is not a table.
     """
     changed = dict(tables)
     table = changed
@@ -177,21 +178,22 @@ def _explained(details: ErrorDetails, given: Sequence[Variable]) -> SettingsErro
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """The path of a key, as `funnels[0].steps[1].where`."""
+    """Returns the path of a key, such as `funnels[0].steps[1].where`."""
     path = ""
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif part != "[key]":  # pydantic says so where the key itself is refused
+        elif part != "[key]":  # pydantic adds this part if the key itself is invalid
             quoted = part if _BARE_KEY.fullmatch(part) else json.dumps(part, ensure_ascii=False)
             path += ("." if path else "") + quoted
     return path
 
 
 def _variable_at(location: tuple[int | str, ...], given: Sequence[Variable], is_refused: bool) -> Variable | None:
-    """The variable that set what is at a location; the most specific, when several did.
+    """Returns the variable that set the value at a location; the most specific one if there are several.
 
-    A variable below the location can also be why something is there; but not why several keys do not fit together.
+    A variable below the location can also be the reason why a value exists there, but not the reason why several keys
+    contradict each other.
     """
     location = tuple(part for part in location if part != "[key]")
     found = [variable for variable in given if location[: len(variable.path)] == variable.path]
@@ -206,7 +208,7 @@ def _unknown_key_hint(location: tuple[int | str, ...], variable: Variable | None
         return f"did you mean {closest}?" if closest else "unset it; docs/operations.md says how variables are named"
     names = [part for part in location if isinstance(part, str)]
     if names[0] == "sources":
-        del names[1]  # what a source is called is up to its folder
+        del names[1]  # the name of a source is the name of its folder
     match = get_close_matches(".".join(names), _known_keys(Settings), n=1)
     if not match:
         return "leave it out; `session-pipeline init` writes a file with all there are"

@@ -1,7 +1,7 @@
-"""The settings, resolved: what there is, and what each may be. Meanings are in settings_template.toml.
+"""Defines the settings and the values that each of them can have. template.toml explains their meanings.
 
-Sections have no defaults of their own, since the template gives them; entries of lists have. Knows settings one by one
-and together. Does not know files.
+Sections have no defaults of their own, because the template contains them; entries of lists have defaults. Validates
+single settings and combinations of settings. load.py reads the files.
 """
 
 from collections.abc import Iterable, Mapping
@@ -47,13 +47,14 @@ DAY_SECONDS = 86_400
 LONGEST_VISITOR_WINDOW_DAYS = 30
 USUAL_VISITOR_WINDOW_DAYS = 7
 
-# Rules cost about 5 ms each to read, and a pass over the events of a day each; steps cost a pass over all attempts.
+# Each rule takes about 5 ms to read, and time in the scan of a day's events. Each funnel step takes a pass over all
+# attempts.
 MOST_RULES = 2_000
 MOST_STEPS = 50
 
 
 class Section(BaseModel):
-    """A table of the settings file: no unknown key, no value of another type than it should have."""
+    """A table of the settings file. Unknown keys and values of the wrong type are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -82,14 +83,14 @@ class SessionSettings(Section):
 
 
 class FoldSettings(Section):
-    """A part of a page path that is replaced, so that pages of one kind are one action."""
+    """A rule that replaces a part of page paths, so that pages of the same kind are one action."""
 
     pattern: FoldPattern
     replacement: Replacement
 
 
 class ActionSettings(Section):
-    """What events are called in paths."""
+    """The labels of events in paths."""
 
     fold: Annotated[tuple[FoldSettings, ...], Listed]
     ignored_events: Annotated[tuple[Label, ...], Listed]
@@ -121,7 +122,7 @@ class OutcomeSettings(Section):
 
 
 class GoalSettings(Section):
-    """Something a session can reach, whatever else it reaches."""
+    """A goal that a session can reach, independent of other goals."""
 
     name: Name
     where: EventCondition
@@ -129,14 +130,14 @@ class GoalSettings(Section):
 
 
 class StepSettings(Section):
-    """A step of a funnel."""
+    """A funnel step."""
 
     name: Label
     where: EventCondition
 
 
 class ExclusionSettings(Section):
-    """What takes an attempt out of a funnel when it happens between two steps, numbered from 1."""
+    """An event that excludes an attempt from a funnel if it happens between two steps, which are numbered from 1."""
 
     where: EventCondition
     after_step: int = Field(default=1, ge=1)
@@ -144,7 +145,7 @@ class ExclusionSettings(Section):
 
 
 class FunnelSettings(Section):
-    """Steps on the way to something."""
+    """A funnel: its steps, and how attempts are counted."""
 
     name: Label
     grain: Literal["session", "visitor"] = "session"
@@ -200,13 +201,13 @@ class FunnelSettings(Section):
 
 
 def _condition_count(funnels: Iterable[object]) -> int:
-    """How many conditions funnels have, before it is known whether they can be used."""
+    """Returns the number of conditions of funnels that are not validated yet."""
     lists = [funnel.get(name) for funnel in funnels if isinstance(funnel, dict) for name in ("steps", "exclusions")]
     return sum(len(entries) for entries in lists if isinstance(entries, list))
 
 
 class BreakdownSettings(Section):
-    """What daily_breakdowns counts by, besides the dimensions of the settings."""
+    """The dimensions of daily_breakdowns, in addition to [dimensions]."""
 
     dimensions: Annotated[tuple[SessionBreakdown, ...], Listed, distinct("dimensions")]
 
@@ -234,14 +235,14 @@ class SourceSettings(Section):
 
 
 class PrivacySettings(Section):
-    """What of the delivered is not stored."""
+    """The parts of delivered events that are not stored."""
 
     keep_query_parameters: Annotated[tuple[QueryParameter, ...], Listed]
     drop_properties: Annotated[tuple[Label, ...], Listed]
 
 
 class AlertSettings(Section):
-    """Who is told of a failed run or check; changes no row."""
+    """The command that receives alerts about failed runs and checks. It changes no rows."""
 
     command: Annotated[tuple[str, ...], Listed]
     time_limit_seconds: int = Field(ge=1, le=20)
@@ -266,20 +267,20 @@ class AlertSettings(Section):
 
 
 class ResourceSettings(Section):
-    """What a run may take; changes no row."""
+    """The resources that a run may use. They change no rows."""
 
     memory_limit: MemorySize
     threads: int = Field(ge=0, le=1024)
 
 
 class PublishSettings(Section):
-    """How results are published; changes no row."""
+    """How results are published. This changes no rows."""
 
     native_limit_gb: float = Field(ge=0)
 
 
 class Settings(Section):
-    """All settings of a data folder, with the packaged defaults where it says nothing."""
+    """All settings of a data folder, with the packaged defaults for missing keys."""
 
     timezone: TimeZone
     start_date: date = Field(ge=date(1970, 1, 1), le=date(2100, 12, 31))
@@ -319,9 +320,9 @@ class Settings(Section):
         return dimensions
 
     def source(self, name: str) -> SourceSettings:
-        """How the files under raw/<name> are read; with the defaults when the settings do not name it."""
+        """Returns the settings for the files under raw/<name>; the defaults if the settings do not name the source."""
         return self.sources.get(name, SourceSettings())
 
     def has_own_site(self, name: str) -> bool:
-        """Whether the settings say which site a source belongs to, rather than leaving it to the default."""
+        """Whether the settings set the site of a source explicitly."""
         return name in self.sources and "site" in self.sources[name].model_fields_set

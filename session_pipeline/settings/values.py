@@ -1,6 +1,6 @@
-"""Kinds of values that settings hold, each refused with what is wrong and what to write instead.
+"""Defines the types of single values in the settings. Each error states what is wrong and what to write instead.
 
-Knows single values. Does not know which setting holds them.
+model.py defines which setting has which type.
 """
 
 import re
@@ -26,12 +26,12 @@ Parser = Callable[..., object]
 
 
 def refusal(problem: str, hint: str) -> PydanticCustomError:
-    """An error for a validator to raise: the problem continues a sentence that begins with the key."""
+    """Returns an error for a validator to raise. The problem continues a sentence that begins with the key."""
     return PydanticCustomError("refused", "{problem}; {hint}", {"problem": problem, "hint": hint})
 
 
 def shown(value: object) -> str:
-    """A value as the settings file has it, short enough for a sentence."""
+    """Returns a value as it is written in the settings file, shortened to fit into a sentence."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
@@ -43,14 +43,14 @@ def shown(value: object) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Which of the known names was probably meant; else all of them."""
+    """Returns a hint with the known name that was probably meant, or with all known names."""
     names = tuple(known)
     match = get_close_matches(name, names, n=1)
     return f"did you mean {match[0]}?" if match else f"write one of {', '.join(names)}"
 
 
 def distinct(what: str, name_of: Callable[[Any], str] = str) -> AfterValidator:
-    """No two entries of a list have one name."""
+    """Returns a validator that requires the entries of a list to have different names."""
 
     def check(entries: tuple[Any, ...]) -> tuple[Any, ...]:
         name, count = Counter(map(name_of, entries)).most_common(1)[0] if entries else ("", 0)
@@ -62,7 +62,7 @@ def distinct(what: str, name_of: Callable[[Any], str] = str) -> AfterValidator:
 
 
 def at_most(limit: int, what: str, count: Callable[[Any], int] = len) -> BeforeValidator:
-    """A list has no more entries; checked before any of them is read, since each costs some milliseconds."""
+    """Returns a validator that limits the length of a list. It runs first, because each entry takes time to read."""
 
     def check(entries: object) -> object:
         if isinstance(entries, list | dict) and (found := count(entries)) > limit:
@@ -167,5 +167,5 @@ EventCondition = Annotated[str, _parsed_by(parse_condition, EVENT_CONDITION_COLU
 SessionCondition = Annotated[str, _parsed_by(parse_condition, SESSION_CONDITION_COLUMNS)]
 EventNumber = Annotated[str, _parsed_by(parse_number, EVENT_CONDITION_COLUMNS)]
 EventScalar = Annotated[str, _parsed_by(parse_scalar, EVENT_CONDITION_COLUMNS)]
-# TOML has lists, settings have tuples.
+# TOML values are lists, and settings are tuples.
 Listed = Field(strict=False)

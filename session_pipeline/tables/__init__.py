@@ -1,8 +1,9 @@
-"""Every table: its contract, its model and the step that builds it, in one folder for each group.
+"""All tables: the contract of each table, its model and the step that builds it, in one folder per group.
 
-`<group>/contracts.py` has the columns and their meanings, `<group>/<table>.sql` the model, `<group>/steps.py` what is
-built from what. Arrow schemas, casts, Dagster's column metadata, the comments in the warehouse and the table pages of
-the documentation all come from the contracts. Models are run in engines/; build/ decides when.
+`<group>/contracts.py` defines the columns and their meanings, `<group>/<table>.sql` is the model, and
+`<group>/steps.py` defines the step that builds the table. Arrow schemas, casts, Dagster's column metadata, the comments
+in the warehouse and the table pages of the documentation are all derived from the contracts. engines/ runs the models;
+build/ decides which days are built.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ TABLES: Mapping[str, Table] = {
 
 
 def table(name: str) -> Table:
-    """The contract of a table.
+    """Returns the contract of a table.
 
     Raises:
         KeyError: There is no such table.

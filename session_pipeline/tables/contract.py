@@ -1,6 +1,6 @@
-"""What a contract is made of: the table and what can be derived from it.
+"""Defines `Table`, the contract of one table, and what is derived from it, such as the Arrow schema.
 
-Knows Arrow types. Does not know which tables there are.
+The tables themselves are defined in <group>/contracts.py.
 """
 
 from collections.abc import Mapping
@@ -19,15 +19,15 @@ class Table:
     Attributes:
         name: Plural noun; also the name of the asset and of the warehouse's table.
         grain: What one row is, as a sentence.
-        date_column: The local (for raw_events: UTC) date that partitions it; None for a table in one piece. It is
-            the name of the folder, never a column inside the file.
-        key: Columns that together are unique within a partition, and never null unless the contract says so.
-        order: The total order that rows are written in; the key where nothing else helps readers.
-        columns: In the order that files and the warehouse have them, without the date column.
-        is_published: Whether the warehouse and the lake have it.
+        date_column: The date that partitions it: a local date (for raw_events: a UTC date). None for a table without
+            partitions. It is part of the folder name and never a column inside the file.
+        key: Columns that together are unique within a partition. They are never null unless the contract says so.
+        order: The total order in which rows are written. It is the key where no other order helps readers.
+        columns: In the order of the files and of the warehouse, without the date column.
+        is_published: Whether the warehouse and the lake contain it.
         group: The Dagster group: ingest, sessions, answers or publish.
-        is_log: Whether it keeps what happened: rows are only added, a clean run would give others, and nothing makes
-            it again.
+        is_log: Whether it records history. Rows are only added. A clean run would give other rows, so the table cannot
+            be rebuilt.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Table:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The Arrow schema of its files."""
+        """The Arrow schema of the table's files."""
         return arrow_schema(self.columns)
 
     @cached_property
     def shape(self) -> list[list[str]]:
-        """Names, types, key and order: what a fingerprint depends on. Meanings may be reworded freely."""
+        """Names, types, key and order: the part that fingerprints depend on. Changed meanings cause no rebuild."""
         return [
             [f"{column.name} {column.type}" for column in self.columns],
             list(self.key),
@@ -56,7 +56,7 @@ class Table:
 
     @property
     def date_meaning(self) -> str:
-        """What the date column says, for comments and documentation."""
+        """The meaning of the date column, for comments and documentation; empty without one."""
         return DATE_MEANINGS[self.date_column] if self.date_column else ""
 
 
@@ -65,7 +65,7 @@ DATE_MEANINGS: Mapping[str, str] = {
     "event_date": "Local date of the event, in the reporting time zone; the partition.",
     "session_date": "Local date of the session's first event, in the reporting time zone; the partition.",
     "entry_date": (
-        "Local date the attempt counts for; the partition. Grain session: the date the session starts on. "
-        "Grain visitor: the date of the entering event."
+        "Local date that the attempt counts for; the partition. Grain session: the date on which the session starts. "
+        "Grain visitor: the date of the event that entered the funnel."
     ),
 }

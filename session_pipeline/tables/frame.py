@@ -1,6 +1,6 @@
-"""What a plan is made for: the settings, the calendar, the days that are built, and the last day.
+"""Defines `Frame`, which a plan is computed for: the settings, the calendar, the days to build and the last day.
 
-Gives each day's bounds and the parameters of its models. Which days an input is read for is in spans.py.
+Computes the bounds of each day and the parameters of its models. Which dates of an input are read is in spans.py.
 """
 
 from collections.abc import Iterable
@@ -17,19 +17,19 @@ Scalar = bool | int | float | str | date | datetime | Decimal
 CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 
-# Parameters that differ from day to day; all others are part of the recipe.
+# Parameters that differ between days. All others are part of a step's recipe (build/plan.py).
 DAY_PARAMETERS = frozenset(("event_date", "session_date", "entry_date", "day_start", "day_end", "observed_until"))
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The settings, the days that are wanted, and the last day that counts.
+    """The settings, the calendar, the days to build and the last day.
 
     Attributes:
         settings: The settings of the deployment.
         calendar: The local days of its time zone.
         wanted: The local days to build, in order.
-        until: The last day that counts.
+        until: The last local day of the plan; later days are not built.
     """
 
     settings: Settings
@@ -42,15 +42,15 @@ class Frame:
         return frozenset(self.wanted)
 
     def is_wanted(self, day: date) -> bool:
-        """Whether a local day is to be built."""
+        """Whether a local day is one of the days to build."""
         return day in self._wanted
 
     def only_wanted(self, days: Iterable[date]) -> tuple[date, ...]:
-        """Those of some days that are to be built."""
+        """Returns those of the given days that are to be built."""
         return tuple(filter(self.is_wanted, days))
 
     def scalars(self, day: date) -> dict[str, Scalar]:
-        """Every parameter that a model can read, for a day. Durations are in the units that the models compare."""
+        """Returns all parameters that models can read, for a day. Durations have the units that the models compare."""
         sessions = self.settings.sessions
         return {
             "event_date": day,
@@ -75,17 +75,17 @@ class Frame:
 
     @cached_property
     def longest_visitor_window(self) -> timedelta:
-        """How far the funnels of grain visitor look forward."""
+        """The longest window of the funnels with grain visitor; zero without such funnels."""
         windows = [funnel.window_seconds or 0 for funnel in self.settings.funnels if funnel.grain == "visitor"]
         return timedelta(seconds=max(windows, default=0))
 
     def reach(self, day: date) -> tuple[date, ...]:
-        """The day and the days after it that its sessions can have events on."""
+        """Returns the day and the days after it on which its sessions can have events."""
         span = timedelta(hours=self.settings.sessions.max_hours) - MICROSECOND
         return self.calendar.reach(day, span)
 
     def reaching(self, day: date) -> tuple[date, ...]:
-        """The days before whose sessions can have events on the day."""
+        """Returns the earlier days whose sessions can have events on the day."""
         before = self.calendar.previous(day)
         # A session lasts at most 24 hours, and a day at least 23.
         candidates = (self.calendar.previous(before), before)

@@ -1,7 +1,7 @@
-"""The parts of the build graph: steps, what they compute on the way, and what they read.
+"""Defines the parts of the build graph: steps, their inputs, and what they compute before their tables.
 
-A step builds one or more tables of a day. Its inputs are found in the SQL of its models; only an unusual span is
-declared. The steps themselves are in <group>/steps.py; build/ decides whether one is stale.
+A step builds one or more tables of a day. Its inputs are found by parsing the SQL of its models; only an unusual span
+is declared. The steps themselves are in <group>/steps.py; build/ decides which partitions are stale.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ NO_PARAMETERS: Mapping[str, Scalar] = {}
 
 @dataclass(frozen=True)
 class Input:
-    """A table that a step reads, and which dates of it."""
+    """A table that a step reads, and the span of dates that it reads."""
 
     table: str
     span: Span
@@ -28,10 +28,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Relation:
-    """A SELECT that is made from the settings, such as one branch for each condition of a rule.
+    """A SELECT that is generated from the settings, such as the events that match each outcome rule.
 
     Attributes:
-        make: Gives the SQL.
+        make: Returns the SQL.
         reads: The tables that the SQL reads.
     """
 
@@ -41,13 +41,13 @@ class Relation:
 
 @dataclass(frozen=True)
 class Computation:
-    """A model that runs before those of the step's tables, for them to read.
+    """A model that runs before the models of the step's tables, which read its rows.
 
     Attributes:
         model: The model.
-        name: The name that its rows get; a later computation of this name replaces them.
-        varying: The parameters that differ from run to run.
-        runs: Their values in each run of the model.
+        name: The name of its rows for later models. A later computation with the same name replaces the rows.
+        varying: The parameters that differ each time the model runs.
+        runs: The values of these parameters, for each time the model runs.
     """
 
     model: str
@@ -58,7 +58,7 @@ class Computation:
 
 @dataclass(frozen=True)
 class PythonTable:
-    """A small table that Python makes from the rows of a model, for what SQL cannot do."""
+    """A small table that Python computes from the rows of a model, for work that SQL cannot do."""
 
     name: str
     model: str
@@ -67,15 +67,15 @@ class PythonTable:
 
 @dataclass(frozen=True)
 class Log:
-    """A table that records what each build changed in another table. Its model adds rows to those that exist.
+    """A table that records what each build changed in another table. Its model adds rows to the existing ones.
 
-    The model reads the table as it was and as it is (`<of>_before` and `<of>`), the log so far (`<table>_before`), the
-    delivered files that are new to the build (`new_files`), and its inputs.
+    The model reads the other table before and after the build (`<of>_before` and `<of>`), the log so far
+    (`<table>_before`), the delivered files that are new to the build (`new_files`), and its inputs.
 
     Attributes:
         table: The log, and its model.
         of: The table of the step whose changes are recorded.
-        inputs: What else it reads, by the name that the model uses.
+        inputs: Its other inputs, by the name that the model uses.
         records_first_build: Whether the first build of a day counts as a change.
     """
 
@@ -91,14 +91,14 @@ class Step:
 
     Attributes:
         name: The name of the step, and of the Dagster op.
-        tables: What it builds; each table has a model of its name.
-        spans: The span of each input for which the usual one is wrong.
-        relations: SELECTs from the settings that its models read, by name.
+        tables: The tables that it builds; each table has a model of the same name.
+        spans: The span of each input for which the usual span is wrong.
+        relations: SELECTs generated from the settings that its models read, by name.
         lists: Small tables from the settings or the package that its models read, by name.
-        computed: Models that run before those of the tables, in this order.
-        python_table: A table that Python makes, or None.
+        computed: Models that run before the models of the tables, in this order.
+        python_table: A table that Python computes, or None.
         logs: Tables that record what a build changed.
-        logic_version: Changes when the Python code of the step gives other rows.
+        logic_version: Version of the step's Python code. It must change when a change to that code changes rows.
     """
 
     name: str
@@ -113,18 +113,18 @@ class Step:
 
     @property
     def is_daily(self) -> bool:
-        """Whether it is built day by day."""
+        """Whether its tables are partitioned by day."""
         return table(self.tables[0]).date_column is not None
 
     @cached_property
     def models(self) -> tuple[str, ...]:
-        """All models that it can run."""
+        """All models that the step runs, except those of logs."""
         first = (self.python_table.model,) if self.python_table else ()
         return (*first, *(computation.model for computation in self.computed), *self.tables)
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
-        """The tables that it reads from the store, each with its span; those with an unusual span come last."""
+        """The tables that it reads from the store, each with its span. Tables with a declared span come last."""
         read = {name for model in self.models for name in models.tables_read(model)}
         read |= {name for relation in self.relations.values() for name in relation.reads}
         own = table(self.tables[0])
@@ -137,10 +137,10 @@ class Step:
 
     @cached_property
     def parameters(self) -> frozenset[str]:
-        """The parameters that its models read, without those that a computation varies."""
+        """The parameters that its models read, without the varying parameters of computations."""
         varying = frozenset().union(*(computation.varying for computation in self.computed))
         return frozenset().union(*(models.parameters(model) for model in self.models)) - varying
 
     def runs(self, settings: Settings) -> list[tuple[Computation, Mapping[str, Scalar]]]:
-        """Each run of a computation, with the values of what varies."""
+        """Returns each computation as often as it runs, with the values of its varying parameters."""
         return [(computation, run) for computation in self.computed for run in computation.runs(settings)]

@@ -1,6 +1,7 @@
--- Formulas that several models share. The engine creates them once; fingerprints have them written out.
+-- Formulas that several models share. The engine creates them once; fingerprints expand them.
 
--- The ends of Wilson's interval of a rate over n trials, for the normal quantile z; null without a trial.
+-- The bounds of the Wilson interval of a rate over n trials, for the normal quantile z; null if
+-- there is no trial.
 -- Edwin B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
 create or replace macro wilson_low(rate, n, z) as
     case

@@ -1,6 +1,6 @@
-"""The models: one SELECT in each .sql file, over named tables and `$parameters`.
+"""Finds and parses the models: .sql files with one SELECT each, over named tables and `$parameters`.
 
-Finds a model, says what it reads, and tells whether two texts of it mean the same. Models are run in engines/.
+Returns what a model reads and a hash of its parsed SQL. engines/ runs the models.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ MACROS = "macros"
 
 @cache
 def text(model: str) -> str:
-    """The SQL of a model.
+    """Returns the SQL of a model.
 
     Raises:
         ModelError: There is no such model.
@@ -34,42 +34,42 @@ def text(model: str) -> str:
 
 
 def names() -> tuple[str, ...]:
-    """The names of all models, in alphabetical order."""
+    """Returns the names of all models, in alphabetical order."""
     return tuple(sorted(_paths()))
 
 
 @cache
 def macros() -> str:
-    """The SQL that creates the macros that models share."""
+    """Returns the SQL that creates the shared macros."""
     return files(__package__).joinpath(f"{MACROS}.sql").read_text(encoding="utf-8")
 
 
 @cache
 def expanded(model: str) -> exp.Expr:
-    """The parsed SQL of a model, with its macros written out."""
+    """Returns the parsed SQL of a model, with its macros expanded."""
     return expand(sqlglot.parse_one(text(model), read="duckdb"))
 
 
 def expand(query: exp.Expr) -> exp.Expr:
-    """A query with the shared macros written out. The query itself stays as it is."""
+    """Returns a copy of a query with the shared macros expanded."""
     return query.copy().transform(_expand_call)
 
 
 @cache
 def meaning(model: str) -> str:
-    """The hash of the parsed SQL with its macros written out. Comments and layout do not count."""
+    """Returns the hash of the parsed SQL with its macros expanded. Comments and layout do not change it."""
     return hashlib.sha256(expanded(model).sql(dialect="duckdb", comments=False).encode()).hexdigest()
 
 
 @cache
 def parameters(model: str) -> frozenset[str]:
-    """The names of the parameters that a model reads."""
+    """Returns the names of the parameters that a model reads."""
     return frozenset(PARAMETER.findall(COMMENT.sub("", text(model))))
 
 
 @cache
 def tables_read(model: str) -> frozenset[str]:
-    """The names that a model reads from and that are not its own CTEs: tables, computations and lists."""
+    """Returns the names that a model reads from, without its own CTEs: tables, computations, relations and lists."""
     query = sqlglot.parse_one(text(model), read="duckdb")
     own = {cte.alias for cte in query.find_all(exp.CTE)}
     return frozenset(found.name for found in query.find_all(exp.Table)) - own
@@ -84,7 +84,7 @@ def _paths() -> Mapping[str, Traversable]:
 
 @cache
 def _macros() -> Mapping[str, tuple[tuple[str, ...], exp.Expression]]:
-    """Each macro's parameters and body."""
+    """Returns the parameters and the body of each macro."""
     found = {}
     for create in sqlglot.parse(macros(), read="duckdb"):
         assert isinstance(create, exp.Create)

@@ -1,6 +1,6 @@
-"""The contracts as a page of the documentation.
+"""Renders the contracts as a page of the documentation.
 
-Run `python -m session_pipeline.tables.page > docs/tables.md` after a contract changed; a test compares the two.
+After changing a contract, run `python -m session_pipeline.tables.page > docs/tables.md`. A test compares the two.
 """
 
 import sys
@@ -17,7 +17,7 @@ marked *store only* are steps on the way: they are not in the warehouse.
 
 
 def tables_page() -> str:
-    """Every table with its grain, key and columns, as Markdown."""
+    """Returns all tables with their grain, key and columns, as Markdown."""
     rows = ["| table | one row is | date |", "|---|---|---|"]
     for contract in TABLES.values():
         grain = contract.grain.removeprefix("One row is ").removesuffix(".")

@@ -1,6 +1,6 @@
-"""SQL that is made from the settings: all conditions of a kind in one scan, values, literals.
+"""Generates SQL from the settings: one scan for all conditions of a kind, values and literals.
 
-A condition is inlined as the parsed tree, never as text. What each group makes is in <group>/from_settings.py.
+A condition is inlined as a parsed tree, never as text. <group>/from_settings.py generates the SQL of each group.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,17 +16,17 @@ EVENT_COLUMNS = "session_id, session_date, event_number, event_id, event_time, p
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition as SQL, and the columns that a row which meets it gets."""
+    """A condition as SQL, and the columns that are added to each row that meets it."""
 
     where: str
     fields: Mapping[str, str]
 
 
 def matches(source: str, columns: str, rules: Sequence[Rule], empty: str) -> str:
-    """The rows of a table and the rules that they meet, a row for each pair.
+    """Returns SQL that gives the rows of a table and the rules that they meet, one row per pair.
 
-    One scan evaluates all rules, so that the cost is linear in them: a scan for each rule costs about as much to plan
-    as to run, and plans of hundreds of scans run out of memory.
+    One scan evaluates all rules, so the cost is linear in their number. With one scan per rule, planning would take
+    about as long as running, and plans with hundreds of scans run out of memory.
     """
     if not rules:
         return empty
@@ -43,7 +43,7 @@ def matches(source: str, columns: str, rules: Sequence[Rule], empty: str) -> str
 
 
 def session_values(columns: str, names: Sequence[str]) -> str:
-    """Columns of sessions as rows of (columns, dimension, dimension_value); empty text without names."""
+    """Returns SQL that gives columns of sessions as rows of (columns, dimension, dimension_value); '' without names."""
     if not names:
         return ""
     values = ", ".join(
@@ -56,7 +56,7 @@ def session_values(columns: str, names: Sequence[str]) -> str:
 
 
 def _any(conditions: Sequence[str]) -> str:
-    """Whether any condition holds, as a tree of few levels."""
+    """Joins conditions with `or` as a balanced tree, which has few levels."""
     level = [f"({condition})" for condition in conditions]
     while len(level) > 1:
         level = [f"({' or '.join(level[place : place + 2])})" for place in range(0, len(level), 2)]
@@ -64,22 +64,22 @@ def _any(conditions: Sequence[str]) -> str:
 
 
 def event_condition(condition: str, key: str) -> str:
-    """A condition on events as SQL; `key` is its place in the settings."""
+    """Returns a condition on events as SQL; `key` is its path in the settings."""
     return parse_condition(condition, EVENT_CONDITION_COLUMNS, key=key).sql("duckdb")
 
 
 def value_sql(expression: str | None, key: str) -> str:
-    """A numeric expression on events as SQL; without one, a null of its type."""
+    """Returns a numeric expression on events as SQL; without one, a null of the same type."""
     if expression is None:
         return "cast(null as decimal(18, 6))"
     return parse_number(expression, EVENT_CONDITION_COLUMNS, key=key).sql("duckdb")
 
 
 def number_sql(value: int) -> str:
-    """A whole number as SQL."""
+    """Returns a whole number as SQL."""
     return f"cast({value} as bigint)"
 
 
 def text_sql(value: str) -> str:
-    """A text as SQL."""
+    """Returns a string as an SQL literal."""
     return exp.Literal.string(value).sql("duckdb")

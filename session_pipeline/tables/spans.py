@@ -1,7 +1,7 @@
-"""Spans: which dates of an input a step reads for one of its own days.
+"""Defines spans: the dates of an input that a step reads for one of its own days.
 
-A span is a value. Most inputs need none, since the usual one follows from the date columns of the two tables. How far a
-change can spread follows from the spans, too. Reading the files of these dates is the work of build/.
+A span is a value. Most inputs do not declare one, because the usual span follows from the date columns of the two
+tables. How far a change can spread is also derived from the spans. build/ finds the files of these dates.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,18 +18,18 @@ class Span:
     """The dates of an input that are read for a day.
 
     Attributes:
-        name: What the dates are, as a phrase; spans of one name are equal.
+        name: A phrase that describes the dates. Spans with the same name are equal.
     """
 
     name: str
     _dates: Callable[[Frame, date], Iterable[date]] = field(compare=False, repr=False)
 
     def dates(self, frame: Frame, day: date | None) -> tuple[date, ...]:
-        """The dates that are read for a day, in order; for a table without days, all days that are built."""
+        """Returns the dates that are read for a day, in order; for a table without days, all days to build."""
         return frame.wanted if day is None else tuple(self._dates(frame, day))
 
     def distance(self, frame: Frame, day: date) -> int:
-        """How many days away from a day the furthest date is that is read for it."""
+        """Returns the number of days between a day and the furthest date that is read for it."""
         return max((abs((read - day).days) for read in self.dates(frame, day)), default=0)
 
 
@@ -60,7 +60,7 @@ ALL_DAYS = Span("all days", lambda frame, day: frame.wanted)
 
 
 def days_back(count: int) -> Span:
-    """The day and the days before it, `count` days in all."""
+    """Returns the span of the day and the days before it, `count` days in total."""
     return Span(
         f"the {count} days up to the day",
         lambda frame, day: frame.only_wanted(dates(day - (count - 1) * ONE_DAY, day)),
@@ -68,7 +68,7 @@ def days_back(count: int) -> Span:
 
 
 def days_forward(count: int) -> Span:
-    """The day and the days after it, `count` days in all."""
+    """Returns the span of the day and the days after it, `count` days in total."""
     return Span(
         f"the {count} days from the day on",
         lambda frame, day: frame.only_wanted(dates(day, day + (count - 1) * ONE_DAY)),
@@ -76,10 +76,10 @@ def days_forward(count: int) -> Span:
 
 
 def usual_span(reader: Table, read: Table) -> Span:
-    """The span that follows from the date columns of two tables.
+    """Returns the span that follows from the date columns of two tables.
 
-    A table by session_date that reads one by event_date needs every day that its sessions can reach; otherwise it would
-    lose what they do after midnight.
+    A table by session_date that reads a table by event_date needs every day that its sessions can reach. Otherwise it
+    would lose their events after midnight.
     """
     columns = reader.date_column, read.date_column
     if columns == ("event_date", "utc_date"):

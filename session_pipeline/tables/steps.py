@@ -1,4 +1,4 @@
-"""All steps, in the order that data flows, and which step builds which table."""
+"""Lists all steps in the order of the data flow, and maps each table to the step that builds it."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,5 @@
--- One row is a channel or a device in the week, all sites together. low and high: Wilson's 95 % interval of the rate.
+-- One row is a channel or a device in the week, over all sites.
+-- low and high are the bounds of the 95 % Wilson interval of the rate.
 with counted as (
     select
         dimension,

@@ -1,5 +1,5 @@
--- One row says from when to when there are visits of people. A day that was still under way is the last full day only
--- where there is no other.
+-- One row contains the first and last days with visits of people. last_day is the last full day; it is a day that was
+-- not over only if there is no full day.
 select
     min(session_date) as first_day,
     coalesce(max(session_date) filter (where session_date < $built_on), max(session_date)) as last_day,

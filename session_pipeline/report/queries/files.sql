@@ -1,4 +1,4 @@
--- One row is a source and a status of its delivered files, all that ever came. lines = accepted + set aside.
+-- One row is a source and a status of its delivered files, over all deliveries. lines = accepted + set aside.
 select
     source,
     site,

@@ -1,5 +1,5 @@
--- One row is a step of a funnel in the week, all sites together. Rates are of all that entered and were not excluded;
--- low and high: Wilson's 95 % interval. open_count: attempts that can still go further.
+-- One row is a step of a funnel in the week, over all sites. Rates are shares of all attempts that entered and were not
+-- excluded. low and high are the bounds of the 95 % Wilson interval. open_count counts attempts that can still advance.
 with open_attempts as (
     select
         funnel,

@@ -1,5 +1,5 @@
--- One row accounts for every line: accepted = events + duplicates + waiting, where waiting are lines of days that are
--- not built, and lines of files that are gone from before a start_date that was moved.
+-- One row accounts for every line: accepted = events + duplicates + waiting. Waiting are the lines of days that are not
+-- built, and the lines of deleted files that are before a start_date that was moved.
 with files as (
     select
         cast(coalesce(sum(line_count), 0) as bigint) as line_count,

@@ -1,6 +1,6 @@
 -- One row is an outcome: its visits and their share in the week, on its last day and in the week before.
--- change is the difference of the weeks' shares; is_beyond_chance: chance alone gives one as large in fewer than 5 of
--- 100 cases.
+-- change is the difference between the shares of the two weeks. is_beyond_chance is true if chance alone gives a change
+-- this large in fewer than 5 of 100 cases.
 with counted as (
     select
         o.outcome,

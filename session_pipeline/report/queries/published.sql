@@ -1,4 +1,4 @@
--- One row says what the warehouse shows: when it was written, until which day, from which state of the store.
+-- One row describes the warehouse: when it was written, up to which day, and from which generation of the store.
 select
     built_at,
     data_until,

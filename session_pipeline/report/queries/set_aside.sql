@@ -1,4 +1,4 @@
--- One row is a reason why lines were set aside, over all files.
+-- One row is a reason for quarantined lines, over all files.
 select
     reason,
     count(*) as line_count,

@@ -1,4 +1,4 @@
--- One row is a currency: the value of the visits that converted, in the week, on its last day, in the week before.
+-- One row is a currency: the value of the visits that converted, in the week, on its last day and in the week before.
 select
     o.currency,
     cast(round(sum(o.value) filter (where o.session_date >= $first_day), 2) as double) as week_value,

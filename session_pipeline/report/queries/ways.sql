@@ -1,6 +1,7 @@
--- One row is one of the five most common ways of a party, in the week: of visits with a purchase (a conversion, where
--- no outcome has a value), and of visits without a conversion. Bounces and bots are left out.
--- A way is the first six actions. An action repeated at once is one; pages of a folder with more than five are one.
+-- One row is one of the five most common ways of a party in the week. The parties are visits with a purchase (with any
+-- conversion, if no outcome has a value) and visits without a conversion. Bounces and bots are left out.
+-- A way is the first six actions of a visit. An action repeated immediately counts once, and all pages of a folder with
+-- more than five pages count as one.
 with buying as (
     select o.outcome
     from session_outcomes as o

@@ -1,9 +1,9 @@
-"""Conditions and values in settings: SQL expressions, held to a safe subset and handed on as trees.
+"""Parses conditions and values in the settings: SQL expressions in a safe subset, returned as trees.
 
-A tree gives one value a row, the same on DuckDB and on Spark (but for lower, upper and ilike of İ, ß and a final Σ),
-and no row can make it fail: casts that may fail give null, text is never compared with numbers, and there is no
-arithmetic, since one hostile number that overflows would stop every build of its day. Knows expressions, columns and
-their types. Does not know what a setting is for.
+A tree gives one value per row. The value is the same on DuckDB and on Spark (except lower, upper and ilike of İ, ß and
+a final Σ), and no row can make it fail: casts that may fail give null, text is never compared with numbers, and there
+is no arithmetic, because one hostile number that overflows would stop every build of its day. settings/model.py defines
+which settings are conditions; tables/settings_sql.py turns the trees into SQL.
 """
 
 from collections.abc import Mapping
@@ -23,37 +23,38 @@ __all__ = ["parse_condition", "parse_number", "parse_scalar"]
 
 
 class _Settings(DuckDB):
-    """DuckDB's SQL, with JSON keys left as they are written: sqlglot alone takes 'a.b' for the key b within a."""
+    """DuckDB's SQL with JSON keys kept as written. sqlglot itself reads 'a.b' as the key b within a."""
 
     def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
         return path
 
 
 def parse_condition(text: str, columns: Mapping[str, str], *, key: str) -> exp.Expression:
-    """Read a condition: an expression over the columns of one row that is true, false or null.
+    """Parses a condition: an expression over the columns of one row that is true, false or null.
 
     Args:
         text: The expression, in DuckDB's SQL.
-        columns: The columns it may name, each with its SQL type.
+        columns: The columns that it may name, each with its SQL type.
         key: Path of the setting, for the error.
 
     Returns:
-        The tree, in parentheses where it is an operator, so that it can stand anywhere. Copy it before use.
+        The tree. An operator is in parentheses, so that the tree can be used anywhere. Copy it before use.
 
     Raises:
-        SettingsError: It does not parse, names no column, holds what is not allowed, or is no condition.
+        SettingsError: It does not parse, names an unknown column, contains something that is not allowed, or is not a
+            condition.
     """
     return _parse(text, columns, key, "truth").copy()
 
 
 def parse_number(text: str, columns: Mapping[str, str], *, key: str) -> exp.Expression:
-    """Read an expression that gives a number, as DECIMAL(18,6), null where it does not fit; see `parse_condition`."""
+    """Parses an expression that gives a number, as DECIMAL(18,6); null if it does not fit. See `parse_condition`."""
     number = _parse(text, columns, key, "number").copy()
     return exp.TryCast(this=number, to=exp.DataType.build("DECIMAL(18, 6)"), safe=True)
 
 
 def parse_scalar(text: str, columns: Mapping[str, str], *, key: str) -> exp.Expression:
-    """Read an expression that gives any single value; see `parse_condition`."""
+    """Parses an expression that gives any single value. See `parse_condition`."""
     return _parse(text, columns, key, None).copy()
 
 
@@ -66,7 +67,7 @@ def _parse(text: str, columns: Mapping[str, str], key: str, wanted: str | None) 
         raise SettingsError(key, "is nested too deeply", NESTING_HINT) from None
 
 
-@lru_cache(maxsize=16_384)  # a plan asks for the same few again and again, and each costs some milliseconds
+@lru_cache(maxsize=16_384)  # a plan parses the same few texts many times, and each takes some milliseconds
 def _tree(text: str, columns: tuple[tuple[str, str], ...], wanted: str | None) -> exp.Expression:
     # The root is always a Paren, so that every node below it can be replaced in place.
     root = exp.Paren(this=balance(_read(text).unnest()))
@@ -92,7 +93,7 @@ def _read(text: str) -> exp.Expr:
         check_nesting(_Settings().tokenize(text))
         trees = _Settings().parse_into(exp.Condition, text)
     except ParseError as error:
-        # The reason is in the cause: the error itself only says which kind of expression was tried.
+        # The reason is in the cause. The error itself only names the kind of expression that was tried.
         cause = error.__cause__ if isinstance(error.__cause__, ParseError) else error
         near = cause.errors[0].get("highlight") if cause.errors else None
         raise Refused(
@@ -102,14 +103,14 @@ def _read(text: str) -> exp.Expr:
     except SqlglotError:
         raise Refused("does not parse", "close every quote, and write ' within a text as ''") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        raise Refused("does not parse", "write one SQL expression") from None  # sqlglot trips over some, as {:}
+        raise Refused("does not parse", "write one SQL expression") from None  # sqlglot fails on some texts, as {:}
     if len(trees) != 1 or trees[0] is None:
         raise Refused("is not one expression", "write one SQL expression, without ;")
     return trees[0]
 
 
 def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
-    """Give a node the one form that leaves nothing to chance: names as ours, whole paths, casts that cannot fail."""
+    """Gives a node an unambiguous form: column names in lower case, complete JSON paths, casts that cannot fail."""
     match node:
         case exp.Column():
             name = node.name.lower()
@@ -122,10 +123,10 @@ def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
             steps = [exp.JSONPathRoot(), *(exp.JSONPathKey(this=key) for key in keys)]
             node.set("expression", exp.JSONPath(expressions=steps))
         case exp.Trim():
-            node.set("expression", exp.Literal.string(" "))  # unsaid, DuckDB strips all that Unicode calls a space
+            node.set("expression", exp.Literal.string(" "))  # without it, DuckDB strips all Unicode spaces
         case exp.Cast() if not is_literal(node.this):
             node.replace(exp.TryCast(this=node.this, to=node.to, safe=True))
-    # Engines and sqlglot differ on precedence in places; parentheses everywhere leave them nothing to differ on.
+    # Engines and sqlglot differ in some precedences. With parentheses everywhere, precedence does not matter.
     if isinstance(node, OPERATORS) and not isinstance(node.parent, exp.Paren):
         parentheses = exp.Paren()
         node.replace(parentheses)

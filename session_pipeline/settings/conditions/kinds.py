@@ -1,6 +1,6 @@
-"""What kind of value an expression gives, as DuckDB sees it: text, number, truth or time.
+"""Determines the kind of value that an expression gives in DuckDB: text, number, truth or time.
 
-Knows a tree over typed columns. Does not know what is allowed in one.
+Works on a tree over typed columns. shape.py checks what a tree may contain.
 """
 
 from collections.abc import Mapping
@@ -43,22 +43,22 @@ _HINTS: Mapping[str, str] = {
 
 
 def kind_of(root: exp.Paren, columns: Mapping[str, str]) -> str | None:
-    """Let DuckDB bind a tree and compute it over one row of nulls; returns the kind of its value, None for null.
+    """Binds a tree in DuckDB and computes it over one row of nulls; returns the kind of its value, None for null.
 
-    DuckDB casts in silence where kinds differ: `event_name = 5` reads every name as a number, and fails on the first
-    that is none. So the operands that must be of one kind are compared here.
+    DuckDB casts implicitly where kinds differ: `event_name = 5` reads every name as a number, and fails on the first
+    that is not a number. Therefore the kinds of operands that must be of the same kind are compared here.
 
     Raises:
-        Refused: DuckDB cannot bind it, or operands are of different kinds.
+        Refused: DuckDB cannot bind the tree, or operands are of different kinds.
     """
     groups = [(node, operands) for node in root.walk() for operands in _alike(node)]
     operands_of_all = [operand for _, operands in groups for operand in operands]
     known = {id(operand): kind for operand in operands_of_all if (kind := _known_type(operand, columns))}
-    # Only what is not known is asked for: each question repeats its operand, which may be most of the tree.
+    # DuckDB is asked only for unknown types, because each question repeats its operand, which may be most of the tree.
     typed = [root, *(operand for operand in operands_of_all if id(operand) not in known)]
-    # Fixed values are computed by themselves: compared with a null column, DuckDB never gets to a bad one.
+    # Casts are also computed alone: in a comparison with a null column, DuckDB would not reach an invalid value.
     asked = [f"typeof({_sql(node)})" for node in typed] + [_sql(node) for node in (root, *root.find_all(exp.Cast))]
-    # Written as text: building this as a tree took four fifths of the time of a condition.
+    # The row is written as text, because building it as a tree took four fifths of the time of a condition.
     row = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in columns.items())
     try:
         found = ask(f"select {', '.join(asked)} from (select {row}) as event")
@@ -75,7 +75,7 @@ def kind_of(root: exp.Paren, columns: Mapping[str, str]) -> str | None:
 
 
 def _alike(node: exp.Expr) -> list[list[exp.Expr]]:
-    """The operands of a node that must be of one kind, in groups."""
+    """Returns the operands of a node that must be of the same kind, in groups."""
     match node:
         case exp.And() | exp.Or():
             return [[node.this, node.expression, exp.true()]]
@@ -95,7 +95,7 @@ def _alike(node: exp.Expr) -> list[list[exp.Expr]]:
 
 
 def _known_type(node: exp.Expr, columns: Mapping[str, str]) -> str | None:
-    """The type of a value that needs no question to DuckDB; None for all others."""
+    """Returns the type of a value if it is known without DuckDB; otherwise None."""
     match node.unnest():
         case exp.Column() as column:
             return columns[column.name]

@@ -1,24 +1,24 @@
-"""Regular expressions in settings, held to what RE2 (DuckDB) and Java (Spark) read alike.
+"""Checks regular expressions in settings: RE2 (DuckDB) and Java (Spark) must read them in the same way.
 
-Knows the syntax. Does not know what a pattern is for.
+The patterns are used in conditions and in the fold rules of actions.
 """
 
 import re
 
 from session_pipeline.settings.conditions.probe import Complaint, ask
 
-# Taken by one and not by the other, or by both with another meaning: named groups as Python writes them, (?U),
-# a bracket or && within a character class, \C and \v.
+# Syntax that only one of them accepts, or that has different meanings: Python's named groups, (?U), a bracket or &&
+# within a character class, \C and \v.
 _UNSHARED = re.compile(r"\(\?P<|\(\?[a-zA-Z]*U|\[\^?\]|\[[^\]]*(\[|&&)|\\[Cv]")
 _OTHER_ESCAPES = re.compile(r"\\[^Cv]")
 
 
 def pattern_problem(pattern: str, *, is_replaced: bool = False) -> str | None:
-    """What keeps a regular expression from being used, and what to write; None when nothing does.
+    """Returns why a regular expression is invalid and what to write instead; None if it is valid.
 
     Args:
         pattern: The regular expression.
-        is_replaced: Whether what it matches is replaced, so that it must match some text.
+        is_replaced: Whether its matches are replaced, so that it must not match empty text.
     """
     if _UNSHARED.search(_OTHER_ESCAPES.sub("", pattern)):
         return "engines read it differently: keep to [a-z], \\d, \\w, ( ), | and quantifiers"

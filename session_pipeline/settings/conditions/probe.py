@@ -1,4 +1,4 @@
-"""An empty DuckDB to ask whether something can be computed; it reaches no file and no network."""
+"""Runs queries on an empty DuckDB to find out whether an expression can be computed; no access to files or network."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,17 +8,17 @@ import duckdb
 
 
 class Complaint(Exception):
-    """What DuckDB says against it, without the kind of error and the position."""
+    """DuckDB's error message, without the kind of error and the position."""
 
 
 def ask(sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
-    """The first row of a query.
+    """Returns the first row of a query.
 
     Raises:
         Complaint: DuckDB cannot bind or compute it.
     """
     try:
-        # A cursor of its own, since callers may be threads.
+        # Each call has its own cursor, because callers may be threads.
         return _database().cursor().execute(sql, list(parameters)).fetchall()[0]
     except duckdb.Error as error:
         raise Complaint(str(error).splitlines()[0].split("Error: ", 1)[-1].rstrip(".")) from None

@@ -1,6 +1,6 @@
-"""What an expression in the settings may be made of: an allow-list, and what engines would read differently.
+"""Checks the nodes of an expression in the settings against an allow-list, and for forms that engines read differently.
 
-Knows the nodes of a tree, one at a time. Does not know columns and their types.
+Checks one node at a time. kinds.py checks types.
 """
 
 import re
@@ -14,7 +14,7 @@ from session_pipeline.settings.conditions.patterns import pattern_problem
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 OPERATORS = (exp.Binary, exp.Between, exp.In, exp.Not)
 
-# Each node with the arguments that may hold others.
+# The allowed nodes, each with the arguments that may contain other nodes.
 _ALLOWED: Mapping[type[exp.Expr], str] = {
     exp.Literal: "",
     exp.Boolean: "",
@@ -53,7 +53,7 @@ _ALLOWED: Mapping[type[exp.Expr], str] = {
     exp.EndsWith: "this expression",
     exp.Contains: "this expression",
 }
-# Arguments that hold no node, on all of these: what is not here (between symmetric, ...) is refused.
+# The allowed arguments that contain no node, for all nodes. Others (between symmetric, ...) are refused.
 _FLAGS = {"this", "is_string", "quoted", "negate", "safe", "position"}
 _WHAT_CAN_BE_USED = (
     "use columns, 'text', numbers, = <> < > in between like ilike, is null, and, or, not, case, ||, cast, "
@@ -61,18 +61,18 @@ _WHAT_CAN_BE_USED = (
     "starts_with, ends_with, contains"
 )
 
-# Whole numbers are left out: DuckDB reads '1.9' as 2, Spark as null. So are doubles: their sums depend on the order.
+# Integers are not allowed: DuckDB reads '1.9' as 2, Spark as null. Doubles are not: their sums depend on the order.
 _CAST_TYPES = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.DECIMAL, exp.DType.BOOLEAN)
 _TIME_TYPES = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2}(\.\d{1,6})?)?", re.ASCII)
-_MOST_DIGITS = 18  # wider numbers can overflow when engines bring them and a column to one type
+_MOST_DIGITS = 18  # wider numbers can overflow when engines cast them and a column to a common type
 _NUMBER = re.compile(rf"\d{{0,{_MOST_DIGITS}}}(\.\d{{0,{_MOST_DIGITS}}})?", re.ASCII)
 _PART_NUMBER = re.compile(r"[1-9]\d*", re.ASCII)
 _JSON_KEY = re.compile(r"[\w@][\w .:/@-]*|\$(\.\w+)+")
 
 
 class Refused(Exception):
-    """An expression that cannot be used: what is wrong, and what to write instead."""
+    """An invalid expression: what is wrong, and what to write instead."""
 
     def __init__(self, problem: str, hint: str) -> None:
         super().__init__(problem)
@@ -81,10 +81,10 @@ class Refused(Exception):
 
 
 def check(node: exp.Expr) -> None:
-    """Refuse a node that is not allowed, or that is but means different things to different engines.
+    """Refuses a node that is not allowed, or that engines read differently.
 
     Raises:
-        Refused: It cannot be used.
+        Refused: The node is not allowed.
     """
     allowed = _ALLOWED.get(type(node))
     if allowed is None:
@@ -100,7 +100,7 @@ def check(node: exp.Expr) -> None:
 
 
 def _differing(node: exp.Expr) -> str | None:
-    """What to write instead of a node that is allowed in general, but not like this; None when it is fine."""
+    """Returns what to write instead of a node that is allowed in general, but not in this form; None if it is valid."""
     match node:
         case exp.Literal() if not node.is_string and not _NUMBER.fullmatch(node.name):
             return f"write a number in at most {_MOST_DIGITS} digits before and after the point"
@@ -145,11 +145,11 @@ def _has_null(node: exp.Expr) -> bool:
 
 
 def is_literal(node: exp.Expr | None, *, is_string: bool = True) -> TypeGuard[exp.Literal]:
-    """Whether a node is a text written out, or a number."""
+    """Whether a node is a string literal, or with `is_string=False` a number."""
     return isinstance(node, exp.Literal) and node.is_string is is_string
 
 
 def shown(node: exp.Expr) -> str:
-    """A node as SQL, short enough for a sentence."""
+    """Returns a node as SQL, shortened to fit into a sentence."""
     text = node.sql("duckdb", unsupported_level=ErrorLevel.IGNORE, comments=False)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,6 +1,6 @@
-"""How large an expression in the settings may be, checked before it is parsed: parsing deep ones takes gigabytes.
+"""Limits the size of an expression in the settings before it is parsed: parsing deep expressions takes gigabytes.
 
-Knows text and tokens, and the depth of a tree. What an expression may hold is in shape.py.
+Checks the text, the tokens and the depth of the tree. shape.py checks what an expression may contain.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ _PREFIXES = frozenset((TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.
 
 
 def check_length(text: str) -> None:
-    """Refuse a text that is too long.
+    """Refuses a text that is too long.
 
     Raises:
-        Refused: It is.
+        Refused: The text is too long.
     """
     if len(text) > MOST_CHARACTERS:
         raise Refused(
@@ -35,10 +35,10 @@ def check_length(text: str) -> None:
 
 
 def check_nesting(tokens: Sequence[Token]) -> None:
-    """Refuse tokens that nest too deeply, counted in one pass.
+    """Refuses tokens that nest too deeply, counted in one pass.
 
     Raises:
-        Refused: They do.
+        Refused: The tokens nest too deeply.
     """
     depth = prefixes = 0
     for token in tokens:
@@ -50,10 +50,10 @@ def check_nesting(tokens: Sequence[Token]) -> None:
 
 
 def check_depth(root: exp.Expr) -> None:
-    """Refuse a tree that is too deep for what works on it by recursion.
+    """Refuses a tree that is too deep for recursive functions.
 
     Raises:
-        Refused: It is.
+        Refused: The tree is too deep.
     """
     level: list[exp.Expr] = [root]
     for _ in range(DEEPEST_TREE):
@@ -64,8 +64,8 @@ def check_depth(root: exp.Expr) -> None:
 
 
 def balance(root: exp.Expr) -> exp.Expr:
-    """The tree with each long chain of and, or of or, as a tree of few levels. Its value is the same."""
-    # Chains are found from the top, so the operands of one are visited after it was replaced.
+    """Returns the tree with each long chain of `and` or `or` as a balanced tree of few levels, with the same value."""
+    # Chains are found from the top. The operands of a chain are visited after it is replaced.
     waiting = [root]
     while waiting:
         node = waiting.pop()
@@ -83,7 +83,7 @@ def balance(root: exp.Expr) -> exp.Expr:
 
 
 def _chain(node: exp.Expr) -> list[exp.Expr]:
-    """The operands of `a or b or c`, in order; none where it is no such chain."""
+    """Returns the operands of `a or b or c`, in order; an empty list if the node is not such a chain."""
     if not isinstance(node, exp.And | exp.Or):
         return []
     operands = []

@@ -1,1 +1,1 @@
-"""The tables of funnels: events that meet a step, attempts, and the counts of each step."""
+"""The tables of funnels: events that meet a funnel step, attempts, and the counts of each funnel step."""

@@ -1,4 +1,4 @@
-"""The tables of funnels: events that meet a step, attempts, and the counts of each step."""
+"""Defines the tables of funnels: events that meet a funnel step, attempts, and the counts of each funnel step."""
 
 from session_pipeline.reference import columns as c
 from session_pipeline.reference.columns import Column
@@ -7,14 +7,14 @@ from session_pipeline.tables.contract import Table
 TABLES: tuple[Table, ...] = (
     Table(
         name="funnel_events",
-        grain="One row is an event of a session that starts on the day, and a funnel step or exclusion it meets.",
+        grain="One row is an event of a session that starts on the day, and a funnel step or exclusion that it meets.",
         date_column="session_date",
         key=("funnel", "step_number", "session_id", "event_number"),
         order=("funnel", "site", "visitor_id", "event_time", "session_id", "event_number", "step_number"),
         is_published=False,
         columns=(
             c.FUNNEL,
-            Column("step_number", "BIGINT", "Step it meets, from 1; minus the exclusion's number for an exclusion."),
+            Column("step_number", "BIGINT", "Number of the funnel step, from 1; for an exclusion, minus its number."),
             c.SITE,
             c.VISITOR_ID,
             c.SESSION_ID,
@@ -22,7 +22,9 @@ TABLES: tuple[Table, ...] = (
             c.EVENT_ID,
             c.EVENT_TIME,
             c.EVENT_NUMBER,
-            Column("position", "BIGINT", "Order among events of one instant: sequence, else the line number."),
+            Column(
+                "position", "BIGINT", "Order among events with equal times: sequence, or the line number without one."
+            ),
             c.NEXT_ACTION,
             c.BREAKDOWN,
             c.IS_BOT,

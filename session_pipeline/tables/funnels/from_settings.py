@@ -1,4 +1,4 @@
-"""What the models of funnels read from the settings: steps, exclusions, windows and breakdowns."""
+"""Provides what the models of funnels read from the settings: funnel steps, exclusions, windows and breakdowns."""
 
 import pyarrow as pa
 
@@ -13,12 +13,12 @@ from session_pipeline.tables.settings_sql import (
     text_sql,
 )
 
-# Events with their position among those of one instant.
+# Events with their position among events with equal times.
 PLACED_EVENTS = "(select *, coalesce(sequence, line_number) as position from events) as placed"
 
 
 def step_events(settings: Settings) -> str:
-    """Events that meet a funnel's step (numbered from 1) or exclusion (numbered down from -1)."""
+    """Returns SQL for the events that meet a funnel step (numbered 1, 2, ...) or exclusion (numbered -1, -2, ...)."""
     rules = []
     for position, funnel in enumerate(settings.funnels):
         conditions = [
@@ -40,7 +40,7 @@ def step_events(settings: Settings) -> str:
 
 
 def session_breakdowns(settings: Settings) -> str:
-    """What funnels are broken down by: (session_id, dimension, dimension_value), null or no row where unknown."""
+    """Returns SQL for the breakdowns: (session_id, dimension, dimension_value); null or no row where unknown."""
     asked_for = {funnel.breakdown for funnel in settings.funnels}
     selects = [
         session_values("session_id", [name for name in SESSION_BREAKDOWNS if name in asked_for]),
@@ -56,7 +56,7 @@ def session_breakdowns(settings: Settings) -> str:
 
 
 def funnels(settings: Settings) -> pa.Table:
-    """The funnels: (funnel, grain, window_seconds, step_count)."""
+    """Returns the funnels: (funnel, grain, window_seconds, step_count)."""
     return pa.table(
         {
             "funnel": pa.array([funnel.name for funnel in settings.funnels], pa.string()),
@@ -68,7 +68,7 @@ def funnels(settings: Settings) -> pa.Table:
 
 
 def funnel_exclusions(settings: Settings) -> pa.Table:
-    """The exclusions: (funnel, step_number, after_step, before_step); numbered down from -1."""
+    """Returns the exclusions: (funnel, step_number, after_step, before_step), numbered -1, -2, ..."""
     rows = [
         {
             "funnel": funnel.name,
@@ -84,7 +84,7 @@ def funnel_exclusions(settings: Settings) -> pa.Table:
 
 
 def funnel_step_names(settings: Settings) -> pa.Table:
-    """The steps: (funnel, step_number, step, is_last)."""
+    """Returns the funnel steps: (funnel, step_number, step, is_last)."""
     rows = [
         {
             "funnel": funnel.name,
@@ -100,7 +100,7 @@ def funnel_step_names(settings: Settings) -> pa.Table:
 
 
 def funnel_breakdowns(settings: Settings) -> pa.Table:
-    """The dimension that each funnel is broken down by: (funnel, dimension); null without a breakdown."""
+    """Returns the breakdown of each funnel: (funnel, dimension); null without a breakdown."""
     return pa.table(
         {
             "funnel": pa.array([funnel.name for funnel in settings.funnels], pa.string()),

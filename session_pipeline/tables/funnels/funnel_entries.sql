@@ -1,5 +1,6 @@
--- One row is an attempt at a funnel. Of all attempts of a unit, the deepest decides, then a clean
--- one before an excluded one, then the earliest.
+-- One row is an attempt at a funnel. Of all attempts of a unit (session or visitor), only the
+-- deepest is kept. Among equally deep attempts, one that was not excluded goes before an excluded
+-- one, then the earliest goes first.
 with deepest_steps as (
     select
         funnel,
@@ -19,7 +20,7 @@ with deepest_steps as (
     qualify row_number() over (partition by funnel, attempt_id order by step_number desc) = 1
 ),
 
--- One row is an attempt and an exclusion whose first step it reached.
+-- One row is an attempt and an exclusion whose after_step it reached.
 guarded_attempts as (
     select
         a.funnel,
@@ -50,7 +51,8 @@ exclusion_events as (
     where e.step_number < 0
 ),
 
--- At equal times attempts come first, so that an exclusion is later only if its time is.
+-- The window below orders by descending time. At equal times it puts attempts first, so only
+-- exclusion events with a later time apply to an attempt.
 stream as (
     select
         funnel,
@@ -129,7 +131,8 @@ decided as (
     ) = 1
 ),
 
--- An excluded attempt is never final while others can come: a clean one would take its place.
+-- An excluded attempt is not final while other attempts can follow: one without exclusion would
+-- replace it.
 entries as (
     select
         d.funnel,

@@ -1,4 +1,5 @@
--- One row is an event of a session that starts on the day, and a funnel step or exclusion it meets.
+-- One row is an event of a session that starts on the day, and a funnel step or exclusion that it
+-- meets.
 select
     m.funnel,
     m.step_number,

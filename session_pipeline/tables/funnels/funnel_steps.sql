@@ -1,5 +1,5 @@
 -- One row is a step of a funnel on a day of a site, by breakdown.
--- An attempt at step 3 also counts for steps 1 and 2.
+-- An attempt that reached step 3 also counts for steps 1 and 2.
 -- entered at step 1 = dropped at each step + entered at the last step + excluded.
 with attempts as (
     select

@@ -1,7 +1,7 @@
--- One row is an attempt and a step it reached: all of reached_steps, and step $step_number for
--- those that go on. Session, number, position and id are those of the event that began it. The
--- next event may have the time of the last (ties convert), but not be an event that was used at
--- that time already.
+-- One row is an attempt and a step it reached: all rows of reached_steps, and step $step_number for
+-- the attempts that reach it. session_id, event_number, position and event_id are those of the
+-- event that entered the funnel. The event of the next step may have the same time as that of the
+-- step before (ties convert), but must not be an event already used at that time.
 with attempts as (
     select
         funnel,

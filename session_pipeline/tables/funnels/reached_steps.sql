@@ -1,5 +1,5 @@
--- One row is an attempt and the first step it reached: each event that meets step 1 begins one.
--- A unit is what an attempt stays within: the session, or the visitor from the date of entry on.
+-- One row is an attempt and its first step. Each event that meets step 1 starts an attempt.
+-- A unit is what an attempt stays within: the session, or the visitor from the entry date on.
 select
     f.funnel,
     e.site,

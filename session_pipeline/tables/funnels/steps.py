@@ -1,4 +1,4 @@
-"""The steps that build funnels."""
+"""Defines the steps that build funnels."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ STEPS: tuple[Step, ...] = (
         tables=("funnel_entries",),
         spans={"funnel_events": VISITOR_WINDOW},
         lists={"funnels": from_settings.funnels, "funnel_exclusions": from_settings.funnel_exclusions},
-        # Each run finds the next step of every attempt and replaces the rows of the run before.
+        # Each time, the model finds the next funnel step of every attempt and replaces the previous rows.
         computed=(
             Computation("reached_steps", "reached_steps"),
             Computation("next_reached_steps", "reached_steps", frozenset(("step_number",)), _steps_after_the_first),

@@ -1,4 +1,4 @@
-"""The tables that ingest writes: delivered files, quarantined lines and raw events."""
+"""Defines the tables that ingest writes: delivered files, quarantined lines and raw events."""
 
 from session_pipeline.reference import columns as c
 from session_pipeline.reference.columns import count, text, time
@@ -17,22 +17,25 @@ TABLES: tuple[Table, ...] = (
             c.SOURCE,
             c.SITE,
             text("path", "Path below raw/ when it was first delivered."),
-            text("status", "accepted, corrupt (damaged: nothing of it was taken) or refused (not to be read)."),
-            text("reason", "Why it was not accepted; null when it was."),
-            text("mapping", "JSON: how its fields became columns."),
-            count("delivery_count", "How often this content was delivered, under any name or compression."),
+            text(
+                "status",
+                "accepted, corrupt (damaged: none of its lines were accepted) or refused (rejected as a whole).",
+            ),
+            text("reason", "Why it was not accepted; null if it was."),
+            text("mapping", "JSON: how its fields were mapped to columns."),
+            count("delivery_count", "Number of deliveries of this content, under any name or compression."),
             count("byte_count", "Size of the decompressed content."),
-            count("line_count", "Lines that should hold an event: no blank lines, no CSV header."),
+            count("line_count", "Lines that should contain an event, without blank lines and the CSV header."),
             count("accepted_count", "Lines that became raw events."),
             count("set_aside_count", "Lines in quarantined_lines."),
             count("blank_line_count", "Blank lines; not part of line_count."),
-            time("first_event_time", "Earliest event; null without events."),
-            time("last_event_time", "Latest event; null without events."),
+            time("first_event_time", "Time of the earliest event; null without events."),
+            time("last_event_time", "Time of the latest event; null without events."),
         ),
     ),
     Table(
         name="quarantined_lines",
-        grain="One row is a line set aside.",
+        grain="One row is a quarantined line.",
         date_column=None,
         key=("file_id", "line_number"),
         order=("file_id", "line_number"),
@@ -42,9 +45,9 @@ TABLES: tuple[Table, ...] = (
             c.SOURCE,
             c.SITE,
             c.LINE_NUMBER,
-            text("reason", "Short fixed name of why, e.g. invalid_json, missing_visitor_id, time_before_start."),
+            text("reason", "Reason code, such as invalid_json, missing_visitor_id or time_before_start."),
             text("detail", "The field and what was wrong with it."),
-            text("line", "The line, shortened to 2,000 characters, addresses replaced."),
+            text("line", "The line, cut to 2,000 characters, with addresses replaced."),
         ),
     ),
     Table(

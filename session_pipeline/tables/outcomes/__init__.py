@@ -1,1 +1,1 @@
-"""The tables that say how sessions end: outcomes, goals, dimensions and the daily counts."""
+"""The tables of how sessions end: outcomes, goals, dimensions and daily counts."""

@@ -1,5 +1,5 @@
 -- One row is a build that changed the figures of a day of a site.
--- The figures before are null where the site had none of this day: when it was built first.
+-- The figures before are null where the site had no row for the day, as on the day's first build.
 select
     changed_at,
     run_id,

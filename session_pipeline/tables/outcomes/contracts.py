@@ -1,4 +1,4 @@
-"""The tables that say how sessions end: outcomes, goals, dimensions and the daily counts."""
+"""Defines the tables of how sessions end: outcomes, goals, dimensions and daily counts."""
 
 from session_pipeline.reference import columns as c
 from session_pipeline.reference.columns import Column
@@ -7,8 +7,14 @@ from session_pipeline.tables.contract import Table
 
 def _before_and_after(figure: Column) -> tuple[Column, Column]:
     return (
-        Column(f"{figure.name}_before", figure.type, f"{figure.name} of daily_summary before; null without a row."),
-        Column(f"{figure.name}_after", figure.type, f"{figure.name} of daily_summary after; null without a row."),
+        Column(
+            f"{figure.name}_before",
+            figure.type,
+            f"{figure.name} of daily_summary before the build; null without a row.",
+        ),
+        Column(
+            f"{figure.name}_after", figure.type, f"{figure.name} of daily_summary after the build; null without a row."
+        ),
     )
 
 
@@ -43,7 +49,7 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         name="session_dimensions",
-        grain="One row is a session and a dimension of the settings that it has a value of: the first known one.",
+        grain="One row is a session and a dimension from the settings, with the session's first known value of it.",
         date_column="session_date",
         key=("session_id", "dimension"),
         order=("site", "session_id", "dimension"),

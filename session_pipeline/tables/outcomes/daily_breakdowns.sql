@@ -1,5 +1,6 @@
 -- One row is a day of a site, a dimension and a value of it.
--- low and high are Wilson's 95 % interval of the rate; a value that only bots have has none.
+-- low and high are the 95 % Wilson interval of the rate; they are null for a value that only bots
+-- have.
 with counted as (
     select
         d.site,

@@ -1,5 +1,6 @@
 -- One row is a day of a site.
--- A site that only had repeated lines, or went on with sessions of the day before, has one too.
+-- A site also has a row if it only had repeated lines, or only events of sessions that started on
+-- an earlier day.
 with sites as (
     select site from sessions
     union

@@ -1,4 +1,4 @@
-"""What the models of outcomes read from the settings: rules, goals, dimensions and breakdowns."""
+"""Provides what the models of outcomes read from the settings: rules, goals, dimensions and breakdowns."""
 
 import pyarrow as pa
 from sqlglot import exp
@@ -19,7 +19,7 @@ from session_pipeline.tables.settings_sql import (
 
 
 def outcome_events(settings: Settings) -> str:
-    """Events that meet a rule: (event columns, priority, value), a row for each event and rule."""
+    """Returns SQL for the events that meet a rule: (event columns, priority, value), one row per event and rule."""
     rules = [
         Rule(
             where=event_condition(rule.where, f"outcomes[{priority}].where"),
@@ -33,7 +33,7 @@ def outcome_events(settings: Settings) -> str:
 
 
 def outcome_sessions(settings: Settings) -> str:
-    """Sessions that meet a rule of their own: (session_id, priority)."""
+    """Returns SQL for the sessions that meet a rule with where_session: (session_id, priority)."""
     rules = [
         Rule(
             where=parse_condition(
@@ -49,7 +49,7 @@ def outcome_sessions(settings: Settings) -> str:
 
 
 def goal_events(settings: Settings) -> str:
-    """Events that meet a goal: (event columns, goal, value), a row for each event and goal."""
+    """Returns SQL for the events that meet a goal: (event columns, goal, value), one row per event and goal."""
     rules = [
         Rule(
             where=event_condition(goal.where, f"goals[{number}].where"),
@@ -62,7 +62,7 @@ def goal_events(settings: Settings) -> str:
 
 
 def dimension_values(settings: Settings) -> str:
-    """Values that events have for the dimensions of the settings: (session, event_number, dimension, value)."""
+    """Returns SQL for the values of dimensions from the settings: (session, event_number, dimension, value)."""
     columns = "session_id, session_date, site, event_number"
     rules = []
     for name, expression in settings.dimensions.items():
@@ -77,7 +77,7 @@ def dimension_values(settings: Settings) -> str:
 
 
 def breakdown_values(settings: Settings) -> str:
-    """What each session is counted under: (session_id, site, dimension, dimension_value), a row for each dimension."""
+    """Returns SQL for the breakdowns of each session: (session_id, site, dimension, dimension_value)."""
     own = ", ".join(map(text_sql, settings.dimensions))
     selects = [
         session_values("session_id, site", settings.breakdowns.dimensions),
@@ -95,7 +95,7 @@ def breakdown_values(settings: Settings) -> str:
 
 
 def outcome_rules(settings: Settings) -> pa.Table:
-    """The outcome rules: (priority, outcome, is_conversion)."""
+    """Returns the outcome rules: (priority, outcome, is_conversion)."""
     return pa.table(
         {
             "priority": pa.array(range(len(settings.outcomes)), pa.int64()),

@@ -1,4 +1,4 @@
--- One row is a session and a dimension of the settings: the first value it is known to have.
+-- One row is a session and a dimension from the settings, with the session's first known value.
 with first_values as (
     select
         session_id,

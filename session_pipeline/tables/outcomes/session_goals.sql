@@ -1,4 +1,4 @@
--- One row is a session and a goal it reached. Goals are not exclusive.
+-- One row is a session and a goal that it reached. A session can reach several goals.
 with reached as (
     select
         session_id,

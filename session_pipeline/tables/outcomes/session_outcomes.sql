@@ -1,5 +1,5 @@
 -- One row is a session and how it ended: exactly one outcome, by the priority of the rules in the
--- settings. engaged and bounce come last: they need no rule, and one of them always holds.
+-- settings. engaged and bounce come last. They need no rule, and one of them always applies.
 with event_matches as (
     select
         session_id,

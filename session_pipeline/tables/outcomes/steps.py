@@ -1,4 +1,4 @@
-"""The steps that build outcomes, goals, dimensions and the daily counts."""
+"""Defines the steps that build outcomes, goals, dimensions and daily counts."""
 
 from session_pipeline.tables.graph import Log, Relation, Step
 from session_pipeline.tables.outcomes import from_settings
@@ -27,7 +27,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="daily_summary",
         tables=("daily_summary",),
-        # Late events and duplicates are counted on the day they happened.
+        # Late events and duplicates are counted on the day on which they happened.
         spans={"events": THE_DAY, "duplicate_events": THE_DAY},
         logs=(Log(table="_day_history", of="daily_summary", records_first_build=True),),
     ),

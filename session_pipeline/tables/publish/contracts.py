@@ -1,4 +1,4 @@
-"""The table that describes a published warehouse file."""
+"""Defines the table that describes a published warehouse file."""
 
 from session_pipeline.reference.columns import count, date, text, time
 from session_pipeline.tables.contract import Table
@@ -6,15 +6,15 @@ from session_pipeline.tables.contract import Table
 TABLES: tuple[Table, ...] = (
     Table(
         name="warehouse_info",
-        grain="One row says what this file holds.",
+        grain="One row describes the content of this file.",
         date_column=None,
         key=("generation",),
         order=("generation",),
         group="publish",
         columns=(
-            time("built_at", "When this file was written, by the machine's clock, UTC."),
+            time("built_at", "Time when this file was written, from the machine's clock, UTC."),
             date("data_until", "Last local day that was to be built."),
-            count("generation", "Number of the store's state that all tables show together."),
+            count("generation", "Generation of the store that all tables in this file show."),
             text("package_version", "Version of session_pipeline that wrote it."),
             text("settings_hash", "Hash of the resolved settings."),
         ),

@@ -1,1 +1,1 @@
-"""The tables of events and sessions, with user agents, actions and what is carried over midnight."""
+"""The tables of events and sessions, including user agents, actions and the state carried over midnight."""

@@ -1,5 +1,5 @@
--- One row is an event name and page path of the day, with the action it is called.
--- Paths are folded once a path, not once an event; an event that is no action has none.
+-- One row is a pair of event name and page path on the day, with its action label.
+-- Each path is folded once, not once per event. The label is null if the event is not an action.
 with kinds as (
     select distinct
         event_name,

@@ -1,4 +1,4 @@
--- One row is a distinct user agent of the day, as the packaged lists know it.
+-- One row is a distinct user agent of the day, as classified by the packaged lists.
 select
     user_agent_id,
     user_agent,

@@ -1,4 +1,4 @@
-"""The tables of events and sessions, with user agents, actions and what is carried over midnight."""
+"""Defines the tables of events and sessions, including user agents, actions and the state carried over midnight."""
 
 from session_pipeline.reference import columns as c
 from session_pipeline.reference.columns import Column, count, date, flag, text, time
@@ -17,7 +17,7 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         name="events",
-        grain="One row is an event, once.",
+        grain="One row is a deduplicated event.",
         date_column="event_date",
         key=("site", "session_id", "event_number"),
         order=("site", "visitor_id", "event_time", "session_id", "event_number"),
@@ -53,12 +53,12 @@ TABLES: tuple[Table, ...] = (
             c.LINE_NUMBER,
             text("kept_file_id", "File of the line that was kept."),
             count("kept_line_number", "Number of the line that was kept."),
-            flag("is_same_content", "Whether both lines are equal to the letter."),
+            flag("is_same_content", "Whether both lines are identical."),
         ),
     ),
     Table(
         name="open_sessions",
-        grain="One row is a visitor whose session may go on after the end of the day.",
+        grain="One row is a visitor whose session may continue after the end of the day.",
         date_column="event_date",
         key=("site", "visitor_id"),
         order=("site", "visitor_id"),
@@ -70,11 +70,20 @@ TABLES: tuple[Table, ...] = (
             time("event_time", "Time of the visitor's last event."),
             c.SESSION_ID,
             c.SESSION_DATE,
-            time("run_started_at", "Time of the last break of another kind than max_hours."),
+            time("run_started_at", "Time of the last session break other than max_hours."),
             c.EVENT_NUMBER,
-            text("known_user_id", "Last known user since the last hard break; null when that split is off."),
-            text("known_client_session_id", "Last known client session; null when that split is off."),
-            text("known_campaign", "Last known campaign; null when that split is off."),
+            text(
+                "known_user_id",
+                "Last known user since an inactivity, midnight or separator break; null if the split is off.",
+            ),
+            text(
+                "known_client_session_id",
+                "Last known client session since an inactivity, midnight or separator break; null if the split is off.",
+            ),
+            text(
+                "known_campaign",
+                "Last known campaign since an inactivity, midnight or separator break; null if the split is off.",
+            ),
         ),
     ),
     Table(
@@ -98,7 +107,7 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         name="action_labels",
-        grain="One row is an event name and page path of a day, with the action it is called.",
+        grain="One row is a pair of event name and page path on a day, with its action label.",
         date_column="event_date",
         key=("event_name", "page_path"),
         order=("event_name", "page_path"),
@@ -106,14 +115,16 @@ TABLES: tuple[Table, ...] = (
         is_published=False,
         columns=(
             c.EVENT_NAME,
-            Column("page_path", "VARCHAR", "page_path of page views; '' for other events."),
-            Column("action", "VARCHAR", "Label in paths; null when the event is no action."),
-            flag("is_interaction", "Neither page view, nor asset, nor passive."),
+            Column("page_path", "VARCHAR", "page_path of page views; '' without one and for other events."),
+            Column("action", "VARCHAR", "Label in paths; null if the event is not an action."),
+            flag(
+                "is_interaction", "Whether the event is an interaction: not a page view, an asset or a passive event."
+            ),
         ),
     ),
     Table(
         name="sessions",
-        grain="One row is a session: a visitor's unbroken run of events, on the day it starts.",
+        grain="One row is a session: an unbroken series of a visitor's events, on the day on which it starts.",
         date_column="session_date",
         key=("session_id",),
         order=("site", "visitor_id", "started_at", "session_id"),
@@ -122,7 +133,7 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         name="session_changes",
-        grain="One row is a session that lost events of a day to another when the day was built again.",
+        grain="One row is a session that lost events of a day when the day was rebuilt, and where they belong now.",
         date_column="event_date",
         key=("changed_at", "replaced_session_id", "session_id"),
         order=("changed_at", "site", "visitor_id", "replaced_session_id", "session_id"),
@@ -134,18 +145,22 @@ TABLES: tuple[Table, ...] = (
             c.REASON_OF_CHANGE,
             c.SITE,
             c.VISITOR_ID,
-            text("replaced_session_id", "Session that the events belonged to before."),
-            date("replaced_session_date", "Its session_date."),
-            Column("session_id", "VARCHAR", "Session that they belong to now; null when they are no events any more."),
-            Column("session_date", "DATE", "Its session_date; null without one."),
+            text("replaced_session_id", "Session that the events belonged to before the rebuild."),
+            date("replaced_session_date", "session_date of the replaced session."),
+            Column(
+                "session_id", "VARCHAR", "Session that the events belong to now; null if they are no longer events."
+            ),
+            Column("session_date", "DATE", "session_date of that session; null without one."),
             text(
                 "change",
-                "merged (into a session that was there), restarted (its first event is another now, so its id is, too),"
-                " split (it is still there, without these events) or dropped (its events are no events any more).",
+                "merged (into a session that existed before), restarted (it has another first event and so another id),"
+                " split (it still exists, without these events) or dropped (these events are no longer events).",
             ),
             Column("event_count", "BIGINT", "Events of this day that moved."),
-            Column("file_id", "VARCHAR", "Delivered file that caused it; null when rules did. See source_files."),
-            flag("is_bot", "Whether the replaced session was a bot's; null in rows that were logged without it."),
+            Column(
+                "file_id", "VARCHAR", "Delivered file that caused it; null if settings or models did. See source_files."
+            ),
+            flag("is_bot", "Whether the replaced session was a bot session; null in rows logged by older versions."),
         ),
     ),
     Table(

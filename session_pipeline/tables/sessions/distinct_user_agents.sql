@@ -1,4 +1,4 @@
--- One row is a distinct user agent text of the day, for Python to classify.
+-- One row is a distinct user agent string of the day. Python classifies it.
 select distinct user_agent
 from raw_events
 where

@@ -1,4 +1,4 @@
--- One row is an event, once, with the session it belongs to.
+-- One row is a deduplicated event, with the session it belongs to.
 select
     r.event_id,
     r.site,

@@ -1,4 +1,4 @@
-"""What the models of sessions read from the settings: folded page paths as SQL, event names as small tables."""
+"""Provides what the models of sessions read from the settings: fold rules as SQL, event names as small tables."""
 
 import pyarrow as pa
 from sqlglot import exp
@@ -7,7 +7,7 @@ from session_pipeline.settings import Settings
 
 
 def folded_paths(settings: Settings) -> str:
-    """Each page path of the day with its action: the fold rules of the settings, in their order."""
+    """Returns SQL that gives each page path of the day with its action, after the fold rules in their order."""
     action: exp.Expression = exp.column("page_path")
     for rule in settings.actions.fold:
         action = exp.RegexpReplace(
@@ -23,12 +23,12 @@ def folded_paths(settings: Settings) -> str:
 
 
 def ignored_events(settings: Settings) -> pa.Table:
-    """The events that are no actions: (event_name)."""
+    """Returns the events that are not actions: (event_name)."""
     return _event_names(settings.actions.ignored_events)
 
 
 def passive_events(settings: Settings) -> pa.Table:
-    """The events that are no interactions: (event_name)."""
+    """Returns the events that are not interactions: (event_name)."""
     return _event_names(settings.sessions.passive_events)
 
 

@@ -1,5 +1,6 @@
--- One row is a session of the day and how it began: its first event, and the first that names a
--- campaign. All utm columns come from one event, so that they belong together.
+-- One row is a session of the day and how it started: columns of its first event, and the utm
+-- columns of the first event that names a campaign. All utm columns come from the same event, so
+-- that they belong together.
 with session_events as (
     select *
     from events

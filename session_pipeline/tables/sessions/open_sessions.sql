@@ -1,5 +1,5 @@
--- One row is a visitor whose session may go on after the end of the day: an event within the
--- timeout of it, inclusive.
+-- One row is a visitor whose session may continue after the end of the day: the visitor has an
+-- event within the timeout before the end of the day (inclusive).
 select
     site,
     visitor_id,

@@ -1,4 +1,4 @@
--- One row is an event kept in the last hour of the day: the next day drops its copies.
+-- One row is an event kept in the last hour of the day. The next day drops its copies.
 select
     r.site,
     r.visitor_id,

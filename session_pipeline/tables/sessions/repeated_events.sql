@@ -1,6 +1,6 @@
--- One row is a line of the day that repeats an event already kept, with the line that was kept.
--- The winner does not depend on the order of arrival; an id kept in the last hour before the day
--- drops all copies.
+-- One row is a line of the day that repeats a kept event, with the line that was kept.
+-- Which copy is kept does not depend on the order of arrival. If the id was kept in the last hour
+-- before the day, all copies on the day are dropped.
 with arrived as (
     select
         site,

@@ -1,4 +1,4 @@
--- One row is an action in a session. Events that are no action (assets, pings) take no position.
+-- One row is an action in a session. Events that are not actions (assets, pings) are not numbered.
 with labels as (
     select
         event_name,

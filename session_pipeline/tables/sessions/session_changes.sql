@@ -1,5 +1,6 @@
--- One row is a session that lost events of a day to another when the day was built again.
--- An event is known again by its id, unique within a day. A session that only gains keeps its id.
+-- One row is a session that lost events of a day when the day was rebuilt, and the session that
+-- they belong to now. Events are matched by id, which is unique within a day for a visitor. A
+-- session that only gained events and kept its id has no row.
 with moved as (
     select
         b.site,

@@ -1,7 +1,7 @@
--- One row is an event of the day, once, with its place in its session; or the last event of a
--- session carried in. A run is what lies between two breaks other than max_hours; a long run is cut
--- into parts of max_hours each, and each part is a session. docs/definitions.md has the rules, in
--- their order.
+-- One row is a deduplicated event of the day with its position in its session, or the last event of
+-- a session that is carried over from the day before. In this model, a run is the series of events
+-- between two breaks other than max_hours. A long run is cut into parts of max_hours, and each part
+-- is a session. docs/definitions.md lists the rules in their order.
 with kept as (
     select
         a.site,
@@ -221,7 +221,7 @@ runs as (
 parts as (
     select
         *,
-        -- With its length, so that no '|' in a name makes it another's.
+        -- The length prevents a '|' in an id from making the keys of two visitors equal.
         concat_ws('|', cast(length(visitor_id) as varchar), visitor_id) as visitor_key,
         date_diff('microsecond', run_started_at, event_time) // $max_microseconds as part
     from runs

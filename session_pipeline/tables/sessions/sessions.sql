@@ -1,5 +1,5 @@
--- One row is a session: a visitor's unbroken run of events.
--- A session belongs to the day it starts on, also when it ends on the next.
+-- One row is a session: an unbroken series of a visitor's events.
+-- A session belongs to the day on which it starts, even if it ends on a later day.
 with labels as (
     select
         event_name,

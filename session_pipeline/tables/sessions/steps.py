@@ -1,4 +1,4 @@
-"""The steps that build events, sessions and their actions."""
+"""Defines the steps that build events, sessions and their actions."""
 
 from functools import partial
 
@@ -36,8 +36,8 @@ STEPS: tuple[Step, ...] = (
                 table="session_changes",
                 of="events",
                 inputs={
-                    "earlier_events": Input("events", REACHING),  # as they are now, since days are built in order
-                    "earlier_sessions": Input("sessions", REACHING),  # as they were, since they are built after events
+                    "earlier_events": Input("events", REACHING),  # after the build: days are built in order
+                    "earlier_sessions": Input("sessions", REACHING),  # before the build: sessions come after events
                 },
             ),
         ),
@@ -51,7 +51,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="sessions",
         tables=("sessions",),
-        # A session's user agent is that of its first event, so the day itself has it.
+        # A session has the user agent of its first event, which is on the day itself.
         spans={"agents_seen": THE_DAY, "open_sessions": END_OF_REACH},
         lists={name: partial(_channel_table, name) for name in channels.TABLE_NAMES},
         computed=(Computation("landings", "landings"), Computation("session_channels", "session_channels")),
