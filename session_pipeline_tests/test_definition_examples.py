@@ -1,0 +1,128 @@
+"""Runs every example of docs/definitions.md through the pipeline: the cells in bold are the results."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from session_pipeline.publish import reader
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.documents import ROOT, Example, examples
+
+EXAMPLES = list(examples((ROOT / "docs" / "definitions.md").read_text()))
+BEGIN = datetime(2024, 5, 6, 10)
+UNTIL = date(2024, 5, 31)
+UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
+
+# The result of each line of one visitor.
+LINES = """
+    select
+        e.line_number, 'event' as becomes, e.event_number, e.break_reason, e.event_date, e.session_date,
+        dense_rank() over (order by s.started_at, s.session_id) as session
+    from events as e join sessions as s using (session_id) where e.visitor_id = '{0}'
+    union all by name
+    select line_number, 'duplicate' as becomes from duplicate_events where visitor_id = '{0}'
+    order by line_number
+"""
+# What comes of each visitor; of the first session, where it is not of a funnel.
+VISITORS = """
+    select s.*, o.* exclude (session_id, site, session_date), a.action
+    from sessions as s
+    join session_outcomes as o using (session_id)
+    left join session_actions as a on s.session_id = a.session_id and a.is_landing
+    where s.visitor_id like '{0}-%'
+    qualify row_number() over (partition by s.visitor_id order by s.started_at) = 1
+    order by s.visitor_id
+"""
+FUNNELS = """
+    select
+        visitor_id,
+        funnel,
+        string_agg(step_reached || if(is_excluded, ', excluded', ''), ', ' order by entered_at) as steps
+    from funnel_entries group by visitor_id, funnel
+"""
+
+
+@pytest.mark.parametrize("settings", dict.fromkeys(example.settings for example in EXAMPLES))
+def test_examples_come_out_as_they_say(settings: str, tmp_path: Path) -> None:
+    same_settings = {f"example{n:02}": one for n, one in enumerate(EXAMPLES) if one.settings == settings}
+    deployment = Deployment(tmp_path, tomllib.loads(settings))
+    for name, example in same_settings.items():
+        deployment.deliver(name, list(lines_of(name, example)))
+    deployment.run(until=UNTIL)
+    with reader.connect(tmp_path) as warehouse:
+        found = {name: what_came_of(warehouse, name, example) for name, example in same_settings.items()}
+    assert found == {name: list(example.expected) for name, example in same_settings.items()}
+
+
+def test_there_are_examples_of_what_has_borders() -> None:
+    headings = {example.heading for example in EXAMPLES}
+    assert headings >= {"Duplicate", "Order", "Session", "Engaged and bounce", "Outcome", "Funnel", "Action", "Channel"}
+
+
+def lines_of(name: str, example: Example) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(example.given):
+        if "time" in row:
+            yield {"visitor_id": name, "event_id": f"e-{number}", **line_of(row)}
+        else:
+            for step, said in enumerate(what_happened(row.get("what happened", "page_view"))):
+                yield {"visitor_id": f"{name}-{number:02}", "event_id": f"e-{step}", **line_of(row), **said}
+
+
+def line_of(row: Mapping[str, str]) -> dict[str, Any]:
+    """A row's own columns as fields of a line; what a row does not say is left out."""
+    names = {"time": "event_time", "event": "event_name"}
+    said: dict[str, Any] = {names.get(name, name): text for name, text in row.items() if text}
+    said.pop("what happened", None)
+    if path := said.pop("page_path", None):
+        said["page_url"] = f"https://shop.example{path}"
+    return {"event_name": "page_view", "event_time": BEGIN.isoformat(), **said}
+
+
+def what_happened(text: str) -> Iterator[dict[str, Any]]:
+    """The lines of `page_view /cart, 9 s, purchase 40`: an event a part, a second apart unless a pause is said."""
+    now = BEGIN
+    pause: timedelta | None = timedelta()
+    for part in text.split(", "):
+        if length := re.fullmatch(r"(\d+) (s|min|h|d)", part):
+            pause = (pause or timedelta()) + timedelta(**{UNITS[length[2]]: int(length[1])})
+            continue
+        now += timedelta(seconds=1) if pause is None else pause
+        pause = None
+        name, _, more = part.partition(" ")
+        said = {"event_time": now.isoformat(), "event_name": name}
+        if more:
+            said |= {"page_url": f"https://shop.example{more}"} if more.startswith("/") else {"value": more}
+        yield said
+
+
+def what_came_of(warehouse: duckdb.DuckDBPyConnection, name: str, example: Example) -> list[dict[str, str]]:
+    """The rows of the example's visitors, in the columns that it expects."""
+    if "time" in example.given[0]:
+        found = rows(warehouse, LINES.format(name))
+    else:
+        steps = {(row["visitor_id"], row["funnel"]): row["steps"] for row in rows(warehouse, FUNNELS)}
+        found = [
+            row | {funnel: text for (visitor_id, funnel), text in steps.items() if visitor_id == row["visitor_id"]}
+            for row in rows(warehouse, VISITORS.format(name))
+        ]
+    return [{column: row[column] for column in example.expected[0]} for row in found]
+
+
+def rows(warehouse: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, str]]:
+    cursor = warehouse.execute(sql)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, map(as_text, row), strict=True)) for row in cursor.fetchall()]
+
+
+def as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | date) else f"{float(value):g}"
