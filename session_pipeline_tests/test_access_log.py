@@ -27,7 +27,7 @@ from session_pipeline.errors import SessionPipelineError, SettingsError
 from session_pipeline.ingest.read import ReadingRules
 from session_pipeline.ingest.visitors import KEY_BYTES, VisitorKey, find_key, make_key
 from session_pipeline.reference.log_formats import parse_log_format
-from session_pipeline.run import pipeline
+from session_pipeline.run import delivered_files
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.settings import load_settings
 from session_pipeline.store.store import Store
@@ -552,7 +552,9 @@ def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
 
     def told() -> tuple[str | None, dict[str, str]]:
         with open_store_of(tmp_path) as store:
-            return pipeline.lost_visitor_key(folder, store), pipeline.files_to_read(folder, settings, store)
+            return delivered_files.lost_visitor_key(folder, store), delivered_files.files_to_read(
+                folder, settings, store
+            )
 
     assert told() == (None, {})
     assert deployment.run(date(2024, 10, 12)) == []
@@ -576,7 +578,7 @@ def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
 
 def pipeline_gone(folder: Any, settings: Any) -> list[str]:
     with open_store_of(folder.path) as store:
-        return pipeline.files_gone(folder, settings, store)
+        return delivered_files.files_gone(folder, settings, store)
 
 
 def test_assets_and_requests_are_not_actions_or_interactions(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline.store.catalog import Catalog, Key, Partition, Publication, SourceFile, utc_now
+from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.records import Key, Partition, Publication, SourceFile, utc_now
 
 DAY = date(2026, 10, 5)
 PARTITION = Partition(

@@ -13,8 +13,7 @@ from session_pipeline import checks
 from session_pipeline.checks import CHECKS, Verdict, unusual
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import Run, open_run
-from session_pipeline.store.catalog import Key, Partition
-from session_pipeline.store.store import Written
+from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.tables import table
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import SMALL, shop_lines

@@ -26,7 +26,7 @@ from session_pipeline.defs import dead_runs
 from session_pipeline.defs.dead_runs import PROCESS, SERVER
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store import crash_points
-from session_pipeline.store.catalog import Key, Partition
+from session_pipeline.store.records import Key, Partition
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.orchestration import (

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from session_pipeline.ingest import deliveries as ingest_deliveries
-from session_pipeline.run.pipeline import files_there, open_run, open_store
+from session_pipeline.run.delivered_files import files_there
+from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, Deployment
 
 UNTIL = date(2026, 10, 6)

@@ -21,8 +21,9 @@ from session_pipeline.errors import StoreError
 from session_pipeline.publish import reader, warehouse
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import Run, open_run, open_store
-from session_pipeline.store.catalog import ADDED_COLUMNS, Key
-from session_pipeline.store.store import FORMAT, Written
+from session_pipeline.store.catalog import ADDED_COLUMNS
+from session_pipeline.store.records import Key, Written
+from session_pipeline.store.store import FORMAT
 from session_pipeline.tables import TABLES, table
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment

@@ -17,9 +17,9 @@ import pyarrow.parquet.encryption as pe
 import pytest
 
 from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.deliveries import IngestSummary
 from session_pipeline.ingest.kinds import other_kind
 from session_pipeline.ingest.parquet import count_rows
+from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
 

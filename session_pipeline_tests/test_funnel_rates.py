@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.cli.summary import Summary, gather, show
-from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import reader
 from session_pipeline.report import figures
 from session_pipeline.settings import load_settings

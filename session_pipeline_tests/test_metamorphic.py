@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from session_pipeline.build import builder
 from session_pipeline.run import pipeline
 from session_pipeline.settings import settings_template
-from session_pipeline.store import catalog
+from session_pipeline.store import records
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles.equivalent_deliveries import (
@@ -333,7 +333,7 @@ def test_machine_clock_changes_no_byte(told: Told, seed: int, tmp_path: Path, mo
         def now(cls, tz: tzinfo | None = None) -> Self:
             return super().now(tz) + timedelta(days=5000, hours=7)
 
-    for module in (pipeline, builder, catalog):
+    for module in (pipeline, builder, records):
         monkeypatch.setattr(module, "datetime", Later)
     other = run(tmp_path / "other", group(seed), files_of(group(seed)))
     assert other.table("_day_history")["changed_at"].min().year > 2030

@@ -6,12 +6,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from session_pipeline.build.plan import Certainty, Kind, Plan, Planner, days_with_events, wanted_days
+from session_pipeline.build.plan import Certainty, Kind, Plan, Planner
+from session_pipeline.build.wanted import days_with_events, wanted_days
 from session_pipeline.engines.sql import literal
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
-from session_pipeline.store.catalog import Key, Partition
 from session_pipeline.store.files import digest
+from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS

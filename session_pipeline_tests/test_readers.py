@@ -22,7 +22,7 @@ from pyarrow import dataset
 import session_pipeline
 from session_pipeline.publish import lake
 from session_pipeline.run.pipeline import open_store
-from session_pipeline.store.catalog import Partition
+from session_pipeline.store.records import Partition
 from session_pipeline_tests.crashes.killed_runs import LONGEST_SECONDS, PROCESSES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.reliability.figures import effort, record

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.ingest import small_files
-from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.test_formats import CONTENTS, NAMES, put

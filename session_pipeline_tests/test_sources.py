@@ -7,7 +7,8 @@ import pytest
 
 from session_pipeline import checks
 from session_pipeline.cli import app
-from session_pipeline.run.pipeline import lines_before_start, open_run, sources_without_folder
+from session_pipeline.run.delivered_files import lines_before_start, sources_without_folder
+from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
 

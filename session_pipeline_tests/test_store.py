@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.errors import StoreError, StoreHeldError
-from session_pipeline.store.catalog import Key, Publication
-from session_pipeline.store.store import Store, Written, held
+from session_pipeline.store.locks import held
+from session_pipeline.store.records import Key, Publication, Written
+from session_pipeline.store.store import Store
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
 
 DAY = date(2026, 10, 5)

@@ -14,8 +14,8 @@ import pyarrow as pa
 from session_pipeline.build.plan import Kind, Planner
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import StoreError
-from session_pipeline.store.catalog import Key, Partition
-from session_pipeline.store.store import Store, Written, sha256_of
+from session_pipeline.store.records import Key, Partition, Written
+from session_pipeline.store.store import Store, sha256_of
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import Frame, Scalar
 from session_pipeline.tables.graph import Log, Step

@@ -5,24 +5,22 @@ rule covers late data, changed models, changed settings, missed schedules and re
 depend on the clock. builder.py builds what is stale; tables/spans.py defines which dates of an input a day reads.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from enum import Enum
 from functools import cached_property
 
 from session_pipeline.build.explain import what_changed
+from session_pipeline.build.wanted import quarters_of
 from session_pipeline.engines.sql import literal
-from session_pipeline.reference.days import Calendar
-from session_pipeline.store.catalog import Key, Partition
 from session_pipeline.store.files import digest
+from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import TABLES, models, spans, table
 from session_pipeline.tables.frame import DAY_PARAMETERS, Frame
 from session_pipeline.tables.graph import Input, Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 
-QUARTER = timedelta(minutes=15)
-QUARTERS_A_DAY = 96
 DAMAGED = "its file is damaged"
 
 
@@ -132,57 +130,6 @@ class Plan:
         )
 
 
-def wanted_days(
-    partitions: Iterable[Partition], calendar: Calendar, start: date, until: date
-) -> tuple[tuple[date, ...], dict[date, int]]:
-    """Return the local days to build, and the days after the horizon that have events.
-
-    The days to build are those with events and, for each of them, the next day, which closes their sessions.
-
-    Args:
-        partitions: The partitions of raw_events.
-        calendar: The local days.
-        start: The first day that counts.
-        until: The horizon: the last day that counts.
-    """
-    with_events = days_with_events(partitions, calendar, start)
-    waiting = {day: 0 for day in with_events if day > until}
-    days = {day for day in with_events if day <= until}
-    days |= {calendar.next(day) for day in days}
-    return tuple(sorted(day for day in days if day <= until)), waiting
-
-
-def days_with_events(partitions: Iterable[Partition], calendar: Calendar, start: date) -> set[date]:
-    """Return the local days that have raw events, from `start` on.
-
-    Each partition of raw_events records the quarter hours that have events, so no file has to be read for this.
-    """
-    quarters: dict[date, int] = {}
-    for partition in partitions:
-        day = partition.key.date
-        assert day is not None
-        quarters[day] = quarters.get(day, 0) | int(partition.counts["quarters"], 16)
-    return {local for day, mask in quarters.items() for local in _local_days(day, mask, calendar) if start <= local}
-
-
-def _local_days(utc_date: date, mask: int, calendar: Calendar) -> Iterable[date]:
-    """Yield the local days that have events, given the quarter hours with events of a UTC date as bits."""
-    midnight = Calendar("UTC").start(utc_date)
-    day = calendar.local_date(midnight)
-    while calendar.start(day) < midnight + timedelta(days=1):
-        if mask & _quarters(day, utc_date, calendar):
-            yield day
-        day = calendar.next(day)
-
-
-def _quarters(day: date, utc_date: date, calendar: Calendar) -> int:
-    """Return the quarter hours of a UTC date that overlap a local day, as bits."""
-    midnight = Calendar("UTC").start(utc_date)
-    first = max((calendar.start(day) - midnight) // QUARTER, 0)
-    last = min(-((midnight - calendar.end(day)) // QUARTER), QUARTERS_A_DAY)
-    return ((1 << (last - first)) - 1) << first if last > first else 0
-
-
 class Planner:
     """Computes fingerprints, staleness and the plan, for a catalog and one state of code and settings."""
 
@@ -225,7 +172,7 @@ class Planner:
         for input_date in what.span.dates(self.frame, day):
             if what.table == "raw_events":
                 # A UTC date overlaps two local days. Files that have events only of the other day are not read.
-                quarters = _quarters(day, input_date, self.frame.calendar) if day is not None else -1
+                quarters = quarters_of(day, input_date, self.frame.calendar) if day is not None else -1
                 found += [partition for mask, partition in self._raw_by_date.get(input_date, []) if mask & quarters]
             else:
                 key = Key(what.table, input_date)

@@ -9,9 +9,10 @@ from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
-from session_pipeline.run.pipeline import Run, files_there, lines_before_start
+from session_pipeline.run.delivered_files import files_there, lines_before_start
+from session_pipeline.run.pipeline import Run
 from session_pipeline.settings import Settings
-from session_pipeline.store.catalog import Partition
+from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE

@@ -7,7 +7,7 @@ from statistics import median
 
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
 from session_pipeline.run.pipeline import Run
-from session_pipeline.store.catalog import Key
+from session_pipeline.store.records import Key
 
 LARGEST_BOT_SHARE = 0.5
 LARGEST_ACTION_COUNT = 1000

@@ -11,7 +11,7 @@ from typing import Any
 
 from session_pipeline.engines.duckdb import Job
 from session_pipeline.run.pipeline import Run
-from session_pipeline.store.catalog import Key
+from session_pipeline.store.records import Key
 from session_pipeline.tables import table
 
 SHOWN = 5

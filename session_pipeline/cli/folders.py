@@ -13,7 +13,7 @@ from session_pipeline.cli.screen import counted, plain, say, say_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
-from session_pipeline.run.pipeline import sources_without_folder
+from session_pipeline.run.delivered_files import sources_without_folder
 from session_pipeline.settings import load_settings, settings_template
 from session_pipeline.store.files import make_folder
 

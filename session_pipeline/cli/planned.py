@@ -11,7 +11,7 @@ from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
 from session_pipeline.cli.problems import undated
 from session_pipeline.cli.screen import counted, day_ranges, grid, out, plain, say, say_json
 from session_pipeline.publish import publication
-from session_pipeline.run import pipeline
+from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import load_settings
 
 SHOWN_FILES = 10
@@ -24,8 +24,8 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
     last_day = pipeline.horizon(settings, until.date() if until else None)
     with closing(pipeline.open_store(folder)) as store:
         found = pipeline.make_planner(settings, store, last_day).plan(upgrade=upgrade)
-        to_read = pipeline.files_to_read(folder, settings, store)
-        gone = pipeline.files_gone(folder, settings, store)
+        to_read = delivered_files.files_to_read(folder, settings, store)
+        gone = delivered_files.files_gone(folder, settings, store)
         is_published = publication.is_current(folder, store, found)
         wrong = problems.find(folder, settings, store, found)
     if as_json:

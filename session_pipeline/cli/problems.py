@@ -11,8 +11,8 @@ from session_pipeline.checks import CHECKS, missing_sources, rejected_files, set
 from session_pipeline.cli.screen import counted, day_ranges, plain, say
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
-from session_pipeline.ingest.deliveries import deliveries
-from session_pipeline.run import pipeline
+from session_pipeline.ingest.raw_folder import deliveries
+from session_pipeline.run import delivered_files
 from session_pipeline.settings import Settings
 from session_pipeline.store.store import Store
 
@@ -42,7 +42,7 @@ class Problems:
 def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Problems:
     """Find all current problems, from the catalog, the delivered files and the latest result of each check."""
     until = plan.frame.until
-    lost_key = pipeline.lost_visitor_key(folder, store)
+    lost_key = delivered_files.lost_visitor_key(folder, store)
     check_errors, check_warnings = _checks(folder)
     errors = [
         *([lost_key] if lost_key else []),
@@ -54,7 +54,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
     nothing = f"there is no file under {folder.raw} yet; put some into a folder for each source"
     warnings = [
         *check_warnings,
-        *pipeline.sources_without_folder(folder, settings),
+        *delivered_files.sources_without_folder(folder, settings),
         *_settings_to_check(folder, settings),
     ]
     return Problems(errors, [*warnings, *([] if any(True for _ in deliveries(folder)) else [nothing])])

@@ -24,13 +24,14 @@ from session_pipeline.cli.screen import counted, say, say_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home, tags
 from session_pipeline.errors import WrongUseError
-from session_pipeline.ingest.deliveries import IngestSummary, deliveries
+from session_pipeline.ingest.raw_folder import deliveries
+from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
 from session_pipeline.reference.days import dates
-from session_pipeline.run import pipeline
+from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import Settings, load_settings
+from session_pipeline.store.locks import held
 from session_pipeline.store.shortage import shortage_said
-from session_pipeline.store.store import held
 from session_pipeline.tables.steps import STEPS
 
 if TYPE_CHECKING:  # importing this imports Dagster, which is slow to load
@@ -191,7 +192,7 @@ def _is_done(folder: DataFolder, settings: Settings, plan: Plan) -> bool:
         return (
             plan.is_empty
             and not store.catalog.number("run_is_open")
-            and not pipeline.files_to_read(folder, settings, store)
+            and not delivered_files.files_to_read(folder, settings, store)
             and not any(partition.is_damaged for partition in store.partitions.values())
             and publication.is_current(folder, store, plan)
         )

@@ -16,7 +16,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.changes import changed_fields
 from session_pipeline.publish import publication
-from session_pipeline.run import pipeline
+from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import load_settings
 
 LAST_RUNS = 5
@@ -98,7 +98,7 @@ def _status(folder: DataFolder) -> Status:
         plan_as_published = pipeline.make_planner(settings, store, published_until).plan()
         published_at = datetime.fromisoformat(latest.published_at).replace(tzinfo=UTC) if latest else None
         accepted = [facts for facts in ledger if facts["status"] == "accepted"]
-        there = pipeline.files_there(folder, store)
+        there = delivered_files.files_there(folder, store)
         wrong = problems.find(folder, settings, store, plan)
         return Status(
             folder=str(folder.path),
@@ -109,7 +109,7 @@ def _status(folder: DataFolder) -> Status:
                 for facts in ledger
                 if facts["status"] != "accepted" and facts["file_id"] in there
             ],
-            files_to_read=pipeline.files_to_read(folder, settings, store),
+            files_to_read=delivered_files.files_to_read(folder, settings, store),
             problems=wrong.errors,
             warnings=wrong.warnings,
             changed_fields=changed_fields(ledger),

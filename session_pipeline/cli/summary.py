@@ -16,9 +16,9 @@ from session_pipeline import report
 from session_pipeline.cli.problems import SHOWN
 from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, share
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import reader
-from session_pipeline.run import pipeline
+from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import Settings
 from session_pipeline.store.store import Store
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -171,7 +171,7 @@ def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str,
         "events": sum(partition.row_count for partition in store.of_table("events")),
         "duplicates": sum(partition.row_count for partition in store.of_table("duplicate_events")),
     }
-    ledger["before_start"] = pipeline.lines_before_start(settings, store)
+    ledger["before_start"] = delivered_files.lines_before_start(settings, store)
     ledger["waiting"] = ledger["accepted"] - ledger["events"] - ledger["duplicates"] - ledger["before_start"]
     reasons: Counter[str] = Counter()
     for partition in store.of_table("quarantined_lines"):

@@ -15,7 +15,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import lake, publication
 from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
-from session_pipeline.store.catalog import Partition
+from session_pipeline.store.records import Partition
 
 
 def verify(as_json: AsJson = False, data: Data = None) -> None:

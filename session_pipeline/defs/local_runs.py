@@ -19,10 +19,10 @@ from session_pipeline.defs import code_location, dead_runs, home, tags
 from session_pipeline.defs.jobs import BUILD, INGEST
 from session_pipeline.defs.partitions import BuiltDays, built_days
 from session_pipeline.errors import SessionPipelineError
-from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.settings import load_settings
+from session_pipeline.store.locks import alone_in
 from session_pipeline.store.shortage import disk_full, tells_of_no_room
-from session_pipeline.store.store import alone_in
 from session_pipeline.tables.steps import LOGS, STEPS
 
 LATEST_CHECKS = 10

@@ -16,10 +16,10 @@ from pyarrow import parquet
 
 from session_pipeline.build.builder import Built
 from session_pipeline.engines.sql import literal
-from session_pipeline.ingest.deliveries import IngestSummary
+from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import Run
-from session_pipeline.store.catalog import Key, Partition
+from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import Table, table
 from session_pipeline.tables.steps import LOGS
 

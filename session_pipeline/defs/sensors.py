@@ -22,10 +22,10 @@ from session_pipeline.defs.jobs import BUILD, INGEST
 from session_pipeline.defs.local_runs import UNDATED
 from session_pipeline.defs.partitions import BuiltDays
 from session_pipeline.errors import SettingsError
-from session_pipeline.ingest.deliveries import deliveries
 from session_pipeline.ingest.ledger import DAMAGED_ROWS
+from session_pipeline.ingest.raw_folder import deliveries
 from session_pipeline.publish import publication
-from session_pipeline.run import pipeline
+from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import AlertSettings, Settings, load_settings
 from session_pipeline.store.files import digest
 
@@ -72,7 +72,7 @@ def make_sensors(
             yield dg.SkipReason(busy)
             return
         with closing(pipeline.open_store(folder)) as store:
-            files = pipeline.files_to_read(folder, load_settings(folder.path), store)
+            files = delivered_files.files_to_read(folder, load_settings(folder.path), store)
         settled = _settled(folder, files)
         landed = digest(settled)[:12]
         if not settled:

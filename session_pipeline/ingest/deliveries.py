@@ -7,88 +7,27 @@ together. ledger.py decides what must be read; admit.py and read.py handle forma
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import sleep, time
-from typing import TypedDict
-
-import pyarrow as pa
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
 from session_pipeline.ingest.admit import Admitted, admit, id_of_content
-from session_pipeline.ingest.ledger import (
-    CHANGED_SETTINGS,
-    DAMAGED_ROWS,
-    NEW_FILE,
-    OTHER_FORMAT,
-    Ledger,
-    is_better,
-)
+from session_pipeline.ingest.ledger import CHANGED_SETTINGS, DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger, is_better
 from session_pipeline.ingest.raw_folder import Delivery, deliveries
-from session_pipeline.ingest.read import Reading, ReadingRules, read_together
+from session_pipeline.ingest.read import ReadingRules, read_together
+from session_pipeline.ingest.reading import Reading
 from session_pipeline.ingest.small_files import MOST_BYTES_TOGETHER, MOST_FILES_TOGETHER, is_small
-from session_pipeline.ingest.taken import Pending, Taken, facts_of, ledger_row, not_read, written_of
-from session_pipeline.ingest.visitors import VisitorKey, find_key, make_key
-from session_pipeline.reference.days import Calendar
+from session_pipeline.ingest.source_files import write_source_files
+from session_pipeline.ingest.source_rules import rules_of
+from session_pipeline.ingest.summary import IngestSummary
+from session_pipeline.ingest.taken import Pending, Seen, Taken, facts_of, not_read, written_of
+from session_pipeline.ingest.visitors import find_key, make_key
 from session_pipeline.settings import Settings
 from session_pipeline.store import crash_points
-from session_pipeline.store.catalog import Key, SourceFile
-from session_pipeline.store.files import digest
-from session_pipeline.store.store import Store, Written
-from session_pipeline.tables import table
-
-__all__ = ["Ingest", "IngestSummary", "deliveries", "rules_of"]
-
-
-@dataclass(frozen=True)
-class IngestSummary:
-    """What one ingest of raw/ did.
-
-    Attributes:
-        found_count: Deliveries found under raw/.
-        read_count: Files whose rows were written to the store.
-        redelivered_count: Deliveries whose content was already known or is read under another name.
-        corrupt_count: Deliveries that are cut short, damaged or of another kind than their format.
-        refused_count: Deliveries that are not accepted for another reason, such as an unknown format.
-        unsettled_count: Deliveries left for the next run because they are still being written.
-        accepted_count: Lines accepted from the files that were read.
-        set_aside_count: Lines quarantined from the files that were read.
-        withdrawn_count: Contents that were accepted before and lost their rows, because they are now corrupt or
-            refused under the current settings.
-    """
-
-    found_count: int = 0
-    read_count: int = 0
-    redelivered_count: int = 0
-    corrupt_count: int = 0
-    refused_count: int = 0
-    unsettled_count: int = 0
-    accepted_count: int = 0
-    set_aside_count: int = 0
-    withdrawn_count: int = 0
-
-
-def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) -> ReadingRules:
-    """Return the reading rules of a source, from the settings."""
-    chosen = settings.source(source)
-    return ReadingRules(
-        source=source,
-        site=chosen.site,
-        format=chosen.format,
-        columns=dict(chosen.columns),
-        constants=dict(chosen.constants),
-        timezone=chosen.timezone,
-        clock_tolerance_minutes=chosen.clock_tolerance_minutes,
-        delimiter=chosen.delimiter,
-        log_format=chosen.log_format,
-        visitor_address=chosen.visitor_address,
-        host=chosen.host,
-        visitor_key=visitor_key,
-        keep_query_parameters=tuple(settings.privacy.keep_query_parameters),
-        drop_properties=tuple(settings.privacy.drop_properties),
-        earliest=Calendar(settings.timezone).start(settings.start_date),
-    )
+from session_pipeline.store.records import SourceFile
+from session_pipeline.store.store import Store
 
 
 class Ingest:
@@ -138,7 +77,7 @@ class Ingest:
         self._read_pending()
         if settled:
             on_file(len(settled), len(settled), "")
-        self._write_source_files()
+        write_source_files(self._store, self._engine, self._run_id)
         return IngestSummary(**self._counts)
 
     def reread(self, file_id: str) -> None:
@@ -344,7 +283,7 @@ class Ingest:
                 self._counts[name] += one.file.facts[name]
         crash_points.reached("ingest: file taken")
 
-    def _seen(self, delivery: Delivery, file_id: str) -> "_Seen":
+    def _seen(self, delivery: Delivery, file_id: str) -> Seen:
         """Return what a commit records for a delivery: the content of its path.
 
         A refused or corrupt file that was recorded for the same path is removed.
@@ -403,28 +342,3 @@ class Ingest:
             return None
         self._ledger.there[file_id].pop(delivery.name, None)
         return None if self._ledger.there[file_id] else file_id
-
-    def _write_source_files(self) -> None:
-        """Write the table source_files if the ledger differs from the stored table."""
-        contract = table("source_files")
-        rows = [
-            ledger_row(source_file.facts, contract.schema.names)
-            for source_file in self._store.catalog.source_files().values()
-        ]
-        fingerprint = digest([contract.shape, sorted(rows, key=lambda row: str(row["file_id"]))])
-        key = Key("source_files", None)
-        recorded = self._store.get(key)
-        if recorded is not None and recorded.fingerprint == fingerprint and not recorded.is_damaged:
-            return
-        path = self._store.scratch / "source_files.parquet"
-        with self._engine.job() as job:
-            job.add_rows("ledger", pa.Table.from_pylist(rows, schema=contract.schema))
-            count = job.write(contract, "select * from ledger", path)
-        self._store.commit([Written(key, path, count, fingerprint, reason="the ledger changed")], run_id=self._run_id)
-
-
-class _Seen(TypedDict):
-    """Keyword arguments of Store.commit for a delivery."""
-
-    deliveries: list[tuple[str, str, str]]
-    forget: list[str]

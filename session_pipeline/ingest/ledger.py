@@ -12,10 +12,11 @@ from hashlib import sha256
 from typing import Any
 
 from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.admit import FORMAT_NAMES, kind_of
+from session_pipeline.ingest.file_names import FORMAT_NAMES, kind_of
 from session_pipeline.ingest.raw_folder import Delivery
 from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.store.catalog import Catalog, Key, Partition, SourceFile
+from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.records import Key, Partition, SourceFile
 
 NO_FORMAT = ""  # the name gives no format, so the file is refused
 NEW_FILE = "new file"

@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 
 from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.admit import PARQUET, WITH_HEADER, Admitted
+from session_pipeline.ingest.admit import Admitted
+from session_pipeline.ingest.file_names import PARQUET, WITH_HEADER
 from session_pipeline.ingest.parquet import row_lines
 from session_pipeline.ingest.records import (
     LONGEST_EVENT_BYTES,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.ingest.admit import is_called_like_a_file
+from session_pipeline.ingest.file_names import is_called_like_a_file
 
 
 @dataclass(frozen=True)

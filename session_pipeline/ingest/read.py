@@ -6,10 +6,8 @@ what is read, and commits the files to the store.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache, partial
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +17,12 @@ from session_pipeline.engines.sql import literal
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError, StillWrittenError
 from session_pipeline.ingest import small_files
 from session_pipeline.ingest.access_log import parsed_lines
-from session_pipeline.ingest.admit import PARQUET, Admitted
+from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.fields import given_lines, mappings_of, parameters_of
+from session_pipeline.ingest.file_names import PARQUET
 from session_pipeline.ingest.lines import Lines, Row, lines_by_duckdb, lines_by_python, lines_in
+from session_pipeline.ingest.queries import define, forget, query
+from session_pipeline.ingest.reading import RawDay, Reading
 from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
 from session_pipeline.ingest.small_files import write_parts
 from session_pipeline.ingest.visitors import VisitorKey
@@ -38,53 +39,6 @@ ROWS_OF_DATE = """
     where event_time >= $first_date and event_time < $last_date + interval 1 day
     order by line_number
 """
-
-
-@dataclass(frozen=True)
-class RawDay:
-    """The accepted lines of one file and one UTC date, in a Parquet file.
-
-    Attributes:
-        utc_date: The date, UTC.
-        path: Parquet file with the columns of raw_events, sorted by line number.
-        row_count: Its number of rows.
-        quarters: Quarter hours of the date that have events, from 0 to 95.
-    """
-
-    utc_date: date
-    path: Path
-    row_count: int
-    quarters: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The result of reading a file.
-
-    Attributes:
-        accepted_count: Number of accepted lines.
-        set_aside_count: Number of quarantined lines.
-        reasons: Number of quarantined lines, by reason.
-        first_event_time: Time of the earliest accepted event, naive UTC; None if no line was accepted.
-        last_event_time: Time of the latest accepted event, naive UTC; None if no line was accepted.
-        mapping: The origin of each column that has a value in some accepted line, by column name.
-        days: Files of raw_events.
-        quarantine_path: File of quarantined_lines; None if no line was quarantined.
-    """
-
-    accepted_count: int
-    set_aside_count: int
-    reasons: dict[str, int]
-    first_event_time: datetime | None
-    last_event_time: datetime | None
-    mapping: dict[str, str]
-    days: tuple[RawDay, ...]
-    quarantine_path: Path | None
-
-    def discard(self) -> None:
-        """Delete the files of the reading, because it is not kept."""
-        for path in [*(day.path for day in self.days), *([self.quarantine_path] if self.quarantine_path else [])]:
-            path.unlink()
 
 
 def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Reading:
@@ -124,7 +78,7 @@ def read_together(
             return [error]
         raise
     finally:
-        _forget(connection)
+        forget(connection)
         if rules.makes_visitors(files[0].format):
             VisitorKey.take_from(connection)
         for admitted in files:
@@ -173,9 +127,9 @@ class _Work:
         self._prepare()
         is_small = all(map(small_files.is_small, self._files))
         errors = self._read_small_files() if is_small else self._read_one_file(*self._files)
-        self._connection.execute(f"create or replace temp view accepted_lines as {_query('accepted_lines')}")
+        self._connection.execute(f"create or replace temp view accepted_lines as {query('accepted_lines')}")
         days: dict[str, list[_Day]] = {}
-        for row in self._connection.execute(_query("days")).fetchall():
+        for row in self._connection.execute(query("days")).fetchall():
             days.setdefault(row[0], []).append(_Day(*row))
         reasons = _reasons(self._connection)
         for admitted in self._files:
@@ -212,10 +166,10 @@ class _Work:
         [(keeps_order,)] = self._connection.execute("select current_setting('preserve_insertion_order')").fetchall()
         if not keeps_order:
             raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
-        _define(self._connection, "macros")
+        define(self._connection, "macros")
         if self._rules.makes_visitors(self._format):
             assert self._rules.visitor_key is not None, "visitors of this file need a key"
-            _define(self._connection, "log_macros")
+            define(self._connection, "log_macros")
             self._rules.visitor_key.give_to(self._connection)
 
     def _create(self, lines: Lines) -> None:
@@ -223,12 +177,12 @@ class _Work:
         is_log = self._format == ACCESS_LOG
         for view, select in {
             "delivered_lines": parsed_lines(lines.select, self._rules) if is_log else lines.select,
-            "checked_lines": _query("checked_lines"),
+            "checked_lines": query("checked_lines"),
             "given_lines": given_lines(self._rules, self._format),
         }.items():
             self._connection.execute(f"create or replace temp view {view} as {select}")
         self._connection.execute(
-            f"create or replace temp table read_lines as {_query('read_lines')}",
+            f"create or replace temp table read_lines as {query('read_lines')}",
             parameters_of(self._rules, self._format),
         )
 
@@ -251,7 +205,7 @@ class _Work:
         finally:
             path.unlink(missing_ok=True)
         self._connection.register("line_places", collected.places())
-        self._connection.execute(f"create or replace temp view numbered_lines as {_query('numbered_lines')}")
+        self._connection.execute(f"create or replace temp view numbered_lines as {query('numbered_lines')}")
         return collected.errors
 
     def _read_one_file(self, admitted: Admitted) -> dict[str, CorruptFileError | RefusedFileError]:
@@ -293,18 +247,18 @@ class _Work:
         if not is_small:
             _write_days(self._connection, days, [path for path, _ in parts], parameters)
             for path, _ in aside_parts:
-                _write(self._connection, _query("quarantined_lines"), origin, path)
+                _write(self._connection, query("quarantined_lines"), origin, path)
             return
         if days:
             dates = [day.utc_date for day in days]
             write_parts(
                 self._connection,
-                f"select * from ({_query('raw_events')}) order by file_id, cast(event_time as date), line_number",
+                f"select * from ({query('raw_events')}) order by file_id, cast(event_time as date), line_number",
                 {**parameters, "first_date": min(dates), "last_date": max(dates)},
                 table("raw_events"),
                 parts,
             )
-        write_parts(self._connection, _query("quarantined_lines"), origin, table("quarantined_lines"), aside_parts)
+        write_parts(self._connection, query("quarantined_lines"), origin, table("quarantined_lines"), aside_parts)
 
     def _path(self, file_id: str, name: str, utc_date: date | None = None) -> Path:
         return small_files.part_path(self._scratch, file_id, name, utc_date)
@@ -334,7 +288,7 @@ def _write_days(
     parameters: Mapping[str, Any],
 ) -> None:
     """Write the rows of each date. Sorting by line number, a total order, makes equal rows equal bytes."""
-    select = _query("raw_events")
+    select = query("raw_events")
     if len(days) > MOST_DATES_TO_SCAN:
         first_and_last = {"first_date": days[0].utc_date, "last_date": days[-1].utc_date}
         connection.execute(
@@ -377,25 +331,3 @@ def _write(connection: duckdb.DuckDBPyConnection, select: str, parameters: Mappi
 def _row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     [(count,)] = connection.execute(f"select count(*) from {name}").fetchall()
     return int(count)
-
-
-def _forget(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drop the views and tables of a reading and free their memory."""
-    for name in ("accepted_lines", "numbered_lines", "given_lines", "checked_lines", "delivered_lines"):
-        connection.execute(f"drop view if exists {name}")
-    connection.unregister("line_places")
-    for name in ("rows_by_date", "read_lines"):
-        connection.execute(f"drop table if exists {name}")
-
-
-def _define(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Create macros, once per connection, because that takes longer than reading a small file."""
-    [(is_made,)] = connection.execute(f"select getvariable('has_{name}')").fetchall()
-    if not is_made:
-        connection.execute(_query(name))
-        connection.execute(f"set variable has_{name} = true")
-
-
-@cache
-def _query(name: str) -> str:
-    return files("session_pipeline.ingest").joinpath(f"{name}.sql").read_text(encoding="utf-8")

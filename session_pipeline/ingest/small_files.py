@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest.admit import PARQUET, Admitted
+from session_pipeline.ingest.admit import Admitted
+from session_pipeline.ingest.file_names import PARQUET
 from session_pipeline.ingest.lines import LINES_SCHEMA, Row, lines_by_duckdb, python_rows
 from session_pipeline.store import crash_points
 from session_pipeline.tables import Table

@@ -7,14 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.ledger import NEW_FILE, id_of_refused
 from session_pipeline.ingest.raw_folder import Delivery
-from session_pipeline.ingest.read import Reading, ReadingRules
-from session_pipeline.store.catalog import Key, SourceFile
-from session_pipeline.store.store import Written
+from session_pipeline.ingest.read import ReadingRules
+from session_pipeline.ingest.reading import Reading
+from session_pipeline.store.records import Key, SourceFile, Written
 
 
 @dataclass
@@ -137,3 +137,10 @@ def ledger_row(facts: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]
 
 def _text(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat(sep=" ", timespec="microseconds")
+
+
+class Seen(TypedDict):
+    """Keyword arguments of Store.commit for a delivery."""
+
+    deliveries: list[tuple[str, str, str]]
+    forget: list[str]

@@ -16,9 +16,10 @@ from pyarrow import parquet
 
 from session_pipeline.engines.sql import literal, rows_of
 from session_pipeline.store import crash_points
-from session_pipeline.store.catalog import Partition
 from session_pipeline.store.files import make_folder, refusal_explained, sync_file, sync_folder
-from session_pipeline.store.store import Store, folder_name
+from session_pipeline.store.paths import folder_name
+from session_pipeline.store.records import Partition
+from session_pipeline.store.store import Store
 from session_pipeline.tables import Table, table
 
 FILE_NAME = "data.parquet"

@@ -14,8 +14,8 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import lake, warehouse
 from session_pipeline.store import crash_points
-from session_pipeline.store.catalog import Partition, Publication, utc_now
 from session_pipeline.store.files import digest
+from session_pipeline.store.records import Partition, Publication, utc_now
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, table
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 from session_pipeline import data_folder
 from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import StoreError, WrongUseError
-from session_pipeline.publish import warehouse
-from session_pipeline.store.store import file_name
+from session_pipeline.publish import native_rows, warehouse
+from session_pipeline.store.paths import file_name
 from session_pipeline.tables import TABLES, Table
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def files(
     if table == "warehouse_info":
         raise WrongUseError("warehouse_info is in the warehouse only; read it there")
     where = _where(contract, "date", start, end)
-    published = f"select date, sha256 from (from {warehouse.PUBLISHED} where table_name = $1){where} order by all"
+    published = f"select date, sha256 from (from {native_rows.PUBLISHED} where table_name = $1){where} order by all"
     with connect(data) as connection:
         try:
             rows = connection.execute(published, [table]).fetchall()

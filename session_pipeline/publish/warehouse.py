@@ -6,9 +6,8 @@ file; open connections keep the old one. publication.py decides when to publish.
 
 import os
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -16,17 +15,23 @@ import pyarrow as pa
 
 from session_pipeline.engines.sql import literal, quote, rows_of
 from session_pipeline.errors import StoreError
+from session_pipeline.publish.native_rows import (
+    INTERNAL_SCHEMA,
+    PUBLISHED,
+    comment,
+    drop,
+    record,
+    replace_partitions,
+    replace_rows,
+)
 from session_pipeline.store import crash_points
-from session_pipeline.store.catalog import Partition
 from session_pipeline.store.files import sync_file, sync_folder
+from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table
 
 STORAGE_VERSION = "v1.5.0"
 NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views
-# For tables that only this package uses. In a schema of their own, they do not show up among the tables for analysts.
-INTERNAL_SCHEMA = "_internal"
-PUBLISHED = f"{INTERNAL_SCHEMA}.published"
 _PUBLISHED_GRAIN = "One row is a file whose rows a table of this warehouse shows. For session_pipeline itself."
 _PUBLISHED_COLUMNS = (
     ("table_name", "varchar", "Table that shows the rows."),
@@ -174,12 +179,12 @@ def _write(store: Store, path: Path, partitions: Sequence[Partition], info: pa.T
         for name, found in by_table.items():
             contract = TABLES[name]
             if name == "warehouse_info":
-                _replace_rows(connection, contract, info)
+                replace_rows(connection, contract, info)
             elif name in views:
                 _make_view(connection, store, contract, found)
                 replaced += 1
             else:
-                replaced += _replace_partitions(connection, store, contract, found)
+                replaced += replace_partitions(connection, store, contract, found)
         crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
         crash_points.reached("warehouse: committed")
@@ -227,125 +232,16 @@ def _drop_unknown(connection: duckdb.DuckDBPyConnection, by_table: Collection[st
         " union select view_name from duckdb_views() where database_name = 'warehouse' and not internal"
     ).fetchall()
     for name in sorted({row[0] for row in rows} - set(by_table)):
-        _drop(connection, name)
+        drop(connection, name)
         connection.execute(f"delete from {PUBLISHED} where table_name = ?", [name])
-
-
-def _columns(contract: Table) -> str:
-    columns = [f"{quote(column.name)} {column.type}" for column in contract.columns]
-    if contract.date_column:
-        columns.append(f"{quote(contract.date_column)} DATE")
-    return ", ".join(columns)
-
-
-def _is_current(connection: duckdb.DuckDBPyConnection, contract: Table) -> bool:
-    """Whether the file has this table, as a native table with the contract's columns."""
-    rows = connection.execute(
-        "select c.column_name, c.data_type from duckdb_columns() as c"
-        " join duckdb_tables() as t on t.table_name = c.table_name and t.database_name = c.database_name"
-        " where c.database_name = 'warehouse' and c.schema_name = 'main' and c.table_name = ? order by c.column_index",
-        [contract.name],
-    ).fetchall()
-    expected = [(column.name, column.type) for column in contract.columns]
-    if contract.date_column:
-        expected.append((contract.date_column, "DATE"))
-    return [tuple(row) for row in rows] == expected
-
-
-def _make_table(connection: duckdb.DuckDBPyConnection, contract: Table) -> None:
-    _drop(connection, contract.name)
-    connection.execute(f"create table {quote(contract.name)} ({_columns(contract)})")
-    connection.execute(f"delete from {PUBLISHED} where table_name = ?", [contract.name])
-    _comment(connection, contract, "table")
 
 
 def _make_view(
     connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, found: Sequence[Partition]
 ) -> None:
-    _drop(connection, contract.name)
+    drop(connection, contract.name)
     connection.execute(f"delete from {PUBLISHED} where table_name = ?", [contract.name])
     paths = [store.path_of(partition) for partition in found]
     connection.execute(f"create view {quote(contract.name)} as {rows_of(contract, paths, with_date=True)}")
-    _record(connection, contract, found)
-    _comment(connection, contract, "view")
-
-
-def _drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    for kind, catalog in (("table", "duckdb_tables"), ("view", "duckdb_views")):
-        found = connection.execute(
-            f"select 1 from {catalog}() where database_name = 'warehouse' and schema_name = 'main' and {kind}_name = ?",
-            [name],
-        ).fetchone()
-        if found:
-            connection.execute(f"drop {kind} {quote(name)}")
-
-
-def _comment(connection: duckdb.DuckDBPyConnection, contract: Table, kind: str) -> None:
-    connection.execute(f"comment on {kind} {quote(contract.name)} is {literal(contract.grain)}")
-    meanings = [(column.name, column.meaning) for column in contract.columns]
-    if contract.date_column:
-        meanings.append((contract.date_column, contract.date_meaning))
-    for name, meaning in meanings:
-        connection.execute(f"comment on column {quote(contract.name)}.{quote(name)} is {literal(meaning)}")
-
-
-def _replace_rows(connection: duckdb.DuckDBPyConnection, contract: Table, rows: pa.Table) -> None:
-    if not _is_current(connection, contract):
-        _make_table(connection, contract)
-    connection.execute(f"delete from {quote(contract.name)}")
-    connection.register("rows_to_insert", rows)
-    connection.execute(f"insert into {quote(contract.name)} select * from rows_to_insert")
-    connection.unregister("rows_to_insert")
-
-
-def _replace_partitions(
-    connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, found: Iterable[Partition]
-) -> int:
-    """Replace the partitions whose file differs from the one that the table's rows were read from.
-
-    Returns:
-        The number of deleted partitions plus the number of inserted ones.
-    """
-    if not _is_current(connection, contract):
-        _make_table(connection, contract)
-    rows = connection.execute(
-        f"select date, file_id, sha256 from {PUBLISHED} where table_name = ?", [contract.name]
-    ).fetchall()
-    present: dict[tuple[date | None, str], str] = {(row[0], row[1]): row[2] for row in rows}
-    wanted = {(partition.key.date, partition.key.file_id): partition for partition in found}
-    stale = [place for place, sha256 in present.items() if place not in wanted or wanted[place].sha256 != sha256]
-    fresh = [partition for place, partition in wanted.items() if present.get(place) != partition.sha256]
-    _delete(connection, contract, stale)
-    if fresh:
-        _insert(connection, store, contract, fresh)
-    return len(stale) + len(fresh)
-
-
-def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequence[tuple[date | None, str]]) -> None:
-    if not places:
-        return
-    dates = [day for day, _ in places if day is not None]
-    files = [file_id for _, file_id in places if file_id]
-    if dates:
-        assert contract.date_column is not None
-        connection.execute(f"delete from {quote(contract.name)} where {quote(contract.date_column)} in $1", [dates])
-        connection.execute(f"delete from {PUBLISHED} where table_name = $1 and date in $2", [contract.name, dates])
-    elif files:
-        connection.execute(f"delete from {quote(contract.name)} where file_id in $1", [files])
-        connection.execute(f"delete from {PUBLISHED} where table_name = $1 and file_id in $2", [contract.name, files])
-    else:
-        connection.execute(f"delete from {quote(contract.name)}")
-        connection.execute(f"delete from {PUBLISHED} where table_name = $1", [contract.name])
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, fresh: Sequence[Partition]) -> None:
-    rows = rows_of(contract, [store.path_of(partition) for partition in fresh], with_date=True)
-    connection.execute(f"insert into {quote(contract.name)} by name {rows}")
-    _record(connection, contract, fresh)
-
-
-def _record(connection: duckdb.DuckDBPyConnection, contract: Table, partitions: Sequence[Partition]) -> None:
-    connection.executemany(
-        f"insert into {PUBLISHED} values (?, ?, ?, ?)",
-        [[contract.name, partition.key.date, partition.key.file_id, partition.sha256] for partition in partitions],
-    )
+    record(connection, contract, found)
+    comment(connection, contract, "view")

@@ -24,7 +24,8 @@ from ua_parser import Domain, Resolver
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver as RustResolver
 
-from session_pipeline.reference.columns import AGENT, arrow_schema
+from session_pipeline.reference.column import arrow_schema
+from session_pipeline.reference.columns import AGENT
 
 # Values that mean that no user agent was sent; access logs write a dash.
 ABSENT = frozenset({"", "-"})

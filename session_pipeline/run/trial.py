@@ -15,13 +15,13 @@ from typing import Any
 
 import duckdb
 
-from session_pipeline.build.plan import days_with_events
+from session_pipeline.build.wanted import days_with_events
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.admit import admit
-from session_pipeline.ingest.deliveries import rules_of
+from session_pipeline.ingest.source_rules import rules_of
 from session_pipeline.publish.warehouse import copy_file
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone

@@ -5,7 +5,6 @@ for it. This module handles folders, Parquet files and the writer lock. build/pl
 defines what the rows mean.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,22 +12,20 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import replace
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Any
 
-from session_pipeline.errors import StoreError, StoreHeldError
+from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
-from session_pipeline.store.catalog import Catalog, Key, Partition, SourceFile, utc_now
+from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.files import make_folder, replacing, sync_file, sync_folder
-from session_pipeline.tables import Table, table
+from session_pipeline.store.locks import HELD, alone_in, lock
+from session_pipeline.store.paths import file_name
+from session_pipeline.store.records import Key, Partition, SourceFile, Written, utc_now
+from session_pipeline.tables import table
 
 FORMAT = 2  # 1: partitions did not record the causes of their last change
 KEPT_PUBLICATIONS = 4  # the newest, and the three before it, which connections may still read
-LOCK_POLL_SECONDS = 0.2
 READ_ONLY = 0o444
 PRIMARY_CODE = 0xFF  # mask for the primary part of SQLite's extended error codes
 NOT_WRITABLE = "whoever runs this must be able to write there, also to look"
@@ -41,75 +38,11 @@ UNUSABLE_CATALOG: Mapping[int, str] = {
     sqlite3.SQLITE_NOTADB: DAMAGED,
 }
 
-# The stores that a caller up the stack has locked. Not an argument, because Dagster can be between that caller and us.
-_held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
-
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Lock a folder for a moment, so that one process creates what is missing in it and the others find it.
-
-    Only processes that use this function are kept out.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def held(folder: Path, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the writer lock of a store for everything within; `Store.writing` then does not take it again.
-
-    The lock belongs to this process. When the process dies, the lock is released; while an orphaned process lives, it
-    keeps the next writer out.
-
-    Args:
-        folder: The store's folder.
-        wait_seconds: How long to wait for another writer.
-        on_wait: Called once, with a sentence that names the other writer, if the lock is not free.
-
-    Raises:
-        StoreHeldError: Another writer holds it for longer than `wait_seconds`.
-    """
-    token = _held.set(_held.get() | {folder})
-    try:
-        with _lock(folder, wait_seconds, on_wait):
-            yield
-    finally:
-        _held.reset(token)
-
-
-@dataclass(frozen=True)
-class Written:
-    """A written file under a temporary name, to be committed as the partition of a key.
-
-    Attributes:
-        path: The file; it is moved into the store on commit.
-        row_count: The number of its rows.
-        fingerprint: Hash of what it was built from, and how.
-        parts: The fingerprint's parts, by name.
-        counts: Figures for metadata and checks.
-        reason: Why it was built.
-        causes: The origins of the build: delivered files, settings or models. Recorded only if the bytes changed.
-    """
-
-    key: Key
-    path: Path
-    row_count: int
-    fingerprint: str
-    parts: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, Any] = field(default_factory=dict)
-    reason: str = ""
-    causes: tuple[str, ...] = ()
 
 
 class Store:
@@ -184,8 +117,8 @@ class Store:
         Raises:
             StoreHeldError: Another writer holds it for longer than `wait_seconds`.
         """
-        is_held = self.folder in _held.get()
-        with nullcontext() if is_held else _lock(self.folder, wait_seconds, on_wait):
+        is_held = self.folder in HELD.get()
+        with nullcontext() if is_held else lock(self.folder, wait_seconds, on_wait):
             crash_points.reached("store: lock taken")
             self.refresh()
             self._sweep_leftovers()
@@ -403,52 +336,3 @@ def _opened_catalog(path: Path) -> tuple[Catalog, dict[Key, Partition]]:
         if hint is None:
             raise
         raise StoreError(f"{path} cannot be used ({error}); {hint}") from error
-
-
-def file_name(contract: Table, day: date | None, sha256: str) -> Path:
-    """Return the path of a partition's file, relative to the store's folder."""
-    return Path(contract.name) / folder_name(contract, day) / f"{sha256[:32]}.parquet"
-
-
-def folder_name(contract: Table, day: date | None) -> str:
-    """Return the folder name of a partition, in the form that engines can prune: session_date=2026-10-05."""
-    return "all" if day is None else f"{contract.date_column}={day.isoformat()}"
-
-
-@contextmanager
-def _lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> Iterator[None]:
-    path = folder / "writer.lock"
-    with path.open("a+") as lock:
-        _acquire(lock.fileno(), path, wait_seconds, on_wait)
-        path.write_text(json.dumps({"pid": os.getpid(), "since": utc_now()}))
-        try:
-            yield
-        finally:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_UN)
-
-
-def _acquire(descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
-    deadline = monotonic() + wait_seconds
-    is_told = False
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            holder = _holder(path)
-            if monotonic() >= deadline:
-                raise StoreHeldError(
-                    f"the store {path.parent} is being written by {holder}; try again when it has finished"
-                ) from None
-            if on_wait is not None and not is_told:
-                on_wait(f"waiting for {holder}, which is writing the store")
-                is_told = True
-            sleep(LOCK_POLL_SECONDS)
-
-
-def _holder(path: Path) -> str:
-    try:
-        holder = json.loads(path.read_text())
-        return f"process {holder['pid']} since {holder['since'][:19]} UTC"
-    except (OSError, ValueError, KeyError):
-        return "another process"

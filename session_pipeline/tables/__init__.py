@@ -8,7 +8,7 @@ build/ decides which days are built.
 
 from collections.abc import Mapping
 
-from session_pipeline.reference.columns import Column
+from session_pipeline.reference.column import Column
 from session_pipeline.tables.contract import Table
 from session_pipeline.tables.funnels import contracts as funnels
 from session_pipeline.tables.ingest import contracts as ingest

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from session_pipeline.reference.columns import Column, arrow_schema
+from session_pipeline.reference.column import Column, arrow_schema
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from session_pipeline.publish import warehouse
 from session_pipeline.run.pipeline import open_run, open_store
-from session_pipeline.store.catalog import Partition
+from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table
 from session_pipeline.tables.steps import STEPS

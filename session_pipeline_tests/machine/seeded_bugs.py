@@ -14,13 +14,13 @@ from session_pipeline.build import plan
 from session_pipeline.build.plan import Fingerprint, Planner
 from session_pipeline.engines import duckdb as engine
 from session_pipeline.ingest import deliveries, read, rules
-from session_pipeline.publish import lake, publication, warehouse
+from session_pipeline.publish import lake, native_rows, publication, warehouse
 from session_pipeline.reference.days import Calendar
-from session_pipeline.store import store
+from session_pipeline.store import locks, store
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.store import Store
 from session_pipeline.tables import models
-from session_pipeline.tables import steps as pipeline_steps
+from session_pipeline.tables.frame import Frame
 from session_pipeline_tests.machine import programs
 from session_pipeline_tests.machine.programs import Program
 from session_pipeline_tests.mutation.replaced_models import learn_models
@@ -211,7 +211,7 @@ def rows_are_written_in_any_order(put: Put) -> None:
 
 @met_by(programs.first_run, "sessions: only the store")
 def sessions_end_at_midnight_when_they_are_summed_up(put: Put) -> None:
-    put(pipeline_steps.Frame, "_reach", lambda self, day: (day,))
+    put(Frame, "reach", lambda self, day: (day,))
 
 
 @met_by(programs.other_time_zone, "lines of the days built")
@@ -379,7 +379,7 @@ def half_a_state_is_published(put: Put) -> None:
 
 @met_by(programs.comes_late, "only the warehouse has")
 def warehouse_keeps_rows_that_were_replaced(put: Put) -> None:
-    put(warehouse, "_delete", lambda *arguments: None)
+    put(native_rows, "_delete", lambda *arguments: None)
 
 
 @met_by(programs.earlier_horizon, "only the lake has")
@@ -397,4 +397,4 @@ def files_are_swept_while_they_are_read(put: Put) -> None:
 
 @met_by(programs.begun_while_held, "DID NOT RAISE|scratch folder of a run was swept|File exists")
 def lock_is_not_held(put: Put) -> None:
-    put(store, "_acquire", lambda *arguments: None)
+    put(locks, "_acquire", lambda *arguments: None)

@@ -24,7 +24,7 @@ import sqlglot
 from session_pipeline.build.builder import StepRunner
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.run.pipeline import open_run
-from session_pipeline.store.catalog import Partition
+from session_pipeline.store.records import Partition
 from session_pipeline.tables import models, table
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step

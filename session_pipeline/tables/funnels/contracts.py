@@ -1,7 +1,7 @@
 """Defines the tables of funnels: events that meet a funnel step, attempts, and the counts of each funnel step."""
 
 from session_pipeline.reference import columns as c
-from session_pipeline.reference.columns import Column
+from session_pipeline.reference.column import Column
 from session_pipeline.tables.contract import Table
 
 TABLES: tuple[Table, ...] = (

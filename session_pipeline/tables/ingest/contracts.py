@@ -1,7 +1,7 @@
 """Defines the tables that ingest writes: delivered files, quarantined lines and raw events."""
 
 from session_pipeline.reference import columns as c
-from session_pipeline.reference.columns import count, text, time
+from session_pipeline.reference.column import count, text, time
 from session_pipeline.tables.contract import Table
 
 TABLES: tuple[Table, ...] = (

@@ -1,7 +1,7 @@
 """Defines the tables of how sessions end: outcomes, goals, dimensions and daily counts."""
 
 from session_pipeline.reference import columns as c
-from session_pipeline.reference.columns import Column
+from session_pipeline.reference.column import Column
 from session_pipeline.tables.contract import Table
 
 

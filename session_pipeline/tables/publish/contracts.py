@@ -1,6 +1,6 @@
 """Defines the table that describes a published warehouse file."""
 
-from session_pipeline.reference.columns import count, date, text, time
+from session_pipeline.reference.column import count, date, text, time
 from session_pipeline.tables.contract import Table
 
 TABLES: tuple[Table, ...] = (

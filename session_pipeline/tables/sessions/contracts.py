@@ -1,7 +1,7 @@
 """Defines the tables of events and sessions, including user agents, actions and the state carried over midnight."""
 
 from session_pipeline.reference import columns as c
-from session_pipeline.reference.columns import Column, count, date, flag, text, time
+from session_pipeline.reference.column import Column, count, date, flag, text, time
 from session_pipeline.tables.contract import Table
 
 TABLES: tuple[Table, ...] = (

@@ -1,0 +1,64 @@
+"""Which days are built: those with events, and the day after each.
+
+Whether a day is stale is decided in plan.py.
+"""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from session_pipeline.reference.days import Calendar
+from session_pipeline.store.records import Partition
+
+QUARTER = timedelta(minutes=15)
+QUARTERS_A_DAY = 96
+
+
+def wanted_days(
+    partitions: Iterable[Partition], calendar: Calendar, start: date, until: date
+) -> tuple[tuple[date, ...], dict[date, int]]:
+    """Return the local days to build, and the days after the horizon that have events.
+
+    The days to build are those with events and, for each of them, the next day, which closes their sessions.
+
+    Args:
+        partitions: The partitions of raw_events.
+        calendar: The local days.
+        start: The first day that counts.
+        until: The horizon: the last day that counts.
+    """
+    with_events = days_with_events(partitions, calendar, start)
+    waiting = {day: 0 for day in with_events if day > until}
+    days = {day for day in with_events if day <= until}
+    days |= {calendar.next(day) for day in days}
+    return tuple(sorted(day for day in days if day <= until)), waiting
+
+
+def days_with_events(partitions: Iterable[Partition], calendar: Calendar, start: date) -> set[date]:
+    """Return the local days that have raw events, from `start` on.
+
+    Each partition of raw_events records the quarter hours that have events, so no file has to be read for this.
+    """
+    quarters: dict[date, int] = {}
+    for partition in partitions:
+        day = partition.key.date
+        assert day is not None
+        quarters[day] = quarters.get(day, 0) | int(partition.counts["quarters"], 16)
+    return {local for day, mask in quarters.items() for local in _local_days(day, mask, calendar) if start <= local}
+
+
+def _local_days(utc_date: date, mask: int, calendar: Calendar) -> Iterable[date]:
+    """Yield the local days that have events, given the quarter hours with events of a UTC date as bits."""
+    midnight = Calendar("UTC").start(utc_date)
+    day = calendar.local_date(midnight)
+    while calendar.start(day) < midnight + timedelta(days=1):
+        if mask & quarters_of(day, utc_date, calendar):
+            yield day
+        day = calendar.next(day)
+
+
+def quarters_of(day: date, utc_date: date, calendar: Calendar) -> int:
+    """Return the quarter hours of a UTC date that overlap a local day, as bits."""
+    midnight = Calendar("UTC").start(utc_date)
+    first = max((calendar.start(day) - midnight) // QUARTER, 0)
+    last = min(-((midnight - calendar.end(day)) // QUARTER), QUARTERS_A_DAY)
+    return ((1 << (last - first)) - 1) << first if last > first else 0

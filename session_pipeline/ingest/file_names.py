@@ -1,0 +1,61 @@
+"""What a file's name says: its format and compression.
+
+Whether the content agrees is checked in kinds.py.
+"""
+
+import re
+from pathlib import Path
+
+from session_pipeline.errors import RefusedFileError
+from session_pipeline.ingest.compression import (
+    COMPRESSIONS,
+    Compression,
+    compression_of_name,
+)
+
+WITH_HEADER = ("csv", "tsv")
+PARQUET = "parquet"
+FORMATS = {".parquet": PARQUET, ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+FORMAT_NAMES = ("jsonl", "csv", "tsv", PARQUET, "access_log")  # in order of preference between equal readings
+LOG_NAME = re.compile(r"(^|[._-])log([._-]\d[\d._-]*)?$")  # access.log, access_log.1, access.log-20261005
+
+
+def is_called_like_a_file(name: str) -> bool:
+    """Whether a name is a valid name of a delivered file, so that a folder should not have it."""
+    if "." not in name:
+        return False  # files and folders can both be named access_log
+    try:
+        kind_of(Path(name), None)
+    except RefusedFileError:
+        return False
+    return True
+
+
+def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
+    """Return the format and the compression of a delivered file.
+
+    Args:
+        path: The file. Only its name is used.
+        format: The format from the settings of its source; None: the format given by the name.
+
+    Raises:
+        RefusedFileError: Neither the settings nor the name give a known format, the name is not UTF-8, or the file is
+            compressed Parquet.
+    """
+    try:
+        name = path.name.lower()
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise RefusedFileError("its name is not UTF-8") from error
+    compression = compression_of_name(name)
+    name = name.removesuffix(compression.ending) if compression else name
+    format = format or FORMATS.get(Path(name).suffix) or ("access_log" if LOG_NAME.search(name) else None)
+    if format == PARQUET and compression is not None:
+        raise RefusedFileError(f"Parquet is compressed within; deliver it without {compression.ending}")
+    if format is None:
+        compressed = " or ".join(each.ending for each in COMPRESSIONS)
+        raise RefusedFileError(
+            f"its name ends in none of {', '.join(FORMATS)}, .log, .log.1 or the like, each plain or with"
+            f" {compressed}; rename it, or set format for its source in settings.toml"
+        )
+    return format, compression

@@ -1,0 +1,116 @@
+"""Counts the lines of a file while it is hashed, with other code than the reader, so that the ledger has two sides.
+
+What a line contains is judged in read.py.
+"""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import IO
+
+from session_pipeline.errors import RefusedFileError
+from session_pipeline.ingest.file_names import PARQUET, WITH_HEADER
+from session_pipeline.ingest.records import (
+    BYTE_ORDER_MARK,
+    delimiter_of,
+    is_blank,
+    physical_lines,
+    records,
+)
+
+CHUNK_BYTES = 4 << 20
+LONGEST_LINE_BYTES = 16 << 20
+LARGEST_CONTENT_BYTES = 256 << 30
+BLANK_LINE = re.compile(rb"\n[ \t\r]*(?=\n)")
+
+
+class LineCounter:
+    """Counts lines chunk by chunk, and finds out whether the file is tidy."""
+
+    def __init__(self, format: str, delimiter: str | None) -> None:
+        self.byte_count = 0
+        self.line_count = 0
+        self.blank_count = 0
+        self.has_open_quotes = False
+        self.is_tidy = True
+        self._format = format
+        self._delimiter = delimiter
+        self._rest = b""  # the start of a line that continues in the next chunk
+
+    def add(self, chunk: bytes) -> None:
+        """Count the lines of the next chunk."""
+        content = chunk.removeprefix(BYTE_ORDER_MARK) if self.byte_count == 0 else chunk
+        self.byte_count += len(chunk)
+        if self.byte_count > LARGEST_CONTENT_BYTES:
+            raise RefusedFileError(f"it has more than {LARGEST_CONTENT_BYTES >> 30} GiB")
+        if self._format == PARQUET:
+            return  # Parquet has no lines
+        first, last = content.find(b"\n"), content.rfind(b"\n")
+        line = self._rest + (content if first < 0 else content[:first])
+        if len(line) > LONGEST_LINE_BYTES:
+            raise RefusedFileError(f"it has a line of more than {LONGEST_LINE_BYTES >> 20} MiB")
+        if first < 0:
+            self._rest = line
+            return
+        self.line_count += content.count(b"\n")
+        self.blank_count += is_blank(line) + len(BLANK_LINE.findall(content, first, last + 1))
+        if self._format in WITH_HEADER:
+            self._look_closer(b"\n" + line + b"\n")
+            self._look_closer(content[first : last + 1])
+        self._rest = content[last + 1 :]
+
+    def finish(self) -> None:
+        """Count a last line that has no line end."""
+        if self._rest:
+            self.line_count += 1
+            self.blank_count += is_blank(self._rest)
+        if self._format in WITH_HEADER:
+            self._look_closer(b"\n" + self._rest)
+            self.is_tidy &= not self.blank_count and not self.has_open_quotes
+
+    def _look_closer(self, lines: bytes) -> None:
+        """Look for content that DuckDB and Python read differently, in lines that each follow a line end."""
+        self.is_tidy &= b"\0" not in lines and lines.count(b"\r") == lines.count(b"\r\n")
+        if self._format != "csv":
+            return
+        if self._delimiter is None and lines.strip():
+            self._delimiter = delimiter_of(lines.split(b"\n"))
+        if b'"' not in lines:
+            return
+        if not self.has_open_quotes:
+            self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
+        if self.is_tidy and (b'" ' in lines or b' "' in lines):
+            # DuckDB sometimes trims spaces around quotes. Within quoted fields they are harmless: remove such fields.
+            border = re.escape(str(self._delimiter)).encode()
+            quoted = rb'(?<=[\n%s])"[^"]*(?:""[^"]*)*"(?=[\r\n%s]|\Z)' % (border, border)
+            self.is_tidy = b'"' not in re.sub(quoted, b"", lines)
+
+
+def look_through(file: IO[bytes], counter: LineCounter) -> str:
+    """Hash the content in a separate thread while its lines are counted."""
+    chunk = file.read(CHUNK_BYTES)
+    digest = sha256()
+    if len(chunk) < CHUNK_BYTES:  # for a small file, a thread costs more than it saves
+        digest.update(chunk)
+        counter.add(chunk)
+        chunk = file.read(CHUNK_BYTES)
+    if chunk:
+        with ThreadPoolExecutor(1) as other_thread:
+            while chunk:
+                hashed = other_thread.submit(digest.update, chunk)
+                counter.add(chunk)
+                hashed.result()
+                chunk = file.read(CHUNK_BYTES)
+    counter.finish()
+    return digest.hexdigest()
+
+
+def count_records(file: IO[bytes], delimiter: str | None) -> tuple[int, int]:
+    """Return the number of records, including the header, and the number of lines they cover."""
+    delimiter = delimiter or delimiter_of(physical_lines(file))
+    file.seek(0)
+    record_count = covered_count = 0
+    for record in records(physical_lines(file), delimiter):
+        record_count += 1
+        covered_count += record.line_count
+    return record_count, covered_count

@@ -1,0 +1,32 @@
+"""The SQL of ingest: finds a query by name, and creates its macros and views on a connection.
+
+What they are used for is in read.py.
+"""
+
+from functools import cache
+from importlib.resources import files
+
+import duckdb
+
+
+def forget(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop the views and tables of a reading and free their memory."""
+    for name in ("accepted_lines", "numbered_lines", "given_lines", "checked_lines", "delivered_lines"):
+        connection.execute(f"drop view if exists {name}")
+    connection.unregister("line_places")
+    for name in ("rows_by_date", "read_lines"):
+        connection.execute(f"drop table if exists {name}")
+
+
+def define(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Create macros, once per connection, because that takes longer than reading a small file."""
+    [(is_made,)] = connection.execute(f"select getvariable('has_{name}')").fetchall()
+    if not is_made:
+        connection.execute(query(name))
+        connection.execute(f"set variable has_{name} = true")
+
+
+@cache
+def query(name: str) -> str:
+    """The SQL of a file of this package."""
+    return files("session_pipeline.ingest").joinpath(f"{name}.sql").read_text(encoding="utf-8")

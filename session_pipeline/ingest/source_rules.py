@@ -1,0 +1,28 @@
+"""How the files of a source are read, from the settings."""
+
+from session_pipeline.ingest.read import ReadingRules
+from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.reference.days import Calendar
+from session_pipeline.settings import Settings
+
+
+def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) -> ReadingRules:
+    """Return the reading rules of a source, from the settings."""
+    chosen = settings.source(source)
+    return ReadingRules(
+        source=source,
+        site=chosen.site,
+        format=chosen.format,
+        columns=dict(chosen.columns),
+        constants=dict(chosen.constants),
+        timezone=chosen.timezone,
+        clock_tolerance_minutes=chosen.clock_tolerance_minutes,
+        delimiter=chosen.delimiter,
+        log_format=chosen.log_format,
+        visitor_address=chosen.visitor_address,
+        host=chosen.host,
+        visitor_key=visitor_key,
+        keep_query_parameters=tuple(settings.privacy.keep_query_parameters),
+        drop_properties=tuple(settings.privacy.drop_properties),
+        earliest=Calendar(settings.timezone).start(settings.start_date),
+    )

@@ -1,0 +1,134 @@
+"""Replaces the rows of native tables in the copy of the warehouse.
+
+Which tables are native, and publishing itself, is decided in warehouse.py.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import duckdb
+import pyarrow as pa
+
+from session_pipeline.engines.sql import literal, quote, rows_of
+from session_pipeline.store.records import Partition
+from session_pipeline.store.store import Store
+from session_pipeline.tables import Table
+
+# For tables that only this package uses. In a schema of their own, they do not show up among the tables for analysts.
+INTERNAL_SCHEMA = "_internal"
+PUBLISHED = f"{INTERNAL_SCHEMA}.published"
+
+
+def columns_of(contract: Table) -> str:
+    """The columns of a native table as SQL."""
+    columns = [f"{quote(column.name)} {column.type}" for column in contract.columns]
+    if contract.date_column:
+        columns.append(f"{quote(contract.date_column)} DATE")
+    return ", ".join(columns)
+
+
+def is_current(connection: duckdb.DuckDBPyConnection, contract: Table) -> bool:
+    """Whether the file has this table, as a native table with the contract's columns."""
+    rows = connection.execute(
+        "select c.column_name, c.data_type from duckdb_columns() as c"
+        " join duckdb_tables() as t on t.table_name = c.table_name and t.database_name = c.database_name"
+        " where c.database_name = 'warehouse' and c.schema_name = 'main' and c.table_name = ? order by c.column_index",
+        [contract.name],
+    ).fetchall()
+    expected = [(column.name, column.type) for column in contract.columns]
+    if contract.date_column:
+        expected.append((contract.date_column, "DATE"))
+    return [tuple(row) for row in rows] == expected
+
+
+def make_table(connection: duckdb.DuckDBPyConnection, contract: Table) -> None:
+    """Make a table empty and new, with comments."""
+    drop(connection, contract.name)
+    connection.execute(f"create table {quote(contract.name)} ({columns_of(contract)})")
+    connection.execute(f"delete from {PUBLISHED} where table_name = ?", [contract.name])
+    comment(connection, contract, "table")
+
+
+def drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Drop a table or view of the warehouse if it exists."""
+    for kind, catalog in (("table", "duckdb_tables"), ("view", "duckdb_views")):
+        found = connection.execute(
+            f"select 1 from {catalog}() where database_name = 'warehouse' and schema_name = 'main' and {kind}_name = ?",
+            [name],
+        ).fetchone()
+        if found:
+            connection.execute(f"drop {kind} {quote(name)}")
+
+
+def comment(connection: duckdb.DuckDBPyConnection, contract: Table, kind: str) -> None:
+    """Set the comments of a table or view and of its columns."""
+    connection.execute(f"comment on {kind} {quote(contract.name)} is {literal(contract.grain)}")
+    meanings = [(column.name, column.meaning) for column in contract.columns]
+    if contract.date_column:
+        meanings.append((contract.date_column, contract.date_meaning))
+    for name, meaning in meanings:
+        connection.execute(f"comment on column {quote(contract.name)}.{quote(name)} is {literal(meaning)}")
+
+
+def replace_rows(connection: duckdb.DuckDBPyConnection, contract: Table, rows: pa.Table) -> None:
+    """Replace all rows of a table, such as warehouse_info."""
+    if not is_current(connection, contract):
+        make_table(connection, contract)
+    connection.execute(f"delete from {quote(contract.name)}")
+    connection.register("rows_to_insert", rows)
+    connection.execute(f"insert into {quote(contract.name)} select * from rows_to_insert")
+    connection.unregister("rows_to_insert")
+
+
+def replace_partitions(
+    connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, found: Iterable[Partition]
+) -> int:
+    """Replace the partitions whose file differs from the one that the table's rows were read from.
+
+    Returns:
+        The number of deleted partitions plus the number of inserted ones.
+    """
+    if not is_current(connection, contract):
+        make_table(connection, contract)
+    rows = connection.execute(
+        f"select date, file_id, sha256 from {PUBLISHED} where table_name = ?", [contract.name]
+    ).fetchall()
+    present: dict[tuple[date | None, str], str] = {(row[0], row[1]): row[2] for row in rows}
+    wanted = {(partition.key.date, partition.key.file_id): partition for partition in found}
+    stale = [place for place, sha256 in present.items() if place not in wanted or wanted[place].sha256 != sha256]
+    fresh = [partition for place, partition in wanted.items() if present.get(place) != partition.sha256]
+    _delete(connection, contract, stale)
+    if fresh:
+        _insert(connection, store, contract, fresh)
+    return len(stale) + len(fresh)
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequence[tuple[date | None, str]]) -> None:
+    if not places:
+        return
+    dates = [day for day, _ in places if day is not None]
+    files = [file_id for _, file_id in places if file_id]
+    if dates:
+        assert contract.date_column is not None
+        connection.execute(f"delete from {quote(contract.name)} where {quote(contract.date_column)} in $1", [dates])
+        connection.execute(f"delete from {PUBLISHED} where table_name = $1 and date in $2", [contract.name, dates])
+    elif files:
+        connection.execute(f"delete from {quote(contract.name)} where file_id in $1", [files])
+        connection.execute(f"delete from {PUBLISHED} where table_name = $1 and file_id in $2", [contract.name, files])
+    else:
+        connection.execute(f"delete from {quote(contract.name)}")
+        connection.execute(f"delete from {PUBLISHED} where table_name = $1", [contract.name])
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, fresh: Sequence[Partition]) -> None:
+    rows = rows_of(contract, [store.path_of(partition) for partition in fresh], with_date=True)
+    connection.execute(f"insert into {quote(contract.name)} by name {rows}")
+    record(connection, contract, fresh)
+
+
+def record(connection: duckdb.DuckDBPyConnection, contract: Table, partitions: Sequence[Partition]) -> None:
+    """Record which partitions a table shows."""
+    connection.executemany(
+        f"insert into {PUBLISHED} values (?, ?, ?, ?)",
+        [[contract.name, partition.key.date, partition.key.file_id, partition.sha256] for partition in partitions],
+    )

@@ -1,0 +1,110 @@
+"""What run, plan and status say about delivered files: to be read, gone, or without their source.
+
+Reading them is the work of ingest/.
+"""
+
+from collections.abc import Callable
+from datetime import time
+from difflib import get_close_matches
+from functools import cache
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.ingest.ledger import Ledger
+from session_pipeline.ingest.raw_folder import deliveries, source_folders
+from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.source_rules import rules_of
+from session_pipeline.ingest.visitors import find_key
+from session_pipeline.reference.days import Calendar
+from session_pipeline.settings import Settings, key_of_source
+from session_pipeline.store.store import Store
+
+
+def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[str, str]:
+    """Return the delivered files that the next ingest will read or forget, by path below raw/, with the reason."""
+    found = list(deliveries(folder))
+    ledger = Ledger(store.catalog, store.partitions, _rules(folder, settings))
+    ledger.look(found)
+    reasons = {delivery.name: ledger.why_read(delivery) for delivery in found}
+    gone = {
+        str(ledger.files[file_id].facts["path"]): "is gone; it was not accepted" for file_id in ledger.outdated(found)
+    }
+    return {name: reason for name, reason in reasons.items() if reason is not None} | gone
+
+
+def files_there(folder: DataFolder, store: Store) -> set[str]:
+    """Return the ids of the ledger's files that are under raw/ now; the others were replaced, moved or removed."""
+    known = store.catalog.delivered()
+    return {known[delivery.name][1] for delivery in deliveries(folder) if delivery.name in known}
+
+
+def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str]:
+    """Return the accepted files that are gone from raw/ and whose source's settings changed.
+
+    Their rows stay as they were read.
+    """
+    present = {delivery.name for delivery in deliveries(folder)}
+    rules = _rules(folder, settings)
+    return sorted(
+        str(item.facts["path"])
+        for item in store.catalog.source_files().values()
+        if item.facts["status"] == "accepted"
+        and not rules(item.facts["source"]).gave(item.fingerprint)
+        and present.isdisjoint(store.catalog.paths_of(item.file_id))
+    )
+
+
+def lines_before_start(settings: Settings, store: Store) -> int:
+    """Count accepted lines from before the present `start_date`, which no day counts.
+
+    They are from files that are gone. If the file is still under raw/, it is read again and such lines are quarantined.
+    """
+    start = Calendar(settings.timezone).start(settings.start_date)
+    count = 0
+    for key, partition in store.partitions.items():
+        if key.table != "raw_events" or key.date is None or key.date > start.date():
+            continue
+        if key.date < start.date():
+            count += partition.row_count
+        elif start.time() != time.min:
+            times = pq.read_table(store.path_of(partition), columns=["event_time"], partitioning=None)
+            count += pc.sum(pc.less(times.column("event_time"), start)).as_py() or 0
+    return count
+
+
+def sources_without_folder(folder: DataFolder, settings: Settings) -> list[str]:
+    """Return a sentence for each source in the settings without a folder under raw/; it names a similar folder."""
+    if not folder.raw.is_dir():
+        return []
+    there = source_folders(folder)
+    sentences = []
+    for name in settings.sources:
+        if name in there:
+            continue
+        match = get_close_matches(name, sorted(there - settings.sources.keys()), n=1)
+        hint = f"did you mean {key_of_source(match[0])}?" if match else "deliver its files there, or remove the section"
+        sentences.append(f"{key_of_source(name)} in settings.toml has no folder raw/{name}; {hint}")
+    return sentences
+
+
+def lost_visitor_key(folder: DataFolder, store: Store) -> str | None:
+    """Return a warning if visitor ids in the store were made with another key than the present one, else None."""
+    key = find_key(folder.visitor_key)
+    known = key.fingerprint if key is not None else None
+    made = [item.facts.get("visitor_key") for item in store.catalog.source_files().values()]
+    others = sum(1 for each in made if each not in (None, known))
+    if not others:
+        return None
+    return (
+        f"the visitors of {others} {'file' if others == 1 else 'files'} were made with another visitor_key than"
+        f" {'is there now' if key else 'the next run will make, since it is gone'}: the same people have other ids; put"
+        f" {folder.visitor_key} back from a copy if there is one"
+    )
+
+
+def _rules(folder: DataFolder, settings: Settings) -> Callable[[str], ReadingRules]:
+    """Return a function that gives the reading rules of a source; they are made once per source."""
+    key = find_key(folder.visitor_key)
+    return cache(lambda source: rules_of(settings, source, key))
