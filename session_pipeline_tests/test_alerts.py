@@ -15,11 +15,12 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from session_pipeline.defs import alarms, resources
+from session_pipeline.defs import alerts as alert_history
+from session_pipeline.defs import resources
 from session_pipeline.defs.dead_runs import MESSAGE, PROCESS, fail_dead_runs
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, SettingsFileError
 from session_pipeline.run import alerts
-from session_pipeline.run.alerts import Alarm, Well, look, run_command
+from session_pipeline.run.alerts import Alert, Well, look, run_command
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import AlertSettings, load_settings, parse_settings
 from session_pipeline_tests.deployment import Deployment
@@ -72,8 +73,8 @@ def told(listener: Listener) -> list[tuple[str, str]]:
 
 
 class TestLook:
-    BAD = Alarm("check_failed", "check ledger_closes", "a line is lost", {"run_id": "r", "day": DAY})
-    OTHER = Alarm("check_failed", "check ledger_closes", "two lines are lost")
+    BAD = Alert("check_failed", "check ledger_closes", "a line is lost", {"run_id": "r", "day": DAY})
+    OTHER = Alert("check_failed", "check ledger_closes", "two lines are lost")
     WELL = Well("check ledger_closes")
 
     @pytest.fixture
@@ -81,7 +82,7 @@ class TestLook:
         self.cursor, self.said = 0, list[str]()
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)
 
-        def happens(*news: Alarm | Well) -> list[str]:
+        def happens(*news: Alert | Well) -> list[str]:
             self.cursor += len(news)
             look(tmp_path, settings, lambda cursor: (news, self.cursor), self.said.append)
             return [one["sentence"] for one in listener.heard()]
@@ -114,20 +115,20 @@ class TestLook:
         assert happens(self.OTHER, self.BAD) == []
 
     def test_sends_only_the_new_problems(self, happens: Any) -> None:
-        assert happens(Alarm("check_warned", "check c", "a; b", problems=("a", "b"))) == ["a; b"]
-        assert happens(Alarm("check_warned", "check c", "b; c", problems=("b", "c"))) == ["c"]
-        assert happens(Alarm("check_warned", "check c", "a; c", problems=("a", "c"))) == []
-        assert happens(Well("check c"), Alarm("check_warned", "check c", "b; c", problems=("b", "c"))) == ["b; c"]
+        assert happens(Alert("check_warned", "check c", "a; b", problems=("a", "b"))) == ["a; b"]
+        assert happens(Alert("check_warned", "check c", "b; c", problems=("b", "c"))) == ["c"]
+        assert happens(Alert("check_warned", "check c", "a; c", problems=("a", "c"))) == []
+        assert happens(Well("check c"), Alert("check_warned", "check c", "b; c", problems=("b", "c"))) == ["b; c"]
 
     def test_resolves_a_day_only_if_it_was_checked(self, happens: Any) -> None:
-        unusual = Alarm("check_warned", "check c", "2024-05-06: few", problems=("2024-05-06: few",))
+        unusual = Alert("check_warned", "check c", "2024-05-06: few", problems=("2024-05-06: few",))
         assert happens(unusual) == ["2024-05-06: few"]
         assert happens(Well("check c", "2024-05-07", "2024-05-08"), Well("check c"), unusual) == []
         assert happens(Well("check c", "2024-05-01", "2024-05-06"), unusual) == ["2024-05-06: few"]
 
     def test_remembers_a_limited_number_of_problems(self, tmp_path: Path, happens: Any) -> None:
         problems = [f"problem {number}" for number in range(alerts.MOST_REMEMBERED + 1)]
-        happens(Alarm("check_warned", "check c", "many", problems=problems))
+        happens(Alert("check_warned", "check c", "many", problems=problems))
         assert json.loads((tmp_path / "alerts.json").read_text())["told"]["check c"] == problems[1:]
 
     def test_sends_an_alert_that_was_resolved_in_between(self, happens: Any) -> None:
@@ -143,7 +144,7 @@ class TestLook:
         happens(self.BAD)
         happens()
         happens()
-        failed = "[alerts] command ended with 3; what it was to tell: a line is lost"
+        failed = "[alerts] command ended with 3; the alert is: a line is lost"
         again = ("it is tried again", "it is tried again", "it was given up after 3 times")
         assert self.said == [f"{failed} ({what_next})" for what_next in again]
         listener.answers(0)
@@ -169,12 +170,12 @@ class TestLook:
     def test_failed_look_is_logged_and_not_raised(self, tmp_path: Path, listener: Listener) -> None:
         said: list[str] = []
 
-        def news(cursor: int | None) -> tuple[Sequence[Alarm], int]:
+        def news(cursor: int | None) -> tuple[Sequence[Alert], int]:
             raise OSError("the history cannot be read")
 
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)
         assert look(tmp_path, settings, news, said.append) == 0
-        assert said == ["alarms could not be looked for: OSError: the history cannot be read"]
+        assert said == ["alerts could not be looked for: OSError: the history cannot be read"]
 
 
 # The command
@@ -259,14 +260,16 @@ def deployment(built_day: Orchestrated, tmp_path: Path, listener: Listener) -> I
 def look_at(deployment: Orchestrated) -> list[str]:
     """Look for alerts and return the log messages."""
     said: list[str] = []
-    alarms.look(deployment.instance, deployment.folder, load_settings(deployment.folder.path).alerts, said.append)
+    alert_history.look(
+        deployment.instance, deployment.folder, load_settings(deployment.folder.path).alerts, said.append
+    )
     return said
 
 
 def tick(deployment: Orchestrated) -> str | None:
     definitions = deployment.definitions()
     with dg.build_sensor_context(instance=deployment.instance, definitions=definitions) as context:
-        return definitions.resolve_sensor_def("alarms").evaluate_tick(context).skip_message
+        return definitions.resolve_sensor_def("alerts").evaluate_tick(context).skip_message
 
 
 def lose_a_line(deployment: Deployment) -> None:
@@ -304,16 +307,16 @@ def test_failed_check_and_the_run_it_stopped_are_sent_once(deployment: Orchestra
 def test_warning_is_sent_as_a_warning(deployment: Orchestrated, listener: Listener) -> None:
     (deployment.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
     assert deployment.ingest().success
-    assert tick(deployment) == "1 alarms were told"
+    assert tick(deployment) == "alerts sent: 1"
     [warned] = listener.heard()
     assert (warned["what"], warned["check"], warned["severity"]) == ("check_warned", "set_aside_rate", "warn")
     assert "test/picture.png: " in warned["sentence"]
     assert warned["job"] == "ingest"
     assert deployment.ingest().success
-    assert tick(deployment) == "no new alarm"
+    assert tick(deployment) == "no new alert"
     (deployment.folder.raw / "test" / "picture.png").unlink()
     assert deployment.ingest().success
-    assert tick(deployment) == "no new alarm"
+    assert tick(deployment) == "no new alert"
     assert listener.heard() == []
 
 
@@ -358,7 +361,7 @@ def test_loaded_sensor_reports_invalid_settings(deployment: Orchestrated, listen
     deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
     assert not deployment.execute("ingest", {}, definitions=definitions).success
     with dg.build_sensor_context(instance=deployment.instance, definitions=definitions) as context:
-        definitions.resolve_sensor_def("alarms").evaluate_tick(context)
+        definitions.resolve_sensor_def("alerts").evaluate_tick(context)
     assert told(listener) == [("run_failed", "job ingest")]
 
 
@@ -374,7 +377,7 @@ def test_dead_run_is_sent(deployment: Orchestrated, listener: Listener, found_by
         assert fail_dead_runs(deployment.instance, deployment.folder) == 1
         look_at(deployment)
     else:
-        assert tick(deployment) == "1 alarms were told"
+        assert tick(deployment) == "alerts sent: 1"
     [failed] = listener.heard()
     assert (failed["what"], failed["run_id"]) == ("run_failed", run.run_id)
     assert failed["sentence"] == MESSAGE
@@ -416,11 +419,11 @@ def test_sent_alerts_are_remembered_after_a_restart(
     look_in_another_process = (
         "import sys; from pathlib import Path\n"
         "from session_pipeline.data_folder import DataFolder\n"
-        "from session_pipeline.defs import alarms, local_runs\n"
+        "from session_pipeline.defs import alerts, local_runs\n"
         "from session_pipeline.settings import load_settings\n"
         "folder = DataFolder(Path(sys.argv[1]))\n"
         "with local_runs.instance_of(folder) as instance:\n"
-        "    alarms.look(instance, folder, load_settings(folder.path).alerts, print)\n"
+        "    alerts.look(instance, folder, load_settings(folder.path).alerts, print)\n"
     )
     command = [sys.executable, "-c", look_in_another_process, str(deployment.folder.path)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -450,7 +453,7 @@ def test_sensor_does_not_repeat_alerts_of_a_command_line_run(tmp_path: Path, lis
         [warned] = [one for one in listener.heard() if one["check"] == "set_aside_rate"]
         assert "40 of 55 lines were set aside" in warned["sentence"]
         assert warned["launched_by"] == "command line"
-        assert tick(deployment) == "no new alarm"
+        assert tick(deployment) == "no new alert"
         assert listener.heard() == []
 
 
@@ -460,7 +463,7 @@ def test_failed_alert_command_does_not_fail_the_run(tmp_path: Path, listener: Li
     deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
     ran = session_pipeline("run", "--data", deployment.folder.path)
     assert ran.returncode == 0, ran.stderr
-    assert "[alerts] command ended with 7; what it was to tell: test/2024-05-06.jsonl: " in ran.stdout + ran.stderr
+    assert "[alerts] command ended with 7; the alert is: test/2024-05-06.jsonl: " in ran.stdout + ran.stderr
     assert "(it is tried again)" in ran.stdout + ran.stderr
 
 

@@ -230,7 +230,7 @@ def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
     settings = own_shop / "settings.toml"
     settings.write_text(settings.read_text() + '\n[sources.app]\nexpected_by = "00:00"\n')
-    told = json.loads(run(own_shop, "--json").stdout)["alarms"]
+    told = json.loads(run(own_shop, "--json").stdout)["warnings"]
     planned = json.loads(call("plan", "--json", "--data", own_shop)[1])
     assert planned["problems"] + planned["warnings"] == told
     code, out, err = call("status", "--check", "--data", own_shop)
@@ -240,7 +240,7 @@ def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
         "web/foreign.jsonl: 2 of 2 lines were set aside",
         "app: no events of ",
     ):
-        assert any(problem in alarm for alarm in told), problem
+        assert any(problem in warning for warning in told), problem
         assert problem in out
         assert problem in err
         assert problem in call("plan", "--data", own_shop)[1]

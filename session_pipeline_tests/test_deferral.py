@@ -54,7 +54,7 @@ def waiting(deployment: Deployment) -> list[int]:
     return sorted(day.day for day in deployment.plan(UNTIL).deferred_days)
 
 
-def alarms(deployment: Deployment) -> set[str]:
+def warning_checks(deployment: Deployment) -> set[str]:
     """Return the names of the checks that fail over all days."""
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         days = run.planner.frame.wanted
@@ -67,7 +67,7 @@ def test_deferred_days_do_not_block_new_days(deployment: Deployment, tmp_path: P
     assert isinstance(deployment.published, Published)
     assert {day.day for _, day in built if day} >= {9, 10}
     assert waiting(deployment) == [5, 6, 7, 8]
-    assert alarms(deployment) == {"built_by_current_rules"}
+    assert warning_checks(deployment) == {"built_by_current_rules"}
     assert deployment.run(UNTIL, upgrade=False) == []
     assert "already" in str(deployment.published)
     assert deployment.run(UNTIL, upgrade=True)
@@ -80,7 +80,7 @@ def test_last_deferred_day_gets_its_sessions_events_of_a_new_day(deployment: Dep
     deployment.deliver("day-9", owls(9))
     deployment.deliver("day-10", owls(10))
     deployment.run(UNTIL, upgrade=False)
-    assert alarms(deployment) == {"built_by_current_rules"}
+    assert warning_checks(deployment) == {"built_by_current_rules"}
 
 
 def test_late_data_for_a_deferred_day_is_built_at_once(deployment: Deployment, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_late_data_for_a_deferred_day_is_built_at_once(deployment: Deployment, t
     assert "late" in set(deployment.table("sessions")["visitor_id"])
     assert 6 not in waiting(deployment)
     assert 5 in waiting(deployment), "what nothing new came for still waits"
-    assert alarms(deployment) == {"built_by_current_rules"}
+    assert warning_checks(deployment) == {"built_by_current_rules"}
     deployment.run(UNTIL, upgrade=True)
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
@@ -120,7 +120,7 @@ def test_time_zone_change_is_not_deferred(deployment: Deployment, tmp_path: Path
     deployment.set({**FEW, "timezone": "Asia/Kathmandu", "sessions": {"inactivity_minutes": 10}})
     deployment.run(UNTIL, upgrade=False)
     assert waiting(deployment) == []
-    assert alarms(deployment) == set()
+    assert warning_checks(deployment) == set()
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 

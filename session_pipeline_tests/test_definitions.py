@@ -109,7 +109,7 @@ def test_schedule_and_sensors_are_on_by_default(definitions: dg.Definitions) -> 
         sensor = definitions.resolve_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
         assert sensor.job_name == job
-    assert definitions.resolve_sensor_def("alarms").default_status is dg.DefaultSensorStatus.RUNNING
+    assert definitions.resolve_sensor_def("alerts").default_status is dg.DefaultSensorStatus.RUNNING
 
 
 def test_warehouse_is_due_two_hours_after_the_last_data(specs: dict[str, dg.AssetSpec]) -> None:

@@ -55,7 +55,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 @pytest.fixture(scope="module")
 def summary(deployment: Deployment) -> Summary:
     settings = load_settings(deployment.folder.path)
-    return gather(deployment.folder, settings, IngestSummary(), [], alarms=[], seconds=0)
+    return gather(deployment.folder, settings, IngestSummary(), [], warnings=[], seconds=0)
 
 
 def test_run_report_and_funnel_steps_show_the_same_rates(deployment: Deployment, summary: Summary) -> None:

@@ -24,7 +24,7 @@ def test_schedule_and_sensors_through_sixty_days(tmp_path: Path) -> None:
     # One test instead of one for each promise: a runner may distribute tests, and each would simulate all sixty days.
     with trial(tmp_path, print) as lived:
         lived.live()
-        require_every_alarm_once(lived)
+        require_every_alert_once(lived)
         require_right_days(lived, clean_run(lived, tmp_path / "clean"))
         require_every_line(lived)
         require_only_forward(lived)
@@ -42,8 +42,8 @@ def clean_run(lived: Trial, folder: Path) -> Deployment:
     return deployment
 
 
-def require_every_alarm_once(lived: Trial) -> None:
-    assert [(alarm["day"], alarm["what"], alarm["about"]) for alarm in lived.alarms] == list(EXPECTED)
+def require_every_alert_once(lived: Trial) -> None:
+    assert [(alert["day"], alert["what"], alert["about"]) for alert in lived.alerts] == list(EXPECTED)
 
 
 def require_right_days(lived: Trial, clean: Deployment) -> None:

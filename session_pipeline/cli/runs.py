@@ -84,7 +84,7 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
             settings,
             files,
             {one.run_id for one in finished},
-            alarms=[*dict.fromkeys([*errors, *found.errors, *warnings, *found.warnings])],
+            warnings=[*dict.fromkeys([*errors, *found.errors, *warnings, *found.warnings])],
             seconds=perf_counter() - started,
         )
     if as_json:
@@ -130,7 +130,7 @@ def _our_turn(folder: DataFolder, settings: Settings) -> Iterator[tuple["Dagster
 
     At the end, also after an error, new alerts are sent to the alert command.
     """
-    from session_pipeline.defs import alarms, dead_runs, local_runs  # Dagster is slow to load
+    from session_pipeline.defs import alerts, dead_runs, local_runs  # Dagster is slow to load
 
     with (
         local_runs.instance_of(folder) as instance,
@@ -138,7 +138,7 @@ def _our_turn(folder: DataFolder, settings: Settings) -> Iterator[tuple["Dagster
         progress.watching(shown),
         ExitStack() as at_the_end,
     ):
-        at_the_end.callback(alarms.look, instance, folder, settings.alerts, shown.note)
+        at_the_end.callback(alerts.look, instance, folder, settings.alerts, shown.note)
         dead = dead_runs.fail_dead_runs(instance, folder)
         if dead:
             shown.note(f"{counted(dead, 'run')} that a dead process left open: reported as failed")

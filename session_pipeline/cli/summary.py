@@ -43,7 +43,7 @@ class Summary:
         funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
             are not counted.
         excluded: For each funnel the number of excluded attempts.
-        alarms: Warnings that a person should look at.
+        warnings: Sentences about what a person should look at.
         seconds: Duration of the run.
     """
 
@@ -57,7 +57,7 @@ class Summary:
     outcomes: dict[str, int]
     funnels: dict[str, list[tuple[str, int]]]
     excluded: dict[str, int]
-    alarms: list[str]
+    warnings: list[str]
     seconds: float
     warehouse: str
     report: str
@@ -69,7 +69,7 @@ def gather(
     files: IngestSummary,
     run_ids: Collection[str],
     *,
-    alarms: Sequence[str],
+    warnings: Sequence[str],
     seconds: float,
 ) -> Summary:
     """Count the figures of the summary after everything is published."""
@@ -83,7 +83,7 @@ def gather(
             }
         )
         all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
-        alarms = [*_withdrawn(files), *alarms]
+        warnings = [*_withdrawn(files), *warnings]
     days = built_days or all_days
     sessions, outcomes, funnels, excluded = _answers(folder, settings, days)
     return Summary(
@@ -97,7 +97,7 @@ def gather(
         outcomes=outcomes,
         funnels=funnels,
         excluded=excluded,
-        alarms=list(alarms),
+        warnings=list(warnings),
         seconds=round(seconds, 1),
         warehouse=str(folder.warehouse),
         report=str(folder.reports / report.FILE_NAME),
@@ -131,10 +131,10 @@ def show(summary: Summary) -> None:
     places = [("Warehouse", summary.warehouse), ("Report", summary.report)]
     for label, place in places:
         say(Text.assemble((f"{label:<9}", "bold"), "  ", place))
-    for alarm in summary.alarms[:SHOWN]:
-        say(f"WARNING: {plain(alarm)}", style="bold yellow")
-    if len(summary.alarms) > SHOWN:
-        say(f"and {len(summary.alarms) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
+    for warning in summary.warnings[:SHOWN]:
+        say(f"WARNING: {plain(warning)}", style="bold yellow")
+    if len(summary.warnings) > SHOWN:
+        say(f"and {len(summary.warnings) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
 
 
 def _show_answers(summary: Summary) -> None:

@@ -3,7 +3,7 @@
 Both look at the current state, not at past events. Missed ticks, gaps and late files are therefore caught up regardless
 of their age. This is also how a build follows an ingest, however the ingest was launched: a sensor on its success would
 add nothing to the plan. Neither sensor launches anything while a run is queued or in progress. A third sensor sends
-alerts; `defs.alarms` finds them.
+alerts; `defs.alerts` finds them.
 """
 
 import os
@@ -16,7 +16,7 @@ import dagster as dg
 
 from session_pipeline.build.plan import DAMAGED, Certainty, Kind, Plan
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import alarms, code_location, tags
+from session_pipeline.defs import alerts, code_location, tags
 from session_pipeline.defs.dead_runs import fail_dead_runs, has_died
 from session_pipeline.defs.jobs import BUILD, INGEST
 from session_pipeline.defs.local_runs import UNDATED
@@ -48,13 +48,13 @@ Requests = Iterator[dg.RunRequest | dg.SkipReason]
 
 
 def make_sensors(
-    folder: DataFolder, alerts: AlertSettings, ingest: Any, build: Any, days: BuiltDays
+    folder: DataFolder, alert_settings: AlertSettings, ingest: Any, build: Any, days: BuiltDays
 ) -> Sequence[dg.SensorDefinition]:
     """Create the landing sensor, the build sensor and the alert sensor of a data folder, all on by default.
 
     Args:
         folder: The data folder.
-        alerts: The alert settings to use while settings.toml is invalid; an invalid file itself causes alerts.
+        alert_settings: The alert settings to use while settings.toml is invalid; an invalid file itself causes alerts.
         ingest: The job that ingests delivered files.
         build: The job that builds and publishes.
         days: The days that are partitions in the definitions that are loaded now.
@@ -120,23 +120,23 @@ def make_sensors(
             yield from run_requests(plan, upgrade=upgrade)
 
     @dg.sensor(
-        name="alarms",
-        minimum_interval_seconds=alarms.ALARM_SECONDS,
+        name="alerts",
+        minimum_interval_seconds=alerts.ALERT_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells [alerts] command of failed runs and checks, each once. Launches nothing.",
+        description="Sends each failed run and check once to the [alerts] command. Launches nothing.",
     )
-    def tell_alarms(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         try:
             settings = load_settings(folder.path).alerts
         except SettingsError:
-            settings = alerts
+            settings = alert_settings
         if not settings.command:
             return dg.SkipReason("there is no [alerts] command in settings.toml")
         _busy(context.instance, folder)  # also marks runs of dead processes as failed, so that they cause alerts
-        told = alarms.look(context.instance, folder, settings, context.log.error)
-        return dg.SkipReason(f"{told} alarms were told" if told else "no new alarm")
+        sent = alerts.look(context.instance, folder, settings, context.log.error)
+        return dg.SkipReason(f"alerts sent: {sent}" if sent else "no new alert")
 
-    return [landing, stale_days, tell_alarms]
+    return [landing, stale_days, send_alerts]
 
 
 def run_requests(plan: Plan, *, upgrade: bool = False) -> Requests:

@@ -1,7 +1,7 @@
 """Sends each alert once to the command in the settings, as JSON on its standard input.
 
 The alerts sent so far are recorded in a file next to the run history. The record survives a restart, and the command
-line and the sensor share it. defs/alarms.py finds the alerts in Dagster's run history.
+line and the sensor share it. defs/alerts.py finds the alerts in Dagster's run history.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ LOOK_SECONDS = 30.0  # after this time no further command is started: Dagster en
 
 
 @dataclass(frozen=True)
-class Alarm:
+class Alert:
     """An alert: what is sent to the command.
 
     Attributes:
@@ -86,7 +86,7 @@ class _State:
 def look(
     folder: Path,
     settings: AlertSettings,
-    news: Callable[[int | None], tuple[Iterable[Alarm | Well], int]],
+    news: Callable[[int | None], tuple[Iterable[Alert | Well], int]],
     say: Callable[[str], None],
 ) -> int:
     """Send every alert that is new since the last look. Never raises; errors are passed to `say`.
@@ -115,11 +115,11 @@ def look(
                 _write(path, state)
             return _tell(path, state, settings, say)
     except Exception as error:  # an error here must not fail the caller's run
-        say(f"alarms could not be looked for: {type(error).__name__}: {error}")
+        say(f"alerts could not be looked for: {type(error).__name__}: {error}")
         return 0
 
 
-def _take(state: _State, happened: Iterable[Alarm | Well], *, only_lasting: bool) -> None:
+def _take(state: _State, happened: Iterable[Alert | Well], *, only_lasting: bool) -> None:
     """Queue the alerts that are new."""
     for one in happened:
         told = state.told.get(one.about, [])
@@ -153,11 +153,11 @@ def _tell(path: Path, state: _State, settings: AlertSettings, say: Callable[[str
             told += 1
             continue
         again = "it is tried again" if waiting in state.waiting else f"it was given up after {MOST_ATTEMPTS} times"
-        say(f"[alerts] command {problem}; what it was to tell: {waiting['alarm']['sentence']} ({again})")
+        say(f"[alerts] command {problem}; the alert is: {waiting['alarm']['sentence']} ({again})")
     return told
 
 
-def run_command(command: Sequence[str], alarm: Mapping[str, Any], time_limit_seconds: int) -> str | None:
+def run_command(command: Sequence[str], alert: Mapping[str, Any], time_limit_seconds: int) -> str | None:
     """Send an alert to a command, as JSON on its standard input; return what went wrong, or None.
 
     The command runs without a shell, and no part of the alert is passed as an argument.
@@ -173,7 +173,7 @@ def run_command(command: Sequence[str], alarm: Mapping[str, Any], time_limit_sec
     except OSError as error:
         return f"cannot be started ({error})"
     try:
-        said, _ = process.communicate((json.dumps(alarm, default=str) + "\n").encode(), timeout=time_limit_seconds)
+        said, _ = process.communicate((json.dumps(alert, default=str) + "\n").encode(), timeout=time_limit_seconds)
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

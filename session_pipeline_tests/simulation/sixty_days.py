@@ -62,9 +62,9 @@ class Entry:
 
     def __str__(self) -> str:
         ran = ", ".join(f"{count} {what}" for what, count in self.ran.items()) or "nothing"
-        alarms = "".join(f"\n    ALARM {alarm['about']}: {alarm['sentence']}" for alarm in self.told)
+        alerts = "".join(f"\n    ALERT {alert['about']}: {alert['sentence']}" for alert in self.told)
         happened = "".join(f"\n    {what}" for what in self.happened)
-        return f"day {self.number:2} {day(self.number):%a %d %b}: ran {ran}{happened}{alarms}"
+        return f"day {self.number:2} {day(self.number):%a %d %b}: ran {ran}{happened}{alerts}"
 
 
 class Trial:
@@ -85,7 +85,7 @@ class Trial:
         self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder / "dagster"))
         self.delivered: list[Arrives] = []
         self.published: list[tuple[int, date]] = []
-        self.alarms: list[dict[str, Any]] = []
+        self.alerts: list[dict[str, Any]] = []
         self.failed_ticks: list[datetime] = []
         self.tick_count = 0
         self._cursors: dict[str, str | None] = {}
@@ -170,7 +170,7 @@ class Trial:
         for _ in range(ROUNDS):
             self.clock.go_on(timedelta(minutes=1))
             waits = [not self._run_what_is_asked(name) for name in ("landing", "stale_days")]
-            self._tick("alarms")
+            self._tick("alerts")
             self._hear()
             if all(waits):
                 break
@@ -238,7 +238,7 @@ class Trial:
         news = [json.loads(line) for line in self._heard.read_text().splitlines()]
         self._heard.unlink()
         self._entry.told += news
-        self.alarms += [{**alarm, "day": self._entry.number} for alarm in news]
+        self.alerts += [{**alert, "day": self._entry.number} for alert in news]
 
     def _read_as_readers_do(self) -> None:
         warehouse = self.deployment.folder.warehouse
@@ -271,8 +271,8 @@ def main() -> int:
     """Run all days and print the diary; the exit code is 0 if exactly the correct alerts were sent, each once."""
     with tempfile.TemporaryDirectory() as folder, trial(Path(folder), partial(print, flush=True)) as lived:
         lived.live()
-    told = [(alarm["day"], alarm["what"], alarm["about"]) for alarm in lived.alarms]
-    print(f"{DAYS} days, {lived.tick_count} ticks, {len(told)} alarms; as they should be: {told == list(EXPECTED)}")
+    told = [(alert["day"], alert["what"], alert["about"]) for alert in lived.alerts]
+    print(f"{DAYS} days, {lived.tick_count} ticks, {len(told)} alerts; as they should be: {told == list(EXPECTED)}")
     return int(told != list(EXPECTED))
 
 

@@ -17,12 +17,12 @@ from session_pipeline.defs import tags
 from session_pipeline.defs.checks import PROBLEMS
 from session_pipeline.defs.local_runs import was_interrupted, why
 from session_pipeline.run import alerts
-from session_pipeline.run.alerts import Alarm, Well
+from session_pipeline.run.alerts import Alert, Well
 from session_pipeline.settings import AlertSettings
 
 PAGE = 500  # runs examined per call; the next call examines the rest
 FIRST_RUNS = 50  # number of latest runs that the first call examines
-ALARM_SECONDS = 30
+ALERT_SECONDS = 30
 VARYING = re.compile(r"(?<!\S)/\S+|\d[\d.,]*")  # paths and numbers: another file or size does not make another alert
 TOLD = {  # event types that describe a problem
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
@@ -34,7 +34,7 @@ TOLD = {  # event types that describe a problem
 def look(instance: dg.DagsterInstance, folder: DataFolder, settings: AlertSettings, say: Callable[[str], None]) -> int:
     """Send the alerts of all runs that ended since the last call; returns how many were sent."""
 
-    def news(cursor: int | None) -> tuple[Iterable[Alarm | Well], int]:
+    def news(cursor: int | None) -> tuple[Iterable[Alert | Well], int]:
         ended = _ended(instance, cursor)
         happened = [one for record in ended for one in _of_run(instance, folder, record)]
         return happened, max((record.storage_id for record in ended), default=cursor or 0)
@@ -56,7 +56,7 @@ def _ended(instance: dg.DagsterInstance, cursor: int | None) -> list[dg.EventLog
     return found[-FIRST_RUNS:] if is_first else found[:PAGE]
 
 
-def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLogRecord) -> Iterator[Alarm | Well]:
+def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLogRecord) -> Iterator[Alert | Well]:
     run = instance.get_run_by_id(ended.run_id)
     if run is None:
         return  # it was deleted
@@ -82,10 +82,10 @@ def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLog
         yield Well(about)
     elif not was_interrupted(events):
         sentence = why(events)
-        yield Alarm("run_failed", about, sentence, {**facts, "severity": "error"}, (VARYING.sub("#", sentence),))
+        yield Alert("run_failed", about, sentence, {**facts, "severity": "error"}, (VARYING.sub("#", sentence),))
 
 
-def _of_check(check: Any, facts: dict[str, Any]) -> Alarm | Well:
+def _of_check(check: Any, facts: dict[str, Any]) -> Alert | Well:
     about = f"check {check.check_name}"
     if check.passed:
         return Well(about, facts["first_day"], facts["last_day"])
@@ -97,4 +97,4 @@ def _of_check(check: Any, facts: dict[str, Any]) -> Alarm | Well:
     }
     problems = check.metadata[PROBLEMS].value if PROBLEMS in check.metadata else ()
     what = "check_failed" if is_error else "check_warned"
-    return Alarm(what, about, check.description or "", {**facts, **more}, tuple(problems))
+    return Alert(what, about, check.description or "", {**facts, **more}, tuple(problems))
