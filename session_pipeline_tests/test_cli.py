@@ -383,7 +383,7 @@ def test_query_writes_every_format(shop: Path, tmp_path: Path) -> None:
 
 def test_query_lists_tables_and_columns(shop: Path) -> None:
     _, out, _ = call("query", "--tables", "--data", shop)
-    assert "a session: a visitor's unbroken run of events" in out
+    assert "a session: an unbroken series of a visitor's events" in out
     _, out, _ = call("query", "--tables", "sessions", "--data", shop)
     assert "Why a session begins here" in out
     assert call("query", "--tables", "sesions", "--data", shop)[0] == 2

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError
 from session_pipeline.ingest import admit as admission
-from session_pipeline.ingest import compression, small_files
+from session_pipeline.ingest import compression, line_counts, small_files
 from session_pipeline.ingest import lines as line_reading
 from session_pipeline.ingest import rules as rules_module
 from session_pipeline.ingest.admit import Admitted, admit
@@ -293,7 +293,7 @@ def test_extreme_expansion_is_refused(
 
 def test_file_with_too_long_a_line_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "CHUNK_BYTES", 64)
-    monkeypatch.setattr(admission, "LONGEST_LINE_BYTES", 1000)
+    monkeypatch.setattr(line_counts, "LONGEST_LINE_BYTES", 1000)
     ingest.admit(ingest.deliver("{" + "a" * 999 + "\n" + "b" * 1000))
     with pytest.raises(RefusedFileError, match="line of more than"):
         ingest.admit(ingest.deliver("{}\n" + "a" * 1001 + "\n"))
@@ -327,7 +327,7 @@ def test_only_regular_files_below_raw_are_read(ingest: Ingest, tmp_path: Path) -
 
 def test_file_growing_while_hashed_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     path = ingest.deliver(json.dumps(SEEN) + "\n")
-    look_through = admission._look_through
+    look_through = admission.look_through
 
     def look_through_slowly(*arguments: Any) -> str:
         content_hash = look_through(*arguments)
@@ -335,7 +335,7 @@ def test_file_growing_while_hashed_is_refused(ingest: Ingest, monkeypatch: pytes
             file.write("{}\n")
         return content_hash
 
-    monkeypatch.setattr(admission, "_look_through", look_through_slowly)
+    monkeypatch.setattr(admission, "look_through", look_through_slowly)
     with pytest.raises(RefusedFileError, match="still being written"):
         ingest.admit(path)
 
