@@ -385,7 +385,7 @@ def test_query_lists_tables_and_columns(shop: Path) -> None:
     _, out, _ = call("query", "--tables", "--data", shop)
     assert "a session: an unbroken series of a visitor's events" in out
     _, out, _ = call("query", "--tables", "sessions", "--data", shop)
-    assert "Why a session begins here" in out
+    assert "Why a session starts here" in out
     assert call("query", "--tables", "sesions", "--data", shop)[0] == 2
 
 

@@ -292,7 +292,7 @@ def test_extreme_expansion_is_refused(
 
 
 def test_file_with_too_long_a_line_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(line_counts, "CHUNK_BYTES", 64)
     monkeypatch.setattr(line_counts, "LONGEST_LINE_BYTES", 1000)
     ingest.admit(ingest.deliver("{" + "a" * 999 + "\n" + "b" * 1000))
     with pytest.raises(RefusedFileError, match="line of more than"):
