@@ -140,6 +140,7 @@ def published_by_hand(machine: Machine) -> None:
 
 
 def killed_in_the_first_transaction(machine: Machine) -> None:
+    machine.run()  # records that the store has settings, in a transaction of its own
     machine.deliver(WEB)
     machine.run_and_die("catalog: transaction committed")
 

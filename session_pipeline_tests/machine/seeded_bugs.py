@@ -316,10 +316,9 @@ def catalog_names_a_file_before_it_is_there(put: Put) -> None:
     def later(self: Store, item: Any) -> tuple[str, str, int]:
         moves.append(item)
         digest = store.sha256_of(item.path)
-        folder = self.folder / item.key.table / store.folder_name(store.table(item.key.table), item.key.date)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = (folder / f"{digest[:32]}.parquet").relative_to(self.folder).as_posix()
-        return path, digest, item.path.stat().st_size
+        path = store.file_name(store.table(item.key.table), item.key.date, digest)
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        return path.as_posix(), digest, item.path.stat().st_size
 
     def catalog_first(self: Store, *arguments: Any, **more: Any) -> Any:
         committed = commit(self, *arguments, **more)
