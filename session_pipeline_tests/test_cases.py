@@ -3,8 +3,8 @@
 A folder cases/<table>/<statement>/ contains:
 
 - a CSV for each input table that matters; other inputs are empty. Missing columns get the value of `with_defaults`,
-  otherwise null. If the CSV has the table's date column, the step gets the rows of the dates that it reads, otherwise
-  all rows;
+  otherwise null. The step gets the rows of the dates that it reads. If the CSV lacks the table's date column, the rows
+  belong to the day, or to the last date that the step reads; raw events belong to the date of their event_time;
 - expected.csv: the table's rows in the table's order, with the columns that matter. An empty field is NULL, "" is the
   empty string. Fractions are compared to four decimals, as printed in the literature, but may not lie beyond an
   expected 0 or 1. All other values are compared exactly;
@@ -33,10 +33,11 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from session_pipeline.build.builder import StepRunner
+from session_pipeline.build.runner import LoggedDay, Rows, StepRunner
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.reference.days import Calendar, dates
 from session_pipeline.settings import parse_settings
+from session_pipeline.store.paths import folder_name
 from session_pipeline.tables import Table, spans, table
 from session_pipeline.tables.frame import Frame, Scalar
 from session_pipeline.tables.graph import Input, Log, Step
@@ -51,7 +52,8 @@ DAYS_BEFORE = timedelta(days=2)  # the earliest start of a session that reaches 
 DAYS_AFTER = timedelta(days=31)  # by then every funnel window of the day is closed
 
 LOG_OF_TABLE: Mapping[str, Log] = {log.table: log for log in LOGS}
-TOLD: Mapping[str, Scalar] = {"changed_at": datetime(2026, 11, 1, 3), "run_id": "this run", "reason": "new late.jsonl"}
+TOLD: Mapping[str, Scalar] = {"changed_at": datetime(2026, 11, 1, 3), "run_id": "this run"}
+REASON = "new late.jsonl"
 
 # Values of columns that a CSV omits. event_number counts the rows of a session. event_id (e1, ...), content_hash
 # (h1, ...) and line_number count the rows of the file.
@@ -156,13 +158,20 @@ def write_input(case: Case, name: str, what: Input, folder: Path) -> list[Path]:
         return []
     given = read_csv(path, contract)
     rows = with_defaults(given, contract, case.day)
-    parts = {"": rows}
-    if contract.date_column in given.column_names:
-        read = what.span.dates(case.frame, case.day)
-        parts = {str(day): rows.filter(pa.compute.field(contract.date_column) == day) for day in read}
+    read = what.span.dates(case.frame, case.day if contract_is_daily(case) else None)
+    if contract.date_column is None:
+        parts = {None: rows}
+    elif contract.date_column in given.column_names:
+        parts = {day: rows.filter(pa.compute.field(contract.date_column) == day) for day in read}
+    elif contract.name == "raw_events":
+        on = pa.compute.cast(rows.column("event_time"), pa.date32())
+        parts = {day: rows.filter(pa.compute.equal(on, day)) for day in read}
+    else:
+        parts = {day: rows for day in ((case.day,) if case.day in read else read[-1:])}
     paths = []
-    for part_name, part in parts.items():
-        paths.append(folder / f"{name}-{part_name}-input.parquet")
+    for day, part in parts.items():
+        paths.append(folder / name / folder_name(contract, day) / "input.parquet")
+        paths[-1].parent.mkdir(parents=True)
         pa.parquet.write_table(part.select(contract.schema.names), paths[-1])
     return paths
 
@@ -170,6 +179,10 @@ def write_input(case: Case, name: str, what: Input, folder: Path) -> list[Path]:
 def write_inputs(case: Case, folder: Path) -> dict[str, list[Path]]:
     """Write the files of all inputs and return their paths, by the input's name in the SQL."""
     return {name: write_input(case, name, what, folder) for name, what in case.inputs.items()}
+
+
+def contract_is_daily(case: Case) -> bool:
+    return case.table.date_column is not None
 
 
 def new_files(case: Case) -> list[str]:
@@ -184,11 +197,14 @@ def run_case(
     made_by, runner = case.made_by, StepRunner(engine, case.frame, scratch)
     if isinstance(made_by, Step):
         step = replace(made_by, tables=(case.table.name,))
-        path, _ = runner.run(step, case.day if step.is_daily else None, inputs)[case.table.name]
+        days = (case.day,) if step.is_daily else ()
+        rows = {name: Rows(paths) for name, paths in inputs.items()}
+        [new] = runner.run(step, days, rows)[case.table.name].values()
     else:
         named = {name: (what.table, inputs[name]) for name, what in case.inputs.items()}
-        path, _ = runner.run_log(made_by, case.day, named, new_files(case), TOLD)
-    return pa.parquet.read_table(path, columns=expected.column_names).cast(expected.schema)
+        logged = LoggedDay(case.day, REASON, new_files(case))
+        [new] = runner.run_log(made_by, [logged], named, TOLD).values()
+    return pa.parquet.ParquetFile(new.path).read(columns=expected.column_names).cast(expected.schema)
 
 
 def compare(found: pa.Table, expected: pa.Table, name: str) -> None:

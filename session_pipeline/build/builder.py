@@ -1,27 +1,29 @@
-"""Builds stale partitions: gathers a step's inputs, runs its models on the engine, commits the result.
+"""Builds stale partitions: cuts days into stretches, runs a step's models on the engine, commits the result.
 
-plan.py decides what is stale. run/pipeline.py calls the builder, for the command line and for Dagster.
+plan.py decides what is stale, stretches.py which days are built together, runner.py runs the models. run/ calls the
+builder, for the command line and for Dagster.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from time import perf_counter
 
-import pyarrow as pa
-
 from session_pipeline.build.plan import Kind, Planner
+from session_pipeline.build.runner import LoggedDay, NewFile, Rows, StepRunner
+from session_pipeline.build.stretches import first_stretch
 from session_pipeline.engines.duckdb import DuckDBEngine
-from session_pipeline.errors import StoreError
 from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.store.store import Store, sha256_of
-from session_pipeline.tables import table
-from session_pipeline.tables.frame import Frame, Scalar
+from session_pipeline.tables.frame import Scalar
 from session_pipeline.tables.graph import Log, Step
-from session_pipeline.tables.steps import STEP_OF_TABLE
+from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 
 MOST_CAUSES = 8  # recorded per partition; thousands of small files can cause one build
+FORCED = "asked for by hand"
+
+Stale = tuple[Kind, str]
 
 
 @dataclass(frozen=True)
@@ -29,103 +31,20 @@ class Built:
     """The result of building a step's tables of a day.
 
     Attributes:
+        day: The day; None for tables without days.
         partitions: The partitions of the day, by table.
         was_built: False if all were fresh, or if they wait for an upgrade.
         changed: Whether the bytes of any partition changed.
         reason: Why they were built, or wait; empty if they were fresh.
-        seconds: How long it took.
+        seconds: How long it took; for each day of a stretch, an equal share.
     """
 
+    day: date | None
     partitions: dict[str, Partition]
     was_built: bool
     changed: bool
     reason: str
     seconds: float
-
-
-class StepRunner:
-    """Runs steps on an engine, for one frame. Lists and relations from the settings are made once and reused."""
-
-    def __init__(self, engine: DuckDBEngine, frame: Frame, scratch: Path) -> None:
-        """Create a runner that writes the files of all steps to `scratch`."""
-        self._engine = engine
-        self._frame = frame
-        self._scratch = scratch
-        self._relations: dict[str, str] = {}
-        self._lists: dict[str, pa.Table] = {}
-
-    def run(self, step: Step, day: date | None, inputs: Mapping[str, Sequence[Path]]) -> dict[str, tuple[Path, int]]:
-        """Write a step's tables of a day.
-
-        Args:
-            step: The step.
-            day: The day; None for tables without days.
-            inputs: The files of each input, by table.
-
-        Returns:
-            The file and row count of each table.
-        """
-        settings = self._frame.settings
-        parameters = self._frame.scalars(day) if day is not None else {}
-        with self._engine.job() as job:
-            for name, paths in inputs.items():
-                job.add_input(table(name), paths)
-            for name, make in step.lists.items():
-                if name not in self._lists:
-                    self._lists[name] = make(settings)
-                job.add_rows(name, self._lists[name])
-            for name, relation in step.relations.items():
-                if name not in self._relations:
-                    self._relations[name] = relation.make(settings)
-                job.add_relation(name, self._relations[name])
-            if step.python_table is not None:
-                rows = job.rows_of_model(step.python_table.model, parameters)
-                job.add_rows(step.python_table.name, step.python_table.make(rows))
-            for computation, varying in step.runs(settings):
-                job.compute(computation.model, {**parameters, **varying}, name=computation.name)
-            written: dict[str, tuple[Path, int]] = {}
-            for name in step.tables:
-                path = self._scratch / f"{name}-{day}.parquet"
-                written[name] = path, job.write_model(name, parameters, path)
-            return written
-
-    def run_log(
-        self,
-        log: Log,
-        day: date,
-        inputs: Mapping[str, tuple[str, Sequence[Path]]],
-        new_files: Sequence[str],
-        told: Mapping[str, Scalar],
-    ) -> tuple[Path, int]:
-        """Write a log of a day.
-
-        Args:
-            log: The log.
-            day: The day.
-            inputs: The table and the files of each input, by the name that the model reads it by.
-            new_files: Ids of the delivered files that are new to the build.
-            told: The parameters of the model.
-
-        Returns:
-            The file and its row count.
-        """
-        with self._engine.job() as job:
-            for name, (table_name, paths) in inputs.items():
-                job.add_input(table(table_name), paths, name=name)
-            job.add_rows("new_files", pa.table({"file_id": pa.array(new_files, pa.string())}))
-            path = self._scratch / f"{log.table}-{day}.parquet"
-            return path, job.write_model(log.table, told, path)
-
-    def have_equal_rows(self, table_name: str, one: Path, other: Path) -> bool:
-        """Whether two files of a table have the same rows."""
-        with self._engine.job() as job:
-            job.add_input(table(table_name), [one], name="one")
-            job.add_input(table(table_name), [other], name="other")
-            differing = job.rows(
-                "(select * from one except all select * from other)"
-                " union all (select * from other except all select * from one) limit 1"
-            )
-            return len(differing) == 0
 
 
 class Builder:
@@ -148,72 +67,49 @@ class Builder:
         self._runner = StepRunner(engine, planner.frame, store.scratch)
         self._run_id = run_id
         self._reread = reread
+        # The days of each table whose rows the engine still has in memory, with the hashes of their files.
+        self._kept: dict[str, dict[date, str]] = {}
 
     def build(
         self,
         step: Step,
-        day: date | None,
+        days: Sequence[date | None],
         *,
         force: bool = False,
         is_held: Callable[[date], bool] = lambda day: False,
-    ) -> Built:
-        """Build a step's tables of a day if they are stale. The fingerprint is computed just before.
+    ) -> Iterator[Built]:
+        """Build a step's tables of those days that are stale, in stretches, and yield the result of each day.
 
-        A damaged input is not used; it is rebuilt first.
+        Whether a day is stale is asked again after the stretch before it was committed, because what is carried over
+        midnight may have changed. Missing and damaged inputs are built first.
 
         Args:
             step: The step.
-            day: The day; None for tables without days.
+            days: The days, in order; (None,) for a step without days.
             force: Whether to build the tables even if they are fresh.
             is_held: Whether a day waits for an upgrade. On such a day, tables that are stale only because settings or
                 models changed are not built. Called only for such tables.
-
-        Raises:
-            StoreError: An input is not built yet.
         """
-        started = perf_counter()
-        found = self.planner.staleness(step, day)
-        if found is None and not force:
-            partitions = {name: self.store.partitions[Key(name, day)] for name in step.tables}
-            return Built(partitions, False, False, "", perf_counter() - started)
-        reason = found[1] if found else "asked for by hand"
-        if found is not None and found[0] is Kind.LOGIC and not force and day is not None and is_held(day):
-            partitions = {name: self.store.partitions[Key(name, day)] for name in step.tables}
-            return Built(partitions, False, False, f"waits for an upgrade: {reason}", perf_counter() - started)
-        self._mend_inputs(step, day)
-        fingerprint = self.planner.fingerprint(step, day)
-        if fingerprint is None:
-            missing = next(
-                key for keys in self.planner.inputs(step, day).values() for key in keys if isinstance(key, Key)
-            )
-            raise StoreError(f"{step.name}[{day}] reads {missing}, which is not built; build that first")
-        before = {name: self.store.get(Key(name, day)) for name in step.tables}
-        causes = self._causes(step, day, before, found)
-        written = self._run(step, day)
-        seconds = perf_counter() - started
-        committed = self.store.commit(
-            [
-                Written(
-                    key=Key(name, day),
-                    path=path,
-                    row_count=rows,
-                    fingerprint=fingerprint.value,
-                    parts=dict(fingerprint.parts),
-                    counts={"seconds": round(seconds, 3)},
-                    reason=reason,
-                    causes=causes,
-                )
-                for name, (path, rows) in written.items()
-            ]
-            + self._logged(step, day, before, written, causes),
-            run_id=self._run_id,
-            recipe=self.planner.recipe(step),
-        )
-        partitions = {partition.key.table: partition for partition in committed if partition.key.table in step.tables}
-        changed = any(
-            (old := before[name]) is None or old.sha256 != partition.sha256 for name, partition in partitions.items()
-        )
-        return Built(partitions, True, changed, reason, perf_counter() - started)
+        position = 0
+        while position < len(days):
+            day = days[position]
+            self._build_missing_inputs(step, (day,))
+            found = self.planner.staleness(step, day)
+            why_not = self._why_not(day, found, force=force, is_held=is_held)
+            if why_not is not None:
+                partitions = {name: self.store.partitions[Key(name, day)] for name in step.tables}
+                yield Built(day, partitions, False, False, why_not, 0.0)
+                position += 1
+                continue
+            stretch: dict[date | None, Stale | None] = {day: found}
+            if day is not None:
+                later = self._stale_neighbours(step, days[position:], force=force, is_held=is_held)
+                stretch = {
+                    other: self.planner.staleness(step, other)
+                    for other in first_stretch(later, self.planner.event_count)
+                }
+            yield from self._build(step, stretch)
+            position += len(stretch)
 
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them, and compare them with those in the store.
@@ -224,9 +120,10 @@ class Builder:
         Returns:
             The tables whose rows differ.
         """
-        self._mend_inputs(step, day)
+        self._prepare_inputs(step, (day,))
         differing = []
-        for name, (path, _) in self._run(step, day).items():
+        for name, files in self._runner.run(step, (day,), self._inputs_from_files(step, (day,))).items():
+            path = files[day].path
             partition = self.store.partitions[Key(name, day)]
             is_equal = sha256_of(path) == partition.sha256
             if not is_equal and not self._runner.have_equal_rows(name, self.store.path_of(partition), path):
@@ -234,26 +131,168 @@ class Builder:
             path.unlink()
         return differing
 
+    def repair(self, partition: Partition) -> None:
+        """Rebuild a partition whose file is damaged: by its step, or by reading its delivered file again."""
+        self.store.mark_damaged(partition)
+        producer = STEP_OF_TABLE.get(partition.key.table)
+        if producer is not None:
+            self._build_now(producer, (partition.key.date,))
+        else:
+            self._reread(partition.key.file_id)
+
+    # What is built
+
+    @staticmethod
+    def _why_not(day: date | None, found: Stale | None, *, force: bool, is_held: Callable[[date], bool]) -> str | None:
+        """Return why a day is not built ("" if it is fresh); None if it is built."""
+        if force:
+            return None
+        if found is None:
+            return ""
+        waits = found[0] is Kind.LOGIC and day is not None and is_held(day)
+        return f"waits for an upgrade: {found[1]}" if waits else None
+
+    def _stale_neighbours(
+        self, step: Step, days: Sequence[date | None], *, force: bool, is_held: Callable[[date], bool]
+    ) -> Iterator[date]:
+        """Yield the first of the days, which is known to be stale, and the stale days that follow it without a gap."""
+        last: date | None = None
+        for day in days:
+            assert day is not None
+            if last is not None:
+                found = self.planner.staleness(step, day)
+                is_stale = self._why_not(day, found, force=force, is_held=is_held) is None
+                if not is_stale or self.planner.frame.next_wanted(last) != day:
+                    return
+            yield day
+            last = day
+
+    def _build_missing_inputs(self, step: Step, days: Sequence[date | None]) -> None:
+        """Build inputs that are not built yet; they can be days of another range of the plan."""
+        missing: dict[str, set[date | None]] = {}
+        for key in self._missing_inputs(step, days):
+            missing.setdefault(STEP_OF_TABLE[key.table].name, set()).add(key.date)
+        for name, its_days in missing.items():
+            producer = next(each for each in STEPS if each.name == name)
+            # A step that reads its own day before needs all days before that.
+            before = its_days
+            while before and producer is step:
+                keys = self._missing_inputs(step, sorted(day for day in before if day is not None))
+                before = {key.date for key in keys if key.table in step.tables} - its_days
+                its_days |= before
+            self._build_now(producer, sorted(its_days, key=str))
+
+    def _build_now(self, step: Step, days: Sequence[date | None]) -> None:
+        for _ in self.build(step, days):
+            pass
+
+    # Building
+
+    def _build(self, step: Step, stretch: Mapping[date | None, Stale | None]) -> Iterator[Built]:
+        """Build a stretch of days in one query for each model, and commit it in one transaction."""
+        started = perf_counter()
+        days = tuple(stretch)
+        self._prepare_inputs(step, days)
+        before = {(name, day): self.store.get(Key(name, day)) for name in step.tables for day in days}
+        dates = tuple(day for day in days if day is not None)
+        files = self._runner.run(step, dates, self._inputs(step, days), keep=True)
+        hashes = {
+            Key(name, day): sha256_of(new.path) for name, of_days in files.items() for day, new in of_days.items()
+        }
+        seconds = (perf_counter() - started) / len(days)
+        written, causes_of_day = [], {}
+        for day, found in stretch.items():
+            fingerprint = self.planner.fingerprint(step, day, hashes)
+            assert fingerprint is not None, f"an input of {step.name}[{day}] is missing after it was built"
+            causes_of_day[day] = self._causes(step, day, [before[name, day] for name in step.tables], found)
+            written += [
+                Written(
+                    key=Key(name, day),
+                    path=files[name][day].path,
+                    row_count=files[name][day].row_count,
+                    fingerprint=fingerprint.value,
+                    parts=dict(fingerprint.parts),
+                    counts={"seconds": round(seconds, 3)},
+                    reason=found[1] if found else FORCED,
+                    causes=causes_of_day[day],
+                    sha256=hashes[Key(name, day)],
+                )
+                for name in step.tables
+            ]
+        for log in step.logs:
+            written += self._logged(
+                log, {day: before[log.of, day] for day in dates}, files[log.of], hashes, causes_of_day
+            )
+        committed = self.store.commit(written, run_id=self._run_id, recipe=self.planner.recipe(step))
+        if len(days) > 1:
+            for name in step.tables:
+                self._kept[name] = {day: hashes[Key(name, day)] for day in dates}
+        partitions = {partition.key: partition for partition in committed}
+        seconds = (perf_counter() - started) / len(days)
+        for day, found in stretch.items():
+            of_day = {name: partitions[Key(name, day)] for name in step.tables}
+            changed = any(
+                (old := before[name, day]) is None or old.sha256 != partition.sha256
+                for name, partition in of_day.items()
+            )
+            yield Built(day, of_day, True, changed, found[1] if found else FORCED, seconds)
+
+    def _inputs(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
+        """Return the rows of each input: from memory where the engine still has them, otherwise from files."""
+        inputs = {}
+        for name, partitions in self._partitions_read(step, days).items():
+            kept = self._kept.get(name, {})
+            in_memory = {
+                partition.key: partition.key.date
+                for partition in partitions
+                if partition.key.date is not None and kept.get(partition.key.date) == partition.sha256
+            }
+            paths = [self.store.path_of(partition) for partition in partitions if partition.key not in in_memory]
+            inputs[name] = Rows(paths, tuple(day for day in in_memory.values() if day is not None))
+        return inputs
+
+    def _inputs_from_files(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
+        return {
+            name: Rows([self.store.path_of(partition) for partition in partitions])
+            for name, partitions in self._partitions_read(step, days).items()
+        }
+
+    def _partitions_read(self, step: Step, days: Sequence[date | None]) -> dict[str, list[Partition]]:
+        return {
+            name: [each for each in found if isinstance(each, Partition)]
+            for name, found in self.planner.inputs(step, days).items()
+        }
+
+    def _missing_inputs(self, step: Step, days: Sequence[date | None]) -> list[Key]:
+        return [key for found in self.planner.inputs(step, days).values() for key in found if isinstance(key, Key)]
+
+    def _prepare_inputs(self, step: Step, days: Sequence[date | None]) -> None:
+        """Build the inputs that are missing, and rebuild those that are damaged."""
+        self._build_missing_inputs(step, days)
+        for partitions in self._partitions_read(step, days).values():
+            for partition in partitions:
+                if self.store.checked_path(partition) is None:
+                    self.repair(partition)
+
+    # What is recorded
+
     def _causes(
-        self,
-        step: Step,
-        day: date | None,
-        before: Mapping[str, Partition | None],
-        found: tuple[Kind, str] | None,
+        self, step: Step, day: date | None, before: Sequence[Partition | None], found: Stale | None
     ) -> tuple[str, ...]:
         """Return the origins of a build as text: delivered files, settings or models; not the tables in between."""
         if found is None:
-            return ("asked for by hand",)
+            return (FORCED,)
         kind, reason = found
         if kind is Kind.LOGIC:
             return (reason,)
-        there = [partition for partition in before.values() if partition is not None]
+        there = [partition for partition in before if partition is not None]
         if len(there) < len(before):
             return (f"{day} is a {reason}" if day else reason,)
         since = min(partition.generation for partition in there)
         causes = {
             cause
-            for partition in self._inputs(step, day)
+            for partitions in self._partitions_read(step, (day,)).values()
+            for partition in partitions
             if partition.changed_generation > since
             for cause in partition.causes
         }
@@ -262,73 +301,62 @@ class Builder:
 
     def _logged(
         self,
-        step: Step,
-        day: date | None,
-        before: Mapping[str, Partition | None],
-        written: Mapping[str, tuple[Path, int]],
-        causes: tuple[str, ...],
+        log: Log,
+        before: Mapping[date, Partition | None],
+        files: Mapping[date | None, NewFile],
+        hashes: Mapping[Key, str],
+        causes: Mapping[date | None, tuple[str, ...]],
     ) -> list[Written]:
-        """Write the step's logs with the changes of this build, to be committed with it; none if nothing changed."""
-        logs = []
-        for log in step.logs if day is not None else ():
-            assert day is not None
-            old, (path, _) = before[log.of], written[log.of]
-            is_first = old is None
-            if (is_first and not log.records_first_build) or (old is not None and old.sha256 == sha256_of(path)):
-                continue
-            if old is not None and self.store.checked_path(old) is None:
-                continue  # damaged: the rows before the build are unknown
-            so_far = self.store.get(Key(log.table, day))
-            if so_far is not None and self.store.checked_path(so_far) is None:
-                so_far = None  # damaged: a log cannot be rebuilt, so a new one starts here
-            inputs = {
-                f"{log.table}_before": (log.table, self._files([so_far])),
-                f"{log.of}_before": (log.of, self._files([old])),
-                log.of: (log.of, [path]),
-            }
-            for name, what in log.inputs.items():
-                there = [self.store.get(Key(what.table, other)) for other in what.span.dates(self.planner.frame, day)]
-                inputs[name] = what.table, self._files(there)
-            told: dict[str, Scalar] = {
-                "changed_at": datetime.now(UTC).replace(tzinfo=None),
-                "run_id": self._run_id,
-                "reason": ", ".join(causes),
-            }
-            log_path, row_count = self._runner.run_log(log, day, inputs, self._new_files(step, day, old), told)
-            if row_count > (so_far.row_count if so_far else 0):
-                logs.append(Written(Key(log.table, day), log_path, row_count, fingerprint="", reason="a change"))
-        return logs
+        """Write a log of the days that this build changes, to be committed with it."""
+        changed = [
+            day
+            for day, old in before.items()
+            if (log.records_first_build if old is None else old.sha256 != hashes[Key(log.of, day)])
+            # If the old file is damaged, the rows before the build are unknown.
+            and (old is None or self.store.checked_path(old) is not None)
+        ]
+        if not changed:
+            return []
+        frame, step = self.planner.frame, STEP_OF_TABLE[log.of]
+        so_far = {day: self.store.get(Key(log.table, day)) for day in changed}
+        # A log cannot be rebuilt, so a new one starts where the old one is damaged.
+        usable = {
+            day: old for day, old in so_far.items() if old is not None and self.store.checked_path(old) is not None
+        }
+        inputs = {
+            f"{log.table}_before": (log.table, self._files(list(usable.values()))),
+            f"{log.of}_before": (log.of, self._files([before[day] for day in changed])),
+            log.of: (log.of, [files[day].path for day in changed]),
+        }
+        for name, what in log.inputs.items():
+            read = dict.fromkeys(other for day in changed for other in what.span.dates(frame, day))
+            is_own = what.table == log.of
+            stored = [self.store.get(Key(what.table, day)) for day in sorted(read) if not (is_own and day in before)]
+            new = [files[day].path for day in sorted(read) if is_own and day in before and day not in changed]
+            inputs[name] = what.table, [*self._files(stored), *new]
+        days = [LoggedDay(day, ", ".join(causes[day]), self._new_files(step, day, before[day])) for day in changed]
+        parameters: dict[str, Scalar] = {
+            "changed_at": datetime.now(UTC).replace(tzinfo=None),
+            "run_id": self._run_id,
+        }
+        written = self._runner.run_log(log, days, inputs, parameters)
+        return [
+            Written(Key(log.table, day), new.path, new.row_count, fingerprint="", reason="a change")
+            for day, new in written.items()
+            if day is not None and new.row_count > (usable[day].row_count if day in usable else 0)
+        ]
 
     def _new_files(self, step: Step, day: date, old: Partition | None) -> list[str]:
         """Return the ids of delivered files read after a day was built that have events of it or of the day before."""
         days = [day, self.planner.frame.calendar.previous(day)]
-        raw = [partition for other in days for partition in self._inputs(step, other) if partition.key.file_id]
+        raw = [
+            partition
+            for other in days
+            for partitions in self._partitions_read(step, (other,)).values()
+            for partition in partitions
+            if partition.key.file_id
+        ]
         return sorted({item.key.file_id for item in raw if old is not None and item.generation > old.generation})
-
-    def _inputs(self, step: Step, day: date | None) -> list[Partition]:
-        inputs = self.planner.inputs(step, day).values()
-        return [partition for found in inputs for partition in found if isinstance(partition, Partition)]
 
     def _files(self, partitions: Sequence[Partition | None]) -> list[Path]:
         return [self.store.path_of(partition) for partition in partitions if partition is not None]
-
-    def _run(self, step: Step, day: date | None) -> dict[str, tuple[Path, int]]:
-        inputs = {
-            name: [self.store.path_of(item) for item in partitions if isinstance(item, Partition)]
-            for name, partitions in self.planner.inputs(step, day).items()
-        }
-        return self._runner.run(step, day, inputs)
-
-    def _mend_inputs(self, step: Step, day: date | None) -> None:
-        for partitions in self.planner.inputs(step, day).values():
-            for partition in partitions:
-                if isinstance(partition, Partition) and self.store.checked_path(partition) is None:
-                    self.store.mark_damaged(partition)
-                    self._mend(partition)
-
-    def _mend(self, partition: Partition) -> None:
-        producer = STEP_OF_TABLE.get(partition.key.table)
-        if producer is not None:
-            self.build(producer, partition.key.date)
-        else:
-            self._reread(partition.key.file_id)

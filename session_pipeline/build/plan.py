@@ -5,7 +5,7 @@ rule covers late data, changed models, changed settings, missed schedules and re
 depend on the clock. builder.py builds what is stale; tables/spans.py defines which dates of an input a day reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -17,11 +17,12 @@ from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import TABLES, models, spans, table
-from session_pipeline.tables.frame import DAY_PARAMETERS, Frame
+from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Input, Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 
 DAMAGED = "its file is damaged"
+NOTHING_NEW: Mapping[Key, str] = {}
 
 
 class Kind(Enum):
@@ -148,6 +149,8 @@ class Planner:
         self._partitions = partitions
         self._recipes = recipes
         self._recipe_of: dict[str, tuple[str, dict[str, str]]] = {}
+        self._dates_of: dict[tuple[str, date | None], tuple[date, ...]] = {}
+        self._quarters_of: dict[tuple[date, date], int] = {}
 
     @cached_property
     def _raw_by_date(self) -> Mapping[date, list[tuple[int, Partition]]]:
@@ -163,21 +166,63 @@ class Planner:
         """Drop the cached partitions of raw_events, after a delivered file was read again."""
         self.__dict__.pop("_raw_by_date", None)
 
-    def inputs(self, step: Step, day: date | None) -> dict[str, list[Partition | Key]]:
-        """Return the partitions that a step reads for a day, by table; a key stands for a partition not built yet."""
-        return {what.table: self._input(what, day) for what in step.inputs}
+    def event_count(self, day: date) -> int:
+        """Return the approximate number of raw events of a day, from the catalog.
 
-    def _input(self, what: Input, day: date | None) -> list[Partition | Key]:
-        found: list[Partition | Key] = []
-        for input_date in what.span.dates(self.frame, day):
-            if what.table == "raw_events":
-                # A UTC date overlaps two local days. Files that have events only of the other day are not read.
-                quarters = quarters_of(day, input_date, self.frame.calendar) if day is not None else -1
-                found += [partition for mask, partition in self._raw_by_date.get(input_date, []) if mask & quarters]
-            else:
-                key = Key(what.table, input_date)
-                found.append(self._partitions.get(key, key))
-        return found
+        A delivered file's events of a UTC date are distributed evenly over the quarter hours that have events.
+        """
+        count = 0.0
+        for utc_date in self.frame.calendar.utc_dates(day):
+            quarters = self._quarters(day, utc_date)
+            for mask, partition in self._raw_by_date.get(utc_date, []):
+                count += partition.row_count * (mask & quarters).bit_count() / max(mask.bit_count(), 1)
+        return round(count)
+
+    def inputs(self, step: Step, days: Sequence[date | None]) -> dict[str, list[Partition | Key]]:
+        """Return the partitions that a step reads for a stretch of days, by table.
+
+        A key stands for a partition that is not built yet. Of its own tables, a step reads only days before the
+        stretch.
+
+        Args:
+            step: The step.
+            days: The days of the stretch; (None,) for a step without days.
+        """
+        return {what.table: self._input(step, what, days) for what in step.inputs}
+
+    def _input(self, step: Step, what: Input, days: Sequence[date | None]) -> list[Partition | Key]:
+        if what.table == "raw_events":
+            return list(self._raw(days))
+        read = dict.fromkeys(input_date for day in days for input_date in self._dates(what, day))
+        keys = [Key(what.table, day) for day in sorted(read) if what.table not in step.tables or day not in days]
+        return [self._partitions.get(key, key) for key in keys]
+
+    def _raw(self, days: Sequence[date | None]) -> Iterator[Partition]:
+        """Yield the partitions of raw_events that have events of some days.
+
+        A UTC date overlaps two local days. Files that have events only of other days are not read.
+        """
+        quarters: dict[date, int] = {}
+        for day in days:
+            assert day is not None
+            for utc_date in self.frame.calendar.utc_dates(day):
+                quarters[utc_date] = quarters.get(utc_date, 0) | self._quarters(day, utc_date)
+        for utc_date in sorted(quarters):
+            for mask, partition in self._raw_by_date.get(utc_date, []):
+                if mask & quarters[utc_date]:
+                    yield partition
+
+    def _dates(self, what: Input, day: date | None) -> tuple[date, ...]:
+        key = what.span.name, day
+        if key not in self._dates_of:
+            self._dates_of[key] = what.span.dates(self.frame, day)
+        return self._dates_of[key]
+
+    def _quarters(self, day: date, utc_date: date) -> int:
+        key = day, utc_date
+        if key not in self._quarters_of:
+            self._quarters_of[key] = quarters_of(day, utc_date, self.frame.calendar)
+        return self._quarters_of[key]
 
     def recipe(self, step: Step) -> tuple[str, dict[str, str]]:
         """Return the part of a step's fingerprint that is the same for every day, as a hash and its parts.
@@ -191,31 +236,37 @@ class Planner:
             parts |= {f"list {name}": digest(make(settings).to_pylist()) for name, make in step.lists.items()}
             parts |= {f"setting {name}": digest(relation.make(settings)) for name, relation in step.relations.items()}
             parts["logic"] = step.logic_version
-            if step.is_daily:
-                scalars = self.frame.scalars(self.frame.until)
-                parts |= {
-                    f"setting {name}": literal(scalars[name]) for name in sorted(step.parameters - DAY_PARAMETERS)
-                }
+            parts |= {f"setting {name}": literal(self.frame.parameters[name]) for name in sorted(step.parameters)}
             parts["computations"] = digest([[c.model, c.name, dict(run)] for c, run in step.runs(settings)])
             self._recipe_of[step.name] = digest(parts), parts
         return self._recipe_of[step.name]
 
-    def fingerprint(self, step: Step, day: date | None) -> Fingerprint | None:
-        """Return the present fingerprint of a step's tables of a day; None if an input is not built yet."""
+    def fingerprint(self, step: Step, day: date | None, new: Mapping[Key, str] = NOTHING_NEW) -> Fingerprint | None:
+        """Return the present fingerprint of a step's tables of a day; None if an input is not built yet.
+
+        Args:
+            step: The step.
+            day: The day; None for a step without days.
+            new: SHA-256 of files that are to be committed together with those of the day, by key.
+        """
         parts = {"recipe": self.recipe(step)[0]}
         if day is not None:
-            scalars = self.frame.scalars(day)
-            names = sorted(step.parameters & DAY_PARAMETERS)
-            parts["day"] = digest([literal(scalars[name]) for name in names if name != "observed_until"])
-            if "observed_until" in names:
-                parts["observed until"] = digest(literal(scalars["observed_until"]))
-        for name, found in self.inputs(step, day).items():
-            there = [partition for partition in found if isinstance(partition, Partition)]
-            if len(there) < len(found):
-                return None
+            if step.day_columns:
+                bounds = self.frame.bounds(day)
+                parts["day"] = digest([literal(bounds[name]) for name in sorted(step.day_columns) if name in bounds])
+            if "observed_until" in step.day_columns:
+                parts["observed until"] = digest(literal(self.frame.observed_until(day)))
+        for name, found in self.inputs(step, (day,)).items():
+            hashes = []
+            for each in found:
+                key, stored = (each.key, each.sha256) if isinstance(each, Partition) else (each, None)
+                sha256 = new.get(key, stored)
+                if sha256 is None:
+                    return None
+                hashes.append((str(key.date), sha256))
             # The dates that are read are a part of their own: a setting can change them.
-            parts[f"days of {name}"] = digest([str(partition.key.date) for partition in there])
-            parts[name] = digest([partition.sha256 for partition in there])
+            parts[f"days of {name}"] = digest([day_text for day_text, _ in hashes])
+            parts[name] = digest([sha256 for _, sha256 in hashes])
         return Fingerprint(digest(parts), parts)
 
     def staleness(self, step: Step, day: date | None) -> tuple[Kind, str] | None:
@@ -306,7 +357,7 @@ class Planner:
             producer = STEP_OF_TABLE.get(what.table)
             if producer is None:
                 continue
-            for input_date in what.span.dates(self.frame, day):
+            for input_date in self._dates(what, day):
                 if (producer.name, input_date) in stale:
                     return str(Key(what.table, input_date))
         return None

@@ -80,22 +80,25 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
         of_whole_table: dict[str, Any] = {name: {} for name in step.tables}
         reasons: Counter[str] = Counter()
         with pipeline.opened() as run:
-            for key in context.partition_keys if step.is_daily else [None]:
-                pipeline.stop_if_ended()
-                day = date.fromisoformat(key) if key else None
-                if day and day > run.until:
-                    raise WrongUseError(f"{day} is not over yet; the last day that can be built is {run.until}")
-                if key and day and not run.planner.frame.is_wanted(day):
-                    reasons["no events"] += 1
-                    for name in step.tables:
-                        context.add_asset_metadata(metadata.of_no_day(), asset_key=name, partition_key=key)
-                    continue
-                built = run.build(step, day, force=is_by_hand)
+            days = [date.fromisoformat(key) for key in context.partition_keys] if step.is_daily else []
+            if days and days[-1] > run.until:
+                raise WrongUseError(f"{days[-1]} is not over yet; the last day that can be built is {run.until}")
+            wanted = run.planner.frame.only_wanted(days)
+            for day in set(days).difference(wanted):
+                reasons["no events"] += 1
+                for name in step.tables:
+                    context.add_asset_metadata(metadata.of_no_day(), asset_key=name, partition_key=str(day))
+            for built in run.build(
+                step,
+                wanted if step.is_daily else (None,),
+                force=is_by_hand,
+                on_built=lambda built: pipeline.stop_if_ended(),
+            ):
                 reasons[built.reason or "fresh"] += 1
                 for name, partition in built.partitions.items():
                     figures = metadata.of_partition(run, partition, built)
-                    if key:
-                        context.add_asset_metadata(figures, asset_key=name, partition_key=key)
+                    if built.day:
+                        context.add_asset_metadata(figures, asset_key=name, partition_key=str(built.day))
                     else:
                         of_whole_table[name] = figures
             # One log line for each step, because a log line for each day takes longer than building a small day.

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,6 +85,7 @@ def lists_fingerprint() -> str:
     return hashlib.sha256("\n".join([*patterns, *rules]).encode()).hexdigest()
 
 
+@lru_cache(maxsize=200_000)
 def _row(user_agent: str) -> dict[str, str | bool | None]:
     text = user_agent[:LOOKED_AT_CHARACTERS]
     parsed = _parser()(text, Domain.ALL)

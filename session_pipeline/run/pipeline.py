@@ -4,7 +4,7 @@ The command line, Dagster and the tests all use this module, so they cannot disa
 the work itself is done in ingest/, build/ and publish/.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -181,16 +181,31 @@ class Run:
         """Return what is stale now."""
         return self.planner.plan(upgrade=upgrade)
 
-    def build(self, step: Step, day: date | None, *, force: bool = False) -> Built:
-        """Build a step's tables of a day if they are stale or `force` is set.
+    def build(
+        self,
+        step: Step,
+        days: Sequence[date | None],
+        *,
+        force: bool = False,
+        on_built: Callable[[Built], None] = lambda built: None,
+    ) -> list[Built]:
+        """Build a step's tables of those days that are stale, or of all if `force` is set; return each day's result.
 
-        Missing inputs are built first; they can be days of another range of the plan. Tables that are stale only
-        because settings or models changed wait if the plan defers their day, unless this run is an upgrade.
+        Neighbouring days are built together. Tables that are stale only because settings or models changed wait if the
+        plan defers their day, unless this run is an upgrade.
+
+        Args:
+            step: The step.
+            days: The days, in order; (None,) for a step without days.
+            force: Whether to build the tables even if they are fresh.
+            on_built: Called for each day once it is committed. An error that it raises ends the build.
         """
-        self._build_missing(step, day)
-        built = self._builder.build(step, day, force=force, is_held=lambda day: day in self._held_days)
-        watcher.get().on_build(step, day, built)
-        return built
+        results = []
+        for built in self._builder.build(step, days, force=force, is_held=lambda day: day in self._held_days):
+            watcher.get().on_build(step, built.day, built)
+            on_built(built)
+            results.append(built)
+        return results
 
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them; return those whose rows differ from the store's."""
@@ -224,25 +239,14 @@ class Run:
             mend=self._mend,
         )
 
-    def _build_missing(self, step: Step, day: date | None) -> None:
-        for found in self.planner.inputs(step, day).values():
-            for key in found:
-                if isinstance(key, Key) and key not in self.store.partitions:
-                    producer = STEP_OF_TABLE[key.table]
-                    self._build_missing(producer, key.date)
-                    self._builder.build(producer, key.date)
-
     def _mend(self, partition: Partition) -> None:
-        self.store.mark_damaged(partition)
-        producer = STEP_OF_TABLE.get(partition.key.table)
-        if producer is not None:
-            self.build(producer, partition.key.date)
-        elif table(partition.key.table).is_log:
+        if table(partition.key.table).is_log:
             # A log cannot be rebuilt. Without it, the other tables can still be published.
             self.store.commit([], run_id=self.run_id, drop=[partition.key])
-        elif partition.key.file_id:
-            self._reread(partition.key.file_id)
+        elif partition.key.table in STEP_OF_TABLE or partition.key.file_id:
+            self._builder.repair(partition)
         else:
+            self.store.mark_damaged(partition)
             self.ingest()
 
     def _reread(self, file_id: str) -> None:

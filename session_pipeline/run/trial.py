@@ -137,9 +137,8 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
-        for day in tried:
-            for name in ("sessions", "session_actions", "session_outcomes"):
-                run.build(STEP_OF_TABLE[name], day)
+        for name in ("sessions", "session_actions", "session_outcomes"):
+            run.build(STEP_OF_TABLE[name], tried)
         with run.engine.job() as job:
             for name in ("duplicate_events", "sessions", "session_actions", "session_outcomes"):
                 _add(job, run, name, tried)

@@ -103,6 +103,7 @@ class Written:
         counts: Figures for metadata and checks.
         reason: Why it was built.
         causes: The origins of the build: delivered files, settings or models. Recorded only if the bytes changed.
+        sha256: SHA-256 of the file; empty lets the store compute it.
     """
 
     key: Key
@@ -113,3 +114,4 @@ class Written:
     counts: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
     causes: tuple[str, ...] = ()
+    sha256: str = ""

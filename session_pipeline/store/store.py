@@ -273,7 +273,7 @@ class Store:
 
     def _move_in(self, item: Written) -> tuple[str, str, int]:
         crash_points.reached("commit: file written")
-        sha256 = sha256_of(item.path)
+        sha256 = item.sha256 or sha256_of(item.path)
         byte_count = item.path.stat().st_size
         final = self.folder / file_name(table(item.key.table), item.key.date, sha256)
         folder = final.parent

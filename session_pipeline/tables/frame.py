@@ -1,13 +1,17 @@
 """Defines `Frame`, which a plan is computed for: the settings, the calendar, the days to build and the last day.
 
-Computes the bounds of each day and the parameters of its models. Which dates of an input are read is in spans.py.
+Computes the parameters of models, and the tables `days` and `day_parts` with the bounds of the days that a query builds.
+Which dates of an input are read is in spans.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
+
+import pyarrow as pa
 
 from session_pipeline.reference.days import MICROSECOND, Calendar
 from session_pipeline.settings import Settings
@@ -17,8 +21,15 @@ Scalar = bool | int | float | str | date | datetime | Decimal
 CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 
-# Parameters that differ between days. All others are part of a step's recipe (build/plan.py).
-DAY_PARAMETERS = frozenset(("event_date", "session_date", "entry_date", "day_start", "day_end", "observed_until"))
+# Where a stretch of days starts: the only parameter that is not part of a step's recipe (build/plan.py). It decides
+# only whether a session's id is carried or computed, and both give the same id.
+STRETCH_START = "stretch_start"
+BOUNDS = ("day_start", "day_end", "day_before")
+DAY_TABLES = frozenset(("days", "day_parts"))
+_DATE, _TIME = pa.date32(), pa.timestamp("us")
+_BOUNDS = [("day_start", _TIME), ("day_end", _TIME), ("day_before", _DATE)]
+DAYS_SCHEMA = pa.schema([("event_date", _DATE), *_BOUNDS, ("end_of_reach", _DATE), ("observed_until", _TIME)])
+DAY_PARTS_SCHEMA = pa.schema([("utc_date", _DATE), ("event_date", _DATE), *_BOUNDS])
 
 
 @dataclass(frozen=True)
@@ -45,20 +56,23 @@ class Frame:
         """Whether a local day is one of the days to build."""
         return day in self._wanted
 
+    @cached_property
+    def _next_wanted(self) -> dict[date, date]:
+        return dict(pairwise(self.wanted))
+
+    def next_wanted(self, day: date) -> date | None:
+        """Returns the next day to build after one of the days to build, or None."""
+        return self._next_wanted.get(day)
+
     def only_wanted(self, days: Iterable[date]) -> tuple[date, ...]:
         """Returns those of the given days that are to be built."""
         return tuple(filter(self.is_wanted, days))
 
-    def scalars(self, day: date) -> dict[str, Scalar]:
-        """Returns all parameters that models can read, for a day. Durations have the units that the models compare."""
+    @cached_property
+    def parameters(self) -> dict[str, Scalar]:
+        """The parameters of models that are equal for all days. Durations have the units that the models compare."""
         sessions = self.settings.sessions
         return {
-            "event_date": day,
-            "session_date": day,
-            "entry_date": day,
-            "day_start": self.calendar.start(day),
-            "day_end": self.calendar.end(day),
-            "observed_until": min(self.calendar.end(self.until), self.calendar.end(day) + self.longest_visitor_window),
             "carried_minutes": CARRIED_MINUTES,
             "inactivity_minutes": sessions.inactivity_minutes,
             "max_microseconds": sessions.max_hours * 3_600_000_000,
@@ -72,6 +86,49 @@ class Frame:
             "engaged_gap_microseconds": sessions.engaged_gap_seconds * 1_000_000,
             "z": Z_95,
         }
+
+    def bounds(self, day: date) -> dict[str, date | datetime]:
+        """Returns the first instant of a day, the first instant after it, and the day before it."""
+        return {
+            "day_start": self.calendar.start(day),
+            "day_end": self.calendar.end(day),
+            "day_before": self.calendar.previous(day),
+        }
+
+    def observed_until(self, day: date) -> datetime:
+        """Returns the end of what is known for the visitor funnels of a day."""
+        return min(self.calendar.end(self.until), self.calendar.end(day) + self.longest_visitor_window)
+
+    def end_of_reach(self, day: date) -> date | None:
+        """Returns the last day to build, if sessions of the day can reach beyond it; otherwise None."""
+        reach = self.reach(day)
+        last = max(self.only_wanted(reach))
+        return None if last == reach[-1] else last
+
+    def days(self, days: Sequence[date]) -> pa.Table:
+        """Returns the table `days`: a row for each day that a query builds."""
+        rows = [
+            {
+                "event_date": day,
+                **self.bounds(day),
+                "end_of_reach": self.end_of_reach(day),
+                "observed_until": self.observed_until(day),
+            }
+            for day in days
+        ]
+        return pa.Table.from_pylist(rows, schema=DAYS_SCHEMA)
+
+    def day_parts(self, days: Sequence[date]) -> pa.Table:
+        """Returns the table `day_parts`: a row for each of these days and each UTC date that overlaps it.
+
+        Models join it to tables by UTC date. An equal join and a range are fast on every engine; a range alone is not.
+        """
+        rows = [
+            {"utc_date": utc_date, "event_date": day, **self.bounds(day)}
+            for day in days
+            for utc_date in self.calendar.utc_dates(day)
+        ]
+        return pa.Table.from_pylist(rows, schema=DAY_PARTS_SCHEMA)
 
     @cached_property
     def longest_visitor_window(self) -> timedelta:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from session_pipeline.settings import Settings
 from session_pipeline.tables import TABLES, models, table
-from session_pipeline.tables.frame import Scalar
+from session_pipeline.tables.frame import BOUNDS, DAY_TABLES, STRETCH_START, Scalar
 from session_pipeline.tables.spans import Span, usual_span
 
 NO_PARAMETERS: Mapping[str, Scalar] = {}
@@ -58,7 +58,10 @@ class Computation:
 
 @dataclass(frozen=True)
 class PythonTable:
-    """A small table that Python computes from the rows of a model, for work that SQL cannot do."""
+    """A small table that Python computes from the rows of a model, for work that SQL cannot do.
+
+    The rows of the model and of the table have the date column of the step's tables.
+    """
 
     name: str
     model: str
@@ -70,7 +73,8 @@ class Log:
     """A table that records what each build changed in another table. Its model adds rows to the existing ones.
 
     The model reads the other table before and after the build (`<of>_before` and `<of>`), the log so far
-    (`<table>_before`), the delivered files that are new to the build (`new_files`), and its inputs.
+    (`<table>_before`), the changed days with the reason of each build (`days`), the delivered files that are new to the
+    build of each day (`new_files`), and its inputs.
 
     Attributes:
         table: The log, and its model.
@@ -137,9 +141,17 @@ class Step:
 
     @cached_property
     def parameters(self) -> frozenset[str]:
-        """The parameters that its models read, without the varying parameters of computations."""
+        """The parameters that its models read, except where a stretch starts and what varies between computations."""
         varying = frozenset().union(*(computation.varying for computation in self.computed))
-        return frozenset().union(*(models.parameters(model) for model in self.models)) - varying
+        read = frozenset().union(*(models.parameters(model) for model in self.models))
+        return read - varying - {STRETCH_START}
+
+    @cached_property
+    def day_columns(self) -> frozenset[str]:
+        """The columns of `days` and `day_parts` that its models read and that differ between calendars and horizons."""
+        reading = [model for model in self.models if models.tables_read(model) & DAY_TABLES]
+        read = frozenset().union(*(models.columns_read(model) for model in reading))
+        return read & {*BOUNDS, "observed_until"}
 
     def runs(self, settings: Settings) -> list[tuple[Computation, Mapping[str, Scalar]]]:
         """Returns each computation as often as it runs, with the values of its varying parameters."""

@@ -76,6 +76,12 @@ def tables_read(model: str) -> frozenset[str]:
 
 
 @cache
+def columns_read(model: str) -> frozenset[str]:
+    """Returns the names of all columns that a model mentions."""
+    return frozenset(found.name for found in expanded(model).find_all(exp.Column))
+
+
+@cache
 def _paths() -> Mapping[str, Traversable]:
     groups = [entry for entry in files(__package__).iterdir() if entry.is_dir()]
     found = [path for group in groups for path in group.iterdir() if path.name.endswith(".sql")]

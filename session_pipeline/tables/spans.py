@@ -33,12 +33,6 @@ class Span:
         return max((abs((read - day).days) for read in self.dates(frame, day)), default=0)
 
 
-def _end_of_reach(frame: Frame, day: date) -> tuple[date, ...]:
-    reach = frame.reach(day)
-    last = max(frame.only_wanted(reach))
-    return () if last == reach[-1] else (last,)
-
-
 def _visitor_window(frame: Frame, day: date) -> tuple[date, ...]:
     if not frame.longest_visitor_window:
         return (day,)
@@ -54,7 +48,10 @@ REACH = Span("the days that its sessions can reach", lambda frame, day: frame.on
 REACHING = Span(
     "the days before whose sessions can reach the day", lambda frame, day: frame.only_wanted(frame.reaching(day))
 )
-END_OF_REACH = Span("the last day that is built, when its sessions can reach beyond it", _end_of_reach)
+END_OF_REACH = Span(
+    "the last day that is built, when its sessions can reach beyond it",
+    lambda frame, day: (last,) if (last := frame.end_of_reach(day)) else (),
+)
 VISITOR_WINDOW = Span("the days to the end of the longest visitor window", _visitor_window)
 ALL_DAYS = Span("all days", lambda frame, day: frame.wanted)
 

@@ -3,6 +3,7 @@
 -- one, then the earliest goes first.
 with deepest_steps as (
     select
+        entry_date,
         funnel,
         site,
         unit_id,
@@ -109,6 +110,7 @@ excluded as (
 
 decided as (
     select
+        d.entry_date,
         d.funnel,
         d.session_id,
         d.event_number,
@@ -118,13 +120,13 @@ decided as (
         d.next_action,
         x.attempt_id is not null as is_excluded,
         max(d.window_ends_at) over (
-            partition by d.funnel, d.site, d.unit_id
+            partition by d.entry_date, d.funnel, d.site, d.unit_id
         ) as last_window_ends_at
     from deepest_steps as d
     left join excluded as x
         on d.funnel = x.funnel and d.attempt_id = x.attempt_id
     qualify row_number() over (
-        partition by d.funnel, d.site, d.unit_id
+        partition by d.entry_date, d.funnel, d.site, d.unit_id
         order by
             d.step_number desc, x.attempt_id is not null asc, d.entered_at asc,
             d.position asc, d.event_id asc, d.session_id asc, d.event_number asc
@@ -135,6 +137,7 @@ decided as (
 -- replace it.
 entries as (
     select
+        d.entry_date,
         d.funnel,
         e.site,
         d.session_id,
@@ -150,12 +153,14 @@ entries as (
         (d.step_number = f.step_count and not d.is_excluded)
         or case
             when f.grain = 'session' then e.is_complete
-            else coalesce(d.last_window_ends_at < $observed_until, false)
+            else coalesce(d.last_window_ends_at < y.observed_until, false)
         end as is_window_closed,
         e.is_bot
     from decided as d
     inner join funnels as f
         on d.funnel = f.funnel
+    inner join days as y
+        on d.entry_date = y.event_date
     inner join funnel_events as e
         on
             d.funnel = e.funnel and d.session_id = e.session_id and d.event_number = e.event_number
@@ -163,6 +168,7 @@ entries as (
 )
 
 select
+    entry_date,
     funnel,
     cast(1 as bigint) as attempt_number,
     site,

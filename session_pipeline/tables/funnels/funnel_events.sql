@@ -1,4 +1,4 @@
--- One row is an event of a session that starts on the day, and a funnel step or exclusion that it
+-- One row is an event of a session that starts on one of the days, and a funnel step or exclusion that it
 -- meets.
 select
     m.funnel,
@@ -27,4 +27,4 @@ left join session_breakdowns as v
     on b.dimension = v.dimension and m.session_id = v.session_id
 left join session_actions as a
     on m.session_id = a.session_id and m.event_number = a.event_number
-where m.session_date = $session_date
+where m.session_date in (select event_date from days)

@@ -3,6 +3,7 @@
 -- entered at step 1 = dropped at each step + entered at the last step + excluded.
 with attempts as (
     select
+        entry_date,
         funnel,
         site,
         breakdown,
@@ -14,6 +15,7 @@ with attempts as (
 
 entered as (
     select
+        a.entry_date,
         s.funnel,
         a.site,
         s.step_number,
@@ -30,7 +32,7 @@ entered as (
     from attempts as a
     inner join funnel_step_names as s
         on a.funnel = s.funnel
-    group by s.funnel, a.site, s.step_number, s.step, s.is_last, a.breakdown
+    group by a.entry_date, s.funnel, a.site, s.step_number, s.step, s.is_last, a.breakdown
 ),
 
 compared as (
@@ -40,7 +42,10 @@ compared as (
         cast(first_value(_kept_count) over steps_in_order as double) as _n,
         cast(lag(_kept_count) over steps_in_order as double) as _before
     from entered
-    window steps_in_order as (partition by funnel, site, breakdown order by step_number)
+    window steps_in_order as (
+        partition by entry_date, funnel, site, breakdown
+        order by step_number
+    )
 ),
 
 rated as (
@@ -51,6 +56,7 @@ rated as (
 )
 
 select
+    entry_date,
     funnel,
     site,
     step_number,

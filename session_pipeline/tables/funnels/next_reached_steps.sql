@@ -4,6 +4,7 @@
 -- step before (ties convert), but must not be an event already used at that time.
 with attempts as (
     select
+        entry_date,
         funnel,
         site,
         unit_id,
@@ -35,12 +36,7 @@ candidates as (
     from funnel_events as e
     inner join funnels as f
         on e.funnel = f.funnel
-    where
-        e.step_number = $step_number
-        and case
-            when f.grain = 'session' then e.session_date = $entry_date
-            else e.event_time >= $day_start
-        end
+    where e.step_number = $step_number
 ),
 
 at_the_same_time as (
@@ -116,6 +112,7 @@ with_later as (
 
 advanced as (
     select
+        a.entry_date,
         a.funnel,
         a.site,
         a.unit_id,
@@ -141,6 +138,7 @@ advanced as (
 )
 
 select
+    entry_date,
     funnel,
     site,
     unit_id,
@@ -158,6 +156,7 @@ select
 from reached_steps
 union all
 select
+    entry_date,
     funnel,
     site,
     unit_id,

@@ -1,6 +1,7 @@
 -- One row is an attempt and its first step. Each event that meets step 1 starts an attempt.
 -- A unit is what an attempt stays within: the session, or the visitor from the entry date on.
 select
+    d.event_date as entry_date,
     f.funnel,
     e.site,
     case when f.grain = 'session' then e.session_id else e.visitor_id end as unit_id,
@@ -18,9 +19,11 @@ select
 from funnel_events as e
 inner join funnels as f
     on e.funnel = f.funnel
-where
-    e.step_number = 1
-    and case
-        when f.grain = 'session' then e.session_date = $entry_date
-        else e.event_time >= $day_start and e.event_time < $day_end
-    end
+left join day_parts as p
+    on
+        cast(e.event_time as date) = p.utc_date
+        and e.event_time >= p.day_start
+        and e.event_time < p.day_end
+inner join days as d
+    on case when f.grain = 'session' then e.session_date else p.event_date end = d.event_date
+where e.step_number = 1

@@ -1,6 +1,7 @@
 -- One row is a build that changed the figures of a day of a site.
 -- The figures before are null where the site had no row for the day, as on the day's first build.
 select
+    session_date,
     changed_at,
     run_id,
     reason,
@@ -28,9 +29,10 @@ select
 from _day_history_before
 union all
 select
+    d.event_date as session_date,
     $changed_at,
     $run_id,
-    $reason,
+    d.reason,
     coalesce(a.site, b.site) as site,
     b.session_count as session_count_before,
     a.session_count as session_count_after,
@@ -54,7 +56,9 @@ select
     a.late_event_count as late_event_count_after
 from daily_summary as a
 full outer join daily_summary_before as b
-    on a.site = b.site
+    on a.session_date = b.session_date and a.site = b.site
+inner join days as d
+    on coalesce(a.session_date, b.session_date) = d.event_date
 where
     a.session_count is distinct from b.session_count
     or a.visitor_count is distinct from b.visitor_count

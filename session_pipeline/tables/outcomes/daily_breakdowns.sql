@@ -3,6 +3,7 @@
 -- have.
 with counted as (
     select
+        s.session_date,
         d.site,
         d.dimension,
         coalesce(d.dimension_value, '(none)') as dimension_value,
@@ -16,7 +17,7 @@ with counted as (
         on d.session_id = s.session_id
     inner join session_outcomes as o
         on d.session_id = o.session_id
-    group by d.site, d.dimension, coalesce(d.dimension_value, '(none)')
+    group by s.session_date, d.site, d.dimension, coalesce(d.dimension_value, '(none)')
 ),
 
 rated as (
@@ -29,6 +30,7 @@ rated as (
 )
 
 select
+    session_date,
     site,
     dimension,
     dimension_value,

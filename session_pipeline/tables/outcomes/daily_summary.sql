@@ -2,15 +2,25 @@
 -- A site also has a row if it only had repeated lines, or only events of sessions that started on
 -- an earlier day.
 with sites as (
-    select site from sessions
+    select
+        session_date,
+        site
+    from sessions
     union
-    select site from events
+    select
+        event_date as session_date,
+        site
+    from events
     union
-    select site from duplicate_events
+    select
+        event_date as session_date,
+        site
+    from duplicate_events
 ),
 
 session_counts as (
     select
+        s.session_date,
         s.site,
         count(*) filter (where not s.is_bot) as session_count,
         count(distinct case when not s.is_bot then s.visitor_id end) as visitor_count,
@@ -24,27 +34,32 @@ session_counts as (
     from sessions as s
     inner join session_outcomes as o
         on s.session_id = o.session_id
-    group by s.site
+    group by s.session_date, s.site
 ),
 
 late_events as (
     select
-        site,
+        e.event_date as session_date,
+        e.site,
         count(*) as late_event_count
-    from events
-    where received_at >= $day_end
-    group by site
+    from events as e
+    inner join days as d
+        on e.event_date = d.event_date
+    where e.received_at >= d.day_end
+    group by e.event_date, e.site
 ),
 
 duplicates as (
     select
+        event_date as session_date,
         site,
         count(*) as duplicate_count
     from duplicate_events
-    group by site
+    group by event_date, site
 )
 
 select
+    t.session_date,
     t.site,
     coalesce(c.session_count, 0) as session_count,
     coalesce(c.visitor_count, 0) as visitor_count,
@@ -59,8 +74,8 @@ select
     coalesce(c.open_count, 0) = 0 as is_final
 from sites as t
 left join session_counts as c
-    on t.site = c.site
+    on t.session_date = c.session_date and t.site = c.site
 left join late_events as l
-    on t.site = l.site
+    on t.session_date = l.session_date and t.site = l.site
 left join duplicates as d
-    on t.site = d.site
+    on t.session_date = d.session_date and t.site = d.site

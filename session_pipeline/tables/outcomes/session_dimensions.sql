@@ -6,11 +6,12 @@ with first_values as (
         dimension,
         dimension_value
     from dimension_values
-    where session_date = $session_date
+    where session_date in (select event_date from days)
     qualify row_number() over (partition by session_id, dimension order by event_number) = 1
 )
 
 select
+    s.session_date,
     f.session_id,
     f.site,
     f.dimension,

@@ -7,11 +7,12 @@ with reached as (
         count(*) as event_count,
         sum(value) as value
     from goal_events
-    where session_date = $session_date
+    where session_date in (select event_date from days)
     group by session_id, goal
 )
 
 select
+    s.session_date,
     r.session_id,
     s.site,
     r.goal,

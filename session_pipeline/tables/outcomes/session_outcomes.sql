@@ -10,7 +10,7 @@ with event_matches as (
         min(currency) filter (where value is not null) as lowest_currency,
         max(currency) filter (where value is not null) as highest_currency
     from outcome_events
-    where session_date = $session_date
+    where session_date in (select event_date from days)
     group by session_id, priority
 ),
 
@@ -50,6 +50,7 @@ decided as (
 )
 
 select
+    s.session_date,
     s.session_id,
     s.site,
     coalesce(r.outcome, case when s.is_engaged then 'engaged' else 'bounce' end) as outcome,

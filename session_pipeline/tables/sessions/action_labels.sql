@@ -1,13 +1,15 @@
--- One row is a pair of event name and page path on the day, with its action label.
+-- One row is a pair of event name and page path on a day, with its action label.
 -- Each path is folded once, not once per event. The label is null if the event is not an action.
 with kinds as (
     select distinct
+        event_date,
         event_name,
         case when event_name = 'page_view' then coalesce(page_path, '') else '' end as page_path
     from events
 )
 
 select
+    k.event_date,
     k.event_name,
     k.page_path,
     case

@@ -1,5 +1,6 @@
--- One row is a distinct user agent of the day, as classified by the packaged lists.
+-- One row is a distinct user agent of a day, as classified by the packaged lists.
 select
+    event_date,
     user_agent_id,
     user_agent,
     browser,

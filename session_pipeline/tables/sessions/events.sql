@@ -1,5 +1,6 @@
 -- One row is a deduplicated event, with the session it belongs to.
 select
+    s.event_date,
     r.event_id,
     r.site,
     r.source,
@@ -41,5 +42,5 @@ from sessionized as s
 inner join raw_events as r
     on s.file_id = r.file_id and s.line_number = r.line_number
 left join agents_seen as a
-    on r.user_agent_id = a.user_agent_id
+    on s.event_date = a.event_date and r.user_agent_id = a.user_agent_id
 where not s.is_carried

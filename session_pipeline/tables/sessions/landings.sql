@@ -1,10 +1,10 @@
--- One row is a session of the day and how it started: columns of its first event, and the utm
+-- One row is a session and how it started: columns of its first event, and the utm
 -- columns of the first event that names a campaign. All utm columns come from the same event, so
 -- that they belong together.
 with session_events as (
     select *
     from events
-    where session_date = $session_date
+    where session_date in (select event_date from days)
 ),
 
 campaign_events as (

@@ -1,16 +1,20 @@
 -- One row is a visitor whose session may continue after the end of the day: the visitor has an
 -- event within the timeout before the end of the day (inclusive).
 select
-    site,
-    visitor_id,
-    event_time,
-    session_id,
-    session_date,
-    run_started_at,
-    event_number,
-    known_user_id,
-    known_client_session_id,
-    known_campaign
-from sessionized
-where event_time >= $day_end - cast($inactivity_minutes as integer) * interval 1 minute
-qualify row_number() over (partition by site, visitor_id order by place desc) = 1
+    s.event_date,
+    s.site,
+    s.visitor_id,
+    s.event_time,
+    s.session_id,
+    s.session_date,
+    s.run_started_at,
+    s.event_number,
+    s.known_user_id,
+    s.known_client_session_id,
+    s.known_campaign
+from sessionized as s
+inner join days as d
+    on s.event_date = d.event_date
+where s.event_time >= d.day_end - cast($inactivity_minutes as integer) * interval 1 minute
+qualify
+    row_number() over (partition by s.event_date, s.site, s.visitor_id order by s.place desc) = 1

@@ -10,6 +10,7 @@ with labels as (
 
 actions as (
     select
+        e.session_date,
         e.session_id,
         e.site,
         l.action,
@@ -27,11 +28,12 @@ actions as (
             e.event_name = l.event_name
             and l.page_path
             = case when e.event_name = 'page_view' then coalesce(e.page_path, '') else '' end
-    where e.session_date = $session_date and l.action is not null
+    where e.session_date in (select event_date from days) and l.action is not null
     window session_in_order as (partition by e.session_id order by e.event_number)
 )
 
 select
+    a.session_date,
     a.session_id,
     a.site,
     a.action_number,

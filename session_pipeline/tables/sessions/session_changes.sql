@@ -3,6 +3,7 @@
 -- session that only gained events and kept its id has no row.
 with moved as (
     select
+        b.event_date,
         b.site,
         b.visitor_id,
         b.session_id as replaced_session_id,
@@ -13,23 +14,27 @@ with moved as (
     from events_before as b
     left join events as e
         on
-            b.site = e.site
+            b.event_date = e.event_date
+            and b.site = e.site
             and b.visitor_id = e.visitor_id
             and b.event_id = e.event_id
     where e.session_id is null or e.session_id <> b.session_id
-    group by b.site, b.visitor_id, b.session_id, b.session_date, e.session_id, e.session_date
+    group by
+        b.event_date, b.site, b.visitor_id, b.session_id, b.session_date, e.session_id, e.session_date
 ),
 
 bots_before as (
     select
+        event_date,
         session_id,
         bool_or(is_bot) as is_bot
     from events_before
-    group by session_id
+    group by event_date, session_id
 ),
 
 events_now as (
     select
+        event_date,
         site,
         visitor_id,
         session_id,
@@ -37,6 +42,7 @@ events_now as (
     from events
     union all
     select
+        event_date,
         site,
         visitor_id,
         session_id,
@@ -44,9 +50,24 @@ events_now as (
     from earlier_events
 ),
 
+-- One row is an event that a session of a changed day can have: of the day or shortly before it.
+seen as (
+    select
+        d.event_date,
+        e.site,
+        e.visitor_id,
+        e.session_id,
+        e.file_id
+    from events_now as e
+    inner join days as d
+        on date_diff('day', e.event_date, d.event_date) between 0 and 3
+),
+
 there_now as (
-    select distinct session_id
-    from events_now
+    select distinct
+        event_date,
+        session_id
+    from seen
 ),
 
 there_before as (
@@ -57,28 +78,39 @@ there_before as (
     from earlier_sessions
 ),
 
+new_events as (
+    select
+        e.event_date,
+        e.site,
+        e.visitor_id,
+        e.session_id,
+        e.file_id
+    from seen as e
+    inner join new_files as f
+        on e.event_date = f.event_date and e.file_id = f.file_id
+),
+
 new_of_session as (
     select
-        e.session_id,
-        min(e.file_id) as file_id
-    from events_now as e
-    inner join new_files as f
-        on e.file_id = f.file_id
-    group by e.session_id
+        event_date,
+        session_id,
+        min(file_id) as file_id
+    from new_events
+    group by event_date, session_id
 ),
 
 new_of_visitor as (
     select
-        e.site,
-        e.visitor_id,
-        min(e.file_id) as file_id
-    from events_now as e
-    inner join new_files as f
-        on e.file_id = f.file_id
-    group by e.site, e.visitor_id
+        event_date,
+        site,
+        visitor_id,
+        min(file_id) as file_id
+    from new_events
+    group by event_date, site, visitor_id
 )
 
 select
+    event_date,
     changed_at,
     run_id,
     reason,
@@ -95,9 +127,10 @@ select
 from session_changes_before
 union all
 select
+    m.event_date,
     $changed_at,
     $run_id,
-    $reason,
+    d.reason,
     m.site,
     m.visitor_id,
     m.replaced_session_id,
@@ -114,13 +147,15 @@ select
     coalesce(s.file_id, v.file_id) as file_id,
     b.is_bot
 from moved as m
+inner join days as d
+    on m.event_date = d.event_date
 inner join bots_before as b
-    on m.replaced_session_id = b.session_id
+    on m.event_date = b.event_date and m.replaced_session_id = b.session_id
 left join there_now as r
-    on m.replaced_session_id = r.session_id
+    on m.event_date = r.event_date and m.replaced_session_id = r.session_id
 left join there_before as t
     on m.session_id = t.session_id
 left join new_of_session as s
-    on m.session_id = s.session_id
+    on m.event_date = s.event_date and m.session_id = s.session_id
 left join new_of_visitor as v
-    on m.site = v.site and m.visitor_id = v.visitor_id
+    on m.event_date = v.event_date and m.site = v.site and m.visitor_id = v.visitor_id

@@ -1,9 +1,11 @@
--- One row is a deduplicated event of the day with its position in its session, or the last event of
--- a session that is carried over from the day before. In this model, a run is the series of events
--- between two breaks other than max_hours. A long run is cut into parts of max_hours, and each part
+-- One row is a deduplicated event with its position in its session, or the last event of a session
+-- that is carried over from the day before the stretch (it has no event_date). In this model, a run
+-- is the series of events between two breaks other than max_hours. A long run is cut into parts of max_hours, and each part
 -- is a session. docs/definitions.md lists the rules in their order.
 with kept as (
     select
+        d.event_date,
+        d.day_start,
         a.site,
         a.visitor_id,
         a.event_time,
@@ -16,13 +18,20 @@ with kept as (
         a.file_id,
         a.line_number
     from raw_events as a
+    inner join day_parts as d
+        on
+            a.utc_date = d.utc_date
+            and a.event_time >= d.day_start
+            and a.event_time < d.day_end
     left join repeated_events as r
         on a.file_id = r.file_id and a.line_number = r.line_number
-    where a.event_time >= $day_start and a.event_time < $day_end and r.file_id is null
+    where r.file_id is null
 ),
 
 stream as (
     select
+        event_date,
+        day_start,
         site,
         visitor_id,
         event_time,
@@ -41,6 +50,8 @@ stream as (
     from kept
     union all
     select
+        cast(null as date) as event_date,
+        cast(null as timestamp) as day_start,
         site,
         visitor_id,
         event_time,
@@ -81,7 +92,7 @@ hard_breaks as (
                 or event_time - previous_time
                 > cast($inactivity_minutes as integer) * interval 1 minute
                 then 'inactivity'
-            when $split_at_midnight and previous_time < $day_start then 'midnight'
+            when $split_at_midnight and previous_time < day_start then 'midnight'
             when event_name = $separator then 'separator'
         end as hard_reason
     from placed
@@ -165,6 +176,7 @@ run_breaks as (
 
 runs as (
     select
+        event_date,
         site,
         visitor_id,
         event_time,
@@ -208,7 +220,7 @@ runs as (
         last_value(
             case
                 when open_session_id is not null then open_session_date
-                when run_reason is not null then $event_date
+                when run_reason is not null then event_date
             end ignore nulls
         ) over until_now as run_date
     from run_breaks
@@ -235,7 +247,8 @@ cuts as (
         part,
         place as cut_place,
         event_time as cut_time,
-        event_id as cut_event_id
+        event_id as cut_event_id,
+        event_date as cut_date
     from parts
     where part > run_part
     qualify row_number() over (partition by site, visitor_id, run_place, part order by place) = 1
@@ -243,6 +256,7 @@ cuts as (
 
 in_sessions as (
     select
+        p.event_date,
         p.site,
         p.visitor_id,
         p.event_time,
@@ -260,12 +274,12 @@ in_sessions as (
                 then md5(concat_ws(
                     '|', p.site, p.visitor_key, c.cut_event_id, cast(c.cut_time as varchar)
                 ))
-            when p.run_started_at < $day_start then p.run_first_id
+            when p.run_started_at < $stretch_start then p.run_first_id
             else md5(concat_ws(
                 '|', p.site, p.visitor_key, p.run_first_id, cast(p.run_started_at as varchar)
             ))
         end as session_id,
-        case when c.cut_place is not null then $event_date else p.run_date end as session_date,
+        case when c.cut_place is not null then c.cut_date else p.run_date end as session_date,
         p.place - coalesce(c.cut_place, p.run_place) + 1 as event_number,
         case when p.place = c.cut_place then 'max_hours' else p.run_reason end as break_reason
     from parts as p
@@ -278,6 +292,7 @@ in_sessions as (
 )
 
 select
+    event_date,
     site,
     visitor_id,
     event_time,

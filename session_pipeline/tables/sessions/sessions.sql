@@ -22,12 +22,13 @@ session_events as (
             e.event_name = l.event_name
             and l.page_path
             = case when e.event_name = 'page_view' then coalesce(e.page_path, '') else '' end
-    where e.session_date = $session_date
+    where e.session_date in (select event_date from days)
 ),
 
 gathered as (
     select
         session_id,
+        session_date,
         min(event_time) as started_at,
         max(event_time) as ended_at,
         sum(
@@ -50,7 +51,7 @@ gathered as (
         ) as client_session_id,
         bool_or(is_bot) as is_bot
     from session_events
-    group by session_id
+    group by session_id, session_date
 ),
 
 measured as (
@@ -63,11 +64,16 @@ measured as (
 ),
 
 unfinished as (
-    select distinct session_id
-    from open_sessions
+    select distinct
+        d.event_date as session_date,
+        o.session_id
+    from open_sessions as o
+    inner join days as d
+        on o.event_date = d.end_of_reach
 )
 
 select
+    m.session_date,
     m.session_id,
     f.site,
     f.visitor_id,
@@ -108,6 +114,6 @@ inner join landings as f
 inner join session_channels as h
     on m.session_id = h.session_id
 left join agents_seen as a
-    on f.user_agent_id = a.user_agent_id
+    on m.session_date = a.event_date and f.user_agent_id = a.user_agent_id
 left join unfinished as o
-    on m.session_id = o.session_id
+    on m.session_date = o.session_date and m.session_id = o.session_id

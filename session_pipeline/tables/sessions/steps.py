@@ -1,5 +1,6 @@
 """Defines the steps that build events, sessions and their actions."""
 
+from datetime import date
 from functools import partial
 
 import pyarrow as pa
@@ -12,7 +13,16 @@ from session_pipeline.tables.spans import DAY_BEFORE, END_OF_REACH, REACHING, TH
 
 
 def _classify(rows: pa.Table) -> pa.Table:
-    return user_agents.classify(rows.column("user_agent").to_pylist())
+    """Classifies the user agents of each day. Which of two texts with the same md5 counts is decided by day."""
+    texts: dict[date, list[str]] = {}
+    for row in rows.to_pylist():
+        texts.setdefault(row["event_date"], []).append(row["user_agent"])
+    tables = [
+        table.append_column("event_date", pa.array([day] * len(table), pa.date32()))
+        for day, table in ((day, user_agents.classify(texts[day])) for day in sorted(texts))
+    ]
+    nothing = user_agents.classify(()).append_column("event_date", pa.array([], pa.date32()))
+    return pa.concat_tables([nothing, *tables])
 
 
 def _channel_table(name: str, settings: Settings) -> pa.Table:

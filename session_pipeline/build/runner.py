@@ -1,0 +1,169 @@
+"""Runs the models of a step, or of a log, on the engine, and writes a file for each table and day.
+
+builder.py decides what is built from which files, and commits the results.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+
+from session_pipeline.engines.duckdb import DuckDBEngine
+from session_pipeline.store.paths import folder_name
+from session_pipeline.tables import table
+from session_pipeline.tables.frame import DAYS_SCHEMA, STRETCH_START, Frame, Scalar
+from session_pipeline.tables.graph import Log, Step
+
+NEW_FILES_SCHEMA = pa.schema([("event_date", pa.date32()), ("file_id", pa.string())])
+LOGGED_DAYS_SCHEMA = DAYS_SCHEMA.append(pa.field("reason", pa.string()))
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file that a step wrote, not yet in the store.
+
+    Attributes:
+        path: Below the scratch folder, in folders like those of the store, so that engines find the date in it.
+        row_count: The number of its rows.
+    """
+
+    path: Path
+    row_count: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of an input table.
+
+    Attributes:
+        paths: Its files.
+        kept_days: Days whose rows the engine still has in memory.
+    """
+
+    paths: Sequence[Path] = ()
+    kept_days: tuple[date, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoggedDay:
+    """A day for which a log records a change.
+
+    Attributes:
+        reason: Why the day was built.
+        new_files: Ids of the delivered files that are new to the build.
+    """
+
+    day: date
+    reason: str
+    new_files: Sequence[str]
+
+
+class StepRunner:
+    """Runs steps on an engine, for one frame. Lists and relations from the settings are made once and reused."""
+
+    def __init__(self, engine: DuckDBEngine, frame: Frame, scratch: Path) -> None:
+        """Create a runner that writes the files of all steps below `scratch`."""
+        self._engine = engine
+        self._frame = frame
+        self._scratch = scratch
+        self._relations: dict[str, str] = {}
+        self._lists: dict[str, pa.Table] = {}
+
+    def run(
+        self, step: Step, days: Sequence[date], inputs: Mapping[str, Rows], *, keep: bool = False
+    ) -> dict[str, dict[date | None, NewFile]]:
+        """Write a step's tables of a stretch of days.
+
+        Args:
+            step: The step.
+            days: Neighbouring days, in order; none for a step without days.
+            inputs: The rows of each input, by table.
+            keep: Whether the engine keeps the rows of several days, for inputs with `kept_days` of later steps.
+
+        Returns:
+            The new files of each table, by day; the day of a table without days is None.
+        """
+        settings = self._frame.settings
+        parameters = self._parameters(days)
+        with self._engine.job() as job:
+            if days:
+                job.add_rows("days", self._frame.days(days))
+                job.add_rows("day_parts", self._frame.day_parts(days))
+            for name, rows in inputs.items():
+                job.add_input(table(name), rows.paths, with_date=True, kept_days=rows.kept_days)
+            for name, make in step.lists.items():
+                if name not in self._lists:
+                    self._lists[name] = make(settings)
+                job.add_rows(name, self._lists[name])
+            for name, relation in step.relations.items():
+                if name not in self._relations:
+                    self._relations[name] = relation.make(settings)
+                job.add_relation(name, self._relations[name])
+            if step.python_table is not None:
+                found = job.rows_of_model(step.python_table.model, parameters)
+                job.add_rows(step.python_table.name, step.python_table.make(found))
+            for computation, varying in step.runs(settings):
+                job.compute(computation.model, {**parameters, **varying}, name=computation.name)
+            written = {}
+            for name in step.tables:
+                paths = {day: self._new_path(name, day) for day in days or (None,)}
+                counts = job.write_model(name, parameters, paths, keep=keep)
+                written[name] = {day: NewFile(path, counts[day]) for day, path in paths.items()}
+            return written
+
+    def run_log(
+        self,
+        log: Log,
+        days: Sequence[LoggedDay],
+        inputs: Mapping[str, tuple[str, Sequence[Path]]],
+        parameters: Mapping[str, Scalar],
+    ) -> dict[date | None, NewFile]:
+        """Write a log of some days.
+
+        Args:
+            log: The log.
+            days: The days, in order.
+            inputs: The table and the files of each input, by the name that the model reads it by.
+            parameters: The parameters of the model.
+
+        Returns:
+            The new file of each day.
+        """
+        with self._engine.job() as job:
+            rows = [
+                {**row, "reason": logged.reason}
+                for row, logged in zip(self._frame.days([logged.day for logged in days]).to_pylist(), days, strict=True)
+            ]
+            job.add_rows("days", pa.Table.from_pylist(rows, schema=LOGGED_DAYS_SCHEMA))
+            files = [{"event_date": logged.day, "file_id": file_id} for logged in days for file_id in logged.new_files]
+            job.add_rows("new_files", pa.Table.from_pylist(files, schema=NEW_FILES_SCHEMA))
+            for name, (table_name, paths) in inputs.items():
+                job.add_input(table(table_name), paths, name=name, with_date=True)
+            paths_of_days: dict[date | None, Path] = {
+                logged.day: self._new_path(log.table, logged.day) for logged in days
+            }
+            counts = job.write_model(log.table, parameters, paths_of_days)
+            return {day: NewFile(path, counts[day]) for day, path in paths_of_days.items()}
+
+    def have_equal_rows(self, table_name: str, one: Path, other: Path) -> bool:
+        """Whether two files of a table have the same rows."""
+        with self._engine.job() as job:
+            job.add_input(table(table_name), [one], name="one")
+            job.add_input(table(table_name), [other], name="other")
+            differing = job.rows(
+                "(select * from one except all select * from other)"
+                " union all (select * from other except all select * from one) limit 1"
+            )
+            return len(differing) == 0
+
+    def _parameters(self, days: Sequence[date]) -> dict[str, Scalar]:
+        if not days:
+            return {}
+        return {**self._frame.parameters, STRETCH_START: self._frame.calendar.start(days[0])}
+
+    def _new_path(self, name: str, day: date | None) -> Path:
+        folder = self._scratch / name / folder_name(table(name), day)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / "new.parquet"
