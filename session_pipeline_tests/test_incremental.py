@@ -129,7 +129,7 @@ def test_changed_setting_makes_only_its_readers_stale(week: Deployment, tmp_path
     )
     plan = week.plan(UNTIL)
     will = {item.step.name for item in plan.items if item.certainty is Certainty.WILL}
-    assert will == {"funnel_events", "funnel_entries", "funnel_steps"}
+    assert will == {"event_matches", "funnel_events", "funnel_entries", "funnel_steps"}
     assert {item.kind for item in plan.items if item.certainty is Certainty.WILL} == {Kind.LOGIC}
     week.run(UNTIL)
     assert week.hashes() == clean(week, tmp_path / "clean")
