@@ -84,6 +84,7 @@ LOG_SETTINGS = {"log_format", "host"}  # apply to access logs only
 
 SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
 READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
+MATCHES = ("outcome_matches", "goal_matches", "funnel_matches")
 NOTHING: Sequence[str] = ()
 
 
@@ -122,23 +123,23 @@ CHANGES: Mapping[str, Change] = {
     "actions.fold[].pattern": Change("/[a-z]+$", ("action_labels",), "setting actions.fold changed"),
     "actions.fold[].replacement": Change(":number", ("action_labels",), "setting actions.fold changed"),
     "actions.ignored_events": Change(["cart"], ("action_labels",), "setting ignored_events changed"),
-    "outcomes[].name": Change("sale", ("session_outcomes",), "setting outcomes changed"),
-    "outcomes[].where": Change("event_name = 'cart'", ("session_outcomes",), "setting outcomes changed"),
+    "outcomes[].name": Change("sale", (*MATCHES, "session_outcomes"), "setting outcomes changed"),
+    "outcomes[].where": Change("event_name = 'cart'", MATCHES, "setting outcomes changed"),
     "outcomes[].where_session": Change("event_count >= 3", ("session_outcomes",), "setting outcomes changed"),
-    "outcomes[].value": Change("status_code", ("session_outcomes",), "setting outcomes changed"),
+    "outcomes[].value": Change("status_code", MATCHES, "setting outcomes changed"),
     "outcomes[].is_conversion": Change(False, ("session_outcomes",), "setting outcomes changed"),
-    "goals[].name": Change("sold", ("session_goals",), "setting goals changed"),
-    "goals[].where": Change("event_name = 'cart'", ("session_goals",), "setting goals changed"),
-    "goals[].value": Change("status_code", ("session_goals",), "setting goals changed"),
+    "goals[].name": Change("sold", MATCHES, "setting goals changed"),
+    "goals[].where": Change("event_name = 'cart'", MATCHES, "setting goals changed"),
+    "goals[].value": Change("status_code", MATCHES, "setting goals changed"),
     "funnels[].name": Change(
-        "to money", ("funnel_events", "funnel_entries", "funnel_steps"), "setting funnels changed"
+        "to money", (*MATCHES, "funnel_events", "funnel_entries", "funnel_steps"), "setting funnels changed"
     ),
     "funnels[].grain": Change("session", ("funnel_entries",), "setting funnels changed"),
     "funnels[].window_seconds": Change(600, ("funnel_entries",), "setting funnels changed"),
     "funnels[].breakdown": Change("variant", ("funnel_events",), "setting funnels changed"),
     "funnels[].steps[].name": Change("any page", ("funnel_steps",), "setting funnels changed"),
-    "funnels[].steps[].where": Change("page_path = '/about'", ("funnel_events",), "setting funnels changed"),
-    "funnels[].exclusions[].where": Change("event_name = 'scroll'", ("funnel_events",), "setting funnels changed"),
+    "funnels[].steps[].where": Change("page_path = '/about'", MATCHES, "setting funnels changed"),
+    "funnels[].exclusions[].where": Change("event_name = 'scroll'", MATCHES, "setting funnels changed"),
     "funnels[].exclusions[].after_step": Change(2, ("funnel_entries",), "setting funnels changed"),
     "funnels[].exclusions[].before_step": Change(2, ("funnel_entries",), "setting funnels changed"),
     "dimensions": Change(
@@ -174,6 +175,7 @@ MODELS: Mapping[str, Sequence[str]] = {
     "distinct_user_agents": ("agents_seen",),
     **dict.fromkeys(("landings", "session_channels", "sessions"), ("sessions",)),
     **dict.fromkeys(("reached_steps", "next_reached_steps", "funnel_entries"), ("funnel_entries",)),
+    **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
     **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # rows of logs are never rebuilt
     **{
         name: (name,)

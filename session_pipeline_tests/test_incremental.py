@@ -88,7 +88,9 @@ def test_late_event_rebuilds_only_affected_days(week: Deployment, tmp_path: Path
     assert ("sessionize", 7) in days
     assert ("sessions", 7) in days
     # The sessions of the 6th also read events of the 7th. Their result is equal, so nothing below them is rebuilt.
-    assert ("session_outcomes", 6) in days
+    assert ("session_actions", 6) in days
+    assert ("event_matches", 6) in days
+    assert ("session_outcomes", 6) not in days
     assert ("daily_summary", 6) not in days
     assert not [(step, day) for step, day in days if day not in (6, 7)]
     assert week.hashes() == clean(week, tmp_path / "clean")
@@ -129,7 +131,7 @@ def test_changed_setting_makes_only_its_readers_stale(week: Deployment, tmp_path
     )
     plan = week.plan(UNTIL)
     will = {item.step.name for item in plan.items if item.certainty is Certainty.WILL}
-    assert will == {"funnel_events", "funnel_entries", "funnel_steps"}
+    assert will == {"event_matches", "funnel_events", "funnel_entries", "funnel_steps"}
     assert {item.kind for item in plan.items if item.certainty is Certainty.WILL} == {Kind.LOGIC}
     week.run(UNTIL)
     assert week.hashes() == clean(week, tmp_path / "clean")

@@ -228,7 +228,7 @@ def test_reason_names_all_changed_inputs() -> None:
     built.change(Key("events", DAY), sha256="other")
     built.change(Key("sessions", DAY), sha256="other")
     found = described(built.planner().plan())
-    assert found[f"session_outcomes[{DAY}]"] == (Certainty.WILL, Kind.DATA, "events changed, sessions changed")
+    assert found[f"session_actions[{DAY}]"] == (Certainty.WILL, Kind.DATA, "events changed, sessions changed")
     assert found[f"daily_outcomes[{DAY}]"][2] == "sessions changed"
 
 
@@ -280,7 +280,8 @@ def test_changed_outcome_rule_is_a_logic_reason() -> None:
     built = Built(raw(DAY, 1), settings=outcome.format("purchase"))
     assert described(built.planner(outcome.format("purchase")).plan()) == {}
     found = described(built.planner(outcome.format("order")).plan())
-    assert found[f"session_outcomes[{DAY}]"][:2] == (Certainty.WILL, Kind.LOGIC)
+    assert found[f"event_matches[{DAY}]"] == (Certainty.WILL, Kind.LOGIC, "setting outcomes changed")
+    assert found[f"session_outcomes[{DAY}]"][:2] == (Certainty.MAY, Kind.DATA)
     assert f"session_actions[{DAY}]" not in found
 
 

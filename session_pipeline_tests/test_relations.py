@@ -2,20 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import date
 
 import duckdb
 import pytest
 
+from session_pipeline.engines.sql import fill, literal
 from session_pipeline.settings import Settings, parse_settings
-from session_pipeline.tables import table
-from session_pipeline.tables.funnels.from_settings import step_events
-from session_pipeline.tables.outcomes.from_settings import (
-    dimension_values,
-    goal_events,
-    outcome_events,
-    outcome_sessions,
-)
+from session_pipeline.tables import models, table
+from session_pipeline.tables.matches.from_settings import goals_met, outcomes_met, steps_met
+from session_pipeline.tables.outcomes.from_settings import dimension_values, outcome_sessions
+from session_pipeline.tables.steps import STEP_OF_TABLE
 
+DAY = date(2026, 10, 5)
 EVENT_COUNT = 2000
 NAMES = 40
 PATHS = 100
@@ -57,9 +56,9 @@ def dimensions(count: int) -> str:
 
 
 RELATIONS: dict[str, tuple[Callable[[Settings], str], Callable[[int], str], str]] = {
-    "step_events": (step_events, funnels, "events"),
-    "goal_events": (goal_events, goals, "events"),
-    "outcome_events": (outcome_events, outcomes, "events"),
+    "outcomes_met": (outcomes_met, outcomes, "events"),
+    "goals_met": (goals_met, goals, "events_with_outcomes_met"),
+    "steps_met": (steps_met, funnels, "events_with_goals_met"),
     "outcome_sessions": (outcome_sessions, outcomes, "sessions"),
     "dimension_values": (dimension_values, dimensions, "events"),
 }
@@ -77,6 +76,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
             "event_number": "i",
             "line_number": "i",
             "session_id": "'s' || i // 10",
+            "session_date": literal(DAY),
         }
         columns = ", ".join(
             f"cast({given.get(column.name, 'null')} as {column.type}) as {column.name}"
@@ -84,6 +84,16 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         )
         connection.execute(f"create table events as select {columns} from range({EVENT_COUNT}) as numbers(i)")
         yield connection
+
+
+def add_event_matches(database: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Run the model event_matches on the events, with the relations of these settings."""
+    for name, relation in STEP_OF_TABLE["funnel_matches"].relations.items():
+        database.execute(f"create temp view {name} as {relation.make(parse_settings(text))}")
+    sql = fill(models.text("event_matches"), {"session_date": DAY})
+    [(_, physical)] = database.sql(f"explain {sql}").fetchall()
+    assert physical.count("Seq Scan") == 1
+    database.execute(f"create temp table event_matches as {sql}")
 
 
 @pytest.mark.parametrize("name", RELATIONS)
@@ -95,15 +105,29 @@ def test_all_rules_share_one_scan(name: str, count: int) -> None:
 
 @pytest.mark.timeout(60)
 def test_four_hundred_funnels_fit_into_little_memory(database: duckdb.DuckDBPyConnection) -> None:
-    sql = step_events(parse_settings(funnels(400)))
-    found = Counter(database.sql(f"select step_number from ({sql})").fetchall())
+    add_event_matches(database, funnels(400))
+    found = Counter(database.sql(f"select step_number from ({models.text('funnel_matches')})").fetchall())
     by_name, by_path = EVENT_COUNT // NAMES, EVENT_COUNT // PATHS
     assert found == {(1,): 400 * by_name, (-1,): 400 * by_name, (2,): PATHS * by_path}
 
 
 @pytest.mark.timeout(60)
 def test_thousand_goals_fit_into_little_memory(database: duckdb.DuckDBPyConnection) -> None:
-    sql = goal_events(parse_settings(goals(1000)))
+    add_event_matches(database, goals(1000))
+    sql = models.text("goal_matches")
     [(rows, value)] = database.sql(f"select count(*), sum(value) from ({sql})").fetchall()
     [(events, sum_of_values)] = database.sql("select count(*), sum(value) from events where value > 0").fetchall()
     assert (rows, value) == (events * 1000 // NAMES, sum_of_values * 1000 // NAMES)
+
+
+def test_rules_of_all_kinds_share_one_scan(database: duckdb.DuckDBPyConnection) -> None:
+    add_event_matches(database, outcomes(6) + "\n" + goals(5) + funnels(4))
+    counts = [
+        database.sql(f"select count(*) from ({models.text(name)})").fetchall()[0][0]
+        for name in ("outcome_matches", "goal_matches", "funnel_matches")
+    ]
+    by_name, by_path = EVENT_COUNT // NAMES, EVENT_COUNT // PATHS
+    with_value = database.sql("select count(*) from events where value > 0 and event_name < 'e5'").fetchall()[0][0]
+    assert counts[0] == 3 * by_name
+    assert 0 < counts[1] < with_value
+    assert counts[2] == 4 * (2 * by_name + by_path)

@@ -201,7 +201,8 @@ def test_only_day_history_records_the_first_build() -> None:
 
 def test_inputs_and_spans_are_derived_from_the_sql() -> None:
     found = {step.name: {what.table: what.span for what in step.inputs} for step in STEPS}
-    assert found["session_outcomes"] == {"events": spans.REACH, "sessions": spans.THE_DAY}
+    assert found["event_matches"] == {"events": spans.REACH}
+    assert found["session_outcomes"] == {"outcome_matches": spans.THE_DAY, "sessions": spans.THE_DAY}
     assert found["agents_seen"] == {"raw_events": spans.UTC_DATES}
     assert found["user_agents"] == {"agents_seen": spans.ALL_DAYS}
     assert found["funnel_steps"] == {"funnel_entries": spans.THE_DAY}

@@ -122,6 +122,16 @@ NEXT_ACTION = text("next_action", "Next action of the session; null on the last.
 IS_LANDING = flag("is_landing", "Whether this is the first action of the session.")
 IS_EXIT = flag("is_exit", "Whether this is the last action of the session.")
 
+# Events that meet rules
+RULE = text("rule", "Name of the outcome rule in the settings.")
+RULE_VALUE = Column(
+    "value", "DECIMAL(18,6)", "Value that the rule gives the event; null if the rule gives none or it does not fit."
+)
+STEP_OR_EXCLUSION_NUMBER = count(
+    "step_number", "Number of the funnel step, from 1; for an exclusion, minus its number."
+)
+POSITION = count("position", "Order among events with equal times: sequence, or the line number without one.")
+
 # Outcomes
 OUTCOME = text("outcome", "How the session ended: the first outcome rule that holds, otherwise engaged or bounce.")
 IS_CONVERTED = flag("is_converted", "Whether the outcome is a conversion; in funnels: whether all steps were reached.")

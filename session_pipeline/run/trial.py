@@ -137,7 +137,7 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
-        for name in ("sessions", "session_actions", "session_outcomes"):
+        for name in ("sessions", "session_actions", "outcome_matches", "session_outcomes"):
             run.build(STEP_OF_TABLE[name], tried)
         with run.engine.job() as job:
             for name in ("duplicate_events", "sessions", "session_actions", "session_outcomes"):

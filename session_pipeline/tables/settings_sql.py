@@ -11,8 +11,6 @@ from sqlglot import exp
 from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS
 from session_pipeline.settings.conditions import parse_condition, parse_number
 
-EVENT_COLUMNS = "session_id, session_date, event_number, event_id, event_time, page_path, currency"
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -30,15 +28,29 @@ def matches(source: str, columns: str, rules: Sequence[Rule], empty: str) -> str
     """
     if not rules:
         return empty
-    fields = tuple(rules[0].fields)
-    met = ", ".join(
-        f"case when {rule.where} then {{{', '.join(f'{text_sql(name)}: {rule.fields[name]}' for name in fields)}}} end"
-        for rule in rules
-    )
     return (
-        f"select {columns}, {', '.join(f'rule.{name} as {name}' for name in fields)} from ("
-        f"select {columns}, unnest([{met}]) as rule from {source} where {_any([rule.where for rule in rules])}"
+        f"select {columns}, {', '.join(f'rule.{name} as {name}' for name in rules[0].fields)} from ("
+        f"select {columns}, unnest([{_met(rules)}]) as rule from {source} where {_any([rule.where for rule in rules])}"
         ") as matches where rule is not null"
+    )
+
+
+def with_rules_met(source: str, rules: Sequence[Rule], flag: str, met: str, types: Mapping[str, str]) -> str:
+    """Returns SQL that adds two columns to the rows of a relation: whether a rule is met, and the list of rules met.
+
+    Args:
+        source: The relation.
+        rules: The rules.
+        flag: The name of the column that says whether a rule is met; it is cheaper than the list.
+        met: The name of the column with the fields of the rules that are met.
+        types: The types of the fields, which an empty list of rules has too.
+    """
+    if not rules:
+        fields = ", ".join(f"{name} {type_name}" for name, type_name in types.items())
+        return f"select *, false as {flag}, cast([] as struct({fields})[]) as {met} from {source}"
+    return (
+        f"select *, {_any([rule.where for rule in rules])} as {flag},"
+        f" list_filter([{_met(rules)}], lambda rule: rule is not null) as {met} from {source}"
     )
 
 
@@ -52,6 +64,14 @@ def session_values(columns: str, names: Sequence[str]) -> str:
     return (
         f"select {columns}, v.dimension as dimension, v.dimension_value as dimension_value from ("
         f"select {columns}, unnest([{values}]) as v from sessions) as valued"
+    )
+
+
+def _met(rules: Sequence[Rule]) -> str:
+    """Returns a struct for each rule: its fields where it is met, otherwise null."""
+    structs = [", ".join(f"{text_sql(name)}: {sql}" for name, sql in rule.fields.items()) for rule in rules]
+    return ", ".join(
+        f"case when {rule.where} then {{{fields}}} end" for rule, fields in zip(rules, structs, strict=True)
     )
 
 

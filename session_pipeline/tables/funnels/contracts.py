@@ -1,7 +1,6 @@
 """Defines the tables of funnels: events that meet a funnel step, attempts, and the counts of each funnel step."""
 
 from session_pipeline.reference import columns as c
-from session_pipeline.reference.column import Column
 from session_pipeline.tables.contract import Table
 
 TABLES: tuple[Table, ...] = (
@@ -14,7 +13,7 @@ TABLES: tuple[Table, ...] = (
         is_published=False,
         columns=(
             c.FUNNEL,
-            Column("step_number", "BIGINT", "Number of the funnel step, from 1; for an exclusion, minus its number."),
+            c.STEP_OR_EXCLUSION_NUMBER,
             c.SITE,
             c.VISITOR_ID,
             c.SESSION_ID,
@@ -22,9 +21,7 @@ TABLES: tuple[Table, ...] = (
             c.EVENT_ID,
             c.EVENT_TIME,
             c.EVENT_NUMBER,
-            Column(
-                "position", "BIGINT", "Order among events with equal times: sequence, or the line number without one."
-            ),
+            c.POSITION,
             c.NEXT_ACTION,
             c.BREAKDOWN,
             c.IS_BOT,

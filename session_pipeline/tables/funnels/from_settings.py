@@ -1,42 +1,12 @@
-"""Provides what the models of funnels read from the settings: funnel steps, exclusions, windows and breakdowns."""
+"""Provides what the models of funnels read from the settings: names, exclusions, windows and breakdowns.
+
+The conditions of funnel steps and exclusions are in matches/from_settings.py.
+"""
 
 import pyarrow as pa
 
 from session_pipeline.settings import SESSION_BREAKDOWNS, Settings
-from session_pipeline.tables.settings_sql import (
-    EVENT_COLUMNS,
-    Rule,
-    event_condition,
-    matches,
-    number_sql,
-    session_values,
-    text_sql,
-)
-
-# Events with their position among events with equal times.
-PLACED_EVENTS = "(select *, coalesce(sequence, line_number) as position from events) as placed"
-
-
-def step_events(settings: Settings) -> str:
-    """Returns SQL for the events that meet a funnel step (numbered 1, 2, ...) or exclusion (numbered -1, -2, ...)."""
-    rules = []
-    for position, funnel in enumerate(settings.funnels):
-        conditions = [
-            (number, step.where, f"funnels[{position}].steps[{number - 1}].where")
-            for number, step in enumerate(funnel.steps, start=1)
-        ] + [
-            (-number, exclusion.where, f"funnels[{position}].exclusions[{number - 1}].where")
-            for number, exclusion in enumerate(funnel.exclusions, start=1)
-        ]
-        rules += [
-            Rule(event_condition(where, key), {"funnel": text_sql(funnel.name), "step_number": number_sql(number)})
-            for number, where, key in conditions
-        ]
-    empty = (
-        f"select {EVENT_COLUMNS}, position, cast(null as varchar) as funnel, cast(null as bigint) as step_number"
-        f" from {PLACED_EVENTS} where false"
-    )
-    return matches(PLACED_EVENTS, f"{EVENT_COLUMNS}, position", rules, empty)
+from session_pipeline.tables.settings_sql import session_values
 
 
 def session_breakdowns(settings: Settings) -> str:

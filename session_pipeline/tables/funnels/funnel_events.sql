@@ -1,4 +1,4 @@
--- One row is an event of a session that starts on one of the days, and a funnel step or exclusion that it
+-- One row is an event of a session that starts on the day, and a funnel step or exclusion that it
 -- meets.
 select
     m.funnel,
@@ -6,7 +6,7 @@ select
     s.site,
     s.visitor_id,
     m.session_id,
-    m.session_date,
+    s.session_date,
     m.event_id,
     m.event_time,
     m.event_number,
@@ -18,7 +18,7 @@ select
     end as breakdown,
     s.is_bot,
     s.is_complete
-from step_events as m
+from funnel_matches as m
 inner join sessions as s
     on m.session_id = s.session_id
 inner join funnel_breakdowns as b
@@ -27,4 +27,3 @@ left join session_breakdowns as v
     on b.dimension = v.dimension and m.session_id = v.session_id
 left join session_actions as a
     on m.session_id = a.session_id and m.event_number = a.event_number
-where m.session_date in (select event_date from days)

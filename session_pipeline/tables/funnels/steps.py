@@ -19,7 +19,6 @@ STEPS: tuple[Step, ...] = (
         name="funnel_events",
         tables=("funnel_events",),
         relations={
-            "step_events": Relation(from_settings.step_events, reads=("events",)),
             "session_breakdowns": Relation(from_settings.session_breakdowns, ("sessions", "session_dimensions")),
         },
         lists={"funnel_breakdowns": from_settings.funnel_breakdowns},

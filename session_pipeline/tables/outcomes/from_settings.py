@@ -1,4 +1,7 @@
-"""Provides what the models of outcomes read from the settings: rules, goals, dimensions and breakdowns."""
+"""Provides what the models of outcomes read from the settings: outcome rules, dimensions and breakdowns.
+
+Rules on events are in matches/from_settings.py.
+"""
 
 import pyarrow as pa
 from sqlglot import exp
@@ -6,30 +9,7 @@ from sqlglot import exp
 from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.settings import Settings
 from session_pipeline.settings.conditions import parse_condition, parse_scalar
-from session_pipeline.tables.settings_sql import (
-    EVENT_COLUMNS,
-    Rule,
-    event_condition,
-    matches,
-    number_sql,
-    session_values,
-    text_sql,
-    value_sql,
-)
-
-
-def outcome_events(settings: Settings) -> str:
-    """Returns SQL for the events that meet a rule: (event columns, priority, value), one row per event and rule."""
-    rules = [
-        Rule(
-            where=event_condition(rule.where, f"outcomes[{priority}].where"),
-            fields={"priority": number_sql(priority), "value": value_sql(rule.value, f"outcomes[{priority}].value")},
-        )
-        for priority, rule in enumerate(settings.outcomes)
-        if rule.where is not None
-    ]
-    empty = f"select {EVENT_COLUMNS}, cast(null as bigint) as priority, value from events where false"
-    return matches("events", EVENT_COLUMNS, rules, empty)
+from session_pipeline.tables.settings_sql import Rule, matches, number_sql, session_values, text_sql
 
 
 def outcome_sessions(settings: Settings) -> str:
@@ -46,19 +26,6 @@ def outcome_sessions(settings: Settings) -> str:
     ]
     empty = "select session_id, cast(null as bigint) as priority from sessions where false"
     return matches("sessions", "session_id", rules, empty)
-
-
-def goal_events(settings: Settings) -> str:
-    """Returns SQL for the events that meet a goal: (event columns, goal, value), one row per event and goal."""
-    rules = [
-        Rule(
-            where=event_condition(goal.where, f"goals[{number}].where"),
-            fields={"goal": text_sql(goal.name), "value": value_sql(goal.value, f"goals[{number}].value")},
-        )
-        for number, goal in enumerate(settings.goals)
-    ]
-    empty = f"select {EVENT_COLUMNS}, cast(null as varchar) as goal, value from events where false"
-    return matches("events", EVENT_COLUMNS, rules, empty)
 
 
 def dimension_values(settings: Settings) -> str:

@@ -6,8 +6,7 @@ with reached as (
         min(event_time) as reached_at,
         count(*) as event_count,
         sum(value) as value
-    from goal_events
-    where session_date in (select event_date from days)
+    from goal_matches
     group by session_id, goal
 )
 

@@ -1,17 +1,18 @@
 -- One row is a session and how it ended: exactly one outcome, by the priority of the rules in the
 -- settings. engaged and bounce come last. They need no rule, and one of them always applies.
-with event_matches as (
+with rules_met as (
     select
-        session_id,
-        priority,
+        m.session_id,
+        r.priority,
         count(*) as match_count,
-        min(event_number) as first_event_number,
-        sum(value) as value,
-        min(currency) filter (where value is not null) as lowest_currency,
-        max(currency) filter (where value is not null) as highest_currency
-    from outcome_events
-    where session_date in (select event_date from days)
-    group by session_id, priority
+        min(m.event_number) as first_event_number,
+        sum(m.value) as value,
+        min(m.currency) filter (where m.value is not null) as lowest_currency,
+        max(m.currency) filter (where m.value is not null) as highest_currency
+    from outcome_matches as m
+    inner join outcome_rules as r
+        on m.rule = r.outcome
+    group by m.session_id, r.priority
 ),
 
 matches as (
@@ -25,7 +26,7 @@ matches as (
             when lowest_currency <> highest_currency then 'XXX'
             else lowest_currency
         end as currency
-    from event_matches
+    from rules_met
     union all
     select
         session_id,
@@ -67,8 +68,8 @@ left join decided as d
     on s.session_id = d.session_id
 left join outcome_rules as r
     on d.priority = r.priority
-left join outcome_events as e
+left join outcome_matches as e
     on
         d.session_id = e.session_id
-        and d.priority = e.priority
         and d.first_event_number = e.event_number
+        and r.outcome = e.rule

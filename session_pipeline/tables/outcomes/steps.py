@@ -8,17 +8,10 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="session_outcomes",
         tables=("session_outcomes",),
-        relations={
-            "outcome_events": Relation(from_settings.outcome_events, reads=("events",)),
-            "outcome_sessions": Relation(from_settings.outcome_sessions, reads=("sessions",)),
-        },
+        relations={"outcome_sessions": Relation(from_settings.outcome_sessions, reads=("sessions",))},
         lists={"outcome_rules": from_settings.outcome_rules},
     ),
-    Step(
-        name="session_goals",
-        tables=("session_goals",),
-        relations={"goal_events": Relation(from_settings.goal_events, reads=("events",))},
-    ),
+    Step(name="session_goals", tables=("session_goals",)),
     Step(
         name="session_dimensions",
         tables=("session_dimensions",),
