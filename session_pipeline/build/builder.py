@@ -19,7 +19,6 @@ from session_pipeline.store.store import Store, sha256_of
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import Frame, Scalar
 from session_pipeline.tables.graph import Log, Step
-from session_pipeline.tables.steps import STEP_OF_TABLE
 
 MOST_CAUSES = 8  # recorded per partition; thousands of small files can cause one build
 
@@ -132,7 +131,7 @@ class Builder:
     """Builds steps in one store, within one run."""
 
     def __init__(
-        self, store: Store, planner: Planner, engine: DuckDBEngine, *, run_id: str, reread: Callable[[str], None]
+        self, store: Store, planner: Planner, engine: DuckDBEngine, *, run_id: str, repair: Callable[[Partition], None]
     ) -> None:
         """Create a builder.
 
@@ -141,13 +140,13 @@ class Builder:
             planner: The planner of the run.
             engine: The engine.
             run_id: The run that builds.
-            reread: Reads a delivered file again, given its id; used if its raw events are damaged.
+            repair: Rebuilds a damaged partition; called before a step reads it.
         """
         self.store = store
         self.planner = planner
         self._runner = StepRunner(engine, planner.frame, store.scratch)
         self._run_id = run_id
-        self._reread = reread
+        self._repair = repair
 
     def build(
         self,
@@ -323,12 +322,4 @@ class Builder:
         for partitions in self.planner.inputs(step, day).values():
             for partition in partitions:
                 if isinstance(partition, Partition) and self.store.checked_path(partition) is None:
-                    self.store.mark_damaged(partition)
-                    self._mend(partition)
-
-    def _mend(self, partition: Partition) -> None:
-        producer = STEP_OF_TABLE.get(partition.key.table)
-        if producer is not None:
-            self.build(producer, partition.key.date)
-        else:
-            self._reread(partition.key.file_id)
+                    self._repair(partition)
