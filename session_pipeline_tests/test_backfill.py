@@ -19,8 +19,8 @@ from dagster._utils.interrupts import capture_interrupts
 
 from session_pipeline.build.builder import Built
 from session_pipeline.defs import sensors, tags
-from session_pipeline.run import pipeline
-from session_pipeline.run.pipeline import Watcher, open_store
+from session_pipeline.run import opened
+from session_pipeline.run.pipeline import Run, open_store
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment
@@ -76,7 +76,7 @@ def it_is_night_after(monkeypatch: pytest.MonkeyPatch, day: date) -> None:
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
             return datetime(day.year, day.month, day.day, 3, tzinfo=UTC) + NIGHT
 
-    monkeypatch.setattr(pipeline, "datetime", Clock)
+    monkeypatch.setattr(opened, "datetime", Clock)
 
 
 def nightly(deployment: Orchestrated) -> list[str]:
@@ -220,17 +220,19 @@ def builds_counted(
     """
     counted: Counter[tuple[str, date | None]] = Counter()
 
-    def on_build(step: Step, day: date | None, built: Built) -> None:
+    original = Run.build
+
+    def build(run: Run, step: Step, day: date | None, *, force: bool = False) -> Built:
+        built = original(run, step, day, force=force)
         if built.was_built:
             counted[step.name, day] += 1
             then(step, day, built)
+        return built
 
     before = generation(deployment)
-    token = pipeline.watcher.set(Watcher(on_build=on_build))
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "build", build)
         yield counted
-    finally:
-        pipeline.watcher.reset(token)
     assert generation(deployment) - before == counted.total() + others
 
 

@@ -15,7 +15,8 @@ from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
 from session_pipeline.defs import resources, tags
-from session_pipeline.defs.local_runs import UNDATED, failed_checks
+from session_pipeline.defs.history import failed_checks
+from session_pipeline.defs.jobs import UNDATED
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.records import Key
 from session_pipeline.tables import TABLES

@@ -12,7 +12,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from session_pipeline.defs import code_location, sensors, tags
 from session_pipeline.defs.dead_runs import PROCESS
-from session_pipeline.defs.local_runs import UNDATED
+from session_pipeline.defs.jobs import UNDATED
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.errors import StoreError, StoreHeldError
-from session_pipeline.store.locks import held
 from session_pipeline.store.records import Key, Publication, Written
 from session_pipeline.store.store import Store
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
@@ -185,9 +184,9 @@ def test_unwritable_store_is_reported_in_one_sentence(store: Store) -> None:
 
 
 def test_lock_holder_writes_at_once_and_others_wait(store: Store) -> None:
-    with ThreadPoolExecutor(1) as other_writer, held(store.folder):
-        commit(store, 1)
-        commit(store, 2)
+    with ThreadPoolExecutor(1) as other_writer, store.writing():
+        store.commit([written(store, 1)], run_id="run")
+        store.commit([written(store, 2)], run_id="run")
         with pytest.raises(StoreHeldError, match=f"process {os.getpid()}"):
             other_writer.submit(commit, store, 3).result()
     commit(store, 3)

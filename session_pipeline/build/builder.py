@@ -51,7 +51,7 @@ class Builder:
     """Builds steps in one store, within one run."""
 
     def __init__(
-        self, store: Store, planner: Planner, engine: DuckDBEngine, *, run_id: str, reread: Callable[[str], None]
+        self, store: Store, planner: Planner, engine: DuckDBEngine, *, run_id: str, repair: Callable[[Partition], None]
     ) -> None:
         """Create a builder.
 
@@ -60,13 +60,13 @@ class Builder:
             planner: The planner of the run.
             engine: The engine.
             run_id: The run that builds.
-            reread: Reads a delivered file again, given its id; used if its raw events are damaged.
+            repair: Rebuilds a damaged partition; called before a step reads it.
         """
         self.store = store
         self.planner = planner
         self._runner = StepRunner(engine, planner.frame, store.scratch)
         self._run_id = run_id
-        self._reread = reread
+        self._repair = repair
         # The days of each table whose rows the engine still has in memory, with the hashes of their files.
         self._kept: dict[str, dict[date, str]] = {}
 
@@ -131,15 +131,6 @@ class Builder:
             path.unlink()
         return differing
 
-    def repair(self, partition: Partition) -> None:
-        """Rebuild a partition whose file is damaged: by its step, or by reading its delivered file again."""
-        self.store.mark_damaged(partition)
-        producer = STEP_OF_TABLE.get(partition.key.table)
-        if producer is not None:
-            self._build_now(producer, (partition.key.date,))
-        else:
-            self._reread(partition.key.file_id)
-
     # What is built
 
     @staticmethod
@@ -180,9 +171,10 @@ class Builder:
                 keys = self._missing_inputs(step, sorted(day for day in before if day is not None))
                 before = {key.date for key in keys if key.table in step.tables} - its_days
                 its_days |= before
-            self._build_now(producer, sorted(its_days, key=str))
+            self.build_all(producer, sorted(its_days, key=str))
 
-    def _build_now(self, step: Step, days: Sequence[date | None]) -> None:
+    def build_all(self, step: Step, days: Sequence[date | None]) -> None:
+        """Build as `build` does, without looking at the results."""
         for _ in self.build(step, days):
             pass
 
@@ -272,7 +264,7 @@ class Builder:
         for partitions in self._partitions_read(step, days).values():
             for partition in partitions:
                 if self.store.checked_path(partition) is None:
-                    self.repair(partition)
+                    self._repair(partition)
 
     # What is recorded
 

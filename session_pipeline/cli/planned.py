@@ -1,7 +1,6 @@
 """The command plan: what `run` would build, and why. The plan itself is made in `build.plan`."""
 
 from collections.abc import Iterable
-from contextlib import closing
 from datetime import date
 from typing import Any
 
@@ -11,8 +10,8 @@ from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
 from session_pipeline.cli.problems import undated
 from session_pipeline.cli.screen import counted, day_ranges, grid, out, plain, say, say_json
 from session_pipeline.publish import publication
-from session_pipeline.run import delivered_files, pipeline
-from session_pipeline.settings import load_settings
+from session_pipeline.run import delivered_files
+from session_pipeline.run.opened import open_folder
 
 SHOWN_FILES = 10
 
@@ -20,14 +19,13 @@ SHOWN_FILES = 10
 def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, data: Data = None) -> None:
     """Show what `run` would build, and why; builds nothing."""
     folder = chosen_folder(data)
-    settings = load_settings(folder.path)
-    last_day = pipeline.horizon(settings, until.date() if until else None)
-    with closing(pipeline.open_store(folder)) as store:
-        found = pipeline.make_planner(settings, store, last_day).plan(upgrade=upgrade)
-        to_read = delivered_files.files_to_read(folder, settings, store)
-        gone = delivered_files.files_gone(folder, settings, store)
-        is_published = publication.is_current(folder, store, found)
-        wrong = problems.find(folder, settings, store, found)
+    with open_folder(folder, until=until.date() if until else None, upgrade=upgrade) as now:
+        last_day = now.until
+        found = now.plan(upgrade=upgrade)
+        to_read = now.files_to_read()
+        gone = delivered_files.files_gone(folder, now.settings, now.store)
+        is_published = publication.is_current(folder, now.store, found)
+        wrong = problems.find(folder, now.settings, now.store, found)
     if as_json:
         say_json(
             {

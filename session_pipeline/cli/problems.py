@@ -96,10 +96,10 @@ def _checks(folder: DataFolder) -> tuple[list[str], list[str]]:
     """Return the errors and the warnings of the checks that failed in their latest evaluation."""
     if not (folder.dagster_home / "history").is_dir():
         return [], []
-    from session_pipeline.defs import local_runs  # Dagster is slow to load
+    from session_pipeline.defs import history, local_runs  # Dagster is slow to load
 
     names = [(check.name, check.table) for check in CHECKS if check.name not in COUNTED_HERE]
     with local_runs.instance_of(folder) as instance:
-        found = local_runs.failed_checks(instance, names)
+        found = history.failed_checks(instance, names)
     errors, warnings = ([f"{c.name}: {c.sentence}" for c in found if c.is_error is kind] for kind in (True, False))
     return errors, warnings

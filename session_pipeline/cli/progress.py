@@ -1,6 +1,6 @@
 """Shows the progress of a command on standard error: a bar on a terminal, otherwise one line for each stage.
 
-The commands define the stages. The progress of a pipeline run comes from the watcher in `run.pipeline`.
+The commands define the stages. The progress of a pipeline run comes through the callbacks of `run.outcome`.
 """
 
 import os
@@ -9,19 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 
+from rich import progress as rich_progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from session_pipeline.build.builder import Built
 from session_pipeline.cli.screen import console, counted, err, plain
-from session_pipeline.run.pipeline import Watcher, watcher
+from session_pipeline.run.outcome import Progress
 from session_pipeline.tables.graph import Step
 
 
 class Stages:
     """The stages of a command, shown one after the other."""
 
-    def __init__(self, screen: Console, bars: Progress | None) -> None:
+    def __init__(self, screen: Console, bars: rich_progress.Progress | None) -> None:
         """Draw into `bars`, or print lines on `screen` if `bars` is None."""
         self._screen = screen
         self._bars = bars
@@ -78,20 +78,19 @@ def _screen() -> Iterator[Console]:
         yield console(file=file, like=err)
 
 
-def _bars(screen: Console) -> Progress:
+def _bars(screen: Console) -> rich_progress.Progress:
     columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[now]}", style="dim", markup=False),
+        rich_progress.TextColumn("{task.description}", markup=False),
+        rich_progress.BarColumn(bar_width=24),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("{task.fields[now]}", style="dim", markup=False),
     )
-    return Progress(*columns, console=screen, transient=True)
+    return rich_progress.Progress(*columns, console=screen, transient=True)
 
 
-@contextmanager
-def watching(shown: Stages) -> Iterator[None]:
-    """Show the progress of pipeline runs within this context."""
+def of_run(shown: Stages) -> Progress:
+    """Return the callbacks that show the progress of a pipeline run."""
 
     def on_file(done: int, total: int, name: str) -> None:
         if done == 0:
@@ -101,8 +100,4 @@ def watching(shown: Stages) -> Iterator[None]:
     def on_build(step: Step, day: date | None, built: Built) -> None:
         shown.advance(f"{step.name} {day or ''}")
 
-    token = watcher.set(Watcher(on_file, on_build, shown.note))
-    try:
-        yield
-    finally:
-        watcher.reset(token)
+    return Progress(on_file, on_build, shown.note)

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import date
 from time import perf_counter
@@ -21,23 +21,22 @@ from session_pipeline.build.plan import Plan
 from session_pipeline.cli import problems, progress, summary
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder, ended
 from session_pipeline.cli.screen import counted, say, say_json
-from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home, tags
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.raw_folder import deliveries
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
 from session_pipeline.reference.days import dates
-from session_pipeline.run import delivered_files, pipeline
-from session_pipeline.settings import Settings, load_settings
-from session_pipeline.store.locks import held
+from session_pipeline.run import pipeline
+from session_pipeline.run.opened import OpenFolder
+from session_pipeline.run.outcome import Outcome
+from session_pipeline.run.pipeline import Run
+from session_pipeline.settings import load_settings
 from session_pipeline.store.shortage import shortage_said
 from session_pipeline.tables.steps import STEPS
 
 if TYPE_CHECKING:  # importing this imports Dagster, which is slow to load
-    from dagster import DagsterInstance
-
-    from session_pipeline.defs.local_runs import Finished
+    from session_pipeline.defs.local_runs import LocalRuns
 
 ROUNDS = 3  # rebuilding damaged partitions can make more days stale than the first plan contained
 
@@ -52,38 +51,32 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
     # only SIGKILL would end it.
     interrupts.raise_interrupts(even_if_ignored=True)
     folder = chosen_folder(data)
-    settings = load_settings(folder.path)
-    last_day = pipeline.horizon(settings, until.date() if until else None)
-
-    plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
-    files = IngestSummary(found_count=sum(1 for _ in deliveries(folder)))
-    finished: list[Finished] = []
     # The store reports its own disk-full errors. Those that remain are about Dagster's files.
-    with shortage_said(folder.dagster_home), ExitStack() as our_turn:
-        if not _is_done(folder, settings, plan):
-            instance, shown = our_turn.enter_context(_our_turn(folder, settings))
-            plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
-            if not _is_done(folder, settings, plan):  # otherwise the run that this one waited for has done the work
-                files, finished, plan = _work(folder, settings, last_day, upgrade, instance, shown)
+    with shortage_said(folder.dagster_home), ExitStack() as stack:
+        last_day = until.date() if until else None
+        now = stack.enter_context(pipeline.open_folder(folder, until=last_day, upgrade=upgrade))
+        outcome = Outcome(files=IngestSummary(found_count=sum(1 for _ in deliveries(folder))))
+        if not now.is_done():
+            now, jobs, shown = stack.enter_context(_our_turn(now))
+            if not now.is_done():  # otherwise the run that this one waited for has done the work
+                _work(now, jobs, shown)
+                outcome = now.outcome
+        plan = now.plan(upgrade=upgrade)
         if unpublished := publication.why_not(plan):
             raise ended(f"{unpublished}; run again, and if that says the same, look at `session-pipeline dev`")
         if not report.is_current(folder):
-            report.write(folder)
+            report.write(folder, now.settings)
 
-        errors = [f"{check}: {sentence}" for one in finished for check, sentence in one.errors.items()]
-        with closing(pipeline.open_store(folder)) as store:
-            found = problems.find(folder, settings, store, plan)
+        errors = [str(check) for check in outcome.failed_checks if check.is_error]
+        found = problems.find(folder, now.settings, now.store, plan)
         warnings = [
-            f"{check}: {sentence}"
-            for one in finished
-            for check, sentence in one.warnings.items()
-            if check not in problems.COUNTED_HERE
+            str(check)
+            for check in outcome.failed_checks
+            if not check.is_error and check.name not in problems.COUNTED_HERE
         ]
         told = summary.gather(
-            folder,
-            settings,
-            files,
-            {one.run_id for one in finished},
+            now,
+            outcome,
             warnings=[*dict.fromkeys([*errors, *found.errors, *warnings, *found.warnings])],
             seconds=perf_counter() - started,
         )
@@ -125,74 +118,42 @@ def dev(
 
 
 @contextmanager
-def _our_turn(folder: DataFolder, settings: Settings) -> Iterator[tuple["DagsterInstance", progress.Stages]]:
+def _our_turn(now: OpenFolder) -> Iterator[tuple[Run, "LocalRuns", progress.Stages]]:
     """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not in between.
 
     At the end, also after an error, new alerts are sent to the alert command.
     """
     from session_pipeline.defs import alerts, dead_runs, local_runs  # Dagster is slow to load
 
-    with (
-        local_runs.instance_of(folder) as instance,
-        progress.stages() as shown,
-        progress.watching(shown),
-        ExitStack() as at_the_end,
-    ):
-        at_the_end.callback(alerts.look, instance, folder, settings.alerts, shown.note)
-        dead = dead_runs.fail_dead_runs(instance, folder)
+    with local_runs.instance_of(now.folder) as instance, progress.stages() as shown, ExitStack() as at_the_end:
+        at_the_end.callback(alerts.look, instance, now.folder, now.settings.alerts, shown.note)
+        dead = dead_runs.fail_dead_runs(instance, now.folder)
         if dead:
             shown.note(f"{counted(dead, 'run')} that a dead process left open: reported as failed")
-        with held(folder.store, wait_seconds=pipeline.LOCK_WAIT_SECONDS, on_wait=shown.note):
-            yield instance, shown
+        with pipeline.writing(now, run_id="command", progress=progress.of_run(shown)) as run:
+            yield run, local_runs.LocalRuns(run, instance), shown
 
 
-def _work(
-    folder: DataFolder,
-    settings: Settings,
-    last_day: date,
-    upgrade: bool,
-    instance: "DagsterInstance",
-    shown: progress.Stages,
-) -> tuple[IngestSummary, list["Finished"], Plan]:
-    """Run the jobs. Returns the counts of the ingest, the finished runs and the remaining plan."""
-    from session_pipeline.defs.deployment import make_definitions
-    from session_pipeline.defs.local_runs import LocalRuns
+def _work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
+    """Run the jobs until nothing is stale and readers have the result."""
     from session_pipeline.defs.sensors import reason_of, run_tags
 
-    jobs = LocalRuns(folder, instance, make_definitions)
-    launched_by = {tags.REASON: tags.COMMAND_LINE}
-    ingested, files = jobs.ingest({tags.UNTIL: str(last_day), **launched_by})
-    finished = [ingested]
-    plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
+    by_hand = {tags.UNTIL: str(run.until), tags.REASON: tags.COMMAND_LINE}
+    jobs.ingest(by_hand)
     for _ in range(ROUNDS):
-        for first, last in plan.ranges():
-            shown.begin("Building", _build_count(plan, first, last))
-            reason = tags.UPGRADED if upgrade else reason_of(plan, first, last, new_data=tags.COMMAND_LINE)
-            finished.append(jobs.build(run_tags(plan, str(first), str(last), reason, upgrade=upgrade)))
-        plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
+        plan = run.plan(upgrade=run.upgrade)
         if not plan.days:
             break
-    if not plan.days and not _is_done(folder, settings, plan):
+        for first, last in plan.ranges():
+            shown.begin("Building", _build_count(plan, first, last))
+            reason = tags.UPGRADED if run.upgrade else reason_of(plan, first, last, new_data=tags.COMMAND_LINE)
+            jobs.build(run_tags(plan, str(first), str(last), reason, upgrade=run.upgrade))
+    if not run.plan(upgrade=run.upgrade).days and not run.is_done():
         shown.begin("Publishing")
-        publishing = {tags.UNTIL: str(last_day), tags.PLANNED: "publish", **launched_by}
-        finished.append(jobs.build(publishing, has_days=False))
-        plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
-    return files, finished, plan
+        jobs.build({**by_hand, tags.PLANNED: "publish"}, has_days=False)
 
 
 def _build_count(plan: Plan, first: date, last: date) -> int:
     """Return how many steps a run over a range processes; a daily step counts once for each wanted day."""
     days = sum(1 for day in dates(first, last) if plan.frame.is_wanted(day))
     return sum(days if step.is_daily else 1 for step in STEPS)
-
-
-def _is_done(folder: DataFolder, settings: Settings, plan: Plan) -> bool:
-    """Return whether nothing needs to be read, built, repaired or published, and no run was killed midway."""
-    with closing(pipeline.open_store(folder)) as store:
-        return (
-            plan.is_empty
-            and not store.catalog.number("run_is_open")
-            and not delivered_files.files_to_read(folder, settings, store)
-            and not any(partition.is_damaged for partition in store.partitions.values())
-            and publication.is_current(folder, store, plan)
-        )

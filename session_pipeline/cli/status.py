@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -16,8 +15,8 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.changes import changed_fields
 from session_pipeline.publish import publication
-from session_pipeline.run import delivered_files, pipeline
-from session_pipeline.settings import load_settings
+from session_pipeline.run import delivered_files
+from session_pipeline.run.opened import make_planner, open_folder
 
 LAST_RUNS = 5
 AGE = re.compile(r"(\d+) ?(min|h|d)")
@@ -88,14 +87,12 @@ def status(
 
 
 def _status(folder: DataFolder) -> Status:
-    settings = load_settings(folder.path)
-    until = pipeline.horizon(settings, None)
-    with closing(pipeline.open_store(folder)) as store:
-        plan = pipeline.make_planner(settings, store, until).plan()
+    with open_folder(folder) as now:
+        settings, store, until, plan = now.settings, now.store, now.until, now.plan()
         ledger = [item.facts for item in store.catalog.source_files().values()]
         latest = next(iter(store.catalog.publications()), None)
         published_until = min(latest.data_until, until) if latest else until
-        plan_as_published = pipeline.make_planner(settings, store, published_until).plan()
+        plan_as_published = plan if published_until == until else make_planner(settings, store, published_until).plan()
         published_at = datetime.fromisoformat(latest.published_at).replace(tzinfo=UTC) if latest else None
         accepted = [facts for facts in ledger if facts["status"] == "accepted"]
         there = delivered_files.files_there(folder, store)
@@ -109,7 +106,7 @@ def _status(folder: DataFolder) -> Status:
                 for facts in ledger
                 if facts["status"] != "accepted" and facts["file_id"] in there
             ],
-            files_to_read=delivered_files.files_to_read(folder, settings, store),
+            files_to_read=now.files_to_read(),
             problems=wrong.errors,
             warnings=wrong.warnings,
             changed_fields=changed_fields(ledger),
@@ -135,10 +132,10 @@ def _status(folder: DataFolder) -> Status:
 def _runs(folder: DataFolder) -> list[dict[str, Any]]:
     if not (folder.dagster_home / "history").is_dir():
         return []
-    from session_pipeline.defs import local_runs  # Dagster is slow to load
+    from session_pipeline.defs import history, local_runs  # Dagster is slow to load
 
     with local_runs.instance_of(folder) as instance:
-        return [asdict(past) for past in local_runs.history(instance, LAST_RUNS)]
+        return [asdict(past) for past in history.last_runs(instance, LAST_RUNS)]
 
 
 def _overdue(found: Status, oldest: timedelta) -> list[str]:

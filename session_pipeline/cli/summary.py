@@ -4,8 +4,7 @@ Reads the catalog and the daily tables of the warehouse, and changes nothing. Th
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,7 +17,9 @@ from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import reader
-from session_pipeline.run import delivered_files, pipeline
+from session_pipeline.run import delivered_files
+from session_pipeline.run.opened import OpenFolder
+from session_pipeline.run.outcome import Outcome
 from session_pipeline.settings import Settings
 from session_pipeline.store.store import Store
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -63,27 +64,18 @@ class Summary:
     report: str
 
 
-def gather(
-    folder: DataFolder,
-    settings: Settings,
-    files: IngestSummary,
-    run_ids: Collection[str],
-    *,
-    warnings: Sequence[str],
-    seconds: float,
-) -> Summary:
+def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], seconds: float) -> Summary:
     """Count the figures of the summary after everything is published."""
-    with closing(pipeline.open_store(folder)) as store:
-        ledger, reasons = _ledger(store, settings)
-        built_days = sorted(
-            {
-                partition.key.date
-                for partition in store.partitions.values()
-                if partition.run_id in run_ids and partition.key.table in STEP_OF_TABLE and partition.key.date
-            }
-        )
-        all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
-        warnings = [*_withdrawn(files), *warnings]
+    folder, settings, store, files = now.folder, now.settings, now.store, outcome.files
+    ledger, reasons = _ledger(store, settings)
+    built_days = sorted(
+        {
+            partition.key.date
+            for partition in store.partitions.values()
+            if partition.run_id in outcome.run_ids and partition.key.table in STEP_OF_TABLE and partition.key.date
+        }
+    )
+    all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
     days = built_days or all_days
     sessions, outcomes, funnels, excluded = _answers(folder, settings, days)
     return Summary(
@@ -97,7 +89,7 @@ def gather(
         outcomes=outcomes,
         funnels=funnels,
         excluded=excluded,
-        warnings=list(warnings),
+        warnings=[*_withdrawn(files), *warnings],
         seconds=round(seconds, 1),
         warehouse=str(folder.warehouse),
         report=str(folder.reports / report.FILE_NAME),

@@ -15,7 +15,7 @@ import dagster as dg
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import tags
 from session_pipeline.defs.checks import PROBLEMS
-from session_pipeline.defs.local_runs import was_interrupted, why
+from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.run import alerts
 from session_pipeline.run.alerts import Alert, Well
 from session_pipeline.settings import AlertSettings

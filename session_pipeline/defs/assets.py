@@ -11,7 +11,6 @@ from typing import Any
 
 import dagster as dg
 
-from session_pipeline import report
 from session_pipeline.defs import metadata, tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import WrongUseError
@@ -190,7 +189,7 @@ def _report() -> dg.AssetsDefinition:
     def write_report(pipeline: PipelineResource) -> Results:
         """Writes the HTML report from the warehouse."""
         with pipeline.opened() as run:
-            path = report.write(run.folder)
-            yield dg.MaterializeResult(asset_key="report", metadata={"file": dg.MetadataValue.path(str(path))})
+            path = dg.MetadataValue.path(str(run.write_report()))
+            yield dg.MaterializeResult(asset_key="report", metadata={"file": path})
 
     return write_report

@@ -9,6 +9,7 @@ from session_pipeline.checks import CHECKS, Check
 from session_pipeline.defs import tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.reference.days import dates
+from session_pipeline.run.outcome import FailedCheck
 from session_pipeline.run.pipeline import Run
 
 PROBLEMS = "problems"  # metadata key: single problems, by which `run.alerts` recognizes those that were already sent
@@ -26,6 +27,8 @@ def _asset_check(check: Check) -> dg.AssetChecksDefinition:
     def asset_check(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
         with pipeline.opened() as run:
             verdict = check.run(run, _days(run, context.run.tags))
+            if not verdict.holds:
+                run.outcome.failed_checks.append(FailedCheck(check.name, verdict.sentence, check.is_error))
         problems = {PROBLEMS: list(verdict.problems[:MOST_PROBLEMS])} if verdict.problems else {}
         return dg.AssetCheckResult(
             passed=verdict.holds,

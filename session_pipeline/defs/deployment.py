@@ -8,18 +8,23 @@ import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import assets, checks, jobs, partitions, schedules, sensors
-from session_pipeline.defs.resources import PipelineResource
+from session_pipeline.defs.resources import make_resource
+from session_pipeline.run.pipeline import Run
 from session_pipeline.settings import load_settings
 
 
-def make_definitions(folder: DataFolder) -> dg.Definitions:
+def make_definitions(folder: DataFolder, shared: Run | None = None) -> dg.Definitions:
     """Create the definitions of a data folder.
+
+    Args:
+        folder: The data folder.
+        shared: An open run of this process. Its settings and its store are used, and the jobs do their work in it.
 
     Raises:
         SettingsError: The settings are invalid.
     """
-    settings = load_settings(folder.path)
-    days = partitions.built_days(folder, settings)
+    settings = shared.settings if shared else load_settings(folder.path)
+    days = partitions.days_of(shared.store, settings) if shared else partitions.built_days(folder, settings)
     ingest, build = jobs.make_jobs()
     return dg.Definitions(
         assets=assets.make_assets(settings, days.definition(settings)),
@@ -27,7 +32,7 @@ def make_definitions(folder: DataFolder) -> dg.Definitions:
         jobs=[ingest, build],
         schedules=schedules.make_schedules(settings, ingest),
         sensors=sensors.make_sensors(folder, settings.alerts, ingest, build, days),
-        resources={"pipeline": PipelineResource(data_folder=str(folder.path))},
+        resources={"pipeline": make_resource(folder, shared)},
         # Also for runs launched in the UI: a killed multiprocess run leaves an orphan worker next to its successor.
         executor=dg.in_process_executor,
     )

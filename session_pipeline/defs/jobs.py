@@ -9,8 +9,15 @@ import dagster as dg
 
 from session_pipeline.defs import tags
 from session_pipeline.defs.assets import INGESTED
+from session_pipeline.tables.steps import LOGS, STEPS
 
 INGEST, BUILD = "ingest", "build"
+# Assets without daily partitions; they can be built without a range of days.
+UNDATED = [
+    *(dg.AssetKey(name) for step in STEPS if not step.is_daily for name in step.tables),
+    *(dg.AssetKey(log.table) for log in LOGS),
+    *map(dg.AssetKey, ("warehouse", "lake", "report")),
+]
 
 
 def make_jobs() -> tuple[Any, Any]:

@@ -17,6 +17,7 @@ from session_pipeline.errors import SessionPipelineError
 from session_pipeline.reference.days import dates
 from session_pipeline.run import pipeline
 from session_pipeline.settings import Settings
+from session_pipeline.store.store import Store
 
 MOST_LEFT_OUT = 2_000  # Dagster searches all excluded days for each day that it looks up
 
@@ -64,13 +65,17 @@ def built_days(folder: DataFolder, settings: Settings) -> BuiltDays:
 
     If the store cannot be opened, all days from start_date on are partitions; the runs report the error.
     """
-    until = pipeline.horizon(settings, None)
     try:
         with closing(pipeline.open_store(folder)) as store:
-            wanted = pipeline.make_planner(settings, store, until).frame.wanted
+            return days_of(store, settings)
     except SessionPipelineError:
         return BuiltDays(settings.start_date)
-    return of_wanted(wanted, settings, until)
+
+
+def days_of(store: Store, settings: Settings) -> BuiltDays:
+    """Return the days to build according to the catalog of an open store."""
+    until = pipeline.horizon(settings, None)
+    return of_wanted(pipeline.make_planner(settings, store, until).frame.wanted, settings, until)
 
 
 def of_wanted(wanted: Iterable[date], settings: Settings, until: date) -> BuiltDays:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import partial
-from pathlib import Path
 
 import dagster as dg
-from pydantic import PrivateAttr
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import dead_runs, tags
@@ -34,17 +32,15 @@ def errors_for_dagster(folder: DataFolder) -> Iterator[None]:
         raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_SECONDS) from error
 
 
-class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The pipeline of one data folder, opened for one run.
+class Pipeline:
+    """The pipeline of one data folder, for the ops of one Dagster run."""
 
-    Attributes:
-        data_folder: Path of the data folder.
-    """
-
-    data_folder: str
-    _open: Callable[[], Run] | None = PrivateAttr(default=None)
-    _run: Run | None = PrivateAttr(default=None)
-    _stop_if_ended: Callable[[], None] | None = PrivateAttr(default=None)
+    def __init__(self, folder: DataFolder, open_now: Callable[[], Run], stop_if_ended: Callable[[], None]) -> None:
+        """Take a function that opens the pipeline run, and one that raises an error if the Dagster run was ended."""
+        self._folder = folder
+        self._open_now = open_now
+        self._run: Run | None = None
+        self.stop_if_ended = stop_if_ended
 
     @contextmanager
     def opened(self) -> Iterator[Run]:
@@ -53,40 +49,48 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         The first op opens the store. If another process holds the store, or if the settings are invalid, that op fails
         with its own error message, instead of the start of the run.
         """
-        with errors_for_dagster(DataFolder(Path(self.data_folder))):
+        with errors_for_dagster(self._folder):
             if self._run is None:
-                assert self._open is not None, "the resource is used outside a run"
-                self._run = self._open()
+                self._run = self._open_now()
             # Checked while the lock is held, so that an orphan that gets it late does not repeat its successor's work.
             self.stop_if_ended()
             yield self._run
 
-    def stop_if_ended(self) -> None:
-        """Stop a run that was canceled or already reported as finished. Long ops call this from time to time."""
-        assert self._stop_if_ended is not None, "the resource is used outside a run"
-        self._stop_if_ended()
 
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PipelineResource"]:
-        """Let the ops of the run open the store. They wait for another writer, and the log names it."""
+PipelineResource = dg.ResourceParam[Pipeline]
+
+
+def make_resource(folder: DataFolder, shared: Run | None = None) -> dg.ResourceDefinition:
+    """Create the resource `pipeline`.
+
+    Args:
+        folder: The data folder.
+        shared: The open run of this process, for its own Dagster runs. Without it, each Dagster run opens one.
+    """
+
+    @dg.resource(description=f"The pipeline over {folder.path}.")
+    def pipeline(context: dg.InitResourceContext) -> Iterator[Pipeline]:
         assert context.run is not None
         assert context.instance is not None
         run_id = context.run.run_id
         by_hand = {} if tags.REASON in context.run.tags else {tags.REASON: tags.MANUAL}
         context.instance.add_run_tags(run_id, {**dead_runs.signature(run_id), **by_hand})
+        stop_if_ended = partial(dead_runs.stop_if_ended, context.instance, run_id)
+        if shared is not None:
+            shared.begin(run_id)
+            yield Pipeline(folder, lambda: shared, stop_if_ended)
+            return
         until = context.run.tags.get(tags.UNTIL)
+        # The ops wait for another writer, and the log names it.
         open_now = partial(
             open_run,
-            DataFolder(Path(self.data_folder)),
+            folder,
             run_id=run_id,
             until=date.fromisoformat(until) if until else None,
             upgrade=tags.UPGRADE in context.run.tags,
             on_wait=context.log.info if context.log else None,
         )
         with ExitStack() as held:
-            self._open = lambda: held.enter_context(open_now())
-            self._stop_if_ended = partial(dead_runs.stop_if_ended, context.instance, run_id)
-            try:
-                yield self
-            finally:
-                self._open = self._run = self._stop_if_ended = None
+            yield Pipeline(folder, lambda: held.enter_context(open_now()), stop_if_ended)
+
+    return pipeline

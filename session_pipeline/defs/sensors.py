@@ -18,8 +18,7 @@ from session_pipeline.build.plan import DAMAGED, Certainty, Kind, Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alerts, code_location, tags
 from session_pipeline.defs.dead_runs import fail_dead_runs, has_died
-from session_pipeline.defs.jobs import BUILD, INGEST
-from session_pipeline.defs.local_runs import UNDATED
+from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
 from session_pipeline.defs.partitions import BuiltDays
 from session_pipeline.errors import SettingsError
 from session_pipeline.ingest.ledger import DAMAGED_ROWS

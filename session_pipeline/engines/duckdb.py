@@ -20,7 +20,6 @@ from session_pipeline.store import crash_points
 from session_pipeline.tables import Table, models, table
 from session_pipeline.tables.frame import Scalar
 
-
 SPLITTING_CURSORS = 2
 
 

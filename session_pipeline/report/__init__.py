@@ -6,16 +6,20 @@ file; figures.py queries the warehouse and page.py renders the page. The warehou
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import make_folder, refusal_explained, replacing
 from session_pipeline.store.shortage import shortage_said
 
+if TYPE_CHECKING:
+    from session_pipeline.settings import Settings
+
 FILE_NAME = "index.html"
 
 
-def write(folder: DataFolder) -> Path:
+def write(folder: DataFolder, settings: "Settings | None" = None) -> Path:
     """Writes the report of the published warehouse atomically and returns its path.
 
     Raises:
@@ -29,7 +33,7 @@ def write(folder: DataFolder) -> Path:
     from session_pipeline.report import figures, page
     from session_pipeline.settings import load_settings
 
-    settings = load_settings(folder.path)
+    settings = settings or load_settings(folder.path)
     path = folder.reports / FILE_NAME
     while True:
         made_from = _time_of_warehouse(folder)

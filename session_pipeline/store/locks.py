@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -16,8 +15,6 @@ from session_pipeline.errors import StoreHeldError
 from session_pipeline.store.records import utc_now
 
 LOCK_POLL_SECONDS = 0.2
-# The stores that a caller up the stack has locked. Not an argument, because Dagster can be between that caller and us.
-HELD: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 
 
 @contextmanager
@@ -35,8 +32,8 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def held(folder: Path, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the writer lock of a store for everything within; `Store.writing` then does not take it again.
+def lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> Iterator[None]:
+    """Hold the writer lock of a store within the block; its file names the process that holds it.
 
     The lock belongs to this process. When the process dies, the lock is released; while an orphaned process lives, it
     keeps the next writer out.
@@ -49,17 +46,6 @@ def held(folder: Path, *, wait_seconds: float = 0, on_wait: Callable[[str], None
     Raises:
         StoreHeldError: Another writer holds it for longer than `wait_seconds`.
     """
-    token = HELD.set(HELD.get() | {folder})
-    try:
-        with lock(folder, wait_seconds, on_wait):
-            yield
-    finally:
-        HELD.reset(token)
-
-
-@contextmanager
-def lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> Iterator[None]:
-    """Hold the lock of a store within the block; its file names the process that holds it."""
     path = folder / "writer.lock"
     with path.open("a+") as lock:
         _acquire(lock.fileno(), path, wait_seconds, on_wait)

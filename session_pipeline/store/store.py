@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.files import make_folder, replacing, sync_file, sync_folder
-from session_pipeline.store.locks import HELD, alone_in, lock
+from session_pipeline.store.locks import alone_in, lock
 from session_pipeline.store.paths import file_name
 from session_pipeline.store.records import Key, Partition, SourceFile, Written, utc_now
 from session_pipeline.tables import table
@@ -60,6 +60,7 @@ class Store:
         with alone_in(folder):
             self._check_format(package_version)
             self.catalog, self.partitions = _opened_catalog(folder / "catalog.sqlite")
+        self.change_count = 0  # grows with each change of `partitions`
         self._verified: set[str] = set()
         self._scratch: Path | None = None
         self._has_leftovers = False
@@ -70,7 +71,10 @@ class Store:
 
     def refresh(self) -> None:
         """Read the catalog again; another process may have changed it."""
-        self.partitions = self.catalog.partitions()
+        found = self.catalog.partitions()
+        if found != self.partitions:
+            self.partitions = found
+            self.change_count += 1
 
     # Finding
 
@@ -106,7 +110,7 @@ class Store:
 
     @contextmanager
     def writing(self, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Open the store for writing, as its only writer. Takes the lock, unless the caller holds it already.
+        """Open the store for writing, as its only writer: take the lock.
 
         First deletes the files that dead runs and failed commits left behind.
 
@@ -117,8 +121,7 @@ class Store:
         Raises:
             StoreHeldError: Another writer holds it for longer than `wait_seconds`.
         """
-        is_held = self.folder in HELD.get()
-        with nullcontext() if is_held else lock(self.folder, wait_seconds, on_wait):
+        with lock(self.folder, wait_seconds, on_wait):
             crash_points.reached("store: lock taken")
             self.refresh()
             self._sweep_leftovers()
@@ -202,6 +205,7 @@ class Store:
                 self.catalog.put_recipe(*recipe)
         self._has_leftovers = leftovers_before
         crash_points.reached("commit: done")
+        self.change_count += 1
         for key in dropped:
             del self.partitions[key]
         for partition in committed:
@@ -214,6 +218,7 @@ class Store:
         with self.catalog.transaction(advances=False):
             self.catalog.mark_damaged(partition.key)
         self.partitions[partition.key] = replace(partition, is_damaged=True)
+        self.change_count += 1
         self._verified.discard(partition.path)
 
     def sweep(self) -> int:

@@ -1,0 +1,34 @@
+"""Finds the reason why a Dagster run failed, from its events."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+
+def was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
+    """Return whether the run was interrupted by Ctrl-C, which Dagster reports as a failure of the current op."""
+    error = _first_error(events)
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
+
+
+def why(events: Sequence[dg.DagsterEvent]) -> str:
+    """Return the reason for a failure: the first error of this package in the chain of causes, else the innermost one.
+
+    A run that was marked as failed from outside has no error; then the message of the event is returned.
+    """
+    error = _first_error(events)
+    sentence = next((event.message for event in events if event.is_failure and event.message), "")
+    while error is not None:
+        kind, _, sentence = error.message.strip().partition(": ")
+        if kind.startswith("session_pipeline.") or error.cls_name == "Failure":
+            break
+        if error.cause is None:
+            sentence = f"{error.cls_name}: {sentence}"
+        error = error.cause
+    return str(sentence) or "Dagster does not say why"
+
+
+def _first_error(events: Sequence[dg.DagsterEvent]) -> Any:
+    data: Any = next((event.event_specific_data for event in events if event.is_failure), None)
+    return data.error if data is not None else None

@@ -1,0 +1,157 @@
+"""Opens a data folder to look at it: its settings, its store, and what is stale.
+
+Nothing here writes or takes a lock. `run.pipeline` adds the lock, the engine and the work of a run.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+
+from session_pipeline.build.plan import Plan, Planner
+from session_pipeline.build.wanted import wanted_days
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.errors import SettingsError, WrongUseError
+from session_pipeline.publish import publication
+from session_pipeline.reference.days import Calendar, zone
+from session_pipeline.run import delivered_files
+from session_pipeline.settings import Settings, load_settings
+from session_pipeline.store.shortage import shortage_said
+from session_pipeline.store.store import Store
+from session_pipeline.tables.frame import Frame
+
+HAD_SETTINGS = "had_settings"  # number in the catalog: 1 if the store was built with a settings file
+
+
+def package_version() -> str:
+    """Return the version of this package; "source" if it is not installed."""
+    try:
+        return version("session_pipeline")
+    except PackageNotFoundError:
+        return "source"
+
+
+def horizon(settings: Settings, until: date | None) -> date:
+    """Return the last day that counts: the given one, otherwise yesterday (today with include_today).
+
+    Yesterday and today are taken from the machine's clock. Without `until` the result may be before start_date; then
+    no day counts yet.
+
+    Raises:
+        WrongUseError: `until` is in the future or before start_date.
+    """
+    today = datetime.now(UTC).astimezone(zone(settings.timezone)).date()
+    latest = today if settings.include_today else today - timedelta(days=1)
+    if until in (None, latest):
+        return latest
+    if until > today:
+        raise WrongUseError(f"--until {until} lies in the future; the last day that can be asked for is {today}")
+    if until < settings.start_date:
+        raise WrongUseError(
+            f"--until {until} lies before start_date {settings.start_date}; move start_date in settings.toml"
+        )
+    return until
+
+
+def open_store(folder: DataFolder) -> Store:
+    """Open the store of a data folder for reading; use `writing()` before a change.
+
+    Raises:
+        SettingsError: The store was built with a settings file that is now missing. With the packaged settings,
+            everything would be rebuilt.
+    """
+    with shortage_said(folder.store):
+        store = Store(folder.store, package_version())
+    if store.catalog.number(HAD_SETTINGS) and not folder.has_settings:
+        store.close()
+        hint = f"put it back, or write the packaged settings with `session-pipeline init {folder.path}`"
+        raise SettingsError(str(folder.settings), "is gone, and the store was built with it", hint)
+    return store
+
+
+def make_planner(settings: Settings, store: Store, until: date) -> Planner:
+    """Return the planner for the present state of a store."""
+    calendar = Calendar(settings.timezone)
+    raw = (partition for key, partition in store.partitions.items() if key.table == "raw_events")
+    wanted, _ = wanted_days(raw, calendar, settings.start_date, until)
+    return Planner(store.partitions, store.catalog.recipes(), Frame(settings, calendar, wanted, until))
+
+
+def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool = False) -> Plan:
+    """Return what is stale now. Needs no lock."""
+    with closing(open_store(folder)) as store:
+        return make_planner(settings, store, until).plan(upgrade=upgrade)
+
+
+@dataclass
+class OpenFolder:
+    """A data folder with its settings loaded and its store open.
+
+    Attributes:
+        folder: The data folder.
+        settings: Its settings.
+        store: Its store.
+        until: The last day that counts.
+        upgrade: Whether to rebuild days whose settings or models changed without the limit max_rebuild_days.
+    """
+
+    folder: DataFolder
+    settings: Settings
+    store: Store
+    until: date
+    upgrade: bool = False
+    # The latest plan without and with upgrade, each with the state of the store that it is for.
+    _plans: dict[bool, tuple[int, Plan]] = field(default_factory=dict, repr=False, kw_only=True)
+
+    @cached_property
+    def planner(self) -> Planner:
+        """The planner for the days of this folder."""
+        return make_planner(self.settings, self.store, self.until)
+
+    def plan(self, *, upgrade: bool = False) -> Plan:
+        """Return what is stale now. It is computed once for each state of the store."""
+        known = self._plans.get(upgrade)
+        if known is None or known[0] != self.store.change_count:
+            known = self._plans[upgrade] = self.store.change_count, self.planner.plan(upgrade=upgrade)
+        return known[1]
+
+    def files_to_read(self) -> dict[str, str]:
+        """Return the delivered files that the next ingest will read or forget, each with the reason."""
+        return delivered_files.files_to_read(self.folder, self.settings, self.store)
+
+    def is_done(self) -> bool:
+        """Return whether nothing needs to be read, built, repaired or published, and no run was killed midway."""
+        return (
+            not self._is_broken_off()
+            and not any(partition.is_damaged for partition in self.store.partitions.values())
+            and not self.files_to_read()
+            and self.plan(upgrade=self.upgrade).is_empty
+            and publication.is_current(self.folder, self.store, self.plan(upgrade=self.upgrade))
+        )
+
+    def _is_broken_off(self) -> bool:
+        return bool(self.store.catalog.number("run_is_open"))
+
+
+@contextmanager
+def open_folder(
+    folder: DataFolder, settings: Settings | None = None, *, until: date | None = None, upgrade: bool = False
+) -> Iterator[OpenFolder]:
+    """Open a data folder to look at it. Needs no lock.
+
+    Args:
+        folder: The data folder.
+        settings: Its settings; None to load them.
+        until: The last day that counts; None for the usual one.
+        upgrade: Whether to plan without the limit max_rebuild_days.
+
+    Raises:
+        SettingsError: The settings are invalid.
+        WrongUseError: `until` is in the future or before start_date.
+    """
+    loaded = settings or load_settings(folder.path)
+    last_day = horizon(loaded, until)
+    with closing(open_store(folder)) as store:
+        yield OpenFolder(folder, loaded, store, last_day, upgrade)

@@ -1,0 +1,58 @@
+"""What a run reports: its progress while it works, and its outcome afterwards. The run itself is in `run.pipeline`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from session_pipeline.build.builder import Built
+from session_pipeline.ingest.summary import IngestSummary
+from session_pipeline.publish.publication import Published
+from session_pipeline.tables.graph import Step
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Callbacks for the progress of a run; the command line draws its progress bars with them.
+
+    Attributes:
+        on_file: Called before each delivered file, with the number of files done, the number of all, and the name.
+        on_build: Called after each step of a day, whether it was built or not.
+        on_wait: Called once if another process holds the store, with a sentence that names that process.
+    """
+
+    on_file: Callable[[int, int, str], None] = lambda done, total, name: None
+    on_build: Callable[[Step, date | None, Built], None] = lambda step, day, built: None
+    on_wait: Callable[[str], None] = lambda sentence: None
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that does not hold, with its sentence."""
+
+    name: str
+    sentence: str
+    is_error: bool
+
+    def __str__(self) -> str:
+        """Return the name and the sentence."""
+        return f"{self.name}: {self.sentence}"
+
+
+@dataclass
+class Outcome:
+    """What a run did so far.
+
+    Attributes:
+        run_ids: The ids that it wrote under, one for each job.
+        files: What the latest ingest did.
+        published: The latest publication, or why nothing was published; None if it was not tried.
+        report: The report; None if it was not written.
+        failed_checks: The checks that did not hold, in order of time.
+    """
+
+    run_ids: set[str] = field(default_factory=set)
+    files: IngestSummary = field(default_factory=IngestSummary)
+    published: Published | str | None = None
+    report: Path | None = None
+    failed_checks: list[FailedCheck] = field(default_factory=list)
