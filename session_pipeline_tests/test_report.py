@@ -433,6 +433,12 @@ def test_svg_escapes_texts_and_shortens_numbers() -> None:
     assert svg.element("rect", width=0.0, fill='"', x=None) == '<rect width="0" fill="&#34;"/>'
 
 
+def test_texts_in_charts_are_shortened_to_fit() -> None:
+    step = {"step_number": 1, "step": "商" * 40, "reached_count": 12345678, "conversion_rate": 1.0}
+    image = charts.funnel("funnel-1", 380, "f", [step | {"is_unmatched": False, "is_largest_loss": False}])
+    assert '<text x="0" y="14">1  商商商商商商…</text>' in image
+
+
 def test_chart_without_conversions_or_with_one_day_is_drawn() -> None:
     row = {"session_date": LAST, "session_count": 0, "conversion_rate": None, "is_final": False}
     image = charts.days("days", 350, [row])

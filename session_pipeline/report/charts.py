@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from unicodedata import east_asian_width
 
 from markupsafe import Markup
 
@@ -17,7 +18,8 @@ from session_pipeline.report import formats
 from session_pipeline.report.figures import Row
 from session_pipeline.report.svg import Value, element, image, line, rectangle, text
 
-CHARACTER_WIDTH = 7.0  # upper bound of the average width of a character in the font of page.css
+CHARACTER_WIDTH = 7.6  # upper bound of the average width of a Latin character in the font of page.css
+WIDE_CHARACTER_WIDTH = 13.0  # the same for Chinese, Japanese and Korean
 BASELINE = 4.5  # from the middle of a text to its baseline
 AXIS_HEIGHT = 20
 
@@ -46,7 +48,8 @@ class Scale:
 
 def stacked_bars(key: str, width: int, bars: Sequence[Bar]) -> Markup:
     """Draws bars of equal length, one below the other, divided into shares. Parts have their names where these fit."""
-    label_width, pitch, bar_height = 104, 48, 38
+    pitch, bar_height = 48, 38
+    label_width = max([104.0, *(10 + _width(bar.detail) for bar in bars)])
     bottom = pitch * len(bars) - 4
     x = Scale(1, label_width, width - 22)
     drawn = _vertical_grid([0, 0.25, 0.5, 0.75, 1], x, bottom)
@@ -60,7 +63,7 @@ def stacked_bars(key: str, width: int, bars: Sequence[Bar]) -> Markup:
             tooltip = f"{name}: {formats.counted(count, 'visit')}, {formats.percent(share)}"
             drawn.append(rectangle(left, top, max(right - left - 1, 0.5), bar_height, colour, tooltip))
             texts = (f"{name} {formats.percent(share)}", formats.percent(share))
-            fitting = next((label for label in texts if len(label) * CHARACTER_WIDTH + 8 <= right - left), "")
+            fitting = next((label for label in texts if _width(label) + 8 <= right - left), "")
             if fitting:
                 ink = f"var(--on-{colour})"
                 drawn.append(text(fitting, (left + right) / 2, middle + BASELINE, "middle", fill=ink))
@@ -85,7 +88,8 @@ def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
         top = index * pitch
         share = step["conversion_rate"] or 0.0
         figures = f"{formats.number(step['reached_count'])} · {formats.percent(step['conversion_rate'])}"
-        label = formats.shortened(f"{step['step_number']}  {step['step']}", int(width * 0.48 / CHARACTER_WIDTH))
+        label_room = width - interval_width - 1.1 * _width(figures) - 8  # the figures are bold
+        label = _shortened(f"{step['step_number']}  {step['step']}", label_room)
         drawn += [
             text(label, 0, top + 14),
             text(figures, width - interval_width, top + 14, "end strong"),
@@ -117,7 +121,7 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
         left, right = x(row["low"]), x(row["high"])
         tooltip = f"{value}: {rate}, 95 % interval {formats.interval(row['low'], row['high'])}"
         drawn += [
-            text(formats.shortened(value, int(label_width / CHARACTER_WIDTH)), 0, middle + BASELINE),
+            text(_shortened(value, label_width - 4), 0, middle + BASELINE),
             rectangle(left, middle - 3, right - left, 6, "interval", tooltip),
             _point(x(row["conversion_rate"]), middle, tooltip, radius=4.5),
             text(rate, width, middle + BASELINE, "end"),
@@ -131,13 +135,14 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
 def days(key: str, width: int, rows: Sequence[Row]) -> Markup:
     """Draws two line charts by day: visits and their conversion rate. Days that are not final have hollow points."""
     top, height, panel_height = 26, 110, 174
-    left, right = 50, 22
+    right = 22
     highest_count = max(row["session_count"] for row in rows)
     highest_rate = max(row["conversion_rate"] or 0.0 for row in rows)
     panels = (
         ("Visits", "session_count", nice_ticks(highest_count, 5, 1), formats.number),
         ("Conversion rate", "conversion_rate", nice_ticks(highest_rate, 5, 0.01), formats.percent),
     )
+    left = max(50, 12 + _width(formats.number(panels[0][2][-1])))
     room = width - left - right
     x = [left + room * (index + 0.5) / len(rows) for index in range(len(rows))]
     drawn: list[Markup] = []
@@ -200,7 +205,7 @@ def _loss(before: Row, step: Row, width: int, top: float) -> list[Markup]:
     )
     for content in (f"{short}, largest loss", short) if is_largest else (short,):
         for room, at, shift, style in places:
-            if room * width >= len(content) * CHARACTER_WIDTH + 6:
+            if room * width >= _width(content) + 6:
                 return [*drawn, text(content, at * width + shift, top + 13, style)]
     return drawn
 
@@ -218,6 +223,20 @@ def _vertical_grid(ticks: Sequence[float], x: Scale, bottom: float) -> list[Mark
 
 def _tick_label(tick: float, is_share: bool) -> str:
     return f"{round(tick * 100)}{formats.THIN_SPACE}%" if is_share else formats.number(tick)
+
+
+def _width(content: str) -> float:
+    """Returns an upper bound of the width of a text in pixels."""
+    wide = sum(east_asian_width(character) in "WF" for character in content)
+    return wide * WIDE_CHARACTER_WIDTH + (len(content) - wide) * CHARACTER_WIDTH
+
+
+def _shortened(content: str, room: float) -> str:
+    """Shortens a text so that it fits."""
+    length = len(content)
+    while length > 1 and _width(formats.shortened(content, length)) > room:
+        length -= 1
+    return formats.shortened(content, length)
 
 
 def _dates(rows: Sequence[Row], x: Sequence[float], bottom: float) -> list[Markup]:
