@@ -1,7 +1,8 @@
-"""Writes the report: one HTML file for people, made from the warehouse.
+"""Writes the report: one HTML file about the published warehouse, for site owners and analysts.
 
-The report needs no network and no script, and is the same for the same warehouse and settings. This module writes the
-file; figures.py queries the warehouse and page.py renders the page. The warehouse is written in publish/.
+The report needs no network and no scripts. The same warehouse and settings always give the same bytes. This module
+writes the file, figures.py queries the warehouse, page.py renders the page, and charts.py draws its charts. publish/
+writes the warehouse.
 """
 
 import os
@@ -20,14 +21,14 @@ FILE_NAME = "index.html"
 
 
 def write(folder: DataFolder, settings: "Settings | None" = None) -> Path:
-    """Writes the report of the published warehouse atomically and returns its path.
+    """Writes the report about the published warehouse atomically, and returns its path.
 
     Raises:
         StoreError: Nothing is published yet, another version published it, or the folder is not writable.
         DiskFullError: The disk is full.
-        SettingsError: The settings, which give the order of outcomes and funnels, are invalid.
+        SettingsError: The settings are invalid. They define the order of outcomes and funnels.
     """
-    # The charts take half a second to import. Dagster's definitions import this module but draw no charts.
+    # These imports are slow. Dagster's definitions import this module, but do not write a report.
     from session_pipeline.checks.settings_warnings import find
     from session_pipeline.publish import warehouse
     from session_pipeline.report import figures, page
@@ -46,13 +47,13 @@ def write(folder: DataFolder, settings: "Settings | None" = None) -> Path:
             temporary.write_text(text, encoding="utf-8")
             os.utime(temporary, ns=(made_from, made_from))
         crash_points.reached("report: in place")
-        # If a run published in the meantime, this report may have replaced its newer one: write again.
+        # If a run published in the meantime, this report can have replaced a newer one; write it again.
         if made_from == _time_of_warehouse(folder):
             return path
 
 
 def is_current(folder: DataFolder) -> bool:
-    """Whether the report shows the current warehouse. The file has the modification time of its warehouse."""
+    """Whether the report shows the current warehouse: both files have the same modification time."""
     path = folder.reports / FILE_NAME
     return path.is_file() and path.stat().st_mtime_ns == _time_of_warehouse(folder)
 

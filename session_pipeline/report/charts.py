@@ -1,245 +1,260 @@
-"""Draws the charts of the report with altair, as SVG without scripts, fonts or external references.
+"""Draws the charts of the report as SVG, without scripts, fonts or external references.
 
-Colours are custom properties of the page, so that one drawing works in light mode, in dark mode and on paper. The
-figures come from figures.py.
+Colours are custom properties of page.css, so one image works in light mode, in dark mode and on paper. An image has a
+fixed width, because texts are only drawn where they fit. page.py decides which widths a chart is drawn in, and svg.py
+writes the elements.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from itertools import pairwise
+from unicodedata import east_asian_width
 
-import altair as alt
-import pandas as pd
-import vl_convert
+from markupsafe import Markup
 
 from session_pipeline.report import formats
 from session_pipeline.report.figures import Row
+from session_pipeline.report.svg import Value, element, image, line, rectangle, text
 
-INK, MUTED, LINE, PAPER, ACCENT = (f"var(--{name})" for name in ("ink", "muted", "line", "paper", "accent"))
-TEXT_SIZE = 12.5
-CHARACTER_WIDTH = 7.0  # in the widest fonts that the text may have, at TEXT_SIZE
-STEP_HEIGHT = 45
-BAR_TOP, BAR_BOTTOM = 20, 38
-SHARES: dict[str, Any] = {"scale": alt.Scale(domain=[0, 1]), "axis": None}
-
-CONFIG: dict[str, Any] = {
-    "font": "sans-serif",
-    "background": "transparent",
-    "aria": False,
-    "view": {"stroke": None},
-    "text": {"fontSize": TEXT_SIZE, "color": INK},
-    "axis": {
-        "labelFontSize": TEXT_SIZE,
-        "labelColor": INK,
-        "gridColor": LINE,
-        "domain": False,
-        "ticks": False,
-        "title": None,
-        "titleColor": MUTED,
-        "titleFontWeight": "normal",
-        "titleFontSize": TEXT_SIZE,
-    },
-}
+CHARACTER_WIDTH = 7.6  # upper bound of the average width of a Latin character in the font of page.css
+WIDE_CHARACTER_WIDTH = 13.0  # the same for Chinese, Japanese and Korean
+BASELINE = 4.5  # from the middle of a text to its baseline
+AXIS_HEIGHT = 20
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar that consists of parts: its label in two lines, and each part as (name, share, colour)."""
+    """A bar that consists of parts: its label in two lines, and each part as (name, count, share, colour)."""
 
     label: str
     detail: str
-    parts: Sequence[tuple[str, float, str]]
+    parts: Sequence[tuple[str, int, float, str]]
 
 
-def stacked(bars: Sequence[Bar], width: int) -> str:
+@dataclass(frozen=True)
+class Scale:
+    """Converts values from 0 to `highest` into positions between two coordinates."""
+
+    highest: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Returns the position of a value."""
+        return self.start + (self.end - self.start) * value / self.highest
+
+
+def stacked_bars(key: str, width: int, bars: Sequence[Bar]) -> Markup:
     """Draws bars of equal length, one below the other, divided into shares. Parts have their names where these fit."""
-    label_width = 104
-    room = width - label_width
-    parts = []
-    for bar in bars:
+    pitch, bar_height = 48, 38
+    label_width = max([104.0, *(10 + _width(bar.detail) for bar in bars)])
+    bottom = pitch * len(bars) - 4
+    x = Scale(1, label_width, width - 22)
+    drawn = _vertical_grid([0, 0.25, 0.5, 0.75, 1], x, bottom)
+    for index, bar in enumerate(bars):
+        top = index * pitch + 2
+        middle = top + bar_height / 2
+        drawn += [text(bar.label, 0, middle - 3), text(bar.detail, 0, middle + 13, "muted")]
         start = 0.0
-        for name, share, colour in bar.parts:
-            texts = (f"{name} {formats.percent(share)}", formats.percent(share), "")
-            fitting = (text for text in texts if len(text) * CHARACTER_WIDTH + 8 <= share * room)
-            parts.append(
-                {
-                    "bar": f"{bar.label}\n{bar.detail}",
-                    "start": start,
-                    "middle": start + share / 2,
-                    "end": start + share,
-                    "text": next(fitting, ""),
-                    "fill": f"var(--{colour})",
-                    "ink": f"var(--on-{colour})",
-                }
-            )
+        for name, count, share, colour in bar.parts:
+            left, right = x(start), x(start + share)
+            tooltip = f"{name}: {formats.counted(count, 'visit')}, {formats.percent(share)}"
+            drawn.append(rectangle(left, top, max(right - left - 1, 0.5), bar_height, colour, tooltip))
+            texts = (f"{name} {formats.percent(share)}", formats.percent(share))
+            fitting = next((label for label in texts if _width(label) + 8 <= right - left), "")
+            if fitting:
+                ink = f"var(--on-{colour})"
+                drawn.append(text(fitting, (left + right) / 2, middle + BASELINE, "middle", fill=ink))
             start += share
-    labels = alt.Axis(
-        labelExpr="split(datum.label, '\\n')",
-        labelAlign="left",
-        labelPadding=label_width - 1,
-        labelLimit=0,
-        labelOffset=-7,
-        labelLineHeight=15,
+    description = " ".join(
+        f"{bar.label}, {bar.detail}: "
+        + ", ".join(f"{name} {formats.percent(share)}" for name, _, share, _ in bar.parts)
+        + "."
+        for bar in bars
     )
-    base = alt.Chart(pd.DataFrame(parts)).encode(y=alt.Y("bar:N", sort=None, axis=labels))
-    drawn = base.mark_bar(height=42, stroke=PAPER, strokeWidth=1.5).encode(
-        x=alt.X("start:Q", **SHARES), x2="end:Q", color=alt.Color("fill:N", scale=None)
-    )
-    named = base.mark_text().encode(x=alt.X("middle:Q", **SHARES), text="text:N", color=alt.Color("ink:N", scale=None))
-    return _svg(drawn + named, room, 55 * len(bars), left=label_width)
+    return image(key, width, bottom + AXIS_HEIGHT, "Shares of outcomes", description, *drawn)
 
 
-def funnel(steps: Sequence[Row], width: int = 380) -> str:
-    """Draws a bar for each funnel step and, behind it and paler, the loss since the previous one; marks the largest."""
-    height = STEP_HEIGHT * len(steps)
-    y: dict[str, Any] = {"scale": alt.Scale(domain=[0, height], reverse=True), "axis": None}
-    base = alt.Chart(pd.DataFrame(_step_bars(steps, width)))
-    bar = base.encode(y=alt.Y("bar_top:Q", **y), y2="bar_bottom:Q")
-    line = base.encode(y=alt.Y("top:Q", **y))
-    text: dict[str, Any] = {"baseline": "top", "dy": 3}
-    loss = base.encode(
-        x=alt.X("loss_at:Q", **SHARES),
-        y=alt.Y("bar_top:Q", **y),
-        text="loss:N",
-        color=alt.Color("loss_ink:N", scale=None),
-    )
-    layers = [
-        bar.mark_rect().encode(x=alt.X("share:Q", **SHARES), x2="before:Q", color=alt.Color("loss_fill:N", scale=None)),
-        bar.mark_rect(fill=ACCENT).encode(x=alt.X("share:Q", **SHARES), x2=alt.datum(0)),
-        loss.mark_text(align="left", dx=6, dy=9).transform_filter("!datum.is_inside"),
-        loss.mark_text(align="right", dx=-6, dy=9).transform_filter("datum.is_inside"),
-        line.mark_text(align="left", limit=width * 0.44, **text).encode(x=alt.value(0), text="name:N"),
-        line.mark_text(align="right", fontWeight="bold", dx=-96, **text).encode(x=alt.value(width), text="figures:N"),
-        line.mark_text(align="right", fontSize=11, color=MUTED, baseline="top", dy=4).encode(
-            x=alt.value(width), text="interval:N"
-        ),
-    ]
-    return _svg(alt.layer(*layers), width, height)
-
-
-def _step_bars(steps: Sequence[Row], width: int) -> list[Row]:
-    """Returns for each funnel step the start and end of its bar, and its texts with their positions."""
-    rows: list[Row] = []
-    before: Row | None = None
+def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
+    """Draws a bar for each funnel step, followed by the loss since the previous step; highlights the largest loss."""
+    pitch, bar_top, bar_height = 45, 20, 18
+    interval_width = 92
+    drawn: list[Markup] = []
+    sentences = []
     for index, step in enumerate(steps):
+        before = steps[index - 1] if index else None
+        top = index * pitch
         share = step["conversion_rate"] or 0.0
-        # A step that matches no event shows no loss, because nobody could reach it.
-        share_before = (before["conversion_rate"] or 0.0) if before and not step["is_unmatched"] else share
-        is_largest = bool(before and before["is_largest_loss"])
-        loss, place = _loss(before, is_largest, share, share_before, width)
-        if step["is_unmatched"]:
-            loss, place = "matches no event", "after"
-        rows.append(
-            {
-                "top": index * STEP_HEIGHT,
-                "bar_top": index * STEP_HEIGHT + BAR_TOP,
-                "bar_bottom": index * STEP_HEIGHT + BAR_BOTTOM,
-                "share": share,
-                "before": share_before,
-                "name": f"{step['step_number']}  {step['step']}",
-                "figures": f"{formats.number(step['reached_count'])} · {formats.percent(step['conversion_rate'])}",
-                "interval": f"({formats.interval(step['low'], step['high'])})" if before else "",
-                "loss": loss,
-                "loss_at": share_before if place == "after" else share,
-                "loss_fill": "var(--loss)" if is_largest else "var(--ghost)",
-                "loss_ink": "var(--on-accent)" if place == "inside" else "var(--on-loss)" if is_largest else MUTED,
-                "is_inside": place == "inside",
-            }
+        figures = f"{formats.number(step['reached_count'])} · {formats.percent(step['conversion_rate'])}"
+        label_room = width - interval_width - 1.1 * _width(figures) - 8  # the figures are bold
+        label = _shortened(f"{step['step_number']}  {step['step']}", label_room)
+        drawn += [
+            text(label, 0, top + 14),
+            text(figures, width - interval_width, top + 14, "end strong"),
+            rectangle(0, top + bar_top, share * width, bar_height, "accent", f"{step['step']}: {figures}"),
+        ]
+        if before:
+            interval = f"({formats.interval(step['low'], step['high'])})"
+            drawn += [text(interval, width, top + 14, "end small muted"), *_loss(before, step, width, top + bar_top)]
+        sentences.append(
+            f"{step['step']}: {figures}"
+            + (", matches no event" if step["is_unmatched"] else "")
+            + (", followed by the largest loss" if step["is_largest_loss"] else "")
+            + "."
         )
-        before = step
-    return rows
+    return image(key, width, pitch * len(steps), f"Funnel {name}", " ".join(sentences), *drawn)
 
 
-def _loss(before: Row | None, is_largest: bool, share: float, share_before: float, width: int) -> tuple[str, str]:
-    """Returns the text for the loss before a step, and the place where it fits: on the loss, after it, or inside."""
-    if not before or not before["dropped_count"]:
-        return "", ""
+def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float) -> Markup:
+    """Draws the conversion rate of each value as a point on its 95 % interval, on a scale up to `highest`."""
+    label_width, rate_width, pitch = 118, 58, 26
+    bottom = pitch * len(rows) + 2
+    ticks = nice_ticks(highest, 5 if width > 450 else 3, 0.01)
+    x = Scale(ticks[-1], label_width, width - rate_width)
+    drawn = _vertical_grid(ticks, x, bottom)
+    for index, row in enumerate(rows):
+        middle = index * pitch + pitch / 2
+        rate = formats.percent(row["conversion_rate"])
+        value = formats.words(row["dimension_value"])
+        left, right = x(row["low"]), x(row["high"])
+        tooltip = f"{value}: {rate}, 95 % interval {formats.interval(row['low'], row['high'])}"
+        drawn += [
+            text(_shortened(value, label_width - 4), 0, middle + BASELINE),
+            rectangle(left, middle - 3, right - left, 6, "interval", tooltip),
+            _point(x(row["conversion_rate"]), middle, tooltip, radius=4.5),
+            text(rate, width, middle + BASELINE, "end"),
+        ]
+    description = " ".join(
+        f"{formats.words(row['dimension_value'])}: {formats.percent(row['conversion_rate'])}." for row in rows
+    )
+    return image(key, width, bottom + AXIS_HEIGHT, title, description, *drawn)
+
+
+def days(key: str, width: int, rows: Sequence[Row]) -> Markup:
+    """Draws two line charts by day: visits and their conversion rate. Days that are not final have hollow points."""
+    top, height, panel_height = 26, 110, 174
+    right = 22
+    highest_count = max(row["session_count"] for row in rows)
+    highest_rate = max(row["conversion_rate"] or 0.0 for row in rows)
+    panels = (
+        ("Visits", "session_count", nice_ticks(highest_count, 5, 1), formats.number),
+        ("Conversion rate", "conversion_rate", nice_ticks(highest_rate, 5, 0.01), formats.percent),
+    )
+    left = max(50, 12 + _width(formats.number(panels[0][2][-1])))
+    room = width - left - right
+    x = [left + room * (index + 0.5) / len(rows) for index in range(len(rows))]
+    drawn: list[Markup] = []
+    for index, (title, column, ticks, shown) in enumerate(panels):
+        offset = index * panel_height
+        y = Scale(ticks[-1], offset + top + height, offset + top)
+        drawn.append(text(title, 0, offset + 11, "muted"))
+        for tick in ticks:
+            drawn += [
+                line(left, y(tick), width - right, y(tick), "axis" if tick == 0 else "grid"),
+                text(_tick_label(tick, column == "conversion_rate"), left - 8, y(tick) + BASELINE, "end muted"),
+            ]
+        drawn += _dates(rows, x, offset + top + height)
+        drawn += _lines([(x[n], None if row[column] is None else y(row[column])) for n, row in enumerate(rows)])
+        for position, row in zip(x, rows, strict=True):
+            if row[column] is not None:
+                tooltip = f"{formats.day(row['session_date'])}: {shown(row[column])}"
+                drawn.append(_point(position, y(row[column]), tooltip, is_hollow=not row["is_final"]))
+    description = " ".join(
+        f"{formats.day(row['session_date'])}: {formats.counted(row['session_count'], 'visit')}, "
+        f"{formats.percent(row['conversion_rate'])}."
+        for row in rows
+    )
+    total_height = panel_height + top + height + AXIS_HEIGHT
+    return image(key, width, total_height, "Visits and conversion rate by day", description, *drawn)
+
+
+def nice_ticks(highest: float, count: int, smallest_step: float) -> list[float]:
+    """Returns ticks from 0 to at least `highest`, at most `count` steps of 1, 2 or 5 times a power of ten.
+
+    A step is not smaller than `smallest_step`. There is always at least one step.
+    """
+    step = Decimal(str(smallest_step))
+    while step * count < Decimal(str(highest)):
+        # 1, 2, 5, 10, 20, 50, ...
+        step *= Decimal("2.5") if step.normalize().as_tuple().digits == (2,) else 2
+    steps = max(1, math.ceil(Decimal(str(highest)) / step))
+    return [float(step * index) for index in range(steps + 1)]
+
+
+def _loss(before: Row, step: Row, width: int, top: float) -> list[Markup]:
+    """Returns the bar of the loss before a step, and its text where there is room for it.
+
+    A step that matches no event has no loss, because no visit could reach it.
+    """
+    share, share_before = step["conversion_rate"] or 0.0, before["conversion_rate"] or 0.0
+    is_largest = before["is_largest_loss"]
+    if step["is_unmatched"]:
+        return [text("matches no event", share * width + 6, top + 13, "muted")]
+    drawn = [rectangle(share * width, top, (share_before - share) * width, 18, "loss" if is_largest else "ghost")]
+    if not before["dropped_count"]:
+        return []
     rate = formats.percent(before["dropped_count"] / before["reached_count"])
     short = f"{formats.MINUS}{formats.number(before['dropped_count'])} ({rate})"
-    room = {"on": share_before - share, "after": 1 - share_before, "inside": share}
-    for text in (f"{short}, the largest loss", short) if is_largest else (short,):
-        for place, available in room.items():
-            if available * width >= len(text) * CHARACTER_WIDTH + 6:
-                return text, place
-    return "", ""
-
-
-def rates(rows: Sequence[Row], highest: float, width: int = 420) -> str:
-    """Draws a point for each value's conversion rate on the line of its interval, on a scale up to `highest`."""
-    label_width = 120
-    frame = pd.DataFrame(
-        {
-            "value": [formats.words(row["dimension_value"]) for row in rows],
-            "rate": [row["conversion_rate"] for row in rows],
-            "low": [row["low"] for row in rows],
-            "high": [row["high"] for row in rows],
-        }
+    on_loss = "on-loss" if is_largest else "muted"
+    places = (
+        (share_before - share, share, 6, on_loss),  # on the loss
+        (1 - share_before, share_before, 6, on_loss),  # after the loss
+        (share, share, -6, "end on-accent"),  # in the bar of the step
     )
-    labels = alt.Axis(labelAlign="left", labelPadding=label_width - 1, labelLimit=label_width - 8)
-    shares = alt.Axis(format="%", tickCount=4, labelColor=MUTED, labelPadding=5, labelFlush=False, grid=True)
-    scale = alt.Scale(domain=[0, highest], nice=True)
-    base = alt.Chart(frame).encode(y=alt.Y("value:N", sort=None, axis=labels))
-    span = base.mark_rule(stroke=ACCENT, strokeWidth=5, opacity=0.35).encode(
-        x=alt.X("low:Q", scale=scale, axis=shares), x2="high:Q"
-    )
-    point = base.mark_circle(fill=ACCENT, size=70, opacity=1).encode(x=alt.X("rate:Q", scale=scale))
-    return _svg(span + point, width - label_width - 20, 26 * len(rows), left=label_width, right=20, bottom=22)
+    for content in (f"{short}, largest loss", short) if is_largest else (short,):
+        for room, at, shift, style in places:
+            if room * width >= _width(content) + 6:
+                return [*drawn, text(content, at * width + shift, top + 13, style)]
+    return drawn
 
 
-def days(rows: Sequence[Row], width: int = 420) -> str:
-    """Draws two line charts by day: visits, and the share that converted. Days that are not final are hollow."""
-    frame = pd.DataFrame(
-        {
-            "day": [formats.day(row["session_date"]) for row in rows],
-            "visits": [row["session_count"] for row in rows],
-            "converted": [row["conversion_rate"] for row in rows],
-            "fill": [ACCENT if row["is_final"] else PAPER for row in rows],
-        }
-    )
-    dates = alt.Axis(
-        labelAngle=0,
-        labelOverlap=True,
-        labelSeparation=10,
-        labelColor=MUTED,
-        labelPadding=8,
-        labelExpr="slice(datum.label, 4)",
-    )
-    panels = []
-    for column, shape, least in (("visits", ",d", 1), ("converted", "%", 0.01)):
-        axis = alt.Axis(
-            format=shape,
-            tickCount=3,
-            tickMinStep=least,
-            labelColor=MUTED,
-            minExtent=44,
-            maxExtent=44,
-            title=column,
-            titleAngle=0,
-            titleAlign="left",
-            titleX=-44,
-            titleY=-14,
-        )
-        base = alt.Chart(frame).encode(
-            x=alt.X("day:O", sort=None, axis=dates), y=alt.Y(f"{column}:Q", scale=alt.Scale(zero=True), axis=axis)
-        )
-        points = base.mark_point(stroke=ACCENT, size=36, opacity=1, strokeWidth=2).encode(
-            fill=alt.Fill("fill:N", scale=None)
-        )
-        panels.append((base.mark_line(stroke=ACCENT) + points).properties(width=width - 50, height=96))
-    return _drawn(alt.vconcat(*panels, spacing=30), {"padding": 1})
+def _vertical_grid(ticks: Sequence[float], x: Scale, bottom: float) -> list[Markup]:
+    """Returns the grid lines and labels of a horizontal axis of shares."""
+    drawn = []
+    for tick in ticks:
+        drawn += [
+            line(x(tick), 0, x(tick), bottom, "axis" if tick == 0 else "grid"),
+            text(_tick_label(tick, is_share=True), x(tick), bottom + 15, "middle muted"),
+        ]
+    return drawn
 
 
-def _svg(chart: alt.TopLevelMixin, width: float, height: float, **room: float) -> str:
-    """Draws a chart with exactly this size, plus the given space at the sides for its labels.
-
-    The fonts of the text are not known here, so no size depends on the measured width of text.
-    """
-    padding = {side: room.get(side, 0) for side in ("left", "right", "top", "bottom")}
-    return _drawn(chart.properties(width=width, height=height), {"autosize": "none", "padding": padding})
+def _tick_label(tick: float, is_share: bool) -> str:
+    return f"{round(tick * 100)}{formats.THIN_SPACE}%" if is_share else formats.number(tick)
 
 
-def _drawn(chart: alt.TopLevelMixin, frame: Row) -> str:
-    text: str = vl_convert.vegalite_to_svg(
-        chart.to_dict(validate=False) | {"config": CONFIG} | frame, allowed_base_urls=[]
-    )
-    return text
+def _width(content: str) -> float:
+    """Returns an upper bound of the width of a text in pixels."""
+    wide = sum(east_asian_width(character) in "WF" for character in content)
+    return wide * WIDE_CHARACTER_WIDTH + (len(content) - wide) * CHARACTER_WIDTH
+
+
+def _shortened(content: str, room: float) -> str:
+    """Shortens a text so that it fits."""
+    length = len(content)
+    while length > 1 and _width(formats.shortened(content, length)) > room:
+        length -= 1
+    return formats.shortened(content, length)
+
+
+def _dates(rows: Sequence[Row], x: Sequence[float], bottom: float) -> list[Markup]:
+    """Returns the labels of the days, as many as fit. The last day always has one."""
+    pitch = x[1] - x[0] if len(x) > 1 else math.inf
+    stride = max(1, math.ceil(6 * CHARACTER_WIDTH / pitch))
+    labelled = range(len(rows) - 1, -1, -stride)
+    return [
+        text(formats.short_day(rows[index]["session_date"]), x[index], bottom + 16, "middle muted")
+        for index in reversed(labelled)
+    ]
+
+
+def _lines(points: Sequence[tuple[float, float | None]]) -> list[Markup]:
+    """Returns a line through the points, with a gap where a value is missing."""
+    return [line(x1, y1, x2, y2, "series") for (x1, y1), (x2, y2) in pairwise(points) if not (y1 is None or y2 is None)]
+
+
+def _point(x: float, y: float, tooltip: str, *, radius: float = 3.5, is_hollow: bool = False) -> Markup:
+    attributes: dict[str, Value] = {"cx": x, "cy": y, "r": radius, "class_": "hollow point" if is_hollow else "point"}
+    return element("circle", element("title", tooltip), **attributes)

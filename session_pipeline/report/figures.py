@@ -1,18 +1,16 @@
-"""Queries the warehouse for the figures of the report; each figure is a query and the DataFrame that it returns.
+"""Queries the warehouse for the figures of the report; each figure is a query and its rows.
 
-A query is a file in queries/, and the page shows it as it ran. This module also determines the days that the report
-covers. page.py renders the figures.
+A query is a file in queries/. The page shows each query with the values of its parameters. This module also determines
+the days that the report covers. page.py renders the figures.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, timedelta
-from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
 import duckdb
-import pandas as pd
 
 from session_pipeline.engines.sql import fill
 from session_pipeline.errors import StoreError
@@ -21,8 +19,8 @@ from session_pipeline.tables.frame import Z_95, Scalar
 
 Row = dict[str, Any]
 
-OF_VISITS = ("visits", "value", "outcomes", "ways", "funnels", "breakdowns", "days", "sites")
-OF_FILES = ("ledger", "files", "set_aside")
+VISIT_QUERIES = ("visits", "value", "outcomes", "paths", "funnels", "breakdowns", "days", "sites")
+FILE_QUERIES = ("ledger", "files", "quarantined_lines")
 
 
 @dataclass(frozen=True)
@@ -31,9 +29,9 @@ class Window:
 
     Attributes:
         first_known_day: First day that has visits.
-        last_day: Last full day with visits; a day that was not over if there is no full day.
-        latest_day: Last day with visits, whether over or not.
-        is_full: Whether the last day was over when the warehouse was written.
+        last_day: Last full day with visits. If there is no full day, the last day with visits.
+        latest_day: Last day with visits, full or not.
+        is_full: Whether last_day was over when the warehouse was written.
     """
 
     first_known_day: date
@@ -63,12 +61,12 @@ class Window:
 
     @property
     def has_before(self) -> bool:
-        """Whether the whole week before is on or after the first day with visits."""
+        """Whether the first day with visits is not later than the first day of the week before."""
         return self.first_known_day <= self.before_first_day
 
     @property
     def has_some_before(self) -> bool:
-        """Whether some of the week before is on or after the first day with visits."""
+        """Whether the first day with visits is in the week before, or earlier."""
         return self.first_known_day <= self.before_last_day
 
     @property
@@ -80,17 +78,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Figure:
-    """A query as it ran, and its result."""
+    """A query with the values of its parameters, and its rows as dictionaries, with None for null."""
 
     sql: str
-    frame: pd.DataFrame = field(compare=False)
-
-    @cached_property
-    def rows(self) -> list[Row]:
-        """The rows as dictionaries, with None for null."""
-        frame = self.frame.astype(object)
-        rows: Any = frame.where(self.frame.notna(), None).to_dict("records")
-        return list(rows)
+    rows: list[Row]
 
 
 @dataclass(frozen=True)
@@ -99,7 +90,7 @@ class Figures:
 
     Attributes:
         published: The row of warehouse_info.
-        window: The days that the report covers; None if there are no visits of people.
+        window: The days that the report covers; None if there are no visits. Bot sessions are not visits.
     """
 
     published: Row
@@ -124,33 +115,34 @@ def read(connection: duckdb.DuckDBPyConnection, timezone: str) -> Figures:
     """Queries a warehouse for all figures; `timezone` is the time zone of its days.
 
     Raises:
-        StoreError: The warehouse has no row in warehouse_info, or lacks a table or column: another version wrote it.
+        StoreError: warehouse_info is empty, or another version wrote the warehouse and a table or column is missing.
     """
     try:
-        published = _ask(connection, "published", {}).rows
+        published = _run_query(connection, "published", {}).rows
         if not published:
-            raise StoreError("the warehouse does not say what it holds; run `session-pipeline run`")
+            raise StoreError("the warehouse has no row in warehouse_info; run `session-pipeline run` to write it again")
         window = _window(connection, published[0], timezone)
-        names = OF_FILES if window is None else (*OF_VISITS, *OF_FILES)
+        names = FILE_QUERIES if window is None else (*VISIT_QUERIES, *FILE_QUERIES)
         parameters = {} if window is None else window.parameters
-        figures = {name: _ask(connection, name, parameters) for name in names}
+        figures = {name: _run_query(connection, name, parameters) for name in names}
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise StoreError(
-            f"the warehouse is not of this version ({str(error).splitlines()[0]}); run `session-pipeline run`"
+            f"another version wrote the warehouse ({str(error).splitlines()[0]}); run `session-pipeline run`"
         ) from None
     return Figures(published[0], window, figures)
 
 
 def _window(connection: duckdb.DuckDBPyConnection, published: Row, timezone: str) -> Window | None:
     built_on = published["built_at"].replace(tzinfo=UTC).astimezone(zone(timezone)).date()
-    found = _ask(connection, "days_with_visits", {"built_on": built_on}).rows[0]
+    found = _run_query(connection, "days_with_visits", {"built_on": built_on}).rows[0]
     if found["last_day"] is None:
         return None
-    last_day = found["last_day"].date()
-    return Window(found["first_day"].date(), last_day, found["latest_day"].date(), last_day < built_on)
+    return Window(found["first_day"], found["last_day"], found["latest_day"], found["last_day"] < built_on)
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]) -> Figure:
+def _run_query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]) -> Figure:
     text = files(__package__).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
     sql = fill(text, parameters).strip()
-    return Figure(sql, connection.execute(sql).df())
+    result = connection.execute(sql)
+    names = [column[0] for column in result.description or ()]
+    return Figure(sql, [dict(zip(names, values, strict=True)) for values in result.fetchall()])

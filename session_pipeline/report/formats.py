@@ -65,7 +65,12 @@ def growth(now: float | None, before: float | None) -> str:
 
 def day(value: date) -> str:
     """Formats a day without its year: Sat 24 Oct."""
-    return f"{WEEKDAYS[value.weekday()]} {value.day} {MONTHS[value.month - 1]}"
+    return f"{WEEKDAYS[value.weekday()]} {short_day(value)}"
+
+
+def short_day(value: date) -> str:
+    """Formats a day without its weekday and year: 24 Oct."""
+    return f"{value.day} {MONTHS[value.month - 1]}"
 
 
 def full_day(value: date) -> str:
@@ -76,15 +81,15 @@ def full_day(value: date) -> str:
 def short_days(first: date, last: date) -> str:
     """Formats the days from first to last, both included, without the year: 18–24 Oct."""
     if first.month == last.month:
-        return f"{first.day}–{last.day} {MONTHS[last.month - 1]}"
-    return f"{first.day} {MONTHS[first.month - 1]} – {last.day} {MONTHS[last.month - 1]}"
+        return f"{first.day}–{short_day(last)}"
+    return f"{short_day(first)} – {short_day(last)}"
 
 
 def days(first: date, last: date) -> str:
     """Formats the days from first to last, both included: 18–24 Oct 2026."""
     if first.year == last.year:
         return f"{short_days(first, last)} {last.year}"
-    return f"{first.day} {MONTHS[first.month - 1]} {first.year} – {last.day} {MONTHS[last.month - 1]} {last.year}"
+    return f"{short_day(first)} {first.year} – {short_day(last)} {last.year}"
 
 
 def moment(value: datetime) -> str:

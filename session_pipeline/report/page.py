@@ -1,9 +1,11 @@
-"""Renders the page: figures, charts and texts in page.html, with everything from outside escaped.
+"""Renders the report as HTML: figures and charts in the template page.html, with all content escaped.
 
-Defines the wording and the order of the page. figures.py runs the queries; charts.py draws the charts.
+Defines the order of rows, their colours, and the glossary. page.html has the other texts. figures.py runs the queries,
+charts.py draws the charts, and formats.py formats numbers and days.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -20,7 +22,8 @@ from session_pipeline.settings import FunnelSettings, Settings
 
 ALWAYS_LAST = ("engaged", "bounce")
 CONVERSION_COLOURS, OTHER_COLOURS = 4, 3
-BREAKDOWN_ROWS = 10
+CHART_ROWS = 10
+WIDE, NARROW = 540, 350  # widths of charts in pixels: on a desktop, and on a phone
 MOST_WARNINGS = 20
 
 FILTERS: tuple[Callable[..., str], ...] = (
@@ -39,28 +42,32 @@ FILTERS: tuple[Callable[..., str], ...] = (
     formats.sentence_start,
 )
 
-WORDS: tuple[tuple[str, str], ...] = (
-    ("Visit", "A visitor's unbroken run of events, on the day it begins; the tables call it a session."),
+GLOSSARY: tuple[tuple[str, str], ...] = (
+    ("Visit", "A session: consecutive events of a visitor. It belongs to the day on which it starts."),
     ("Visitor", c.VISITOR_ID.meaning),
     ("Outcome", c.OUTCOME.meaning),
     ("Engaged", c.IS_ENGAGED.meaning),
     ("Bounce", c.IS_BOUNCE.meaning),
     ("Converted", c.CONVERTED_COUNT.meaning),
-    ("Value", "Sum of the values of the visits that converted, in the currency they came with."),
-    ("Change (pp)", "Share of the week minus share of the week before, in percentage points."),
-    ("Beyond chance", "A change that chance alone gives in fewer than 5 of 100 cases; the others are printed pale."),
-    ("Way", "The first six actions of a visit; an action repeated at once counts once."),
+    ("Conversion rate", "Converted visits as a share of all visits."),
+    ("Value", "Sum of the values of converted visits, separate for each currency."),
+    ("Change (pp)", "Share in the week minus share in the week before, in percentage points."),
+    ("Significant change", "Chance alone causes a change this large in fewer than 5 of 100 cases. Others are grey."),
+    ("Path", "The first six actions of a visit. An action that is repeated immediately counts once."),
     ("Action", c.ACTION.meaning),
-    ("/folder/…", "All pages of a folder that has more than five of them."),
-    ("Funnel", "Steps on the way to something, in their order; other events may lie between them."),
+    ("/folder/…", "All pages of a folder that has more than five pages."),
+    (
+        "Funnel",
+        "Steps in a fixed order; other events can occur between them. Rates are shares of attempts that entered.",
+    ),
     ("Largest loss", "The step of a funnel after which most attempts ended."),
-    ("95 % interval", "Where the rate would lie in 95 of 100 such weeks, were nothing but chance at work (Wilson)."),
+    ("95 % interval", "Wilson interval: if only chance varies, it contains the true rate in 95 of 100 weeks."),
     ("Channel", c.CHANNEL.meaning),
     ("Device", c.DEVICE.meaning),
     ("Bot", c.IS_BOT.meaning),
-    ("Duplicate", "A line that repeats an event; it is kept apart, and counted once."),
+    ("Duplicate", "A line that repeats an event. The event counts once; the copy is in duplicate_events."),
     ("Late", c.LATE_EVENT_COUNT.meaning),
-    ("Set aside", "A line that holds no event that could be read; it is kept, with the reason."),
+    ("Quarantined", "A line that is not a valid event. It is kept in quarantined_lines with the reason."),
     ("Final", c.IS_FINAL.meaning),
 )
 
@@ -75,7 +82,7 @@ def render(figures: Figures, settings: Settings, findings: Findings) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update({written.__name__: written for written in FILTERS})
-    content = {} if figures.window is None else _of_visits(figures, figures.window, settings, findings)
+    content = {} if figures.window is None else _visit_content(figures, figures.window, settings, findings)
     return environment.get_template("page.html").render(
         published=figures.published,
         window=figures.window,
@@ -84,53 +91,67 @@ def render(figures: Figures, settings: Settings, findings: Findings) -> str:
         timezone=settings.timezone,
         ledger=figures.rows("ledger")[0],
         files=figures.rows("files"),
-        set_aside=figures.rows("set_aside"),
+        quarantined_lines=figures.rows("quarantined_lines"),
         queries=figures.names,
         query=figures.query,
-        words=WORDS,
+        glossary=GLOSSARY,
         rules=[(rule.name, " ".join((rule.where or rule.where_session or "").split())) for rule in settings.outcomes],
         **content,
     )
 
 
-def _of_visits(figures: Figures, window: Window, settings: Settings, findings: Findings) -> dict[str, Any]:
+def _visit_content(figures: Figures, window: Window, settings: Settings, findings: Findings) -> dict[str, Any]:
+    """Returns the content of the template that exists only if there are visits."""
     visits = {row["period"]: row for row in figures.rows("visits")}
     outcomes = _in_order(figures.rows("outcomes"), "outcome", [rule.name for rule in settings.outcomes])
     _colour(outcomes)
-    bars = _bars(outcomes, visits, window)
-    buying = [row["outcome"] for row in outcomes if row["is_converted"] and row["has_value"]]
-    ways = _grouped(figures.rows("ways"), "party")
+    paths = _grouped(figures.rows("paths"), "visit_group")
     funnels = _grouped(
         _in_order(figures.rows("funnels"), "funnel", [funnel.name for funnel in settings.funnels]), "funnel"
     )
     for name, steps in funnels.items():
-        _mark_unmatched(name, steps, findings)
+        _mark_steps(name, steps, findings)
     breakdowns = _grouped(figures.rows("breakdowns"), "dimension")
-    shown = {dimension: rows[:BREAKDOWN_ROWS] for dimension, rows in breakdowns.items()}
-    highest = max((row["high"] for rows in shown.values() for row in rows), default=1.0)
+    days = figures.rows("days")
     return {
         "visits": visits,
         "value": figures.rows("value"),
         "outcomes": outcomes,
-        "outcome_charts": [("wide", _image(charts.stacked(bars, 640))), ("narrow", _image(charts.stacked(bars, 350)))],
-        "outcome_words": _said(bars),
-        "parties": [_party(name, ways.get(name, []), outcomes, buying) for name in ("bought", "left")],
-        "funnels": {name: (steps, _image(charts.funnel(steps))) for name, steps in funnels.items()},
+        "outcomes_chart": _in_both_widths(
+            partial(charts.stacked_bars, bars=_bars(outcomes, visits, window)), "outcomes", wide=640
+        ),
+        "visit_groups": [_visit_group(name, paths.get(name, []), outcomes) for name in ("converted", "not_converted")],
+        "funnels": {
+            name: (steps, charts.funnel(f"funnel-{number}", 380, name, steps))
+            for number, (name, steps) in enumerate(funnels.items(), start=1)
+        },
         "units": {funnel.name: _unit(funnel) for funnel in settings.funnels},
-        "breakdowns": {name: (rows, _image(charts.rates(shown[name], highest))) for name, rows in breakdowns.items()},
-        "days": figures.rows("days"),
-        "days_chart": _image(charts.days(figures.rows("days"))),
+        "breakdowns": _with_charts(breakdowns),
+        "days": days,
+        "days_chart": _in_both_widths(partial(charts.days, rows=days), "days"),
         "sites": figures.rows("sites"),
     }
 
 
-def _image(svg: str) -> Markup:
-    """Marks a chart as safe HTML. The SVG renderer has escaped text from outside."""
-    return Markup(svg)
+def _in_both_widths(draw: Callable[[str, int], Markup], key: str, wide: int = WIDE) -> Markup:
+    """Draws a chart in two widths, of which page.css shows the one for the window."""
+    images = [("wide", draw(f"{key}-wide", wide)), ("narrow", draw(f"{key}-narrow", NARROW))]
+    return Markup("").join(Markup('<div class="{}">{}</div>').format(size, image) for size, image in images)
+
+
+def _with_charts(breakdowns: Mapping[str, Sequence[Row]]) -> dict[str, tuple[Sequence[Row], Markup]]:
+    """Returns each breakdown with its chart. All charts have the same scale."""
+    highest = max((row["high"] for rows in breakdowns.values() for row in rows[:CHART_ROWS]), default=1.0)
+    found = {}
+    for number, (name, rows) in enumerate(breakdowns.items(), start=1):
+        title = f"Conversion rate by {formats.words(name)}"
+        draw = partial(charts.rates, title=title, rows=rows[:CHART_ROWS], highest=highest)
+        found[name] = (rows, _in_both_widths(draw, f"rates-{number}"))
+    return found
 
 
 def _in_order(rows: Sequence[Row], column: str, names: Sequence[str]) -> list[Row]:
-    """Returns rows in the order of the settings, then rows that they no longer name; engaged and bounce come last."""
+    """Returns rows in the order of the settings, then rows that the settings do not name; engaged and bounce last."""
     order = {name: number for number, name in enumerate(names)}
     last = {name: number for number, name in enumerate(ALWAYS_LAST, start=1)} if column == "outcome" else {}
     return sorted(rows, key=lambda row: (last.get(row[column], 0), order.get(row[column], len(order)), row[column]))
@@ -141,7 +162,7 @@ def _grouped(rows: Sequence[Row], column: str) -> dict[str, list[Row]]:
 
 
 def _colour(outcomes: Sequence[Row]) -> None:
-    """Gives each outcome a colour by its kind: conversions have colours of one family, other outcomes of others."""
+    """Adds a colour to each outcome. Conversions have shades of one colour, other outcomes of another."""
     numbers = {True: 0, False: 0}
     for row in outcomes:
         if row["outcome"] in ALWAYS_LAST:
@@ -153,6 +174,7 @@ def _colour(outcomes: Sequence[Row]) -> None:
 
 
 def _bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> list[Bar]:
+    """Returns a bar for the week, the week before and the last day, if they have visits."""
     periods = [("week", formats.short_days(window.first_day, window.last_day))]
     if window.has_some_before:
         periods.append(("before", formats.short_days(window.before_first_day, window.before_last_day)))
@@ -161,27 +183,21 @@ def _bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) ->
         Bar(
             label,
             formats.counted(visits[period]["session_count"], "visit"),
-            [(formats.words(row["outcome"]), row[f"{period}_share"] or 0.0, row["colour"]) for row in outcomes],
+            [
+                (formats.words(row["outcome"]), row[f"{period}_count"], row[f"{period}_share"] or 0.0, row["colour"])
+                for row in outcomes
+            ],
         )
         for period, label in periods
         if visits[period]["session_count"]
     ]
 
 
-def _said(bars: Sequence[Bar]) -> str:
-    """Describes the bars in text, for people who cannot see them."""
-    sentences = []
-    for bar in bars:
-        shares = ", ".join(f"{name} {formats.percent(share)}" for name, share, _ in bar.parts)
-        sentences.append(f"{bar.label}, {bar.detail}: {shares}.")
-    return " ".join(sentences)
+def _mark_steps(funnel: str, steps: Sequence[Row], findings: Findings) -> None:
+    """Marks the funnel steps that match no event, and the step with the largest loss.
 
-
-def _mark_unmatched(funnel: str, steps: Sequence[Row], findings: Findings) -> None:
-    """Marks the funnel steps that match no event at all, and the step with the largest loss.
-
-    The loss before a step that matches no event is due to its condition and not to visitors, so it is not counted as
-    the largest loss.
+    The loss before a step that matches no event is caused by its condition and not by visitors, so it is never the
+    largest loss.
     """
     for step in steps:
         step["is_unmatched"] = (funnel, step["step_number"]) in findings.unmatched_steps and not step["reached_count"]
@@ -198,33 +214,37 @@ def _unit(funnel: FunnelSettings) -> str:
     return ("by visit" if funnel.grain == "session" else "by visitor") + within
 
 
-def _party(name: str, ways: Sequence[Row], outcomes: Sequence[Row], buying: Sequence[str]) -> dict[str, Any]:
-    """Returns the visits that bought, or that did not convert: their number, their paths and how these end."""
-    if name == "left":
+def _visit_group(name: str, paths: Sequence[Row], outcomes: Sequence[Row]) -> dict[str, Any]:
+    """Returns a group of visits, with or without a conversion: its title, its number of visits and its paths."""
+    with_value = [row["outcome"] for row in outcomes if row["is_converted"] and row["has_value"]]
+    if name == "not_converted":
         members = [row for row in outcomes if not row["is_converted"] and row["outcome"] != "bounce"]
         title, end = "Visits without a conversion", "left"
+    elif with_value:
+        members = [row for row in outcomes if row["outcome"] in with_value]
+        is_purchase = with_value == ["purchase"]
+        title = "Visits with a purchase" if is_purchase else "Visits with a conversion that has a value"
+        end = "bought" if is_purchase else "converted"
     else:
-        members = [row for row in outcomes if row["outcome"] in buying or (not buying and row["is_converted"])]
-        title, end = (
-            ("Visits with a purchase", "bought")
-            if buying == ["purchase"]
-            else ("Visits with a conversion", "converted")
-        )
+        members = [row for row in outcomes if row["is_converted"]]
+        title, end = "Visits with a conversion", "converted"
     return {
         "name": name,
         "title": title,
         "end": end,
         "outcomes": [formats.words(row["outcome"]) for row in members],
         "session_count": sum(row["week_count"] for row in members),
-        "bounce_count": sum(row["week_count"] for row in outcomes if name == "left" and row["outcome"] == "bounce"),
-        "ways": [{**way, "steps": _steps(way)} for way in ways],
+        "bounce_count": sum(
+            row["week_count"] for row in outcomes if name == "not_converted" and row["outcome"] == "bounce"
+        ),
+        "paths": [{**path, "steps": _steps(path)} for path in paths],
     }
 
 
-def _steps(way: Row) -> list[tuple[str, str]]:
+def _steps(path: Row) -> list[tuple[str, str]]:
     """Returns each step of a path as its label and its kind."""
     steps = []
-    for step, is_page in zip(way["steps"], way["are_pages"], strict=True):
+    for step, is_page in zip(path["steps"], path["are_pages"], strict=True):
         if is_page:
             steps.append(("home page", "/") if step == "/" else (formats.shortened(step), "page"))
         else:

@@ -1,6 +1,9 @@
 -- One row is a day of the last two weeks, over all sites. A day without visits also has a row.
 with calendar as (
-    select cast(unnest(generate_series($history_first_day, $last_day, interval 1 day)) as date) as session_date
+    select
+        cast(
+            unnest(generate_series($history_first_day, $last_day, interval 1 day)) as date
+        ) as session_date
 ),
 
 days as (

@@ -1,12 +1,30 @@
--- One row is a step of a funnel in the week, over all sites. Rates are shares of all attempts that entered and were not
--- excluded. low and high are the bounds of the 95 % Wilson interval. open_count counts attempts that can still advance.
+-- One row is a step of a funnel in the week, over all sites. Rates are shares of all attempts that
+-- entered and were not excluded. low and high are the bounds of the 95 % Wilson interval.
+-- open_count counts attempts that can still advance.
 with open_attempts as (
     select
         funnel,
         count(*) as open_count
     from funnel_entries
-    where entry_date between $first_day and $last_day and not is_bot and not is_excluded and not is_window_closed
+    where
+        entry_date between $first_day and $last_day
+        and not is_bot
+        and not is_excluded
+        and not is_window_closed
     group by funnel
+),
+
+daily_steps as (
+    select
+        funnel,
+        step_number,
+        step,
+        entry_date,
+        dropped_count,
+        excluded_count,
+        entered_count - excluded_count as _remaining_count
+    from funnel_steps
+    where entry_date between $before_first_day and $last_day
 ),
 
 steps as (
@@ -14,15 +32,19 @@ steps as (
         funnel,
         step_number,
         max_by(step, entry_date) as step,
-        cast(sum(entered_count - excluded_count) filter (where entry_date >= $first_day) as bigint) as reached_count,
-        cast(sum(dropped_count) filter (where entry_date >= $first_day) as bigint) as dropped_count,
-        cast(sum(excluded_count) filter (where entry_date >= $first_day) as bigint) as excluded_count,
-        coalesce(cast(sum(entered_count - excluded_count) filter (where entry_date = $last_day) as bigint), 0)
-            as day_count,
-        coalesce(cast(sum(entered_count - excluded_count) filter (where entry_date < $first_day) as bigint), 0)
-            as before_count
-    from funnel_steps
-    where entry_date between $before_first_day and $last_day
+        cast(sum(_remaining_count) filter (where entry_date >= $first_day) as bigint)
+            as reached_count,
+        cast(sum(dropped_count) filter (where entry_date >= $first_day) as bigint)
+            as dropped_count,
+        cast(sum(excluded_count) filter (where entry_date >= $first_day) as bigint)
+            as excluded_count,
+        coalesce(
+            cast(sum(_remaining_count) filter (where entry_date = $last_day) as bigint), 0
+        ) as day_count,
+        coalesce(
+            cast(sum(_remaining_count) filter (where entry_date < $first_day) as bigint), 0
+        ) as before_count
+    from daily_steps
     group by funnel, step_number
     having reached_count is not null
 ),
@@ -31,11 +53,11 @@ rated as (
     select
         *,
         cast(first_value(reached_count) over steps_in_order as double) as _n,
-        reached_count / nullif(first_value(reached_count) over steps_in_order, 0) as conversion_rate,
-        reached_count / nullif(lag(reached_count) over steps_in_order, 0) as step_conversion_rate,
-        before_count / nullif(first_value(before_count) over steps_in_order, 0) as before_rate,
-        dropped_count > 0
-        and row_number() over (partition by funnel order by dropped_count desc, step_number asc) = 1 as is_largest_loss
+        reached_count / nullif(first_value(reached_count) over steps_in_order, 0)
+            as conversion_rate,
+        reached_count / nullif(lag(reached_count) over steps_in_order, 0)
+            as step_conversion_rate,
+        before_count / nullif(first_value(before_count) over steps_in_order, 0) as before_rate
     from steps
     window steps_in_order as (partition by funnel order by step_number)
 ),
@@ -44,7 +66,10 @@ spread as (
     select
         *,
         conversion_rate + $z * $z / nullif(2 * _n, 0) as _centre,
-        $z * sqrt(conversion_rate * (1 - conversion_rate) / nullif(_n, 0) + $z * $z / nullif(4 * _n * _n, 0)) as _reach,
+        $z * sqrt(
+            conversion_rate * (1 - conversion_rate) / nullif(_n, 0)
+            + $z * $z / nullif(4 * _n * _n, 0)
+        ) as _reach,
         1 + $z * $z / nullif(_n, 0) as _scale
     from rated
 )
@@ -60,7 +85,6 @@ select
     s.step_conversion_rate,
     greatest(0, (s._centre - s._reach) / s._scale) as low,
     least(1, (s._centre + s._reach) / s._scale) as high,
-    s.is_largest_loss,
     s.day_count,
     s.before_rate,
     coalesce(o.open_count, 0) as open_count

@@ -1,5 +1,6 @@
--- One row accounts for every line: accepted = events + duplicates + waiting. Waiting are the lines of days that are not
--- built, and the lines of deleted files that are before a start_date that was moved.
+-- One row accounts for every line: accepted = events + duplicates + waiting. Waiting lines
+-- belong to days that are not built, or are in deleted files and before a start_date that was
+-- changed.
 with files as (
     select
         cast(coalesce(sum(line_count), 0) as bigint) as line_count,

@@ -1,6 +1,6 @@
--- One row is an outcome: its visits and their share in the week, on its last day and in the week before.
--- change is the difference between the shares of the two weeks. is_beyond_chance is true if chance alone gives a change
--- this large in fewer than 5 of 100 cases.
+-- One row is an outcome: its visits and their share in the week, on its last day and in the week
+-- before. change is the difference between the shares of the two weeks. is_significant is true if
+-- chance alone gives a change this large in fewer than 5 of 100 cases.
 with counted as (
     select
         o.outcome,
@@ -39,7 +39,8 @@ select
     before_share,
     week_share - before_share as change,
     coalesce(abs(week_share - before_share) > $z * sqrt(
-        week_share * (1 - week_share) / _week_total + before_share * (1 - before_share) / nullif(_before_total, 0)
-    ), false) as is_beyond_chance
+        week_share * (1 - week_share) / _week_total
+        + before_share * (1 - before_share) / nullif(_before_total, 0)
+    ), false) as is_significant
 from compared
 order by outcome

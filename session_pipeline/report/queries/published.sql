@@ -1,4 +1,5 @@
--- One row describes the warehouse: when it was written, up to which day, and from which generation of the store.
+-- One row describes the warehouse: when it was written, up to which day, and from which generation
+-- of the store.
 select
     built_at,
     data_until,

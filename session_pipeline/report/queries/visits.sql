@@ -1,5 +1,5 @@
--- One row is a period, over all sites: the last full day, the week that ends with it, and the week before.
--- Visitors are counted once per period, so days do not add up to a week.
+-- One row is a period, over all sites: the last full day, the week that ends with it, and the week
+-- before. Visitors are counted once per period, so days do not add up to a week.
 with periods as (
     select
         'day' as period,
