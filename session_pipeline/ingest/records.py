@@ -1,6 +1,6 @@
 """Splits a delivered file into physical lines, and lines into CSV records.
 
-Handles bytes, UTF-8 and quotes; lines.py handles columns. Used for counting, for headers, and for the files that DuckDB
+Handles bytes, UTF-8 and quotes; formats/separated.py handles columns. Used for counting, for headers, and for the files that DuckDB
 cannot read or that are read together.
 """
 
