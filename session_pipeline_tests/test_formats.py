@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pyarrow as pa
@@ -17,10 +17,11 @@ import pyarrow.parquet.encryption as pe
 import pytest
 
 from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.kinds import other_kind
-from session_pipeline.ingest.parquet import count_rows
+from session_pipeline.ingest.formats import FORMATS, other_kind
+from session_pipeline.ingest.formats.parquet import count_rows
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.run.pipeline import open_run
+from session_pipeline.settings.model import SourceSettings
 from session_pipeline_tests.deployment import Deployment
 
 UNTIL = date(2026, 10, 6)
@@ -346,3 +347,8 @@ def test_encrypted_parquet_is_refused_as_encrypted(has_plain_footer: bool) -> No
     assert (
         has_plain_footer or other_kind(io.BytesIO(sink.getvalue()), "csv") == "encrypted Parquet; deliver it decrypted"
     )
+
+
+def test_settings_name_every_format() -> None:
+    allowed = SourceSettings.model_fields["format"].annotation
+    assert {name for each in get_args(allowed) for name in get_args(each)} == {each.name for each in FORMATS}

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import IO
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError
-from session_pipeline.ingest import parquet
 from session_pipeline.ingest.compression import (
     LONGEST_MAGIC_BYTES,
     Compression,
@@ -23,9 +22,9 @@ from session_pipeline.ingest.compression import (
     compression_of_name,
     decompressed,
 )
-from session_pipeline.ingest.file_names import PARQUET, WITH_HEADER, kind_of
-from session_pipeline.ingest.kinds import other_kind
-from session_pipeline.ingest.line_counts import CHUNK_BYTES, LineCounter, count_records, look_through
+from session_pipeline.ingest.file_names import kind_of
+from session_pipeline.ingest.formats import format_named, other_kind
+from session_pipeline.ingest.line_counts import CHUNK_BYTES, look_through
 from session_pipeline.store import crash_points
 
 NO_PERMISSION = "its permissions do not let it be read"
@@ -60,11 +59,6 @@ class Admitted:
     is_tidy: bool
     plain_path: Path
     stamp: tuple[int, ...]
-
-    @property
-    def has_header(self) -> bool:
-        """Whether its first line contains the field names."""
-        return self.format in WITH_HEADER
 
     def check_unchanged(self) -> None:
         """Check that the file did not change since it was admitted.
@@ -114,18 +108,9 @@ def admit(
         stamp = _stamp(os.fstat(delivered.fileno()))
         if kind := other_kind(plain, format):
             raise CorruptFileError(f"it is to be read as {format}, but it is {kind}")
-        counter = LineCounter(format, delimiter)
+        counter = format_named(format).counter(delimiter)
         content_hash = look_through(plain, counter)
-        line_count, blank_count = counter.line_count - counter.blank_count, counter.blank_count
-        if format == PARQUET:
-            plain.seek(0)
-            line_count, blank_count = parquet.count_rows(plain, counter.byte_count), 0
-        if counter.has_open_quotes:
-            plain.seek(0)
-            line_count, covered_count = count_records(plain, delimiter)
-            blank_count = counter.line_count - covered_count
-        if format in WITH_HEADER:
-            line_count = max(line_count - 1, 0)  # the header
+        line_count, blank_count = format_named(format).counts(plain, counter, delimiter)
         if {_stamp(os.fstat(delivered.fileno())), _stamp(path.lstat())} != {stamp}:
             raise StillWrittenError
         return Admitted(

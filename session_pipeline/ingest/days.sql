@@ -5,7 +5,8 @@ select
     cast(event_time as date) as utc_date,
     count(*) as row_count,
     list_sort(list(
-        distinct cast(extract(hour from event_time) * 4 + extract(minute from event_time) // 15 as integer)
+        distinct
+        cast(extract(hour from event_time) * 4 + extract(minute from event_time) // 15 as integer)
     )) as quarters,
     min(event_time) as first_event_time,
     max(event_time) as last_event_time

@@ -12,12 +12,12 @@ from typing import Any
 import duckdb
 
 from session_pipeline.engines.sql import literal, quote
-from session_pipeline.ingest import access_log
-from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
+from session_pipeline.ingest.formats import format_named
+from session_pipeline.ingest.queries import query
+from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.tables import table
 
-NESTED = ("jsonl", "parquet")  # formats in which fields can be nested
 NEVER_MATCHES = r"\b\B"
 _JSON_TEXT = r'"(?:[^"\\]|\\.)*"'
 _JSON_SCALAR = rf"(?:{_JSON_TEXT}|-?[0-9][0-9.e+-]*|true|false|null)"
@@ -49,7 +49,7 @@ def given_lines(rules: ReadingRules, format: str) -> str:
     if way := _made_visitor_way(rules, format):
         deeper.append(_pointer(way))
         made_visitor = f"_deeper[{len(deeper)}]"
-        if format != ACCESS_LOG:
+        if not format_named(format).has_own_visitors:
             made_visitor = f"visitor_of({made_visitor}, {found['user_agent']})"
     structure = json.dumps(dict.fromkeys(at_top.values(), "VARCHAR"), ensure_ascii=False)
     pointers = ", ".join(map(literal, deeper))
@@ -65,19 +65,13 @@ def given_lines(rules: ReadingRules, format: str) -> str:
         else f"nullif({field}, '') as {ours}"
         for ours, field in found.items()
     ]
-    return f"""
-        select
-            line, reason, detail, is_blank, is_json, is_object,
-            case when is_object then {has_other_fields} end as has_other_fields,
-            {", ".join(columns)}
-        from (
-            select
-                *,
-                case when is_object then from_json(line, {literal(structure)}) end as _at_top,
-                case when is_object then json_extract_string(line, [{pointers}]::varchar[]) end as _deeper
-            from checked_lines
-        )
-    """
+    return query(
+        "given_lines",
+        structure=literal(structure),
+        pointers=f"[{pointers}]::varchar[]",
+        has_other_fields=has_other_fields,
+        columns=", ".join(columns),
+    )
 
 
 def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
@@ -128,8 +122,8 @@ def _mapping(rules: ReadingRules, origins: Mapping[str, str], found: Sequence[in
 
 def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
     """Return the origin of each column whose name in the source differs from our column name."""
-    if format == ACCESS_LOG:
-        made = access_log.origins(rules)
+    if format_named(format).has_own_visitors:
+        made = format_named(format).origins(rules)
     elif rules.visitor_address:
         made = {"visitor_id": f"keyed hash of {rules.visitor_address}"}
         if "visitor_id" not in rules.columns:
@@ -145,7 +139,7 @@ def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
 def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
     """Return the path of keys to a field. A dot separates keys in JSON and Parquet only."""
     theirs = rules.columns.get(ours, ours)
-    return theirs.split(".") if format in NESTED else [theirs]
+    return theirs.split(".") if format_named(format).is_nested else [theirs]
 
 
 def _made_visitor_way(rules: ReadingRules, format: str) -> list[str]:
@@ -153,11 +147,11 @@ def _made_visitor_way(rules: ReadingRules, format: str) -> list[str]:
 
     Empty if lines have their own visitor ids.
     """
-    if format == ACCESS_LOG:
+    if format_named(format).has_own_visitors:
         return ["visitor_id"]
     if rules.visitor_address is None:
         return []
-    return rules.visitor_address.split(".") if format in NESTED else [rules.visitor_address]
+    return rules.visitor_address.split(".") if format_named(format).is_nested else [rules.visitor_address]
 
 
 def _pointer(way: Sequence[str]) -> str:

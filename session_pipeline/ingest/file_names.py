@@ -1,9 +1,8 @@
 """What a file's name says: its format and compression.
 
-Whether the content agrees is checked in kinds.py.
+Whether the content agrees is checked in formats/.
 """
 
-import re
 from pathlib import Path
 
 from session_pipeline.errors import RefusedFileError
@@ -12,12 +11,7 @@ from session_pipeline.ingest.compression import (
     Compression,
     compression_of_name,
 )
-
-WITH_HEADER = ("csv", "tsv")
-PARQUET = "parquet"
-FORMATS = {".parquet": PARQUET, ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
-FORMAT_NAMES = ("jsonl", "csv", "tsv", PARQUET, "access_log")  # in order of preference between equal readings
-LOG_NAME = re.compile(r"(^|[._-])log([._-]\d[\d._-]*)?$")  # access.log, access_log.1, access.log-20261005
+from session_pipeline.ingest.formats import FORMATS, Parquet, format_of_file_name
 
 
 def is_called_like_a_file(name: str) -> bool:
@@ -49,13 +43,15 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
         raise RefusedFileError("its name is not UTF-8") from error
     compression = compression_of_name(name)
     name = name.removesuffix(compression.ending) if compression else name
-    format = format or FORMATS.get(Path(name).suffix) or ("access_log" if LOG_NAME.search(name) else None)
-    if format == PARQUET and compression is not None:
+    if format is None and (found := format_of_file_name(name)):
+        format = found.name
+    if format == Parquet.name and compression is not None:
         raise RefusedFileError(f"Parquet is compressed within; deliver it without {compression.ending}")
     if format is None:
+        endings = ", ".join(ending for each in FORMATS for ending in each.endings)
         compressed = " or ".join(each.ending for each in COMPRESSIONS)
         raise RefusedFileError(
-            f"its name ends in none of {', '.join(FORMATS)}, .log, .log.1 or the like, each plain or with"
+            f"its name ends in none of {endings}, .log, .log.1 or the like, each plain or with"
             f" {compressed}; rename it, or set format for its source in settings.toml"
         )
     return format, compression

@@ -12,7 +12,8 @@ from hashlib import sha256
 from typing import Any
 
 from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.file_names import FORMAT_NAMES, kind_of
+from session_pipeline.ingest.file_names import kind_of
+from session_pipeline.ingest.formats import preference
 from session_pipeline.ingest.raw_folder import Delivery
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.store.catalog import Catalog
@@ -123,4 +124,4 @@ def is_better(facts: Mapping[str, Any], other: SourceFile) -> bool:
 
 
 def _merit(facts: Mapping[str, Any]) -> tuple[int, int]:
-    return facts["accepted_count"], -FORMAT_NAMES.index(facts["format"])
+    return facts["accepted_count"], -preference(facts["format"])

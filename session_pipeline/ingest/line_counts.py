@@ -9,7 +9,6 @@ from hashlib import sha256
 from typing import IO
 
 from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.file_names import PARQUET, WITH_HEADER
 from session_pipeline.ingest.records import (
     BYTE_ORDER_MARK,
     delimiter_of,
@@ -25,26 +24,28 @@ BLANK_LINE = re.compile(rb"\n[ \t\r]*(?=\n)")
 
 
 class LineCounter:
-    """Counts lines chunk by chunk, and finds out whether the file is tidy."""
+    """Counts lines chunk by chunk.
 
-    def __init__(self, format: str, delimiter: str | None) -> None:
+    Attributes:
+        byte_count: Number of bytes.
+        line_count: Number of lines, also blank ones.
+        blank_count: Number of blank lines.
+        has_open_quotes: Whether a line has an odd number of quotes, so that a record may have several lines.
+        is_tidy: Whether DuckDB can number the lines and reads them as Python does.
+    """
+
+    def __init__(self) -> None:
         self.byte_count = 0
         self.line_count = 0
         self.blank_count = 0
         self.has_open_quotes = False
         self.is_tidy = True
-        self._format = format
-        self._delimiter = delimiter
         self._rest = b""  # the start of a line that continues in the next chunk
 
     def add(self, chunk: bytes) -> None:
         """Count the lines of the next chunk."""
         content = chunk.removeprefix(BYTE_ORDER_MARK) if self.byte_count == 0 else chunk
-        self.byte_count += len(chunk)
-        if self.byte_count > LARGEST_CONTENT_BYTES:
-            raise RefusedFileError(f"it has more than {LARGEST_CONTENT_BYTES >> 30} GiB")
-        if self._format == PARQUET:
-            return  # Parquet has no lines
+        self.add_bytes(chunk)
         first, last = content.find(b"\n"), content.rfind(b"\n")
         line = self._rest + (content if first < 0 else content[:first])
         if len(line) > LONGEST_LINE_BYTES:
@@ -54,9 +55,8 @@ class LineCounter:
             return
         self.line_count += content.count(b"\n")
         self.blank_count += is_blank(line) + len(BLANK_LINE.findall(content, first, last + 1))
-        if self._format in WITH_HEADER:
-            self._look_closer(b"\n" + line + b"\n")
-            self._look_closer(content[first : last + 1])
+        self.look_closer(b"\n" + line + b"\n")
+        self.look_closer(content[first : last + 1])
         self._rest = content[last + 1 :]
 
     def finish(self) -> None:
@@ -64,14 +64,43 @@ class LineCounter:
         if self._rest:
             self.line_count += 1
             self.blank_count += is_blank(self._rest)
-        if self._format in WITH_HEADER:
-            self._look_closer(b"\n" + self._rest)
-            self.is_tidy &= not self.blank_count and not self.has_open_quotes
+        self.look_closer(b"\n" + self._rest)
 
-    def _look_closer(self, lines: bytes) -> None:
+    def add_bytes(self, chunk: bytes) -> None:
+        """Count the bytes of the next chunk."""
+        self.byte_count += len(chunk)
+        if self.byte_count > LARGEST_CONTENT_BYTES:
+            raise RefusedFileError(f"it has more than {LARGEST_CONTENT_BYTES >> 30} GiB")
+
+    def look_closer(self, lines: bytes) -> None:
         """Look for content that DuckDB and Python read differently, in lines that each follow a line end."""
+
+
+class ByteCounter(LineCounter):
+    """Counts bytes only."""
+
+    def add(self, chunk: bytes) -> None:
+        """Count the bytes of the next chunk."""
+        self.add_bytes(chunk)
+
+
+class SeparatedLineCounter(LineCounter):
+    """Counts lines of separated values, and finds out whether the file is tidy."""
+
+    def __init__(self, delimiter: str | None, *, is_quoted: bool) -> None:
+        super().__init__()
+        self._delimiter = delimiter
+        self._is_quoted = is_quoted
+
+    def finish(self) -> None:
+        """Count a last line that has no line end."""
+        super().finish()
+        self.is_tidy &= not self.blank_count and not self.has_open_quotes
+
+    def look_closer(self, lines: bytes) -> None:
+        """Look for content that DuckDB and Python read differently."""
         self.is_tidy &= b"\0" not in lines and lines.count(b"\r") == lines.count(b"\r\n")
-        if self._format != "csv":
+        if not self._is_quoted:
             return
         if self._delimiter is None and lines.strip():
             self._delimiter = delimiter_of(lines.split(b"\n"))

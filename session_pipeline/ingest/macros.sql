@@ -4,227 +4,234 @@
 -- may_be_lax is a quick test that can be true for valid JSON. is_lax is exact: it removes the
 -- strings and searches the rest.
 create or replace temp macro may_be_lax(written) as
-    regexp_matches(written, ':\s*-?[nNiI][aAnN][nNfF]')
-    or regexp_matches(written, '\[\s*-?[nNiI][aAnN][nNfF]')
-    or regexp_matches(written, ',\s*(-?[nNiI][aAnN][nNfF]|[}\]])');
+regexp_matches(written, ':\s*-?[nNiI][aAnN][nNfF]')
+or regexp_matches(written, '\[\s*-?[nNiI][aAnN][nNfF]')
+or regexp_matches(written, ',\s*(-?[nNiI][aAnN][nNfF]|[}\]])');
 
 create or replace temp macro is_lax(written) as
-    regexp_matches(
-        regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g'),
-        '(?i)nan|inf|,\s*[}\]]'
-    );
+regexp_matches(
+    regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g'),
+    '(?i)nan|inf|,\s*[}\]]'
+);
 
 -- A whole number, also written as 3.0; never rounded. Null for anything else.
 create or replace temp macro whole_number(written) as
-    case
-        when regexp_full_match(written, '[+-]?\d{1,19}(\.0*)?')
-            then try_cast(split_part(written, '.', 1) as bigint)
-    end;
+case
+    when regexp_full_match(written, '[+-]?\d{1,19}(\.0*)?')
+        then try_cast(split_part(written, '.', 1) as bigint)
+end;
 
 -- A decimal with six places. Null for anything else, or if it has more than twelve digits before
 -- the point.
 create or replace temp macro decimal_number(written) as
-    case
-        when regexp_full_match(written, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?')
-            then try_cast(written as decimal(18, 6))
-    end;
+case
+    when regexp_full_match(written, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?')
+        then try_cast(written as decimal(18, 6))
+end;
 
 -- The time of epoch seconds (below 10^11), milliseconds (below 10^14) or microseconds (below
 -- 10^17), exact to the microsecond. With these limits, seconds reach the year 5138, and
 -- milliseconds start in March 1973.
 create or replace temp macro epoch_time(written) as
-    make_timestamp(cast(trunc(
-        case
-            when abs(try_cast(written as decimal(30, 9))) < 100000000000
-                then try_cast(written as decimal(30, 9)) * 1000000
-            when abs(try_cast(written as decimal(30, 9))) < 100000000000000
-                then try_cast(written as decimal(30, 9)) * 1000
-            else try_cast(written as decimal(30, 9))
-        end
-    ) as bigint));
+make_timestamp(cast(trunc(
+    case
+        when abs(try_cast(written as decimal(30, 9))) < 100000000000
+            then try_cast(written as decimal(30, 9)) * 1000000
+        when abs(try_cast(written as decimal(30, 9))) < 100000000000000
+            then try_cast(written as decimal(30, 9)) * 1000
+        else try_cast(written as decimal(30, 9))
+    end
+) as bigint));
 
 -- The timestamp of a date and a time of day without an offset; null if there is no such time.
 -- Second 60, a leap second, becomes the following second, because POSIX time cannot represent it.
 create or replace temp macro clock_time(written) as
-    case
-        when regexp_matches(written, '[Tt ]\d\d:\d\d:60')
-            then try_cast(replace(regexp_replace(written, ':60(\.\d+)?$', ':59'), 't', 'T') as timestamp)
-                + interval 1 second
-        else try_cast(replace(written, 't', 'T') as timestamp)
-    end;
+case
+    when regexp_matches(written, '[Tt ]\d\d:\d\d:60')
+        then
+            try_cast(replace(regexp_replace(written, ':60(\.\d+)?$', ':59'), 't', 'T') as timestamp)
+            + interval 1 second
+    else try_cast(replace(written, 't', 'T') as timestamp)
+end;
 
 -- An offset such as +02:00, -0330 or +05 in seconds.
 create or replace temp macro offset_seconds(written) as
-    if(starts_with(written, '-'), -1, 1) * (
-        cast(substr(written, 2, 2) as integer) * 3600
-        + coalesce(try_cast(right(substr(written, 4), 2) as integer), 0) * 60
-    );
+if(starts_with(written, '-'), -1, 1) * (
+    cast(substr(written, 2, 2) as integer) * 3600
+    + coalesce(try_cast(right(substr(written, 4), 2) as integer), 0) * 60
+);
 
 -- The instant of a local time. local_offsets[i] is the offset in seconds that applies from
 -- local_starts[i] on; the lists are in order. If they are empty, local time is UTC.
 create or replace temp macro instant_of(local, local_starts, local_offsets) as
-    local - to_seconds(coalesce(
-        local_offsets[len(list_filter(local_starts, lambda start: start <= local))],
-        0
-    ));
+local - to_seconds(coalesce(
+    local_offsets[len(list_filter(local_starts, lambda start: start <= local))],
+    0
+));
 
 -- A time in UTC, from ISO 8601 or RFC 3339 with an offset or without one (local to the source), or
 -- from an epoch number; null for anything else. A cast to timestamp silently drops an offset, so
 -- only times that end in UTC are cast that way. The first two forms are frequent, and DuckDB reads
 -- them fast. The next two also accept t, z, second 60, and offsets that DuckDB does not accept.
 create or replace temp macro utc_time(written, local_starts, local_offsets) as
-    case
-        when regexp_full_match(
+case
+    when
+        regexp_full_match(
             written, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:[0-5]\d(\.\d+)?)?(Z| UTC)'
         )
-            then try_cast(written as timestamp)
-        when regexp_full_match(
+        then try_cast(written as timestamp)
+    when
+        regexp_full_match(
             written,
             '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:[0-5]\d(\.\d+)?)?[+-](0\d|1[0-4])(:?[0-5]\d)?'
         )
-            then make_timestamp(epoch_us(try_cast(written as timestamptz)))
-        when regexp_full_match(
+        then make_timestamp(epoch_us(try_cast(written as timestamptz)))
+    when
+        regexp_full_match(
             written, '\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]| UTC)'
         )
-            then clock_time(regexp_replace(written, '([Zz]| UTC)$', ''))
-        when regexp_full_match(
+        then clock_time(regexp_replace(written, '([Zz]| UTC)$', ''))
+    when
+        regexp_full_match(
             written,
             '\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)? ?[+-]([01]\d|2[0-3])(:?[0-5]\d)?'
         )
-            then clock_time(regexp_replace(written, ' ?[+-]\d\d(:?\d\d)?$', ''))
-                - to_seconds(offset_seconds(regexp_extract(written, '[+-]\d\d(?::?\d\d)?$')))
-        when regexp_full_match(written, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:[0-5]\d(\.\d+)?)?)?')
-            then instant_of(try_cast(written as timestamp), local_starts, local_offsets)
-        when regexp_full_match(written, '\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?')
-            then instant_of(clock_time(written), local_starts, local_offsets)
-        when regexp_full_match(written, '-?\d{1,17}(\.\d+)?')
-            then epoch_time(written)
-    end;
+        then
+            clock_time(regexp_replace(written, ' ?[+-]\d\d(:?\d\d)?$', ''))
+            - to_seconds(offset_seconds(regexp_extract(written, '[+-]\d\d(?::?\d\d)?$')))
+    when regexp_full_match(written, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:[0-5]\d(\.\d+)?)?)?')
+        then instant_of(try_cast(written as timestamp), local_starts, local_offsets)
+    when regexp_full_match(written, '\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?')
+        then instant_of(clock_time(written), local_starts, local_offsets)
+    when regexp_full_match(written, '-?\d{1,17}(\.\d+)?')
+        then epoch_time(written)
+end;
 
 -- without_query: a URL up to its query or fragment. query_of: its query; null if it has none.
 create or replace temp macro without_query(url) as
-    case
-        when contains(url, '?') or contains(url, '#') then regexp_extract(url, '^[^?#]*')
-        else url
-    end;
+case
+    when contains(url, '?') or contains(url, '#') then regexp_extract(url, '^[^?#]*')
+    else url
+end;
 
 create or replace temp macro query_of(url) as
-    case when contains(url, '?') then nullif(regexp_extract(url, '^[^?#]*\?([^#]*)', 1), '') end;
+case when contains(url, '?') then nullif(regexp_extract(url, '^[^?#]*\?([^#]*)', 1), '') end;
 
 -- The part between '//' and the next slash of a URL without query; null if the URL does not begin
 -- with a scheme and '//', or with '//'.
 create or replace temp macro authority_of(url) as
-    case
-        when regexp_matches(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//') then split_part(url, '/', 3)
-    end;
+case
+    when regexp_matches(url, '^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//') then split_part(url, '/', 3)
+end;
 
 -- The host of an authority, without user and port, in lower case.
 create or replace temp macro host_of(authority) as
-    nullif(lower(
-        case
-            when contains(authority, ':') or contains(authority, '@')
-                then regexp_extract(authority, '^(?:.*@)?(\[[^\]]*\]|[^:]*)', 1)
-            else authority
-        end
-    ), '');
+nullif(lower(
+    case
+        when contains(authority, ':') or contains(authority, '@')
+            then regexp_extract(authority, '^(?:.*@)?(\[[^\]]*\]|[^:]*)', 1)
+        else authority
+    end
+), '');
 
 -- The part after the authority; the whole URL if it has no authority.
 create or replace temp macro path_of(url, authority) as
-    case
-        when url is null then null
-        when authority is null then coalesce(nullif(url, ''), '/')
-        else coalesce(nullif(substr(url, strpos(url, '//') + 2 + length(authority)), ''), '/')
-    end;
+case
+    when url is null then null
+    when authority is null then coalesce(nullif(url, ''), '/')
+    else coalesce(nullif(substr(url, strpos(url, '//') + 2 + length(authority)), ''), '/')
+end;
 
 create or replace temp macro kept_query(query, kept_parameters) as
-    coalesce(
-        '?' || nullif(array_to_string(list_filter(
-            string_split(query, '&'),
-            lambda parameter: list_contains(kept_parameters, split_part(parameter, '=', 1))
-        ), '&'), ''),
-        ''
-    );
+coalesce(
+    '?' || nullif(array_to_string(list_filter(
+        string_split(query, '&'),
+        lambda parameter: list_contains(kept_parameters, split_part(parameter, '=', 1))
+    ), '&'), ''),
+    ''
+);
 
 -- A URL without its user part, and with only the query parameters in kept_parameters.
 create or replace temp macro kept_url(url, query, kept_parameters) as
-    case
-        when contains(url, '@')
-            then regexp_replace(url, '^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)[^/]*@', '\1')
-                || kept_query(query, kept_parameters)
-        when query is not null
-            then url || kept_query(query, kept_parameters)
-        else url
-    end;
+case
+    when contains(url, '@')
+        then
+            regexp_replace(url, '^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)[^/]*@', '\1')
+            || kept_query(query, kept_parameters)
+    when query is not null
+        then url || kept_query(query, kept_parameters)
+    else url
+end;
 
 -- The value of the first non-empty query parameter whose name matches a pattern ('a|b'); null if
 -- there is none. The value is decoded unless decoding fails.
 create or replace temp macro first_query_value(query, names) as
-    case
-        when regexp_matches(query, '(?:^|&)(?:' || names || ')=[^&]')
-            then coalesce(
-                try(url_decode(replace(
-                    regexp_extract(query, '(?:^|&)(?:' || names || ')=([^&]+)', 1), '+', ' '
-                ))),
-                regexp_extract(query, '(?:^|&)(?:' || names || ')=([^&]+)', 1)
-            )
-    end;
+case
+    when regexp_matches(query, '(?:^|&)(?:' || names || ')=[^&]')
+        then coalesce(
+            try(url_decode(replace(
+                regexp_extract(query, '(?:^|&)(?:' || names || ')=([^&]+)', 1), '+', ' '
+            ))),
+            regexp_extract(query, '(?:^|&)(?:' || names || ')=([^&]+)', 1)
+        )
+end;
 
 create or replace temp macro query_value(query, name) as
-    case when contains(query, name || '=') then first_query_value(query, name) end;
+case when contains(query, name || '=') then first_query_value(query, name) end;
 
 -- A JSON object without some keys: dropped_fields at its top level, and at any depth the members
 -- that dropped_value matches. They are set to null, and the merge removes keys with the value null.
 create or replace temp macro without_keys(object, dropped_fields, dropped_value) as
-    json_merge_patch('{}', regexp_replace(
-        json_merge_patch('{}', object, dropped_fields), dropped_value, '"\1":null', 'g'
-    ));
+json_merge_patch('{}', regexp_replace(
+    json_merge_patch('{}', object, dropped_fields), dropped_value, '"\1":null', 'g'
+));
 
 -- Patterns for IPv6 and IPv4 addresses as written in texts and URLs.
 create or replace temp macro ipv6_pattern() as
-    '(?:[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA])){6}'
-    || '(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA])[0-9a-fA-F]{1,4})'
-    || '|(?:[0-9a-fA-F]{1,4}(?:(?::|%(?:25)*3[aA])[0-9a-fA-F]{1,4})*)?(?::|%(?:25)*3[aA]){2}'
-    || '(?:(?:[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA]))*'
-    || '(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}))?';
+'(?:[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA])){6}'
+|| '(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA])[0-9a-fA-F]{1,4})'
+|| '|(?:[0-9a-fA-F]{1,4}(?:(?::|%(?:25)*3[aA])[0-9a-fA-F]{1,4})*)?(?::|%(?:25)*3[aA]){2}'
+|| '(?:(?:[0-9a-fA-F]{1,4}(?::|%(?:25)*3[aA]))*'
+|| '(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}))?';
 
 create or replace temp macro ip_address_pattern() as
-    ipv6_pattern()
-    || '|(?:\d|%(?:25)*3\d){1,3}(?:(?:\.|%(?:25)*2[eE])(?:\d|%(?:25)*3\d){1,3}){3}';
+ipv6_pattern()
+|| '|(?:\d|%(?:25)*3\d){1,3}(?:(?:\.|%(?:25)*2[eE])(?:\d|%(?:25)*3\d){1,3}){3}';
 
 -- A browser's version can look like an IPv4 address: Chrome/119.0.0.0. A mark within it protects it
 -- while addresses are replaced. Other names are not protected, because name/number may be a host
 -- and its address.
 create or replace temp macro browsers() as
-    '((?:^|[^\w/.-])(?:Chrome|HeadlessChrome|Chromium|CriOS|Edge?|EdgA|EdgiOS|OPR|OPT|OPiOS|Opera'
-    || '|Vivaldi|YaBrowser|SamsungBrowser|UCBrowser|Firefox|FxiOS|Safari|Version|Electron)/\d{1,3}\.)';
+'((?:^|[^\w/.-])(?:Chrome|HeadlessChrome|Chromium|CriOS|Edge?|EdgA|EdgiOS|OPR|OPT|OPiOS|Opera'
+|| '|Vivaldi|YaBrowser|SamsungBrowser|UCBrowser|Firefox|FxiOS|Safari|Version|Electron)/\d{1,3}\.)';
 
 -- The first 2,000 characters of a text, with every IP address replaced, also if its signs are
 -- percent-encoded (%2E, %3A) once or several times. The text is first cut to 10,000 characters.
 -- That is far enough behind the part that is kept that an address split by this cut cannot be in
 -- it.
 create or replace temp macro without_addresses(written) as
-    left(
+left(
+    regexp_replace(
         regexp_replace(
-            regexp_replace(
-                regexp_replace(left(written, 10000), browsers(), '\1[address]', 'g'),
-                ip_address_pattern(),
-                '[address]',
-                'g'
-            ),
-            browsers() || '\[address\]',
-            '\1',
+            regexp_replace(left(written, 10000), browsers(), '\1[address]', 'g'),
+            ip_address_pattern(),
+            '[address]',
             'g'
         ),
-        2000
-    );
+        browsers() || '\[address\]',
+        '\1',
+        'g'
+    ),
+    2000
+);
 
 -- bracket_count: the number of objects and lists in a JSON text. nesting_depth: the largest number
 -- of them within each other.
 create or replace temp macro bracket_count(written) as
-    length(written) - length(replace(replace(written, '{', ''), '[', ''));
+length(written) - length(replace(replace(written, '{', ''), '[', ''));
 
 create or replace temp macro nesting_depth(written) as
-    list_reduce(
+list_reduce( -- noqa: PRS
         list_prepend(cast(0 as bigint), list_transform(
             string_split(regexp_replace(
                 regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g'), '[^\[\]{}]', '', 'g'

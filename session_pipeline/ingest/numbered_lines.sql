@@ -5,6 +5,6 @@ select
     p.file_number,
     p.line_number,
     p.row_number,
-    r.*
+    r.* -- noqa: AM04
 from read_lines as r
 inner join line_places as p on r.rowid = p.row_number

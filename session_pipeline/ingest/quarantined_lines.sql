@@ -2,8 +2,8 @@
 -- IP addresses are removed, also from lines that could not be read.
 select
     file_id,
-    $source as source,
-    $site as site,
+    $its_source as source,
+    $its_site as site,
     line_number,
     reason,
     without_addresses(detail) as detail,

@@ -3,10 +3,13 @@
 What they are used for is in read.py.
 """
 
+import re
 from functools import cache
 from importlib.resources import files
 
 import duckdb
+
+PLACEHOLDER = re.compile(r"\$(\w+)")
 
 
 def forget(connection: duckdb.DuckDBPyConnection) -> None:
@@ -26,7 +29,16 @@ def define(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         connection.execute(f"set variable has_{name} = true")
 
 
+def query(name: str, **parts: object) -> str:
+    """Return the SQL of a file of this package.
+
+    Args:
+        name: The file, without its ending.
+        parts: SQL text for $placeholders. Placeholders without a part are parameters of the query.
+    """
+    return PLACEHOLDER.sub(lambda found: str(parts.get(found[1], found[0])), _text(name)) if parts else _text(name)
+
+
 @cache
-def query(name: str) -> str:
-    """The SQL of a file of this package."""
+def _text(name: str) -> str:
     return files("session_pipeline.ingest").joinpath(f"{name}.sql").read_text(encoding="utf-8")

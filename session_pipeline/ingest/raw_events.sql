@@ -47,8 +47,8 @@ hosted as (
 
 select
     coalesce(event_id, md5(content_hash || '|' || _occurrence)) as event_id,
-    $site as site,
-    $source as source,
+    $its_site as site,
+    $its_source as source,
     visitor_id,
     user_id,
     client_session_id,

@@ -16,14 +16,14 @@ import duckdb
 from session_pipeline.engines.sql import literal
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError, StillWrittenError
 from session_pipeline.ingest import small_files
-from session_pipeline.ingest.access_log import parsed_lines
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.fields import given_lines, mappings_of, parameters_of
-from session_pipeline.ingest.file_names import PARQUET
-from session_pipeline.ingest.lines import Lines, Row, lines_by_duckdb, lines_by_python, lines_in
+from session_pipeline.ingest.formats import format_named
+from session_pipeline.ingest.formats.format import Lines, Row
+from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python, lines_in
 from session_pipeline.ingest.queries import define, forget, query
 from session_pipeline.ingest.reading import RawDay, Reading
-from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
+from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import write_parts
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.store import crash_points
@@ -34,11 +34,6 @@ __all__ = ["RawDay", "Reading", "ReadingRules", "read", "read_together"]
 MOST_DATES_TO_SCAN = 32  # for more dates, computing all rows once is cheaper than one query per date
 # Level 1 is faster, and the files are no larger. A scratch file needs no temporary name.
 WRITTEN = "format parquet, compression zstd, compression_level 1, use_tmp_file false"
-ROWS_OF_DATE = """
-    select * from rows_by_date
-    where event_time >= $first_date and event_time < $last_date + interval 1 day
-    order by line_number
-"""
 
 
 def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Reading:
@@ -174,9 +169,8 @@ class _Work:
 
     def _create(self, lines: Lines) -> None:
         """Create the table read_lines."""
-        is_log = self._format == ACCESS_LOG
         for view, select in {
-            "delivered_lines": parsed_lines(lines.select, self._rules) if is_log else lines.select,
+            "delivered_lines": format_named(self._format).as_json(lines.select, self._rules),
             "checked_lines": query("checked_lines"),
             "given_lines": given_lines(self._rules, self._format),
         }.items():
@@ -211,16 +205,14 @@ class _Work:
     def _read_one_file(self, admitted: Admitted) -> dict[str, CorruptFileError | RefusedFileError]:
         """Create read_lines and numbered_lines from one file. DuckDB reads it if it can. Errors are raised."""
         first_line_number = self._read_lines(admitted)
-        self._connection.execute(
-            f"create or replace temp view numbered_lines as select {literal(admitted.file_id)} as file_id,"
-            f" 0 as file_number, rowid + {first_line_number} as line_number, rowid as row_number, * from read_lines"
-        )
+        select = query("numbered_file", its_file_id=literal(admitted.file_id), first_line_number=first_line_number)
+        self._connection.execute(f"create or replace temp view numbered_lines as {select}")
         return {}
 
     def _read_lines(self, admitted: Admitted) -> int:
         """Create the table read_lines; return the line number of its first row."""
         lines = lines_by_duckdb(admitted, self._rules.delimiter)
-        if lines is not None and admitted.format == PARQUET:
+        if lines is not None and format_named(admitted.format).is_decoded_by_pyarrow:
             _read_parquet(self._connection, partial(self._create, lines))
             return lines.first_line_number
         if lines is not None:
@@ -238,7 +230,7 @@ class _Work:
 
     def _write(self, days: Sequence[_Day], reasons: Mapping[str, Mapping[str, int]], *, is_small: bool) -> None:
         """Write the rows of each file and date. Sorting by line number, a total order, makes equal rows equal bytes."""
-        origin: dict[str, Any] = {"source": self._rules.source, "site": self._rules.site}
+        origin: dict[str, Any] = {"its_source": self._rules.source, "its_site": self._rules.site}
         parameters = {**origin, "keep_query_parameters": list(self._rules.keep_query_parameters)}
         parts = [(self._path(day.file_id, "raw_events", day.utc_date), day.row_count) for day in days]
         aside = {file_id: sum(counts.values()) for file_id, counts in sorted(reasons.items())}
@@ -297,19 +289,15 @@ def _write_days(
             {**parameters, **first_and_last},
         )
         parameters = {}
-        select = ROWS_OF_DATE
+        select = query("rows_of_date")
     for day, path in zip(days, paths, strict=True):
         _write(connection, select, {**parameters, "first_date": day.utc_date, "last_date": day.utc_date}, path)
 
 
 def _reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
     """Return the number of quarantined lines, by file id and reason."""
-    rows = connection.execute(
-        "select file_id, reason, count(*) from numbered_lines where reason is not null"
-        " group by file_id, reason order by file_id, reason"
-    )
     found: dict[str, dict[str, int]] = {}
-    for file_id, reason, count in rows.fetchall():
+    for file_id, reason, count in connection.execute(query("reasons")).fetchall():
         found.setdefault(file_id, {})[reason] = count
     return found
 

@@ -86,7 +86,8 @@ select
             then $labels['status_code'] || ': ' || left(status_code, 200)
         when _reason = 'invalid_value' then $labels['value'] || ': ' || left(value, 200)
         when _reason = 'time_after_receipt'
-            then $labels['event_time'] || ': ' || left(event_time, 200)
+            then
+                $labels['event_time'] || ': ' || left(event_time, 200)
                 || ', received at ' || left(received_at, 200)
         when _reason is not null then $labels['event_time'] || ': ' || left(event_time, 200)
     end as detail,

@@ -1,7 +1,7 @@
 """Splits a delivered file into physical lines, and lines into CSV records.
 
-Handles bytes, UTF-8 and quotes; lines.py handles columns. Used for counting, for headers, and for the files that DuckDB
-cannot read or that are read together.
+Handles bytes, UTF-8 and quotes; formats/separated.py handles columns. Used for counting, for headers, and for the files
+that DuckDB cannot read or that are read together.
 """
 
 import csv

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import sha256
 
+from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.tables import table
 
 LOGIC_VERSION = 4  # version of what this folder's Python and SQL do; a test pins the source that it represents
 NEVER = datetime(1, 1, 1)
-ACCESS_LOG = "access_log"
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class ReadingRules:
         return list(starts), list(offsets)
 
     def makes_visitors(self, format: str) -> bool:
-        """Whether visitor ids of files of this format are derived with the key."""
-        return format == ACCESS_LOG or self.visitor_address is not None
+        """Whether visitor ids of files of this format are derived with the key. No format is the empty text."""
+        return self.visitor_address is not None or (format != "" and format_named(format).has_own_visitors)
 
     def fingerprint(self, format: str) -> str:
         """Hash everything besides its content that the rows of a file depend on.

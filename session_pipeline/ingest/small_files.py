@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.admit import Admitted
-from session_pipeline.ingest.file_names import PARQUET
-from session_pipeline.ingest.lines import LINES_SCHEMA, Row, lines_by_duckdb, python_rows
+from session_pipeline.ingest.formats import format_named
+from session_pipeline.ingest.formats.format import Row
+from session_pipeline.ingest.lines import LINES_SCHEMA, lines_by_duckdb, python_rows
 from session_pipeline.store import crash_points
 from session_pipeline.tables import Table
 
@@ -93,7 +94,7 @@ def collect(
 
 
 def _rows(admitted: Admitted, delimiter: str | None, rows_of: Callable[[str], Sequence[Row]]) -> Iterator[Row]:
-    if admitted.format != PARQUET:
+    if not format_named(admitted.format).is_decoded_by_pyarrow:
         yield from python_rows(admitted, delimiter)
         return
     lines = lines_by_duckdb(admitted, delimiter)

@@ -1,7 +1,7 @@
 """Turns the format of an access log, written as Apache's LogFormat or nginx's log_format, into a pattern for its lines.
 
 Sources: https://httpd.apache.org/docs/2.4/mod/mod_log_config.html and
-https://nginx.org/en/docs/http/ngx_http_log_module.html. The lines are read in ingest/access_log.py.
+https://nginx.org/en/docs/http/ngx_http_log_module.html. ingest/formats/access_log.py reads the lines.
 """
 
 import re

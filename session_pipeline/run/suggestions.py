@@ -19,9 +19,9 @@ import duckdb
 import pyarrow as pa
 
 from session_pipeline.ingest.admit import Admitted
-from session_pipeline.ingest.fields import NESTED
+from session_pipeline.ingest.formats import AccessLog, format_named
 from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python
-from session_pipeline.ingest.rules import ACCESS_LOG, ReadingRules
+from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 
 SAMPLED_LINES = 1_000
@@ -188,12 +188,12 @@ def fields_of(
     admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
 ) -> list[FieldValues]:
     """Return the fields of a file's first lines, by name; none for access logs, whose format defines the fields."""
-    if admitted.format == ACCESS_LOG:
+    if admitted.format == AccessLog.name:
         return []
     values: dict[str, list[object]] = {}
     line_count = value_count = 0
     for line in _objects(admitted, rules, connection, scratch):
-        for name, value in _leaves(line, DEEPEST if admitted.format in NESTED else 0):
+        for name, value in _leaves(line, DEEPEST if format_named(admitted.format).is_nested else 0):
             values.setdefault(name, []).append(value)
             value_count += 1
         line_count += 1

@@ -1,13 +1,12 @@
-"""Detects files that are of another kind than the format they are read as, by their first bytes.
+"""Recognises the kind of a content by its first bytes: pictures, archives, other encodings, markup, JSON.
 
-Such a file is rejected as a whole. Otherwise all of its lines would be quarantined, without a useful reason. A file of
-the right kind with invalid lines is accepted here; read_lines.sql quarantines the lines.
+A file of another kind than its format is rejected as a whole. Otherwise all of its lines would be quarantined, without
+a useful reason. A file of the right kind with invalid lines is accepted; read_lines.sql quarantines the lines.
 """
 
 import json
 import re
 from collections.abc import Sequence
-from typing import IO
 
 from session_pipeline.ingest.records import BYTE_ORDER_MARK, is_blank
 
@@ -48,19 +47,11 @@ WIDE_TEXT: Sequence[tuple[re.Pattern[bytes], str]] = (
     (re.compile(rb"(?:[\x09-\x7e]\0){4}|(?:\0[\x09-\x7e]){4}"), "text in UTF-16; deliver it in UTF-8"),
 )
 MARKUP = re.compile(rb"<(!doctype|\?xml|(html|head|body|svg|rss|feed)[\s>])", re.IGNORECASE)
+MARKUP_KIND = "HTML or XML"
 
 
-def other_kind(file: IO[bytes], format: str) -> str | None:
-    """Return the kind of a file that does not fit the format it is to be read as; None if it may fit.
-
-    Args:
-        file: The decompressed content, positioned at its start; the position is restored.
-        format: The format to read it as: jsonl, csv, tsv, parquet or access_log.
-    """
-    beginning = file.read(LOOKED_AT_BYTES)
-    file.seek(0)
-    if format == "parquet":
-        return None if beginning.startswith((b"PAR1", b"PARE")) else "not Parquet"
+def binary_kind(beginning: bytes) -> str | None:
+    """Return the kind of a file that is not text in UTF-8, from its first bytes; None if it may be text."""
     for magic, kind in MAGIC:
         if beginning.startswith(magic):
             return kind
@@ -68,32 +59,21 @@ def other_kind(file: IO[bytes], format: str) -> str | None:
         return "a tar archive"
     if beginning.count(b"\0") > MOST_NULS * len(beginning):
         return next((kind for pattern, kind in WIDE_TEXT if pattern.match(beginning)), "binary data")
-    lines = _first_lines(beginning)
-    return _other_text(lines, format) if lines else None
+    return None
 
 
-def _first_lines(beginning: bytes) -> list[bytes]:
+def first_lines(beginning: bytes) -> list[bytes]:
     """Return the first lines that are not blank. The last one may be incomplete."""
     lines = beginning.removeprefix(BYTE_ORDER_MARK).split(b"\n")
     return [line.strip() for line in lines if not is_blank(line)][:LOOKED_AT_LINES]
 
 
-def _other_text(lines: Sequence[bytes], format: str) -> str | None:
-    first = lines[0]
-    if MARKUP.match(first):
-        return "HTML or XML"
-    if format == "jsonl":
-        if first == b"{":
-            return "JSON over several lines; deliver one object a line, as `jq -c .` writes them"
-        if re.match(rb"\[\s*(\{|$)", first):
-            return "one JSON list; deliver one object a line, as `jq -c '.[]'` writes them"
-        if not any(line.startswith(b"{") for line in lines):
-            return "no JSON: none of its first lines is an object"
-        return None
-    if _is_object(first) or all(line.startswith(b"{") for line in lines):
+def json_kind(lines: Sequence[bytes]) -> str | None:
+    """Return what markup or JSON is called in a file of another format; None if the lines are neither."""
+    if MARKUP.match(lines[0]):
+        return MARKUP_KIND
+    if _is_object(lines[0]) or all(line.startswith(b"{") for line in lines):
         return 'JSON; if all of the source is, say format = "jsonl" for it'
-    if format == "tsv" and b"\t" not in first and re.search(rb"[,;]", first):
-        return "separated by commas or semicolons, and not by tabs"
     return None
 
 

@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 from session_pipeline.engines.sql import literal
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.compression import EXPANSION_FREE_BYTES, EXPANSION_RATIO
+from session_pipeline.ingest.formats.format import Content, Format, Lines, Row, escaped
+from session_pipeline.ingest.line_counts import ByteCounter, LineCounter
+from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, MOST_COLUMNS
 
 MAGIC = b"PAR1"
@@ -68,7 +71,37 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
     return int(row_count)
 
 
-def row_lines(path: Path, escaped_path: str) -> str:
+class Parquet(Format):
+    """Parquet files. Each row is a line."""
+
+    name = "parquet"
+    endings = (".parquet",)
+    is_nested = True
+    is_decoded_by_pyarrow = True
+
+    def other_kind(self, beginning: bytes) -> str | None:
+        """Recognise everything that does not begin as Parquet does."""
+        return None if beginning.startswith((MAGIC, ENCRYPTED_MAGIC)) else "not Parquet"
+
+    def counter(self, delimiter: str | None) -> LineCounter:
+        """Return a counter of bytes, because Parquet has no lines."""
+        return ByteCounter()
+
+    def counts(self, file: IO[bytes], counter: LineCounter, delimiter: str | None) -> tuple[int, int]:
+        """Return the number of rows, after pyarrow decoded all of them."""
+        file.seek(0)
+        return count_rows(file, counter.byte_count), 0
+
+    def lines_by_duckdb(self, content: Content, delimiter: str | None) -> Lines:
+        """Return a JSON object for each row."""
+        return Lines(_row_lines(content.plain_path), 1, content.line_count)
+
+    def python_rows(self, content: Content, delimiter: str | None) -> Iterator[Row]:
+        """Raise an error, because DuckDB reads all Parquet files that pyarrow could decode."""
+        raise NotImplementedError
+
+
+def _row_lines(path: Path) -> str:
     """Return a SELECT of (line, reason, detail) with a JSON object for each row, in the file's order."""
     schema = pq.read_schema(path)
     names = _names(schema)
@@ -77,20 +110,13 @@ def row_lines(path: Path, escaped_path: str) -> str:
         f"{literal(name)}, {_json(column, each.type)}"
         for name, column, each in zip(names, columns, schema, strict=True)
     )
-    longest = LONGEST_EVENT_BYTES
-    return rf"""
-        select
-            left(line, {longest}) as line,
-            case
-                when strlen(line) > {longest} then 'line_too_long'
-                when regexp_matches(line, '(?:^|[^\\])(?:\\\\)*\\u0000') then 'nul_byte'
-            end as reason,
-            cast(null as varchar) as detail
-        from (
-            select cast(json_object({", ".join(members)}) as varchar) as line
-            from read_parquet({literal(escaped_path)}, hive_partitioning = false) as t({", ".join(columns)})
-        )
-    """
+    return query(
+        "formats/parquet_rows",
+        members=", ".join(members),
+        columns=", ".join(columns),
+        path=literal(escaped(path)),
+        longest=LONGEST_EVENT_BYTES,
+    )
 
 
 def _opened(file: IO[bytes], *, with_dictionaries: bool = True) -> pq.ParquetFile:

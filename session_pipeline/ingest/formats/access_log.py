@@ -7,10 +7,14 @@ network and user agent. The output contains no addresses.
 Produces SQL only; read.py runs it. reference/log_formats.py describes the log formats.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from session_pipeline.engines.sql import literal
-from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.formats.content import json_kind
+from session_pipeline.ingest.formats.format import TextLines
+from session_pipeline.ingest.queries import query
 from session_pipeline.reference.log_formats import (
     ADDRESSES,
     OTHER_LOG_FORMAT,
@@ -20,8 +24,14 @@ from session_pipeline.reference.log_formats import (
 )
 from session_pipeline.reference.log_values import NUMBERS
 
+if TYPE_CHECKING:
+    from session_pipeline.ingest.rules import ReadingRules
+
 REQUEST = r"^([A-Z][A-Z_-]*) (\S.*?)(?: (HTTP/[0-9][0-9.]*))?$"
-REDIRECTS = "'301', '302', '303', '307', '308'"  # they show no page; the next page has its own line
+LOG_NAME = re.compile(r"(^|[._-])log([._-]\d[\d._-]*)?$")
+NOTHING = "cast(null as varchar)"
+# Fields that access_log.sql reads by name.
+ASKED = ("event_time", "request", "method", "protocol", "target", "path", "query", "host", "scheme")
 # Fields that become columns of events or parts of columns.
 TAKEN = frozenset(
     ("event_time", "user_id", "status_code", "referrer", "user_agent", "request", "method", "protocol", "target",
@@ -29,116 +39,57 @@ TAKEN = frozenset(
 )  # fmt: skip
 
 
-def parsed_lines(lines: str, rules: ReadingRules) -> str:
-    """Return a SELECT of (line, reason, detail) that converts the log lines of another such SELECT to JSON."""
+class AccessLog(TextLines):
+    """Logs of web servers."""
+
+    name = "access_log"
+    has_own_visitors = True
+
+    def fits_name(self, name: str) -> bool:
+        """Whether a name is that of a log: access.log, access_log.1, access.log-20261005."""
+        return LOG_NAME.search(name) is not None
+
+    def other_text(self, lines: Sequence[bytes]) -> str | None:
+        """Recognise markup and JSON."""
+        return json_kind(lines)
+
+    def as_json(self, lines: str, rules: "ReadingRules") -> str:
+        """Return a SELECT of (line, reason, detail) that converts the log lines of another such SELECT to JSON."""
+        return _parsed_lines(lines, rules)
+
+    def origins(self, rules: "ReadingRules") -> dict[str, str]:
+        """Return the origin of each column, as directives of the log format."""
+        return _origins(rules)
+
+
+def _parsed_lines(lines: str, rules: "ReadingRules") -> str:
     log_format, others = parse_log_format(rules.log_format), other_formats(rules.log_format)
     groups = [f"g{number}" for number in range(len(log_format.fields))]
     found = {name: f"_{group}" for name, group in zip(log_format.names, groups, strict=True)}
-    fields = ", ".join(f"nullif(nullif(_found.{group}, ''), '-') as _{group}" for group in groups)
-
-    def field(name: str) -> str:
-        return found.get(name, "cast(null as varchar)")
-
-    query = f"case when starts_with({field('query')}, '?') then {field('query')} else '?' || {field('query')} end"
-    host = literal(rules.host) if rules.host else "cast(null as varchar)"
-    return f"""
-        with matched as (
-            select
-                line, reason, detail,
-                coalesce(ltrim(line, e' \\t\\r'), '') = '' as _is_blank,
-                case
-                    when reason is null then regexp_extract(line, {literal(log_format.pattern)}, {groups})
-                end as _found
-            from ({lines})
-        ),
-
-        fields as (
-            select line, reason, detail, _is_blank, {fields}
-            from matched
-        ),
-
-        requests as (
-            select
-                *,
-                regexp_extract({field("request")}, {literal(REQUEST)}, ['method', 'target', 'protocol']) as _said,
-                {_visitor_address(log_format, found)} as _address
-            from fields
-        ),
-
-        asked as (
-            select
-                *,
-                coalesce({field("method")}, nullif(_said.method, '')) as _method,
-                percent_encoded(coalesce(
-                    nullif(_said.target, ''), {field("target")}, {field("path")} || coalesce({query}, '')
-                )) as _target,
-                coalesce({field("protocol")}, nullif(_said.protocol, '')) as _protocol
-            from requests
-        ),
-
-        located as (
-            select
-                *,
-                case
-                    when not starts_with(_target, '/')
-                        then case when regexp_matches(_target, '^[A-Za-z][A-Za-z0-9+.-]*://') then _target end
-                    when coalesce({field("host")}, {host}) is not null
-                        then coalesce({field("scheme")} || ':', '') || '//' || coalesce({field("host")}, {host})
-                            || _target
-                    when starts_with(_target, '//') then '/' || ltrim(_target, '/')
-                    else _target
-                end as _page_url
-            from asked
-        ),
-
-        judged as (
-            select
-                *,
-                case
-                    when reason is not null then reason
-                    when _is_blank then null
-                    when {field("event_time")} is null then {_why_it_does_not_fit(others)}
-                    when _method is null or _target is null then 'invalid_request'
-                end as _reason
-            from located
-        ),
-
-        written as (
-            select
-                *,
-                {_addresses(found)} as _addresses,
-                left(unescaped({field("request")}), 200) as _request,
-                reason is not null or not _is_blank and {field("event_time")} is null as _is_unread,
-                case when not _is_blank and {field("event_time")} is not null then {_as_json(log_format, found)} end
-                    as _json
-            from judged
-        ),
-
-        stripped as (
-            select
-                *,
-                case
-                    when _is_unread then {_without_address_words(log_format, others)}
-                    else {_without_addresses("_json", found)}
-                end as _line,
-                case when may_have_other_forms(_json, _addresses) then other_forms(_addresses) end as _other_forms
-            from written
-        )
-
-        select
-            case when _other_forms is null then _line else regexp_replace(_line, _other_forms, '[address]', 'gi') end
-                as line,
-            _reason as reason,
-            case
-                when _reason = 'invalid_request' then {_without_addresses("_request", found)}
-                when reason is null and _is_unread then {_how_to_read(rules, others)}
-                else detail
-            end as detail
-        from stripped
-    """
+    values = {name: found.get(name, NOTHING) for name in ASKED}
+    query_text = values["query"]
+    return query(
+        "formats/access_log",
+        **values,
+        lines=f"({lines})",
+        pattern=literal(log_format.pattern),
+        groups=groups,
+        fields=", ".join(f"nullif(nullif(_found.{group}, ''), '-') as _{group}" for group in groups),
+        request_pattern=literal(REQUEST),
+        path_query=f"case when starts_with({query_text}, '?') then {query_text} else '?' || {query_text} end",
+        known_host=literal(rules.host) if rules.host else NOTHING,
+        visitor_address=_visitor_address(log_format, found),
+        why_it_does_not_fit=_why_it_does_not_fit(others),
+        addresses=_addresses(found),
+        members=_members(log_format, found),
+        line_without_word=_without_address_words(log_format, others),
+        json_without_addresses=_without_addresses("_json", found),
+        request_without_addresses=_without_addresses("_request", found),
+        how_to_read=_how_to_read(rules, others),
+    )
 
 
-def origins(rules: ReadingRules) -> dict[str, str]:
+def _origins(rules: "ReadingRules") -> dict[str, str]:
     """Return the origin of each column of an access log's events, as directives of the log format."""
     log_format = parse_log_format(rules.log_format)
     directives = {field.name: field.directive for field in log_format.fields}
@@ -154,23 +105,17 @@ def origins(rules: ReadingRules) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _as_json(log_format: LogFormat, found: dict[str, str]) -> str:
+def _members(log_format: LogFormat, found: dict[str, str]) -> str:
+    """Return the arguments of json_object for a line."""
+
     def field(name: str) -> str:
-        return found.get(name, "cast(null as varchar)")
+        return found.get(name, NOTHING)
 
     agent = f"unescaped({field('user_agent')})"
     members = {
         "visitor_id": f"visitor_of(_address, {agent})",
         "event_time": f"log_time({field('event_time')})",
-        "event_name": f"""
-            case
-                when _method in ('POST', 'PUT', 'PATCH', 'DELETE') then 'submit'
-                when _method <> 'GET' then 'request'
-                when is_asset(without_query(_page_url)) then 'asset'
-                when _page_url is null or {field("status_code")} in ({REDIRECTS}) then 'request'
-                else 'page_view'
-            end
-        """,
+        "event_name": f"event_of_request(_method, _page_url, {field('status_code')})",
         "page_url": "_page_url",
         "status_code": field("status_code"),
         "referrer": f"percent_encoded({field('referrer')})",
@@ -184,8 +129,7 @@ def _as_json(log_format: LogFormat, found: dict[str, str]) -> str:
         if name not in TAKEN:
             text = f"without_address_values(unescaped({found[name]}))"
             members[name] = f"number_or_text({found[name]})" if name in NUMBERS else text
-    pairs = ", ".join(f"{literal(name)}, {value}" for name, value in members.items())
-    return f"cast(json_object({pairs}) as varchar)"
+    return ", ".join(f"{literal(name)}, {value}" for name, value in members.items())
 
 
 def _visitor_address(log_format: LogFormat, found: dict[str, str]) -> str:
@@ -201,7 +145,7 @@ def _visitor_address(log_format: LogFormat, found: dict[str, str]) -> str:
         for name in said
     ]
     names_of_hosts = [found[name] for name in said if name in ("remote_address", "client_address")]
-    return f"coalesce({', '.join([*candidates, *names_of_hosts, 'cast(null as varchar)'])})"
+    return f"coalesce({', '.join([*candidates, *names_of_hosts, NOTHING])})"
 
 
 def _addresses(found: dict[str, str]) -> str:
@@ -236,7 +180,7 @@ def _why_it_does_not_fit(others: Mapping[str, LogFormat]) -> str:
     return f"case {' '.join(cases)} else 'invalid_log_line' end"
 
 
-def _how_to_read(rules: ReadingRules, others: Mapping[str, LogFormat]) -> str:
+def _how_to_read(rules: "ReadingRules", others: Mapping[str, LogFormat]) -> str:
     """Return an expression that says why a line does not fit the format and how to fix that."""
     cases = [
         f"when {literal(OTHER_LOG_FORMAT + name)} then "

@@ -1,0 +1,187 @@
+"""CSV and TSV: a header with the field names, and one record a line, or over several lines within quotes.
+
+DuckDB reads tidy files. Other files (stray bytes, mixed line ends, ragged records, records over several lines) are read
+line by line in Python, which gives the same rows. In both cases a record becomes a JSON object of its fields, in the
+header's order, so that different quoting gives the same content. records.py splits lines into records.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from pathlib import Path
+from typing import IO
+
+from session_pipeline.engines.sql import literal, quote
+from session_pipeline.errors import RefusedFileError
+from session_pipeline.ingest.formats.content import json_kind
+from session_pipeline.ingest.formats.format import NO_LINE, Content, Format, Lines, Row, escaped
+from session_pipeline.ingest.line_counts import LineCounter, SeparatedLineCounter, count_records
+from session_pipeline.ingest.queries import query
+from session_pipeline.ingest.records import (
+    LONGEST_EVENT_BYTES,
+    MOST_COLUMNS,
+    Record,
+    delimiter_of,
+    physical_lines,
+    records,
+    unquoted_records,
+)
+
+LONE_CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
+# Why a header cannot be used, by the reason for which another line would be quarantined.
+UNUSABLE_HEADERS: Mapping[str, str] = {
+    "invalid_utf8": "is not text in UTF-8",
+    "nul_byte": "has a NUL byte",
+    "line_too_long": f"has more than {LONGEST_EVENT_BYTES:,} bytes",
+    "invalid_csv": "has a quote that is not closed",
+}
+
+
+class _Separated(Format):
+    """What CSV and TSV have in common."""
+
+    has_header = True
+    quoting: str  # the quote sign; empty: quotes have no meaning
+
+    def records(self, lines: Iterator[bytes], delimiter: str) -> Iterator[Record]:
+        """Yield the records of some lines."""
+        raise NotImplementedError
+
+    def delimiter_of(self, file: IO[bytes]) -> str:
+        """Return the field separator of a file for which the settings give none."""
+        raise NotImplementedError
+
+    def other_text(self, lines: Sequence[bytes]) -> str | None:
+        """Recognise markup and JSON."""
+        return json_kind(lines)
+
+    def counter(self, delimiter: str | None) -> LineCounter:
+        """Return a counter that also finds out whether the file is tidy."""
+        return SeparatedLineCounter(delimiter, is_quoted=bool(self.quoting))
+
+    def counts(self, file: IO[bytes], counter: LineCounter, delimiter: str | None) -> tuple[int, int]:
+        """Count records instead of lines where a record can have several lines. The header is not counted."""
+        line_count, blank_count = super().counts(file, counter, delimiter)
+        if counter.has_open_quotes:
+            file.seek(0)
+            line_count, covered_count = count_records(file, delimiter)
+            blank_count = counter.line_count - covered_count
+        return max(line_count - 1, 0), blank_count
+
+    def lines_by_duckdb(self, content: Content, delimiter: str | None) -> Lines | None:
+        """Return the records of a tidy file."""
+        if not content.is_tidy:
+            return None
+        delimiter, names = self._header(content, delimiter)
+        fields = [f"field_{number}" for number in range(len(names))]
+        types = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields)
+        select = query(
+            "formats/separated_lines",
+            pairs=", ".join(
+                f"{literal(name)}, nullif({quote(field)}, '')" for name, field in zip(names, fields, strict=True)
+            ),
+            path=literal(escaped(content.plain_path)),
+            types=f"{{{types}}}",
+            delimiter=literal(delimiter),
+            quoting=literal(self.quoting),
+            longest=LONGEST_EVENT_BYTES,
+        )
+        return Lines(select, 2, content.line_count)
+
+    def python_rows(self, content: Content, delimiter: str | None) -> Iterator[Row]:
+        """Yield a row for every line. Rows of the header, blank lines and continuation lines are empty."""
+        delimiter, names = self._header(content, delimiter)
+        with content.plain_path.open("rb") as file:
+            found = self.records(physical_lines(file), delimiter)
+            header = next(found, None)
+            if header is None:
+                return
+            covered = header.line_number + header.line_count - 1
+            yield from repeat(NO_LINE, covered)
+            for record in found:
+                yield from repeat(NO_LINE, record.line_number - 1 - covered)
+                yield _row(record, names)
+                yield from repeat(NO_LINE, record.line_count - 1)
+                covered = record.line_number + record.line_count - 1
+
+    def stored_lines(self, path: Path) -> str:
+        """Return the rows with control characters escaped by json(), as DuckDB's json_object escapes them."""
+        line = "if(reason is null, cast(json(line) as varchar), line) as line"
+        return f"select {line}, reason, detail from read_parquet({literal(escaped(path))})"
+
+    def _header(self, content: Content, delimiter: str | None) -> tuple[str, list[str]]:
+        """Return the delimiter and the column names. A column without a name gets its position as name: column_3."""
+        with content.plain_path.open("rb") as file:
+            delimiter = delimiter or self.delimiter_of(file)
+            file.seek(0)
+            header = next(self.records(physical_lines(file), delimiter), None)
+        return delimiter, _names(header)
+
+
+class Csv(_Separated):
+    """Files of separated values with quotes (RFC 4180)."""
+
+    name = "csv"
+    endings = (".csv",)
+    quoting = '"'
+
+    def records(self, lines: Iterator[bytes], delimiter: str) -> Iterator[Record]:
+        """Yield the records; one can have several lines."""
+        return records(lines, delimiter)
+
+    def delimiter_of(self, file: IO[bytes]) -> str:
+        """Return the separator that splits the header into the most names."""
+        return delimiter_of(physical_lines(file))
+
+
+class Tsv(_Separated):
+    """Files of tab-separated values, in which quotes have no meaning (text/tab-separated-values)."""
+
+    name = "tsv"
+    endings = (".tsv",)
+    quoting = ""
+
+    def records(self, lines: Iterator[bytes], delimiter: str) -> Iterator[Record]:
+        """Yield every non-blank line as a record."""
+        return unquoted_records(lines, delimiter)
+
+    def delimiter_of(self, file: IO[bytes]) -> str:
+        """Return a tab."""
+        return "\t"
+
+    def other_text(self, lines: Sequence[bytes]) -> str | None:
+        """Recognise markup, JSON and CSV."""
+        if kind := super().other_text(lines):
+            return kind
+        if b"\t" not in lines[0] and re.search(rb"[,;]", lines[0]):
+            return "separated by commas or semicolons, and not by tabs"
+        return None
+
+
+def _names(header: Record | None) -> list[str]:
+    if header is not None and header.reason is not None:
+        raise RefusedFileError(f"its header {UNUSABLE_HEADERS[header.reason]}")
+    fields = header.fields if header is not None and header.fields is not None else [""]
+    if any(LONE_CARRIAGE_RETURN.search(field) for field in fields):
+        raise RefusedFileError("its lines end in a carriage return alone; deliver them with line feeds")
+    if len(fields) > MOST_COLUMNS:
+        raise RefusedFileError(f"its header names {len(fields):,} columns, more than {MOST_COLUMNS:,}")
+    names = [field.strip() or f"column_{number}" for number, field in enumerate(fields, start=1)]
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise RefusedFileError(f"its header names {repeated[0]!r} more than once")
+    return names
+
+
+def _row(record: Record, names: list[str]) -> Row:
+    if record.fields is None:
+        return record.text, record.reason, None
+    fields = record.fields
+    if not any(fields[len(names) :]):
+        fields = fields[: len(names)]  # surplus delimiters at the end of the line, which DuckDB also accepts
+    if len(fields) != len(names):
+        return record.text, "ragged_row", f"{len(fields)} fields instead of {len(names)}"
+    values = (field or None for field in fields)
+    return json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False), None, None
