@@ -55,13 +55,11 @@ class Deployment:
         with open_run(self.folder, run_id="test", until=until, upgrade=upgrade, wait_seconds=60) as run:
             run.ingest()
             run.drop_unwanted()
-            for item in run.plan(upgrade=upgrade).items:
-                if days is not None and (item.day is None or item.day not in days):
-                    continue
-                if days is not None and run.planner.fingerprint(item.step, item.day) is None:
-                    continue  # it reads a day that was not requested and does not exist
-                if run.build(item.step, item.day).was_built:
-                    built.append((item.step.name, item.day))
+            for step, planned in run.plan(upgrade=upgrade).by_step:
+                for day_group in [planned] if days is None else [(day,) for day in planned if day in days]:
+                    if days is not None and run.planner.fingerprint(step, day_group[0]) is None:
+                        continue  # it reads a day that was not requested and does not exist
+                    built += [(step.name, result.day) for result in run.build(step, day_group) if result.was_built]
             self.published = run.publish() if days is None else "only some days were asked for"
             if days is None:
                 assert isinstance(self.published, Published) or "already" in self.published, self.published

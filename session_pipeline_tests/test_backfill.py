@@ -216,28 +216,39 @@ def builds_counted(
 ) -> Iterator[Counter[tuple[str, date | None]]]:
     """Count the builds of each step and day within the block.
 
-    At the end, the catalog must have changed once per build and `others` more times.
+    At the end, the catalog must have changed once per stretch of days and `others` more times.
     """
     counted: Counter[tuple[str, date | None]] = Counter()
+    commits: set[int] = set()
 
     original = Run.build
 
-    def build(run: Run, step: Step, day: date | None, *, force: bool = False) -> Built:
-        built = original(run, step, day, force=force)
-        if built.was_built:
-            counted[step.name, day] += 1
-            then(step, day, built)
-        return built
+    def build(
+        run: Run,
+        step: Step,
+        days: Sequence[date | None],
+        *,
+        force: bool = False,
+        on_built: Callable[[Built], None] = lambda built: None,
+    ) -> list[Built]:
+        def count(built: Built) -> None:
+            on_built(built)
+            if built.was_built:
+                counted[step.name, built.day] += 1
+                commits.update(partition.generation for partition in built.partitions.values())
+                then(step, built.day, built)
+
+        return original(run, step, days, force=force, on_built=count)
 
     before = generation(deployment)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "build", build)
         yield counted
-    assert generation(deployment) - before == counted.total() + others
+    assert generation(deployment) - before == len(commits) + others
 
 
 def generation(deployment: Orchestrated) -> int:
-    """Return the number of changes of the catalog so far. Each build is one change."""
+    """Return the number of changes of the catalog so far. Each stretch of a step is one change."""
     store = open_store(deployment.folder)
     number = store.catalog.generation()
     store.close()

@@ -167,7 +167,7 @@ def write_input(case: Case, name: str, what: Input, folder: Path) -> list[Path]:
         on = pa.compute.cast(rows.column("event_time"), pa.date32())
         parts = {day: rows.filter(pa.compute.equal(on, day)) for day in read}
     else:
-        parts = {day: rows for day in ((case.day,) if case.day in read else read[-1:])}
+        parts = dict.fromkeys((case.day,) if case.day in read else read[-1:], rows)
     paths = []
     for day, part in parts.items():
         paths.append(folder / name / folder_name(contract, day) / "input.parquet")

@@ -114,9 +114,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     outcomes = STEP_OF_TABLE["session_outcomes"]
     with open_run(deployment.folder, run_id="test", until=date(2024, 7, 1)) as run:
         run.ingest()
-        for item in run.plan().items:
-            if item.step is outcomes:  # and its inputs; half a year of all tables would take minutes
-                run.build(item.step, item.day)
+        run.build(outcomes, run.planner.frame.wanted)  # and its inputs
     return deployment
 
 

@@ -395,7 +395,12 @@ def run(
         for item in plan.items:
             named[item.certainty].add((item.step.name, item.day))
         reasons = [item.reason for item in plan.items if item.certainty is Certainty.WILL]
-        built = [(item.step.name, item.day) for item in plan.items if run.build(item.step, item.day).was_built]
+        built = [
+            (step.name, result.day)
+            for step, days in plan.by_step
+            for result in run.build(step, days)
+            if result.was_built
+        ]
         run.publish()
         assert run.plan().is_empty
     return named, reasons, built

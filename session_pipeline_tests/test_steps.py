@@ -112,17 +112,34 @@ def test_durations_have_the_units_that_models_compare() -> None:
         engaged_seconds = 7
         engaged_gap_seconds = 11
     """
-    told = frame(settings + FUNNELS).scalars(date(2026, 3, 8))
+    told = frame(settings + FUNNELS).parameters
     assert told["inactivity_minutes"] == 20
     assert told["carried_minutes"] == 60
     assert told["max_microseconds"] == 10_800_000_000
     assert told["engaged_microseconds"] == 7_000_000
     assert told["engaged_gap_microseconds"] == 11_000_000
     assert told["z"] == pytest.approx(1.959963984540054, abs=1e-15)
-    assert told["event_date"] == told["session_date"] == told["entry_date"] == date(2026, 3, 8)
-    assert (told["day_start"], told["day_end"]) == (datetime(2026, 3, 8, 5), datetime(2026, 3, 9, 4))
-    assert told["observed_until"] == datetime(2026, 3, 10, 5)
-    assert frame(FUNNELS).scalars(date(2026, 3, 31))["observed_until"] == datetime(2026, 4, 1, 4)
+
+
+def test_days_have_their_bounds() -> None:
+    eighth, last = frame(FUNNELS).days(march(8, 31)).to_pylist()
+    assert eighth == {
+        "event_date": date(2026, 3, 8),
+        "day_start": datetime(2026, 3, 8, 5),
+        "day_end": datetime(2026, 3, 9, 4),
+        "day_before": date(2026, 3, 7),
+        "end_of_reach": None,
+        "observed_until": datetime(2026, 3, 10, 5),
+    }
+    assert last["end_of_reach"] == date(2026, 3, 31)
+    assert last["observed_until"] == datetime(2026, 4, 1, 4)
+    parts = frame(FUNNELS).day_parts(march(8, 31)).to_pylist()
+    assert [(part["utc_date"], part["event_date"]) for part in parts] == [
+        (date(2026, 3, 8), date(2026, 3, 8)),
+        (date(2026, 3, 9), date(2026, 3, 8)),
+        (date(2026, 3, 31), date(2026, 3, 31)),
+        (date(2026, 4, 1), date(2026, 3, 31)),
+    ]
 
 
 def test_lists_of_the_settings() -> None:
@@ -184,12 +201,15 @@ def test_funnel_steps_are_computed_one_after_another() -> None:
     ]
     assert len(step.runs(parse_settings("funnels = []", "settings.toml"))) == 1
     assert "step_number" not in step.parameters
-    assert {"entry_date", "day_start", "day_end", "observed_until"} <= step.parameters
+    assert step.day_columns == {"day_start", "day_end", "observed_until"}
     assert step.models == ("reached_steps", "next_reached_steps", "funnel_entries")
 
 
 def test_parameters_of_steps() -> None:
-    assert STEP_OF_TABLE["agents_seen"].parameters == {"day_start", "day_end"}
+    assert STEP_OF_TABLE["agents_seen"].parameters == frozenset()
+    assert STEP_OF_TABLE["agents_seen"].day_columns == {"day_start", "day_end"}
+    assert STEP_OF_TABLE["sessionize"].day_columns == {"day_start", "day_end", "day_before"}
+    assert STEP_OF_TABLE["sessions"].day_columns == frozenset()
     assert STEP_OF_TABLE["user_agents"].parameters == frozenset()
     assert STEP_OF_TABLE["agents_seen"].is_daily
     assert not STEP_OF_TABLE["user_agents"].is_daily

@@ -230,7 +230,7 @@ class Machine:
         def build() -> None:
             with open_run(self.deployment.folder, run_id="hand", until=self.until) as run:
                 if not step.is_daily or run.planner.frame.is_wanted(day):
-                    run.build(step, day if step.is_daily else None, force=True)
+                    run.build(step, (day if step.is_daily else None,), force=True)
 
         with closing(open_store(self.deployment.folder)) as store:
             is_begun = bool(store.catalog.source_files())

@@ -18,6 +18,7 @@ from session_pipeline.publish import lake, native_rows, publication, warehouse
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store import locks, store
 from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import models
 from session_pipeline.tables.frame import Frame
@@ -249,13 +250,13 @@ def fingerprint_of_files_lacks_their_site(put: Put) -> None:
 def equal_counts_pass_for_equal_rows(put: Put) -> None:
     fingerprint = Planner.fingerprint
 
-    def by_count(self: Planner, step: Any, day: Any) -> Fingerprint | None:
-        found = fingerprint(self, step, day)
+    def by_count(self: Planner, step: Any, day: Any, new: Any = plan.NOTHING_NEW) -> Fingerprint | None:
+        found = fingerprint(self, step, day, new)
         if found is None:
             return None
         parts = dict(found.parts)
-        for name, inputs in self.inputs(step, day).items():
-            if name != "raw_events":
+        for name, inputs in self.inputs(step, (day,)).items():
+            if name != "raw_events" and all(isinstance(partition, Partition) for partition in inputs):
                 parts[name] = plan.digest([partition.row_count for partition in inputs])  # type: ignore[union-attr]
         return Fingerprint(plan.digest(parts), parts)
 

@@ -21,7 +21,7 @@ import pyarrow.parquet
 import pytest
 import sqlglot
 
-from session_pipeline.build.builder import StepRunner
+from session_pipeline.build.runner import Rows, StepRunner
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Partition
@@ -147,9 +147,9 @@ class ModelTests:
     def _compare(self, item: StepOfGroup) -> None:
         scratch = self.folder / "written"
         scratch.mkdir(exist_ok=True)
-        written = StepRunner(self._engine, item.frame, scratch).run(item.step, item.day, item.inputs)
+        written = StepRunner(self._engine, item.frame, scratch).run(item.step, (item.day,), item.inputs)
         for name, (columns, expected) in item.expected.items():
-            assert _rows(written[name][0], columns, name, item.day) == expected, name
+            assert _rows(written[name][item.day].path, columns, name, item.day) == expected, name
 
     def _steps_of_group(self, seed: int) -> list[StepOfGroup]:
         if seed not in self._steps:
@@ -194,8 +194,8 @@ def _steps_of_group(seed: int, folder: Path) -> list[StepOfGroup]:
             known = [name for name in step.tables if name in expected]
             for day in run.planner.frame.wanted if known else ():
                 inputs = {
-                    name: [run.store.path_of(item) for item in found if isinstance(item, Partition)]
-                    for name, found in run.planner.inputs(step, day).items()
+                    name: Rows([run.store.path_of(item) for item in found if isinstance(item, Partition)])
+                    for name, found in run.planner.inputs(step, (day,)).items()
                 }
                 of_day = {name: _expected_of_day(expected[name], name, day) for name in known}
                 items.append(StepOfGroup(step, day, run.planner.frame, inputs, of_day))

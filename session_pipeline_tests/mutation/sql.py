@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
-from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.frame import STRETCH_START, Frame
 from session_pipeline_tests.mutation.mutants import Mutant
 
 # The type that replaces each type of node, with the same arguments.
@@ -165,5 +165,9 @@ def _without_one(items: list[Any]) -> Iterator[list[Any]]:
 @cache
 def _parameter_types() -> Mapping[str, type]:
     day = date(2026, 10, 5)
-    scalars = Frame(parse_settings("", "settings"), Calendar("UTC"), (day,), day).scalars(day)
-    return {"step_number": int, **{name: type(value) for name, value in scalars.items()}}
+    frame = Frame(parse_settings("", "settings"), Calendar("UTC"), (day,), day)
+    return {
+        "step_number": int,
+        STRETCH_START: datetime,
+        **{name: type(value) for name, value in frame.parameters.items()},
+    }
