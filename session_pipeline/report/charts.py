@@ -63,7 +63,7 @@ def stacked_bars(key: str, width: int, bars: Sequence[Bar]) -> Markup:
             tooltip = f"{name}: {formats.counted(count, 'visit')}, {formats.percent(share)}"
             drawn.append(rectangle(left, top, max(right - left - 1, 0.5), bar_height, colour, tooltip))
             texts = (f"{name} {formats.percent(share)}", formats.percent(share))
-            fitting = next((label for label in texts if _width(label) + 8 <= right - left), "")
+            fitting = next((label for label in texts if _width(label) + 4 <= right - left), "")
             if fitting:
                 ink = f"var(--on-{colour})"
                 drawn.append(text(fitting, (left + right) / 2, middle + BASELINE, "middle", fill=ink))

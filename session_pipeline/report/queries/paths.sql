@@ -72,7 +72,7 @@ large_folders as (
     having count(*) > 5
 ),
 
-steps as (
+named_steps as (
     select
         l.action,
         l.is_page,
@@ -82,12 +82,33 @@ steps as (
         on l.folder = f.folder
 ),
 
+-- Lists of numbers are sorted, compared and grouped faster than lists of texts. Numbers are in the
+-- order of the texts.
+steps as (
+    select
+        action,
+        is_page,
+        step,
+        dense_rank() over (order by step) as step_number
+    from named_steps
+),
+
+step_names as (
+    select list(step order by step_number) as names
+    from (
+        select distinct
+            step_number,
+            step
+        from steps
+    ) as numbered_steps
+),
+
 sequences as (
     select
         a.session_id,
         a.visit_group,
         list_sort(list({
-            'action_number': a.action_number, 'step': s.step, 'is_page': a.is_page
+            'action_number': a.action_number, 'step': s.step_number, 'is_page': a.is_page
         })) as actions
     from actions as a
     inner join steps as s
@@ -110,7 +131,7 @@ kept as (
 paths as (
     select
         visit_group,
-        list_transform(numbers[1:6], lambda n: actions[n]['step']) as steps,
+        list_transform(numbers[1:6], lambda n: actions[n]['step']) as step_numbers,
         list_transform(numbers[1:6], lambda n: actions[n]['is_page']) as are_pages,
         len(numbers) as action_count
     from kept
@@ -119,21 +140,21 @@ paths as (
 counted as (
     select
         visit_group,
-        steps,
+        step_numbers,
         are_pages,
         count(*) as session_count,
         median(action_count) as median_action_count,
         row_number() over (
-            partition by visit_group order by count(*) desc, steps asc, are_pages asc
+            partition by visit_group order by count(*) desc, step_numbers asc, are_pages asc
         ) as path_number
     from paths
-    group by visit_group, steps, are_pages
+    group by visit_group, step_numbers, are_pages
 )
 
 select
     c.visit_group,
     c.path_number,
-    c.steps,
+    list_transform(c.step_numbers, lambda n: s.names[n]) as steps,
     c.are_pages,
     c.session_count,
     g.session_count as group_session_count,
@@ -142,5 +163,6 @@ select
 from counted as c
 inner join groups as g
     on c.visit_group = g.visit_group
+cross join step_names as s
 where c.path_number <= 5
 order by c.visit_group, c.path_number
