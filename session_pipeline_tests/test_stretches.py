@@ -206,15 +206,25 @@ def test_late_file_builds_only_its_days_and_where_the_carry_changed(
 ) -> None:
     days = DAYS[:12]
     lines = [
-        {"event_id": f"{day}{hour}", "visitor_id": "v", "event_time": f"{day}T{hour:02}:00:00Z"}
+        {
+            "event_id": f"{day}{hour}",
+            "event_name": "page_view",
+            "visitor_id": "v",
+            "event_time": f"{day}T{hour:02}:00:00Z",
+        }
         for day in days
         for hour in (9, 12)
     ]
     deployment = Deployment(tmp_path / "data", {"start_date": days[0]})
     deployment.deliver("web/all.jsonl", lines)
     deployment.run(days[-1])
-    noon = {"event_id": "noon", "visitor_id": "v", "event_time": f"{days[2]}T12:01:00Z"}
-    midnight = {"event_id": "midnight", "visitor_id": "w", "event_time": f"{days[8]}T23:50:00Z"}
+    noon = {"event_id": "noon", "event_name": "page_view", "visitor_id": "v", "event_time": f"{days[2]}T12:01:00Z"}
+    midnight = {
+        "event_id": "midnight",
+        "event_name": "page_view",
+        "visitor_id": "w",
+        "event_time": f"{days[8]}T23:50:00Z",
+    }
     deployment.deliver("web/late.jsonl", [noon, midnight])
     built = deployment.run(days[-1])
     assert [day for step, day in built if step == "sessionize"] == [days[2], days[8], days[9]]

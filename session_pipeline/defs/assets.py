@@ -83,23 +83,22 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
             if days and days[-1] > run.until:
                 raise WrongUseError(f"{days[-1]} is not over yet; the last day that can be built is {run.until}")
             wanted = run.planner.frame.only_wanted(days)
-            for day in set(days).difference(wanted):
+            for no_day in set(days).difference(wanted):
                 reasons["no events"] += 1
                 for name in step.tables:
-                    context.add_asset_metadata(metadata.of_no_day(), asset_key=name, partition_key=str(day))
-            for built in run.build(
+                    context.add_asset_metadata(metadata.of_no_day(), asset_key=name, partition_key=str(no_day))
+            results = run.build(
                 step,
                 wanted if step.is_daily else (None,),
                 force=is_by_hand,
                 on_built=lambda built: pipeline.stop_if_ended(),
-            ):
-                reasons[built.reason or "fresh"] += 1
-                for name, partition in built.partitions.items():
-                    figures = metadata.of_partition(run, partition, built)
-                    if built.day:
-                        context.add_asset_metadata(figures, asset_key=name, partition_key=str(built.day))
-                    else:
-                        of_whole_table[name] = figures
+            )
+            reasons.update(built.reason or "fresh" for built in results)
+            for (name, day), figures in metadata.of_built(run, step, results).items():
+                if day:
+                    context.add_asset_metadata(figures, asset_key=name, partition_key=str(day))
+                else:
+                    of_whole_table[name] = figures
             # One log line for each step, because a log line for each day takes longer than building a small day.
             context.log.info(f"{step.name}: " + ", ".join(f"{count} × {reason}" for reason, count in reasons.items()))
             for name in step.tables:

@@ -6,13 +6,11 @@ or events. The metadata is attached to the assets in `defs.assets`.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import dagster as dg
-import pyarrow.compute as pc
-from pyarrow import parquet
 
 from session_pipeline.build.builder import Built
 from session_pipeline.engines.sql import literal
@@ -21,6 +19,7 @@ from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import Run
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import Table, table
+from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import LOGS
 
 MOST_ROWS = 20
@@ -93,15 +92,25 @@ def of_ingested(run: Run, name: str, summary: IngestSummary) -> dict[str, Any]:
     return figures
 
 
-def of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]:
-    """Return figures of a partition: rows, change, reason for the build, file, query and counts."""
+def of_built(run: Run, step: Step, results: Sequence[Built]) -> dict[tuple[str, date | None], dict[str, Any]]:
+    """Return figures of the partitions of a step, by table and day: rows, change, reason, file, query and counts."""
+    figures = {}
+    for name in step.tables:
+        partitions = [built.partitions[name] for built in results]
+        counts = _counts(run, name, [partition for partition in partitions if partition.row_count])
+        for built, partition in zip(results, partitions, strict=True):
+            figures[name, built.day] = _of_partition(run, partition, built) | counts.get(built.day, {})
+    return figures
+
+
+def _of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]:
     contract, day = table(partition.key.table), partition.key.date
     figures: dict[str, Any] = {
         "dagster/partition_row_count" if day else "dagster/row_count": partition.row_count,
         "built_because": _why(partition, built),
         "rows_last_changed_by": ", ".join(partition.causes),
         **_neighbours(run, partition),
-        **_day_figures(run, partition),
+        **_of_other_tables(run, partition),
         "seconds": round(built.seconds, 3),
         "bytes": partition.byte_count,
         "file": dg.MetadataValue.path(str(run.store.path_of(partition))),
@@ -109,8 +118,6 @@ def of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any]
     if contract.is_published:
         where = f" where {contract.date_column} = {literal(day)}" if day else ""
         figures["query"] = dg.MetadataValue.md(f"```sql\nselect * from {contract.name}{where}\n```")
-    if partition.row_count:
-        figures |= _counts(run, partition)
     return figures
 
 
@@ -176,17 +183,13 @@ def _neighbours(run: Run, partition: Partition) -> dict[str, Any]:
     return found
 
 
-def _day_figures(run: Run, partition: Partition) -> dict[str, Any]:
-    """Return further figures of a day, on the table where an operator expects them."""
-    day, name = partition.key.date, partition.key.table
-    if name == "events":
-        others = (("duplicates", "duplicate_events"), ("sessions_still_open", "open_sessions"))
-        built = {label: run.store.get(Key(other, day)) for label, other in others}
-        return {label: other.row_count for label, other in built.items() if other is not None}
-    if name == "daily_summary":
-        sites = parquet.read_table(run.store.path_of(partition))
-        return {label: sum(sites.column(label).to_pylist()) for label in sites.column_names if label.endswith("_count")}
-    return {}
+def _of_other_tables(run: Run, partition: Partition) -> dict[str, Any]:
+    """Return row counts of related tables, on the table where an operator expects them."""
+    if partition.key.table != "events":
+        return {}
+    others = (("duplicates", "duplicate_events"), ("sessions_still_open", "open_sessions"))
+    built = {label: run.store.get(Key(other, partition.key.date)) for label, other in others}
+    return {label: other.row_count for label, other in built.items() if other is not None}
 
 
 def _bars(counts: Sequence[int]) -> str:
@@ -194,29 +197,39 @@ def _bars(counts: Sequence[int]) -> str:
     return "".join(BARS[round(count / largest * (len(BARS) - 1))] if largest else BARS[0] for count in counts)
 
 
-def _counts(run: Run, partition: Partition) -> dict[str, Any]:
-    """Count visitors, rows for which each flag is set, and the groups of COUNTED_BY."""
-    name = partition.key.table
+def _counts(run: Run, name: str, partitions: Sequence[Partition]) -> dict[date | None, dict[str, Any]]:
+    """Count, for each day, visitors, rows for which each flag is set, sums of counts, and the groups of COUNTED_BY."""
     contract = table(name)
-    flags = [column.name for column in contract.columns if column.type == "BOOLEAN"]
-    has_visitors = any(column.name == "visitor_id" for column in contract.columns)
+    columns = {column.name: column.type for column in contract.columns}
+    sums = {column: f"sum(cast({column} as bigint))" for column, kind in columns.items() if kind == "BOOLEAN"}
+    if name == "daily_summary":
+        sums |= {column: f"sum({column})" for column in columns if column.endswith("_count")}
+    if "visitor_id" in columns:
+        sums["visitors"] = "count(distinct (site, visitor_id))"
     by, summed = COUNTED_BY.get(name, ((), None))
-    wanted = {*flags, *by, *([summed] if summed else []), *(("site", "visitor_id") if has_visitors else ())}
-    if not wanted:
+    if not partitions or not (sums or by):
         return {}
-    # Files written by an older version can lack a column.
-    with parquet.ParquetFile(run.store.path_of(partition)) as file:
-        rows = file.read(columns=sorted(wanted & set(file.schema_arrow.names)))
-    found: dict[str, Any] = {}
-    if has_visitors and {"site", "visitor_id"} <= set(rows.column_names):
-        found["visitors"] = rows.group_by(["site", "visitor_id"]).aggregate([]).num_rows
-    found |= {flag: pc.sum(rows.column(flag)).as_py() or 0 for flag in flags if flag in rows.column_names}
-    if by and {*by, *([summed] if summed else [])} <= set(rows.column_names):
-        counted = rows.group_by(list(by)).aggregate([(summed, "sum") if summed else ([], "count_all")])
-        counted = counted.sort_by([(column, "ascending") for column in by])
-        headings = [*by, summed or "rows"]
-        values = zip(*(counted.column(i).to_pylist() for i in range(len(headings))), strict=True)
-        found["counts"] = _table(headings, list(values)[:MOST_ROWS])
+    day = contract.date_column or "cast(null as date)"
+    found: dict[date | None, dict[str, Any]] = {}
+    with run.engine.job() as job:
+        job.add_input(contract, [run.store.path_of(partition) for partition in partitions], with_date=True)
+        if sums:
+            selected = ", ".join(f"{figure} as {label}" for label, figure in sums.items())
+            for row in job.rows(f"select {day} as day, {selected} from {name} group by all").to_pylist():
+                # A file of an older version can lack a column; then its sum is null.
+                found[row.pop("day")] = {label: int(value) for label, value in row.items() if value is not None}
+        if by:
+            heading = summed or "rows"
+            groups = ", ".join(by)
+            figure = f"sum({summed})" if summed else "count(*)"
+            rows = job.rows(
+                f"select {day} as day, {groups}, {figure} as {heading} from {name} group by all order by all"
+            )
+            of_day: dict[date | None, list[Sequence[object]]] = {}
+            for row in rows.to_pylist():
+                of_day.setdefault(row.pop("day"), []).append(tuple(row.values()))
+            for counted_day, values in of_day.items():
+                found.setdefault(counted_day, {})["counts"] = _table([*by, heading], values[:MOST_ROWS])
     return found
 
 
