@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from session_pipeline.build import builder
+from session_pipeline.build import logs
 from session_pipeline.run import opened
 from session_pipeline.settings import settings_template
 from session_pipeline.store import records
@@ -333,7 +333,7 @@ def test_machine_clock_changes_no_byte(told: Told, seed: int, tmp_path: Path, mo
         def now(cls, tz: tzinfo | None = None) -> Self:
             return super().now(tz) + timedelta(days=5000, hours=7)
 
-    for module in (opened, builder, records):
+    for module in (opened, logs, records):
         monkeypatch.setattr(module, "datetime", Later)
     other = run(tmp_path / "other", group(seed), files_of(group(seed)))
     assert other.table("_day_history")["changed_at"].min().year > 2030

@@ -6,18 +6,17 @@ builder, for the command line and for Dagster.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import date
 from time import perf_counter
 
+from session_pipeline.build.logs import Logs
 from session_pipeline.build.plan import Kind, Planner
-from session_pipeline.build.runner import LoggedDay, NewFile, Rows, StepRunner
+from session_pipeline.build.runner import Rows, StepRunner
 from session_pipeline.build.stretches import first_stretch
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.store.store import Store, sha256_of
-from session_pipeline.tables.frame import Scalar
-from session_pipeline.tables.graph import Log, Step
+from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 
 MOST_CAUSES = 8  # recorded per partition; thousands of small files can cause one build
@@ -65,6 +64,7 @@ class Builder:
         self.store = store
         self.planner = planner
         self._runner = StepRunner(engine, planner.frame, store.scratch)
+        self._logs = Logs(store, planner, self._runner, run_id)
         self._run_id = run_id
         self._repair = repair
         # The days of each table whose rows the engine still has in memory, with the hashes of their files.
@@ -212,7 +212,7 @@ class Builder:
                 for name in step.tables
             ]
         for log in step.logs:
-            written += self._logged(
+            written += self._logs.write(
                 log, {day: before[log.of, day] for day in dates}, files[log.of], hashes, causes_of_day
             )
         committed = self.store.commit(written, run_id=self._run_id, recipe=self.planner.recipe(step))
@@ -290,65 +290,3 @@ class Builder:
         }
         first = sorted(causes)[:MOST_CAUSES]
         return (*first, "and more") if len(causes) > len(first) else tuple(first) or (reason,)
-
-    def _logged(
-        self,
-        log: Log,
-        before: Mapping[date, Partition | None],
-        files: Mapping[date | None, NewFile],
-        hashes: Mapping[Key, str],
-        causes: Mapping[date | None, tuple[str, ...]],
-    ) -> list[Written]:
-        """Write a log of the days that this build changes, to be committed with it."""
-        changed = [
-            day
-            for day, old in before.items()
-            if (log.records_first_build if old is None else old.sha256 != hashes[Key(log.of, day)])
-            # If the old file is damaged, the rows before the build are unknown.
-            and (old is None or self.store.checked_path(old) is not None)
-        ]
-        if not changed:
-            return []
-        frame, step = self.planner.frame, STEP_OF_TABLE[log.of]
-        so_far = {day: self.store.get(Key(log.table, day)) for day in changed}
-        # A log cannot be rebuilt, so a new one starts where the old one is damaged.
-        usable = {
-            day: old for day, old in so_far.items() if old is not None and self.store.checked_path(old) is not None
-        }
-        inputs = {
-            f"{log.table}_before": (log.table, self._files(list(usable.values()))),
-            f"{log.of}_before": (log.of, self._files([before[day] for day in changed])),
-            log.of: (log.of, [files[day].path for day in changed]),
-        }
-        for name, what in log.inputs.items():
-            read = dict.fromkeys(other for day in changed for other in what.span.dates(frame, day))
-            is_own = what.table == log.of
-            stored = [self.store.get(Key(what.table, day)) for day in sorted(read) if not (is_own and day in before)]
-            new = [files[day].path for day in sorted(read) if is_own and day in before and day not in changed]
-            inputs[name] = what.table, [*self._files(stored), *new]
-        days = [LoggedDay(day, ", ".join(causes[day]), self._new_files(step, day, before[day])) for day in changed]
-        parameters: dict[str, Scalar] = {
-            "changed_at": datetime.now(UTC).replace(tzinfo=None),
-            "run_id": self._run_id,
-        }
-        written = self._runner.run_log(log, days, inputs, parameters)
-        return [
-            Written(Key(log.table, day), new.path, new.row_count, fingerprint="", reason="a change")
-            for day, new in written.items()
-            if day is not None and new.row_count > (usable[day].row_count if day in usable else 0)
-        ]
-
-    def _new_files(self, step: Step, day: date, old: Partition | None) -> list[str]:
-        """Return the ids of delivered files read after a day was built that have events of it or of the day before."""
-        days = [day, self.planner.frame.calendar.previous(day)]
-        raw = [
-            partition
-            for other in days
-            for partitions in self._partitions_read(step, (other,)).values()
-            for partition in partitions
-            if partition.key.file_id
-        ]
-        return sorted({item.key.file_id for item in raw if old is not None and item.generation > old.generation})
-
-    def _files(self, partitions: Sequence[Partition | None]) -> list[Path]:
-        return [self.store.path_of(partition) for partition in partitions if partition is not None]

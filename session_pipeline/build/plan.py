@@ -5,20 +5,19 @@ rule covers late data, changed models, changed settings, missed schedules and re
 depend on the clock. builder.py builds what is stale; tables/spans.py defines which dates of an input a day reads.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
-from functools import cached_property
 
 from session_pipeline.build.explain import what_changed
-from session_pipeline.build.wanted import quarters_of
+from session_pipeline.build.inputs import Inputs
 from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import TABLES, models, spans, table
 from session_pipeline.tables.frame import Frame
-from session_pipeline.tables.graph import Input, Step
+from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 
 DAMAGED = "its file is damaged"
@@ -156,81 +155,20 @@ class Planner:
         self.frame = frame
         self._partitions = partitions
         self._recipes = recipes
+        self._inputs = Inputs(partitions, frame)
         self._recipe_of: dict[str, tuple[str, dict[str, str]]] = {}
-        self._dates_of: dict[tuple[str, date | None], tuple[date, ...]] = {}
-        self._quarters_of: dict[tuple[date, date], int] = {}
 
-    @cached_property
-    def _raw_by_date(self) -> Mapping[date, list[tuple[int, Partition]]]:
-        """The partitions of raw_events of each UTC date, each with its quarter hours that have events, as bits."""
-        by_date: dict[date, list[tuple[int, Partition]]] = {}
-        for key in sorted((key for key in self._partitions if key.table == "raw_events"), key=lambda key: key.file_id):
-            assert key.date is not None
-            partition = self._partitions[key]
-            by_date.setdefault(key.date, []).append((int(partition.counts["quarters"], 16), partition))
-        return by_date
+    def event_count(self, day: date) -> int:
+        """Return the approximate number of raw events of a day."""
+        return self._inputs.event_count(day)
 
     def forget_raw(self) -> None:
         """Drop the cached partitions of raw_events, after a delivered file was read again."""
-        self.__dict__.pop("_raw_by_date", None)
-
-    def event_count(self, day: date) -> int:
-        """Return the approximate number of raw events of a day, from the catalog.
-
-        A delivered file's events of a UTC date are distributed evenly over the quarter hours that have events.
-        """
-        count = 0.0
-        for utc_date in self.frame.calendar.utc_dates(day):
-            quarters = self._quarters(day, utc_date)
-            for mask, partition in self._raw_by_date.get(utc_date, []):
-                count += partition.row_count * (mask & quarters).bit_count() / max(mask.bit_count(), 1)
-        return round(count)
+        self._inputs.forget_raw()
 
     def inputs(self, step: Step, days: Sequence[date | None]) -> dict[str, list[Partition | Key]]:
-        """Return the partitions that a step reads for a stretch of days, by table.
-
-        A key stands for a partition that is not built yet. Of its own tables, a step reads only days before the
-        stretch.
-
-        Args:
-            step: The step.
-            days: The days of the stretch; (None,) for a step without days.
-        """
-        return {what.table: self._input(step, what, days) for what in step.inputs}
-
-    def _input(self, step: Step, what: Input, days: Sequence[date | None]) -> list[Partition | Key]:
-        if what.table == "raw_events":
-            return list(self._raw(days))
-        read = dict.fromkeys(input_date for day in days for input_date in self._dates(what, day))
-        keys = [Key(what.table, day) for day in sorted(read) if what.table not in step.tables or day not in days]
-        return [self._partitions.get(key, key) for key in keys]
-
-    def _raw(self, days: Sequence[date | None]) -> Iterator[Partition]:
-        """Yield the partitions of raw_events that have events of some days.
-
-        A UTC date overlaps two local days. Files that have events only of other days are not read.
-        """
-        quarters: dict[date, int] = {}
-        for day in days:
-            assert day is not None
-            for utc_date in self.frame.calendar.utc_dates(day):
-                quarters[utc_date] = quarters.get(utc_date, 0) | self._quarters(day, utc_date)
-        for utc_date in sorted(quarters):
-            for mask, partition in self._raw_by_date.get(utc_date, []):
-                if mask & quarters[utc_date]:
-                    yield partition
-
-    def _dates(self, what: Input, day: date | None) -> tuple[date, ...]:
-        key = what.span.name, day
-        if key not in self._dates_of:
-            self._dates_of[key] = what.span.dates(self.frame, day)
-        return self._dates_of[key]
-
-    def _quarters(self, day: date, utc_date: date) -> int:
-        key = day, utc_date
-        if key not in self._quarters_of:
-            self._quarters_of[key] = quarters_of(day, utc_date, self.frame.calendar)
-        return self._quarters_of[key]
+        """Return the partitions that a step reads for a stretch of days, by table; see `Inputs.of`."""
+        return self._inputs.of(step, days)
 
     def recipe(self, step: Step) -> tuple[str, dict[str, str]]:
         """Return the part of a step's fingerprint that is the same for every day, as a hash and its parts.
@@ -365,7 +303,7 @@ class Planner:
             producer = STEP_OF_TABLE.get(what.table)
             if producer is None:
                 continue
-            for input_date in self._dates(what, day):
+            for input_date in self._inputs.dates(what, day):
                 if (producer.name, input_date) in stale:
                     return str(Key(what.table, input_date))
         return None
