@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
-from session_pipeline.engines.sql import literal
+from session_pipeline.engines.sql import fill, query_text
 from session_pipeline.run.pipeline import Run
 from session_pipeline.tables import spans
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -31,13 +31,8 @@ def sessions_cover_events(run: Run, days: Sequence[date]) -> Verdict:
         with run.engine.job() as job:
             add_input(job, run, "sessions", (day,))
             add_input(job, run, "events", spans.REACH.dates(run.planner.frame, day))
-            count = job.rows(
-                "select s.session_id from"
-                f" (select session_id, count(*) as event_count from events where session_date = {literal(day)}"
-                "  group by session_id) as e"
-                " full join sessions as s on s.session_id = e.session_id"
-                " where s.event_count is distinct from e.event_count"
-            ).num_rows
+            miscounted = job.rows(fill(query_text(__package__, "miscounted_sessions"), {"session_date": day}))
+            count = miscounted.num_rows
         if count:
             problems.append(f"{day}: {count} sessions do not have the events that they count")
     return verdict(problems, "sessions and events agree")
@@ -50,13 +45,7 @@ def outcomes_add_up(run: Run, days: Sequence[date]) -> Verdict:
         with run.engine.job() as job:
             for name in ("sessions", "session_outcomes", "daily_outcomes", "daily_summary"):
                 add_input(job, run, name, (day,))
-            found = job.rows(
-                "select (select count(*) from sessions) as sessions,"
-                " (select count(*) from session_outcomes) as session_outcomes,"
-                " (select count(*) from sessions join session_outcomes using (session_id)) as sessions_with_outcome,"
-                " (select coalesce(sum(session_count + bot_session_count), 0) from daily_outcomes) as daily_outcomes,"
-                " (select coalesce(sum(session_count + bot_session_count), 0) from daily_summary) as daily_summary"
-            )
+            found = job.rows(query_text(__package__, "session_counts"))
         counts = {name: int(count) for name, count in found.to_pylist()[0].items()}
         if len(set(counts.values())) > 1:
             problems.append(f"{day}: " + ", ".join(f"{count} in {name}" for name, count in counts.items()))
@@ -69,14 +58,7 @@ def funnels_monotone(run: Run, days: Sequence[date]) -> Verdict:
     for day in days:
         with run.engine.job() as job:
             add_input(job, run, "funnel_steps", (day,))
-            found = job.rows(
-                "select funnel from funnel_steps group by funnel, site, breakdown having"
-                " min_by(entered_count, step_number) <> sum(dropped_count) + sum(excluded_count)"
-                " + max_by(entered_count, step_number)"
-                " union select funnel from (select funnel, entered_count, lag(entered_count) over"
-                " (partition by funnel, site, breakdown order by step_number) as before from funnel_steps)"
-                " where entered_count > before"
-            )
+            found = job.rows(query_text(__package__, "wrong_funnels"))
         names = sorted(found.column("funnel").to_pylist())
         if names:
             problems.append(f"{day}: {', '.join(names)} does not add up")

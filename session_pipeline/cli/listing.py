@@ -12,6 +12,7 @@ import typer
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
 from session_pipeline.cli.screen import grid, number, out, plain, say, say_json, span
+from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
 from session_pipeline.reference.days import zone
@@ -22,16 +23,6 @@ SHOWN_ID = 12  # `show` accepts the beginning of an id
 
 Row = Mapping[str, Any]
 
-_SESSIONS = """
-select
-    s.session_id, s.session_date, s.started_at, s.site, s.visitor_id, s.duration_seconds, s.event_count,
-    s.landing_page, s.channel, s.is_bot, o.outcome, o.value, o.currency
-from sessions as s
-join session_outcomes as o on o.session_id = s.session_id and o.session_date = s.session_date
-where ($day is null or s.session_date = $day) and ($outcome is null or o.outcome = $outcome)
-order by s.started_at desc, s.session_id
-limit $limit
-"""
 _OUTCOMES = "select distinct outcome from session_outcomes order by outcome"
 
 
@@ -65,7 +56,8 @@ def _find(
         if outcome not in known:
             hint = closest(outcome, known) if known else "there are no sessions"
             raise WrongUseError(f"no session ended with {outcome!r}; {hint}")
-    cursor = connection.execute(_SESSIONS, {"day": day.date() if day else None, "outcome": outcome, "limit": limit})
+    asked = {"day": day.date() if day else None, "outcome": outcome, "most_sessions": limit}
+    cursor = connection.execute(query_text(__package__, "sessions"), asked)
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -12,7 +12,7 @@ from session_pipeline.cli import rows
 from session_pipeline.cli.app import Data, chosen_folder, ended
 from session_pipeline.cli.output import destination
 from session_pipeline.cli.screen import err, size
-from session_pipeline.engines.sql import literal, quote
+from session_pipeline.engines.sql import fill, literal, query_text, quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
 from session_pipeline.tables import TABLES
@@ -136,10 +136,7 @@ def _all_tables() -> str:
 def _columns_of(name: str) -> str:
     """Return SQL that lists the columns of a table with their types and meanings."""
     contract = reader.published_table(name)
-    return (
-        'select column_name as "column", data_type as type, comment as meaning from duckdb_columns()'
-        f" where table_name = {literal(contract.name)} and not internal order by column_index"
-    )
+    return fill(query_text(__package__, "columns"), {"table_name": contract.name})
 
 
 def _sentence(error: duckdb.Error) -> str:

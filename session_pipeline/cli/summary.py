@@ -15,6 +15,7 @@ from session_pipeline import report
 from session_pipeline.cli.problems import SHOWN
 from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, share
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.sql import query_text
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import reader
 from session_pipeline.run import delivered_files
@@ -184,20 +185,13 @@ def _withdrawn(files: IngestSummary) -> list[str]:
 def _answers(
     folder: DataFolder, settings: Settings, days: list[date]
 ) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]], dict[str, int]]:
-    parameters: list[Any] = [days]
+    parameters: dict[str, Any] = {"days": days}
     with reader.connect(folder.path) as warehouse:
-        by_outcome = warehouse.execute(
-            "select outcome, sum(session_count), sum(bot_session_count) from daily_outcomes"
-            " where session_date in $1 group by outcome order by sum(session_count) desc, outcome",
-            parameters,
-        ).fetchall()
-        # Excluded attempts are not counted, as in funnel_steps.conversion_rate and in the report.
+        by_outcome = warehouse.execute(query_text(__package__, "outcome_counts"), parameters).fetchall()
         steps = {
             (funnel, step): (int(reached), int(excluded))
             for funnel, step, reached, excluded in warehouse.execute(
-                "select funnel, step_number, sum(entered_count - excluded_count), sum(excluded_count)"
-                " from funnel_steps where entry_date in $1 group by funnel, step_number",
-                parameters,
+                query_text(__package__, "funnel_counts"), parameters
             ).fetchall()
         }
     funnels = {

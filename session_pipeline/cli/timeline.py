@@ -13,6 +13,7 @@ from rich.text import Text
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
 from session_pipeline.cli.screen import counted, grid, out, plain, say, say_json, span
+from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
 from session_pipeline.reference.days import zone
@@ -44,10 +45,10 @@ def show(
             "session": session,
             "outcome": _rows(connection, _OUTCOME, session)[0],
             "goals": _rows(connection, _GOALS, session),
-            "events": _rows(connection, _EVENTS, session),
-            "dropped_copies": _rows(connection, _COPIES, session),
-            "session_before": next(iter(_rows(connection, _BEFORE, session)), None),
-            "session_after": next(iter(_rows(connection, _AFTER, session)), None),
+            "events": _rows(connection, query_text(__package__, "session_events"), session),
+            "dropped_copies": _rows(connection, query_text(__package__, "session_duplicates"), session),
+            "session_before": next(iter(_rows(connection, query_text(__package__, "session_before"), session)), None),
+            "session_after": next(iter(_rows(connection, query_text(__package__, "session_after"), session)), None),
         }
     if as_json:
         say_json(story)
@@ -57,25 +58,6 @@ def show(
 
 _OUTCOME = "select * from session_outcomes where session_id = $id"
 _GOALS = "select * from session_goals where session_id = $id order by reached_at, goal"
-_EVENTS = (
-    "select e.*, f.path from events as e left join source_files as f on f.file_id = e.file_id"
-    " where e.session_id = $id and e.event_date between $first and $last order by e.event_number"
-)
-_COPIES = (
-    "select d.*, f.path from duplicate_events as d"
-    " join events as e on e.file_id = d.kept_file_id and e.line_number = d.kept_line_number"
-    " left join source_files as f on f.file_id = d.file_id"
-    " where e.session_id = $id and e.event_date between $first and $last and d.event_date between $first and $last"
-    " order by e.event_number, f.path, d.line_number"
-)
-_BEFORE = (
-    "select session_id, ended_at from sessions where site = $site and visitor_id = $visitor and started_at < $started"
-    " order by started_at desc, session_id limit 1"
-)
-_AFTER = (
-    "select session_id, started_at, break_reason from sessions where site = $site and visitor_id = $visitor"
-    " and started_at >= $started and session_id <> $id order by started_at, session_id limit 1"
-)
 
 
 def _find(connection: duckdb.DuckDBPyConnection, beginning: str) -> Row:

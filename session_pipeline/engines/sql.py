@@ -1,7 +1,12 @@
-"""Builds the parts of SQL text that engines share: literals, identifiers, file lists, schemas, parameter values."""
+"""Reads SQL files, and builds the parts of SQL text that engines share: literals, identifiers, file lists, schemas.
+
+tables/models.py reads the models.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 from session_pipeline.tables import Table, models
@@ -64,6 +69,17 @@ def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False, 
         columns.append(f"cast(regexp_extract(filename, {pattern}, 1) as date) as {quote(contract.date_column)}")
         options += ", filename = true"
     return f"select {', '.join(columns)} from read_parquet({file_list(paths)}, {options})"
+
+
+@cache
+def query_text(package: str, name: str) -> str:
+    """Return the SQL of a file in the folder `queries` of a package.
+
+    Args:
+        package: The package, such as session_pipeline.checks.
+        name: The file, without its ending.
+    """
+    return files(package).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
 
 
 def fill(sql: str, parameters: Mapping[str, Scalar]) -> str:

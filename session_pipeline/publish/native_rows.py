@@ -9,7 +9,7 @@ from datetime import date
 import duckdb
 import pyarrow as pa
 
-from session_pipeline.engines.sql import literal, quote, rows_of
+from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import Table
@@ -29,12 +29,7 @@ def columns_of(contract: Table) -> str:
 
 def is_current(connection: duckdb.DuckDBPyConnection, contract: Table) -> bool:
     """Whether the file has this table, as a native table with the contract's columns."""
-    rows = connection.execute(
-        "select c.column_name, c.data_type from duckdb_columns() as c"
-        " join duckdb_tables() as t on t.table_name = c.table_name and t.database_name = c.database_name"
-        " where c.database_name = 'warehouse' and c.schema_name = 'main' and c.table_name = ? order by c.column_index",
-        [contract.name],
-    ).fetchall()
+    rows = connection.execute(query_text(__package__, "columns_of_table"), {"table_name": contract.name}).fetchall()
     expected = [(column.name, column.type) for column in contract.columns]
     if contract.date_column:
         expected.append((contract.date_column, "DATE"))

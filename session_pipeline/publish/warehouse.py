@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from session_pipeline.engines.sql import literal, quote, rows_of
+from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.errors import StoreError
 from session_pipeline.publish.native_rows import (
     INTERNAL_SCHEMA,
@@ -227,10 +227,7 @@ def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) 
 
 def _drop_unknown(connection: duckdb.DuckDBPyConnection, by_table: Collection[str]) -> None:
     """Drop tables that another version published and this one does not have; they would never be updated again."""
-    rows = connection.execute(
-        "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'main'"
-        " union select view_name from duckdb_views() where database_name = 'warehouse' and not internal"
-    ).fetchall()
+    rows = connection.execute(query_text(__package__, "tables_and_views")).fetchall()
     for name in sorted({row[0] for row in rows} - set(by_table)):
         drop(connection, name)
         connection.execute(f"delete from {PUBLISHED} where table_name = ?", [name])

@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from session_pipeline.engines.sql import query_text
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.formats import AccessLog, format_named
 from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python
@@ -255,8 +256,7 @@ def _time_counts(
     connection.register("sampled_values", sampled_values)
     starts, offsets = rules.local_clock
     rows = connection.execute(
-        "select place, count(*) from sampled_values where utc_time(value, $starts, $offsets) >= $earliest"
-        " and utc_time(value, $starts, $offsets) < $latest group by place",
+        query_text(__package__, "time_counts"),
         {"starts": starts, "offsets": offsets, "earliest": rules.earliest, "latest": rules.latest},
     ).fetchall()
     connection.unregister("sampled_values")

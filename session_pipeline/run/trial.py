@@ -18,7 +18,7 @@ import duckdb
 from session_pipeline.build.wanted import days_with_events
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import Job
-from session_pipeline.engines.sql import quote
+from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.admit import admit
 from session_pipeline.ingest.source_rules import rules_of
@@ -195,19 +195,12 @@ def _fields(job: Job, mapping: Mapping[str, str]) -> list[Field]:
 
 
 def _other_fields(job: Job) -> dict[str, int]:
-    found = job.rows(
-        "select name, count(*) as line_count from (select unnest(json_keys(properties)) as name from raw_events)"
-        " group by name order by line_count desc, name"
-    )
+    found = job.rows(query_text(__package__, "other_fields"))
     return {row["name"]: row["line_count"] for row in found.to_pylist()}
 
 
 def _set_aside(job: Job) -> list[SetAside]:
-    found = job.rows(
-        "select reason, line_number, detail, line, count(*) over (partition by reason) as line_count"
-        " from quarantined_lines qualify row_number() over (partition by reason order by line_number)"
-        f" <= {SHOWN_LINES} order by line_count desc, reason, line_number"
-    ).to_pylist()
+    found = job.rows(fill(query_text(__package__, "quarantined_examples"), {"shown_lines": SHOWN_LINES})).to_pylist()
     reasons = {row["reason"]: row["line_count"] for row in found}
     return [
         SetAside(
@@ -246,22 +239,12 @@ def _suggested(trial: DataFolder, run: Run, status: str, filled: frozenset[str])
 
 
 def _outcomes(job: Job) -> dict[str, int]:
-    found = job.rows(
-        "select outcome, count(*) as session_count from session_outcomes group by outcome"
-        " order by session_count desc, outcome"
-    )
+    found = job.rows(query_text(__package__, "outcome_counts"))
     return {row["outcome"]: row["session_count"] for row in found.to_pylist()}
 
 
 def _sessions(job: Job) -> list[dict[str, Any]]:
-    found = job.rows(
-        "select s.started_at, s.visitor_id, s.duration_seconds, s.event_count, s.page_view_count, s.landing_page,"
-        " s.is_bot, o.outcome, a.path"
-        " from sessions as s join session_outcomes as o on o.session_id = s.session_id"
-        " left join (select session_id, string_agg(action, ' > ' order by action_number) as path"
-        " from session_actions group by session_id) as a on a.session_id = s.session_id"
-        f" order by s.started_at, s.session_id limit {SHOWN_SESSIONS}"
-    )
+    found = job.rows(fill(query_text(__package__, "first_sessions"), {"shown_sessions": SHOWN_SESSIONS}))
     return list(found.to_pylist())
 
 

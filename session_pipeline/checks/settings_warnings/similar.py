@@ -9,7 +9,8 @@ from difflib import get_close_matches
 import duckdb
 from sqlglot import exp
 
-from session_pipeline.checks.settings_warnings.window import Window, is_on
+from session_pipeline.checks.settings_warnings.window import Window, is_on, on_days
+from session_pipeline.engines.sql import query_text
 from session_pipeline.settings.values import shown
 
 MOST_VALUES = 500  # only the most frequent values are used
@@ -94,9 +95,8 @@ class Existing:
         """Return the keys in the properties of a fixed selection of events."""
         if self._keys is None:
             rows = self._connection.execute(
-                "select distinct unnest(json_keys(properties)) as key from (select properties from events"
-                f" where {is_on('event_date', self._window.days)} and properties is not null"
-                f" order by file_id, line_number limit {MOST_EVENTS}) order by key limit {MOST_VALUES}"
+                query_text(__package__, "property_keys"),
+                {**on_days(self._window.days), "most_events": MOST_EVENTS, "most_values": MOST_VALUES},
             ).fetchall()
             self._keys = [row[0] for row in rows]
         return self._keys

@@ -9,12 +9,13 @@ from pathlib import Path
 import duckdb
 
 from session_pipeline.checks.settings_warnings.model import SettingsWarning
-from session_pipeline.checks.settings_warnings.window import Window, is_on
-from session_pipeline.engines.sql import literal
+from session_pipeline.checks.settings_warnings.window import Window, on_days
+from session_pipeline.engines.sql import query_text
 from session_pipeline.settings import Settings
 from session_pipeline.settings.values import shown
 
 LISTED_NAMES = 6
+MOST_NAMES = 500  # only the most frequent names are searched
 
 
 def folders_with_files(raw: Path) -> list[str]:
@@ -58,10 +59,7 @@ def without_page_views(
     A source for which the settings set a site that has page views from other sources gets no warning, unless it has an
     event that is probably a page view under another name.
     """
-    rows = connection.execute(
-        "select source, site, bool_or(event_name = 'page_view') from events"
-        f" where {is_on('event_date', window.days)} group by source, site order by source, site"
-    ).fetchall()
+    rows = connection.execute(query_text(__package__, "sources_and_sites"), on_days(window.days)).fetchall()
     sites_with_page_views = {site for _, site, has_page_views in rows if has_page_views}
     with_page_views = {source for source, _, has_page_views in rows if has_page_views}
     for source in dict.fromkeys(row[0] for row in rows if row[0] not in with_page_views):
@@ -83,8 +81,7 @@ def without_page_views(
 def _event_names(connection: duckdb.DuckDBPyConnection, window: Window, source: str) -> list[str]:
     """Return the event names of a source, the most frequent first."""
     rows = connection.execute(
-        f"select event_name from events where {is_on('event_date', window.days)} and source = {literal(source)}"
-        " group by event_name order by count(*) desc, event_name limit 500"
+        query_text(__package__, "event_names"), {**on_days(window.days), "source": source, "most_names": MOST_NAMES}
     ).fetchall()
     return [row[0] for row in rows]
 

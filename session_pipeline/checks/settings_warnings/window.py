@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import duckdb
 
-from session_pipeline.engines.sql import literal
+from session_pipeline.engines.sql import literal, query_text
 
 MOST_DAYS = 28
 MOST_EVENTS = 5_000_000
@@ -39,18 +40,11 @@ def recent_days(connection: duckdb.DuckDBPyConnection) -> Window | None:
 
     The days come from daily_summary, which is small, so that the history of events is not scanned.
     """
-    rows = connection.execute(
-        "select session_date from daily_summary where session_count + bot_session_count > 0"
-        f" group by session_date order by session_date desc limit {MOST_DAYS + 1}"
-    ).fetchall()
+    rows = connection.execute(query_text(__package__, "days_with_sessions"), {"most_days": MOST_DAYS + 1}).fetchall()
     if not rows:
         return None
     newest = [row[0] for row in rows[:MOST_DAYS]]
-    counts = dict(
-        connection.execute(
-            f"select event_date, count(*) from events where {is_on('event_date', newest)} group by event_date"
-        ).fetchall()
-    )
+    counts = dict(connection.execute(query_text(__package__, "event_counts"), on_days(newest)).fetchall())
     days: list[date] = []
     event_count = 0
     for day in newest:
@@ -59,6 +53,11 @@ def recent_days(connection: duckdb.DuckDBPyConnection) -> Window | None:
             break
         days.append(day)
     return Window(tuple(days), is_everything=len(days) == len(rows))
+
+
+def on_days(days: Sequence[date]) -> dict[str, Any]:
+    """Return the parameters of a query over some days. The first and the last day let DuckDB skip the other rows."""
+    return {"first_day": min(days), "last_day": max(days), "days": list(days)}
 
 
 def is_on(column: str, days: Sequence[date]) -> str:

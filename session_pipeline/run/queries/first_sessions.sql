@@ -1,0 +1,26 @@
+-- One row is one of the first $shown_sessions sessions, with its outcome and its actions.
+with paths as (
+    select
+        session_id,
+        string_agg(action, ' > ' order by action_number) as path
+    from session_actions
+    group by session_id
+)
+
+select
+    s.started_at,
+    s.visitor_id,
+    s.duration_seconds,
+    s.event_count,
+    s.page_view_count,
+    s.landing_page,
+    s.is_bot,
+    o.outcome,
+    p.path
+from sessions as s
+inner join session_outcomes as o
+    on s.session_id = o.session_id
+left join paths as p
+    on s.session_id = p.session_id
+order by s.started_at, s.session_id
+limit $shown_sessions
