@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import date
 
-from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
-from session_pipeline.engines.sql import fill, query_text
+from session_pipeline.checks.verdict import Verdict, add_input, has_events, stretches, verdict
+from session_pipeline.engines.sql import query_text
 from session_pipeline.run.pipeline import Run
 from session_pipeline.tables import spans
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -27,41 +27,43 @@ def audit_recompute(run: Run, days: Sequence[date]) -> Verdict:
 def sessions_cover_events(run: Run, days: Sequence[date]) -> Verdict:
     """Each event belongs to exactly one session, and each session counts its events."""
     problems = []
-    for day in days:
+    for stretch in stretches(run, days):
         with run.engine.job() as job:
-            add_input(job, run, "sessions", (day,))
-            add_input(job, run, "events", spans.REACH.dates(run.planner.frame, day))
-            miscounted = job.rows(fill(query_text(__package__, "miscounted_sessions"), {"session_date": day}))
-            count = miscounted.num_rows
-        if count:
-            problems.append(f"{day}: {count} sessions do not have the events that they count")
+            job.add_rows("days", run.planner.frame.days(stretch))
+            add_input(job, run, "sessions", stretch)
+            add_input(job, run, "events", spans.REACH.all_dates(run.planner.frame, stretch))
+            problems += [
+                f"{day}: {count} sessions do not have the events that they count"
+                for day, count in (
+                    row.values() for row in job.rows(query_text(__package__, "miscounted_sessions")).to_pylist()
+                )
+            ]
     return verdict(problems, "sessions and events agree")
 
 
 def outcomes_add_up(run: Run, days: Sequence[date]) -> Verdict:
     """Each session has exactly one outcome, and the daily counts add up to the number of sessions."""
     problems = []
-    for day in days:
+    for stretch in stretches(run, days):
         with run.engine.job() as job:
+            job.add_rows("days", run.planner.frame.days(stretch))
             for name in ("sessions", "session_outcomes", "daily_outcomes", "daily_summary"):
-                add_input(job, run, name, (day,))
-            found = job.rows(query_text(__package__, "session_counts"))
-        counts = {name: int(count) for name, count in found.to_pylist()[0].items()}
-        if len(set(counts.values())) > 1:
-            problems.append(f"{day}: " + ", ".join(f"{count} in {name}" for name, count in counts.items()))
+                add_input(job, run, name, stretch)
+            for row in job.rows(query_text(__package__, "session_counts")).to_pylist():
+                day = row.pop("session_date")
+                problems.append(f"{day}: " + ", ".join(f"{int(count)} in {name}" for name, count in row.items()))
     return verdict(problems, "every session has one outcome, and the days add up")
 
 
 def funnels_monotone(run: Run, days: Sequence[date]) -> Verdict:
     """No funnel step has more attempts than the step before, and entered = converted + dropped + excluded."""
-    problems = []
-    for day in days:
-        with run.engine.job() as job:
-            add_input(job, run, "funnel_steps", (day,))
-            found = job.rows(query_text(__package__, "wrong_funnels"))
-        names = sorted(found.column("funnel").to_pylist())
-        if names:
-            problems.append(f"{day}: {', '.join(names)} does not add up")
+    with run.engine.job() as job:
+        add_input(job, run, "funnel_steps", days)
+        wrong = job.rows(query_text(__package__, "wrong_funnels")).to_pylist()
+    funnels: dict[date, list[str]] = {}
+    for row in wrong:
+        funnels.setdefault(row["entry_date"], []).append(row["funnel"])
+    problems = [f"{day}: {', '.join(names)} does not add up" for day, names in funnels.items()]
     return verdict(problems, "funnels only narrow, and add up")
 
 

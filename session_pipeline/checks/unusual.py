@@ -6,6 +6,7 @@ from functools import partial
 from statistics import median
 
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
+from session_pipeline.engines.sql import query_text
 from session_pipeline.run.pipeline import Run
 from session_pipeline.store.records import Key
 
@@ -36,12 +37,11 @@ def volume_unusual(run: Run, days: Sequence[date]) -> Verdict:
 def bot_share(run: Run, days: Sequence[date]) -> Verdict:
     """At most half of a day's sessions are bot sessions."""
     problems = []
-    for day in days:
-        with run.engine.job() as job:
-            add_input(job, run, "sessions", (day,))
-            found = job.rows("select count(*) as total, count(*) filter (where is_bot) as bots from sessions")
-        total, bots = found.to_pylist()[0].values()
-        if total and bots / total > LARGEST_BOT_SHARE:
+    with run.engine.job() as job:
+        add_input(job, run, "sessions", days)
+        shares = job.rows(query_text(__package__, "bot_shares")).to_pylist()
+    for day, total, bots in (row.values() for row in shares):
+        if bots / total > LARGEST_BOT_SHARE:
             problems.append(f"{day}: {bots} of {total} sessions are of bots")
     return verdict(problems, "most sessions are of people")
 
@@ -49,10 +49,10 @@ def bot_share(run: Run, days: Sequence[date]) -> Verdict:
 def unfolded_actions(run: Run, days: Sequence[date]) -> Verdict:
     """A day has at most 1,000 distinct actions. More mean that ids in paths are not replaced by placeholders."""
     problems = []
-    for day in days:
-        with run.engine.job() as job:
-            add_input(job, run, "action_labels", (day,))
-            count = job.rows("select distinct action from action_labels where action is not null").num_rows
+    with run.engine.job() as job:
+        add_input(job, run, "action_labels", days)
+        counts = job.rows(query_text(__package__, "action_counts")).to_pylist()
+    for day, count in (row.values() for row in counts):
         if count > LARGEST_ACTION_COUNT:
             problems.append(f"{day}: {count} actions; fold ids in paths by a rule under [actions] in settings.toml")
     return verdict(problems, "actions are few enough to read")

@@ -3,12 +3,13 @@
 The checks themselves are in the other modules of this package.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from inspect import getdoc
 from typing import Any
 
+from session_pipeline.build.stretches import first_stretch
 from session_pipeline.engines.duckdb import Job
 from session_pipeline.run.pipeline import Run
 from session_pipeline.store.records import Key
@@ -73,9 +74,19 @@ def verdict(problems: Sequence[str], good: str, figures: Mapping[str, Any] | Non
 
 
 def add_input(job: Job, run: Run, name: str, days: Iterable[date]) -> None:
-    """Add a stored table to a job, for some days. Days that are not built have no rows."""
+    """Add a stored table to a job, for some days, with its date column. Days that are not built have no rows."""
     found = [run.store.get(Key(name, day)) for day in days]
-    job.add_input(table(name), [run.store.path_of(partition) for partition in found if partition is not None])
+    paths = [run.store.path_of(partition) for partition in found if partition is not None]
+    job.add_input(table(name), paths, with_date=True)
+
+
+def stretches(run: Run, days: Sequence[date]) -> Iterator[tuple[date, ...]]:
+    """Yield the days in groups that are small enough for one query."""
+    position = 0
+    while position < len(days):
+        stretch = first_stretch(days[position:], run.planner.event_count)
+        yield stretch
+        position += len(stretch)
 
 
 def has_events(run: Run, day: date) -> bool:

@@ -28,6 +28,10 @@ class Span:
         """Returns the dates that are read for a day, in order; for a table without days, all days to build."""
         return frame.wanted if day is None else tuple(self._dates(frame, day))
 
+    def all_dates(self, frame: Frame, days: Iterable[date]) -> tuple[date, ...]:
+        """Returns the dates that are read for any of these days, in order."""
+        return tuple(sorted({read for day in days for read in self._dates(frame, day)}))
+
     def distance(self, frame: Frame, day: date) -> int:
         """Returns the number of days between a day and the furthest date that is read for it."""
         return max((abs((read - day).days) for read in self.dates(frame, day)), default=0)

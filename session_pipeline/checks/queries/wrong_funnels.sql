@@ -1,7 +1,8 @@
--- One row is a funnel that does not add up, or a step of which has more attempts than the one
--- before.
+-- One row is a day and a funnel that does not add up, or a step of which has more attempts than the
+-- one before.
 with steps as (
     select
+        entry_date,
         funnel,
         site,
         breakdown,
@@ -10,18 +11,23 @@ with steps as (
         dropped_count,
         excluded_count,
         lag(entered_count) over (
-            partition by funnel, site, breakdown order by step_number
+            partition by entry_date, funnel, site, breakdown order by step_number
         ) as entered_count_before
     from funnel_steps
 )
 
-select funnel
+select
+    entry_date,
+    funnel
 from steps
-group by funnel, site, breakdown
+group by entry_date, funnel, site, breakdown
 having
     min_by(entered_count, step_number)
     <> sum(dropped_count) + sum(excluded_count) + max_by(entered_count, step_number)
 union
-select funnel
+select
+    entry_date,
+    funnel
 from steps
 where entered_count > entered_count_before
+order by entry_date, funnel
