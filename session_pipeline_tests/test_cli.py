@@ -248,7 +248,7 @@ def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
 
 def test_status_lists_failed_checks_and_warnings(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = [FailedCheck("ledger_closes", "two lines are lost", True), FailedCheck("bot_share", "all are bots", False)]
-    monkeypatch.setattr(history, "failed_checks", lambda instance, names: failed)
+    monkeypatch.setattr(history, "failed_checks", lambda folder, names: failed)
     code, out, err = call("status", "--check", "--data", own_shop)
     assert (code, "ledger_closes: two lines are lost" in err, "bot_share" in err) == (1, True, False)
     assert "bot_share: all are bots" in out

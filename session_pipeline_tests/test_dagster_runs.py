@@ -203,7 +203,7 @@ def test_lost_line_stops_the_run_before_sessions(deployment: Orchestrated) -> No
     result = deployment.by_hand(TUESDAY, "events", "duplicate_events", "open_sessions", "recent_event_ids", "sessions")
     assert not result.success
     assert checks_of(result)["ledger_closes"] is False
-    [failed] = failed_checks(deployment.instance, [("ledger_closes", "events"), ("sessions_cover_events", "sessions")])
+    [failed] = failed_checks(deployment.folder, [("ledger_closes", "events"), ("sessions_cover_events", "sessions")])
     assert (failed.name, failed.is_error) == ("ledger_closes", True)
     assert "build_sessions" not in steps_run(result)
 

@@ -10,32 +10,15 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from session_pipeline import interrupts
-from session_pipeline.cli import answers, folders, listing, planned, query, runs, status, timeline, trying, verify
 from session_pipeline.cli.app import FAILED, app
+from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.cli.screen import err
-
-# In the order in which a new user needs them.
-for _command in (
-    folders.init,
-    folders.sample,
-    trying.try_,
-    folders.check,
-    runs.run,
-    planned.plan,
-    status.status,
-    verify.verify,
-    query.query,
-    listing.sessions,
-    timeline.show,
-    answers.report,
-    answers.export,
-    runs.dev,
-):
-    app.command(_command.__name__.rstrip("_"))(_command)  # `try` is a keyword of Python, so the function is try_
 
 
 def main() -> NoReturn:
     """Run the command given by the arguments, and exit."""
+    if called := COMMANDS.get("".join(sys.argv[1:2])):
+        called.load()  # while Ctrl-C still ends the process: a KeyboardInterrupt can get lost in an import
     interrupts.raise_interrupts()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # characters outside the terminal's encoding are printed as \\xe9

@@ -1,6 +1,6 @@
 """The typer application, its error handling, and the options that several commands share.
 
-The commands are in the other modules of this package and are registered in `cli/__init__.py`.
+The commands are in the other modules of this package; `cli.commands` lists them.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from session_pipeline import data_folder, interrupts
+from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.cli.screen import err, harmless, say
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.errors import SessionPipelineError, WrongUseError
@@ -23,7 +24,19 @@ FAILED, WRONG_USE, INTERRUPTED = 1, 2, interrupts.EXIT_CODE
 
 
 class Commands(TyperGroup):
-    """The group of commands. Errors that the user can fix are printed as one sentence, not as a traceback."""
+    """The group of commands. Errors that the user can fix are printed as one sentence, not as a traceback.
+
+    Its commands are stand-ins with a name and a line of help. The real command is loaded when it is called.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the arguments name, and load it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None:
+            loaded = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+            loaded.command(name)(COMMANDS[name].load())
+            command = typer.main.get_command(loaded)
+        return name, command, rest
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Parse the arguments."""
@@ -96,6 +109,10 @@ def options(
     ] = False,
 ) -> None:
     """From raw web event files to sessions, and from sessions to answers."""
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name, help=_command.help)(lambda: None)
 
 
 def chosen_folder(data: Path | None) -> DataFolder:

@@ -10,6 +10,7 @@ from session_pipeline.build.plan import Plan
 from session_pipeline.checks import CHECKS, missing_sources, rejected_files, settings_warnings
 from session_pipeline.cli.screen import counted, day_ranges, plain, say
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs import history
 from session_pipeline.errors import StoreError
 from session_pipeline.ingest.raw_folder import deliveries
 from session_pipeline.run import delivered_files
@@ -94,12 +95,7 @@ def show(problems: Problems) -> None:
 
 def _checks(folder: DataFolder) -> tuple[list[str], list[str]]:
     """Return the errors and the warnings of the checks that failed in their latest evaluation."""
-    if not (folder.dagster_home / "history").is_dir():
-        return [], []
-    from session_pipeline.defs import history, local_runs  # Dagster is slow to load
-
     names = [(check.name, check.table) for check in CHECKS if check.name not in COUNTED_HERE]
-    with local_runs.instance_of(folder) as instance:
-        found = history.failed_checks(instance, names)
-    errors, warnings = ([f"{c.name}: {c.sentence}" for c in found if c.is_error is kind] for kind in (True, False))
+    found = history.failed_checks(folder, names)
+    errors, warnings = ([str(check) for check in found if check.is_error is kind] for kind in (True, False))
     return errors, warnings

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import duckdb
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.text import Text
 
@@ -74,6 +73,8 @@ def write_json(connection: Connection, sql: str, file: IO[str]) -> None:
 
 def write_parquet(connection: Connection, sql: str, path: Path) -> None:
     """Write a Parquet file, compressed with zstd."""
+    import pyarrow.parquet as pq  # slow to load, and only this format needs it
+
     reader = connection.sql(sql).to_arrow_reader(BATCH)
     with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
         for batch in reader:

@@ -12,6 +12,7 @@ from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import ago, counted, day_ranges, grid, out, plain, say, say_json, size, span
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs import history
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.changes import changed_fields
 from session_pipeline.publish import publication
@@ -125,17 +126,8 @@ def _status(folder: DataFolder) -> Status:
                 "warehouse": folder.warehouse.stat().st_size if folder.warehouse.is_file() else 0,
                 "raw": sum(path.stat().st_size for path in folder.raw.rglob("*") if path.is_file()),
             },
-            runs=_runs(folder),
+            runs=[asdict(past) for past in history.last_runs(folder, LAST_RUNS)],
         )
-
-
-def _runs(folder: DataFolder) -> list[dict[str, Any]]:
-    if not (folder.dagster_home / "history").is_dir():
-        return []
-    from session_pipeline.defs import history, local_runs  # Dagster is slow to load
-
-    with local_runs.instance_of(folder) as instance:
-        return [asdict(past) for past in history.last_runs(instance, LAST_RUNS)]
 
 
 def _overdue(found: Status, oldest: timedelta) -> list[str]:

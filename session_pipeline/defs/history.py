@@ -1,15 +1,29 @@
-"""Reads past runs and check results from the run history."""
+"""Reads past runs and check results from the run history.
 
-from collections.abc import Iterable
+Importing Dagster takes longer than everything else that `status` or `plan` does. So the rows are read from Dagster's
+SQLite files, with the tables and columns of the Dagster versions that pyproject.toml allows. If the files are not as
+expected, or if dagster.yaml names another storage, `defs.instance_history` asks Dagster itself; both give the same.
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
 
-import dagster as dg
-
-from session_pipeline.defs import tags
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs import home, tags
 from session_pipeline.run.outcome import FailedCheck
 
-LATEST_CHECKS = 10
+LATEST_CHECKS = 10  # a killed run leaves a planned check without a result; then the result before it counts
+BUSY_SECONDS = 30
+NO_SENTENCE = "does not hold"
+OTHER_STORAGE = re.compile(r"^(storage|run_storage|instance_class):", re.MULTILINE)
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -24,32 +38,84 @@ class PastRun:
     reason: str
 
 
-def last_runs(instance: dg.DagsterInstance, limit: int) -> list[PastRun]:
+def last_runs(folder: DataFolder, limit: int) -> list[PastRun]:
     """Return the latest runs, newest first."""
+
+    def ask() -> list[PastRun]:
+        from session_pipeline.defs import instance_history
+
+        return instance_history.last_runs(folder, limit)
+
+    return _read(folder, lambda history: _runs(history / "runs.db", limit), ask)
+
+
+def failed_checks(folder: DataFolder, checks: Iterable[tuple[str, str]]) -> list[FailedCheck]:
+    """Return the checks whose latest result is a failure. Each check is given by its name and its table."""
+    named = list(checks)
+
+    def ask() -> list[FailedCheck]:
+        from session_pipeline.defs import instance_history
+
+        return instance_history.failed_checks(folder, named)
+
+    return _read(folder, lambda history: _checks(history / "runs" / "index.db", named), ask)
+
+
+def _read(
+    folder: DataFolder, read: Callable[[Path], list[Found]], ask_dagster: Callable[[], list[Found]]
+) -> list[Found]:
+    history = folder.dagster_home / "history"
+    if not history.is_dir():
+        return []
+    settings = home.settings_of(folder)
+    if settings.is_file() and OTHER_STORAGE.search(settings.read_text(encoding="utf-8")):
+        return ask_dagster()
+    try:
+        return read(history)
+    except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
+        return ask_dagster()
+
+
+def _rows(path: Path, sql: str, parameters: Sequence[Any]) -> list[Any]:
+    # Not opened read-only: SQLite must be able to create the files that several readers of a WAL share.
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as connection:
+        return connection.execute(sql, parameters).fetchall()
+
+
+def _runs(path: Path, limit: int) -> list[PastRun]:
+    rows = _rows(
+        path,
+        "select run_id, pipeline_name, status, run_body, create_timestamp, start_time, end_time from runs"
+        " order by id desc limit ?",
+        [limit],
+    )
     return [
         PastRun(
-            run_id=record.dagster_run.run_id,
-            job=record.dagster_run.job_name,
-            status=record.dagster_run.status.value.lower(),
-            started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else record.create_timestamp,
-            seconds=record.end_time - record.start_time if record.start_time and record.end_time else None,
-            reason=record.dagster_run.tags.get(tags.REASON, tags.MANUAL),
+            run_id=run_id,
+            job=job,
+            status=status.lower(),
+            started_at=(
+                datetime.fromtimestamp(start, UTC) if start else datetime.fromisoformat(created).replace(tzinfo=UTC)
+            ),
+            seconds=end - start if start and end else None,
+            reason=json.loads(body)["tags"].get(tags.REASON, tags.MANUAL),
         )
-        for record in instance.get_run_records(limit=limit)
+        for run_id, job, status, body, created, start, end in rows
     ]
 
 
-def failed_checks(instance: dg.DagsterInstance, checks: Iterable[tuple[str, str]]) -> list[FailedCheck]:
-    """Return the checks whose latest result is a failure. Each check is given by its name and its table."""
+def _checks(path: Path, checks: Sequence[tuple[str, str]]) -> list[FailedCheck]:
     failed = []
     for name, table in checks:
-        key = dg.AssetCheckKey(dg.AssetKey(table), name)
-        # A killed run leaves a planned check without a result; then the result before it counts.
-        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=LATEST_CHECKS)
-        evaluations = (record.event.dagster_event for record in records if record.event and record.event.dagster_event)
-        latest = next((e for e in evaluations if e.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION), None)
-        if latest is not None and not latest.asset_check_evaluation_data.passed:
-            result = latest.asset_check_evaluation_data
-            is_error = result.severity is dg.AssetCheckSeverity.ERROR
-            failed.append(FailedCheck(name, result.description or "does not hold", is_error))
+        rows = _rows(
+            path,
+            "select evaluation_event from asset_check_executions where asset_key = ? and check_name = ?"
+            " order by id desc limit ?",
+            [json.dumps([table]), name, LATEST_CHECKS],
+        )
+        events = (json.loads(event)["dagster_event"] for (event,) in rows if event)
+        latest = next((event for event in events if event["event_type_value"] == "ASSET_CHECK_EVALUATION"), None)
+        if latest is not None and not (result := latest["event_specific_data"])["success"]:
+            is_error = result["severity"]["__enum__"] == "AssetCheckSeverity.ERROR"
+            failed.append(FailedCheck(name, result["description"] or NO_SENTENCE, is_error))
     return failed

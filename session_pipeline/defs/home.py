@@ -5,14 +5,20 @@ Does not import Dagster, so that commands that only need the path start fast. `d
 
 import os
 from importlib.resources import files
+from pathlib import Path
 
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.store.files import make_folder
 
 
+def settings_of(folder: DataFolder) -> Path:
+    """Return the path of Dagster's settings file."""
+    return folder.dagster_home / "dagster.yaml"
+
+
 def prepare(folder: DataFolder) -> dict[str, str]:
     """Write dagster.yaml if it is missing; returns the environment variables for Dagster."""
-    settings = folder.dagster_home / "dagster.yaml"
+    settings = settings_of(folder)
     if not settings.is_file():
         make_folder(folder.dagster_home)
         # Written by rename, so that another process that starts at the same moment cannot read half a file.

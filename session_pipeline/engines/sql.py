@@ -8,12 +8,15 @@ from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from session_pipeline.tables import Table, models
-from session_pipeline.tables.frame import Scalar
+from session_pipeline.tables import Table
+
+if TYPE_CHECKING:
+    from session_pipeline.tables.frame import Scalar
 
 
-def literal(value: Scalar) -> str:
+def literal(value: "Scalar") -> str:
     """Return a value as an SQL literal."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -82,6 +85,8 @@ def query_text(package: str, name: str) -> str:
     return files(package).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
 
 
-def fill(sql: str, parameters: Mapping[str, Scalar]) -> str:
+def fill(sql: str, parameters: Mapping[str, "Scalar"]) -> str:
     """Replace $parameters by constants, so that the optimizer can drop the code of rules that are switched off."""
+    from session_pipeline.tables import models  # the SQL parser is slow to load, and readers only need literals
+
     return models.PARAMETER.sub(lambda match: literal(parameters[match.group(1)]), sql)

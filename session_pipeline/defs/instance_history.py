@@ -1,0 +1,45 @@
+"""Reads past runs and check results from a Dagster instance. `defs.history` does it without importing Dagster."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs import tags
+from session_pipeline.defs.history import LATEST_CHECKS, NO_SENTENCE, PastRun
+from session_pipeline.defs.local_runs import instance_of
+from session_pipeline.run.outcome import FailedCheck
+
+
+def last_runs(folder: DataFolder, limit: int) -> list[PastRun]:
+    """Return the latest runs, newest first."""
+    with instance_of(folder) as instance:
+        records = instance.get_run_records(limit=limit)
+    return [
+        PastRun(
+            run_id=record.dagster_run.run_id,
+            job=record.dagster_run.job_name,
+            status=record.dagster_run.status.value.lower(),
+            started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else record.create_timestamp,
+            seconds=record.end_time - record.start_time if record.start_time and record.end_time else None,
+            reason=record.dagster_run.tags.get(tags.REASON, tags.MANUAL),
+        )
+        for record in records
+    ]
+
+
+def failed_checks(folder: DataFolder, checks: Iterable[tuple[str, str]]) -> list[FailedCheck]:
+    """Return the checks whose latest result is a failure. Each check is given by its name and its table."""
+    failed = []
+    with instance_of(folder) as instance:
+        for name, table in checks:
+            key = dg.AssetCheckKey(dg.AssetKey(table), name)
+            records = instance.event_log_storage.get_asset_check_execution_history(key, limit=LATEST_CHECKS)
+            events = (record.event.dagster_event for record in records if record.event and record.event.dagster_event)
+            latest = next((e for e in events if e.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION), None)
+            if latest is not None and not latest.asset_check_evaluation_data.passed:
+                result = latest.asset_check_evaluation_data
+                is_error = result.severity is dg.AssetCheckSeverity.ERROR
+                failed.append(FailedCheck(name, result.description or NO_SENTENCE, is_error))
+    return failed

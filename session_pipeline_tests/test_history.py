@@ -1,0 +1,74 @@
+"""Past runs and failed checks are the same with and without Dagster."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from session_pipeline.checks import CHECKS
+from session_pipeline.cli.commands import COMMANDS
+from session_pipeline.defs import history, home, instance_history, tags
+from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
+from session_pipeline_tests.test_dagster_runs import MONDAY
+
+NAMES = [(check.name, check.table) for check in CHECKS]
+
+
+@pytest.fixture
+def deployment(tmp_path: Path):  # type: ignore[no-untyped-def]
+    with orchestrated(tmp_path / "data", SMALL) as deployment:
+        yield deployment
+
+
+def test_history_is_that_of_dagster(deployment: Orchestrated) -> None:
+    assert history.last_runs(deployment.folder, 5) == []
+    deployment.deliver(str(MONDAY), [*shop_lines(MONDAY), *["{broken"] * 20])
+    assert deployment.ingest(**{tags.REASON: tags.LATE}).success
+    assert deployment.build().success
+    job = deployment.definitions().resolve_job_def("build")
+    deployment.instance.create_run_for_job(job)  # not started, and without results of its checks
+    runs = history.last_runs(deployment.folder, 2)
+    assert [(run.job, run.status, run.seconds is None) for run in runs] == [
+        ("build", "not_started", True),
+        ("build", "success", False),
+    ]
+    assert history.last_runs(deployment.folder, 5) == instance_history.last_runs(deployment.folder, 5)
+    failed = history.failed_checks(deployment.folder, NAMES)
+    assert failed == instance_history.failed_checks(deployment.folder, NAMES)
+    assert "set_aside_rate" in {check.name for check in failed}
+
+
+@pytest.mark.parametrize("change", ["another storage", "other columns"])
+def test_dagster_is_asked_if_the_files_are_not_as_expected(
+    deployment: Orchestrated, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.prepare(deployment.folder)
+    (deployment.folder.dagster_home / "history").mkdir(exist_ok=True)
+    monkeypatch.setattr(instance_history, "last_runs", lambda folder, limit: ["asked"])
+    if change == "another storage":
+        with home.settings_of(deployment.folder).open("a") as settings:
+            settings.write("storage:\n  postgres: {}\n")
+    else:
+
+        def failing(path: Path, limit: int) -> None:
+            raise KeyError("tags")
+
+        monkeypatch.setattr(history, "_runs", failing)
+    assert history.last_runs(deployment.folder, 5) == ["asked"]
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "status", "check", "query"])
+def test_command_does_not_import_dagster(command: str, deployment: Orchestrated) -> None:
+    code = (
+        "import sys\n"
+        "from session_pipeline.cli.commands import COMMANDS\n"
+        f"COMMANDS[{command!r}].load()\n"
+        "sys.exit('dagster' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_is_its_docstring(name: str) -> None:
+    assert COMMANDS[name].load().__doc__.splitlines()[0] == COMMANDS[name].help
