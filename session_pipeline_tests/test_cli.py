@@ -148,14 +148,14 @@ def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> N
     settings.unlink()
     for command in ("run", "plan", "status"):
         code, _, err = call(command, "--data", data)
-        assert (code, "settings.toml is gone, and the store was built with it; put it back" in err) == (1, True), err
+        assert (code, "settings.toml is missing, but the store was built with it; restore it" in err) == (1, True), err
 
 
 def test_check_names_the_invalid_key(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("[sessions]\ninactivity_minuts = 20\n")
     code, _, err = call("check", "--data", tmp_path)
     assert code == 1
-    assert "sessions.inactivity_minuts is no setting; did you mean inactivity_minutes?" in err
+    assert "sessions.inactivity_minuts is an unknown setting; did you mean inactivity_minutes?" in err
     code, out, _ = call("check", "--json", "--data", tmp_path)
     assert (code, json.loads(out)["problems"][0]["key"]) == (1, "sessions.inactivity_minuts")
 
@@ -163,7 +163,7 @@ def test_check_names_the_invalid_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("run", "--data", "nowhere"), "is no data folder"),
+        (("run", "--data", "nowhere"), "is not a data folder"),
         (("run", "--no-such-option"), "No such option"),
         (("run", "--until", "2024-02-30"), "--until"),
         (("run", "--until", "2999-01-01"), "lies in the future"),
@@ -193,7 +193,7 @@ def test_run_prints_a_summary(first_run: FirstRun) -> None:
         "1 new, 0 redelivered, 0 corrupt, 0 refused; 1 under raw/",
         "8 = 7 accepted + 1 set aside",
         "set aside for invalid_json 1",
-        "7 = 6 events + 1 duplicate + 0 waiting for their day",
+        "7 = 6 events + 1 duplicate + 0 not built yet",
         "3 days, 2024-03-05 to 2024-03-07",
         "Sessions  3 human sessions (0 bot sessions excluded); all days",
         str(first_run.data / "warehouse.duckdb"),
@@ -219,7 +219,7 @@ def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
     result = run(own_shop)
     assert result.returncode == 0
-    assert "web/foreign.jsonl: 2 of 2 lines were set aside, 2 of them for missing_visitor_id" in result.stdout
+    assert "web/foreign.jsonl: 2 of 2 lines were quarantined, 2 of them for missing_visitor_id" in result.stdout
     assert "raw/web/cut.jsonl.gz: the file is damaged" in result.stdout
     code, out, _ = call("status", "--data", own_shop)
     assert (code, "raw/web/cut.jsonl.gz: the file is damaged" in out) == (0, True)
@@ -353,7 +353,7 @@ def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Pat
     damage(victim, content)
     code, out, err = call("verify", "--data", own_shop)
     assert (code, "Traceback" in err) == (1, False)
-    assert f"events[2024-03-05]: {victim} does not hold what was written" in out
+    assert f"events[2024-03-05]: {victim} does not contain what was written" in out
     assert "there is no" in out
 
     assert run(own_shop).returncode == 0
@@ -404,8 +404,8 @@ def test_show_prints_the_timeline_of_a_session(shop: Path) -> None:
     for part in (
         f"Session {session_id}  visitor ann, site main",
         "Tue 2024-03-05 23:50:00 to Wed 2024-03-06 00:06:00 UTC, 16 min; 4 events, 1 page view",
-        "no event in the 30 minutes before; it is the visitor's first session known",
-        "purchase, worth 49.9 EUR: event 4 decides; the visitor did not come back",
+        "no event in the 30 minutes before; the visitor's first known session",
+        "purchase, worth 49.9 EUR: event 4 decides; the visitor did not return",
         "file 1 is raw/web/events.jsonl",
     ):
         assert part in story

@@ -152,10 +152,10 @@ def test_published_files_may_be_links(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_created_is_explained(tmp_path: Path) -> None:
     (tmp_path / "lake").symlink_to(tmp_path / "gone")
-    with pytest.raises(StoreError, match=r"/lake is a link to .*/gone, which is no folder; make that folder"):
+    with pytest.raises(StoreError, match=r"/lake is a link to .*/gone, which is not a folder; create that folder"):
         make_folder(tmp_path / "lake" / "sessions")
     (tmp_path / "reports").write_text("")
-    with pytest.raises(StoreError, match="/reports is no folder; move it away"):
+    with pytest.raises(StoreError, match="/reports is not a folder; move it elsewhere"):
         make_folder(tmp_path / "reports")
 
 

@@ -93,7 +93,7 @@ BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
         (
             {"goals": [{"name": "paid", "where": f"{BUY} and value > 20"}]},
             "goals[paid].where",
-            "event_name = 'purchase' exists, so look at the rest of the condition",
+            "event_name = 'purchase' exists, so check the rest of the condition",
         ),
         (
             {"funnels": [{"name": "f", "steps": [{"name": "a", "where": BUY}, {"name": "b", "where": MISSPELLED}]}]},
@@ -174,7 +174,7 @@ def test_packaged_funnel_is_reported_once_it_is_entered(tmp_path: Path) -> None:
     deployment.run()
     findings = found(deployment)
     assert [warning.key for warning in findings.warnings] == ["funnels[checkout].steps[begin checkout].where"]
-    assert "write [[funnels]] of your own, or funnels = [] for none" in findings.warnings[0].sentence
+    assert "define your own [[funnels]], or write funnels = [] for none" in findings.warnings[0].sentence
     assert findings.unmatched_steps == {
         ("checkout", 2),
         ("checkout", 3),
@@ -257,7 +257,7 @@ def test_sources_that_share_a_site_must_set_it(
 
 def test_shared_site_warning_names_folders_and_keys(two_sources: Deployment) -> None:
     assert told(two_sources)["sources.forms.site"] == (
-        "raw/forms and raw/web become one site, 'main', by default: equal visitor ids in them count as one person;"
+        "raw/forms and raw/web share one site, 'main', by default: equal visitor ids in them count as one person;"
         " set sources.forms.site and sources.web.site in settings.toml ('main' if one site is right)"
     )
 

@@ -179,7 +179,7 @@ class Builder:
         reason = found[1] if found else "asked for by hand"
         if found is not None and found[0] is Kind.LOGIC and not force and day is not None and is_held(day):
             partitions = {name: self.store.partitions[Key(name, day)] for name in step.tables}
-            return Built(partitions, False, False, f"waits for an upgrade: {reason}", perf_counter() - started)
+            return Built(partitions, False, False, f"waits for `run --upgrade`: {reason}", perf_counter() - started)
         self._mend_inputs(step, day)
         fingerprint = self.planner.fingerprint(step, day)
         if fingerprint is None:

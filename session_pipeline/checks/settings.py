@@ -22,7 +22,7 @@ def settings_match_data(run: Run, days: Sequence[date]) -> Verdict:
     except StoreError as error:
         return Verdict(False, str(error))
     if not found:
-        return Verdict(True, "all rules match something", {"warnings": 0})
+        return Verdict(True, "every rule matches data", {"warnings": 0})
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return Verdict(
         False,

@@ -42,8 +42,8 @@ def bot_share(run: Run, days: Sequence[date]) -> Verdict:
             found = job.rows("select count(*) as total, count(*) filter (where is_bot) as bots from sessions")
         total, bots = found.to_pylist()[0].values()
         if total and bots / total > LARGEST_BOT_SHARE:
-            problems.append(f"{day}: {bots} of {total} sessions are of bots")
-    return verdict(problems, "most sessions are of people")
+            problems.append(f"{day}: {bots} of {total} sessions are bot sessions")
+    return verdict(problems, "most sessions are human sessions")
 
 
 def unfolded_actions(run: Run, days: Sequence[date]) -> Verdict:
@@ -54,5 +54,5 @@ def unfolded_actions(run: Run, days: Sequence[date]) -> Verdict:
             add_input(job, run, "action_labels", (day,))
             count = job.rows("select distinct action from action_labels where action is not null").num_rows
         if count > LARGEST_ACTION_COUNT:
-            problems.append(f"{day}: {count} actions; fold ids in paths by a rule under [actions] in settings.toml")
-    return verdict(problems, "actions are few enough to read")
+            problems.append(f"{day}: {count} actions; fold ids in paths with a rule under [actions] in settings.toml")
+    return verdict(problems, "the number of actions is small enough")

@@ -29,7 +29,7 @@ def export(
     """Write the warehouse as one self-contained file."""
     folder = chosen_folder(data)
     if is_regular(file):
-        raise WrongUseError(f"{file} exists already; name another file, or remove it first")
+        raise WrongUseError(f"{file} already exists; name another file, or remove it first")
     with closing(open_store(folder)) as store:
         with store.catalog.snapshot():  # a run can be writing at the same time
             store.refresh()

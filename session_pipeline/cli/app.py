@@ -75,7 +75,7 @@ def ended(sentence: str, code: int = FAILED) -> typer.Exit:
 
 app = typer.Typer(
     cls=Commands,
-    help="From raw web event files to sessions, and from sessions to answers.",
+    help="Build sessions, outcomes and funnels from raw web event files.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
@@ -95,7 +95,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """From raw web event files to sessions, and from sessions to answers."""
+    """Build sessions, outcomes and funnels from raw web event files."""
 
 
 def chosen_folder(data: Path | None) -> DataFolder:
@@ -108,7 +108,7 @@ def chosen_folder(data: Path | None) -> DataFolder:
     if not folder.has_settings:
         err.print(
             f"{folder.path} has no settings.toml: the packaged settings are used;"
-            f" `session-pipeline init {folder.path}` writes them to change",
+            f" `session-pipeline init {folder.path}` writes a copy that you can edit",
             soft_wrap=True,
         )
     return folder
@@ -118,11 +118,9 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help=f"The data folder. [default: ${ENVIRONMENT_VARIABLE}, else data]"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Until = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The last day that counts. [default: yesterday]"),
+    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last day to build. [default: yesterday]"),
 ]
-Upgrade = Annotated[
-    bool, typer.Option("--upgrade", help="Also rebuild days that only rules changed for, however many there are.")
-]
+Upgrade = Annotated[bool, typer.Option("--upgrade", help="Rebuild days with changed settings or models, however many.")]

@@ -38,10 +38,10 @@ _OUTCOMES = "select distinct outcome from session_outcomes order by outcome"
 def sessions(
     day: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Only sessions that begin on this day."),
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Only sessions that start on this day."),
     ] = None,
-    outcome: Annotated[str | None, typer.Option(metavar="NAME", help="Only sessions that ended so.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many.")] = 20,
+    outcome: Annotated[str | None, typer.Option(metavar="NAME", help="Only sessions with this outcome.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of sessions.")] = 20,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
@@ -64,7 +64,7 @@ def _find(
         known = [name for (name,) in connection.execute(_OUTCOMES).fetchall()]
         if outcome not in known:
             hint = closest(outcome, known) if known else "there are no sessions"
-            raise WrongUseError(f"no session ended with {outcome!r}; {hint}")
+            raise WrongUseError(f"no session has the outcome {outcome!r}; {hint}")
     cursor = connection.execute(_SESSIONS, {"day": day.date() if day else None, "outcome": outcome, "limit": limit})
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -87,11 +87,11 @@ def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
         )
         for session in listed
     ]
-    headings = (("session", "left"), (f"began ({settings.timezone})", "left"), ("lasted", "right"), ("events", "right"))
-    more = (("ended", "left"), ("value", "right"), ("channel", "left"), ("landed on", "left"))
+    headings = (("session", "left"), (f"start ({settings.timezone})", "left"), ("length", "right"), ("events", "right"))
+    more = (("outcome", "left"), ("value", "right"), ("channel", "left"), ("landing page", "left"))
     out.print(grid(*headings, *more, rows=rows))
     if has_more:
-        say(f"more sessions follow; only {len(listed)} are listed, --limit lists more", style="dim")
+        say(f"only the first {len(listed)} sessions are listed; use --limit for more", style="dim")
 
 
 def _value(session: Row) -> str:

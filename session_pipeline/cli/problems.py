@@ -51,7 +51,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
         *check_errors,
         *deferred_days(plan),
     ]
-    nothing = f"there is no file under {folder.raw} yet; put some into a folder for each source"
+    nothing = f"there are no files under {folder.raw} yet; put them into one folder for each source"
     warnings = [
         *check_warnings,
         *delivered_files.sources_without_folder(folder, settings),
@@ -66,7 +66,7 @@ def deferred_days(plan: Plan) -> list[str]:
     if not days:
         return []
     return [
-        f"{counted(len(days), 'day')} built by older rules, {day_ranges(days)} ({undated(plan.deferred[0].reason)}):"
+        f"{counted(len(days), 'day')} of older settings, {day_ranges(days)} ({undated(plan.deferred[0].reason)}):"
         " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
     ]
 

@@ -96,7 +96,7 @@ def print_table(connection: Connection, sql: str, screen: Console = out) -> None
     if not rows:
         say("no rows", style="dim")
     if len(rows) > SHOWN_ROWS:
-        say(f"more rows follow; only {SHOWN_ROWS} are shown, --format csv writes all", style="dim")
+        say(f"only the first {SHOWN_ROWS} rows are shown; --format csv writes all", style="dim")
 
 
 def _print_fields(names: Sequence[str], rows: Sequence[Row], screen: Console) -> None:

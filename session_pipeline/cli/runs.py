@@ -66,7 +66,7 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
             if not _is_done(folder, settings, plan):  # otherwise the run that this one waited for has done the work
                 files, finished, plan = _work(folder, settings, last_day, upgrade, instance, shown)
         if unpublished := publication.why_not(plan):
-            raise ended(f"{unpublished}; run again, and if that says the same, look at `session-pipeline dev`")
+            raise ended(f"{unpublished}; run again; if this error remains, check the runs in `session-pipeline dev`")
         if not report.is_current(folder):
             report.write(folder)
 
@@ -96,7 +96,7 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
 
 
 def dev(
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="Where on 127.0.0.1.")] = 3000, data: Data = None
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on 127.0.0.1.")] = 3000, data: Data = None
 ) -> None:
     """Start the Dagster UI on 127.0.0.1.
 
@@ -115,7 +115,7 @@ def dev(
 
     with local_runs.instance_of(folder) as instance:
         dead_runs.fail_dead_runs(instance, folder)
-    say(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C ends it.")
+    say(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C stops it.")
     sys.stdout.flush()
     interrupts.raise_interrupts(even_if_ignored=True)
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
@@ -141,7 +141,7 @@ def _our_turn(folder: DataFolder, settings: Settings) -> Iterator[tuple["Dagster
         at_the_end.callback(alerts.look, instance, folder, settings.alerts, shown.note)
         dead = dead_runs.fail_dead_runs(instance, folder)
         if dead:
-            shown.note(f"{counted(dead, 'run')} that a dead process left open: reported as failed")
+            shown.note(f"{counted(dead, 'run')} of dead processes reported as failed")
         with held(folder.store, wait_seconds=pipeline.LOCK_WAIT_SECONDS, on_wait=shown.note):
             yield instance, shown
 

@@ -109,21 +109,21 @@ def show(summary: Summary) -> None:
     files, ledger = summary.files, summary.ledger
     others = [f"{files[f'{word}_count']} {word}" for word in ("redelivered", "corrupt", "refused")]
     if files["unsettled_count"]:
-        others.append(f"{files['unsettled_count']} still being written, left for the next run")
+        others.append(f"{files['unsettled_count']} still being written, deferred to the next run")
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
     built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
     before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
     rows = [
         ("Files", f"{files['read_count']:,} new, {', '.join(others)}; {files['found_count']:,} under raw/"),
-        ("Lines", f"{ledger['lines']:,} = {ledger['accepted']:,} accepted + {ledger['set_aside']:,} set aside"),
-        *([("", f"set aside for {reasons}")] if reasons else []),
+        ("Lines", f"{ledger['lines']:,} = {ledger['accepted']:,} accepted + {ledger['set_aside']:,} quarantined"),
+        *([("", f"quarantined for {reasons}")] if reasons else []),
         (
             "Accepted",
             f"{ledger['accepted']:,} = {counted(ledger['events'], 'event')}"
-            f" + {counted(ledger['duplicates'], 'duplicate')} + {ledger['waiting']:,} waiting for their day"
+            f" + {counted(ledger['duplicates'], 'duplicate')} + {ledger['waiting']:,} not built yet"
             f"{before_start}",
         ),
-        ("Built", f"{built or 'nothing, all days are fresh'}; in {summary.seconds:.1f} s"),
+        ("Built", f"{built or 'nothing, all days are up to date'}; in {summary.seconds:.1f} s"),
     ]
     out.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
     _show_answers(summary)
@@ -141,7 +141,7 @@ def _show_answers(summary: Summary) -> None:
     if not summary.days:
         return
     people, bots = summary.sessions["people"], summary.sessions["bots"]
-    which = "all days" if summary.is_all_days else "the days built now"
+    which = "all days" if summary.is_all_days else "the days built in this run"
     say()
     say(
         Text.assemble(
@@ -152,7 +152,7 @@ def _show_answers(summary: Summary) -> None:
     )
     rows = [(plain(outcome), number(count), share(count, people)) for outcome, count in summary.outcomes.items()]
     if rows:
-        out.print(grid(("how they ended", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+        out.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
     for funnel, steps in summary.funnels.items():
         entered = steps[0][1]
         excluded = summary.excluded[funnel]
@@ -186,7 +186,7 @@ def _withdrawn(files: IngestSummary) -> list[str]:
     if not files.withdrawn_count:
         return []
     count = counted(files.withdrawn_count, "file")
-    return [f"{count} accepted before cannot be read by the settings of now; the rows are removed from all tables"]
+    return [f"{count} accepted earlier cannot be read with the current settings; the rows are removed from all tables"]
 
 
 def _answers(

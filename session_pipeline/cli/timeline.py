@@ -28,7 +28,7 @@ Row = Mapping[str, Any]
 
 
 def show(
-    session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="Its id, or the beginning of it.")],
+    session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="Session id, or its beginning.")],
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
@@ -116,11 +116,11 @@ def _tell(story: Row, settings: Settings) -> None:
     session = story["session"]
     say(Text.assemble(("Session ", "bold"), (session["session_id"], "bold"), f"  {_who(session)}"))
     head = [
-        ("when", _when(session, settings)),
-        ("came by", _came_by(session)),
-        ("began", _began(story, settings)),
+        ("time", _when(session, settings)),
+        ("channel", _came_by(session)),
+        ("started", _began(story, settings)),
         ("ended", _ended(story, settings)),
-        ("reached", ", ".join(plain(goal["goal"]) for goal in story["goals"]) or "no goal"),
+        ("goals", ", ".join(plain(goal["goal"]) for goal in story["goals"]) or "none"),
     ]
     out.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), plain(text)) for label, text in head]))
     say()
@@ -152,14 +152,14 @@ def _event_rows(story: Row, settings: Settings, files: Sequence[str]) -> Iterato
         )
         for copy in story["dropped_copies"]:
             if (copy["kept_file_id"], copy["kept_line_number"]) == (event["file_id"], event["line_number"]):
-                kind = "copy" if copy["is_same_content"] else "same id, other content"
+                kind = "copy" if copy["is_same_content"] else "same id, different content"
                 line = f"{files.index(copy['path']) + 1}:{copy['line_number']}"
                 yield ("", "", "", Text(f"dropped: {kind}", "dim"), "", "", Text(line, "dim"), "")
 
 
 def _who(session: Row) -> str:
     user = f", user {plain(session['user_id'])}" if session["user_id"] else ""
-    bot = ", a bot" if session["is_bot"] else ""
+    bot = ", bot" if session["is_bot"] else ""
     return f"visitor {plain(session['visitor_id'])}{user}, site {plain(session['site'])}{bot}"
 
 
@@ -178,7 +178,7 @@ def _came_by(session: Row) -> str:
         f"({utm})" if utm else "",
     ]
     machine = ", ".join(session[name] for name in ("device", "browser", "os") if session[name])
-    landing = f"; landed on {session['landing_page']}" if session["landing_page"] else ""
+    landing = f"; landing page {session['landing_page']}" if session["landing_page"] else ""
     return f"{' '.join(filter(None, parts))}{'; ' + machine if machine else ''}{landing}"
 
 
@@ -186,24 +186,24 @@ def _began(story: Row, settings: Settings) -> str:
     session, before = story["session"], story["session_before"]
     reason = _in_words(session["break_reason"], settings)
     if before is None:
-        return f"{reason}; it is the visitor's first session known"
+        return f"{reason}; the visitor's first known session"
     pause = span((session["started_at"] - before["ended_at"]).total_seconds())
-    return f"{reason}; the visitor's session before, {before['session_id'][:8]}, ended {pause} earlier"
+    return f"{reason}; the visitor's previous session, {before['session_id'][:8]}, ended {pause} earlier"
 
 
 def _ended(story: Row, settings: Settings) -> str:
     session, outcome, after = story["session"], story["outcome"], story["session_after"]
-    value = f", worth {plain(outcome['value'])} {plain(outcome['currency'] or '')}".rstrip() if outcome["value"] else ""
+    value = f", value {plain(outcome['value'])} {plain(outcome['currency'] or '')}".rstrip() if outcome["value"] else ""
     deciding = next((e for e in story["events"] if e["event_id"] == outcome["deciding_event_id"]), None)
-    why = f": event {deciding['event_number']} decides" if deciding else ": the session as a whole decides"
+    why = f": decided by event {deciding['event_number']}" if deciding else ": decided by the session as a whole"
     text = f"{outcome['outcome']}{value}{why}"
     if not session["is_complete"]:
-        return f"{text} so far; it can still go on, since the next day is not built"
+        return f"{text} so far; it can still continue, because the next day is not built"
     if after is None:
-        return f"{text}; the visitor did not come back"
+        return f"{text}; the visitor did not return"
     pause = span((after["started_at"] - session["ended_at"]).total_seconds())
     because = "" if after["break_reason"] == "inactivity" else f" ({_in_words(after['break_reason'], settings)})"
-    return f"{text}; the visitor's next session, {after['session_id'][:8]}, began {pause} later{because}"
+    return f"{text}; the visitor's next session, {after['session_id'][:8]}, started {pause} later{because}"
 
 
 def _in_words(break_reason: str, settings: Settings) -> str:
@@ -211,11 +211,11 @@ def _in_words(break_reason: str, settings: Settings) -> str:
     return {
         "inactivity": f"no event in the {rules.inactivity_minutes} minutes before",
         "midnight": "a new day began",
-        "separator": f"{rules.separator} begins a session",
-        "client_session": "the session id that the source gives changed",
+        "separator": f"{rules.separator} starts a session",
+        "client_session": "the session id of the source changed",
         "user": "the user changed",
         "campaign": "the campaign changed",
-        "max_hours": f"the session before had gone on for {rules.max_hours} hours",
+        "max_hours": f"the previous session had lasted {rules.max_hours} hours",
     }.get(break_reason, break_reason)
 
 

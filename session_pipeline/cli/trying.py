@@ -24,10 +24,10 @@ SHOWN_FIELDS = 12
 
 
 def try_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of events, anywhere.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of events, in any folder.")],
     source: Annotated[
         str | None,
-        typer.Option(help="The source whose settings count. [default: the folder under raw/ it lies in, else none]"),
+        typer.Option(help="The source whose settings are used. [default: its folder under raw/, else none]"),
     ] = None,
     as_json: AsJson = False,
     data: Data = None,
@@ -45,9 +45,9 @@ def try_(
     else:
         _tell(found, folder, source)
     if found.facts["status"] != "accepted":
-        raise ended(f"{file} would not be taken: {found.facts['reason']}")
+        raise ended(f"{file} would not be accepted: {found.facts['reason']}")
     if found.facts["line_count"] and not found.facts["accepted_count"]:
-        raise ended(f"{file} would give no event: {counted(found.facts['line_count'], 'line')} would be set aside")
+        raise ended(f"{file} would give no events: {counted(found.facts['line_count'], 'line')} would be quarantined")
 
 
 def _folder(data: Path | None) -> DataFolder | None:
@@ -63,11 +63,11 @@ def _tell(found: Trial, folder: DataFolder | None, source: str) -> None:
     facts = found.facts
     where = "the packaged settings" if folder is None or not folder.has_settings else str(folder.settings)
     named = "" if source == trial.NO_SOURCE else f", as source {source}"
-    say(Text.assemble((plain(facts["path"]), "bold"), f"  by {where}{named}; nothing is written"))
+    say(Text.assemble((plain(facts["path"]), "bold"), f"  with {where}{named}; nothing is written"))
     if facts["status"] != "accepted":
         return
     accepted, set_aside = number(facts["accepted_count"]), number(facts["set_aside_count"])
-    say(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} set aside")
+    say(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} quarantined")
     if facts["accepted_count"]:
         _tell_fields(found)
     _tell_set_aside(found, source)
@@ -88,9 +88,9 @@ def _tell_fields(found: Trial) -> None:
         if field.filled_count
     ]
     say()
-    out.print(grid(*[(name, "left") for name in ("column", "from", "filled", "as")], rows=rows))
+    out.print(grid(*[(name, "left") for name in ("column", "from", "filled", "example")], rows=rows))
     if empty := [field.column for field in found.fields if not field.filled_count]:
-        say(f"nothing for {', '.join(empty)}", style="dim")
+        say(f"empty: {', '.join(empty)}", style="dim")
     if others := list(found.other_fields.items()):
         shown = ", ".join(f"{plain(name)} ({share(count, accepted)})" for name, count in others[:SHOWN_FIELDS])
         more = f", and {len(others) - SHOWN_FIELDS} more" if len(others) > SHOWN_FIELDS else ""
@@ -105,18 +105,18 @@ def _derived_from(column: str) -> str:
 def _tell_set_aside(found: Trial, source: str) -> None:
     for item in found.set_aside:
         say()
-        say(Text.assemble((counted(item.line_count, "line"), "bold"), f" set aside for {plain(item.reason)}, as"))
+        say(Text.assemble((counted(item.line_count, "line"), "bold"), f" quarantined for {plain(item.reason)}:"))
         rows = [(f"line {number}", plain(detail or ""), plain(line)) for number, detail, line in item.lines]
         out.print(grid(("", "right"), ("", "left"), ("", "left"), rows=rows, indent=2))
     if found.suggested_columns:
         columns = ", ".join(f"{ours} = {_as_toml(theirs)}" for ours, theirs in found.suggested_columns.items())
         say()
-        say("Perhaps the fields are called otherwise: these have values that fit. Then write into settings.toml:")
+        say("Fields with other names have values that fit. To use them, write into settings.toml:")
         say(f"  [sources.{'web' if source == trial.NO_SOURCE else source}]")
         say(f"  columns = {{ {columns} }}")
     if found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
         say(
-            "More than a fifth of the file is set aside: look at the lines above before you deliver it.",
+            "More than a fifth of the lines are quarantined: check the lines above before you deliver the file.",
             style="bold yellow",
         )
 
@@ -134,12 +134,12 @@ def _tell_sessions(found: Trial) -> None:
         Text.assemble(
             (counted(count, "session"), "bold"),
             f" on {counted(len(found.days), 'day')}{of_all}, {day_ranges(found.days)};"
-            f" {counted(found.duplicate_count, 'repeated line')} left out",
+            f" {counted(found.duplicate_count, 'duplicate')} dropped",
         )
     )
     rows = [(plain(outcome), number(sessions), share(sessions, count)) for outcome, sessions in found.outcomes.items()]
-    out.print(grid(("how they ended", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
-    say("The first of them:")
+    out.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+    say("The first sessions:")
     stories = [
         (
             f"{session['started_at']:%Y-%m-%d %H:%M:%S}",
@@ -151,5 +151,5 @@ def _tell_sessions(found: Trial) -> None:
         )
         for session in found.sessions
     ]
-    headings = [("began (UTC)", "left"), ("visitor", "left"), ("lasted", "right"), ("events", "right")]
-    out.print(grid(*headings, ("ended", "left"), ("its way", "left"), rows=stories, indent=2))
+    headings = [("start (UTC)", "left"), ("visitor", "left"), ("length", "right"), ("events", "right")]
+    out.print(grid(*headings, ("outcome", "left"), ("path", "left"), rows=stories, indent=2))

@@ -186,7 +186,7 @@ def failed_checks(instance: dg.DagsterInstance, checks: Iterable[tuple[str, str]
         if latest is not None and not latest.asset_check_evaluation_data.passed:
             result = latest.asset_check_evaluation_data
             is_error = result.severity is dg.AssetCheckSeverity.ERROR
-            failed.append(FailedCheck(name, result.description or "does not hold", is_error))
+            failed.append(FailedCheck(name, result.description or "the check failed", is_error))
     return failed
 
 
@@ -210,7 +210,7 @@ def why(events: Sequence[dg.DagsterEvent]) -> str:
         if error.cause is None:
             sentence = f"{error.cls_name}: {sentence}"
         error = error.cause
-    return str(sentence) or "Dagster does not say why"
+    return str(sentence) or "Dagster reports no reason"
 
 
 def _first_error(events: Sequence[dg.DagsterEvent]) -> Any:

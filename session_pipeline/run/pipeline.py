@@ -77,10 +77,10 @@ def horizon(settings: Settings, until: date | None) -> date:
     if until in (None, latest):
         return latest
     if until > today:
-        raise WrongUseError(f"--until {until} lies in the future; the last day that can be asked for is {today}")
+        raise WrongUseError(f"--until {until} is in the future; the latest allowed day is {today}")
     if until < settings.start_date:
         raise WrongUseError(
-            f"--until {until} lies before start_date {settings.start_date}; move start_date in settings.toml"
+            f"--until {until} is before start_date {settings.start_date}; change start_date in settings.toml"
         )
     return until
 
@@ -96,8 +96,8 @@ def open_store(folder: DataFolder) -> Store:
         store = Store(folder.store, package_version())
     if store.catalog.number(HAD_SETTINGS) and not folder.has_settings:
         store.close()
-        hint = f"put it back, or write the packaged settings with `session-pipeline init {folder.path}`"
-        raise SettingsError(str(folder.settings), "is gone, and the store was built with it", hint)
+        hint = f"restore it, or write the packaged settings with `session-pipeline init {folder.path}`"
+        raise SettingsError(str(folder.settings), "is missing, but the store was built with it", hint)
     return store
 
 
@@ -214,7 +214,7 @@ class Run:
         if reason is not None:
             return reason
         if publication.is_current(self.folder, self.store, plan):
-            return "readers have this state already"
+            return "this state is already published"
         return publication.publish(
             self.folder,
             self.store,

@@ -81,7 +81,7 @@ def warnings(connection: duckdb.DuckDBPyConnection, window: Window, rules: Seque
             if rule.step is None or rule.step[0] in missing_first | told:
                 continue
             told.add(rule.step[0])
-            change = "write [[funnels]] of your own, or funnels = [] for none"
+            change = "define your own [[funnels]], or write funnels = [] for none"
         else:
             change = "correct it or remove it"
         # Finding similar values takes some milliseconds per rule, and nobody reads hundreds of hints.
