@@ -214,8 +214,8 @@ def test_alert_text_never_reaches_a_shell(tmp_path: Path, listener: Listener) ->
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ('command = "alert --urgent"', "alerts.command is 'alert --urgent'; write a list, as ["),
-        ('command = [""]', "alerts.command has no program; write it first"),
+        ('command = "alert --urgent"', "alerts.command is 'alert --urgent'; write a list, such as ["),
+        ('command = [""]', "alerts.command has no program; write the program first"),
         ("command = [1]", "alerts.command[0] is 1; write a string in quotes"),
         ("time_limit_seconds = 0", "alerts.time_limit_seconds is 0; write at least 1"),
         ("time_limit_seconds = 60", "alerts.time_limit_seconds is 60; write at most 20"),
@@ -298,7 +298,7 @@ def test_failed_check_and_the_run_it_stopped_are_sent_once(deployment: Orchestra
         "first_day": "2024-05-07",
         "last_day": "2024-05-07",
     }
-    assert check["sentence"].startswith(f"test/{DAY}.jsonl: the store has 0 accepted and 0 set aside")
+    assert check["sentence"].startswith(f"test/{DAY}.jsonl: the store has 0 accepted and 0 quarantined")
     assert check["data_folder"] == str(deployment.folder.path)
     assert deployment.instance.get_run_by_id(check["run_id"]) is not None
     assert check["time"].endswith("+00:00")
@@ -451,7 +451,7 @@ def test_sensor_does_not_repeat_alerts_of_a_command_line_run(tmp_path: Path, lis
         ran = session_pipeline("run", "--data", deployment.folder.path)
         assert ran.returncode == 0, ran.stderr
         [warned] = [one for one in listener.heard() if one["check"] == "set_aside_rate"]
-        assert "40 of 55 lines were set aside" in warned["sentence"]
+        assert "40 of 55 lines were quarantined" in warned["sentence"]
         assert warned["launched_by"] == "command line"
         assert tick(deployment) == "no new alert"
         assert listener.heard() == []

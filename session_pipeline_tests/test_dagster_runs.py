@@ -122,7 +122,7 @@ def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
     deployment.ingest()
     assert deployment.execute("build", deployment.run_tags(MONDAY, NEXT_MONDAY)).success
     seen = deployment.seen("sessions", MONDAY)
-    assert seen["built_because"].startswith("fresh, so it was not built again; it was built at 20")
+    assert seen["built_because"].startswith("up to date, not rebuilt; built at 20")
     assert seen["built_because"].endswith("UTC: new day")
     told = before.keys() - {"built_because", "seconds", "file"}  # the file is in the copy
     assert {label: seen[label] for label in told} == {label: before[label] for label in told}

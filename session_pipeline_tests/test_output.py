@@ -259,8 +259,8 @@ def test_sql_comes_from_a_file_or_standard_input(data: Path, tmp_path: Path) -> 
     assert call("query", "-", "-f", "csv", "--data", data, stdin="select 2 as a\n")[:2] == (0, "a\n2\n")
     for arguments, sentence in (
         (("query", "select 1", "--file", str(file)), "is given twice"),
-        (("query", "-"), "there is no SQL in standard input"),
-        (("query", "select 1", "--raw"), "--raw is for CSV"),
+        (("query", "-"), "standard input contains no SQL"),
+        (("query", "select 1", "--raw"), "--raw applies only to CSV"),
     ):
         code, _, err = call(*arguments, "--data", data)
         assert (code, sentence in err) == (2, True), err
