@@ -423,7 +423,7 @@ def test_sent_alerts_are_remembered_after_a_restart(
         "from session_pipeline.settings import load_settings\n"
         "folder = DataFolder(Path(sys.argv[1]))\n"
         "with local_runs.instance_of(folder) as instance:\n"
-        "    alerts.look(instance, folder, load_settings(folder.path).alerts, print)\n"
+        "    alerts.send_new(instance, folder, load_settings(folder.path).alerts, print)\n"
     )
     command = [sys.executable, "-c", look_in_another_process, str(deployment.folder.path)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

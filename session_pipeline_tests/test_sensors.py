@@ -250,7 +250,7 @@ def test_rest_of_a_canceled_build_waits(deployment: Orchestrated, monkeypatch: p
 def test_same_days_are_not_built_again_right_after_a_run(deployment: Orchestrated) -> None:
     remember(deployment, "build", dg.DagsterRunStatus.FAILURE, **planned(deployment))
     remember(deployment, "build", dg.DagsterRunStatus.SUCCESS, **planned(deployment))
-    assert str(tick(deployment, "stale_days").skip_message).startswith("the same was done a moment ago")
+    assert str(tick(deployment, "stale_days").skip_message).startswith("the same plan ran just now")
 
 
 def test_missed_publication_is_launched(built: Orchestrated) -> None:

@@ -51,7 +51,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 def found(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> settings_warnings.Findings:
     """Returns the findings for other settings than the deployment was built with."""
-    return settings_warnings.look(deployment.folder, parse_settings(to_toml({"start_date": DAY, **(settings or {})})))
+    return settings_warnings.find_for_folder(
+        deployment.folder, parse_settings(to_toml({"start_date": DAY, **(settings or {})}))
+    )
 
 
 def told(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
@@ -305,5 +307,5 @@ def test_unreadable_warehouse_is_an_error_in_one_sentence(shop: Deployment, tmp_
 
 
 def test_sample_has_no_warning(sample_deployment: Deployment) -> None:
-    findings = settings_warnings.look(sample_deployment.folder, load_settings(sample_deployment.folder.path))
+    findings = settings_warnings.find_for_folder(sample_deployment.folder, load_settings(sample_deployment.folder.path))
     assert findings == settings_warnings.Findings()

@@ -18,7 +18,7 @@ def settings_match_data(run: Run, days: Sequence[date]) -> Verdict:
     if not run.folder.warehouse.is_file():
         return Verdict(True, "nothing is published yet")
     try:
-        found = settings_warnings.look(run.folder, run.settings).warnings
+        found = settings_warnings.find_for_folder(run.folder, run.settings).warnings
     except StoreError as error:
         return Verdict(False, str(error))
     if not found:

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from session_pipeline import data_folder, interrupts
-from session_pipeline.cli.screen import err, harmless, say
+from session_pipeline.cli.screen import echo, harmless, stderr
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.errors import SessionPipelineError, WrongUseError
 
@@ -69,7 +69,7 @@ def _sentence(error: Exception) -> str | None:
 
 def ended(sentence: str, code: int = FAILED) -> typer.Exit:
     """Print an error on standard error and return the exception that the caller raises to exit."""
-    err.print(f"Error: {sentence}", style="bold red", soft_wrap=True)
+    stderr.print(f"Error: {sentence}", style="bold red", soft_wrap=True)
     return typer.Exit(code)
 
 
@@ -85,7 +85,7 @@ app = typer.Typer(
 
 def _print_version(is_asked_for: bool) -> None:
     if is_asked_for:
-        say(f"session-pipeline {version('session_pipeline')}")
+        echo(f"session-pipeline {version('session_pipeline')}")
         raise Exit
 
 
@@ -106,7 +106,7 @@ def chosen_folder(data: Path | None) -> DataFolder:
     """
     folder = data_folder.find(data)
     if not folder.has_settings:
-        err.print(
+        stderr.print(
             f"{folder.path} has no settings.toml: the packaged settings are used;"
             f" `session-pipeline init {folder.path}` writes a copy that you can edit",
             soft_wrap=True,

@@ -11,7 +11,7 @@ import duckdb
 import typer
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
-from session_pipeline.cli.screen import grid, number, out, plain, say, say_json, span
+from session_pipeline.cli.screen import echo, echo_json, grid, number, plain, span, stdout
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
 from session_pipeline.reference.days import zone
@@ -52,7 +52,7 @@ def sessions(
         found = _find(connection, day, outcome, limit + 1)
     listed, has_more = found[:limit], len(found) > limit
     if as_json:
-        say_json(listed)
+        echo_json(listed)
     else:
         _show(listed, has_more, settings)
 
@@ -72,7 +72,7 @@ def _find(
 
 def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
     if not listed:
-        say("no sessions", style="dim")
+        echo("no sessions", style="dim")
         return
     rows = [
         (
@@ -89,9 +89,9 @@ def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
     ]
     headings = (("session", "left"), (f"start ({settings.timezone})", "left"), ("length", "right"), ("events", "right"))
     more = (("outcome", "left"), ("value", "right"), ("channel", "left"), ("landing page", "left"))
-    out.print(grid(*headings, *more, rows=rows))
+    stdout.print(grid(*headings, *more, rows=rows))
     if has_more:
-        say(f"only the first {len(listed)} sessions are listed; use --limit for more", style="dim")
+        echo(f"only the first {len(listed)} sessions are listed; use --limit for more", style="dim")
 
 
 def _value(session: Row) -> str:

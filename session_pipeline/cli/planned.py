@@ -9,7 +9,7 @@ from session_pipeline.build.plan import Item
 from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
 from session_pipeline.cli.problems import undated
-from session_pipeline.cli.screen import counted, day_ranges, grid, out, plain, say, say_json
+from session_pipeline.cli.screen import counted, day_ranges, echo, echo_json, grid, plain, stdout
 from session_pipeline.publish import publication
 from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import load_settings
@@ -29,7 +29,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         is_published = publication.is_current(folder, store, found)
         wrong = problems.find(folder, settings, store, found)
     if as_json:
-        say_json(
+        echo_json(
             {
                 "until": last_day,
                 "items": [_item(item) for item in found.items],
@@ -44,24 +44,24 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         )
         return
     if to_read:
-        say(f"{counted(len(to_read), 'file')} to read first; the days of their events are not known yet:", style="bold")
+        echo(f"{counted(len(to_read), 'file')} to read first; the days in them are not known yet:", style="bold")
         rows = [(f"  raw/{plain(name)}", reason) for name, reason in list(to_read.items())[:SHOWN_FILES]]
         more = [(f"  and {len(to_read) - SHOWN_FILES} more", "")] if len(to_read) > SHOWN_FILES else []
-        out.print(grid(("", "left"), ("", "left"), rows=[*rows, *more]))
+        stdout.print(grid(("", "left"), ("", "left"), rows=[*rows, *more]))
     for name in gone:
-        say(f"raw/{plain(name)} is missing, and the settings of its source changed: its rows stay unchanged")
+        echo(f"raw/{plain(name)} is missing, and the settings of its source changed: its rows stay unchanged")
     if found.items:
-        say(f"Stale days through {last_day}:", style="bold")
+        echo(f"Stale days through {last_day}:", style="bold")
         headings = ("step", "days", "", "reason")
-        out.print(grid(*[(heading, "left") for heading in headings], rows=_grouped(found.items)))
-        say("will: is stale now. may: an input is stale; rebuilt only if that input changes.", style="dim")
+        stdout.print(grid(*[(heading, "left") for heading in headings], rows=_grouped(found.items)))
+        echo("will: is stale now. may: an input is stale; rebuilt only if that input changes.", style="dim")
     if found.unwanted:
         days = {key.date for key in found.unwanted if key.date}
-        say(f"Dropped: {counted(len(found.unwanted), 'partition')} of days without events, {day_ranges(days)}")
+        echo(f"Dropped: {counted(len(found.unwanted), 'partition')} of days without events, {day_ranges(days)}")
     if not (found.items or found.deferred or found.unwanted or to_read):
-        say(f"Up to date through {last_day}{', and published' if is_published else ''}.")
+        echo(f"Up to date through {last_day}{', and published' if is_published else ''}.")
     if not found.items and not is_published:
-        say("To be published: the built state is not published yet.")
+        echo("To be published: the built state is not published yet.")
     problems.show(wrong)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from session_pipeline.build.plan import Plan
 from session_pipeline.checks import CHECKS, missing_sources, rejected_files, settings_warnings
-from session_pipeline.cli.screen import counted, day_ranges, plain, say
+from session_pipeline.cli.screen import counted, day_ranges, echo, plain
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
 from session_pipeline.ingest.raw_folder import deliveries
@@ -73,7 +73,7 @@ def deferred_days(plan: Plan) -> list[str]:
 
 def _settings_to_check(folder: DataFolder, settings: Settings) -> list[str]:
     try:
-        return [str(warning) for warning in settings_warnings.look(folder, settings).warnings]
+        return [str(warning) for warning in settings_warnings.find_for_folder(folder, settings).warnings]
     except StoreError as error:
         return [str(error)]
 
@@ -87,9 +87,9 @@ def show(problems: Problems) -> None:
     """Print the problems for a person."""
     for sentences in (problems.errors, problems.warnings):
         for sentence in sentences[:SHOWN]:
-            say(plain(sentence), style="yellow")
+            echo(plain(sentence), style="yellow")
         if len(sentences) > SHOWN:
-            say(f"and {counted(len(sentences) - SHOWN, 'more problem')}", style="yellow")
+            echo(f"and {counted(len(sentences) - SHOWN, 'more problem')}", style="yellow")
 
 
 def _checks(folder: DataFolder) -> tuple[list[str], list[str]]:

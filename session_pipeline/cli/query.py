@@ -11,7 +11,7 @@ import typer
 from session_pipeline.cli import rows
 from session_pipeline.cli.app import Data, chosen_folder, ended
 from session_pipeline.cli.output import destination
-from session_pipeline.cli.screen import err, size
+from session_pipeline.cli.screen import size, stderr
 from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
@@ -76,7 +76,7 @@ def _read(file: Path | None) -> str:
     """Read SQL from a file, or from standard input if no file is given."""
     where = str(file or "standard input")
     if file is None and sys.stdin.isatty():
-        err.print("Reading SQL from the keyboard; end with Ctrl-D on a new line.")
+        stderr.print("Reading SQL from the keyboard; end with Ctrl-D on a new line.")
     try:
         sql = file.read_text(encoding="utf-8-sig") if file else sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -106,7 +106,7 @@ def _write(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, output
                 with temporary.open("w", encoding="utf-8", newline="") as file:
                     _write_text(connection, sql, form, file, is_raw)
             byte_count = temporary.stat().st_size
-        err.print(f"{output}, {size(byte_count)}", soft_wrap=True)
+        stderr.print(f"{output}, {size(byte_count)}", soft_wrap=True)
 
 
 def _write_text(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, file: IO[str], is_raw: bool) -> None:

@@ -20,7 +20,7 @@ from session_pipeline import interrupts, report
 from session_pipeline.build.plan import Plan
 from session_pipeline.cli import problems, progress, summary
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder, ended
-from session_pipeline.cli.screen import counted, say, say_json
+from session_pipeline.cli.screen import counted, echo, echo_json
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home, tags
 from session_pipeline.errors import WrongUseError
@@ -31,7 +31,7 @@ from session_pipeline.reference.days import dates
 from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.store.locks import held
-from session_pipeline.store.shortage import shortage_said
+from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables.steps import STEPS
 
 if TYPE_CHECKING:  # importing this imports Dagster, which is slow to load
@@ -59,9 +59,9 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
     files = IngestSummary(found_count=sum(1 for _ in deliveries(folder)))
     finished: list[Finished] = []
     # The store reports its own disk-full errors. Those that remain are about Dagster's files.
-    with shortage_said(folder.dagster_home), ExitStack() as our_turn:
+    with report_shortage(folder.dagster_home), ExitStack() as stack:
         if not _is_done(folder, settings, plan):
-            instance, shown = our_turn.enter_context(_our_turn(folder, settings))
+            instance, shown = stack.enter_context(_exclusive_run(folder, settings))
             plan = pipeline.current_plan(folder, settings, last_day, upgrade=upgrade)
             if not _is_done(folder, settings, plan):  # otherwise the run that this one waited for has done the work
                 files, finished, plan = _work(folder, settings, last_day, upgrade, instance, shown)
@@ -79,7 +79,7 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
             for check, sentence in one.warnings.items()
             if check not in problems.COUNTED_HERE
         ]
-        told = summary.gather(
+        result = summary.gather(
             folder,
             settings,
             files,
@@ -88,9 +88,9 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
             seconds=perf_counter() - started,
         )
     if as_json:
-        say_json(asdict(told))
+        echo_json(asdict(result))
     else:
-        summary.show(told)
+        summary.show(result)
     if errors:
         raise ended(f"{counted(len(errors), 'check')} failed: {'; '.join(errors)}")
 
@@ -115,7 +115,7 @@ def dev(
 
     with local_runs.instance_of(folder) as instance:
         dead_runs.fail_dead_runs(instance, folder)
-    say(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C stops it.")
+    echo(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C stops it.")
     sys.stdout.flush()
     interrupts.raise_interrupts(even_if_ignored=True)
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
@@ -125,7 +125,7 @@ def dev(
 
 
 @contextmanager
-def _our_turn(folder: DataFolder, settings: Settings) -> Iterator[tuple["DagsterInstance", progress.Stages]]:
+def _exclusive_run(folder: DataFolder, settings: Settings) -> Iterator[tuple["DagsterInstance", progress.Stages]]:
     """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not in between.
 
     At the end, also after an error, new alerts are sent to the alert command.
@@ -138,7 +138,7 @@ def _our_turn(folder: DataFolder, settings: Settings) -> Iterator[tuple["Dagster
         progress.watching(shown),
         ExitStack() as at_the_end,
     ):
-        at_the_end.callback(alerts.look, instance, folder, settings.alerts, shown.note)
+        at_the_end.callback(alerts.send_new, instance, folder, settings.alerts, shown.note)
         dead = dead_runs.fail_dead_runs(instance, folder)
         if dead:
             shown.note(f"{counted(dead, 'run')} of dead processes reported as failed")

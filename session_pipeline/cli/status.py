@@ -11,7 +11,7 @@ import typer
 
 from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import ago, counted, day_ranges, grid, out, plain, say, say_json, size, span
+from session_pipeline.cli.screen import ago, counted, day_ranges, echo, echo_json, grid, plain, size, span, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.changes import changed_fields
@@ -78,7 +78,7 @@ def status(
     oldest = _age(max_age)
     found = _status(chosen_folder(data))
     if as_json:
-        say_json(asdict(found))
+        echo_json(asdict(found))
     else:
         _show(found)
     overdue = _overdue(found, oldest)
@@ -176,12 +176,12 @@ def _show(found: Status) -> None:
     if found.days_by_older_rules:
         older = f"{counted(len(found.days_by_older_rules), 'day')} of older settings; `run --upgrade` rebuilds them"
         rows.insert(5, ("Waiting", older))
-    out.print(grid(("", "left"), ("", "left"), rows=rows))
+    stdout.print(grid(("", "left"), ("", "left"), rows=rows))
     problems.show(problems.Problems(found.problems, found.warnings))
     for source, sentences in found.changed_fields.items():
-        say(plain(f"Fields of {source}: {'; '.join(sentences)}"), style="yellow")
+        echo(plain(f"Fields of {source}: {'; '.join(sentences)}"), style="yellow")
     if found.runs:
-        say()
+        echo()
         rows_of_runs = [
             (
                 past["run_id"][:8],
@@ -194,7 +194,7 @@ def _show(found: Status) -> None:
             for past in found.runs
         ]
         headings = ("last runs", "job", "status", "started", "took", "launched by")
-        out.print(grid(*[(heading, "left") for heading in headings], rows=rows_of_runs))
+        stdout.print(grid(*[(heading, "left") for heading in headings], rows=rows_of_runs))
 
 
 def _age(text: str) -> timedelta:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from session_pipeline import report
 from session_pipeline.cli.problems import SHOWN
-from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, share
+from session_pipeline.cli.screen import counted, day_ranges, echo, grid, number, plain, share, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import reader
@@ -125,16 +125,16 @@ def show(summary: Summary) -> None:
         ),
         ("Built", f"{built or 'nothing, all days are up to date'}; in {summary.seconds:.1f} s"),
     ]
-    out.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
+    stdout.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
     _show_answers(summary)
-    say()
+    echo()
     places = [("Warehouse", summary.warehouse), ("Report", summary.report)]
     for label, place in places:
-        say(Text.assemble((f"{label:<9}", "bold"), "  ", place))
+        echo(Text.assemble((f"{label:<9}", "bold"), "  ", place))
     for warning in summary.warnings[:SHOWN]:
-        say(f"WARNING: {plain(warning)}", style="bold yellow")
+        echo(f"WARNING: {plain(warning)}", style="bold yellow")
     if len(summary.warnings) > SHOWN:
-        say(f"and {len(summary.warnings) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
+        echo(f"and {len(summary.warnings) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
 
 
 def _show_answers(summary: Summary) -> None:
@@ -142,8 +142,8 @@ def _show_answers(summary: Summary) -> None:
         return
     people, bots = summary.sessions["people"], summary.sessions["bots"]
     which = "all days" if summary.is_all_days else "the days built in this run"
-    say()
-    say(
+    echo()
+    echo(
         Text.assemble(
             ("Sessions", "bold"),
             f"  {counted(people, 'human session')} ({counted(bots, 'bot session')} excluded); {which},",
@@ -152,14 +152,14 @@ def _show_answers(summary: Summary) -> None:
     )
     rows = [(plain(outcome), number(count), share(count, people)) for outcome, count in summary.outcomes.items()]
     if rows:
-        out.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+        stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
     for funnel, steps in summary.funnels.items():
         entered = steps[0][1]
         excluded = summary.excluded[funnel]
         note = f" ({counted(excluded, 'excluded attempt')} not counted)" if excluded else ""
-        say(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
+        echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
         rows = [(plain(step), number(count), share(count, entered)) for step, count in steps]
-        out.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
+        stdout.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
 
 
 def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str, int]]:

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
-from session_pipeline.cli.screen import counted, grid, out, plain, say, say_json, span
+from session_pipeline.cli.screen import counted, echo, echo_json, grid, plain, span, stdout
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
 from session_pipeline.reference.days import zone
@@ -40,7 +40,7 @@ def show(
     settings = load_settings(folder.path)
     with reader.connect(folder.path) as connection:
         session = _find(connection, session_id)
-        story = {
+        facts = {
             "session": session,
             "outcome": _rows(connection, _OUTCOME, session)[0],
             "goals": _rows(connection, _GOALS, session),
@@ -50,9 +50,9 @@ def show(
             "session_after": next(iter(_rows(connection, _AFTER, session)), None),
         }
     if as_json:
-        say_json(story)
+        echo_json(facts)
     else:
-        _tell(story, settings)
+        _print_timeline(facts, settings)
 
 
 _OUTCOME = "select * from session_outcomes where session_id = $id"
@@ -112,31 +112,31 @@ def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _tell(story: Row, settings: Settings) -> None:
-    session = story["session"]
-    say(Text.assemble(("Session ", "bold"), (session["session_id"], "bold"), f"  {_who(session)}"))
+def _print_timeline(facts: Row, settings: Settings) -> None:
+    session = facts["session"]
+    echo(Text.assemble(("Session ", "bold"), (session["session_id"], "bold"), f"  {_who(session)}"))
     head = [
         ("time", _when(session, settings)),
-        ("channel", _came_by(session)),
-        ("started", _began(story, settings)),
-        ("ended", _ended(story, settings)),
-        ("goals", ", ".join(plain(goal["goal"]) for goal in story["goals"]) or "none"),
+        ("channel", _channel(session)),
+        ("started", _start(facts, settings)),
+        ("ended", _end(facts, settings)),
+        ("goals", ", ".join(plain(goal["goal"]) for goal in facts["goals"]) or "none"),
     ]
-    out.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), plain(text)) for label, text in head]))
-    say()
-    files = list(dict.fromkeys(row["path"] for row in (*story["events"], *story["dropped_copies"])))
+    stdout.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), plain(text)) for label, text in head]))
+    echo()
+    files = list(dict.fromkeys(row["path"] for row in (*facts["events"], *facts["dropped_copies"])))
     headings = (("", "right"), ("time", "left"), ("gap", "right"), ("event", "left"), ("page", "left"))
     more = (("value", "right"), ("file:line", "left"), ("", "left"))
-    out.print(grid(*headings, *more, rows=_event_rows(story, settings, files)))
-    say()
+    stdout.print(grid(*headings, *more, rows=_event_rows(facts, settings, files)))
+    echo()
     for number, path in enumerate(files, start=1):
-        say(f"file {number} is raw/{plain(path)}", style="dim")
+        echo(f"file {number} is raw/{plain(path)}", style="dim")
 
 
-def _event_rows(story: Row, settings: Settings, files: Sequence[str]) -> Iterator[Sequence[str | Text]]:
-    session, outcome = story["session"], story["outcome"]
+def _event_rows(facts: Row, settings: Settings, files: Sequence[str]) -> Iterator[Sequence[str | Text]]:
+    session, outcome = facts["session"], facts["outcome"]
     is_one_day = _local(session["started_at"], settings).date() == _local(session["ended_at"], settings).date()
-    for event in story["events"]:
+    for event in facts["events"]:
         decides = event["event_id"] == outcome["deciding_event_id"]
         value = "" if event["value"] is None else f"{plain(event['value'])} {plain(event['currency'] or '')}".strip()
         details = [f"{word} {plain(event[name])}" for name, word in DETAILS.items() if event[name] is not None]
@@ -150,7 +150,7 @@ def _event_rows(story: Row, settings: Settings, files: Sequence[str]) -> Iterato
             f"{files.index(event['path']) + 1}:{event['line_number']}",
             Text(f"◀ {plain(outcome['outcome'])}" if decides else "", "bold"),
         )
-        for copy in story["dropped_copies"]:
+        for copy in facts["dropped_copies"]:
             if (copy["kept_file_id"], copy["kept_line_number"]) == (event["file_id"], event["line_number"]):
                 kind = "copy" if copy["is_same_content"] else "same id, different content"
                 line = f"{files.index(copy['path']) + 1}:{copy['line_number']}"
@@ -170,7 +170,7 @@ def _when(session: Row, settings: Settings) -> str:
     return f"{start:%a %Y-%m-%d %H:%M:%S} to {last} {settings.timezone}, {span(session['duration_seconds'])}; {events}"
 
 
-def _came_by(session: Row) -> str:
+def _channel(session: Row) -> str:
     utm = " / ".join(session[name] for name in ("utm_source", "utm_medium", "utm_campaign") if session[name])
     parts = [
         (session["channel"] or "").replace("_", " "),
@@ -182,8 +182,8 @@ def _came_by(session: Row) -> str:
     return f"{' '.join(filter(None, parts))}{'; ' + machine if machine else ''}{landing}"
 
 
-def _began(story: Row, settings: Settings) -> str:
-    session, before = story["session"], story["session_before"]
+def _start(facts: Row, settings: Settings) -> str:
+    session, before = facts["session"], facts["session_before"]
     reason = _in_words(session["break_reason"], settings)
     if before is None:
         return f"{reason}; the visitor's first known session"
@@ -191,10 +191,10 @@ def _began(story: Row, settings: Settings) -> str:
     return f"{reason}; the visitor's previous session, {before['session_id'][:8]}, ended {pause} earlier"
 
 
-def _ended(story: Row, settings: Settings) -> str:
-    session, outcome, after = story["session"], story["outcome"], story["session_after"]
+def _end(facts: Row, settings: Settings) -> str:
+    session, outcome, after = facts["session"], facts["outcome"], facts["session_after"]
     value = f", value {plain(outcome['value'])} {plain(outcome['currency'] or '')}".rstrip() if outcome["value"] else ""
-    deciding = next((e for e in story["events"] if e["event_id"] == outcome["deciding_event_id"]), None)
+    deciding = next((e for e in facts["events"] if e["event_id"] == outcome["deciding_event_id"]), None)
     why = f": decided by event {deciding['event_number']}" if deciding else ": decided by the session as a whole"
     text = f"{outcome['outcome']}{value}{why}"
     if not session["is_complete"]:

@@ -10,7 +10,7 @@ import duckdb
 from session_pipeline.checks import ledger_closes
 from session_pipeline.cli import progress
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import counted, say, say_json, size
+from session_pipeline.cli.screen import counted, echo, echo_json, size
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import lake, publication
 from session_pipeline.run import pipeline
@@ -38,16 +38,16 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
         problems, is_current = _mark_and_count(folder, wrong, shown)
         problems += _published_problems(folder, is_current)
     if as_json:
-        say_json({"verified_count": len(checked), "problems": problems})
+        echo_json({"verified_count": len(checked), "problems": problems})
     else:
         total = size(sum(partition.byte_count for partition in checked))
-        say(f"{counted(len(checked), 'file')} of the store are unchanged ({total})")
+        echo(f"{counted(len(checked), 'file')} of the store are unchanged ({total})")
         for problem in problems:
-            say(f"ERROR: {problem}", style="bold red")
+            echo(f"ERROR: {problem}", style="bold red")
     if problems:
         raise ended(f"{counted(len(problems), 'problem')} found; `session-pipeline run` rebuilds what can be rebuilt")
     if not as_json:
-        say("every line is accounted for; the warehouse and the lake are complete")
+        echo("every line is accounted for; the warehouse and the lake are complete")
 
 
 def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progress.Stages) -> tuple[list[str], bool]:

@@ -22,7 +22,7 @@ from session_pipeline.errors import SessionPipelineError
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.settings import load_settings
 from session_pipeline.store.locks import alone_in
-from session_pipeline.store.shortage import disk_full, tells_of_no_room
+from session_pipeline.store.shortage import disk_full, means_disk_full
 from session_pipeline.tables.steps import LOGS, STEPS
 
 LATEST_CHECKS = 10
@@ -147,7 +147,7 @@ class LocalRuns:
             if was_interrupted(result.all_events):
                 raise KeyboardInterrupt
             reasons = [f"{check}: {sentence}" for check, sentence in errors.items()] or [why(result.all_events)]
-            if tells_of_no_room(reasons[0]):  # for Dagster's own files; errors of the store are already converted
+            if means_disk_full(reasons[0]):  # for Dagster's own files; errors of the store are already converted
                 raise disk_full(Path(self._instance.root_directory))
             raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")
         figures = {

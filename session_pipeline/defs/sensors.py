@@ -133,7 +133,7 @@ def make_sensors(
         if not settings.command:
             return dg.SkipReason("settings.toml has no [alerts] command")
         _busy(context.instance, folder)  # also marks runs of dead processes as failed, so that they cause alerts
-        sent = alerts.look(context.instance, folder, settings, context.log.error)
+        sent = alerts.send_new(context.instance, folder, settings, context.log.error)
         return dg.SkipReason(f"alerts sent: {sent}" if sent else "no new alert")
 
     return [landing, stale_days, send_alerts]
