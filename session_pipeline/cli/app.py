@@ -123,4 +123,4 @@ Until = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last day to build. [default: yesterday]"),
 ]
-Upgrade = Annotated[bool, typer.Option("--upgrade", help="Rebuild days with changed settings or models, however many.")]
+Upgrade = Annotated[bool, typer.Option("--upgrade", help="Also rebuild all days with changed settings or models.")]

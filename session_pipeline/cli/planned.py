@@ -61,7 +61,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
     if not (found.items or found.deferred or found.unwanted or to_read):
         echo(f"Up to date through {last_day}{', and published' if is_published else ''}.")
     if not found.items and not is_published:
-        echo("To be published: the built state is not published yet.")
+        echo("The current state is not published yet; `run` publishes it.")
     problems.show(wrong)
 
 
