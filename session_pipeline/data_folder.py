@@ -80,7 +80,7 @@ def find(path: Path | str | None = None) -> DataFolder:
     folder = DataFolder(Path(path or os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT).absolute())
     if not folder.has_settings and not folder.raw.is_dir():
         raise WrongUseError(
-            f"{folder.path} is no data folder: it has neither settings.toml nor raw/; make one with"
-            f" `session-pipeline init {folder.path}`, or name another with --data or {ENVIRONMENT_VARIABLE}"
+            f"{folder.path} is not a data folder: it has neither settings.toml nor raw/; create one with"
+            f" `session-pipeline init {folder.path}`, or select another with --data or {ENVIRONMENT_VARIABLE}"
         )
     return folder

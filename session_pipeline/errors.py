@@ -30,9 +30,9 @@ class SettingsFileError(SettingsError):
     """A settings file has invalid settings; the message lists all of them, one per line."""
 
     def __init__(self, file: str, errors: Sequence[SettingsError]) -> None:
-        count = "a setting" if len(errors) == 1 else f"{len(errors)} settings"
-        lines = "\n  ".join(["mend what is named here:", *map(str, errors)])
-        super().__init__(file, f"has {count} that cannot be used", lines)
+        count = "an invalid setting" if len(errors) == 1 else f"{len(errors)} invalid settings"
+        lines = "\n  ".join(["fix every setting named below:", *map(str, errors)])
+        super().__init__(file, f"has {count}", lines)
         self.errors = tuple(errors)
 
 
@@ -48,7 +48,7 @@ class RefusedFileError(SessionPipelineError):
     """A delivered file is intact but is not accepted in its present form."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the file is refused ({reason}); mend that and deliver it again")
+        super().__init__(f"the file is refused ({reason}); fix that and deliver it again")
         self.reason = reason
 
 
@@ -73,8 +73,8 @@ class DiskFullError(SessionPipelineError):
     def __init__(self, file: str, free_bytes: int | None) -> None:
         free = "" if free_bytes is None else f" ({free_bytes / 1e6:,.1f} MB are free)"
         super().__init__(
-            f"there is no room to write {file}: its disk is full, or a limit on the size of files is reached{free};"
-            " make room and run again: what is built is kept, and readers have what they had"
+            f"cannot write {file}: the disk is full, or a file size limit is reached{free};"
+            " free some space and run again: what is built is kept, and the last publication stays in place"
         )
         self.file = file
 
@@ -84,7 +84,7 @@ class MemoryTooSmallError(SessionPipelineError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"memory is too small ({reason}); raise [resources] memory_limit in settings.toml, or set threads lower,"
+            f"not enough memory ({reason}); raise [resources] memory_limit in settings.toml, or lower threads,"
             " and run again"
         )
 

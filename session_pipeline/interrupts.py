@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 EXIT_CODE = 130
-SENTENCE = "stopped; what is built is kept, and the next run goes on from there"
+SENTENCE = "interrupted; what is built is kept, and the next run continues from there"
 
 _has_happened = False
 

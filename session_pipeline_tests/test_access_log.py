@@ -458,7 +458,7 @@ def test_key_is_created_once_and_readable_by_owner_only(tmp_path: Path) -> None:
 def test_invalid_key_file_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "visitor_key"
     path.write_bytes(content)
-    with pytest.raises(SessionPipelineError, match="is no visitor key"):
+    with pytest.raises(SessionPipelineError, match="is not a visitor key"):
         find_key(path)
 
 
@@ -560,7 +560,7 @@ def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
     assert deployment.run(date(2024, 10, 12)) == []
     folder.visitor_key.unlink()
     sentence, files = told()
-    assert "the visitors of 1 file were made with another visitor_key" in str(sentence)
+    assert "the visitor ids of 1 file were made with a visitor_key other than" in str(sentence)
     assert list(files) == ["web/access.log"]
     assert "visitor_key" in call("status", "--data", tmp_path)[1]
     deployment.run(date(2024, 10, 12))

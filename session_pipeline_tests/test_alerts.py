@@ -145,7 +145,7 @@ class TestLook:
         happens()
         happens()
         failed = "[alerts] command ended with 3; the alert is: a line is lost"
-        again = ("it is tried again", "it is tried again", "it was given up after 3 times")
+        again = ("it will be sent again", "it will be sent again", "given up after 3 attempts")
         assert self.said == [f"{failed} ({what_next})" for what_next in again]
         listener.answers(0)
         assert happens() == []
@@ -175,7 +175,7 @@ class TestLook:
 
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)
         assert look(tmp_path, settings, news, said.append) == 0
-        assert said == ["alerts could not be looked for: OSError: the history cannot be read"]
+        assert said == ["could not look for new alerts: OSError: the history cannot be read"]
 
 
 # The command
@@ -214,9 +214,9 @@ def test_alert_text_never_reaches_a_shell(tmp_path: Path, listener: Listener) ->
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ('command = "alert --urgent"', "alerts.command is 'alert --urgent'; write a list, as ["),
-        ('command = [""]', "alerts.command names no program; write it first"),
-        ("command = [1]", "alerts.command[0] is 1; write a text in quotes"),
+        ('command = "alert --urgent"', "alerts.command is 'alert --urgent'; write a list, such as ["),
+        ('command = [""]', "alerts.command has no program; write the program first"),
+        ("command = [1]", "alerts.command[0] is 1; write a string in quotes"),
         ("time_limit_seconds = 0", "alerts.time_limit_seconds is 0; write at least 1"),
         ("time_limit_seconds = 60", "alerts.time_limit_seconds is 60; write at most 20"),
     ],
@@ -298,7 +298,7 @@ def test_failed_check_and_the_run_it_stopped_are_sent_once(deployment: Orchestra
         "first_day": "2024-05-07",
         "last_day": "2024-05-07",
     }
-    assert check["sentence"].startswith(f"test/{DAY}.jsonl: the store has 0 accepted and 0 set aside")
+    assert check["sentence"].startswith(f"test/{DAY}.jsonl: the store has 0 accepted and 0 quarantined")
     assert check["data_folder"] == str(deployment.folder.path)
     assert deployment.instance.get_run_by_id(check["run_id"]) is not None
     assert check["time"].endswith("+00:00")
@@ -329,7 +329,7 @@ def test_repeated_run_failure_is_sent_once_until_success(deployment: Orchestrate
     look_at(deployment)
     [failed] = listener.heard()
     assert (failed["what"], failed["job"], failed["severity"]) == ("run_failed", "ingest", "error")
-    assert "sessions.inactivity_minuts is no setting; did you mean inactivity_minutes?" in failed["sentence"]
+    assert "sessions.inactivity_minuts is an unknown setting; did you mean inactivity_minutes?" in failed["sentence"]
     assert deployment.ingest().success
     deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
     assert not deployment.execute("ingest", {}, definitions=definitions).success
@@ -352,8 +352,8 @@ def test_failure_that_differs_only_in_numbers_is_sent_once(
         assert not deployment.ingest().success
     look_at(deployment)
     full, small = [one["sentence"] for one in listener.heard()]
-    assert full.startswith("there is no room to write /data/99999: ")
-    assert small.startswith("memory is too small")
+    assert full.startswith("cannot write /data/99999: ")
+    assert small.startswith("not enough memory")
 
 
 def test_loaded_sensor_reports_invalid_settings(deployment: Orchestrated, listener: Listener) -> None:
@@ -423,7 +423,7 @@ def test_sent_alerts_are_remembered_after_a_restart(
         "from session_pipeline.settings import load_settings\n"
         "folder = DataFolder(Path(sys.argv[1]))\n"
         "with local_runs.instance_of(folder) as instance:\n"
-        "    alerts.look(instance, folder, load_settings(folder.path).alerts, print)\n"
+        "    alerts.send_new(instance, folder, load_settings(folder.path).alerts, print)\n"
     )
     command = [sys.executable, "-c", look_in_another_process, str(deployment.folder.path)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -451,7 +451,7 @@ def test_sensor_does_not_repeat_alerts_of_a_command_line_run(tmp_path: Path, lis
         ran = session_pipeline("run", "--data", deployment.folder.path)
         assert ran.returncode == 0, ran.stderr
         [warned] = [one for one in listener.heard() if one["check"] == "set_aside_rate"]
-        assert "40 of 55 lines were set aside" in warned["sentence"]
+        assert "40 of 55 lines were quarantined" in warned["sentence"]
         assert warned["launched_by"] == "command line"
         assert tick(deployment) == "no new alert"
         assert listener.heard() == []
@@ -464,7 +464,7 @@ def test_failed_alert_command_does_not_fail_the_run(tmp_path: Path, listener: Li
     ran = session_pipeline("run", "--data", deployment.folder.path)
     assert ran.returncode == 0, ran.stderr
     assert "[alerts] command ended with 7; the alert is: test/2024-05-06.jsonl: " in ran.stdout + ran.stderr
-    assert "(it is tried again)" in ran.stdout + ran.stderr
+    assert "(it will be sent again)" in ran.stdout + ran.stderr
 
 
 def test_failed_command_line_run_is_sent(tmp_path: Path, listener: Listener) -> None:

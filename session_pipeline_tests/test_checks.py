@@ -119,7 +119,7 @@ class TestLedgerCloses:
         [file_id] = file_ids(deployment, WEEKS[0])
         change(deployment, "raw_events", "select * from raw_events where line_number > 1", WEEKS[0], file_id)
         verdict = asked(deployment, checks.ledger_closes)
-        assert "test/2024-05-06.jsonl: the store has 14 accepted and 0 set aside" in verdict.sentence
+        assert "test/2024-05-06.jsonl: the store has 14 accepted and 0 quarantined" in verdict.sentence
 
     def test_fails_on_a_line_neither_accepted_nor_quarantined(self, deployment: Deployment) -> None:
         with opened(deployment) as run, run.store.catalog.transaction() as _:
@@ -168,13 +168,13 @@ class TestLedgerCloses:
             checks.sessions_cover_events,
             "sessions",
             "select * replace (event_count + 1 as event_count) from sessions",
-            "2024-05-27: 5 sessions do not have the events that they count",
+            "2024-05-27: 5 sessions have an event_count that differs from their events",
         ),
         (
             checks.sessions_cover_events,
             "events",
             "select * from events where visitor_id <> 'visitor 2'",
-            "2024-05-27: 1 sessions do not have the events that they count",
+            "2024-05-27: 1 sessions have an event_count that differs from their events",
         ),
         (
             checks.outcomes_add_up,
@@ -200,13 +200,13 @@ class TestLedgerCloses:
             checks.audit_recompute,
             "events",
             "select * replace ('elsewhere' as page_host) from events",
-            "events of 2024-05-27 has other rows when it is computed again",
+            "events of 2024-05-27 has different rows when it is recomputed",
         ),
         (
             checks.bot_share,
             "sessions",
             "select * replace (visitor_id <> 'visitor 0' as is_bot) from sessions",
-            "2024-05-27: 4 of 5 sessions are of bots",
+            "2024-05-27: 4 of 5 sessions are bot sessions",
         ),
         (
             checks.volume_unusual,
@@ -244,7 +244,7 @@ def test_conflicting_event_ids(deployment: Deployment) -> None:
 def test_unfolded_actions(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unusual, "LARGEST_ACTION_COUNT", 3)
     assert asked(built, checks.unfolded_actions).sentence == (
-        "2024-05-27: 5 actions; fold ids in paths by a rule under [actions] in settings.toml"
+        "2024-05-27: 5 actions; fold ids in paths with a rule under [actions] in settings.toml"
     )
 
 
@@ -254,7 +254,7 @@ def test_set_aside_rate_of_bad_and_refused_files(deployment: Deployment) -> None
     unknown.write_bytes(b"\x89PNG")
     deployment.run()
     verdict = asked(deployment, checks.set_aside_rate)
-    assert "test/bad.jsonl: 2 of 3 lines were set aside, " in verdict.sentence
+    assert "test/bad.jsonl: 2 of 3 lines were quarantined, " in verdict.sentence
     assert "test/picture.png: the file is refused (" in verdict.sentence
     unknown.unlink()
     assert "picture.png" not in asked(deployment, checks.set_aside_rate).sentence, (
@@ -268,7 +268,7 @@ def test_file_without_a_valid_line_is_named_until_removed(deployment: Deployment
     file = deployment.deliver("foreign", ['{"who": "ann"}', '{"who": "bob"}'])
     deployment.run()
     _make_older(deployment, "quarantined_lines", "2024-06-01 00:00:00")
-    assert "test/foreign.jsonl: 2 of 2 lines were set aside, " in asked(deployment, checks.set_aside_rate).sentence
+    assert "test/foreign.jsonl: 2 of 2 lines were quarantined, " in asked(deployment, checks.set_aside_rate).sentence
     file.unlink()
     assert asked(deployment, checks.set_aside_rate).holds
 
@@ -302,7 +302,7 @@ def test_no_source_is_late_before_the_first_day(deployment: Deployment) -> None:
 def test_deferred_days(deployment: Deployment) -> None:
     deployment.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
     assert asked(deployment, checks.built_by_current_rules).sentence == (
-        "8 days are built by older rules (setting inactivity_minutes changed from 30 to 10); rebuild them with"
+        "8 days have older settings or models (setting inactivity_minutes changed from 30 to 10); rebuild them:"
         " `session-pipeline run --upgrade`"
     )
 

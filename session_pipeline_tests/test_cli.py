@@ -98,7 +98,7 @@ def test_init_creates_a_usable_folder_and_never_overwrites(tmp_path: Path) -> No
     assert sorted(path.name for path in data.iterdir()) == ["dagster_home", "raw", "settings.toml"]
     assert call("check", "--data", data)[0] == 0
     code, _, err = call("init", data)
-    assert (code, "is a data folder already" in err) == (2, True)
+    assert (code, "is already a data folder" in err) == (2, True)
 
 
 def test_version_and_help_options() -> None:
@@ -128,7 +128,7 @@ def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> N
     data = tmp_path / "data"
     (data / "raw").mkdir(parents=True)
     deliver(data, "events.jsonl", *EVENTS)
-    note = f"{data} has no settings.toml: the packaged settings are used; `session-pipeline init {data}` writes them"
+    note = f"{data} has no settings.toml: the packaged settings are used; `session-pipeline init {data}` writes a"
     for command in ("check", "plan", "status", "run", "sessions", "verify"):
         ran = subprocess.run(
             [sys.executable, "-m", "session_pipeline", command, "--data", data],
@@ -137,8 +137,8 @@ def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> N
             check=False,
         )
         assert (ran.returncode, ran.stderr.startswith(note)) == (0, True), ran.stderr
-    assert "the packaged settings can be used" in call("check", "--data", data)[1]
-    assert "by the packaged settings" in call("try", data / "raw" / "web" / "events.jsonl", "--data", data)[1]
+    assert "the packaged settings: valid" in call("check", "--data", data)[1]
+    assert "with the packaged settings" in call("try", data / "raw" / "web" / "events.jsonl", "--data", data)[1]
     assert not (data / "settings.toml").exists()
 
     assert call("init", data)[0] == 0
@@ -148,14 +148,14 @@ def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> N
     settings.unlink()
     for command in ("run", "plan", "status"):
         code, _, err = call(command, "--data", data)
-        assert (code, "settings.toml is gone, and the store was built with it; put it back" in err) == (1, True), err
+        assert (code, "settings.toml is missing, but the store was built with it; restore it" in err) == (1, True), err
 
 
 def test_check_names_the_invalid_key(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("[sessions]\ninactivity_minuts = 20\n")
     code, _, err = call("check", "--data", tmp_path)
     assert code == 1
-    assert "sessions.inactivity_minuts is no setting; did you mean inactivity_minutes?" in err
+    assert "sessions.inactivity_minuts is an unknown setting; did you mean inactivity_minutes?" in err
     code, out, _ = call("check", "--json", "--data", tmp_path)
     assert (code, json.loads(out)["problems"][0]["key"]) == (1, "sessions.inactivity_minuts")
 
@@ -163,11 +163,11 @@ def test_check_names_the_invalid_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("run", "--data", "nowhere"), "is no data folder"),
+        (("run", "--data", "nowhere"), "is not a data folder"),
         (("run", "--no-such-option"), "No such option"),
         (("run", "--until", "2024-02-30"), "--until"),
-        (("run", "--until", "2999-01-01"), "lies in the future"),
-        (("run", "--until", "1999-01-01"), "lies before start_date"),
+        (("run", "--until", "2999-01-01"), "is in the future"),
+        (("run", "--until", "1999-01-01"), "is before start_date"),
         (("status", "--max-age", "soon"), "write it as 90min, 30h or 2d"),
         (("query",), "there is no SQL"),
         (("query", "select 1", "--format", "parquet"), "name a file with --output"),
@@ -191,9 +191,9 @@ def test_run_prints_a_summary(first_run: FirstRun) -> None:
     assert "raw/web/events.jsonl  new file" in first_run.plan_before
     for part in (
         "1 new, 0 redelivered, 0 corrupt, 0 refused; 1 under raw/",
-        "8 = 7 accepted + 1 set aside",
-        "set aside for invalid_json 1",
-        "7 = 6 events + 1 duplicate + 0 waiting for their day",
+        "8 = 7 accepted + 1 quarantined",
+        "quarantined for invalid_json 1",
+        "7 = 6 events + 1 duplicate + 0 not built yet",
         "3 days, 2024-03-05 to 2024-03-07",
         "Sessions  3 human sessions (0 bot sessions excluded); all days",
         str(first_run.data / "warehouse.duckdb"),
@@ -208,7 +208,7 @@ def test_second_run_builds_nothing_and_earlier_until_drops_days(own_shop: Path) 
     assert told["built_days"] == []
     assert told["outcomes"] == {"bounce": 2, "purchase": 1}
     assert told["funnels"]["checkout"] == [["add to cart", 1], ["begin checkout", 1], ["purchase", 1]]
-    assert "is fresh, and readers have it" in call("plan", "--data", own_shop)[1]
+    assert ", and published" in call("plan", "--data", own_shop)[1]
 
     told = json.loads(run(own_shop, "--until", "2024-03-05", "--json").stdout)
     assert (told["ledger"]["events"], told["ledger"]["waiting"]) == (2, 4)
@@ -219,7 +219,7 @@ def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
     result = run(own_shop)
     assert result.returncode == 0
-    assert "web/foreign.jsonl: 2 of 2 lines were set aside, 2 of them for missing_visitor_id" in result.stdout
+    assert "web/foreign.jsonl: 2 of 2 lines were quarantined, 2 of them for missing_visitor_id" in result.stdout
     assert "raw/web/cut.jsonl.gz: the file is damaged" in result.stdout
     code, out, _ = call("status", "--data", own_shop)
     assert (code, "raw/web/cut.jsonl.gz: the file is damaged" in out) == (0, True)
@@ -237,7 +237,7 @@ def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
     assert code == 1
     for problem in (
         "raw/web/cut.jsonl.gz: the file is damaged",
-        "web/foreign.jsonl: 2 of 2 lines were set aside",
+        "web/foreign.jsonl: 2 of 2 lines were quarantined",
         "app: no events of ",
     ):
         assert any(problem in warning for warning in told), problem
@@ -335,7 +335,7 @@ def test_status_lists_runs_and_supports_monitoring(shop: Path) -> None:
     assert told["lines"] == {"line": 8, "accepted": 7, "set_aside": 1}
     assert told["days"] == ["2024-03-05", "2024-03-06", "2024-03-07"]
     assert [(past["job"], past["status"]) for past in told["runs"]] == [("build", "success"), ("ingest", "success")]
-    assert "8 = 7 accepted + 1 set aside" in call("status", "--data", shop)[1]
+    assert "8 = 7 accepted + 1 quarantined" in call("status", "--data", shop)[1]
     assert call("status", "--check", "--data", shop)[0] == 0
     code, _, err = call("status", "--check", "--max-age", "0min", "--data", shop)
     assert (code, "the published state is" in err) == (1, True)
@@ -344,7 +344,7 @@ def test_status_lists_runs_and_supports_monitoring(shop: Path) -> None:
 def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Path) -> None:
     (own_shop / "lake" / "sessions" / "session_date=2024-03-05" / "data.parquet").unlink()
     code, out, _ = call("verify", "--json", "--data", own_shop)
-    assert (code, "1 file of the lake gone" in json.loads(out)["problems"][0]) == (1, True)
+    assert (code, "1 file of the lake missing" in json.loads(out)["problems"][0]) == (1, True)
 
     (own_shop / "warehouse.duckdb").unlink()
     victim = next((own_shop / "store" / "events" / "event_date=2024-03-05").iterdir())
@@ -353,7 +353,7 @@ def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Pat
     damage(victim, content)
     code, out, err = call("verify", "--data", own_shop)
     assert (code, "Traceback" in err) == (1, False)
-    assert f"events[2024-03-05]: {victim} does not hold what was written" in out
+    assert f"events[2024-03-05]: {victim} does not contain what was written" in out
     assert "there is no" in out
 
     assert run(own_shop).returncode == 0
@@ -404,8 +404,8 @@ def test_show_prints_the_timeline_of_a_session(shop: Path) -> None:
     for part in (
         f"Session {session_id}  visitor ann, site main",
         "Tue 2024-03-05 23:50:00 to Wed 2024-03-06 00:06:00 UTC, 16 min; 4 events, 1 page view",
-        "no event in the 30 minutes before; it is the visitor's first session known",
-        "purchase, worth 49.9 EUR: event 4 decides; the visitor did not come back",
+        "no event in the 30 minutes before; the visitor's first known session",
+        "purchase, value 49.9 EUR: decided by event 4; the visitor did not return",
         "file 1 is raw/web/events.jsonl",
     ):
         assert part in story

@@ -139,7 +139,7 @@ def without_sync_folder() -> None:
     ("seed", "lost", "told"),
     [
         (without_sync_file, Lost.BYTES, "bytes are not those that were written"),
-        (without_sync_folder, Lost.NAMES, "the file is gone"),
+        (without_sync_folder, Lost.NAMES, "the file is missing"),
     ],
 )
 def test_power_loss_reveals_a_missing_fsync(

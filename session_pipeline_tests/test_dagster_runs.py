@@ -123,7 +123,7 @@ def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
     deployment.ingest()
     assert deployment.execute("build", deployment.run_tags(MONDAY, NEXT_MONDAY)).success
     seen = deployment.seen("sessions", MONDAY)
-    assert seen["built_because"].startswith("fresh, so it was not built again; it was built at 20")
+    assert seen["built_because"].startswith("up to date, not rebuilt; built at 20")
     assert seen["built_because"].endswith("UTC: new day")
     told = before.keys() - {"built_because", "seconds", "file"}  # the file is in the copy
     assert {label: seen[label] for label in told} == {label: before[label] for label in told}
@@ -176,7 +176,7 @@ def test_fresh_day_built_by_hand_changes_nothing_downstream(deployment: Orchestr
     before = hashes(deployment, MONDAY)
     result = deployment.by_hand(MONDAY, "sessions")
     assert result.success
-    assert deployment.seen("sessions", MONDAY)["built_because"] == "asked for by hand; it came out equal"
+    assert deployment.seen("sessions", MONDAY)["built_because"] == "asked for by hand; the result is equal"
     assert hashes(deployment, MONDAY) == before
     assert deployment.planned().is_empty
     assert steps_run(result) >= {"build_sessions", "sessions_sessions_cover_events"}
@@ -214,8 +214,8 @@ def test_error_that_needs_a_person_is_not_retried(deployment: Orchestrated) -> N
     result = deployment.by_hand(MONDAY, "agents_seen")
     assert not result.success
     assert failures(result) == [
-        f"rows of the delivered file test/{MONDAY}.jsonl are damaged in the store, and the file is gone; put it back"
-        " under raw/ and run again"
+        f"rows of the delivered file test/{MONDAY}.jsonl are damaged in the store, and the file is missing;"
+        " deliver it again under raw/ and run again"
     ]
     assert not any(event.is_step_up_for_retry for event in result.all_events)
 
@@ -250,7 +250,7 @@ def test_settings_broken_after_loading_fail_the_run(deployment: Orchestrated) ->
     deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
     result = deployment.execute("ingest", {}, definitions=definitions)
     assert not result.success
-    assert "sessions.inactivity_minuts is no setting; did you mean inactivity_minutes?" in failures(result)[0]
+    assert "sessions.inactivity_minuts is an unknown setting; did you mean inactivity_minutes?" in failures(result)[0]
 
 
 def test_damaged_input_is_rebuilt_by_the_run_that_reads_it(deployment: Orchestrated) -> None:

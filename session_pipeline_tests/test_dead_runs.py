@@ -200,7 +200,7 @@ def test_run_reported_as_failed_does_no_more_work(deployment: Orchestrated) -> N
         assert run.tags[PROCESS] == f"{dead_runs.process_name(os.getpid())}/{run_id}"
         deployment.instance.report_run_failed(run)
     orphan.join()
-    assert failures(results[0]) == ["this run was reported as finished while it went on; it does no more work"]
+    assert failures(results[0]) == ["this run was reported as finished while it was still running; it stops now"]
     store.refresh()
     assert not store.partitions
     store.close()

@@ -158,7 +158,7 @@ class TestInDagster:
         assert result.success
         because = orchestration.seen("events", self.DAY)["built_because"]
         assert because.startswith(
-            "waits for an upgrade: setting inactivity_minutes changed from 30 to 10, so it was not built again; it was"
+            "waits for `run --upgrade`: setting inactivity_minutes changed from 30 to 10, not rebuilt; built at"
         )
         assert "raw_events changed" in orchestration.seen("events", date(2024, 5, 7))["built_because"]
         assert checks_of(result)["built_by_current_rules"] is False
@@ -190,7 +190,7 @@ class TestInDagster:
         assert said("run")[0] == 0
         assert json.loads(said("status", "--json")[1])["days_by_older_rules"] == days
         code, problem = said("status", "--check")
-        assert (code, "4 days built by older rules, 2024-05-06" in problem) == (1, True)
+        assert (code, "4 days of older settings, 2024-05-06" in problem) == (1, True)
         deferred = json.loads(said("plan", "--json")[1])["deferred"]
         assert {item["day"] for item in deferred} == set(days)
         code, summary = said("run", "--upgrade")

@@ -120,7 +120,7 @@ def test_warehouse_is_due_two_hours_after_the_last_data(specs: dict[str, dg.Asse
 def test_invalid_settings_raise_their_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = Deployment(tmp_path / "data", {"daily_at": "25:00"})
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(deployment.folder.path))
-    with pytest.raises(SettingsFileError, match=r"settings\.toml has a setting that cannot be used(.|\n)*daily_at"):
+    with pytest.raises(SettingsFileError, match=r"settings\.toml has an invalid setting(.|\n)*daily_at"):
         runpy.run_module("session_pipeline.definitions")
 
 

@@ -89,19 +89,19 @@ def test_every_packaged_setting_can_be_set() -> None:
         ({"SESSIONS__INACTIVITY_MINUTES": ""}, None, "is ''; write a whole number"),
         ({"SESSIONS__MAX_HOURS": "25"}, None, "is 25; write at most 24"),
         ({"SESSIONS__INACTIVITY_MINUTS": "1"}, None, f"did you mean {PREFIX}SESSIONS__INACTIVITY_MINUTES?"),
-        ({"TIMEZONES": "UTC"}, None, f"is no setting; did you mean {PREFIX}TIMEZONE?"),
-        ({"TIMEZONE": "Mars"}, None, "is no time zone"),
-        ({"TIMEZONE__X": "UTC"}, None, "is no setting"),
-        ({"SESSIONS__": "UTC"}, None, "is no setting"),
-        ({"": "UTC"}, None, "is no setting"),
-        ({"SESSIONS__A__B": "1"}, None, "is no setting"),
-        ({"SESSIONS__SEPARATOR__X": "1"}, None, f"set all of it by {PREFIX}SESSIONS__SEPARATOR"),
-        ({"FUNNELS__0__NAME": "x"}, None, f"set all of it by {PREFIX}FUNNELS"),
+        ({"TIMEZONES": "UTC"}, None, f"is an unknown setting; did you mean {PREFIX}TIMEZONE?"),
+        ({"TIMEZONE": "Mars"}, None, "is not a time zone"),
+        ({"TIMEZONE__X": "UTC"}, None, "is an unknown setting"),
+        ({"SESSIONS__": "UTC"}, None, "is an unknown setting"),
+        ({"": "UTC"}, None, "is an unknown setting"),
+        ({"SESSIONS__A__B": "1"}, None, "is an unknown setting"),
+        ({"SESSIONS__SEPARATOR__X": "1"}, None, f"set it with {PREFIX}SESSIONS__SEPARATOR"),
+        ({"FUNNELS__0__NAME": "x"}, None, f"set it with {PREFIX}FUNNELS"),
         ({"SOURCES__WEB__FORMT": "csv"}, None, f"did you mean {PREFIX}SOURCES__WEB__FORMAT?"),
         ({"SOURCES__WEB__FORMAT": "xml"}, None, "is 'xml'"),
         ({"SESSIONS__PASSIVE_EVENTS": "a,b"}, None, "is 'a,b'; write it as JSON"),
         ({"GOALS": "[" * 100_000}, None, "write it as JSON"),
-        ({"GOALS": '[{"name": "x", "where": "nope = 1"}]'}, "GOALS[0].where", "names no column"),
+        ({"GOALS": '[{"name": "x", "where": "nope = 1"}]'}, "GOALS[0].where", "names an unknown column"),
         ({"PUBLISH__NATIVE_LIMIT_GB": "nan"}, None, "write a finite number"),
     ],
 )  # fmt: skip
@@ -113,10 +113,10 @@ def test_errors_name_the_variable(variables: dict[str, str], key: str | None, se
 
 def test_errors_name_the_file_or_the_environment() -> None:
     for file, variables, where in (
-        ("timezone = 'Mars'", {}, "settings.toml has a setting"),
-        ("", {"TIMEZONE": "Mars"}, "the environment has a setting"),
-        ("daily_at = 'x'", {"TIMEZONE": "Mars"}, "settings.toml with the environment has 2 settings"),
-        ("sessions = 3", {"SESSIONS__MAX_HOURS": "2"}, "settings.toml with the environment has 2 settings"),
+        ("timezone = 'Mars'", {}, "settings.toml has an invalid setting"),
+        ("", {"TIMEZONE": "Mars"}, "the environment has an invalid setting"),
+        ("daily_at = 'x'", {"TIMEZONE": "Mars"}, "settings.toml with the environment has 2 invalid settings"),
+        ("sessions = 3", {"SESSIONS__MAX_HOURS": "2"}, "settings.toml with the environment has 2 invalid settings"),
     ):
         with pytest.raises(SettingsFileError) as error:
             parsed(file, **variables)

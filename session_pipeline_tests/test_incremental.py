@@ -208,7 +208,7 @@ def test_damaged_file_is_rebuilt_with_everything_below_it(week: Deployment, tabl
     path = store.path_of(partition)
     damage(path, flipped(path.read_bytes()))
     problems = [(item.key, problem) for item, problem in store.verify() if problem]
-    assert problems == [(partition.key, "its bytes are not those that were written")]
+    assert problems == [(partition.key, "its content is not what was written")]
     with store.writing():
         store.mark_damaged(partition)
     store.close()
@@ -273,7 +273,7 @@ def test_damaged_raw_rows_without_delivered_file_are_reported(week: Deployment) 
     store.close()
     (week.folder.raw / path).unlink()
     week.deliver("late", [event("v0", "2026-10-05T10:30:00Z", 999)])
-    with pytest.raises(Exception, match="put it back under raw/"):
+    with pytest.raises(Exception, match="deliver it again under raw/"):
         week.run(UNTIL)
 
 

@@ -163,7 +163,7 @@ def test_wrong_format_never_merges_visitors(tmp_path: Path) -> None:
     lines = [LINES["vhost_combined"].replace("203.0.113.7", f"203.0.{number}.7") for number in range(20)]
     (folder / "other_vhosts_access.log").write_text("\n".join(lines) + "\n")
     done = run(data)
-    said = 'they fit the log format vhost_combined and not the one of the source; set sources.web.log_format = "vhost_c'
+    said = 'they fit the log format vhost_combined and not that of the source; set sources.web.log_format = "vhost_c'
     assert said in " ".join(done.stdout.split())
     assert len(Deployment.at(data).table("raw_events")) == 0
     with (data / "settings.toml").open("a") as settings:
@@ -176,8 +176,8 @@ def test_warning_names_the_setting_or_another_source() -> None:
     facts = {"path": "web/a.log", "source": "web", "line_count": 10, "set_aside_count": 4, "accepted_count": 6}
     reasons = {"log_format_is_vhost_combined": 3, "invalid_log_line": 1}
     assert too_many_set_aside(facts, reasons) == (
-        "web/a.log: 4 of 10 lines were set aside, 3 of them because they fit the log format vhost_combined and not the"
-        ' one of the source; deliver them in a folder of their own, as a source with log_format = "vhost_combined"'
+        "web/a.log: 4 of 10 lines were quarantined, 3 of them because they fit the log format vhost_combined and not"
+        ' that of the source; deliver them in a separate folder, as a source with log_format = "vhost_combined"'
     )
     sentence = too_many_set_aside({**facts, "accepted_count": 0, "set_aside_count": 10}, reasons)
-    assert str(sentence).endswith('set sources.web.log_format = "vhost_combined" in settings.toml, and they are taken')
+    assert str(sentence).endswith('set sources.web.log_format = "vhost_combined" in settings.toml to accept them')

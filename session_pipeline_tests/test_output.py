@@ -152,10 +152,10 @@ def test_published_files_may_be_links(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_created_is_explained(tmp_path: Path) -> None:
     (tmp_path / "lake").symlink_to(tmp_path / "gone")
-    with pytest.raises(StoreError, match=r"/lake is a link to .*/gone, which is no folder; make that folder"):
+    with pytest.raises(StoreError, match=r"/lake is a link to .*/gone, which is not a folder; create that folder"):
         make_folder(tmp_path / "lake" / "sessions")
     (tmp_path / "reports").write_text("")
-    with pytest.raises(StoreError, match="/reports is no folder; move it away"):
+    with pytest.raises(StoreError, match="/reports is not a folder; move it elsewhere"):
         make_folder(tmp_path / "reports")
 
 
@@ -259,8 +259,8 @@ def test_sql_comes_from_a_file_or_standard_input(data: Path, tmp_path: Path) -> 
     assert call("query", "-", "-f", "csv", "--data", data, stdin="select 2 as a\n")[:2] == (0, "a\n2\n")
     for arguments, sentence in (
         (("query", "select 1", "--file", str(file)), "is given twice"),
-        (("query", "-"), "there is no SQL in standard input"),
-        (("query", "select 1", "--raw"), "--raw is for CSV"),
+        (("query", "-"), "standard input contains no SQL"),
+        (("query", "select 1", "--raw"), "--raw applies only to CSV"),
     ):
         code, _, err = call(*arguments, "--data", data)
         assert (code, sentence in err) == (2, True), err

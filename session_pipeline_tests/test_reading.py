@@ -97,11 +97,11 @@ def test_types_follow_the_contract_also_without_rows(data: Path) -> None:
     [
         (("session",), "did you mean sessions?"),
         (("raw_events",), "is in the store only; did you mean events?"),
-        (("zzz",), "there are source_files, "),
-        (("sessions", "yesterday"), "start is 'yesterday', which is no date"),
-        (("sessions", None, "2024-02-30"), "end is '2024-02-30', which is no date"),
+        (("zzz",), "the tables are source_files, "),
+        (("sessions", "yesterday"), "start is 'yesterday', which is not a date"),
+        (("sessions", None, "2024-02-30"), "end is '2024-02-30', which is not a date"),
         (("sessions", "2024-03-03", "2024-03-01"), "start 2024-03-03 is after end 2024-03-01"),
-        (("source_files", "2024-03-01"), "source_files has no days"),
+        (("source_files", "2024-03-01"), "source_files is not split by day"),
     ],
 )
 def test_wrong_arguments_are_refused_with_advice(data: Path, arguments: tuple[str, ...], sentence: str) -> None:

@@ -129,7 +129,7 @@ def test_command_line_reports_a_full_disk_in_one_sentence(scenario: Scenario, tm
             (disk / "ballast").unlink()
             assert ran.returncode == 1, ran.stdout
             assert "Traceback" not in ran.stderr
-            assert "make room and run again" in ran.stderr
+            assert "free some space and run again" in ran.stderr
             record(disk_full_survived=1)
         assert subprocess.run(command, capture_output=True, text=True, check=False).returncode == 0
         assert state_of(deployment).partitions == scenario.after.partitions
@@ -261,8 +261,8 @@ def spilled_bytes(deployment: Deployment) -> int:
 def require_told(error: str | None, deployment: Deployment) -> None:
     """The run ended with an error that names the file without space and explains what to do."""
     assert error is not None, "there was room enough, so this tells nothing"
-    assert error.startswith(f"{DiskFullError.__name__}: there is no room to write {deployment.folder.path}/"), error
-    assert "make room and run again" in error
+    assert error.startswith(f"{DiskFullError.__name__}: cannot write {deployment.folder.path}/"), error
+    assert "free some space and run again" in error
 
 
 def require_kept(deployment: Deployment, scenario: Scenario, where: str) -> None:

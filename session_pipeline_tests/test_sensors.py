@@ -77,7 +77,7 @@ def test_new_file_launches_ingest_once_it_is_settled(deployment: Orchestrated, m
     assert deployment.ingest().success  # copies are new files with known content
     assert tick(deployment, "landing").skip_message == "no new file under raw/"
     deployment.deliver("new", shop_lines(DAY, visitors=7))
-    assert tick(deployment, "landing").skip_message == "files are still coming in"
+    assert tick(deployment, "landing").skip_message == "files are still being delivered"
     monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
     [request] = tick(deployment, "landing").run_requests or []
     assert request.tags[tags.REASON] == "landing"
@@ -110,7 +110,7 @@ def test_first_day_has_nothing_to_build_yet(tmp_path: Path) -> None:
         assert deployment.ingest().success
         for request in tick(deployment, "stale_days").run_requests or []:
             assert deployment.execute("build", request.tags, request.asset_selection).success
-        assert tick(deployment, "stale_days").skip_message == "every day is fresh"
+        assert tick(deployment, "stale_days").skip_message == "all days are up to date"
 
 
 def test_each_range_of_stale_days_is_a_run(deployment: Orchestrated) -> None:
@@ -189,9 +189,9 @@ def test_definitions_without_the_days_to_build_are_reloaded_first(
 
 def test_fresh_days_launch_nothing_and_are_not_planned_again(built: Orchestrated) -> None:
     first = tick(built, "stale_days")
-    assert first.skip_message == "every day is fresh"
+    assert first.skip_message == "all days are up to date"
     again = tick(built, "stale_days", first.cursor)
-    assert again.skip_message == "every day is fresh, and nothing has changed since that was found"
+    assert again.skip_message == "all days are up to date, and nothing has changed since the last tick"
     built.deliver("late", shop_lines(DAY, visitors=7))
     assert built.ingest().success
     assert len(tick(built, "stale_days", first.cursor).run_requests or []) == 1
@@ -225,7 +225,7 @@ def test_wait_doubles_with_each_failure_of_the_same_plan(
     for status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE):
         remember(deployment, "build", status, **planned(deployment))
     assert str(tick(deployment, "stale_days").skip_message).startswith(
-        "the same plan failed 3 times in a row; it is tried again after "
+        "the same plan failed 3 times in a row; the next attempt is after "
     )
     assert len(tick(deployment, "stale_days").run_requests or []) == 0
     monkeypatch.setattr(sensors, "LONGEST_WAIT", timedelta(0))
@@ -242,7 +242,7 @@ def test_failures_of_another_plan_cause_no_wait(deployment: Orchestrated) -> Non
 def test_rest_of_a_canceled_build_waits(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = remember(deployment, "build", dg.DagsterRunStatus.CANCELED, **{tags.PLANNED: "all of it"})
     said = str(tick(deployment, "stale_days").skip_message)
-    assert said.startswith(f"run {run_id[:8]} was canceled; what is left of it is built after ")
+    assert said.startswith(f"run {run_id[:8]} was canceled; the remaining days are built after ")
     monkeypatch.setattr(sensors, "FIRST_WAIT", timedelta(0))
     assert len(tick(deployment, "stale_days").run_requests or []) == 2
 
@@ -250,7 +250,7 @@ def test_rest_of_a_canceled_build_waits(deployment: Orchestrated, monkeypatch: p
 def test_same_days_are_not_built_again_right_after_a_run(deployment: Orchestrated) -> None:
     remember(deployment, "build", dg.DagsterRunStatus.FAILURE, **planned(deployment))
     remember(deployment, "build", dg.DagsterRunStatus.SUCCESS, **planned(deployment))
-    assert str(tick(deployment, "stale_days").skip_message).startswith("the same was done a moment ago")
+    assert str(tick(deployment, "stale_days").skip_message).startswith("the same plan ran just now")
 
 
 def test_missed_publication_is_launched(built: Orchestrated) -> None:
@@ -259,7 +259,7 @@ def test_missed_publication_is_launched(built: Orchestrated) -> None:
     assert list(request.asset_selection or []) == UNDATED
     assert tags.RANGE_START not in request.tags
     assert built.execute("build", request.tags, request.asset_selection).success
-    assert tick(built, "stale_days").skip_message == "every day is fresh"
+    assert tick(built, "stale_days").skip_message == "all days are up to date"
 
 
 def test_undated_table_is_built_without_days(built: Orchestrated) -> None:
@@ -280,4 +280,4 @@ def test_logic_days_over_the_limit_wait_for_an_upgrade(built: Orchestrated) -> N
     for request in requests:
         assert built.execute("build", request.tags).success
     assert not built.planned().deferred
-    assert tick(built, "stale_days").skip_message == "every day is fresh"
+    assert tick(built, "stale_days").skip_message == "all days are up to date"

@@ -86,7 +86,7 @@ def test_lines_are_accepted_after_the_named_setting_changes(tmp_path: Path, reas
     key = str(key_to_change(reason, "web"))
     assert set(counts) == {reason}
     if reason.startswith("log_format_is_"):
-        assert str(sentence).endswith('set sources.web.log_format = "common" in settings.toml, and they are taken')
+        assert str(sentence).endswith('set sources.web.log_format = "common" in settings.toml to accept them')
     else:
         assert f"for {reason}; see quarantined_lines, then change {key} in settings.toml" in str(sentence)
     assert key.split(".")[0] in after
@@ -110,8 +110,8 @@ def test_few_quarantined_lines_cause_no_warning() -> None:
     assert too_many_set_aside(facts, {"invalid_json": 2}) is None
     said = too_many_set_aside({**facts, "set_aside_count": 3}, {"nul_byte": 2, "invalid_json": 1})
     assert said == (
-        "web/a.jsonl: 3 of 10 lines were set aside, 2 of them for nul_byte; see quarantined_lines, then mend them where"
-        " they come from"
+        "web/a.jsonl: 3 of 10 lines were quarantined, 2 of them for nul_byte; see quarantined_lines, then fix"
+        " them at their source"
     )
 
 

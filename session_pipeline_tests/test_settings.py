@@ -177,14 +177,14 @@ def test_settings_cannot_be_changed() -> None:
         ("inactivity_minutes = 5", "inactivity_minutes", "did you mean sessions.inactivity_minutes?"),
         ("[sessions]\ninactivity_minuts = 5", "sessions.inactivity_minuts", "did you mean inactivity_minutes?"),
         ("[sources.web]\nfmt = 'csv'", "sources.web.fmt", "did you mean format?"),
-        ("[alarm]\ncommand = 'mail'", "alarm", "is no setting; leave it out"),
+        ("[alarm]\ncommand = 'mail'", "alarm", "is an unknown setting; remove it"),
         ("timezone = 'Europe/Berln'", "timezone", "did you mean Europe/Berlin?"),
-        ("timezone = '../../etc/passwd'", "timezone", "is no time zone"),
+        ("timezone = '../../etc/passwd'", "timezone", "is not a time zone"),
         ("start_date = '2020-01-01'", "start_date", "write a date without quotes"),
         ("start_date = 2020-01-01T00:00:00", "start_date", "write a date without quotes"),
         ("start_date = 1969-12-31", "start_date", "write at least 1970-01-01"),
         ("include_today = 'yes'", "include_today", "is 'yes'; write true or false"),
-        ("daily_at = '24:00'", "daily_at", "write hours and minutes, as 03:00"),
+        ("daily_at = '24:00'", "daily_at", "write hours and minutes, such as 03:00"),
         ("max_rebuild_days = 0", "max_rebuild_days", "is 0; write at least 1"),
         ("sessions = 5", "sessions", "is 5; write a table"),
         ("sessions.inactivity_minutes = '30'", "sessions.inactivity_minutes", "is '30'; write a whole number"),
@@ -194,12 +194,12 @@ def test_settings_cannot_be_changed() -> None:
         ("[sessions]\ninactivity_minutes = 61\nmax_hours = 1", "sessions.max_hours", "shorter than inactivity_minutes"),
         ("actions.fold = [{ pattern = '(?=a)', replacement = '' }]", "actions.fold[0].pattern", "without lookaround"),
         ("actions.fold = [{ pattern = '(a)\\1', replacement = '' }]", "actions.fold[0].pattern", "backreferences"),
-        ("actions.fold = [{ pattern = 'a*', replacement = '' }]", "actions.fold[0].pattern", "needs some text"),
+        ("actions.fold = [{ pattern = 'a*', replacement = '' }]", "actions.fold[0].pattern", "the empty string"),
         ("actions.fold = [{ pattern = 'a', replacement = '$1' }]", "actions.fold[0].replacement", "backslash and $"),
         ("outcomes = 'purchase'", "outcomes", "write a list"),
         ("[[outcomes]]\nwhere = 'is_bot'", "outcomes[0].name", "is missing"),
-        ("[[outcomes]]\nname = 'bounce'\nwhere = 'is_bot'", "outcomes[0].name", "always come last"),
-        ("[[outcomes]]\nname = 'A b'\nwhere = 'is_bot'", "outcomes[0].name", "small letters"),
+        ("[[outcomes]]\nname = 'bounce'\nwhere = 'is_bot'", "outcomes[0].name", "added automatically"),
+        ("[[outcomes]]\nname = 'A b'\nwhere = 'is_bot'", "outcomes[0].name", "use a-z, 0-9 and _"),
         ("[[outcomes]]\nname = 'a'", "outcomes[0]", "either where or where_session"),
         (
             "[[outcomes]]\nname = 'a'\nwhere = 'is_bot'\nwhere_session = 'is_bot'",
@@ -207,12 +207,12 @@ def test_settings_cannot_be_changed() -> None:
             "either where or where_session",
         ),
         ("[[outcomes]]\nname = 'a'\nwhere_session = 'is_bot'\nvalue = 'value'", "outcomes[0]", "value without where"),
-        ("[[outcomes]]\nname = 'a'\nwhere_session = 'event_name'", "outcomes[0].where_session", "names no column"),
-        ("[[outcomes]]\nname = 'a'\nwhere = 'is_bot'\nvalue = 'site'", "outcomes[0].value", "is no number"),
-        ("[[goals]]\nname = 'a'\nwhere = 'is_bot'\n" * 2, "goals", "has 2 goals called 'a'"),
+        ("[[outcomes]]\nname = 'a'\nwhere_session = 'event_name'", "outcomes[0].where_session", "unknown column"),
+        ("[[outcomes]]\nname = 'a'\nwhere = 'is_bot'\nvalue = 'site'", "outcomes[0].value", "is not a number"),
+        ("[[goals]]\nname = 'a'\nwhere = 'is_bot'\n" * 2, "goals", "has 2 goals named 'a'"),
         ("[[goals]]\nname = 'a'\nwhere = 'evnt_name = 1'", "goals[0].where", "did you mean event_name?"),
         (f"[[funnels]]\nname = 'f'\ngrain = 'attempt'{STEPS}", "funnels[0].grain", "write 'session' or 'visitor'"),
-        (f"[[funnels]]\nname = 'f'\nmode = 'strict'{STEPS}", "funnels[0].mode", "write 'ordered': nothing else"),
+        (f"[[funnels]]\nname = 'f'\nmode = 'strict'{STEPS}", "funnels[0].mode", "write 'ordered', the only"),
         (f"[[funnels]]\nname = 'f'\nwindow_seconds = 0{STEPS}", "funnels[0].window_seconds", "write at least 1"),
         (
             f"[[funnels]]\nname = 'f'\ngrain = 'visitor'\nwindow_seconds = 2592001{STEPS}",
@@ -221,7 +221,7 @@ def test_settings_cannot_be_changed() -> None:
         ),
         (f"[[funnels]]\nname = 'f'\nbreakdown = 'chanel'{STEPS}", "funnels[0].breakdown", "did you mean channel?"),
         ("[[funnels]]\nname = 'f'\nsteps = []", "funnels[0].steps", "has 0; write at least 2"),
-        (f"[[funnels]]\nname = 'f'{STEPS.replace('checkout', 'cart')}", "funnels[0].steps", "2 steps called 'cart'"),
+        (f"[[funnels]]\nname = 'f'{STEPS.replace('checkout', 'cart')}", "funnels[0].steps", "2 steps named 'cart'"),
         (
             f"[[funnels]]\nname = 'f'{STEPS.replace('event_name = ', 'evnt_name = ', 1)}",
             "funnels[0].steps[0].where",
@@ -235,40 +235,40 @@ def test_settings_cannot_be_changed() -> None:
         (
             f"[[funnels]]\nname = 'f'{STEPS}exclusions = [{{ where = 'is_bot', before_step = 4 }}]",
             "funnels[0].exclusions",
-            "name two of the 3 steps",
+            "write two of the 3 steps",
         ),
-        ("[dimensions]\nchannel = 'site'", "dimensions", "has channel, which sessions have already"),
-        ("[dimensions]\nplan = 'max(site)'", "dimensions.plan", "holds MAX(site)"),
-        ("[dimensions]\n'A plan' = 'site'", 'dimensions."A plan"', "small letters"),
+        ("[dimensions]\nchannel = 'site'", "dimensions", "has channel, which is already a column of sessions"),
+        ("[dimensions]\nplan = 'max(site)'", "dimensions.plan", "contains MAX(site)"),
+        ("[dimensions]\n'A plan' = 'site'", 'dimensions."A plan"', "use a-z, 0-9 and _"),
         ("breakdowns.dimensions = ['city']", "breakdowns.dimensions[0]", "write 'channel', 'device'"),
-        ("breakdowns.dimensions = ['os', 'os']", "breakdowns.dimensions", "has 2 dimensions called 'os'"),
-        ("[sources.'a/b']", 'sources."a/b"', "name it as its folder"),
+        ("breakdowns.dimensions = ['os', 'os']", "breakdowns.dimensions", "has 2 dimensions named 'os'"),
+        ("[sources.'a/b']", 'sources."a/b"', "use its folder name"),
         ("sources.web = 'jsonl'", "sources.web", "write a table"),
         (
             "[sources.web]\nformat = 'xml'",
             "sources.web.format",
             "write 'jsonl', 'csv', 'tsv', 'parquet' or 'access_log'",
         ),
-        ("[sources.web]\nsite = 'a b'", "sources.web.site", "write letters, digits"),
+        ("[sources.web]\nsite = 'a b'", "sources.web.site", "use letters, digits"),
         ("[sources.web]\ncolumns = { evnt_id = 'id' }", "sources.web.columns.evnt_id", "did you mean event_id?"),
         (
             "[sources.web]\ncolumns = { is_bot = 'bot' }",
             "sources.web.columns.is_bot",
-            "can deliver; write one of event_id",
+            "can provide; write one of event_id",
         ),
-        ("[sources.web]\nconstants = { value = inf }", "sources.web.constants.value", "write a text in quotes"),
+        ("[sources.web]\nconstants = { value = inf }", "sources.web.constants.value", "write a string in quotes"),
         (
             "[sources.web]\ncolumns = { value = 'a' }\nconstants = { value = 1 }",
             "sources.web",
-            "gives value in columns and in constants",
+            "sets value in columns and in constants",
         ),
-        ("[sources.web]\ntimezone = 'CEST'", "sources.web.timezone", "is no time zone"),
+        ("[sources.web]\ntimezone = 'CEST'", "sources.web.timezone", "is not a time zone"),
         ("[sources.web]\nclock_tolerance_minutes = -1", "sources.web.clock_tolerance_minutes", "write at least 0"),
         ("[sources.web]\nexpected_by = '6:00'", "sources.web.expected_by", "write hours and minutes"),
         ("[sources.web]\ndelimiter = ';;'", "sources.web.delimiter", "write one character"),
-        ("privacy.keep_query_parameters = ['utm_*']", "privacy.keep_query_parameters[0]", "write its whole name"),
+        ("privacy.keep_query_parameters = ['utm_*']", "privacy.keep_query_parameters[0]", "write the full name"),
         ("privacy.drop_properties = 'ip'", "privacy.drop_properties", "write a list"),
-        ("resources.memory_limit = '4'", "resources.memory_limit", "write it as 4GB"),
+        ("resources.memory_limit = '4'", "resources.memory_limit", "write a size such as 4GB"),
         ("resources.threads = -1", "resources.threads", "write at least 0"),
         ("publish.native_limit_gb = nan", "publish.native_limit_gb", "write a finite number"),
     ],
@@ -287,7 +287,7 @@ def test_all_errors_of_a_file_are_listed_one_per_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsFileError) as error:
         load_settings(tmp_path)
     head, *lines = str(error.value).splitlines()
-    assert head == f"{path} has 4 settings that cannot be used; mend what is named here:"
+    assert head == f"{path} has 4 invalid settings; fix every setting named below:"
     assert [line.split()[0] for line in lines] == [
         "timezone",
         "sessions.max_hours",
@@ -310,16 +310,16 @@ def test_loads_the_file_of_a_data_folder(tmp_path: Path) -> None:
 
 
 def test_missing_file_explains_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="does not exist; make a data folder with `session-pipeline init"):
+    with pytest.raises(SettingsError, match="does not exist; create a data folder with `session-pipeline init"):
         load_settings(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a = 1\nb = [\n  1,\nc = 2\n", "is no TOML: Invalid value (at line 4, column 1)"),
+        (b"a = 1\nb = [\n  1,\nc = 2\n", "is not valid TOML: Invalid value (at line 4, column 1)"),
         (b"a = 1\na = 2\n", "line 2"),
-        (b"a = '\xff'\n", "make it a text file in UTF-8"),
+        (b"a = '\xff'\n", "save it as a UTF-8 text file"),
         (b"a = " + b"[" * 20_000, "nest lists less deeply"),
     ],
 )

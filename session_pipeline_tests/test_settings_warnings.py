@@ -51,7 +51,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 def found(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> settings_warnings.Findings:
     """Returns the findings for other settings than the deployment was built with."""
-    return settings_warnings.look(deployment.folder, parse_settings(to_toml({"start_date": DAY, **(settings or {})})))
+    return settings_warnings.find_for_folder(
+        deployment.folder, parse_settings(to_toml({"start_date": DAY, **(settings or {})}))
+    )
 
 
 def told(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
@@ -93,7 +95,7 @@ BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
         (
             {"goals": [{"name": "paid", "where": f"{BUY} and value > 20"}]},
             "goals[paid].where",
-            "event_name = 'purchase' exists, so look at the rest of the condition",
+            "event_name = 'purchase' exists, so check the rest of the condition",
         ),
         (
             {"funnels": [{"name": "f", "steps": [{"name": "a", "where": BUY}, {"name": "b", "where": MISSPELLED}]}]},
@@ -174,7 +176,7 @@ def test_packaged_funnel_is_reported_once_it_is_entered(tmp_path: Path) -> None:
     deployment.run()
     findings = found(deployment)
     assert [warning.key for warning in findings.warnings] == ["funnels[checkout].steps[begin checkout].where"]
-    assert "write [[funnels]] of your own, or funnels = [] for none" in findings.warnings[0].sentence
+    assert "define your own [[funnels]], or write funnels = [] for none" in findings.warnings[0].sentence
     assert findings.unmatched_steps == {
         ("checkout", 2),
         ("checkout", 3),
@@ -257,7 +259,7 @@ def test_sources_that_share_a_site_must_set_it(
 
 def test_shared_site_warning_names_folders_and_keys(two_sources: Deployment) -> None:
     assert told(two_sources)["sources.forms.site"] == (
-        "raw/forms and raw/web become one site, 'main', by default: equal visitor ids in them count as one person;"
+        "raw/forms and raw/web share one site, 'main', by default: equal visitor ids in them count as one person;"
         " set sources.forms.site and sources.web.site in settings.toml ('main' if one site is right)"
     )
 
@@ -305,5 +307,5 @@ def test_unreadable_warehouse_is_an_error_in_one_sentence(shop: Deployment, tmp_
 
 
 def test_sample_has_no_warning(sample_deployment: Deployment) -> None:
-    findings = settings_warnings.look(sample_deployment.folder, load_settings(sample_deployment.folder.path))
+    findings = settings_warnings.find_for_folder(sample_deployment.folder, load_settings(sample_deployment.folder.path))
     assert findings == settings_warnings.Findings()

@@ -124,10 +124,10 @@ def test_every_flipped_bit_is_found(store: Store) -> None:
         damaged = bytearray(whole)
         damaged[position] ^= 1 << position % 8
         damage(path, bytes(damaged))
-        assert [problem for _, problem in store.verify()] == ["its bytes are not those that were written"]
+        assert [problem for _, problem in store.verify()] == ["its content is not what was written"]
         assert Store(store.folder, "1.0").checked_path(partition) is None
     path.unlink()
-    assert [problem for _, problem in store.verify()] == ["the file is gone"]
+    assert [problem for _, problem in store.verify()] == ["the file is missing"]
 
 
 def test_replaced_files_stay_for_recent_publications(store: Store) -> None:
@@ -162,7 +162,7 @@ def test_damaged_catalog_is_reported_in_one_sentence(store: Store, content: byte
     store.close()
     path = store.folder / "catalog.sqlite"
     path.write_bytes(path.read_bytes()[:8192] if content is None else content)
-    with pytest.raises(StoreError, match=r"catalog\.sqlite cannot be used .* put it back from a backup"):
+    with pytest.raises(StoreError, match=r"catalog\.sqlite cannot be used .* restore it from a backup"):
         Store(store.folder, "1.0")
 
 
@@ -180,7 +180,7 @@ def test_unwritable_store_is_reported_in_one_sentence(store: Store) -> None:
         for path, mode in zip(paths, modes, strict=True):
             path.chmod(mode)
     assert "StoreError" in done.stderr
-    assert "must be able to write there" in done.stderr
+    assert "needs write access there" in done.stderr
 
 
 def test_lock_holder_writes_at_once_and_others_wait(store: Store) -> None:

@@ -76,7 +76,7 @@ def test_columns_are_suggested_for_other_field_names(tmp_path: Path) -> None:
         "event_name": "event",
     }
     out = call("try", file)[1]
-    assert "3 lines set aside for missing_visitor_id" in out
+    assert "3 lines quarantined for missing_visitor_id" in out
     assert 'columns = { visitor_id = "anonymousId", event_time = "timestamp", event_name = "event" }' in out
     settings = {"sources": {"try": {"columns": {"visitor_id": "anonymousId", "event_name": "event"}}}}
     found = tried(file, "--data", Deployment(tmp_path / "data", settings).folder.path)
@@ -91,7 +91,7 @@ def test_columns_are_suggested_even_if_lines_are_accepted(tmp_path: Path) -> Non
     found = tried(file, "--data", Deployment(tmp_path / "data", settings).folder.path)
     assert found["suggested_columns"] == {"value": "amount"}
     out = call("try", write(tmp_path / "whole.jsonl", {**line, "page_url": "https://shop.example/"}))[1]
-    assert "Perhaps" not in out
+    assert "Fields with other names" not in out
     assert re.search(r"event_id +\(the line\)", out)
 
 
@@ -100,10 +100,10 @@ def test_text_output(tmp_path: Path) -> None:
     code, out, _ = call("try", file)
     assert code == 0
     for sentence in (
-        "by the packaged settings; nothing is written",
-        "8 lines = 7 accepted + 1 set aside",
-        "1 line set aside for invalid_json, as",
-        "3 sessions on 2 days, 2024-03-05 to 2024-03-06; 1 repeated line left out",
+        "with the packaged settings; nothing is written",
+        "8 lines = 7 accepted + 1 quarantined",
+        "1 line quarantined for invalid_json:",
+        "3 sessions on 2 days, 2024-03-05 to 2024-03-06; 1 duplicate dropped",
         "/product/lamp > add_to_cart > begin_checkout > purchase",
     ):
         assert sentence in out
@@ -123,7 +123,7 @@ def test_unacceptable_file_explains_why(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(b"{}\n" * 1000)[:-9])
     code, _, err = call("try", file)
     assert code == 1
-    assert "would not be taken: gzip, cut short" in err.replace("the file is damaged (", "")
+    assert "would not be accepted: gzip, cut short" in err.replace("the file is damaged (", "")
 
 
 @pytest.mark.parametrize("name", ["nothing.jsonl", "."])
@@ -137,7 +137,7 @@ def test_file_without_a_readable_line_exits_with_1(tmp_path: Path) -> None:
     file = write(tmp_path / "events.jsonl", "{broken", {"a": 1})
     code, _, err = call("try", file)
     assert code == 1
-    assert "would give no event: 2 lines would be set aside" in err
+    assert "would give no events: 2 lines would be quarantined" in err
     assert call("try", write(tmp_path / "empty.jsonl"))[0] == 0
 
 
@@ -165,11 +165,11 @@ def test_odd_lines_and_names_are_tried(tmp_path: Path) -> None:
         added.write(b"\xff\xfe\r\n")
     code, out, err = call("try", file)
     assert code == 1, err
-    assert "17 lines = 0 accepted + 17 set aside" in out
-    assert "would give no event" in err
+    assert "17 lines = 0 accepted + 17 quarantined" in out
+    assert "would give no events" in err
 
 
 def test_hidden_file_is_wrong_use(tmp_path: Path) -> None:
     code, _, err = call("try", write(tmp_path / ".events.jsonl", *EVENTS))
     assert code == 2
-    assert "give it another name" in err
+    assert "rename it" in err

@@ -141,7 +141,7 @@ class Builder:
         if found is None:
             return ""
         waits = found[0] is Kind.LOGIC and day is not None and is_held(day)
-        return f"waits for an upgrade: {found[1]}" if waits else None
+        return f"waits for `run --upgrade`: {found[1]}" if waits else None
 
     def _stale_neighbours(
         self, step: Step, days: Sequence[date | None], *, force: bool, is_held: Callable[[date], bool]

@@ -35,7 +35,7 @@ def ledger_closes(run: Run, days: Sequence[date]) -> Verdict:
         if facts["line_count"] != facts["accepted_count"] + facts["set_aside_count"]:
             problems.append(f"{facts['path']}: {facts['line_count']} lines were counted when it was admitted")
         if (accepted, set_aside) != (facts["accepted_count"], facts["set_aside_count"]):
-            problems.append(f"{facts['path']}: the store has {accepted} accepted and {set_aside} set aside")
+            problems.append(f"{facts['path']}: the store has {accepted} accepted and {set_aside} quarantined")
     settled = frozenset(filter(partial(_is_settled, run), run.planner.frame.wanted))
     figures = {
         "lines": sum(facts["line_count"] for facts in ledger),
@@ -69,7 +69,7 @@ def conflicting_event_ids(run: Run, days: Sequence[date]) -> Verdict:
 def set_aside_rate(run: Run, days: Sequence[date]) -> Verdict:
     """No file that was read in the last week has more than 20 % of its lines quarantined, and all files can be read."""
     problems = rejected_files(run.folder, run.store, run.until)
-    return verdict(problems, "all files were read, and few of their lines set aside")
+    return verdict(problems, "all files were read, and few lines were quarantined")
 
 
 def rejected_files(folder: DataFolder, store: Store, until: date) -> list[str]:
@@ -98,7 +98,7 @@ def rejected_files(folder: DataFolder, store: Store, until: date) -> list[str]:
 def source_arrived(run: Run, days: Sequence[date]) -> Verdict:
     """Every source with expected_by has delivered events of the last day by that time on the following day."""
     problems = missing_sources(run.settings, run.store, run.until)
-    return verdict(problems, "all sources that are expected by now have delivered")
+    return verdict(problems, "all sources that are due have delivered")
 
 
 def missing_sources(settings: Settings, store: Store, until: date) -> list[str]:

@@ -46,9 +46,9 @@ def too_many_set_aside(facts: Mapping[str, Any], reasons: Mapping[str, int]) -> 
     if reason.startswith(OTHER_LOG_FORMAT):
         return _other_log_format(facts, reason.removeprefix(OTHER_LOG_FORMAT), count)
     key = key_to_change(reason, facts["source"])
-    what = f"change {key} in settings.toml, and they are taken" if key else "mend them where they come from"
+    what = f"change {key} in settings.toml to accept them" if key else "fix them at their source"
     return (
-        f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were set aside, {count:,} of"
+        f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"
         f" them for {reason}; see quarantined_lines, then {what}"
     )
 
@@ -57,11 +57,11 @@ def _other_log_format(facts: Mapping[str, Any], log_format: str, count: int) -> 
     """Return the warning for a file with many lines of another known log format."""
     setting = f'log_format = "{log_format}"'
     fix = (
-        f"deliver them in a folder of their own, as a source with {setting}"
+        f"deliver them in a separate folder, as a source with {setting}"
         if facts["accepted_count"] > count
-        else f"set sources.{facts['source']}.{setting} in settings.toml, and they are taken"
+        else f"set sources.{facts['source']}.{setting} in settings.toml to accept them"
     )
     return (
-        f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were set aside, {count:,} of"
-        f" them because they fit the log format {log_format} and not the one of the source; {fix}"
+        f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"
+        f" them because they fit the log format {log_format} and not that of the source; {fix}"
     )

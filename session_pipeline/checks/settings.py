@@ -18,11 +18,11 @@ def settings_match_data(run: Run, days: Sequence[date]) -> Verdict:
     if not run.folder.warehouse.is_file():
         return Verdict(True, "nothing is published yet")
     try:
-        found = settings_warnings.look(run.folder, run.settings).warnings
+        found = settings_warnings.find_for_folder(run.folder, run.settings).warnings
     except StoreError as error:
         return Verdict(False, str(error))
     if not found:
-        return Verdict(True, "all rules match something", {"warnings": 0})
+        return Verdict(True, "every rule matches data", {"warnings": 0})
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return Verdict(
         False,

@@ -18,10 +18,10 @@ def audit_recompute(run: Run, days: Sequence[date]) -> Verdict:
     step = STEP_OF_TABLE["events"]
     fresh = [day for day in days if has_events(run, day) and run.planner.staleness(step, day) is None]
     if not fresh:
-        return Verdict(True, "there is no day with events to compute again")
+        return Verdict(True, "there is no day with events to recompute")
     day = max(fresh)
-    problems = [f"{name} of {day} has other rows when it is computed again" for name in run.recompute(step, day)]
-    return verdict(problems, f"{day} was computed again from raw events, and is equal")
+    problems = [f"{name} of {day} has different rows when it is recomputed" for name in run.recompute(step, day)]
+    return verdict(problems, f"{day} was recomputed from raw events and is equal")
 
 
 def sessions_cover_events(run: Run, days: Sequence[date]) -> Verdict:
@@ -33,7 +33,7 @@ def sessions_cover_events(run: Run, days: Sequence[date]) -> Verdict:
             add_input(job, run, "sessions", stretch)
             add_input(job, run, "events", spans.REACH.all_dates(run.planner.frame, stretch))
             problems += [
-                f"{day}: {count} sessions do not have the events that they count"
+                f"{day}: {count} sessions have an event_count that differs from their events"
                 for day, count in (
                     row.values() for row in job.rows(query_text(__package__, "miscounted_sessions")).to_pylist()
                 )
@@ -64,7 +64,7 @@ def funnels_monotone(run: Run, days: Sequence[date]) -> Verdict:
     for row in wrong:
         funnels.setdefault(row["entry_date"], []).append(row["funnel"])
     problems = [f"{day}: {', '.join(names)} does not add up" for day, names in funnels.items()]
-    return verdict(problems, "funnels only narrow, and add up")
+    return verdict(problems, "funnel counts never increase, and they add up")
 
 
 def built_by_current_rules(run: Run, days: Sequence[date]) -> Verdict:
@@ -72,7 +72,7 @@ def built_by_current_rules(run: Run, days: Sequence[date]) -> Verdict:
     waiting = [item for item in run.plan().deferred if item.day is not None]
     count = len({item.day for item in waiting})
     problems = [
-        f"{count} days are built by older rules ({item.reason}); rebuild them with `session-pipeline run --upgrade`"
+        f"{count} days have older settings or models ({item.reason}); rebuild them: `session-pipeline run --upgrade`"
         for item in waiting[:1]
     ]
-    return verdict(problems, "all days are built by the same rules", {"days": count})
+    return verdict(problems, "all days were built with the current settings and models", {"days": count})

@@ -42,8 +42,8 @@ def bot_share(run: Run, days: Sequence[date]) -> Verdict:
         shares = job.rows(query_text(__package__, "bot_shares")).to_pylist()
     for day, total, bots in (row.values() for row in shares):
         if bots / total > LARGEST_BOT_SHARE:
-            problems.append(f"{day}: {bots} of {total} sessions are of bots")
-    return verdict(problems, "most sessions are of people")
+            problems.append(f"{day}: {bots} of {total} sessions are bot sessions")
+    return verdict(problems, "most sessions are human sessions")
 
 
 def unfolded_actions(run: Run, days: Sequence[date]) -> Verdict:
@@ -54,5 +54,5 @@ def unfolded_actions(run: Run, days: Sequence[date]) -> Verdict:
         counts = job.rows(query_text(__package__, "action_counts")).to_pylist()
     for day, count in (row.values() for row in counts):
         if count > LARGEST_ACTION_COUNT:
-            problems.append(f"{day}: {count} actions; fold ids in paths by a rule under [actions] in settings.toml")
-    return verdict(problems, "actions are few enough to read")
+            problems.append(f"{day}: {count} actions; fold ids in paths with a rule under [actions] in settings.toml")
+    return verdict(problems, "the number of actions is small enough")

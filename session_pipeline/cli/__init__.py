@@ -12,7 +12,7 @@ from typing import NoReturn
 from session_pipeline import interrupts
 from session_pipeline.cli.app import FAILED, app
 from session_pipeline.cli.commands import COMMANDS
-from session_pipeline.cli.screen import err
+from session_pipeline.cli.screen import stderr
 
 
 def main() -> NoReturn:
@@ -28,7 +28,7 @@ def main() -> NoReturn:
     except SystemExit as ended:
         code = ended.code
     except KeyboardInterrupt:
-        err.print(f"Error: {interrupts.SENTENCE}", style="bold red")
+        stderr.print(f"Error: {interrupts.SENTENCE}", style="bold red")
         code = interrupts.EXIT_CODE
     code = _flushed(code)
     interrupts.end_silently()
@@ -43,7 +43,7 @@ def _flushed(code: str | int | None) -> str | int | None:
         # Otherwise Python tries again at exit and prints a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            err.print(f"Error: standard output: {error.strerror}; fix that and try again", style="bold red")
+            stderr.print(f"Error: standard output: {error.strerror}; fix that and try again", style="bold red")
         return code or FAILED
     return code
 

@@ -9,18 +9,18 @@ import typer
 
 from session_pipeline.cli.app import Data, chosen_folder
 from session_pipeline.cli.output import destination, is_regular
-from session_pipeline.cli.screen import err, say, size
+from session_pipeline.cli.screen import echo, size, stderr
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import publication, reader, warehouse
 from session_pipeline.run.pipeline import open_store
-from session_pipeline.store.shortage import shortage_said
+from session_pipeline.store.shortage import report_shortage
 
 
 def report(data: Data = None) -> None:
     """Write the HTML report, and print its path."""
     from session_pipeline.report import write  # the charts are slow to import
 
-    say(str(write(chosen_folder(data))))
+    echo(str(write(chosen_folder(data))))
 
 
 def export(
@@ -29,7 +29,7 @@ def export(
     """Write the warehouse as one self-contained file."""
     folder = chosen_folder(data)
     if is_regular(file):
-        raise WrongUseError(f"{file} exists already; name another file, or remove it first")
+        raise WrongUseError(f"{file} already exists; name another file, or remove it first")
     with closing(open_store(folder)) as store:
         with store.catalog.snapshot():  # a run can be writing at the same time
             store.refresh()
@@ -40,7 +40,7 @@ def export(
         if latest is None or {latest.generation, generation} != set(info.column("generation").to_pylist()):
             raise StoreError("the store is newer than what is published; run `session-pipeline run`, then export again")
         partitions = publication.published_partitions(store)
-        with shortage_said(file.absolute().parent), destination(file) as target:
+        with report_shortage(file.absolute().parent), destination(file) as target:
             warehouse.publish(store, target, partitions, info, native_limit_bytes=math.inf)
             byte_count = target.stat().st_size
-    err.print(f"{file}, {size(byte_count)}", soft_wrap=True)
+    stderr.print(f"{file}, {size(byte_count)}", soft_wrap=True)

@@ -16,7 +16,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from session_pipeline import data_folder, interrupts
 from session_pipeline.cli.commands import COMMANDS
-from session_pipeline.cli.screen import err, harmless, say
+from session_pipeline.cli.screen import echo, harmless, stderr
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.errors import SessionPipelineError, WrongUseError
 
@@ -82,13 +82,13 @@ def _sentence(error: Exception) -> str | None:
 
 def ended(sentence: str, code: int = FAILED) -> typer.Exit:
     """Print an error on standard error and return the exception that the caller raises to exit."""
-    err.print(f"Error: {sentence}", style="bold red", soft_wrap=True)
+    stderr.print(f"Error: {sentence}", style="bold red", soft_wrap=True)
     return typer.Exit(code)
 
 
 app = typer.Typer(
     cls=Commands,
-    help="From raw web event files to sessions, and from sessions to answers.",
+    help="Build sessions, outcomes and funnels from raw web event files.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
@@ -98,7 +98,7 @@ app = typer.Typer(
 
 def _print_version(is_asked_for: bool) -> None:
     if is_asked_for:
-        say(f"session-pipeline {version('session_pipeline')}")
+        echo(f"session-pipeline {version('session_pipeline')}")
         raise Exit
 
 
@@ -108,7 +108,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """From raw web event files to sessions, and from sessions to answers."""
+    """Build sessions, outcomes and funnels from raw web event files."""
 
 
 for _name, _command in COMMANDS.items():
@@ -123,9 +123,9 @@ def chosen_folder(data: Path | None) -> DataFolder:
     """
     folder = data_folder.find(data)
     if not folder.has_settings:
-        err.print(
+        stderr.print(
             f"{folder.path} has no settings.toml: the packaged settings are used;"
-            f" `session-pipeline init {folder.path}` writes them to change",
+            f" `session-pipeline init {folder.path}` writes a copy that you can edit",
             soft_wrap=True,
         )
     return folder
@@ -135,11 +135,9 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help=f"The data folder. [default: ${ENVIRONMENT_VARIABLE}, else data]"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Until = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The last day that counts. [default: yesterday]"),
+    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last day to build. [default: yesterday]"),
 ]
-Upgrade = Annotated[
-    bool, typer.Option("--upgrade", help="Also rebuild days that only rules changed for, however many there are.")
-]
+Upgrade = Annotated[bool, typer.Option("--upgrade", help="Also rebuild all days with changed settings or models.")]

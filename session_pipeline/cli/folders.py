@@ -9,7 +9,7 @@ import typer
 from session_pipeline import data_folder
 from session_pipeline.checks import settings_warnings
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import counted, plain, say, say_json
+from session_pipeline.cli.screen import counted, echo, echo_json, plain
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
@@ -21,32 +21,32 @@ FIRST_DAY = datetime(2026, 10, 5)
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make, or an empty one that is there.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to create, or an existing empty folder.")],
 ) -> None:
     """Create a data folder: commented settings, raw/, dagster_home/."""
     made = DataFolder(folder.absolute())
     if made.settings.exists():
-        raise WrongUseError(f"{folder} is a data folder already; go on with `session-pipeline run --data {folder}`")
+        raise WrongUseError(f"{folder} is already a data folder; continue with `session-pipeline run --data {folder}`")
     make_folder(made.raw)
     home.prepare(made)
     made.settings.write_text(settings_template(), encoding="utf-8")
     option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {folder}"
-    say(f"{folder} is ready:")
-    say("  settings.toml  what can be tuned, with comments; all of it can stay as it is")
-    say("  raw/           put event files into a folder for each source, as raw/web/2026-10-05.jsonl.gz")
-    say("  dagster_home/  history of runs")
-    say("Next:")
-    say(f"  session-pipeline sample{option}   only to try it out: a week of a made-up shop, under raw/sample/")
-    say(f"  session-pipeline run{option}      whenever files have come")
+    echo(f"{folder} is ready:")
+    echo("  settings.toml  all settings, with comments; the defaults can be used unchanged")
+    echo("  raw/           put event files into one folder for each source, such as raw/web/2026-10-05.jsonl.gz")
+    echo("  dagster_home/  history of runs")
+    echo("Next:")
+    echo(f"  session-pipeline sample{option}   to try it out: writes a week of synthetic shop events to raw/sample/")
+    echo(f"  session-pipeline run{option}      when there are new files")
 
 
 def sample(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="Where to. [default: raw/sample in the data folder]")
+        Path | None, typer.Argument(metavar="DIR", help="Target folder. [default: raw/sample in the data folder]")
     ] = None,
-    visitors: Annotated[int, typer.Option(help="People who come; bots are on top.")] = 2_900,
-    days: Annotated[int, typer.Option(help="Days that the data covers.")] = 7,
-    seed: Annotated[int, typer.Option(help="Another seed is another sample; the same gives the same lines.")] = 3,
+    visitors: Annotated[int, typer.Option(help="Number of human visitors; bots are added.")] = 2_900,
+    days: Annotated[int, typer.Option(help="Number of days.")] = 7,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same lines.")] = 3,
     start: Annotated[
         datetime,
         typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The first day, in UTC.", show_default="2026-10-05"),
@@ -60,9 +60,9 @@ def sample(
     # The expected results must not be under raw/, where they would be ingested.
     truth = target.parent.parent / "truth" if target.parent.name == "raw" else target.with_name(f"{target.name}-truth")
     written = write_sample(target, visitors=visitors, days=days, seed=seed, start=start.date(), truth_folder=truth)
-    lines = f"{written.events:,} events, {counted(written.duplicates, 'duplicate')}, {written.bad_lines:,} bad ones"
-    say(f"{counted(written.files, 'file')} with {counted(written.lines, 'line')} in {target}: {lines}")
-    say(f"What is true about them ({written.sessions:,} sessions and how each ended): {truth}")
+    lines = f"{written.events:,} events, {counted(written.duplicates, 'duplicate')}, {written.bad_lines:,} invalid"
+    echo(f"{counted(written.files, 'file')} with {counted(written.lines, 'line')} in {target}: {lines}")
+    echo(f"Expected results ({written.sessions:,} sessions and how each ended): {truth}")
 
 
 def check(as_json: AsJson = False, data: Data = None) -> None:
@@ -78,30 +78,30 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
         if not as_json:
             raise
         problems = error.errors if isinstance(error, SettingsFileError) else (error,)
-        say_json({"is_usable": False, "problems": [vars(problem) for problem in problems]})
-        raise ended(f"{where} cannot be used") from None
+        echo_json({"is_usable": False, "problems": [vars(problem) for problem in problems]})
+        raise ended(f"{where}: invalid") from None
     warnings = [{"key": "sources", "sentence": sentence} for sentence in sources_without_folder(folder, settings)]
     not_compared = None
     try:
-        found = settings_warnings.look(folder, settings).warnings
+        found = settings_warnings.find_for_folder(folder, settings).warnings
         warnings += [{"key": warning.key, "sentence": warning.sentence} for warning in found]
     except StoreError as error:
         not_compared = str(error)
     if as_json:
-        say_json({"is_usable": True, "problems": [], "warnings": warnings, "not_compared_because": not_compared})
+        echo_json({"is_usable": True, "problems": [], "warnings": warnings, "not_compared_because": not_compared})
         return
-    sources = f"own settings for {', '.join(settings.sources)}" if settings.sources else "every source by the defaults"
-    say(f"{where} can be used:")
-    say(f"  days of {settings.timezone} from {settings.start_date} on; {sources}")
-    say(f"  outcomes: {', '.join([*(rule.name for rule in settings.outcomes), 'engaged', 'bounce'])}")
+    sources = f"own settings for {', '.join(settings.sources)}" if settings.sources else "defaults for all sources"
+    echo(f"{where}: valid")
+    echo(f"  days in {settings.timezone} from {settings.start_date}; {sources}")
+    echo(f"  outcomes: {', '.join([*(rule.name for rule in settings.outcomes), 'engaged', 'bounce'])}")
     for label, names in (
         ("goals", [goal.name for goal in settings.goals]),
         ("funnels", [f"{funnel.name} ({counted(len(funnel.steps), 'step')})" for funnel in settings.funnels]),
         ("dimensions", list(settings.dimensions)),
     ):
-        say(f"  {label}: {', '.join(names) or 'none'}")
+        echo(f"  {label}: {', '.join(names) or 'none'}")
     for warning in warnings:
         sentence = warning["sentence"] if warning["key"] == "sources" else "{key}: {sentence}".format(**warning)
-        say(f"WARNING: {plain(sentence)}", style="bold yellow")
+        echo(f"WARNING: {plain(sentence)}", style="bold yellow")
     if not_compared is not None:
-        say(f"The rules were not compared with the events: {plain(not_compared)}", style="yellow")
+        echo(f"The rules were not compared with the events: {plain(not_compared)}", style="yellow")

@@ -11,7 +11,7 @@ import duckdb
 import typer
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
-from session_pipeline.cli.screen import grid, number, out, plain, say, say_json, span
+from session_pipeline.cli.screen import echo, echo_json, grid, number, plain, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
@@ -29,10 +29,10 @@ _OUTCOMES = "select distinct outcome from session_outcomes order by outcome"
 def sessions(
     day: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Only sessions that begin on this day."),
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Only sessions that start on this day."),
     ] = None,
-    outcome: Annotated[str | None, typer.Option(metavar="NAME", help="Only sessions that ended so.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many.")] = 20,
+    outcome: Annotated[str | None, typer.Option(metavar="NAME", help="Only sessions with this outcome.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of sessions.")] = 20,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
@@ -43,7 +43,7 @@ def sessions(
         found = _find(connection, day, outcome, limit + 1)
     listed, has_more = found[:limit], len(found) > limit
     if as_json:
-        say_json(listed)
+        echo_json(listed)
     else:
         _show(listed, has_more, settings)
 
@@ -55,7 +55,7 @@ def _find(
         known = [name for (name,) in connection.execute(_OUTCOMES).fetchall()]
         if outcome not in known:
             hint = closest(outcome, known) if known else "there are no sessions"
-            raise WrongUseError(f"no session ended with {outcome!r}; {hint}")
+            raise WrongUseError(f"no session has the outcome {outcome!r}; {hint}")
     asked = {"day": day.date() if day else None, "outcome": outcome, "most_sessions": limit}
     cursor = connection.execute(query_text(__package__, "sessions"), asked)
     names = [column[0] for column in cursor.description or ()]
@@ -64,7 +64,7 @@ def _find(
 
 def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
     if not listed:
-        say("no sessions", style="dim")
+        echo("no sessions", style="dim")
         return
     rows = [
         (
@@ -79,11 +79,11 @@ def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
         )
         for session in listed
     ]
-    headings = (("session", "left"), (f"began ({settings.timezone})", "left"), ("lasted", "right"), ("events", "right"))
-    more = (("ended", "left"), ("value", "right"), ("channel", "left"), ("landed on", "left"))
-    out.print(grid(*headings, *more, rows=rows))
+    headings = (("session", "left"), (f"start ({settings.timezone})", "left"), ("length", "right"), ("events", "right"))
+    more = (("outcome", "left"), ("value", "right"), ("channel", "left"), ("landing page", "left"))
+    stdout.print(grid(*headings, *more, rows=rows))
     if has_more:
-        say(f"more sessions follow; only {len(listed)} are listed, --limit lists more", style="dim")
+        echo(f"only the first {len(listed)} sessions are listed; use --limit for more", style="dim")
 
 
 def _value(session: Row) -> str:

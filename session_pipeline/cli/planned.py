@@ -8,7 +8,7 @@ from session_pipeline.build.plan import Item
 from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
 from session_pipeline.cli.problems import undated
-from session_pipeline.cli.screen import counted, day_ranges, grid, out, plain, say, say_json
+from session_pipeline.cli.screen import counted, day_ranges, echo, echo_json, grid, plain, stdout
 from session_pipeline.publish import publication
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import open_folder
@@ -27,7 +27,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         is_published = publication.is_current(folder, now.store, found)
         wrong = problems.find(folder, now.settings, now.store, found)
     if as_json:
-        say_json(
+        echo_json(
             {
                 "until": last_day,
                 "items": [_item(item) for item in found.items],
@@ -42,24 +42,24 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         )
         return
     if to_read:
-        say(f"{counted(len(to_read), 'file')} to be read first; days that they bring are not known yet:", style="bold")
+        echo(f"{counted(len(to_read), 'file')} to read first; the days in them are not known yet:", style="bold")
         rows = [(f"  raw/{plain(name)}", reason) for name, reason in list(to_read.items())[:SHOWN_FILES]]
         more = [(f"  and {len(to_read) - SHOWN_FILES} more", "")] if len(to_read) > SHOWN_FILES else []
-        out.print(grid(("", "left"), ("", "left"), rows=[*rows, *more]))
+        stdout.print(grid(("", "left"), ("", "left"), rows=[*rows, *more]))
     for name in gone:
-        say(f"raw/{plain(name)} is gone and its source's settings changed: its rows stay as they were read")
+        echo(f"raw/{plain(name)} is missing, and the settings of its source changed: its rows stay unchanged")
     if found.items:
-        say(f"Of the days until {last_day}, these are stale:", style="bold")
-        headings = ("step", "days", "", "because")
-        out.print(grid(*[(heading, "left") for heading in headings], rows=_grouped(found.items)))
-        say("will: is stale now. may: reads something stale; stays as it is where that comes out equal.", style="dim")
+        echo(f"Stale days through {last_day}:", style="bold")
+        headings = ("step", "days", "", "reason")
+        stdout.print(grid(*[(heading, "left") for heading in headings], rows=_grouped(found.items)))
+        echo("will: is stale now. may: an input is stale; rebuilt only if that input changes.", style="dim")
     if found.unwanted:
         days = {key.date for key in found.unwanted if key.date}
-        say(f"Dropped: {counted(len(found.unwanted), 'partition')} of days no longer wanted, {day_ranges(days)}")
+        echo(f"Dropped: {counted(len(found.unwanted), 'partition')} of days without events, {day_ranges(days)}")
     if not (found.items or found.deferred or found.unwanted or to_read):
-        say(f"Nothing: every day until {last_day} is fresh{', and readers have it' if is_published else ''}.")
+        echo(f"Up to date through {last_day}{', and published' if is_published else ''}.")
     if not found.items and not is_published:
-        say("To be published: readers do not have this state yet.")
+        echo("The current state is not published yet; `run` publishes it.")
     problems.show(wrong)
 
 
@@ -82,6 +82,6 @@ def _grouped(items: Iterable[Item]) -> list[tuple[str, str, str, str]]:
         if item.day is not None:
             days.append(item.day)
     return [
-        (name, f"{counted(len(days), 'day')}, {day_ranges(days)}" if days else "all in one", certainty, reason)
+        (name, f"{counted(len(days), 'day')}, {day_ranges(days)}" if days else "all days", certainty, reason)
         for (name, certainty, reason), days in groups.items()
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from session_pipeline.build.plan import Plan
 from session_pipeline.checks import CHECKS, missing_sources, rejected_files, settings_warnings
-from session_pipeline.cli.screen import counted, day_ranges, plain, say
+from session_pipeline.cli.screen import counted, day_ranges, echo, plain
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.errors import StoreError
@@ -52,7 +52,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
         *check_errors,
         *deferred_days(plan),
     ]
-    nothing = f"there is no file under {folder.raw} yet; put some into a folder for each source"
+    nothing = f"there are no files under {folder.raw} yet; put them into one folder for each source"
     warnings = [
         *check_warnings,
         *delivered_files.sources_without_folder(folder, settings),
@@ -67,14 +67,14 @@ def deferred_days(plan: Plan) -> list[str]:
     if not days:
         return []
     return [
-        f"{counted(len(days), 'day')} built by older rules, {day_ranges(days)} ({undated(plan.deferred[0].reason)}):"
+        f"{counted(len(days), 'day')} of older settings, {day_ranges(days)} ({undated(plan.deferred[0].reason)}):"
         " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
     ]
 
 
 def _settings_to_check(folder: DataFolder, settings: Settings) -> list[str]:
     try:
-        return [str(warning) for warning in settings_warnings.look(folder, settings).warnings]
+        return [str(warning) for warning in settings_warnings.find_for_folder(folder, settings).warnings]
     except StoreError as error:
         return [str(error)]
 
@@ -88,9 +88,9 @@ def show(problems: Problems) -> None:
     """Print the problems for a person."""
     for sentences in (problems.errors, problems.warnings):
         for sentence in sentences[:SHOWN]:
-            say(plain(sentence), style="yellow")
+            echo(plain(sentence), style="yellow")
         if len(sentences) > SHOWN:
-            say(f"and {counted(len(sentences) - SHOWN, 'more problem')}", style="yellow")
+            echo(f"and {counted(len(sentences) - SHOWN, 'more problem')}", style="yellow")
 
 
 def _checks(folder: DataFolder) -> tuple[list[str], list[str]]:

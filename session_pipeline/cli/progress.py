@@ -13,7 +13,7 @@ from rich import progress as rich_progress
 from rich.console import Console
 
 from session_pipeline.build.builder import Built
-from session_pipeline.cli.screen import console, counted, err, plain
+from session_pipeline.cli.screen import console, counted, plain, stderr
 from session_pipeline.run.outcome import Progress
 from session_pipeline.tables.graph import Step
 
@@ -72,10 +72,10 @@ def _screen() -> Iterator[Console]:
     try:
         descriptor = os.dup(sys.stderr.fileno())
     except OSError:  # tests have no descriptor
-        yield err
+        yield stderr
         return
     with os.fdopen(descriptor, "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors) as file:
-        yield console(file=file, like=err)
+        yield console(file=file, like=stderr)
 
 
 def _bars(screen: Console) -> rich_progress.Progress:

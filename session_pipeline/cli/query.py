@@ -11,7 +11,7 @@ import typer
 from session_pipeline.cli import rows
 from session_pipeline.cli.app import Data, chosen_folder, ended
 from session_pipeline.cli.output import destination
-from session_pipeline.cli.screen import err, size
+from session_pipeline.cli.screen import size, stderr
 from session_pipeline.engines.sql import fill, literal, query_text, quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
@@ -32,15 +32,15 @@ class Format(Enum):
 
 def query(
     sql: Annotated[
-        str, typer.Argument(metavar="SQL", help="One SELECT; - reads it from standard input. With --tables, a table.")
+        str, typer.Argument(metavar="SQL", help="One SELECT; - reads standard input. With --tables: a table name.")
     ] = "",
-    tables: Annotated[bool, typer.Option("--tables", help="List the tables, or the columns of one.")] = False,
-    file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the SQL from there.")] = None,
-    form: Annotated[Format, typer.Option("--format", "-f", help="How rows are written.")] = Format.TABLE,
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there.")] = None,
+    tables: Annotated[bool, typer.Option("--tables", help="List the tables, or the columns of one table.")] = False,
+    file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the SQL from this file.")] = None,
+    form: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TABLE,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file.")] = None,
     is_raw: Annotated[
         bool,
-        typer.Option("--raw", help="In CSV, write text as it is, also formulas of spreadsheets and terminal codes."),
+        typer.Option("--raw", help="In CSV, write text unchanged, including spreadsheet formulas and terminal codes."),
     ] = False,
     data: Data = None,
 ) -> None:
@@ -49,15 +49,15 @@ def query(
     Times are in UTC. Dates are days in the time zone of the settings.
     """
     if sql and file:
-        raise WrongUseError("the SQL is given twice; leave out --file or the SQL")
+        raise WrongUseError("the SQL is given twice; remove --file or the SQL")
     if not sql and not file and not tables:
-        raise WrongUseError(f"there is no SQL; write it in quotes, as {EXAMPLE}, or ask for --tables")
+        raise WrongUseError(f"there is no SQL; write it in quotes, such as {EXAMPLE}, or use --tables")
     if form is Format.PARQUET and output is None:
-        raise WrongUseError("Parquet is not for the screen; name a file with --output")
+        raise WrongUseError("Parquet cannot be printed; name a file with --output")
     if form is Format.TABLE and output is not None:
-        raise WrongUseError("a table is for the screen; for a file choose --format csv, json, markdown or parquet")
+        raise WrongUseError("a table can only be printed; for a file, use --format csv, json, markdown or parquet")
     if is_raw and form is not Format.CSV:
-        raise WrongUseError("--raw is for CSV; write it with --format csv")
+        raise WrongUseError("--raw applies only to CSV; add --format csv")
     if tables:
         sql = _columns_of(sql) if sql else _all_tables()
     elif file or sql == "-":
@@ -76,13 +76,13 @@ def _read(file: Path | None) -> str:
     """Read SQL from a file, or from standard input if no file is given."""
     where = str(file or "standard input")
     if file is None and sys.stdin.isatty():
-        err.print("Reading SQL from the keyboard; end with Ctrl-D on a line of its own.")
+        stderr.print("Reading SQL from the keyboard; end with Ctrl-D on a new line.")
     try:
         sql = file.read_text(encoding="utf-8-sig") if file else sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise WrongUseError(f"{where} is not UTF-8 text; write the SQL as UTF-8") from None
     if not sql.strip():
-        raise WrongUseError(f"there is no SQL in {where}; write one SELECT there")
+        raise WrongUseError(f"{where} contains no SQL; write one SELECT there")
     return sql
 
 
@@ -106,7 +106,7 @@ def _write(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, output
                 with temporary.open("w", encoding="utf-8", newline="") as file:
                     _write_text(connection, sql, form, file, is_raw)
             byte_count = temporary.stat().st_size
-        err.print(f"{output}, {size(byte_count)}", soft_wrap=True)
+        stderr.print(f"{output}, {size(byte_count)}", soft_wrap=True)
 
 
 def _write_text(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, file: IO[str], is_raw: bool) -> None:

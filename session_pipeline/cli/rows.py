@@ -18,7 +18,7 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from session_pipeline.cli.screen import json_text, out, plain, ruled, say
+from session_pipeline.cli.screen import echo, json_text, plain, ruled, stdout
 
 SHOWN_ROWS = 200
 LONGEST_LINE = 60  # longer text is wrapped within its column
@@ -81,7 +81,7 @@ def write_parquet(connection: Connection, sql: str, path: Path) -> None:
             writer.write_batch(batch)
 
 
-def print_table(connection: Connection, sql: str, screen: Console = out) -> None:
+def print_table(connection: Connection, sql: str, screen: Console = stdout) -> None:
     """Print rows as a table or, if the screen is too narrow for one, each row as a list of fields."""
     cursor = connection.execute(sql)
     names = [column[0] for column in cursor.description or ()]
@@ -95,9 +95,9 @@ def print_table(connection: Connection, sql: str, screen: Console = out) -> None
     else:
         _print_fields(names, rows[:SHOWN_ROWS], screen)
     if not rows:
-        say("no rows", style="dim")
+        echo("no rows", style="dim")
     if len(rows) > SHOWN_ROWS:
-        say(f"more rows follow; only {SHOWN_ROWS} are shown, --format csv writes all", style="dim")
+        echo(f"only the first {SHOWN_ROWS} rows are shown; --format csv writes all", style="dim")
 
 
 def _print_fields(names: Sequence[str], rows: Sequence[Row], screen: Console) -> None:

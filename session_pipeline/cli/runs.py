@@ -20,7 +20,7 @@ from session_pipeline import interrupts, report
 from session_pipeline.build.plan import Plan
 from session_pipeline.cli import problems, progress, summary
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder, ended
-from session_pipeline.cli.screen import counted, say, say_json
+from session_pipeline.cli.screen import counted, echo, echo_json
 from session_pipeline.defs import home, tags
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.raw_folder import deliveries
@@ -32,7 +32,7 @@ from session_pipeline.run.opened import OpenFolder
 from session_pipeline.run.outcome import Outcome
 from session_pipeline.run.pipeline import Run
 from session_pipeline.settings import load_settings
-from session_pipeline.store.shortage import shortage_said
+from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables.steps import STEPS
 
 if TYPE_CHECKING:  # importing this imports Dagster, which is slow to load
@@ -52,18 +52,18 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
     interrupts.raise_interrupts(even_if_ignored=True)
     folder = chosen_folder(data)
     # The store reports its own disk-full errors. Those that remain are about Dagster's files.
-    with shortage_said(folder.dagster_home), ExitStack() as stack:
+    with report_shortage(folder.dagster_home), ExitStack() as stack:
         last_day = until.date() if until else None
         now = stack.enter_context(pipeline.open_folder(folder, until=last_day, upgrade=upgrade))
         outcome = Outcome(files=IngestSummary(found_count=sum(1 for _ in deliveries(folder))))
         if not now.is_done():
-            now, jobs, shown = stack.enter_context(_our_turn(now))
+            now, jobs, shown = stack.enter_context(_exclusive_run(now))
             if not now.is_done():  # otherwise the run that this one waited for has done the work
                 _work(now, jobs, shown)
                 outcome = now.outcome
         plan = now.plan(upgrade=upgrade)
         if unpublished := publication.why_not(plan):
-            raise ended(f"{unpublished}; run again, and if that says the same, look at `session-pipeline dev`")
+            raise ended(f"{unpublished}; run again; if this error remains, check the runs in `session-pipeline dev`")
         if not report.is_current(folder):
             report.write(folder, now.settings)
 
@@ -74,22 +74,22 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
             for check in outcome.failed_checks
             if not check.is_error and check.name not in problems.COUNTED_HERE
         ]
-        told = summary.gather(
+        result = summary.gather(
             now,
             outcome,
             warnings=[*dict.fromkeys([*errors, *found.errors, *warnings, *found.warnings])],
             seconds=perf_counter() - started,
         )
     if as_json:
-        say_json(asdict(told))
+        echo_json(asdict(result))
     else:
-        summary.show(told)
+        summary.show(result)
     if errors:
         raise ended(f"{counted(len(errors), 'check')} failed: {'; '.join(errors)}")
 
 
 def dev(
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="Where on 127.0.0.1.")] = 3000, data: Data = None
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on 127.0.0.1.")] = 3000, data: Data = None
 ) -> None:
     """Start the Dagster UI on 127.0.0.1.
 
@@ -108,7 +108,7 @@ def dev(
 
     with local_runs.instance_of(folder) as instance:
         dead_runs.fail_dead_runs(instance, folder)
-    say(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C ends it.")
+    echo(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C stops it.")
     sys.stdout.flush()
     interrupts.raise_interrupts(even_if_ignored=True)
     python = [sys.executable, "-W", "ignore:Function `dev_command` is superseded"]
@@ -118,7 +118,7 @@ def dev(
 
 
 @contextmanager
-def _our_turn(now: OpenFolder) -> Iterator[tuple[Run, "LocalRuns", progress.Stages]]:
+def _exclusive_run(now: OpenFolder) -> Iterator[tuple[Run, "LocalRuns", progress.Stages]]:
     """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not in between.
 
     At the end, also after an error, new alerts are sent to the alert command.
@@ -126,10 +126,10 @@ def _our_turn(now: OpenFolder) -> Iterator[tuple[Run, "LocalRuns", progress.Stag
     from session_pipeline.defs import alerts, dead_runs, local_runs  # Dagster is slow to load
 
     with local_runs.instance_of(now.folder) as instance, progress.stages() as shown, ExitStack() as at_the_end:
-        at_the_end.callback(alerts.look, instance, now.folder, now.settings.alerts, shown.note)
+        at_the_end.callback(alerts.send_new, instance, now.folder, now.settings.alerts, shown.note)
         dead = dead_runs.fail_dead_runs(instance, now.folder)
         if dead:
-            shown.note(f"{counted(dead, 'run')} that a dead process left open: reported as failed")
+            shown.note(f"{counted(dead, 'run')} of dead processes reported as failed")
         with pipeline.writing(now, run_id="command", progress=progress.of_run(shown)) as run:
             yield run, local_runs.LocalRuns(run, instance), shown
 

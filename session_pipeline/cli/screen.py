@@ -57,16 +57,16 @@ def console(*, to_errors: bool = False, file: IO[str] | None = None, like: Conso
     )
 
 
-out = console()
-err = console(to_errors=True)
+stdout = console()
+stderr = console(to_errors=True)
 
 
-def say(text: str | Text = "", style: str = "") -> None:
+def echo(text: str | Text = "", style: str = "") -> None:
     """Print a line on standard output; the terminal wraps it."""
-    out.print(text, style=style, soft_wrap=True)
+    stdout.print(text, style=style, soft_wrap=True)
 
 
-def say_json(value: Any) -> None:
+def echo_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
     sys.stdout.write(json_text(value, sys.stdout, indent=2) + "\n")
 

@@ -10,7 +10,7 @@ import typer
 
 from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import ago, counted, day_ranges, grid, out, plain, say, say_json, size, span
+from session_pipeline.cli.screen import ago, counted, day_ranges, echo, echo_json, grid, plain, size, span, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.errors import WrongUseError
@@ -66,8 +66,8 @@ class Status:
 
 
 def status(
-    check: Annotated[bool, typer.Option("--check", help="Exit with 1 when stale, old or wrong, for monitors.")] = False,
-    max_age: Annotated[str, typer.Option(help="How old the published state may be: 90min, 30h, 2d.")] = "30h",
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if anything is stale, too old or wrong.")] = False,
+    max_age: Annotated[str, typer.Option(help="Maximum age of the publication: 90min, 30h, 2d.")] = "30h",
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
@@ -78,7 +78,7 @@ def status(
     oldest = _age(max_age)
     found = _status(chosen_folder(data))
     if as_json:
-        say_json(asdict(found))
+        echo_json(asdict(found))
     else:
         _show(found)
     overdue = _overdue(found, oldest)
@@ -137,7 +137,7 @@ def _overdue(found: Status, oldest: timedelta) -> list[str]:
         sentences.append("nothing is published yet")
     elif found.age_seconds > oldest.total_seconds():
         limit = span(oldest.total_seconds())
-        sentences.append(f"the published state is {span(found.age_seconds)} old, more than {limit}")
+        sentences.append(f"the published state is {span(found.age_seconds)} old, the limit is {limit}")
     if found.overdue_because:
         sentences.append(found.overdue_because.partition(";")[0])
     return sentences
@@ -149,28 +149,28 @@ def _show(found: Status) -> None:
     not_accepted = [f"{count:,} {word}" for word, count in sorted(found.files.items()) if word != "accepted"]
     waiting = f"{counted(len(found.files_to_read), 'file')} to be read by the next run" if found.files_to_read else ""
     if found.published_at and found.age_seconds is not None:
-        published = f"{ago(datetime.fromisoformat(found.published_at), now)}, days until {found.published_until}"
-        published += "" if found.is_published else "; not the newest state"
+        published = f"{ago(datetime.fromisoformat(found.published_at), now)}, days through {found.published_until}"
+        published += "" if found.is_published else "; newer data is not published yet"
     else:
-        published = "nothing yet"
+        published = "not yet"
     rows = [
         ("Folder", found.folder),
         ("Files", ", ".join([f"{found.files.get('accepted', 0):,} accepted", *not_accepted, *filter(None, [waiting])])),
-        ("Lines", "{line:,} = {accepted:,} accepted + {set_aside:,} set aside".format(**found.lines)),
+        ("Lines", "{line:,} = {accepted:,} accepted + {set_aside:,} quarantined".format(**found.lines)),
         ("Days", f"{len(days):,} built{', ' + day_ranges(days) if days else ''}"),
-        ("Stale", found.stale_because or f"nothing until {found.until}"),
+        ("Stale" if found.stale_because else "Up to date", found.stale_because or f"through {found.until}"),
         ("Published", published),
         ("Sizes", ", ".join(f"{name} {size(count)}" for name, count in found.byte_counts.items())),
     ]
     if found.days_by_older_rules:
-        older = f"{counted(len(found.days_by_older_rules), 'day')} built by them; `run --upgrade` builds them again"
-        rows.insert(5, ("Older rules", older))
-    out.print(grid(("", "left"), ("", "left"), rows=rows))
+        older = f"{counted(len(found.days_by_older_rules), 'day')} of older settings; `run --upgrade` rebuilds them"
+        rows.insert(5, ("Waiting", older))
+    stdout.print(grid(("", "left"), ("", "left"), rows=rows))
     problems.show(problems.Problems(found.problems, found.warnings))
     for source, sentences in found.changed_fields.items():
-        say(plain(f"Fields of {source}: {'; '.join(sentences)}"), style="yellow")
+        echo(plain(f"Fields of {source}: {'; '.join(sentences)}"), style="yellow")
     if found.runs:
-        say()
+        echo()
         rows_of_runs = [
             (
                 past["run_id"][:8],
@@ -183,11 +183,11 @@ def _show(found: Status) -> None:
             for past in found.runs
         ]
         headings = ("last runs", "job", "status", "started", "took", "launched by")
-        out.print(grid(*[(heading, "left") for heading in headings], rows=rows_of_runs))
+        stdout.print(grid(*[(heading, "left") for heading in headings], rows=rows_of_runs))
 
 
 def _age(text: str) -> timedelta:
     match = AGE.fullmatch(text)
     if match is None:
-        raise WrongUseError(f"--max-age {text} is no length of time; write it as 90min, 30h or 2d")
+        raise WrongUseError(f"--max-age {text} is not a duration; write it as 90min, 30h or 2d")
     return int(match[1]) * UNITS[match[2]]

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from session_pipeline import report
 from session_pipeline.cli.problems import SHOWN
-from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, share
+from session_pipeline.cli.screen import counted, day_ranges, echo, grid, number, plain, share, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import query_text
 from session_pipeline.ingest.summary import IngestSummary
@@ -102,41 +102,41 @@ def show(summary: Summary) -> None:
     files, ledger = summary.files, summary.ledger
     others = [f"{files[f'{word}_count']} {word}" for word in ("redelivered", "corrupt", "refused")]
     if files["unsettled_count"]:
-        others.append(f"{files['unsettled_count']} still being written, left for the next run")
+        others.append(f"{files['unsettled_count']} still being written, deferred to the next run")
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
     built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
     before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
     rows = [
         ("Files", f"{files['read_count']:,} new, {', '.join(others)}; {files['found_count']:,} under raw/"),
-        ("Lines", f"{ledger['lines']:,} = {ledger['accepted']:,} accepted + {ledger['set_aside']:,} set aside"),
-        *([("", f"set aside for {reasons}")] if reasons else []),
+        ("Lines", f"{ledger['lines']:,} = {ledger['accepted']:,} accepted + {ledger['set_aside']:,} quarantined"),
+        *([("", f"quarantined for {reasons}")] if reasons else []),
         (
             "Accepted",
             f"{ledger['accepted']:,} = {counted(ledger['events'], 'event')}"
-            f" + {counted(ledger['duplicates'], 'duplicate')} + {ledger['waiting']:,} waiting for their day"
+            f" + {counted(ledger['duplicates'], 'duplicate')} + {ledger['waiting']:,} not built yet"
             f"{before_start}",
         ),
-        ("Built", f"{built or 'nothing, all days are fresh'}; in {summary.seconds:.1f} s"),
+        ("Built", f"{built or 'nothing, all days are up to date'}; in {summary.seconds:.1f} s"),
     ]
-    out.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
+    stdout.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
     _show_answers(summary)
-    say()
+    echo()
     places = [("Warehouse", summary.warehouse), ("Report", summary.report)]
     for label, place in places:
-        say(Text.assemble((f"{label:<9}", "bold"), "  ", place))
+        echo(Text.assemble((f"{label:<9}", "bold"), "  ", place))
     for warning in summary.warnings[:SHOWN]:
-        say(f"WARNING: {plain(warning)}", style="bold yellow")
+        echo(f"WARNING: {plain(warning)}", style="bold yellow")
     if len(summary.warnings) > SHOWN:
-        say(f"and {len(summary.warnings) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
+        echo(f"and {len(summary.warnings) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
 
 
 def _show_answers(summary: Summary) -> None:
     if not summary.days:
         return
     people, bots = summary.sessions["people"], summary.sessions["bots"]
-    which = "all days" if summary.is_all_days else "the days built now"
-    say()
-    say(
+    which = "all days" if summary.is_all_days else "the days built in this run"
+    echo()
+    echo(
         Text.assemble(
             ("Sessions", "bold"),
             f"  {counted(people, 'human session')} ({counted(bots, 'bot session')} excluded); {which},",
@@ -145,14 +145,14 @@ def _show_answers(summary: Summary) -> None:
     )
     rows = [(plain(outcome), number(count), share(count, people)) for outcome, count in summary.outcomes.items()]
     if rows:
-        out.print(grid(("how they ended", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+        stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
     for funnel, steps in summary.funnels.items():
         entered = steps[0][1]
         excluded = summary.excluded[funnel]
         note = f" ({counted(excluded, 'excluded attempt')} not counted)" if excluded else ""
-        say(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
+        echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
         rows = [(plain(step), number(count), share(count, entered)) for step, count in steps]
-        out.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
+        stdout.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
 
 
 def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str, int]]:
@@ -179,7 +179,7 @@ def _withdrawn(files: IngestSummary) -> list[str]:
     if not files.withdrawn_count:
         return []
     count = counted(files.withdrawn_count, "file")
-    return [f"{count} accepted before cannot be read by the settings of now; the rows are removed from all tables"]
+    return [f"{count} accepted earlier cannot be read with the current settings; the rows are removed from all tables"]
 
 
 def _answers(

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
-from session_pipeline.cli.screen import counted, grid, out, plain, say, say_json, span
+from session_pipeline.cli.screen import counted, echo, echo_json, grid, plain, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
@@ -29,7 +29,7 @@ Row = Mapping[str, Any]
 
 
 def show(
-    session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="Its id, or the beginning of it.")],
+    session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="Session id, or its beginning.")],
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
@@ -41,7 +41,7 @@ def show(
     settings = load_settings(folder.path)
     with reader.connect(folder.path) as connection:
         session = _find(connection, session_id)
-        story = {
+        facts = {
             "session": session,
             "outcome": _rows(connection, _OUTCOME, session)[0],
             "goals": _rows(connection, _GOALS, session),
@@ -51,9 +51,9 @@ def show(
             "session_after": next(iter(_rows(connection, query_text(__package__, "session_after"), session)), None),
         }
     if as_json:
-        say_json(story)
+        echo_json(facts)
     else:
-        _tell(story, settings)
+        _print_timeline(facts, settings)
 
 
 _OUTCOME = "select * from session_outcomes where session_id = $id"
@@ -94,31 +94,31 @@ def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _tell(story: Row, settings: Settings) -> None:
-    session = story["session"]
-    say(Text.assemble(("Session ", "bold"), (session["session_id"], "bold"), f"  {_who(session)}"))
+def _print_timeline(facts: Row, settings: Settings) -> None:
+    session = facts["session"]
+    echo(Text.assemble(("Session ", "bold"), (session["session_id"], "bold"), f"  {_who(session)}"))
     head = [
-        ("when", _when(session, settings)),
-        ("came by", _came_by(session)),
-        ("began", _began(story, settings)),
-        ("ended", _ended(story, settings)),
-        ("reached", ", ".join(plain(goal["goal"]) for goal in story["goals"]) or "no goal"),
+        ("time", _when(session, settings)),
+        ("channel", _channel(session)),
+        ("started", _start(facts, settings)),
+        ("ended", _end(facts, settings)),
+        ("goals", ", ".join(plain(goal["goal"]) for goal in facts["goals"]) or "none"),
     ]
-    out.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), plain(text)) for label, text in head]))
-    say()
-    files = list(dict.fromkeys(row["path"] for row in (*story["events"], *story["dropped_copies"])))
+    stdout.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), plain(text)) for label, text in head]))
+    echo()
+    files = list(dict.fromkeys(row["path"] for row in (*facts["events"], *facts["dropped_copies"])))
     headings = (("", "right"), ("time", "left"), ("gap", "right"), ("event", "left"), ("page", "left"))
     more = (("value", "right"), ("file:line", "left"), ("", "left"))
-    out.print(grid(*headings, *more, rows=_event_rows(story, settings, files)))
-    say()
+    stdout.print(grid(*headings, *more, rows=_event_rows(facts, settings, files)))
+    echo()
     for number, path in enumerate(files, start=1):
-        say(f"file {number} is raw/{plain(path)}", style="dim")
+        echo(f"file {number} is raw/{plain(path)}", style="dim")
 
 
-def _event_rows(story: Row, settings: Settings, files: Sequence[str]) -> Iterator[Sequence[str | Text]]:
-    session, outcome = story["session"], story["outcome"]
+def _event_rows(facts: Row, settings: Settings, files: Sequence[str]) -> Iterator[Sequence[str | Text]]:
+    session, outcome = facts["session"], facts["outcome"]
     is_one_day = _local(session["started_at"], settings).date() == _local(session["ended_at"], settings).date()
-    for event in story["events"]:
+    for event in facts["events"]:
         decides = event["event_id"] == outcome["deciding_event_id"]
         value = "" if event["value"] is None else f"{plain(event['value'])} {plain(event['currency'] or '')}".strip()
         details = [f"{word} {plain(event[name])}" for name, word in DETAILS.items() if event[name] is not None]
@@ -132,16 +132,16 @@ def _event_rows(story: Row, settings: Settings, files: Sequence[str]) -> Iterato
             f"{files.index(event['path']) + 1}:{event['line_number']}",
             Text(f"◀ {plain(outcome['outcome'])}" if decides else "", "bold"),
         )
-        for copy in story["dropped_copies"]:
+        for copy in facts["dropped_copies"]:
             if (copy["kept_file_id"], copy["kept_line_number"]) == (event["file_id"], event["line_number"]):
-                kind = "copy" if copy["is_same_content"] else "same id, other content"
+                kind = "copy" if copy["is_same_content"] else "same id, different content"
                 line = f"{files.index(copy['path']) + 1}:{copy['line_number']}"
                 yield ("", "", "", Text(f"dropped: {kind}", "dim"), "", "", Text(line, "dim"), "")
 
 
 def _who(session: Row) -> str:
     user = f", user {plain(session['user_id'])}" if session["user_id"] else ""
-    bot = ", a bot" if session["is_bot"] else ""
+    bot = ", bot" if session["is_bot"] else ""
     return f"visitor {plain(session['visitor_id'])}{user}, site {plain(session['site'])}{bot}"
 
 
@@ -152,7 +152,7 @@ def _when(session: Row, settings: Settings) -> str:
     return f"{start:%a %Y-%m-%d %H:%M:%S} to {last} {settings.timezone}, {span(session['duration_seconds'])}; {events}"
 
 
-def _came_by(session: Row) -> str:
+def _channel(session: Row) -> str:
     utm = " / ".join(session[name] for name in ("utm_source", "utm_medium", "utm_campaign") if session[name])
     parts = [
         (session["channel"] or "").replace("_", " "),
@@ -160,32 +160,32 @@ def _came_by(session: Row) -> str:
         f"({utm})" if utm else "",
     ]
     machine = ", ".join(session[name] for name in ("device", "browser", "os") if session[name])
-    landing = f"; landed on {session['landing_page']}" if session["landing_page"] else ""
+    landing = f"; landing page {session['landing_page']}" if session["landing_page"] else ""
     return f"{' '.join(filter(None, parts))}{'; ' + machine if machine else ''}{landing}"
 
 
-def _began(story: Row, settings: Settings) -> str:
-    session, before = story["session"], story["session_before"]
+def _start(facts: Row, settings: Settings) -> str:
+    session, before = facts["session"], facts["session_before"]
     reason = _in_words(session["break_reason"], settings)
     if before is None:
-        return f"{reason}; it is the visitor's first session known"
+        return f"{reason}; the visitor's first known session"
     pause = span((session["started_at"] - before["ended_at"]).total_seconds())
-    return f"{reason}; the visitor's session before, {before['session_id'][:8]}, ended {pause} earlier"
+    return f"{reason}; the visitor's previous session, {before['session_id'][:8]}, ended {pause} earlier"
 
 
-def _ended(story: Row, settings: Settings) -> str:
-    session, outcome, after = story["session"], story["outcome"], story["session_after"]
-    value = f", worth {plain(outcome['value'])} {plain(outcome['currency'] or '')}".rstrip() if outcome["value"] else ""
-    deciding = next((e for e in story["events"] if e["event_id"] == outcome["deciding_event_id"]), None)
-    why = f": event {deciding['event_number']} decides" if deciding else ": the session as a whole decides"
+def _end(facts: Row, settings: Settings) -> str:
+    session, outcome, after = facts["session"], facts["outcome"], facts["session_after"]
+    value = f", value {plain(outcome['value'])} {plain(outcome['currency'] or '')}".rstrip() if outcome["value"] else ""
+    deciding = next((e for e in facts["events"] if e["event_id"] == outcome["deciding_event_id"]), None)
+    why = f": decided by event {deciding['event_number']}" if deciding else ": decided by the session as a whole"
     text = f"{outcome['outcome']}{value}{why}"
     if not session["is_complete"]:
-        return f"{text} so far; it can still go on, since the next day is not built"
+        return f"{text} so far; it can still continue, because the next day is not built"
     if after is None:
-        return f"{text}; the visitor did not come back"
+        return f"{text}; the visitor did not return"
     pause = span((after["started_at"] - session["ended_at"]).total_seconds())
     because = "" if after["break_reason"] == "inactivity" else f" ({_in_words(after['break_reason'], settings)})"
-    return f"{text}; the visitor's next session, {after['session_id'][:8]}, began {pause} later{because}"
+    return f"{text}; the visitor's next session, {after['session_id'][:8]}, started {pause} later{because}"
 
 
 def _in_words(break_reason: str, settings: Settings) -> str:
@@ -193,11 +193,11 @@ def _in_words(break_reason: str, settings: Settings) -> str:
     return {
         "inactivity": f"no event in the {rules.inactivity_minutes} minutes before",
         "midnight": "a new day began",
-        "separator": f"{rules.separator} begins a session",
-        "client_session": "the session id that the source gives changed",
+        "separator": f"{rules.separator} starts a session",
+        "client_session": "the session id of the source changed",
         "user": "the user changed",
         "campaign": "the campaign changed",
-        "max_hours": f"the session before had gone on for {rules.max_hours} hours",
+        "max_hours": f"the previous session had lasted {rules.max_hours} hours",
     }.get(break_reason, break_reason)
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from session_pipeline import data_folder
 from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import counted, day_ranges, grid, number, out, plain, say, say_json, share, span
+from session_pipeline.cli.screen import counted, day_ranges, echo, echo_json, grid, number, plain, share, span, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.run import trial
@@ -24,10 +24,10 @@ SHOWN_FIELDS = 12
 
 
 def try_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of events, anywhere.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of events, in any folder.")],
     source: Annotated[
         str | None,
-        typer.Option(help="The source whose settings count. [default: the folder under raw/ it lies in, else none]"),
+        typer.Option(help="The source whose settings are used. [default: its folder under raw/, else none]"),
     ] = None,
     as_json: AsJson = False,
     data: Data = None,
@@ -41,13 +41,13 @@ def try_(
     source = source or trial.source_of(file, folder)
     found = trial.try_file(file, folder=folder, source=source)
     if as_json:
-        say_json(asdict(found))
+        echo_json(asdict(found))
     else:
-        _tell(found, folder, source)
+        _print_result(found, folder, source)
     if found.facts["status"] != "accepted":
-        raise ended(f"{file} would not be taken: {found.facts['reason']}")
+        raise ended(f"{file} would not be accepted: {found.facts['reason']}")
     if found.facts["line_count"] and not found.facts["accepted_count"]:
-        raise ended(f"{file} would give no event: {counted(found.facts['line_count'], 'line')} would be set aside")
+        raise ended(f"{file} would give no events: {counted(found.facts['line_count'], 'line')} would be quarantined")
 
 
 def _folder(data: Path | None) -> DataFolder | None:
@@ -59,23 +59,23 @@ def _folder(data: Path | None) -> DataFolder | None:
         return None
 
 
-def _tell(found: Trial, folder: DataFolder | None, source: str) -> None:
+def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
     facts = found.facts
     where = "the packaged settings" if folder is None or not folder.has_settings else str(folder.settings)
     named = "" if source == trial.NO_SOURCE else f", as source {source}"
-    say(Text.assemble((plain(facts["path"]), "bold"), f"  by {where}{named}; nothing is written"))
+    echo(Text.assemble((plain(facts["path"]), "bold"), f"  with {where}{named}; nothing is written"))
     if facts["status"] != "accepted":
         return
     accepted, set_aside = number(facts["accepted_count"]), number(facts["set_aside_count"])
-    say(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} set aside")
+    echo(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} quarantined")
     if facts["accepted_count"]:
-        _tell_fields(found)
-    _tell_set_aside(found, source)
+        _print_fields(found)
+    _print_quarantined(found, source)
     if found.days:
-        _tell_sessions(found)
+        _print_sessions(found)
 
 
-def _tell_fields(found: Trial) -> None:
+def _print_fields(found: Trial) -> None:
     accepted = found.facts["accepted_count"]
     rows = [
         (
@@ -87,14 +87,14 @@ def _tell_fields(found: Trial) -> None:
         for field in found.fields
         if field.filled_count
     ]
-    say()
-    out.print(grid(*[(name, "left") for name in ("column", "from", "filled", "as")], rows=rows))
+    echo()
+    stdout.print(grid(*[(name, "left") for name in ("column", "from", "filled", "example")], rows=rows))
     if empty := [field.column for field in found.fields if not field.filled_count]:
-        say(f"nothing for {', '.join(empty)}", style="dim")
+        echo(f"empty: {', '.join(empty)}", style="dim")
     if others := list(found.other_fields.items()):
         shown = ", ".join(f"{plain(name)} ({share(count, accepted)})" for name, count in others[:SHOWN_FIELDS])
         more = f", and {len(others) - SHOWN_FIELDS} more" if len(others) > SHOWN_FIELDS else ""
-        say(f"kept in properties: {shown}{more}")
+        echo(f"kept in properties: {shown}{more}")
 
 
 def _derived_from(column: str) -> str:
@@ -102,21 +102,21 @@ def _derived_from(column: str) -> str:
     return "(the line)" if column == "event_id" else "(page_url)"
 
 
-def _tell_set_aside(found: Trial, source: str) -> None:
+def _print_quarantined(found: Trial, source: str) -> None:
     for item in found.set_aside:
-        say()
-        say(Text.assemble((counted(item.line_count, "line"), "bold"), f" set aside for {plain(item.reason)}, as"))
+        echo()
+        echo(Text.assemble((counted(item.line_count, "line"), "bold"), f" quarantined for {plain(item.reason)}:"))
         rows = [(f"line {number}", plain(detail or ""), plain(line)) for number, detail, line in item.lines]
-        out.print(grid(("", "right"), ("", "left"), ("", "left"), rows=rows, indent=2))
+        stdout.print(grid(("", "right"), ("", "left"), ("", "left"), rows=rows, indent=2))
     if found.suggested_columns:
         columns = ", ".join(f"{ours} = {_as_toml(theirs)}" for ours, theirs in found.suggested_columns.items())
-        say()
-        say("Perhaps the fields are called otherwise: these have values that fit. Then write into settings.toml:")
-        say(f"  [sources.{'web' if source == trial.NO_SOURCE else source}]")
-        say(f"  columns = {{ {columns} }}")
+        echo()
+        echo("Fields with other names have values that fit. To use them, write into settings.toml:")
+        echo(f"  [sources.{'web' if source == trial.NO_SOURCE else source}]")
+        echo(f"  columns = {{ {columns} }}")
     if found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
-        say(
-            "More than a fifth of the file is set aside: look at the lines above before you deliver it.",
+        echo(
+            "More than a fifth of the lines are quarantined: check the lines above before you deliver the file.",
             style="bold yellow",
         )
 
@@ -126,21 +126,21 @@ def _as_toml(text: str) -> str:
     return plain(json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f"))
 
 
-def _tell_sessions(found: Trial) -> None:
+def _print_sessions(found: Trial) -> None:
     count = sum(found.outcomes.values())
     of_all = f" of {found.day_count:,} in the file" if found.day_count > len(found.days) else ""
-    say()
-    say(
+    echo()
+    echo(
         Text.assemble(
             (counted(count, "session"), "bold"),
             f" on {counted(len(found.days), 'day')}{of_all}, {day_ranges(found.days)};"
-            f" {counted(found.duplicate_count, 'repeated line')} left out",
+            f" {counted(found.duplicate_count, 'duplicate')} dropped",
         )
     )
     rows = [(plain(outcome), number(sessions), share(sessions, count)) for outcome, sessions in found.outcomes.items()]
-    out.print(grid(("how they ended", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
-    say("The first of them:")
-    stories = [
+    stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+    echo("The first sessions:")
+    session_rows = [
         (
             f"{session['started_at']:%Y-%m-%d %H:%M:%S}",
             plain(session["visitor_id"]),
@@ -151,5 +151,5 @@ def _tell_sessions(found: Trial) -> None:
         )
         for session in found.sessions
     ]
-    headings = [("began (UTC)", "left"), ("visitor", "left"), ("lasted", "right"), ("events", "right")]
-    out.print(grid(*headings, ("ended", "left"), ("its way", "left"), rows=stories, indent=2))
+    headings = [("start (UTC)", "left"), ("visitor", "left"), ("length", "right"), ("events", "right")]
+    stdout.print(grid(*headings, ("outcome", "left"), ("path", "left"), rows=session_rows, indent=2))

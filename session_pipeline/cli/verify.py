@@ -10,7 +10,7 @@ import duckdb
 from session_pipeline.checks import ledger_closes
 from session_pipeline.cli import progress
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import counted, say, say_json, size
+from session_pipeline.cli.screen import counted, echo, echo_json, size
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import lake, publication
 from session_pipeline.run import pipeline
@@ -38,16 +38,16 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
         problems, is_current = _mark_and_count(folder, wrong, shown)
         problems += _published_problems(folder, is_current)
     if as_json:
-        say_json({"verified_count": len(checked), "problems": problems})
+        echo_json({"verified_count": len(checked), "problems": problems})
     else:
         total = size(sum(partition.byte_count for partition in checked))
-        say(f"{counted(len(checked), 'file')} of the store are as they were written ({total})")
+        echo(f"{counted(len(checked), 'file')} of the store are unchanged ({total})")
         for problem in problems:
-            say(f"WRONG: {problem}", style="bold red")
+            echo(f"ERROR: {problem}", style="bold red")
     if problems:
-        raise ended(f"{counted(len(problems), 'problem')} found; `session-pipeline run` mends what can be built again")
+        raise ended(f"{counted(len(problems), 'problem')} found; `session-pipeline run` rebuilds what can be rebuilt")
     if not as_json:
-        say("every line is accounted for; the warehouse and the lake are there")
+        echo("every line is accounted for; the warehouse and the lake are complete")
 
 
 def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progress.Stages) -> tuple[list[str], bool]:
@@ -62,22 +62,22 @@ def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progre
             # Another run may have replaced it in the meantime.
             if run.store.get(partition.key) != partition or run.store.checked_path(partition) is not None:
                 continue
-            gone = "is gone" if not run.store.path_of(partition).is_file() else "does not hold what was written"
-            problems.append(f"{partition.key}: {run.store.path_of(partition)} {gone}; `run` builds it again")
+            gone = "is missing" if not run.store.path_of(partition).is_file() else "does not contain what was written"
+            problems.append(f"{partition.key}: {run.store.path_of(partition)} {gone}; `run` rebuilds it")
             run.store.mark_damaged(partition)
         try:
             verdict = ledger_closes(run, run.planner.frame.wanted)
             if not verdict.holds:
-                problems.append(f"the ledger does not close: {verdict.sentence}")
+                problems.append(f"the line counts do not add up: {verdict.sentence}")
         except duckdb.Error:
-            problems.append("the ledger cannot be counted while files are damaged; verify again after `run`")
+            problems.append("lines cannot be counted while files are damaged; verify again after `run`")
         return problems, publication.is_current(folder, run.store, run.plan())
 
 
 def _published_problems(folder: DataFolder, is_current: bool) -> list[str]:
     """Return which published files are missing. A publication that is older than the store is not compared."""
     if not folder.warehouse.is_file():
-        return [f"there is no {folder.warehouse}; `run` makes it"]
+        return [f"there is no {folder.warehouse}; `run` creates it"]
     if not is_current:
         return []
     with closing(pipeline.open_store(folder)) as store:
@@ -89,6 +89,6 @@ def _published_problems(folder: DataFolder, is_current: bool) -> list[str]:
     if not missing:
         return []
     return [
-        f"{counted(len(missing), 'file')} of the lake gone: {missing[0]}{' and others' if len(missing) > 1 else ''};"
-        f" remove {folder.warehouse}, and `run` makes both anew"
+        f"{counted(len(missing), 'file')} of the lake missing: {missing[0]}{' and others' if len(missing) > 1 else ''};"
+        f" remove {folder.warehouse}, and `run` rebuilds both"
     ]

@@ -24,22 +24,24 @@ PAGE = 500  # runs examined per call; the next call examines the rest
 FIRST_RUNS = 50  # number of latest runs that the first call examines
 ALERT_SECONDS = 30
 VARYING = re.compile(r"(?<!\S)/\S+|\d[\d.,]*")  # paths and numbers: another file or size does not make another alert
-TOLD = {  # event types that describe a problem
+PROBLEM_EVENTS = {  # event types that describe a problem
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.RUN_FAILURE,
 }
 
 
-def look(instance: dg.DagsterInstance, folder: DataFolder, settings: AlertSettings, say: Callable[[str], None]) -> int:
+def send_new(
+    instance: dg.DagsterInstance, folder: DataFolder, settings: AlertSettings, log: Callable[[str], None]
+) -> int:
     """Send the alerts of all runs that ended since the last call; returns how many were sent."""
 
-    def news(cursor: int | None) -> tuple[Iterable[Alert | Well], int]:
+    def results(cursor: int | None) -> tuple[Iterable[Alert | Well], int]:
         ended = _ended(instance, cursor)
         happened = [one for record in ended for one in _of_run(instance, folder, record)]
         return happened, max((record.storage_id for record in ended), default=cursor or 0)
 
-    return alerts.look(folder.dagster_home, settings, news, say)
+    return alerts.look(folder.dagster_home, settings, results, log)
 
 
 def _ended(instance: dg.DagsterInstance, cursor: int | None) -> list[dg.EventLogRecord]:
@@ -62,7 +64,7 @@ def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLog
         return  # it was deleted
     events = [
         record.event_log_entry.dagster_event
-        for record in instance.get_records_for_run(run.run_id, of_type=TOLD).records
+        for record in instance.get_records_for_run(run.run_id, of_type=PROBLEM_EVENTS).records
         if record.event_log_entry.dagster_event is not None
     ]
     facts = {

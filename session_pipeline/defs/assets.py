@@ -130,7 +130,7 @@ def _publish(settings: Settings) -> dg.AssetsDefinition:
         dg.AssetSpec(
             "warehouse",
             deps=published,
-            description="One DuckDB file with all published tables, as of one moment; replaced by rename.",
+            description="One DuckDB file with all published tables in the same state; replaced by rename.",
             kinds={"duckdb"},
             freshness_policy=_freshness(settings),
             group_name="publish",
@@ -140,7 +140,7 @@ def _publish(settings: Settings) -> dg.AssetsDefinition:
         dg.AssetSpec(
             "lake",
             deps=published,
-            description="All published tables as hive folders of Parquet, a file a partition; each replaced by rename.",
+            description="All published tables as Hive-partitioned Parquet files; each file is replaced by rename.",
             kinds={"parquet"},
             group_name="publish",
             owners=OWNERS,
@@ -178,7 +178,7 @@ def _report() -> dg.AssetsDefinition:
     spec = dg.AssetSpec(
         "report",
         deps=["warehouse"],
-        description="The page a person reads: how visits ended, which way they took, where they left.",
+        description="The HTML report: how visits ended, which paths visitors took, where they left.",
         kinds={"html"},
         group_name="publish",
         owners=OWNERS,

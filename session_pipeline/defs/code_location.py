@@ -65,7 +65,7 @@ def _reload(loaded_from: GrpcServerCodeLocationOrigin) -> None:
     try:
         loaded_from.create_client().reload_code(timeout=RELOAD_TIMEOUT)
     except Exception:  # the server is gone or cannot reload: old definitions stay, and each run loads its own
-        logging.getLogger(__name__).warning("the code location could not be loaded again", exc_info=True)
+        logging.getLogger(__name__).warning("the code location could not be reloaded", exc_info=True)
 
 
 def execute(

@@ -88,7 +88,7 @@ def stop_if_ended(instance: dg.DagsterInstance, run_id: str) -> None:
     if run is not None and run.status is dg.DagsterRunStatus.CANCELING:
         raise dg.DagsterExecutionInterruptedError
     if run is None or run.is_finished:
-        raise RunGivenUpError("this run was reported as finished while it went on; it does no more work")
+        raise RunGivenUpError("this run was reported as finished while it was still running; it stops now")
 
 
 def process_name(pid: int) -> str:

@@ -26,7 +26,7 @@ def why(events: Sequence[dg.DagsterEvent]) -> str:
         if error.cause is None:
             sentence = f"{error.cls_name}: {sentence}"
         error = error.cause
-    return str(sentence) or "Dagster does not say why"
+    return str(sentence) or "Dagster reports no reason"
 
 
 def _first_error(events: Sequence[dg.DagsterEvent]) -> Any:

@@ -26,12 +26,12 @@ def make_jobs() -> tuple[Any, Any]:
     ingest = dg.define_asset_job(
         INGEST,
         selection=ingested,
-        description="Takes in what was delivered under raw/; the plan then says what to build. Launched with the tag"
-        f" {tags.UPGRADE}, all days that older rules built are rebuilt after it, however many.",
+        description="Ingests the files delivered under raw/; the plan then decides what to build. If it has the tag"
+        f" {tags.UPGRADE}, days with changed settings or models are rebuilt without the max_rebuild_days limit.",
     )
     build = dg.define_asset_job(
         BUILD,
         selection=dg.AssetSelection.all() - ingested,
-        description="Builds the stale days of a range from raw events, checks them, publishes when nothing is stale.",
+        description="Builds stale days of a range from raw events, checks them and publishes when nothing is stale.",
     )
     return ingest, build

@@ -19,7 +19,7 @@ from session_pipeline.defs.partitions import BuiltDays, days_of
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.run.pipeline import Run
 from session_pipeline.store.locks import alone_in
-from session_pipeline.store.shortage import disk_full, tells_of_no_room
+from session_pipeline.store.shortage import disk_full, means_disk_full
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -91,6 +91,6 @@ class LocalRuns:
                 raise KeyboardInterrupt
             failed = [str(check) for check in self._run.outcome.failed_checks[failed_before:] if check.is_error]
             reasons = failed or [why(result.all_events)]
-            if tells_of_no_room(reasons[0]):  # for Dagster's own files; errors of the store are already converted
+            if means_disk_full(reasons[0]):  # for Dagster's own files; errors of the store are already converted
                 raise disk_full(Path(self._instance.root_directory))
             raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")

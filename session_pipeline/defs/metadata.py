@@ -43,16 +43,12 @@ def description(contract: Table) -> str:
     """Describe a table: what one row is, what a partition is, and where the table can be read."""
     sentences = [contract.grain]
     if contract.is_log:
-        sentences.append(
-            "A log: builds add to it, and nothing is taken out. Rows added are seen once they are published."
-        )
+        sentences.append("A log: builds append rows and never remove any. New rows are visible after publication.")
     elif contract.date_column and contract.name != "raw_events":
         sentences.append(f"A partition is a day, `{contract.date_column}`: {contract.date_meaning}")
-        sentences.append("Built are the days that have events, and for each the day after it.")
+        sentences.append("Days with events, and the day after each of them, are built.")
     if not contract.is_published:
-        sentences.append(
-            "In the store only: it is made for the tables below it, and is in neither the warehouse nor the lake."
-        )
+        sentences.append("In the store only: an intermediate table that is neither in the warehouse nor in the lake.")
     return "\n\n".join(sentences)
 
 
@@ -125,7 +121,7 @@ def of_no_day() -> dict[str, Any]:
     """Return the metadata of a day in the range of a run that has nothing to build."""
     return {
         "dagster/partition_row_count": 0,
-        "built_because": "it was not: no events on this day, nor on the day before",
+        "built_because": "not built: no events on this day or the day before",
     }
 
 
@@ -161,9 +157,9 @@ def _log_figures(run: Run, name: str) -> dict[str, Any]:
 
 def _why(partition: Partition, built: Built) -> str:
     if not built.was_built:
-        before = f"it was built at {partition.built_at[:16]} UTC: {partition.reason}"
-        return f"{built.reason or 'fresh'}, so it was not built again; {before}"
-    return built.reason if built.changed else f"{built.reason}; it came out equal"
+        before = f"built at {partition.built_at[:16]} UTC: {partition.reason}"
+        return f"{built.reason or 'up to date'}, not rebuilt; {before}"
+    return built.reason if built.changed else f"{built.reason}; the result is equal"
 
 
 def _neighbours(run: Run, partition: Partition) -> dict[str, Any]:

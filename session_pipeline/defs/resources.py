@@ -14,7 +14,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import dead_runs, tags
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.run.pipeline import Run, open_run
-from session_pipeline.store.shortage import shortage_said
+from session_pipeline.store.shortage import report_shortage
 
 RETRIES = 2
 RETRY_SECONDS = 5
@@ -24,7 +24,7 @@ RETRY_SECONDS = 5
 def errors_for_dagster(folder: DataFolder) -> Iterator[None]:
     """Convert errors for Dagster: errors that a person must fix are not retried, other operating system errors are."""
     try:
-        with shortage_said(folder.store):
+        with report_shortage(folder.store):
             yield
     except SessionPipelineError as error:
         raise dg.Failure(str(error), allow_retries=False) from error

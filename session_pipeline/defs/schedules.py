@@ -22,7 +22,7 @@ def make_schedules(settings: Settings, ingest: Any) -> Sequence[dg.ScheduleDefin
             cron_schedule=sorted(map(_cron, times)),
             execution_timezone=settings.timezone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description=f"Takes in what was delivered, every day at {' and '.join(sorted(times))} {settings.timezone}.",
+            description=f"Ingests delivered files every day at {' and '.join(sorted(times))} {settings.timezone}.",
             tags={tags.REASON: tags.SCHEDULE},
         )
     ]

@@ -64,7 +64,7 @@ def make_sensors(
         job=ingest,
         minimum_interval_seconds=LANDING_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches ingest when a file under raw/ is new or changed, or is to be read otherwise than before.",
+        description="Launches ingest when a file under raw/ is new or changed, or must be read again.",
     )
     def landing(context: dg.SensorEvaluationContext) -> Requests:
         if busy := _busy(context.instance, folder):
@@ -75,7 +75,7 @@ def make_sensors(
         settled = _settled(folder, files)
         landed = digest(settled)[:12]
         if not settled:
-            yield dg.SkipReason("files are still coming in" if files else "no new file under raw/")
+            yield dg.SkipReason("files are still being delivered" if files else "no new file under raw/")
         elif waits := _waits(context.instance, INGEST, landed):
             yield dg.SkipReason(waits)
         else:
@@ -90,7 +90,7 @@ def make_sensors(
         job=build,
         minimum_interval_seconds=BUILD_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches build for each range of days that the plan names, and to publish what is built.",
+        description="Launches build for each range of days in the plan, and to publish the result.",
     )
     def stale_days(context: dg.SensorEvaluationContext) -> Requests:
         if busy := _busy(context.instance, folder):
@@ -101,7 +101,7 @@ def make_sensors(
         upgrade = _asks_for_upgrade(context.instance)
         state = _state(folder, settings, until, upgrade)
         if context.cursor == state:
-            yield dg.SkipReason("every day is fresh, and nothing has changed since that was found")
+            yield dg.SkipReason("all days are up to date, and nothing has changed since the last tick")
             return
         plan = pipeline.current_plan(folder, settings, until, upgrade=upgrade)
         if days.is_outdated(plan.frame.wanted, settings, until):
@@ -109,10 +109,10 @@ def make_sensors(
             if not (context.cursor or "").startswith(LOADING):
                 context.update_cursor(f"{LOADING}{datetime.now(UTC).isoformat()}")
         if _is_loading(context.cursor):
-            yield dg.SkipReason("other days have events now, and the definitions are loaded again first")
+            yield dg.SkipReason("other days have events now; the definitions are reloaded first")
         elif not plan.items and _is_published(folder, plan):
             context.update_cursor(state)
-            yield dg.SkipReason("every day is fresh")
+            yield dg.SkipReason("all days are up to date")
         elif waits := _after_cancel(context.instance) or _waits(context.instance, BUILD, plan_id(plan)):
             yield dg.SkipReason(waits)
         else:
@@ -130,9 +130,9 @@ def make_sensors(
         except SettingsError:
             settings = alert_settings
         if not settings.command:
-            return dg.SkipReason("there is no [alerts] command in settings.toml")
+            return dg.SkipReason("settings.toml has no [alerts] command")
         _busy(context.instance, folder)  # also marks runs of dead processes as failed, so that they cause alerts
-        sent = alerts.look(context.instance, folder, settings, context.log.error)
+        sent = alerts.send_new(context.instance, folder, settings, context.log.error)
         return dg.SkipReason(f"alerts sent: {sent}" if sent else "no new alert")
 
     return [landing, stale_days, send_alerts]
@@ -220,7 +220,7 @@ def _after_cancel(instance: dg.DagsterInstance) -> str | None:
     again = runs[0].update_timestamp + FIRST_WAIT
     if datetime.now(UTC) >= again:
         return None
-    return f"run {runs[0].dagster_run.run_id[:8]} was canceled; what is left of it is built after {again:%H:%M} UTC"
+    return f"run {runs[0].dagster_run.run_id[:8]} was canceled; the remaining days are built after {again:%H:%M} UTC"
 
 
 def _waits(instance: dg.DagsterInstance, job: str, planned: str) -> str | None:
@@ -241,8 +241,8 @@ def _waits(instance: dg.DagsterInstance, job: str, planned: str) -> str | None:
     if datetime.now(UTC) >= again:
         return None
     if failures:
-        return f"the same plan failed {failures} times in a row; it is tried again after {again:%H:%M} UTC"
-    return f"the same was done a moment ago; what else comes is gathered until {again:%H:%M} UTC"
+        return f"the same plan failed {failures} times in a row; the next attempt is after {again:%H:%M} UTC"
+    return f"the same plan ran just now; more changes are collected until {again:%H:%M} UTC"
 
 
 def _asks_for_upgrade(instance: dg.DagsterInstance) -> bool:

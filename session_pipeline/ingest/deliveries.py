@@ -103,8 +103,8 @@ class Ingest:
                 return
             admitted.discard()
         raise StoreError(
-            f"rows of the delivered file {source_file.facts['path']} are damaged in the store, and the file is gone;"
-            " put it back under raw/ and run again"
+            f"rows of the delivered file {source_file.facts['path']} are damaged in the store, and the file is missing;"
+            " deliver it again under raw/ and run again"
         )
 
     def _settled(self, found: Sequence[Delivery], seconds: float) -> Sequence[Delivery]:

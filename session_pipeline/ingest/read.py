@@ -306,7 +306,7 @@ def _check_ledger(admitted: Admitted, accepted_count: int, set_aside_count: int)
     if accepted_count + set_aside_count != admitted.line_count:
         raise SessionPipelineError(
             f"{admitted.path}: {admitted.line_count:,} lines were counted, but {accepted_count:,} were accepted"
-            f" and {set_aside_count:,} set aside, so nothing of it is kept; this is a fault of session_pipeline,"
+            f" and {set_aside_count:,} quarantined, so no line is stored; this is a bug in session_pipeline,"
             " please report it with the file"
         )
 

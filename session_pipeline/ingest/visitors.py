@@ -63,8 +63,8 @@ def find_key(path: Path) -> VisitorKey | None:
         if len(secret) == KEY_BYTES:
             return VisitorKey(secret)
     raise SessionPipelineError(
-        f"{path} is no visitor key ({KEY_BYTES} bytes in hex): put the right one back from a copy, or remove it, which"
-        " gives all visitors of access logs other ids"
+        f"{path} is not a visitor key ({KEY_BYTES} bytes in hex): restore it from a backup, or remove it, which"
+        " gives all visitors of access logs new ids"
     )
 
 

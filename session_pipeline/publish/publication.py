@@ -45,7 +45,7 @@ def why_not(plan: Plan) -> str | None:
         return None
     first = plan.items[0]
     more = f" and {len(plan.items) - 1} more" if len(plan.items) > 1 else ""
-    return f"{first} is stale ({first.reason}){more}; what was published before stays"
+    return f"{first} is stale ({first.reason}){more}; the previous publication stays in place"
 
 
 def is_current(folder: DataFolder, store: Store, plan: Plan) -> bool:

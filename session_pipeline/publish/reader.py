@@ -125,8 +125,8 @@ def published_table(name: str) -> Table:
     if name in published:
         return TABLES[name]
     near = get_close_matches(str(name), published, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(published)}"
-    where = "is in the store only" if name in TABLES else "is no table"
+    hint = f"did you mean {near[0]}?" if near else f"the tables are {', '.join(published)}"
+    where = "is in the store only" if name in TABLES else "is not a table"
     raise WrongUseError(f"{name} {where}; {hint}")
 
 
@@ -134,9 +134,9 @@ def _where(contract: Table, column: str | None, start: date | str | None, end: d
     """Return an SQL `where` clause that selects the given days; empty if no day is given."""
     first, last = _day("start", start), _day("end", end)
     if contract.date_column is None and (first or last):
-        raise WrongUseError(f"{contract.name} has no days to choose from; leave out start and end")
+        raise WrongUseError(f"{contract.name} is not split by day; remove start and end")
     if first and last and first > last:
-        raise WrongUseError(f"start {first} is after end {last}; exchange them")
+        raise WrongUseError(f"start {first} is after end {last}; swap them")
     conditions = [
         f"{column} {comparison} {literal(day)}" for comparison, day in ((">=", first), ("<=", last)) if day is not None
     ]
@@ -153,7 +153,7 @@ def _day(argument: str, value: date | str | None) -> date | None:
     try:
         return date.fromisoformat(value)
     except (TypeError, ValueError):
-        raise WrongUseError(f"{argument} is {value!r}, which is no date; write it as '2026-10-05'") from None
+        raise WrongUseError(f"{argument} is {value!r}, which is not a date; write it as '2026-10-05'") from None
 
 
 def _frame(rows: pa.Table) -> "pd.DataFrame":

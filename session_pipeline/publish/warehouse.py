@@ -73,7 +73,7 @@ def publish(
     if wal := next((found for found in map(_wal_of, (link, path)) if found.exists()), None):
         raise StoreError(
             f"{wal} exists: something opened the warehouse for writing; close that program, remove both files,"
-            " and run again: the warehouse is made anew from the store"
+            " and run again: the warehouse is rebuilt from the store"
         )
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     _remove_temporaries(path)
@@ -107,7 +107,7 @@ def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
         StoreError: There is no warehouse yet, or it cannot be opened.
     """
     if not path.is_file():
-        raise StoreError(f"there is no warehouse at {path} yet; make one with `session-pipeline run`")
+        raise StoreError(f"there is no warehouse at {path} yet; create it with `session-pipeline run`")
     # Attached, not opened: DuckDB opens a path once per process, so a second connection would share the limits and the
     # snapshot of the first.
     connection = duckdb.connect(
@@ -120,7 +120,7 @@ def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise StoreError(
             f"{path} cannot be opened ({str(error).splitlines()[0]}); close what writes to it,"
-            " or remove it and run `session-pipeline run`, which makes it anew"
+            " or remove it and run `session-pipeline run`, which rebuilds it"
         ) from None
     return connection
 

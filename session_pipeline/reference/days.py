@@ -24,12 +24,12 @@ def zone(name: str) -> ZoneInfo:
     """
     parts = name.split("/")
     if not all(part.replace("_", "").replace("-", "").replace("+", "").isalnum() for part in parts):
-        raise ValueError(f"no time zone is called {name!r}")
+        raise ValueError(f"there is no time zone {name!r}")
     try:
         with files("tzdata.zoneinfo").joinpath(*parts).open("rb") as data:
             return ZoneInfo.from_file(data, key=name)
     except (OSError, ValueError, ModuleNotFoundError) as error:
-        raise ValueError(f"no time zone is called {name!r}") from error
+        raise ValueError(f"there is no time zone {name!r}") from error
 
 
 def dates(first: date, last: date) -> Iterator[date]:

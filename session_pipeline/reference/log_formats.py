@@ -164,7 +164,7 @@ def _name_of(match: re.Match[str], taken: Collection[str], key: str) -> str:
         own = groups["braced"] or groups["bare"]
         name = _nginx_name(own)
     if name is None:
-        raise SettingsError(key, f"has {match[0]}, which is no directive of LogFormat", "mend it, or leave it out")
+        raise SettingsError(key, f"has {match[0]}, which is not a directive of LogFormat", "fix it or remove it")
     if name in taken:
         return "" if name in ADDRESSES or own in taken else own
     return name

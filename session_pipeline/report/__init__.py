@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import make_folder, refusal_explained, replacing
-from session_pipeline.store.shortage import shortage_said
+from session_pipeline.store.shortage import report_shortage
 
 if TYPE_CHECKING:
     from session_pipeline.settings import Settings
@@ -43,7 +43,7 @@ def write(folder: DataFolder, settings: "Settings | None" = None) -> Path:
             findings = find(connection, settings)
         text = page.render(found, settings, findings)
         make_folder(folder.reports)
-        with shortage_said(folder.reports), refusal_explained(path), replacing(path) as temporary:
+        with report_shortage(folder.reports), refusal_explained(path), replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
             os.utime(temporary, ns=(made_from, made_from))
         crash_points.reached("report: in place")

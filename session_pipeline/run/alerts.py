@@ -115,7 +115,7 @@ def look(
                 _write(path, state)
             return _tell(path, state, settings, say)
     except Exception as error:  # an error here must not fail the caller's run
-        say(f"alerts could not be looked for: {type(error).__name__}: {error}")
+        say(f"could not look for new alerts: {type(error).__name__}: {error}")
         return 0
 
 
@@ -152,7 +152,7 @@ def _tell(path: Path, state: _State, settings: AlertSettings, say: Callable[[str
         if problem is None:
             told += 1
             continue
-        again = "it is tried again" if waiting in state.waiting else f"it was given up after {MOST_ATTEMPTS} times"
+        again = "it will be sent again" if waiting in state.waiting else f"given up after {MOST_ATTEMPTS} attempts"
         say(f"[alerts] command {problem}; the alert is: {waiting['alarm']['sentence']} ({again})")
     return told
 

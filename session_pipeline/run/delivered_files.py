@@ -98,9 +98,9 @@ def lost_visitor_key(folder: DataFolder, store: Store) -> str | None:
     if not others:
         return None
     return (
-        f"the visitors of {others} {'file' if others == 1 else 'files'} were made with another visitor_key than"
-        f" {'is there now' if key else 'the next run will make, since it is gone'}: the same people have other ids; put"
-        f" {folder.visitor_key} back from a copy if there is one"
+        f"the visitor ids of {others} {'file' if others == 1 else 'files'} were made with a visitor_key other than"
+        f" {'the current one' if key else 'that of the next run'}: the same people get other ids; restore"
+        f" {folder.visitor_key} from a backup if there is one"
     )
 
 

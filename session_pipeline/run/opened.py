@@ -18,7 +18,7 @@ from session_pipeline.publish import publication
 from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.settings import Settings, load_settings
-from session_pipeline.store.shortage import shortage_said
+from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables.frame import Frame
 
@@ -47,10 +47,10 @@ def horizon(settings: Settings, until: date | None) -> date:
     if until in (None, latest):
         return latest
     if until > today:
-        raise WrongUseError(f"--until {until} lies in the future; the last day that can be asked for is {today}")
+        raise WrongUseError(f"--until {until} is in the future; the latest allowed day is {today}")
     if until < settings.start_date:
         raise WrongUseError(
-            f"--until {until} lies before start_date {settings.start_date}; move start_date in settings.toml"
+            f"--until {until} is before start_date {settings.start_date}; change start_date in settings.toml"
         )
     return until
 
@@ -62,12 +62,12 @@ def open_store(folder: DataFolder) -> Store:
         SettingsError: The store was built with a settings file that is now missing. With the packaged settings,
             everything would be rebuilt.
     """
-    with shortage_said(folder.store):
+    with report_shortage(folder.store):
         store = Store(folder.store, package_version())
     if store.catalog.number(HAD_SETTINGS) and not folder.has_settings:
         store.close()
-        hint = f"put it back, or write the packaged settings with `session-pipeline init {folder.path}`"
-        raise SettingsError(str(folder.settings), "is gone, and the store was built with it", hint)
+        hint = f"restore it, or write the packaged settings with `session-pipeline init {folder.path}`"
+        raise SettingsError(str(folder.settings), "is missing, but the store was built with it", hint)
     return store
 
 

@@ -31,7 +31,7 @@ from session_pipeline.run.opened import (
 from session_pipeline.run.outcome import Outcome, Progress
 from session_pipeline.settings import Settings
 from session_pipeline.store.records import Key, Partition
-from session_pipeline.store.shortage import shortage_said
+from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables import table
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -178,7 +178,7 @@ class Run(OpenFolder):
         if reason is not None:
             return reason
         if publication.is_current(self.folder, self.store, plan):
-            return "readers have this state already"
+            return "this state is already published"
         return publication.publish(
             self.folder,
             self.store,
@@ -232,7 +232,7 @@ def writing(
     progress = progress or Progress()
     limits = Limits(settings.resources.memory_limit, settings.resources.threads)
     with (
-        shortage_said(folder.store),
+        report_shortage(folder.store),
         store.writing(wait_seconds=wait_seconds, on_wait=progress.on_wait),
         closing(DuckDBEngine(limits, store.scratch)) as engine,
     ):
@@ -278,7 +278,7 @@ def open_run(
     """
     progress = Progress(on_wait=on_wait) if on_wait else Progress()
     with (
-        shortage_said(folder.store),
+        report_shortage(folder.store),
         open_folder(folder, settings, until=until, upgrade=upgrade) as opened,
         writing(opened, run_id=run_id, progress=progress, wait_seconds=wait_seconds) as run,
     ):

@@ -121,9 +121,9 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
         SettingsError: The settings are invalid.
     """
     if not file.is_file():
-        raise WrongUseError(f"{file} is {'no file' if file.exists() else 'not there'}; name a file of events")
+        raise WrongUseError(f"{file} {'is not a file' if file.exists() else 'does not exist'}; name a file of events")
     if file.name.startswith("."):
-        raise WrongUseError(f"{file} begins with a dot, and such files are not read; give it another name")
+        raise WrongUseError(f"{file} begins with a dot, and such files are not read; rename it")
     with _thrown_away(file, folder, source) as trial, open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run:
         run.ingest()
         [ledgered] = run.store.catalog.source_files().values()

@@ -86,8 +86,8 @@ def _variable(name: str, text: str) -> Variable | SettingsError:
         return SettingsError(name, f"is {shown(text)}", "write it as JSON")
     except ValueError:  # there is no such key
         match = closest_variable(name)
-        hint = f"did you mean {match}?" if match else "unset it; docs/operations.md says how variables are named"
-        return SettingsError(name, "is no setting", hint)
+        hint = f"did you mean {match}?" if match else "unset it; docs/operations.md explains the names of variables"
+        return SettingsError(name, "is an unknown setting", hint)
 
 
 def _path(values: Any, length: int) -> Path:
@@ -114,7 +114,7 @@ def _read(section: type[Section], prefix: str, name: str, text: str) -> dict[str
     try:
         return source()
     except NotJsonError:
-        raise json.JSONDecodeError("is no JSON", text, 0) from None
+        raise json.JSONDecodeError("is not valid JSON", text, 0) from None
 
 
 def _paths(section: type[Section], before: Path = ()) -> Iterator[Path]:

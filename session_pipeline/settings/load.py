@@ -36,16 +36,16 @@ _HINTS: Mapping[str, str] = {
     "int_type": "write a whole number",
     "float_type": "write a number",
     "finite_number": "write a finite number",
-    "string_type": "write a text in quotes",
+    "string_type": "write a string in quotes",
     "bool_type": "write true or false",
-    "date_type": "write a date without quotes, as 2024-05-31",
-    "tuple_type": "write a list, as [ ... ]",
-    "dict_type": "write a table, as [name] and its keys below",
-    "model_type": "write a table, as [name] and its keys below",
+    "date_type": "write a date without quotes, such as 2024-05-31",
+    "tuple_type": "write a list: [ ... ]",
+    "dict_type": "write a table: [name], and its keys below it",
+    "model_type": "write a table: [name], and its keys below it",
     "greater_than_equal": "write at least {ge}",
     "less_than_equal": "write at most {le}",
     "too_short": "write at least {min_length}",
-    "literal_error": "write {expected}: nothing else exists yet",
+    "literal_error": "write {expected}, the only supported value",
 }
 
 
@@ -64,10 +64,10 @@ def load_settings(data_folder: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        hint = f"make a data folder with `session-pipeline init {data_folder}`"
+        hint = f"create a data folder with `session-pipeline init {data_folder}`"
         raise SettingsError(str(path), "does not exist", hint) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(str(path), f"cannot be read ({error})", "make it a text file in UTF-8") from None
+        raise SettingsError(str(path), f"cannot be read ({error})", "save it as a UTF-8 text file") from None
     return parse_settings(text, str(path), os.environ)
 
 
@@ -134,9 +134,9 @@ def _read(text: str, file: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, f"is no TOML: {error}", "mend that line; texts are quoted, true is small") from None
+        raise SettingsError(file, f"is not valid TOML: {error}", "fix that line: strings need quotes") from None
     except RecursionError:
-        raise SettingsError(file, "is no TOML that can be read", "nest lists less deeply") from None
+        raise SettingsError(file, "has lists that are nested too deeply", "nest lists less deeply") from None
 
 
 def _with(tables: Mapping[str, Any], variable: Variable) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _with(tables: Mapping[str, Any], variable: Variable) -> dict[str, Any]:
         inner = table.get(key, {})
         if not isinstance(inner, dict):
             whole = variable_of(variable.path[:depth])
-            raise SettingsError(variable.name, "is no setting", f"{key} is no table of keys; set all of it by {whole}")
+            raise SettingsError(variable.name, "is an unknown setting", f"{key} is not a table; set it with {whole}")
         table[key] = table = dict(inner)
     is_section = not outer and last in _SECTIONS and isinstance(table[last], dict) and isinstance(variable.value, dict)
     table[last] = {**table[last], **variable.value} if is_section else variable.value
@@ -171,7 +171,7 @@ def _explained(details: ErrorDetails, given: Sequence[Variable]) -> SettingsErro
     if details["type"] == "missing":
         return SettingsError(key, "is missing", "add it")
     if details["type"] == "extra_forbidden":
-        return SettingsError(key, "is no setting", _unknown_key_hint(location, variable))
+        return SettingsError(key, "is an unknown setting", _unknown_key_hint(location, variable))
     problem = f"has {context['actual_length']}" if details["type"] == "too_short" else f"is {shown(details['input'])}"
     hint = _HINTS[details["type"]].format(**context) if details["type"] in _HINTS else details["msg"]
     return SettingsError(key, problem, hint)
@@ -205,13 +205,13 @@ def _variable_at(location: tuple[int | str, ...], given: Sequence[Variable], is_
 def _unknown_key_hint(location: tuple[int | str, ...], variable: Variable | None) -> str:
     if variable is not None and len(variable.path) >= len(location):
         closest = closest_variable(variable.name)
-        return f"did you mean {closest}?" if closest else "unset it; docs/operations.md says how variables are named"
+        return f"did you mean {closest}?" if closest else "unset it; docs/operations.md explains the names of variables"
     names = [part for part in location if isinstance(part, str)]
     if names[0] == "sources":
         del names[1]  # the name of a source is the name of its folder
     match = get_close_matches(".".join(names), _known_keys(Settings), n=1)
     if not match:
-        return "leave it out; `session-pipeline init` writes a file with all there are"
+        return "remove it; `session-pipeline init` writes a file with all settings"
     return f"did you mean {match[0].removeprefix('.'.join([*names[:-1], '']))}?"
 
 

@@ -78,7 +78,7 @@ class SessionSettings(Section):
     @classmethod
     def _holds_a_gap(cls, hours: int, info: ValidationInfo) -> int:
         if hours * 60 < info.data.get("inactivity_minutes", 0):
-            raise refusal(f"is {hours}, which is shorter than inactivity_minutes", "make it the longer of the two")
+            raise refusal(f"is {hours}, which is shorter than inactivity_minutes", "write a longer time")
         return hours
 
 
@@ -109,7 +109,7 @@ class OutcomeSettings(Section):
     @classmethod
     def _is_not_packaged(cls, name: str) -> str:
         if name in ("engaged", "bounce"):
-            raise refusal(f"is {name!r}", "choose another: engaged and bounce always come last, by themselves")
+            raise refusal(f"is {name!r}", "choose another name: engaged and bounce are added automatically")
         return name
 
     @model_validator(mode="after")
@@ -176,7 +176,7 @@ class FunnelSettings(Section):
     def _is_a_dimension(cls, name: str | None, info: ValidationInfo) -> str | None:
         known = (*SESSION_BREAKDOWNS, *(info.context or {}).get("dimensions", ()))
         if name is not None and name not in known:
-            raise refusal(f"is {name!r}, which is no dimension", closest(name, known))
+            raise refusal(f"is {name!r}, which is not a dimension", closest(name, known))
         return name
 
     @field_validator("exclusions", mode="before")
@@ -196,7 +196,7 @@ class FunnelSettings(Section):
         for number, exclusion in enumerate(exclusions, start=1):
             if steps is not None and not exclusion.after_step < exclusion.before_step <= len(steps):
                 between = f"after step {exclusion.after_step} and before step {exclusion.before_step}"
-                raise refusal(f"has number {number} {between}", f"name two of the {len(steps)} steps, in their order")
+                raise refusal(f"has number {number} {between}", f"write two of the {len(steps)} steps in order")
         return exclusions
 
 
@@ -230,7 +230,7 @@ class SourceSettings(Section):
     @model_validator(mode="after")
     def _takes_each_column_once(self) -> Self:
         if both := sorted(self.columns.keys() & self.constants.keys()):
-            raise refusal(f"gives {both[0]} in columns and in constants", "leave one of them out")
+            raise refusal(f"sets {both[0]} in columns and in constants", "remove one of them")
         return self
 
 
@@ -252,7 +252,7 @@ class AlertSettings(Section):
     def _is_no_line_for_a_shell(cls, command: Any) -> Any:
         if isinstance(command, str):
             raise refusal(
-                f"is {shown(command)}", 'write a list, as ["/usr/local/bin/alert", "--urgent"]: no shell reads it'
+                f"is {shown(command)}", 'write a list, such as ["/usr/local/bin/alert", "--urgent"]; no shell is used'
             )
         return command
 
@@ -260,9 +260,9 @@ class AlertSettings(Section):
     @classmethod
     def _names_a_program(cls, command: tuple[str, ...]) -> tuple[str, ...]:
         if command and not command[0].strip():
-            raise refusal("names no program", 'write it first, as ["/usr/local/bin/alert"]')
+            raise refusal("has no program", 'write the program first, such as ["/usr/local/bin/alert"]')
         if any("\0" in part for part in command):
-            raise refusal("has a NUL character", "leave it out")
+            raise refusal("has a NUL character", "remove it")
         return command
 
 
@@ -316,7 +316,7 @@ class Settings(Section):
     @classmethod
     def _has_own_names(cls, dimensions: Mapping[str, str]) -> Mapping[str, str]:
         if taken := sorted(dimensions.keys() & set(SESSION_BREAKDOWNS)):
-            raise refusal(f"has {taken[0]}, which sessions have already", "choose another name")
+            raise refusal(f"has {taken[0]}, which is already a column of sessions", "choose another name")
         return dimensions
 
     def source(self, name: str) -> SourceSettings:

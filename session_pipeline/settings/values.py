@@ -55,7 +55,7 @@ def distinct(what: str, name_of: Callable[[Any], str] = str) -> AfterValidator:
     def check(entries: tuple[Any, ...]) -> tuple[Any, ...]:
         name, count = Counter(map(name_of, entries)).most_common(1)[0] if entries else ("", 0)
         if count > 1:
-            raise refusal(f"has {count} {what} called {name!r}", "give each its own name")
+            raise refusal(f"has {count} {what} named {name!r}", "give each its own name")
         return entries
 
     return AfterValidator(check)
@@ -77,7 +77,7 @@ def _like(pattern: str, problem: str, hint: str) -> AfterValidator:
 
     def check(text: str) -> str:
         if not compiled.fullmatch(text):
-            raise refusal(f"is {shown(text)}, which is no {problem}", hint)
+            raise refusal(f"is {shown(text)}, which is not a valid {problem}", hint)
         return text
 
     return AfterValidator(check)
@@ -99,8 +99,8 @@ def _timezone(name: str) -> str:
         zone(name)
     except ValueError:
         match = get_close_matches(name, _zone_names(), n=1)
-        hint = f"did you mean {match[0]}?" if match else "write one as Europe/Berlin or UTC"
-        raise refusal(f"is {shown(name)}, which is no time zone", hint) from None
+        hint = f"did you mean {match[0]}?" if match else "write one such as Europe/Berlin or UTC"
+        raise refusal(f"is {shown(name)}, which is not a time zone", hint) from None
     return name
 
 
@@ -111,7 +111,7 @@ def _zone_names() -> tuple[str, ...]:
 
 def _delivered_column(name: str) -> str:
     if name not in DELIVERED_COLUMNS:
-        raise refusal("is no column that a source can deliver", closest(name, DELIVERED_COLUMNS))
+        raise refusal("is not a column that a source can provide", closest(name, DELIVERED_COLUMNS))
     return name
 
 
@@ -136,26 +136,26 @@ def _fold_pattern(pattern: str) -> str:
 
 def _replacement(text: str) -> str:
     if "\\" in text or "$" in text:
-        raise refusal(f"is {shown(text)}", "write it without backslash and $: engines read groups in it differently")
+        raise refusal(f"is {shown(text)}", "write it without backslash and $: engines interpret groups differently")
     return text
 
 
 def _character(text: str) -> str:
     if len(text) != 1 or text in '"\r\n':
-        raise refusal(f"is {shown(text)}, which separates nothing", "write one character, as ';'")
+        raise refusal(f"is {shown(text)}, which is not a separator", "write one character, such as ';'")
     return text
 
 
-Name = Annotated[str, _like(r"[a-z][a-z0-9_]{0,62}", "name", "write small letters, digits and _, as add_to_cart")]
+Name = Annotated[str, _like(r"[a-z][a-z0-9_]{0,62}", "name", "use a-z, 0-9 and _, such as add_to_cart")]
 Label = Annotated[str, _like(r"[^\x00-\x1f]{1,100}", "label", "write 1 to 100 characters on one line")]
-Site = Annotated[str, _like(r"[A-Za-z0-9._-]{1,100}", "site", "write letters, digits, ., _ and -, as shop.example")]
+Site = Annotated[str, _like(r"[A-Za-z0-9._-]{1,100}", "site", "use letters, digits, ., _ and -, such as shop.example")]
 SourceName = Annotated[
     str,
-    _like(r"(?![.])[^/\0]{1,255}", "source", 'name it as its folder under raw/, in quotes if need be: [sources."a.b"]'),
+    _like(r"(?![.])[^/\0]{1,255}", "source", 'use its folder name under raw/, in quotes if needed: [sources."a.b"]'),
 ]
-ClockTime = Annotated[str, _like(r"([01]\d|2[0-3]):[0-5]\d", "time of day", "write hours and minutes, as 03:00")]
-MemorySize = Annotated[str, _like(r"[1-9]\d*(\.\d+)?\s?[KMGT]i?B", "size of memory", "write it as 4GB or 512MB")]
-QueryParameter = Annotated[str, _like(r"[^\s*=&]+", "query parameter", "write its whole name, as utm_source")]
+ClockTime = Annotated[str, _like(r"([01]\d|2[0-3]):[0-5]\d", "time of day", "write hours and minutes, such as 03:00")]
+MemorySize = Annotated[str, _like(r"[1-9]\d*(\.\d+)?\s?[KMGT]i?B", "memory size", "write a size such as 4GB or 512MB")]
+QueryParameter = Annotated[str, _like(r"[^\s*=&]+", "query parameter", "write the full name, such as utm_source")]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Character = Annotated[str, AfterValidator(_character)]
 DeliveredColumn = Annotated[str, AfterValidator(_delivered_column)]

@@ -49,9 +49,9 @@ def make_folder(folder: Path) -> None:
         if obstacle.is_symlink():
             target = os.path.realpath(obstacle)
             raise StoreError(
-                f"{obstacle} is a link to {target}, which is no folder; make that folder or remove the link"
+                f"{obstacle} is a link to {target}, which is not a folder; create that folder or remove the link"
             ) from None
-        raise StoreError(f"{obstacle} is no folder; move it away, and run again") from None
+        raise StoreError(f"{obstacle} is not a folder; move it elsewhere, and run again") from None
 
 
 @contextmanager

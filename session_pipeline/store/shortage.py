@@ -16,17 +16,17 @@ import duckdb
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, SessionPipelineError
 
 CATALOG = "catalog.sqlite"  # SQLite's errors do not name the file
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-NO_ROOM_IN_WORDS = re.compile(
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DISK_FULL_TEXT = re.compile(
     r"no space left on device|disk quota exceeded|file too large|database or disk is full", re.IGNORECASE
 )
-NO_ROOM_TO_SPILL = "max_temp_directory_size"
-NO_ROOM_IN_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
-FILE_IN_WORDS = re.compile(r'\\?"(/[^"\\]+)')  # DuckDB quotes the path, and escapes the quotes in errors of threads
+SPILL_LIMIT = "max_temp_directory_size"
+DISK_FULL_IN_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+FILE_IN_TEXT = re.compile(r'\\?"(/[^"\\]+)')  # DuckDB quotes the path, and escapes the quotes in errors of threads
 
 
 @contextmanager
-def shortage_said(folder: Path) -> Iterator[None]:
+def report_shortage(folder: Path) -> Iterator[None]:
     """Turn every disk-full and out-of-memory error into one clear error. Other errors pass through unchanged.
 
     Args:
@@ -42,7 +42,7 @@ def shortage_said(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         for cause in _causes(error):
-            file = _without_room(cause, folder)
+            file = _file_that_did_not_fit(cause, folder)
             if file is not None:
                 raise disk_full(folder / file) from error
             if isinstance(cause, duckdb.OutOfMemoryException):
@@ -61,9 +61,9 @@ def disk_full(path: Path) -> DiskFullError:
         return DiskFullError(str(path), None)
 
 
-def tells_of_no_room(text: str) -> bool:
+def means_disk_full(text: str) -> bool:
     """Whether the text of an error means that the disk is full. For errors of which only the text is known."""
-    return NO_ROOM_IN_WORDS.search(text) is not None
+    return DISK_FULL_TEXT.search(text) is not None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -72,18 +72,18 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _without_room(error: BaseException, folder: Path) -> str | None:
+def _file_that_did_not_fit(error: BaseException, folder: Path) -> str | None:
     """Return the file that did not fit on the disk, empty if the error does not name it; None for other errors."""
     if isinstance(error, OSError):
-        return str(error.filename or "") if error.errno in NO_ROOM else None
+        return str(error.filename or "") if error.errno in DISK_FULL else None
     if isinstance(error, sqlite3.Error):
-        if getattr(error, "sqlite_errorcode", None) not in NO_ROOM_IN_SQLITE:
+        if getattr(error, "sqlite_errorcode", None) not in DISK_FULL_IN_SQLITE:
             return None
         return CATALOG if (folder / CATALOG).exists() else ""
     text = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
-        return "" if NO_ROOM_TO_SPILL in text else None
-    if not isinstance(error, duckdb.IOException) or not NO_ROOM_IN_WORDS.search(text):
+        return "" if SPILL_LIMIT in text else None
+    if not isinstance(error, duckdb.IOException) or not DISK_FULL_TEXT.search(text):
         return None
-    file = FILE_IN_WORDS.search(text)
+    file = FILE_IN_TEXT.search(text)
     return file.group(1) if file else ""

@@ -28,8 +28,8 @@ FORMAT = 2  # 1: partitions did not record the causes of their last change
 KEPT_PUBLICATIONS = 4  # the newest, and the three before it, which connections may still read
 READ_ONLY = 0o444
 PRIMARY_CODE = 0xFF  # mask for the primary part of SQLite's extended error codes
-NOT_WRITABLE = "whoever runs this must be able to write there, also to look"
-DAMAGED = "put it back from a backup; without one, remove the store: the next run makes it anew from what is under raw/"
+NOT_WRITABLE = "the user that runs this needs write access there, also for commands that only read"
+DAMAGED = "restore it from a backup; without one, remove the store: the next run rebuilds it from the files under raw/"
 UNUSABLE_CATALOG: Mapping[int, str] = {
     sqlite3.SQLITE_PERM: NOT_WRITABLE,
     sqlite3.SQLITE_READONLY: NOT_WRITABLE,
@@ -148,7 +148,7 @@ class Store:
     def scratch(self) -> Path:
         """The folder for temporary files of the current writer."""
         if self._scratch is None:
-            raise StoreError("the store is not held for writing; use it within `with store.writing():`")
+            raise StoreError("the store is not locked for writing; use it within `with store.writing():`")
         return self._scratch
 
     def commit(
@@ -248,9 +248,9 @@ class Store:
         for partition in sorted(self.partitions.values(), key=lambda partition: partition.path):
             path = self.path_of(partition)
             if not path.is_file():
-                yield partition, "the file is gone"
+                yield partition, "the file is missing"
             elif sha256_of(path) != partition.sha256:
-                yield partition, "its bytes are not those that were written"
+                yield partition, "its content is not what was written"
             else:
                 yield partition, None
 
@@ -320,7 +320,7 @@ class Store:
                 f"the store {self.folder} was written by session_pipeline {written.get('package_version', 'newer')},"
                 f" and {package_version} cannot read it; install that version or a newer one"
             )
-        raise StoreError(f"{path} does not say what wrote the store; restore it from a backup")
+        raise StoreError(f"{path} does not state the version of the store; restore it from a backup")
 
     def _write_format(self, path: Path, package_version: str) -> None:
         # By rename: another process may open the store at the same moment and must not read half a file.

@@ -32,7 +32,7 @@ from session_pipeline_tests.machine.expected_state import Mirror
 from session_pipeline_tests.machine.file_contents import Content
 from session_pipeline_tests.machine.options import DAYS, Options
 
-PUT_BACK = "put it back under raw/"
+PUT_BACK = "deliver it again under raw/"
 KEPT_FOR_READERS = 3  # number of publications during which an open connection can still read its files
 UNTIL = DAYS[-2]
 

@@ -309,7 +309,7 @@ def commit_takes_two_transactions(put: Put) -> None:
     put(Store, "commit", split)
 
 
-@met_by(programs.killed_in_the_first_transaction, "the file is gone")
+@met_by(programs.killed_in_the_first_transaction, "the file is missing")
 def catalog_names_a_file_before_it_is_there(put: Put) -> None:
     move_in, commit = Store._move_in, Store.commit
     moves: list[Any] = []
@@ -331,12 +331,12 @@ def catalog_names_a_file_before_it_is_there(put: Put) -> None:
     put(Store, "commit", catalog_first)
 
 
-@met_by(programs.lost_power_after_a_commit, "its bytes are not those that were written")
+@met_by(programs.lost_power_after_a_commit, "its content is not what was written")
 def files_are_not_made_durable(put: Put) -> None:
     put(store, "sync_file", lambda path: None)
 
 
-@met_by(programs.lost_power_after_a_commit, "the file is gone")
+@met_by(programs.lost_power_after_a_commit, "the file is missing")
 def names_are_not_made_durable(put: Put) -> None:
     put(store, "sync_folder", lambda path: None)
 

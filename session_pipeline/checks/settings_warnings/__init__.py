@@ -19,7 +19,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
 from session_pipeline.settings import Settings
 
-__all__ = ["Findings", "SettingsWarning", "find", "look"]
+__all__ = ["Findings", "SettingsWarning", "find", "find_for_folder"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Findings:
     unmatched_steps: frozenset[tuple[str, int]] = frozenset()
 
 
-def look(folder: DataFolder, settings: Settings) -> Findings:
+def find_for_folder(folder: DataFolder, settings: Settings) -> Findings:
     """Compare settings with the published data and the folders under raw/. Also works before the first run.
 
     Raises:

@@ -75,13 +75,13 @@ def warnings(connection: duckdb.DuckDBPyConnection, window: Window, rules: Seque
     existing = Existing(connection, window)
     missing_first = {rule.step[0] for rule in rules if rule.step is not None and rule.step[1] == 1}
     found: list[SettingsWarning] = []
-    told: set[str] = set()  # packaged funnels with a reported step
+    reported: set[str] = set()  # packaged funnels with a reported step
     for rule in rules:
         if not rule.is_reported:
-            if rule.step is None or rule.step[0] in missing_first | told:
+            if rule.step is None or rule.step[0] in missing_first | reported:
                 continue
-            told.add(rule.step[0])
-            change = "write [[funnels]] of your own, or funnels = [] for none"
+            reported.add(rule.step[0])
+            change = "define your own [[funnels]], or write funnels = [] for none"
         else:
             change = "correct it or remove it"
         # Finding similar values takes some milliseconds per rule, and nobody reads hundreds of hints.

@@ -55,7 +55,7 @@ class Existing:
                 continue
             values = self._values_of(relation, column)
             if value in values:
-                occurring.append(f"{column} = {shown(value)} exists, so look at the rest of the condition")
+                occurring.append(f"{column} = {shown(value)} exists, so check the rest of the condition")
                 continue
             if near := _near(value, values):
                 yield f"similar values of {column}: {_listed(near)}"

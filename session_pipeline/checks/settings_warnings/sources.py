@@ -45,7 +45,7 @@ def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsW
             keys = " and ".join(f"{_key(name)}.site" for name in undecided)
             yield SettingsWarning(
                 f"{_key(undecided[0])}.site",
-                f"{_folders(sharing)} become one site, {shown(site)}, by default: equal visitor ids in them count as"
+                f"{_folders(sharing)} share one site, {shown(site)}, by default: equal visitor ids in them count as"
                 " one person;",
                 f"set {keys} in settings.toml ({shown(site)} if one site is right)",
             )

@@ -79,11 +79,11 @@ def _tree(text: str, columns: tuple[tuple[str, str], ...], wanted: str | None) -
         _settle(node, dict(columns))
     kind = kind_of(root, dict(columns))
     if wanted == "truth" and kind != "truth":
-        raise Refused("is no condition", "write one that is true or false, as event_name = 'purchase'")
+        raise Refused("is not a condition", "write one that is true or false, such as event_name = 'purchase'")
     if wanted == "number" and kind != "number":
-        raise Refused("is no number", "write value, or cast(properties ->> 'price' as decimal(18, 6))")
+        raise Refused("is not a number", "write value, or cast(properties ->> 'price' as decimal(18, 6))")
     if kind is None:
-        raise Refused("is always null", "name a column")
+        raise Refused("is always null", "use a column")
     return root if isinstance(root.this, OPERATORS) else root.this.pop()
 
 
@@ -101,7 +101,7 @@ def _read(text: str) -> exp.Expr:
             "write one SQL expression, without select, ; or as",
         ) from None
     except SqlglotError:
-        raise Refused("does not parse", "close every quote, and write ' within a text as ''") from None
+        raise Refused("does not parse", "close every quote, and write ' within a string as ''") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise Refused("does not parse", "write one SQL expression") from None  # sqlglot fails on some texts, as {:}
     if len(trees) != 1 or trees[0] is None:
@@ -115,7 +115,7 @@ def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
         case exp.Column():
             name = node.name.lower()
             if name not in columns:
-                raise Refused(f"names no column with {node.name!r}", _column_hint(node, columns))
+                raise Refused(f"names an unknown column {node.name!r}", _column_hint(node, columns))
             node.set("this", exp.to_identifier(name))
         case exp.JSONExtractScalar():
             path = node.expression.name
@@ -137,5 +137,5 @@ def _column_hint(column: exp.Column, columns: Mapping[str, str]) -> str:
     if close := get_close_matches(column.name.lower(), columns, n=1):
         return f"did you mean {close[0]}?"
     if column.this.quoted:
-        return f"a text is written in single quotes: '{column.name}'"
+        return f"strings are written in single quotes: '{column.name}'"
     return f"the columns are {', '.join(columns)}"

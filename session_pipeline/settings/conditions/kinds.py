@@ -36,9 +36,9 @@ _TRUTHS = (
 )
 _TEXTS = (exp.DPipe, exp.Lower, exp.Upper, exp.Trim, exp.Replace, exp.SplitPart, exp.JSONExtractScalar)
 _HINTS: Mapping[str, str] = {
-    "truth": "write a whole comparison on each side of and, or and not",
-    "time": "write a fixed time as timestamp '2024-05-01 00:00:00'",
-    "number": "compare text with 'text' and numbers with numbers; cast(... as decimal(18, 6)) reads a text as a number",
+    "truth": "write a complete comparison on each side of and, or and not",
+    "time": "write a constant time as timestamp '2024-05-01 00:00:00'",
+    "number": "compare text with 'text' and numbers with numbers; cast(... as decimal(18, 6)) converts text",
 }
 
 

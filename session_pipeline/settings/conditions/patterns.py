@@ -21,11 +21,11 @@ def pattern_problem(pattern: str, *, is_replaced: bool = False) -> str | None:
         is_replaced: Whether its matches are replaced, so that it must not match empty text.
     """
     if _UNSHARED.search(_OTHER_ESCAPES.sub("", pattern)):
-        return "engines read it differently: keep to [a-z], \\d, \\w, ( ), | and quantifiers"
+        return "engines interpret it differently: use only [a-z], \\d, \\w, ( ), | and quantifiers"
     try:
         (matches_nothing,) = ask("select regexp_matches('', $1)", [pattern])
     except Complaint as complaint:
-        return f"{complaint}: patterns are RE2's, without lookaround and backreferences"
+        return f"{complaint}: patterns use RE2 syntax, without lookaround and backreferences"
     if is_replaced and matches_nothing:
-        return "it matches where there is nothing: write one that needs some text"
+        return "it matches the empty string: write a pattern that needs at least one character"
     return None

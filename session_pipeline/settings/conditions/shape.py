@@ -88,28 +88,28 @@ def check(node: exp.Expr) -> None:
     """
     allowed = _ALLOWED.get(type(node))
     if allowed is None:
-        raise Refused(f"holds {shown(node)}, which cannot be used here", _WHAT_CAN_BE_USED)
+        raise Refused(f"contains {shown(node)}, which cannot be used here", _WHAT_CAN_BE_USED)
     for child in node.iter_expressions():
         if child.arg_key not in allowed.split():
-            raise Refused(f"holds {shown(node)} with {shown(child)}", f"leave out {shown(child)}")
+            raise Refused(f"contains {shown(node)} with {shown(child)}", f"remove {shown(child)}")
     for name, value in node.args.items():
         if value and not isinstance(value, exp.Expr | list) and name not in _FLAGS:
-            raise Refused(f"holds {shown(node)}", f"leave out {name}")
+            raise Refused(f"contains {shown(node)}", f"remove {name}")
     if hint := _differing(node):
-        raise Refused(f"holds {shown(node)}", hint)
+        raise Refused(f"contains {shown(node)}", hint)
 
 
 def _differing(node: exp.Expr) -> str | None:
     """Returns what to write instead of a node that is allowed in general, but not in this form; None if it is valid."""
     match node:
         case exp.Literal() if not node.is_string and not _NUMBER.fullmatch(node.name):
-            return f"write a number in at most {_MOST_DIGITS} digits before and after the point"
+            return f"write a number with at most {_MOST_DIGITS} digits before and after the point"
         case exp.Neg() if not is_literal(node.this, is_string=False):
             return "compare columns as they are: arithmetic can overflow"
         case exp.EQ() | exp.NEQ() | exp.GT() | exp.GTE() | exp.LT() | exp.LTE() | exp.In() if _has_null(node):
             return "nothing equals null: write is null"
         case exp.In() if not node.expressions:
-            return "write what to choose from, as in ('a', 'b')"
+            return "write a list of values, as in ('a', 'b')"
         case exp.Is() if not isinstance(node.expression, exp.Null | exp.Boolean):
             return "write is null, is true or is false"
         case exp.Like() | exp.ILike() if not is_literal(node.expression) or "\\" in node.expression.name:
@@ -122,17 +122,17 @@ def _differing(node: exp.Expr) -> str | None:
             index = node.args.get("part_index")
             number = index.this if isinstance(index, exp.Neg) else index
             if not is_literal(number, is_string=False) or not _PART_NUMBER.fullmatch(number.name):
-                return "write which part as 1, 2, ... or -1, -2, ... from the end"
+                return "write the part number: 1, 2, ... or -1, -2, ... from the end"
         case exp.If() if not isinstance(node.parent, exp.Case):
             return "write case when ... then ... else ... end"
         case exp.JSONExtractScalar():
             if not isinstance(node.this, exp.Column) or node.this.name.lower() != "properties":
-                return "only properties holds JSON: write properties ->> 'key'"
+                return "only properties contains JSON: write properties ->> 'key'"
             if not is_literal(node.expression) or not _JSON_KEY.fullmatch(node.expression.name):
                 return "write properties ->> 'key', or '$.key.inner'"
         case exp.Cast() if node.to.this in _TIME_TYPES:
             if not is_literal(node.this) or not _ISO_TIME.fullmatch(node.this.name):
-                return "write a fixed time in UTC, as timestamp '2024-05-01 00:00:00'"
+                return "write a constant time in UTC, such as timestamp '2024-05-01 00:00:00'"
         case exp.Cast() if node.to.this not in _CAST_TYPES:
             return "cast to varchar, boolean or decimal(18, 6)"
         case exp.Cast() if any(int(parameter.name) > _MOST_DIGITS for parameter in node.to.expressions):

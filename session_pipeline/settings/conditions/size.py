@@ -30,7 +30,7 @@ def check_length(text: str) -> None:
     if len(text) > MOST_CHARACTERS:
         raise Refused(
             f"has {len(text):,} characters",
-            f"write at most {MOST_CHARACTERS:,}; compare one column with many values by in ('a', 'b', ...)",
+            f"write at most {MOST_CHARACTERS:,}; use in ('a', 'b', ...) to compare one column with many values",
         )
 
 
