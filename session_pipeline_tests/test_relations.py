@@ -7,7 +7,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from session_pipeline.engines.sql import fill, literal
+from session_pipeline.engines.sql import literal
 from session_pipeline.settings import Settings, parse_settings
 from session_pipeline.tables import models, table
 from session_pipeline.tables.matches.from_settings import goals_met, outcomes_met, steps_met
@@ -90,9 +90,10 @@ def add_event_matches(database: duckdb.DuckDBPyConnection, text: str) -> None:
     """Run the model event_matches on the events, with the relations of these settings."""
     for name, relation in STEP_OF_TABLE["funnel_matches"].relations.items():
         database.execute(f"create temp view {name} as {relation.make(parse_settings(text))}")
-    sql = fill(models.text("event_matches"), {"session_date": DAY})
+    database.execute(f"create temp table days as select {literal(DAY)} as event_date")
+    sql = models.text("event_matches")
     [(_, physical)] = database.sql(f"explain {sql}").fetchall()
-    assert physical.count("Seq Scan") == 1
+    assert physical.count("Seq Scan") == 2, "events and days"
     database.execute(f"create temp table event_matches as {sql}")
 
 
