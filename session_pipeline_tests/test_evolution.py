@@ -14,9 +14,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from session_pipeline.build import builder
 from session_pipeline.build.plan import Kind
 from session_pipeline.checks import audit_recompute
 from session_pipeline.cli import app
+from session_pipeline.engines.sql import literal
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import reader, warehouse
 from session_pipeline.reference.days import ONE_DAY
@@ -245,6 +247,24 @@ def test_equal_rows_in_different_bytes_pass_the_audit(deployment: Deployment) ->
         assert other.sha256 != partition.sha256
         assert audit_recompute(run, [LAST - ONE_DAY]).holds
         assert "was computed again" in audit_recompute(run, [LAST - ONE_DAY]).sentence
+
+
+@pytest.mark.parametrize(("rows", "holds"), [("true", True), ("false", False)], ids=["equal", "no rows"])
+def test_audit_of_a_big_day_compares_some_visitors(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, rows: str, holds: bool
+) -> None:
+    monkeypatch.setattr(builder, "AUDITED_EVENTS", 10)
+    with open_run(deployment.folder, run_id="other", until=UNTIL) as run:
+        day = LAST - ONE_DAY
+        assert run.planner.event_count(day) > 10
+        partition = run.store.partitions[Key("events", day)]
+        path = run.store.scratch / "other.parquet"
+        stored = literal(str(run.store.path_of(partition)))
+        with duckdb.connect() as connection:
+            connection.execute(f"copy (from read_parquet({stored}) where {rows}) to {literal(str(path))}")
+        parts, counts = dict(partition.parts), dict(partition.counts)
+        run.store.commit([Written(partition.key, path, 0, partition.fingerprint, parts, counts)], run_id="other")
+        assert audit_recompute(run, [day]).holds is holds
 
 
 def test_unknown_tables_are_removed_from_the_warehouse(deployment: Deployment) -> None:

@@ -72,7 +72,7 @@ class StepRunner:
         self._lists: dict[str, pa.Table] = {}
 
     def run(
-        self, step: Step, days: Sequence[date], inputs: Mapping[str, Rows], *, keep: bool = False
+        self, step: Step, days: Sequence[date], inputs: Mapping[str, Rows], *, keep: bool = False, one_of: int = 1
     ) -> dict[str, dict[date | None, NewFile]]:
         """Write a step's tables of a stretch of days.
 
@@ -81,6 +81,7 @@ class StepRunner:
             days: Neighbouring days, in order; none for a step without days.
             inputs: The rows of each input, by table.
             keep: Whether the engine keeps the rows of several days, for inputs with `kept_days` of later steps.
+            one_of: Read only about one of so many visitors.
 
         Returns:
             The new files of each table, by day; the day of a table without days is None.
@@ -92,7 +93,7 @@ class StepRunner:
                 job.add_rows("days", self._frame.days(days))
                 job.add_rows("day_parts", self._frame.day_parts(days))
             for name, rows in inputs.items():
-                job.add_input(table(name), rows.paths, with_date=True, kept_days=rows.kept_days)
+                job.add_input(table(name), rows.paths, with_date=True, kept_days=rows.kept_days, one_of=one_of)
             for name, make in step.lists.items():
                 if name not in self._lists:
                     self._lists[name] = make(settings)
@@ -147,11 +148,11 @@ class StepRunner:
             counts = job.write_model(log.table, parameters, paths_of_days)
             return {day: NewFile(path, counts[day]) for day, path in paths_of_days.items()}
 
-    def have_equal_rows(self, table_name: str, one: Path, other: Path) -> bool:
-        """Whether two files of a table have the same rows."""
+    def have_equal_rows(self, table_name: str, one: Path, other: Path, *, one_of: int = 1) -> bool:
+        """Whether two files of a table have the same rows; with `one_of`, only those of the sampled visitors."""
         with self._engine.job() as job:
-            job.add_input(table(table_name), [one], name="one")
-            job.add_input(table(table_name), [other], name="other")
+            job.add_input(table(table_name), [one], name="one", one_of=one_of)
+            job.add_input(table(table_name), [other], name="other", one_of=one_of)
             differing = job.rows(
                 "(select * from one except all select * from other)"
                 " union all (select * from other except all select * from one) limit 1"

@@ -11,7 +11,7 @@ from session_pipeline.tables.steps import STEP_OF_TABLE
 
 
 def audit_recompute(run: Run, days: Sequence[date]) -> Verdict:
-    """The latest day with events, recomputed from raw events, has equal rows.
+    """The latest day with events, recomputed from raw events, has equal rows. Of a big day, some visitors are compared.
 
     Stale days are left out, because their rows are expected to differ.
     """

@@ -96,6 +96,7 @@ class Job:
         name: str | None = None,
         with_date: bool = False,
         kept_days: Collection[date] = (),
+        one_of: int = 1,
     ) -> None:
         """Add an input table that has the rows of these files; without files it has no rows.
 
@@ -105,6 +106,7 @@ class Job:
             name: The name that models read it by; None uses the table's own name.
             with_date: Whether to add the date in the folder's name as the last column.
             kept_days: Days whose rows are taken from those that `write_model` kept, not from files.
+            one_of: Only the rows of about one of so many visitors, if the table has visitors.
         """
         rows = rows_of(contract, paths, with_date=with_date, schema=self._schema_of(contract))
         if kept_days:
@@ -112,6 +114,8 @@ class Job:
             days = ", ".join(literal(day) for day in sorted(kept_days))
             kept = f"select {columns} from {kept_table(contract.name)} where {contract.date_column} in ({days})"
             rows = f"{kept} union all {rows}" if paths else kept
+        if one_of > 1 and any(column.name == "visitor_id" for column in contract.columns):
+            rows = f"select * from ({rows}) where hash(visitor_id) % {one_of} = 0"
         self.add_relation(name or contract.name, rows)
 
     def _schema_of(self, contract: Table) -> str:
