@@ -14,8 +14,8 @@ import dagster as dg
 
 from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import home
 from session_pipeline.defs.deployment import make_definitions
+from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.defs.sensors import run_tags
 from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
@@ -131,8 +131,7 @@ def orchestrated(
     """A new deployment, or a copy of an existing one with its run history."""
     if copy_of is not None:
         shutil.copytree(copy_of.folder.path, folder)
-    home.prepare(DataFolder(folder))
-    with dg.DagsterInstance.from_config(str(folder / "dagster_home")) as instance:
+    with instance_of(DataFolder(folder)) as instance:
         yield Orchestrated(folder, instance, settings)
 
 

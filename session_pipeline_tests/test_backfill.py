@@ -18,7 +18,7 @@ import pytest
 from dagster._utils.interrupts import capture_interrupts
 
 from session_pipeline.build.builder import Built
-from session_pipeline.defs import sensors, tags
+from session_pipeline.defs import resources, sensors, tags
 from session_pipeline.run import opened
 from session_pipeline.run.pipeline import Run, open_store
 from session_pipeline.tables.graph import Step
@@ -109,6 +109,7 @@ def test_canceled_long_backfill_builds_each_day_once(deployment: Orchestrated, m
 def canceled_and_resumed(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch, day_count: int, *, is_signal_lost: bool = False
 ) -> None:
+    monkeypatch.setattr(resources, "ASK_SECONDS", 0)
     days = [FIRST + number * NIGHT for number in range(day_count)]
     deliver(deployment, *days)
     assert deployment.ingest().success

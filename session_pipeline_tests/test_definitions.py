@@ -16,7 +16,7 @@ from dagster._core.instance.ref import InstanceRef
 
 from session_pipeline.checks import CHECKS
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
-from session_pipeline.defs import home, tags
+from session_pipeline.defs import home, local_runs, tags
 from session_pipeline.defs.deployment import make_definitions
 from session_pipeline.errors import SettingsFileError
 from session_pipeline.tables import TABLES
@@ -148,7 +148,7 @@ def test_instance_config_has_only_known_keys(tmp_path: Path) -> None:
     assert yaml.safe_load(packaged).keys() <= dagster_instance_config_schema().keys()
     folder = DataFolder(tmp_path)
     home.prepare(folder)
-    with dg.DagsterInstance.from_config(str(folder.dagster_home)) as instance:
+    with local_runs.instance_of(folder) as instance:
         assert instance.telemetry_enabled is False
         assert instance.nux_enabled is False
         assert instance.run_monitoring_enabled is True
@@ -158,9 +158,15 @@ def test_instance_config_has_only_known_keys(tmp_path: Path) -> None:
 def test_repository_and_data_folder_share_the_run_history(tmp_path: Path) -> None:
     packaged = yaml.safe_load(files("session_pipeline.defs").joinpath("dagster.yaml").read_text(encoding="utf-8"))
     own = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    in_home, in_own = packaged.pop("event_log_storage"), own.pop("event_log_storage")
+    assert (in_home.pop("config"), in_own.pop("config")) == (
+        {"base_dir": {"env": "DAGSTER_HOME"}},
+        {"base_dir": "data/dagster_home"},
+    )
+    assert in_home == in_own == home.EVENT_LOG
     assert {key: own[key] for key in packaged} == packaged
     in_repository = InstanceRef.from_dir(str(tmp_path), config_dir=str(ROOT))
-    in_home = InstanceRef.from_dir(str(tmp_path / "data" / "dagster_home"), config_dir=str(ROOT / "data/dagster_home"))
-    for name in ("local_artifact_storage_data", "compute_logs_data", "event_storage_data", "run_storage_data"):
-        relative, absolute = (getattr(ref, name).config_dict["base_dir"] for ref in (in_repository, in_home))
+    at_home = InstanceRef.from_dir(str(tmp_path / "data" / "dagster_home"), config_dir=str(ROOT / "data/dagster_home"))
+    for name in ("local_artifact_storage_data", "compute_logs_data", "schedule_storage_data", "run_storage_data"):
+        relative, absolute = (getattr(ref, name).config_dict["base_dir"] for ref in (in_repository, at_home))
         assert str(tmp_path / relative).rstrip("/") == absolute.rstrip("/"), name

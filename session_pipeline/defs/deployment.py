@@ -7,7 +7,7 @@ catalog defines the days that are partitions. Each kind of definition has its ow
 import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import assets, checks, jobs, partitions, schedules, sensors
+from session_pipeline.defs import assets, checks, event_log, jobs, partitions, schedules, sensors
 from session_pipeline.defs.resources import make_resource
 from session_pipeline.run.pipeline import Run
 from session_pipeline.settings import load_settings
@@ -23,6 +23,7 @@ def make_definitions(folder: DataFolder, shared: Run | None = None) -> dg.Defini
     Raises:
         SettingsError: The settings are invalid.
     """
+    event_log.hand_over_in_batches()
     settings = shared.settings if shared else load_settings(folder.path)
     days = partitions.days_of(shared.store, settings) if shared else partitions.built_days(folder, settings)
     ingest, build = jobs.make_jobs()

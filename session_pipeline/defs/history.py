@@ -6,7 +6,6 @@ expected, or if dagster.yaml names another storage, `defs.instance_history` asks
 """
 
 import json
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -22,7 +21,6 @@ from session_pipeline.run.outcome import FailedCheck
 LATEST_CHECKS = 10  # a killed run leaves a planned check without a result; then the result before it counts
 BUSY_SECONDS = 30
 NO_SENTENCE = "does not hold"
-OTHER_STORAGE = re.compile(r"^(storage|run_storage|instance_class):", re.MULTILINE)
 Found = TypeVar("Found")
 
 
@@ -67,8 +65,7 @@ def _read(
     history = folder.dagster_home / "history"
     if not history.is_dir():
         return []
-    settings = home.settings_of(folder)
-    if settings.is_file() and OTHER_STORAGE.search(settings.read_text(encoding="utf-8")):
+    if not home.has_own_storage(folder):
         return ask_dagster()
     try:
         return read(history)

@@ -4,16 +4,30 @@ Does not import Dagster, so that commands that only need the path start fast. `d
 """
 
 import os
+import re
 from importlib.resources import files
 from pathlib import Path
 
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.store.files import make_folder
 
+EVENT_LOG = {"module": "session_pipeline.defs.event_log", "class": "EventLog"}
+OTHER_STORAGE = re.compile(r"^(storage|run_storage|instance_class):", re.MULTILINE)
+
 
 def settings_of(folder: DataFolder) -> Path:
     """Return the path of Dagster's settings file."""
     return folder.dagster_home / "dagster.yaml"
+
+
+def has_own_storage(folder: DataFolder) -> bool:
+    """Return whether the run history is in SQLite files below dagster_home/history, as the packaged settings have it.
+
+    This is false if dagster.yaml names another storage.
+    """
+    settings = settings_of(folder)
+    text = settings.read_text(encoding="utf-8") if settings.is_file() else ""
+    return not OTHER_STORAGE.search(text) and ("event_log_storage:" not in text or EVENT_LOG["module"] in text)
 
 
 def prepare(folder: DataFolder) -> dict[str, str]:

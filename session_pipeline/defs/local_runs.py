@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import code_location, dead_runs, home
@@ -32,8 +33,11 @@ class RunFailedError(SessionPipelineError):
 def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
     """Open the Dagster instance of a data folder."""
     home.prepare(folder)
+    # A dagster.yaml of an older version names no storage, and one of now takes the folder from the environment.
+    event_log = {**home.EVENT_LOG, "config": {"base_dir": str(folder.dagster_home)}}
+    overrides = {"event_log_storage": event_log} if home.has_own_storage(folder) else None
     with alone_in(folder.dagster_home):  # if two processes create Dagster's tables at once, one fails
-        instance = dg.DagsterInstance.from_config(str(folder.dagster_home))
+        instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides))
     with instance:
         yield instance
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import partial
+from time import monotonic
 
 import dagster as dg
 
@@ -18,6 +19,7 @@ from session_pipeline.store.shortage import report_shortage
 
 RETRIES = 2
 RETRY_SECONDS = 5
+ASK_SECONDS = 1.0  # Dagster is asked at most this often whether the run was ended
 
 
 @contextmanager
@@ -35,12 +37,19 @@ def errors_for_dagster(folder: DataFolder) -> Iterator[None]:
 class Pipeline:
     """The pipeline of one data folder, for the ops of one Dagster run."""
 
-    def __init__(self, folder: DataFolder, open_now: Callable[[], Run], stop_if_ended: Callable[[], None]) -> None:
+    def __init__(self, folder: DataFolder, open_now: Callable[[], Run], ask_dagster: Callable[[], None]) -> None:
         """Take a function that opens the pipeline run, and one that raises an error if the Dagster run was ended."""
         self._folder = folder
         self._open_now = open_now
+        self._ask_dagster = ask_dagster
+        self._ask_at = 0.0
         self._run: Run | None = None
-        self.stop_if_ended = stop_if_ended
+
+    def stop_if_ended(self) -> None:
+        """Stop a run that was canceled or already reported as finished. Long ops call this from time to time."""
+        if monotonic() >= self._ask_at:
+            self._ask_dagster()
+            self._ask_at = monotonic() + ASK_SECONDS
 
     @contextmanager
     def opened(self) -> Iterator[Run]:

@@ -47,12 +47,12 @@ def macros() -> str:
 @cache
 def expanded(model: str) -> exp.Expr:
     """Returns the parsed SQL of a model, with its macros expanded."""
-    return expand(sqlglot.parse_one(text(model), read="duckdb"))
+    return expand(_parsed(model))
 
 
 def expand(query: exp.Expr) -> exp.Expr:
     """Returns a copy of a query with the shared macros expanded."""
-    return query.copy().transform(_expand_call)
+    return query.transform(_expand_call)
 
 
 @cache
@@ -70,7 +70,7 @@ def parameters(model: str) -> frozenset[str]:
 @cache
 def tables_read(model: str) -> frozenset[str]:
     """Returns the names that a model reads from, without its own CTEs: tables, computations, relations and lists."""
-    query = sqlglot.parse_one(text(model), read="duckdb")
+    query = _parsed(model)
     own = {cte.alias for cte in query.find_all(exp.CTE)}
     return frozenset(found.name for found in query.find_all(exp.Table)) - own
 
@@ -79,6 +79,11 @@ def tables_read(model: str) -> frozenset[str]:
 def columns_read(model: str) -> frozenset[str]:
     """Returns the names of all columns that a model mentions."""
     return frozenset(found.name for found in expanded(model).find_all(exp.Column))
+
+
+@cache
+def _parsed(model: str) -> exp.Expr:
+    return sqlglot.parse_one(text(model), read="duckdb")
 
 
 @cache
@@ -110,4 +115,4 @@ def _expand_call(node: exp.Expression) -> exp.Expression:
             return exp.paren(values[inner.name].copy(), copy=False)
         return inner
 
-    return exp.paren(body.copy().transform(fill).transform(_expand_call), copy=False)
+    return exp.paren(body.transform(fill).transform(_expand_call, copy=False), copy=False)
