@@ -570,7 +570,7 @@ def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
     folder.visitor_key.write_text(kept)
     path.unlink()
     assert other.exists()
-    assert "the visitors of 1 file" in str(told()[0])
+    assert "the visitor ids of 1 file" in str(told()[0])
     with open_run(folder, run_id="test", until=date(2024, 10, 12)) as run_:
         run_.ingest()
     assert pipeline_gone(folder, settings) == ["web/access.log"]

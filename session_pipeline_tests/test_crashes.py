@@ -138,7 +138,7 @@ def without_sync_folder() -> None:
 @pytest.mark.parametrize(
     ("seed", "lost", "told"),
     [
-        (without_sync_file, Lost.BYTES, "bytes are not those that were written"),
+        (without_sync_file, Lost.BYTES, "content is not what was written"),
         (without_sync_folder, Lost.NAMES, "the file is missing"),
     ],
 )

@@ -246,7 +246,7 @@ def test_equal_rows_in_different_bytes_pass_the_audit(deployment: Deployment) ->
         )
         assert other.sha256 != partition.sha256
         assert audit_recompute(run, [LAST - ONE_DAY]).holds
-        assert "was computed again" in audit_recompute(run, [LAST - ONE_DAY]).sentence
+        assert "was recomputed" in audit_recompute(run, [LAST - ONE_DAY]).sentence
 
 
 @pytest.mark.parametrize(("rows", "holds"), [("true", True), ("false", False)], ids=["equal", "no rows"])
@@ -374,7 +374,7 @@ class TestNewerStore:
     @pytest.mark.parametrize("content", ["[]", "{}", '{"format": null}', "no json", ""])
     def test_without_a_known_format_is_rejected(self, newer: Deployment, content: str) -> None:
         (newer.folder.store / "_format.json").write_text(content)
-        with pytest.raises(StoreError, match="does not say what wrote the store"):
+        with pytest.raises(StoreError, match="does not state the version of the store"):
             open_store(newer.folder)
 
 

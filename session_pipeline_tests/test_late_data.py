@@ -301,7 +301,7 @@ CASES = (
         [SEVENTH],
         {days_of(7): (*ANOTHER_SESSION, "open_sessions", "recent_event_ids")},
     ),
-    Case("a line that is set aside", [event("08T10:00:00", "late", "")], [], {}),
+    Case("a line that is quarantined", [event("08T10:00:00", "late", "")], [], {}),
     Case("an event that waits for its day to be over", [event("13T00:00:00", "late", "early bird")], [], {}),
     Case(
         "a file with events of two days",

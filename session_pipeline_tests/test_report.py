@@ -256,7 +256,7 @@ def test_setting_the_site_of_sources_updates_the_report(tmp_path: Path) -> None:
     for source in ("a", "b"):
         deployment.deliver("events", visits.lines, source=source)
     deployment.run(until=LAST)
-    assert "raw/a and raw/b become one site" in written(deployment).text
+    assert "raw/a and raw/b share one site" in written(deployment).text
     for source in settings["sources"].values():
         source["site"] = "main"
     deployment.set(settings)

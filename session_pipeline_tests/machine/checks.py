@@ -81,7 +81,7 @@ def ledger_closes(deployment: Deployment, mirror: Mirror, until: date) -> None:
     aside = {
         content.file_id: len(content.events) - len(content.accepted_lines(o)) for content, o in mirror.read.items()
     }
-    assert _files_of("quarantined_lines", set_aside) == +Counter(aside), "lines set aside in the store"
+    assert _files_of("quarantined_lines", set_aside) == +Counter(aside), "quarantined lines in the store"
     wanted = Counter((line.file_id, line.line_number) for line in mirror.lines_of_days(until))
     seen = _places("events", deployment) + _places("duplicate_events", deployment)
     assert seen == wanted, f"lines of the days built: missing {wanted - seen}, too much {seen - wanted}"
