@@ -6,6 +6,7 @@ They also test that nothing is rebuilt needlessly.
 import gzip
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import duckdb
 import pytest
 
 from session_pipeline.build.plan import Certainty, Kind
+from session_pipeline.publish.publication import Published, published_partitions
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store import crash_points
+from session_pipeline.store.records import Key
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment, damage
 
@@ -141,6 +144,23 @@ def test_plan_names_the_changed_setting(week: Deployment) -> None:
     week.set({"sessions": {"inactivity_minutes": 20}})
     reasons = {item.step.name: item.reason for item in week.plan(UNTIL).items}
     assert reasons["sessionize"] == "setting inactivity_minutes changed from 30 to 20"
+
+
+def test_replaced_partition_counts_once(week: Deployment) -> None:
+    week.run(UNTIL)
+    before = published_hashes(week)
+    week.deliver("late", [event("v0", "2026-10-07T10:30:00Z", 999)])
+    week.run(UNTIL)
+    after = published_hashes(week)
+    changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    assert before.keys() & changed
+    assert isinstance(week.published, Published)
+    assert week.published.replaced_count == len(changed)
+
+
+def published_hashes(deployment: Deployment) -> dict[Key, str]:
+    with closing(open_store(deployment.folder)) as store:
+        return {partition.key: partition.sha256 for partition in published_partitions(store)}
 
 
 def test_package_with_other_tables_publishes_them(week: Deployment) -> None:

@@ -54,7 +54,7 @@ class Built:
         parsed = parse_settings(settings, "settings.toml")
         calendar = Calendar(parsed.timezone)
         of_raw = [partition for key, partition in self.partitions.items() if key.table == "raw_events"]
-        wanted, _ = wanted_days(of_raw, calendar, START, until)
+        wanted = wanted_days(of_raw, calendar, START, until)
         return Planner(self.partitions, self.recipes, Frame(parsed, calendar, wanted, until))
 
     def change(self, key: Key, **changes: object) -> None:
@@ -104,12 +104,10 @@ def test_days_with_events_combine_files_and_respect_start_date() -> None:
 
 def test_wanted_days_have_events_or_close_sessions() -> None:
     some = [raw(date(2026, 10, day), 1) for day in (5, 6, 9, 12)]
-    wanted, waiting = wanted_days(some, Calendar("UTC"), START, date(2026, 10, 12))
+    wanted = wanted_days(some, Calendar("UTC"), START, date(2026, 10, 12))
     assert [day.day for day in wanted] == [5, 6, 7, 9, 10, 12]
-    assert waiting == {}
-    wanted, waiting = wanted_days(some, Calendar("UTC"), START, date(2026, 10, 11))
+    wanted = wanted_days(some, Calendar("UTC"), START, date(2026, 10, 11))
     assert [day.day for day in wanted] == [5, 6, 7, 9, 10]
-    assert waiting == {date(2026, 10, 12): 0}
 
 
 # Inputs

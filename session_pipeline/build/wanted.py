@@ -13,12 +13,10 @@ QUARTER = timedelta(minutes=15)
 QUARTERS_A_DAY = 96
 
 
-def wanted_days(
-    partitions: Iterable[Partition], calendar: Calendar, start: date, until: date
-) -> tuple[tuple[date, ...], dict[date, int]]:
-    """Return the local days to build, and the days after the horizon that have events.
+def wanted_days(partitions: Iterable[Partition], calendar: Calendar, start: date, until: date) -> tuple[date, ...]:
+    """Return the local days to build: those with events and, for each of them, the next day.
 
-    The days to build are those with events and, for each of them, the next day, which closes their sessions.
+    The next day closes their sessions.
 
     Args:
         partitions: The partitions of raw_events.
@@ -26,11 +24,9 @@ def wanted_days(
         start: The first day that counts.
         until: The horizon: the last day that counts.
     """
-    with_events = days_with_events(partitions, calendar, start)
-    waiting = {day: 0 for day in with_events if day > until}
-    days = {day for day in with_events if day <= until}
+    days = {day for day in days_with_events(partitions, calendar, start) if day <= until}
     days |= {calendar.next(day) for day in days}
-    return tuple(sorted(day for day in days if day <= until)), waiting
+    return tuple(sorted(day for day in days if day <= until))
 
 
 def days_with_events(partitions: Iterable[Partition], calendar: Calendar, start: date) -> set[date]:

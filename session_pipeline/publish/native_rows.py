@@ -81,7 +81,7 @@ def replace_partitions(
     """Replace the partitions whose file differs from the one that the table's rows were read from.
 
     Returns:
-        The number of deleted partitions plus the number of inserted ones.
+        The number of partitions that were inserted, replaced or deleted.
     """
     if not is_current(connection, contract):
         make_table(connection, contract)
@@ -95,7 +95,7 @@ def replace_partitions(
     _delete(connection, contract, stale)
     if fresh:
         _insert(connection, store, contract, fresh)
-    return len(stale) + len(fresh)
+    return len({*stale, *((partition.key.date, partition.key.file_id) for partition in fresh)})
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequence[tuple[date | None, str]]) -> None:

@@ -28,7 +28,7 @@ class Published:
 
     Attributes:
         generation: The generation that readers see now.
-        replaced_count: Partitions deleted plus partitions inserted in the warehouse; a view counts once.
+        replaced_count: Partitions inserted, replaced or deleted in the warehouse; a view counts once.
         linked_count: Files linked or copied into the lake.
         removed_count: Files removed from the lake.
     """

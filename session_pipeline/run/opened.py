@@ -75,7 +75,7 @@ def make_planner(settings: Settings, store: Store, until: date) -> Planner:
     """Return the planner for the present state of a store."""
     calendar = Calendar(settings.timezone)
     raw = (partition for key, partition in store.partitions.items() if key.table == "raw_events")
-    wanted, _ = wanted_days(raw, calendar, settings.start_date, until)
+    wanted = wanted_days(raw, calendar, settings.start_date, until)
     return Planner(store.partitions, store.catalog.recipes(), Frame(settings, calendar, wanted, until))
 
 
