@@ -13,7 +13,7 @@ from session_pipeline.build.logs import Logs
 from session_pipeline.build.plan import Kind, Planner
 from session_pipeline.build.runner import Rows, StepRunner
 from session_pipeline.build.stretches import first_stretch
-from session_pipeline.engines.duckdb import DuckDBEngine
+from session_pipeline.engines.base import Engine
 from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.store.store import Store, sha256_of
 from session_pipeline.tables.graph import Step
@@ -51,7 +51,7 @@ class Builder:
     """Builds steps in one store, within one run."""
 
     def __init__(
-        self, store: Store, planner: Planner, engine: DuckDBEngine, *, run_id: str, repair: Callable[[Partition], None]
+        self, store: Store, planner: Planner, engine: Engine, *, run_id: str, repair: Callable[[Partition], None]
     ) -> None:
         """Create a builder.
 

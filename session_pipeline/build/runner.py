@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from session_pipeline.engines.duckdb import DuckDBEngine
+from session_pipeline.engines.base import Engine
 from session_pipeline.store.paths import folder_name
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import DAYS_SCHEMA, STRETCH_START, Frame, Scalar
@@ -63,7 +63,7 @@ class LoggedDay:
 class StepRunner:
     """Runs steps on an engine, for one frame. Lists and relations from the settings are made once and reused."""
 
-    def __init__(self, engine: DuckDBEngine, frame: Frame, scratch: Path) -> None:
+    def __init__(self, engine: Engine, frame: Frame, scratch: Path) -> None:
         """Create a runner that writes the files of all steps below `scratch`."""
         self._engine = engine
         self._frame = frame

@@ -10,7 +10,7 @@ from inspect import getdoc
 from typing import Any
 
 from session_pipeline.build.stretches import first_stretch
-from session_pipeline.engines.duckdb import Job
+from session_pipeline.engines.base import Job
 from session_pipeline.run.pipeline import Run
 from session_pipeline.store.records import Key
 from session_pipeline.tables import table

@@ -98,16 +98,7 @@ class Job:
         kept_days: Collection[date] = (),
         one_of: int = 1,
     ) -> None:
-        """Add an input table that has the rows of these files; without files it has no rows.
-
-        Args:
-            contract: The table.
-            paths: Its files.
-            name: The name that models read it by; None uses the table's own name.
-            with_date: Whether to add the date in the folder's name as the last column.
-            kept_days: Days whose rows are taken from those that `write_model` kept, not from files.
-            one_of: Only the rows of about one of so many visitors, if the table has visitors.
-        """
+        """Add a view of the rows of these files; see `engines.base.Job`."""
         rows = rows_of(contract, paths, with_date=with_date, schema=self._schema_of(contract))
         if kept_days:
             columns = ", ".join(quote(column) for column in _names(contract))
@@ -143,13 +134,7 @@ class Job:
         self._tables.append(name)
 
     def compute(self, model: str, parameters: Mapping[str, Scalar], *, name: str | None = None) -> None:
-        """Run a model once and keep its rows as a table for other models; replaces a table of the same name.
-
-        Args:
-            model: The model.
-            parameters: The values of its parameters.
-            name: The name of the table; None uses the model's own name.
-        """
+        """Run a model once and keep its rows as a temporary table; see `engines.base.Job`."""
         name = name or model
         sql = fill(models.text(model), parameters)
         self._connection.execute(f"create temp table _computed as {sql}")
@@ -166,19 +151,9 @@ class Job:
     def write_model(
         self, name: str, parameters: Mapping[str, Scalar], paths: Mapping[date | None, Path], *, keep: bool = False
     ) -> dict[date | None, int]:
-        """Run the model of a table and write the rows of each day to a file of its own.
+        """Run the model of a table and write the rows of each day to a file; see `engines.base.Job`.
 
-        The rows of a file are in the contract's order, which is total, so equal rows give equal bytes, whatever the
-        number of threads and of days. Several days are computed by one query and then split.
-
-        Args:
-            name: The table, and its model.
-            parameters: The values of the model's parameters.
-            paths: The file of each day; of None for a table without days.
-            keep: Whether to keep the rows of several days for inputs of later jobs, until the table is written again.
-
-        Returns:
-            The number of rows of each file.
+        One day is written straight from the model, several days from a table.
         """
         contract, sql = table(name), fill(models.text(name), parameters)
         crash_points.reached("build: before the write")

@@ -1,0 +1,92 @@
+"""Defines what an engine offers: jobs in which named tables are added and models are run and written.
+
+duckdb.py implements it. Models, steps and stores do not depend on the engine.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from session_pipeline.tables import Table
+from session_pipeline.tables.frame import Scalar
+
+
+class Job(Protocol):
+    """The named tables that the models of one build read. They are dropped at the end of the job."""
+
+    def add_input(
+        self,
+        contract: Table,
+        paths: Sequence[Path],
+        *,
+        name: str | None = None,
+        with_date: bool = False,
+        kept_days: Collection[date] = (),
+        one_of: int = 1,
+    ) -> None:
+        """Add an input table that has the rows of these files; without files it has no rows.
+
+        Args:
+            contract: The table.
+            paths: Its files.
+            name: The name that models read it by; None uses the table's own name.
+            with_date: Whether to add the date in the folder's name as the last column.
+            kept_days: Days whose rows are taken from those that `write_model` kept, not from files.
+            one_of: Only the rows of about one of so many visitors, if the table has visitors.
+        """
+
+    def add_relation(self, name: str, select: str) -> None:
+        """Add a table that is a SELECT over the tables added before."""
+
+    def add_rows(self, name: str, rows: pa.Table) -> None:
+        """Add a small table that has these rows."""
+
+    def compute(self, model: str, parameters: Mapping[str, Scalar], *, name: str | None = None) -> None:
+        """Run a model once and keep its rows as a table for other models; replaces a table of the same name.
+
+        Args:
+            model: The model.
+            parameters: The values of its parameters.
+            name: The name of the table; None uses the model's own name.
+        """
+
+    def write(self, contract: Table, sql: str, path: Path) -> int:
+        """Write the rows of a SELECT to a file, with the contract's columns, types and order; return their number."""
+
+    def write_model(
+        self, name: str, parameters: Mapping[str, Scalar], paths: Mapping[date | None, Path], *, keep: bool = False
+    ) -> dict[date | None, int]:
+        """Run the model of a table and write the rows of each day to a file of its own.
+
+        The rows of a file are in the contract's order, which is total, so equal rows give equal bytes, whatever the
+        number of threads and of days. Several days are computed by one query and then split.
+
+        Args:
+            name: The table, and its model.
+            parameters: The values of the model's parameters.
+            paths: The file of each day; of None for a table without days.
+            keep: Whether to keep the rows of several days for inputs of later jobs, until the table is written again.
+
+        Returns:
+            The number of rows of each file.
+        """
+
+    def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> pa.Table:
+        """Run a model and return its rows."""
+
+    def rows(self, sql: str) -> pa.Table:
+        """Run a SELECT and return its rows."""
+
+
+class Engine(Protocol):
+    """Runs models over explicit lists of files."""
+
+    def job(self) -> AbstractContextManager[Job]:
+        """Yield a job to add inputs to and run models in; drop all its tables at the end."""
+
+    def close(self) -> None:
+        """End the engine and delete its temporary files."""
