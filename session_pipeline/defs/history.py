@@ -7,7 +7,7 @@ expected, or if dagster.yaml names another storage, `defs.instance_history` asks
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home, tags
+from session_pipeline.engines.sql import query_text
 from session_pipeline.run.outcome import FailedCheck
 
 LATEST_CHECKS = 10  # a killed run leaves a planned check without a result; then the result before it counts
@@ -73,18 +74,17 @@ def _read(
         return ask_dagster()
 
 
-def _rows(path: Path, sql: str, parameters: Sequence[Any]) -> list[Any]:
+def _rows(path: Path, query: str, parameters: Mapping[str, Any]) -> list[Any]:
     # Not opened read-only: SQLite must be able to create the files that several readers of a WAL share.
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as connection:
-        return connection.execute(sql, parameters).fetchall()
+        return connection.execute(query_text(__package__, query), parameters).fetchall()
 
 
 def _runs(path: Path, limit: int) -> list[PastRun]:
     rows = _rows(
         path,
-        "select run_id, pipeline_name, status, run_body, create_timestamp, start_time, end_time from runs"
-        " order by id desc limit ?",
-        [limit],
+        "past_runs",
+        {"most_runs": limit},
     )
     return [
         PastRun(
@@ -106,9 +106,8 @@ def _checks(path: Path, checks: Sequence[tuple[str, str]]) -> list[FailedCheck]:
     for name, table in checks:
         rows = _rows(
             path,
-            "select evaluation_event from asset_check_executions where asset_key = ? and check_name = ?"
-            " order by id desc limit ?",
-            [json.dumps([table]), name, LATEST_CHECKS],
+            "check_executions",
+            {"asset_key": json.dumps([table]), "check_name": name, "most_executions": LATEST_CHECKS},
         )
         events = (json.loads(event)["dagster_event"] for (event,) in rows if event)
         latest = next((event for event in events if event["event_type_value"] == "ASSET_CHECK_EVALUATION"), None)

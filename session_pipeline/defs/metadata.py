@@ -212,8 +212,9 @@ def _counts(run: Run, name: str, partitions: Sequence[Partition]) -> dict[date |
         if sums:
             selected = ", ".join(f"{figure} as {label}" for label, figure in sums.items())
             for row in job.rows(f"select {day} as day, {selected} from {name} group by all").to_pylist():
+                counted_day = row.pop("day")
                 # A file of an older version can lack a column; then its sum is null.
-                found[row.pop("day")] = {label: int(value) for label, value in row.items() if value is not None}
+                found[counted_day] = {label: int(value) for label, value in row.items() if value is not None}
         if by:
             heading = summed or "rows"
             groups = ", ".join(by)
@@ -222,8 +223,8 @@ def _counts(run: Run, name: str, partitions: Sequence[Partition]) -> dict[date |
                 f"select {day} as day, {groups}, {figure} as {heading} from {name} group by all order by all"
             )
             of_day: dict[date | None, list[Sequence[object]]] = {}
-            for row in rows.to_pylist():
-                of_day.setdefault(row.pop("day"), []).append(tuple(row.values()))
+            for counted_day, *values in (row.values() for row in rows.to_pylist()):
+                of_day.setdefault(counted_day, []).append(values)
             for counted_day, values in of_day.items():
                 found.setdefault(counted_day, {})["counts"] = _table([*by, heading], values[:MOST_ROWS])
     return found

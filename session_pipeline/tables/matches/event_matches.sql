@@ -1,5 +1,5 @@
--- One row is an event of a session that starts on one of the days and meets a rule. Each list holds the
--- rules of a kind that it meets.
+-- One row is an event of a session that starts on one of the days, and that meets a rule. Each list
+-- holds the rules of a kind that it meets.
 -- The input is a chain of relations over events, so one scan evaluates the rules of all kinds.
 select
     session_date,

@@ -37,7 +37,7 @@ with arrived as (
     from recent_event_ids
 ),
 
--- Only ids that arrive twice on a day, or on a day after one on which they arrived in the last hour.
+-- Only ids that arrive twice on a day, or that arrived in the last hour of the day before.
 repeated as (
     select
         site,

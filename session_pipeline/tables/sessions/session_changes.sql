@@ -20,7 +20,8 @@ with moved as (
             and b.event_id = e.event_id
     where e.session_id is null or e.session_id <> b.session_id
     group by
-        b.event_date, b.site, b.visitor_id, b.session_id, b.session_date, e.session_id, e.session_date
+        b.event_date, b.site, b.visitor_id, b.session_id, b.session_date,
+        e.session_id, e.session_date
 ),
 
 bots_before as (

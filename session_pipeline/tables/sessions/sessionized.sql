@@ -1,7 +1,7 @@
 -- One row is a deduplicated event with its position in its session, or the last event of a session
 -- that is carried over from the day before the stretch (it has no event_date). In this model, a run
--- is the series of events between two breaks other than max_hours. A long run is cut into parts of max_hours, and each part
--- is a session. docs/definitions.md lists the rules in their order.
+-- is the series of events between two breaks other than max_hours. A long run is cut into parts of
+-- max_hours, and each part is a session. docs/definitions.md lists the rules in their order.
 with kept as (
     select
         d.event_date,
