@@ -101,10 +101,8 @@ class Others:
 def _busy_seconds() -> float:
     """Returns the seconds in which any core was used, or was taken by the host of a virtual machine."""
     with open("/proc/stat") as file:
-        user, nice, system, _idle, _waiting, interrupts, soft_interrupts, stolen = map(
-            int, file.readline().split()[1:9]
-        )
-    return (user + nice + system + interrupts + soft_interrupts + stolen) / os.sysconf("SC_CLK_TCK")
+        user, nice, system, _idle, _waiting, *interrupted, stolen = map(int, file.readline().split()[1:9])
+    return (user + nice + system + sum(interrupted) + stolen) / os.sysconf("SC_CLK_TCK")
 
 
 def _own_seconds() -> float:
