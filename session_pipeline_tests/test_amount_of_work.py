@@ -136,8 +136,11 @@ def counting(folder: Path) -> Iterator[Counter[str]]:
     with pytest.MonkeyPatch.context() as patch:
         connect = duckdb.connect
 
-        def counting_connect(*arguments: Any, **options: Any) -> Connection:
-            label = "the engine" if "temp_directory" in options.get("config", {}) else "publishing and report"
+        def counting_connect(*arguments: Any, **options: Any) -> Any:
+            config = options.get("config", {})
+            if "lock_configuration" in config:  # checks conditions of settings; one for the whole process
+                return connect(*arguments, **options)
+            label = "the engine" if "temp_directory" in config else "publishing and report"
             return Connection(connect(*arguments, **options), counted, label)
 
         patch.setattr(duckdb, "connect", counting_connect)
