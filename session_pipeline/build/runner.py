@@ -25,7 +25,7 @@ class NewFile:
     """A file that a step wrote, not yet in the store.
 
     Attributes:
-        path: Below the scratch folder, in folders like those of the store, so that engines find the date in it.
+        path: Below the scratch folder, named like a folder of the store, so that engines find the date in it.
         row_count: The number of its rows.
     """
 
@@ -165,6 +165,6 @@ class StepRunner:
         return {**self._frame.parameters, STRETCH_START: self._frame.calendar.start(days[0])}
 
     def _new_path(self, name: str, day: date | None) -> Path:
-        folder = self._scratch / name / folder_name(table(name), day)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / "new.parquet"
+        folder = self._scratch / name
+        folder.mkdir(exist_ok=True)
+        return folder / f"{folder_name(table(name), day)}.parquet"
