@@ -179,7 +179,9 @@ class Planner:
             settings = self.frame.settings
             parts = {f"model {name}": models.meaning(name) for name in step.models}
             parts |= {f"contract of {name}": digest(table(name).shape) for name in step.tables}
-            parts |= {f"list {name}": digest(make(settings).to_pylist()) for name, make in step.lists.items()}
+            parts |= {
+                f"list {name}": digest([dict(row) for row in make(settings).rows]) for name, make in step.lists.items()
+            }
             parts |= {f"setting {name}": digest(relation.make(settings)) for name, relation in step.relations.items()}
             parts["logic"] = step.logic_version
             parts |= {f"setting {name}": literal(self.frame.parameters[name]) for name in sorted(step.parameters)}
