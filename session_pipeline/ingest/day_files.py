@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from session_pipeline.ingest.raw_rows import compact, utc_dates
+from session_pipeline.ingest.raw_rows import compact, taken, utc_dates
 from session_pipeline.store import crash_points
 from session_pipeline.tables import table
 
@@ -52,7 +52,7 @@ class DayFiles:
         dates = utc_dates(rows)
         counts = _counts(dates)
         if len(counts) > 1:
-            rows = rows.take(pc.sort_indices(dates))  # stable: rows of a date stay in the order of their lines
+            rows = taken(rows, pc.sort_indices(dates))  # stable: rows of a date stay in the order of their lines
         start = 0
         for day, count in counts:
             self._write(day, rows.slice(start, count))
@@ -89,7 +89,8 @@ class DayFiles:
     def _writer(self, path: Path) -> pq.ParquetWriter:
         assert self._schema is not None
         coded = [field.name for field in self._schema if pa.types.is_dictionary(field.type)]
-        return pq.ParquetWriter(path, self._schema, use_dictionary=coded, **WRITTEN)
+        counted = [field.name for field in self._schema if field.name not in coded and field.type != pa.string()]
+        return pq.ParquetWriter(path, self._schema, use_dictionary=coded, write_statistics=counted, **WRITTEN)
 
     def _close(self) -> None:
         for writer in self._open.values():

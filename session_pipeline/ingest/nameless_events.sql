@@ -5,7 +5,9 @@ with numbered as (
     select
         row_number,
         content_hash,
-        row_number() over (partition by file_number, content_hash order by row_number) as _occurrence
+        row_number() over (
+            partition by file_number, content_hash order by row_number
+        ) as _occurrence
     from accepted_lines
     where event_id is null
 ),
@@ -18,9 +20,10 @@ earlier as (
     group by content_id
 )
 
-select md5(
-    n.content_hash || '|' || cast(n._occurrence + coalesce(e.line_count, 0) as bigint)
-) as event_id
+select
+    md5(
+        n.content_hash || '|' || cast(n._occurrence + coalesce(e.line_count, 0) as bigint)
+    ) as event_id
 from numbered as n
 left join earlier as e on cast(n.content_hash as uuid) = e.content_id
 order by n.row_number

@@ -26,7 +26,7 @@ def rows_of(
     """Return the rows of accepted lines, in the order of the lines, with the columns of the contract.
 
     Args:
-        accepted: Accepted lines, as one chunk for each column.
+        accepted: Accepted lines.
         rules: The rules of their source.
         connection: A connection with the macros of ingest.
         event_ids: The ids of the lines that have none, in order; None if all lines have one.
@@ -62,8 +62,23 @@ def rows_of(
 
 def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
     """Return the same column with a dictionary of only the values that it has, in the order of their first row."""
+    if is_same_everywhere(column):
+        return column
     codes = column.indices.dictionary_encode()
     return pa.DictionaryArray.from_arrays(codes.indices, column.dictionary.take(codes.dictionary))
+
+
+def is_same_everywhere(column: pa.Array) -> bool:
+    """Whether a column is seen to have one value, or none, in all rows, without looking at each row."""
+    if pa.types.is_dictionary(column.type):
+        return len(column.dictionary) == 1 - bool(column.null_count) or column.null_count == len(column)
+    return bool(column.null_count == len(column))
+
+
+def taken(rows: pa.Table, order: pa.Array) -> pa.Table:
+    """Return rows in another order."""
+    columns = [column if is_same_everywhere(column) else column.take(order) for column in map(_one, rows.columns)]
+    return pa.table(columns, names=rows.column_names)
 
 
 def utc_dates(rows: pa.Table) -> pa.Array:
@@ -75,7 +90,7 @@ def by_file_and_date(rows: pa.Table) -> pa.Table:
     """Return rows of several files, file after file, sorted by file, date and line number."""
     files = _dictionary(rows.column("file_id")).indices
     order = pa.table([files, utc_dates(rows)], names=["file", "date"])
-    return rows.take(pc.sort_indices(order, [("file", "ascending"), ("date", "ascending")]))  # a stable sort
+    return taken(rows, pc.sort_indices(order, [("file", "ascending"), ("date", "ascending")]))  # a stable sort
 
 
 def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -84,8 +99,7 @@ def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _dictionary(column: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
-    array = _one(column)
-    return array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    return _one(column if pa.types.is_dictionary(column.type) else column.dictionary_encode())
 
 
 def constant(value: str, length: int) -> pa.DictionaryArray:

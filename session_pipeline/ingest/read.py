@@ -289,7 +289,7 @@ class _Work:
             event_ids = found.column("event_id").combine_chunks()
             if not self._is_small:
                 self._desk.execute(f"insert into earlier_lines {query('earlier_lines')}")
-        return rows_of(accepted.combine_chunks(), self._rules, self._desk, event_ids)
+        return rows_of(accepted, self._rules, self._desk, event_ids)
 
     def _quarantined(self) -> pa.Table:
         """Return the rows of quarantined_lines of a part."""

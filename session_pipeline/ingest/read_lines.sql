@@ -20,8 +20,8 @@ with typed as (
 
 -- _rest is what has no column: the line's other fields, and the content of properties.
 -- A merge removes keys with the value null, at any depth. A patch that is itself null would replace
--- the whole object. `others` has the other fields of lines of frequent shapes, which are merged faster
--- than whole lines.
+-- the whole object. `others` has the other fields of lines of frequent shapes, which are merged
+-- faster than whole lines.
 gathered as (
     select
         *,

@@ -4,7 +4,7 @@ with first_lines as (
         line,
         is_object
     from checked_lines
-    limit $sampled_lines
+    limit $sampled_lines -- noqa: AM09
 )
 
 select json_keys(line) as keys

@@ -1,8 +1,8 @@
 """Measures the CPU seconds and the memory that ingest takes for a million lines.
 
-Run `python -m session_pipeline_tests.benchmarks.ingest_events plain|rich FOLDER [LINES]`. `plain` lines have seven fields
-at the top level. `rich` lines have times with offsets, received_at, a value and nested properties. The file stays in
-FOLDER for later runs, and so do the rows, to compare them between versions.
+Run `python -m session_pipeline_tests.benchmarks.ingest_events plain|rich FOLDER [LINES]`. `plain` lines have seven
+fields at the top level. `rich` lines have times with offsets, received_at, a value and nested properties. The file
+stays in FOLDER for later runs, and so do the rows, to compare them between versions.
 """
 
 import resource
