@@ -19,6 +19,7 @@ from session_pipeline.ingest.reading import Reading
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.shapes import known_shapes
 from session_pipeline.ingest.small_files import LARGEST_SMALL_BYTES
+from session_pipeline.ingest.stream import parts_of_rows
 from session_pipeline.tables import table
 
 PLAIN_TIMES = ("2026-10-05T10:00:00Z", "2026-10-06 11:00:00", "2026-10-05T10:00:00.25+02:00", "1791194400")
@@ -59,7 +60,7 @@ def read(folder: Path, lines: Sequence[str], *, threads: int = 2, **rules: Any) 
     """Read the lines as one large file."""
     path = folder / "raw" / "web" / "events.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join(lines), errors="surrogateescape")
     assert path.stat().st_size > LARGEST_SMALL_BYTES
     scratch = folder / "scratch"
     scratch.mkdir()
@@ -142,6 +143,36 @@ def test_file_of_more_dates_than_open_files(tmp_path: Path, lines: list[str], mo
     pieces = read(tmp_path / "pieces", [*many, "{"])
     assert len(pieces.days) == 20
     assert rows(pieces) == rows(whole)
+
+
+def test_bytes_that_duckdb_cannot_read_after_some_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "SAMPLE", {"sampled_lines": 1, "most_shapes": 1})
+    monkeypatch.setattr(reading, "MOST_ROWS_OF_PART", 20_000)
+    good = '{"visitor_id": "v", "event_name": "n", "event_time": "2026-10-05T10:00:00Z"}'
+    found = read(tmp_path, [good] * 150_000 + ["\udcff"] + [good] * 5)
+    assert (found.accepted_count, found.reasons) == (150_005, {"invalid_utf8": 1})
+    _, quarantined = rows(found)
+    assert quarantined.column("line_number").to_pylist() == [150_001]
+    [day] = found.days
+    raw = pq.read_table(day.path)
+    assert raw.column("line_number").to_pylist() == [*range(1, 150_001), *range(150_002, 150_007)]
+    assert len(set(raw.column("event_id").to_pylist())) == 150_005
+
+
+@pytest.mark.parametrize(
+    ("select", "error"),
+    [
+        ("select error('no') from range(300000) as numbers (i) where i > 200000", duckdb.InvalidInputException),
+        (
+            "select repeat('x', 1000) || i as x from range(1000000) as numbers (i) order by hash(i)",
+            duckdb.OutOfMemoryException,
+        ),
+        ("select cast(i || 'x' as integer) as x from range(300000) as numbers (i)", duckdb.Error),
+    ],
+)
+def test_errors_of_a_query_keep_their_class(select: str, error: type[duckdb.Error]) -> None:
+    with duckdb.connect(config={"memory_limit": "60MB", "temp_directory": ""}) as connection, pytest.raises(error):
+        list(parts_of_rows(connection.sql(select), 1_000))
 
 
 def test_rows_have_the_columns_of_the_contract(tmp_path: Path, lines: list[str]) -> None:

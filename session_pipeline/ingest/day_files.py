@@ -5,6 +5,7 @@ those of small files.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -71,7 +72,9 @@ class DayFiles:
 
     def discard(self) -> None:
         """Remove all files."""
-        self._close()
+        for writer in self._open.values():
+            _give_up(writer)
+        self._open.clear()
         for path in self.paths:
             path.unlink(missing_ok=True)
 
@@ -132,9 +135,15 @@ class QuarantineFile:
     def discard(self) -> None:
         """Remove the file."""
         if self._writer is not None:
-            self._writer.close()
+            _give_up(self._writer)
             self._writer = None
         self._path.unlink(missing_ok=True)
+
+
+def _give_up(writer: pq.ParquetWriter) -> None:
+    """Close a file that is not kept. On a full disk, closing fails."""
+    with suppress(OSError, pa.ArrowException):
+        writer.close()
 
 
 def _counts(dates: pa.Array) -> list[tuple[date, int]]:

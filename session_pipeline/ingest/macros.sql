@@ -238,7 +238,7 @@ left(
 -- bracket_count: the number of objects and lists in a JSON text. nesting_depth: the largest number
 -- of them within each other.
 create or replace temp macro bracket_count(written) as
-length(written) - length(replace(replace(written, '{', ''), '[', ''));
+strlen(written) - strlen(replace(replace(written, '{', ''), '[', ''));
 
 create or replace temp macro nesting_depth(written) as
 list_reduce( -- noqa: PRS

@@ -28,6 +28,7 @@ from session_pipeline.ingest.raw_rows import by_file_and_date, constant, rows_of
 from session_pipeline.ingest.reading import RawDay, Reading
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import write_parts
+from session_pipeline.ingest.stream import parts_of_rows
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.tables import table
 
@@ -36,7 +37,6 @@ __all__ = ["RawDay", "Reading", "ReadingRules", "read", "read_together"]
 # A large file is read in parts of about this size. The parts follow from the content, because bytes depend on them.
 BYTES_OF_PART = 128 << 20
 MOST_ROWS_OF_PART = 500_000
-ROWS_OF_BATCH = 20_000
 SAMPLE = {"sampled_lines": 2_000, "most_shapes": 16}
 
 
@@ -177,6 +177,7 @@ class _Work:
             define(self._connection, "log_macros")
             self._rules.visitor_key.give_to(self._connection)
         if self._desk is not self._connection:
+            self._desk.execute("set enable_progress_bar = false")
             self._desk.execute(query("macros"))
         self._desk.execute("create or replace temp table earlier_lines (content_id uuid, line_count bigint)")
 
@@ -258,7 +259,7 @@ class _Work:
         """Read all lines of a large file, part by part, and return their number."""
         line_number = lines.first_line_number
         part_rows = _rows_of_part(admitted)
-        for part in _parts(self._rows(lines).to_arrow_reader(ROWS_OF_BATCH), part_rows):
+        for part in parts_of_rows(self._rows(lines), part_rows):
             numbers = pa.array(range(line_number, line_number + len(part)), pa.int64())
             line_number += len(part)
             places = {
@@ -304,21 +305,6 @@ def _rows_of_part(admitted: Admitted) -> int:
     """Return the number of lines of which a part of a large file consists."""
     row_count = max(admitted.line_count + admitted.blank_line_count, 1)
     return min(max(BYTES_OF_PART * row_count // max(admitted.byte_count, 1), 1), MOST_ROWS_OF_PART)
-
-
-def _parts(reader: pa.RecordBatchReader, row_count: int) -> Iterator[pa.Table]:
-    """Yield tables of `row_count` rows; the last one may have fewer."""
-    batches: list[pa.RecordBatch] = []
-    waiting = 0
-    for batch in reader:
-        while waiting + len(batch) >= row_count:
-            needed = row_count - waiting
-            yield pa.Table.from_batches([*batches, batch.slice(0, needed)], reader.schema)
-            batches, waiting, batch = [], 0, batch.slice(needed)
-        batches.append(batch)
-        waiting += len(batch)
-    if waiting:
-        yield pa.Table.from_batches(batches, reader.schema)
 
 
 def _with_columns(lines: pa.Table, places: pa.Table) -> pa.Table:
