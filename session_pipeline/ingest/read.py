@@ -179,10 +179,10 @@ class _Work:
         if self._desk is not self._connection:
             self._desk.execute("set enable_progress_bar = false")
             self._desk.execute(query("macros"))
-        self._desk.execute("create or replace temp table earlier_lines (content_id uuid, line_count bigint)")
 
     def _rows(self, lines: Lines) -> duckdb.DuckDBPyRelation:
         """Return the query of read_lines.sql."""
+        self._desk.execute("create or replace temp table earlier_lines (content_id uuid, line_count bigint)")
         selects = {
             "delivered_lines": format_named(self._format).as_json(lines.select, self._rules),
             "checked_lines": query("checked_lines"),
