@@ -260,7 +260,7 @@ def deployment(built_day: Orchestrated, tmp_path: Path, listener: Listener) -> I
 def look_at(deployment: Orchestrated) -> list[str]:
     """Look for alerts and return the log messages."""
     said: list[str] = []
-    alert_history.look(
+    alert_history.send_new(
         deployment.instance, deployment.folder, load_settings(deployment.folder.path).alerts, said.append
     )
     return said
