@@ -96,7 +96,8 @@ def send_new(
     Args:
         folder: The folder of the record.
         settings: The command; without one this function does nothing.
-        events_since: Returns what happened after a cursor (None: from the beginning), in order of time, and the next cursor.
+        events_since: Returns what happened after a cursor (None: from the beginning), in order of time, and the next
+            cursor.
         log: Logs a sentence if the command or the search failed.
 
     Returns:
