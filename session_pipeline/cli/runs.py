@@ -31,6 +31,7 @@ from session_pipeline.run import pipeline
 from session_pipeline.run.opened import OpenFolder
 from session_pipeline.run.outcome import Outcome
 from session_pipeline.run.pipeline import Run
+from session_pipeline.run.profile import DAGSTER
 from session_pipeline.settings import load_settings
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables.steps import STEPS
@@ -41,7 +42,13 @@ if TYPE_CHECKING:  # importing this imports Dagster, which is slow to load
 ROUNDS = 3  # rebuilding damaged partitions can make more days stale than the first plan contained
 
 
-def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, data: Data = None) -> None:
+def run(
+    until: Until = None,
+    upgrade: Upgrade = False,
+    as_profile: Annotated[bool, typer.Option("--profile", help="Also print the seconds of each stage.")] = False,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
     """Ingest delivered files, build stale days and publish.
 
     Also writes the report. The Dagster UI shows each run.
@@ -80,10 +87,18 @@ def run(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False, 
             warnings=[*dict.fromkeys([*errors, *found.errors, *warnings, *found.warnings])],
             seconds=perf_counter() - started,
         )
+    stages = summary.stages(now.profile, perf_counter() - started) if as_profile else {}
     if as_json:
-        echo_json(asdict(result))
+        echo_json(
+            {
+                **asdict(result),
+                **({"stages": {name: asdict(spent) for name, spent in stages.items()}} if as_profile else {}),
+            }
+        )
     else:
         summary.show(result)
+        if stages:
+            summary.show_stages(stages)
     if errors:
         raise ended(f"{counted(len(errors), 'check')} failed: {'; '.join(errors)}")
 
@@ -123,7 +138,8 @@ def _exclusive_run(now: OpenFolder) -> Iterator[tuple[Run, "LocalRuns", progress
 
     At the end, also after an error, new alerts are sent to the alert command.
     """
-    from session_pipeline.defs import alerts, dead_runs, local_runs  # Dagster is slow to load
+    with now.profile.stage(DAGSTER):
+        from session_pipeline.defs import alerts, dead_runs, local_runs  # Dagster is slow to load
 
     with local_runs.instance_of(now.folder) as instance, progress.stages() as shown, ExitStack() as at_the_end:
         at_the_end.callback(alerts.send_new, instance, now.folder, now.settings.alerts, shown.note)

@@ -4,9 +4,10 @@ Reads the catalog and the daily tables of the warehouse, and changes nothing. Th
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from time import process_time
 from typing import Any
 
 from rich.text import Text
@@ -21,11 +22,13 @@ from session_pipeline.publish import reader
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import OpenFolder
 from session_pipeline.run.outcome import Outcome
+from session_pipeline.run.profile import Profile, Spent
 from session_pipeline.settings import Settings
 from session_pipeline.store.store import Store
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 SHOWN_REASONS = 3
+REST = "start, catalog, summary"
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,30 @@ def show(summary: Summary) -> None:
         echo(f"WARNING: {plain(warning)}", style="bold yellow")
     if len(summary.warnings) > SHOWN:
         echo(f"and {len(summary.warnings) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
+
+
+def stages(profile: Profile, seconds: float) -> dict[str, Spent]:
+    """Return the time of each stage, the longest first, and then of what no stage counts.
+
+    Args:
+        profile: The profile of the run.
+        seconds: The duration of the run. Its CPU seconds are those of the process, with the start of Python.
+    """
+    found = dict(sorted(profile.stages.items(), key=lambda stage: -stage[1].seconds))
+    found[REST] = Spent(
+        seconds - sum(spent.seconds for spent in found.values()),
+        process_time() - sum(spent.cpu_seconds for spent in found.values()),
+    )
+    return {name: Spent(round(spent.seconds, 3), round(spent.cpu_seconds, 3)) for name, spent in found.items()}
+
+
+def show_stages(found: Mapping[str, Spent]) -> None:
+    """Print the time of each stage for a person."""
+    total = Spent(sum(spent.seconds for spent in found.values()), sum(spent.cpu_seconds for spent in found.values()))
+    every = {**found, "all": total}
+    rows = [(name, f"{spent.seconds:.2f}", f"{spent.cpu_seconds:.2f}") for name, spent in every.items()]
+    echo()
+    stdout.print(grid(("stage", "left"), ("seconds", "right"), ("CPU seconds", "right"), rows=rows))
 
 
 def _show_answers(summary: Summary) -> None:

@@ -190,7 +190,7 @@ def _report() -> dg.AssetsDefinition:
     def write_report(pipeline: PipelineResource) -> Results:
         """Writes the HTML report from the warehouse."""
         with pipeline.opened() as run:
-            path = dg.MetadataValue.path(str(run.write_report()))
-            yield dg.MaterializeResult(asset_key="report", metadata={"file": path})
+            run.write_report()
+            yield dg.MaterializeResult(asset_key="report", metadata=metadata.of_report(run))
 
     return write_report

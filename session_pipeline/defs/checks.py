@@ -11,6 +11,7 @@ from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.reference.days import dates
 from session_pipeline.run.outcome import FailedCheck
 from session_pipeline.run.pipeline import Run
+from session_pipeline.run.profile import CHECKS as CHECKING
 
 PROBLEMS = "problems"  # metadata key: single problems, by which `run.alerts` recognizes those that were already sent
 MOST_PROBLEMS = 100
@@ -26,7 +27,8 @@ def _asset_check(check: Check) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=check.table, name=check.name, description=check.meaning, blocking=check.is_blocking)
     def asset_check(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
         with pipeline.opened() as run:
-            verdict = check.run(run, _days(run, context.run.tags))
+            with run.profile.stage(CHECKING):
+                verdict = check.run(run, _days(run, context.run.tags))
             if not verdict.holds:
                 run.outcome.failed_checks.append(FailedCheck(check.name, verdict.sentence, check.is_error))
         problems = {PROBLEMS: list(verdict.problems[:MOST_PROBLEMS])} if verdict.problems else {}

@@ -19,6 +19,7 @@ from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
 from session_pipeline.defs.partitions import BuiltDays, days_of
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.run.pipeline import Run
+from session_pipeline.run.profile import DAGSTER
 from session_pipeline.store.locks import alone_in
 from session_pipeline.store.shortage import disk_full, means_disk_full
 
@@ -81,15 +82,16 @@ class LocalRuns:
     def _execute(self, name: str, run_tags: Mapping[str, str], assets: Sequence[dg.AssetKey] | None = None) -> None:
         run_id = str(uuid4())
         failed_before = len(self._run.outcome.failed_checks)
-        result = code_location.execute(
-            self._definitions(),
-            name,
-            instance=self._instance,
-            run_id=run_id,
-            run_config=QUIET,
-            tags={**run_tags, **dead_runs.signature(run_id)},
-            assets=assets,
-        )
+        with self._run.profile.stage(DAGSTER):
+            result = code_location.execute(
+                self._definitions(),
+                name,
+                instance=self._instance,
+                run_id=run_id,
+                run_config=QUIET,
+                tags={**run_tags, **dead_runs.signature(run_id)},
+                assets=assets,
+            )
         if not result.success:
             if was_interrupted(result.all_events):
                 raise KeyboardInterrupt

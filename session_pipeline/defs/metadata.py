@@ -17,6 +17,7 @@ from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import Run
+from session_pipeline.run.profile import INGEST, PUBLISH
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import Table, table
 from session_pipeline.tables.graph import Step
@@ -78,6 +79,7 @@ def of_ingested(run: Run, name: str, summary: IngestSummary) -> dict[str, Any]:
     partitions = run.store.of_table(name)
     figures: dict[str, Any] = {
         "dagster/row_count": sum(partition.row_count for partition in partitions),
+        "seconds": run.profile.seconds(INGEST),
         **{label: int(value) for label, value in vars(summary).items()},
     }
     if name == "quarantined_lines":
@@ -132,6 +134,7 @@ def of_publication(run: Run, published: Published) -> dict[str, dict[str, Any]]:
     return {
         "warehouse": {
             **common,
+            "seconds": run.profile.seconds(PUBLISH),
             "replaced_partitions": published.replaced_count,
             "bytes": folder.warehouse.stat().st_size,
             "file": dg.MetadataValue.path(str(folder.warehouse)),
@@ -143,6 +146,17 @@ def of_publication(run: Run, published: Published) -> dict[str, dict[str, Any]]:
             "folder": dg.MetadataValue.path(str(folder.lake)),
         },
         **{log.table: {**common, **_log_figures(run, log.table)} for log in LOGS},
+    }
+
+
+def of_report(run: Run) -> dict[str, Any]:
+    """Return figures of the report, with the seconds of each stage of the run until now."""
+    stages = [
+        (name, round(spent.seconds, 2), round(spent.cpu_seconds, 2)) for name, spent in run.profile.stages.items()
+    ]
+    return {
+        "file": dg.MetadataValue.path(str(run.outcome.report)),
+        "seconds_by_stage": _table(("stage", "seconds", "CPU seconds"), stages),
     }
 
 

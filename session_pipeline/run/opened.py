@@ -17,6 +17,7 @@ from session_pipeline.errors import SettingsError, WrongUseError
 from session_pipeline.publish import publication
 from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
+from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
@@ -95,6 +96,7 @@ class OpenFolder:
         store: Its store.
         until: The last day that counts.
         upgrade: Whether to rebuild days whose settings or models changed without the limit max_rebuild_days.
+        profile: How long each stage took so far.
     """
 
     folder: DataFolder
@@ -102,6 +104,7 @@ class OpenFolder:
     store: Store
     until: date
     upgrade: bool = False
+    profile: Profile = field(default_factory=Profile, repr=False, kw_only=True)
     # The latest plan without and with upgrade, each with the state of the store that it is for.
     _plans: dict[bool, tuple[int, Plan]] = field(default_factory=dict, repr=False, kw_only=True)
 
@@ -114,7 +117,8 @@ class OpenFolder:
         """Return what is stale now. It is computed once for each state of the store."""
         known = self._plans.get(upgrade)
         if known is None or known[0] != self.store.change_count:
-            known = self._plans[upgrade] = self.store.change_count, self.planner.plan(upgrade=upgrade)
+            with self.profile.stage(PLAN):
+                known = self._plans[upgrade] = self.store.change_count, self.planner.plan(upgrade=upgrade)
         return known[1]
 
     def files_to_read(self) -> dict[str, str]:

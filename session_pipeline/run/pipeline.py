@@ -29,6 +29,7 @@ from session_pipeline.run.opened import (
     package_version,
 )
 from session_pipeline.run.outcome import Outcome, Progress
+from session_pipeline.run.profile import INGEST, PUBLISH, REPORT
 from session_pipeline.settings import Settings
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.store.shortage import report_shortage
@@ -113,7 +114,8 @@ class Run(OpenFolder):
             self.progress.on_file(done, total, name)
 
         before = self.store.change_count
-        self.outcome.files = self._ingest.run(at_file, settle_seconds=settle_seconds)
+        with self.profile.stage(INGEST):
+            self.outcome.files = self._ingest.run(at_file, settle_seconds=settle_seconds)
         if self.store.change_count != before:
             self._plans.clear()
             self._forget("planner", "_builder", "_held_days")
@@ -139,10 +141,11 @@ class Run(OpenFolder):
             on_built: Called for each day once it is committed. An error that it raises ends the build.
         """
         results = []
-        for built in self._builder.build(step, days, force=force, is_held=lambda day: day in self._held_days):
-            self.progress.on_build(step, built.day, built)
-            on_built(built)
-            results.append(built)
+        with self.profile.stage(step.name):
+            for built in self._builder.build(step, days, force=force, is_held=lambda day: day in self._held_days):
+                self.progress.on_build(step, built.day, built)
+                on_built(built)
+                results.append(built)
         return results
 
     def recompute(self, step: Step, day: date) -> list[str]:
@@ -162,14 +165,16 @@ class Run(OpenFolder):
         Returns:
             What was published; or why nothing was: something is stale, or this state is published already.
         """
-        self.outcome.published = self._published()
+        with self.profile.stage(PUBLISH):
+            self.outcome.published = self._published()
         return self.outcome.published
 
     def write_report(self) -> Path:
         """Write the HTML report from the warehouse; returns its path."""
-        from session_pipeline import report  # slow to load, and only this method needs it
+        with self.profile.stage(REPORT):
+            from session_pipeline import report  # slow to load, and only this method needs it
 
-        self.outcome.report = report.write(self.folder, self.settings)
+            self.outcome.report = report.write(self.folder, self.settings)
         return self.outcome.report
 
     def _published(self) -> Published | str:
