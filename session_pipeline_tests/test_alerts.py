@@ -20,7 +20,7 @@ from session_pipeline.defs import resources
 from session_pipeline.defs.dead_runs import MESSAGE, PROCESS, fail_dead_runs
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, SettingsFileError
 from session_pipeline.run import alerts
-from session_pipeline.run.alerts import Alert, Well, look, run_command
+from session_pipeline.run.alerts import Alert, Well, run_command, send_new
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import AlertSettings, load_settings, parse_settings
 from session_pipeline_tests.deployment import Deployment
@@ -84,7 +84,7 @@ class TestLook:
 
         def happens(*news: Alert | Well) -> list[str]:
             self.cursor += len(news)
-            look(tmp_path, settings, lambda cursor: (news, self.cursor), self.said.append)
+            send_new(tmp_path, settings, lambda cursor: (news, self.cursor), self.said.append)
             return [one["sentence"] for one in listener.heard()]
 
         happens()
@@ -92,7 +92,7 @@ class TestLook:
 
     def test_sends_new_alert_as_json(self, tmp_path: Path, listener: Listener) -> None:
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)
-        assert look(tmp_path, settings, lambda cursor: ([self.BAD], 1), pytest.fail) == 1
+        assert send_new(tmp_path, settings, lambda cursor: ([self.BAD], 1), pytest.fail) == 1
         assert listener.heard() == [
             {
                 "what": "check_failed",
@@ -129,14 +129,14 @@ class TestLook:
     def test_remembers_a_limited_number_of_problems(self, tmp_path: Path, happens: Any) -> None:
         problems = [f"problem {number}" for number in range(alerts.MOST_REMEMBERED + 1)]
         happens(Alert("check_warned", "check c", "many", problems=problems))
-        assert json.loads((tmp_path / "alerts.json").read_text())["told"]["check c"] == problems[1:]
+        assert json.loads((tmp_path / "alerts.json").read_text())["open"]["check c"] == problems[1:]
 
     def test_sends_an_alert_that_was_resolved_in_between(self, happens: Any) -> None:
         assert happens(self.BAD, self.WELL) == ["a line is lost"]
 
     def test_first_look_sends_only_unresolved_alerts(self, tmp_path: Path, listener: Listener) -> None:
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)
-        look(tmp_path, settings, lambda cursor: ([self.BAD, self.WELL, self.OTHER], 3), pytest.fail)
+        send_new(tmp_path, settings, lambda cursor: ([self.BAD, self.WELL, self.OTHER], 3), pytest.fail)
         assert [one["sentence"] for one in listener.heard()] == ["two lines are lost"]
 
     def test_retries_a_failed_command_then_gives_up(self, happens: Any, listener: Listener) -> None:
@@ -165,7 +165,7 @@ class TestLook:
 
     def test_does_not_look_without_a_command(self, tmp_path: Path) -> None:
         settings = AlertSettings(command=(), time_limit_seconds=20)
-        assert look(tmp_path, settings, lambda cursor: pytest.fail("it looked"), pytest.fail) == 0
+        assert send_new(tmp_path, settings, lambda cursor: pytest.fail("it looked"), pytest.fail) == 0
 
     def test_failed_look_is_logged_and_not_raised(self, tmp_path: Path, listener: Listener) -> None:
         said: list[str] = []
@@ -174,7 +174,7 @@ class TestLook:
             raise OSError("the history cannot be read")
 
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)
-        assert look(tmp_path, settings, news, said.append) == 0
+        assert send_new(tmp_path, settings, news, said.append) == 0
         assert said == ["could not look for new alerts: OSError: the history cannot be read"]
 
 
@@ -260,7 +260,7 @@ def deployment(built_day: Orchestrated, tmp_path: Path, listener: Listener) -> I
 def look_at(deployment: Orchestrated) -> list[str]:
     """Look for alerts and return the log messages."""
     said: list[str] = []
-    alert_history.look(
+    alert_history.send_new(
         deployment.instance, deployment.folder, load_settings(deployment.folder.path).alerts, said.append
     )
     return said

@@ -15,7 +15,7 @@ def channels_of(*landings: dict[str, str | None]) -> list[str]:
     """Run the model and return a channel per landing. Omitted columns are null; page_host defaults to PAGE."""
     with duckdb.connect() as connection:
         for name, table in channel_tables().items():
-            connection.register(name, table)
+            connection.register(name, table.to_arrow())
         columns = ", ".join(f"{column} varchar" for column in COLUMNS)
         connection.execute(f"create table landings (session_id varchar, {columns})")
         connection.executemany(
@@ -211,7 +211,7 @@ def test_equal_landings_keep_one_row_each() -> None:
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = channel_tables()[name].to_pylist()
+    entries: list[dict[str, Any]] = [dict(row) for row in channel_tables()[name].rows]
     return entries
 
 

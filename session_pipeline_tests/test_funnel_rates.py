@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from session_pipeline.cli.summary import Summary, gather, show
-from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import reader
 from session_pipeline.report import figures
-from session_pipeline.settings import load_settings
+from session_pipeline.run.opened import open_folder
+from session_pipeline.run.outcome import Outcome
 from session_pipeline_tests.deployment import Deployment
 
 DAY = date(2024, 3, 15)
@@ -54,8 +54,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture(scope="module")
 def summary(deployment: Deployment) -> Summary:
-    settings = load_settings(deployment.folder.path)
-    return gather(deployment.folder, settings, IngestSummary(), [], warnings=[], seconds=0)
+    with open_folder(deployment.folder) as opened:
+        return gather(opened, Outcome(), warnings=[], seconds=0)
 
 
 def test_run_report_and_funnel_steps_show_the_same_rates(deployment: Deployment, summary: Summary) -> None:

@@ -1054,10 +1054,24 @@ def test_shop_is_accepted_completely(ingest: Ingest) -> None:
 def test_logic_version_stands_for_this_source() -> None:
     """If this fails, raise LOGIC_VERSION if rows can change, and write down the new hash."""
     folder = Path(rules_module.__file__).parent
-    modules = ("fields", "lines", "queries", "read", "records", "rules", "small_files", "visitors")
+    modules = (
+        "day_files",
+        "fields",
+        "figures",
+        "lines",
+        "queries",
+        "raw_rows",
+        "read",
+        "records",
+        "rules",
+        "shapes",
+        "small_files",
+        "stream",
+        "visitors",
+    )
     reference = folder.parent / "reference"
     logs = (reference / "log_formats.py", reference / "log_values.py")
     formats = sorted((folder / "formats").glob("*.py"))
     names = [*(folder / f"{name}.py" for name in modules), *formats, *logs]
     source = "".join("".join(path.read_text().split()) for path in [*names, *sorted(folder.rglob("*.sql"))])
-    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (4, "d9ff3b140a1d68f8")
+    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (4, "62effff85ad7fbbe")

@@ -58,7 +58,8 @@ class Built:
         return Planner(self.partitions, self.recipes, Frame(parsed, calendar, wanted, until))
 
     def change(self, key: Key, **changes: object) -> None:
-        self.partitions[key] = replace(self.partitions[key], **changes)  # type: ignore[arg-type]
+        newer = {"changed_generation": 1} if "sha256" in changes else {}
+        self.partitions[key] = replace(self.partitions[key], **{**newer, **changes})  # type: ignore[arg-type]
 
 
 def described(plan: Plan) -> dict[str, tuple[Certainty, Kind, str]]:

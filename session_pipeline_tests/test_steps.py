@@ -3,10 +3,12 @@
 from datetime import date, datetime, timedelta
 
 import pytest
+import sqlglot
+from sqlglot import exp
 
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
-from session_pipeline.tables import TABLES, spans
+from session_pipeline.tables import TABLES, models, spans
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE, STEPS
 
@@ -122,7 +124,7 @@ def test_durations_have_the_units_that_models_compare() -> None:
 
 
 def test_days_have_their_bounds() -> None:
-    eighth, last = frame(FUNNELS).days(march(8, 31)).to_pylist()
+    eighth, last = frame(FUNNELS).days(march(8, 31)).rows
     assert eighth == {
         "event_date": date(2026, 3, 8),
         "day_start": datetime(2026, 3, 8, 5),
@@ -133,7 +135,7 @@ def test_days_have_their_bounds() -> None:
     }
     assert last["end_of_reach"] == date(2026, 3, 31)
     assert last["observed_until"] == datetime(2026, 4, 1, 4)
-    parts = frame(FUNNELS).day_parts(march(8, 31)).to_pylist()
+    parts = frame(FUNNELS).day_parts(march(8, 31)).rows
     assert [(part["utc_date"], part["event_date"]) for part in parts] == [
         (date(2026, 3, 8), date(2026, 3, 8)),
         (date(2026, 3, 9), date(2026, 3, 8)),
@@ -145,15 +147,15 @@ def test_days_have_their_bounds() -> None:
 def test_lists_of_the_settings() -> None:
     settings = parse_settings(FUNNELS, "settings.toml")
     lists = STEP_OF_TABLE["funnel_entries"].lists
-    assert lists["funnels"](settings).to_pylist() == [
+    assert lists["funnels"](settings).rows == [
         {"funnel": "shop", "grain": "visitor", "window_seconds": 90000, "step_count": 2},
         {"funnel": "blog", "grain": "session", "window_seconds": 200000, "step_count": 3},
     ]
-    assert lists["funnel_exclusions"](settings).to_pylist() == [
+    assert lists["funnel_exclusions"](settings).rows == [
         {"funnel": "blog", "step_number": -1, "after_step": 1, "before_step": 2},
         {"funnel": "blog", "step_number": -2, "after_step": 2, "before_step": 3},
     ]
-    names = STEP_OF_TABLE["funnel_steps"].lists["funnel_step_names"](settings).to_pylist()
+    names = STEP_OF_TABLE["funnel_steps"].lists["funnel_step_names"](settings).rows
     assert [tuple(row.values()) for row in names] == [
         ("shop", 1, "cart", False),
         ("shop", 2, "purchase", True),
@@ -183,11 +185,11 @@ def test_outcomes_are_ordered_by_priority_and_event_names_by_name() -> None:
         """,
         "settings.toml",
     )
-    rules = STEP_OF_TABLE["session_outcomes"].lists["outcome_rules"](settings).to_pylist()
+    rules = STEP_OF_TABLE["session_outcomes"].lists["outcome_rules"](settings).rows
     assert [tuple(row.values()) for row in rules] == [(0, "purchase", True), (1, "reader", False)]
     lists = STEP_OF_TABLE["action_labels"].lists
-    assert lists["ignored_events"](settings).column("event_name").to_pylist() == ["beat", "ping"]
-    assert lists["passive_events"](settings).column("event_name").to_pylist() == ["move", "scroll"]
+    assert lists["ignored_events"](settings).rows == [{"event_name": "beat"}, {"event_name": "ping"}]
+    assert lists["passive_events"](settings).rows == [{"event_name": "move"}, {"event_name": "scroll"}]
 
 
 def test_funnel_steps_are_computed_one_after_another() -> None:
@@ -208,7 +210,7 @@ def test_funnel_steps_are_computed_one_after_another() -> None:
 def test_parameters_of_steps() -> None:
     assert STEP_OF_TABLE["agents_seen"].parameters == frozenset()
     assert STEP_OF_TABLE["agents_seen"].day_columns == {"day_start", "day_end"}
-    assert STEP_OF_TABLE["sessionize"].day_columns == {"day_start", "day_end", "day_before"}
+    assert STEP_OF_TABLE["events"].day_columns == {"day_start", "day_end", "day_before"}
     assert STEP_OF_TABLE["sessions"].day_columns == frozenset()
     assert STEP_OF_TABLE["user_agents"].parameters == frozenset()
     assert STEP_OF_TABLE["agents_seen"].is_daily
@@ -228,6 +230,33 @@ def test_inputs_and_spans_are_derived_from_the_sql() -> None:
     assert found["funnel_steps"] == {"funnel_entries": spans.THE_DAY}
     assert found["sessionize"]["open_sessions"] == spans.DAY_BEFORE
     assert found["daily_summary"]["events"] == spans.THE_DAY
+
+
+@pytest.mark.parametrize("model", models.names())
+def test_tokens_of_a_model_say_what_its_parsed_sql_says(model: str) -> None:
+    parsed = sqlglot.parse_one(models.text(model), read="duckdb")
+    own = {cte.alias for cte in parsed.find_all(exp.CTE)}
+    assert models.tables_read(model) == {found.name for found in parsed.find_all(exp.Table)} - own
+    assert {found.name for found in parsed.find_all(exp.Column)} - {"*"} <= models.columns_read(model)
+
+
+def test_meaning_of_a_model_is_that_of_its_tokens_and_macros(monkeypatch: pytest.MonkeyPatch) -> None:
+    def meaning(model: str, macros: str = models.macros()) -> str:
+        monkeypatch.setattr(models, "text", lambda name: model)
+        monkeypatch.setattr(models, "macros", lambda: macros)
+        for cached in (models.tokens, models.meaning, models._macro_tokens):
+            cached.cache_clear()
+        found = models.meaning("any")
+        for cached in (models.tokens, models.meaning, models._macro_tokens):
+            cached.cache_clear()
+        return found
+
+    select = "select wilson_low(a, n, 2) as low from t where b = 'x -- y'"
+    assert meaning(select) == meaning("-- a comment\nselect wilson_low( a,n,2 )\n  as low\nfrom t where b='x -- y'")
+    assert meaning(select) != meaning(select.replace("x --", "x -"))
+    assert meaning(select) != meaning(select, models.macros().replace("2 * n", "3 * n"))
+    without = "select a from t"
+    assert meaning(without) == meaning(without, models.macros().replace("2 * n", "3 * n"))
 
 
 def test_default_span_depends_on_the_date_columns() -> None:

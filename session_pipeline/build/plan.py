@@ -156,6 +156,7 @@ class Planner:
         self._partitions = partitions
         self._recipes = recipes
         self._inputs = Inputs(partitions, frame)
+        self._digests: dict[tuple[str, ...], str] = {}
         self._recipe_of: dict[str, tuple[str, dict[str, str]]] = {}
 
     def event_count(self, day: date) -> int:
@@ -179,7 +180,9 @@ class Planner:
             settings = self.frame.settings
             parts = {f"model {name}": models.meaning(name) for name in step.models}
             parts |= {f"contract of {name}": digest(table(name).shape) for name in step.tables}
-            parts |= {f"list {name}": digest(make(settings).to_pylist()) for name, make in step.lists.items()}
+            parts |= {
+                f"list {name}": digest([dict(row) for row in make(settings).rows]) for name, make in step.lists.items()
+            }
             parts |= {f"setting {name}": digest(relation.make(settings)) for name, relation in step.relations.items()}
             parts["logic"] = step.logic_version
             parts |= {f"setting {name}": literal(self.frame.parameters[name]) for name in sorted(step.parameters)}
@@ -195,13 +198,7 @@ class Planner:
             day: The day; None for a step without days.
             new: SHA-256 of files that are to be committed together with those of the day, by key.
         """
-        parts = {"recipe": self.recipe(step)[0]}
-        if day is not None:
-            if step.day_columns:
-                bounds = self.frame.bounds(day)
-                parts["day"] = digest([literal(bounds[name]) for name in sorted(step.day_columns) if name in bounds])
-            if "observed_until" in step.day_columns:
-                parts["observed until"] = digest(literal(self.frame.observed_until(day)))
+        parts = {"recipe": self.recipe(step)[0], **self._day_parts(step, day)}
         for name, found in self.inputs(step, (day,)).items():
             hashes = []
             for each in found:
@@ -211,9 +208,41 @@ class Planner:
                     return None
                 hashes.append((str(key.date), sha256))
             # The dates that are read are a part of their own: a setting can change them.
-            parts[f"days of {name}"] = digest([day_text for day_text, _ in hashes])
+            parts[f"days of {name}"] = self._digest_of([day_text for day_text, _ in hashes])
             parts[name] = digest([sha256 for _, sha256 in hashes])
         return Fingerprint(digest(parts), parts)
+
+    def _day_parts(self, step: Step, day: date | None) -> dict[str, str]:
+        """Return the parts of a fingerprint that depend on the calendar and the horizon."""
+        if day is None or not step.day_columns:
+            return {}
+        bounds = self.frame.bounds(day)
+        read = [literal(bounds[name]) for name in sorted(step.day_columns) if name in bounds]
+        parts = {"day": self._digest_of(read)}
+        if "observed_until" in step.day_columns:
+            parts["observed until"] = digest(literal(self.frame.observed_until(day)))
+        return parts
+
+    def _digest_of(self, texts: list[str]) -> str:
+        """Return the digest of texts that many fingerprints share, such as the dates of a span."""
+        key = tuple(texts)
+        if key not in self._digests:
+            self._digests[key] = digest(texts)
+        return self._digests[key]
+
+    def _is_unchanged(self, step: Step, day: date | None, built: Sequence[Partition]) -> bool:
+        """Whether nothing a step's tables of a day are built from has changed since; cheaper than a fingerprint."""
+        generation = min(partition.generation for partition in built)
+        parts = built[0].parts
+        current = {"recipe": self.recipe(step)[0], **self._day_parts(step, day)}
+        for name, found in self.inputs(step, (day,)).items():
+            dates = []
+            for each in found:
+                if not isinstance(each, Partition) or each.changed_generation > generation:
+                    return False
+                dates.append(str(each.key.date))
+            current[f"days of {name}"] = self._digest_of(dates)
+        return len({partition.fingerprint for partition in built}) == 1 and current.items() <= parts.items()
 
     def staleness(self, step: Step, day: date | None) -> tuple[Kind, str] | None:
         """Return why a step's tables of a day must be built; None if they are fresh, or if an input is not built yet.
@@ -225,12 +254,13 @@ class Planner:
             return Kind.DATA, "new day" if step.is_daily else "new table"
         if any(partition.is_damaged for partition in built if partition is not None):
             return Kind.DATA, DAMAGED
-        recorded = built[0]
-        assert recorded is not None
-        current = self.fingerprint(step, day)
-        if current is None or all(p is not None and p.fingerprint == current.value for p in built):
+        there = [partition for partition in built if partition is not None]
+        if self._is_unchanged(step, day, there):
             return None
-        return self._difference(step, recorded, current)
+        current = self.fingerprint(step, day)
+        if current is None or all(partition.fingerprint == current.value for partition in there):
+            return None
+        return self._difference(step, there[0], current)
 
     def _difference(self, step: Step, recorded: Partition, current: Fingerprint) -> tuple[Kind, str]:
         changed = {name for name, value in current.parts.items() if recorded.parts.get(name) != value}

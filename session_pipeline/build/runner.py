@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import pyarrow as pa
-
 from session_pipeline.engines.base import Engine
+from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store.paths import folder_name
 from session_pipeline.tables import table
-from session_pipeline.tables.frame import DAYS_SCHEMA, STRETCH_START, Frame, Scalar
+from session_pipeline.tables.frame import DAYS, STRETCH_START, Frame, Scalar
 from session_pipeline.tables.graph import Log, Step
 
-NEW_FILES_SCHEMA = pa.schema([("event_date", pa.date32()), ("file_id", pa.string())])
-LOGGED_DAYS_SCHEMA = DAYS_SCHEMA.append(pa.field("reason", pa.string()))
+NEW_FILES = {"event_date": "DATE", "file_id": "VARCHAR"}
+LOGGED_DAYS = {**DAYS, "reason": "VARCHAR"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class NewFile:
     """A file that a step wrote, not yet in the store.
 
     Attributes:
-        path: Below the scratch folder, in folders like those of the store, so that engines find the date in it.
+        path: Below the scratch folder, named like a folder of the store, so that engines find the date in it.
         row_count: The number of its rows.
     """
 
@@ -69,7 +68,7 @@ class StepRunner:
         self._frame = frame
         self._scratch = scratch
         self._relations: dict[str, str] = {}
-        self._lists: dict[str, pa.Table] = {}
+        self._lists: dict[str, SmallTable] = {}
 
     def run(
         self, step: Step, days: Sequence[date], inputs: Mapping[str, Rows], *, keep: bool = False, one_of: int = 1
@@ -135,11 +134,11 @@ class StepRunner:
         with self._engine.job() as job:
             rows = [
                 {**row, "reason": logged.reason}
-                for row, logged in zip(self._frame.days([logged.day for logged in days]).to_pylist(), days, strict=True)
+                for row, logged in zip(self._frame.days([logged.day for logged in days]).rows, days, strict=True)
             ]
-            job.add_rows("days", pa.Table.from_pylist(rows, schema=LOGGED_DAYS_SCHEMA))
+            job.add_rows("days", SmallTable(LOGGED_DAYS, rows))
             files = [{"event_date": logged.day, "file_id": file_id} for logged in days for file_id in logged.new_files]
-            job.add_rows("new_files", pa.Table.from_pylist(files, schema=NEW_FILES_SCHEMA))
+            job.add_rows("new_files", SmallTable(NEW_FILES, files))
             for name, (table_name, paths) in inputs.items():
                 job.add_input(table(table_name), paths, name=name, with_date=True)
             paths_of_days: dict[date | None, Path] = {
@@ -165,6 +164,6 @@ class StepRunner:
         return {**self._frame.parameters, STRETCH_START: self._frame.calendar.start(days[0])}
 
     def _new_path(self, name: str, day: date | None) -> Path:
-        folder = self._scratch / name / folder_name(table(name), day)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / "new.parquet"
+        folder = self._scratch / name
+        folder.mkdir(exist_ok=True)
+        return folder / f"{folder_name(table(name), day)}.parquet"

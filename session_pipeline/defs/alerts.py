@@ -41,7 +41,7 @@ def send_new(
         happened = [one for record in ended for one in _of_run(instance, folder, record)]
         return happened, max((record.storage_id for record in ended), default=cursor or 0)
 
-    return alerts.look(folder.dagster_home, settings, results, log)
+    return alerts.send_new(folder.dagster_home, settings, results, log)
 
 
 def _ended(instance: dg.DagsterInstance, cursor: int | None) -> list[dg.EventLogRecord]:

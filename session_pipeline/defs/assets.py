@@ -100,7 +100,9 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
                 else:
                     of_whole_table[name] = figures
             # One log line for each step, because a log line for each day takes longer than building a small day.
-            context.log.info(f"{step.name}: " + ", ".join(f"{count} × {reason}" for reason, count in reasons.items()))
+            counts = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
+            commits = {each.generation for built in results if built.was_built for each in built.partitions.values()}
+            context.log.info(f"{step.name}: {counts}" + (f"; in {len(commits)} stretches" if len(commits) > 1 else ""))
             for name in step.tables:
                 yield dg.MaterializeResult(asset_key=name, metadata=of_whole_table[name])
 

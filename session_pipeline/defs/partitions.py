@@ -20,6 +20,7 @@ from session_pipeline.settings import Settings
 from session_pipeline.store.store import Store
 
 MOST_LEFT_OUT = 2_000  # Dagster searches all excluded days for each day that it looks up
+OVER_AFTER = timedelta(days=31)  # data that ended longer ago gets an end instead of more and more excluded days
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,23 @@ class BuiltDays:
     Attributes:
         first: The first day to build.
         left_out: Days after it that have nothing to build.
+        end: The first day after the last one, if the data ended long ago; otherwise None.
     """
 
     first: date
     left_out: tuple[date, ...] = ()
+    end: date | None = None
 
     def definition(self, settings: Settings) -> dg.DailyPartitionsDefinition:
-        """Create the partitions definition. It grows by each day that ends; with include_today, it also has today."""
+        """Create the partitions definition.
+
+        Without an end, it grows by each day that ends; with include_today, it also has today.
+        """
         return dg.DailyPartitionsDefinition(
             start_date=self.first.isoformat(),
+            end_date=self.end.isoformat() if self.end else None,
             timezone=settings.timezone,
-            end_offset=1 if settings.include_today else 0,
+            end_offset=1 if settings.include_today and not self.end else 0,
             exclusions=[datetime.combine(day, time()) for day in self.left_out] or None,
         )
 
@@ -54,7 +61,7 @@ class BuiltDays:
             return False
         now = of_wanted(found, settings, until)
         return (
-            now.first != self.first
+            (now.first, now.end) != (self.first, self.end)
             or not found.isdisjoint(self.left_out)
             or any(day < until and day not in self.left_out for day in now.left_out)
         )
@@ -86,5 +93,7 @@ def of_wanted(wanted: Iterable[date], settings: Settings, until: date) -> BuiltD
     first = min(found)
     # Today is not excluded: its events may not be delivered yet.
     last = until - timedelta(days=1) if settings.include_today else until
-    left_out = [day for day in dates(first, last) if day not in found]
-    return BuiltDays(first, tuple(left_out[-MOST_LEFT_OUT:]))
+    is_over = last - max(found) > OVER_AFTER
+    left_out = [day for day in dates(first, max(found) if is_over else last) if day not in found]
+    end = max(found) + timedelta(days=1) if is_over else None
+    return BuiltDays(first, tuple(left_out[-MOST_LEFT_OUT:]), end)

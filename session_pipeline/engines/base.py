@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
-
+from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.tables import Table
 from session_pipeline.tables.frame import Scalar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Job(Protocol):
@@ -42,7 +44,7 @@ class Job(Protocol):
     def add_relation(self, name: str, select: str) -> None:
         """Add a table that is a SELECT over the tables added before."""
 
-    def add_rows(self, name: str, rows: pa.Table) -> None:
+    def add_rows(self, name: str, rows: "SmallTable | pa.Table") -> None:
         """Add a small table that has these rows."""
 
     def compute(self, model: str, parameters: Mapping[str, Scalar], *, name: str | None = None) -> None:
@@ -75,10 +77,10 @@ class Job(Protocol):
             The number of rows of each file.
         """
 
-    def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> pa.Table:
+    def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> "pa.Table":
         """Run a model and return its rows."""
 
-    def rows(self, sql: str) -> pa.Table:
+    def rows(self, sql: str) -> "pa.Table":
         """Run a SELECT and return its rows."""
 
 

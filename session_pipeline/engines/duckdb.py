@@ -11,14 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from session_pipeline.engines.sql import fill, literal, quote, rows_of, schema_of
+from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store import crash_points
 from session_pipeline.tables import Table, models, table
 from session_pipeline.tables.frame import Scalar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SPLITTING_CURSORS = 2
 
@@ -125,9 +129,9 @@ class Job:
         self._connection.execute(f"create or replace temp view {quote(name)} as {select}")
         self._views.append(name)
 
-    def add_rows(self, name: str, rows: pa.Table) -> None:
+    def add_rows(self, name: str, rows: "SmallTable | pa.Table") -> None:
         """Add a small table that has these rows."""
-        self._connection.register("_rows", rows)
+        self._connection.register("_rows", rows.to_arrow() if isinstance(rows, SmallTable) else rows)
         # A table, because DuckDB does not know how many rows an Arrow table has when it orders joins.
         self._connection.execute(f"create or replace temp table {quote(name)} as select * from _rows")
         self._connection.unregister("_rows")
@@ -203,11 +207,11 @@ class Job:
             shutil.copyfile(paths[without[0]], paths[day])
         return {day: counts.get(day, 0) for day in paths}
 
-    def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> pa.Table:
+    def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> "pa.Table":
         """Run a model and return its rows."""
         return self.rows(fill(models.text(model), parameters))
 
-    def rows(self, sql: str) -> pa.Table:
+    def rows(self, sql: str) -> "pa.Table":
         """Run a SELECT and return its rows."""
         return self._connection.sql(sql).to_arrow_table()
 

@@ -56,8 +56,8 @@ def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False, 
 
     Args:
         contract: The table.
-        paths: Its files, in the store's folders.
-        with_date: Whether to add the date in the folder's name as the last column.
+        paths: Its files, in the store's folders, or named like these folders.
+        with_date: Whether to add the date in the name of the folder or file as the last column.
         schema: SQL that gives the contract's schema; None writes the schema out.
     """
     columns = [quote(column.name) for column in contract.columns]
@@ -68,7 +68,7 @@ def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False, 
     options = f"schema = {schema or schema_of(contract)}, hive_partitioning = false"
     if with_date and contract.date_column:
         # DuckDB 1.5 does not accept hive_partitioning together with a schema. A filter on this column skips files, too.
-        pattern = literal(f"/{contract.date_column}=([0-9-]+)/[^/]*$")
+        pattern = literal(f"/{contract.date_column}=([0-9-]+)(/[^/]*|[.]parquet)$")
         columns.append(f"cast(regexp_extract(filename, {pattern}, 1) as date) as {quote(contract.date_column)}")
         options += ", filename = true"
     return f"select {', '.join(columns)} from read_parquet({file_list(paths)}, {options})"

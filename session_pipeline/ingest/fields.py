@@ -6,7 +6,6 @@ Produces SQL, JSON pointers and JSON merge patches. read.py runs them.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import duckdb
@@ -15,6 +14,7 @@ from session_pipeline.engines.sql import literal, quote
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.shapes import KnownShapes, known_shapes, shape_list
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.tables import table
 
@@ -28,12 +28,17 @@ DROPPED_VALUE = f"(?:{_JSON_SCALAR}|{_JSON_LIST}|{_JSON_OBJECT})"
 SEPARATORS = r"[ _.$@:/-]"
 
 
-def given_lines(rules: ReadingRules, format: str) -> str:
+def given_lines(rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]] = ()) -> str:
     """Return a SELECT from checked_lines that gives the fields of each line as text, under our column names.
 
     Where a line has no value, the constant of the column is used. Each line is parsed once into a struct, for the
     fields at its top level. If there are other fields, it is parsed a second time for those: nested fields, and fields
     whose names differ only in case, which a struct cannot contain.
+
+    Args:
+        rules: The rules of the source.
+        format: The format of the file.
+        shapes: Frequent shapes of lines: the keys of an object, in order. They make reading faster and never change it.
     """
     at_top: dict[str, str] = {}
     deeper: list[str] = []
@@ -51,12 +56,15 @@ def given_lines(rules: ReadingRules, format: str) -> str:
         made_visitor = f"_deeper[{len(deeper)}]"
         if not format_named(format).has_own_visitors:
             made_visitor = f"visitor_of({made_visitor}, {found['user_agent']})"
-    structure = json.dumps(dict.fromkeys(at_top.values(), "VARCHAR"), ensure_ascii=False)
+    known = _known_shapes(rules, format, shapes, at_top)
+    types = {**dict.fromkeys(at_top.values(), "VARCHAR"), **dict.fromkeys(known.others, "JSON")}
+    structure = json.dumps(types, ensure_ascii=False)
     pointers = ", ".join(map(literal, deeper))
     # If all fields are at the top level, a line with as many keys as fields found has no other fields.
     found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
     is_countable = not deeper and len(set(found.values())) == len(found)
-    has_other_fields = f"len(json_keys(line)) <> {found_count}" if is_countable else "true"
+    is_full = f"len(_keys) = {found_count}" if is_countable else "false"
+    properties = found["properties"]
     if made_visitor:
         found["visitor_id"] = f"coalesce(nullif({found['visitor_id']}, ''), {made_visitor})"
     columns = [
@@ -68,44 +76,80 @@ def given_lines(rules: ReadingRules, format: str) -> str:
     return query(
         "given_lines",
         structure=literal(structure),
-        pointers=f"[{pointers}]::varchar[]",
-        has_other_fields=has_other_fields,
+        deeper=f"json_extract_string(line, [{pointers}])" if deeper else "cast(null as varchar[])",
+        shapes_of_columns=shape_list(known.of_columns),
+        shapes_with_others=shape_list(known.with_others),
+        others=known.others_as_json("_at_top"),
+        is_full=is_full,
+        delivered_properties=properties,
         columns=", ".join(columns),
     )
 
 
-def parameters_of(rules: ReadingRules, format: str) -> dict[str, Any]:
-    """Return the parameters of read_lines.sql."""
+def _known_shapes(
+    rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]], at_top: Mapping[str, str]
+) -> KnownShapes:
+    """Return the shapes that can be read fast.
+
+    If the address that visitor ids are derived from is nested, there are none: removing it adds the objects around it.
+    """
+    made_visitor_way = _made_visitor_way(rules, format)
+    if len(made_visitor_way) > 1:
+        return KnownShapes([], [], [])
+    ways = [*(_way(rules, ours, format) for ours in DELIVERED_COLUMNS), made_visitor_way]
+    columns = {way[0] for way in ways if len(way) == 1}
+    can_have_others = len(_way(rules, "properties", format)) == 1
+    return known_shapes(shapes, columns, at_top, can_have_others=can_have_others)
+
+
+def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
+    """Return the SQL of the placeholders of read_lines.sql.
+
+    They are not parameters, because DuckDB would then keep all rows in memory before the first is used.
+    """
     labels = {ours: f"{ours} ({theirs})" for ours, theirs in rules.columns.items() if ours != theirs}
     properties = _way(rules, "properties", format)
     ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
     made_visitor_way = _made_visitor_way(rules, format)
     local_starts, local_offsets = rules.local_clock
+    dropped_key = _dropped_key(rules.drop_properties)
+    members = (f"{literal(ours)}: {literal(labels.get(ours, ours))}" for ours in DELIVERED_COLUMNS)
     return {
-        "labels": {ours: labels.get(ours, ours) for ours in DELIVERED_COLUMNS},
-        "mapped_fields": _without([way[0] for way in ways if len(way) == 1], made_visitor_way),
-        "properties_field": _without(properties if len(properties) == 1 else []),
-        "dropped_fields": _without(rules.drop_properties),
-        "dropped_key": _dropped_key(rules.drop_properties),
-        "dropped_value": _dropped_key(rules.drop_properties) + DROPPED_VALUE,
-        "local_starts": local_starts,
-        "local_offsets": local_offsets,
-        "earliest": rules.earliest,
-        "latest": rules.latest,
-        "clock_tolerance": timedelta(minutes=rules.clock_tolerance_minutes),
+        "labels": f"{{{', '.join(members)}}}",
+        "mapped_fields": literal(_without([way[0] for way in ways if len(way) == 1], made_visitor_way)),
+        "properties_field": literal(_without(properties if len(properties) == 1 else [])),
+        "dropped_fields": literal(_without(rules.drop_properties)),
+        "has_dropped_key": f"regexp_matches(_rest, {literal(dropped_key)})" if rules.drop_properties else "false",
+        "dropped_value": literal(dropped_key + DROPPED_VALUE),
+        "local_starts": f"cast([{', '.join(map(literal, local_starts))}] as timestamp[])",
+        "local_offsets": f"cast([{', '.join(map(literal, local_offsets))}] as integer[])",
+        "earliest": literal(rules.earliest),
+        "latest": literal(rules.latest),
+        "clock_tolerance": f"to_minutes({rules.clock_tolerance_minutes})",
     }
 
 
-def mappings_of(rules: ReadingRules, format: str, connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    """Return, by file id, the origin of each column in which some accepted line has a value."""
+def value_counts(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> dict[str, list[int]]:
+    """Return, by file id, in how many accepted lines each column has a value, and how many are not its constant."""
     types = {column.name: column.type for column in table("raw_events").columns}
     counts = [f"count({quote(ours)})" for ours in DELIVERED_COLUMNS]
     for ours, value in rules.constants.items():
         constant = f"try_cast({literal(value)} as {types[ours]})"
         counts.append(f"count(*) filter ({quote(ours)} is distinct from {constant})")
     rows = connection.execute(f"select file_id, {', '.join(counts)} from accepted_lines group by file_id").fetchall()
+    return {file_id: found for file_id, *found in rows}
+
+
+def mappings_of(rules: ReadingRules, format: str, counts: Mapping[str, Sequence[int]]) -> dict[str, dict[str, str]]:
+    """Return, by file id, the origin of each column in which some accepted line has a value.
+
+    Args:
+        rules: The rules of the source.
+        format: The format of the files.
+        counts: What value_counts returned, by file id.
+    """
     origins = _origins(rules, format)
-    return {file_id: _mapping(rules, origins, found) for file_id, *found in rows}
+    return {file_id: _mapping(rules, origins, found) for file_id, found in counts.items()}
 
 
 def _mapping(rules: ReadingRules, origins: Mapping[str, str], found: Sequence[int]) -> dict[str, str]:

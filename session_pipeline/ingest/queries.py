@@ -14,11 +14,10 @@ PLACEHOLDER = re.compile(r"\$(\w+)")
 
 def forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop the views and tables of a reading and free their memory."""
-    for name in ("accepted_lines", "numbered_lines", "given_lines", "checked_lines", "delivered_lines"):
+    for name in ("accepted_lines", "given_lines", "checked_lines", "delivered_lines"):
         connection.execute(f"drop view if exists {name}")
-    connection.unregister("line_places")
-    for name in ("rows_by_date", "read_lines"):
-        connection.execute(f"drop table if exists {name}")
+    connection.unregister("numbered_lines")
+    connection.execute("drop table if exists earlier_lines")
 
 
 def define(connection: duckdb.DuckDBPyConnection, name: str) -> None:

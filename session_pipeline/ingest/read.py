@@ -4,36 +4,40 @@ Every line is accepted, or quarantined with a reason. This module runs the queri
 what is read, and commits the files to the store.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from session_pipeline.engines.sql import literal
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError, StillWrittenError
 from session_pipeline.ingest import small_files
 from session_pipeline.ingest.admit import Admitted
-from session_pipeline.ingest.fields import given_lines, mappings_of, parameters_of
+from session_pipeline.ingest.day_files import DayFiles, QuarantineFile
+from session_pipeline.ingest.fields import given_lines, mappings_of, parts_of
+from session_pipeline.ingest.figures import Figures
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines, Row
 from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python, lines_in
 from session_pipeline.ingest.queries import define, forget, query
+from session_pipeline.ingest.raw_rows import by_file_and_date, constant, rows_of
 from session_pipeline.ingest.reading import RawDay, Reading
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import write_parts
+from session_pipeline.ingest.stream import parts_of_rows
 from session_pipeline.ingest.visitors import VisitorKey
-from session_pipeline.store import crash_points
 from session_pipeline.tables import table
 
 __all__ = ["RawDay", "Reading", "ReadingRules", "read", "read_together"]
 
-MOST_DATES_TO_SCAN = 32  # for more dates, computing all rows once is cheaper than one query per date
-# Level 1 is faster, and the files are no larger. A scratch file needs no temporary name.
-WRITTEN = "format parquet, compression zstd, compression_level 1, use_tmp_file false"
+# A large file is read in parts of about this size. The parts follow from the content, because bytes depend on them.
+BYTES_OF_PART = 128 << 20
+MOST_ROWS_OF_PART = 500_000
+SAMPLE = {"sampled_lines": 2_000, "most_shapes": 16}
 
 
 def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Reading:
@@ -67,28 +71,16 @@ def read_together(
     try:
         return work.read()
     except BaseException as error:
-        for path in work.written:
-            path.unlink(missing_ok=True)
+        work.discard()
         if len(files) == 1 and isinstance(error, CorruptFileError | RefusedFileError):
             return [error]
         raise
     finally:
-        forget(connection)
+        work.close()
         if rules.makes_visitors(files[0].format):
             VisitorKey.take_from(connection)
         for admitted in files:
             admitted.discard()
-
-
-class _Day(NamedTuple):
-    """A row of days.sql."""
-
-    file_id: str
-    utc_date: date
-    row_count: int
-    quarters: list[int]
-    first_event_time: datetime
-    last_event_time: datetime
 
 
 def _if_unchanged(admitted: Admitted, reading: Reading) -> Reading | StillWrittenError:
@@ -102,48 +94,66 @@ def _if_unchanged(admitted: Admitted, reading: Reading) -> Reading | StillWritte
 
 
 class _Work:
-    """Reads some files: creates the tables in the connection and writes the files.
+    """Reads some files: runs the queries part by part, counts, and writes the files.
 
-    Attributes:
-        written: Paths of the files that are written, so that they can be removed after an error.
+    A large file is read in parts, so that memory is bounded. Small files are read together, as one part.
     """
 
     def __init__(
         self, files: Sequence[Admitted], rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
     ) -> None:
-        self.written: list[Path] = []
         self._files = files
         self._format = files[0].format
         self._rules = rules
         self._connection = connection
         self._scratch = scratch
+        self._is_small = all(map(small_files.is_small, files))
+        # A second connection to the same database runs queries while the lines arrive from the first.
+        self._desk = connection if self._is_small else connection.cursor()
+        self._figures = Figures()
+        self._day_files = DayFiles(partial(self._path, files[0].file_id, "raw_events"))
+        self._quarantine = QuarantineFile(self._path(files[0].file_id, "quarantined_lines"))
+        self._part_paths: list[Path] = []
 
     def read(self) -> list[Reading | CorruptFileError | RefusedFileError]:
         self._prepare()
-        is_small = all(map(small_files.is_small, self._files))
-        errors = self._read_small_files() if is_small else self._read_one_file(*self._files)
-        self._connection.execute(f"create or replace temp view accepted_lines as {query('accepted_lines')}")
-        days: dict[str, list[_Day]] = {}
-        for row in self._connection.execute(query("days")).fetchall():
-            days.setdefault(row[0], []).append(_Day(*row))
-        reasons = _reasons(self._connection)
+        errors = self._read_small_files() if self._is_small else self._read_one_file(*self._files)
         for admitted in self._files:
             if admitted.file_id not in errors:
-                accepted_count = sum(day.row_count for day in days.get(admitted.file_id, ()))
-                _check_ledger(admitted, accepted_count, sum(reasons.get(admitted.file_id, {}).values()))
-        self._write([day for found in days.values() for day in found], reasons, is_small=is_small)
-        mappings = mappings_of(self._rules, self._format, self._connection) if days else {}
-        found: list[Reading | CorruptFileError | RefusedFileError] = []
-        for admitted in self._files:
-            file_id = admitted.file_id
-            reading = self._reading(file_id, days.get(file_id, []), reasons.get(file_id, {}), mappings.get(file_id, {}))
-            found.append(errors.get(file_id) or _if_unchanged(admitted, reading))
-        return found
+                figures = self._figures
+                _check_ledger(
+                    admitted, figures.accepted_count(admitted.file_id), figures.set_aside_count(admitted.file_id)
+                )
+        if not self._is_small:
+            self._day_files.finish()
+            self._quarantine.finish()
+        mappings = mappings_of(self._rules, self._format, self._figures.values)
+        return [
+            errors.get(admitted.file_id)
+            or _if_unchanged(admitted, self._reading(admitted.file_id, mappings.get(admitted.file_id, {})))
+            for admitted in self._files
+        ]
 
-    def _reading(self, file_id: str, days: Sequence[_Day], reasons: dict[str, int], mapping: dict[str, str]) -> Reading:
+    def discard(self) -> None:
+        """Remove everything that was written."""
+        self._day_files.discard()
+        self._quarantine.discard()
+        for path in self._part_paths:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Drop the views and tables."""
+        forget(self._desk)
+        if self._desk is not self._connection:
+            self._desk.close()
+            forget(self._connection)
+
+    def _reading(self, file_id: str, mapping: dict[str, str]) -> Reading:
+        days = self._figures.days(file_id)
+        reasons = self._figures.reasons.get(file_id, {})
         return Reading(
-            accepted_count=sum(day.row_count for day in days),
-            set_aside_count=sum(reasons.values()),
+            accepted_count=self._figures.accepted_count(file_id),
+            set_aside_count=self._figures.set_aside_count(file_id),
             reasons=reasons,
             first_event_time=min((day.first_event_time for day in days), default=None),
             last_event_time=max((day.last_event_time for day in days), default=None),
@@ -166,22 +176,28 @@ class _Work:
             assert self._rules.visitor_key is not None, "visitors of this file need a key"
             define(self._connection, "log_macros")
             self._rules.visitor_key.give_to(self._connection)
+        if self._desk is not self._connection:
+            self._desk.execute("set enable_progress_bar = false")
+            self._desk.execute(query("macros"))
 
-    def _create(self, lines: Lines) -> None:
-        """Create the table read_lines."""
-        for view, select in {
+    def _rows(self, lines: Lines) -> duckdb.DuckDBPyRelation:
+        """Return the query of read_lines.sql."""
+        self._desk.execute("create or replace temp table earlier_lines (content_id uuid, line_count bigint)")
+        selects = {
             "delivered_lines": format_named(self._format).as_json(lines.select, self._rules),
             "checked_lines": query("checked_lines"),
-            "given_lines": given_lines(self._rules, self._format),
-        }.items():
+        }
+        for view, select in selects.items():
             self._connection.execute(f"create or replace temp view {view} as {select}")
-        self._connection.execute(
-            f"create or replace temp table read_lines as {query('read_lines')}",
-            parameters_of(self._rules, self._format),
-        )
+        shapes: Sequence[Sequence[str]] = ()
+        if not self._is_small:
+            shapes = [keys for (keys,) in self._connection.execute(query("shapes"), SAMPLE).fetchall()]
+        select = given_lines(self._rules, self._format, shapes)
+        self._connection.execute(f"create or replace temp view given_lines as {select}")
+        return self._connection.sql(query("read_lines", **parts_of(self._rules, self._format)))
 
     def _read_small_files(self) -> dict[str, CorruptFileError | RefusedFileError]:
-        """Create read_lines from all files, and the view numbered_lines.
+        """Read all files as one part.
 
         Returns:
             The errors of files that cannot be read, by file id.
@@ -189,74 +205,118 @@ class _Work:
 
         def rows_of(select: str) -> Sequence[Row]:
             found: list[Row] = []
-            _read_parquet(self._connection, lambda: found.extend(self._connection.execute(select).fetchall()))
+            with _decoded_parquet(self._connection):
+                found.extend(self._connection.execute(select).fetchall())
             return found
 
         path = self._scratch / f"{self._files[0].file_id}.lines.parquet"
         try:
             collected = small_files.collect(self._files, self._rules.delimiter, path, rows_of)
-            self._create(lines_in(path, self._format))
+            rows = self._rows(lines_in(path, self._format)).to_arrow_table()
         finally:
             path.unlink(missing_ok=True)
-        self._connection.register("line_places", collected.places())
-        self._connection.execute(f"create or replace temp view numbered_lines as {query('numbered_lines')}")
+        raw = self._take(_with_columns(rows, collected.places()))
+        self._write_small(raw, [admitted.file_id for admitted in self._files])
         return collected.errors
 
-    def _read_one_file(self, admitted: Admitted) -> dict[str, CorruptFileError | RefusedFileError]:
-        """Create read_lines and numbered_lines from one file. DuckDB reads it if it can. Errors are raised."""
-        first_line_number = self._read_lines(admitted)
-        select = query("numbered_file", its_file_id=literal(admitted.file_id), first_line_number=first_line_number)
-        self._connection.execute(f"create or replace temp view numbered_lines as {select}")
-        return {}
+    def _write_small(self, raw: pa.Table | None, file_ids: Sequence[str]) -> None:
+        """Write the rows of each small file and date, and its quarantined lines."""
+        days = [day for file_id in file_ids for day in self._figures.days(file_id)]
+        parts = [(self._path(day.file_id, "raw_events", day.utc_date), day.row_count) for day in days]
+        aside = [
+            (self._path(file_id, "quarantined_lines"), self._figures.set_aside_count(file_id))
+            for file_id in sorted(self._figures.reasons)
+        ]
+        self._part_paths = [path for path, _ in [*parts, *aside]]
+        if raw is not None:
+            write_parts(by_file_and_date(raw), table("raw_events"), parts)
+        if aside:
+            write_parts(self._quarantined(), table("quarantined_lines"), aside)
 
-    def _read_lines(self, admitted: Admitted) -> int:
-        """Create the table read_lines; return the line number of its first row."""
+    def _read_one_file(self, admitted: Admitted) -> dict[str, CorruptFileError | RefusedFileError]:
+        """Read a large file in parts. DuckDB reads it if it can. Errors are raised."""
         lines = lines_by_duckdb(admitted, self._rules.delimiter)
-        if lines is not None and format_named(admitted.format).is_decoded_by_pyarrow:
-            _read_parquet(self._connection, partial(self._create, lines))
-            return lines.first_line_number
+        if lines is not None and format_named(self._format).is_decoded_by_pyarrow:
+            with _decoded_parquet(self._connection):
+                self._read_parts(admitted, lines)
+            return {}
         if lines is not None:
             with suppress(duckdb.InvalidInputException):  # bytes that DuckDB cannot read as lines
-                self._create(lines)
-                if _row_count(self._connection, "read_lines") == lines.row_count:
-                    return lines.first_line_number
+                if self._read_parts(admitted, lines) == lines.row_count:
+                    return {}
+            self.discard()
+            self._figures = Figures()
+            self._day_files = DayFiles(partial(self._path, admitted.file_id, "raw_events"))
+            self._quarantine = QuarantineFile(self._path(admitted.file_id, "quarantined_lines"))
         path = self._scratch / f"{admitted.file_id}.lines.parquet"
         try:
-            lines = lines_by_python(admitted, self._rules.delimiter, path)
-            self._create(lines)
+            self._read_parts(admitted, lines_by_python(admitted, self._rules.delimiter, path))
         finally:
             path.unlink(missing_ok=True)
-        return lines.first_line_number
+        return {}
 
-    def _write(self, days: Sequence[_Day], reasons: Mapping[str, Mapping[str, int]], *, is_small: bool) -> None:
-        """Write the rows of each file and date. Sorting by line number, a total order, makes equal rows equal bytes."""
-        origin: dict[str, Any] = {"its_source": self._rules.source, "its_site": self._rules.site}
-        parameters = {**origin, "keep_query_parameters": list(self._rules.keep_query_parameters)}
-        parts = [(self._path(day.file_id, "raw_events", day.utc_date), day.row_count) for day in days]
-        aside = {file_id: sum(counts.values()) for file_id, counts in sorted(reasons.items())}
-        aside_parts = [(self._path(file_id, "quarantined_lines"), count) for file_id, count in aside.items()]
-        self.written += [path for path, _ in [*parts, *aside_parts]]
-        if not is_small:
-            _write_days(self._connection, days, [path for path, _ in parts], parameters)
-            for path, _ in aside_parts:
-                _write(self._connection, query("quarantined_lines"), origin, path)
-            return
-        if days:
-            dates = [day.utc_date for day in days]
-            write_parts(
-                self._connection,
-                f"select * from ({query('raw_events')}) order by file_id, cast(event_time as date), line_number",
-                {**parameters, "first_date": min(dates), "last_date": max(dates)},
-                table("raw_events"),
-                parts,
-            )
-        write_parts(self._connection, query("quarantined_lines"), origin, table("quarantined_lines"), aside_parts)
+    def _read_parts(self, admitted: Admitted, lines: Lines) -> int:
+        """Read all lines of a large file, part by part, and return their number."""
+        line_number = lines.first_line_number
+        part_rows = _rows_of_part(admitted)
+        for part in parts_of_rows(self._rows(lines), part_rows):
+            numbers = pa.array(range(line_number, line_number + len(part)), pa.int64())
+            line_number += len(part)
+            places = {
+                "file_id": constant(admitted.file_id, len(part)),
+                "file_number": pa.repeat(pa.scalar(0, pa.int64()), len(part)),
+                "line_number": numbers,
+                "row_number": numbers,
+            }
+            raw = self._take(_with_columns(part, pa.table(places)))
+            if raw is not None:
+                self._day_files.add(raw)
+            if admitted.file_id in self._figures.reasons:
+                self._quarantine.add(self._quarantined())
+        return line_number - lines.first_line_number
+
+    def _take(self, lines: pa.Table) -> pa.Table | None:
+        """Count the lines of a part, and return the rows of its accepted lines; None if it has none."""
+        is_accepted = pc.and_not(pc.is_null(lines.column("reason")), lines.column("is_blank"))
+        self._desk.register("numbered_lines", lines)
+        self._desk.execute(f"create or replace temp view accepted_lines as {query('accepted_lines')}")
+        self._figures.add(self._rules, self._desk)
+        accepted = lines if pc.all(is_accepted).as_py() else lines.filter(is_accepted)
+        if not accepted.num_rows:
+            return None
+        event_ids = None
+        if accepted.column("event_id").null_count:
+            found = self._desk.sql(query("nameless_events")).to_arrow_table()
+            event_ids = found.column("event_id").combine_chunks()
+            if not self._is_small:
+                self._desk.execute(f"insert into earlier_lines {query('earlier_lines')}")
+        return rows_of(accepted, self._rules, self._desk, event_ids)
+
+    def _quarantined(self) -> pa.Table:
+        """Return the rows of quarantined_lines of a part."""
+        origin = {"its_source": self._rules.source, "its_site": self._rules.site}
+        return self._desk.sql(query("quarantined_lines"), params=origin).to_arrow_table()
 
     def _path(self, file_id: str, name: str, utc_date: date | None = None) -> Path:
         return small_files.part_path(self._scratch, file_id, name, utc_date)
 
 
-def _read_parquet(connection: duckdb.DuckDBPyConnection, create: Callable[[], None]) -> None:
+def _rows_of_part(admitted: Admitted) -> int:
+    """Return the number of lines of which a part of a large file consists."""
+    row_count = max(admitted.line_count + admitted.blank_line_count, 1)
+    return min(max(BYTES_OF_PART * row_count // max(admitted.byte_count, 1), 1), MOST_ROWS_OF_PART)
+
+
+def _with_columns(lines: pa.Table, places: pa.Table) -> pa.Table:
+    """Return lines with the columns of their places: file and line number."""
+    assert len(lines) == len(places), "each line has a place"
+    for name in places.column_names:
+        lines = lines.append_column(name, places.column(name))
+    return lines
+
+
+@contextmanager
+def _decoded_parquet(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Read a Parquet file that pyarrow could decode.
 
     The time zone is set to UTC, because DuckDB writes times with a zone within lists and objects in the session's zone.
@@ -264,42 +324,13 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, create: Callable[[], No
     [(timezone,)] = connection.execute("select current_setting('TimeZone')").fetchall()
     connection.execute("set timezone = 'UTC'")
     try:
-        create()
+        yield
     except (duckdb.OutOfMemoryException, duckdb.InterruptException):
         raise
     except duckdb.Error as error:
         raise CorruptFileError(f"Parquet: {str(error).splitlines()[0][:200]}") from error
     finally:
         connection.execute("set timezone = $1", [timezone])
-
-
-def _write_days(
-    connection: duckdb.DuckDBPyConnection,
-    days: Sequence[_Day],
-    paths: Sequence[Path],
-    parameters: Mapping[str, Any],
-) -> None:
-    """Write the rows of each date. Sorting by line number, a total order, makes equal rows equal bytes."""
-    select = query("raw_events")
-    if len(days) > MOST_DATES_TO_SCAN:
-        first_and_last = {"first_date": days[0].utc_date, "last_date": days[-1].utc_date}
-        connection.execute(
-            f"create or replace temp table rows_by_date as"
-            f" select * from ({select}) order by cast(event_time as date), line_number",
-            {**parameters, **first_and_last},
-        )
-        parameters = {}
-        select = query("rows_of_date")
-    for day, path in zip(days, paths, strict=True):
-        _write(connection, select, {**parameters, "first_date": day.utc_date, "last_date": day.utc_date}, path)
-
-
-def _reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
-    """Return the number of quarantined lines, by file id and reason."""
-    found: dict[str, dict[str, int]] = {}
-    for file_id, reason, count in connection.execute(query("reasons")).fetchall():
-        found.setdefault(file_id, {})[reason] = count
-    return found
 
 
 def _check_ledger(admitted: Admitted, accepted_count: int, set_aside_count: int) -> None:
@@ -309,13 +340,3 @@ def _check_ledger(admitted: Admitted, accepted_count: int, set_aside_count: int)
             f" and {set_aside_count:,} quarantined, so no line is stored; this is a bug in session_pipeline,"
             " please report it with the file"
         )
-
-
-def _write(connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, Any], path: Path) -> None:
-    connection.execute(f"copy ({select}) to $path ({WRITTEN})", {**parameters, "path": str(path)})
-    crash_points.reached("ingest: rows written")
-
-
-def _row_count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
-    [(count,)] = connection.execute(f"select count(*) from {name}").fetchall()
-    return int(count)

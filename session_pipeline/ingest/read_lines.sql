@@ -20,7 +20,8 @@ with typed as (
 
 -- _rest is what has no column: the line's other fields, and the content of properties.
 -- A merge removes keys with the value null, at any depth. A patch that is itself null would replace
--- the whole object.
+-- the whole object. `others` has the other fields of lines of frequent shapes, which are merged
+-- faster than whole lines.
 gathered as (
     select
         *,
@@ -29,9 +30,17 @@ gathered as (
             when not has_other_fields and properties is null then null
             when not has_other_fields and _has_properties
                 then case
-                    when regexp_matches(properties, '\s|null|\\u')
+                    when may_have_nulls or regexp_matches(properties, '\s|null|\\u')
                         then json_merge_patch('{}', properties)
                     else properties
+                end
+            when others is not null and _has_properties
+                then json_merge_patch('{}', others, properties)
+            when others is not null and properties is null
+                then case
+                    when contains(others, 'null') or contains(substr(others, 2), '{')
+                        then json_merge_patch('{}', others)
+                    else others
                 end
             when _has_properties
                 then json_merge_patch('{}', line, $mapped_fields, $properties_field, properties)
@@ -49,8 +58,7 @@ judged as (
             when not is_json then 'invalid_json'
             when not is_object then 'not_an_object'
             when is_too_nested(line) then 'too_nested'
-            when has_other_fields and list_unique(json_keys(line)) < len(json_keys(line))
-                then 'duplicate_key'
+            when has_repeated_key then 'duplicate_key'
             when visitor_id is null then 'missing_visitor_id'
             when event_time is null then 'missing_event_time'
             when event_name is null then 'missing_event_name'
@@ -116,7 +124,7 @@ select
     user_agent,
     cast(nullif(
         case
-            when regexp_matches(_rest, $dropped_key)
+            when $has_dropped_key
                 then without_keys(_rest, $dropped_fields, $dropped_value)
             else _rest
         end,

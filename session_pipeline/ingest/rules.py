@@ -97,10 +97,10 @@ class ReadingRules:
         """
         shapes = [table(name).shape for name in ("raw_events", "quarantined_lines")]
         given = {name: value for name, value in vars(self).items() if name in RULES and name != "visitor_key"}
-        said = [LOGIC_VERSION, shapes, given, self.local_clock]
-        keyed = [*said, self.visitor_key and self.visitor_key.fingerprint]
+        parts = [LOGIC_VERSION, shapes, given, self.local_clock]
+        keyed = [*parts, self.visitor_key and self.visitor_key.fingerprint]
         without, with_key = (
-            sha256(json.dumps(each, sort_keys=True, default=str).encode()).hexdigest() for each in (said, keyed)
+            sha256(json.dumps(each, sort_keys=True, default=str).encode()).hexdigest() for each in (parts, keyed)
         )
         return without, with_key
 

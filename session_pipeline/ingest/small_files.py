@@ -5,13 +5,11 @@ always read this way, even alone, so that its bytes in the store do not depend o
 runs the queries that interpret the lines.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -52,7 +50,7 @@ class Collected:
     errors: dict[str, CorruptFileError | RefusedFileError]
 
     def places(self) -> pa.Table:
-        """Return the file and the line number of each row, as the table line_places."""
+        """Return the file and the line number of each row, in the order of the rows."""
         file_ids: list[str] = []
         file_numbers: list[int] = []
         line_numbers: list[int] = []
@@ -102,27 +100,15 @@ def _rows(admitted: Admitted, delimiter: str | None, rows_of: Callable[[str], Se
     yield from rows_of(lines.select)
 
 
-def write_parts(
-    connection: duckdb.DuckDBPyConnection,
-    select: str,
-    parameters: Mapping[str, Any],
-    contract: Table,
-    parts: Sequence[tuple[Path, int]],
-) -> None:
-    """Write the rows of a SELECT to several files, in order.
+def write_parts(rows: pa.Table, contract: Table, parts: Sequence[tuple[Path, int]]) -> None:
+    """Write rows to several files, in order.
 
     Args:
-        connection: The connection to run the SELECT in.
-        select: The SELECT, with a total order.
-        parameters: Its parameters.
+        rows: The rows, in the order of the parts.
         contract: The table whose columns are written.
         parts: The path and number of rows of each file.
     """
-    if not parts:
-        return
-    rows = connection.sql(select, params=dict(parameters)).to_arrow_table()
-    table: pa.Table = pa.table([rows.column(name) for name in contract.schema.names], names=contract.schema.names)
-    table = table.cast(contract.schema).combine_chunks()
+    table = rows.select(contract.schema.names).cast(contract.schema).combine_chunks()
     start = 0
     for path, row_count in parts:
         pq.write_table(table.slice(start, row_count), path, **WRITTEN)

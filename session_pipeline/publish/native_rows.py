@@ -123,7 +123,12 @@ def _insert(connection: duckdb.DuckDBPyConnection, store: Store, contract: Table
 
 def record(connection: duckdb.DuckDBPyConnection, contract: Table, partitions: Sequence[Partition]) -> None:
     """Record which partitions a table shows."""
-    connection.executemany(
-        f"insert into {PUBLISHED} values (?, ?, ?, ?)",
-        [[contract.name, partition.key.date, partition.key.file_id, partition.sha256] for partition in partitions],
+    connection.execute(
+        f"insert into {PUBLISHED} select $1, unnest($2::date[]), unnest($3::varchar[]), unnest($4::varchar[])",
+        [
+            contract.name,
+            [partition.key.date for partition in partitions],
+            [partition.key.file_id for partition in partitions],
+            [partition.sha256 for partition in partitions],
+        ],
     )

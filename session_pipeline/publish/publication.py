@@ -105,7 +105,7 @@ def publish(
     *,
     package_version: str,
     run_id: str,
-    mend: Callable[[Partition], None],
+    repair: Callable[[Partition], None],
 ) -> Published:
     """Publish the store's state: first the warehouse, then the lake.
 
@@ -115,7 +115,7 @@ def publish(
         plan: The present plan.
         package_version: The version to record in warehouse_info.
         run_id: The run that publishes.
-        mend: Rebuilds a damaged partition.
+        repair: Rebuilds a damaged partition.
 
     Raises:
         StoreError: Something is stale, or a damaged partition cannot be rebuilt.
@@ -126,7 +126,7 @@ def publish(
     latest = next(iter(store.catalog.publications()), None)
     for partition in published_partitions(store):
         if store.catalog.number("lake_generation") < partition.generation and store.checked_path(partition) is None:
-            mend(partition)
+            repair(partition)
     generation = store.catalog.generation()
     partitions = published_partitions(store)
     published_at = utc_now()

@@ -12,7 +12,7 @@ from importlib.resources import files
 from itertools import product
 from typing import TypedDict, cast
 
-import pyarrow as pa
+from session_pipeline.reference.small_table import SmallTable
 
 # The tables that `session_channels.sql` joins.
 TABLE_NAMES = ("channel_sources", "channel_mediums", "channel_click_ids", "channel_rules")
@@ -35,7 +35,7 @@ class _Lists(TypedDict):
     click_ids: dict[str, dict[str, str]]
 
 
-def channel_tables() -> dict[str, pa.Table]:
+def channel_tables() -> dict[str, SmallTable]:
     """Makes the tables that `session_channels.sql` joins, by the names that it uses.
 
     Returns:
@@ -49,20 +49,28 @@ def channel_tables() -> dict[str, pa.Table]:
     sources = [(source, name) for name, entries in lists["sources"].items() for source in entries]
     mediums = [(pattern, name) for name, entries in lists["mediums"].items() for pattern in entries]
     return {
-        "channel_sources": pa.Table.from_pylist([{"source": source, "source_class": name} for source, name in sources]),
-        "channel_mediums": pa.Table.from_pylist(
+        "channel_sources": SmallTable(
+            {"source": "VARCHAR", "source_class": "VARCHAR"},
+            [{"source": source, "source_class": name} for source, name in sources],
+        ),
+        "channel_mediums": SmallTable(
+            {"pattern_number": "BIGINT", "pattern": "VARCHAR", "medium_class": "VARCHAR"},
             [
                 {"pattern_number": number, "pattern": pattern, "medium_class": name}
                 for number, (pattern, name) in enumerate(mediums, start=1)
-            ]
+            ],
         ),
-        "channel_click_ids": pa.Table.from_pylist(
+        "channel_click_ids": SmallTable(
+            {"click_id_type": "VARCHAR", "source_class": "VARCHAR", "medium_class": "VARCHAR"},
             [
                 {"click_id_type": name, "source_class": says.get("source"), "medium_class": says.get("medium")}
                 for name, says in lists["click_ids"].items()
-            ]
+            ],
         ),
-        "channel_rules": pa.Table.from_pylist(_decisions(lists)),
+        "channel_rules": SmallTable(
+            {"source_class": "VARCHAR", "medium_class": "VARCHAR", "campaign_class": "VARCHAR", "channel": "VARCHAR"},
+            _decisions(lists),
+        ),
     }
 
 

@@ -5,19 +5,11 @@ The columns themselves are in columns.py.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-ARROW_TYPES: Mapping[str, pa.DataType] = {
-    "VARCHAR": pa.string(),
-    "BIGINT": pa.int64(),
-    "DOUBLE": pa.float64(),
-    "BOOLEAN": pa.bool_(),
-    "DATE": pa.date32(),
-    "TIMESTAMP": pa.timestamp("us"),
-    "DECIMAL(18,6)": pa.decimal128(18, 6),
-    "DECIMAL(38,6)": pa.decimal128(38, 6),
-}
+if TYPE_CHECKING:  # slow to load, and many commands only need names and types
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -29,9 +21,32 @@ class Column:
     meaning: str
 
 
-def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
+def arrow_type(sql_type: str) -> "pa.DataType":
+    """Returns the Arrow type of a column type."""
+    return _arrow_types()[sql_type]
+
+
+def arrow_schema(columns: Iterable[Column]) -> "pa.Schema":
     """Returns the Arrow schema of a file with these columns."""
-    return pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in columns])
+    import pyarrow as pa
+
+    return pa.schema([pa.field(column.name, arrow_type(column.type)) for column in columns])
+
+
+@cache
+def _arrow_types() -> Mapping[str, "pa.DataType"]:
+    import pyarrow as pa
+
+    return {
+        "VARCHAR": pa.string(),
+        "BIGINT": pa.int64(),
+        "DOUBLE": pa.float64(),
+        "BOOLEAN": pa.bool_(),
+        "DATE": pa.date32(),
+        "TIMESTAMP": pa.timestamp("us"),
+        "DECIMAL(18,6)": pa.decimal128(18, 6),
+        "DECIMAL(38,6)": pa.decimal128(38, 6),
+    }
 
 
 def text(name: str, meaning: str) -> Column:

@@ -16,9 +16,8 @@ from functools import cache, lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import ua_parser_rs
 from ua_parser import Domain, Resolver
 from ua_parser.loaders import load_lazy_builtins
@@ -26,6 +25,9 @@ from ua_parser.regex import Resolver as RustResolver
 
 from session_pipeline.reference.column import arrow_schema
 from session_pipeline.reference.columns import AGENT
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Values that mean that no user agent was sent; access logs write a dash.
 ABSENT = frozenset({"", "-"})
@@ -47,7 +49,7 @@ def user_agent_id(user_agent: str) -> str:
     return hashlib.md5(user_agent.encode(), usedforsecurity=False).hexdigest()
 
 
-def classify(user_agents: Iterable[str | None]) -> pa.Table:
+def classify(user_agents: Iterable[str | None]) -> "pa.Table":
     """Classifies each user agent.
 
     Args:
@@ -60,6 +62,8 @@ def classify(user_agents: Iterable[str | None]) -> pa.Table:
         people; otherwise "crawler list: " and the text that the list's entry matched, or "parser rules: " and the
         family.
     """
+    import pyarrow as pa
+
     distinct = {text for text in user_agents if text and text.strip(" ") not in ABSENT}
     # Two texts with the same md5 can be made on purpose. The key stays unique: the smaller text wins.
     texts = {user_agent_id(text): text for text in sorted(distinct, reverse=True)}

@@ -74,30 +74,31 @@ class _State:
 
     Attributes:
         cursor: The position in the run history up to which it was read.
-        told: The problems of each job and check that were queued or sent and have not ended.
+        open: The problems of each job and check that were queued or sent and have not ended.
         waiting: Alerts that were not sent yet, each with its number of attempts.
     """
 
     cursor: int | None = None
-    told: dict[str, list[str]] = field(default_factory=dict)
+    open: dict[str, list[str]] = field(default_factory=dict)
     waiting: list[dict[str, Any]] = field(default_factory=list)
 
 
-def look(
+def send_new(
     folder: Path,
     settings: AlertSettings,
-    news: Callable[[int | None], tuple[Iterable[Alert | Well], int]],
-    say: Callable[[str], None],
+    events_since: Callable[[int | None], tuple[Iterable[Alert | Well], int]],
+    log: Callable[[str], None],
 ) -> int:
-    """Send every alert that is new since the last look. Never raises; errors are passed to `say`.
+    """Send every alert that is new since the last look. Never raises; errors are logged.
 
     At the very first look the history may be long. Only problems that have not ended by its end are sent then.
 
     Args:
         folder: The folder of the record.
         settings: The command; without one this function does nothing.
-        news: Returns what happened after a cursor (None: from the beginning), in order of time, and the next cursor.
-        say: Logs a sentence, if the command or the look failed.
+        events_since: Returns what happened after a cursor (None: from the beginning), in order of time, and the next
+            cursor.
+        log: Logs a sentence if the command or the search failed.
 
     Returns:
         The number of alerts sent.
@@ -108,53 +109,53 @@ def look(
         with _held(folder) as path:
             state = _read(path)
             is_first = state.cursor is None
-            happened, cursor = news(state.cursor)
+            happened, cursor = events_since(state.cursor)
             if cursor != state.cursor:
                 _take(state, happened, only_lasting=is_first)
                 state.cursor = cursor
                 _write(path, state)
-            return _tell(path, state, settings, say)
+            return _send(path, state, settings, log)
     except Exception as error:  # an error here must not fail the caller's run
-        say(f"could not look for new alerts: {type(error).__name__}: {error}")
+        log(f"could not look for new alerts: {type(error).__name__}: {error}")
         return 0
 
 
 def _take(state: _State, happened: Iterable[Alert | Well], *, only_lasting: bool) -> None:
     """Queue the alerts that are new."""
     for one in happened:
-        told = state.told.get(one.about, [])
+        before = state.open.get(one.about, [])
         if isinstance(one, Well):
-            state.told[one.about] = [problem for problem in told if not one.ends(problem)]
+            state.open[one.about] = [problem for problem in before if not one.ends(problem)]
             if only_lasting:
                 state.waiting = [each for each in state.waiting if each["about"] != one.about]
             continue
         problems = one.problems or (one.sentence,)
-        new = [problem for problem in problems if problem not in told]
+        new = [problem for problem in problems if problem not in before]
         if new:
-            state.told[one.about] = [*told, *new][-MOST_REMEMBERED:]
+            state.open[one.about] = [*before, *new][-MOST_REMEMBERED:]
             sentence = one.sentence if len(new) == len(problems) else "; ".join(new)
             facts = {"what": one.what, "about": one.about, "sentence": sentence, **one.facts}
-            state.waiting.append({"about": one.about, "attempts": 0, "alarm": facts})
+            state.waiting.append({"about": one.about, "attempts": 0, "alert": facts})
 
 
-def _tell(path: Path, state: _State, settings: AlertSettings, say: Callable[[str], None]) -> int:
+def _send(path: Path, state: _State, settings: AlertSettings, log: Callable[[str], None]) -> int:
     until = monotonic() + LOOK_SECONDS
-    told = 0
+    sent_count = 0
     for waiting in list(state.waiting):
         if monotonic() >= until:
             break
-        problem = run_command(settings.command, waiting["alarm"], settings.time_limit_seconds)
+        problem = run_command(settings.command, waiting["alert"], settings.time_limit_seconds)
         waiting["attempts"] += 1
         if problem is None or waiting["attempts"] >= MOST_ATTEMPTS:
             state.waiting.remove(waiting)
         # Written after each alert: if the process dies before this line, only the present alert is sent again.
         _write(path, state)
         if problem is None:
-            told += 1
+            sent_count += 1
             continue
         again = "it will be sent again" if waiting in state.waiting else f"given up after {MOST_ATTEMPTS} attempts"
-        say(f"[alerts] command {problem}; the alert is: {waiting['alarm']['sentence']} ({again})")
-    return told
+        log(f"[alerts] command {problem}; the alert is: {waiting['alert']['sentence']} ({again})")
+    return sent_count
 
 
 def run_command(command: Sequence[str], alert: Mapping[str, Any], time_limit_seconds: int) -> str | None:
@@ -173,14 +174,14 @@ def run_command(command: Sequence[str], alert: Mapping[str, Any], time_limit_sec
     except OSError as error:
         return f"cannot be started ({error})"
     try:
-        said, _ = process.communicate((json.dumps(alert, default=str) + "\n").encode(), timeout=time_limit_seconds)
+        printed, _ = process.communicate((json.dumps(alert, default=str) + "\n").encode(), timeout=time_limit_seconds)
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         return f"took longer than {time_limit_seconds} s and was stopped"
     if process.returncode:
-        last = said.decode(errors="replace").strip().splitlines()[-1:]
+        last = printed.decode(errors="replace").strip().splitlines()[-1:]
         return f"ended with {process.returncode}{': ' + last[0][:200] if last else ''}"
     return None
 

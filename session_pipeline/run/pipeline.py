@@ -190,7 +190,7 @@ class Run(OpenFolder):
             plan,
             package_version=package_version(),
             run_id=self.run_id,
-            mend=self._repair,
+            repair=self._repair,
         )
 
     def _repair(self, partition: Partition) -> None:

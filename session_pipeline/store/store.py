@@ -181,8 +181,9 @@ class Store:
             The committed partitions, in the order of `written`.
         """
         leftovers_before, self._has_leftovers = self._has_leftovers, True
-        moved = [(item, *self._move_in(item)) for item in written]
-        for folder in {(self.folder / path).parent for _, path, _, _ in moved}:
+        changed_folders: set[Path] = set()
+        moved = [(item, *self._move_in(item, changed_folders)) for item in written]
+        for folder in sorted(changed_folders):
             sync_folder(folder)
         crash_points.reached("commit: folders durable")
         with self.catalog.transaction() as generation:
@@ -276,7 +277,8 @@ class Store:
             causes=before.causes if before and is_equal else item.causes,
         )
 
-    def _move_in(self, item: Written) -> tuple[str, str, int]:
+    def _move_in(self, item: Written, changed_folders: set[Path]) -> tuple[str, str, int]:
+        """Make a file durable and give it its final name; add the folders whose names are not durable yet."""
         crash_points.reached("commit: file written")
         sha256 = item.sha256 or sha256_of(item.path)
         byte_count = item.path.stat().st_size
@@ -285,13 +287,12 @@ class Store:
         if not folder.is_dir():
             make_folder(folder)
             crash_points.reached("commit: folder made")
-            sync_folder(folder.parent)
-            sync_folder(folder.parent.parent)
-            crash_points.reached("commit: folder durable")
+            changed_folders |= {folder.parent, folder.parent.parent}
         item.path.chmod(READ_ONLY)
         sync_file(item.path)
         crash_points.reached("commit: file durable")
         os.replace(item.path, final)
+        changed_folders.add(folder)
         crash_points.reached("commit: file renamed")
         return final.relative_to(self.folder).as_posix(), sha256, byte_count
 

@@ -6,10 +6,12 @@ The tables themselves are defined in <group>/contracts.py.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from session_pipeline.reference.column import Column, arrow_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Table:
     is_log: bool = False
 
     @cached_property
-    def schema(self) -> pa.Schema:
+    def schema(self) -> "pa.Schema":
         """The Arrow schema of the table's files."""
         return arrow_schema(self.columns)
 

@@ -11,9 +11,8 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 
-import pyarrow as pa
-
 from session_pipeline.reference.days import MICROSECOND, Calendar
+from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 
 Scalar = bool | int | float | str | date | datetime | Decimal
@@ -26,10 +25,9 @@ Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 STRETCH_START = "stretch_start"
 BOUNDS = ("day_start", "day_end", "day_before")
 DAY_TABLES = frozenset(("days", "day_parts"))
-_DATE, _TIME = pa.date32(), pa.timestamp("us")
-_BOUNDS = [("day_start", _TIME), ("day_end", _TIME), ("day_before", _DATE)]
-DAYS_SCHEMA = pa.schema([("event_date", _DATE), *_BOUNDS, ("end_of_reach", _DATE), ("observed_until", _TIME)])
-DAY_PARTS_SCHEMA = pa.schema([("utc_date", _DATE), ("event_date", _DATE), *_BOUNDS])
+_BOUNDS = {"day_start": "TIMESTAMP", "day_end": "TIMESTAMP", "day_before": "DATE"}
+DAYS = {"event_date": "DATE", **_BOUNDS, "end_of_reach": "DATE", "observed_until": "TIMESTAMP"}
+DAY_PARTS = {"utc_date": "DATE", "event_date": "DATE", **_BOUNDS}
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class Frame:
         last = max(self.only_wanted(reach))
         return None if last == reach[-1] else last
 
-    def days(self, days: Sequence[date]) -> pa.Table:
+    def days(self, days: Sequence[date]) -> SmallTable:
         """Returns the table `days`: a row for each day that a query builds."""
         rows = [
             {
@@ -116,9 +114,9 @@ class Frame:
             }
             for day in days
         ]
-        return pa.Table.from_pylist(rows, schema=DAYS_SCHEMA)
+        return SmallTable(DAYS, rows)
 
-    def day_parts(self, days: Sequence[date]) -> pa.Table:
+    def day_parts(self, days: Sequence[date]) -> SmallTable:
         """Returns the table `day_parts`: a row for each of these days and each UTC date that overlaps it.
 
         Models join it to tables by UTC date. An equal join and a range are fast on every engine; a range alone is not.
@@ -128,7 +126,7 @@ class Frame:
             for day in days
             for utc_date in self.calendar.utc_dates(day)
         ]
-        return pa.Table.from_pylist(rows, schema=DAY_PARTS_SCHEMA)
+        return SmallTable(DAY_PARTS, rows)
 
     @cached_property
     def longest_visitor_window(self) -> timedelta:

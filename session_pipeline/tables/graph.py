@@ -7,13 +7,16 @@ is declared. The steps themselves are in <group>/steps.py; build/ decides which 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
+from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.tables import TABLES, models, table
 from session_pipeline.tables.frame import BOUNDS, DAY_TABLES, STRETCH_START, Scalar
 from session_pipeline.tables.spans import Span, usual_span
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NO_PARAMETERS: Mapping[str, Scalar] = {}
 
@@ -65,7 +68,7 @@ class PythonTable:
 
     name: str
     model: str
-    make: Callable[[pa.Table], pa.Table]
+    make: Callable[["pa.Table"], "pa.Table"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Step:
     tables: tuple[str, ...]
     spans: Mapping[str, Span] = field(default_factory=dict)
     relations: Mapping[str, Relation] = field(default_factory=dict)
-    lists: Mapping[str, Callable[[Settings], pa.Table]] = field(default_factory=dict)
+    lists: Mapping[str, Callable[[Settings], SmallTable]] = field(default_factory=dict)
     computed: tuple[Computation, ...] = ()
     python_table: PythonTable | None = None
     logs: tuple[Log, ...] = ()

@@ -64,7 +64,7 @@ class StepOfGroup:
     step: Step
     day: date
     frame: Frame
-    inputs: Mapping[str, list[Path]]
+    inputs: Mapping[str, Rows]
     expected: Mapping[str, tuple[Sequence[str], Counter[tuple[Any, ...]]]]
 
 

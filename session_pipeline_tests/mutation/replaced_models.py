@@ -16,6 +16,7 @@ def learn_models() -> None:
         models.meaning(model)
         models.parameters(model)
         models.tables_read(model)
+        models.columns_read(model)
 
 
 @contextmanager

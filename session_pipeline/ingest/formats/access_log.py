@@ -137,14 +137,14 @@ def _visitor_address(log_format: LogFormat, found: dict[str, str]) -> str:
 
     Values from proxies are used only if they are IP addresses.
     """
-    said = [name for name in ADDRESSES if name in log_format.names]
+    addresses = [name for name in ADDRESSES if name in log_format.names]
     candidates = [
         f"address_of(trim(split_part({found[name]}, ',', 1)))"
         if name == "forwarded_for"
         else f"address_of({found[name]})"
-        for name in said
+        for name in addresses
     ]
-    names_of_hosts = [found[name] for name in said if name in ("remote_address", "client_address")]
+    names_of_hosts = [found[name] for name in addresses if name in ("remote_address", "client_address")]
     return f"coalesce({', '.join([*candidates, *names_of_hosts, NOTHING])})"
 
 

@@ -3,8 +3,7 @@
 The conditions of funnel steps and exclusions are in matches/from_settings.py.
 """
 
-import pyarrow as pa
-
+from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import SESSION_BREAKDOWNS, Settings
 from session_pipeline.tables.settings_sql import session_values
 
@@ -25,19 +24,22 @@ def session_breakdowns(settings: Settings) -> str:
     return " union all ".join(filter(None, selects)) or empty
 
 
-def funnels(settings: Settings) -> pa.Table:
+def funnels(settings: Settings) -> SmallTable:
     """Returns the funnels: (funnel, grain, window_seconds, step_count)."""
-    return pa.table(
+    rows = [
         {
-            "funnel": pa.array([funnel.name for funnel in settings.funnels], pa.string()),
-            "grain": pa.array([funnel.grain for funnel in settings.funnels], pa.string()),
-            "window_seconds": pa.array([funnel.window_seconds for funnel in settings.funnels], pa.int64()),
-            "step_count": pa.array([len(funnel.steps) for funnel in settings.funnels], pa.int64()),
+            "funnel": funnel.name,
+            "grain": funnel.grain,
+            "window_seconds": funnel.window_seconds,
+            "step_count": len(funnel.steps),
         }
-    )
+        for funnel in settings.funnels
+    ]
+    types = {"funnel": "VARCHAR", "grain": "VARCHAR", "window_seconds": "BIGINT", "step_count": "BIGINT"}
+    return SmallTable(types, rows)
 
 
-def funnel_exclusions(settings: Settings) -> pa.Table:
+def funnel_exclusions(settings: Settings) -> SmallTable:
     """Returns the exclusions: (funnel, step_number, after_step, before_step), numbered -1, -2, ..."""
     rows = [
         {
@@ -49,11 +51,11 @@ def funnel_exclusions(settings: Settings) -> pa.Table:
         for funnel in settings.funnels
         for number, exclusion in enumerate(funnel.exclusions, start=1)
     ]
-    whole = [("step_number", pa.int64()), ("after_step", pa.int64()), ("before_step", pa.int64())]
-    return pa.Table.from_pylist(rows, schema=pa.schema([("funnel", pa.string()), *whole]))
+    types = {"funnel": "VARCHAR", "step_number": "BIGINT", "after_step": "BIGINT", "before_step": "BIGINT"}
+    return SmallTable(types, rows)
 
 
-def funnel_step_names(settings: Settings) -> pa.Table:
+def funnel_step_names(settings: Settings) -> SmallTable:
     """Returns the funnel steps: (funnel, step_number, step, is_last)."""
     rows = [
         {
@@ -65,15 +67,11 @@ def funnel_step_names(settings: Settings) -> pa.Table:
         for funnel in settings.funnels
         for number, step in enumerate(funnel.steps, start=1)
     ]
-    columns = [("funnel", pa.string()), ("step_number", pa.int64()), ("step", pa.string()), ("is_last", pa.bool_())]
-    return pa.Table.from_pylist(rows, schema=pa.schema(columns))
+    types = {"funnel": "VARCHAR", "step_number": "BIGINT", "step": "VARCHAR", "is_last": "BOOLEAN"}
+    return SmallTable(types, rows)
 
 
-def funnel_breakdowns(settings: Settings) -> pa.Table:
+def funnel_breakdowns(settings: Settings) -> SmallTable:
     """Returns the breakdown of each funnel: (funnel, dimension); null without a breakdown."""
-    return pa.table(
-        {
-            "funnel": pa.array([funnel.name for funnel in settings.funnels], pa.string()),
-            "dimension": pa.array([funnel.breakdown for funnel in settings.funnels], pa.string()),
-        }
-    )
+    rows = [{"funnel": funnel.name, "dimension": funnel.breakdown} for funnel in settings.funnels]
+    return SmallTable({"funnel": "VARCHAR", "dimension": "VARCHAR"}, rows)

@@ -3,10 +3,10 @@
 Rules on events are in matches/from_settings.py.
 """
 
-import pyarrow as pa
 from sqlglot import exp
 
 from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.settings.conditions import parse_condition, parse_scalar
 from session_pipeline.tables.settings_sql import Rule, matches, number_sql, session_values, text_sql
@@ -61,12 +61,10 @@ def breakdown_values(settings: Settings) -> str:
     return " union all ".join(filter(None, selects)) or empty
 
 
-def outcome_rules(settings: Settings) -> pa.Table:
+def outcome_rules(settings: Settings) -> SmallTable:
     """Returns the outcome rules: (priority, outcome, is_conversion)."""
-    return pa.table(
-        {
-            "priority": pa.array(range(len(settings.outcomes)), pa.int64()),
-            "outcome": pa.array([rule.name for rule in settings.outcomes], pa.string()),
-            "is_conversion": pa.array([rule.is_conversion for rule in settings.outcomes], pa.bool_()),
-        }
-    )
+    rows = [
+        {"priority": priority, "outcome": rule.name, "is_conversion": rule.is_conversion}
+        for priority, rule in enumerate(settings.outcomes)
+    ]
+    return SmallTable({"priority": "BIGINT", "outcome": "VARCHAR", "is_conversion": "BOOLEAN"}, rows)

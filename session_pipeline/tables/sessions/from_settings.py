@@ -1,8 +1,8 @@
 """Provides what the models of sessions read from the settings: fold rules as SQL, event names as small tables."""
 
-import pyarrow as pa
 from sqlglot import exp
 
+from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 
 
@@ -22,15 +22,15 @@ def folded_paths(settings: Settings) -> str:
     )
 
 
-def ignored_events(settings: Settings) -> pa.Table:
+def ignored_events(settings: Settings) -> SmallTable:
     """Returns the events that are not actions: (event_name)."""
     return _event_names(settings.actions.ignored_events)
 
 
-def passive_events(settings: Settings) -> pa.Table:
+def passive_events(settings: Settings) -> SmallTable:
     """Returns the events that are not interactions: (event_name)."""
     return _event_names(settings.sessions.passive_events)
 
 
-def _event_names(names: tuple[str, ...]) -> pa.Table:
-    return pa.table({"event_name": pa.array(sorted(set(names)), pa.string())})
+def _event_names(names: tuple[str, ...]) -> SmallTable:
+    return SmallTable({"event_name": "VARCHAR"}, [{"event_name": name} for name in sorted(set(names))])

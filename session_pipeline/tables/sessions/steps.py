@@ -2,18 +2,23 @@
 
 from datetime import date
 from functools import partial
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from session_pipeline.reference import channels, user_agents
+from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.tables.graph import Computation, Input, Log, PythonTable, Relation, Step
 from session_pipeline.tables.sessions import from_settings
 from session_pipeline.tables.spans import DAY_BEFORE, END_OF_REACH, REACHING, THE_DAY
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def _classify(rows: pa.Table) -> pa.Table:
+
+def _classify(rows: "pa.Table") -> "pa.Table":
     """Classifies the user agents of each day. Which of two texts with the same md5 counts is decided by day."""
+    import pyarrow as pa
+
     texts: dict[date, list[str]] = {}
     for row in rows.to_pylist():
         texts.setdefault(row["event_date"], []).append(row["user_agent"])
@@ -25,7 +30,7 @@ def _classify(rows: pa.Table) -> pa.Table:
     return pa.concat_tables([nothing, *tables])
 
 
-def _channel_table(name: str, settings: Settings) -> pa.Table:
+def _channel_table(name: str, settings: Settings) -> SmallTable:
     return channels.channel_tables()[name]
 
 

@@ -1,0 +1,72 @@
+"""Counts what the lines of some files gave, part by part: rows of each date, reasons, and values of each column.
+
+read.py compares the counts with those of admission; fields.py makes the mapping from the values.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import duckdb
+
+from session_pipeline.ingest.fields import value_counts
+from session_pipeline.ingest.queries import query
+from session_pipeline.ingest.rules import ReadingRules
+
+
+@dataclass
+class Day:
+    """The accepted lines of a file on a UTC date; a row of days.sql."""
+
+    file_id: str
+    utc_date: date
+    row_count: int
+    quarters: list[int]
+    first_event_time: datetime
+    last_event_time: datetime
+
+    def add(self, other: "Day") -> None:
+        """Add the lines of another part of the file."""
+        self.row_count += other.row_count
+        self.quarters = sorted({*self.quarters, *other.quarters})
+        self.first_event_time = min(self.first_event_time, other.first_event_time)
+        self.last_event_time = max(self.last_event_time, other.last_event_time)
+
+
+@dataclass
+class Figures:
+    """The figures of some files.
+
+    Attributes:
+        reasons: Number of quarantined lines, by file id and reason.
+        values: Sums of value_counts, by file id.
+    """
+
+    reasons: dict[str, dict[str, int]] = field(default_factory=dict)
+    values: dict[str, list[int]] = field(default_factory=dict)
+    _days: dict[str, dict[date, Day]] = field(default_factory=dict)
+
+    def add(self, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> None:
+        """Count the lines of a part: the tables numbered_lines and accepted_lines of the connection."""
+        for file_id, reason, count in connection.execute(query("reasons")).fetchall():
+            reasons = self.reasons.setdefault(file_id, {})
+            reasons[reason] = reasons.get(reason, 0) + count
+        for row in connection.execute(query("days")).fetchall():
+            day = Day(*row)
+            known = self._days.setdefault(day.file_id, {}).setdefault(day.utc_date, day)
+            if known is not day:
+                known.add(day)
+        for file_id, counts in value_counts(rules, connection).items():
+            before = self.values.get(file_id, [0] * len(counts))
+            self.values[file_id] = [sum(pair) for pair in zip(before, counts, strict=True)]
+
+    def days(self, file_id: str) -> list[Day]:
+        """Return the dates on which a file has accepted lines, in order."""
+        return [day for _, day in sorted(self._days.get(file_id, {}).items())]
+
+    def accepted_count(self, file_id: str) -> int:
+        """Return the number of accepted lines of a file."""
+        return sum(day.row_count for day in self.days(file_id))
+
+    def set_aside_count(self, file_id: str) -> int:
+        """Return the number of quarantined lines of a file."""
+        return sum(self.reasons.get(file_id, {}).values())
