@@ -79,9 +79,11 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
         of_whole_table: dict[str, Any] = {name: {} for name in step.tables}
         reasons: Counter[str] = Counter()
         with pipeline.opened() as run:
+            # Dagster itself has no clear message for a day that is not a partition.
+            last = context.run.tags.get(tags.RANGE_END) or context.run.tags.get(tags.DAY)
+            if last and date.fromisoformat(last) > run.until:
+                raise WrongUseError(f"{last} is not over yet; the last day that can be built is {run.until}")
             days = [date.fromisoformat(key) for key in context.partition_keys] if step.is_daily else []
-            if days and days[-1] > run.until:
-                raise WrongUseError(f"{days[-1]} is not over yet; the last day that can be built is {run.until}")
             wanted = run.planner.frame.only_wanted(days)
             for no_day in set(days).difference(wanted):
                 reasons["no events"] += 1

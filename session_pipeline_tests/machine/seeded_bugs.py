@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from session_pipeline.build import plan
+from session_pipeline.build.inputs import Inputs
 from session_pipeline.build.plan import Fingerprint, Planner
 from session_pipeline.engines import duckdb as engine
 from session_pipeline.ingest import deliveries, read, rules
@@ -78,8 +79,8 @@ def _in_model(put: Put, model: str, changes: Mapping[str, str]) -> None:
 def _with_parts(put: Put, change: Callable[[dict[str, str]], None]) -> None:
     fingerprint = Planner.fingerprint
 
-    def changed(self: Planner, step: Any, day: Any) -> Fingerprint | None:
-        found = fingerprint(self, step, day)
+    def changed(self: Planner, step: Any, day: Any, new: Any = plan.NOTHING_NEW) -> Fingerprint | None:
+        found = fingerprint(self, step, day, new)
         if found is None:
             return None
         parts = dict(found.parts)
@@ -162,7 +163,7 @@ def delivery_is_recorded_after_the_file(put: Put) -> None:
 
 @met_by(programs.first_run, "events: only the store")
 def nothing_is_carried_over_midnight(put: Put) -> None:
-    _in_model(put, "open_sessions", {"where event_time": "where false and event_time"})
+    _in_model(put, "open_sessions", {"where s.event_time": "where false and s.event_time"})
 
 
 @met_by(programs.first_run, "recent_event_ids|duplicate_events|events")
@@ -174,13 +175,13 @@ def recent_ids_are_not_carried(put: Put) -> None:
 def first_copy_to_arrive_wins(put: Put) -> None:
     _in_model(put, "repeated_events", {"order by a.event_time, a.content_hash, a.file_id, a.line_number": "order by 1"})
 
-    found = Planner._input
+    found = Inputs._input
 
-    def by_arrival(self: Planner, what: Any, day: Any) -> Any:
-        inputs: list[Any] = found(self, what, day)
+    def by_arrival(self: Inputs, step: Any, what: Any, days: Any) -> Any:
+        inputs: list[Any] = found(self, step, what, days)
         return sorted(inputs, key=lambda item: item.generation) if what.table == "raw_events" else inputs
 
-    put(Planner, "_input", by_arrival)
+    put(Inputs, "_input", by_arrival)
 
 
 @met_by(programs.first_run, "events: only the store")
@@ -195,19 +196,15 @@ def events_at_one_instant_are_in_any_order(put: Put) -> None:
 
 @met_by(programs.run_and_end, "other than a clean run")
 def rows_are_written_in_any_order(put: Put) -> None:
-    write = engine.Job.write
+    copy = engine._copy
 
-    class Shuffled:
-        def __init__(self, contract: Any) -> None:
-            self.columns, self.order = contract.columns, ("_chance",)
-
-    def shuffled(self: Any, contract: Any, sql: str, path: Any) -> int:
-        names = ", ".join(engine.quote(column.name) for column in contract.columns)
+    def shuffled(connection: Any, contract: Any, rows: str, day: Any, path: Any) -> int:
         if contract.name != "events":
-            return int(write(self, contract, sql, path))
-        return int(write(self, Shuffled(contract), f"select {names}, random() as _chance from ({sql}\n)", path))
+            return copy(connection, contract, rows, day, path)
+        in_any_order = replace(contract, order=("_chance",))
+        return copy(connection, in_any_order, f"(select *, random() as _chance from {rows})", day, path)
 
-    put(engine.Job, "write", shuffled)
+    put(engine, "_copy", shuffled)
 
 
 @met_by(programs.first_run, "sessions: only the store")
@@ -314,7 +311,7 @@ def catalog_names_a_file_before_it_is_there(put: Put) -> None:
     move_in, commit = Store._move_in, Store.commit
     moves: list[Any] = []
 
-    def later(self: Store, item: Any) -> tuple[str, str, int]:
+    def later(self: Store, item: Any, changed_folders: set[Any]) -> tuple[str, str, int]:
         moves.append(item)
         digest = store.sha256_of(item.path)
         path = store.file_name(store.table(item.key.table), item.key.date, digest)
@@ -324,7 +321,7 @@ def catalog_names_a_file_before_it_is_there(put: Put) -> None:
     def catalog_first(self: Store, *arguments: Any, **more: Any) -> Any:
         committed = commit(self, *arguments, **more)
         while moves:
-            move_in(self, moves.pop())
+            move_in(self, moves.pop(), set())
         return committed
 
     put(Store, "_move_in", later)
