@@ -11,7 +11,6 @@ from hashlib import sha256
 from typing import Any
 
 from session_pipeline.build import plan
-from session_pipeline.build.inputs import Inputs
 from session_pipeline.build.plan import Fingerprint, Planner
 from session_pipeline.engines import duckdb as engine
 from session_pipeline.ingest import deliveries, read, rules
@@ -22,7 +21,6 @@ from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import models
-from session_pipeline.tables.frame import Frame
 from session_pipeline_tests.machine import programs
 from session_pipeline_tests.machine.programs import Program
 from session_pipeline_tests.mutation.replaced_models import learn_models
@@ -138,10 +136,10 @@ def deleted_file_takes_its_rows_along(put: Put) -> None:
     put(deliveries.Ingest, "run", forgetful)
 
 
-@met_by(programs.first_run, "the ledger says")
+@met_by(programs.first_run, "the ledger says|the counts of the parts are those of the rows")
 def bad_line_is_dropped_without_a_count(put: Put) -> None:
     put(read, "_check_ledger", lambda *arguments: None)
-    put(read, "_reasons", lambda connection: {})
+    put(read.Figures, "set_aside_count", lambda self, file_id: 0)
 
 
 @met_by(programs.killed_when_a_file_was_taken, "nobody delivered it")
@@ -161,7 +159,7 @@ def delivery_is_recorded_after_the_file(put: Put) -> None:
 # Inputs of a day
 
 
-@met_by(programs.first_run, "events: only the store")
+@met_by(programs.first_run, "open_sessions: only the store")
 def nothing_is_carried_over_midnight(put: Put) -> None:
     _in_model(put, "open_sessions", {"where s.event_time": "where false and s.event_time"})
 
@@ -172,16 +170,9 @@ def recent_ids_are_not_carried(put: Put) -> None:
 
 
 @met_by(programs.first_run, "events: only the store|duplicate_events: only the store")
-def first_copy_to_arrive_wins(put: Put) -> None:
-    _in_model(put, "repeated_events", {"order by a.event_time, a.content_hash, a.file_id, a.line_number": "order by 1"})
-
-    found = Inputs._input
-
-    def by_arrival(self: Inputs, step: Any, what: Any, days: Any) -> Any:
-        inputs: list[Any] = found(self, step, what, days)
-        return sorted(inputs, key=lambda item: item.generation) if what.table == "raw_events" else inputs
-
-    put(Inputs, "_input", by_arrival)
+def latest_copy_wins(put: Put) -> None:
+    order = "order by a.event_time, a.content_hash, a.file_id, a.line_number"
+    _in_model(put, "repeated_events", {order: order.replace("a.event_time,", "a.event_time desc,")})
 
 
 @met_by(programs.first_run, "events: only the store")
@@ -209,7 +200,8 @@ def rows_are_written_in_any_order(put: Put) -> None:
 
 @met_by(programs.first_run, "sessions: only the store")
 def sessions_end_at_midnight_when_they_are_summed_up(put: Put) -> None:
-    put(Frame, "reach", lambda self, day: (day,))
+    of_the_days = "where e.session_date in (select event_date from days)"
+    _in_model(put, "sessions", {of_the_days: f"{of_the_days} and e.event_date = e.session_date"})
 
 
 @met_by(programs.other_time_zone, "lines of the days built")
