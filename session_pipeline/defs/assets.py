@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from session_pipeline.defs import metadata, tags
+from session_pipeline.defs import metadata, retention, tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.publication import Published
@@ -53,6 +53,8 @@ def _ingest() -> dg.AssetsDefinition:
     def ingest_files(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Results:
         """Ingests the delivered files under raw/: admits new files, reads their lines, quarantines bad lines."""
         with pipeline.opened() as run:
+            # Here, because every deployment ingests; and first, so that a failure of the ingest does not prevent it.
+            retention.delete_old_runs(context.instance, run.settings.history, context.log.warning)
             summary = run.ingest(
                 lambda done, total, name: context.log.debug(f"{done} of {total} files: {name}"),
                 settle_seconds=SETTLE_SECONDS,
