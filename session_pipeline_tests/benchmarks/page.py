@@ -21,6 +21,7 @@ PACKAGES = ("duckdb", "dagster", "pyarrow", *PEERS[1:])
 GIB = 2**30
 QUIET = 0.2  # cores that other programs may use on a machine that counts as quiet
 MISSING = "not measured"
+STANDARD = {"large": "10,000,000 events", "year": "109,500 events"}  # the sizes that the budgets are for
 
 COMPARED = """
 The data is generated, the same on every machine. Each tool reads the files, drops copies, cuts sessions after 30
@@ -99,6 +100,7 @@ def page(results: Results, facts: Mapping[str, Mapping[str, str]]) -> str:
         *_machine(results, facts),
         "## Budgets",
         "The limits are for 2 quiet cores, for whole processes, as medians. *Before* is the version before stretches.",
+        *_smaller(results),
         _budgets(results),
         "The program does not measure publishing with 10 GB of history, and 50 million events with 1 GiB of memory.",
         "## Beside other tools",
@@ -140,6 +142,16 @@ def _machine(results: Results, facts: Mapping[str, Mapping[str, str]]) -> list[s
     if any(float(fact["others"]) > QUIET for fact in facts.values()):
         texts.append("**Other programs used the machine meanwhile**: compare CPU seconds, not seconds.")
     return texts
+
+
+def _smaller(results: Results) -> list[str]:
+    """Return a warning if the data is smaller than that of the budgets."""
+    sizes = [f"`{name}` has {results[name].size}" for name in STANDARD if name in results]
+    if all(results[name].size == size for name, size in STANDARD.items() if name in results):
+        return []
+    return [
+        f"**These are not the sizes of the budgets:** {', '.join(sizes)}, instead of {', '.join(STANDARD.values())}."
+    ]
 
 
 def _budgets(results: Results) -> str:
