@@ -22,6 +22,7 @@ BENCHMARKS = "session_pipeline_tests.benchmarks"
 OURS, CORE, SCRIPT = "session_pipeline", "its core", "script"
 PEERS = (SCRIPT, "polars", "pandas", "chdb", "pyspark", "retentioneering")
 MOST_EVENTS = {"pandas": 2_000_000, "retentioneering": 2_000_000}  # their memory grows by several GB for each million
+SPARK_DATA = ("medium", "large")  # it takes most of a minute for any data
 DAYS_BEFORE = 180  # of the shop to which one more small day is delivered
 LATE_DAY = 365
 
@@ -84,6 +85,8 @@ def compare(name: str, options: Options) -> Part:
     for peer in options.peers:
         if find_spec("duckdb" if peer == SCRIPT else peer) is None:
             skipped[peer] = Measured(note="skipped: not installed; `pip install 'session_pipeline[benchmarks]'`")
+        elif peer == "pyspark" and name not in SPARK_DATA:
+            skipped[peer] = Measured(note=f"measured only with {' and '.join(SPARK_DATA)}, because it takes long")
         elif events > MOST_EVENTS.get(peer, events):
             skipped[peer] = Measured(note=f"skipped: at most {MOST_EVENTS[peer]:,} events, because of its memory")
         else:
