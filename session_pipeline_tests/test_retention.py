@@ -1,6 +1,7 @@
 """Old runs are deleted from the history; the latest result of each day and check, and all other runs, stay."""
 
 import json
+import multiprocessing
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,10 +20,11 @@ from session_pipeline.settings import AlertSettings, HistorySettings
 from session_pipeline_tests.orchestration import SMALL, orchestrated, shop_lines
 from session_pipeline_tests.simulation.simulated_clock import Clock, simulated
 
-FIRST = date(2026, 10, 5)
+FIRST = date(2024, 5, 6)
 DAYS = dg.DailyPartitionsDefinition(str(FIRST))
 EVENTS, WAREHOUSE = dg.AssetKey("events"), dg.AssetKey("warehouse")
 CHECK = dg.AssetCheckKey(EVENTS, "is_complete")
+RANGE = {"dagster/asset_partition_range_start": str(FIRST), "dagster/asset_partition_range_end": str(FIRST)}
 KEEP = HistorySettings(keep_days=5)
 
 
@@ -115,7 +117,7 @@ class Home:
 def nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setattr(retention, "ALWAYS_KEPT", 1)
     folder = DataFolder(tmp_path / "data")
-    with simulated(datetime(2026, 10, 6, tzinfo=UTC)) as clock, instance_of(folder) as instance:
+    with simulated(datetime(2024, 5, 7, tzinfo=UTC)) as clock, instance_of(folder) as instance:
         yield Home(folder, instance, clock)
 
 
@@ -233,11 +235,11 @@ class Killed(BaseException):
     ("place", "name"),
     [(event_log, "_delete"), (os, "unlink"), (shutil, "rmtree"), ("run storage", "delete_run")],
 )
-@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("at", [1, 2])
 def test_a_killed_call_loses_nothing_and_is_completed(
     nights: Home, place: Any, name: str, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = [nights.night(number) for number in range(4)]
+    runs = [nights.night(number) for number in range(3)]
     for run in runs:
         (nights.folder.dagster_home / "storage" / run).mkdir(parents=True, exist_ok=True)
     nights.clock.go_on(timedelta(days=30))
@@ -285,7 +287,7 @@ def test_dagsters_own_event_log_is_left_alone(tmp_path: Path) -> None:
     own = "module: dagster._core.storage.event_log\n  class: SqliteEventLogStorage\n"
     config = f"  config:\n    base_dir: {folder.dagster_home}/history/runs"
     home.settings_of(folder).write_text(f"{text[:start]}event_log_storage:\n  {own}{config}{text[end:]}")
-    with simulated(datetime(2026, 10, 6, tzinfo=UTC)) as clock, instance_of(folder) as instance:
+    with simulated(datetime(2024, 5, 7, tzinfo=UTC)) as clock, instance_of(folder) as instance:
         nights = Home(folder, instance, clock)
         nights.night(0)
         nights.night(1)
@@ -308,6 +310,39 @@ def test_size_is_bounded(nights: Home) -> None:
     assert len(nights.latest()["partitions"]) == 40
     assert sizes[1] - sizes[0] < 20 * 10_000, sizes
     assert sizes[1] < 3_000_000, sizes
+
+
+def _write_runs(folder: Path) -> None:
+    event_log.hand_over_in_batches()
+    with instance_of(DataFolder(folder)) as instance:
+        for _ in range(3):
+            assert (
+                JOB.resolve_job_def("build").execute_in_process(instance=instance, run_config=QUIET, tags=RANGE).success
+            )
+
+
+def test_other_processes_write_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ALWAYS_KEPT", 1)
+    monkeypatch.setattr(retention, "MOST_AT_ONCE", 2)
+    folder, now = DataFolder(tmp_path / "data"), datetime.now(UTC)
+    with simulated(datetime(2024, 5, 7, tzinfo=UTC)) as clock, instance_of(folder) as instance:
+        nights = Home(folder, instance, clock)
+        for number in range(6):
+            nights.night(number)
+        days = nights.latest()["partitions"]
+        clock.set(now)
+        writer = multiprocessing.get_context("spawn").Process(target=_write_runs, args=(folder.path,))
+        writer.start()
+        deleted = 0
+        while writer.is_alive():
+            deleted += nights.delete()
+            writer.join(0.5)
+        assert writer.exitcode == 0
+        assert deleted == 6
+        assert nights.latest()["partitions"] == days
+        statuses = [run.status for run in instance.get_runs(limit=3)]
+        assert statuses == [dg.DagsterRunStatus.SUCCESS] * 3
+        assert all(instance.all_logs(run)[-1].dagster_event_type for run in instance.get_run_ids(limit=3))
 
 
 def test_ingest_deletes_old_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
