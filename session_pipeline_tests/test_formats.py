@@ -18,7 +18,7 @@ import pytest
 
 from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.formats import FORMATS, other_kind
-from session_pipeline.ingest.formats.parquet import count_rows
+from session_pipeline.ingest.formats.parquet_content import count_rows
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings.model import SourceSettings

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest.formats import parquet
+from session_pipeline.ingest.formats import parquet_content as parquet
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.test_ingest import RULES, Ingest
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence, Set
 from datetime import date, datetime, time, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from session_pipeline.checks.set_aside import too_many_set_aside
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
@@ -10,17 +11,19 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.run.delivered_files import files_there, lines_before_start
-from session_pipeline.run.pipeline import Run
 from session_pipeline.settings import Settings
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
+if TYPE_CHECKING:  # slow to load; commands that only look need no run
+    from session_pipeline.run.pipeline import Run
+
 WATCHED = timedelta(days=7)
 
 
-def ledger_closes(run: Run, days: Sequence[date]) -> Verdict:
+def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
     """Per file, lines = accepted + set_aside. Over all days, accepted = events + duplicates + waiting + before_start.
 
     waiting counts the lines of days that are not built yet or are stale. before_start counts lines before start_date
@@ -57,7 +60,7 @@ def ledger_closes(run: Run, days: Sequence[date]) -> Verdict:
     return verdict(problems, "every line is accounted for", figures)
 
 
-def conflicting_event_ids(run: Run, days: Sequence[date]) -> Verdict:
+def conflicting_event_ids(run: "Run", days: Sequence[date]) -> Verdict:
     """Lines that repeat an event id have the same content. If not, ids are not unique at the source."""
     with run.engine.job() as job:
         add_input(job, run, "duplicate_events", days)
@@ -66,7 +69,7 @@ def conflicting_event_ids(run: Run, days: Sequence[date]) -> Verdict:
     return verdict(problems, "all duplicates are copies", {"conflicting": count})
 
 
-def set_aside_rate(run: Run, days: Sequence[date]) -> Verdict:
+def set_aside_rate(run: "Run", days: Sequence[date]) -> Verdict:
     """No file that was read in the last week has more than 20 % of its lines quarantined, and all files can be read."""
     problems = rejected_files(run.folder, run.store, run.until)
     return verdict(problems, "all files were read, and few lines were quarantined")
@@ -95,7 +98,7 @@ def rejected_files(folder: DataFolder, store: Store, until: date) -> list[str]:
     return problems
 
 
-def source_arrived(run: Run, days: Sequence[date]) -> Verdict:
+def source_arrived(run: "Run", days: Sequence[date]) -> Verdict:
     """Every source with expected_by has delivered events of the last day by that time on the following day."""
     problems = missing_sources(run.settings, run.store, run.until)
     return verdict(problems, "all sources that are due have delivered")
@@ -119,7 +122,7 @@ def missing_sources(settings: Settings, store: Store, until: date) -> list[str]:
     ]
 
 
-def _rows_by_file(run: Run) -> dict[str, tuple[int, int]]:
+def _rows_by_file(run: "Run") -> dict[str, tuple[int, int]]:
     """Return the numbers of accepted and quarantined lines in the store, by file id."""
     rows: dict[str, tuple[int, int]] = {}
     for key, partition in run.store.partitions.items():
@@ -131,15 +134,15 @@ def _rows_by_file(run: Run) -> dict[str, tuple[int, int]]:
     return rows
 
 
-def _is_settled(run: Run, day: date) -> bool:
+def _is_settled(run: "Run", day: date) -> bool:
     return run.planner.staleness(STEP_OF_TABLE["events"], day) is None
 
 
-def _row_count(run: Run, name: str, days: Set[date]) -> int:
+def _row_count(run: "Run", name: str, days: Set[date]) -> int:
     return sum(item.row_count for key, item in run.store.partitions.items() if key.table == name and key.date in days)
 
 
-def _waiting_count(run: Run, settled: Set[date]) -> int:
+def _waiting_count(run: "Run", settled: Set[date]) -> int:
     """Return the number of raw events that are not in settled days."""
     by_date: dict[date, list[Partition]] = {}
     for key, partition in run.store.partitions.items():
@@ -148,7 +151,7 @@ def _waiting_count(run: Run, settled: Set[date]) -> int:
     return sum(_waiting_of_date(run, utc_date, found, settled) for utc_date, found in by_date.items())
 
 
-def _waiting_of_date(run: Run, utc_date: date, partitions: Sequence[Partition], settled: Set[date]) -> int:
+def _waiting_of_date(run: "Run", utc_date: date, partitions: Sequence[Partition], settled: Set[date]) -> int:
     near = set(dates(utc_date - ONE_DAY, utc_date + ONE_DAY))  # no local day further away overlaps the UTC date
     if near <= settled:
         return 0

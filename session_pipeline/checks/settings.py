@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 from session_pipeline.checks import settings_warnings
 from session_pipeline.checks.verdict import SHOWN, Verdict
 from session_pipeline.errors import StoreError
-from session_pipeline.run.pipeline import Run
+
+if TYPE_CHECKING:  # slow to load; commands that only look need no run
+    from session_pipeline.run.pipeline import Run
 
 
-def settings_match_data(run: Run, days: Sequence[date]) -> Verdict:
+def settings_match_data(run: "Run", days: Sequence[date]) -> Verdict:
     """Every condition of the settings matches something, each source has page views, and none share a site by default.
 
     The settings are compared with the published tables of at most the last 28 days with events. The days that the run

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, stretches, verdict
 from session_pipeline.engines.sql import query_text
-from session_pipeline.run.pipeline import Run
 from session_pipeline.tables import spans
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
+if TYPE_CHECKING:  # slow to load; commands that only look need no run
+    from session_pipeline.run.pipeline import Run
 
-def audit_recompute(run: Run, days: Sequence[date]) -> Verdict:
+
+def audit_recompute(run: "Run", days: Sequence[date]) -> Verdict:
     """The latest day with events, recomputed from raw events, has equal rows. Of a big day, some visitors are compared.
 
     Stale days are left out, because their rows are expected to differ.
@@ -24,7 +27,7 @@ def audit_recompute(run: Run, days: Sequence[date]) -> Verdict:
     return verdict(problems, f"{day} was recomputed from raw events and is equal")
 
 
-def sessions_cover_events(run: Run, days: Sequence[date]) -> Verdict:
+def sessions_cover_events(run: "Run", days: Sequence[date]) -> Verdict:
     """Each event belongs to exactly one session, and each session counts its events."""
     problems = []
     for stretch in stretches(run, days):
@@ -41,7 +44,7 @@ def sessions_cover_events(run: Run, days: Sequence[date]) -> Verdict:
     return verdict(problems, "sessions and events agree")
 
 
-def outcomes_add_up(run: Run, days: Sequence[date]) -> Verdict:
+def outcomes_add_up(run: "Run", days: Sequence[date]) -> Verdict:
     """Each session has exactly one outcome, and the daily counts add up to the number of sessions."""
     problems = []
     for stretch in stretches(run, days):
@@ -55,7 +58,7 @@ def outcomes_add_up(run: Run, days: Sequence[date]) -> Verdict:
     return verdict(problems, "every session has one outcome, and the days add up")
 
 
-def funnels_monotone(run: Run, days: Sequence[date]) -> Verdict:
+def funnels_monotone(run: "Run", days: Sequence[date]) -> Verdict:
     """No funnel step has more attempts than the step before, and entered = converted + dropped + excluded."""
     with run.engine.job() as job:
         add_input(job, run, "funnel_steps", days)
@@ -67,7 +70,7 @@ def funnels_monotone(run: Run, days: Sequence[date]) -> Verdict:
     return verdict(problems, "funnel counts never increase, and they add up")
 
 
-def built_by_current_rules(run: Run, days: Sequence[date]) -> Verdict:
+def built_by_current_rules(run: "Run", days: Sequence[date]) -> Verdict:
     """No day waits for a rebuild with newer settings or models."""
     waiting = [item for item in run.plan().deferred if item.day is not None]
     count = len({item.day for item in waiting})

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import partial
 from statistics import median
+from typing import TYPE_CHECKING
 
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
 from session_pipeline.engines.sql import query_text
-from session_pipeline.run.pipeline import Run
 from session_pipeline.store.records import Key
+
+if TYPE_CHECKING:  # slow to load; commands that only look need no run
+    from session_pipeline.run.pipeline import Run
 
 LARGEST_BOT_SHARE = 0.5
 LARGEST_ACTION_COUNT = 1000
@@ -16,7 +19,7 @@ VOLUME_WEEKS = 4
 SMALLEST_VOLUME, LARGEST_VOLUME = 0.5, 2.0
 
 
-def volume_unusual(run: Run, days: Sequence[date]) -> Verdict:
+def volume_unusual(run: "Run", days: Sequence[date]) -> Verdict:
     """A day has between 50 % and 200 % of its usual sessions: the median of the same weekday in the four weeks before.
 
     Days without events are not checked here; source_arrived reports them.
@@ -34,7 +37,7 @@ def volume_unusual(run: Run, days: Sequence[date]) -> Verdict:
     return verdict(problems, "as many sessions as usual")
 
 
-def bot_share(run: Run, days: Sequence[date]) -> Verdict:
+def bot_share(run: "Run", days: Sequence[date]) -> Verdict:
     """At most half of a day's sessions are bot sessions."""
     problems = []
     with run.engine.job() as job:
@@ -46,7 +49,7 @@ def bot_share(run: Run, days: Sequence[date]) -> Verdict:
     return verdict(problems, "most sessions are human sessions")
 
 
-def unfolded_actions(run: Run, days: Sequence[date]) -> Verdict:
+def unfolded_actions(run: "Run", days: Sequence[date]) -> Verdict:
     """A day has at most 1,000 distinct actions. More mean that ids in paths are not replaced by placeholders."""
     problems = []
     with run.engine.job() as job:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from inspect import getdoc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from session_pipeline.build.stretches import first_stretch
 from session_pipeline.engines.base import Job
-from session_pipeline.run.pipeline import Run
 from session_pipeline.store.records import Key
 from session_pipeline.tables import table
+
+if TYPE_CHECKING:  # slow to load; commands that only look need no run
+    from session_pipeline.run.pipeline import Run
 
 SHOWN = 5
 
@@ -49,7 +51,7 @@ class Check:
 
     name: str
     table: str
-    run: Callable[[Run, Sequence[date]], Verdict]
+    run: "Callable[[Run, Sequence[date]], Verdict]"
     is_error: bool = True
     is_blocking: bool = False
 
@@ -73,14 +75,14 @@ def verdict(problems: Sequence[str], good: str, figures: Mapping[str, Any] | Non
     return Verdict(False, "; ".join(problems[:SHOWN]) + more, figures or {}, tuple(problems))
 
 
-def add_input(job: Job, run: Run, name: str, days: Iterable[date]) -> None:
+def add_input(job: Job, run: "Run", name: str, days: Iterable[date]) -> None:
     """Add a stored table to a job, for some days, with its date column. Days that are not built have no rows."""
     found = [run.store.get(Key(name, day)) for day in days]
     paths = [run.store.path_of(partition) for partition in found if partition is not None]
     job.add_input(table(name), paths, with_date=True)
 
 
-def stretches(run: Run, days: Sequence[date]) -> Iterator[tuple[date, ...]]:
+def stretches(run: "Run", days: Sequence[date]) -> Iterator[tuple[date, ...]]:
     """Yield the days in groups that are small enough for one query."""
     position = 0
     while position < len(days):
@@ -89,7 +91,7 @@ def stretches(run: Run, days: Sequence[date]) -> Iterator[tuple[date, ...]]:
         position += len(stretch)
 
 
-def has_events(run: Run, day: date) -> bool:
+def has_events(run: "Run", day: date) -> bool:
     """Whether a day is built and has an event."""
     built = run.store.get(Key("events", day))
     return built is not None and built.row_count > 0

@@ -1,6 +1,6 @@
 """How the files of a source are read, from the settings."""
 
-from session_pipeline.ingest.read import ReadingRules
+from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings

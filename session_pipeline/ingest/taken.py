@@ -12,8 +12,8 @@ from typing import Any, TypedDict
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.ledger import NEW_FILE, id_of_refused
 from session_pipeline.ingest.raw_folder import Delivery
-from session_pipeline.ingest.read import ReadingRules
 from session_pipeline.ingest.reading import Reading
+from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.store.records import Key, SourceFile, Written
 
 

@@ -5,14 +5,17 @@ Which tables are native, and publishing itself, is decided in warehouse.py.
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import Table
+
+if TYPE_CHECKING:  # slow to load, and readers do not need it
+    import pyarrow as pa
 
 # For tables that only this package uses. In a schema of their own, they do not show up among the tables for analysts.
 INTERNAL_SCHEMA = "_internal"
@@ -65,7 +68,7 @@ def comment(connection: duckdb.DuckDBPyConnection, contract: Table, kind: str) -
         connection.execute(f"comment on column {quote(contract.name)}.{quote(name)} is {literal(meaning)}")
 
 
-def replace_rows(connection: duckdb.DuckDBPyConnection, contract: Table, rows: pa.Table) -> None:
+def replace_rows(connection: duckdb.DuckDBPyConnection, contract: Table, rows: "pa.Table") -> None:
     """Replace all rows of a table, such as warehouse_info."""
     if not is_current(connection, contract):
         make_table(connection, contract)

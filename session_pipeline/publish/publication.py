@@ -7,12 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-import pyarrow as pa
-
 from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
-from session_pipeline.publish import lake, warehouse
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Partition, Publication, utc_now
@@ -120,6 +117,11 @@ def publish(
     Raises:
         StoreError: Something is stale, or a damaged partition cannot be rebuilt.
     """
+    # Slow to load, and commands that only ask whether something is published do not need them.
+    import pyarrow as pa
+
+    from session_pipeline.publish import lake, warehouse
+
     reason = why_not(plan)
     if reason is not None:
         raise StoreError(reason)

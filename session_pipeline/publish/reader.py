@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from session_pipeline import data_folder
 from session_pipeline.engines.sql import literal, quote
@@ -21,6 +20,7 @@ from session_pipeline.tables import TABLES, Table
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 def connect(data: Path | str | None = None) -> duckdb.DuckDBPyConnection:
@@ -156,8 +156,9 @@ def _day(argument: str, value: date | str | None) -> date | None:
         raise WrongUseError(f"{argument} is {value!r}, which is not a date; write it as '2026-10-05'") from None
 
 
-def _frame(rows: pa.Table) -> "pd.DataFrame":
-    import pandas as pd  # slow to import, and `connect` does not need it
+def _frame(rows: "pa.Table") -> "pd.DataFrame":
+    import pandas as pd  # both are slow to import, and `connect` does not need them
+    import pyarrow as pa
 
     # A column's type depends on the contract only, not on the rows: integers stay integers if there are nulls.
     types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
@@ -166,7 +167,9 @@ def _frame(rows: pa.Table) -> "pd.DataFrame":
     return frame
 
 
-def _arrow_type(written: pa.DataType) -> pa.DataType:
+def _arrow_type(written: "pa.DataType") -> "pa.DataType":
+    import pyarrow as pa
+
     if pa.types.is_decimal(written):
         return pa.float64()
     return pa.timestamp("us") if pa.types.is_date(written) else written

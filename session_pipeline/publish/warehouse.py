@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.errors import StoreError
@@ -30,6 +30,9 @@ from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table
 
+if TYPE_CHECKING:  # slow to load, and readers do not need it
+    import pyarrow as pa
+
 STORAGE_VERSION = "v1.5.0"
 NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views
 _PUBLISHED_GRAIN = "One row is a file whose rows a table of this warehouse shows. For session_pipeline itself."
@@ -45,7 +48,7 @@ def publish(
     store: Store,
     path: Path,
     partitions: Sequence[Partition],
-    info: pa.Table,
+    info: "pa.Table",
     *,
     native_limit_bytes: float,
     begins_anew: bool = False,
@@ -160,7 +163,9 @@ def _remove_temporaries(path: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def _write(store: Store, path: Path, partitions: Sequence[Partition], info: pa.Table, native_limit_bytes: float) -> int:
+def _write(
+    store: Store, path: Path, partitions: Sequence[Partition], info: "pa.Table", native_limit_bytes: float
+) -> int:
     by_table = {
         name: [partition for partition in partitions if partition.key.table == name]
         for name, contract in TABLES.items()

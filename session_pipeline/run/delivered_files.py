@@ -8,9 +8,6 @@ from datetime import time
 from difflib import get_close_matches
 from functools import cache
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.ingest.ledger import Ledger
 from session_pipeline.ingest.raw_folder import deliveries, source_folders
@@ -61,6 +58,9 @@ def lines_before_start(settings: Settings, store: Store) -> int:
 
     They are from files that are gone. If the file is still under raw/, it is read again and such lines are quarantined.
     """
+    import pyarrow.compute as pc  # slow to load, and seldom needed
+    import pyarrow.parquet as pq
+
     start = Calendar(settings.timezone).start(settings.start_date)
     count = 0
     for key, partition in store.partitions.items():

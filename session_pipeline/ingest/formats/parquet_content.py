@@ -1,0 +1,199 @@
+"""Verifies delivered Parquet files with pyarrow, and gives the SELECT with which DuckDB reads them as lines of JSON.
+
+DuckDB does not verify checksums, so pyarrow first decodes and counts all rows. Sizes that a file claims are checked,
+because they can be wrong. The SQL files of this folder turn the lines into events.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from session_pipeline.engines.sql import literal
+from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.ingest.compression import EXPANSION_FREE_BYTES, EXPANSION_RATIO
+from session_pipeline.ingest.formats.format import escaped
+from session_pipeline.ingest.formats.parquet import ENCRYPTED_MAGIC, MAGIC
+from session_pipeline.ingest.queries import query
+from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, MOST_COLUMNS
+
+ENCRYPTED = "it is encrypted Parquet, and no keys can be given; deliver it decrypted"
+FREE_ROWS = 1_000_000  # a file of any size may claim this many rows; beyond it, EXPANSION_RATIO per byte
+LARGEST_FOOTER_BYTES = 64 << 20
+MOST_FOOTER_ENTRIES = 1_000_000
+BATCH_ROWS = 8192
+LARGEST_BATCH_BYTES = 512 << 20
+NO_DICTIONARY = "DictAccumulator"  # in pyarrow's error when it cannot decode an encoding into dictionaries
+DEEPEST_EXACT = 8  # DuckDB's planning time grows exponentially with the depth of nested functions
+EXACT_DIGITS = 15  # digits that a JSON number preserves; decimals with more digits are written as text
+
+
+def count_rows(file: IO[bytes], byte_count: int) -> int:
+    """Decode all rows of a Parquet file, verify the page checksums that it has, and return the number of rows.
+
+    Raises:
+        CorruptFileError: It is cut short or damaged, or its parts contradict each other.
+        RefusedFileError: Its claimed or decoded size is unreasonable for its number of bytes, or it is of a kind that
+            is not supported, such as encrypted.
+    """
+    beginning = file.read(len(MAGIC))
+    file.seek(max(byte_count - len(MAGIC), 0))
+    if beginning == ENCRYPTED_MAGIC:
+        raise RefusedFileError(ENCRYPTED)
+    if byte_count < 3 * len(MAGIC) or (beginning, file.read()) != (MAGIC, MAGIC):
+        raise CorruptFileError("it does not begin and end as Parquet does")
+    file.seek(0)
+    try:
+        parquet = _opened(file)
+        claimed = parquet.metadata.num_rows
+        _check_claims(parquet.metadata, byte_count)
+        _names(parquet.schema_arrow)
+        try:
+            row_count = _row_count(parquet, byte_count, BATCH_ROWS)
+        except (pa.ArrowException, OSError) as error:
+            if NO_DICTIONARY not in str(error):
+                raise
+            row_count = _row_count_without_dictionaries(file, byte_count)
+    except (pa.ArrowNotImplementedError, pa.ArrowMemoryError, MemoryError) as error:
+        raise RefusedFileError(f"it is Parquet that cannot be read here: {_first_line(error)}") from error
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        if "decrypt" in str(error):  # only some columns are encrypted, or everything except the footer
+            raise RefusedFileError(ENCRYPTED) from error
+        raise CorruptFileError(f"Parquet: {_first_line(error)}") from error
+    if row_count != claimed:
+        raise CorruptFileError(f"Parquet: {claimed:,} rows are promised, and {row_count:,} are there")
+    return int(row_count)
+
+
+def row_lines(path: Path) -> str:
+    """Return a SELECT of (line, reason, detail) with a JSON object for each row, in the file's order."""
+    schema = pq.read_schema(path)
+    names = _names(schema)
+    columns = [f"c{number}" for number in range(len(names))]
+    members = (
+        f"{literal(name)}, {_json(column, each.type)}"
+        for name, column, each in zip(names, columns, schema, strict=True)
+    )
+    return query(
+        "formats/parquet_rows",
+        members=", ".join(members),
+        columns=", ".join(columns),
+        path=literal(escaped(path)),
+        longest=LONGEST_EVENT_BYTES,
+    )
+
+
+def _opened(file: IO[bytes], *, with_dictionaries: bool = True) -> pq.ParquetFile:
+    """Open the file. Texts are read as dictionaries: a long text that repeats a million times is stored once."""
+    limits = {
+        "thrift_string_size_limit": LARGEST_FOOTER_BYTES,
+        "thrift_container_size_limit": MOST_FOOTER_ENTRIES,
+        "page_checksum_verification": True,
+    }
+    parquet = pq.ParquetFile(file, **limits)
+    schema = parquet.schema
+    if len(schema) > MOST_COLUMNS:
+        raise RefusedFileError(f"it has {len(schema):,} columns, more than {MOST_COLUMNS:,}")
+    if not with_dictionaries:
+        return parquet
+    leaves = (schema.column(number) for number in range(len(schema)))
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.path in schema.names]
+    file.seek(0)
+    return pq.ParquetFile(file, read_dictionary=texts, **limits)
+
+
+def _row_count(parquet: pq.ParquetFile, byte_count: int, batch_rows: int) -> int:
+    """Decode all rows in batches and return their number."""
+    row_count = expanded_count = 0
+    for batch in parquet.iter_batches(batch_size=batch_rows, use_threads=False):
+        row_count += batch.num_rows
+        expanded_count += sum(map(_expanded, batch.columns))
+        if expanded_count > max(EXPANSION_FREE_BYTES, byte_count * EXPANSION_RATIO):
+            raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+    return row_count
+
+
+def _row_count_without_dictionaries(file: IO[bytes], byte_count: int) -> int:
+    """Count the rows of a file with texts in encodings that pyarrow cannot decode into dictionaries.
+
+    The columns concerned cannot be determined, because pyarrow terminates the process when it reads the metadata of a
+    damaged column. A text can be as long as its row group, so fewer rows are decoded at a time if row groups are large.
+    """
+    file.seek(0)
+    parquet = _opened(file, with_dictionaries=False)
+    metadata = parquet.metadata
+    largest = max(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    return _row_count(parquet, byte_count, max(min(BATCH_ROWS, LARGEST_BATCH_BYTES // max(largest, 1)), 1))
+
+
+def _check_claims(metadata: pq.FileMetaData, byte_count: int) -> None:
+    """Check the sizes and counts that a file claims, before anything is decoded."""
+    sizes = [metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)]
+    rows = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    if min([metadata.num_rows, *sizes, *rows]) < 0 or sum(rows) != metadata.num_rows:
+        raise CorruptFileError("Parquet: its figures contradict each other")
+    if metadata.num_rows > max(FREE_ROWS, byte_count * EXPANSION_RATIO):
+        raise RefusedFileError(f"it claims {metadata.num_rows:,} rows in {byte_count:,} bytes")
+    if sum(sizes) > max(EXPANSION_FREE_BYTES, byte_count * EXPANSION_RATIO):
+        raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+
+
+def _names(schema: pa.Schema) -> list[str]:
+    names = [name.strip() or f"column_{number}" for number, name in enumerate(schema.names, start=1)]
+    if not names:
+        raise RefusedFileError("it has no columns")
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise RefusedFileError(f"it has more than one column {repeated[0]!r}")
+    return names
+
+
+def _expanded(column: pa.Array) -> int:
+    """Return the bytes that a column of a batch takes if each of its texts is written out."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+    return 4 * len(column) + int(pc.sum(lengths.take(column.indices)).as_py() or 0)
+
+
+def _json(value: str, type: pa.DataType, depth: int = 0) -> str:
+    """Return an expression for a value as exact JSON. DuckDB's to_json converts maps and more deeply nested values."""
+    if depth > DEEPEST_EXACT:
+        return f"to_json({value})"
+    if pa.types.is_dictionary(type):
+        return _json(value, type.value_type, depth)
+    if pa.types.is_timestamp(type):
+        written = f"cast(timezone('UTC', {value}) as varchar) || 'Z'" if type.tz else f"cast({value} as varchar)"
+        return f"to_json({written})"
+    if pa.types.is_floating(type):
+        return f"case when isfinite({value}) then to_json({value}) else to_json(cast({value} as varchar)) end"
+    if pa.types.is_decimal(type):
+        written = f"cast({value} as varchar)"
+        return f"cast({written} as json)" if type.precision <= EXACT_DIGITS else f"to_json({written})"
+    if pa.types.is_binary(type) or pa.types.is_large_binary(type) or pa.types.is_fixed_size_binary(type):
+        return f"to_json(coalesce(try(decode({value})), hex({value})))"
+    if pa.types.is_temporal(type):
+        return f"to_json(cast({value} as varchar))"
+    if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
+        item = f"item_{depth}"
+        return f"to_json(list_transform({value}, lambda {item}: {_json(item, type.value_type, depth + 1)}))"
+    if pa.types.is_struct(type):
+        # By position, because DuckDB renames members whose names differ only in case.
+        members = ", ".join(
+            f"{literal(member.name)}, {_json(f'struct_extract_at({value}, {number})', member.type, depth + 1)}"
+            for number, member in enumerate(type, start=1)
+        )
+        return f"case when {value} is not null then json_object({members}) end"
+    return f"to_json({value})"
+
+
+def _first_line(error: BaseException) -> str:
+    return next(_lines(str(error)), type(error).__name__)[:200]
+
+
+def _lines(text: str) -> Iterator[str]:
+    return (line for line in text.splitlines() if line.strip())
