@@ -163,6 +163,7 @@ CHANGES: Mapping[str, Change] = {
     "privacy.drop_properties": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
     "alerts.command": Change(["/usr/local/bin/alert"], NOTHING),
     "alerts.time_limit_seconds": Change(5, NOTHING),
+    "history.keep_days": Change(7, NOTHING),
     "resources.memory_limit": Change("2GB", NOTHING),
     "resources.threads": Change(1, NOTHING),
     "publish.native_limit_gb": Change(0.0, NOTHING),

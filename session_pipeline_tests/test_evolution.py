@@ -253,17 +253,23 @@ def test_equal_rows_in_different_bytes_pass_the_audit(deployment: Deployment) ->
 def test_audit_of_a_big_day_compares_some_visitors(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, rows: str, holds: bool
 ) -> None:
+    day = LAST - ONE_DAY
+    crowd = [
+        {"event_id": f"c{n}", "event_name": "page_view", "visitor_id": f"c{n}", "event_time": f"{day}T12:00:00Z"}
+        for n in range(40)
+    ]
+    deployment.deliver("crowd", crowd)
+    deployment.run(UNTIL)
     monkeypatch.setattr(builder, "AUDITED_EVENTS", 10)
     with open_run(deployment.folder, run_id="other", until=UNTIL) as run:
-        day = LAST - ONE_DAY
-        assert run.planner.event_count(day) > 10
+        assert run.planner.event_count(day) > 40
         partition = run.store.partitions[Key("events", day)]
         path = run.store.scratch / "other.parquet"
         stored = literal(str(run.store.path_of(partition)))
         with duckdb.connect() as connection:
             connection.execute(f"copy (from read_parquet({stored}) where {rows}) to {literal(str(path))}")
         parts, counts = dict(partition.parts), dict(partition.counts)
-        run.store.commit([Written(partition.key, path, 0, partition.fingerprint, parts, counts)], run_id="other")
+        run.store.commit([Written(partition.key, path, 1, partition.fingerprint, parts, counts)], run_id="other")
         assert audit_recompute(run, [day]).holds is holds
 
 

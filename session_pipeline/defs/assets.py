@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from session_pipeline.defs import metadata, tags
+from session_pipeline.defs import metadata, retention, tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.publication import Published
@@ -53,6 +53,8 @@ def _ingest() -> dg.AssetsDefinition:
     def ingest_files(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Results:
         """Ingests the delivered files under raw/: admits new files, reads their lines, quarantines bad lines."""
         with pipeline.opened() as run:
+            # Here, because every deployment ingests; and first, so that a failure of the ingest does not prevent it.
+            retention.delete_old_runs(context.instance, run.settings.history, context.log.warning)
             summary = run.ingest(
                 lambda done, total, name: context.log.debug(f"{done} of {total} files: {name}"),
                 settle_seconds=SETTLE_SECONDS,
@@ -79,9 +81,11 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
         of_whole_table: dict[str, Any] = {name: {} for name in step.tables}
         reasons: Counter[str] = Counter()
         with pipeline.opened() as run:
+            # Dagster itself has no clear message for a day that is not a partition.
+            last = context.run.tags.get(tags.RANGE_END) or context.run.tags.get(tags.DAY)
+            if last and date.fromisoformat(last) > run.until:
+                raise WrongUseError(f"{last} is not over yet; the last day that can be built is {run.until}")
             days = [date.fromisoformat(key) for key in context.partition_keys] if step.is_daily else []
-            if days and days[-1] > run.until:
-                raise WrongUseError(f"{days[-1]} is not over yet; the last day that can be built is {run.until}")
             wanted = run.planner.frame.only_wanted(days)
             for no_day in set(days).difference(wanted):
                 reasons["no events"] += 1

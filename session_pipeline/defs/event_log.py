@@ -5,26 +5,37 @@ connections stay open, a commit does not wait for the disk, and the events of on
 one transaction. A power failure can lose the last events, but cannot damage the files. The store has its own catalog
 and loses nothing.
 
+When a run is deleted, the latest materialization of each asset partition and the latest result of each check stay in
+the index. Otherwise a day that is built would look as if it was missing. `defs.retention` deletes old runs.
+
 dagster.yaml names the class `EventLog`. Without it, Dagster's own class reads and writes the same files.
 """
 
+import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from typing import Any
 
 import sqlalchemy
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.instance import RUNLESS_RUN_ID
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetEventTagsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool, StaticPool
+
+from session_pipeline.engines.sql import query_text
 
 MOST_OPEN = 16  # databases that stay open: the index, and those of the latest runs
 BATCH_SIZE = 1000
@@ -78,6 +89,42 @@ class EventLog(SqliteEventLogStorage):
         }
         for event, event_id in latest.values():
             self._store_asset_event(index, event, event_id)
+
+    def run_ids(self) -> set[str]:
+        """Return the ids of all runs that have events, also of runs that are deleted."""
+        with self.index_connection() as index:
+            found = index.execute(sqlalchemy.select(SqlEventLogStorageTable.c.run_id).distinct())
+            in_index = set(found.scalars())
+        return in_index.union(self.get_all_run_ids()) - {RUNLESS_RUN_ID, None}
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete the events of a run, except the latest of each asset partition and of each check."""
+        self.delete_events_of([run_id])
+
+    def delete_events_of(self, run_ids: Collection[str]) -> None:
+        """Do the same for several runs, in one transaction."""
+        with self.index_connection() as index:
+            # First the results of checks, because the events of those that stay are kept.
+            _delete(index, AssetCheckExecutionsTable.c.id, _superseded(index, "superseded_check_results", run_ids))
+            events = _superseded(index, "superseded_events", run_ids)
+            _delete(index, AssetEventTagsTable.c.event_id, events)
+            _delete(index, SqlEventLogStorageTable.c.id, events)
+        for run_id in run_ids:
+            self._delete_shard(run_id)
+
+    def _delete_shard(self, run_id: str) -> None:
+        with self._db_lock:
+            if (engine := self._engines.pop(run_id, None)) is not None:
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+        path = self.path_for_shard(run_id)
+        if not os.path.exists(path):
+            return
+        if self.supports_global_concurrency_limits:
+            self.free_concurrency_slots_for_run(run_id)
+        for each in (f"{path}-wal", f"{path}-shm", path):
+            with suppress(FileNotFoundError):
+                os.unlink(each)
 
     def wipe(self) -> None:
         """Delete all events."""
@@ -136,6 +183,16 @@ class EventLog(SqliteEventLogStorage):
                 for engine in self._engines.values():
                     engine.dispose()
             self._engines.clear()
+
+
+def _superseded(index: Connection, query: str, run_ids: Collection[str]) -> list[int]:
+    parameters = {"run_ids": json.dumps(list(run_ids))}
+    return list(index.exec_driver_sql(query_text(__package__, query), parameters).scalars())
+
+
+def _delete(index: Connection, column: sqlalchemy.Column[int], ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), BATCH_SIZE):
+        index.execute(sqlalchemy.delete(column.table).where(column.in_(ids[start : start + BATCH_SIZE])))
 
 
 def _is_asset_event(event: EventLogEntry) -> bool:

@@ -273,6 +273,12 @@ class ResourceSettings(Section):
     threads: int = Field(ge=0, le=1024)
 
 
+class HistorySettings(Section):
+    """How long the run history is kept. This changes no rows."""
+
+    keep_days: int = Field(ge=0, le=36_500)
+
+
 class PublishSettings(Section):
     """How results are published. This changes no rows."""
 
@@ -309,6 +315,7 @@ class Settings(Section):
     sources: Mapping[SourceName, SourceSettings]
     privacy: PrivacySettings
     alerts: AlertSettings
+    history: HistorySettings
     resources: ResourceSettings
     publish: PublishSettings
 

@@ -21,7 +21,6 @@ from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import models
-from session_pipeline.tables.frame import Frame
 from session_pipeline_tests.machine import programs
 from session_pipeline_tests.machine.programs import Program
 from session_pipeline_tests.mutation.replaced_models import learn_models
@@ -78,8 +77,8 @@ def _in_model(put: Put, model: str, changes: Mapping[str, str]) -> None:
 def _with_parts(put: Put, change: Callable[[dict[str, str]], None]) -> None:
     fingerprint = Planner.fingerprint
 
-    def changed(self: Planner, step: Any, day: Any) -> Fingerprint | None:
-        found = fingerprint(self, step, day)
+    def changed(self: Planner, step: Any, day: Any, new: Any = plan.NOTHING_NEW) -> Fingerprint | None:
+        found = fingerprint(self, step, day, new)
         if found is None:
             return None
         parts = dict(found.parts)
@@ -137,10 +136,10 @@ def deleted_file_takes_its_rows_along(put: Put) -> None:
     put(deliveries.Ingest, "run", forgetful)
 
 
-@met_by(programs.first_run, "the ledger says")
+@met_by(programs.first_run, "the ledger says|the counts of the parts are those of the rows")
 def bad_line_is_dropped_without_a_count(put: Put) -> None:
     put(read, "_check_ledger", lambda *arguments: None)
-    put(read, "_reasons", lambda connection: {})
+    put(read.Figures, "set_aside_count", lambda self, file_id: 0)
 
 
 @met_by(programs.killed_when_a_file_was_taken, "nobody delivered it")
@@ -160,9 +159,9 @@ def delivery_is_recorded_after_the_file(put: Put) -> None:
 # Inputs of a day
 
 
-@met_by(programs.first_run, "events: only the store")
+@met_by(programs.first_run, "open_sessions: only the store")
 def nothing_is_carried_over_midnight(put: Put) -> None:
-    _in_model(put, "open_sessions", {"where event_time": "where false and event_time"})
+    _in_model(put, "open_sessions", {"where s.event_time": "where false and s.event_time"})
 
 
 @met_by(programs.first_run, "recent_event_ids|duplicate_events|events")
@@ -171,16 +170,9 @@ def recent_ids_are_not_carried(put: Put) -> None:
 
 
 @met_by(programs.first_run, "events: only the store|duplicate_events: only the store")
-def first_copy_to_arrive_wins(put: Put) -> None:
-    _in_model(put, "repeated_events", {"order by a.event_time, a.content_hash, a.file_id, a.line_number": "order by 1"})
-
-    found = Planner._input
-
-    def by_arrival(self: Planner, what: Any, day: Any) -> Any:
-        inputs: list[Any] = found(self, what, day)
-        return sorted(inputs, key=lambda item: item.generation) if what.table == "raw_events" else inputs
-
-    put(Planner, "_input", by_arrival)
+def latest_copy_wins(put: Put) -> None:
+    order = "order by a.event_time, a.content_hash, a.file_id, a.line_number"
+    _in_model(put, "repeated_events", {order: order.replace("a.event_time,", "a.event_time desc,")})
 
 
 @met_by(programs.first_run, "events: only the store")
@@ -195,24 +187,21 @@ def events_at_one_instant_are_in_any_order(put: Put) -> None:
 
 @met_by(programs.run_and_end, "other than a clean run")
 def rows_are_written_in_any_order(put: Put) -> None:
-    write = engine.Job.write
+    copy = engine._copy
 
-    class Shuffled:
-        def __init__(self, contract: Any) -> None:
-            self.columns, self.order = contract.columns, ("_chance",)
-
-    def shuffled(self: Any, contract: Any, sql: str, path: Any) -> int:
-        names = ", ".join(engine.quote(column.name) for column in contract.columns)
+    def shuffled(connection: Any, contract: Any, rows: str, day: Any, path: Any) -> int:
         if contract.name != "events":
-            return int(write(self, contract, sql, path))
-        return int(write(self, Shuffled(contract), f"select {names}, random() as _chance from ({sql}\n)", path))
+            return copy(connection, contract, rows, day, path)
+        in_any_order = replace(contract, order=("_chance",))
+        return copy(connection, in_any_order, f"(select *, random() as _chance from {rows})", day, path)
 
-    put(engine.Job, "write", shuffled)
+    put(engine, "_copy", shuffled)
 
 
 @met_by(programs.first_run, "sessions: only the store")
 def sessions_end_at_midnight_when_they_are_summed_up(put: Put) -> None:
-    put(Frame, "reach", lambda self, day: (day,))
+    of_the_days = "where e.session_date in (select event_date from days)"
+    _in_model(put, "sessions", {of_the_days: f"{of_the_days} and e.event_date = e.session_date"})
 
 
 @met_by(programs.other_time_zone, "lines of the days built")
@@ -314,7 +303,7 @@ def catalog_names_a_file_before_it_is_there(put: Put) -> None:
     move_in, commit = Store._move_in, Store.commit
     moves: list[Any] = []
 
-    def later(self: Store, item: Any) -> tuple[str, str, int]:
+    def later(self: Store, item: Any, changed_folders: set[Any]) -> tuple[str, str, int]:
         moves.append(item)
         digest = store.sha256_of(item.path)
         path = store.file_name(store.table(item.key.table), item.key.date, digest)
@@ -324,7 +313,7 @@ def catalog_names_a_file_before_it_is_there(put: Put) -> None:
     def catalog_first(self: Store, *arguments: Any, **more: Any) -> Any:
         committed = commit(self, *arguments, **more)
         while moves:
-            move_in(self, moves.pop())
+            move_in(self, moves.pop(), set())
         return committed
 
     put(Store, "_move_in", later)
