@@ -160,7 +160,8 @@ def _budgets(results: Results) -> str:
         measured = figure(results)
         shown = MISSING if measured is None else f"**{measured:.2f}**"
         is_other_size = any(
-            name in results and results[name].size != size and name in what for name, size in STANDARD.items()
+            name in results and results[name].size != size and what.removeprefix("a ").startswith(name)
+            for name, size in STANDARD.items()
         )
         verdict = "" if measured is None or is_other_size else "yes" if measured <= limit else "no"
         rows.append((what, unit, before, f"{limit:g}", f"{aim:g}" if aim else "", shown, verdict))

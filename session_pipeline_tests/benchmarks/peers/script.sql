@@ -28,10 +28,9 @@ numbered as (
 
 select
     * exclude (is_landing, session_number),
-    md5(visitor_id || '-' || session_number) as session_id,
+    visitor_id || '-' || session_number as session_id,
     regexp_replace(page_url, '^https?://[^/]+|[?#].*$', '', 'g') as page_path
-from numbered
-order by visitor_id, event_time, event_id;
+from numbered;
 
 create table sessions as
 select
@@ -80,8 +79,7 @@ select
     lead(action) over visit as next_action
 from repeated
 where is_repeated is not true
-window visit as (partition by session_id order by event_time, event_id)
-order by session_id, action_number;
+window visit as (partition by session_id order by event_time, event_id);
 
 create table session_outcomes as
 select
@@ -93,5 +91,4 @@ select
         else 'bounce'
     end as outcome
 from events
-group by session_id
-order by session_id;
+group by session_id;
