@@ -8,7 +8,7 @@ from typing import IO, Annotated
 import duckdb
 import typer
 
-from session_pipeline.cli import rows
+from session_pipeline.cli import interruptible, rows
 from session_pipeline.cli.app import Data, chosen_folder, ended
 from session_pipeline.cli.output import destination
 from session_pipeline.cli.screen import size, stderr
@@ -65,7 +65,7 @@ def query(
     with reader.connect(chosen_folder(data).path) as connection:
         try:
             _refuse_all_but_select(sql)
-            _write(connection, sql, form, output, is_raw)
+            interruptible.run(connection, lambda: _write(connection, sql, form, output, is_raw))
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.Error as error:
