@@ -97,6 +97,7 @@ def test_page_shows_ratios_budgets_and_differing_counts() -> None:
     assert "Other programs used" in page.page({"large": Part("", measured)}, {"large": {**FACTS, "others": "0.9"}})
 
 
+@pytest.mark.long
 def test_queries_return_rows_in_all_layouts_of_the_project(tmp_path: Path) -> None:
     raw = tmp_path / "data" / "raw" / "web"
     generate.write("medium", 4_000, raw)

@@ -23,7 +23,7 @@ from session_pipeline_tests.oracles.sessions import ONE_DAY
 # All tables except those that log when and from which file name something was built.
 COMPARED = [name for name, contract in TABLES.items() if name != "warehouse_info" and not contract.is_log]
 LOG_COLUMNS = {"source_files": ["path"]}
-PIECEWISE = 4  # groups that are also built piecewise in the usual tests; the others are with -m long
+PIECEWISE = 2  # groups that are also built piecewise in the usual tests; the others are with -m long
 
 
 @pytest.mark.parametrize("seed", SEEDS)

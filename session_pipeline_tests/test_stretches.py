@@ -172,7 +172,7 @@ def cut_after(lengths: Iterable[int]) -> Callable[..., tuple[date, ...]]:
     return cut
 
 
-@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 15))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 15))])
 def test_any_cut_into_stretches_gives_the_same_bytes(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
