@@ -37,12 +37,12 @@ def test_big_day_is_a_stretch_of_its_own() -> None:
     assert first_stretch(DAYS[1:3], events) == (DAYS[1],)
 
 
-def test_stretch_has_a_most_number_of_events() -> None:
+def test_stretch_is_limited_to_a_number_of_events() -> None:
     days = MOST_EVENTS // BIG_DAY_EVENTS
     assert len(first_stretch(DAYS[: days + 5], lambda day: BIG_DAY_EVENTS)) == days
 
 
-def test_stretch_has_a_most_number_of_days() -> None:
+def test_stretch_is_limited_to_a_number_of_days() -> None:
     assert len(first_stretch(DAYS, lambda day: 1)) == MOST_DAYS
 
 
@@ -237,7 +237,7 @@ def test_late_file_builds_only_its_days_and_where_the_carry_changed(
     assert deployment.hashes() == deployment_of_once.hashes()
 
 
-def test_many_writers_of_small_files_leave_the_settings_of_the_engine(tmp_path: Path) -> None:
+def test_splitting_days_restores_the_settings_of_the_engine(tmp_path: Path) -> None:
     made = engine.DuckDBEngine(engine.Limits(threads=3), tmp_path)
     with made.job() as job:
         contract = TABLES["recent_event_ids"]

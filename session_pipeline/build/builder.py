@@ -17,7 +17,7 @@ from session_pipeline.engines.base import Engine
 from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.store.store import Store, sha256_of
 from session_pipeline.tables.graph import Step
-from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
+from session_pipeline.tables.steps import STEP_OF_TABLE
 
 MOST_CAUSES = 8  # recorded per partition; thousands of small files can cause one build
 AUDITED_EVENTS = 100_000  # of a big day, so that the cost of an audit is bounded
@@ -163,11 +163,11 @@ class Builder:
 
     def _build_missing_inputs(self, step: Step, days: Sequence[date | None]) -> None:
         """Build inputs that are not built yet; they can be days of another range of the plan."""
-        missing: dict[str, set[date | None]] = {}
+        missing: dict[str, tuple[Step, set[date | None]]] = {}
         for key in self._missing_inputs(step, days):
-            missing.setdefault(STEP_OF_TABLE[key.table].name, set()).add(key.date)
-        for name, its_days in missing.items():
-            producer = next(each for each in STEPS if each.name == name)
+            producer = STEP_OF_TABLE[key.table]
+            missing.setdefault(producer.name, (producer, set()))[1].add(key.date)
+        for producer, its_days in missing.values():
             # A step that reads its own day before needs all days before that.
             before = its_days
             while before and producer is step:
