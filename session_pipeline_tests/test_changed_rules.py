@@ -20,7 +20,7 @@ from session_pipeline.build import plan
 from session_pipeline.build.plan import Certainty, Kind
 from session_pipeline.run.pipeline import make_planner, open_run, open_store
 from session_pipeline.settings import FunnelSettings, Settings, load_settings
-from session_pipeline.settings.model import Section
+from session_pipeline.settings.section import Section
 from session_pipeline.tables import TABLES, models
 from session_pipeline.tables import table as contract_of
 from session_pipeline.tables.steps import STEPS
@@ -155,7 +155,7 @@ CHANGES: Mapping[str, Change] = {
     "friction.error": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
     "friction.error_loop_actions": Change(3, FRICTION, "setting error_loop_actions changed from 4 to 3"),
     "friction.dead_end_sessions": Change(1, FRICTION, "setting dead_end_sessions changed from 20 to 1"),
-    "friction.dead_end_exit_percent": Change(60, FRICTION, "setting dead_end_exit_percent changed from 50 to 60"),
+    "friction.dead_end_exit_percent": Change(60, FRICTION, "setting dead_end_exit_percent changed from 20 to 60"),
     "friction.long_dwell_seconds": Change(60, FRICTION, "setting long_dwell_seconds changed from 120 to 60"),
     "friction.forms[].start": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
     "friction.forms[].submit": Change("event_name = 'logout'", FRICTION, "setting friction changed"),

@@ -67,7 +67,10 @@ select
     end as repeated_submit_count,
     case when o.error then coalesce(c.error_count, 0) end as error_count,
     case when o.error_loop then coalesce(c.error_loop_count, 0) end as error_loop_count,
-    case when o.dead_end then coalesce(c.dead_end_count, 0) end as dead_end_count,
+    case
+        when o.dead_end and p.session_count >= $dead_end_sessions
+            then coalesce(c.dead_end_count, 0)
+    end as dead_end_count,
     case when o.abandoned_form then coalesce(c.abandoned_form_count, 0) end as abandoned_form_count,
     case when o.long_dwell then coalesce(c.long_dwell_count, 0) end as long_dwell_count,
     case when o.repeat then coalesce(c.repeat_count, 0) end as repeat_count,

@@ -1,6 +1,7 @@
 -- One row is an action or an interaction of a session that starts on one of the days, with what the
 -- signals need. Events are read only here.
 -- action is where it happened: the action of its page, or its own label if it has no page.
+-- A step is what visitors go from and to: a page view; in a session without page views, any action.
 with labels as (
     select
         event_name,
@@ -27,7 +28,7 @@ placed as (
         e.element,
         e.search_term,
         e.event_name = 'page_view' as is_page_view,
-        e.event_name = 'page_view' and not e.is_results_page as is_opened_page,
+        e.is_results_page,
         e.is_submit,
         e.is_error and l.label is not null as is_error,
         e.status_code is not null as has_status,
@@ -45,10 +46,24 @@ placed as (
         and (l.label is not null or l.is_interaction)
 ),
 
-bots as (
-    select session_id
+-- Most sessions are of people and have page views, so few are joined.
+unusual_sessions as (
+    select
+        session_id,
+        is_bot,
+        page_view_count = 0 as has_no_page
     from sessions
-    where is_bot
+    where is_bot or page_view_count = 0
+),
+
+stepped as (
+    select
+        p.*,
+        coalesce(u.is_bot, false) as is_bot,
+        p.is_page_view or p.label is not null and coalesce(u.has_no_page, false) as is_step
+    from placed as p
+    left join unusual_sessions as u
+        on p.session_id = u.session_id
 )
 
 select
@@ -64,20 +79,20 @@ select
     e.clicked_element,
     e.element,
     e.search_term,
-    e.is_page_view,
+    e.is_step,
     e.is_submit,
     e.is_error,
     e.has_status,
     e.form_marks,
-    b.session_id is not null as is_bot,
+    e.is_bot,
     row_number() over session_in_order as position,
     count(e.label) over session_in_order as action_number,
-    count(case when e.is_interaction then 1 end) over session_in_order as interaction_count,
-    count(case when e.is_opened_page then 1 end) over session_in_order as opened_page_count,
+    count(case when e.is_interaction and not e.is_step then 1 end)
+        over session_in_order as interaction_count,
+    count(case when e.is_step and not e.is_results_page then 1 end)
+        over session_in_order as opened_count,
     lag(e.label) over session_in_order as previous_label,
     lag(e.event_time) over session_in_order as previous_at,
     lead(e.event_time) over session_in_order as next_at
-from placed as e
-left join bots as b
-    on e.session_id = b.session_id
+from stepped as e
 window session_in_order as (partition by e.session_id order by e.event_number)

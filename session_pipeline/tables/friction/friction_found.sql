@@ -1,14 +1,15 @@
 -- One row is a session, an action and a signal that occurred there.
 -- Each CTE finds the events with which a signal is complete. Its microseconds are the time lost.
-with page_views as (
+with steps as (
     select
         *,
         lag(action) over session_in_order as left_action,
-        lag(action, 2) over session_in_order as action_before,
+        lag(label) over session_in_order as left_label,
+        lag(label, 2) over session_in_order as label_before,
         lag(event_time) over session_in_order as arrived_at,
         lag(interaction_count) over session_in_order as interaction_count_before
     from friction_events
-    where is_page_view
+    where is_step
     window session_in_order as (partition by session_id order by event_number)
 ),
 
@@ -25,8 +26,8 @@ returns as (
         action_number,
         interaction_count = interaction_count_before as is_idle,
         date_diff('microsecond', arrived_at, event_time) as microseconds
-    from page_views
-    where action = action_before and action <> left_action
+    from steps
+    where label = label_before and label <> left_label
 ),
 
 clicks as (
@@ -49,7 +50,7 @@ searches as (
         *,
         lag(search_term) over session_in_order as term_before,
         lag(event_time) over session_in_order as searched_at,
-        lag(opened_page_count) over session_in_order as opened_page_count_before
+        lag(opened_count) over session_in_order as opened_count_before
     from friction_events
     where search_term is not null
     window session_in_order as (partition by session_id order by event_number)
@@ -171,7 +172,7 @@ occurrences as (
         action_number,
         date_diff('microsecond', searched_at, event_time) as microseconds
     from searches
-    where search_term <> term_before and opened_page_count = opened_page_count_before
+    where search_term <> term_before and opened_count = opened_count_before
     union all
     select
         session_date,
@@ -233,7 +234,7 @@ occurrences as (
     inner join friction_places as p
         on e.session_date = p.session_date and e.site = p.site and e.action = p.action
     where
-        e.is_page_view
+        e.is_step
         and e.position > 1
         and p.session_count >= $dead_end_sessions
         and p.exit_count * 100 <= p.session_count * $dead_end_exit_percent
