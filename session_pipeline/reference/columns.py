@@ -248,7 +248,8 @@ P90_SECONDS = Column(
 PATH = text(
     "path",
     "Actions in order, joined by ' > '; '(more)' at the end replaces what exceeds paths.max_path_actions, "
-    "'(no action)' is the path without actions, '(other)' stands for all paths that are not listed. A > in an action is written ›.",
+    "'(no action)' is the path without actions, '(other)' stands for all paths that are not listed. A > in an action "
+    "is written ›.",
 )
 PATH_STEP_NUMBER = count("step_number", "Position of the action in the session, from 1; 0 for '(start)'.")
 STEP_ACTION = text(
