@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from session_pipeline.settings.friction import FrictionSettings
+from session_pipeline.settings.paths import MOST_PATTERNS, PathSettings, PatternSettings
 from session_pipeline.settings.section import DAY_SECONDS, Section
 from session_pipeline.settings.values import (
     AccessLogFormat,
@@ -89,6 +90,7 @@ class ActionSettings(Section):
 
     fold: Annotated[tuple[FoldSettings, ...], Listed]
     ignored_events: Annotated[tuple[Label, ...], Listed]
+    query_parameters: Annotated[tuple[QueryParameter, ...], Listed, distinct("query_parameters")]
 
 
 class OutcomeSettings(Section):
@@ -305,6 +307,13 @@ class Settings(Section):
         Listed,
         at_most(MOST_RULES, "steps and exclusions", _condition_count),
         distinct("funnels", attrgetter("name")),
+    ]
+    paths: PathSettings
+    patterns: Annotated[
+        tuple[PatternSettings, ...],
+        Listed,
+        at_most(MOST_PATTERNS, "patterns"),
+        distinct("patterns", attrgetter("name")),
     ]
     dimensions: Annotated[Mapping[Name, EventScalar], at_most(MOST_RULES, "dimensions")]
     breakdowns: BreakdownSettings
