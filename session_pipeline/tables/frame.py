@@ -21,7 +21,7 @@ CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the n
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 PATH_WINDOWS = (7, 28)  # days of typical_paths
 RARE_ONE_IN = 5  # in typical_paths, an action is rare if fewer than one in so many sessions have it
-TYPICAL_PATH_COUNT = 10
+TYPICAL_PATH_COUNT = 5
 
 # Where a stretch of days starts: the only parameter that is not part of a step's recipe (build/plan.py). It decides
 # only whether a session's id is carried or computed, and both give the same id.
