@@ -32,6 +32,7 @@ _MADE_FROM: Mapping[str, str] = {
     "list funnels": "setting funnels",
     "list funnel_exclusions": "setting funnels",
     "list funnel_step_names": "setting funnels",
+    "list retention_periods": "setting visitors",
     "computations": "setting funnels",
 }
 

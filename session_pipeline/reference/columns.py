@@ -212,50 +212,6 @@ STEP_CONVERSION_RATE = rate(
     "step_conversion_rate", "Share of the attempts at the previous step that reached this step."
 )
 
-# Visitors
-FIRST_SESSION_ID = text("first_session_id", "Id of the visitor's first session; in visitor_days: the first of the day.")
-FIRST_SEEN_AT = time("first_seen_at", "Time of the visitor's first event.")
-LAST_SEEN_AT = time("last_seen_at", "Time of the visitor's last event.")
-FIRST_CHANNEL = text("first_channel", "Marketing channel of the visitor's first session.")
-FIRST_UTM_CAMPAIGN = text("first_utm_campaign", "Campaign of the visitor's first session; null if there is none.")
-FIRST_CONVERTED_AT = time("first_converted_at", "Time of the visitor's first conversion; null if there is none.")
-FIRST_VISIT_DATE = date("first_visit_date", "Local date of the visitor's first session.")
-FIRST_CONVERSION_DATE = date(
-    "first_conversion_date",
-    "Local date of the visitor's first session with a conversion, known up to the row's day; null if there is none.",
-)
-PREVIOUS_VISIT_DATE = date(
-    "previous_visit_date", "Last earlier day on which a session of the visitor starts; null on the first day."
-)
-DAYS_SINCE_LAST_VISIT = count(
-    "days_since_last_visit", "Days from previous_visit_date to the day; null on the visitor's first day."
-)
-VISIT_NUMBER = count("visit_number", "Number of the day's first session among all sessions of the visitor, from 1.")
-LIFECYCLE = text(
-    "lifecycle",
-    "new: the visitor's first day; returning: also seen on the day before; resurrected: seen before, but not on the day"
-    " before.",
-)
-NEW_COUNT = count("new_count", "Visitors whose first day this is.")
-RETURNING_COUNT = count("returning_count", "Visitors who were also seen on the day before.")
-RESURRECTED_COUNT = count("resurrected_count", "Visitors who were seen before, but not on the day before.")
-DORMANT_COUNT = count("dormant_count", "Visitors who were seen on the day before, but not on this day.")
-NEW_SESSION_COUNT = count("new_session_count", "Sessions of visitors whose first day this is, without bots.")
-NEW_CONVERTED_COUNT = count(
-    "new_converted_count", "Sessions of visitors whose first day this is and whose outcome is a conversion."
-)
-CONVERTED_SESSION_COUNT = count("converted_session_count", "Sessions of the visitor whose outcome is a conversion.")
-COHORT = text(
-    "cohort", "What the visitors of the cohort did for the first time on cohort_date: first_visit or first_conversion."
-)
-COHORT_DATE = date("cohort_date", "Local date on which the visitors of the cohort did it.")
-PERIOD = text("period", "Unit of periods_after: day, or week (7 days, counted from cohort_date).")
-PERIODS_AFTER = count("periods_after", "Number of periods after the one that begins on cohort_date, from 0.")
-RETURNED_COUNT = count(
-    "returned_count", "Visitors of the cohort with a session in the period; with periods_after 0: all of them."
-)
-IS_PERIOD_OVER = flag("is_period_over", "Whether the last day of the period is not after the last day with sessions.")
-
 # Logs of what happened
 CHANGED_AT = time("changed_at", "Time of the build that made the change, from the machine's clock, UTC.")
 RUN_ID = text("run_id", "Dagster run that made the change.")

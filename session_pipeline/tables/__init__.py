@@ -16,12 +16,13 @@ from session_pipeline.tables.matches import contracts as matches
 from session_pipeline.tables.outcomes import contracts as outcomes
 from session_pipeline.tables.publish import contracts as publish
 from session_pipeline.tables.sessions import contracts as sessions
+from session_pipeline.tables.visitors import contracts as visitors
 
 __all__ = ["TABLES", "Column", "Table", "table"]
 
 TABLES: Mapping[str, Table] = {
     contract.name: contract
-    for group in (ingest, sessions, matches, outcomes, funnels, publish)
+    for group in (ingest, sessions, matches, outcomes, visitors, funnels, publish)
     for contract in group.TABLES
 }
 

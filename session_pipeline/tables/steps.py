@@ -7,7 +7,15 @@ from session_pipeline.tables.graph import Log, Step
 from session_pipeline.tables.matches import steps as matches
 from session_pipeline.tables.outcomes import steps as outcomes
 from session_pipeline.tables.sessions import steps as sessions
+from session_pipeline.tables.visitors import steps as visitors
 
-STEPS: tuple[Step, ...] = (*sessions.STEPS, *matches.STEPS, *outcomes.STEPS, *funnels.STEPS)
+STEPS: tuple[Step, ...] = (
+    *sessions.STEPS,
+    *matches.STEPS,
+    *outcomes.STEPS,
+    *visitors.STEPS,
+    *outcomes.STEPS_WITH_VISITORS,
+    *funnels.STEPS,
+)
 STEP_OF_TABLE: Mapping[str, Step] = {name: step for step in STEPS for name in step.tables}
 LOGS: tuple[Log, ...] = tuple(log for step in STEPS for log in step.logs)
