@@ -35,6 +35,7 @@ _MADE_FROM: Mapping[str, str] = {
     "setting marked_events": "setting friction",
     "setting page_actions": "setting actions.fold",
     "list friction_signals": "setting friction.signals",
+    "list retention_periods": "setting visitors",
     "computations": "setting funnels",
 }
 

@@ -23,7 +23,7 @@ EVENT_ID = text(
 VISITOR_ID = text(
     "visitor_id", "The visitor, as identified by the source: a cookie or device id. Unique within its site."
 )
-USER_ID = text("user_id", "Logged-in user; null if unknown. In sessions: the first known user of the session.")
+USER_ID = text("user_id", "Logged-in user; null if unknown. In sessions and visitors: the first known user.")
 CLIENT_SESSION_ID = text("client_session_id", "Session id from the source; null if unknown.")
 EVENT_TIME = time("event_time", "Time when the event happened, UTC.")
 RECEIVED_AT = time(
@@ -147,7 +147,7 @@ CONVERSION_COUNT = count(
 VALUE = Column(
     "value",
     "DECIMAL(38,6)",
-    "Sum of the values of all matching events; in daily_summary and daily_breakdowns: of conversions only. "
+    "Sum of the values of all matching events; in daily tables and tables of visitors: of conversions only. "
     "Null if no event has a value.",
 )
 DECIDED_AT = time("decided_at", "Time of the event that decided the outcome; null if the session as a whole did.")
@@ -160,7 +160,7 @@ DIMENSION_VALUE = text("dimension_value", "Value of the dimension; '(none)' inst
 
 # Days
 SESSION_COUNT = count("session_count", "Sessions, without bots.")
-VISITOR_COUNT = count("visitor_count", "Distinct visitors, without bots.")
+VISITOR_COUNT = count("visitor_count", "Distinct visitors, without bots; in retention: the visitors of the cohort.")
 BOUNCE_COUNT = count("bounce_count", "Sessions with outcome bounce, without bots.")
 ENGAGED_COUNT = count("engaged_count", "Engaged sessions (is_engaged), without bots.")
 CONVERTED_COUNT = count("converted_count", "Sessions whose outcome is a conversion, without bots.")

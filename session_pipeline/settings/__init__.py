@@ -5,6 +5,7 @@ The packaged defaults are in template.toml, the file that `init` writes. There i
 
 from session_pipeline.settings.load import key_of_source, load_settings, parse_settings, settings_template
 from session_pipeline.settings.model import (
+    LIFECYCLE,
     SESSION_BREAKDOWNS,
     ActionSettings,
     AlertSettings,
@@ -22,6 +23,7 @@ from session_pipeline.settings.model import (
 from session_pipeline.settings.paths import PathSettings, PatternSettings
 
 __all__ = [
+    "LIFECYCLE",
     "SESSION_BREAKDOWNS",
     "ActionSettings",
     "AlertSettings",

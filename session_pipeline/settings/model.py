@@ -45,6 +45,8 @@ SessionBreakdown = Literal[
     "channel", "device", "browser", "os", "landing_page", "utm_source", "utm_medium", "utm_campaign"
 ]
 SESSION_BREAKDOWNS: tuple[str, ...] = get_args(SessionBreakdown)
+LIFECYCLE = "lifecycle"  # of the visitor; a dimension of daily_breakdowns only
+DailyBreakdown = Literal[SessionBreakdown, "lifecycle"]
 
 LONGEST_VISITOR_WINDOW_DAYS = 30
 USUAL_VISITOR_WINDOW_DAYS = 7
@@ -206,7 +208,14 @@ def _condition_count(funnels: Iterable[object]) -> int:
 class BreakdownSettings(Section):
     """The dimensions of daily_breakdowns, in addition to [dimensions]."""
 
-    dimensions: Annotated[tuple[SessionBreakdown, ...], Listed, distinct("dimensions")]
+    dimensions: Annotated[tuple[DailyBreakdown, ...], Listed, distinct("dimensions")]
+
+
+class VisitorSettings(Section):
+    """How long visitors are followed in retention. Each period is a row of each day's cohort."""
+
+    retention_days: int = Field(ge=1, le=90)
+    retention_weeks: int = Field(ge=1, le=52)
 
 
 class SourceSettings(Section):
@@ -317,6 +326,7 @@ class Settings(Section):
     ]
     dimensions: Annotated[Mapping[Name, EventScalar], at_most(MOST_RULES, "dimensions")]
     breakdowns: BreakdownSettings
+    visitors: VisitorSettings
     sources: Mapping[SourceName, SourceSettings]
     privacy: PrivacySettings
     alerts: AlertSettings
@@ -329,6 +339,8 @@ class Settings(Section):
     def _has_own_names(cls, dimensions: Mapping[str, str]) -> Mapping[str, str]:
         if taken := sorted(dimensions.keys() & set(SESSION_BREAKDOWNS)):
             raise refusal(f"has {taken[0]}, which is already a column of sessions", "choose another name")
+        if LIFECYCLE in dimensions:
+            raise refusal(f"has {LIFECYCLE}, which is a packaged dimension", "choose another name")
         return dimensions
 
     def source(self, name: str) -> SourceSettings:

@@ -19,12 +19,13 @@ from session_pipeline.tables.outcomes import contracts as outcomes
 from session_pipeline.tables.paths import contracts as paths
 from session_pipeline.tables.publish import contracts as publish
 from session_pipeline.tables.sessions import contracts as sessions
+from session_pipeline.tables.visitors import contracts as visitors
 
 __all__ = ["TABLES", "Column", "Table", "table"]
 
 TABLES: Mapping[str, Table] = {
     contract.name: contract
-    for group in (ingest, sessions, matches, outcomes, funnels, paths, friction, facts, publish)
+    for group in (ingest, sessions, matches, outcomes, visitors, funnels, paths, friction, facts, publish)
     for contract in group.TABLES
 }
 

@@ -14,10 +14,12 @@ from itertools import pairwise
 from session_pipeline.reference.days import MICROSECOND, Calendar
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
+from session_pipeline.tables.blocks import Blocks, day_number
 
 Scalar = bool | int | float | str | date | datetime | Decimal
 
 CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
+DAYS_OF_WEEK = 7
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 PATH_WINDOWS = (7, 28)  # days of typical_paths
 RARE_ONE_IN = 5  # in typical_paths, an action is rare if fewer than one in so many sessions have it
@@ -29,7 +31,14 @@ STRETCH_START = "stretch_start"
 BOUNDS = ("day_start", "day_end", "day_before")
 DAY_TABLES = frozenset(("days", "day_parts"))
 _BOUNDS = {"day_start": "TIMESTAMP", "day_end": "TIMESTAMP", "day_before": "DATE"}
-DAYS = {"event_date": "DATE", **_BOUNDS, "end_of_reach": "DATE", "observed_until": "TIMESTAMP"}
+DAYS = {
+    "event_date": "DATE",
+    **_BOUNDS,
+    "day_number": "BIGINT",
+    "number_built_before": "BIGINT",
+    "end_of_reach": "DATE",
+    "observed_until": "TIMESTAMP",
+}
 DAY_PARTS = {"utc_date": "DATE", "event_date": "DATE", **_BOUNDS}
 
 
@@ -65,6 +74,16 @@ class Frame:
         """Returns the next day to build after one of the days to build, or None."""
         return self._next_wanted.get(day)
 
+    @cached_property
+    def _number_built_before(self) -> dict[date, int]:
+        """The number of the day to build before each day to build."""
+        return {day: day_number(before) for before, day in pairwise(self.wanted)}
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The blocks of 10, 100 and 1,000 days."""
+        return Blocks(self.wanted)
+
     def only_wanted(self, days: Iterable[date]) -> tuple[date, ...]:
         """Returns those of the given days that are to be built."""
         return tuple(filter(self.is_wanted, days))
@@ -94,6 +113,7 @@ class Frame:
             "dead_end_sessions": friction.dead_end_sessions,
             "dead_end_exit_percent": friction.dead_end_exit_percent,
             "long_dwell_seconds": friction.long_dwell_seconds,
+            "days_of_week": DAYS_OF_WEEK,
             "z": Z_95,
             "max_steps": self.settings.paths.max_steps,
             "max_path_actions": self.settings.paths.max_path_actions,
@@ -129,6 +149,8 @@ class Frame:
             {
                 "event_date": day,
                 **self.bounds(day),
+                "day_number": day_number(day),
+                "number_built_before": self._number_built_before.get(day),
                 "end_of_reach": self.end_of_reach(day),
                 "observed_until": self.observed_until(day),
             }

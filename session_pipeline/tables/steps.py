@@ -10,11 +10,14 @@ from session_pipeline.tables.matches import steps as matches
 from session_pipeline.tables.outcomes import steps as outcomes
 from session_pipeline.tables.paths import steps as paths
 from session_pipeline.tables.sessions import steps as sessions
+from session_pipeline.tables.visitors import steps as visitors
 
 STEPS: tuple[Step, ...] = (
     *sessions.STEPS,
     *matches.STEPS,
     *outcomes.STEPS,
+    *visitors.STEPS,
+    *outcomes.STEPS_WITH_VISITORS,
     *funnels.STEPS,
     *paths.STEPS,
     *friction.STEPS,
