@@ -20,7 +20,7 @@ from session_pipeline.build import plan
 from session_pipeline.build.plan import Certainty, Kind
 from session_pipeline.run.pipeline import make_planner, open_run, open_store
 from session_pipeline.settings import FunnelSettings, Settings, load_settings
-from session_pipeline.settings.model import Section
+from session_pipeline.settings.section import Section
 from session_pipeline.tables import TABLES, models
 from session_pipeline.tables import table as contract_of
 from session_pipeline.tables.steps import STEPS

@@ -28,9 +28,10 @@ _MADE_FROM: Mapping[str, str] = {
     "setting dimension_values": "setting dimensions",
     "setting breakdown_values": "setting breakdowns or dimensions",
     "setting session_breakdowns": "setting funnels",
-    "list funnel_breakdowns": "setting funnels",
     "list funnels": "setting funnels",
-    "list funnel_exclusions": "setting funnels",
+    "list funnel_step_rules": "setting funnels",
+    "list exclusion_rules": "setting funnels",
+    "list stopping_steps": "setting funnels",
     "list funnel_step_names": "setting funnels",
     "computations": "setting funnels",
 }
