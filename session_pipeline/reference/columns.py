@@ -133,7 +133,9 @@ RULE_VALUE = Column(
     "value", "DECIMAL(18,6)", "Value that the rule gives the event; null if the rule gives none or it does not fit."
 )
 STEP_OR_EXCLUSION_NUMBER = count(
-    "step_number", "Number of the funnel step, from 1; for an exclusion, minus its number."
+    "step_number",
+    "Number of the funnel step, from 1; for an exclusion, minus its number; "
+    "0 for an event of a strict funnel that meets no step.",
 )
 POSITION = count("position", "Order among events with equal times: sequence, or the line number without one.")
 
@@ -184,15 +186,40 @@ HIGH = rate("high", "Upper bound of the 95 % Wilson interval of the rate.")
 FUNNEL = text("funnel", "Name of the funnel in the settings.")
 ATTEMPT_NUMBER = count("attempt_number", "Number of the attempt within its unit and day, from 1.")
 BREAKDOWN = text(
-    "breakdown", "Value of the funnel's breakdown at entry; '(all)' without a breakdown, '(none)' for null."
+    "breakdown",
+    "Value of the funnel's breakdown; '(all)' without a breakdown, '(none)' for null. "
+    "Values of several dimensions are joined by ' | '.",
 )
 ENTERED_AT = time("entered_at", "Time of the event that entered the funnel.")
 ENTRY_EVENT_ID = text("entry_event_id", "Event that entered the funnel.")
-STEP_REACHED = count("step_reached", "Deepest step reached, from 1.")
+STEP_REACHED = count("step_reached", "Deepest step reached, from 1; in mode unordered: number of steps reached.")
 LAST_STEP_AT = time("last_step_at", "Time of the event that reached the deepest step.")
 DROPPED_TO_ACTION = text(
     "dropped_to_action",
     "Action after the last reached step in its session; null if converted or if no action followed.",
+)
+DROPPED_TO_ACTION_2 = text("dropped_to_action_2", "The action after dropped_to_action; null if there is none.")
+DROPPED_TO_ACTION_3 = text("dropped_to_action_3", "The action after dropped_to_action_2; null if there is none.")
+NEXT_ACTION_2 = text("next_action_2", "The action after next_action in the session; null if there is none.")
+NEXT_ACTION_3 = text("next_action_3", "The action after next_action_2 in the session; null if there is none.")
+ENTRY_EVENT_NUMBER = count("entry_event_number", "Position of the event that entered the funnel in its session.")
+ENTRY_STEP = count("entry_step", "Step at which the attempt entered the funnel: 1, unless entry is any.")
+EXCLUSION_NUMBER = count(
+    "exclusion_number", "Number of the exclusion that applied first, as in the settings, from 1; null if none did."
+)
+UNIT_ATTEMPT_COUNT = count(
+    "attempt_count", "Attempts of the session, or of the visitor on the day, including those that do not decide."
+)
+ENTRY_VALUE = Column(
+    "value", "DECIMAL(18,6)", "Value of the event that reached the last step; null unless converted, or without one."
+)
+ENTRY_ACTION_COUNT = count(
+    "action_count",
+    "Actions after the entry up to this step, or to the last step; null if not reached, or in another session.",
+)
+STEP_REACHED_AT = time("reached_at", "Time of the event that reached the step.")
+SECONDS_BEFORE = Column(
+    "seconds_from_step_before", "DOUBLE", "Time from the step that was reached before, in seconds; null at the entry."
 )
 IS_EXCLUDED = flag(
     "is_excluded", "Whether an exclusion of the funnel applied. Excluded attempts are counted separately."
@@ -206,16 +233,48 @@ SECONDS_TO_CONVERT = Column(
 )
 STEP_NUMBER = count("step_number", "Position of the step, from 1.")
 STEP = text("step", "Name of the step.")
+STARTED_COUNT = count("started_count", "Attempts that entered the funnel at this step, without bots.")
 ENTERED_COUNT = count(
-    "entered_count", "Attempts that reached this step, without bots; excluded attempts count at step 1 only."
+    "entered_count",
+    "Attempts that reached this step, without bots; excluded attempts count at the step of their entry only.",
 )
+REACHED_COUNT = count("reached_count", "Attempts that reached this step and are not excluded, without bots.")
 DROPPED_COUNT = count(
     "dropped_count", "Attempts that reached this step and no further, without excluded attempts; 0 at the last step."
 )
-EXCLUDED_COUNT = count("excluded_count", "Attempts removed by an exclusion; counted at step 1 only, 0 at other steps.")
-STEP_CONVERSION_RATE = rate(
-    "step_conversion_rate", "Share of the attempts at the previous step that reached this step."
+EXCLUDED_COUNT = count(
+    "excluded_count", "Attempts removed by an exclusion; counted at the step of their entry only, 0 at other steps."
 )
+STEP_CONVERSION_RATE = rate(
+    "step_conversion_rate", "Share of the attempts at the previous required step that reached this step."
+)
+STEP_LOW = rate("step_low", "Lower bound of the 95 % Wilson interval of step_conversion_rate.")
+STEP_HIGH = rate("step_high", "Upper bound of the 95 % Wilson interval of step_conversion_rate.")
+MEDIAN_SECONDS = Column(
+    "median_seconds",
+    "DOUBLE",
+    "Median time from the step before, in seconds, over the attempts that reached this step; null at the entry.",
+)
+P90_SECONDS = Column(
+    "p90_seconds", "DOUBLE", "90th percentile of that time: the smallest time that at least 90 % do not exceed."
+)
+STEP_VALUE = Column(
+    "value", "DECIMAL(38,6)", "Sum of the values of the events that reached this step; null if none has a value."
+)
+STEP_ATTEMPT_COUNT = count(
+    "attempt_count", "All attempts of the sessions or visitors that reached this step, also those that do not decide."
+)
+STEP_ACTION_COUNT = count(
+    "action_count",
+    "Actions after the entry up to this step, in total over the attempts that reached it; null if none is known.",
+)
+ENDED_BY = count("exclusion_number", "0 for attempts that dropped out; for excluded ones, the exclusion's number.")
+NEXT_NUMBER = count("next_number", "1 for the action that followed, 2 and 3 for those after it.")
+NEXT_RANK = count("rank", "Rank of the action by attempt_count, from 1; '(other)' comes last.")
+FOLLOWING_ACTION = text(
+    "action", "Action that followed; '(other)' beyond the ten most frequent ones, '(none)' if nothing followed."
+)
+DROPPED_ATTEMPT_COUNT = count("attempt_count", "Attempts that ended at the step and went on with the action.")
 
 # Friction
 FRICTION_ACTION = text(

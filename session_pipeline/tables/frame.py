@@ -172,8 +172,8 @@ class Frame:
 
     @cached_property
     def longest_visitor_window(self) -> timedelta:
-        """The longest window of the funnels with grain visitor; zero without such funnels."""
-        windows = [funnel.window_seconds or 0 for funnel in self.settings.funnels if funnel.grain == "visitor"]
+        """The longest window of the funnels that follow a visitor over sessions; zero without such funnels."""
+        windows = [funnel.window_seconds or 0 for funnel in self.settings.funnels if not funnel.is_within_a_session]
         return timedelta(seconds=max(windows, default=0))
 
     def reach(self, day: date) -> tuple[date, ...]:
