@@ -27,6 +27,7 @@ _MADE_FROM: Mapping[str, str] = {
     "list outcome_rules": "setting outcomes",
     "setting dimension_values": "setting dimensions",
     "setting breakdown_values": "setting breakdowns or dimensions",
+    "setting segment_values": "setting changes or dimensions",
     "setting session_breakdowns": "setting funnels",
     "list funnel_breakdowns": "setting funnels",
     "list funnels": "setting funnels",

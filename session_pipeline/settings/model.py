@@ -42,6 +42,9 @@ SessionBreakdown = Literal[
     "channel", "device", "browser", "os", "landing_page", "utm_source", "utm_medium", "utm_campaign"
 ]
 SESSION_BREAKDOWNS: tuple[str, ...] = get_args(SessionBreakdown)
+ChangeDimension = Literal[
+    "channel", "device", "browser", "os", "landing_action", "utm_source", "utm_medium", "utm_campaign"
+]
 
 DAY_SECONDS = 86_400
 LONGEST_VISITOR_WINDOW_DAYS = 30
@@ -212,6 +215,23 @@ class BreakdownSettings(Section):
     dimensions: Annotated[tuple[SessionBreakdown, ...], Listed, distinct("dimensions")]
 
 
+class ChangeSettings(Section):
+    """The dimensions by which changes are looked for: packaged ones, and those in [dimensions] that are not excluded."""
+
+    dimensions: Annotated[tuple[ChangeDimension, ...], Listed, distinct("dimensions")]
+    excluded_dimensions: Annotated[tuple[str, ...], Listed, distinct("excluded_dimensions")]
+
+    @field_validator("excluded_dimensions")
+    @classmethod
+    def _are_dimensions(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known = (info.context or {}).get("dimensions", names)
+        for name in names:
+            if name not in known:
+                hint = closest(name, known) if known else "remove it"
+                raise refusal(f"has {name!r}, which is not in [dimensions]", hint)
+        return names
+
+
 class SourceSettings(Section):
     """How the files of a folder under raw/ are read."""
 
@@ -312,6 +332,7 @@ class Settings(Section):
     ]
     dimensions: Annotated[Mapping[Name, EventScalar], at_most(MOST_RULES, "dimensions")]
     breakdowns: BreakdownSettings
+    changes: ChangeSettings
     sources: Mapping[SourceName, SourceSettings]
     privacy: PrivacySettings
     alerts: AlertSettings

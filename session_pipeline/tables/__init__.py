@@ -9,6 +9,7 @@ build/ decides which days are built.
 from collections.abc import Mapping
 
 from session_pipeline.reference.column import Column
+from session_pipeline.tables.changes import contracts as changes
 from session_pipeline.tables.contract import Table
 from session_pipeline.tables.funnels import contracts as funnels
 from session_pipeline.tables.ingest import contracts as ingest
@@ -21,7 +22,7 @@ __all__ = ["TABLES", "Column", "Table", "table"]
 
 TABLES: Mapping[str, Table] = {
     contract.name: contract
-    for group in (ingest, sessions, matches, outcomes, funnels, publish)
+    for group in (ingest, sessions, matches, outcomes, funnels, changes, publish)
     for contract in group.TABLES
 }
 

@@ -119,7 +119,7 @@ TABLES: tuple[Table, ...] = (
             SINCE,
             text(
                 "explained_by",
-                "Alert whose loss accounts for this drop, as 'dimension=value: action > next_action'; null without one.",
+                "Alert whose loss accounts for the drop, as 'dimension=value: action > next_action'; null without one.",
             ),
             rate(
                 "detectable_rate",
