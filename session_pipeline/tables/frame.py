@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 
+from session_pipeline.reference import changes
 from session_pipeline.reference.days import MICROSECOND, Calendar
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
@@ -19,11 +20,6 @@ Scalar = bool | int | float | str | date | datetime | Decimal
 
 CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
-
-# Bounds of action_visits and action_progress, by day and site
-MOST_ACTIONS = 200
-MOST_FOLLOWED_ACTIONS = 40
-MOST_DIMENSION_VALUES = 20
 
 # Where a stretch of days starts: the only parameter that is not part of a step's recipe (build/plan.py). It decides
 # only whether a session's id is carried or computed, and both give the same id.
@@ -88,9 +84,10 @@ class Frame:
             "engaged_microseconds": sessions.engaged_seconds * 1_000_000,
             "engaged_gap_microseconds": sessions.engaged_gap_seconds * 1_000_000,
             "z": Z_95,
-            "most_actions": MOST_ACTIONS,
-            "most_followed_actions": MOST_FOLLOWED_ACTIONS,
-            "most_dimension_values": MOST_DIMENSION_VALUES,
+            "most_actions": changes.MOST_ACTIONS,
+            "most_followed_actions": changes.MOST_FOLLOWED_ACTIONS,
+            "most_dimension_values": changes.MOST_DIMENSION_VALUES,
+            "least_usual_conversions": changes.LEAST_USUAL_CONVERSIONS,
         }
 
     def bounds(self, day: date) -> dict[str, date | datetime]:
