@@ -19,6 +19,7 @@ from session_pipeline.settings.model import (
     SourceSettings,
     StepSettings,
 )
+from session_pipeline.settings.paths import PathSettings, PatternSettings
 
 __all__ = [
     "SESSION_BREAKDOWNS",
@@ -30,6 +31,8 @@ __all__ = [
     "GoalSettings",
     "HistorySettings",
     "OutcomeSettings",
+    "PathSettings",
+    "PatternSettings",
     "SessionSettings",
     "Settings",
     "SourceSettings",

@@ -9,8 +9,11 @@ from datetime import date
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from session_pipeline.settings.friction import FrictionSettings
+from session_pipeline.settings.paths import MOST_PATTERNS, PathSettings, PatternSettings
+from session_pipeline.settings.section import DAY_SECONDS, Section
 from session_pipeline.settings.values import (
     AccessLogFormat,
     Character,
@@ -46,7 +49,6 @@ ChangeDimension = Literal[
     "channel", "device", "browser", "os", "landing_action", "utm_source", "utm_medium", "utm_campaign"
 ]
 
-DAY_SECONDS = 86_400
 LONGEST_VISITOR_WINDOW_DAYS = 30
 USUAL_VISITOR_WINDOW_DAYS = 7
 
@@ -54,12 +56,6 @@ USUAL_VISITOR_WINDOW_DAYS = 7
 # attempts.
 MOST_RULES = 2_000
 MOST_STEPS = 50
-
-
-class Section(BaseModel):
-    """A table of the settings file. Unknown keys and values of the wrong type are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class SessionSettings(Section):
@@ -97,6 +93,7 @@ class ActionSettings(Section):
 
     fold: Annotated[tuple[FoldSettings, ...], Listed]
     ignored_events: Annotated[tuple[Label, ...], Listed]
+    query_parameters: Annotated[tuple[QueryParameter, ...], Listed, distinct("query_parameters")]
 
 
 class OutcomeSettings(Section):
@@ -315,6 +312,7 @@ class Settings(Section):
     max_rebuild_days: int = Field(ge=1)
     sessions: SessionSettings
     actions: ActionSettings
+    friction: FrictionSettings
     outcomes: Annotated[
         tuple[OutcomeSettings, ...],
         Listed,
@@ -329,6 +327,13 @@ class Settings(Section):
         Listed,
         at_most(MOST_RULES, "steps and exclusions", _condition_count),
         distinct("funnels", attrgetter("name")),
+    ]
+    paths: PathSettings
+    patterns: Annotated[
+        tuple[PatternSettings, ...],
+        Listed,
+        at_most(MOST_PATTERNS, "patterns"),
+        distinct("patterns", attrgetter("name")),
     ]
     dimensions: Annotated[Mapping[Name, EventScalar], at_most(MOST_RULES, "dimensions")]
     breakdowns: BreakdownSettings

@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from session_pipeline.reference.column import Column
 from session_pipeline.tables.changes import contracts as changes
 from session_pipeline.tables.contract import Table
+from session_pipeline.tables.facts import contracts as facts
+from session_pipeline.tables.friction import contracts as friction
 from session_pipeline.tables.funnels import contracts as funnels
 from session_pipeline.tables.ingest import contracts as ingest
 from session_pipeline.tables.matches import contracts as matches
 from session_pipeline.tables.outcomes import contracts as outcomes
+from session_pipeline.tables.paths import contracts as paths
 from session_pipeline.tables.publish import contracts as publish
 from session_pipeline.tables.sessions import contracts as sessions
 
@@ -22,7 +25,7 @@ __all__ = ["TABLES", "Column", "Table", "table"]
 
 TABLES: Mapping[str, Table] = {
     contract.name: contract
-    for group in (ingest, sessions, matches, outcomes, funnels, changes, publish)
+    for group in (ingest, sessions, matches, outcomes, funnels, paths, friction, changes, facts, publish)
     for contract in group.TABLES
 }
 

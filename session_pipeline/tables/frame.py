@@ -20,6 +20,9 @@ Scalar = bool | int | float | str | date | datetime | Decimal
 
 CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
+PATH_WINDOWS = (7, 28)  # days of typical_paths
+RARE_ONE_IN = 5  # in typical_paths, an action is rare if fewer than one in so many sessions have it
+TYPICAL_PATH_COUNT = 10
 
 # Where a stretch of days starts: the only parameter that is not part of a step's recipe (build/plan.py). It decides
 # only whether a session's id is carried or computed, and both give the same id.
@@ -71,6 +74,7 @@ class Frame:
     def parameters(self) -> dict[str, Scalar]:
         """The parameters of models that are equal for all days. Durations have the units that the models compare."""
         sessions = self.settings.sessions
+        friction = self.settings.friction
         return {
             "carried_minutes": CARRIED_MINUTES,
             "inactivity_minutes": sessions.inactivity_minutes,
@@ -83,11 +87,27 @@ class Frame:
             "engaged_page_views": sessions.engaged_page_views,
             "engaged_microseconds": sessions.engaged_seconds * 1_000_000,
             "engaged_gap_microseconds": sessions.engaged_gap_seconds * 1_000_000,
+            "rage_click_clicks": friction.rage_click_clicks,
+            "rage_click_seconds": friction.rage_click_seconds,
+            "u_turn_seconds": friction.u_turn_seconds,
+            "repeated_submit_seconds": friction.repeated_submit_seconds,
+            "error_loop_actions": friction.error_loop_actions,
+            "dead_end_sessions": friction.dead_end_sessions,
+            "dead_end_exit_percent": friction.dead_end_exit_percent,
+            "long_dwell_seconds": friction.long_dwell_seconds,
             "z": Z_95,
             "most_actions": changes.MOST_ACTIONS,
             "most_followed_actions": changes.MOST_FOLLOWED_ACTIONS,
             "most_dimension_values": changes.MOST_DIMENSION_VALUES,
             "least_usual_conversions": changes.LEAST_USUAL_CONVERSIONS,
+            "max_steps": self.settings.paths.max_steps,
+            "max_path_actions": self.settings.paths.max_path_actions,
+            "max_paths": self.settings.paths.max_paths,
+            "min_session_count": self.settings.paths.min_session_count,
+            "first_actions": f"^[^>]*(> [^>]*){{0,{self.settings.paths.max_path_actions - 1}}}",
+            "longest_window_days": max(PATH_WINDOWS),
+            "rare_one_in": RARE_ONE_IN,
+            "typical_path_count": TYPICAL_PATH_COUNT,
         }
 
     def bounds(self, day: date) -> dict[str, date | datetime]:

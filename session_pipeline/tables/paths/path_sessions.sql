@@ -1,0 +1,14 @@
+-- One row is a session without bots, with what the tables of paths count it by.
+select
+    s.session_date,
+    s.session_id,
+    s.site,
+    o.outcome,
+    o.is_converted,
+    coalesce(s.device, '(none)') as device,
+    path_label(s.landing_action) as landing_action,
+    date_diff('microsecond', s.started_at, s.ended_at) // 1000000 as whole_seconds
+from sessions as s
+inner join session_outcomes as o
+    on s.session_id = o.session_id
+where not s.is_bot
