@@ -28,6 +28,7 @@ _MADE_FROM: Mapping[str, str] = {
     "setting dimension_values": "setting dimensions",
     "setting breakdown_values": "setting breakdowns or dimensions",
     "setting segment_values": "setting changes or dimensions",
+    "list compared_dimensions": "setting changes, breakdowns or dimensions",
     "setting session_breakdowns": "setting funnels",
     "list funnel_breakdowns": "setting funnels",
     "list funnels": "setting funnels",

@@ -12,6 +12,7 @@ MOST_DIMENSION_VALUES = 20
 WINDOWS = (1, 7, 14, 28)
 OUTCOME_WINDOWS = (1, 7, 28)
 BASE_DAYS = 56
+LEAST_BASE_DAYS = 28  # with sessions
 DAYS_READ = max(WINDOWS) + BASE_DAYS
 
 # A step is tested if at least this many sessions converted after it in the days before the window

@@ -213,7 +213,7 @@ class BreakdownSettings(Section):
 
 
 class ChangeSettings(Section):
-    """The dimensions by which changes are looked for: packaged ones, and those in [dimensions] that are not excluded."""
+    """The dimensions by which changes are looked for: packaged ones, and those in [dimensions] but the excluded."""
 
     dimensions: Annotated[tuple[ChangeDimension, ...], Listed, distinct("dimensions")]
     excluded_dimensions: Annotated[tuple[str, ...], Listed, distinct("excluded_dimensions")]

@@ -99,6 +99,7 @@ class Frame:
             "most_actions": changes.MOST_ACTIONS,
             "most_followed_actions": changes.MOST_FOLLOWED_ACTIONS,
             "most_dimension_values": changes.MOST_DIMENSION_VALUES,
+            "least_base_days": changes.LEAST_BASE_DAYS,
             "least_usual_conversions": changes.LEAST_USUAL_CONVERSIONS,
             "max_steps": self.settings.paths.max_steps,
             "max_path_actions": self.settings.paths.max_path_actions,

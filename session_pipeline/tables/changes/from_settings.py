@@ -1,5 +1,6 @@
 """Provides what the models of changes read from the settings: the dimensions by which changes are looked for."""
 
+from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.tables.settings_sql import session_values, text_sql
 
@@ -7,8 +8,7 @@ from session_pipeline.tables.settings_sql import session_values, text_sql
 def segment_values(settings: Settings) -> str:
     """Returns SQL for the values of sessions: (session_id, site, session_date, dimension, dimension_value)."""
     columns = "session_id, site, session_date"
-    excluded = settings.changes.excluded_dimensions
-    own = ", ".join(text_sql(name) for name in settings.dimensions if name not in excluded)
+    own = ", ".join(map(text_sql, _own_dimensions(settings)))
     selects = [
         session_values(columns, settings.changes.dimensions),
         "select s.session_id, s.site, s.session_date, n.dimension, d.dimension_value from sessions as s"
@@ -22,3 +22,14 @@ def segment_values(settings: Settings) -> str:
         " from sessions where false"
     )
     return " union all ".join(filter(None, selects)) or empty
+
+
+def compared_dimensions(settings: Settings) -> SmallTable:
+    """Returns the dimensions of daily_breakdowns by which changes are looked for: (dimension)."""
+    packaged = [name for name in settings.changes.dimensions if name in settings.breakdowns.dimensions]
+    names = [*packaged, *_own_dimensions(settings)]
+    return SmallTable({"dimension": "VARCHAR"}, [{"dimension": name} for name in names])
+
+
+def _own_dimensions(settings: Settings) -> list[str]:
+    return [name for name in settings.dimensions if name not in settings.changes.excluded_dimensions]

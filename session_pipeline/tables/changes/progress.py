@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from session_pipeline.reference.changes import BASE_DAYS, LEAST_USUAL_CONVERSIONS, WINDOWS
+from session_pipeline.reference.changes import BASE_DAYS, LEAST_BASE_DAYS, LEAST_USUAL_CONVERSIONS, WINDOWS
 from session_pipeline.tables.changes.counts import PARTS, SiteCounts
 from session_pipeline.tables.changes.scores import Counts, Floats, drop_q_values, signed_root
 
-LEAST_BASE_DAYS = 28  # with sessions
 LEAST_SESSIONS, LEAST_USUAL_SESSIONS = 5, 20  # at risk
 LEAST_STAKE, LEAST_STAKE_SHARE = 5.0, 0.02  # conversions that depend on the step in the window, and of all of its
 WEEK_DAYS = 7

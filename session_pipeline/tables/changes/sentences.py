@@ -98,3 +98,35 @@ def progress_sentence(
         more = "conversion more than usual goes" if count == "1" else "conversions more than usual go"
         sentence += f" About {count} {are} missing{worth}." if lost > 0 else f" About {count} {more} with it{worth}."
     return sentence + (f" It follows from {explained_by}." if explained_by else "")
+
+
+def outcome_sentence(
+    *,
+    segment: Segment,
+    outcome: str | None,
+    window: str,
+    since: date | None,
+    count: int,
+    expected: float,
+    rate: float,
+    usual_rate: float | None,
+) -> str:
+    """Returns the sentence of a row of outcome_changes.
+
+    Args:
+        segment: The dimension and its value.
+        outcome: The outcome; None for the number of sessions.
+        window: The window as text.
+        since: The day on which the change most likely began; None for rows that are no alert.
+        count: The sessions with the outcome.
+        expected: The count to expect.
+        rate: The share of sessions with the outcome.
+        usual_rate: The share to expect; None for the number of sessions.
+    """
+    when = window[0].upper() + window[1:]
+    if outcome is None or usual_rate is None:
+        return f"{when}, there were {count:,} {visits_of(segment)}; on this weekday it usually is {expected:,.0f}."
+    how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
+    sentence = f"{when}, {of_hundred(rate)} of 100 {visits_of(segment)} {how} ({count:,}); usually it is"
+    sentence += f" {of_hundred(usual_rate)} ({expected:,.0f})."
+    return sentence + (f" It most likely began on {day_text(since)}." if since else "")

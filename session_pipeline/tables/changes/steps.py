@@ -17,6 +17,12 @@ def _found_progress(rows: "pa.Table") -> "pa.Table":
     return progress_changes(rows)
 
 
+def _found_outcomes(rows: "pa.Table") -> "pa.Table":
+    from session_pipeline.tables.changes.found_outcomes import outcome_changes
+
+    return outcome_changes(rows)
+
+
 STEPS: tuple[Step, ...] = (
     Step(
         name="action_visits",
@@ -29,6 +35,14 @@ STEPS: tuple[Step, ...] = (
         tables=("progress_changes",),
         spans={"action_visits": days_back(DAYS_READ), "action_progress": days_back(DAYS_READ)},
         python_table=PythonTable("found_progress", "progress_counts", _found_progress),
+        logic_version="1",
+    ),
+    Step(
+        name="outcome_changes",
+        tables=("outcome_changes",),
+        spans={"daily_outcomes": days_back(DAYS_READ), "daily_breakdowns": days_back(DAYS_READ)},
+        lists={"compared_dimensions": from_settings.compared_dimensions},
+        python_table=PythonTable("found_outcomes", "outcome_counts", _found_outcomes),
         logic_version="1",
     ),
 )
