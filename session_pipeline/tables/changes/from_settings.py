@@ -1,33 +1,30 @@
 """Provides what the models of changes read from the settings: the dimensions by which changes are looked for."""
 
+from collections.abc import Sequence
+
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
-from session_pipeline.tables.settings_sql import session_values, text_sql
+from session_pipeline.tables.settings_sql import session_values
 
 
-def segment_values(settings: Settings) -> str:
-    """Returns SQL for the values of sessions: (session_id, site, session_date, dimension, dimension_value)."""
-    columns = "session_id, site, session_date"
-    own = ", ".join(map(text_sql, _own_dimensions(settings)))
-    selects = [
-        session_values(columns, settings.changes.dimensions),
-        "select s.session_id, s.site, s.session_date, n.dimension, d.dimension_value from sessions as s"
-        f" cross join (select unnest([{own}]) as dimension) as n"
-        " left join session_dimensions as d on s.session_id = d.session_id and n.dimension = d.dimension"
-        if own
-        else "",
-    ]
-    empty = (
-        f"select {columns}, cast(null as varchar) as dimension, cast(null as varchar) as dimension_value"
-        " from sessions where false"
-    )
-    return " union all ".join(filter(None, selects)) or empty
+def column_values(settings: Settings) -> str:
+    """Returns SQL for the values of sessions that are columns: (session_id, dimension, dimension_value)."""
+    empty = "select session_id, cast(null as varchar) as dimension, '' as dimension_value from sessions where false"
+    return session_values("session_id", settings.changes.dimensions) or empty
+
+
+def own_dimensions(settings: Settings) -> SmallTable:
+    """Returns the dimensions in the settings by which changes are looked for: (dimension)."""
+    return _dimensions(_own_dimensions(settings))
 
 
 def compared_dimensions(settings: Settings) -> SmallTable:
     """Returns the dimensions of daily_breakdowns by which changes are looked for: (dimension)."""
     packaged = [name for name in settings.changes.dimensions if name in settings.breakdowns.dimensions]
-    names = [*packaged, *_own_dimensions(settings)]
+    return _dimensions([*packaged, *_own_dimensions(settings)])
+
+
+def _dimensions(names: Sequence[str]) -> SmallTable:
     return SmallTable({"dimension": "VARCHAR"}, [{"dimension": name} for name in names])
 
 

@@ -1,16 +1,33 @@
 -- One row is a session of the day and a segment that it belongs to: all sessions, or a value of a
 -- dimension. The most frequent values of a dimension on a day of a site are kept; the others are
 -- 'other'. A dimension that no session of the day has a value of is left out.
-with valued as (
+with found as (
     select
-        v.session_date,
-        v.site,
-        v.session_id,
-        v.dimension,
-        coalesce(v.dimension_value, '(none)') as dimension_value
-    from segment_values as v
+        session_id,
+        dimension,
+        dimension_value
+    from column_values
+    union all
+    select
+        s.session_id,
+        o.dimension,
+        d.dimension_value
+    from sessions as s
+    cross join own_dimensions as o
+    left join session_dimensions as d
+        on s.session_id = d.session_id and o.dimension = d.dimension
+),
+
+valued as (
+    select
+        s.session_date,
+        s.site,
+        f.session_id,
+        f.dimension,
+        coalesce(f.dimension_value, '(none)') as dimension_value
+    from found as f
     inner join sessions as s
-        on v.session_id = s.session_id
+        on f.session_id = s.session_id
     where not s.is_bot
 ),
 
@@ -44,7 +61,10 @@ ranked as (
 select
     v.session_id,
     v.dimension,
-    case when r.place <= $most_dimension_values then v.dimension_value else 'other' end as dimension_value
+    case
+        when r.place <= $most_dimension_values then v.dimension_value
+        else 'other'
+    end as dimension_value
 from valued as v
 inner join ranked as r
     on

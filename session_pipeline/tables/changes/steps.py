@@ -27,7 +27,8 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="action_visits",
         tables=("action_visits", "action_progress"),
-        relations={"segment_values": Relation(from_settings.segment_values, ("sessions", "session_dimensions"))},
+        relations={"column_values": Relation(from_settings.column_values, reads=("sessions",))},
+        lists={"own_dimensions": from_settings.own_dimensions},
         computed=(Computation("first_actions", "first_actions"), Computation("session_segments", "session_segments")),
     ),
     Step(
