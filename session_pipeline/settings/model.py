@@ -43,6 +43,9 @@ from session_pipeline.settings.values import (
 
 LIFECYCLE = "lifecycle"  # of the visitor; a dimension of daily_breakdowns only
 DailyBreakdown = Literal[SessionBreakdown, "lifecycle"]
+ChangeDimension = Literal[
+    "channel", "device", "browser", "os", "landing_action", "utm_source", "utm_medium", "utm_campaign"
+]
 
 # Each rule takes about 5 ms to read, and time in the scan of a day's events.
 MOST_RULES = 2_000
@@ -136,6 +139,23 @@ class VisitorSettings(Section):
 
     retention_days: int = Field(ge=1, le=90)
     retention_weeks: int = Field(ge=1, le=52)
+
+
+class ChangeSettings(Section):
+    """The dimensions by which changes are looked for: packaged ones, and those in [dimensions] but the excluded."""
+
+    dimensions: Annotated[tuple[ChangeDimension, ...], Listed, distinct("dimensions")]
+    excluded_dimensions: Annotated[tuple[str, ...], Listed, distinct("excluded_dimensions")]
+
+    @field_validator("excluded_dimensions")
+    @classmethod
+    def _are_dimensions(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known = (info.context or {}).get("dimensions", names)
+        for name in names:
+            if name not in known:
+                hint = closest(name, known) if known else "remove it"
+                raise refusal(f"has {name!r}, which is not in [dimensions]", hint)
+        return names
 
 
 class SourceSettings(Section):
@@ -247,6 +267,7 @@ class Settings(Section):
     dimensions: Annotated[Mapping[Name, EventScalar], at_most(MOST_RULES, "dimensions")]
     breakdowns: BreakdownSettings
     visitors: VisitorSettings
+    changes: ChangeSettings
     sources: Mapping[SourceName, SourceSettings]
     privacy: PrivacySettings
     alerts: AlertSettings

@@ -9,6 +9,7 @@ build/ decides which days are built.
 from collections.abc import Mapping
 
 from session_pipeline.reference.column import Column
+from session_pipeline.tables.changes import contracts as changes
 from session_pipeline.tables.contract import Table
 from session_pipeline.tables.facts import contracts as facts
 from session_pipeline.tables.friction import contracts as friction
@@ -25,7 +26,7 @@ __all__ = ["TABLES", "Column", "Table", "table"]
 
 TABLES: Mapping[str, Table] = {
     contract.name: contract
-    for group in (ingest, sessions, matches, outcomes, visitors, funnels, paths, friction, facts, publish)
+    for group in (ingest, sessions, matches, outcomes, visitors, funnels, paths, friction, changes, facts, publish)
     for contract in group.TABLES
 }
 

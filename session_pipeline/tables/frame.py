@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 
+from session_pipeline.reference import changes
 from session_pipeline.reference.days import MICROSECOND, Calendar
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
@@ -115,6 +116,11 @@ class Frame:
             "long_dwell_seconds": friction.long_dwell_seconds,
             "days_of_week": DAYS_OF_WEEK,
             "z": Z_95,
+            "most_actions": changes.MOST_ACTIONS,
+            "most_followed_actions": changes.MOST_FOLLOWED_ACTIONS,
+            "most_dimension_values": changes.MOST_DIMENSION_VALUES,
+            "least_base_days": changes.LEAST_BASE_DAYS,
+            "least_usual_conversions": changes.LEAST_USUAL_CONVERSIONS,
             "max_steps": self.settings.paths.max_steps,
             "max_path_actions": self.settings.paths.max_path_actions,
             "max_paths": self.settings.paths.max_paths,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from session_pipeline.tables.changes import steps as changes
 from session_pipeline.tables.facts import steps as facts
 from session_pipeline.tables.friction import steps as friction
 from session_pipeline.tables.funnels import steps as funnels
@@ -21,6 +22,7 @@ STEPS: tuple[Step, ...] = (
     *funnels.STEPS,
     *paths.STEPS,
     *friction.STEPS,
+    *changes.STEPS,
     *facts.STEPS,
 )
 STEP_OF_TABLE: Mapping[str, Step] = {name: step for step in STEPS for name in step.tables}
