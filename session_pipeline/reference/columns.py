@@ -212,6 +212,41 @@ STEP_CONVERSION_RATE = rate(
     "step_conversion_rate", "Share of the attempts at the previous step that reached this step."
 )
 
+# Opportunities and next best actions
+POSITION_BUCKET = count(
+    "position_bucket",
+    "Bucket of the action's position in the session, named by its first position: 1, 2, 3, 4 (to 5), 6 (to 8), "
+    "9 (to 13) or 14 (and later).",
+)
+STAGE = count(
+    "stage",
+    "How far the session was before: the deepest step of each funnel whose condition an earlier event met, added up "
+    "over all funnels. 0 before the first step.",
+)
+MOMENT_DEVICE = text("device", "Device of the session; '(none)' without a user agent.")
+WINDOW_DAYS = count("window_days", "Number of days up to the day, with it, whose sessions are counted.")
+RANK = count("rank", "Place among the rows of the site and the window, from 1.")
+DIFFERENCE = Column(
+    "difference",
+    "DOUBLE",
+    "Difference of the two rates (Mantel-Haenszel), negative if fewer converted; rounded to 6 digits. An association.",
+)
+DIFFERENCE_LOW = Column("difference_low", "DOUBLE", "Lower bound of the 95 % interval of difference (Sato); 6 digits.")
+DIFFERENCE_HIGH = Column(
+    "difference_high", "DOUBLE", "Upper bound of the 95 % interval of difference (Sato); 6 digits."
+)
+SCORE = Column("score", "DOUBLE", "Signed root of the test's statistic, about a normal deviate; rounded to 4 digits.")
+Q_VALUE = rate(
+    "q_value",
+    "Share of wrong findings to expect among the rows of the window up to this one (Benjamini-Yekutieli); 6 digits.",
+)
+IS_SIGNIFICANT = flag("is_significant", "Whether q_value is at most 0.05.")
+SENTENCE = text("sentence", "The row in plain English.")
+EXAMPLE_SESSION_IDS = text(
+    "example_session_ids",
+    "Up to three sessions of the row, the latest first, separated by spaces; null if there is none. See `show`.",
+)
+
 # Logs of what happened
 CHANGED_AT = time("changed_at", "Time of the build that made the change, from the machine's clock, UTC.")
 RUN_ID = text("run_id", "Dagster run that made the change.")
