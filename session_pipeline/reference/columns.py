@@ -8,6 +8,7 @@ tables/<group>/contracts.py.
 from collections.abc import Mapping
 
 from session_pipeline.reference.column import Column, count, date, flag, rate, text, time
+from session_pipeline.reference.signals import HARD_TIME_SIGNALS, SIGNALS
 
 # Where a line came from
 FILE_ID = text("file_id", "Delivered file, as the hash of its source and its decompressed content. See source_files.")
@@ -212,6 +213,23 @@ STEP_CONVERSION_RATE = rate(
     "step_conversion_rate", "Share of the attempts at the previous step that reached this step."
 )
 
+# Friction
+FRICTION_ACTION = text(
+    "action", "Where it happened: the action of the event's page; without a page, the event's own action."
+)
+SIGNAL = text("signal", f"Name of the signal of friction: {', '.join(SIGNALS)}.")
+HARD_TIME_COUNT = count(
+    "hard_time_count",
+    f"Sessions with one of the signals {', '.join(HARD_TIME_SIGNALS)}, in action_friction at the action; without bots. "
+    "Null if none of these signals can be observed.",
+)
+FRICTION_RATE = rate("friction_rate", "Share of the sessions that had a hard time: hard_time_count / session_count.")
+
+# Logs of what happened
+CHANGED_AT = time("changed_at", "Time of the build that made the change, from the machine's clock, UTC.")
+RUN_ID = text("run_id", "Dagster run that made the change.")
+REASON_OF_CHANGE = text("reason", "What caused the build: the delivered files, or the settings or models that changed.")
+
 # Opportunities and next best actions
 POSITION_BUCKET = count(
     "position_bucket",
@@ -246,11 +264,6 @@ EXAMPLE_SESSION_IDS = text(
     "example_session_ids",
     "Up to three sessions of the row, the latest first, separated by spaces; null if there is none. See `show`.",
 )
-
-# Logs of what happened
-CHANGED_AT = time("changed_at", "Time of the build that made the change, from the machine's clock, UTC.")
-RUN_ID = text("run_id", "Dagster run that made the change.")
-REASON_OF_CHANGE = text("reason", "What caused the build: the delivered files, or the settings or models that changed.")
 
 # Groups of columns that several tables share
 UTM = (UTM_SOURCE, UTM_MEDIUM, UTM_CAMPAIGN, UTM_TERM, UTM_CONTENT)

@@ -9,8 +9,10 @@ from datetime import date
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from session_pipeline.settings.friction import FrictionSettings
+from session_pipeline.settings.section import DAY_SECONDS, Section
 from session_pipeline.settings.values import (
     AccessLogFormat,
     Character,
@@ -43,7 +45,6 @@ SessionBreakdown = Literal[
 ]
 SESSION_BREAKDOWNS: tuple[str, ...] = get_args(SessionBreakdown)
 
-DAY_SECONDS = 86_400
 LONGEST_VISITOR_WINDOW_DAYS = 30
 USUAL_VISITOR_WINDOW_DAYS = 7
 
@@ -51,12 +52,6 @@ USUAL_VISITOR_WINDOW_DAYS = 7
 # attempts.
 MOST_RULES = 2_000
 MOST_STEPS = 50
-
-
-class Section(BaseModel):
-    """A table of the settings file. Unknown keys and values of the wrong type are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class SessionSettings(Section):
@@ -295,6 +290,7 @@ class Settings(Section):
     max_rebuild_days: int = Field(ge=1)
     sessions: SessionSettings
     actions: ActionSettings
+    friction: FrictionSettings
     outcomes: Annotated[
         tuple[OutcomeSettings, ...],
         Listed,
