@@ -68,7 +68,8 @@ open_actions as (
         end as position_bucket,
         c.session_id is not null as is_converted,
         c.value,
-        c.last_event_number
+        c.last_event_number,
+        a.is_exit
     from session_actions as a
     left join conversions as c
         on a.session_id = c.session_id
@@ -103,6 +104,7 @@ select
     f.is_converted,
     f.value,
     f.last_event_number,
+    f.is_exit,
     f.is_first
 from firsts as f
 inner join sessions as s
