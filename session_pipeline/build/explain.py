@@ -32,6 +32,9 @@ _MADE_FROM: Mapping[str, str] = {
     "list funnels": "setting funnels",
     "list funnel_exclusions": "setting funnels",
     "list funnel_step_names": "setting funnels",
+    "setting marked_events": "setting friction",
+    "setting page_actions": "setting actions.fold",
+    "list friction_signals": "setting friction.signals",
     "computations": "setting funnels",
 }
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from session_pipeline.reference.column import Column
 from session_pipeline.tables.contract import Table
+from session_pipeline.tables.friction import contracts as friction
 from session_pipeline.tables.funnels import contracts as funnels
 from session_pipeline.tables.ingest import contracts as ingest
 from session_pipeline.tables.matches import contracts as matches
@@ -21,7 +22,7 @@ __all__ = ["TABLES", "Column", "Table", "table"]
 
 TABLES: Mapping[str, Table] = {
     contract.name: contract
-    for group in (ingest, sessions, matches, outcomes, funnels, publish)
+    for group in (ingest, sessions, matches, outcomes, funnels, friction, publish)
     for contract in group.TABLES
 }
 

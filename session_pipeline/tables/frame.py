@@ -70,6 +70,7 @@ class Frame:
     def parameters(self) -> dict[str, Scalar]:
         """The parameters of models that are equal for all days. Durations have the units that the models compare."""
         sessions = self.settings.sessions
+        friction = self.settings.friction
         return {
             "carried_minutes": CARRIED_MINUTES,
             "inactivity_minutes": sessions.inactivity_minutes,
@@ -82,6 +83,14 @@ class Frame:
             "engaged_page_views": sessions.engaged_page_views,
             "engaged_microseconds": sessions.engaged_seconds * 1_000_000,
             "engaged_gap_microseconds": sessions.engaged_gap_seconds * 1_000_000,
+            "rage_click_clicks": friction.rage_click_clicks,
+            "rage_click_seconds": friction.rage_click_seconds,
+            "u_turn_seconds": friction.u_turn_seconds,
+            "repeated_submit_seconds": friction.repeated_submit_seconds,
+            "error_loop_actions": friction.error_loop_actions,
+            "dead_end_sessions": friction.dead_end_sessions,
+            "dead_end_exit_percent": friction.dead_end_exit_percent,
+            "long_dwell_seconds": friction.long_dwell_seconds,
             "z": Z_95,
         }
 
