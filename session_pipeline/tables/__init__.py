@@ -14,6 +14,7 @@ from session_pipeline.tables.friction import contracts as friction
 from session_pipeline.tables.funnels import contracts as funnels
 from session_pipeline.tables.ingest import contracts as ingest
 from session_pipeline.tables.matches import contracts as matches
+from session_pipeline.tables.opportunities import contracts as opportunities
 from session_pipeline.tables.outcomes import contracts as outcomes
 from session_pipeline.tables.publish import contracts as publish
 from session_pipeline.tables.sessions import contracts as sessions
@@ -22,7 +23,7 @@ __all__ = ["TABLES", "Column", "Table", "table"]
 
 TABLES: Mapping[str, Table] = {
     contract.name: contract
-    for group in (ingest, sessions, matches, outcomes, funnels, friction, publish)
+    for group in (ingest, sessions, matches, outcomes, funnels, friction, opportunities, publish)
     for contract in group.TABLES
 }
 

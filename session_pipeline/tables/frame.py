@@ -18,6 +18,9 @@ from session_pipeline.settings import Settings
 Scalar = bool | int | float | str | date | datetime | Decimal
 
 CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
+MOST_MOMENT_ACTIONS = 200  # the most visited actions of a day at which signals of friction are compared
+MOST_SEEN_ACTIONS = 50  # the most visited actions of a day whose pairs are compared
+LEAST_COMPARED_SESSIONS = 30  # on each side of a comparison
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 
 # Where a stretch of days starts: the only parameter that is not part of a step's recipe (build/plan.py). It decides
@@ -91,6 +94,9 @@ class Frame:
             "dead_end_sessions": friction.dead_end_sessions,
             "dead_end_exit_percent": friction.dead_end_exit_percent,
             "long_dwell_seconds": friction.long_dwell_seconds,
+            "most_moment_actions": MOST_MOMENT_ACTIONS,
+            "most_seen_actions": MOST_SEEN_ACTIONS,
+            "least_compared_sessions": LEAST_COMPARED_SESSIONS,
             "z": Z_95,
         }
 

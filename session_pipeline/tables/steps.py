@@ -6,9 +6,17 @@ from session_pipeline.tables.friction import steps as friction
 from session_pipeline.tables.funnels import steps as funnels
 from session_pipeline.tables.graph import Log, Step
 from session_pipeline.tables.matches import steps as matches
+from session_pipeline.tables.opportunities import steps as opportunities
 from session_pipeline.tables.outcomes import steps as outcomes
 from session_pipeline.tables.sessions import steps as sessions
 
-STEPS: tuple[Step, ...] = (*sessions.STEPS, *matches.STEPS, *outcomes.STEPS, *funnels.STEPS, *friction.STEPS)
+STEPS: tuple[Step, ...] = (
+    *sessions.STEPS,
+    *matches.STEPS,
+    *outcomes.STEPS,
+    *funnels.STEPS,
+    *friction.STEPS,
+    *opportunities.STEPS,
+)
 STEP_OF_TABLE: Mapping[str, Step] = {name: step for step in STEPS for name in step.tables}
 LOGS: tuple[Log, ...] = tuple(log for step in STEPS for log in step.logs)

@@ -1,5 +1,5 @@
 -- One row is an action that is counted on a day of a site: one of the most visited.
--- A milestone is an action with an event that meets a funnel step, or the conversion of its session.
+-- A milestone is an action with an event that meets a funnel step or the conversion of its session.
 with visited as (
     select
         session_date,
@@ -44,7 +44,7 @@ select
     m.action is not null as is_milestone,
     row_number() over (
         partition by v.session_date, v.site
-        order by v.session_count desc, v.action
+        order by v.session_count desc, v.action asc
     ) as place
 from visited as v
 left join milestones as m

@@ -14,14 +14,13 @@ import pyarrow as pa
 from session_pipeline.reference.column import arrow_schema
 from session_pipeline.reference.column import date as date_column
 from session_pipeline.tables import table
-from session_pipeline.tables.frame import Z_95
+from session_pipeline.tables.frame import LEAST_COMPARED_SESSIONS, Z_95
 from session_pipeline.tables.opportunities.matched import Estimates, Floats, estimates, ranks
+from session_pipeline.tables.opportunities.steps import LONGEST_WINDOW
 from session_pipeline.tables.opportunities.windows import DailyCounts, Factor, Numbers, Sums
 
-WINDOWS = (28, 84)  # days; the longest is the span of the inputs
-LEAST_SESSIONS = 30  # on each side
+WINDOWS = (28, LONGEST_WINDOW)  # days
 LEAST_EXPECTED = 5  # conversions with the factor, if it made no difference
-LARGEST_Q = 0.05
 MOST_ROWS = 20  # of a site, day and window
 MOST_EXAMPLES = 3
 EPOCH = date(1970, 1, 1)
@@ -35,7 +34,6 @@ SIGNAL_PHRASES: Mapping[str, str] = {
     "repeated_submit": "sent the same thing twice at",
     "error": "had an error at",
     "error_loop": "had several errors at",
-    "long_dwell": "stayed for a long time at",
     "repeat": "came to the same action again at",
 }
 
@@ -50,7 +48,7 @@ def opportunities(rows: pa.Table) -> pa.Table:
     found = estimates(sums, groups, sign=-1, z=Z_95)
     lost, low, high = (-each * sums.with_count for each in (found.difference, found.high, found.low))
     value = lost * sums.cents / np.maximum(sums.converted, 1) / 100
-    rank = ranks(groups, found.q_value > LARGEST_Q, -value, -lost, sums.factor)
+    rank = ranks(groups, ~found.is_significant, -value, -lost, sums.factor)
     kept = np.flatnonzero(rank <= MOST_ROWS).tolist()
     factors = [counts.factors[sums.factor[index]] for index in kept]
     columns = {
@@ -88,7 +86,7 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
     """
     counts, sums, groups = _summed(rows)
     found = estimates(sums, groups, sign=1, z=Z_95)
-    rank = ranks(groups, found.q_value > LARGEST_Q, -found.score, sums.factor)
+    rank = ranks(groups, ~found.is_significant, -found.score, sums.factor)
     kept = np.flatnonzero(rank <= MOST_ROWS).tolist()
     factors = [counts.factors[sums.factor[index]] for index in kept]
     columns = {
@@ -119,7 +117,7 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
 def _summed(rows: pa.Table) -> tuple[DailyCounts, Sums, Numbers]:
     """Return the counts, their sums, and the group of each comparison: its site, window and day."""
     counts = DailyCounts(rows)
-    sums = counts.sums(WINDOWS, LEAST_SESSIONS, LEAST_EXPECTED)
+    sums = counts.sums(WINDOWS, LEAST_COMPARED_SESSIONS, LEAST_EXPECTED)
     sites = {site: number for number, site in enumerate(sorted({factor.site for factor in counts.factors}))}
     site_of_factor = np.array([sites[factor.site] for factor in counts.factors], np.int64)
     site = site_of_factor[sums.factor] if len(sums.factor) else sums.factor
@@ -141,7 +139,7 @@ def _common_columns(
         "difference_high": _rounded(found.high[kept], 6),
         "score": _rounded(found.score[kept], 4),
         "q_value": _rounded(found.q_value[kept], 6),
-        "is_significant": found.q_value[kept] <= LARGEST_Q,
+        "is_significant": found.is_significant[kept],
         "example_session_ids": [
             _examples(factor.examples, day, window) for factor, day, window in zip(factors, days, windows, strict=True)
         ],
@@ -183,4 +181,4 @@ def _did(action: str) -> str:
 
 
 def _unless_significant(found: Estimates, index: int) -> str:
-    return "" if found.q_value[index] <= LARGEST_Q else " This can be chance."
+    return "" if found.is_significant[index] else " This can be chance."

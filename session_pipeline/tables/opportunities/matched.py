@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 from session_pipeline.tables.opportunities.windows import FIXED_POINT, Flags, Numbers, Sums
 
+LARGEST_Q = 0.05
+LEAST_SCORE = 3.0  # the table is looked at every day, and a day with one comparison would need only 1.6
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -28,6 +31,8 @@ class Estimates:
         high: Upper bound of its interval.
         score: Root of the Mantel-Haenszel statistic, with the sign of the difference.
         q_value: The expected share of wrong findings among the comparisons up to this one.
+        is_significant: Whether q_value is at most LARGEST_Q and the score at least LEAST_SCORE in the direction that is
+            looked for.
     """
 
     rate_with: Floats
@@ -37,6 +42,7 @@ class Estimates:
     high: Floats
     score: Floats
     q_value: Floats
+    is_significant: Flags
 
 
 def estimates(sums: Sums, groups: Numbers, sign: int, z: float) -> Estimates:
@@ -58,6 +64,7 @@ def estimates(sums: Sums, groups: Numbers, sign: int, z: float) -> Estimates:
     margin = z * np.sqrt(variance) / (weight / FIXED_POINT)
     surplus = sums.with_converted - sums.expected / FIXED_POINT
     score = surplus / np.sqrt(sums.variance / FIXED_POINT)
+    q_value = q_values([normal_tail(sign * each) for each in score.tolist()], groups)
     return Estimates(
         rate_with=rate_with,
         rate_without=rate_without,
@@ -65,7 +72,8 @@ def estimates(sums: Sums, groups: Numbers, sign: int, z: float) -> Estimates:
         low=np.maximum(difference - margin, -1),
         high=np.minimum(difference + margin, 1),
         score=score,
-        q_value=q_values([normal_tail(sign * each) for each in score.tolist()], groups),
+        q_value=q_value,
+        is_significant=(q_value <= LARGEST_Q) & (sign * score >= LEAST_SCORE),
     )
 
 

@@ -1,8 +1,8 @@
 -- One row is a moment (a site, an action, a position, a stage and a device) and a signal of
--- friction; '' counts all sessions at the moment.
--- Sessions without a signal are all at the moment, minus session_count, minus earlier_count (they
--- had it at the action before). Of a signal that is complete only with the next page, sessions that
--- ended at the moment are left out on both sides: otherwise, to go on at all would count for it.
+-- friction; '' counts all sessions that are at the moment.
+-- A session is counted once at an action and position, the first time. It is without a signal if
+-- the signal has not occurred by then, also if it occurs later: nobody could know. So sessions
+-- without it are all sessions minus excluded_count.
 with counted as (
     select
         m.session_date,
@@ -10,17 +10,12 @@ with counted as (
         m.session_id,
         m.action,
         m.action_number,
-        lead(m.action_number) over (
-            partition by m.session_id, m.action
-            order by m.action_number
-        ) as next_action_number,
         m.position_bucket,
         m.stage,
         m.device,
         m.is_converted,
         m.value,
-        m.last_event_number,
-        m.is_exit
+        m.is_first_in_bucket
     from moments as m
     inner join counted_actions as c
         on m.session_date = c.session_date and m.site = c.site and m.action = c.action
@@ -28,41 +23,69 @@ with counted as (
 ),
 
 signals as (
+    -- One row is a session, an action and a signal that was complete before the last conversion.
     select
         f.session_id,
         f.action,
         f.signal,
-        s.needs_next_action,
-        f.first_action_number,
-        a.event_number
+        f.first_action_number as action_number,
+        s.is_of_a_visit
     from session_friction as f
     inner join compared_signals as s
         on f.signal = s.signal
-    inner join session_actions as a
-        on f.session_id = a.session_id and f.first_action_number = a.action_number
+    inner join moments as m
+        on f.session_id = m.session_id and f.first_action_number = m.action_number
+    inner join counted_actions as c
+        on m.session_date = c.session_date and m.site = c.site and f.action = c.action
+    where c.place <= $most_moment_actions
 ),
 
 hits as (
+    -- A signal of a visit, such as an error, belongs to the moment at which its page was opened;
+    -- any other, such as a U-turn, to the moment at which it was complete.
     select
         c.session_date,
         c.site,
         c.session_id,
         c.action,
+        c.action_number,
         c.position_bucket,
         c.stage,
         c.device,
         c.is_converted,
-        case when c.is_converted then c.value end as value,
         s.signal,
-        s.first_action_number < c.action_number as is_earlier,
-        false as is_exit
-    from counted as c
-    inner join signals as s
-        on c.session_id = s.session_id and c.action = s.action
-    where
-        (c.last_event_number is null or s.event_number < c.last_event_number)
-        and (c.next_action_number is null or s.first_action_number < c.next_action_number)
-        and not (c.is_exit and s.needs_next_action)
+        s.action as signal_action
+    from signals as s
+    inner join counted as c
+        on
+            s.session_id = c.session_id
+            and s.action_number >= c.action_number
+            and case
+                when s.is_of_a_visit then s.action = c.action
+                else s.action_number = c.action_number
+            end
+    qualify row_number() over (
+        partition by s.session_id, s.action, s.signal
+        order by c.action_number desc
+    ) = 1
+),
+
+counted_sessions as (
+    select
+        session_date,
+        site,
+        session_id,
+        action,
+        position_bucket,
+        stage,
+        device,
+        is_converted,
+        value,
+        '' as signal,
+        '' as signal_action,
+        false as is_excluded
+    from counted
+    where is_first_in_bucket
     union all
     select
         session_date,
@@ -73,11 +96,32 @@ hits as (
         stage,
         device,
         is_converted,
-        case when is_converted then value end as value,
-        '' as signal,
-        false as is_earlier,
-        is_exit
-    from counted
+        cast(null as decimal(38, 6)) as value,
+        signal,
+        signal_action,
+        false as is_excluded
+    from hits
+    union all
+    select
+        c.session_date,
+        c.site,
+        c.session_id,
+        c.action,
+        c.position_bucket,
+        c.stage,
+        c.device,
+        c.is_converted,
+        cast(null as decimal(38, 6)) as value,
+        h.signal,
+        h.signal_action,
+        true as is_excluded
+    from hits as h
+    inner join counted as c
+        on
+            h.session_id = c.session_id
+            and h.action = c.action
+            and h.action_number <= c.action_number
+    where c.is_first_in_bucket
 )
 
 select
@@ -88,15 +132,14 @@ select
     stage,
     device,
     signal,
-    count(*) filter (where not is_earlier) as session_count,
-    count(*) filter (where not is_earlier and is_converted) as converted_count,
-    count(*) filter (where is_earlier) as earlier_count,
-    count(*) filter (where is_earlier and is_converted) as earlier_converted_count,
-    count(*) filter (where is_exit) as exit_count,
-    count(*) filter (where is_exit and is_converted) as exit_converted_count,
-    sum(value) filter (where not is_earlier) as value,
+    signal_action,
+    count(*) filter (where not is_excluded) as session_count,
+    count(*) filter (where not is_excluded and is_converted) as converted_count,
+    count(*) filter (where is_excluded) as excluded_count,
+    count(*) filter (where is_excluded and is_converted) as excluded_converted_count,
+    sum(value) as value,
     min(session_id) filter (
-        where not is_earlier and not is_converted and signal <> ''
+        where not is_excluded and not is_converted and signal <> ''
     ) as example_session_id
-from hits
-group by session_date, site, action, position_bucket, stage, device, signal
+from counted_sessions
+group by session_date, site, action, position_bucket, stage, device, signal, signal_action

@@ -1,5 +1,5 @@
--- One row is a moment of a session: the first time it was at an action, within a bucket of
--- positions, before its last conversion.
+-- One row is a moment: an action of a session before its last conversion, with what is known by
+-- then.
 -- Positions are put into buckets, because few sessions are at an action at exactly equal positions.
 with conversions as (
     -- A session that converts as a whole has no such event: its conversion is after every action.
@@ -14,10 +14,9 @@ with conversions as (
     group by o.session_id, o.value
 ),
 
-deepest_steps as (
+reached as (
     select
         session_id,
-        funnel,
         event_number,
         step_number,
         max(step_number) over (
@@ -34,7 +33,7 @@ gains as (
         session_id,
         event_number,
         sum(step_number - coalesce(step_number_before, 0)) as gain
-    from deepest_steps
+    from reached
     where step_number > coalesce(step_number_before, 0)
     group by session_id, event_number
 ),
@@ -51,7 +50,7 @@ stages as (
     window session_in_order as (partition by session_id order by event_number)
 ),
 
-open_actions as (
+placed as (
     select
         a.session_date,
         a.site,
@@ -66,51 +65,41 @@ open_actions as (
             when a.action_number <= 13 then 9
             else 14
         end as position_bucket,
+        coalesce(s.device, '(none)') as device,
         c.session_id is not null as is_converted,
-        c.value,
-        c.last_event_number,
-        a.is_exit
+        c.value
     from session_actions as a
+    inner join sessions as s
+        on a.session_id = s.session_id
     left join conversions as c
         on a.session_id = c.session_id
     where
         not a.is_bot
         and (c.last_event_number is null or a.event_number < c.last_event_number)
-),
-
-firsts as (
-    select
-        *,
-        row_number() over (
-            partition by session_id, action
-            order by action_number
-        ) = 1 as is_first
-    from open_actions
-    qualify row_number() over (
-        partition by session_id, action, position_bucket
-        order by action_number
-    ) = 1
 )
 
 select
-    f.session_date,
-    f.site,
-    f.session_id,
-    f.action,
-    f.position_bucket,
-    f.action_number,
+    p.session_date,
+    p.site,
+    p.session_id,
+    p.action,
+    p.action_number,
+    p.position_bucket,
+    p.device,
     coalesce(t.stage, 0) as stage,
-    coalesce(s.device, '(none)') as device,
-    f.is_converted,
-    f.value,
-    f.last_event_number,
-    f.is_exit,
-    f.is_first
-from firsts as f
-inner join sessions as s
-    on f.session_id = s.session_id
+    p.is_converted,
+    p.value,
+    row_number() over (
+        partition by p.session_id, p.action
+        order by p.action_number
+    ) = 1 as is_first,
+    row_number() over (
+        partition by p.session_id, p.action, p.position_bucket
+        order by p.action_number
+    ) = 1 as is_first_in_bucket
+from placed as p
 left join stages as t
     on
-        f.session_id = t.session_id
-        and f.event_number > t.after_event_number
-        and f.event_number <= coalesce(t.until_event_number, f.event_number)
+        p.session_id = t.session_id
+        and p.event_number > t.after_event_number
+        and p.event_number <= coalesce(t.until_event_number, p.event_number)

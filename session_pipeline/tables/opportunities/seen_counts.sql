@@ -1,6 +1,7 @@
 -- One row is a first time at an action (at a position, stage and device), and an action that some
 -- of its sessions did before; '' counts all of them.
--- A milestone is no advice: who has been at the cart is closer to buying. It is matched as the stage.
+-- A milestone is no advice: who has been at the cart is closer to buying. It is matched as the
+-- stage.
 with arrivals as (
     select
         m.session_date,
