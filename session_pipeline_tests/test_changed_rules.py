@@ -195,7 +195,8 @@ MODELS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("reached_steps", "next_reached_steps", "funnel_entries"), ("funnel_entries",)),
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
     **dict.fromkeys(
-        ("friction_events", "friction_places", "friction_found", "friction_observable", *FRICTION), FRICTION
+        ("friction_events", "friction_actions", "friction_places", "friction_found", "friction_observable", *FRICTION),
+        FRICTION,
     ),
     **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # rows of logs are never rebuilt
     **{

@@ -33,12 +33,9 @@ TABLES: tuple[Table, ...] = (
             c.FRICTION_ACTION,
             c.SIGNAL,
             count("occurrence_count", "How often the signal occurred at the action in the session."),
-            text("first_event_id", "Event with which the signal was complete for the first time."),
-            count(
-                "first_action_number",
-                "action_number of that event, or of the last action before it; null before the first action.",
-            ),
-            time("first_at", "Time of that event."),
+            text("first_event_id", "Event of the action with which the signal was complete for the first time."),
+            count("first_action_number", "action_number of that action."),
+            time("first_at", "Time of that action."),
             Column(
                 "seconds_lost",
                 "DOUBLE",

@@ -7,20 +7,31 @@ with kinds_seen as (
         bool_or(clicked_element is not null) as has_clicked_elements,
         bool_or(search_term is not null) as has_searches,
         bool_or(is_submit) as has_submits,
-        bool_or(is_error or has_status) as has_errors_or_status,
+        bool_or(is_error) as has_errors,
         bool_or(form_marks is not null) as has_forms
-    from friction_events
+    from friction_actions
     where not is_bot
     group by session_date, site
 ),
 
-actions_seen as (
+visits_seen as (
     select
         session_date,
         site,
-        bool_or(session_count >= $dead_end_sessions) as has_visited_actions
+        max(session_count) as most_sessions
     from friction_places
     group by session_date, site
+),
+
+status_seen as (
+    select distinct
+        session_date,
+        site
+    from events
+    where
+        status_code is not null
+        and not is_bot
+        and session_date in (select event_date from days)
 )
 
 select
@@ -28,17 +39,19 @@ select
     k.site,
     s.signal
 from kinds_seen as k
-inner join actions_seen as v
+inner join visits_seen as v
     on k.session_date = v.session_date and k.site = v.site
+left join status_seen as t
+    on k.session_date = t.session_date and k.site = t.site
 cross join friction_signals as s
 where
     case s.signal
         when 'rage_click' then k.has_clicked_elements
         when 'repeated_search' then k.has_searches
         when 'repeated_submit' then k.has_submits
-        when 'error' then k.has_errors_or_status
-        when 'error_loop' then k.has_errors_or_status
-        when 'dead_end' then v.has_visited_actions
+        when 'error' then k.has_errors or t.site is not null
+        when 'error_loop' then k.has_errors or t.site is not null
+        when 'dead_end' then v.most_sessions >= $dead_end_sessions
         when 'abandoned_form' then k.has_forms
         else true
     end

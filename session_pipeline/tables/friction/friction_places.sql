@@ -4,7 +4,7 @@ select
     site,
     action,
     count(distinct session_id) as session_count,
-    count(case when next_at is null then 1 end) as exit_count
-from friction_events
+    count(case when is_exit then 1 end) as exit_count
+from friction_actions
 where not is_bot
 group by session_date, site, action

@@ -7,7 +7,7 @@ select
     signal,
     occurrence_count,
     first_event_id,
-    nullif(first_action_number, 0) as first_action_number,
+    first_action_number,
     first_at,
     cast(microseconds as double) / 1000000 as seconds_lost,
     is_hard_time,

@@ -14,6 +14,7 @@ STEPS: tuple[Step, ...] = (
         lists={"friction_signals": from_settings.friction_signals},
         computed=(
             Computation("friction_events", "friction_events"),
+            Computation("friction_actions", "friction_actions"),
             Computation("friction_places", "friction_places"),
             Computation("friction_found", "friction_found"),
             Computation("friction_observable", "friction_observable"),
