@@ -259,7 +259,7 @@ Q_VALUE = rate(
     "Share of wrong findings to expect among the rows of the window up to this one (Benjamini-Yekutieli); 6 digits.",
 )
 IS_SIGNIFICANT = flag(
-    "is_significant", "Whether q_value is at most 0.05 and score at least 3 in the direction that is looked for."
+    "is_significant", "Whether q_value is at most 0.05 and score at least 2.5 in the direction that is looked for."
 )
 SENTENCE = text("sentence", "The row in plain English.")
 EXAMPLE_SESSION_IDS = text(

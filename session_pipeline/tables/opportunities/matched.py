@@ -14,7 +14,7 @@ import numpy.typing as npt
 from session_pipeline.tables.opportunities.windows import FIXED_POINT, Flags, Numbers, Sums
 
 LARGEST_Q = 0.05
-LEAST_SCORE = 3.0  # the table is looked at every day, and a day with one comparison would need only 1.6
+LEAST_SCORE = 2.5  # the table is looked at every day, and a day with one comparison would need only 2
 
 Floats = npt.NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def estimates(sums: Sums, groups: Numbers, sign: int, z: float) -> Estimates:
     margin = z * np.sqrt(variance) / (weight / FIXED_POINT)
     surplus = sums.with_converted - sums.expected / FIXED_POINT
     score = surplus / np.sqrt(sums.variance / FIXED_POINT)
-    q_value = q_values([normal_tail(sign * each) for each in score.tolist()], groups)
+    q_value = q_values([p_value(each) for each in score.tolist()], groups)
     return Estimates(
         rate_with=rate_with,
         rate_without=rate_without,
@@ -77,9 +77,9 @@ def estimates(sums: Sums, groups: Numbers, sign: int, z: float) -> Estimates:
     )
 
 
-def normal_tail(deviate: float) -> float:
-    """Return the probability that a normal deviate is at least this large."""
-    return 0.5 * math.erfc(deviate / math.sqrt(2))
+def p_value(score: float) -> float:
+    """Return the probability that a normal deviate is at least this far from 0."""
+    return math.erfc(abs(score) / math.sqrt(2))
 
 
 def q_values(p_values: Sequence[float], groups: Numbers) -> Floats:
