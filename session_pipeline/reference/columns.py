@@ -339,7 +339,7 @@ OUTCOME_GROUP = text(
     "Outcome, or a group of outcomes: '(converted)', or '(not converted)', which is without conversion and bounce.",
 )
 SEGMENT = text("segment", "'(all)', or the sessions of one device, such as 'device=mobile'.")
-RANK = count("rank", "Position by session_count, from 1.")
+RANK = count("rank", "Position among the rows of the group, from 1, the most important first. See definitions.")
 GROUP_SESSION_COUNT = count("group_session_count", "All sessions of the window with this outcome and segment.")
 MEDIAN_ACTION_COUNT = Column(
     "median_action_count", "DOUBLE", "Median number of actions of the sessions with this path, with repeats."
@@ -356,6 +356,40 @@ MATCH_SECONDS = Column(
 GOALS = text("goals", "Goals that the session reached, in alphabetical order, joined by ', '; null if none.")
 DIMENSIONS = text("dimensions", "Dimensions from the settings, such as 'variant=a', joined by ', '; null if none.")
 ACTION_COUNT = count("action_count", "Actions of the session.")
+# Opportunities and next best actions
+POSITION_BUCKET = count(
+    "position_bucket",
+    "Bucket of the action's position in the session, named by its first position: 1, 2, 3, 4 (to 5), 6 (to 8), "
+    "9 (to 13) or 14 (and later).",
+)
+STAGE = count(
+    "stage",
+    "How far the session was before: the deepest step of each funnel whose condition an earlier event met, added up "
+    "over all funnels. 0 before the first step.",
+)
+MOMENT_DEVICE = text("device", "Device of the session; '(none)' without a user agent.")
+DIFFERENCE = Column(
+    "difference",
+    "DOUBLE",
+    "Difference of the two rates (Mantel-Haenszel), negative if fewer converted; rounded to 6 digits. An association.",
+)
+DIFFERENCE_LOW = Column("difference_low", "DOUBLE", "Lower bound of the 95 % interval of difference (Sato); 6 digits.")
+DIFFERENCE_HIGH = Column(
+    "difference_high", "DOUBLE", "Upper bound of the 95 % interval of difference (Sato); 6 digits."
+)
+SCORE = Column("score", "DOUBLE", "Signed root of the test's statistic, about a normal deviate; rounded to 4 digits.")
+Q_VALUE = rate(
+    "q_value",
+    "Share of wrong findings to expect among the rows of the window up to this one (Benjamini-Yekutieli); 6 digits.",
+)
+IS_SIGNIFICANT = flag(
+    "is_significant", "Whether q_value is at most 0.05 and score at least 2.5 in the direction that is looked for."
+)
+SENTENCE = text("sentence", "The row in plain English.")
+EXAMPLE_SESSION_IDS = text(
+    "example_session_ids",
+    "Up to three sessions of the row, the latest first, separated by spaces; null if there is none. See `show`.",
+)
 
 # Groups of columns that several tables share
 UTM = (UTM_SOURCE, UTM_MEDIUM, UTM_CAMPAIGN, UTM_TERM, UTM_CONTENT)

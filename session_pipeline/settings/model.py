@@ -36,6 +36,7 @@ from session_pipeline.settings.values import (
     SourceName,
     TimeZone,
     at_most,
+    closest,
     distinct,
     refusal,
     shown,

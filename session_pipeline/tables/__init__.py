@@ -16,6 +16,7 @@ from session_pipeline.tables.friction import contracts as friction
 from session_pipeline.tables.funnels import contracts as funnels
 from session_pipeline.tables.ingest import contracts as ingest
 from session_pipeline.tables.matches import contracts as matches
+from session_pipeline.tables.opportunities import contracts as opportunities
 from session_pipeline.tables.outcomes import contracts as outcomes
 from session_pipeline.tables.paths import contracts as paths
 from session_pipeline.tables.publish import contracts as publish
@@ -26,7 +27,20 @@ __all__ = ["TABLES", "Column", "Table", "table"]
 
 TABLES: Mapping[str, Table] = {
     contract.name: contract
-    for group in (ingest, sessions, matches, outcomes, visitors, funnels, paths, friction, changes, facts, publish)
+    for group in (
+        ingest,
+        sessions,
+        matches,
+        outcomes,
+        visitors,
+        funnels,
+        paths,
+        friction,
+        changes,
+        opportunities,
+        facts,
+        publish,
+    )
     for contract in group.TABLES
 }
 

@@ -21,6 +21,9 @@ Scalar = bool | int | float | str | date | datetime | Decimal
 
 CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
 DAYS_OF_WEEK = 7
+MOST_MOMENT_ACTIONS = 200  # the most visited actions of a day at which signals of friction are compared
+MOST_SEEN_ACTIONS = 50  # the most visited actions of a day whose pairs are compared
+LEAST_COMPARED_SESSIONS = 30  # on each side of a comparison
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 PATH_WINDOWS = (7, 28)  # days of typical_paths
 RARE_ONE_IN = 5  # in typical_paths, an action is rare if fewer than one in so many sessions have it
@@ -115,6 +118,9 @@ class Frame:
             "dead_end_exit_percent": friction.dead_end_exit_percent,
             "long_dwell_seconds": friction.long_dwell_seconds,
             "days_of_week": DAYS_OF_WEEK,
+            "most_moment_actions": MOST_MOMENT_ACTIONS,
+            "most_seen_actions": MOST_SEEN_ACTIONS,
+            "least_compared_sessions": LEAST_COMPARED_SESSIONS,
             "z": Z_95,
             "most_actions": changes.MOST_ACTIONS,
             "most_followed_actions": changes.MOST_FOLLOWED_ACTIONS,
