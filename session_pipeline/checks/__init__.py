@@ -23,6 +23,7 @@ from session_pipeline.checks.tables import (
 )
 from session_pipeline.checks.unusual import bot_share, unfolded_actions, volume_unusual
 from session_pipeline.checks.verdict import Check, Verdict
+from session_pipeline.checks.visitors import cohorts_cover_visitors, visitors_add_up
 
 CHECKS: tuple[Check, ...] = (
     Check("ledger_closes", "events", ledger_closes, is_blocking=True),
@@ -30,6 +31,8 @@ CHECKS: tuple[Check, ...] = (
     Check("sessions_cover_events", "sessions", sessions_cover_events),
     Check("outcomes_add_up", "daily_summary", outcomes_add_up),
     Check("funnels_monotone", "funnel_steps", funnels_monotone),
+    Check("visitors_add_up", "daily_visitors", visitors_add_up),
+    Check("cohorts_cover_visitors", "retention", cohorts_cover_visitors),
     Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
     Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
     Check("source_arrived", "source_files", source_arrived, is_error=False),
@@ -48,6 +51,7 @@ __all__ = [
     "audit_recompute",
     "bot_share",
     "built_by_current_rules",
+    "cohorts_cover_visitors",
     "conflicting_event_ids",
     "funnels_monotone",
     "key_to_change",
@@ -61,5 +65,6 @@ __all__ = [
     "source_arrived",
     "too_many_set_aside",
     "unfolded_actions",
+    "visitors_add_up",
     "volume_unusual",
 ]
