@@ -24,6 +24,7 @@ from session_pipeline.checks.tables import (
 )
 from session_pipeline.checks.unusual import bot_share, unfolded_actions, volume_unusual
 from session_pipeline.checks.verdict import Check, Verdict
+from session_pipeline.checks.visitors import cohorts_cover_visitors, visitors_add_up
 
 CHECKS: tuple[Check, ...] = (
     Check("ledger_closes", "events", ledger_closes, is_blocking=True),
@@ -32,6 +33,8 @@ CHECKS: tuple[Check, ...] = (
     Check("outcomes_add_up", "daily_summary", outcomes_add_up),
     Check("funnels_monotone", "funnel_steps", funnels_monotone),
     Check("friction_adds_up", "action_friction", friction_adds_up),
+    Check("visitors_add_up", "daily_visitors", visitors_add_up),
+    Check("cohorts_cover_visitors", "retention", cohorts_cover_visitors),
     Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
     Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
     Check("source_arrived", "source_files", source_arrived, is_error=False),
@@ -50,6 +53,7 @@ __all__ = [
     "audit_recompute",
     "bot_share",
     "built_by_current_rules",
+    "cohorts_cover_visitors",
     "conflicting_event_ids",
     "friction_adds_up",
     "funnels_monotone",
@@ -64,5 +68,6 @@ __all__ = [
     "source_arrived",
     "too_many_set_aside",
     "unfolded_actions",
+    "visitors_add_up",
     "volume_unusual",
 ]
