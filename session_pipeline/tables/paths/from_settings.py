@@ -15,7 +15,7 @@ LONGEST = 2_000_000_000_000_000_000
 # The parameters of next_part_matches that differ between the parts of patterns.
 PART_PARAMETERS = frozenset(
     (
-        *("text_number", "pattern", "part_number", "part_expression", "session_expression", "is_last_part"),
+        *("text_number", "pattern_name", "part", "part_expression", "session_expression", "is_last_part"),
         *("is_at_start", "is_at_end", "after_least", "after_most"),
     )
 )
@@ -163,8 +163,8 @@ def _parts(text: Text, name: str, pattern: ActionPattern) -> list[Mapping[str, S
         runs.append(
             {
                 "text_number": text.number,
-                "pattern": name,
-                "part_number": number,
+                "pattern_name": name,
+                "part": number,
                 "part_expression": f"^(?:{expressions[number - 1]}){end}",
                 "session_expression": session,
                 "is_last_part": is_last,

@@ -1,5 +1,5 @@
 -- One row is a place of a session's text where a part of a pattern and the parts after it match in
--- time, with the place where the shortest such match ends. Only the first 1,000 actions are searched.
+-- time, with the place where the shortest such match ends. Only the first 1,000 actions are read.
 with places as (
     select
         l.session_id,
@@ -44,8 +44,8 @@ continued as (
         on
             p.session_id = m.session_id
             and p.place = m.first_place
-            and m.pattern = $pattern
-            and m.part_number = $part_number + 1
+            and m.pattern = $pattern_name
+            and m.part_number = $part + 1
     where not $is_last_part
 )
 
@@ -56,11 +56,11 @@ select
     first_place,
     last_place
 from part_matches
-where pattern <> $pattern
+where pattern <> $pattern_name
 union all
 select
-    $pattern as pattern,
-    $part_number as part_number,
+    $pattern_name as pattern,
+    $part as part_number,
     p.session_id,
     p.place as first_place,
     case when $is_last_part then p.part_end else c.last_place end as last_place

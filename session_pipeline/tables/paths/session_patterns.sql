@@ -25,8 +25,8 @@ with recursive timed as (
         or date_diff('microsecond', f.occurred_at, l.occurred_at) <= p.within_microseconds
 ),
 
--- The starts and ends of matches, from the last to the first; at an end, the earliest start after it
--- is the least of those before it in this order.
+-- The starts and ends of matches. In the order from the last to the first, the earliest start after
+-- an end is the least of those before it.
 borders as (
     select
         text_number,
