@@ -20,7 +20,7 @@ from session_pipeline.build import plan
 from session_pipeline.build.plan import Certainty, Kind
 from session_pipeline.run.pipeline import make_planner, open_run, open_store
 from session_pipeline.settings import FunnelSettings, Settings, load_settings
-from session_pipeline.settings.model import Section
+from session_pipeline.settings.section import Section
 from session_pipeline.tables import TABLES, models
 from session_pipeline.tables import table as contract_of
 from session_pipeline.tables.steps import STEPS
@@ -51,6 +51,7 @@ SETTINGS: Mapping[str, Any] = {
         }
     ],
     "dimensions": {"variant": "properties ->> 'variant'"},
+    "friction": {"forms": [{"start": "event_name = 'cart'", "submit": "event_name = 'purchase'"}]},
     "sources": {"test": {"site": "main"}, "log": {"format": "access_log"}},
 }
 
@@ -84,6 +85,7 @@ LOG_SETTINGS = {"log_format", "host"}  # apply to access logs only
 
 SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
 READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
+FRICTION = ("session_friction", "action_friction", "daily_friction")
 MATCHES = ("outcome_matches", "goal_matches", "funnel_matches")
 NOTHING: Sequence[str] = ()
 
@@ -120,8 +122,8 @@ CHANGES: Mapping[str, Change] = {
     "sessions.engaged_page_views": Change(3, ("sessions",), "setting engaged_page_views changed from 2 to 3"),
     "sessions.engaged_gap_seconds": Change(5, ("sessions",), "setting engaged_gap_seconds changed from 60 to 5"),
     "sessions.passive_events": Change(["logout"], ("action_labels",), "setting passive_events changed"),
-    "actions.fold[].pattern": Change("/[a-z]+$", ("action_labels",), "setting actions.fold changed"),
-    "actions.fold[].replacement": Change(":number", ("action_labels",), "setting actions.fold changed"),
+    "actions.fold[].pattern": Change("/[a-z]+$", ("action_labels", *FRICTION), "setting actions.fold changed"),
+    "actions.fold[].replacement": Change(":number", ("action_labels", *FRICTION), "setting actions.fold changed"),
     "actions.ignored_events": Change(["cart"], ("action_labels",), "setting ignored_events changed"),
     "outcomes[].name": Change("sale", (*MATCHES, "session_outcomes"), "setting outcomes changed"),
     "outcomes[].where": Change("event_name = 'cart'", MATCHES, "setting outcomes changed"),
@@ -142,12 +144,29 @@ CHANGES: Mapping[str, Change] = {
     "funnels[].exclusions[].where": Change("event_name = 'scroll'", MATCHES, "setting funnels changed"),
     "funnels[].exclusions[].after_step": Change(2, ("funnel_entries",), "setting funnels changed"),
     "funnels[].exclusions[].before_step": Change(2, ("funnel_entries",), "setting funnels changed"),
+    "friction.signals": Change(["error", "repeat"], FRICTION, "setting friction.signals changed"),
+    "friction.click": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
+    "friction.rage_click_clicks": Change(4, FRICTION, "setting rage_click_clicks changed from 3 to 4"),
+    "friction.rage_click_seconds": Change(2, FRICTION, "setting rage_click_seconds changed from 1 to 2"),
+    "friction.u_turn_seconds": Change(5, FRICTION, "setting u_turn_seconds changed from 10 to 5"),
+    "friction.search_results": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
+    "friction.submit": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
+    "friction.repeated_submit_seconds": Change(5, FRICTION, "setting repeated_submit_seconds changed from 3 to 5"),
+    "friction.error": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
+    "friction.error_loop_actions": Change(3, FRICTION, "setting error_loop_actions changed from 4 to 3"),
+    "friction.dead_end_sessions": Change(1, FRICTION, "setting dead_end_sessions changed from 20 to 1"),
+    "friction.dead_end_exit_percent": Change(60, FRICTION, "setting dead_end_exit_percent changed from 20 to 60"),
+    "friction.long_dwell_seconds": Change(60, FRICTION, "setting long_dwell_seconds changed from 120 to 60"),
+    "friction.forms[].start": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
+    "friction.forms[].submit": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
     "dimensions": Change(
         {"plan": "properties ->> 'plan'"},
         ("session_dimensions", "daily_breakdowns"),
         "setting dimensions changed; setting breakdowns or dimensions changed",
     ),
     "breakdowns.dimensions": Change(["os"], ("daily_breakdowns",), "setting breakdowns or dimensions changed"),
+    "visitors.retention_days": Change(7, ("retention",), "setting visitors changed"),
+    "visitors.retention_weeks": Change(4, ("retention",), "setting visitors changed"),
     "sources{}.format": Change("jsonl", NOTHING),  # the format that its name already gives
     "sources{}.site": Change("shop", READ_FROM_RAW, "raw_events changed"),
     "sources{}.columns": Change({"value": "price"}, READ_FROM_RAW, "raw_events changed"),
@@ -177,6 +196,10 @@ MODELS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("landings", "session_channels", "sessions"), ("sessions",)),
     **dict.fromkeys(("reached_steps", "next_reached_steps", "funnel_entries"), ("funnel_entries",)),
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
+    **dict.fromkeys(
+        ("friction_events", "friction_actions", "friction_places", "friction_found", "friction_observable", *FRICTION),
+        FRICTION,
+    ),
     **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # rows of logs are never rebuilt
     **{
         name: (name,)
@@ -186,13 +209,18 @@ MODELS: Mapping[str, Sequence[str]] = {
             "daily_breakdowns",
             "daily_outcomes",
             "daily_summary",
+            "daily_visitors",
             "funnel_events",
             "funnel_steps",
+            "retention",
             "session_actions",
             "session_dimensions",
             "session_goals",
             "session_outcomes",
             "user_agents",
+            "visitor_days",
+            "visitor_states",
+            "visitors",
         )
     },
 }
@@ -263,6 +291,11 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
         ("sessionize", date(2026, 10, 8)): "open_sessions changed, recent_event_ids changed",
         ("funnel_entries", date(2026, 10, 8)): "funnel_events changed",
         ("user_agents", None): "agents_seen changed",
+        ("visitor_days", date(2026, 10, 8)): "visitor_states changed",
+        ("visitor_days", date(2026, 10, 9)): "visitor_states changed",
+        ("daily_visitors", date(2026, 10, 8)): "visitor_days changed",
+        ("visitors", None): "visitor_states changed",
+        ("retention", None): "visitor_days changed",
     }
     deployment.run(UNTIL)
     deployment.set(SETTINGS)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from session_pipeline.errors import SettingsError, SettingsFileError
 from session_pipeline.settings import Settings, SourceSettings, load_settings, parse_settings, settings_template
-from session_pipeline.settings.model import Section
+from session_pipeline.settings.section import Section
 
 STEPS = """
 steps = [
