@@ -159,7 +159,7 @@ class FunnelSettings(Section):
         if self.breakdown_at != "first" and not self.dimensions:
             yield "has breakdown_at without breakdown", "write breakdown, or remove breakdown_at"
         if self.allow_reentry and self.mode != "strict":
-            yield f"has allow_reentry in mode {self.mode}, where earlier steps never stop an attempt", "remove it"
+            yield f"has allow_reentry in mode {self.mode}, where the first step again never stops an attempt", "remove it"
         if self.stop_ends == "all" and self.mode != "strict" and self.repeated != "stop":
             yield "has stop_ends, but nothing that stops an attempt", "write mode strict or repeats stop, or remove it"
         if self.repeated == "restart" and self.mode == "strict":
