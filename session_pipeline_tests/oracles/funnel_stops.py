@@ -6,6 +6,7 @@ repeats = "stop" or "restart".
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import takewhile
 
 from session_pipeline_tests.oracles.funnels import Funnel
 from session_pipeline_tests.oracles.sessions import Event
@@ -92,5 +93,5 @@ def until_first_stop(
             ends.append(end)
     if not ends:
         return list(paths)
-    kept = [{step: event for step, event in path.items() if position(event, step) < min(ends)} for path in paths]
+    kept = [dict(takewhile(lambda taken: position(taken[1], taken[0]) < min(ends), path.items())) for path in paths]
     return [path for path in kept if path]

@@ -123,6 +123,11 @@ left join ends as e
     on
         r.entry_date = e.entry_date and r.funnel = e.funnel
         and r.site = e.site and r.unit_id = e.unit_id
-where
+-- At equal times a step can have a smaller place than the step before it, so all steps up to it count.
+qualify
     e.end_place is null
-    or case when f.is_one_event_per_step then r.event_place else r.place end < e.end_place
+    or max(case when f.is_one_event_per_step then r.event_place else r.place end) over (
+        partition by r.funnel, r.attempt_id
+        order by r.step_number
+        rows between unbounded preceding and current row
+    ) < e.end_place
