@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -13,10 +14,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from session_pipeline.checks import friction_adds_up
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.store.records import Key, Written
 from session_pipeline.tables import table
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import friction as oracle
 
+DAY = date(2026, 10, 5)
+UNTIL = date(2026, 10, 7)
 SAMPLE = Path(__file__).parents[1] / "data" / "raw" / "sample"
 TABLES = ("session_friction", "action_friction", "daily_friction")
 SEEDS = range(int(os.environ.get("SESSION_PIPELINE_CASES", "2000")) // 400)
@@ -123,7 +130,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Deployment, or
     """A deployment for each seed. Read only."""
     deployments = [random_deployment(seed, tmp_path_factory.mktemp("friction")) for seed in SEEDS]
     for deployment, _ in deployments:
-        deployment.run(until=date(2026, 10, 7))
+        deployment.run(until=UNTIL)
     return deployments
 
 
@@ -185,3 +192,52 @@ def valid_lines(path: Path) -> Iterator[str]:
                     yield line
             except json.JSONDecodeError:
                 continue
+
+
+@pytest.mark.parametrize(
+    ("name", "select", "problem"),
+    [
+        (
+            "session_friction",
+            "select * from session_friction where signal <> 'repeat'",
+            "repeat is not counted as in session_friction",
+        ),
+        (
+            "session_friction",
+            "select * replace (md5(session_id) as session_id) from session_friction",
+            "session_friction has unknown sessions",
+        ),
+        (
+            "action_friction",
+            "select * replace (0 as session_count) from action_friction",
+            "repeat has more sessions than there are at an action",
+        ),
+        (
+            "action_friction",
+            "select * replace (null as error_count) from action_friction",
+            "error is not counted as in session_friction",
+        ),
+        (
+            "daily_friction",
+            "select * replace (hard_time_count + 1 as hard_time_count) from daily_friction",
+            "daily_friction differs from sessions",
+        ),
+        ("daily_friction", "select * from daily_friction where false", "repeat is not counted as in session_friction"),
+    ],
+)
+def test_wrong_counts_are_found(
+    built: list[tuple[Deployment, oracle.Options]], tmp_path: Path, name: str, select: str, problem: str
+) -> None:
+    deployment = next(deployment for deployment, options in built if set(options.signals) == set(oracle.SIGNALS))
+    shutil.copytree(deployment.folder.path, tmp_path / "data")
+    with open_run(DataFolder(tmp_path / "data"), run_id="test", until=UNTIL) as run:
+        assert friction_adds_up(run, [DAY]).holds
+        partition = run.store.partitions[Key(name, DAY, "")]
+        path = run.store.scratch / "changed.parquet"
+        with run.engine.job() as job:
+            job.add_input(table(name), [run.store.path_of(partition)])
+            count = job.write(table(name), select, path)
+        written = Written(partition.key, path, count, partition.fingerprint, partition.parts, partition.counts, "test")
+        run.store.commit([written], run_id="test")
+    with open_run(DataFolder(tmp_path / "data"), run_id="test", until=UNTIL) as run:
+        assert f"2026-10-05, main: {problem}" in friction_adds_up(run, [DAY]).problems

@@ -31,13 +31,15 @@ _MADE_FROM: Mapping[str, str] = {
     "list own_dimensions": "setting changes or dimensions",
     "list compared_dimensions": "setting changes, breakdowns or dimensions",
     "setting session_breakdowns": "setting funnels",
-    "list funnel_breakdowns": "setting funnels",
     "list funnels": "setting funnels",
-    "list funnel_exclusions": "setting funnels",
+    "list funnel_step_rules": "setting funnels",
+    "list exclusion_rules": "setting funnels",
+    "list stopping_steps": "setting funnels",
     "list funnel_step_names": "setting funnels",
     "setting marked_events": "setting friction",
     "setting page_actions": "setting actions.fold",
     "list friction_signals": "setting friction.signals",
+    "list retention_periods": "setting visitors",
     "computations": "setting funnels",
 }
 

@@ -13,6 +13,7 @@ from session_pipeline.checks.deliveries import (
     set_aside_rate,
     source_arrived,
 )
+from session_pipeline.checks.friction import friction_adds_up
 from session_pipeline.checks.set_aside import LARGEST_SET_ASIDE_RATE, key_to_change, too_many_set_aside
 from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.tables import (
@@ -33,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     Check("funnels_monotone", "funnel_steps", funnels_monotone),
     Check("progress_adds_up", "action_progress", progress_adds_up),
     Check("progress_alerts", "progress_changes", progress_alerts, is_error=False),
+    Check("friction_adds_up", "action_friction", friction_adds_up),
     Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
     Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
     Check("source_arrived", "source_files", source_arrived, is_error=False),
@@ -52,6 +54,7 @@ __all__ = [
     "bot_share",
     "built_by_current_rules",
     "conflicting_event_ids",
+    "friction_adds_up",
     "funnels_monotone",
     "key_to_change",
     "ledger_closes",

@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from importlib.abc import MetaPathFinder
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -22,10 +23,20 @@ from session_pipeline.cli.screen import stderr
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
+class _WithoutPandas(MetaPathFinder):
+    """Hides pandas from this process. Arrow would load it with the first list that it gets, and no command uses it."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Raise an error for pandas, as if it was not installed; leave all other modules to the next finder."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError("commands do without pandas")
+
+
 def main() -> NoReturn:
     """Run the command given by the arguments, and exit."""
     if called := COMMANDS.get("".join(sys.argv[1:2])):
         called.load()  # while Ctrl-C still ends the process: a KeyboardInterrupt can get lost in an import
+    sys.meta_path.insert(0, _WithoutPandas())
     interrupts.raise_interrupts()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     for stream in (sys.stdout, sys.stderr):

@@ -32,7 +32,8 @@ end;
 create or replace macro path_label(action) as
 case when starts_with(action, '(') then 'action ' || action else action end;
 
--- The action that stands for a rare action in typical paths: all pages of its folder, or all events.
+-- The action that stands for a rare action in typical paths: all pages of its folder, or all
+-- events.
 create or replace macro kind_of_action(action) as
 case
     when starts_with(action, '(') or action = '/' then action

@@ -7,10 +7,7 @@ from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import Column, count, date, flag, rate, text
 from session_pipeline.tables.contract import Table
 
-WINDOW_DAYS = count("window_days", "Number of days up to the day, with it, whose sessions are counted.")
-RANK = count("rank", "Place among the rows of the site and day, from 1: alerts first. See definitions.")
 SINCE = date("since", "Day on which the change most likely began; null unless is_alert.")
-SENTENCE = text("sentence", "The row in plain English.")
 SPREAD = Column(
     "spread",
     "DOUBLE",
@@ -72,8 +69,8 @@ TABLES: tuple[Table, ...] = (
         order=("site", "rank"),
         columns=(
             c.SITE,
-            RANK,
-            WINDOW_DAYS,
+            c.RANK,
+            c.WINDOW_DAYS,
             c.DIMENSION,
             text("dimension_value", "Value of the dimension, as in action_visits."),
             c.ACTION,
@@ -126,7 +123,7 @@ TABLES: tuple[Table, ...] = (
                 "Largest progress_rate that would have had the score of an alert; null if none would. Smaller drops "
                 "cannot be told from chance.",
             ),
-            SENTENCE,
+            c.SENTENCE,
             text(
                 "example_session_ids",
                 "Up to three sessions of the window that stopped at action (stopped_session_ids of action_visits), the "
@@ -142,8 +139,8 @@ TABLES: tuple[Table, ...] = (
         order=("site", "rank"),
         columns=(
             c.SITE,
-            RANK,
-            WINDOW_DAYS,
+            c.RANK,
+            c.WINDOW_DAYS,
             c.DIMENSION,
             c.DIMENSION_VALUE,
             text(
@@ -164,7 +161,7 @@ TABLES: tuple[Table, ...] = (
             count("tested_count", "Outcomes and counts of the site that were tested in the window."),
             flag("is_alert", "Whether it left its usual range: a score beyond 3.5, for '(sessions)' beyond 5."),
             SINCE,
-            SENTENCE,
+            c.SENTENCE,
         ),
     ),
 )

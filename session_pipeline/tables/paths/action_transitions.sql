@@ -4,7 +4,7 @@
 with transitions as (
     select
         session_date,
-        session_id,
+        session_number,
         site,
         outcome,
         is_converted,
@@ -16,7 +16,7 @@ with transitions as (
     union all
     select
         session_date,
-        session_id,
+        session_number,
         site,
         outcome,
         is_converted,
@@ -31,69 +31,113 @@ with transitions as (
     from path_actions
 ),
 
-rare as (
+pairs as (
     select
         session_date,
         site,
         outcome,
         transition,
         from_action,
-        to_action
+        to_action,
+        bool_or(is_converted) as is_converted,
+        row_number() over (
+            order by session_date, site, outcome, transition, from_action, to_action
+        ) as pair_number
     from transitions
-    where $min_session_count > 1
     group by session_date, site, outcome, transition, from_action, to_action
-    having count(distinct session_id) < $min_session_count
 ),
 
-named as (
+numbered as (
     select
-        t.session_date,
-        t.session_id,
-        t.site,
-        t.outcome,
-        t.is_converted,
-        case when r.site is null then t.transition else 'other' end as transition,
-        case when r.site is null then t.from_action else '(other)' end as from_action,
-        case when r.site is null then t.to_action else '(other)' end as to_action,
-        case when r.site is null then t.seconds end as seconds
+        p.pair_number,
+        t.session_number,
+        t.seconds
     from transitions as t
-    left join rare as r
+    inner join pairs as p
         on
-            t.session_date = r.session_date
-            and t.site = r.site
-            and t.outcome = r.outcome
-            and t.transition = r.transition
-            and t.from_action = r.from_action
-            and t.to_action = r.to_action
+            t.session_date = p.session_date
+            and t.site = p.site
+            and t.outcome = p.outcome
+            and t.transition = p.transition
+            and t.from_action = p.from_action
+            and t.to_action = p.to_action
 ),
 
--- Positions of the times of a transition. Either all times of a transition are known or none is.
+pair_sessions as (
+    select
+        pair_number,
+        session_number,
+        count(*) as transition_count
+    from numbered
+    group by pair_number, session_number
+),
+
+counted as (
+    select
+        pair_number,
+        sum(transition_count) as transition_count,
+        count(*) as session_count
+    from pair_sessions
+    group by pair_number
+),
+
+-- Either all transitions of a pair have a time or none has.
 placed as (
     select
-        *,
-        row_number() over transition_in_order as position,
-        count(seconds) over (
-            partition by session_date, site, outcome, transition, from_action, to_action
-        ) as time_count
-    from named
-    window
-        transition_in_order as (
-            partition by session_date, site, outcome, transition, from_action, to_action
-            order by seconds, session_id
-        )
+        pair_number,
+        seconds,
+        row_number() over (
+            partition by pair_number order by seconds, session_number
+        ) as position,
+        count(*) over (partition by pair_number) as time_count
+    from numbered
+    where seconds is not null
+),
+
+times as (
+    select
+        pair_number,
+        median(seconds) as median_seconds,
+        min(seconds) filter (where 10 * position >= 9 * time_count) as p90_seconds
+    from placed
+    group by pair_number
 )
 
 select
-    session_date,
-    site,
-    outcome,
-    transition,
-    from_action,
-    to_action,
-    count(*) as transition_count,
-    count(distinct session_id) as session_count,
-    case when bool_or(is_converted) then count(distinct session_id) else 0 end as converted_count,
-    median(seconds) as median_seconds,
-    min(seconds) filter (where 10 * position >= 9 * time_count) as p90_seconds
-from placed
-group by session_date, site, outcome, transition, from_action, to_action
+    p.session_date,
+    p.site,
+    p.outcome,
+    p.transition,
+    p.from_action,
+    p.to_action,
+    c.transition_count,
+    c.session_count,
+    case when p.is_converted then c.session_count else 0 end as converted_count,
+    t.median_seconds,
+    t.p90_seconds
+from pairs as p
+inner join counted as c
+    on p.pair_number = c.pair_number
+left join times as t
+    on p.pair_number = t.pair_number
+where c.session_count >= $min_session_count
+union all
+select
+    p.session_date,
+    p.site,
+    p.outcome,
+    'other' as transition,
+    '(other)' as from_action,
+    '(other)' as to_action,
+    sum(s.transition_count) as transition_count,
+    count(distinct s.session_number) as session_count,
+    count(distinct s.session_number) filter (where p.is_converted) as converted_count,
+    cast(null as double) as median_seconds,
+    cast(null as double) as p90_seconds
+from pairs as p
+inner join counted as c
+    on p.pair_number = c.pair_number
+inner join pair_sessions as s
+    on p.pair_number = s.pair_number
+where $min_session_count > 1 and c.session_count < $min_session_count
+group by p.session_date, p.site, p.outcome

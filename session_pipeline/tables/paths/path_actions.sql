@@ -1,7 +1,7 @@
 -- One row is an action in a session without bots.
 select
     s.session_date,
-    s.session_id,
+    s.session_number,
     s.site,
     s.outcome,
     s.is_converted,

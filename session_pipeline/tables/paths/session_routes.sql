@@ -2,7 +2,7 @@
 -- Paths are cut after the setting max_path_actions. In a path, > only separates actions.
 with joined as (
     select
-        session_id,
+        session_number,
         max(action_number) as action_count,
         count(*) filter (where is_new) as folded_count,
         string_agg(
@@ -12,7 +12,7 @@ with joined as (
             where is_new
         ) as folded_path
     from path_actions
-    group by session_id
+    group by session_number
 )
 
 select
@@ -29,16 +29,16 @@ select
         else s.whole_seconds // 1000 * 1000
     end as rounded_seconds,
     case
-        when j.session_id is null then '(no action)'
+        when j.session_number is null then '(no action)'
         when j.action_count > $max_path_actions then j.path || ' > (more)'
         else j.path
     end as path,
     case
-        when j.session_id is null then '(no action)'
+        when j.session_number is null then '(no action)'
         when j.folded_count > $max_path_actions
             then regexp_extract(j.folded_path, $first_actions) || '> (more)'
         else j.folded_path
     end as folded_path
 from path_sessions as s
 left join joined as j
-    on s.session_id = j.session_id
+    on s.session_number = j.session_number

@@ -19,6 +19,11 @@ STEPS: tuple[Step, ...] = (
         name="typical_paths",
         tables=("typical_paths",),
         spans={"path_counts": days_back(max(PATH_WINDOWS))},
+        computed=(
+            Computation("counted_paths", "counted_paths"),
+            Computation("folded_paths", "folded_paths"),
+            Computation("shown_paths", "shown_paths"),
+        ),
         lists={"window_ages": from_settings.window_ages, "path_positions": from_settings.path_positions},
     ),
 )
