@@ -87,6 +87,7 @@ SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids"
 READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
 FRICTION = ("session_friction", "action_friction", "daily_friction")
 MATCHES = ("outcome_matches", "goal_matches", "funnel_matches")
+VISITS = ("action_visits", "action_progress")
 NOTHING: Sequence[str] = ()
 
 
@@ -161,10 +162,25 @@ CHANGES: Mapping[str, Change] = {
     "friction.forms[].submit": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
     "dimensions": Change(
         {"plan": "properties ->> 'plan'"},
-        ("session_dimensions", "daily_breakdowns"),
-        "setting dimensions changed; setting breakdowns or dimensions changed",
+        ("session_dimensions", "daily_breakdowns", *VISITS, "outcome_changes"),
+        "setting dimensions changed; setting breakdowns or dimensions changed; setting changes or dimensions changed; "
+        "setting changes, breakdowns or dimensions changed",
     ),
-    "breakdowns.dimensions": Change(["os"], ("daily_breakdowns",), "setting breakdowns or dimensions changed"),
+    "breakdowns.dimensions": Change(
+        ["os"],
+        ("daily_breakdowns", "outcome_changes"),
+        "setting breakdowns or dimensions changed; setting changes, breakdowns or dimensions changed",
+    ),
+    "changes.dimensions": Change(
+        ["device"],
+        (*VISITS, "outcome_changes"),
+        "setting changes changed; setting changes, breakdowns or dimensions changed",
+    ),
+    "changes.excluded_dimensions": Change(
+        ["variant"],
+        (*VISITS, "outcome_changes"),
+        "setting changes or dimensions changed; setting changes, breakdowns or dimensions changed",
+    ),
     "visitors.retention_days": Change(7, ("retention",), "setting visitors changed"),
     "visitors.retention_weeks": Change(4, ("retention",), "setting visitors changed"),
     "sources{}.format": Change("jsonl", NOTHING),  # the format that its name already gives
@@ -196,6 +212,9 @@ MODELS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("landings", "session_channels", "sessions"), ("sessions",)),
     **dict.fromkeys(("reached_steps", "next_reached_steps", "funnel_entries"), ("funnel_entries",)),
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
+    **dict.fromkeys(("first_actions", "session_segments", *VISITS), VISITS),
+    **dict.fromkeys(("progress_counts", "progress_changes"), ("progress_changes",)),
+    **dict.fromkeys(("outcome_counts", "outcome_changes"), ("outcome_changes",)),
     **dict.fromkeys(
         ("friction_events", "friction_actions", "friction_places", "friction_found", "friction_observable", *FRICTION),
         FRICTION,
