@@ -105,6 +105,7 @@ READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
 FRICTION = ("session_friction", "action_friction", "daily_friction")
 MATCHES = ("outcome_matches", "goal_matches", "funnel_matches")
 ENTRIES = ("funnel_entries", "funnel_entry_steps")
+VISITS = ("action_visits", "action_progress")
 NOTHING: Sequence[str] = ()
 
 
@@ -192,10 +193,25 @@ CHANGES: Mapping[str, Change] = {
     "funnels[].exclusions[].before_step": Change(2, ENTRIES, "setting funnels changed"),
     "dimensions": Change(
         {"plan": "properties ->> 'plan'"},
-        ("session_dimensions", "daily_breakdowns"),
-        "setting dimensions changed; setting breakdowns or dimensions changed",
+        ("session_dimensions", "daily_breakdowns", *VISITS, "outcome_changes"),
+        "setting dimensions changed; setting breakdowns or dimensions changed; setting changes or dimensions changed; "
+        "setting changes, breakdowns or dimensions changed",
     ),
-    "breakdowns.dimensions": Change(["os"], ("daily_breakdowns",), "setting breakdowns or dimensions changed"),
+    "breakdowns.dimensions": Change(
+        ["os"],
+        ("daily_breakdowns", "outcome_changes"),
+        "setting breakdowns or dimensions changed; setting changes, breakdowns or dimensions changed",
+    ),
+    "changes.dimensions": Change(
+        ["device"],
+        (*VISITS, "outcome_changes"),
+        "setting changes changed; setting changes, breakdowns or dimensions changed",
+    ),
+    "changes.excluded_dimensions": Change(
+        ["variant"],
+        (*VISITS, "outcome_changes"),
+        "setting changes or dimensions changed; setting changes, breakdowns or dimensions changed",
+    ),
     "visitors.retention_days": Change(7, ("retention",), "setting visitors changed"),
     "visitors.retention_weeks": Change(4, ("retention",), "setting visitors changed"),
     "sources{}.format": Change("jsonl", NOTHING),  # the format that its name already gives
@@ -242,6 +258,9 @@ MODELS: Mapping[str, Sequence[str]] = {
         ENTRIES,
     ),
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
+    **dict.fromkeys(("first_actions", "session_segments", *VISITS), VISITS),
+    **dict.fromkeys(("progress_counts", "progress_changes"), ("progress_changes",)),
+    **dict.fromkeys(("outcome_counts", "outcome_changes"), ("outcome_changes",)),
     **dict.fromkeys(
         ("friction_events", "friction_actions", "friction_places", "friction_found", "friction_observable", *FRICTION),
         FRICTION,

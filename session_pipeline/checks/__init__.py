@@ -4,6 +4,7 @@ A check takes a run and some days, and returns a verdict with the figures behind
 different code than the models. Checks change nothing. defs/ turns them into Dagster asset checks.
 """
 
+from session_pipeline.checks.changes import progress_adds_up, progress_alerts
 from session_pipeline.checks.deliveries import (
     conflicting_event_ids,
     ledger_closes,
@@ -32,6 +33,8 @@ CHECKS: tuple[Check, ...] = (
     Check("sessions_cover_events", "sessions", sessions_cover_events),
     Check("outcomes_add_up", "daily_summary", outcomes_add_up),
     Check("funnels_monotone", "funnel_steps", funnels_monotone),
+    Check("progress_adds_up", "action_progress", progress_adds_up),
+    Check("progress_alerts", "progress_changes", progress_alerts, is_error=False),
     Check("friction_adds_up", "action_friction", friction_adds_up),
     Check("visitors_add_up", "daily_visitors", visitors_add_up),
     Check("cohorts_cover_visitors", "retention", cohorts_cover_visitors),
@@ -61,6 +64,8 @@ __all__ = [
     "ledger_closes",
     "missing_sources",
     "outcomes_add_up",
+    "progress_adds_up",
+    "progress_alerts",
     "rejected_files",
     "sessions_cover_events",
     "set_aside_rate",
