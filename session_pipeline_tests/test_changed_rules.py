@@ -86,6 +86,7 @@ LOG_SETTINGS = {"log_format", "host"}  # apply to access logs only
 SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
 READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
 FRICTION = ("session_friction", "action_friction", "daily_friction")
+MOMENT_TABLES = ("moment_counts", "seen_counts")
 MATCHES = ("outcome_matches", "goal_matches", "funnel_matches")
 NOTHING: Sequence[str] = ()
 
@@ -198,6 +199,9 @@ MODELS: Mapping[str, Sequence[str]] = {
         ("friction_events", "friction_actions", "friction_places", "friction_found", "friction_observable", *FRICTION),
         FRICTION,
     ),
+    **dict.fromkeys(("moments", "counted_actions", *MOMENT_TABLES), MOMENT_TABLES),
+    **dict.fromkeys(("opportunity_counts", "opportunities"), ("opportunities",)),
+    **dict.fromkeys(("next_best_counts", "next_best_actions"), ("next_best_actions",)),
     **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # rows of logs are never rebuilt
     **{
         name: (name,)
@@ -284,6 +288,8 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
         ("sessionize", date(2026, 10, 8)): "open_sessions changed, recent_event_ids changed",
         ("funnel_entries", date(2026, 10, 8)): "funnel_events changed",
         ("user_agents", None): "agents_seen changed",
+        **{("opportunities", date(2026, 10, day)): "moment_counts changed" for day in (8, 9)},
+        **{("next_best_actions", date(2026, 10, day)): "seen_counts changed" for day in (8, 9)},
     }
     deployment.run(UNTIL)
     deployment.set(SETTINGS)
