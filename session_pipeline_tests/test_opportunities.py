@@ -1,6 +1,7 @@
 """Tests opportunities and next best actions: counts and figures against oracles, planted and permuted signals."""
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -12,12 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from session_pipeline.checks import moments_add_up
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.reference.column import arrow_schema
 from session_pipeline.reference.column import date as date_column
 from session_pipeline.reference.signals import SIGNALS
 from session_pipeline.reference.small_table import SmallTable
+from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import parse_settings
+from session_pipeline.store.records import Key, Written
 from session_pipeline.tables import table
 from session_pipeline.tables.opportunities import findings, matched, steps, windows
 from session_pipeline.tables.spans import days_back
@@ -368,3 +372,31 @@ def test_logic_version_stands_for_this_source() -> None:
         "".join((folder / f"{name}.py").read_text().split()) for name in ("findings", "matched", "windows")
     )
     assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("1", "b8d9f0961f20bdd0")
+
+
+# The check
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "problem"),
+    [
+        ("moment_counts", "excluded_count + 1000 as excluded_count", "more sessions with"),
+        ("moment_counts", "session_count + 1000 as session_count", "more first actions than there are sessions"),
+        ("seen_counts", "1000 * length(seen_action) + session_count as session_count", "more sessions had seen"),
+    ],
+)
+def test_counts_that_do_not_add_up_are_found(
+    sample_deployment: Deployment, tmp_path: Path, name: str, changed: str, problem: str
+) -> None:
+    day = date(2026, 10, 5)
+    shutil.copytree(sample_deployment.folder.path, tmp_path / "data")
+    with open_run(Deployment.at(tmp_path / "data").folder, run_id="test") as run:
+        assert moments_add_up(run, [day]).holds
+        partition = run.store.partitions[Key(name, day)]
+        path = run.store.scratch / "changed.parquet"
+        with run.engine.job() as job:
+            job.add_input(table(name), [run.store.path_of(partition)])
+            count = job.write(table(name), f"select * replace ({changed}) from {name}", path)
+        written = Written(partition.key, path, count, partition.fingerprint, dict(partition.parts), {}, "a test")
+        run.store.commit([written], run_id="test")
+        assert any(problem in each for each in moments_add_up(run, [day]).problems)
