@@ -166,6 +166,8 @@ CHANGES: Mapping[str, Change] = {
         "setting dimensions changed; setting breakdowns or dimensions changed",
     ),
     "breakdowns.dimensions": Change(["os"], ("daily_breakdowns",), "setting breakdowns or dimensions changed"),
+    "visitors.retention_days": Change(7, ("retention",), "setting visitors changed"),
+    "visitors.retention_weeks": Change(4, ("retention",), "setting visitors changed"),
     "sources{}.format": Change("jsonl", NOTHING),  # the format that its name already gives
     "sources{}.site": Change("shop", READ_FROM_RAW, "raw_events changed"),
     "sources{}.columns": Change({"value": "price"}, READ_FROM_RAW, "raw_events changed"),
@@ -211,13 +213,18 @@ MODELS: Mapping[str, Sequence[str]] = {
             "daily_breakdowns",
             "daily_outcomes",
             "daily_summary",
+            "daily_visitors",
             "funnel_events",
             "funnel_steps",
+            "retention",
             "session_actions",
             "session_dimensions",
             "session_goals",
             "session_outcomes",
             "user_agents",
+            "visitor_days",
+            "visitor_states",
+            "visitors",
         )
     },
 }
@@ -290,6 +297,11 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
         ("user_agents", None): "agents_seen changed",
         **{("opportunities", date(2026, 10, day)): "moment_counts changed" for day in (8, 9)},
         **{("next_best_actions", date(2026, 10, day)): "seen_counts changed" for day in (8, 9)},
+        ("visitor_days", date(2026, 10, 8)): "visitor_states changed",
+        ("visitor_days", date(2026, 10, 9)): "visitor_states changed",
+        ("daily_visitors", date(2026, 10, 8)): "visitor_days changed",
+        ("visitors", None): "visitor_states changed",
+        ("retention", None): "visitor_days changed",
     }
     deployment.run(UNTIL)
     deployment.set(SETTINGS)

@@ -59,7 +59,7 @@ class Store:
         # SQLite does not wait for a lock while it changes the journal mode of a new file.
         with alone_in(folder):
             self._check_format(package_version)
-            self.catalog, self.partitions = _opened_catalog(folder / "catalog.sqlite")
+            self.catalog, self._data_version, self.partitions = _opened_catalog(folder / "catalog.sqlite")
         self.change_count = 0  # grows with each change of `partitions`
         self._verified: set[str] = set()
         self._scratch: Path | None = None
@@ -70,7 +70,11 @@ class Store:
         self.catalog.close()
 
     def refresh(self) -> None:
-        """Read the catalog again; another process may have changed it."""
+        """Read the catalog again if another process has changed it."""
+        version = self.catalog.data_version()
+        if version == self._data_version:
+            return
+        self._data_version = version
         found = self.catalog.partitions()
         if found != self.partitions:
             self.partitions = found
@@ -329,12 +333,12 @@ class Store:
             temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
 
 
-def _opened_catalog(path: Path) -> tuple[Catalog, dict[Key, Partition]]:
-    """Open the catalog and read its partitions. A disk-full error passes through as SQLite raises it."""
+def _opened_catalog(path: Path) -> tuple[Catalog, int, dict[Key, Partition]]:
+    """Open the catalog and read its version and partitions. A disk-full error passes through as SQLite raises it."""
     catalog = None
     try:
         catalog = Catalog(path)
-        return catalog, catalog.partitions()
+        return catalog, catalog.data_version(), catalog.partitions()
     except sqlite3.Error as error:
         if catalog is not None:
             catalog.close()
