@@ -103,6 +103,7 @@ LOG_SETTINGS = {"log_format", "host"}  # apply to access logs only
 SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
 READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
 FRICTION = ("session_friction", "action_friction", "daily_friction")
+MOMENT_TABLES = ("moment_counts", "seen_counts")
 MATCHES = ("outcome_matches", "goal_matches", "funnel_matches")
 ENTRIES = ("funnel_entries", "funnel_entry_steps")
 VISITS = ("action_visits", "action_progress")
@@ -265,6 +266,9 @@ MODELS: Mapping[str, Sequence[str]] = {
         ("friction_events", "friction_actions", "friction_places", "friction_found", "friction_observable", *FRICTION),
         FRICTION,
     ),
+    **dict.fromkeys(("moments", "counted_actions", *MOMENT_TABLES), MOMENT_TABLES),
+    **dict.fromkeys(("opportunity_counts", "opportunities"), ("opportunities",)),
+    **dict.fromkeys(("next_best_counts", "next_best_actions"), ("next_best_actions",)),
     **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # rows of logs are never rebuilt
     **{
         name: (name,)
@@ -355,6 +359,8 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
         ("sessionize", date(2026, 10, 8)): "open_sessions changed, recent_event_ids changed",
         ("funnel_entries", date(2026, 10, 8)): "funnel_events changed",
         ("user_agents", None): "agents_seen changed",
+        **{("opportunities", date(2026, 10, day)): "moment_counts changed" for day in (8, 9)},
+        **{("next_best_actions", date(2026, 10, day)): "seen_counts changed" for day in (8, 9)},
         ("visitor_days", date(2026, 10, 8)): "visitor_states changed",
         ("visitor_days", date(2026, 10, 9)): "visitor_states changed",
         ("daily_visitors", date(2026, 10, 8)): "visitor_days changed",

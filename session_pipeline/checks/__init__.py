@@ -14,6 +14,7 @@ from session_pipeline.checks.deliveries import (
     source_arrived,
 )
 from session_pipeline.checks.friction import friction_adds_up
+from session_pipeline.checks.moments import moments_add_up
 from session_pipeline.checks.set_aside import LARGEST_SET_ASIDE_RATE, key_to_change, too_many_set_aside
 from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.tables import (
@@ -38,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     Check("friction_adds_up", "action_friction", friction_adds_up),
     Check("visitors_add_up", "daily_visitors", visitors_add_up),
     Check("cohorts_cover_visitors", "retention", cohorts_cover_visitors),
+    Check("moments_add_up", "opportunities", moments_add_up),
     Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
     Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
     Check("source_arrived", "source_files", source_arrived, is_error=False),
@@ -63,6 +65,7 @@ __all__ = [
     "key_to_change",
     "ledger_closes",
     "missing_sources",
+    "moments_add_up",
     "outcomes_add_up",
     "progress_adds_up",
     "progress_alerts",
