@@ -16,7 +16,7 @@ from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.publication import Published
 from session_pipeline.settings import Settings
-from session_pipeline.tables import TABLES, spans
+from session_pipeline.tables import TABLES
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import LOGS, STEPS
 
@@ -119,8 +119,8 @@ def _deps(step: Step, name: str) -> list[Any]:
     The real dependency is on other tables of the same step on the day before. Dagster cannot backfill an op with
     several assets if one of them depends on another one on a different day.
     """
-    deps: list[Any] = [what.table for what in step.inputs if what.span != spans.DAY_BEFORE]
-    if any(what.span == spans.DAY_BEFORE for what in step.inputs):
+    deps: list[Any] = [what.table for what in step.inputs if what.table not in step.tables]
+    if any(what.table in step.tables for what in step.inputs):
         deps.append(dg.AssetDep(name, partition_mapping=DAY_BEFORE))
     return deps
 

@@ -21,7 +21,8 @@ from pydantic_core import ErrorDetails
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, SettingsFileError
 from session_pipeline.settings.environment import PREFIX, Variable, closest_variable, variable_of, variables
-from session_pipeline.settings.model import Section, Settings
+from session_pipeline.settings.model import Settings
+from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import shown
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

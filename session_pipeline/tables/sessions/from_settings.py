@@ -6,8 +6,8 @@ from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 
 
-def folded_paths(settings: Settings) -> str:
-    """Returns SQL that gives each page path of the day with its action, after the fold rules in their order."""
+def folded(settings: Settings) -> str:
+    """Returns SQL for the action of page_path, after the fold rules in their order."""
     action: exp.Expression = exp.column("page_path")
     for rule in settings.actions.fold:
         action = exp.RegexpReplace(
@@ -16,8 +16,13 @@ def folded_paths(settings: Settings) -> str:
             replacement=exp.Literal.string(rule.replacement),
             modifiers=exp.Literal.string("g"),
         )
+    return f"coalesce(nullif({action.sql('duckdb')}, ''), '/')"
+
+
+def folded_paths(settings: Settings) -> str:
+    """Returns SQL that gives each page path of the day's page views with its action: (page_path, action)."""
     return (
-        f"select page_path, coalesce(nullif({action.sql('duckdb')}, ''), '/') as action from ("
+        f"select page_path, {folded(settings)} as action from ("
         "select distinct page_path from events where event_name = 'page_view' and page_path is not null) as paths"
     )
 
