@@ -167,14 +167,12 @@ class EventLog(SqliteEventLogStorage):
         url = self.conn_string_for_shard(shard)
         options = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
         if shard not in self._initialized_dbs:
-            self._initdb(sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=options))
+            first = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=options)
+            sqlalchemy.event.listen(first, "connect", _do_not_wait_for_the_disk)
+            self._initdb(first)
             self._initialized_dbs.add(shard)
         engine = sqlalchemy.create_engine(url, poolclass=StaticPool, connect_args=options)
-
-        @sqlalchemy.event.listens_for(engine, "connect")
-        def do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
-            connection.execute("pragma synchronous = normal")
-
+        sqlalchemy.event.listen(engine, "connect", _do_not_wait_for_the_disk)
         return engine
 
     def _close(self) -> None:
@@ -183,6 +181,11 @@ class EventLog(SqliteEventLogStorage):
                 for engine in self._engines.values():
                     engine.dispose()
             self._engines.clear()
+
+
+def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
+    connection.execute("pragma journal_mode = wal")  # also while the tables of a new database are created
+    connection.execute("pragma synchronous = normal")
 
 
 def _superseded(index: Connection, query: str, run_ids: Collection[str]) -> list[int]:

@@ -20,6 +20,7 @@ from session_pipeline.publish.native_rows import (
     PUBLISHED,
     comment,
     drop,
+    native_columns,
     record,
     replace_partitions,
     replace_rows,
@@ -180,16 +181,18 @@ def _write(
         if is_new:
             _make_internal_tables(connection)
         _drop_unknown(connection, by_table)
+        columns = native_columns(connection)
         replaced = 0
         for name, found in by_table.items():
             contract = TABLES[name]
             if name == "warehouse_info":
-                replace_rows(connection, contract, info)
+                replace_rows(connection, columns, contract, info)
             elif name in views:
                 _make_view(connection, store, contract, found)
                 replaced += 1
             else:
-                replaced += replace_partitions(connection, store, contract, found)
+                replaced += replace_partitions(connection, columns, store, contract, found)
+        connection.execute(query_text(__package__, "macros"))
         crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
         crash_points.reached("warehouse: committed")

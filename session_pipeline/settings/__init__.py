@@ -3,24 +3,24 @@
 The packaged defaults are in template.toml, the file that `init` writes. There is no second list of defaults.
 """
 
+from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, ExclusionSettings, FunnelSettings, StepSettings
 from session_pipeline.settings.load import key_of_source, load_settings, parse_settings, settings_template
 from session_pipeline.settings.model import (
-    SESSION_BREAKDOWNS,
+    LIFECYCLE,
     ActionSettings,
     AlertSettings,
-    ExclusionSettings,
     FoldSettings,
-    FunnelSettings,
     GoalSettings,
     HistorySettings,
     OutcomeSettings,
     SessionSettings,
     Settings,
     SourceSettings,
-    StepSettings,
 )
+from session_pipeline.settings.paths import PathSettings, PatternSettings
 
 __all__ = [
+    "LIFECYCLE",
     "SESSION_BREAKDOWNS",
     "ActionSettings",
     "AlertSettings",
@@ -30,6 +30,8 @@ __all__ = [
     "GoalSettings",
     "HistorySettings",
     "OutcomeSettings",
+    "PathSettings",
+    "PatternSettings",
     "SessionSettings",
     "Settings",
     "SourceSettings",

@@ -1,17 +1,19 @@
 """Defines the settings and the values that each of them can have. template.toml explains their meanings.
 
 Sections have no defaults of their own, because the template contains them; entries of lists have defaults. Validates
-single settings and combinations of settings. load.py reads the files.
+single settings and combinations of settings. funnels.py defines those of funnels; load.py reads the files.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import date
 from operator import attrgetter
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from session_pipeline.settings.friction import FrictionSettings
+from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings, SessionBreakdown
+from session_pipeline.settings.paths import MOST_PATTERNS, PathSettings, PatternSettings
 from session_pipeline.settings.section import DAY_SECONDS, Section
 from session_pipeline.settings.values import (
     AccessLogFormat,
@@ -40,18 +42,14 @@ from session_pipeline.settings.values import (
     shown,
 )
 
-SessionBreakdown = Literal[
-    "channel", "device", "browser", "os", "landing_page", "utm_source", "utm_medium", "utm_campaign"
+LIFECYCLE = "lifecycle"  # of the visitor; a dimension of daily_breakdowns only
+DailyBreakdown = Literal[SessionBreakdown, "lifecycle"]
+ChangeDimension = Literal[
+    "channel", "device", "browser", "os", "landing_action", "utm_source", "utm_medium", "utm_campaign"
 ]
-SESSION_BREAKDOWNS: tuple[str, ...] = get_args(SessionBreakdown)
 
-LONGEST_VISITOR_WINDOW_DAYS = 30
-USUAL_VISITOR_WINDOW_DAYS = 7
-
-# Each rule takes about 5 ms to read, and time in the scan of a day's events. Each funnel step takes a pass over all
-# attempts.
+# Each rule takes about 5 ms to read, and time in the scan of a day's events.
 MOST_RULES = 2_000
-MOST_STEPS = 50
 
 
 class SessionSettings(Section):
@@ -89,6 +87,7 @@ class ActionSettings(Section):
 
     fold: Annotated[tuple[FoldSettings, ...], Listed]
     ignored_events: Annotated[tuple[Label, ...], Listed]
+    query_parameters: Annotated[tuple[QueryParameter, ...], Listed, distinct("query_parameters")]
 
 
 class OutcomeSettings(Section):
@@ -124,77 +123,6 @@ class GoalSettings(Section):
     value: EventNumber | None = None
 
 
-class StepSettings(Section):
-    """A funnel step."""
-
-    name: Label
-    where: EventCondition
-
-
-class ExclusionSettings(Section):
-    """An event that excludes an attempt from a funnel if it happens between two steps, which are numbered from 1."""
-
-    where: EventCondition
-    after_step: int = Field(default=1, ge=1)
-    before_step: int
-
-
-class FunnelSettings(Section):
-    """A funnel: its steps, and how attempts are counted."""
-
-    name: Label
-    grain: Literal["session", "visitor"] = "session"
-    mode: Literal["ordered"] = "ordered"
-    window_seconds: int | None = Field(default=None, ge=1, validate_default=True)
-    breakdown: str | None = None
-    steps: Annotated[
-        tuple[StepSettings, ...],
-        Listed,
-        Field(min_length=2),
-        at_most(MOST_STEPS, "steps"),
-        distinct("steps", attrgetter("name")),
-    ]
-    exclusions: Annotated[tuple[ExclusionSettings, ...], Listed, at_most(MOST_STEPS, "exclusions")] = ()
-
-    @field_validator("window_seconds")
-    @classmethod
-    def _has_a_first_day(cls, seconds: int | None, info: ValidationInfo) -> int | None:
-        if info.data.get("grain") != "visitor":
-            return seconds
-        if seconds is not None and seconds > LONGEST_VISITOR_WINDOW_DAYS * DAY_SECONDS:
-            most = LONGEST_VISITOR_WINDOW_DAYS * DAY_SECONDS
-            raise refusal(f"is {seconds}", f"write at most {most} ({LONGEST_VISITOR_WINDOW_DAYS} days) for visitors")
-        return seconds or USUAL_VISITOR_WINDOW_DAYS * DAY_SECONDS
-
-    @field_validator("breakdown")
-    @classmethod
-    def _is_a_dimension(cls, name: str | None, info: ValidationInfo) -> str | None:
-        known = (*SESSION_BREAKDOWNS, *(info.context or {}).get("dimensions", ()))
-        if name is not None and name not in known:
-            raise refusal(f"is {name!r}, which is not a dimension", closest(name, known))
-        return name
-
-    @field_validator("exclusions", mode="before")
-    @classmethod
-    def _ends_at_the_last_step(cls, entries: Any, info: ValidationInfo) -> Any:
-        if not isinstance(entries, list):
-            return entries
-        last = len(info.data.get("steps", ()))
-        return [{"before_step": last, **entry} if isinstance(entry, dict) else entry for entry in entries]
-
-    @field_validator("exclusions")
-    @classmethod
-    def _lies_between_steps(
-        cls, exclusions: tuple[ExclusionSettings, ...], info: ValidationInfo
-    ) -> tuple[ExclusionSettings, ...]:
-        steps = info.data.get("steps")
-        for number, exclusion in enumerate(exclusions, start=1):
-            if steps is not None and not exclusion.after_step < exclusion.before_step <= len(steps):
-                between = f"after step {exclusion.after_step} and before step {exclusion.before_step}"
-                raise refusal(f"has number {number} {between}", f"write two of the {len(steps)} steps in order")
-        return exclusions
-
-
 def _condition_count(funnels: Iterable[object]) -> int:
     """Returns the number of conditions of funnels that are not validated yet."""
     lists = [funnel.get(name) for funnel in funnels if isinstance(funnel, dict) for name in ("steps", "exclusions")]
@@ -204,7 +132,31 @@ def _condition_count(funnels: Iterable[object]) -> int:
 class BreakdownSettings(Section):
     """The dimensions of daily_breakdowns, in addition to [dimensions]."""
 
-    dimensions: Annotated[tuple[SessionBreakdown, ...], Listed, distinct("dimensions")]
+    dimensions: Annotated[tuple[DailyBreakdown, ...], Listed, distinct("dimensions")]
+
+
+class VisitorSettings(Section):
+    """How long visitors are followed in retention. Each period is a row of each day's cohort."""
+
+    retention_days: int = Field(ge=1, le=90)
+    retention_weeks: int = Field(ge=1, le=52)
+
+
+class ChangeSettings(Section):
+    """The dimensions by which changes are looked for: packaged ones, and those in [dimensions] but the excluded."""
+
+    dimensions: Annotated[tuple[ChangeDimension, ...], Listed, distinct("dimensions")]
+    excluded_dimensions: Annotated[tuple[str, ...], Listed, distinct("excluded_dimensions")]
+
+    @field_validator("excluded_dimensions")
+    @classmethod
+    def _are_dimensions(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known = (info.context or {}).get("dimensions", names)
+        for name in names:
+            if name not in known:
+                hint = closest(name, known) if known else "remove it"
+                raise refusal(f"has {name!r}, which is not in [dimensions]", hint)
+        return names
 
 
 class SourceSettings(Section):
@@ -306,8 +258,17 @@ class Settings(Section):
         at_most(MOST_RULES, "steps and exclusions", _condition_count),
         distinct("funnels", attrgetter("name")),
     ]
+    paths: PathSettings
+    patterns: Annotated[
+        tuple[PatternSettings, ...],
+        Listed,
+        at_most(MOST_PATTERNS, "patterns"),
+        distinct("patterns", attrgetter("name")),
+    ]
     dimensions: Annotated[Mapping[Name, EventScalar], at_most(MOST_RULES, "dimensions")]
     breakdowns: BreakdownSettings
+    visitors: VisitorSettings
+    changes: ChangeSettings
     sources: Mapping[SourceName, SourceSettings]
     privacy: PrivacySettings
     alerts: AlertSettings
@@ -320,6 +281,8 @@ class Settings(Section):
     def _has_own_names(cls, dimensions: Mapping[str, str]) -> Mapping[str, str]:
         if taken := sorted(dimensions.keys() & set(SESSION_BREAKDOWNS)):
             raise refusal(f"has {taken[0]}, which is already a column of sessions", "choose another name")
+        if LIFECYCLE in dimensions:
+            raise refusal(f"has {LIFECYCLE}, which is a packaged dimension", "choose another name")
         return dimensions
 
     def source(self, name: str) -> SourceSettings:

@@ -11,19 +11,20 @@ select
     m.event_time,
     m.event_number,
     m.position,
+    m.value,
+    a.action_number,
     a.next_action,
-    case
-        when b.dimension is null then '(all)'
-        else coalesce(v.dimension_value, '(none)')
-    end as breakdown,
+    n.action as next_action_2,
+    n.next_action as next_action_3,
+    coalesce(v.breakdown, '(all)') as breakdown,
     s.is_bot,
     s.is_complete
 from funnel_matches as m
 inner join sessions as s
     on m.session_id = s.session_id
-inner join funnel_breakdowns as b
-    on m.funnel = b.funnel
 left join session_breakdowns as v
-    on b.dimension = v.dimension and m.session_id = v.session_id
+    on m.funnel = v.funnel and m.session_id = v.session_id
 left join session_actions as a
     on m.session_id = a.session_id and m.event_number = a.event_number
+left join session_actions as n
+    on m.session_id = n.session_id and a.action_number + 2 = n.action_number

@@ -1,42 +1,55 @@
--- One row is an attempt and a step it reached: all rows of reached_steps, and step $step_number for
--- the attempts that reach it. session_id, event_number, position and event_id are those of the
--- event that entered the funnel. The event of the next step may have the same time as that of the
--- step before (ties convert), but must not be an event already used at that time.
+-- One row is an attempt and a step it reached: all rows of reached_steps, and the required step
+-- $step_number for the attempts that reach it. session_id, event_number, position and event_id are
+-- those of the event that entered the funnel. The next step is the first event that meets it: at
+-- the same time or later, depending on ties and min_seconds, and none already used at that time.
 with attempts as (
     select
-        entry_date,
-        funnel,
-        site,
-        unit_id,
-        attempt_id,
-        entered_at,
-        window_ends_at,
-        session_id,
-        event_number,
-        position,
-        event_id,
-        reached_at,
-        used_at_once
-    from reached_steps
-    where step_number = $step_number - 1
+        r.entry_date,
+        r.funnel,
+        r.site,
+        r.unit_id,
+        r.attempt_id,
+        r.entered_at,
+        r.window_ends_at,
+        r.session_id,
+        r.event_number,
+        r.position,
+        r.event_id,
+        r.entry_step,
+        r.reached_at,
+        r.used_at_once,
+        r.stop_place,
+        r.other_event_place,
+        greatest(
+            r.reached_at + cast(q.min_seconds as integer) * interval 1 second,
+            r.entered_at + cast(q.min_seconds_in_total as integer) * interval 1 second
+        ) as searched_from,
+        r.reached_at + cast(q.window_seconds as integer) * interval 1 second as step_ends_at,
+        q.takes_ties,
+        q.is_one_event_per_step
+    from reached_steps as r
+    inner join funnel_step_rules as q
+        on r.funnel = q.funnel and r.step_number = q.from_step
+    where q.step_number = $step_number and not q.is_optional
 ),
 
 candidates as (
     select
-        f.funnel,
-        e.site,
-        case when f.grain = 'session' then e.session_id else e.visitor_id end as unit_id,
-        e.event_time,
-        e.session_id,
-        e.event_number,
-        e.position,
-        e.event_id,
-        e.next_action,
-        concat_ws('', '|', e.session_id, ':', cast(e.event_number as varchar), '|') as event_key
-    from funnel_events as e
-    inner join funnels as f
-        on e.funnel = f.funnel
-    where e.step_number = $step_number
+        funnel,
+        site,
+        unit_id,
+        event_time,
+        session_id,
+        event_number,
+        position,
+        event_id,
+        place,
+        event_place,
+        stop_place,
+        stop_event_place,
+        other_event_place
+    from step_events
+    where step_number = $step_number
 ),
 
 at_the_same_time as (
@@ -44,14 +57,29 @@ at_the_same_time as (
         a.attempt_id,
         a.funnel,
         c.event_time,
-        c.next_action,
-        concat_ws('', a.used_at_once, c.event_key) as used_at_once
+        c.session_id,
+        c.event_number,
+        c.place,
+        c.event_place,
+        c.stop_place,
+        c.stop_event_place,
+        c.other_event_place,
+        concat_ws(
+            '', a.used_at_once, '|', c.session_id, ':', cast(c.event_number as varchar), '|'
+        ) as used_at_once
     from attempts as a
     inner join candidates as c
         on
             a.funnel = c.funnel and a.site = c.site and a.unit_id = c.unit_id
-            and a.reached_at = c.event_time
-    where not contains(a.used_at_once, c.event_key)
+            and a.searched_from = c.event_time
+    where
+        a.searched_from = a.reached_at
+        and a.takes_ties
+        and a.is_one_event_per_step
+        and not contains(
+            a.used_at_once,
+            concat_ws('', '|', c.session_id, ':', cast(c.event_number as varchar), '|')
+        )
     qualify
         row_number() over (
             partition by a.funnel, a.attempt_id
@@ -59,20 +87,28 @@ at_the_same_time as (
         ) = 1
 ),
 
+-- The window below orders by descending time, so each attempt sees the next event. At equal times,
+-- turn decides: an attempt sees events of its time (turn 2) or only later ones (turn 0).
 stream as (
     select
         funnel,
         site,
         unit_id,
-        reached_at as at_time,
-        1 as is_attempt,
+        searched_from as at_time,
+        case
+            when searched_from > reached_at or (takes_ties and not is_one_event_per_step) then 2
+            else 0
+        end as turn,
         attempt_id,
-        cast(null as timestamp) as event_time,
-        cast(null as varchar) as session_id,
-        cast(null as bigint) as event_number,
         cast(null as bigint) as position,
         cast(null as varchar) as event_id,
-        cast(null as varchar) as next_action
+        cast(null as varchar) as session_id,
+        cast(null as bigint) as event_number,
+        cast(null as bigint) as place,
+        cast(null as bigint) as event_place,
+        cast(null as bigint) as stop_place,
+        cast(null as bigint) as stop_event_place,
+        cast(null as bigint) as other_event_place
     from attempts
     union all
     select
@@ -80,14 +116,17 @@ stream as (
         site,
         unit_id,
         event_time as at_time,
-        0 as is_attempt,
+        1 as turn,
         cast(null as varchar) as attempt_id,
-        event_time,
-        session_id,
-        event_number,
         position,
         event_id,
-        coalesce(next_action, '') as next_action
+        session_id,
+        event_number,
+        place,
+        event_place,
+        stop_place,
+        stop_event_place,
+        other_event_place
     from candidates
 ),
 
@@ -95,16 +134,26 @@ with_later as (
     select
         funnel,
         attempt_id,
-        is_attempt,
-        last_value(event_time ignore nulls) over latest_first as event_time,
-        last_value(session_id ignore nulls) over latest_first as session_id,
-        last_value(event_number ignore nulls) over latest_first as event_number,
-        nullif(last_value(next_action ignore nulls) over latest_first, '') as next_action
+        last_value(
+            case
+                when turn = 1
+                    then {
+                        'event_time': at_time,
+                        'session_id': session_id,
+                        'event_number': event_number,
+                        'place': place,
+                        'event_place': event_place,
+                        'stop_place': stop_place,
+                        'stop_event_place': stop_event_place,
+                        'other_event_place': other_event_place
+                    }
+            end ignore nulls
+        ) over latest_first as event
     from stream
     window latest_first as (
         partition by funnel, site, unit_id
         order by
-            at_time desc, is_attempt desc, attempt_id desc,
+            at_time desc, turn asc, attempt_id desc,
             position desc, event_id desc, session_id desc, event_number desc
         rows between unbounded preceding and current row
     )
@@ -123,18 +172,39 @@ advanced as (
         a.event_number,
         a.position,
         a.event_id,
-        cast($step_number as bigint) as step_number,
-        coalesce(s.event_time, l.event_time) as reached_at,
-        coalesce(
-            s.used_at_once,
-            concat_ws('', '|', l.session_id, ':', cast(l.event_number as varchar), '|')
-        ) as used_at_once,
-        case when s.attempt_id is not null then s.next_action else l.next_action end as next_action
+        a.entry_step,
+        a.step_ends_at,
+        a.stop_place as stop_place_before,
+        a.other_event_place as other_event_place_before,
+        case when s.attempt_id is not null then s.event_time else l.event.event_time end
+            as reached_at,
+        case when s.attempt_id is not null then s.session_id else l.event.session_id end
+            as step_session_id,
+        case when s.attempt_id is not null then s.event_number else l.event.event_number end
+            as step_event_number,
+        case
+            when s.attempt_id is not null then s.used_at_once
+            else
+                concat_ws(
+                    '', '|', l.event.session_id, ':', cast(l.event.event_number as varchar), '|'
+                )
+        end as used_at_once,
+        case when s.attempt_id is not null then s.place else l.event.place end as place,
+        case when s.attempt_id is not null then s.event_place else l.event.event_place end
+            as event_place,
+        case when s.attempt_id is not null then s.stop_place else l.event.stop_place end
+            as stop_place,
+        case
+            when s.attempt_id is not null then s.stop_event_place else l.event.stop_event_place
+        end as stop_event_place,
+        case
+            when s.attempt_id is not null then s.other_event_place else l.event.other_event_place
+        end as other_event_place
     from attempts as a
     left join at_the_same_time as s
         on a.funnel = s.funnel and a.attempt_id = s.attempt_id
     left join with_later as l
-        on a.funnel = l.funnel and a.attempt_id = l.attempt_id and l.is_attempt = 1
+        on a.funnel = l.funnel and a.attempt_id = l.attempt_id
 )
 
 select
@@ -149,10 +219,19 @@ select
     event_number,
     position,
     event_id,
+    entry_step,
     step_number,
+    met_step,
+    is_taken,
     reached_at,
+    step_session_id,
+    step_event_number,
     used_at_once,
-    next_action
+    place,
+    event_place,
+    stop_place,
+    stop_event_place,
+    other_event_place
 from reached_steps
 union all
 select
@@ -167,9 +246,23 @@ select
     event_number,
     position,
     event_id,
-    step_number,
+    entry_step,
+    cast($step_number as bigint) as step_number,
+    cast($step_number as bigint) as met_step,
+    true as is_taken,
     reached_at,
+    step_session_id,
+    step_event_number,
     used_at_once,
-    next_action
+    place,
+    event_place,
+    stop_place,
+    stop_event_place,
+    other_event_place
 from advanced
-where reached_at is not null and (window_ends_at is null or reached_at <= window_ends_at)
+where
+    reached_at is not null
+    and (window_ends_at is null or reached_at <= window_ends_at)
+    and (step_ends_at is null or reached_at <= step_ends_at)
+    and (stop_place_before is null or place < stop_place_before)
+    and (other_event_place_before is null or event_place < other_event_place_before)

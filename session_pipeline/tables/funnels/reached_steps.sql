@@ -1,29 +1,43 @@
--- One row is an attempt and its first step. Each event that meets step 1 starts an attempt.
--- A unit is what an attempt stays within: the session, or the visitor from the entry date on.
+-- One row is an attempt and the step of its entry. Each event that meets the first step starts an
+-- attempt; with entry any, each event that meets a required step does. The attempts of funnels in
+-- mode unordered are in unordered_attempts.sql.
 select
     d.event_date as entry_date,
-    f.funnel,
+    e.funnel,
     e.site,
-    case when f.grain = 'session' then e.session_id else e.visitor_id end as unit_id,
-    concat_ws('|', e.session_id, cast(e.event_number as varchar)) as attempt_id,
+    e.unit_id,
+    concat_ws(
+        '|', e.session_id, cast(e.event_number as varchar), cast(r.entry_step as varchar)
+    ) as attempt_id,
     e.event_time as entered_at,
     e.event_time + cast(f.window_seconds as integer) * interval 1 second as window_ends_at,
     e.session_id,
     e.event_number,
     e.position,
     e.event_id,
-    e.step_number,
+    r.entry_step,
+    r.entry_step as step_number,
+    e.step_number as met_step,
+    true as is_taken,
     e.event_time as reached_at,
+    e.session_id as step_session_id,
+    e.event_number as step_event_number,
     concat_ws('', '|', e.session_id, ':', cast(e.event_number as varchar), '|') as used_at_once,
-    e.next_action
-from funnel_events as e
+    e.place,
+    e.event_place,
+    e.stop_place,
+    e.stop_event_place,
+    e.other_event_place
+from step_events as e
 inner join funnels as f
     on e.funnel = f.funnel
+inner join funnel_step_rules as r
+    on e.funnel = r.funnel and e.step_number = r.step_number
 left join day_parts as p
     on
         cast(e.event_time as date) = p.utc_date
         and e.event_time >= p.day_start
         and e.event_time < p.day_end
 inner join days as d
-    on case when f.grain = 'session' then e.session_date else p.event_date end = d.event_date
-where e.step_number = 1
+    on case when f.is_within_session then e.session_date else p.event_date end = d.event_date
+where r.entry_step is not null

@@ -1,17 +1,50 @@
 """Defines the steps that build funnels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from session_pipeline.settings import Settings
+from session_pipeline.settings import FunnelSettings, Settings
 from session_pipeline.tables.frame import Scalar
-from session_pipeline.tables.funnels import from_settings
+from session_pipeline.tables.funnels import from_settings, stops
 from session_pipeline.tables.graph import Computation, Relation, Step
 from session_pipeline.tables.spans import VISITOR_WINDOW
 
+Runs = Callable[[Settings], Sequence[Mapping[str, Scalar]]]
+Numbers = Callable[[FunnelSettings], Sequence[int]]
+STEP_NUMBER = frozenset(("step_number",))
 
-def _steps_after_the_first(settings: Settings) -> list[Mapping[str, Scalar]]:
-    depth = max((len(funnel.steps) for funnel in settings.funnels), default=1)
-    return [{"step_number": number} for number in range(2, depth + 1)]
+
+def _once_if_any(is_used: Callable[[FunnelSettings], bool]) -> Runs:
+    """Runs a model once if some funnel needs it."""
+    return lambda settings: [{}] if any(map(is_used, settings.funnels)) else []
+
+
+def _for_each(numbers: Numbers) -> Runs:
+    """Runs a model for each step number that some funnel has, in order."""
+    return lambda settings: [
+        {"step_number": number}
+        for number in sorted({number for funnel in settings.funnels for number in numbers(funnel)})
+    ]
+
+
+def _is_unordered(funnel: FunnelSettings) -> bool:
+    return funnel.mode == "unordered"
+
+
+def _does_stop_all(funnel: FunnelSettings) -> bool:
+    return funnel.stop_ends == "all"
+
+
+def _required_after_the_first(funnel: FunnelSettings) -> list[int]:
+    steps = () if _is_unordered(funnel) else funnel.steps
+    return [number for number, step in enumerate(steps, start=1) if number > 1 and not step.optional]
+
+
+def _optional(funnel: FunnelSettings) -> list[int]:
+    return [number for number, step in enumerate(funnel.steps, start=1) if step.optional]
+
+
+def _without_an_order(funnel: FunnelSettings) -> Sequence[int]:
+    return range(1, len(funnel.steps) + 1) if _is_unordered(funnel) else ()
 
 
 STEPS: tuple[Step, ...] = (
@@ -21,17 +54,31 @@ STEPS: tuple[Step, ...] = (
         relations={
             "session_breakdowns": Relation(from_settings.session_breakdowns, ("sessions", "session_dimensions")),
         },
-        lists={"funnel_breakdowns": from_settings.funnel_breakdowns},
     ),
     Step(
         name="funnel_entries",
-        tables=("funnel_entries",),
+        tables=("funnel_entries", "funnel_entry_steps"),
         spans={"funnel_events": VISITOR_WINDOW},
-        lists={"funnels": from_settings.funnels, "funnel_exclusions": from_settings.funnel_exclusions},
-        # Each time, the model finds the next funnel step of every attempt and replaces the previous rows.
+        lists={
+            "funnels": from_settings.funnels,
+            "funnel_step_rules": from_settings.funnel_step_rules,
+            "exclusion_rules": from_settings.exclusion_rules,
+            "stopping_steps": stops.stopping_steps,
+        },
+        # The models of reached_steps find one funnel step of every attempt at a time, and replace the previous rows.
+        # Models that no funnel of the settings needs do not run.
         computed=(
+            Computation("step_events", "step_events"),
+            Computation("stopped_events", "step_events", runs=_once_if_any(stops.has_stops)),
             Computation("reached_steps", "reached_steps"),
-            Computation("next_reached_steps", "reached_steps", frozenset(("step_number",)), _steps_after_the_first),
+            Computation("next_reached_steps", "reached_steps", STEP_NUMBER, _for_each(_required_after_the_first)),
+            Computation("unstopped_steps", "reached_steps", runs=_once_if_any(_does_stop_all)),
+            Computation("optional_steps", "reached_steps", STEP_NUMBER, _for_each(_optional)),
+            Computation("unordered_attempts", "reached_steps", runs=_once_if_any(_is_unordered)),
+            Computation("unordered_steps", "reached_steps", STEP_NUMBER, _for_each(_without_an_order)),
+            Computation("numbered_steps", "reached_steps", runs=_once_if_any(_is_unordered)),
+            Computation("funnel_attempts", "funnel_attempts"),
+            Computation("attempt_steps", "attempt_steps"),
         ),
     ),
     Step(
@@ -39,4 +86,5 @@ STEPS: tuple[Step, ...] = (
         tables=("funnel_steps",),
         lists={"funnel_step_names": from_settings.funnel_step_names},
     ),
+    Step(name="funnel_drops", tables=("funnel_drops",)),
 )

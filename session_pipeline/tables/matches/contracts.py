@@ -46,6 +46,7 @@ TABLES: tuple[Table, ...] = (
             c.EVENT_ID,
             c.EVENT_TIME,
             c.POSITION,
+            c.EVENT_VALUE,
         ),
     ),
 )

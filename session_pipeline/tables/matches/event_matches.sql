@@ -9,6 +9,7 @@ select
     event_time,
     coalesce(sequence, line_number) as position,
     page_path,
+    value,
     currency,
     outcomes_met,
     goals_met,

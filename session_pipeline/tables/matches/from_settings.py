@@ -40,7 +40,8 @@ def goals_met(settings: Settings) -> str:
 def steps_met(settings: Settings) -> str:
     """Returns SQL that adds meets_step and steps_met, a list of (funnel, step_number), to the events with goals met.
 
-    Funnel steps are numbered 1, 2, ... and exclusions -1, -2, ...
+    Funnel steps are numbered 1, 2, ... and exclusions -1, -2, ... In mode strict, an event that meets no step of the
+    funnel meets step 0, because it stops attempts.
     """
     rules = []
     for position, funnel in enumerate(settings.funnels):
@@ -51,9 +52,13 @@ def steps_met(settings: Settings) -> str:
             (-number, exclusion.where, f"funnels[{position}].exclusions[{number - 1}].where")
             for number, exclusion in enumerate(funnel.exclusions, start=1)
         ]
+        parsed = [(number, event_condition(where, key)) for number, where, key in conditions]
+        if funnel.mode == "strict":
+            steps = " or ".join(f"coalesce({where}, false)" for number, where in parsed if number > 0)
+            parsed.append((0, f"not ({steps})"))
         rules += [
-            Rule(event_condition(where, key), {"funnel": text_sql(funnel.name), "step_number": number_sql(number)})
-            for number, where, key in conditions
+            Rule(where, {"funnel": text_sql(funnel.name), "step_number": number_sql(number)})
+            for number, where in parsed
         ]
     return with_rules_met(
         "events_with_goals_met", rules, "meets_step", "steps_met", {"funnel": "varchar", "step_number": "bigint"}

@@ -8,6 +8,7 @@ with met as (
         event_id,
         event_time,
         position,
+        value,
         unnest(steps_met) as step_met
     from event_matches
 )
@@ -20,5 +21,6 @@ select
     m.step_met.step_number,
     m.event_id,
     m.event_time,
-    m.position
+    m.position,
+    m.value
 from met as m

@@ -1,0 +1,28 @@
+-- One row is a step that an attempt of funnel_entries reached.
+with steps as (
+    select
+        *,
+        lag(reached_at) over steps_in_order as reached_before_at,
+        first_value(action_number) over steps_in_order as entry_action_number
+    from attempt_steps
+    window steps_in_order as (
+        partition by entry_date, funnel, session_id, event_number, entry_step
+        order by step_number
+    )
+)
+
+select
+    entry_date,
+    funnel,
+    site,
+    session_id,
+    event_number as entry_event_number,
+    entry_step,
+    step_number,
+    reached_at,
+    cast(date_diff('microsecond', reached_before_at, reached_at) as double) / 1000000
+        as seconds_from_step_before,
+    case when step_session_id = session_id then action_number - entry_action_number end
+        as action_count,
+    value
+from steps

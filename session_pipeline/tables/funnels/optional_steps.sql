@@ -1,0 +1,275 @@
+-- One row is an attempt and a step: all rows of reached_steps, and the optional step $step_number of
+-- each attempt that reached the required step before it, taken or skipped. An attempt takes it with the
+-- first event that meets it after the step before and not after the next required step.
+with attempts as (
+    select
+        r.entry_date,
+        r.funnel,
+        r.site,
+        r.unit_id,
+        r.attempt_id,
+        r.entered_at,
+        r.window_ends_at,
+        r.session_id,
+        r.event_number,
+        r.position,
+        r.event_id,
+        r.entry_step,
+        r.reached_at,
+        r.step_session_id,
+        r.step_event_number,
+        r.used_at_once,
+        r.place,
+        r.event_place,
+        r.stop_place,
+        r.stop_event_place,
+        r.other_event_place,
+        r.reached_at + cast(q.min_seconds as integer) * interval 1 second as searched_from,
+        r.reached_at + cast(q.window_seconds as integer) * interval 1 second as step_ends_at,
+        q.takes_ties,
+        q.is_one_event_per_step,
+        b.reached_at as next_reached_at,
+        b.step_session_id as next_session_id,
+        b.step_event_number as next_event_number
+    from reached_steps as r
+    inner join funnel_step_rules as q
+        on r.funnel = q.funnel and r.step_number = q.from_step
+    left join reached_steps as b
+        on
+            r.funnel = b.funnel and r.attempt_id = b.attempt_id
+            and q.next_required_step = b.step_number
+    where q.step_number = $step_number and q.is_optional
+),
+
+candidates as (
+    select
+        funnel,
+        site,
+        unit_id,
+        event_time,
+        session_id,
+        event_number,
+        position,
+        event_id,
+        place,
+        event_place
+    from step_events
+    where step_number = $step_number
+),
+
+at_the_same_time as (
+    select
+        a.attempt_id,
+        a.funnel,
+        c.event_time,
+        c.session_id,
+        c.event_number,
+        c.place,
+        c.event_place
+    from attempts as a
+    inner join candidates as c
+        on
+            a.funnel = c.funnel and a.site = c.site and a.unit_id = c.unit_id
+            and a.searched_from = c.event_time
+    where
+        a.searched_from = a.reached_at
+        and a.takes_ties
+        and a.is_one_event_per_step
+        and not contains(
+            a.used_at_once,
+            concat_ws('', '|', c.session_id, ':', cast(c.event_number as varchar), '|')
+        )
+        and (
+            a.next_session_id is null
+            or a.next_session_id <> c.session_id
+            or a.next_event_number <> c.event_number
+        )
+    qualify
+        row_number() over (
+            partition by a.funnel, a.attempt_id
+            order by c.position, c.event_id, c.session_id, c.event_number
+        ) = 1
+),
+
+-- Ordered as in next_reached_steps.sql.
+stream as (
+    select
+        funnel,
+        site,
+        unit_id,
+        searched_from as at_time,
+        case
+            when searched_from > reached_at or (takes_ties and not is_one_event_per_step) then 2
+            else 0
+        end as turn,
+        attempt_id,
+        cast(null as bigint) as position,
+        cast(null as varchar) as event_id,
+        cast(null as varchar) as session_id,
+        cast(null as bigint) as event_number,
+        cast(null as bigint) as place,
+        cast(null as bigint) as event_place
+    from attempts
+    union all
+    select
+        funnel,
+        site,
+        unit_id,
+        event_time as at_time,
+        1 as turn,
+        cast(null as varchar) as attempt_id,
+        position,
+        event_id,
+        session_id,
+        event_number,
+        place,
+        event_place
+    from candidates
+),
+
+with_later as (
+    select
+        funnel,
+        attempt_id,
+        last_value(
+            case
+                when turn = 1
+                    then {
+                        'event_time': at_time,
+                        'session_id': session_id,
+                        'event_number': event_number,
+                        'place': place,
+                        'event_place': event_place
+                    }
+            end ignore nulls
+        ) over latest_first as event
+    from stream
+    window latest_first as (
+        partition by funnel, site, unit_id
+        order by
+            at_time desc, turn asc, attempt_id desc,
+            position desc, event_id desc, session_id desc, event_number desc
+        rows between unbounded preceding and current row
+    )
+),
+
+found as (
+    select
+        a.*,
+        case when s.attempt_id is not null then s.event_time else l.event.event_time end
+            as found_at,
+        case when s.attempt_id is not null then s.session_id else l.event.session_id end
+            as found_session_id,
+        case when s.attempt_id is not null then s.event_number else l.event.event_number end
+            as found_event_number,
+        case when s.attempt_id is not null then s.place else l.event.place end as found_place,
+        case when s.attempt_id is not null then s.event_place else l.event.event_place end
+            as found_event_place
+    from attempts as a
+    left join at_the_same_time as s
+        on a.funnel = s.funnel and a.attempt_id = s.attempt_id
+    left join with_later as l
+        on a.funnel = l.funnel and a.attempt_id = l.attempt_id
+),
+
+decided as (
+    select
+        *,
+        coalesce(
+            (window_ends_at is null or found_at <= window_ends_at)
+            and (step_ends_at is null or found_at <= step_ends_at)
+            and case
+                when next_reached_at is null
+                    then
+                        (stop_place is null or found_place < stop_place)
+                        and (other_event_place is null or found_event_place < other_event_place)
+                when not is_one_event_per_step then found_at <= next_reached_at
+                when not takes_ties then found_at < next_reached_at
+                else
+                    found_at <= next_reached_at
+                    and (
+                        next_session_id <> found_session_id
+                        or next_event_number <> found_event_number
+                    )
+            end,
+            false
+        ) as does_take
+    from found
+    where found_at is not null
+),
+
+with_skipped as (
+    select
+        a.*,
+        coalesce(d.does_take, false) as does_take,
+        d.found_at,
+        d.found_session_id,
+        d.found_event_number
+    from attempts as a
+    left join decided as d
+        on a.funnel = d.funnel and a.attempt_id = d.attempt_id
+)
+
+select
+    entry_date,
+    funnel,
+    site,
+    unit_id,
+    attempt_id,
+    entered_at,
+    window_ends_at,
+    session_id,
+    event_number,
+    position,
+    event_id,
+    entry_step,
+    step_number,
+    met_step,
+    is_taken,
+    reached_at,
+    step_session_id,
+    step_event_number,
+    used_at_once,
+    place,
+    event_place,
+    stop_place,
+    stop_event_place,
+    other_event_place
+from reached_steps
+union all
+select
+    entry_date,
+    funnel,
+    site,
+    unit_id,
+    attempt_id,
+    entered_at,
+    window_ends_at,
+    session_id,
+    event_number,
+    position,
+    event_id,
+    entry_step,
+    cast($step_number as bigint) as step_number,
+    cast($step_number as bigint) as met_step,
+    does_take as is_taken,
+    case when does_take then found_at else reached_at end as reached_at,
+    case when does_take then found_session_id else step_session_id end as step_session_id,
+    case when does_take then found_event_number else step_event_number end as step_event_number,
+    case
+        when not does_take then used_at_once
+        when found_at = reached_at
+            then
+                concat_ws(
+                    '', used_at_once,
+                    '|', found_session_id, ':', cast(found_event_number as varchar), '|'
+                )
+        else
+            concat_ws('', '|', found_session_id, ':', cast(found_event_number as varchar), '|')
+    end as used_at_once,
+    place,
+    event_place,
+    stop_place,
+    stop_event_place,
+    other_event_place
+from with_skipped

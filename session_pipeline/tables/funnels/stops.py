@@ -1,0 +1,73 @@
+"""Provides which events stop an attempt at a funnel, for mode strict and for repeats = "stop" or "restart".
+
+The model stopped_events.sql finds the events.
+"""
+
+from collections.abc import Iterator
+
+from session_pipeline.reference.small_table import SmallTable
+from session_pipeline.settings import FunnelSettings, Settings
+
+
+def has_stops(funnel: FunnelSettings) -> bool:
+    """Whether an event can stop an attempt at a funnel."""
+    return funnel.mode == "strict" or (funnel.mode == "ordered" and funnel.repeated != "ignore")
+
+
+def stopping_steps(settings: Settings) -> SmallTable:
+    """Returns what stops an attempt: (funnel, step_number, met_step, is_stop, is_one_event_per_step).
+
+    An attempt at step_number is stopped by an event that meets met_step. With one event per step, an event that also
+    meets a step that the attempt can take next does not stop it: for this step, is_stop is false.
+    """
+    rows = [
+        {
+            "funnel": funnel.name,
+            "step_number": step,
+            "met_step": met,
+            "is_stop": is_stop,
+            "is_one_event_per_step": funnel.one_event_per_step,
+        }
+        for funnel in settings.funnels
+        if has_stops(funnel)
+        for step, met, is_stop in _effects(funnel)
+    ]
+    types = {
+        "funnel": "VARCHAR",
+        "step_number": "BIGINT",
+        "met_step": "BIGINT",
+        "is_stop": "BOOLEAN",
+        "is_one_event_per_step": "BOOLEAN",
+    }
+    return SmallTable(types, rows)
+
+
+def _effects(funnel: FunnelSettings) -> Iterator[tuple[int, int, bool]]:
+    """Yields the step of an attempt, a step that an event meets, and whether the event stops the attempt."""
+    count = len(funnel.steps)
+    required = [number for number, step in enumerate(funnel.steps, start=1) if not step.optional]
+    for step in required:
+        next_required = min((number for number in required if number > step), default=count + 1)
+        for met in range(count + 1):
+            if step < met <= next_required:
+                if funnel.one_event_per_step:
+                    yield step, met, False
+            elif _stops(funnel, step, met):
+                yield step, met, True
+
+
+def _stops(funnel: FunnelSettings, step: int, met: int) -> bool:
+    """Returns whether an event of a step that is not next stops an attempt; 0 is an event of no step."""
+    repeated = funnel.repeated
+    if funnel.mode == "ordered":
+        return met == 1 if repeated == "restart" else 1 < met <= step
+    if met == 0:
+        return not funnel.one_event_per_step
+    if met > step:
+        return True
+    if met > 1:
+        return repeated == "stop"
+    if step > 1:
+        return not funnel.allow_reentry
+    # The first step again is another entry. It stops the attempt unless a stop would also end the new one.
+    return repeated == "stop" and funnel.stop_ends == "attempt"

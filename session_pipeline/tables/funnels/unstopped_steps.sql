@@ -1,0 +1,133 @@
+-- One row is an attempt and a step it reached, without what a funnel with stop_ends = "all" does
+-- not count: a stop of the attempt that is deepest at that time ends all attempts of the session, or
+-- of the visitor on the day. _place is the order in which events stop: with one event per step the
+-- order of events, otherwise that of the events of steps.
+with placed_steps as (
+    select
+        r.entry_date,
+        r.funnel,
+        r.site,
+        r.unit_id,
+        r.attempt_id,
+        r.step_number,
+        f.step_count,
+        case when f.is_one_event_per_step then r.event_place else r.place end as _place,
+        case
+            when not f.is_one_event_per_step then r.stop_place
+            when r.other_event_place < r.stop_event_place then r.other_event_place
+            else coalesce(r.stop_event_place, r.other_event_place)
+        end as _stop_place
+    from reached_steps as r
+    inner join funnels as f
+        on r.funnel = f.funnel
+    where f.does_stop_all
+),
+
+stops as (
+    select
+        entry_date,
+        funnel,
+        site,
+        unit_id,
+        step_number,
+        _stop_place
+    from placed_steps
+    where step_number < step_count
+    qualify
+        row_number() over (partition by funnel, attempt_id order by step_number desc) = 1
+),
+
+stream as (
+    select
+        entry_date,
+        funnel,
+        site,
+        unit_id,
+        _place,
+        1 as is_step,
+        step_number,
+        attempt_id
+    from placed_steps
+    union all
+    select
+        entry_date,
+        funnel,
+        site,
+        unit_id,
+        _stop_place as _place,
+        0 as is_step,
+        step_number,
+        cast(null as varchar) as attempt_id
+    from stops
+    where _stop_place is not null
+),
+
+with_deepest as (
+    select
+        entry_date,
+        funnel,
+        site,
+        unit_id,
+        _place,
+        is_step,
+        step_number,
+        max(case when is_step = 1 then step_number end) over (
+            partition by entry_date, funnel, site, unit_id
+            order by _place asc, is_step asc, step_number asc, attempt_id asc
+            rows between unbounded preceding and current row
+        ) as deepest_step
+    from stream
+),
+
+ends as (
+    select
+        entry_date,
+        funnel,
+        site,
+        unit_id,
+        min(_place) as end_place
+    from with_deepest
+    where is_step = 0 and deepest_step <= step_number
+    group by entry_date, funnel, site, unit_id
+)
+
+select
+    r.entry_date,
+    r.funnel,
+    r.site,
+    r.unit_id,
+    r.attempt_id,
+    r.entered_at,
+    r.window_ends_at,
+    r.session_id,
+    r.event_number,
+    r.position,
+    r.event_id,
+    r.entry_step,
+    r.step_number,
+    r.met_step,
+    r.is_taken,
+    r.reached_at,
+    r.step_session_id,
+    r.step_event_number,
+    r.used_at_once,
+    r.place,
+    r.event_place,
+    r.stop_place,
+    r.stop_event_place,
+    r.other_event_place
+from reached_steps as r
+inner join funnels as f
+    on r.funnel = f.funnel
+left join ends as e
+    on
+        r.entry_date = e.entry_date and r.funnel = e.funnel
+        and r.site = e.site and r.unit_id = e.unit_id
+-- At equal times a step can have a smaller place than the step before it, so all steps up to it count.
+qualify
+    e.end_place is null
+    or max(case when f.is_one_event_per_step then r.event_place else r.place end) over (
+        partition by r.funnel, r.attempt_id
+        order by r.step_number
+        rows between unbounded preceding and current row
+    ) < e.end_place
