@@ -167,10 +167,12 @@ CHANGES: Mapping[str, Change] = {
     "friction.forms[].start": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
     "friction.forms[].submit": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
     "paths.max_steps": Change(5, PATHS, "setting max_steps changed from 10 to 5"),
-    "paths.max_path_actions": Change(5, (*PATHS, "typical_paths"), "setting max_path_actions changed from 12 to 5"),
+    "paths.max_path_actions": Change(
+        5, (*PATHS, "typical_paths"), "setting max_path_actions changed from 12 to 5; setting max_path_actions changed"
+    ),
     "paths.max_paths": Change(5, PATHS, "setting max_paths changed from 1000 to 5"),
     "paths.min_session_count": Change(5, (*PATHS, "typical_paths"), "setting min_session_count changed from 1 to 5"),
-    "patterns[].name": Change("again", ("session_patterns",), "setting patterns changed"),
+    "patterns[].name": Change("once more", ("session_patterns",), "setting patterns changed"),
     "patterns[].pattern": Change("cart -> cart", ("session_patterns",), "setting patterns changed"),
     "patterns[].within_seconds": Change(5, ("session_patterns",), "setting patterns changed"),
     "patterns[].among": Change(["cart", "page_view"], ("session_patterns",), "setting patterns changed"),

@@ -13,6 +13,7 @@ from session_pipeline.checks.deliveries import (
     source_arrived,
 )
 from session_pipeline.checks.friction import friction_adds_up
+from session_pipeline.checks.paths import paths_add_up
 from session_pipeline.checks.set_aside import LARGEST_SET_ASIDE_RATE, key_to_change, too_many_set_aside
 from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.tables import (
@@ -31,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     Check("sessions_cover_events", "sessions", sessions_cover_events),
     Check("outcomes_add_up", "daily_summary", outcomes_add_up),
     Check("funnels_monotone", "funnel_steps", funnels_monotone),
+    Check("paths_add_up", "session_paths", paths_add_up),
     Check("friction_adds_up", "action_friction", friction_adds_up),
     Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
     Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
@@ -57,6 +59,7 @@ __all__ = [
     "ledger_closes",
     "missing_sources",
     "outcomes_add_up",
+    "paths_add_up",
     "rejected_files",
     "sessions_cover_events",
     "set_aside_rate",
