@@ -242,6 +242,14 @@ def test_settings_cannot_be_changed() -> None:
         ("[dimensions]\n'A plan' = 'site'", 'dimensions."A plan"', "use a-z, 0-9 and _"),
         ("breakdowns.dimensions = ['city']", "breakdowns.dimensions[0]", "write 'channel', 'device'"),
         ("breakdowns.dimensions = ['os', 'os']", "breakdowns.dimensions", "has 2 dimensions named 'os'"),
+        ("changes.dimensions = ['landing_page']", "changes.dimensions[0]", "write 'channel', 'device'"),
+        ("changes.dimensions = ['os', 'os']", "changes.dimensions", "has 2 dimensions named 'os'"),
+        ("changes.excluded_dimensions = ['varian']", "changes.excluded_dimensions", "did you mean variant?"),
+        (
+            "changes.excluded_dimensions = ['plan']\n[dimensions]",
+            "changes.excluded_dimensions",
+            "has 'plan', which is not in [dimensions]; remove it",
+        ),
         ("[sources.'a/b']", 'sources."a/b"', "use its folder name"),
         ("sources.web = 'jsonl'", "sources.web", "write a table"),
         (
