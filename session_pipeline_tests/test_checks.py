@@ -198,6 +198,22 @@ class TestLedgerCloses:
             "2024-05-27: checkout does not add up",
         ),
         (
+            checks.paths_add_up,
+            "action_transitions",
+            "select * from action_transitions where transition <> 'entry'",
+            "2024-05-27: 5 sessions, 15 actions, 15 transitions, 5 session_paths, 5 path_counts, 5 starts, 5 ends",
+        ),
+        (
+            checks.paths_add_up,
+            "session_paths",
+            "select * replace (session_count + 1 as session_count) from session_paths where outcome = 'purchase'",
+            "2024-05-27: 5 sessions, 15 actions, 20 transitions, 2 session_paths, 5 path_counts, 5 starts, 5 ends",
+        ),
+        (
+            checks.paths_add_up,
+            "action_steps",
+            "select * replace (2 * session_count as session_count) from action_steps where step_number < 2",
+            "2024-05-27: 5 sessions, 15 actions, 20 transitions, 5 session_paths, 5 path_counts, 10 starts, 0 ends",
             checks.visitors_add_up,
             "visitor_days",
             "select * from visitor_days where visitor_id <> 'visitor 0'",
@@ -310,6 +326,13 @@ def test_unfolded_actions(built: Deployment, monkeypatch: pytest.MonkeyPatch) ->
     assert asked(built, checks.unfolded_actions).sentence == (
         "2024-05-27: 5 actions; fold ids in paths with a rule under [actions] in settings.toml"
     )
+
+
+def test_actions_that_begin_alike(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unusual, "LARGEST_VALUE_COUNT", 1)
+    sentence = asked(built, checks.unfolded_actions).sentence
+    assert sentence.startswith("2024-05-27: "), sentence
+    assert " different actions begin with /, from /" in sentence
 
 
 def test_set_aside_rate_of_bad_and_refused_files(deployment: Deployment) -> None:

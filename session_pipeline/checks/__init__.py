@@ -15,6 +15,7 @@ from session_pipeline.checks.deliveries import (
 )
 from session_pipeline.checks.friction import friction_adds_up
 from session_pipeline.checks.moments import moments_add_up
+from session_pipeline.checks.paths import paths_add_up
 from session_pipeline.checks.set_aside import LARGEST_SET_ASIDE_RATE, key_to_change, too_many_set_aside
 from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.tables import (
@@ -34,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     Check("sessions_cover_events", "sessions", sessions_cover_events),
     Check("outcomes_add_up", "daily_summary", outcomes_add_up),
     Check("funnels_monotone", "funnel_steps", funnels_monotone),
+    Check("paths_add_up", "session_paths", paths_add_up),
     Check("progress_adds_up", "action_progress", progress_adds_up),
     Check("progress_alerts", "progress_changes", progress_alerts, is_error=False),
     Check("friction_adds_up", "action_friction", friction_adds_up),
@@ -67,6 +69,7 @@ __all__ = [
     "missing_sources",
     "moments_add_up",
     "outcomes_add_up",
+    "paths_add_up",
     "progress_adds_up",
     "progress_alerts",
     "rejected_files",
