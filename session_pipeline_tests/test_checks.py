@@ -197,6 +197,18 @@ class TestLedgerCloses:
             "2024-05-27: checkout does not add up",
         ),
         (
+            checks.funnels_monotone,
+            "funnel_steps",
+            "select * replace (dropped_count + 1 as dropped_count) from funnel_steps",
+            "2024-05-27: checkout does not add up",
+        ),
+        (
+            checks.drops_add_up,
+            "funnel_drops",
+            "select * replace (attempt_count + 1 as attempt_count) from funnel_drops where next_number = 3",
+            "2024-05-27: checkout does not add up",
+        ),
+        (
             checks.audit_recompute,
             "events",
             "select * replace ('elsewhere' as page_host) from events",

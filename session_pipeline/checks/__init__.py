@@ -17,6 +17,7 @@ from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.tables import (
     audit_recompute,
     built_by_current_rules,
+    drops_add_up,
     funnels_monotone,
     outcomes_add_up,
     sessions_cover_events,
@@ -30,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     Check("sessions_cover_events", "sessions", sessions_cover_events),
     Check("outcomes_add_up", "daily_summary", outcomes_add_up),
     Check("funnels_monotone", "funnel_steps", funnels_monotone),
+    Check("drops_add_up", "funnel_drops", drops_add_up),
     Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
     Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
     Check("source_arrived", "source_files", source_arrived, is_error=False),
@@ -49,6 +51,7 @@ __all__ = [
     "bot_share",
     "built_by_current_rules",
     "conflicting_event_ids",
+    "drops_add_up",
     "funnels_monotone",
     "key_to_change",
     "ledger_closes",
