@@ -37,7 +37,7 @@ compared as (
             s.entry_date = d.entry_date and s.funnel = d.funnel and s.site = d.site
             and s.breakdown = d.breakdown and s.step_number = d.step_number
             and n.next_number = d.next_number
-)
+),
 
 wrong as (
     select

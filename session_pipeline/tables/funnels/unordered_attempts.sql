@@ -16,9 +16,9 @@ with entries as (
     where
         e.step_number > 0
         and e.funnel in (
-        select f.funnel from funnels as f
-        where f.is_unordered
-    )
+            select f.funnel from funnels as f
+            where f.is_unordered
+        )
 )
 
 select

@@ -33,9 +33,9 @@ candidates as (
     where
         e.step_number = $step_number
         and e.funnel in (
-        select f.funnel from funnels as f
-        where f.is_unordered
-    )
+            select f.funnel from funnels as f
+            where f.is_unordered
+        )
 ),
 
 -- The window below orders from the last event to the first, so each attempt sees the event of its
