@@ -180,9 +180,9 @@ def test_source_without_an_entry_uses_the_defaults() -> None:
 def test_visitor_funnel_has_a_default_window_of_seven_days() -> None:
     by_grain = {
         grain: parse_settings(f'[[funnels]]\nname = "f"\ngrain = "{grain}"{STEPS}').funnels[0].window_seconds
-        for grain in ("session", "visitor")
+        for grain in ("session", "visitor", "attempt")
     }
-    assert by_grain == {"session": None, "visitor": 7 * 86_400}
+    assert by_grain == {"session": None, "visitor": 7 * 86_400, "attempt": 7 * 86_400}
 
 
 def test_exclusion_defaults_to_first_and_last_step() -> None:
@@ -254,16 +254,21 @@ def test_settings_cannot_be_changed() -> None:
         ("[[outcomes]]\nname = 'a'\nwhere = 'is_bot'\nvalue = 'site'", "outcomes[0].value", "is not a number"),
         ("[[goals]]\nname = 'a'\nwhere = 'is_bot'\n" * 2, "goals", "has 2 goals named 'a'"),
         ("[[goals]]\nname = 'a'\nwhere = 'evnt_name = 1'", "goals[0].where", "did you mean event_name?"),
-        (f"[[funnels]]\nname = 'f'\ngrain = 'attempt'{STEPS}", "funnels[0].grain", "write 'session' or 'visitor'"),
-        (f"[[funnels]]\nname = 'f'\nmode = 'strict'{STEPS}", "funnels[0].mode", "write 'ordered', the only"),
-        (f"[[funnels]]\nname = 'f'\nwindow_seconds = 0{STEPS}", "funnels[0].window_seconds", "write at least 1"),
+        (f"[[funnels]]\nname = 'f'\ngrain = 'hour'{STEPS}", "funnels[0].grain", "'session', 'visitor' or 'attempt'"),
+        (f"[[funnels]]\nname = 'f'\nmode = 'exact'{STEPS}", "funnels[0].mode", "'ordered', 'strict' or 'unordered'"),
+        (f"[[funnels]]\nname = 'f'\nwindow_seconds = -1{STEPS}", "funnels[0].window_seconds", "write at least 0"),
+        (
+            f"[[funnels]]\nname = 'f'\ngrain = 'attempt'\nwindow_seconds = 2592001{STEPS}",
+            "funnels[0].window_seconds",
+            "at most 2592000 (30 days) for attempts",
+        ),
         (
             f"[[funnels]]\nname = 'f'\ngrain = 'visitor'\nwindow_seconds = 2592001{STEPS}",
             "funnels[0].window_seconds",
             "at most 2592000 (30 days)",
         ),
         (f"[[funnels]]\nname = 'f'\nbreakdown = 'chanel'{STEPS}", "funnels[0].breakdown", "did you mean channel?"),
-        ("[[funnels]]\nname = 'f'\nsteps = []", "funnels[0].steps", "has 0; write at least 2"),
+        ("[[funnels]]\nname = 'f'\nsteps = []", "funnels[0].steps", "has 0; write at least 1"),
         (f"[[funnels]]\nname = 'f'{STEPS.replace('checkout', 'cart')}", "funnels[0].steps", "2 steps named 'cart'"),
         (
             f"[[funnels]]\nname = 'f'{STEPS.replace('event_name = ', 'evnt_name = ', 1)}",
