@@ -19,7 +19,7 @@ import pytest
 from session_pipeline.build import plan
 from session_pipeline.build.plan import Certainty, Kind
 from session_pipeline.run.pipeline import make_planner, open_run, open_store
-from session_pipeline.settings import FunnelSettings, Settings, load_settings
+from session_pipeline.settings import Settings, load_settings
 from session_pipeline.settings.section import Section
 from session_pipeline.tables import TABLES, models
 from session_pipeline.tables import table as contract_of
@@ -44,11 +44,28 @@ SETTINGS: Mapping[str, Any] = {
             "breakdown": "device",
             "steps": [
                 {"name": "page", "where": "event_name = 'page_view'"},
-                {"name": "cart", "where": "event_name = 'cart'"},
+                {"name": "cart", "where": "event_name = 'cart'", "window_seconds": 80_000},
                 {"name": "purchase", "where": "event_name = 'purchase'"},
             ],
             "exclusions": [{"where": "event_name = 'logout'", "after_step": 1, "before_step": 3}],
-        }
+        },
+        {
+            "name": "directly",
+            "mode": "strict",
+            "allow_reentry": False,
+            "stop_ends": "attempt",
+            "steps": [
+                {"name": "page", "where": "event_name = 'page_view'"},
+                {
+                    "name": "scroll",
+                    "where": "event_name = 'scroll'",
+                    "optional": False,
+                    "min_seconds": 0,
+                    "window_seconds": 60,
+                },
+                {"name": "cart", "where": "event_name = 'cart'"},
+            ],
+        },
     ],
     "dimensions": {"variant": "properties ->> 'variant'"},
     "friction": {"forms": [{"start": "event_name = 'cart'", "submit": "event_name = 'purchase'"}]},
@@ -86,7 +103,9 @@ LOG_SETTINGS = {"log_format", "host"}  # apply to access logs only
 SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
 READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
 FRICTION = ("session_friction", "action_friction", "daily_friction")
+MOMENT_TABLES = ("moment_counts", "seen_counts")
 MATCHES = ("outcome_matches", "goal_matches", "funnel_matches")
+ENTRIES = ("funnel_entries", "funnel_entry_steps")
 VISITS = ("action_visits", "action_progress")
 NOTHING: Sequence[str] = ()
 
@@ -103,7 +122,7 @@ class Change:
 CHANGES: Mapping[str, Change] = {
     "timezone": Change(
         "America/New_York",
-        (*READ_FROM_RAW, "daily_summary", "funnel_entries"),
+        (*READ_FROM_RAW, "daily_summary", *ENTRIES),
         "the bounds of the day changed (time zone)",
     ),
     "start_date": Change(date(2019, 1, 1), NOTHING),
@@ -135,16 +154,27 @@ CHANGES: Mapping[str, Change] = {
     "goals[].where": Change("event_name = 'cart'", MATCHES, "setting goals changed"),
     "goals[].value": Change("status_code", MATCHES, "setting goals changed"),
     "funnels[].name": Change(
-        "to money", (*MATCHES, "funnel_events", "funnel_entries", "funnel_steps"), "setting funnels changed"
+        "to money", (*MATCHES, "funnel_events", *ENTRIES, "funnel_steps"), "setting funnels changed"
     ),
-    "funnels[].grain": Change("session", ("funnel_entries",), "setting funnels changed"),
-    "funnels[].window_seconds": Change(600, ("funnel_entries",), "setting funnels changed"),
-    "funnels[].breakdown": Change("variant", ("funnel_events",), "setting funnels changed"),
+    "funnels[].grain": Change("session", ENTRIES, "setting funnels changed"),
+    # In mode strict, events that meet no step are matches too.
+    "funnels[].mode": Change("ordered", (*MATCHES, *ENTRIES), "setting funnels changed"),
+    "funnels[].window_seconds": Change(600, ENTRIES, "setting funnels changed"),
+    "funnels[].min_seconds": Change(60, ENTRIES, "setting funnels changed"),
+    "funnels[].ties": Change("later", ENTRIES, "setting funnels changed"),
+    "funnels[].one_event_per_step": Change(False, ENTRIES, "setting funnels changed"),
+    "funnels[].repeats": Change("stop", ENTRIES, "setting funnels changed"),
+    "funnels[].allow_reentry": Change(True, ENTRIES, "setting funnels changed"),
+    "funnels[].stop_ends": Change("all", ENTRIES, "setting funnels changed"),
+    "funnels[].entry": Change("any", ENTRIES, "setting funnels changed"),
+    "funnels[].breakdown": Change(["variant", "device"], ("funnel_events",), "setting funnels changed"),
+    "funnels[].breakdown_at": Change("last", ENTRIES, "setting funnels changed"),
     "funnels[].steps[].name": Change("any page", ("funnel_steps",), "setting funnels changed"),
     "funnels[].steps[].where": Change("page_path = '/about'", MATCHES, "setting funnels changed"),
+    "funnels[].steps[].optional": Change(True, (*ENTRIES, "funnel_steps"), "setting funnels changed"),
+    "funnels[].steps[].min_seconds": Change(30, ENTRIES, "setting funnels changed"),
+    "funnels[].steps[].window_seconds": Change(30, ENTRIES, "setting funnels changed"),
     "funnels[].exclusions[].where": Change("event_name = 'scroll'", MATCHES, "setting funnels changed"),
-    "funnels[].exclusions[].after_step": Change(2, ("funnel_entries",), "setting funnels changed"),
-    "funnels[].exclusions[].before_step": Change(2, ("funnel_entries",), "setting funnels changed"),
     "friction.signals": Change(["error", "repeat"], FRICTION, "setting friction.signals changed"),
     "friction.click": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
     "friction.rage_click_clicks": Change(4, FRICTION, "setting rage_click_clicks changed from 3 to 4"),
@@ -160,6 +190,8 @@ CHANGES: Mapping[str, Change] = {
     "friction.long_dwell_seconds": Change(60, FRICTION, "setting long_dwell_seconds changed from 120 to 60"),
     "friction.forms[].start": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
     "friction.forms[].submit": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
+    "funnels[].exclusions[].after_step": Change(2, ENTRIES, "setting funnels changed"),
+    "funnels[].exclusions[].before_step": Change(2, ENTRIES, "setting funnels changed"),
     "dimensions": Change(
         {"plan": "properties ->> 'plan'"},
         ("session_dimensions", "daily_breakdowns", *VISITS, "outcome_changes"),
@@ -203,14 +235,29 @@ CHANGES: Mapping[str, Change] = {
     "resources.threads": Change(1, NOTHING),
     "publish.native_limit_gb": Change(0.0, NOTHING),
 }
-ONLY_VALUE = {"funnels[].mode"}  # settings with only one possible value so far
 
 # The tables of the steps that run each model.
 MODELS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("repeated_events", "sessionized", *SESSIONIZED), SESSIONIZED),
     "distinct_user_agents": ("agents_seen",),
     **dict.fromkeys(("landings", "session_channels", "sessions"), ("sessions",)),
-    **dict.fromkeys(("reached_steps", "next_reached_steps", "funnel_entries"), ("funnel_entries",)),
+    **dict.fromkeys(
+        (
+            "step_events",
+            "stopped_events",
+            "reached_steps",
+            "next_reached_steps",
+            "unstopped_steps",
+            "optional_steps",
+            "unordered_attempts",
+            "unordered_steps",
+            "numbered_steps",
+            "funnel_attempts",
+            "attempt_steps",
+            *ENTRIES,
+        ),
+        ENTRIES,
+    ),
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
     **dict.fromkeys(("first_actions", "session_segments", *VISITS), VISITS),
     **dict.fromkeys(("progress_counts", "progress_changes"), ("progress_changes",)),
@@ -219,6 +266,9 @@ MODELS: Mapping[str, Sequence[str]] = {
         ("friction_events", "friction_actions", "friction_places", "friction_found", "friction_observable", *FRICTION),
         FRICTION,
     ),
+    **dict.fromkeys(("moments", "counted_actions", *MOMENT_TABLES), MOMENT_TABLES),
+    **dict.fromkeys(("opportunity_counts", "opportunities"), ("opportunities",)),
+    **dict.fromkeys(("next_best_counts", "next_best_actions"), ("next_best_actions",)),
     **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # rows of logs are never rebuilt
     **{
         name: (name,)
@@ -229,6 +279,7 @@ MODELS: Mapping[str, Sequence[str]] = {
             "daily_outcomes",
             "daily_summary",
             "daily_visitors",
+            "funnel_drops",
             "funnel_events",
             "funnel_steps",
             "retention",
@@ -264,9 +315,7 @@ def deployment(built: Deployment, tmp_path: Path) -> Deployment:
 
 
 def test_every_setting_is_listed() -> None:
-    keys = set(keys_of(Settings))
-    assert keys == CHANGES.keys() | ONLY_VALUE
-    assert len(get_args(FunnelSettings.model_fields["mode"].annotation)) == len(ONLY_VALUE)
+    assert set(keys_of(Settings)) == CHANGES.keys()
 
 
 @pytest.mark.parametrize("key", CHANGES)
@@ -310,6 +359,8 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
         ("sessionize", date(2026, 10, 8)): "open_sessions changed, recent_event_ids changed",
         ("funnel_entries", date(2026, 10, 8)): "funnel_events changed",
         ("user_agents", None): "agents_seen changed",
+        **{("opportunities", date(2026, 10, day)): "moment_counts changed" for day in (8, 9)},
+        **{("next_best_actions", date(2026, 10, day)): "seen_counts changed" for day in (8, 9)},
         ("visitor_days", date(2026, 10, 8)): "visitor_states changed",
         ("visitor_days", date(2026, 10, 9)): "visitor_states changed",
         ("daily_visitors", date(2026, 10, 8)): "visitor_days changed",
@@ -418,10 +469,16 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     for section in sections:
         if section.endswith("[]"):
             entries = place[section[:-2]]
-            place = next((entry for entry in entries if name in entry), entries[0])
+            place = next((entry for entry in entries if holds(entry, name)), entries[0])
         elif section.endswith("{}"):
             place = place[section[:-2]]["log" if name in LOG_SETTINGS else "test"]
         else:
             place = place.setdefault(section, {})
     place[name] = value
     return settings
+
+
+def holds(entry: Mapping[str, Any], name: str) -> bool:
+    """Whether an entry of a list, or an entry of a list in it, has a key."""
+    lists = [inner for inner in entry.values() if isinstance(inner, list)]
+    return name in entry or any(name in one for inner in lists for one in inner if isinstance(one, dict))

@@ -198,6 +198,19 @@ class TestLedgerCloses:
             "2024-05-27: checkout does not add up",
         ),
         (
+            checks.visitors_add_up,
+            "visitor_days",
+            "select * from visitor_days where visitor_id <> 'visitor 0'",
+            "2024-05-27: sessions of main: 4 in visitor_days, 5 in daily_summary; 2024-05-27: visitors of main:"
+            " 4 in visitor_days, 5 in sessions, 5 in daily_visitors by life cycle",
+        ),
+        (
+            checks.visitors_add_up,
+            "daily_visitors",
+            "select * replace (dormant_count + 1 as dormant_count) from daily_visitors",
+            "2024-05-27: visitors of the day before of main: 1 in daily_visitors, returning or dormant",
+        ),
+        (
             checks.progress_adds_up,
             "action_visits",
             "select * replace (session_count + 1 as session_count) from action_visits where dimension <> 'channel'",
@@ -236,6 +249,19 @@ def test_check_fails_on_a_wrong_table(
     change(deployment, name, select)
     assert asked(deployment, check) == Verdict(False, sentence, {})
     assert asked(deployment, check, day=WEEKS[0]).holds, "other days are left alone"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("visitors", "first_visit of main: 4 in visitors, 5 in retention"),
+        ("retention", "first_visit of main: 5 in visitors, 0 in retention"),
+    ],
+)
+def test_cohorts_that_do_not_cover_visitors(deployment: Deployment, name: str, sentence: str) -> None:
+    one = "visitor_id <> 'visitor 0'" if name == "visitors" else "cohort <> 'first_visit'"
+    change(deployment, name, f"select * from {name} where {one}", None)
+    assert sentence in asked(deployment, checks.cohorts_cover_visitors).sentence
 
 
 ALERT = """

@@ -35,7 +35,8 @@ candidates as (
         and e.funnel in (select funnel from funnels where is_unordered)
 ),
 
--- Ordered as in next_reached_steps.sql; an attempt sees all events of its time.
+-- The window below orders from the last event to the first, so each attempt sees the event of its
+-- entry and those after it.
 stream as (
     select
         funnel,
@@ -44,6 +45,10 @@ stream as (
         entered_at as at_time,
         1 as is_attempt,
         attempt_id,
+        position,
+        event_id,
+        session_id,
+        event_number,
         cast(null as bigint) as candidate_number
     from attempts
     union all
@@ -54,6 +59,10 @@ stream as (
         event_time as at_time,
         0 as is_attempt,
         cast(null as varchar) as attempt_id,
+        position,
+        event_id,
+        session_id,
+        event_number,
         candidate_number
     from candidates
 ),
@@ -64,7 +73,9 @@ with_first as (
         attempt_id,
         last_value(candidate_number ignore nulls) over (
             partition by funnel, site, unit_id
-            order by at_time desc, is_attempt asc, candidate_number desc, attempt_id desc
+            order by
+                at_time desc, position desc, event_id desc, session_id desc, event_number desc,
+                is_attempt asc
             rows between unbounded preceding and current row
         ) as first_number
     from stream
