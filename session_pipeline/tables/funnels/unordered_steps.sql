@@ -1,6 +1,6 @@
--- One row is an attempt and a step: all rows of reached_steps, and for funnels in mode unordered the
--- step $step_number of each attempt, taken or not. An attempt takes it with the first event that meets
--- it from the entry on; with one event per step, the first that no step before has used.
+-- One row is an attempt and a step: all rows of reached_steps, and for funnels in mode unordered
+-- the step $step_number of each attempt, taken or not. An attempt takes it with the first event
+-- that meets it from the entry on; with one event per step, the first that no step before has used.
 with attempts as (
     select
         r.*,
@@ -32,7 +32,10 @@ candidates as (
     from step_events as e
     where
         e.step_number = $step_number
-        and e.funnel in (select funnel from funnels where is_unordered)
+        and e.funnel in (
+            select f.funnel from funnels as f
+            where f.is_unordered
+        )
 ),
 
 -- The window below orders from the last event to the first, so each attempt sees the event of its
