@@ -380,6 +380,7 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
         ("sessionize", date(2026, 10, 8)): "open_sessions changed, recent_event_ids changed",
         ("funnel_entries", date(2026, 10, 8)): "funnel_events changed",
         ("user_agents", None): "agents_seen changed",
+        **{("typical_paths", date(2026, 10, day)): "path_counts changed" for day in (8, 9)},
         **{("opportunities", date(2026, 10, day)): "moment_counts changed" for day in (8, 9)},
         **{("next_best_actions", date(2026, 10, day)): "seen_counts changed" for day in (8, 9)},
         ("visitor_days", date(2026, 10, 8)): "visitor_states changed",
