@@ -45,6 +45,7 @@ SETTINGS: Mapping[str, Any] = {
 # hours that starts on a day can continue on the next. A funnel of two days reads as far ahead, and sessions that
 # contain its events may have started the day before.
 SAME, NEXT, BEFORE = (0,), (0, 1), (-1,)
+PAST = tuple(range(-6, 1))  # all days of the week up to the day
 READS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "agents_seen": {},
     "sessionize": {"agents_seen": SAME, "open_sessions": BEFORE, "recent_event_ids": BEFORE},
@@ -57,34 +58,99 @@ READS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "session_dimensions": {"events": NEXT, "sessions": SAME},
     "daily_summary": {"sessions": SAME, "session_outcomes": SAME, "events": SAME, "duplicate_events": SAME},
     "daily_outcomes": {"sessions": SAME, "session_outcomes": SAME},
-    "daily_breakdowns": {"sessions": SAME, "session_outcomes": SAME, "session_dimensions": SAME},
+    "visitor_states": {"sessions": SAME, "session_outcomes": SAME},
+    "visitor_days": {"visitor_states": PAST},
+    "daily_visitors": {"visitor_days": (-1, 0)},
+    "daily_breakdowns": {
+        "sessions": SAME,
+        "session_outcomes": SAME,
+        "session_dimensions": SAME,
+        "visitor_days": SAME,
+    },
     "funnel_events": {"funnel_matches": SAME, "sessions": SAME, "session_actions": SAME, "session_dimensions": SAME},
     "funnel_entries": {"funnel_events": (-1, 0, 1, 2)},
-    "funnel_steps": {"funnel_entries": SAME},
+    "funnel_steps": {"funnel_entries": SAME, "funnel_entry_steps": SAME},
+    "funnel_drops": {"funnel_entries": SAME},
+    "session_paths": {"sessions": SAME, "session_actions": SAME, "session_outcomes": SAME},
+    "typical_paths": {"path_counts": PAST},
+    "session_patterns": {"session_actions": SAME},
     "friction": {"events": NEXT, "sessions": SAME, "session_actions": SAME},
+    "action_visits": {
+        "sessions": SAME,
+        "session_actions": SAME,
+        "outcome_matches": SAME,
+        "funnel_matches": SAME,
+        "session_outcomes": SAME,
+        "session_dimensions": SAME,
+    },
+    "progress_changes": {"action_visits": PAST, "action_progress": PAST},
+    "outcome_changes": {"daily_outcomes": PAST, "daily_breakdowns": PAST},
+    "moments": {
+        "sessions": SAME,
+        "session_actions": SAME,
+        "outcome_matches": SAME,
+        "funnel_matches": SAME,
+        "session_outcomes": SAME,
+        "session_friction": SAME,
+    },
+    "opportunities": {"moment_counts": PAST},
+    "next_best_actions": {"seen_counts": PAST},
+    "session_facts": {
+        "sessions": SAME,
+        "session_actions": SAME,
+        "session_outcomes": SAME,
+        "session_goals": SAME,
+        "session_dimensions": SAME,
+        "session_friction": SAME,
+        "visitor_days": SAME,
+    },
+}
+# The first day of the week also has the states of the visitors of the old days, if there are any.
+CLOSES_THE_OLD_DAYS = date(2026, 10, 5)
+UNDATED_READERS = {
+    "user_agents": ("agents_seen", (*OLD_DAYS, *BUILT_DAYS)),
+    "visitors": ("visitor_states", BUILT_DAYS),
+    "retention": ("visitor_days", (*OLD_DAYS, *BUILT_DAYS)),
 }
 GIVES = {
     "sessionize": ("events", "duplicate_events", "open_sessions", "recent_event_ids"),
     "event_matches": ("outcome_matches", "goal_matches", "funnel_matches"),
+    "funnel_entries": ("funnel_entries", "funnel_entry_steps"),
+    "session_paths": ("action_transitions", "action_steps", "session_paths", "path_counts"),
     "friction": ("session_friction", "action_friction", "daily_friction"),
+    "action_visits": ("action_visits", "action_progress"),
+    "moments": ("moment_counts", "seen_counts"),
 }
 
-# Tables that change together.
+# Tables that change together. The undated tables belong to no day: which day they are listed with does not matter.
 OF_SESSIONS = (
     "events",
     "sessions",
     "session_actions",
     "session_outcomes",
+    "session_facts",
     "daily_summary",
     "daily_outcomes",
     "daily_breakdowns",
 )
-COUNTS_OF_FRICTION = ("action_friction", "daily_friction")
-ANOTHER_SESSION = (*OF_SESSIONS, *COUNTS_OF_FRICTION)
-ANOTHER_EVENT = ("events", "sessions", "session_actions", "daily_summary")
-ANOTHER_ID = (*ANOTHER_EVENT, "session_outcomes")
-A_PURCHASE = (*ANOTHER_SESSION, "action_labels", *GIVES["event_matches"], "session_goals", "funnel_events")
-ALL_TABLES = tuple(sorted({table for step in READS for table in GIVES.get(step, (step,))}))
+PATHS = ("action_transitions", "action_steps", "session_paths", "path_counts")
+COUNTS_OF_EVENTS = (*PATHS, "moment_counts", "visitor_states", "visitors")
+COUNTS_OF_SESSIONS = ("action_friction", "daily_friction", "action_visits", "seen_counts", "visitor_days")
+COUNTS_OF_VISITORS = ("daily_visitors", "retention")  # of a day and the next, on which who does not return is dormant
+TYPICAL_PATHS = ("typical_paths",)  # of a day and all later days of its windows
+ANOTHER_SESSION = (*OF_SESSIONS, *COUNTS_OF_EVENTS, *COUNTS_OF_SESSIONS)
+ANOTHER_EVENT = ("events", "sessions", "session_actions", "session_facts", "daily_summary", *COUNTS_OF_EVENTS)
+ANOTHER_ID = (*ANOTHER_EVENT, "session_outcomes", "visitor_days")
+EXAMPLE = ("action_visits",)  # it names the three sessions of the smallest ids
+# No moment is counted of a session that converts with its only action.
+A_PURCHASE = (
+    *(table for table in ANOTHER_SESSION if table not in ("moment_counts", "seen_counts")),
+    *("action_labels", *GIVES["event_matches"], "session_goals", "funnel_events"),
+)
+ALL_TABLES = (
+    *sorted({table for step in READS for table in GIVES.get(step, (step,))}),
+    *UNDATED_READERS,
+)
 
 
 def event(time: str, event_id: str, visitor: str, name: str = "page_view", **more: Any) -> dict[str, Any]:
@@ -144,7 +210,7 @@ class Case:
     @property
     def changed_partitions(self) -> set[tuple[str, date | None]]:
         changed = {(table, day) for days, tables in self.changed.items() for day in days for table in tables}
-        return {(table, None if table == "user_agents" else day) for table, day in changed}
+        return {(table, None if table in UNDATED_READERS else day) for table, day in changed}
 
 
 SEVENTH, EIGHTH = days_of(7, 8)
@@ -153,33 +219,37 @@ CASES = (
         "a session is extended by an event exactly the timeout after its last",
         [event("08T10:40:00", "late", "morning")],
         [EIGHTH],
-        {days_of(8): ANOTHER_EVENT},
+        {days_of(8): ANOTHER_EVENT, days_of(8, 9): TYPICAL_PATHS},
     ),
     Case(
         "a microsecond more, and the event is a session of its own",
         [event("08T10:40:00.000001", "late", "morning")],
         [EIGHTH],
-        {days_of(8): ANOTHER_SESSION},
+        {days_of(8): ANOTHER_SESSION, days_of(8, 9): TYPICAL_PATHS},
     ),
     Case(
         "a session begins earlier, so it has another id",
         [event("08T09:50:00", "late", "morning")],
         [EIGHTH],
-        {days_of(8): ANOTHER_ID},
+        {days_of(8): (*ANOTHER_ID, *EXAMPLE)},
         [("morning", EIGHTH, "restarted", EIGHTH)],
     ),
     Case(
         "two sessions are one, since an event lies between them",
         [event("08T10:25:00", "late", "twice a day")],
         [EIGHTH],
-        {days_of(8): ANOTHER_SESSION},
+        {days_of(8): ANOTHER_SESSION, days_of(8, 9): TYPICAL_PATHS},
         [("twice a day", EIGHTH, "merged", EIGHTH)],
     ),
     Case(
         "a session moves to the day before",
         [event("07T23:50:00", "late", "after midnight")],
         [SEVENTH],
-        {days_of(7, 8): ANOTHER_SESSION, days_of(7): ("open_sessions", "recent_event_ids")},
+        {
+            days_of(7, 8): ANOTHER_SESSION,
+            days_of(7): ("open_sessions", "recent_event_ids"),
+            days_of(7, 8, 9): (*COUNTS_OF_VISITORS, *TYPICAL_PATHS),
+        },
         [("after midnight", EIGHTH, "restarted", SEVENTH)],
     ),
     Case(
@@ -188,9 +258,11 @@ CASES = (
         [SEVENTH],
         # The session of the 7th is no longer a bounce.
         {
-            days_of(7, 8): OF_SESSIONS,
+            days_of(7, 8): (*OF_SESSIONS, *COUNTS_OF_EVENTS),
             days_of(7): ("open_sessions", "recent_event_ids"),
-            days_of(8): COUNTS_OF_FRICTION,
+            days_of(8): COUNTS_OF_SESSIONS,
+            days_of(8, 9): COUNTS_OF_VISITORS,
+            days_of(7, 8, 9): TYPICAL_PATHS,
         },
         [("before and after", EIGHTH, "merged", SEVENTH)],
     ),
@@ -198,27 +270,40 @@ CASES = (
         "a session of the day before goes on for longer",
         [event("08T00:30:00", "late", "over midnight")],
         [EIGHTH],
-        {days_of(8): ("events",), days_of(7): ("sessions", "session_actions", "daily_summary")},
+        {
+            days_of(8): ("events",),
+            days_of(7): tuple(table for table in ANOTHER_EVENT if table != "events"),
+            days_of(7, 8, 9): TYPICAL_PATHS,
+        },
     ),
     Case(
         "of what the next day needs only the recent ids change",
         [event("07T23:00:00", "late", "evening")],
         [SEVENTH],
-        {days_of(7): (*ANOTHER_SESSION, "recent_event_ids")},
+        {
+            days_of(7): (*ANOTHER_SESSION, "recent_event_ids"),
+            days_of(7, 8): COUNTS_OF_VISITORS,
+            days_of(7, 8, 9): TYPICAL_PATHS,
+        },
     ),
     Case(
         "a microsecond earlier, and the next day needs nothing of it",
         [event("07T22:59:59.999999", "late", "evening")],
         [SEVENTH],
-        {days_of(7): ANOTHER_SESSION},
+        {
+            days_of(7): ANOTHER_SESSION,
+            days_of(7, 8): COUNTS_OF_VISITORS,
+            days_of(7, 8, 9): TYPICAL_PATHS,
+        },
     ),
     Case(
         "the first of two lines with one id comes late, so the session of the second is gone",
         [event("07T23:10:00", "a", "after midnight"), event("07T23:11:00", "b", "after midnight")],
         [SEVENTH],
         {
-            days_of(7): (*ANOTHER_SESSION, "recent_event_ids"),
+            days_of(7): (*ANOTHER_SESSION, "recent_event_ids", *TYPICAL_PATHS),
             days_of(8): (*ANOTHER_SESSION, "duplicate_events"),
+            days_of(7, 8, 9): COUNTS_OF_VISITORS,
         },
         [("after midnight", EIGHTH, "dropped", None)],
     ),
@@ -226,7 +311,7 @@ CASES = (
         "of what the next day needs only an open session changes",
         [event("07T22:55:00", "late", "until midnight")],
         [SEVENTH],
-        {days_of(7): (*ANOTHER_ID, "open_sessions")},
+        {days_of(7): (*ANOTHER_ID, *EXAMPLE, "open_sessions", *TYPICAL_PATHS)},
         [("until midnight", SEVENTH, "restarted", SEVENTH)],
     ),
     Case(
@@ -253,7 +338,15 @@ CASES = (
                 "sessions",
                 "session_actions",
                 "session_outcomes",
+                "session_facts",
                 "daily_summary",
+                # The times between actions, the first session of the visitor, and the example.
+                "action_transitions",
+                "path_counts",
+                "visitor_states",
+                "visitor_days",
+                "visitors",
+                *EXAMPLE,
             )
         },
         [("morning", EIGHTH, "restarted", EIGHTH)],
@@ -268,7 +361,7 @@ CASES = (
         "an image is no action",
         [event("08T10:05:00", "late", "morning", "asset", page_url="https://shop.example/logo.png")],
         [EIGHTH],
-        {days_of(8): ("events", "action_labels", "sessions", "session_actions")},
+        {days_of(8): ("events", "action_labels", "sessions", "session_actions", "session_facts")},
     ),
     Case(
         "a visitor converts exactly two days after he entered the funnel",
@@ -276,39 +369,49 @@ CASES = (
         [SEVENTH],
         {
             days_of(7): A_PURCHASE,
-            days_of(5): ("funnel_entries", "funnel_steps"),
+            days_of(7, 8): COUNTS_OF_VISITORS,
+            days_of(7, 8, 9): TYPICAL_PATHS,
+            days_of(5): (*GIVES["funnel_entries"], "funnel_steps", "funnel_drops"),
         },
     ),
     Case(
         "a microsecond more, and he has not converted",
         [event("07T11:00:00.000001", "late", "buyer", "purchase", value=20)],
         [SEVENTH],
-        {days_of(7): A_PURCHASE},
+        {
+            days_of(7): A_PURCHASE,
+            days_of(7, 8): COUNTS_OF_VISITORS,
+            days_of(7, 8, 9): TYPICAL_PATHS,
+        },
     ),
     Case(
         "a purchase on the third day is no longer read by the day of entry",
         [event("08T00:00:00", "late", "buyer", "purchase", value=20)],
         [EIGHTH],
-        {days_of(8): A_PURCHASE},
+        {days_of(8): A_PURCHASE, days_of(8, 9): (*COUNTS_OF_VISITORS, *TYPICAL_PATHS)},
     ),
     Case(
         "the first event ever, of years ago",
         [event("2021-03-01T10:00:00", "late", "pioneer")],
         [],
-        {OLD_DAYS: ALL_TABLES},
+        {OLD_DAYS: ALL_TABLES, (CLOSES_THE_OLD_DAYS,): ("visitor_states",)},
         new_days=OLD_DAYS,
     ),
     Case(
         "an event at the first instant of a day",
         [event("08T00:00:00", "late", "punctual")],
         [EIGHTH],
-        {days_of(8): ANOTHER_SESSION},
+        {days_of(8): ANOTHER_SESSION, days_of(8, 9): (*COUNTS_OF_VISITORS, *TYPICAL_PATHS)},
     ),
     Case(
         "an event at the last instant of a day",
         [event("07T23:59:59.999999", "late", "punctual")],
         [SEVENTH],
-        {days_of(7): (*ANOTHER_SESSION, "open_sessions", "recent_event_ids")},
+        {
+            days_of(7): (*ANOTHER_SESSION, "open_sessions", "recent_event_ids"),
+            days_of(7, 8): COUNTS_OF_VISITORS,
+            days_of(7, 8, 9): TYPICAL_PATHS,
+        },
     ),
     Case("a line that is quarantined", [event("08T10:00:00", "late", "")], [], {}),
     Case("an event that waits for its day to be over", [event("13T00:00:00", "late", "early bird")], [], {}),
@@ -316,27 +419,35 @@ CASES = (
         "a file with events of two days",
         [event("05T15:00:00", "late", "comes again"), event("08T15:00:00", "later", "comes again")],
         days_of(5, 8),
-        {days_of(5, 8): ANOTHER_SESSION},
+        {
+            days_of(5, 8): ANOTHER_SESSION,
+            days_of(5, 6, 8, 9): COUNTS_OF_VISITORS,
+            days_of(5, 6, 7, 8, 9): TYPICAL_PATHS,
+        },
     ),
     Case(
         "a visitor of another site who is called the same",
         [event("08T10:05:00", "a", "morning")],
         [EIGHTH],
-        {days_of(8): ANOTHER_SESSION},
+        {days_of(8): ANOTHER_SESSION, days_of(8, 9): (*COUNTS_OF_VISITORS, *TYPICAL_PATHS)},
         source="second",
     ),
     Case(
         "a UTC date that two local days share, and the last hour of the first",
         [event("08T03:00:00", "late", "evening")],
         [SEVENTH],
-        {days_of(7): (*ANOTHER_SESSION, "recent_event_ids")},
+        {
+            days_of(7): (*ANOTHER_SESSION, "recent_event_ids"),
+            days_of(7, 8): COUNTS_OF_VISITORS,
+            days_of(7, 8, 9): TYPICAL_PATHS,
+        },
         timezone="America/New_York",
     ),
     Case(
         "a UTC date that two local days share, and the first instant of the second",
         [event("08T04:00:00", "late", "evening")],
         [EIGHTH],
-        {days_of(8): ANOTHER_SESSION},
+        {days_of(8): ANOTHER_SESSION, days_of(8, 9): (*COUNTS_OF_VISITORS, *TYPICAL_PATHS)},
         timezone="America/New_York",
     ),
 )
@@ -416,7 +527,7 @@ def run(
 
 
 def readers(partitions: set[tuple[str, date | None]], wanted: Sequence[date]) -> set[tuple[str, date | None]]:
-    """Returns the steps, by day, that read one of these partitions."""
+    """Returns the steps, by day, that read one of these partitions; undated ones with None."""
     found: set[tuple[str, date | None]] = {
         (step, day)
         for day in wanted
@@ -424,7 +535,11 @@ def readers(partitions: set[tuple[str, date | None]], wanted: Sequence[date]) ->
         for table, offsets in inputs.items()
         if any((table, day + timedelta(days=offset)) in partitions for offset in offsets)
     }
-    return found | {("user_agents", None) for table, _ in partitions if table == "agents_seen"}
+    if CLOSES_THE_OLD_DAYS in wanted and partitions & {("visitor_states", day) for day in OLD_DAYS}:
+        found.add(("visitor_states", CLOSES_THE_OLD_DAYS))
+    return found | {
+        (step, None) for step, (table, days) in UNDATED_READERS.items() if partitions & {(table, day) for day in days}
+    }
 
 
 def below(steps: set[tuple[str, date | None]], wanted: Sequence[date]) -> set[tuple[str, date | None]]:
