@@ -214,6 +214,8 @@ class TestLedgerCloses:
             "action_steps",
             "select * replace (2 * session_count as session_count) from action_steps where step_number < 2",
             "2024-05-27: 5 sessions, 15 actions, 20 transitions, 5 session_paths, 5 path_counts, 10 starts, 0 ends",
+        ),
+        (
             checks.visitors_add_up,
             "visitor_days",
             "select * from visitor_days where visitor_id <> 'visitor 0'",
@@ -237,6 +239,18 @@ class TestLedgerCloses:
             "action_progress",
             "select * replace (session_count + 5 as session_count) from action_progress",
             "2024-05-27: the counts of actions do not add up",
+        ),
+        (
+            checks.funnels_monotone,
+            "funnel_steps",
+            "select * replace (dropped_count + 1 as dropped_count) from funnel_steps",
+            "2024-05-27: checkout does not add up",
+        ),
+        (
+            checks.drops_add_up,
+            "funnel_drops",
+            "select * replace (attempt_count + 1 as attempt_count) from funnel_drops where next_number = 3",
+            "2024-05-27: checkout does not add up",
         ),
         (
             checks.audit_recompute,

@@ -21,6 +21,7 @@ from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.tables import (
     audit_recompute,
     built_by_current_rules,
+    drops_add_up,
     funnels_monotone,
     outcomes_add_up,
     sessions_cover_events,
@@ -42,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     Check("visitors_add_up", "daily_visitors", visitors_add_up),
     Check("cohorts_cover_visitors", "retention", cohorts_cover_visitors),
     Check("moments_add_up", "opportunities", moments_add_up),
+    Check("drops_add_up", "funnel_drops", drops_add_up),
     Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
     Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
     Check("source_arrived", "source_files", source_arrived, is_error=False),
@@ -62,6 +64,7 @@ __all__ = [
     "built_by_current_rules",
     "cohorts_cover_visitors",
     "conflicting_event_ids",
+    "drops_add_up",
     "friction_adds_up",
     "funnels_monotone",
     "key_to_change",
