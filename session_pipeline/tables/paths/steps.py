@@ -29,13 +29,17 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="session_patterns",
         tables=("session_patterns",),
-        relations={
-            "action_letters": Relation(from_settings.action_letters, reads=("session_actions",)),
-            "pattern_texts": Relation(from_settings.pattern_texts, reads=("session_actions",)),
-            "untimed_matches": Relation(from_settings.untimed_matches, reads=("session_actions",)),
-        },
+        relations={"action_letters": Relation(from_settings.action_letters, reads=("session_actions",))},
         lists={"timed_patterns": from_settings.timed_patterns, "part_lengths": from_settings.part_lengths},
         computed=(
+            Computation("pattern_texts", "pattern_texts"),
+            Computation("no_untimed_matches", "untimed_matches"),
+            Computation(
+                "next_untimed_matches",
+                "untimed_matches",
+                varying=from_settings.UNTIMED_PARAMETERS,
+                runs=from_settings.untimed_patterns,
+            ),
             Computation("no_part_matches", "part_matches"),
             Computation(
                 "next_part_matches",
@@ -43,6 +47,7 @@ STEPS: tuple[Step, ...] = (
                 varying=from_settings.PART_PARAMETERS,
                 runs=from_settings.timed_parts,
             ),
+            Computation("matched_actions", "matched_actions"),
         ),
     ),
 )
