@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, Any] = {
         {"name": "purchase", "where": "event_name = 'purchase'", "value": "value", "is_conversion": True},
         {"name": "long", "where_session": "page_view_count >= 2"},
     ],
+    "patterns": [{"name": "again", "pattern": "cart -> page_view", "within_seconds": 60, "among": ["cart"]}],
     "goals": [{"name": "bought", "where": "event_name = 'purchase'", "value": "value"}],
     "funnels": [
         {
@@ -105,6 +106,7 @@ READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
 FRICTION = ("session_friction", "action_friction", "daily_friction")
 MOMENT_TABLES = ("moment_counts", "seen_counts")
 MATCHES = ("outcome_matches", "goal_matches", "funnel_matches")
+PATHS = ("action_transitions", "action_steps", "session_paths", "path_counts")
 ENTRIES = ("funnel_entries", "funnel_entry_steps")
 VISITS = ("action_visits", "action_progress")
 NOTHING: Sequence[str] = ()
@@ -145,6 +147,11 @@ CHANGES: Mapping[str, Change] = {
     "actions.fold[].pattern": Change("/[a-z]+$", ("action_labels", *FRICTION), "setting actions.fold changed"),
     "actions.fold[].replacement": Change(":number", ("action_labels", *FRICTION), "setting actions.fold changed"),
     "actions.ignored_events": Change(["cart"], ("action_labels",), "setting ignored_events changed"),
+    "actions.query_parameters": Change(
+        ["page"],
+        ("action_labels", "sessions", "session_actions"),
+        "setting actions.query_parameters changed",
+    ),
     "outcomes[].name": Change("sale", (*MATCHES, "session_outcomes"), "setting outcomes changed"),
     "outcomes[].where": Change("event_name = 'cart'", MATCHES, "setting outcomes changed"),
     "outcomes[].where_session": Change("event_count >= 3", ("session_outcomes",), "setting outcomes changed"),
@@ -190,6 +197,16 @@ CHANGES: Mapping[str, Change] = {
     "friction.long_dwell_seconds": Change(60, FRICTION, "setting long_dwell_seconds changed from 120 to 60"),
     "friction.forms[].start": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
     "friction.forms[].submit": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
+    "paths.max_steps": Change(5, PATHS, "setting max_steps changed from 10 to 5"),
+    "paths.max_path_actions": Change(
+        5, (*PATHS, "typical_paths"), "setting max_path_actions changed from 12 to 5; setting max_path_actions changed"
+    ),
+    "paths.max_paths": Change(5, PATHS, "setting max_paths changed from 1000 to 5"),
+    "paths.min_session_count": Change(5, (*PATHS, "typical_paths"), "setting min_session_count changed from 1 to 5"),
+    "patterns[].name": Change("once more", ("session_patterns",), "setting patterns changed"),
+    "patterns[].pattern": Change("cart -> cart", ("session_patterns",), "setting patterns changed"),
+    "patterns[].within_seconds": Change(5, ("session_patterns",), "setting patterns changed"),
+    "patterns[].among": Change(["cart", "page_view"], ("session_patterns",), "setting patterns changed"),
     "funnels[].exclusions[].after_step": Change(2, ENTRIES, "setting funnels changed"),
     "funnels[].exclusions[].before_step": Change(2, ENTRIES, "setting funnels changed"),
     "dimensions": Change(
@@ -259,6 +276,9 @@ MODELS: Mapping[str, Sequence[str]] = {
         ENTRIES,
     ),
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
+    **dict.fromkeys(("path_sessions", "path_actions", "session_routes", *PATHS), PATHS),
+    **dict.fromkeys(("counted_paths", "folded_paths", "shown_paths", "typical_paths"), ("typical_paths",)),
+    **dict.fromkeys(("no_part_matches", "next_part_matches", "session_patterns"), ("session_patterns",)),
     **dict.fromkeys(("first_actions", "session_segments", *VISITS), VISITS),
     **dict.fromkeys(("progress_counts", "progress_changes"), ("progress_changes",)),
     **dict.fromkeys(("outcome_counts", "outcome_changes"), ("outcome_changes",)),
@@ -285,6 +305,7 @@ MODELS: Mapping[str, Sequence[str]] = {
             "retention",
             "session_actions",
             "session_dimensions",
+            "session_facts",
             "session_goals",
             "session_outcomes",
             "user_agents",

@@ -198,6 +198,24 @@ class TestLedgerCloses:
             "2024-05-27: checkout does not add up",
         ),
         (
+            checks.paths_add_up,
+            "action_transitions",
+            "select * from action_transitions where transition <> 'entry'",
+            "2024-05-27: 5 sessions, 15 actions, 15 transitions, 5 session_paths, 5 path_counts, 5 starts, 5 ends",
+        ),
+        (
+            checks.paths_add_up,
+            "session_paths",
+            "select * replace (session_count + 1 as session_count) from session_paths where outcome = 'purchase'",
+            "2024-05-27: 5 sessions, 15 actions, 20 transitions, 2 session_paths, 5 path_counts, 5 starts, 5 ends",
+        ),
+        (
+            checks.paths_add_up,
+            "action_steps",
+            "select * replace (2 * session_count as session_count) from action_steps where step_number < 2",
+            "2024-05-27: 5 sessions, 15 actions, 20 transitions, 5 session_paths, 5 path_counts, 10 starts, 0 ends",
+        ),
+        (
             checks.visitors_add_up,
             "visitor_days",
             "select * from visitor_days where visitor_id <> 'visitor 0'",
@@ -221,6 +239,18 @@ class TestLedgerCloses:
             "action_progress",
             "select * replace (session_count + 5 as session_count) from action_progress",
             "2024-05-27: the counts of actions do not add up",
+        ),
+        (
+            checks.funnels_monotone,
+            "funnel_steps",
+            "select * replace (dropped_count + 1 as dropped_count) from funnel_steps",
+            "2024-05-27: checkout does not add up",
+        ),
+        (
+            checks.drops_add_up,
+            "funnel_drops",
+            "select * replace (attempt_count + 1 as attempt_count) from funnel_drops where next_number = 3",
+            "2024-05-27: checkout does not add up",
         ),
         (
             checks.audit_recompute,
@@ -310,6 +340,13 @@ def test_unfolded_actions(built: Deployment, monkeypatch: pytest.MonkeyPatch) ->
     assert asked(built, checks.unfolded_actions).sentence == (
         "2024-05-27: 5 actions; fold ids in paths with a rule under [actions] in settings.toml"
     )
+
+
+def test_actions_that_begin_alike(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unusual, "LARGEST_VALUE_COUNT", 1)
+    sentence = asked(built, checks.unfolded_actions).sentence
+    assert sentence.startswith("2024-05-27: "), sentence
+    assert " different actions begin with /, from /" in sentence
 
 
 def test_set_aside_rate_of_bad_and_refused_files(deployment: Deployment) -> None:

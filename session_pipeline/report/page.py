@@ -211,7 +211,8 @@ def _mark_steps(funnel: str, steps: Sequence[Row], findings: Findings) -> None:
 def _unit(funnel: FunnelSettings) -> str:
     """Describes the unit that a funnel counts, and its window from the first step to the last."""
     within = f", within {formats.duration(funnel.window_seconds)}" if funnel.window_seconds else ""
-    return ("by visit" if funnel.grain == "session" else "by visitor") + within
+    units = {"session": "by visit", "visitor": "by visitor", "attempt": "by attempt"}
+    return units[funnel.grain] + within
 
 
 def _visit_group(name: str, paths: Sequence[Row], outcomes: Sequence[Row]) -> dict[str, Any]:

@@ -89,6 +89,10 @@ class FunnelSettings(Section):
         """The dimensions of the breakdown."""
         return (self.breakdown,) if isinstance(self.breakdown, str) else self.breakdown or ()
 
+    def step_name(self, number: int) -> str:
+        """Returns the name of a step, numbered from 1; in mode unordered the number of steps, such as 2 of 3."""
+        return f"{number} of {len(self.steps)}" if self.mode == "unordered" else self.steps[number - 1].name
+
     @field_validator("window_seconds")
     @classmethod
     def _has_a_first_day(cls, seconds: int | None, info: ValidationInfo) -> int | None:

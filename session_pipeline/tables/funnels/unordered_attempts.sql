@@ -1,5 +1,6 @@
--- One row is an attempt: all rows of reached_steps, and for funnels in mode unordered each event that
--- meets a step. Such a row has step 0, because unordered_steps.sql finds all steps of the attempt.
+-- One row is an attempt: all rows of reached_steps, and for funnels in mode unordered each event
+-- that meets a step. Such a row has step 0, because unordered_steps.sql finds all steps of the
+-- attempt.
 with entries as (
     select distinct
         e.funnel,
@@ -14,7 +15,10 @@ with entries as (
     from step_events as e
     where
         e.step_number > 0
-        and e.funnel in (select funnel from funnels where is_unordered)
+        and e.funnel in (
+            select f.funnel from funnels as f
+            where f.is_unordered
+        )
 )
 
 select
@@ -37,11 +41,7 @@ select
     step_session_id,
     step_event_number,
     used_at_once,
-    place,
-    event_place,
-    stop_place,
-    stop_event_place,
-    other_event_place
+    stops
 from reached_steps
 union all
 select
@@ -64,11 +64,7 @@ select
     e.session_id as step_session_id,
     e.event_number as step_event_number,
     '' as used_at_once,
-    cast(null as bigint) as place,
-    cast(null as bigint) as event_place,
-    cast(null as bigint) as stop_place,
-    cast(null as bigint) as stop_event_place,
-    cast(null as bigint) as other_event_place
+    null as stops
 from entries as e
 inner join funnels as f
     on e.funnel = f.funnel

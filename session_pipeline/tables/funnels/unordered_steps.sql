@@ -1,6 +1,6 @@
--- One row is an attempt and a step: all rows of reached_steps, and for funnels in mode unordered the
--- step $step_number of each attempt, taken or not. An attempt takes it with the first event that meets
--- it from the entry on; with one event per step, the first that no step before has used.
+-- One row is an attempt and a step: all rows of reached_steps, and for funnels in mode unordered
+-- the step $step_number of each attempt, taken or not. An attempt takes it with the first event
+-- that meets it from the entry on; with one event per step, the first that no step before has used.
 with attempts as (
     select
         r.*,
@@ -32,7 +32,10 @@ candidates as (
     from step_events as e
     where
         e.step_number = $step_number
-        and e.funnel in (select funnel from funnels where is_unordered)
+        and e.funnel in (
+            select f.funnel from funnels as f
+            where f.is_unordered
+        )
 ),
 
 -- The window below orders from the last event to the first, so each attempt sees the event of its
@@ -126,11 +129,7 @@ select
     step_session_id,
     step_event_number,
     used_at_once,
-    place,
-    event_place,
-    stop_place,
-    stop_event_place,
-    other_event_place
+    stops
 from reached_steps
 union all
 select
@@ -153,11 +152,7 @@ select
     coalesce(c.session_id, a.step_session_id) as step_session_id,
     coalesce(c.event_number, a.step_event_number) as step_event_number,
     concat_ws('', a.used_at_once, c.event_key) as used_at_once,
-    a.place,
-    a.event_place,
-    a.stop_place,
-    a.stop_event_place,
-    a.other_event_place
+    a.stops
 from attempts as a
 left join free as c
     on a.funnel = c.funnel and a.attempt_id = c.attempt_id

@@ -1,7 +1,7 @@
 -- One row is an attempt and a step it reached, without what a funnel with stop_ends = "all" does
--- not count: a stop of the attempt that is deepest at that time ends all attempts of the session, or
--- of the visitor on the day. _place is the order in which events stop: with one event per step the
--- order of events, otherwise that of the events of steps.
+-- not count: a stop of the attempt that is deepest at that time ends all attempts of the session,
+-- or of the visitor on the day. _place is the order in which events stop: with one event per step
+-- the order of events, otherwise that of the events of steps.
 with placed_steps as (
     select
         r.entry_date,
@@ -11,11 +11,12 @@ with placed_steps as (
         r.attempt_id,
         r.step_number,
         f.step_count,
-        case when f.is_one_event_per_step then r.event_place else r.place end as _place,
+        case when f.is_one_event_per_step then r.stops.event_place else r.stops.place end as _place,
         case
-            when not f.is_one_event_per_step then r.stop_place
-            when r.other_event_place < r.stop_event_place then r.other_event_place
-            else coalesce(r.stop_event_place, r.other_event_place)
+            when not f.is_one_event_per_step then r.stops.stop_place
+            when r.stops.other_event_place < r.stops.stop_event_place
+                then r.stops.other_event_place
+            else coalesce(r.stops.stop_event_place, r.stops.other_event_place)
         end as _stop_place
     from reached_steps as r
     inner join funnels as f
@@ -89,45 +90,50 @@ ends as (
     from with_deepest
     where is_step = 0 and deepest_step <= step_number
     group by entry_date, funnel, site, unit_id
+),
+
+with_end as (
+    select
+        r.*,
+        e.end_place,
+        max(
+            case when f.is_one_event_per_step then r.stops.event_place else r.stops.place end
+        ) over (
+            partition by r.funnel, r.attempt_id
+            order by r.step_number
+            rows between unbounded preceding and current row
+        ) as last_place
+    from reached_steps as r
+    inner join funnels as f
+        on r.funnel = f.funnel
+    left join ends as e
+        on
+            r.entry_date = e.entry_date and r.funnel = e.funnel
+            and r.site = e.site and r.unit_id = e.unit_id
 )
 
+-- At equal times a step can have a smaller place than the step before it, so last_place is that of
+-- all steps up to it.
 select
-    r.entry_date,
-    r.funnel,
-    r.site,
-    r.unit_id,
-    r.attempt_id,
-    r.entered_at,
-    r.window_ends_at,
-    r.session_id,
-    r.event_number,
-    r.position,
-    r.event_id,
-    r.entry_step,
-    r.step_number,
-    r.met_step,
-    r.is_taken,
-    r.reached_at,
-    r.step_session_id,
-    r.step_event_number,
-    r.used_at_once,
-    r.place,
-    r.event_place,
-    r.stop_place,
-    r.stop_event_place,
-    r.other_event_place
-from reached_steps as r
-inner join funnels as f
-    on r.funnel = f.funnel
-left join ends as e
-    on
-        r.entry_date = e.entry_date and r.funnel = e.funnel
-        and r.site = e.site and r.unit_id = e.unit_id
--- At equal times a step can have a smaller place than the step before it, so all steps up to it count.
-qualify
-    e.end_place is null
-    or max(case when f.is_one_event_per_step then r.event_place else r.place end) over (
-        partition by r.funnel, r.attempt_id
-        order by r.step_number
-        rows between unbounded preceding and current row
-    ) < e.end_place
+    entry_date,
+    funnel,
+    site,
+    unit_id,
+    attempt_id,
+    entered_at,
+    window_ends_at,
+    session_id,
+    event_number,
+    position,
+    event_id,
+    entry_step,
+    step_number,
+    met_step,
+    is_taken,
+    reached_at,
+    step_session_id,
+    step_event_number,
+    used_at_once,
+    stops
+from with_end
+where end_place is null or last_place < end_place
