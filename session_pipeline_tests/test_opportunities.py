@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -330,6 +331,39 @@ def test_planted_signals_are_found_and_no_others(engine: DuckDBEngine) -> None:
     first = [row for row in found if row["window_days"] == 28]
     assert {row["action"] for row in first if row["is_significant"]} == {f"{place} 0" for place in range(4)}
     assert [row["rank"] for row in first if row["is_significant"]] == [1, 2, 3, 4]
+
+
+def browsing(random: Random, number: int) -> Session:
+    """Return a session that leaves the list for the cart sooner or later, whether or not it repeats the list.
+
+    Who has been at the cart comes back to the list without a repeat, and buys more often.
+    """
+    has_cart = random.random() < 0.4
+    names = ["cart", "/", "/list"] if has_cart else ["/", "/list", "/list"]
+    signals = [] if has_cart else [("/list", "repeat", 3)]
+    return Session(
+        session_id=f"s{number:05}",
+        day=FIRST,
+        site="main",
+        device="mobile",
+        is_bot=False,
+        actions=[(place, place, name) for place, name in enumerate(names, start=1)],
+        conversions=[4] if random.random() < (0.5 if has_cart else 0.05) else [],
+        as_a_whole=False,
+        value=None,
+        steps=[(1, "shop", 1)] if has_cart else [],
+        signals=signals if random.random() < 0.8 else [],
+    )
+
+
+@pytest.mark.parametrize("with_stage", [True, False])
+def test_browsing_is_significant_only_without_the_stage(engine: DuckDBEngine, with_stage: bool) -> None:
+    random = Random(3)
+    sessions = [browsing(random, number) for number in range(1_000)]
+    if not with_stage:
+        sessions = [replace(session, steps=[]) for session in sessions]
+    found = compared(engine, count_moments(engine, sessions)[0], [FIRST])
+    assert {row["signal"] for row in found if row["is_significant"]} == (set() if with_stage else {"repeat"})
 
 
 def test_errors_at_shipping_are_the_first_opportunity_of_the_sample(sample_deployment: Deployment) -> None:
