@@ -22,7 +22,7 @@ daily_steps as (
         entry_date,
         dropped_count,
         excluded_count,
-        entered_count - excluded_count as _remaining_count
+        reached_count as _reached_count
     from funnel_steps
     where entry_date between $before_first_day and $last_day
 ),
@@ -32,17 +32,17 @@ steps as (
         funnel,
         step_number,
         max_by(step, entry_date) as step,
-        cast(sum(_remaining_count) filter (where entry_date >= $first_day) as bigint)
+        cast(sum(_reached_count) filter (where entry_date >= $first_day) as bigint)
             as reached_count,
         cast(sum(dropped_count) filter (where entry_date >= $first_day) as bigint)
             as dropped_count,
         cast(sum(excluded_count) filter (where entry_date >= $first_day) as bigint)
             as excluded_count,
         coalesce(
-            cast(sum(_remaining_count) filter (where entry_date = $last_day) as bigint), 0
+            cast(sum(_reached_count) filter (where entry_date = $last_day) as bigint), 0
         ) as day_count,
         coalesce(
-            cast(sum(_remaining_count) filter (where entry_date < $first_day) as bigint), 0
+            cast(sum(_reached_count) filter (where entry_date < $first_day) as bigint), 0
         ) as before_count
     from daily_steps
     group by funnel, step_number
