@@ -95,7 +95,13 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     found += [_opportunity(row, window, currency) for row in opportunities[: MOST - len(found)]]
     has_changes = bool(found)
     if len(found) < MOST:
-        found += _friction(connection, figures, window, MOST - len(found))
+        named = {row["action"] for row in opportunities[:MOST]}
+        pages = [
+            row
+            for row in figures.rows("friction_by_page")
+            if row["hard_time_count"] >= FEWEST_HARD_TIMES and row["action"] not in named
+        ]
+        found += _friction(connection, figures, window, pages[: MOST - len(found)])
     could_find = [] if has_changes else detectable(figures, window)
     return Look(found, has_changes, could_find, steps, outcomes, opportunities)
 
@@ -150,7 +156,7 @@ def _opportunity(row: Row, window: Window, currency: str | None) -> Flaw:
         formats.in_visits(row["sentence"]),
         filled("flaw_opportunity", {**window.parameters, **parameters}),
         [
-            f"last {row['window_days']} days",
+            f"last {formats.counted(min(row['window_days'], window.known_days), 'day')}",
             *_worth(row["associated_lost_value"], currency),
         ],
         _ids(row["example_session_ids"]),
@@ -158,12 +164,13 @@ def _opportunity(row: Row, window: Window, currency: str | None) -> Flaw:
     )
 
 
-def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: Window, count: int) -> list[Flaw]:
+def _friction(
+    connection: duckdb.DuckDBPyConnection, figures: Figures, window: Window, pages: Sequence[Row]
+) -> list[Flaw]:
     """Returns the actions with most difficulties; the first sentence begins with the share of all visits."""
     week = next(row for row in figures.rows("visits") if row["period"] == "week")
     found: list[Flaw] = []
-    pages = [row for row in figures.rows("friction_by_page") if row["hard_time_count"] >= FEWEST_HARD_TIMES]
-    for row in pages[:count]:
+    for row in pages:
         counts = {signal: row[f"{signal}_count"] or 0 for signal in SIGNALS}
         most = max(counts, key=lambda signal: counts[signal])
         where = formats.shortened(formats.words(row["action"]))

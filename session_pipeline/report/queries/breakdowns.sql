@@ -1,5 +1,6 @@
 -- One row is one of the 12 most frequent values of a dimension in the week, over all sites:
--- channel, device, campaign and own dimensions. low and high are the bounds of the 95 % Wilson interval.
+-- channel, device, campaign and own dimensions. low and high are the bounds of the 95 % Wilson
+-- interval.
 with counted as (
     select
         dimension,
