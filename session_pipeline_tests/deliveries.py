@@ -11,8 +11,10 @@ from hashlib import md5
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from session_pipeline_tests.oracles.funnels import Funnel
+from session_pipeline_tests.oracles.funnels import ANY_EVENT, Funnel
 from session_pipeline_tests.oracles.sessions import Line, Rules
+
+SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,8 @@ def _funnel(name: str, funnel: Funnel) -> dict[str, Any]:
     said: dict[str, Any] = {
         "name": name,
         "grain": funnel.grain,
-        "mode": "ordered",
-        "steps": [
-            {"name": f"step {number}", "where": _condition(step)} for number, step in enumerate(funnel.steps, start=1)
-        ],
+        "mode": funnel.mode,
+        "steps": [_step(funnel, number) for number in funnel.numbers],
         "exclusions": [
             {
                 "where": _condition(exclusion.event_names),
@@ -130,11 +130,35 @@ def _funnel(name: str, funnel: Funnel) -> dict[str, Any]:
             for exclusion in funnel.exclusions
         ],
     }
+    usual = Funnel(funnel.steps)
+    said |= {
+        key: getattr(funnel, key)
+        for key in ("ties", "one_event_per_step", "allow_reentry", "stop_ends", "entry")
+        if getattr(funnel, key) != getattr(usual, key)
+    }
+    if funnel.mode == "strict" or funnel.repeats != "ignore":
+        said["repeats"] = funnel.repeats
     if funnel.window is not None:
-        said["window_seconds"] = funnel.window // timedelta(seconds=1)
+        said["window_seconds"] = funnel.window // SECOND
+    if funnel.shortest:
+        said["min_seconds"] = funnel.shortest // SECOND
+    return said
+
+
+def _step(funnel: Funnel, number: int) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": f"step {number}", "where": _condition(funnel.steps[number - 1])}
+    limits = funnel.limits.get(number)
+    if limits is not None and limits.shortest:
+        said["min_seconds"] = limits.shortest // SECOND
+    if limits is not None and limits.longest is not None:
+        said["window_seconds"] = limits.longest // SECOND
+    if number in funnel.optional:
+        said["optional"] = True
     return said
 
 
 def _condition(event_names: frozenset[str]) -> str:
+    if ANY_EVENT in event_names:
+        return "event_name is not null"
     names = ", ".join(f"'{name}'" for name in sorted(event_names))
     return f"event_name in ({names})"

@@ -19,7 +19,7 @@ import pytest
 from session_pipeline.build import plan
 from session_pipeline.build.plan import Certainty, Kind
 from session_pipeline.run.pipeline import make_planner, open_run, open_store
-from session_pipeline.settings import FunnelSettings, Settings, load_settings
+from session_pipeline.settings import Settings, load_settings
 from session_pipeline.settings.section import Section
 from session_pipeline.tables import TABLES, models
 from session_pipeline.tables import table as contract_of
@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, Any] = {
         {"name": "purchase", "where": "event_name = 'purchase'", "value": "value", "is_conversion": True},
         {"name": "long", "where_session": "page_view_count >= 2"},
     ],
+    "patterns": [{"name": "again", "pattern": "cart -> page_view", "within_seconds": 60, "among": ["cart"]}],
     "goals": [{"name": "bought", "where": "event_name = 'purchase'", "value": "value"}],
     "funnels": [
         {
@@ -44,11 +45,28 @@ SETTINGS: Mapping[str, Any] = {
             "breakdown": "device",
             "steps": [
                 {"name": "page", "where": "event_name = 'page_view'"},
-                {"name": "cart", "where": "event_name = 'cart'"},
+                {"name": "cart", "where": "event_name = 'cart'", "window_seconds": 80_000},
                 {"name": "purchase", "where": "event_name = 'purchase'"},
             ],
             "exclusions": [{"where": "event_name = 'logout'", "after_step": 1, "before_step": 3}],
-        }
+        },
+        {
+            "name": "directly",
+            "mode": "strict",
+            "allow_reentry": False,
+            "stop_ends": "attempt",
+            "steps": [
+                {"name": "page", "where": "event_name = 'page_view'"},
+                {
+                    "name": "scroll",
+                    "where": "event_name = 'scroll'",
+                    "optional": False,
+                    "min_seconds": 0,
+                    "window_seconds": 60,
+                },
+                {"name": "cart", "where": "event_name = 'cart'"},
+            ],
+        },
     ],
     "dimensions": {"variant": "properties ->> 'variant'"},
     "friction": {"forms": [{"start": "event_name = 'cart'", "submit": "event_name = 'purchase'"}]},
@@ -86,7 +104,11 @@ LOG_SETTINGS = {"log_format", "host"}  # apply to access logs only
 SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
 READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
 FRICTION = ("session_friction", "action_friction", "daily_friction")
+MOMENT_TABLES = ("moment_counts", "seen_counts")
 MATCHES = ("outcome_matches", "goal_matches", "funnel_matches")
+PATHS = ("action_transitions", "action_steps", "session_paths", "path_counts")
+ENTRIES = ("funnel_entries", "funnel_entry_steps")
+VISITS = ("action_visits", "action_progress")
 NOTHING: Sequence[str] = ()
 
 
@@ -102,7 +124,7 @@ class Change:
 CHANGES: Mapping[str, Change] = {
     "timezone": Change(
         "America/New_York",
-        (*READ_FROM_RAW, "daily_summary", "funnel_entries"),
+        (*READ_FROM_RAW, "daily_summary", *ENTRIES),
         "the bounds of the day changed (time zone)",
     ),
     "start_date": Change(date(2019, 1, 1), NOTHING),
@@ -125,6 +147,11 @@ CHANGES: Mapping[str, Change] = {
     "actions.fold[].pattern": Change("/[a-z]+$", ("action_labels", *FRICTION), "setting actions.fold changed"),
     "actions.fold[].replacement": Change(":number", ("action_labels", *FRICTION), "setting actions.fold changed"),
     "actions.ignored_events": Change(["cart"], ("action_labels",), "setting ignored_events changed"),
+    "actions.query_parameters": Change(
+        ["page"],
+        ("action_labels", "sessions", "session_actions"),
+        "setting actions.query_parameters changed",
+    ),
     "outcomes[].name": Change("sale", (*MATCHES, "session_outcomes"), "setting outcomes changed"),
     "outcomes[].where": Change("event_name = 'cart'", MATCHES, "setting outcomes changed"),
     "outcomes[].where_session": Change("event_count >= 3", ("session_outcomes",), "setting outcomes changed"),
@@ -134,16 +161,27 @@ CHANGES: Mapping[str, Change] = {
     "goals[].where": Change("event_name = 'cart'", MATCHES, "setting goals changed"),
     "goals[].value": Change("status_code", MATCHES, "setting goals changed"),
     "funnels[].name": Change(
-        "to money", (*MATCHES, "funnel_events", "funnel_entries", "funnel_steps"), "setting funnels changed"
+        "to money", (*MATCHES, "funnel_events", *ENTRIES, "funnel_steps"), "setting funnels changed"
     ),
-    "funnels[].grain": Change("session", ("funnel_entries",), "setting funnels changed"),
-    "funnels[].window_seconds": Change(600, ("funnel_entries",), "setting funnels changed"),
-    "funnels[].breakdown": Change("variant", ("funnel_events",), "setting funnels changed"),
+    "funnels[].grain": Change("session", ENTRIES, "setting funnels changed"),
+    # In mode strict, events that meet no step are matches too.
+    "funnels[].mode": Change("ordered", (*MATCHES, *ENTRIES), "setting funnels changed"),
+    "funnels[].window_seconds": Change(600, ENTRIES, "setting funnels changed"),
+    "funnels[].min_seconds": Change(60, ENTRIES, "setting funnels changed"),
+    "funnels[].ties": Change("later", ENTRIES, "setting funnels changed"),
+    "funnels[].one_event_per_step": Change(False, ENTRIES, "setting funnels changed"),
+    "funnels[].repeats": Change("stop", ENTRIES, "setting funnels changed"),
+    "funnels[].allow_reentry": Change(True, ENTRIES, "setting funnels changed"),
+    "funnels[].stop_ends": Change("all", ENTRIES, "setting funnels changed"),
+    "funnels[].entry": Change("any", ENTRIES, "setting funnels changed"),
+    "funnels[].breakdown": Change(["variant", "device"], ("funnel_events",), "setting funnels changed"),
+    "funnels[].breakdown_at": Change("last", ENTRIES, "setting funnels changed"),
     "funnels[].steps[].name": Change("any page", ("funnel_steps",), "setting funnels changed"),
     "funnels[].steps[].where": Change("page_path = '/about'", MATCHES, "setting funnels changed"),
+    "funnels[].steps[].optional": Change(True, (*ENTRIES, "funnel_steps"), "setting funnels changed"),
+    "funnels[].steps[].min_seconds": Change(30, ENTRIES, "setting funnels changed"),
+    "funnels[].steps[].window_seconds": Change(30, ENTRIES, "setting funnels changed"),
     "funnels[].exclusions[].where": Change("event_name = 'scroll'", MATCHES, "setting funnels changed"),
-    "funnels[].exclusions[].after_step": Change(2, ("funnel_entries",), "setting funnels changed"),
-    "funnels[].exclusions[].before_step": Change(2, ("funnel_entries",), "setting funnels changed"),
     "friction.signals": Change(["error", "repeat"], FRICTION, "setting friction.signals changed"),
     "friction.click": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
     "friction.rage_click_clicks": Change(4, FRICTION, "setting rage_click_clicks changed from 3 to 4"),
@@ -159,12 +197,39 @@ CHANGES: Mapping[str, Change] = {
     "friction.long_dwell_seconds": Change(60, FRICTION, "setting long_dwell_seconds changed from 120 to 60"),
     "friction.forms[].start": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
     "friction.forms[].submit": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
+    "paths.max_steps": Change(5, PATHS, "setting max_steps changed from 10 to 5"),
+    "paths.max_path_actions": Change(
+        5, (*PATHS, "typical_paths"), "setting max_path_actions changed from 12 to 5; setting max_path_actions changed"
+    ),
+    "paths.max_paths": Change(5, PATHS, "setting max_paths changed from 1000 to 5"),
+    "paths.min_session_count": Change(5, (*PATHS, "typical_paths"), "setting min_session_count changed from 1 to 5"),
+    "patterns[].name": Change("once more", ("session_patterns",), "setting patterns changed"),
+    "patterns[].pattern": Change("cart -> cart", ("session_patterns",), "setting patterns changed"),
+    "patterns[].within_seconds": Change(5, ("session_patterns",), "setting patterns changed"),
+    "patterns[].among": Change(["cart", "page_view"], ("session_patterns",), "setting patterns changed"),
+    "funnels[].exclusions[].after_step": Change(2, ENTRIES, "setting funnels changed"),
+    "funnels[].exclusions[].before_step": Change(2, ENTRIES, "setting funnels changed"),
     "dimensions": Change(
         {"plan": "properties ->> 'plan'"},
-        ("session_dimensions", "daily_breakdowns"),
-        "setting dimensions changed; setting breakdowns or dimensions changed",
+        ("session_dimensions", "daily_breakdowns", *VISITS, "outcome_changes"),
+        "setting dimensions changed; setting breakdowns or dimensions changed; setting changes or dimensions changed; "
+        "setting changes, breakdowns or dimensions changed",
     ),
-    "breakdowns.dimensions": Change(["os"], ("daily_breakdowns",), "setting breakdowns or dimensions changed"),
+    "breakdowns.dimensions": Change(
+        ["os"],
+        ("daily_breakdowns", "outcome_changes"),
+        "setting breakdowns or dimensions changed; setting changes, breakdowns or dimensions changed",
+    ),
+    "changes.dimensions": Change(
+        ["device"],
+        (*VISITS, "outcome_changes"),
+        "setting changes changed; setting changes, breakdowns or dimensions changed",
+    ),
+    "changes.excluded_dimensions": Change(
+        ["variant"],
+        (*VISITS, "outcome_changes"),
+        "setting changes or dimensions changed; setting changes, breakdowns or dimensions changed",
+    ),
     "visitors.retention_days": Change(7, ("retention",), "setting visitors changed"),
     "visitors.retention_weeks": Change(4, ("retention",), "setting visitors changed"),
     "sources{}.format": Change("jsonl", NOTHING),  # the format that its name already gives
@@ -187,19 +252,43 @@ CHANGES: Mapping[str, Change] = {
     "resources.threads": Change(1, NOTHING),
     "publish.native_limit_gb": Change(0.0, NOTHING),
 }
-ONLY_VALUE = {"funnels[].mode"}  # settings with only one possible value so far
 
 # The tables of the steps that run each model.
 MODELS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("repeated_events", "sessionized", *SESSIONIZED), SESSIONIZED),
     "distinct_user_agents": ("agents_seen",),
     **dict.fromkeys(("landings", "session_channels", "sessions"), ("sessions",)),
-    **dict.fromkeys(("reached_steps", "next_reached_steps", "funnel_entries"), ("funnel_entries",)),
+    **dict.fromkeys(
+        (
+            "step_events",
+            "stopped_events",
+            "reached_steps",
+            "next_reached_steps",
+            "unstopped_steps",
+            "optional_steps",
+            "unordered_attempts",
+            "unordered_steps",
+            "numbered_steps",
+            "funnel_attempts",
+            "attempt_steps",
+            *ENTRIES,
+        ),
+        ENTRIES,
+    ),
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
+    **dict.fromkeys(("path_sessions", "path_actions", "session_routes", *PATHS), PATHS),
+    **dict.fromkeys(("counted_paths", "folded_paths", "shown_paths", "typical_paths"), ("typical_paths",)),
+    **dict.fromkeys(("no_part_matches", "next_part_matches", "session_patterns"), ("session_patterns",)),
+    **dict.fromkeys(("first_actions", "session_segments", *VISITS), VISITS),
+    **dict.fromkeys(("progress_counts", "progress_changes"), ("progress_changes",)),
+    **dict.fromkeys(("outcome_counts", "outcome_changes"), ("outcome_changes",)),
     **dict.fromkeys(
         ("friction_events", "friction_actions", "friction_places", "friction_found", "friction_observable", *FRICTION),
         FRICTION,
     ),
+    **dict.fromkeys(("moments", "counted_actions", *MOMENT_TABLES), MOMENT_TABLES),
+    **dict.fromkeys(("opportunity_counts", "opportunities"), ("opportunities",)),
+    **dict.fromkeys(("next_best_counts", "next_best_actions"), ("next_best_actions",)),
     **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # rows of logs are never rebuilt
     **{
         name: (name,)
@@ -210,11 +299,13 @@ MODELS: Mapping[str, Sequence[str]] = {
             "daily_outcomes",
             "daily_summary",
             "daily_visitors",
+            "funnel_drops",
             "funnel_events",
             "funnel_steps",
             "retention",
             "session_actions",
             "session_dimensions",
+            "session_facts",
             "session_goals",
             "session_outcomes",
             "user_agents",
@@ -245,9 +336,7 @@ def deployment(built: Deployment, tmp_path: Path) -> Deployment:
 
 
 def test_every_setting_is_listed() -> None:
-    keys = set(keys_of(Settings))
-    assert keys == CHANGES.keys() | ONLY_VALUE
-    assert len(get_args(FunnelSettings.model_fields["mode"].annotation)) == len(ONLY_VALUE)
+    assert set(keys_of(Settings)) == CHANGES.keys()
 
 
 @pytest.mark.parametrize("key", CHANGES)
@@ -291,9 +380,15 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
         ("sessionize", date(2026, 10, 8)): "open_sessions changed, recent_event_ids changed",
         ("funnel_entries", date(2026, 10, 8)): "funnel_events changed",
         ("user_agents", None): "agents_seen changed",
+        **{("opportunities", date(2026, 10, day)): "moment_counts changed" for day in (8, 9)},
+        **{("next_best_actions", date(2026, 10, day)): "seen_counts changed" for day in (8, 9)},
         ("visitor_days", date(2026, 10, 8)): "visitor_states changed",
         ("visitor_days", date(2026, 10, 9)): "visitor_states changed",
         ("daily_visitors", date(2026, 10, 8)): "visitor_days changed",
+        ("progress_changes", date(2026, 10, 8)): "action_visits changed, action_progress changed",
+        ("progress_changes", date(2026, 10, 9)): "action_visits changed, action_progress changed",
+        ("outcome_changes", date(2026, 10, 8)): "daily_outcomes changed, daily_breakdowns changed",
+        ("outcome_changes", date(2026, 10, 9)): "daily_outcomes changed, daily_breakdowns changed",
         ("visitors", None): "visitor_states changed",
         ("retention", None): "visitor_days changed",
     }
@@ -395,10 +490,16 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     for section in sections:
         if section.endswith("[]"):
             entries = place[section[:-2]]
-            place = next((entry for entry in entries if name in entry), entries[0])
+            place = next((entry for entry in entries if holds(entry, name)), entries[0])
         elif section.endswith("{}"):
             place = place[section[:-2]]["log" if name in LOG_SETTINGS else "test"]
         else:
             place = place.setdefault(section, {})
     place[name] = value
     return settings
+
+
+def holds(entry: Mapping[str, Any], name: str) -> bool:
+    """Whether an entry of a list, or an entry of a list in it, has a key."""
+    lists = [inner for inner in entry.values() if isinstance(inner, list)]
+    return name in entry or any(name in one for inner in lists for one in inner if isinstance(one, dict))

@@ -129,13 +129,8 @@ class Plan:
 
     def _furthest_read(self, *days: date) -> int:
         """The largest distance, in days, between one of these days and a later date that any step reads for it."""
-        return max(
-            what.span.distance(self.frame, day)
-            for day in days
-            for step in STEPS
-            if step.is_daily
-            for what in step.inputs
-        )
+        read = {what.span for step in STEPS if step.is_daily for what in step.inputs}
+        return max(span.distance(self.frame, day) for day in days for span in read)
 
 
 class Planner:

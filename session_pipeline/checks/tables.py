@@ -59,15 +59,26 @@ def outcomes_add_up(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def funnels_monotone(run: "Run", days: Sequence[date]) -> Verdict:
-    """No funnel step has more attempts than the step before, and entered = converted + dropped + excluded."""
+    """No funnel step has more attempts than can come to it, and started = converted + dropped + excluded."""
+    problems = _wrong_funnels(run, days, "wrong_funnels", ("funnel_steps",))
+    return verdict(problems, "funnel counts never increase, and they add up")
+
+
+def drops_add_up(run: "Run", days: Sequence[date]) -> Verdict:
+    """The attempts of funnel_drops are those of funnel_steps that dropped out or were excluded."""
+    problems = _wrong_funnels(run, days, "wrong_drops", ("funnel_steps", "funnel_drops"))
+    return verdict(problems, "each attempt that ended has a next action")
+
+
+def _wrong_funnels(run: "Run", days: Sequence[date], query: str, tables: Sequence[str]) -> list[str]:
     with run.engine.job() as job:
-        add_input(job, run, "funnel_steps", days)
-        wrong = job.rows(query_text(__package__, "wrong_funnels")).to_pylist()
+        for name in tables:
+            add_input(job, run, name, days)
+        wrong = job.rows(query_text(__package__, query)).to_pylist()
     funnels: dict[date, list[str]] = {}
     for row in wrong:
         funnels.setdefault(row["entry_date"], []).append(row["funnel"])
-    problems = [f"{day}: {', '.join(names)} does not add up" for day, names in funnels.items()]
-    return verdict(problems, "funnel counts never increase, and they add up")
+    return [f"{day}: {', '.join(names)} does not add up" for day, names in funnels.items()]
 
 
 def built_by_current_rules(run: "Run", days: Sequence[date]) -> Verdict:

@@ -223,12 +223,15 @@ def _answers(
         }
     funnels = {
         funnel.name: [
-            (step.name, steps.get((funnel.name, position), (0, 0))[0])
-            for position, step in enumerate(funnel.steps, start=1)
+            (funnel.step_name(number), steps.get((funnel.name, number), (0, 0))[0])
+            for number in range(1, len(funnel.steps) + 1)
         ]
         for funnel in settings.funnels
     }
-    excluded = {funnel.name: steps.get((funnel.name, 1), (0, 0))[1] for funnel in settings.funnels}
+    excluded = {
+        funnel.name: sum(count for (name, _), (_, count) in steps.items() if name == funnel.name)
+        for funnel in settings.funnels
+    }
     sessions = {
         "people": sum(int(row[1]) for row in by_outcome),
         "bots": sum(int(row[2]) for row in by_outcome),

@@ -234,7 +234,8 @@ def _counts(run: Run, name: str, partitions: Sequence[Partition]) -> dict[date |
     day = contract.date_column or "cast(null as date)"
     found: dict[date | None, dict[str, Any]] = {}
     with run.engine.job() as job:
-        job.add_input(contract, [run.store.path_of(partition) for partition in partitions], with_date=True)
+        rows = run.rows_of(name, partitions)
+        job.add_input(contract, rows.paths, with_date=True, kept_days=rows.kept_days)
         if sums:
             selected = ", ".join(f"{figure} as {label}" for label, figure in sums.items())
             for row in job.rows(f"select {day} as day, {selected} from {name} group by all").to_pylist():
@@ -245,11 +246,11 @@ def _counts(run: Run, name: str, partitions: Sequence[Partition]) -> dict[date |
             heading = summed or "rows"
             groups = ", ".join(by)
             figure = f"sum({summed})" if summed else "count(*)"
-            rows = job.rows(
+            counted = job.rows(
                 f"select {day} as day, {groups}, {figure} as {heading} from {name} group by all order by all"
             )
             of_day: dict[date | None, list[Sequence[object]]] = {}
-            for counted_day, *values in (row.values() for row in rows.to_pylist()):
+            for counted_day, *values in (row.values() for row in counted.to_pylist()):
                 of_day.setdefault(counted_day, []).append(values)
             for counted_day, values in of_day.items():
                 found.setdefault(counted_day, {})["counts"] = _table([*by, heading], values[:MOST_ROWS])

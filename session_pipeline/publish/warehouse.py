@@ -199,6 +199,7 @@ def _write(
                 replaced += 1
             else:
                 replaced += replace_partitions(connection, columns, store, contract, found)
+        connection.execute(query_text(__package__, "macros"))
         crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
         crash_points.reached("warehouse: committed")

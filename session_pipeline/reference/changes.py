@@ -17,3 +17,8 @@ DAYS_READ = max(WINDOWS) + BASE_DAYS
 
 # A step is tested if at least this many sessions converted after it in the days before the window
 LEAST_USUAL_CONVERSIONS = 5
+
+# How a conversion is named as a later action, and the segment of all sessions
+GOAL = "(goal)"
+Segment = tuple[str, str]  # dimension and value
+WHOLE: Segment = ("all", "all")

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from session_pipeline.build.builder import Builder, Built
+from session_pipeline.build.runner import Rows
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.ingest.deliveries import Ingest
@@ -147,6 +148,10 @@ class Run(OpenFolder):
                 on_built(built)
                 results.append(built)
         return results
+
+    def rows_of(self, name: str, partitions: Sequence[Partition]) -> Rows:
+        """Return where the rows of some partitions of a table are: in memory where the engine still has them."""
+        return self._builder.rows_of(name, partitions)
 
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them; return those whose rows differ from the store's."""

@@ -14,6 +14,7 @@ from session_pipeline.errors import SettingsError
 
 LONGEST_TEXT = 2_000
 DEEPEST_GROUP = 20
+MOST_GAPS = 10  # different times in -[ ]->
 LARGEST_SIZE = 1_000  # of the regular expression, with its repetitions written out
 DAY_MICROSECONDS = 86_400_000_000
 
@@ -120,6 +121,8 @@ def parse_pattern(text: str) -> ActionPattern:
             raise _problem("matches without any action", "write at least one action without * and ?, next to each (?t)")
     if sum(map(_size, pattern.parts)) > LARGEST_SIZE:
         raise _problem("is too long with its repetitions", f"write at most {LARGEST_SIZE:,} actions in total")
+    if len({action.gap.microseconds for action in pattern.actions if action.gap is not None}) > MOST_GAPS:
+        raise _problem(f"has more than {MOST_GAPS} different times in -[ ]->", "write the same times, or fewer")
     return pattern
 
 

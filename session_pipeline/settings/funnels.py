@@ -89,6 +89,10 @@ class FunnelSettings(Section):
         """The dimensions of the breakdown."""
         return (self.breakdown,) if isinstance(self.breakdown, str) else self.breakdown or ()
 
+    def step_name(self, number: int) -> str:
+        """Returns the name of a step, numbered from 1; in mode unordered the number of steps, such as 2 of 3."""
+        return f"{number} of {len(self.steps)}" if self.mode == "unordered" else self.steps[number - 1].name
+
     @field_validator("window_seconds")
     @classmethod
     def _has_a_first_day(cls, seconds: int | None, info: ValidationInfo) -> int | None:
@@ -158,7 +162,10 @@ class FunnelSettings(Section):
         if self.breakdown_at != "first" and not self.dimensions:
             yield "has breakdown_at without breakdown", "write breakdown, or remove breakdown_at"
         if self.allow_reentry and self.mode != "strict":
-            yield f"has allow_reentry in mode {self.mode}, where earlier steps never stop an attempt", "remove it"
+            yield (
+                f"has allow_reentry in mode {self.mode}, where the first step again never stops an attempt",
+                "remove it",
+            )
         if self.stop_ends == "all" and self.mode != "strict" and self.repeated != "stop":
             yield "has stop_ends, but nothing that stops an attempt", "write mode strict or repeats stop, or remove it"
         if self.repeated == "restart" and self.mode == "strict":
@@ -171,6 +178,9 @@ class FunnelSettings(Section):
             yield "has a step within 0 seconds, but ties later", "write a longer window, or ties advance"
         if self.ties == "later" and window == 0 and len(steps) > 1:
             yield "has window_seconds 0, but ties later", "write a longer window, or ties advance"
+        for number, exclusion in enumerate(self.exclusions, start=1):
+            if steps[exclusion.after_step - 1].optional or steps[exclusion.before_step - 1].optional:
+                yield f"has exclusion number {number} at an optional step", "write the required steps around it"
         if self.mode == "unordered":
             yield from self._contradictions_without_an_order()
 
@@ -183,6 +193,9 @@ class FunnelSettings(Section):
             "a window of a step": any(step.window_seconds is not None for step in self.steps),
             "an optional step": any(step.optional for step in self.steps),
             "breakdown_at a step": self.breakdown_at not in ("first", "last"),
+            "an exclusion between some steps": any(
+                (exclusion.after_step, exclusion.before_step) != (1, len(self.steps)) for exclusion in self.exclusions
+            ),
         }
         for key, is_set in of_order.items():
             if is_set:

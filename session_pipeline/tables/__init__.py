@@ -25,24 +25,22 @@ from session_pipeline.tables.visitors import contracts as visitors
 
 __all__ = ["TABLES", "Column", "Table", "table"]
 
-TABLES: Mapping[str, Table] = {
-    contract.name: contract
-    for group in (
-        ingest,
-        sessions,
-        matches,
-        outcomes,
-        visitors,
-        funnels,
-        paths,
-        friction,
-        changes,
-        opportunities,
-        facts,
-        publish,
-    )
-    for contract in group.TABLES
-}
+GROUPS = (
+    ingest,
+    sessions,
+    matches,
+    outcomes,
+    visitors,
+    funnels,
+    paths,
+    friction,
+    changes,
+    opportunities,
+    facts,
+    publish,
+)  # in the order of the data flow
+
+TABLES: Mapping[str, Table] = {contract.name: contract for group in GROUPS for contract in group.TABLES}
 
 
 def table(name: str) -> Table:

@@ -131,7 +131,6 @@ class Frame:
             "max_path_actions": self.settings.paths.max_path_actions,
             "max_paths": self.settings.paths.max_paths,
             "min_session_count": self.settings.paths.min_session_count,
-            "first_actions": f"^[^>]*(> [^>]*){{0,{self.settings.paths.max_path_actions - 1}}}",
             "longest_window_days": max(PATH_WINDOWS),
             "rare_one_in": RARE_ONE_IN,
             "typical_path_count": TYPICAL_PATH_COUNT,

@@ -1,11 +1,11 @@
-"""Computes ordered funnels in plain Python, written from their definition (DESIGN 4), not from the SQL.
+"""Computes funnels in plain Python, written from their definition (DESIGN 4, docs/definitions.md), not from the SQL.
 
-The input is the events of the session oracle (sessions.py).
+The input is the events of the session oracle (sessions.py). What stops an attempt is in funnel_stops.py.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -13,6 +13,8 @@ from session_pipeline_tests.oracles.sessions import Event, Rules, day_end, local
 
 VISITOR_WINDOW_WITHOUT_SETTING = timedelta(days=7)
 FAR_AWAY = date(2100, 1, 1)
+NO_TIME = timedelta(0)
+ANY_EVENT = "*"
 
 
 @dataclass(frozen=True)
@@ -25,26 +27,64 @@ class Exclusion:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """The shortest and the longest time from the step before."""
+
+    shortest: timedelta = NO_TIME
+    longest: timedelta | None = None
+
+
+@dataclass(frozen=True)
 class Funnel:
-    """An ordered funnel. A step is a set of event names. The window includes its last instant."""
+    """A funnel. A step is a set of event names, or {"*"} for any event. A window includes its last instant.
+
+    `optional` has the numbers of optional steps, `limits` the limits of steps by number.
+    """
 
     steps: tuple[frozenset[str], ...]
-    grain: Literal["session", "visitor"] = "session"
+    grain: Literal["session", "visitor", "attempt"] = "session"
     window: timedelta | None = None
     exclusions: tuple[Exclusion, ...] = ()
+    mode: Literal["ordered", "strict", "unordered"] = "ordered"
+    ties: Literal["advance", "later"] = "advance"
+    one_event_per_step: bool = True
+    repeats: Literal["ignore", "stop", "restart"] = "ignore"
+    allow_reentry: bool = False
+    stop_ends: Literal["attempt", "all"] = "attempt"
+    entry: Literal["first", "any"] = "first"
+    shortest: timedelta = NO_TIME
+    optional: frozenset[int] = frozenset()
+    limits: dict[int, Limits] = field(default_factory=dict, hash=False)
+
+    def meets(self, event: Event, step: int) -> bool:
+        """Whether an event meets a step; step 0 is met by an event that meets no other step."""
+        if step == 0:
+            return not any(self.meets(event, number) for number in self.numbers)
+        return bool(self.steps[step - 1] & {event.line.event_name, ANY_EVENT})
+
+    @property
+    def numbers(self) -> range:
+        return range(1, len(self.steps) + 1)
+
+    @property
+    def required(self) -> list[int]:
+        return [number for number in self.numbers if number not in self.optional]
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt at a funnel: the events that took its steps, the entry first.
+    """An attempt at a funnel: the events that took its steps, the entry first, and the numbers of these steps.
 
     `is_window_closed`: no day that is built later can change or replace the attempt.
     """
 
     taken: tuple[Event, ...]
+    steps: tuple[int, ...]
     is_converted: bool
-    is_excluded: bool
+    excluded_by: int | None = None
     is_window_closed: bool = False
+    number: int = 1
+    count: int = 1
 
     @property
     def entry(self) -> Event:
@@ -52,14 +92,21 @@ class Attempt:
 
     @property
     def step_reached(self) -> int:
-        return len(self.taken)
+        return self.steps[-1]
+
+    @property
+    def is_excluded(self) -> bool:
+        return self.excluded_by is not None
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        return (*self.entry.order, self.entry.event_number, self.steps[0])
 
 
 def attempts(events: Sequence[Event], funnel: Funnel, rules: Rules, until: date = FAR_AWAY) -> list[Attempt]:
-    """Return the deciding attempt of each session, or of each visitor and local date of entry.
+    """Return the attempts that count: the deciding one of each session, or of each visitor and local date of entry.
 
-    Each event of the first step starts one attempt. The deepest decides, then a clean one before an excluded one,
-    then the earliest.
+    The deepest decides, then a clean one before an excluded one, then the earliest. With grain attempt, all count.
 
     Args:
         events: The events that `sessionize` returns.
@@ -72,70 +119,189 @@ def attempts(events: Sequence[Event], funnel: Funnel, rules: Rules, until: date 
     for event in sorted(events, key=lambda event: event.order):
         room = event.session_id if funnel.grain == "session" else event.line.visitor
         reachable[room].append(event)
-        if event.line.event_name in funnel.steps[0]:
-            entry_date = event.session_date
-            if funnel.grain == "visitor":
-                entry_date = local_date(event.event_time, rules.timezone)
-            entries[room, entry_date].append(event)
+        entry_date = event.session_date
+        if funnel.grain != "session":
+            entry_date = local_date(event.event_time, rules.timezone)
+        entries[room, entry_date] += [(event, step) for step in entry_steps(event, funnel)]
 
     complete = {session.session_id for session in summarize(events, rules, until) if session.is_complete}
     known_until = day_end(until, rules.timezone)
     decided = []
     for (room, _), unit in entries.items():
-        tried = [attempt(entry, reachable[room], funnel) for entry in unit]
-        deciding = min(tried, key=lambda one: (-one.step_reached, one.is_excluded, one.entry.order))
-        nothing_to_come = (
-            room in complete
-            if funnel.grain == "session"
-            else all(latest(entry, funnel) < known_until for entry in unit)
-        )
-        # A later clean attempt replaces an excluded one, even an excluded conversion.
-        is_final = deciding.is_converted and not deciding.is_excluded
-        is_closed = is_final or nothing_to_come
-        decided.append(replace(deciding, is_window_closed=is_closed))
+        tried = sorted(tried_attempts(unit, reachable[room], funnel), key=lambda one: one.order)
+        tried = [replace(one, number=number) for number, one in enumerate(tried, start=1)]
+        if not tried:
+            continue
+        groups = [[one] for one in tried] if funnel.grain == "attempt" else [tried]
+        for group in groups:
+            deciding = min(group, key=lambda one: (-one.step_reached, one.is_excluded, one.order))
+            nothing_to_come = (
+                room in complete
+                if funnel.grain == "session"
+                else all(latest(one.entry, funnel) < known_until for one in group)
+            )
+            # A later clean attempt replaces an excluded one, even an excluded conversion.
+            is_final = deciding.is_converted and not deciding.is_excluded
+            counted = [one for one in group if not is_final or one.entry.event_time <= deciding.taken[-1].event_time]
+            is_closed = is_final or nothing_to_come
+            decided.append(replace(deciding, is_window_closed=is_closed, count=len(counted)))
     return decided
+
+
+def entry_steps(event: Event, funnel: Funnel) -> list[int]:
+    """Return the steps at which an event enters a funnel."""
+    if funnel.mode == "unordered":
+        return [0] if any(funnel.meets(event, number) for number in funnel.numbers) else []
+    possible = funnel.required if funnel.entry == "any" else [1]
+    return [number for number in possible if funnel.meets(event, number)]
+
+
+def tried_attempts(entries: Sequence[tuple[Event, int]], reachable: Sequence[Event], funnel: Funnel) -> list[Attempt]:
+    """Return all attempts of a session, or of a visitor and date."""
+    from session_pipeline_tests.oracles.funnel_stops import until_first_stop
+
+    if funnel.mode == "unordered":
+        return [unordered_attempt(entry, reachable, funnel) for entry, _ in entries]
+    paths = [path(entry, step, reachable, funnel) for entry, step in entries]
+    if funnel.stop_ends == "all":
+        paths = until_first_stop(paths, reachable, funnel)
+    return [finished(found, reachable, funnel) for found in paths]
 
 
 def latest(entry: Event, funnel: Funnel) -> datetime:
     """Return the last instant that an attempt can use."""
     if funnel.window is not None:
         return entry.event_time + funnel.window
-    if funnel.grain == "visitor":
+    if funnel.grain != "session":
         return entry.event_time + VISITOR_WINDOW_WITHOUT_SETTING
     return datetime.max
 
 
-def attempt(entry: Event, reachable: Sequence[Event], funnel: Funnel) -> Attempt:
-    """Take as many steps as possible from an entry, each with the first event that can take it.
+def in_time(entry: Event, reachable: Sequence[Event], funnel: Funnel) -> list[Event]:
+    return [event for event in reachable if event.event_time <= latest(entry, funnel)]
+
+
+def path(entry: Event, step: int, reachable: Sequence[Event], funnel: Funnel) -> dict[int, Event]:
+    """Take as many required steps as possible, each with the first event that can take it. By step number.
 
     Args:
-        entry: An event of the first step.
+        entry: The event of the first of the steps.
+        step: The number of this step.
         reachable: Events of the same session or visitor, in order.
         funnel: The funnel.
     """
-    within = [event for event in reachable if event.event_time <= latest(entry, funnel)]
-    taken = [entry]
-    for step in funnel.steps[1:]:
-        following = (
-            event
-            for event in within
-            if event.line.event_name in step and event.event_time >= taken[-1].event_time and event not in taken
-        )
-        event = next(following, None)
-        if event is None:
+    from session_pipeline_tests.oracles.funnel_stops import is_stopped_before
+
+    taken = {step: entry}
+    at = step
+    for number in funnel.required:
+        if number <= step:
+            continue
+        event = next(following(number, taken, at, reachable, funnel), None)
+        if event is None or event.event_time > latest(entry, funnel):
             break
-        taken.append(event)
+        longest = funnel.limits.get(number, Limits()).longest
+        if longest is not None and event.event_time > taken[at].event_time + longest:
+            break
+        if is_stopped_before(event, number, taken[at], at, reachable, funnel):
+            break
+        taken[number] = event
+        at = number
+    return taken
+
+
+def following(
+    number: int, taken: dict[int, Event], at: int, reachable: Sequence[Event], funnel: Funnel
+) -> Iterator[Event]:
+    """Yield the events that can take a step after the step `at`, in order, whatever stops the attempt."""
+    before = taken[at].event_time
+    shortest = funnel.limits.get(number, Limits()).shortest
+    earliest = before + shortest
+    if number == len(funnel.steps):
+        earliest = max(earliest, min(taken.values(), key=lambda event: event.order).event_time + funnel.shortest)
+    for event in reachable:
+        is_used = funnel.one_event_per_step and event in taken.values()
+        is_late_enough = event.event_time > before if funnel.ties == "later" else event.event_time >= before
+        if funnel.meets(event, number) and event.event_time >= earliest and is_late_enough and not is_used:
+            yield event
+
+
+def finished(required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel) -> Attempt:
+    """Return an attempt with the optional steps between its required steps, and with the exclusion that applies."""
+    taken = with_optional_steps(required, reachable, funnel)
+    steps = tuple(sorted(taken))
+    entry = taken[steps[0]]
     return Attempt(
-        taken=tuple(taken),
-        is_converted=len(taken) == len(funnel.steps),
-        is_excluded=any(excludes(exclusion, taken, within) for exclusion in funnel.exclusions),
+        taken=tuple(taken[step] for step in steps),
+        steps=steps,
+        is_converted=steps[-1] == len(funnel.steps),
+        excluded_by=excluded_by(taken, in_time(entry, reachable, funnel), funnel),
     )
 
 
-def excludes(exclusion: Exclusion, taken: Sequence[Event], within: Sequence[Event]) -> bool:
-    """Return whether an exclusion event is strictly between its steps. The second step need not be reached."""
-    if len(taken) < exclusion.after_step:
-        return False
-    after = taken[exclusion.after_step - 1].event_time
-    before = taken[exclusion.before_step - 1].event_time if len(taken) >= exclusion.before_step else datetime.max
-    return any(event.line.event_name in exclusion.event_names and after < event.event_time < before for event in within)
+def with_optional_steps(required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel) -> dict[int, Event]:
+    from session_pipeline_tests.oracles.funnel_stops import is_stopped_before
+
+    taken = dict(required)
+    first = min(required)
+    for number in sorted(funnel.optional):
+        before = max((step for step in required if step < number), default=None)
+        if number < first or before is None or any(before < step < number for step in funnel.required):
+            continue
+        at = max(step for step in taken if step < number)
+        next_step = min((step for step in funnel.required if step > number), default=0)
+        bound = required.get(next_step)
+        longest = funnel.limits.get(number, Limits()).longest
+        found = None
+        for event in following(number, {**{step: taken[step] for step in taken if step <= at}}, at, reachable, funnel):
+            if not (funnel.one_event_per_step and event == bound and event.event_time == taken[at].event_time):
+                found = event
+                break
+        if found is None or found.event_time > latest(taken[first], funnel):
+            continue
+        if longest is not None and found.event_time > taken[at].event_time + longest:
+            continue
+        if bound is None:
+            is_too_late = is_stopped_before(found, number, required[before], before, reachable, funnel)
+        elif funnel.one_event_per_step and (found == bound or funnel.ties == "later"):
+            is_too_late = found == bound or found.event_time >= bound.event_time
+        else:
+            is_too_late = found.event_time > bound.event_time
+        if is_too_late:
+            continue
+        taken[number] = found
+    return taken
+
+
+def unordered_attempt(entry: Event, reachable: Sequence[Event], funnel: Funnel) -> Attempt:
+    """Take each step with the first event from the entry on that meets it; with one event per step, an unused one."""
+    within = [event for event in in_time(entry, reachable, funnel) if event.order >= entry.order]
+    found: list[tuple[int, Event]] = []
+    for number in funnel.numbers:
+        used = [event for _, event in found] if funnel.one_event_per_step else []
+        event = next((event for event in within if funnel.meets(event, number) and event not in used), None)
+        if event is not None:
+            found.append((number, event))
+    found.sort(key=lambda one: (one[1].event_time, one[1] != entry, one[0]))
+    taken = {place: event for place, (_, event) in enumerate(found, start=1)}
+    exclusion = excluded_by(taken, within, funnel)
+    if exclusion is not None:
+        taken = {1: taken[1]}
+    steps = tuple(taken)
+    return Attempt(tuple(taken.values()), steps, len(found) == len(funnel.steps) == len(steps), exclusion)
+
+
+def excluded_by(taken: dict[int, Event], within: Sequence[Event], funnel: Funnel) -> int | None:
+    """Return the number of the exclusion that applies first; of several at the same time, the first in the settings."""
+    applied = []
+    for number, exclusion in enumerate(funnel.exclusions, start=1):
+        if exclusion.after_step not in taken:
+            continue
+        after = taken[exclusion.after_step].event_time
+        end = taken[exclusion.before_step].event_time if exclusion.before_step in taken else datetime.max
+        applied += [
+            (event.event_time, number)
+            for event in within
+            if event.line.event_name in exclusion.event_names and after < event.event_time < end
+        ]
+    return min(applied)[1] if applied else None

@@ -38,20 +38,24 @@ SESSION_CASES_THAT_DIFFER_ELSEWHERE = {
     27: "the separator has no session there, so it is not compared; here the one it begins has it",
 }
 
-FUNNEL_MODES_NOT_EXPRESSIBLE = {
-    "strict_deduplication": "stops when a step repeats (repeats = 'stop', not built yet)",
-    "strict_deduplication+strict_order": "strict order is not built yet",
-    "strict_increase": "the next step has to be later (ties = 'later', not built yet)",
-    "strict_once+strict_deduplication": "stops when a step repeats (repeats = 'stop', not built)",
-    "strict_once+strict_increase": "the next step has to be later (ties = 'later', not built yet)",
-    "strict_order": "an event of another step breaks the chain; strict funnels are not built yet",
-    "strict_order+allow_reentry": "strict funnels are not built yet",
-    "posthog_strict": "no other event may be between; strict funnels are not built yet",
-    "posthog_unordered": "unordered funnels are not built yet",
+# The options of windowFunnel in ClickHouse, and the modes of PostHog and retentioneering, in the terms of this project.
+# In ClickHouse the first stop ends the search, an event can take several steps, and a repeated first step never stops.
+CLICKHOUSE = {"one_event_per_step": False}
+CLICKHOUSE_MODES: Mapping[str, Mapping[str, Any]] = {
+    "ordered": {},
+    "strict_deduplication": {"repeats": "stop", "stop_ends": "all"},
+    "strict_order": {"mode": "strict", "stop_ends": "all"},
+    "allow_reentry": {"allow_reentry": True},
+    "strict_increase": {"ties": "later"},
+    "strict_once": {"one_event_per_step": True},
 }
-FUNNEL_CASES_NOT_EXPRESSIBLE = {
-    28: "one event takes several steps there (one_event_per_step = false, not built yet)",
+OTHER_MODES: Mapping[str, Mapping[str, Any]] = {
+    "posthog_ordered": {},
+    "posthog_strict": {"mode": "strict", "repeats": "stop"},
+    "posthog_unordered": {"mode": "unordered"},
+    "ordered_no_window": {},
 }
+FUNNEL_CASES_NOT_EXPRESSIBLE: Mapping[int, str] = {}
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,7 @@ def why_not_a_session_case(case: Mapping[str, Any]) -> str | None:
 
 def why_not_a_funnel_case(case: Mapping[str, Any]) -> str | None:
     """Return why the settings cannot express a case of funnel_cases.json, or None if they can."""
-    if len(case["steps"]) < 2:
-        return "it has one step; the settings ask for two or more"
-    reason = FUNNEL_MODES_NOT_EXPRESSIBLE.get(case["mode"])
-    return reason or FUNNEL_CASES_NOT_EXPRESSIBLE.get(case["id"])
+    return FUNNEL_CASES_NOT_EXPRESSIBLE.get(case["id"])
 
 
 def read_cases(name: str) -> list[dict[str, Any]]:
@@ -201,12 +202,22 @@ def _funnel(case: Mapping[str, Any]) -> Funnel:
         for said in case.get("exclusions", ())
     )
     if case["window_seconds"] is None:
-        return Funnel(steps, "session", exclusions=exclusions)
+        return Funnel(steps, "session", exclusions=exclusions, **_options(case["mode"]))
     seconds = [seconds for _, seconds, _ in case["events"]]
     window = timedelta(seconds=min(case["window_seconds"], LONGEST_WINDOW.total_seconds()))
     if window == LONGEST_WINDOW and max(seconds) - min(seconds) > window.total_seconds():
         raise ValueError(f"funnel case {case['id']}: no setting can express its window; list it as such")
-    return Funnel(steps, "visitor", window, exclusions)
+    return Funnel(steps, "visitor", window, exclusions, **_options(case["mode"]))
+
+
+def _options(mode: str) -> dict[str, Any]:
+    """Return a mode of the cases as options of a funnel. ClickHouse's modes can be combined by a plus sign."""
+    if mode in OTHER_MODES:
+        return dict(OTHER_MODES[mode])
+    options = dict(CLICKHOUSE)
+    for part in mode.split("+"):
+        options |= CLICKHOUSE_MODES[part]
+    return options
 
 
 def funnel_levels(visitors: Iterable[str], attempts: Iterable[tuple[str, int, bool]]) -> dict[str, int | None]:

@@ -1,5 +1,6 @@
--- One row is a day and a funnel that does not add up, or a step of which has more attempts than the
--- one before.
+-- One row is a day and a funnel that does not add up. _left_count: attempts that entered before the
+-- step, are not excluded and did not drop out before it. Only they, and those that enter here, can
+-- reach the step; at the last step all of them have.
 with steps as (
     select
         entry_date,
@@ -8,26 +9,29 @@ with steps as (
         breakdown,
         step_number,
         entered_count,
-        dropped_count,
+        reached_count,
         excluded_count,
-        lag(entered_count) over (
-            partition by entry_date, funnel, site, breakdown order by step_number
-        ) as entered_count_before
+        started_count - excluded_count as _clean_count,
+        coalesce(
+            sum(started_count - excluded_count - dropped_count) over (
+                partition by entry_date, funnel, site, breakdown
+                order by step_number
+                rows between unbounded preceding and 1 preceding
+            ),
+            0
+        ) as _left_count,
+        max(step_number) over (
+            partition by entry_date, funnel, site, breakdown
+        ) as last_step_number
     from funnel_steps
 )
 
-select
+select distinct
     entry_date,
     funnel
 from steps
-group by entry_date, funnel, site, breakdown
-having
-    min_by(entered_count, step_number)
-    <> sum(dropped_count) + sum(excluded_count) + max_by(entered_count, step_number)
-union
-select
-    entry_date,
-    funnel
-from steps
-where entered_count > entered_count_before
+where
+    entered_count <> reached_count + excluded_count
+    or reached_count > _left_count + _clean_count
+    or (step_number = last_step_number and reached_count <> _left_count + _clean_count)
 order by entry_date, funnel

@@ -22,7 +22,9 @@ daily_steps as (
         entry_date,
         dropped_count,
         excluded_count,
-        reached_count as _reached_count
+        entered_count - excluded_count as _remaining_count,
+        coalesce(started_count, case when step_number = 1 then entered_count else 0 end)
+        - excluded_count as _started_count
     from funnel_steps
     where entry_date between $before_first_day and $last_day
 ),
@@ -32,33 +34,48 @@ steps as (
         funnel,
         step_number,
         max_by(step, entry_date) as step,
-        cast(sum(_reached_count) filter (where entry_date >= $first_day) as bigint)
+        cast(sum(_remaining_count) filter (where entry_date >= $first_day) as bigint)
             as reached_count,
         cast(sum(dropped_count) filter (where entry_date >= $first_day) as bigint)
             as dropped_count,
         cast(sum(excluded_count) filter (where entry_date >= $first_day) as bigint)
             as excluded_count,
+        cast(sum(_started_count) filter (where entry_date >= $first_day) as bigint)
+            as _started_count,
+        cast(sum(_started_count) filter (where entry_date < $first_day) as bigint)
+            as _started_before_count,
         coalesce(
-            cast(sum(_reached_count) filter (where entry_date = $last_day) as bigint), 0
+            cast(sum(_remaining_count) filter (where entry_date = $last_day) as bigint), 0
         ) as day_count,
         coalesce(
-            cast(sum(_reached_count) filter (where entry_date < $first_day) as bigint), 0
+            cast(sum(_remaining_count) filter (where entry_date < $first_day) as bigint), 0
         ) as before_count
     from daily_steps
     group by funnel, step_number
     having reached_count is not null
 ),
 
+-- An attempt can enter at a later step, so the rate counts all that entered up to the step.
+counted as (
+    select
+        *,
+        sum(_started_count) over steps_in_order as _started,
+        sum(_started_before_count) over steps_in_order as _started_before
+    from steps
+    window steps_in_order as (
+        partition by funnel order by step_number rows between unbounded preceding and current row
+    )
+),
+
 rated as (
     select
         *,
-        cast(first_value(reached_count) over steps_in_order as double) as _n,
-        reached_count / nullif(first_value(reached_count) over steps_in_order, 0)
-            as conversion_rate,
+        cast(_started as double) as _n,
+        reached_count / nullif(_started, 0) as conversion_rate,
         reached_count / nullif(lag(reached_count) over steps_in_order, 0)
             as step_conversion_rate,
-        before_count / nullif(first_value(before_count) over steps_in_order, 0) as before_rate
-    from steps
+        before_count / nullif(_started_before, 0) as before_rate
+    from counted
     window steps_in_order as (partition by funnel order by step_number)
 ),
 

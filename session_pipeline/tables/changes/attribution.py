@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from session_pipeline.tables.changes.counts import WHOLE, SiteCounts
+from session_pipeline.reference.changes import WHOLE
+from session_pipeline.tables.changes.counts import SiteCounts
 from session_pipeline.tables.changes.progress import Tested, Window
 from session_pipeline.tables.changes.scores import signed_root
 

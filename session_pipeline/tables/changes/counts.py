@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from session_pipeline.reference.changes import GOAL, WHOLE, Segment
 from session_pipeline.tables.changes.scores import Counts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GOAL = "(goal)"
-WHOLE = ("all", "all")  # the segment of all sessions
 PARTS = 1 << 20  # squares of shares are summed in whole parts of a session
-
-Segment = tuple[str, str]
 
 
 class SlidingSums:

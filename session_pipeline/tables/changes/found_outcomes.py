@@ -12,9 +12,9 @@ from session_pipeline.reference.changes import (
     LEAST_BASE_DAYS,
     MOST_DIMENSION_VALUES,
     OUTCOME_WINDOWS,
+    WHOLE,
 )
 from session_pipeline.tables.changes import contracts
-from session_pipeline.tables.changes.counts import WHOLE
 from session_pipeline.tables.changes.outcome_scores import (
     DIGITS,
     LEAST_COUNT,

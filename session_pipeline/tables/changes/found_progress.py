@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from session_pipeline.reference.changes import WHOLE
 from session_pipeline.tables.changes import contracts
 from session_pipeline.tables.changes.attribution import ALERT_RATE_RATIO, ALERT_SCORE, Drop, attribute
-from session_pipeline.tables.changes.counts import WHOLE, SiteCounts, counts_of_sites
+from session_pipeline.tables.changes.counts import SiteCounts, counts_of_sites
 from session_pipeline.tables.changes.progress import DIGITS, Tested, Window, tested_windows
 from session_pipeline.tables.changes.scores import first_day_of_change, largest_share_with_score
 from session_pipeline.tables.changes.sentences import progress_sentence, step_text, window_text

@@ -1,7 +1,8 @@
 -- One row is an action (next_action '(goal)') or a step from an action to a later one, by dimension
 -- value, on one of the days or of the days before that are compared with it.
 -- A step that fewer sessions converted after than a test needs is left out, unless it or its
--- reverse has enough: the reverse is subtracted. Steps of all sessions are kept for comparisons.
+-- reverse has enough: the reverse is subtracted. Steps of all sessions are kept for comparisons. An
+-- action that is called like the goal is left out.
 with totals as (
     select
         site,
@@ -58,6 +59,7 @@ select
     v.is_followed,
     v.stopped_session_ids
 from action_visits as v
+where v.action <> '(goal)'
 union all
 select
     p.session_date,
@@ -81,3 +83,4 @@ inner join read_steps as r
         and p.dimension_value = r.dimension_value
         and p.action = r.action
         and p.next_action = r.next_action
+where p.action <> '(goal)' and p.next_action <> '(goal)'

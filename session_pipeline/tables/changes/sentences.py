@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from session_pipeline.tables.changes.counts import GOAL, WHOLE, Segment
+from session_pipeline.reference.changes import GOAL, WHOLE, Segment
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -45,6 +45,12 @@ def visits_of(segment: Segment) -> str:
 def step_text(segment: Segment, action: str, next_action: str) -> str:
     """Returns a step as text, for explained_by: platform=mobile: shipping > payment."""
     return f"{segment[0]}={segment[1]}: {action} > {next_action}"
+
+
+def drop_text(segment: Segment, action: str, next_action: str) -> str:
+    """Returns a drop without figures as text: fewer mobile visits at shipping go on to payment."""
+    does = "convert afterwards" if next_action == GOAL else f"go on to {next_action}"
+    return f"fewer {visits_of(segment)} at {action} {does}"
 
 
 def progress_sentence(

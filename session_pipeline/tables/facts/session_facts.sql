@@ -1,4 +1,4 @@
--- One row is a session with its outcome, goals and dimensions.
+-- One row is a session with its outcome, goals, dimensions, visit number and friction.
 with goals as (
     select
         session_id,
@@ -21,6 +21,42 @@ actions as (
         count(*) as action_count
     from session_actions
     group by session_id
+),
+
+signals as (
+    select
+        session_id,
+        signal,
+        bool_or(is_hard_time) as is_hard_time,
+        sum(occurrence_count) as occurrence_count
+    from session_friction
+    group by session_id, signal
+),
+
+friction as (
+    select
+        session_id,
+        string_agg(signal, ', ' order by signal) as friction_signals,
+        bool_or(is_hard_time) as has_hard_time,
+        sum(occurrence_count) as friction_count
+    from signals
+    group by session_id
+),
+
+visits as (
+    select
+        s.session_id,
+        v.visit_number,
+        row_number() over (
+            partition by s.session_date, s.site, s.visitor_id order by s.started_at, s.session_id
+        ) as session_number
+    from sessions as s
+    inner join visitor_days as v
+        on
+            s.session_date = v.session_date
+            and s.site = v.site
+            and s.visitor_id = v.visitor_id
+    where not s.is_bot
 )
 
 select
@@ -57,6 +93,10 @@ select
     o.decided_at,
     g.goals,
     d.dimensions,
+    v.visit_number + v.session_number - 1 as visit_number,
+    coalesce(f.has_hard_time, false) as has_hard_time,
+    f.friction_signals,
+    coalesce(f.friction_count, 0) as friction_count,
     s.is_bounce,
     s.is_engaged,
     s.is_bot,
@@ -70,3 +110,7 @@ left join dimensions as d
     on s.session_id = d.session_id
 left join actions as a
     on s.session_id = a.session_id
+left join visits as v
+    on s.session_id = v.session_id
+left join friction as f
+    on s.session_id = f.session_id

@@ -155,18 +155,13 @@ def exclusion_rules(settings: Settings) -> SmallTable:
     return SmallTable(types, rows)
 
 
-def step_name(funnel: FunnelSettings, number: int) -> str:
-    """Returns the name of a step, as tables and reports show it; in mode unordered how many steps were reached."""
-    return f"{number} of {len(funnel.steps)}" if funnel.mode == "unordered" else funnel.steps[number - 1].name
-
-
 def funnel_step_names(settings: Settings) -> SmallTable:
     """Returns the funnel steps: (funnel, step_number, step, is_optional, is_last)."""
     rows = [
         {
             "funnel": funnel.name,
             "step_number": number,
-            "step": step_name(funnel, number),
+            "step": funnel.step_name(number),
             "is_optional": step.optional,
             "is_last": number == len(funnel.steps),
         }

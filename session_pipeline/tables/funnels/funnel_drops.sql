@@ -1,6 +1,6 @@
 -- One row is an action that followed where attempts at a funnel ended, on a day of a site, by
--- breakdown. next_number 1 is the next action, 2 and 3 those after it. The counts of each next_number
--- add up to the attempts that dropped out at the step, or that the exclusion removed.
+-- breakdown. next_number 1 is the next action, 2 and 3 those after it. The counts of each
+-- next_number add up to the attempts that dropped out at the step, or that the exclusion removed.
 with ended as (
     select
         e.entry_date,

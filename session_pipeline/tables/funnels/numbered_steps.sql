@@ -1,5 +1,5 @@
--- One row is an attempt and a step it reached. The steps of funnels in mode unordered are numbered in
--- the order in which the attempt reached them.
+-- One row is an attempt and a step it reached. The steps of funnels in mode unordered are numbered
+-- in the order in which the attempt reached them.
 select
     r.entry_date,
     r.funnel,
@@ -44,7 +44,11 @@ select
     r.event_id,
     r.entry_step,
     row_number() over (
-        partition by r.funnel, r.attempt_id order by r.reached_at, r.met_step
+        partition by r.funnel, r.attempt_id
+        order by
+            r.reached_at asc,
+            r.step_session_id = r.session_id and r.step_event_number = r.event_number desc,
+            r.met_step asc
     ) as step_number,
     r.met_step,
     r.is_taken,

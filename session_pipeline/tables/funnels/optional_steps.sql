@@ -1,6 +1,6 @@
--- One row is an attempt and a step: all rows of reached_steps, and the optional step $step_number of
--- each attempt that reached the required step before it, taken or skipped. An attempt takes it with the
--- first event that meets it after the step before and not after the next required step.
+-- One row is an attempt and a step: all rows of reached_steps, and the optional step $step_number
+-- of each attempt that reached the required step before it, taken or skipped. An attempt takes it
+-- with the first event that meets it after the step before and not after the next required step.
 with attempts as (
     select
         r.entry_date,

@@ -1,6 +1,6 @@
 -- One row is an event that meets a funnel step or an exclusion, with the unit that an attempt stays
--- within: the session, or the visitor from the entry date on.
--- What stops an attempt after the event is null: stopped_events.sql adds it, for funnels with stops.
+-- within: the session, or the visitor from the entry date on. What stops an attempt after the event
+-- is null: stopped_events.sql adds it, for funnels with stops.
 select
     e.funnel,
     e.site,

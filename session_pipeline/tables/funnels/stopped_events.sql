@@ -1,8 +1,8 @@
--- One row is an event that meets a funnel step or an exclusion, as in step_events, with what stops an
--- attempt that reached its last step with this event.
--- place orders the events of steps: by time, at equal times by step, as ties let an attempt advance.
--- event_place orders all events: by time, position and id. With one event per step, the events of a
--- strict funnel that meet no step stop in this order, otherwise as step 0 in the order of place.
+-- One row is an event that meets a funnel step or an exclusion, as in step_events, with what stops
+-- an attempt that reached its last step with this event. place orders the events of steps: by time,
+-- at equal times by step, as ties let an attempt advance. event_place orders all events: by time,
+-- position and id. With one event per step, the events of a strict funnel that meet no step stop in
+-- this order, otherwise as step 0 in the order of place.
 with placed as (
     select
         e.funnel,
@@ -28,8 +28,8 @@ with placed as (
     where e.funnel in (select funnel from stopping_steps)
 ),
 
--- One row is an event and a step, such that the event stops an attempt that is at the step. With one
--- event per step, an event that can be the next step does not stop.
+-- One row is an event and a step, such that the event stops an attempt that is at the step. With
+-- one event per step, an event that can be the next step does not stop.
 stops as (
     select
         p.funnel,
@@ -117,7 +117,11 @@ with_other_event as (
             rows between 1 following and unbounded following
         ) as other_event_place
     from placed
-    where funnel in (select funnel from funnels where is_one_event_per_step)
+    where
+        funnel in (
+            select f.funnel from funnels as f
+            where f.is_one_event_per_step
+        )
 )
 
 select

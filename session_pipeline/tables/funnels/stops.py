@@ -65,9 +65,9 @@ def _stops(funnel: FunnelSettings, step: int, met: int) -> bool:
         return not funnel.one_event_per_step
     if met > step:
         return True
-    if met == step == 1:
-        # The first step again is another entry. It stops the attempt unless a stop would also end the new one.
-        return repeated == "stop" and funnel.stop_ends == "attempt"
-    if met == step:
+    if met > 1:
         return repeated == "stop"
-    return not funnel.allow_reentry or (repeated == "stop" and met > 1)
+    if step > 1:
+        return not funnel.allow_reentry
+    # The first step again is another entry. It stops the attempt unless a stop would also end the new one.
+    return repeated == "stop" and funnel.stop_ends == "attempt"

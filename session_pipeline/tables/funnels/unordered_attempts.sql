@@ -1,5 +1,6 @@
--- One row is an attempt: all rows of reached_steps, and for funnels in mode unordered each event that
--- meets a step. Such a row has step 0, because unordered_steps.sql finds all steps of the attempt.
+-- One row is an attempt: all rows of reached_steps, and for funnels in mode unordered each event
+-- that meets a step. Such a row has step 0, because unordered_steps.sql finds all steps of the
+-- attempt.
 with entries as (
     select distinct
         e.funnel,
@@ -14,7 +15,10 @@ with entries as (
     from step_events as e
     where
         e.step_number > 0
-        and e.funnel in (select funnel from funnels where is_unordered)
+        and e.funnel in (
+            select f.funnel from funnels as f
+            where f.is_unordered
+        )
 )
 
 select

@@ -1,6 +1,6 @@
--- One row is an attempt and a step: all rows of reached_steps, and for funnels in mode unordered the
--- step $step_number of each attempt, taken or not. An attempt takes it with the first event that meets
--- it from the entry on; with one event per step, the first that no step before has used.
+-- One row is an attempt and a step: all rows of reached_steps, and for funnels in mode unordered
+-- the step $step_number of each attempt, taken or not. An attempt takes it with the first event
+-- that meets it from the entry on; with one event per step, the first that no step before has used.
 with attempts as (
     select
         r.*,
@@ -32,10 +32,14 @@ candidates as (
     from step_events as e
     where
         e.step_number = $step_number
-        and e.funnel in (select funnel from funnels where is_unordered)
+        and e.funnel in (
+            select f.funnel from funnels as f
+            where f.is_unordered
+        )
 ),
 
--- Ordered as in next_reached_steps.sql; an attempt sees all events of its time.
+-- The window below orders from the last event to the first, so each attempt sees the event of its
+-- entry and those after it.
 stream as (
     select
         funnel,
@@ -44,6 +48,10 @@ stream as (
         entered_at as at_time,
         1 as is_attempt,
         attempt_id,
+        position,
+        event_id,
+        session_id,
+        event_number,
         cast(null as bigint) as candidate_number
     from attempts
     union all
@@ -54,6 +62,10 @@ stream as (
         event_time as at_time,
         0 as is_attempt,
         cast(null as varchar) as attempt_id,
+        position,
+        event_id,
+        session_id,
+        event_number,
         candidate_number
     from candidates
 ),
@@ -64,7 +76,9 @@ with_first as (
         attempt_id,
         last_value(candidate_number ignore nulls) over (
             partition by funnel, site, unit_id
-            order by at_time desc, is_attempt asc, candidate_number desc, attempt_id desc
+            order by
+                at_time desc, position desc, event_id desc, session_id desc, event_number desc,
+                is_attempt asc
             rows between unbounded preceding and current row
         ) as first_number
     from stream

@@ -1,23 +1,82 @@
--- One row is an attempt and a step it reached, without what a funnel with stop_ends = "all" does not
--- count: the first stop of an attempt ends all attempts of its session, or of its visitor on the day.
-with last_steps as (
+-- One row is an attempt and a step it reached, without what a funnel with stop_ends = "all" does
+-- not count: a stop of the attempt that is deepest at that time ends all attempts of the session,
+-- or of the visitor on the day. _place is the order in which events stop: with one event per step
+-- the order of events, otherwise that of the events of steps.
+with placed_steps as (
     select
         r.entry_date,
         r.funnel,
         r.site,
         r.unit_id,
+        r.attempt_id,
         r.step_number,
         f.step_count,
-        f.is_one_event_per_step,
-        r.stop_place,
-        r.stop_event_place,
-        r.other_event_place
+        case when f.is_one_event_per_step then r.event_place else r.place end as _place,
+        case
+            when not f.is_one_event_per_step then r.stop_place
+            when r.other_event_place < r.stop_event_place then r.other_event_place
+            else coalesce(r.stop_event_place, r.other_event_place)
+        end as _stop_place
     from reached_steps as r
     inner join funnels as f
         on r.funnel = f.funnel
     where f.does_stop_all
+),
+
+stops as (
+    select
+        entry_date,
+        funnel,
+        site,
+        unit_id,
+        step_number,
+        _stop_place
+    from placed_steps
+    where step_number < step_count
     qualify
-        row_number() over (partition by r.funnel, r.attempt_id order by r.step_number desc) = 1
+        row_number() over (partition by funnel, attempt_id order by step_number desc) = 1
+),
+
+stream as (
+    select
+        entry_date,
+        funnel,
+        site,
+        unit_id,
+        _place,
+        1 as is_step,
+        step_number,
+        attempt_id
+    from placed_steps
+    union all
+    select
+        entry_date,
+        funnel,
+        site,
+        unit_id,
+        _stop_place as _place,
+        0 as is_step,
+        step_number,
+        cast(null as varchar) as attempt_id
+    from stops
+    where _stop_place is not null
+),
+
+with_deepest as (
+    select
+        entry_date,
+        funnel,
+        site,
+        unit_id,
+        _place,
+        is_step,
+        step_number,
+        max(case when is_step = 1 then step_number end) over (
+            partition by entry_date, funnel, site, unit_id
+            order by _place asc, is_step asc, step_number asc, attempt_id asc
+            rows between unbounded preceding and current row
+        ) as deepest_step
+    from stream
 ),
 
 ends as (
@@ -26,53 +85,56 @@ ends as (
         funnel,
         site,
         unit_id,
-        is_one_event_per_step,
-        min(stop_place) as end_place,
-        min(
-            case
-                when other_event_place < stop_event_place then other_event_place
-                else coalesce(stop_event_place, other_event_place)
-            end
-        ) as end_event_place
-    from last_steps
-    where step_number < step_count
-    group by entry_date, funnel, site, unit_id, is_one_event_per_step
+        min(_place) as end_place
+    from with_deepest
+    where is_step = 0 and deepest_step <= step_number
+    group by entry_date, funnel, site, unit_id
+),
+
+with_end as (
+    select
+        r.*,
+        e.end_place,
+        max(case when f.is_one_event_per_step then r.event_place else r.place end) over (
+            partition by r.funnel, r.attempt_id
+            order by r.step_number
+            rows between unbounded preceding and current row
+        ) as last_place
+    from reached_steps as r
+    inner join funnels as f
+        on r.funnel = f.funnel
+    left join ends as e
+        on
+            r.entry_date = e.entry_date and r.funnel = e.funnel
+            and r.site = e.site and r.unit_id = e.unit_id
 )
 
+-- At equal times a step can have a smaller place than the step before it, so last_place is that of
+-- all steps up to it.
 select
-    r.entry_date,
-    r.funnel,
-    r.site,
-    r.unit_id,
-    r.attempt_id,
-    r.entered_at,
-    r.window_ends_at,
-    r.session_id,
-    r.event_number,
-    r.position,
-    r.event_id,
-    r.entry_step,
-    r.step_number,
-    r.met_step,
-    r.is_taken,
-    r.reached_at,
-    r.step_session_id,
-    r.step_event_number,
-    r.used_at_once,
-    r.place,
-    r.event_place,
-    r.stop_place,
-    r.stop_event_place,
-    r.other_event_place
-from reached_steps as r
-left join ends as e
-    on
-        r.entry_date = e.entry_date and r.funnel = e.funnel
-        and r.site = e.site and r.unit_id = e.unit_id
-where
-    case
-        when e.is_one_event_per_step is null then true
-        when e.is_one_event_per_step
-            then e.end_event_place is null or r.event_place < e.end_event_place
-        else e.end_place is null or r.place < e.end_place
-    end
+    entry_date,
+    funnel,
+    site,
+    unit_id,
+    attempt_id,
+    entered_at,
+    window_ends_at,
+    session_id,
+    event_number,
+    position,
+    event_id,
+    entry_step,
+    step_number,
+    met_step,
+    is_taken,
+    reached_at,
+    step_session_id,
+    step_event_number,
+    used_at_once,
+    place,
+    event_place,
+    stop_place,
+    stop_event_place,
+    other_event_place
+from with_end
+where end_place is null or last_place < end_place

@@ -71,7 +71,7 @@ def opportunities(rows: pa.Table) -> pa.Table:
             f"Of {sums.with_count[index]:,} sessions that {SIGNAL_PHRASES[factor.name]} {factor.action},"
             f" {_of_100(found.rate_with[index])} converted later; of comparable sessions that did not,"
             f" {_of_100(found.rate_without[index])}. {_lost(lost[index], low[index], high[index])}"
-            f"{_unless_significant(found, index)}"
+            f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
         ],
     }
@@ -107,7 +107,7 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
             f"Of {sums.with_count[index]:,} sessions that also {_did(factor.name)} before {factor.action},"
             f" {_of_100(found.rate_with[index])} converted later; of comparable sessions that did not,"
             f" {_of_100(found.rate_without[index])}. They may have meant to from the start."
-            f"{_unless_significant(found, index)}"
+            f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
         ],
     }
@@ -180,5 +180,5 @@ def _did(action: str) -> str:
     return f"looked at {action}" if action.startswith("/") else f"did {action}"
 
 
-def _unless_significant(found: Estimates, index: int) -> str:
-    return "" if found.is_significant[index] else " This can be chance."
+def _if_by_chance(found: Estimates, index: int) -> str:
+    return " This can be chance." if found.can_be_chance[index] else ""

@@ -31,8 +31,8 @@ class Estimates:
         high: Upper bound of its interval.
         score: Root of the Mantel-Haenszel statistic, with the sign of the difference.
         q_value: The expected share of wrong findings among the comparisons up to this one.
-        is_significant: Whether q_value is at most LARGEST_Q and the score at least LEAST_SCORE in the direction that is
-            looked for.
+        can_be_chance: Whether q_value is above LARGEST_Q, or the score nearer to 0 than LEAST_SCORE.
+        is_significant: Whether it cannot be chance, and has the direction that is looked for.
     """
 
     rate_with: Floats
@@ -42,6 +42,7 @@ class Estimates:
     high: Floats
     score: Floats
     q_value: Floats
+    can_be_chance: Flags
     is_significant: Flags
 
 
@@ -65,6 +66,7 @@ def estimates(sums: Sums, groups: Numbers, sign: int, z: float) -> Estimates:
     surplus = sums.with_converted - sums.expected / FIXED_POINT
     score = surplus / np.sqrt(sums.variance / FIXED_POINT)
     q_value = q_values([p_value(each) for each in score.tolist()], groups)
+    can_be_chance = (q_value > LARGEST_Q) | (np.abs(score) < LEAST_SCORE)
     return Estimates(
         rate_with=rate_with,
         rate_without=rate_without,
@@ -73,7 +75,8 @@ def estimates(sums: Sums, groups: Numbers, sign: int, z: float) -> Estimates:
         high=np.minimum(difference + margin, 1),
         score=score,
         q_value=q_value,
-        is_significant=(q_value <= LARGEST_Q) & (sign * score >= LEAST_SCORE),
+        can_be_chance=can_be_chance,
+        is_significant=~can_be_chance & (sign * score > 0),
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LONGEST_WINDOW = 84  # days
+LOGIC_VERSION = "1"  # of findings.py, matched.py and windows.py; a test says when it must change
 
 # Signals that are compared, and whether each belongs to the visit of a page: it occurs while the visitor is there. The
 # others are a way to come to the present action. dead_end, abandoned_form and long_dwell are left out: they are known
@@ -59,11 +60,13 @@ STEPS: tuple[Step, ...] = (
         tables=("opportunities",),
         spans={"moment_counts": days_back(LONGEST_WINDOW)},
         python_table=PythonTable("compared_opportunities", "opportunity_counts", _opportunities),
+        logic_version=LOGIC_VERSION,
     ),
     Step(
         name="next_best_actions",
         tables=("next_best_actions",),
         spans={"seen_counts": days_back(LONGEST_WINDOW)},
         python_table=PythonTable("compared_next_best_actions", "next_best_counts", _next_best_actions),
+        logic_version=LOGIC_VERSION,
     ),
 )

@@ -1,5 +1,5 @@
 -- One row is an action at a position of sessions with one outcome. Position 0 is the start. The end
--- follows the last action; sessions with more actions than the setting max_steps have '(more)' there.
+-- follows the last action; sessions with more actions than max_steps have '(more)' there.
 with steps as (
     select
         session_date,

@@ -95,4 +95,23 @@ TABLES: tuple[Table, ...] = (
             c.MEDIAN_SECONDS,
         ),
     ),
+    Table(
+        name="session_patterns",
+        grain="One row is a session and a pattern from the settings that its actions contain.",
+        date_column="session_date",
+        key=("session_id", "pattern"),
+        order=("site", "session_id", "pattern"),
+        columns=(
+            c.SESSION_ID,
+            c.SITE,
+            c.PATTERN,
+            c.MATCH_COUNT,
+            c.FIRST_ACTION_NUMBER,
+            c.LAST_ACTION_NUMBER,
+            c.FIRST_EVENT_ID,
+            c.MATCHED_AT,
+            c.MATCH_SECONDS,
+            c.IS_BOT,
+        ),
+    ),
 )

@@ -49,6 +49,13 @@ path_steps as (
     group by path
 ),
 
+actions_of_paths as (
+    select distinct
+        path,
+        action
+    from split_paths
+),
+
 daily_actions as (
     select
         d.counted_date,
@@ -57,7 +64,7 @@ daily_actions as (
         a.action,
         sum(d.session_count) as session_count
     from daily_paths as d
-    inner join (select distinct path, action from split_paths) as a
+    inner join actions_of_paths as a
         on d.path = a.path
     group by d.counted_date, d.site, d.outcome, a.action
 ),
@@ -138,19 +145,19 @@ select
                     s.steps,
                     lambda step: {
                         'action': case
-                            when list_contains(c.actions, step.action) then step.action
-                            else step.kind
+                            when list_contains(c.actions, step['action']) then step['action']
+                            else step['kind']
                         end,
                         'previous': case
-                            when list_contains(c.actions, step.previous_action)
-                                then step.previous_action
-                            else step.previous_kind
+                            when list_contains(c.actions, step['previous_action'])
+                                then step['previous_action']
+                            else step['previous_kind']
                         end
                     }
                 ),
-                lambda step: step.previous is null or step.action <> step.previous
+                lambda step: step['previous'] is null or step['action'] <> step['previous']
             ),
-            lambda step: step.action
+            lambda step: step['action']
         ),
         ' > '
     ) as folded_path

@@ -1,6 +1,6 @@
--- One row is a folded path with a number of actions and a duration, of the sessions with one outcome
--- and device. typical_paths sums these rows over windows. They are bounded: a duration has two
--- digits, and paths after the max_paths most frequent of an outcome are one.
+-- One row is a folded path with a number of actions and a duration, of the sessions with one
+-- outcome and device. typical_paths sums these rows over windows. They are bounded: a duration has
+-- two digits, and paths after the max_paths most frequent of an outcome are one.
 with ranked as (
     select
         session_date,

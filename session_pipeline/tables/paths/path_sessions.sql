@@ -1,5 +1,5 @@
--- One row is a session without bots, with what the tables of paths count it by. Its number stands for
--- its id, because numbers are grouped faster than texts.
+-- One row is a session without bots, with what the tables of paths count it by. Its number stands
+-- for its id, because numbers are grouped faster than texts.
 select
     s.session_date,
     s.session_id,

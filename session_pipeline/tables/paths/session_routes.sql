@@ -36,7 +36,11 @@ select
     case
         when j.session_number is null then '(no action)'
         when j.folded_count > $max_path_actions
-            then regexp_extract(j.folded_path, $first_actions) || '> (more)'
+            then regexp_extract(
+                j.folded_path,
+                '^[^>]*(> [^>]*){0,' || cast($max_path_actions - 1 as varchar) || '}',
+                0
+            ) || '> (more)'
         else j.folded_path
     end as folded_path
 from path_sessions as s

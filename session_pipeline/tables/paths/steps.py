@@ -1,7 +1,7 @@
 """Defines the steps that build the tables of paths."""
 
 from session_pipeline.tables.frame import PATH_WINDOWS
-from session_pipeline.tables.graph import Computation, Step
+from session_pipeline.tables.graph import Computation, Relation, Step
 from session_pipeline.tables.paths import from_settings
 from session_pipeline.tables.spans import days_back
 
@@ -25,5 +25,24 @@ STEPS: tuple[Step, ...] = (
             Computation("shown_paths", "shown_paths"),
         ),
         lists={"window_ages": from_settings.window_ages, "path_positions": from_settings.path_positions},
+    ),
+    Step(
+        name="session_patterns",
+        tables=("session_patterns",),
+        relations={
+            "action_letters": Relation(from_settings.action_letters, reads=("session_actions",)),
+            "pattern_texts": Relation(from_settings.pattern_texts, reads=("session_actions",)),
+            "untimed_matches": Relation(from_settings.untimed_matches, reads=("session_actions",)),
+        },
+        lists={"timed_patterns": from_settings.timed_patterns},
+        computed=(
+            Computation("no_part_matches", "part_matches"),
+            Computation(
+                "next_part_matches",
+                "part_matches",
+                varying=from_settings.PART_PARAMETERS,
+                runs=from_settings.timed_parts,
+            ),
+        ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Provides the small tables that the models of visitors read: the lengths of blocks, and the periods of retention."""
+"""Provides the small tables that the models of visitors read: lengths of blocks, cohorts, and periods of retention."""
 
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
@@ -9,6 +9,11 @@ from session_pipeline.tables.frame import DAYS_OF_WEEK
 def block_lengths(settings: Settings) -> SmallTable:
     """Returns the lengths of blocks of days: (block_days)."""
     return SmallTable({"block_days": "BIGINT"}, [{"block_days": length} for length in BLOCK_DAYS])
+
+
+def cohort_names(settings: Settings) -> SmallTable:
+    """Returns what a cohort did for the first time on its day: (cohort)."""
+    return SmallTable({"cohort": "VARCHAR"}, [{"cohort": "first_visit"}, {"cohort": "first_conversion"}])
 
 
 def retention_periods(settings: Settings) -> SmallTable:

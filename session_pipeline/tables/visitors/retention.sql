@@ -7,21 +7,16 @@ with followed as (
 
 visits as (
     select
-        site,
-        'first_visit' as cohort,
-        first_visit_date as cohort_date,
-        session_date,
-        previous_visit_date
-    from visitor_days
-    union all
-    select
-        site,
-        'first_conversion' as cohort,
-        first_conversion_date as cohort_date,
-        session_date,
-        previous_visit_date
-    from visitor_days
-    where first_conversion_date is not null
+        v.site,
+        c.cohort,
+        case
+            when c.cohort = 'first_visit' then v.first_visit_date
+            else v.first_conversion_date
+        end as cohort_date,
+        v.session_date,
+        v.previous_visit_date
+    from visitor_days as v
+    cross join cohort_names as c
 ),
 
 numbered as (
@@ -29,33 +24,36 @@ numbered as (
         site,
         cohort,
         cohort_date,
+        session_date,
         date_diff('day', cohort_date, session_date) as days_after,
         date_diff('day', cohort_date, previous_visit_date) as days_after_before
     from visits
+    where cohort_date is not null
 ),
 
+-- Days after the last period are one row of the cohort, which is needed for the last day only.
 counted as (
     select
         n.site,
         n.cohort,
         n.cohort_date,
-        n.days_after,
+        least(n.days_after, f.last_day_after + 1) as days_after,
         count(*) as visitor_count,
         count(*) filter (
             where
             n.days_after_before is null
             or n.days_after_before < 0
             or n.days_after_before // $days_of_week < n.days_after // $days_of_week
-        ) as first_in_week_count
+        ) as first_in_week_count,
+        max(n.session_date) as last_date
     from numbered as n
-    inner join followed as f
-        on n.days_after <= f.last_day_after
-    group by n.site, n.cohort, n.cohort_date, n.days_after
+    cross join followed as f
+    group by n.site, n.cohort, n.cohort_date, least(n.days_after, f.last_day_after + 1)
 ),
 
 last_days as (
-    select max(session_date) as last_date
-    from visitor_days
+    select max(last_date) as last_date
+    from counted
 ),
 
 cohorts as (

@@ -19,5 +19,12 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(name="daily_visitors", tables=("daily_visitors",), spans={"visitor_days": TWO_DAYS}),
     Step(name="visitors", tables=("visitors",), spans={"visitor_states": HISTORY}),
-    Step(name="retention", tables=("retention",), lists={"retention_periods": from_settings.retention_periods}),
+    Step(
+        name="retention",
+        tables=("retention",),
+        lists={
+            "cohort_names": from_settings.cohort_names,
+            "retention_periods": from_settings.retention_periods,
+        },
+    ),
 )
