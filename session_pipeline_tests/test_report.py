@@ -256,7 +256,7 @@ def test_every_chart_has_a_short_alternative(page: Page) -> None:
 
 
 def test_figures_of_charts_are_in_tables(page: Page) -> None:
-    assert page.row("Fri 15 Mar")[:5] == ["Fri 15 Mar", "1", "0", "3", "6"]  # visits by outcome
+    assert ["Fri 15 Mar", "1", "0", "3", "6"] in page.rows  # visits by outcome
     assert ["Fri 15 Mar", "10", "1", "10.0 %", "10.50", "0.0 %", "1", "0", "0", "yes"] in page.rows
     assert page.row("home page")[1:] == ["30.0 %", "", "", "", "", ""]  # the grid of positions
 

@@ -1,15 +1,16 @@
 """Defines the glossary of the report: the words of the page and their meanings."""
 
 from session_pipeline.reference import columns as c
+from session_pipeline.report.formats import in_visits
 
 GLOSSARY: tuple[tuple[str, str], ...] = (
-    ("Visit", "A session: consecutive events of a visitor. It belongs to the day on which it starts."),
-    ("Visitor", c.VISITOR_ID.meaning),
+    ("Visit", "Consecutive events of a visitor. It belongs to the day on which it starts. Tables call it a session."),
+    ("Visitor", in_visits(c.VISITOR_ID.meaning)),
     ("New visitor", "A visitor whose first known day is the day of the visit. All others are returning."),
-    ("Outcome", c.OUTCOME.meaning),
-    ("Engaged", c.IS_ENGAGED.meaning),
-    ("Bounce", c.IS_BOUNCE.meaning),
-    ("Converted", c.CONVERTED_COUNT.meaning),
+    ("Outcome", in_visits(c.OUTCOME.meaning)),
+    ("Engaged", in_visits(c.IS_ENGAGED.meaning)),
+    ("Bounce", in_visits(c.IS_BOUNCE.meaning)),
+    ("Converted", in_visits(c.CONVERTED_COUNT.meaning)),
     ("Conversion rate", "Converted visits as a share of all visits."),
     ("Value", "Sum of the values of converted visits, separate for each currency."),
     (
@@ -36,7 +37,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
             "the 56 days before them."
         ),
     ),
-    ("Action", c.ACTION.meaning),
+    ("Action", in_visits(c.ACTION.meaning)),
     (
         "Path",
         (
@@ -51,11 +52,11 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     ("Largest loss", "The step of a funnel after which most attempts ended."),
     ("95 % interval", "Wilson interval: if only chance varies, it contains the true rate in 95 of 100 weeks."),
-    ("Channel", c.CHANNEL.meaning),
-    ("Device", c.DEVICE.meaning),
-    ("Bot", c.IS_BOT.meaning),
+    ("Channel", in_visits(c.CHANNEL.meaning)),
+    ("Device", in_visits(c.DEVICE.meaning)),
+    ("Bot", in_visits(c.IS_BOT.meaning)),
     ("Duplicate", "A line that repeats an event. The event counts once; the copy is in duplicate_events."),
-    ("Late", c.LATE_EVENT_COUNT.meaning),
+    ("Late", in_visits(c.LATE_EVENT_COUNT.meaning)),
     ("Quarantined", "A line that is not a valid event. It is kept in quarantined_lines with the reason."),
-    ("Final", c.IS_FINAL.meaning),
+    ("Final", in_visits(c.IS_FINAL.meaning)),
 )

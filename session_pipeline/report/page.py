@@ -28,8 +28,11 @@ from session_pipeline.settings import Settings
 
 CHART_ROWS = 8
 WIDE, NARROW = 540, 358  # widths of charts in pixels: on a desktop, and on a phone
-OUTCOMES_WIDE = 688
+OUTCOMES_WIDE, PAGE_WIDE = 688, 1236
 MOST_WARNINGS = 20
+FEWEST_VISITS = 30  # the intervals of fewer do not decide the scale of the rates
+DIMENSIONS = {"utm_campaign": "campaign", "utm_source": "campaign source", "lifecycle": "visitor"}
+LIFECYCLES = {"new": "new", "returning": "also there the day before", "resurrected": "back after a pause"}
 
 FILTERS: tuple[Callable[..., object], ...] = (
     formats.number,
@@ -138,7 +141,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "breakdowns": _with_charts(_grouped(figures.rows("breakdowns"), "dimension")),
         "retention": _cohorts(figures.rows("retention")),
         "days": days,
-        "days_chart": in_both_widths(partial(charts.days, rows=days), "days"),
+        "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE),
         "sites": sites,
     }
 
@@ -149,14 +152,20 @@ def in_both_widths(draw: Callable[[str, int], Markup], key: str, wide: int = WID
     return Markup("").join(Markup('<div class="{}">{}</div>').format(size, image) for size, image in images)
 
 
-def _with_charts(breakdowns: Mapping[str, Sequence[Row]]) -> dict[str, tuple[Sequence[Row], Markup]]:
-    """Returns each breakdown with its chart. All charts have the same scale."""
-    highest = max((row["high"] for rows in breakdowns.values() for row in rows[:CHART_ROWS]), default=1.0)
+def _with_charts(breakdowns: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, Sequence[Row], Markup]]:
+    """Returns the title, the rows and the chart of each breakdown that has values to compare. All have one scale."""
+    compared = {name: rows for name, rows in breakdowns.items() if len(rows) > 1}
+    shown = [row for rows in compared.values() for row in rows[:CHART_ROWS]]
+    certain = [row["high"] for row in shown if row["session_count"] >= FEWEST_VISITS]
+    highest = max([*certain, *(row["conversion_rate"] for row in shown)], default=1.0)
     found = {}
-    for number, (name, rows) in enumerate(breakdowns.items(), start=1):
-        title = f"Conversion rate by {formats.words(name)}"
-        draw = partial(charts.rates, title=title, rows=rows[:CHART_ROWS], highest=highest)
-        found[name] = (rows, in_both_widths(draw, f"rates-{number}"))
+    for number, (name, rows) in enumerate(compared.items(), start=1):
+        title = DIMENSIONS.get(name, formats.words(name))
+        for row in rows:
+            row["label"] = LIFECYCLES.get(row["dimension_value"], "") if name == "lifecycle" else ""
+            row["label"] = row["label"] or formats.words(row["dimension_value"])
+        draw = partial(charts.rates, title=f"Conversion rate by {title}", rows=rows[:CHART_ROWS], highest=highest)
+        found[name] = (title, rows, in_both_widths(draw, f"rates-{number}"))
     return found
 
 

@@ -19,7 +19,10 @@ from session_pipeline.report.svg import image, rectangle, text
 
 
 def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float) -> Markup:
-    """Draws the conversion rate of each value as a point on its 95 % interval, on a scale up to `highest`."""
+    """Draws the conversion rate of each value as a point on its 95 % interval, on a scale up to `highest`.
+
+    Intervals that reach beyond the scale are cut.
+    """
     label_width, rate_width, pitch = 118, 58, 26
     bottom = pitch * len(rows) + 2
     ticks = nice_ticks(highest, 5 if width > 450 else 3, 0.01)
@@ -28,8 +31,8 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
     for index, row in enumerate(rows):
         middle = index * pitch + pitch / 2
         rate = formats.percent(row["conversion_rate"])
-        value = formats.words(row["dimension_value"])
-        left, right = x(row["low"]), x(row["high"])
+        value = row["label"]
+        left, right = x(row["low"]), x(min(row["high"], ticks[-1]))
         tooltip = f"{value}: {rate}, 95 % interval {formats.interval(row['low'], row['high'])}"
         drawn += [
             text(fitted(value, label_width - 4), 0, middle + BASELINE),
@@ -42,5 +45,5 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
 
 def _description(rows: Sequence[Row]) -> str:
     best = max(rows, key=lambda row: row["conversion_rate"])
-    name = formats.shortened(formats.words(best["dimension_value"]), 40)
+    name = formats.shortened(best["label"], 40)
     return f"The highest rate is {formats.percent(best['conversion_rate'])}, of {name}. The table has all rates."
