@@ -45,6 +45,7 @@ VISIT_QUERIES = (
     "breakdowns",
     "retention",
     "sites",
+    "unfolded_actions",
 )
 FILE_QUERIES = ("ledger", "files", "quarantined_lines")
 
