@@ -1,5 +1,6 @@
 """Tests the tables of visitors: against an oracle on random histories with late files, and on published cases."""
 
+import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ import pytest
 from session_pipeline.build import builder
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import visitors as oracle
+from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES
 from session_pipeline_tests.oracles.visitors import Visit
 from session_pipeline_tests.test_stretches import cut_after
 
@@ -123,3 +125,73 @@ def test_tables_equal_the_oracle_after_each_late_file(
         deliver(once, f"f{number}", visits[first:end])
     once.run(until)
     assert once.hashes() == deployment.hashes()
+
+
+def seen(days: dict[str, Sequence[date]]) -> list[Visit]:
+    """Return a session of each visitor at noon of each of their days."""
+    return [
+        Visit("a", visitor_id, datetime(day.year, day.month, day.day, 12))
+        for visitor_id, own in days.items()
+        for day in own
+    ]
+
+
+def test_life_cycle_equals_the_published_example_of_posthog(tmp_path: Path) -> None:
+    january = {"p1": (11, 12, 13, 15, 17, 19), "p2": (9, 12), "p3": (12,), "p4": (15,)}
+    days = {visitor_id: [date(2020, 1, number) for number in own] for visitor_id, own in january.items()}
+    deployment = Deployment(tmp_path, settings_of_sites())
+    deliver(deployment, "visits", seen(days))
+    deployment.run(date(2020, 1, 19))
+    names = ("new_count", "returning_count", "resurrected_count", "dormant_count")
+    found = deployment.table("daily_visitors")
+    from_12 = found[found["session_date"] >= date(2020, 1, 12)]
+    assert {name: from_12[name].tolist() for name in names} == {
+        "new_count": [1, 0, 0, 1, 0, 0, 0, 0],
+        "returning_count": [1, 1, 0, 0, 0, 0, 0, 0],
+        "resurrected_count": [1, 0, 0, 1, 0, 1, 0, 1],
+        "dormant_count": [0, 2, 1, 0, 2, 0, 1, 0],
+    }
+
+
+def retention_cases() -> list[dict[str, Any]]:
+    path = FIXTURES / "sequence_cases.json"
+    cases = json.loads(path.read_text())["cases"] if path.exists() else []
+    return [case for case in cases if case.get("kind") == "retention"]
+
+
+@NEEDS_FIXTURES
+@pytest.mark.parametrize("number", range(2))
+def test_published_retention(number: int, tmp_path: Path) -> None:
+    """A visitor meets the first condition, and a later one: they are in the cohort of that day, and came again."""
+    cases = retention_cases()
+    assert len(cases) == 2
+    case = cases[number]
+    days = [date.fromisoformat(condition.removeprefix("day=")) for condition in case["conditions"]]
+    own = [date.fromisoformat(day) for visitor_id, day in case["actions"] if visitor_id == case["visitor"]]
+    deployment = Deployment(tmp_path, settings_of_sites())
+    deliver(deployment, "visits", seen({case["visitor"]: own}))
+    deployment.run(max(own))
+    returned = {
+        row["periods_after"]: row["returned_count"]
+        for row in deployment.table("retention").to_dict(orient="records")
+        if (row["cohort"], row["period"], row["cohort_date"]) == ("first_visit", "day", days[0])
+    }
+    assert [bool(returned.get((day - days[0]).days)) for day in days] == case["expected"]
+
+
+def test_late_file_changes_only_days_whose_visitors_it_concerns(tmp_path: Path) -> None:
+    first = date(2024, 5, 16)
+    days = [first + timedelta(days=offset) for offset in range(30)]
+    deployment = Deployment(tmp_path, settings_of_sites())
+    deliver(deployment, "visits", seen({"v1": days[5:], "v2": [days[20]]}))
+    deliver(deployment, "other", [Visit("b", "w", datetime(2024, 5, 16, 12))])
+    deployment.run(days[-1])
+    deliver(deployment, "late", seen({"v2": [days[3]]}))
+    built = deployment.run(days[-1])
+    assert [day for step, day in built if step == "daily_breakdowns"] == [days[3], days[4], days[20]]
+    assert ("visitor_days", days[29]) in built, "it read a changed block"
+    again = seen({"v3": [days[6]]})
+    again[0] = Visit(**{**vars(again[0]), "is_bot": True})
+    deliver(deployment, "bot", again)
+    built = deployment.run(days[-1])
+    assert [day for step, day in built if step == "visitor_days"] == [], "no visitor's state changed"

@@ -45,6 +45,7 @@ _MADE_FROM: Mapping[str, str] = {
     "setting action_letters": "setting patterns",
     "setting untimed_matches": "setting patterns",
     "list timed_patterns": "setting patterns",
+    "list part_lengths": "setting patterns",
     "computations": "setting funnels",
 }
 

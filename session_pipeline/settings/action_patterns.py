@@ -117,7 +117,7 @@ def parse_pattern(text: str) -> ActionPattern:
     parser = _Parser(text)
     pattern = parser.pattern()
     for part in pattern.parts:
-        if _least_length(part) == 0:
+        if lengths(part)[0] == 0:
             raise _problem("matches without any action", "write at least one action without * and ?, next to each (?t)")
     if sum(map(_size, pattern.parts)) > LARGEST_SIZE:
         raise _problem("is too long with its repetitions", f"write at most {LARGEST_SIZE:,} actions in total")
@@ -138,16 +138,22 @@ def _actions(item: Item) -> Iterator[Action]:
             yield from (action for each in item.options for action in _actions(each))
 
 
-def _least_length(item: Item) -> int:
+def lengths(item: Item) -> tuple[int, int | None]:
+    """Returns the smallest and the largest number of actions of an item; None without a maximum."""
     match item:
         case Action():
-            return 1
+            return 1, 1
         case Repeat():
-            return item.least * _least_length(item.item)
+            least, most = lengths(item.item)
+            return item.least * least, None if most is None or item.most is None else item.most * most
         case Series():
-            return sum(map(_least_length, item.items))
+            found = list(map(lengths, item.items))
+            longest = [most for _, most in found if most is not None]
+            return sum(least for least, _ in found), sum(longest) if len(longest) == len(found) else None
         case Choice():
-            return min(map(_least_length, item.options))
+            found = list(map(lengths, item.options))
+            longest = [most for _, most in found if most is not None]
+            return min(least for least, _ in found), max(longest) if len(longest) == len(found) else None
 
 
 def _size(item: Item) -> int:

@@ -36,7 +36,7 @@ case when starts_with(action, '(') then 'action ' || action else action end;
 -- events.
 create or replace macro kind_of_action(action) as
 case
-    when starts_with(action, '(') or action = '/' then action
+    when action is null or starts_with(action, '(') or action = '/' then action
     when starts_with(action, '/') then regexp_extract(action, '^(/(.*/)?)[^/]*$', 1) || '…'
     else '(other event)'
 end;

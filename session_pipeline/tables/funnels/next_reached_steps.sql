@@ -18,8 +18,7 @@ with attempts as (
         r.entry_step,
         r.reached_at,
         r.used_at_once,
-        r.stop_place,
-        r.other_event_place,
+        r.stops,
         greatest(
             r.reached_at + cast(q.min_seconds as integer) * interval 1 second,
             r.entered_at + cast(q.min_seconds_in_total as integer) * interval 1 second
@@ -43,11 +42,7 @@ candidates as (
         event_number,
         position,
         event_id,
-        place,
-        event_place,
-        stop_place,
-        stop_event_place,
-        other_event_place
+        stops
     from step_events
     where step_number = $step_number
 ),
@@ -59,11 +54,7 @@ at_the_same_time as (
         c.event_time,
         c.session_id,
         c.event_number,
-        c.place,
-        c.event_place,
-        c.stop_place,
-        c.stop_event_place,
-        c.other_event_place,
+        c.stops,
         concat_ws(
             '', a.used_at_once, '|', c.session_id, ':', cast(c.event_number as varchar), '|'
         ) as used_at_once
@@ -104,11 +95,7 @@ stream as (
         cast(null as varchar) as event_id,
         cast(null as varchar) as session_id,
         cast(null as bigint) as event_number,
-        cast(null as bigint) as place,
-        cast(null as bigint) as event_place,
-        cast(null as bigint) as stop_place,
-        cast(null as bigint) as stop_event_place,
-        cast(null as bigint) as other_event_place
+        null as stops
     from attempts
     union all
     select
@@ -122,11 +109,7 @@ stream as (
         event_id,
         session_id,
         event_number,
-        place,
-        event_place,
-        stop_place,
-        stop_event_place,
-        other_event_place
+        stops
     from candidates
 ),
 
@@ -141,11 +124,7 @@ with_later as (
                         'event_time': at_time,
                         'session_id': session_id,
                         'event_number': event_number,
-                        'place': place,
-                        'event_place': event_place,
-                        'stop_place': stop_place,
-                        'stop_event_place': stop_event_place,
-                        'other_event_place': other_event_place
+                        'stops': stops
                     }
             end ignore nulls
         ) over latest_first as event
@@ -174,8 +153,7 @@ advanced as (
         a.event_id,
         a.entry_step,
         a.step_ends_at,
-        a.stop_place as stop_place_before,
-        a.other_event_place as other_event_place_before,
+        a.stops as stops_before,
         case when s.attempt_id is not null then s.event_time else l.event.event_time end
             as reached_at,
         case when s.attempt_id is not null then s.session_id else l.event.session_id end
@@ -189,17 +167,7 @@ advanced as (
                     '', '|', l.event.session_id, ':', cast(l.event.event_number as varchar), '|'
                 )
         end as used_at_once,
-        case when s.attempt_id is not null then s.place else l.event.place end as place,
-        case when s.attempt_id is not null then s.event_place else l.event.event_place end
-            as event_place,
-        case when s.attempt_id is not null then s.stop_place else l.event.stop_place end
-            as stop_place,
-        case
-            when s.attempt_id is not null then s.stop_event_place else l.event.stop_event_place
-        end as stop_event_place,
-        case
-            when s.attempt_id is not null then s.other_event_place else l.event.other_event_place
-        end as other_event_place
+        case when s.attempt_id is not null then s.stops else l.event.stops end as stops
     from attempts as a
     left join at_the_same_time as s
         on a.funnel = s.funnel and a.attempt_id = s.attempt_id
@@ -227,11 +195,7 @@ select
     step_session_id,
     step_event_number,
     used_at_once,
-    place,
-    event_place,
-    stop_place,
-    stop_event_place,
-    other_event_place
+    stops
 from reached_steps
 union all
 select
@@ -254,15 +218,14 @@ select
     step_session_id,
     step_event_number,
     used_at_once,
-    place,
-    event_place,
-    stop_place,
-    stop_event_place,
-    other_event_place
+    stops
 from advanced
 where
     reached_at is not null
     and (window_ends_at is null or reached_at <= window_ends_at)
     and (step_ends_at is null or reached_at <= step_ends_at)
-    and (stop_place_before is null or place < stop_place_before)
-    and (other_event_place_before is null or event_place < other_event_place_before)
+    and (stops_before.stop_place is null or stops.place < stops_before.stop_place)
+    and (
+        stops_before.other_event_place is null
+        or stops.event_place < stops_before.other_event_place
+    )

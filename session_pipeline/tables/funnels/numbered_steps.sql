@@ -20,11 +20,7 @@ select
     r.step_session_id,
     r.step_event_number,
     r.used_at_once,
-    r.place,
-    r.event_place,
-    r.stop_place,
-    r.stop_event_place,
-    r.other_event_place
+    r.stops
 from reached_steps as r
 inner join funnels as f
     on r.funnel = f.funnel
@@ -56,11 +52,7 @@ select
     r.step_session_id,
     r.step_event_number,
     r.used_at_once,
-    r.place,
-    r.event_place,
-    r.stop_place,
-    r.stop_event_place,
-    r.other_event_place
+    r.stops
 from reached_steps as r
 inner join funnels as f
     on r.funnel = f.funnel

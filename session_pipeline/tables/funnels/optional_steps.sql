@@ -19,11 +19,7 @@ with attempts as (
         r.step_session_id,
         r.step_event_number,
         r.used_at_once,
-        r.place,
-        r.event_place,
-        r.stop_place,
-        r.stop_event_place,
-        r.other_event_place,
+        r.stops,
         r.reached_at + cast(q.min_seconds as integer) * interval 1 second as searched_from,
         r.reached_at + cast(q.window_seconds as integer) * interval 1 second as step_ends_at,
         q.takes_ties,
@@ -51,8 +47,7 @@ candidates as (
         event_number,
         position,
         event_id,
-        place,
-        event_place
+        stops
     from step_events
     where step_number = $step_number
 ),
@@ -64,8 +59,7 @@ at_the_same_time as (
         c.event_time,
         c.session_id,
         c.event_number,
-        c.place,
-        c.event_place
+        c.stops
     from attempts as a
     inner join candidates as c
         on
@@ -107,8 +101,7 @@ stream as (
         cast(null as varchar) as event_id,
         cast(null as varchar) as session_id,
         cast(null as bigint) as event_number,
-        cast(null as bigint) as place,
-        cast(null as bigint) as event_place
+        null as stops
     from attempts
     union all
     select
@@ -122,8 +115,7 @@ stream as (
         event_id,
         session_id,
         event_number,
-        place,
-        event_place
+        stops
     from candidates
 ),
 
@@ -138,8 +130,7 @@ with_later as (
                         'event_time': at_time,
                         'session_id': session_id,
                         'event_number': event_number,
-                        'place': place,
-                        'event_place': event_place
+                        'stops': stops
                     }
             end ignore nulls
         ) over latest_first as event
@@ -162,9 +153,7 @@ found as (
             as found_session_id,
         case when s.attempt_id is not null then s.event_number else l.event.event_number end
             as found_event_number,
-        case when s.attempt_id is not null then s.place else l.event.place end as found_place,
-        case when s.attempt_id is not null then s.event_place else l.event.event_place end
-            as found_event_place
+        case when s.attempt_id is not null then s.stops else l.event.stops end as found_stops
     from attempts as a
     left join at_the_same_time as s
         on a.funnel = s.funnel and a.attempt_id = s.attempt_id
@@ -174,28 +163,31 @@ found as (
 
 decided as (
     select
-        *,
+        f.*,
         coalesce(
-            (window_ends_at is null or found_at <= window_ends_at)
-            and (step_ends_at is null or found_at <= step_ends_at)
+            (f.window_ends_at is null or f.found_at <= f.window_ends_at)
+            and (f.step_ends_at is null or f.found_at <= f.step_ends_at)
             and case
-                when next_reached_at is null
+                when f.next_reached_at is null
                     then
-                        (stop_place is null or found_place < stop_place)
-                        and (other_event_place is null or found_event_place < other_event_place)
-                when not is_one_event_per_step then found_at <= next_reached_at
-                when not takes_ties then found_at < next_reached_at
+                        (f.stops.stop_place is null or f.found_stops.place < f.stops.stop_place)
+                        and (
+                            f.stops.other_event_place is null
+                            or f.found_stops.event_place < f.stops.other_event_place
+                        )
+                when not f.is_one_event_per_step then f.found_at <= f.next_reached_at
+                when not f.takes_ties then f.found_at < f.next_reached_at
                 else
-                    found_at <= next_reached_at
+                    f.found_at <= f.next_reached_at
                     and (
-                        next_session_id <> found_session_id
-                        or next_event_number <> found_event_number
+                        f.next_session_id <> f.found_session_id
+                        or f.next_event_number <> f.found_event_number
                     )
             end,
             false
         ) as does_take
-    from found
-    where found_at is not null
+    from found as f
+    where f.found_at is not null
 ),
 
 with_skipped as (
@@ -230,11 +222,7 @@ select
     step_session_id,
     step_event_number,
     used_at_once,
-    place,
-    event_place,
-    stop_place,
-    stop_event_place,
-    other_event_place
+    stops
 from reached_steps
 union all
 select
@@ -267,9 +255,5 @@ select
         else
             concat_ws('', '|', found_session_id, ':', cast(found_event_number as varchar), '|')
     end as used_at_once,
-    place,
-    event_place,
-    stop_place,
-    stop_event_place,
-    other_event_place
+    stops
 from with_skipped

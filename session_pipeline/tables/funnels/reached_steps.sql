@@ -23,11 +23,7 @@ select
     e.session_id as step_session_id,
     e.event_number as step_event_number,
     concat_ws('', '|', e.session_id, ':', cast(e.event_number as varchar), '|') as used_at_once,
-    e.place,
-    e.event_place,
-    e.stop_place,
-    e.stop_event_place,
-    e.other_event_place
+    e.stops
 from step_events as e
 inner join funnels as f
     on e.funnel = f.funnel

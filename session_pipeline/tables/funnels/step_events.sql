@@ -12,11 +12,15 @@ select
     e.event_time,
     e.position,
     e.event_id,
-    cast(null as bigint) as place,
-    cast(null as bigint) as event_place,
-    cast(null as bigint) as stop_place,
-    cast(null as bigint) as stop_event_place,
-    cast(null as bigint) as other_event_place
+    cast(
+        null as struct(
+            place bigint,
+            event_place bigint,
+            stop_place bigint,
+            stop_event_place bigint,
+            other_event_place bigint
+        )
+    ) as stops
 from funnel_events as e
 inner join funnels as f
     on e.funnel = f.funnel

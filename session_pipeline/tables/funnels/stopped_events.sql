@@ -135,11 +135,13 @@ select
     e.event_time,
     e.position,
     e.event_id,
-    p.place,
-    p.event_place,
-    s.stop_place,
-    s.stop_event_place,
-    o.other_event_place
+    {
+        'place': p.place,
+        'event_place': p.event_place,
+        'stop_place': s.stop_place,
+        'stop_event_place': s.stop_event_place,
+        'other_event_place': o.other_event_place
+    } as stops
 from step_events as e
 left join placed as p
     on

@@ -41,11 +41,7 @@ select
     step_session_id,
     step_event_number,
     used_at_once,
-    place,
-    event_place,
-    stop_place,
-    stop_event_place,
-    other_event_place
+    stops
 from reached_steps
 union all
 select
@@ -68,11 +64,7 @@ select
     e.session_id as step_session_id,
     e.event_number as step_event_number,
     '' as used_at_once,
-    cast(null as bigint) as place,
-    cast(null as bigint) as event_place,
-    cast(null as bigint) as stop_place,
-    cast(null as bigint) as stop_event_place,
-    cast(null as bigint) as other_event_place
+    null as stops
 from entries as e
 inner join funnels as f
     on e.funnel = f.funnel

@@ -129,11 +129,7 @@ select
     step_session_id,
     step_event_number,
     used_at_once,
-    place,
-    event_place,
-    stop_place,
-    stop_event_place,
-    other_event_place
+    stops
 from reached_steps
 union all
 select
@@ -156,11 +152,7 @@ select
     coalesce(c.session_id, a.step_session_id) as step_session_id,
     coalesce(c.event_number, a.step_event_number) as step_event_number,
     concat_ws('', a.used_at_once, c.event_key) as used_at_once,
-    a.place,
-    a.event_place,
-    a.stop_place,
-    a.stop_event_place,
-    a.other_event_place
+    a.stops
 from attempts as a
 left join free as c
     on a.funnel = c.funnel and a.attempt_id = c.attempt_id

@@ -11,11 +11,12 @@ with placed_steps as (
         r.attempt_id,
         r.step_number,
         f.step_count,
-        case when f.is_one_event_per_step then r.event_place else r.place end as _place,
+        case when f.is_one_event_per_step then r.stops.event_place else r.stops.place end as _place,
         case
-            when not f.is_one_event_per_step then r.stop_place
-            when r.other_event_place < r.stop_event_place then r.other_event_place
-            else coalesce(r.stop_event_place, r.other_event_place)
+            when not f.is_one_event_per_step then r.stops.stop_place
+            when r.stops.other_event_place < r.stops.stop_event_place
+                then r.stops.other_event_place
+            else coalesce(r.stops.stop_event_place, r.stops.other_event_place)
         end as _stop_place
     from reached_steps as r
     inner join funnels as f
@@ -95,7 +96,9 @@ with_end as (
     select
         r.*,
         e.end_place,
-        max(case when f.is_one_event_per_step then r.event_place else r.place end) over (
+        max(
+            case when f.is_one_event_per_step then r.stops.event_place else r.stops.place end
+        ) over (
             partition by r.funnel, r.attempt_id
             order by r.step_number
             rows between unbounded preceding and current row
@@ -131,10 +134,6 @@ select
     step_session_id,
     step_event_number,
     used_at_once,
-    place,
-    event_place,
-    stop_place,
-    stop_event_place,
-    other_event_place
+    stops
 from with_end
 where end_place is null or last_place < end_place

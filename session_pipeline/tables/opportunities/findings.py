@@ -106,7 +106,8 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
         "sentence": [
             f"Of {sums.with_count[index]:,} sessions that also {_did(factor.name)} before {factor.action},"
             f" {_of_100(found.rate_with[index])} converted later; of comparable sessions that did not,"
-            f" {_of_100(found.rate_without[index])}. They may have meant to from the start."
+            f" {_of_100(found.rate_without[index])}."
+            f"{' They may have intended to anyway.' if found.difference[index] > 0 else ''}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
         ],
@@ -177,7 +178,7 @@ def _lost(lost: float, low: float, high: float) -> str:
 
 def _did(action: str) -> str:
     """Return what sessions did with an action: they looked at a page, or had an event."""
-    return f"looked at {action}" if action.startswith("/") else f"did {action}"
+    return f"looked at {action}" if action.startswith("/") else f"had the event {action}"
 
 
 def _if_by_chance(found: Estimates, index: int) -> str:

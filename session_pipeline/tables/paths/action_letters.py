@@ -61,26 +61,26 @@ class Text:
         first = 0 if name is None else (self.names.index(name) + 1) * self.gap_classes
         return LETTERS[first : first + self.gap_classes]
 
-    def expression(self, item: Item, *, is_lazy: bool = False) -> str:
-        """Returns the regular expression of an item; with `is_lazy`, the shortest text matches."""
+    def expression(self, item: Item) -> str:
+        """Returns the regular expression of an item."""
         match item:
             case Action():
                 return self._letter_class(item)
             case Repeat():
-                inner = self.expression(item.item, is_lazy=is_lazy)
+                inner = self.expression(item.item)
                 single = inner if isinstance(item.item, Action) else f"(?:{inner})"
                 bounds = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get((item.least, item.most))
                 if bounds is None:
                     bounds = f"{{{item.least},{'' if item.most is None else item.most}}}"
-                return f"{single}{bounds}{'?' if is_lazy or item.is_lazy else ''}"
+                return f"{single}{bounds}{'?' if item.is_lazy else ''}"
             case Series():
-                parts = [self.expression(each, is_lazy=is_lazy) for each in item.items]
+                parts = [self.expression(each) for each in item.items]
                 return "".join(
                     f"(?:{part})" if isinstance(each, Choice) else part
                     for each, part in zip(item.items, parts, strict=True)
                 )
             case Choice():
-                return "|".join(f"(?:{self.expression(each, is_lazy=is_lazy)})" for each in item.options)
+                return "|".join(f"(?:{self.expression(each)})" for each in item.options)
 
     def _letter_class(self, action: Action) -> str:
         known = [name for name in self.names if (name in action.names) != action.is_other]

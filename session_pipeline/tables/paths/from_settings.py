@@ -4,18 +4,28 @@ from collections.abc import Mapping
 
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import PatternSettings, Settings
-from session_pipeline.settings.action_patterns import ActionPattern, Limit
+from session_pipeline.settings.action_patterns import ActionPattern, Limit, lengths
 from session_pipeline.tables.frame import PATH_WINDOWS, Scalar
 from session_pipeline.tables.paths.action_letters import Text, texts
 from session_pipeline.tables.settings_sql import Rule, matches, number_sql, text_sql
 
 # Sorts actions by time and then by place. A session lasts at most 24 hours and has fewer actions than this.
 PLACES = 10_000_000
+LONGEST_PART = 1_000
 LONGEST = 2_000_000_000_000_000_000
 # The parameters of next_part_matches that differ between the parts of patterns.
 PART_PARAMETERS = frozenset(
     (
-        *("text_number", "pattern_name", "part", "part_expression", "session_expression", "is_last_part"),
+        *(
+            "text_number",
+            "pattern_name",
+            "part",
+            "part_expression",
+            "part_least",
+            "part_most",
+            "session_expression",
+            "is_last_part",
+        ),
         *("is_at_start", "is_at_end", "after_least", "after_most"),
     )
 )
@@ -140,6 +150,12 @@ def timed_patterns(settings: Settings) -> SmallTable:
     return SmallTable({"pattern": "VARCHAR", "text_number": "BIGINT", "within_microseconds": "BIGINT"}, rows)
 
 
+def part_lengths(settings: Settings) -> SmallTable:
+    """Returns the lengths that a part of a pattern with limits on time can have: (part_length)."""
+    longest = LONGEST_PART if timed_patterns(settings).rows else 0
+    return SmallTable({"part_length": "BIGINT"}, [{"part_length": length} for length in range(1, longest + 1)])
+
+
 def timed_parts(settings: Settings) -> list[Mapping[str, Scalar]]:
     """Returns the parts of the patterns with limits on time, each pattern from its last part to its first."""
     return [
@@ -152,20 +168,22 @@ def timed_parts(settings: Settings) -> list[Mapping[str, Scalar]]:
 
 
 def _parts(text: Text, name: str, pattern: ActionPattern) -> list[Mapping[str, Scalar]]:
-    expressions = [text.expression(part, is_lazy=True) for part in pattern.parts]
+    expressions = [text.expression(part) for part in pattern.parts]
     last = len(expressions)
     session = ".*".join(f"(?:{expression})" for expression in expressions)
     runs: list[Mapping[str, Scalar]] = []
     for number in range(last, 0, -1):
         is_last = number == last
         lower, upper = (1, 1) if is_last else _bounds(pattern.limits[number - 1])
-        end = "$" if is_last and pattern.ends_session else ""
+        least, most = lengths(pattern.parts[number - 1])
         runs.append(
             {
                 "text_number": text.number,
                 "pattern_name": name,
                 "part": number,
-                "part_expression": f"^(?:{expressions[number - 1]}){end}",
+                "part_expression": f"^(?:{expressions[number - 1]})$",
+                "part_least": least,
+                "part_most": LONGEST_PART if most is None else min(most, LONGEST_PART),
                 "session_expression": session,
                 "is_last_part": is_last,
                 "is_at_start": number == 1 and pattern.starts_session,

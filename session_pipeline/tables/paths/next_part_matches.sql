@@ -20,14 +20,18 @@ with places as (
 
 parts as (
     select
-        session_id,
-        place,
-        place + length(regexp_extract(letters, $part_expression, 0)) - 1 as part_end
-    from places
+        p.session_id,
+        p.place,
+        p.place + n.part_length - 1 as part_end
+    from places as p
+    inner join part_lengths as n
+        on
+            n.part_length between $part_least and $part_most
+            and n.part_length <= length(p.letters)
     where
-        regexp_matches(letters, $part_expression)
-        and (place = 1 or not $is_at_start)
-        and (action_count <= 1000 or not $is_at_end)
+        regexp_matches(substring(p.letters, 1, cast(n.part_length as integer)), $part_expression)
+        and (p.place = 1 or not $is_at_start)
+        and (p.place + n.part_length - 1 = p.action_count or not $is_at_end)
 ),
 
 -- One row is a place where a part can end, with the end of the parts after it.
@@ -63,8 +67,9 @@ select
     $part as part_number,
     p.session_id,
     p.place as first_place,
-    case when $is_last_part then p.part_end else c.last_place end as last_place
+    min(case when $is_last_part then p.part_end else c.last_place end) as last_place
 from parts as p
 left join continued as c
     on p.session_id = c.session_id and p.part_end = c.place
 where $is_last_part or c.last_place is not null
+group by p.session_id, p.place

@@ -34,7 +34,7 @@ STEPS: tuple[Step, ...] = (
             "pattern_texts": Relation(from_settings.pattern_texts, reads=("session_actions",)),
             "untimed_matches": Relation(from_settings.untimed_matches, reads=("session_actions",)),
         },
-        lists={"timed_patterns": from_settings.timed_patterns},
+        lists={"timed_patterns": from_settings.timed_patterns, "part_lengths": from_settings.part_lengths},
         computed=(
             Computation("no_part_matches", "part_matches"),
             Computation(
