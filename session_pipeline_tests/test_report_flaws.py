@@ -142,6 +142,16 @@ def test_friction_follows_if_there_are_fewer_than_three(deployment: Deployment, 
     assert set(examples) <= known
 
 
+def test_difficulties_that_go_with_missing_conversions_come_first(deployment: Deployment, tmp_path: Path) -> None:
+    compared = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "sentence": "No."}
+    lost = compared | {"signal": "error", "associated_lost_conversions": 2.4, "is_significant": False}
+    rows = {"opportunities": [lost | {"action": "/pay"}, lost | {"action": "/elsewhere"}]}
+    [sentence] = flaws_of(page_with(deployment, tmp_path, rows))
+    assert sentence.endswith(
+        "6 saw an error. They converted less often later than comparable visits; this can be chance."
+    )
+
+
 def test_quiet_report_says_what_would_have_been_found(deployment: Deployment, tmp_path: Path) -> None:
     row = STEP | {"dimension": "all", "dimension_value": "all", "is_alert": False, "detectable_rate": 0.5}
     page = page_with(deployment, tmp_path, {"progress_changes": [row]})

@@ -95,13 +95,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     found += [_opportunity(row, window, currency) for row in opportunities[: MOST - len(found)]]
     has_changes = bool(found)
     if len(found) < MOST:
-        named = {row["action"] for row in opportunities[:MOST]}
-        pages = [
-            row
-            for row in figures.rows("friction_by_page")
-            if row["hard_time_count"] >= FEWEST_HARD_TIMES and row["action"] not in named
-        ]
-        found += _friction(connection, figures, window, pages[: MOST - len(found)])
+        found += _friction(connection, figures, window, MOST - len(found))
     could_find = [] if has_changes else detectable(figures, window)
     return Look(found, has_changes, could_find, steps, outcomes, opportunities)
 
@@ -164,25 +158,46 @@ def _opportunity(row: Row, window: Window, currency: str | None) -> Flaw:
     )
 
 
-def _friction(
-    connection: duckdb.DuckDBPyConnection, figures: Figures, window: Window, pages: Sequence[Row]
-) -> list[Flaw]:
-    """Returns the actions with most difficulties; the first sentence begins with the share of all visits."""
+def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: Window, count: int) -> list[Flaw]:
+    """Returns the actions with most difficulties, those that go with most missing conversions first.
+
+    The first sentence begins with the share of all visits. Actions with a significant difficulty are left out, because
+    they have a place of their own.
+    """
+    compared = {(row["action"], row["signal"]): row for row in figures.rows("opportunities")}
+    significant = {row["action"] for row in compared.values() if row["is_significant"]}
+    pages = []
+    for row in figures.rows("friction_by_page"):
+        if row["hard_time_count"] >= FEWEST_HARD_TIMES and row["action"] not in significant:
+            counts = {signal: row[f"{signal}_count"] or 0 for signal in SIGNALS}
+            most = max(counts, key=lambda signal: counts[signal])
+            other = compared.get((row["action"], most))
+            pages.append((row, most, counts[most], other if _lost(other) >= 1 else None))
+    pages = sorted(pages, key=lambda page: (-_lost(page[3]), -page[0]["hard_time_count"], page[0]["action"]))
     week = next(row for row in figures.rows("visits") if row["period"] == "week")
+    dates = formats.short_days(window.first_day, window.last_day)
     found: list[Flaw] = []
-    for row in pages:
-        counts = {signal: row[f"{signal}_count"] or 0 for signal in SIGNALS}
-        most = max(counts, key=lambda signal: counts[signal])
+    for row, most, most_count, other in pages[:count]:
         where = formats.shortened(formats.words(row["action"]))
         visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], 'visit')}"
-        sentence = f"At {where}, {visits} had a hard time: {formats.number(counts[most])} {SIGNALS[most]}."
+        sentence = f"At {where}, {visits} had a hard time: {formats.number(most_count)} {SIGNALS[most]}."
+        chart = None
+        if other:
+            rates = [("with it", other["rate_with"], "other-1"), ("without", other["rate_without"], "ghost-strong")]
+            chart = charts.comparison(
+                f"flaw-hard-{len(found)}", CHART_WIDTH, "Share of visits that convert later", rates
+            )
+            sentence += " They converted less often later than comparable visits; this can be chance."
         if not found:
             sentence = f"{formats.percent(week['friction_rate'])} of all visits had a hard time. {sentence}"
         query = run_query(connection, "flaw_friction", {**window.parameters, "action": row["action"]})
         examples = list(dict.fromkeys(example["session_id"] for example in query.rows))[:EXAMPLES]
-        dates = formats.short_days(window.first_day, window.last_day)
-        found.append(Flaw("Hard time", sentence, query.sql, [dates], examples, is_mild=True))
+        found.append(Flaw("Hard time", sentence, query.sql, [dates], examples, chart, is_mild=True))
     return found
+
+
+def _lost(row: Row | None) -> float:
+    return (row["associated_lost_conversions"] or 0.0) if row else 0.0
 
 
 def _dates(row: Row, window: Window) -> list[str]:
