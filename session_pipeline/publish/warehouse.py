@@ -104,8 +104,10 @@ def publish(
     return replaced
 
 
-def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a warehouse read-only and locked down: no other files, no extensions, and these limits cannot be changed.
+
+    With a `memory_limit`, such as "1GB", a query that needs more fails; otherwise DuckDB's default applies.
 
     Raises:
         StoreError: There is no warehouse yet, or it cannot be opened.
@@ -115,7 +117,12 @@ def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
     # Attached, not opened: DuckDB opens a path once per process, so a second connection would share the limits and the
     # snapshot of the first.
     connection = duckdb.connect(
-        ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            **({"memory_limit": memory_limit} if memory_limit else {}),
+        },
     )
     try:
         connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
