@@ -9,7 +9,7 @@ A folder cases/<table>/<statement>/ contains:
   empty string. Fractions are compared to four decimals, as printed in the literature, but may not lie beyond an
   expected 0 or 1. All other values are compared exactly;
 - settings.toml (optional), over the packaged defaults;
-- day.toml (optional): `day`, and `until`, the last day that is built.
+- day.toml (optional): `day`, and `first` and `until`, the first and the last day that is built.
 
 The inputs of a log are those of its model: its subject table before (`<table>_before`) and after the change, the log
 before the change, its other inputs, and new_files.csv. TOLD holds the facts about the build that the log is given.
@@ -105,11 +105,11 @@ def read_case(folder: Path) -> Case:
     settings_file, day_file = folder / "settings.toml", folder / "day.toml"
     settings = parse_settings(settings_file.read_text() if settings_file.exists() else "", str(settings_file))
     days = tomllib.loads(day_file.read_text()) if day_file.exists() else {}
-    assert days.keys() <= {"day", "until"}, f"{day_file} has more than day and until"
+    assert days.keys() <= {"day", "first", "until"}, f"{day_file} has more than day, first and until"
     day = days.get("day", DAY)
     until = days.get("until", day + DAYS_AFTER)
     calendar = Calendar(settings.timezone)
-    wanted = tuple(filter(calendar.exists, dates(day - DAYS_BEFORE, until)))
+    wanted = tuple(filter(calendar.exists, dates(days.get("first", day - DAYS_BEFORE), until)))
     return Case(folder, Frame(settings, calendar, wanted, until), day)
 
 

@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, Any] = {
         {"name": "purchase", "where": "event_name = 'purchase'", "value": "value", "is_conversion": True},
         {"name": "long", "where_session": "page_view_count >= 2"},
     ],
+    "patterns": [{"name": "again", "pattern": "cart -> page_view", "within_seconds": 60, "among": ["cart"]}],
     "goals": [{"name": "bought", "where": "event_name = 'purchase'", "value": "value"}],
     "funnels": [
         {
@@ -68,6 +69,7 @@ SETTINGS: Mapping[str, Any] = {
         },
     ],
     "dimensions": {"variant": "properties ->> 'variant'"},
+    "friction": {"forms": [{"start": "event_name = 'cart'", "submit": "event_name = 'purchase'"}]},
     "sources": {"test": {"site": "main"}, "log": {"format": "access_log"}},
 }
 
@@ -101,8 +103,12 @@ LOG_SETTINGS = {"log_format", "host"}  # apply to access logs only
 
 SESSIONIZED = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
 READ_FROM_RAW = ("agents_seen", *SESSIONIZED)
+FRICTION = ("session_friction", "action_friction", "daily_friction")
+MOMENT_TABLES = ("moment_counts", "seen_counts")
 MATCHES = ("outcome_matches", "goal_matches", "funnel_matches")
+PATHS = ("action_transitions", "action_steps", "session_paths", "path_counts")
 ENTRIES = ("funnel_entries", "funnel_entry_steps")
+VISITS = ("action_visits", "action_progress")
 NOTHING: Sequence[str] = ()
 
 
@@ -138,9 +144,14 @@ CHANGES: Mapping[str, Change] = {
     "sessions.engaged_page_views": Change(3, ("sessions",), "setting engaged_page_views changed from 2 to 3"),
     "sessions.engaged_gap_seconds": Change(5, ("sessions",), "setting engaged_gap_seconds changed from 60 to 5"),
     "sessions.passive_events": Change(["logout"], ("action_labels",), "setting passive_events changed"),
-    "actions.fold[].pattern": Change("/[a-z]+$", ("action_labels",), "setting actions.fold changed"),
-    "actions.fold[].replacement": Change(":number", ("action_labels",), "setting actions.fold changed"),
+    "actions.fold[].pattern": Change("/[a-z]+$", ("action_labels", *FRICTION), "setting actions.fold changed"),
+    "actions.fold[].replacement": Change(":number", ("action_labels", *FRICTION), "setting actions.fold changed"),
     "actions.ignored_events": Change(["cart"], ("action_labels",), "setting ignored_events changed"),
+    "actions.query_parameters": Change(
+        ["page"],
+        ("action_labels", "sessions", "session_actions"),
+        "setting actions.query_parameters changed",
+    ),
     "outcomes[].name": Change("sale", (*MATCHES, "session_outcomes"), "setting outcomes changed"),
     "outcomes[].where": Change("event_name = 'cart'", MATCHES, "setting outcomes changed"),
     "outcomes[].where_session": Change("event_count >= 3", ("session_outcomes",), "setting outcomes changed"),
@@ -171,14 +182,56 @@ CHANGES: Mapping[str, Change] = {
     "funnels[].steps[].min_seconds": Change(30, ENTRIES, "setting funnels changed"),
     "funnels[].steps[].window_seconds": Change(30, ENTRIES, "setting funnels changed"),
     "funnels[].exclusions[].where": Change("event_name = 'scroll'", MATCHES, "setting funnels changed"),
+    "friction.signals": Change(["error", "repeat"], FRICTION, "setting friction.signals changed"),
+    "friction.click": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
+    "friction.rage_click_clicks": Change(4, FRICTION, "setting rage_click_clicks changed from 3 to 4"),
+    "friction.rage_click_seconds": Change(2, FRICTION, "setting rage_click_seconds changed from 1 to 2"),
+    "friction.u_turn_seconds": Change(5, FRICTION, "setting u_turn_seconds changed from 10 to 5"),
+    "friction.search_results": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
+    "friction.submit": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
+    "friction.repeated_submit_seconds": Change(5, FRICTION, "setting repeated_submit_seconds changed from 3 to 5"),
+    "friction.error": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
+    "friction.error_loop_actions": Change(3, FRICTION, "setting error_loop_actions changed from 4 to 3"),
+    "friction.dead_end_sessions": Change(1, FRICTION, "setting dead_end_sessions changed from 20 to 1"),
+    "friction.dead_end_exit_percent": Change(60, FRICTION, "setting dead_end_exit_percent changed from 20 to 60"),
+    "friction.long_dwell_seconds": Change(60, FRICTION, "setting long_dwell_seconds changed from 120 to 60"),
+    "friction.forms[].start": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
+    "friction.forms[].submit": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
+    "paths.max_steps": Change(5, PATHS, "setting max_steps changed from 10 to 5"),
+    "paths.max_path_actions": Change(
+        5, (*PATHS, "typical_paths"), "setting max_path_actions changed from 12 to 5; setting max_path_actions changed"
+    ),
+    "paths.max_paths": Change(5, PATHS, "setting max_paths changed from 1000 to 5"),
+    "paths.min_session_count": Change(5, (*PATHS, "typical_paths"), "setting min_session_count changed from 1 to 5"),
+    "patterns[].name": Change("once more", ("session_patterns",), "setting patterns changed"),
+    "patterns[].pattern": Change("cart -> cart", ("session_patterns",), "setting patterns changed"),
+    "patterns[].within_seconds": Change(5, ("session_patterns",), "setting patterns changed"),
+    "patterns[].among": Change(["cart", "page_view"], ("session_patterns",), "setting patterns changed"),
     "funnels[].exclusions[].after_step": Change(2, ENTRIES, "setting funnels changed"),
     "funnels[].exclusions[].before_step": Change(2, ENTRIES, "setting funnels changed"),
     "dimensions": Change(
         {"plan": "properties ->> 'plan'"},
-        ("session_dimensions", "daily_breakdowns"),
-        "setting dimensions changed; setting breakdowns or dimensions changed",
+        ("session_dimensions", "daily_breakdowns", *VISITS, "outcome_changes"),
+        "setting dimensions changed; setting breakdowns or dimensions changed; setting changes or dimensions changed; "
+        "setting changes, breakdowns or dimensions changed",
     ),
-    "breakdowns.dimensions": Change(["os"], ("daily_breakdowns",), "setting breakdowns or dimensions changed"),
+    "breakdowns.dimensions": Change(
+        ["os"],
+        ("daily_breakdowns", "outcome_changes"),
+        "setting breakdowns or dimensions changed; setting changes, breakdowns or dimensions changed",
+    ),
+    "changes.dimensions": Change(
+        ["device"],
+        (*VISITS, "outcome_changes"),
+        "setting changes changed; setting changes, breakdowns or dimensions changed",
+    ),
+    "changes.excluded_dimensions": Change(
+        ["variant"],
+        (*VISITS, "outcome_changes"),
+        "setting changes or dimensions changed; setting changes, breakdowns or dimensions changed",
+    ),
+    "visitors.retention_days": Change(7, ("retention",), "setting visitors changed"),
+    "visitors.retention_weeks": Change(4, ("retention",), "setting visitors changed"),
     "sources{}.format": Change("jsonl", NOTHING),  # the format that its name already gives
     "sources{}.site": Change("shop", READ_FROM_RAW, "raw_events changed"),
     "sources{}.columns": Change({"value": "price"}, READ_FROM_RAW, "raw_events changed"),
@@ -223,6 +276,25 @@ MODELS: Mapping[str, Sequence[str]] = {
         ENTRIES,
     ),
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
+    **dict.fromkeys(("path_sessions", "path_actions", "session_routes", *PATHS), PATHS),
+    **dict.fromkeys(("counted_paths", "folded_paths", "shown_paths", "typical_paths"), ("typical_paths",)),
+    **dict.fromkeys(
+        (
+            *("pattern_texts", "no_untimed_matches", "next_untimed_matches", "no_part_matches", "next_part_matches"),
+            *("matched_actions", "session_patterns"),
+        ),
+        ("session_patterns",),
+    ),
+    **dict.fromkeys(("first_actions", "session_segments", *VISITS), VISITS),
+    **dict.fromkeys(("progress_counts", "progress_changes"), ("progress_changes",)),
+    **dict.fromkeys(("outcome_counts", "outcome_changes"), ("outcome_changes",)),
+    **dict.fromkeys(
+        ("friction_events", "friction_actions", "friction_places", "friction_found", "friction_observable", *FRICTION),
+        FRICTION,
+    ),
+    **dict.fromkeys(("moments", "counted_actions", *MOMENT_TABLES), MOMENT_TABLES),
+    **dict.fromkeys(("opportunity_counts", "opportunities"), ("opportunities",)),
+    **dict.fromkeys(("next_best_counts", "next_best_actions"), ("next_best_actions",)),
     **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # rows of logs are never rebuilt
     **{
         name: (name,)
@@ -232,14 +304,20 @@ MODELS: Mapping[str, Sequence[str]] = {
             "daily_breakdowns",
             "daily_outcomes",
             "daily_summary",
+            "daily_visitors",
             "funnel_drops",
             "funnel_events",
             "funnel_steps",
+            "retention",
             "session_actions",
             "session_dimensions",
+            "session_facts",
             "session_goals",
             "session_outcomes",
             "user_agents",
+            "visitor_days",
+            "visitor_states",
+            "visitors",
         )
     },
 }
@@ -308,6 +386,17 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
         ("sessionize", date(2026, 10, 8)): "open_sessions changed, recent_event_ids changed",
         ("funnel_entries", date(2026, 10, 8)): "funnel_events changed",
         ("user_agents", None): "agents_seen changed",
+        **{("opportunities", date(2026, 10, day)): "moment_counts changed" for day in (8, 9)},
+        **{("next_best_actions", date(2026, 10, day)): "seen_counts changed" for day in (8, 9)},
+        ("visitor_days", date(2026, 10, 8)): "visitor_states changed",
+        ("visitor_days", date(2026, 10, 9)): "visitor_states changed",
+        ("daily_visitors", date(2026, 10, 8)): "visitor_days changed",
+        ("progress_changes", date(2026, 10, 8)): "action_visits changed, action_progress changed",
+        ("progress_changes", date(2026, 10, 9)): "action_visits changed, action_progress changed",
+        ("outcome_changes", date(2026, 10, 8)): "daily_outcomes changed, daily_breakdowns changed",
+        ("outcome_changes", date(2026, 10, 9)): "daily_outcomes changed, daily_breakdowns changed",
+        ("visitors", None): "visitor_states changed",
+        ("retention", None): "visitor_days changed",
     }
     deployment.run(UNTIL)
     deployment.set(SETTINGS)

@@ -89,6 +89,7 @@ def test_severity_of_checks(built: Deployment) -> None:
         "bot_share",
         "built_by_current_rules",
         "conflicting_event_ids",
+        "progress_alerts",
         "set_aside_rate",
         "settings_match_data",
         "source_arrived",
@@ -197,6 +198,49 @@ class TestLedgerCloses:
             "2024-05-27: checkout does not add up",
         ),
         (
+            checks.paths_add_up,
+            "action_transitions",
+            "select * from action_transitions where transition <> 'entry'",
+            "2024-05-27: 5 sessions, 15 actions, 15 transitions, 5 session_paths, 5 path_counts, 5 starts, 5 ends",
+        ),
+        (
+            checks.paths_add_up,
+            "session_paths",
+            "select * replace (session_count + 1 as session_count) from session_paths where outcome = 'purchase'",
+            "2024-05-27: 5 sessions, 15 actions, 20 transitions, 2 session_paths, 5 path_counts, 5 starts, 5 ends",
+        ),
+        (
+            checks.paths_add_up,
+            "action_steps",
+            "select * replace (2 * session_count as session_count) from action_steps where step_number < 2",
+            "2024-05-27: 5 sessions, 15 actions, 20 transitions, 5 session_paths, 5 path_counts, 10 starts, 0 ends",
+        ),
+        (
+            checks.visitors_add_up,
+            "visitor_days",
+            "select * from visitor_days where visitor_id <> 'visitor 0'",
+            "2024-05-27: sessions of main: 4 in visitor_days, 5 in daily_summary; 2024-05-27: visitors of main:"
+            " 4 in visitor_days, 5 in sessions, 5 in daily_visitors by life cycle",
+        ),
+        (
+            checks.visitors_add_up,
+            "daily_visitors",
+            "select * replace (dormant_count + 1 as dormant_count) from daily_visitors",
+            "2024-05-27: visitors of the day before of main: 1 in daily_visitors, returning or dormant",
+        ),
+        (
+            checks.progress_adds_up,
+            "action_visits",
+            "select * replace (session_count + 1 as session_count) from action_visits where dimension <> 'channel'",
+            "2024-05-27: the counts of actions do not add up",
+        ),
+        (
+            checks.progress_adds_up,
+            "action_progress",
+            "select * replace (session_count + 5 as session_count) from action_progress",
+            "2024-05-27: the counts of actions do not add up",
+        ),
+        (
             checks.funnels_monotone,
             "funnel_steps",
             "select * replace (dropped_count + 1 as dropped_count) from funnel_steps",
@@ -237,6 +281,44 @@ def test_check_fails_on_a_wrong_table(
     assert asked(deployment, check, day=WEEKS[0]).holds, "other days are left alone"
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("visitors", "first_visit of main: 4 in visitors, 5 in retention"),
+        ("retention", "first_visit of main: 5 in visitors, 0 in retention"),
+    ],
+)
+def test_cohorts_that_do_not_cover_visitors(deployment: Deployment, name: str, sentence: str) -> None:
+    one = "visitor_id <> 'visitor 0'" if name == "visitors" else "cohort <> 'first_visit'"
+    change(deployment, name, f"select * from {name} where {one}", None)
+    assert sentence in asked(deployment, checks.cohorts_cover_visitors).sentence
+
+
+ALERT = """
+    select 'main' as site, 1 as rank, 7 as window_days, 'device' as dimension, 'mobile' as dimension_value,
+        '/cart' as action, '/checkout' as next_action, 25.0 as associated_lost, true as is_alert,
+        '{sentence}' as sentence
+"""
+
+
+def test_progress_alerts_names_the_alerts_of_the_last_14_days(deployment: Deployment) -> None:
+    assert asked(deployment, checks.progress_alerts).holds
+    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Fewer go on.")), WEEKS[1])
+    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Far fewer go on.")), WEEKS[2])
+    expected = Verdict(False, "Far fewer go on.", {"alerts": 1})
+    verdict = asked(deployment, checks.progress_alerts)
+    assert verdict == expected
+    assert verdict.problems == ("fewer mobile visits at /cart go on to /checkout (site main)",)
+    assert asked(deployment, checks.progress_alerts, day=WEEKS[1]).sentence == "Fewer go on."
+    assert asked(deployment, checks.progress_alerts, day=WEEKS[2] + timedelta(days=13)) == expected
+    assert asked(deployment, checks.progress_alerts, day=WEEKS[2] + timedelta(days=14)).holds
+
+
+def with_nulls(select: str) -> str:
+    """Return a SELECT with the columns of progress_changes, null where it has no value."""
+    return f"select * from ({select}) union all by name select * from progress_changes where false"
+
+
 def test_volume_unusual_with_too_many_sessions(deployment: Deployment) -> None:
     many = shop_lines(DAY, visitors=12)
     deployment.deliver("many", many)
@@ -258,6 +340,13 @@ def test_unfolded_actions(built: Deployment, monkeypatch: pytest.MonkeyPatch) ->
     assert asked(built, checks.unfolded_actions).sentence == (
         "2024-05-27: 5 actions; fold ids in paths with a rule under [actions] in settings.toml"
     )
+
+
+def test_actions_that_begin_alike(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unusual, "LARGEST_VALUE_COUNT", 1)
+    sentence = asked(built, checks.unfolded_actions).sentence
+    assert sentence.startswith("2024-05-27: "), sentence
+    assert " different actions begin with /, from /" in sentence
 
 
 def test_set_aside_rate_of_bad_and_refused_files(deployment: Deployment) -> None:

@@ -31,7 +31,12 @@ LINES = """
 """
 # What comes of each visitor; of the first session, where it is not of a funnel.
 VISITORS = """
-    select s.*, o.* exclude (session_id, site, session_date), a.action
+    select
+        s.*, o.* exclude (session_id, site, session_date), a.action,
+        (
+            select string_agg(distinct f.signal, ', ' order by f.signal)
+            from session_friction as f where f.session_id = s.session_id
+        ) as signals
     from sessions as s
     join session_outcomes as o using (session_id)
     left join session_actions as a on s.session_id = a.session_id and a.is_landing
@@ -62,7 +67,17 @@ def test_examples_come_out_as_they_say(settings: str, tmp_path: Path) -> None:
 
 def test_there_are_examples_of_what_has_borders() -> None:
     headings = {example.heading for example in EXAMPLES}
-    assert headings >= {"Duplicate", "Order", "Session", "Engaged and bounce", "Outcome", "Funnel", "Action", "Channel"}
+    assert headings >= {
+        "Duplicate",
+        "Order",
+        "Session",
+        "Engaged and bounce",
+        "Outcome",
+        "Funnel",
+        "Action",
+        "Friction",
+        "Channel",
+    }
 
 
 def lines_of(name: str, example: Example) -> Iterator[dict[str, Any]]:

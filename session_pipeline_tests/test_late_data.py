@@ -37,6 +37,7 @@ SETTINGS: Mapping[str, Any] = {
             ],
         }
     ],
+    "friction": {"signals": ["error"]},  # there is none, so friction changes with the number of sessions only
     "sources": {"second": {"site": "second"}},
 }
 
@@ -60,14 +61,16 @@ READS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "funnel_events": {"funnel_matches": SAME, "sessions": SAME, "session_actions": SAME, "session_dimensions": SAME},
     "funnel_entries": {"funnel_events": (-1, 0, 1, 2)},
     "funnel_steps": {"funnel_entries": SAME},
+    "friction": {"events": NEXT, "sessions": SAME, "session_actions": SAME},
 }
 GIVES = {
     "sessionize": ("events", "duplicate_events", "open_sessions", "recent_event_ids"),
     "event_matches": ("outcome_matches", "goal_matches", "funnel_matches"),
+    "friction": ("session_friction", "action_friction", "daily_friction"),
 }
 
 # Tables that change together.
-ANOTHER_SESSION = (
+OF_SESSIONS = (
     "events",
     "sessions",
     "session_actions",
@@ -76,6 +79,8 @@ ANOTHER_SESSION = (
     "daily_outcomes",
     "daily_breakdowns",
 )
+COUNTS_OF_FRICTION = ("action_friction", "daily_friction")
+ANOTHER_SESSION = (*OF_SESSIONS, *COUNTS_OF_FRICTION)
 ANOTHER_EVENT = ("events", "sessions", "session_actions", "daily_summary")
 ANOTHER_ID = (*ANOTHER_EVENT, "session_outcomes")
 A_PURCHASE = (*ANOTHER_SESSION, "action_labels", *GIVES["event_matches"], "session_goals", "funnel_events")
@@ -182,7 +187,11 @@ CASES = (
         [event("07T23:55:00", "late", "before and after")],
         [SEVENTH],
         # The session of the 7th is no longer a bounce.
-        {days_of(7, 8): ANOTHER_SESSION, days_of(7): ("open_sessions", "recent_event_ids")},
+        {
+            days_of(7, 8): OF_SESSIONS,
+            days_of(7): ("open_sessions", "recent_event_ids"),
+            days_of(8): COUNTS_OF_FRICTION,
+        },
         [("before and after", EIGHTH, "merged", SEVENTH)],
     ),
     Case(
@@ -253,7 +262,7 @@ CASES = (
         "a bot",
         [event("08T15:00:00", "late", "crawler", user_agent=GOOGLEBOT)],
         [EIGHTH],
-        {days_of(8): (*ANOTHER_SESSION, "agents_seen", "user_agents")},
+        {days_of(8): (*OF_SESSIONS, "agents_seen", "user_agents")},
     ),
     Case(
         "an image is no action",

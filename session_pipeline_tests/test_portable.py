@@ -11,7 +11,7 @@ from session_pipeline.tables import models
 from session_pipeline_tests.portable import find_violations, to_spark
 from session_pipeline_tests.portable.forms import FORMS
 
-MACROS = ("wilson_low", "wilson_high")
+MACROS = ("wilson_low", "wilson_high", "path_label", "kind_of_action")
 
 # The lint's name of the construct; the construct; its alternative.
 CASES = (

@@ -16,6 +16,7 @@ import pytest
 
 from session_pipeline.errors import WrongUseError
 from session_pipeline.sample import SMALL, SampleSummary, shop, write_sample
+from session_pipeline.sample.faults import Fault, fault_of
 from session_pipeline.sample.times import time_text
 from session_pipeline.sample.truth import outcome_of
 from session_pipeline.sample.walk import Event, Walk
@@ -319,3 +320,48 @@ def test_non_empty_folder_is_refused_and_unchanged(tmp_path: Path) -> None:
     with pytest.raises(WrongUseError, match="not empty"):
         write_sample(folder, visitors=1, days=1, seed=0)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mine.csv"]
+
+
+# Planted faults
+
+
+def test_a_fault_stops_visitors_of_its_segment_from_its_first_day_on(tmp_path: Path) -> None:
+    start, first_day = date(2026, 10, 5), date(2026, 10, 8)
+    faults = [Fault("phone", "look", "add", 1.0, first_day)]
+    files = {}
+    for name, planted in (("with", faults), ("without", [])):
+        folder = tmp_path / name / "raw" / "sample"
+        write_sample(folder, visitors=400, days=6, seed=2, start=start, faults=planted)
+        files[name] = {path.name: gzip.decompress(path.read_bytes()) for path in folder.glob("*.jsonl.gz")}
+    first = "events-2026-10-05.jsonl.gz"
+    assert files["with"][first] == files["without"][first]
+    added = [
+        json.loads(line)
+        for content in files["with"].values()
+        for line in content.splitlines()
+        if b'"add_to_cart"' in line
+    ]
+    phones = set(shop.USER_AGENTS["phone"].things)
+    days = {line["event_time"][:10] for line in added if line["user_agent"] in phones}
+    others = {line["event_time"][:10] for line in added if line["user_agent"] not in phones}
+    assert max(days) <= "2026-10-08"  # walks that began on the day before go on after midnight
+    assert max(others) >= "2026-10-09"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("phone:checkout", "write SEGMENT:STEP>STEP:PERCENT%:DATE"),
+        ("fridge:checkout>payment:50%:2026-10-19", "has the segment fridge: write one of all, desktop"),
+        ("all:checkout>paiment:50%:2026-10-19", "has the step paiment: write one of account, add"),
+        ("all:checkout>payment:50%:2026-10-32", "has no valid date"),
+    ],
+)
+def test_wrong_fault(text: str, problem: str) -> None:
+    with pytest.raises(WrongUseError, match=problem):
+        fault_of(text)
+
+
+def test_fault_as_text() -> None:
+    expected = Fault("phone", "checkout", "payment", 0.5, date(2026, 10, 19))
+    assert fault_of("phone:checkout>payment:50%:2026-10-19") == expected

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from session_pipeline.errors import SettingsError, SettingsFileError
 from session_pipeline.settings import Settings, SourceSettings, load_settings, parse_settings, settings_template
-from session_pipeline.settings.model import Section
+from session_pipeline.settings.section import Section
 
 STEPS = """
 steps = [
@@ -87,6 +87,39 @@ def test_packaged_outcomes_match_common_events(event_name: str, page_path: str |
             if connection.execute(f"select {rule.where} from {event}", [event_name, page_path]).fetchall() == [(True,)]
         ]
     assert holding == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("event_name", "page_path", "status_code", "expected"),
+    [
+        ("click", "/", None, ["click"]),
+        ("page_view", "/search", None, ["search_results"]),
+        ("page_view", "/de/suche/lampe", None, ["search_results"]),
+        ("page_view", "/research", 399, []),
+        ("contact", "/contact", None, ["submit"]),
+        ("submit", "/contact", 500, ["submit", "error"]),
+        ("page_view", "/missing", 404, ["error"]),
+        ("error", None, None, ["error"]),
+        ("payment_error", None, None, ["error"]),
+        ("$exception", None, None, ["error"]),
+        ("terror", None, 200, []),
+    ],
+)
+def test_packaged_kinds_of_friction_match_common_events(
+    event_name: str, page_path: str | None, status_code: int | None, expected: list[str]
+) -> None:
+    event = "(select $1 as event_name, $2::varchar as page_path, $3::bigint as status_code, null as search_term)"
+    friction = parse_settings("").friction
+    with duckdb.connect() as connection:
+        holding = [
+            kind
+            for kind in ("click", "search_results", "submit", "error")
+            if connection.execute(
+                f"select {getattr(friction, kind)} from {event}", [event_name, page_path, status_code]
+            ).fetchall()
+            == [(True,)]
+        ]
+    assert holding == expected
 
 
 @pytest.mark.parametrize(
@@ -196,6 +229,16 @@ def test_settings_cannot_be_changed() -> None:
         ("actions.fold = [{ pattern = '(a)\\1', replacement = '' }]", "actions.fold[0].pattern", "backreferences"),
         ("actions.fold = [{ pattern = 'a*', replacement = '' }]", "actions.fold[0].pattern", "the empty string"),
         ("actions.fold = [{ pattern = 'a', replacement = '$1' }]", "actions.fold[0].replacement", "backslash and $"),
+        ("friction.signals = ['rage']", "friction.signals[0]", "write 'rage_click', 'u_turn'"),
+        ("friction.signals = ['error', 'error']", "friction.signals", "has 2 signals named 'error'"),
+        ("friction.error = 'status'", "friction.error", "names an unknown column 'status'"),
+        ("friction.click = 'element'", "friction.click", "is not a condition"),
+        ("friction.rage_click_clicks = 1", "friction.rage_click_clicks", "write at least 2"),
+        ("friction.u_turn_seconds = 0", "friction.u_turn_seconds", "write at least 1"),
+        ("friction.u_turn_second = 5", "friction.u_turn_second", "did you mean u_turn_seconds?"),
+        ("friction.dead_end_exit_percent = 101", "friction.dead_end_exit_percent", "write at most 100"),
+        ("friction.forms = [{ start = 'is_bot' }]", "friction.forms[0].submit", "is missing"),
+        ("[[friction.forms]]\nstart = 'true'\nsubmit = 'form'", "friction.forms[0].submit", "unknown column 'form'"),
         ("outcomes = 'purchase'", "outcomes", "write a list"),
         ("[[outcomes]]\nwhere = 'is_bot'", "outcomes[0].name", "is missing"),
         ("[[outcomes]]\nname = 'bounce'\nwhere = 'is_bot'", "outcomes[0].name", "added automatically"),
@@ -247,6 +290,14 @@ def test_settings_cannot_be_changed() -> None:
         ("[dimensions]\n'A plan' = 'site'", 'dimensions."A plan"', "use a-z, 0-9 and _"),
         ("breakdowns.dimensions = ['city']", "breakdowns.dimensions[0]", "write 'channel', 'device'"),
         ("breakdowns.dimensions = ['os', 'os']", "breakdowns.dimensions", "has 2 dimensions named 'os'"),
+        ("changes.dimensions = ['landing_page']", "changes.dimensions[0]", "write 'channel', 'device'"),
+        ("changes.dimensions = ['os', 'os']", "changes.dimensions", "has 2 dimensions named 'os'"),
+        ("changes.excluded_dimensions = ['varian']", "changes.excluded_dimensions", "did you mean variant?"),
+        (
+            "changes.excluded_dimensions = ['plan']\n[dimensions]",
+            "changes.excluded_dimensions",
+            "has 'plan', which is not in [dimensions]; remove it",
+        ),
         ("[sources.'a/b']", 'sources."a/b"', "use its folder name"),
         ("sources.web = 'jsonl'", "sources.web", "write a table"),
         (
@@ -360,11 +411,15 @@ def test_error_names_the_line_that_is_not_toml(tmp_path: Path, content: bytes, s
             "funnels has 2,025 steps and exclusions; write at most 2,000",
         ),
         (
+            "\n".join('[[friction.forms]]\nstart = "is_bot"\nsubmit = "is_bot"' for n in range(51)),
+            "friction.forms has 51 forms; write at most 50",
+        ),
+        (
             "[dimensions]\n" + "\n".join(f"d{n} = \"properties ->> 'k{n}'\"" for n in range(2001)),
             "dimensions has 2,001 dimensions; write at most 2,000",
         ),
     ],
-    ids=["goals", "steps", "funnels", "dimensions"],
+    ids=["goals", "steps", "funnels", "forms", "dimensions"],
 )
 def test_too_many_rules_are_refused_within_a_second(text: str, sentence: str) -> None:
     parse_settings("")  # loads what is loaded only once

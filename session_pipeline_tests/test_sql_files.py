@@ -19,6 +19,7 @@ GENERATED = {
     "store/catalog.py",
     "tables/funnels/from_settings.py",
     "tables/outcomes/from_settings.py",
+    "tables/paths/from_settings.py",
     "tables/sessions/from_settings.py",
     "tables/settings_sql.py",
 }

@@ -130,6 +130,8 @@ def test_days_have_their_bounds() -> None:
         "day_start": datetime(2026, 3, 8, 5),
         "day_end": datetime(2026, 3, 9, 4),
         "day_before": date(2026, 3, 7),
+        "day_number": 20_520,
+        "number_built_before": 20_519,
         "end_of_reach": None,
         "observed_until": datetime(2026, 3, 10, 5),
     }
@@ -292,7 +294,7 @@ def test_default_span_depends_on_the_date_columns() -> None:
 
 @pytest.mark.parametrize(
     ("span", "distance"),
-    [(spans.THE_DAY, 0), (spans.DAY_BEFORE, 1), (spans.REACH, 1), (spans.days_back(10), 9), (spans.days_forward(4), 3)],
+    [(spans.THE_DAY, 0), (spans.DAY_BEFORE, 0), (spans.REACH, 1), (spans.days_back(10), 0), (spans.days_forward(4), 3)],
 )
-def test_distance_of_a_span_is_its_furthest_date(span: spans.Span, distance: int) -> None:
+def test_distance_of_a_span_is_to_its_furthest_later_date(span: spans.Span, distance: int) -> None:
     assert span.distance(frame(), date(2026, 3, 15)) == distance

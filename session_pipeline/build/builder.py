@@ -234,17 +234,18 @@ class Builder:
 
     def _inputs(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
         """Return the rows of each input: from memory where the engine still has them, otherwise from files."""
-        inputs = {}
-        for name, partitions in self._partitions_read(step, days).items():
-            kept = self._kept.get(name, {})
-            in_memory = {
-                partition.key: partition.key.date
-                for partition in partitions
-                if partition.key.date is not None and kept.get(partition.key.date) == partition.sha256
-            }
-            paths = [self.store.path_of(partition) for partition in partitions if partition.key not in in_memory]
-            inputs[name] = Rows(paths, tuple(day for day in in_memory.values() if day is not None))
-        return inputs
+        return {name: self.rows_of(name, partitions) for name, partitions in self._partitions_read(step, days).items()}
+
+    def rows_of(self, name: str, partitions: Sequence[Partition]) -> Rows:
+        """Return where the rows of some partitions of a table are: in memory where the engine still has them."""
+        kept = self._kept.get(name, {})
+        in_memory = {
+            partition.key: partition.key.date
+            for partition in partitions
+            if partition.key.date is not None and kept.get(partition.key.date) == partition.sha256
+        }
+        paths = [self.store.path_of(partition) for partition in partitions if partition.key not in in_memory]
+        return Rows(paths, tuple(day for day in in_memory.values() if day is not None))
 
     def _inputs_from_files(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
         return {

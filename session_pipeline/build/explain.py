@@ -18,6 +18,7 @@ _UNITS: Mapping[str, tuple[str, int]] = {
 # The setting that each part of a recipe is made from. One setting often has several parts.
 _MADE_FROM: Mapping[str, str] = {
     "setting folded_paths": "setting actions.fold",
+    "setting paged_events": "setting actions.query_parameters",
     "list ignored_events": "setting ignored_events",
     "list passive_events": "setting passive_events",
     "setting events_with_outcomes_met": "setting outcomes",
@@ -27,12 +28,23 @@ _MADE_FROM: Mapping[str, str] = {
     "list outcome_rules": "setting outcomes",
     "setting dimension_values": "setting dimensions",
     "setting breakdown_values": "setting breakdowns or dimensions",
+    "setting column_values": "setting changes",
+    "list own_dimensions": "setting changes or dimensions",
+    "list compared_dimensions": "setting changes, breakdowns or dimensions",
     "setting session_breakdowns": "setting funnels",
     "list funnels": "setting funnels",
     "list funnel_step_rules": "setting funnels",
     "list exclusion_rules": "setting funnels",
     "list stopping_steps": "setting funnels",
     "list funnel_step_names": "setting funnels",
+    "setting marked_events": "setting friction",
+    "setting page_actions": "setting actions.fold",
+    "list friction_signals": "setting friction.signals",
+    "list retention_periods": "setting visitors",
+    "list path_positions": "setting max_path_actions",
+    "setting action_letters": "setting patterns",
+    "list timed_patterns": "setting patterns",
+    "list part_lengths": "setting patterns",
     "computations": "setting funnels",
 }
 
@@ -40,6 +52,8 @@ _MADE_FROM: Mapping[str, str] = {
 def what_changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     """Return the differences between two recipes as text, each once, in the order of the parts' names."""
     names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    if "list timed_patterns" in after:  # the computations of patterns change only with the patterns
+        names = [name if name != "computations" else "list timed_patterns" for name in names]
     return ", ".join(dict.fromkeys(_change(name, before.get(name), after.get(name)) for name in names))
 
 

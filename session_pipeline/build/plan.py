@@ -116,8 +116,8 @@ class Plan:
     def ranges(self) -> list[tuple[date, date]]:
         """Return the days to build as ranges of calendar days, one run for each.
 
-        Days that can read each other's tables are in one range, because a run builds table by table. Otherwise the
-        first run would read partitions that the second run replaces.
+        Days that read tables of later days are in one range with them, because a run builds table by table. Otherwise
+        the first run would read partitions that the second run replaces.
         """
         ranges: list[tuple[date, date]] = []
         for day in self.days:
@@ -128,14 +128,9 @@ class Plan:
         return ranges
 
     def _furthest_read(self, *days: date) -> int:
-        """The largest distance, in days, between one of these days and a date that any step reads for it."""
-        return max(
-            what.span.distance(self.frame, day)
-            for day in days
-            for step in STEPS
-            if step.is_daily
-            for what in step.inputs
-        )
+        """The largest distance, in days, between one of these days and a later date that any step reads for it."""
+        read = {what.span for step in STEPS if step.is_daily for what in step.inputs}
+        return max(span.distance(self.frame, day) for day in days for span in read)
 
 
 class Planner:

@@ -159,9 +159,8 @@ class StepRunner:
             return len(differing) == 0
 
     def _parameters(self, days: Sequence[date]) -> dict[str, Scalar]:
-        if not days:
-            return {}
-        return {**self._frame.parameters, STRETCH_START: self._frame.calendar.start(days[0])}
+        start = {STRETCH_START: self._frame.calendar.start(days[0])} if days else {}
+        return {**self._frame.parameters, **start}
 
     def _new_path(self, name: str, day: date | None) -> Path:
         folder = self._scratch / name

@@ -4,6 +4,7 @@ A check takes a run and some days, and returns a verdict with the figures behind
 different code than the models. Checks change nothing. defs/ turns them into Dagster asset checks.
 """
 
+from session_pipeline.checks.changes import progress_adds_up, progress_alerts
 from session_pipeline.checks.deliveries import (
     conflicting_event_ids,
     ledger_closes,
@@ -12,6 +13,9 @@ from session_pipeline.checks.deliveries import (
     set_aside_rate,
     source_arrived,
 )
+from session_pipeline.checks.friction import friction_adds_up
+from session_pipeline.checks.moments import moments_add_up
+from session_pipeline.checks.paths import paths_add_up
 from session_pipeline.checks.set_aside import LARGEST_SET_ASIDE_RATE, key_to_change, too_many_set_aside
 from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.tables import (
@@ -24,6 +28,7 @@ from session_pipeline.checks.tables import (
 )
 from session_pipeline.checks.unusual import bot_share, unfolded_actions, volume_unusual
 from session_pipeline.checks.verdict import Check, Verdict
+from session_pipeline.checks.visitors import cohorts_cover_visitors, visitors_add_up
 
 CHECKS: tuple[Check, ...] = (
     Check("ledger_closes", "events", ledger_closes, is_blocking=True),
@@ -31,6 +36,13 @@ CHECKS: tuple[Check, ...] = (
     Check("sessions_cover_events", "sessions", sessions_cover_events),
     Check("outcomes_add_up", "daily_summary", outcomes_add_up),
     Check("funnels_monotone", "funnel_steps", funnels_monotone),
+    Check("paths_add_up", "session_paths", paths_add_up),
+    Check("progress_adds_up", "action_progress", progress_adds_up),
+    Check("progress_alerts", "progress_changes", progress_alerts, is_error=False),
+    Check("friction_adds_up", "action_friction", friction_adds_up),
+    Check("visitors_add_up", "daily_visitors", visitors_add_up),
+    Check("cohorts_cover_visitors", "retention", cohorts_cover_visitors),
+    Check("moments_add_up", "opportunities", moments_add_up),
     Check("drops_add_up", "funnel_drops", drops_add_up),
     Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
     Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
@@ -50,13 +62,19 @@ __all__ = [
     "audit_recompute",
     "bot_share",
     "built_by_current_rules",
+    "cohorts_cover_visitors",
     "conflicting_event_ids",
     "drops_add_up",
+    "friction_adds_up",
     "funnels_monotone",
     "key_to_change",
     "ledger_closes",
     "missing_sources",
+    "moments_add_up",
     "outcomes_add_up",
+    "paths_add_up",
+    "progress_adds_up",
+    "progress_alerts",
     "rejected_files",
     "sessions_cover_events",
     "set_aside_rate",
@@ -64,5 +82,6 @@ __all__ = [
     "source_arrived",
     "too_many_set_aside",
     "unfolded_actions",
+    "visitors_add_up",
     "volume_unusual",
 ]

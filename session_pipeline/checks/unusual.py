@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
-from session_pipeline.engines.sql import query_text
+from session_pipeline.engines.sql import fill, query_text
 from session_pipeline.store.records import Key
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # slow to load; commands that only look need no run
 
 LARGEST_BOT_SHARE = 0.5
 LARGEST_ACTION_COUNT = 1000
+LARGEST_VALUE_COUNT = 200
 VOLUME_WEEKS = 4
 SMALLEST_VOLUME, LARGEST_VOLUME = 0.5, 2.0
 
@@ -50,12 +51,22 @@ def bot_share(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def unfolded_actions(run: "Run", days: Sequence[date]) -> Verdict:
-    """A day has at most 1,000 distinct actions. More mean that ids in paths are not replaced by placeholders."""
+    """A day has at most 1,000 distinct actions, and at most 200 that continue the same path in different ways.
+
+    More mean that ids in paths are not replaced by placeholders.
+    """
     problems = []
     with run.engine.job() as job:
         add_input(job, run, "action_labels", days)
         counts = job.rows(query_text(__package__, "action_counts")).to_pylist()
+        largest = {"largest_count": LARGEST_VALUE_COUNT}
+        prefixes = job.rows(fill(query_text(__package__, "action_prefixes"), largest)).to_pylist()
     for day, count in (row.values() for row in counts):
         if count > LARGEST_ACTION_COUNT:
             problems.append(f"{day}: {count} actions; fold ids in paths with a rule under [actions] in settings.toml")
+    for day, prefix, count, first, last in (row.values() for row in prefixes):
+        problems.append(
+            f"{day}: {count} different actions begin with {prefix}, from {first} to {last}; fold their ids with a rule"
+            " under [actions] in settings.toml"
+        )
     return verdict(problems, "the number of actions is small enough")

@@ -51,15 +51,23 @@ def sample(
         datetime,
         typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The first day, in UTC.", show_default="2026-10-05"),
     ] = FIRST_DAY,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FAULT", help="A planted fault, such as 'phone:checkout>payment:50%:2026-10-19'."),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Write synthetic events of a shop, and their expected results."""
     from session_pipeline.sample import write_sample
+    from session_pipeline.sample.faults import fault_of
 
     target = folder or chosen_folder(data).raw / "sample"
     # The expected results must not be under raw/, where they would be ingested.
     truth = target.parent.parent / "truth" if target.parent.name == "raw" else target.with_name(f"{target.name}-truth")
-    written = write_sample(target, visitors=visitors, days=days, seed=seed, start=start.date(), truth_folder=truth)
+    faults = [fault_of(text) for text in fault or ()]
+    written = write_sample(
+        target, visitors=visitors, days=days, seed=seed, start=start.date(), truth_folder=truth, faults=faults
+    )
     lines = f"{written.events:,} events, {counted(written.duplicates, 'duplicate')}, {written.bad_lines:,} invalid"
     echo(f"{counted(written.files, 'file')} with {counted(written.lines, 'line')} in {target}: {lines}")
     echo(f"Expected results ({written.sessions:,} sessions and how each ended): {truth}")

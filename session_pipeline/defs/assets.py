@@ -11,12 +11,12 @@ from typing import Any
 
 import dagster as dg
 
-from session_pipeline.defs import metadata, retention, tags
+from session_pipeline.defs import metadata, partition_metadata, retention, tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.publication import Published
 from session_pipeline.settings import Settings
-from session_pipeline.tables import TABLES, spans
+from session_pipeline.tables import TABLES
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import LOGS, STEPS
 
@@ -87,10 +87,9 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
                 raise WrongUseError(f"{last} is not over yet; the last day that can be built is {run.until}")
             days = [date.fromisoformat(key) for key in context.partition_keys] if step.is_daily else []
             wanted = run.planner.frame.only_wanted(days)
-            for no_day in set(days).difference(wanted):
-                reasons["no events"] += 1
-                for name in step.tables:
-                    context.add_asset_metadata(metadata.of_no_day(), asset_key=name, partition_key=str(no_day))
+            not_wanted = set(days).difference(wanted)
+            reasons["no events"] += len(not_wanted)
+            of_days = {(name, str(day)): metadata.of_no_day() for day in not_wanted for name in step.tables}
             results = run.build(
                 step,
                 wanted if step.is_daily else (None,),
@@ -100,11 +99,12 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
             reasons.update(built.reason or "fresh" for built in results)
             for (name, day), figures in metadata.of_built(run, step, results).items():
                 if day:
-                    context.add_asset_metadata(figures, asset_key=name, partition_key=str(day))
+                    of_days[name, str(day)] = figures
                 else:
                     of_whole_table[name] = figures
+            partition_metadata.add(context, of_days)
             # One log line for each step, because a log line for each day takes longer than building a small day.
-            counts = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
+            counts = ", ".join(f"{count} × {reason}" for reason, count in reasons.items() if count)
             commits = {each.generation for built in results if built.was_built for each in built.partitions.values()}
             context.log.info(f"{step.name}: {counts}" + (f"; in {len(commits)} stretches" if len(commits) > 1 else ""))
             for name in step.tables:
@@ -119,8 +119,8 @@ def _deps(step: Step, name: str) -> list[Any]:
     The real dependency is on other tables of the same step on the day before. Dagster cannot backfill an op with
     several assets if one of them depends on another one on a different day.
     """
-    deps: list[Any] = [what.table for what in step.inputs if what.span != spans.DAY_BEFORE]
-    if any(what.span == spans.DAY_BEFORE for what in step.inputs):
+    deps: list[Any] = [what.table for what in step.inputs if what.table not in step.tables]
+    if any(what.table in step.tables for what in step.inputs):
         deps.append(dg.AssetDep(name, partition_mapping=DAY_BEFORE))
     return deps
 

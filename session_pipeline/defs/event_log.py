@@ -13,11 +13,13 @@ dagster.yaml names the class `EventLog`. Without it, Dagster's own class reads a
 
 import json
 import os
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy
@@ -29,7 +31,7 @@ from dagster._core.storage.event_log.schema import (
     AssetEventTagsTable,
     SqlEventLogStorageTable,
 )
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
@@ -54,6 +56,7 @@ class EventLog(SqliteEventLogStorage):
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._in_use: dict[str, Connection] = {}
         self._process = os.getpid()
+        self._empty = b""
         super().__init__(base_dir, inst_data)
         # Reentrant, because a batch is one block around the blocks of its events.
         self._db_lock = threading.RLock()  # type: ignore[assignment]
@@ -166,16 +169,38 @@ class EventLog(SqliteEventLogStorage):
     def _opened(self, shard: str) -> Engine:
         url = self.conn_string_for_shard(shard)
         options = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+        if shard != INDEX_SHARD_NAME and not os.path.exists(self.path_for_shard(shard)):
+            self._create(shard)
         if shard not in self._initialized_dbs:
-            self._initdb(sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=options))
+            first = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=options)
+            sqlalchemy.event.listen(first, "connect", _do_not_wait_for_the_disk)
+            self._initdb(first)
             self._initialized_dbs.add(shard)
         engine = sqlalchemy.create_engine(url, poolclass=StaticPool, connect_args=options)
-
-        @sqlalchemy.event.listens_for(engine, "connect")
-        def do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
-            connection.execute("pragma synchronous = normal")
-
+        sqlalchemy.event.listen(engine, "connect", _do_not_wait_for_the_disk)
         return engine
+
+    def _create(self, shard: str) -> None:
+        """Create the database of a run with the empty tables of the index, which are the same.
+
+        Dagster's own way takes 0.1 s: it reads all its migrations, and makes each table in a transaction of its own.
+        """
+        if not self._empty:
+            with self.index_connection() as index, closing(sqlite3.connect(":memory:")) as empty:
+                for (statement,) in index.exec_driver_sql(query_text(__package__, "event_tables")):
+                    empty.execute(statement)
+                for (revision,) in index.exec_driver_sql("select version_num from alembic_version"):
+                    empty.execute("insert into alembic_version values (?)", (revision,))
+                empty.commit()
+                self._empty = empty.serialize()
+        path = Path(self.path_for_shard(shard))
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_bytes(self._empty)
+        # Not where another process was first, or the file system has no links: then Dagster looks at the file itself.
+        with suppress(OSError):
+            os.link(temporary, path)
+            self._initialized_dbs.add(shard)
+        temporary.unlink()
 
     def _close(self) -> None:
         with self._db_lock:
@@ -183,6 +208,11 @@ class EventLog(SqliteEventLogStorage):
                 for engine in self._engines.values():
                     engine.dispose()
             self._engines.clear()
+
+
+def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
+    connection.execute("pragma journal_mode = wal")  # also while the tables of a new database are created
+    connection.execute("pragma synchronous = normal")
 
 
 def _superseded(index: Connection, query: str, run_ids: Collection[str]) -> list[int]:

@@ -24,6 +24,12 @@ from session_pipeline.store.locks import alone_in
 from session_pipeline.store.shortage import disk_full, means_disk_full
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+# Steps print nothing, so no process is started to copy what they print to files. The log has all messages.
+NOTHING_PRINTED = {
+    "module": "dagster._core.storage.noop_compute_log_manager",
+    "class": "NoOpComputeLogManager",
+    "config": {},
+}
 
 
 class RunFailedError(SessionPipelineError):
@@ -36,7 +42,9 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
     home.prepare(folder)
     # A dagster.yaml of an older version names no storage, and one of now takes the folder from the environment.
     event_log = {**home.EVENT_LOG, "config": {"base_dir": str(folder.dagster_home)}}
-    overrides = {"event_log_storage": event_log} if home.has_own_storage(folder) else None
+    overrides = (
+        {"event_log_storage": event_log, "compute_logs": NOTHING_PRINTED} if home.has_own_storage(folder) else None
+    )
     with alone_in(folder.dagster_home):  # if two processes create Dagster's tables at once, one fails
         instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides))
     with instance:

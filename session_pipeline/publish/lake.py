@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from session_pipeline.engines.sql import literal, rows_of
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import make_folder, refusal_explained, sync_file, sync_folder
+from session_pipeline.store.files import at_once, make_folder, refusal_explained, sync_file, sync_folder
 from session_pipeline.store.paths import folder_name
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
@@ -48,14 +48,19 @@ def publish(
     """
     wanted = {place_of(partition): partition for partition in partitions}
     present = set(_files(lake))
+    fits: dict[tuple[str, str], bool] = {}  # files of one recipe have the same columns, so one of them is opened
     linked = 0
     folders = set() if lake.is_dir() else {lake.parent}
     for place, partition in wanted.items():
         contract = table(partition.key.table)
         is_old = partition.generation > since_generation or place not in present
         if is_old or (contracts_changed and not _fits(lake / place, contract)):
+            source = store.path_of(partition)
+            recipe = partition.key.table, partition.parts.get("recipe", partition.path)
+            if recipe not in fits:
+                fits[recipe] = _fits(source, contract)
             with refusal_explained(lake / place):
-                _place(store.path_of(partition), lake / place, contract)
+                _place(source, lake / place, contract, is_linked=fits[recipe])
             folders.add((lake / place).parent)
             linked += 1
     gone = present - wanted.keys()
@@ -66,9 +71,7 @@ def publish(
         folders.add(_remove_empty_folders((lake / place).parent, lake))
     # All renames are done before this: the first fsync then writes the others, too.
     above = {parent for folder in folders for parent in folder.parents if parent.is_relative_to(lake)}
-    for folder in sorted(folders | above):
-        if folder.is_dir():
-            sync_folder(folder)
+    at_once(sync_folder, [folder for folder in sorted(folders | above) if folder.is_dir()])
     return LakeChange(linked, len(gone))
 
 
@@ -94,12 +97,12 @@ def _fits(path: Path, contract: Table) -> bool:
     return (found.names, found.types) == (contract.schema.names, contract.schema.types)
 
 
-def _place(source: Path, target: Path, contract: Table) -> None:
+def _place(source: Path, target: Path, contract: Table, *, is_linked: bool) -> None:
     make_folder(target.parent)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     try:
-        if _fits(source, contract):
+        if is_linked:
             _link(source, temporary)
         else:
             with duckdb.connect(":memory:") as connection:

@@ -3,7 +3,7 @@
 Which tables are native, and publishing itself, is decided in warehouse.py.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # slow to load, and readers do not need it
 # For tables that only this package uses. In a schema of their own, they do not show up among the tables for analysts.
 INTERNAL_SCHEMA = "_internal"
 PUBLISHED = f"{INTERNAL_SCHEMA}.published"
+Columns = Mapping[str, Sequence[tuple[str, str]]]
 
 
 def columns_of(contract: Table) -> str:
@@ -30,13 +31,20 @@ def columns_of(contract: Table) -> str:
     return ", ".join(columns)
 
 
-def is_current(connection: duckdb.DuckDBPyConnection, contract: Table) -> bool:
+def native_columns(connection: duckdb.DuckDBPyConnection) -> Columns:
+    """The names and types of the columns of each native table of the file."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for table_name, column, kind in connection.execute(query_text(__package__, "columns_of_tables")).fetchall():
+        found.setdefault(table_name, []).append((column, kind))
+    return found
+
+
+def is_current(columns: Columns, contract: Table) -> bool:
     """Whether the file has this table, as a native table with the contract's columns."""
-    rows = connection.execute(query_text(__package__, "columns_of_table"), {"table_name": contract.name}).fetchall()
     expected = [(column.name, column.type) for column in contract.columns]
     if contract.date_column:
         expected.append((contract.date_column, "DATE"))
-    return [tuple(row) for row in rows] == expected
+    return columns.get(contract.name) == expected
 
 
 def make_table(connection: duckdb.DuckDBPyConnection, contract: Table) -> None:
@@ -68,9 +76,9 @@ def comment(connection: duckdb.DuckDBPyConnection, contract: Table, kind: str) -
         connection.execute(f"comment on column {quote(contract.name)}.{quote(name)} is {literal(meaning)}")
 
 
-def replace_rows(connection: duckdb.DuckDBPyConnection, contract: Table, rows: "pa.Table") -> None:
+def replace_rows(connection: duckdb.DuckDBPyConnection, columns: Columns, contract: Table, rows: "pa.Table") -> None:
     """Replace all rows of a table, such as warehouse_info."""
-    if not is_current(connection, contract):
+    if not is_current(columns, contract):
         make_table(connection, contract)
     connection.execute(f"delete from {quote(contract.name)}")
     connection.register("rows_to_insert", rows)
@@ -79,14 +87,25 @@ def replace_rows(connection: duckdb.DuckDBPyConnection, contract: Table, rows: "
 
 
 def replace_partitions(
-    connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, found: Iterable[Partition]
+    connection: duckdb.DuckDBPyConnection,
+    columns: Columns,
+    store: Store,
+    contract: Table,
+    found: Iterable[Partition],
 ) -> int:
     """Replace the partitions whose file differs from the one that the table's rows were read from.
+
+    Args:
+        connection: The connection to the copy of the warehouse.
+        columns: The native tables that the copy had, with their columns.
+        store: The store.
+        contract: The table.
+        found: The partitions to show.
 
     Returns:
         The number of partitions that were inserted, replaced or deleted.
     """
-    if not is_current(connection, contract):
+    if not is_current(columns, contract):
         make_table(connection, contract)
     rows = connection.execute(
         f"select date, file_id, sha256 from {PUBLISHED} where table_name = ?", [contract.name]

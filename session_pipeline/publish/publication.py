@@ -9,6 +9,7 @@ from datetime import datetime
 
 from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import digest
@@ -90,9 +91,9 @@ def settings_hash(plan: Plan) -> str:
 
 
 def _contracts_number() -> int:
-    """Return a number that identifies the published tables and columns, so that a newer package publishes again."""
+    """Return a number that identifies the published tables and macros, so that a newer package publishes again."""
     shapes = {name: contract.shape for name, contract in TABLES.items() if contract.is_published}
-    return int(digest(shapes)[:12], 16)
+    return int(digest([shapes, query_text(__package__, "macros")])[:12], 16)
 
 
 def publish(

@@ -20,6 +20,7 @@ from session_pipeline.publish.native_rows import (
     PUBLISHED,
     comment,
     drop,
+    native_columns,
     record,
     replace_partitions,
     replace_rows,
@@ -103,8 +104,10 @@ def publish(
     return replaced
 
 
-def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a warehouse read-only and locked down: no other files, no extensions, and these limits cannot be changed.
+
+    With a `memory_limit`, such as "1GB", a query that needs more fails; otherwise DuckDB's default applies.
 
     Raises:
         StoreError: There is no warehouse yet, or it cannot be opened.
@@ -114,7 +117,12 @@ def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
     # Attached, not opened: DuckDB opens a path once per process, so a second connection would share the limits and the
     # snapshot of the first.
     connection = duckdb.connect(
-        ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            **({"memory_limit": memory_limit} if memory_limit else {}),
+        },
     )
     try:
         connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
@@ -180,16 +188,18 @@ def _write(
         if is_new:
             _make_internal_tables(connection)
         _drop_unknown(connection, by_table)
+        columns = native_columns(connection)
         replaced = 0
         for name, found in by_table.items():
             contract = TABLES[name]
             if name == "warehouse_info":
-                replace_rows(connection, contract, info)
+                replace_rows(connection, columns, contract, info)
             elif name in views:
                 _make_view(connection, store, contract, found)
                 replaced += 1
             else:
-                replaced += replace_partitions(connection, store, contract, found)
+                replaced += replace_partitions(connection, columns, store, contract, found)
+        connection.execute(query_text(__package__, "macros"))
         crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
         crash_points.reached("warehouse: committed")

@@ -8,6 +8,7 @@ tables/<group>/contracts.py.
 from collections.abc import Mapping
 
 from session_pipeline.reference.column import Column, count, date, flag, rate, text, time
+from session_pipeline.reference.signals import HARD_TIME_SIGNALS, SIGNALS
 
 # Where a line came from
 FILE_ID = text("file_id", "Delivered file, as the hash of its source and its decompressed content. See source_files.")
@@ -22,7 +23,7 @@ EVENT_ID = text(
 VISITOR_ID = text(
     "visitor_id", "The visitor, as identified by the source: a cookie or device id. Unique within its site."
 )
-USER_ID = text("user_id", "Logged-in user; null if unknown. In sessions: the first known user of the session.")
+USER_ID = text("user_id", "Logged-in user; null if unknown. In sessions and visitors: the first known user.")
 CLIENT_SESSION_ID = text("client_session_id", "Session id from the source; null if unknown.")
 EVENT_TIME = time("event_time", "Time when the event happened, UTC.")
 RECEIVED_AT = time(
@@ -114,7 +115,11 @@ IS_COMPLETE = flag("is_complete", "Whether all days that could add events to the
 
 # An action
 ACTION_NUMBER = count("action_number", "Position of the action in its session, from 1.")
-ACTION = text("action", "Label in paths: the folded page path for page views, the event name for other events.")
+ACTION = text(
+    "action",
+    "Label in paths: the folded page path for page views, with the parameters in actions.query_parameters; the event "
+    "name for other events.",
+)
 OCCURRED_AT = time("occurred_at", "Time when the action happened.")
 SECONDS_TO_NEXT = Column("seconds_to_next", "DOUBLE", "Seconds until the next action of the session; null on the last.")
 PREVIOUS_ACTION = text("previous_action", "Previous action of the session; null on the first.")
@@ -144,7 +149,7 @@ CONVERSION_COUNT = count(
 VALUE = Column(
     "value",
     "DECIMAL(38,6)",
-    "Sum of the values of all matching events; in daily_summary and daily_breakdowns: of conversions only. "
+    "Sum of the values of all matching events; in daily tables and tables of visitors: of conversions only. "
     "Null if no event has a value.",
 )
 DECIDED_AT = time("decided_at", "Time of the event that decided the outcome; null if the session as a whole did.")
@@ -157,7 +162,7 @@ DIMENSION_VALUE = text("dimension_value", "Value of the dimension; '(none)' inst
 
 # Days
 SESSION_COUNT = count("session_count", "Sessions, without bots.")
-VISITOR_COUNT = count("visitor_count", "Distinct visitors, without bots.")
+VISITOR_COUNT = count("visitor_count", "Distinct visitors, without bots; in retention: the visitors of the cohort.")
 BOUNCE_COUNT = count("bounce_count", "Sessions with outcome bounce, without bots.")
 ENGAGED_COUNT = count("engaged_count", "Engaged sessions (is_engaged), without bots.")
 CONVERTED_COUNT = count("converted_count", "Sessions whose outcome is a conversion, without bots.")
@@ -271,10 +276,120 @@ FOLLOWING_ACTION = text(
 )
 DROPPED_ATTEMPT_COUNT = count("attempt_count", "Attempts that ended at the step and went on with the action.")
 
+# Friction
+FRICTION_ACTION = text(
+    "action", "Where it happened: the action of the event's page; without a page, the event's own action."
+)
+SIGNAL = text("signal", f"Name of the signal of friction: {', '.join(SIGNALS)}.")
+HARD_TIME_COUNT = count(
+    "hard_time_count",
+    f"Sessions with one of the signals {', '.join(HARD_TIME_SIGNALS)}, in action_friction at the action; without bots. "
+    "Null if none of these signals can be observed.",
+)
+FRICTION_RATE = rate("friction_rate", "Share of the sessions that had a hard time: hard_time_count / session_count.")
+
 # Logs of what happened
 CHANGED_AT = time("changed_at", "Time of the build that made the change, from the machine's clock, UTC.")
 RUN_ID = text("run_id", "Dagster run that made the change.")
 REASON_OF_CHANGE = text("reason", "What caused the build: the delivered files, or the settings or models that changed.")
+
+# Paths
+FROM_ACTION = text(
+    "from_action",
+    "Action that the transition leaves; '(start)' before the first action, '(other)' for rare transitions.",
+)
+TO_ACTION = text(
+    "to_action", "Action that the transition reaches; '(end)' after the last action, '(other)' for rare transitions."
+)
+TRANSITION = text(
+    "transition",
+    "entry (start to first action), step (to another action), loop (to the same action), exit (last action to end), "
+    "no_action (start to end, in a session without actions) or other (transitions of fewer than "
+    "paths.min_session_count sessions).",
+)
+TRANSITION_COUNT = count("transition_count", "Transitions of these sessions, without bots.")
+MEDIAN_SECONDS = Column(
+    "median_seconds",
+    "DOUBLE",
+    "Median time in seconds. In action_transitions: from the action to the next one, null for entry, exit and other. "
+    "In typical_paths: from the first to the last event of the session, each time rounded down to two digits.",
+)
+P90_SECONDS = Column(
+    "p90_seconds", "DOUBLE", "90th percentile (nearest rank) of the same time; null where the median is null."
+)
+PATH = text(
+    "path",
+    "Actions in order, joined by ' > '; '(more)' at the end replaces what exceeds paths.max_path_actions, "
+    "'(no action)' is the path without actions, '(other)' stands for all paths that are not listed. A > in an action "
+    "is written ›.",
+)
+PATH_STEP_NUMBER = count("step_number", "Position of the action in the session, from 1; 0 for '(start)'.")
+STEP_ACTION = text(
+    "action",
+    "Action at this position; '(start)', '(end)' after the last action, '(more)' for sessions with more than "
+    "paths.max_steps actions, '(other)' for actions of fewer than paths.min_session_count sessions.",
+)
+SHARE = rate(
+    "share",
+    "Share of the sessions with this outcome; in typical_paths: of those of the window and the segment.",
+)
+WINDOW_DAYS = count("window_days", "Number of days that the row covers, up to and including its date.")
+OUTCOME_GROUP = text(
+    "outcome",
+    "Outcome, or a group of outcomes: '(converted)', or '(not converted)', which is without conversion and bounce.",
+)
+SEGMENT = text("segment", "'(all)', or the sessions of one device, such as 'device=mobile'.")
+RANK = count("rank", "Position among the rows of the group, from 1, the most important first. See definitions.")
+GROUP_SESSION_COUNT = count("group_session_count", "All sessions of the window with this outcome and segment.")
+MEDIAN_ACTION_COUNT = Column(
+    "median_action_count", "DOUBLE", "Median number of actions of the sessions with this path, with repeats."
+)
+PATTERN = text("pattern", "Name of the pattern in the settings.")
+MATCH_COUNT = count("match_count", "Matches of the pattern in the session that do not overlap.")
+FIRST_ACTION_NUMBER = count("first_action_number", "action_number of the first action of the first match.")
+LAST_ACTION_NUMBER = count("last_action_number", "action_number of the last action of the first match.")
+FIRST_EVENT_ID = text("first_event_id", "Event of the first action of the first match.")
+MATCHED_AT = time("matched_at", "Time of the first action of the first match.")
+MATCH_SECONDS = Column(
+    "match_seconds", "DOUBLE", "Time from the first to the last action of the first match, in seconds."
+)
+GOALS = text("goals", "Goals that the session reached, in alphabetical order, joined by ', '; null if none.")
+DIMENSIONS = text("dimensions", "Dimensions from the settings, such as 'variant=a', joined by ', '; null if none.")
+ACTION_COUNT = count("action_count", "Actions of the session.")
+# Opportunities and next best actions
+POSITION_BUCKET = count(
+    "position_bucket",
+    "Bucket of the action's position in the session, named by its first position: 1, 2, 3, 4 (to 5), 6 (to 8), "
+    "9 (to 13) or 14 (and later).",
+)
+STAGE = count(
+    "stage",
+    "How far the session was before: the deepest step of each funnel whose condition an earlier event met, added up "
+    "over all funnels. 0 before the first step.",
+)
+MOMENT_DEVICE = text("device", "Device of the session; '(none)' without a user agent.")
+DIFFERENCE = Column(
+    "difference",
+    "DOUBLE",
+    "Difference of the two rates (Mantel-Haenszel), negative if fewer converted; rounded to 6 digits. An association.",
+)
+DIFFERENCE_LOW = Column("difference_low", "DOUBLE", "Lower bound of the 95 % interval of difference (Sato); 6 digits.")
+DIFFERENCE_HIGH = Column(
+    "difference_high", "DOUBLE", "Upper bound of the 95 % interval of difference (Sato); 6 digits."
+)
+SCORE = Column("score", "DOUBLE", "Signed root of the test's statistic, about a normal deviate; rounded to 4 digits.")
+Q_VALUE = rate(
+    "q_value",
+    "Share of wrong findings to expect among the rows of the window up to this one (Benjamini-Yekutieli); 6 digits.",
+)
+IS_SIGNIFICANT = flag(
+    "is_significant", "Whether q_value is at most 0.05 and score at least 2.5 in the direction that is looked for."
+)
+SENTENCE = text("sentence", "The row in plain English.")
+EXAMPLE_SESSION_IDS = text(
+    "example_session_ids",
+    "Up to three sessions of the row, the latest first, separated by spaces; null if there is none. See `show`.",
+)
 
 # Groups of columns that several tables share
 UTM = (UTM_SOURCE, UTM_MEDIUM, UTM_CAMPAIGN, UTM_TERM, UTM_CONTENT)

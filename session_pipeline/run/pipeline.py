@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from session_pipeline.build.builder import Builder, Built
+from session_pipeline.build.runner import Rows
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.ingest.deliveries import Ingest
@@ -148,6 +149,10 @@ class Run(OpenFolder):
                 results.append(built)
         return results
 
+    def rows_of(self, name: str, partitions: Sequence[Partition]) -> Rows:
+        """Return where the rows of some partitions of a table are: in memory where the engine still has them."""
+        return self._builder.rows_of(name, partitions)
+
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them; return those whose rows differ from the store's."""
         return self._builder.recompute(step, day)
@@ -175,7 +180,7 @@ class Run(OpenFolder):
             from session_pipeline import report  # slow to load, and only this method needs it
 
             self.outcome.report = report.write(self.folder, self.settings)
-        return self.outcome.report
+        return self.outcome.report.path
 
     def _published(self) -> Published | str:
         plan = self.plan()

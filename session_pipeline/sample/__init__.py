@@ -8,7 +8,7 @@ compare the pipeline's results with the truth.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Final, TypedDict
 
 from session_pipeline.errors import WrongUseError
 from session_pipeline.sample.deliveries import LONGEST_LATENCY, DeliveredFile, Deliveries
+from session_pipeline.sample.faults import Fault
 from session_pipeline.sample.times import DAY, day_number
 from session_pipeline.sample.truth import Truth
 from session_pipeline.sample.visitors import plan_visits
@@ -61,6 +62,7 @@ def write_sample(
     seed: int,
     start: date = date(2026, 10, 5),
     truth_folder: Path | None = None,
+    faults: Sequence[Fault] = (),
 ) -> SampleSummary:
     """Write delivered files for each day to a folder, and the truth about them to another folder.
 
@@ -73,6 +75,7 @@ def write_sample(
         start: The first day, in UTC.
         truth_folder: Receives `sessions.csv.gz`, `events.csv.gz` and `files.csv`. The default is `truth`, next to the
             parent of `folder`. It is created if it does not exist; it must be empty.
+        faults: Planted faults. The days before the first of them are the same without them.
 
     Raises:
         WrongUseError: A folder is not empty, or a number is below 1.
@@ -86,7 +89,7 @@ def write_sample(
     first_day = day_number(start)
     end = (first_day + days) * DAY
     plan = plan_visits(chance, visitors, first_day, days)
-    visits = Visits(chance)
+    visits = Visits(chance, faults)
     deliveries = Deliveries(chance, folder, end)
     with (
         whole_file(truth_folder / "sessions.csv.gz") as sessions,

@@ -3,11 +3,12 @@
 This module decides when a visit starts and ends, which is the truth about sessions. deliveries.py delivers the events.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from session_pipeline.sample import shop
+from session_pipeline.sample.faults import Fault
 from session_pipeline.sample.odds import once_in, skewed
 from session_pipeline.sample.times import DAY, HOUR, INACTIVITY, MINUTE, SECOND
 from session_pipeline.sample.visitors import CRAWL, WATCH, PlannedVisit, Visitor, campaign_share
@@ -32,9 +33,10 @@ class Visits:
     exception is the monitor: its visits end by `max_hours`.
     """
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, faults: Sequence[Fault] = ()) -> None:
         """Prepare the generation. One object serves the whole sample."""
         self._chance = chance
+        self._faults = faults
         # Planted gaps at the limit of the timeout, which random gaps would almost never hit.
         self._pauses_for_the_timeout = once_in(300, first=20)
         self._returns_just_after_the_timeout = once_in(300, first=20)
@@ -56,7 +58,7 @@ class Visits:
             self._planted_pauses.append(INACTIVITY)
         is_campaign = chance.random() < campaign_share(start // DAY)
         source = (shop.CAMPAIGN_SOURCES if is_campaign else shop.SOURCES).draw(chance)
-        walk = Walk(chance, visitor, start, source, self._planted_pauses)
+        walk = Walk(chance, visitor, start, source, self._planted_pauses, self._faults)
         yield Visit(visitor, walk.follow(planned.intent, LANDINGS[planned.intent].draw(chance)))
         if next(self._returns_just_after_the_timeout):
             yield self._return(visitor, INACTIVITY + 1)
@@ -66,7 +68,7 @@ class Visits:
     def _return(self, visitor: Visitor, after: int) -> Visit:
         """Return a visit of the same person in the tab left open. It starts at the cart if that is not empty."""
         start = visitor.last_event_at + after
-        walk = Walk(self._chance, visitor, start, shop.Source(None), self._planted_pauses)
+        walk = Walk(self._chance, visitor, start, shop.Source(None), self._planted_pauses, self._faults)
         if visitor.cart:
             return Visit(visitor, walk.follow("buy", "cart"))
         return Visit(visitor, walk.follow("research", "look"))

@@ -3,13 +3,14 @@
 Defines the events of each step of a walk. ways.py defines which steps follow each other; visits.py starts the walks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
 from session_pipeline.sample import shop
+from session_pipeline.sample.faults import Fault
 from session_pipeline.sample.odds import Odds, skewed
-from session_pipeline.sample.times import MINUTE, SECOND
+from session_pipeline.sample.times import DAY, MINUTE, SECOND, day_number
 from session_pipeline.sample.visitors import Visitor
 from session_pipeline.sample.ways import DETOURS, LEAVE, WAYS
 
@@ -46,13 +47,21 @@ class Walk:
         start: int,
         source: shop.Source,
         planted_pauses: list[int],
+        faults: Sequence[Fault] = (),
     ) -> None:
-        """Start a walk. All walks share `planted_pauses`; the next pause of any walk takes one of them."""
+        """Start a walk. All walks share `planted_pauses`; the next pause of any walk takes one of them.
+
+        Of the faults, those that the visitor meets on the day of the start apply.
+        """
         self._chance = chance
         self._visitor = visitor
         self._time = start
         self._source = source
         self._planted_pauses = planted_pauses
+        met = ("all", visitor.device, visitor.variant)
+        self._faults = [
+            fault for fault in faults if fault.segment in met and day_number(fault.first_day) <= start // DAY
+        ]
         self._page = shop.HOME
         self._category = shop.CATEGORY_ODDS.draw(chance)
         self._product = shop.PRODUCT_ODDS[self._category].draw(chance)
@@ -66,8 +75,15 @@ class Walk:
             if step == LEAVE or (step in _NEEDS_CART and not self._visitor.cart):
                 break
             getattr(self, f"_{step}")()
-            step = (self._detour(step) or way[step]).draw(self._chance)
+            next_step = (self._detour(step) or way[step]).draw(self._chance)
+            step = LEAVE if self._is_stopped(step, next_step) else next_step
         return self._events
+
+    def _is_stopped(self, step: str, next_step: str) -> bool:
+        return any(
+            (fault.step, fault.next_step) == (step, next_step) and self._chance.random() < fault.drop
+            for fault in self._faults
+        )
 
     def _detour(self, step: str) -> Odds[str] | None:
         visitor = self._visitor

@@ -6,6 +6,7 @@ The packaged defaults are in template.toml, the file that `init` writes. There i
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, ExclusionSettings, FunnelSettings, StepSettings
 from session_pipeline.settings.load import key_of_source, load_settings, parse_settings, settings_template
 from session_pipeline.settings.model import (
+    LIFECYCLE,
     ActionSettings,
     AlertSettings,
     FoldSettings,
@@ -16,8 +17,10 @@ from session_pipeline.settings.model import (
     Settings,
     SourceSettings,
 )
+from session_pipeline.settings.paths import PathSettings, PatternSettings
 
 __all__ = [
+    "LIFECYCLE",
     "SESSION_BREAKDOWNS",
     "ActionSettings",
     "AlertSettings",
@@ -27,6 +30,8 @@ __all__ = [
     "GoalSettings",
     "HistorySettings",
     "OutcomeSettings",
+    "PathSettings",
+    "PatternSettings",
     "SessionSettings",
     "Settings",
     "SourceSettings",

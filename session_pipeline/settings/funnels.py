@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from session_pipeline.settings.section import Section
+from session_pipeline.settings.section import DAY_SECONDS, Section
 from session_pipeline.settings.values import EventCondition, Label, Listed, at_most, closest, distinct, refusal, shown
 
 SessionBreakdown = Literal[
@@ -17,7 +17,6 @@ SessionBreakdown = Literal[
 ]
 SESSION_BREAKDOWNS: tuple[str, ...] = get_args(SessionBreakdown)
 
-DAY_SECONDS = 86_400
 LONGEST_VISITOR_WINDOW_DAYS = 30
 USUAL_VISITOR_WINDOW_DAYS = 7
 

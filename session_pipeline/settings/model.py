@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from session_pipeline.settings.friction import FrictionSettings
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings, SessionBreakdown
-from session_pipeline.settings.section import Section
+from session_pipeline.settings.paths import MOST_PATTERNS, PathSettings, PatternSettings
+from session_pipeline.settings.section import DAY_SECONDS, Section
 from session_pipeline.settings.values import (
     AccessLogFormat,
     Character,
@@ -34,12 +36,17 @@ from session_pipeline.settings.values import (
     SourceName,
     TimeZone,
     at_most,
+    closest,
     distinct,
     refusal,
     shown,
 )
 
-DAY_SECONDS = 86_400
+LIFECYCLE = "lifecycle"  # of the visitor; a dimension of daily_breakdowns only
+DailyBreakdown = Literal[SessionBreakdown, "lifecycle"]
+ChangeDimension = Literal[
+    "channel", "device", "browser", "os", "landing_action", "utm_source", "utm_medium", "utm_campaign"
+]
 
 # Each rule takes about 5 ms to read, and time in the scan of a day's events.
 MOST_RULES = 2_000
@@ -80,6 +87,7 @@ class ActionSettings(Section):
 
     fold: Annotated[tuple[FoldSettings, ...], Listed]
     ignored_events: Annotated[tuple[Label, ...], Listed]
+    query_parameters: Annotated[tuple[QueryParameter, ...], Listed, distinct("query_parameters")]
 
 
 class OutcomeSettings(Section):
@@ -124,7 +132,31 @@ def _condition_count(funnels: Iterable[object]) -> int:
 class BreakdownSettings(Section):
     """The dimensions of daily_breakdowns, in addition to [dimensions]."""
 
-    dimensions: Annotated[tuple[SessionBreakdown, ...], Listed, distinct("dimensions")]
+    dimensions: Annotated[tuple[DailyBreakdown, ...], Listed, distinct("dimensions")]
+
+
+class VisitorSettings(Section):
+    """How long visitors are followed in retention. Each period is a row of each day's cohort."""
+
+    retention_days: int = Field(ge=1, le=90)
+    retention_weeks: int = Field(ge=1, le=52)
+
+
+class ChangeSettings(Section):
+    """The dimensions by which changes are looked for: packaged ones, and those in [dimensions] but the excluded."""
+
+    dimensions: Annotated[tuple[ChangeDimension, ...], Listed, distinct("dimensions")]
+    excluded_dimensions: Annotated[tuple[str, ...], Listed, distinct("excluded_dimensions")]
+
+    @field_validator("excluded_dimensions")
+    @classmethod
+    def _are_dimensions(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known = (info.context or {}).get("dimensions", names)
+        for name in names:
+            if name not in known:
+                hint = closest(name, known) if known else "remove it"
+                raise refusal(f"has {name!r}, which is not in [dimensions]", hint)
+        return names
 
 
 class SourceSettings(Section):
@@ -210,6 +242,7 @@ class Settings(Section):
     max_rebuild_days: int = Field(ge=1)
     sessions: SessionSettings
     actions: ActionSettings
+    friction: FrictionSettings
     outcomes: Annotated[
         tuple[OutcomeSettings, ...],
         Listed,
@@ -225,8 +258,17 @@ class Settings(Section):
         at_most(MOST_RULES, "steps and exclusions", _condition_count),
         distinct("funnels", attrgetter("name")),
     ]
+    paths: PathSettings
+    patterns: Annotated[
+        tuple[PatternSettings, ...],
+        Listed,
+        at_most(MOST_PATTERNS, "patterns"),
+        distinct("patterns", attrgetter("name")),
+    ]
     dimensions: Annotated[Mapping[Name, EventScalar], at_most(MOST_RULES, "dimensions")]
     breakdowns: BreakdownSettings
+    visitors: VisitorSettings
+    changes: ChangeSettings
     sources: Mapping[SourceName, SourceSettings]
     privacy: PrivacySettings
     alerts: AlertSettings
@@ -239,6 +281,8 @@ class Settings(Section):
     def _has_own_names(cls, dimensions: Mapping[str, str]) -> Mapping[str, str]:
         if taken := sorted(dimensions.keys() & set(SESSION_BREAKDOWNS)):
             raise refusal(f"has {taken[0]}, which is already a column of sessions", "choose another name")
+        if LIFECYCLE in dimensions:
+            raise refusal(f"has {LIFECYCLE}, which is a packaged dimension", "choose another name")
         return dimensions
 
     def source(self, name: str) -> SourceSettings:

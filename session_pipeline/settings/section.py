@@ -1,6 +1,8 @@
-"""Defines what all tables of the settings file have in common."""
+"""Defines `Section`, the base of all tables of the settings file."""
 
 from pydantic import BaseModel, ConfigDict
+
+DAY_SECONDS = 86_400
 
 
 class Section(BaseModel):

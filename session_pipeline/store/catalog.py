@@ -119,6 +119,10 @@ class Catalog:
         """A recorded number; 0 if it was never recorded."""
         return self._number(name)
 
+    def data_version(self) -> int:
+        """A number that differs from the last one if another connection has changed the file since."""
+        return int(self._connection.execute("pragma data_version").fetchone()[0])
+
     # Partitions
 
     def partitions(self) -> dict[Key, Partition]:

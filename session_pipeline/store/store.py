@@ -18,7 +18,7 @@ from pathlib import Path
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog import Catalog
-from session_pipeline.store.files import make_folder, replacing, sync_file, sync_folder
+from session_pipeline.store.files import at_once, make_folder, replacing, sync_file, sync_folder
 from session_pipeline.store.locks import alone_in, lock
 from session_pipeline.store.paths import file_name
 from session_pipeline.store.records import Key, Partition, SourceFile, Written, utc_now
@@ -59,7 +59,7 @@ class Store:
         # SQLite does not wait for a lock while it changes the journal mode of a new file.
         with alone_in(folder):
             self._check_format(package_version)
-            self.catalog, self.partitions = _opened_catalog(folder / "catalog.sqlite")
+            self.catalog, self._data_version, self.partitions = _opened_catalog(folder / "catalog.sqlite")
         self.change_count = 0  # grows with each change of `partitions`
         self._verified: set[str] = set()
         self._scratch: Path | None = None
@@ -70,7 +70,11 @@ class Store:
         self.catalog.close()
 
     def refresh(self) -> None:
-        """Read the catalog again; another process may have changed it."""
+        """Read the catalog again if another process has changed it."""
+        version = self.catalog.data_version()
+        if version == self._data_version:
+            return
+        self._data_version = version
         found = self.catalog.partitions()
         if found != self.partitions:
             self.partitions = found
@@ -164,9 +168,9 @@ class Store:
     ) -> list[Partition]:
         """Add files to the store and drop partitions, atomically: either all of it, or nothing.
 
-        The order of operations is: fsync each file, rename it to its hash, fsync the folders, then run one transaction
-        of the catalog. A crash or an error before the transaction leaves files without a row; the next writer deletes
-        them.
+        The order of operations is: fsync all files, rename each to its hash, fsync the folders, then run one
+        transaction of the catalog. A crash or an error before the transaction leaves files without a row; the next
+        writer deletes them.
 
         Args:
             written: The files to add.
@@ -181,10 +185,14 @@ class Store:
             The committed partitions, in the order of `written`.
         """
         leftovers_before, self._has_leftovers = self._has_leftovers, True
+        for item in written:
+            crash_points.reached("commit: file written")
+            item.path.chmod(READ_ONLY)
+        at_once(sync_file, [item.path for item in written])
+        crash_points.reached("commit: files durable")
         changed_folders: set[Path] = set()
         moved = [(item, *self._move_in(item, changed_folders)) for item in written]
-        for folder in sorted(changed_folders):
-            sync_folder(folder)
+        at_once(sync_folder, sorted(changed_folders))
         crash_points.reached("commit: folders durable")
         with self.catalog.transaction() as generation:
             committed = [
@@ -278,8 +286,7 @@ class Store:
         )
 
     def _move_in(self, item: Written, changed_folders: set[Path]) -> tuple[str, str, int]:
-        """Make a file durable and give it its final name; add the folders whose names are not durable yet."""
-        crash_points.reached("commit: file written")
+        """Give a file its final name; add the folders whose names are not durable yet."""
         sha256 = item.sha256 or sha256_of(item.path)
         byte_count = item.path.stat().st_size
         final = self.folder / file_name(table(item.key.table), item.key.date, sha256)
@@ -288,9 +295,6 @@ class Store:
             make_folder(folder)
             crash_points.reached("commit: folder made")
             changed_folders |= {folder.parent, folder.parent.parent}
-        item.path.chmod(READ_ONLY)
-        sync_file(item.path)
-        crash_points.reached("commit: file durable")
         os.replace(item.path, final)
         changed_folders.add(folder)
         crash_points.reached("commit: file renamed")
@@ -329,12 +333,12 @@ class Store:
             temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
 
 
-def _opened_catalog(path: Path) -> tuple[Catalog, dict[Key, Partition]]:
-    """Open the catalog and read its partitions. A disk-full error passes through as SQLite raises it."""
+def _opened_catalog(path: Path) -> tuple[Catalog, int, dict[Key, Partition]]:
+    """Open the catalog and read its version and partitions. A disk-full error passes through as SQLite raises it."""
     catalog = None
     try:
         catalog = Catalog(path)
-        return catalog, catalog.partitions()
+        return catalog, catalog.data_version(), catalog.partitions()
     except sqlite3.Error as error:
         if catalog is not None:
             catalog.close()

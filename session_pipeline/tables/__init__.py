@@ -9,21 +9,38 @@ build/ decides which days are built.
 from collections.abc import Mapping
 
 from session_pipeline.reference.column import Column
+from session_pipeline.tables.changes import contracts as changes
 from session_pipeline.tables.contract import Table
+from session_pipeline.tables.facts import contracts as facts
+from session_pipeline.tables.friction import contracts as friction
 from session_pipeline.tables.funnels import contracts as funnels
 from session_pipeline.tables.ingest import contracts as ingest
 from session_pipeline.tables.matches import contracts as matches
+from session_pipeline.tables.opportunities import contracts as opportunities
 from session_pipeline.tables.outcomes import contracts as outcomes
+from session_pipeline.tables.paths import contracts as paths
 from session_pipeline.tables.publish import contracts as publish
 from session_pipeline.tables.sessions import contracts as sessions
+from session_pipeline.tables.visitors import contracts as visitors
 
 __all__ = ["TABLES", "Column", "Table", "table"]
 
-TABLES: Mapping[str, Table] = {
-    contract.name: contract
-    for group in (ingest, sessions, matches, outcomes, funnels, publish)
-    for contract in group.TABLES
-}
+GROUPS = (
+    ingest,
+    sessions,
+    matches,
+    outcomes,
+    visitors,
+    funnels,
+    paths,
+    friction,
+    changes,
+    opportunities,
+    facts,
+    publish,
+)  # in the order of the data flow
+
+TABLES: Mapping[str, Table] = {contract.name: contract for group in GROUPS for contract in group.TABLES}
 
 
 def table(name: str) -> Table:

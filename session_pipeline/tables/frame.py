@@ -11,14 +11,23 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 
+from session_pipeline.reference import changes
 from session_pipeline.reference.days import MICROSECOND, Calendar
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
+from session_pipeline.tables.blocks import Blocks, day_number
 
 Scalar = bool | int | float | str | date | datetime | Decimal
 
 CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
+DAYS_OF_WEEK = 7
+MOST_MOMENT_ACTIONS = 200  # the most visited actions of a day at which signals of friction are compared
+MOST_SEEN_ACTIONS = 50  # the most visited actions of a day whose pairs are compared
+LEAST_COMPARED_SESSIONS = 30  # on each side of a comparison
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
+PATH_WINDOWS = (7, 28)  # days of typical_paths
+RARE_ONE_IN = 5  # in typical_paths, an action is rare if fewer than one in so many sessions have it
+TYPICAL_PATH_COUNT = 5
 
 # Where a stretch of days starts: the only parameter that is not part of a step's recipe (build/plan.py). It decides
 # only whether a session's id is carried or computed, and both give the same id.
@@ -26,7 +35,14 @@ STRETCH_START = "stretch_start"
 BOUNDS = ("day_start", "day_end", "day_before")
 DAY_TABLES = frozenset(("days", "day_parts"))
 _BOUNDS = {"day_start": "TIMESTAMP", "day_end": "TIMESTAMP", "day_before": "DATE"}
-DAYS = {"event_date": "DATE", **_BOUNDS, "end_of_reach": "DATE", "observed_until": "TIMESTAMP"}
+DAYS = {
+    "event_date": "DATE",
+    **_BOUNDS,
+    "day_number": "BIGINT",
+    "number_built_before": "BIGINT",
+    "end_of_reach": "DATE",
+    "observed_until": "TIMESTAMP",
+}
 DAY_PARTS = {"utc_date": "DATE", "event_date": "DATE", **_BOUNDS}
 
 
@@ -62,6 +78,16 @@ class Frame:
         """Returns the next day to build after one of the days to build, or None."""
         return self._next_wanted.get(day)
 
+    @cached_property
+    def _number_built_before(self) -> dict[date, int]:
+        """The number of the day to build before each day to build."""
+        return {day: day_number(before) for before, day in pairwise(self.wanted)}
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The blocks of 10, 100 and 1,000 days."""
+        return Blocks(self.wanted)
+
     def only_wanted(self, days: Iterable[date]) -> tuple[date, ...]:
         """Returns those of the given days that are to be built."""
         return tuple(filter(self.is_wanted, days))
@@ -70,6 +96,7 @@ class Frame:
     def parameters(self) -> dict[str, Scalar]:
         """The parameters of models that are equal for all days. Durations have the units that the models compare."""
         sessions = self.settings.sessions
+        friction = self.settings.friction
         return {
             "carried_minutes": CARRIED_MINUTES,
             "inactivity_minutes": sessions.inactivity_minutes,
@@ -82,7 +109,31 @@ class Frame:
             "engaged_page_views": sessions.engaged_page_views,
             "engaged_microseconds": sessions.engaged_seconds * 1_000_000,
             "engaged_gap_microseconds": sessions.engaged_gap_seconds * 1_000_000,
+            "rage_click_clicks": friction.rage_click_clicks,
+            "rage_click_seconds": friction.rage_click_seconds,
+            "u_turn_seconds": friction.u_turn_seconds,
+            "repeated_submit_seconds": friction.repeated_submit_seconds,
+            "error_loop_actions": friction.error_loop_actions,
+            "dead_end_sessions": friction.dead_end_sessions,
+            "dead_end_exit_percent": friction.dead_end_exit_percent,
+            "long_dwell_seconds": friction.long_dwell_seconds,
+            "days_of_week": DAYS_OF_WEEK,
+            "most_moment_actions": MOST_MOMENT_ACTIONS,
+            "most_seen_actions": MOST_SEEN_ACTIONS,
+            "least_compared_sessions": LEAST_COMPARED_SESSIONS,
             "z": Z_95,
+            "most_actions": changes.MOST_ACTIONS,
+            "most_followed_actions": changes.MOST_FOLLOWED_ACTIONS,
+            "most_dimension_values": changes.MOST_DIMENSION_VALUES,
+            "least_base_days": changes.LEAST_BASE_DAYS,
+            "least_usual_conversions": changes.LEAST_USUAL_CONVERSIONS,
+            "max_steps": self.settings.paths.max_steps,
+            "max_path_actions": self.settings.paths.max_path_actions,
+            "max_paths": self.settings.paths.max_paths,
+            "min_session_count": self.settings.paths.min_session_count,
+            "longest_window_days": max(PATH_WINDOWS),
+            "rare_one_in": RARE_ONE_IN,
+            "typical_path_count": TYPICAL_PATH_COUNT,
         }
 
     def bounds(self, day: date) -> dict[str, date | datetime]:
@@ -109,6 +160,8 @@ class Frame:
             {
                 "event_date": day,
                 **self.bounds(day),
+                "day_number": day_number(day),
+                "number_built_before": self._number_built_before.get(day),
                 "end_of_reach": self.end_of_reach(day),
                 "observed_until": self.observed_until(day),
             }

@@ -26,3 +26,17 @@ case
             ) / nullif(1 + z * z / nullif(n, 0), 0)
         )
 end;
+
+-- The label of an action in the tables of paths. Labels that begin with a bracket are those of
+-- '(start)', '(end)' and the like.
+create or replace macro path_label(action) as
+case when starts_with(action, '(') then 'action ' || action else action end;
+
+-- The action that stands for a rare action in typical paths: all pages of its folder, or all
+-- events.
+create or replace macro kind_of_action(action) as
+case
+    when action is null or starts_with(action, '(') or action = '/' then action
+    when starts_with(action, '/') then regexp_extract(action, '^(/(.*/)?)[^/]*$', 1) || '…'
+    else '(other event)'
+end;

@@ -23,18 +23,21 @@ class Span:
 
     name: str
     _dates: Callable[[Frame, date], Iterable[date]] = field(compare=False, repr=False)
+    _dates_of_all: Callable[[Frame], Iterable[date]] = field(
+        default=lambda frame: frame.wanted, compare=False, repr=False
+    )
 
     def dates(self, frame: Frame, day: date | None) -> tuple[date, ...]:
-        """Returns the dates that are read for a day, in order; for a table without days, all days to build."""
-        return frame.wanted if day is None else tuple(self._dates(frame, day))
+        """Returns the dates that are read for a day, in order; for a table without days, usually all days to build."""
+        return tuple(self._dates_of_all(frame) if day is None else self._dates(frame, day))
 
     def all_dates(self, frame: Frame, days: Iterable[date]) -> tuple[date, ...]:
         """Returns the dates that are read for any of these days, in order."""
         return tuple(sorted({read for day in days for read in self._dates(frame, day)}))
 
     def distance(self, frame: Frame, day: date) -> int:
-        """Returns the number of days between a day and the furthest date that is read for it."""
-        return max((abs((read - day).days) for read in self.dates(frame, day)), default=0)
+        """Returns the number of days between a day and the furthest later date that is read for it; 0 without one."""
+        return max((0, *((read - day).days for read in self.dates(frame, day))))
 
 
 def _visitor_window(frame: Frame, day: date) -> tuple[date, ...]:
@@ -45,8 +48,17 @@ def _visitor_window(frame: Frame, day: date) -> tuple[date, ...]:
     return frame.only_wanted(around for around in dates(first, last) if frame.calendar.exists(around))
 
 
+def _two_days(frame: Frame, day: date) -> tuple[date, ...]:
+    return (*frame.only_wanted((frame.calendar.previous(day),)), day)
+
+
+def _history(frame: Frame, day: date) -> tuple[date, ...]:
+    return (*frame.blocks.before(day), day)
+
+
 THE_DAY = Span("the day", lambda frame, day: (day,))
 DAY_BEFORE = Span("the day before", lambda frame, day: frame.only_wanted((frame.calendar.previous(day),)))
+TWO_DAYS = Span("the day and the day before", _two_days)
 UTC_DATES = Span("the UTC dates that overlap the day", lambda frame, day: frame.calendar.utc_dates(day))
 REACH = Span("the days that its sessions can reach", lambda frame, day: frame.only_wanted(frame.reach(day)))
 REACHING = Span(
@@ -57,6 +69,12 @@ END_OF_REACH = Span(
     lambda frame, day: (last,) if (last := frame.end_of_reach(day)) else (),
 )
 VISITOR_WINDOW = Span("the days to the end of the longest visitor window", _visitor_window)
+CLOSED_BLOCKS = Span("the parts of the blocks that the day closes", lambda frame, day: frame.blocks.closed_by(day))
+HISTORY = Span(
+    "the day, and the blocks of all days before it",
+    _history,
+    lambda frame: _history(frame, frame.wanted[-1]) if frame.wanted else (),
+)
 ALL_DAYS = Span("all days", lambda frame, day: frame.wanted)
 
 

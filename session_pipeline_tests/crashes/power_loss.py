@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 # The content of a folder at one moment: for each name, the inode and whether it is a folder.
 Names = dict[str, tuple[int, bool]]
@@ -82,13 +83,14 @@ class SimulatedDisk:
 
 
 def _record(folder: Path, notes: Path, then: Callable[[], None] | None) -> None:
-    sync = os.fsync
+    sync, one_at_a_time = os.fsync, Lock()
 
     def noted(descriptor: int) -> None:
         sync(descriptor)
         path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         if path.is_relative_to(folder):
-            _note(path, notes)
+            with one_at_a_time:
+                _note(path, notes)
 
     os.fsync = noted
     if then is not None:

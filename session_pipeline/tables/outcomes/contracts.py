@@ -1,8 +1,13 @@
 """Defines the tables of how sessions end: outcomes, goals, dimensions and daily counts."""
 
 from session_pipeline.reference import columns as c
-from session_pipeline.reference.column import Column
+from session_pipeline.reference.column import Column, count
 from session_pipeline.tables.contract import Table
+
+NEW_SESSION_COUNT = count("new_session_count", "Sessions of visitors whose first day this is, without bots.")
+NEW_CONVERTED_COUNT = count(
+    "new_converted_count", "Sessions of visitors whose first day this is and whose outcome is a conversion."
+)
 
 
 def _before_and_after(figure: Column) -> tuple[Column, Column]:
@@ -125,6 +130,8 @@ TABLES: tuple[Table, ...] = (
             c.CONVERSION_RATE,
             c.LOW,
             c.HIGH,
+            NEW_SESSION_COUNT,
+            NEW_CONVERTED_COUNT,
             c.BOT_SESSION_COUNT,
         ),
     ),

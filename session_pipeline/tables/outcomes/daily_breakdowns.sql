@@ -11,12 +11,21 @@ with counted as (
         count(*) filter (where not s.is_bot and o.is_converted) as converted_count,
         count(*) filter (where not s.is_bot and o.outcome = 'bounce') as bounce_count,
         sum(o.value) filter (where not s.is_bot and o.is_converted) as value,
+        count(*) filter (where not s.is_bot and v.lifecycle = 'new') as new_session_count,
+        count(*) filter (
+            where not s.is_bot and v.lifecycle = 'new' and o.is_converted
+        ) as new_converted_count,
         count(*) filter (where s.is_bot) as bot_session_count
     from breakdown_values as d
     inner join sessions as s
         on d.session_id = s.session_id
     inner join session_outcomes as o
         on d.session_id = o.session_id
+    left join visitor_days as v
+        on
+            s.session_date = v.session_date
+            and s.site = v.site
+            and s.visitor_id = v.visitor_id
     group by s.session_date, d.site, d.dimension, coalesce(d.dimension_value, '(none)')
 ),
 
@@ -41,5 +50,7 @@ select
     conversion_rate,
     wilson_low(conversion_rate, _n, $z) as low,
     wilson_high(conversion_rate, _n, $z) as high,
+    new_session_count,
+    new_converted_count,
     bot_session_count
 from rated

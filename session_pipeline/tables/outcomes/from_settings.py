@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.reference.small_table import SmallTable
-from session_pipeline.settings import Settings
+from session_pipeline.settings import LIFECYCLE, Settings
 from session_pipeline.settings.conditions import parse_condition, parse_scalar
 from session_pipeline.tables.settings_sql import Rule, matches, number_sql, session_values, text_sql
 
@@ -47,7 +47,12 @@ def breakdown_values(settings: Settings) -> str:
     """Returns SQL for the breakdowns of each session: (session_id, site, dimension, dimension_value)."""
     own = ", ".join(map(text_sql, settings.dimensions))
     selects = [
-        session_values("session_id, site", settings.breakdowns.dimensions),
+        session_values("session_id, site", [name for name in settings.breakdowns.dimensions if name != LIFECYCLE]),
+        f"select s.session_id, s.site, {text_sql(LIFECYCLE)} as dimension, v.lifecycle as dimension_value"
+        " from sessions as s left join visitor_days as v on s.session_date = v.session_date and s.site = v.site"
+        " and s.visitor_id = v.visitor_id and not s.is_bot"
+        if LIFECYCLE in settings.breakdowns.dimensions
+        else "",
         "select s.session_id, s.site, n.dimension, d.dimension_value from sessions as s"
         f" cross join (select unnest([{own}]) as dimension) as n"
         " left join session_dimensions as d on s.session_id = d.session_id and n.dimension = d.dimension"

@@ -25,9 +25,17 @@ STEPS: tuple[Step, ...] = (
         logs=(Log(table="_day_history", of="daily_summary", records_first_build=True),),
     ),
     Step(name="daily_outcomes", tables=("daily_outcomes",)),
+)
+
+# Built after the tables of visitors, which these steps read.
+STEPS_WITH_VISITORS: tuple[Step, ...] = (
     Step(
         name="daily_breakdowns",
         tables=("daily_breakdowns",),
-        relations={"breakdown_values": Relation(from_settings.breakdown_values, ("sessions", "session_dimensions"))},
+        relations={
+            "breakdown_values": Relation(
+                from_settings.breakdown_values, ("sessions", "session_dimensions", "visitor_days")
+            )
+        },
     ),
 )

@@ -4,8 +4,8 @@ with kinds as (
     select distinct
         event_date,
         event_name,
-        case when event_name = 'page_view' then coalesce(page_path, '') else '' end as page_path
-    from events
+        action_page as page_path
+    from paged_events
 )
 
 select

@@ -107,7 +107,7 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         name="action_labels",
-        grain="One row is a pair of event name and page path on a day, with its action label.",
+        grain="One row is a pair of event name and page on a day, with its action label.",
         date_column="event_date",
         key=("event_name", "page_path"),
         order=("event_name", "page_path"),
@@ -115,7 +115,12 @@ TABLES: tuple[Table, ...] = (
         is_published=False,
         columns=(
             c.EVENT_NAME,
-            Column("page_path", "VARCHAR", "page_path of page views; '' without one and for other events."),
+            Column(
+                "page_path",
+                "VARCHAR",
+                "page_path of page views, with the parameters in actions.query_parameters; '' without one and for other"
+                " events.",
+            ),
             Column("action", "VARCHAR", "Label in paths; null if the event is not an action."),
             flag(
                 "is_interaction", "Whether the event is an interaction: not a page view, an asset or a passive event."

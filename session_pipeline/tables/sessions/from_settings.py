@@ -1,13 +1,39 @@
 """Provides what the models of sessions read from the settings: fold rules as SQL, event names as small tables."""
 
+import re
+
 from sqlglot import exp
 
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
+from session_pipeline.tables.settings_sql import text_sql
 
 
-def folded_paths(settings: Settings) -> str:
-    """Returns SQL that gives each page path of the day with its action, after the fold rules in their order."""
+def paged_events(settings: Settings) -> str:
+    """Returns SQL that adds `action_page` to events: the page path and parameters that an action depends on.
+
+    It is '' for events that are not page views, and for page views without a path.
+    """
+    parameters = _parameters(settings)
+    page = f"coalesce(page_path, '') || {parameters}" if parameters else "coalesce(page_path, '')"
+    return f"select *, case when event_name = 'page_view' then {page} else '' end as action_page from events"
+
+
+def _parameters(settings: Settings) -> str:
+    """Returns SQL for the query parameters in an action, such as '?page=2'; '' if the settings name none."""
+    values = []
+    for name in settings.actions.query_parameters:
+        pattern = text_sql(f"^[^#?]*[?](?:[^#&]*&)*?{re.escape(name)}=([^&#]+)")
+        value = f"regexp_extract(page_url, {pattern}, 1)"
+        values.append(f"case when {value} <> '' then {text_sql(f'{name}=')} || {value} end")
+    if not values:
+        return ""
+    joined = f"concat_ws('&', {', '.join(values)})"
+    return f"case when {joined} <> '' then '?' || {joined} else '' end"
+
+
+def folded(settings: Settings) -> str:
+    """Returns SQL for the action of page_path, after the fold rules in their order."""
     action: exp.Expression = exp.column("page_path")
     for rule in settings.actions.fold:
         action = exp.RegexpReplace(
@@ -16,9 +42,19 @@ def folded_paths(settings: Settings) -> str:
             replacement=exp.Literal.string(rule.replacement),
             modifiers=exp.Literal.string("g"),
         )
+    return f"coalesce(nullif({action.sql('duckdb')}, ''), '/')"
+
+
+def folded_paths(settings: Settings) -> str:
+    """Returns SQL that gives each page of the day's page views with its action: (page_path, action).
+
+    The fold rules apply to the path. Parameters are added as they are.
+    """
+    parameters = "substring(action_page, length(page_path) + 1)"
     return (
-        f"select page_path, coalesce(nullif({action.sql('duckdb')}, ''), '/') as action from ("
-        "select distinct page_path from events where event_name = 'page_view' and page_path is not null) as paths"
+        f"select action_page as page_path, {folded(settings)} || {parameters} as action"
+        " from (select distinct page_path, action_page from paged_events"
+        " where event_name = 'page_view' and page_path is not null) as paths"
     )
 
 

@@ -22,12 +22,9 @@ actions as (
         lag(l.action) over session_in_order as previous_action,
         lead(l.action) over session_in_order as next_action,
         lead(e.event_time) over session_in_order as next_at
-    from events as e
+    from paged_events as e
     inner join labels as l
-        on
-            e.event_name = l.event_name
-            and l.page_path
-            = case when e.event_name = 'page_view' then coalesce(e.page_path, '') else '' end
+        on e.event_name = l.event_name and e.action_page = l.page_path
     where e.session_date in (select event_date from days) and l.action is not null
     window session_in_order as (partition by e.session_id order by e.event_number)
 )

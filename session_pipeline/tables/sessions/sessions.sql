@@ -16,12 +16,9 @@ session_events as (
         l.action,
         l.is_interaction,
         e.event_name = 'page_view' as is_page_view
-    from events as e
+    from paged_events as e
     inner join labels as l
-        on
-            e.event_name = l.event_name
-            and l.page_path
-            = case when e.event_name = 'page_view' then coalesce(e.page_path, '') else '' end
+        on e.event_name = l.event_name and e.action_page = l.page_path
     where e.session_date in (select event_date from days)
 ),
 

@@ -34,6 +34,8 @@ def _channel_table(name: str, settings: Settings) -> SmallTable:
     return channels.channel_tables()[name]
 
 
+_PAGED_EVENTS = {"paged_events": Relation(from_settings.paged_events, reads=("events",))}
+
 STEPS: tuple[Step, ...] = (
     Step(
         name="agents_seen",
@@ -60,7 +62,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="action_labels",
         tables=("action_labels",),
-        relations={"folded_paths": Relation(from_settings.folded_paths, reads=("events",))},
+        relations={**_PAGED_EVENTS, "folded_paths": Relation(from_settings.folded_paths, reads=("events",))},
         lists={"ignored_events": from_settings.ignored_events, "passive_events": from_settings.passive_events},
     ),
     Step(
@@ -68,9 +70,10 @@ STEPS: tuple[Step, ...] = (
         tables=("sessions",),
         # A session has the user agent of its first event, which is on the day itself.
         spans={"agents_seen": THE_DAY, "open_sessions": END_OF_REACH},
+        relations=_PAGED_EVENTS,
         lists={name: partial(_channel_table, name) for name in channels.TABLE_NAMES},
         computed=(Computation("landings", "landings"), Computation("session_channels", "session_channels")),
     ),
-    Step(name="session_actions", tables=("session_actions",)),
+    Step(name="session_actions", tables=("session_actions",), relations=_PAGED_EVENTS),
     Step(name="user_agents", tables=("user_agents",)),
 )

@@ -1,0 +1,48 @@
+"""Checks the counts of actions and progress, and warns about the alerts of progress_changes."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from session_pipeline.checks.verdict import SHOWN, Verdict, add_input, stretches, verdict
+from session_pipeline.engines.sql import query_text
+from session_pipeline.reference.days import ONE_DAY, dates
+from session_pipeline.tables.changes.sentences import drop_text
+
+if TYPE_CHECKING:  # slow to load; commands that only look need no run
+    from session_pipeline.run.pipeline import Run
+
+DAYS_OF_ALERTS = 14  # an alert can pause for some days while its fault goes on
+
+
+def progress_adds_up(run: "Run", days: Sequence[date]) -> Verdict:
+    """The values of a dimension have all sessions of an action, and no step has more sessions than its action."""
+    problems = []
+    for stretch in stretches(run, days):
+        with run.engine.job() as job:
+            add_input(job, run, "action_visits", stretch)
+            add_input(job, run, "action_progress", stretch)
+            rows = job.rows(query_text(__package__, "wrong_progress")).to_pylist()
+        problems += [f"{row['session_date']}: the counts of actions do not add up" for row in rows]
+    return verdict(problems, "the counts of actions and of progress add up")
+
+
+def progress_alerts(run: "Run", days: Sequence[date]) -> Verdict:
+    """No step is taken much less often than before: progress_changes has no alert in the last 14 days."""
+    if not days:
+        return Verdict(True, "there are no days to look at")
+    last = max(days)
+    with run.engine.job() as job:
+        add_input(job, run, "progress_changes", dates(last - (DAYS_OF_ALERTS - 1) * ONE_DAY, last))
+        alerts = job.rows(query_text(__package__, "progress_alerts")).to_pylist()
+    if not alerts:
+        return Verdict(True, "no step is taken much less often than before", {"alerts": 0})
+    sentences = [alert["sentence"] for alert in alerts]
+    more = f" And {len(sentences) - SHOWN} more." if len(sentences) > SHOWN else ""
+    # Figures change from day to day. An alert is sent once, so its problem only names the step.
+    problems = [
+        drop_text((alert["dimension"], alert["dimension_value"]), alert["action"], alert["next_action"])
+        + f" (site {alert['site']})"
+        for alert in alerts
+    ]
+    return Verdict(False, " ".join(sentences[:SHOWN]) + more, {"alerts": len(alerts)}, tuple(problems))

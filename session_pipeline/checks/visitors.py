@@ -1,0 +1,41 @@
+"""Checks that the tables of visitors agree with sessions and with each other."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from session_pipeline.checks.verdict import Verdict, add_input, stretches, verdict
+from session_pipeline.engines.sql import query_text
+from session_pipeline.store.records import Key
+from session_pipeline.tables import spans, table
+
+if TYPE_CHECKING:  # slow to load; commands that only look need no run
+    from session_pipeline.run.pipeline import Run
+
+
+def visitors_add_up(run: "Run", days: Sequence[date]) -> Verdict:
+    """Visitors by life cycle are the distinct visitors of the day's sessions, and their sessions are all sessions."""
+    problems = []
+    for stretch in stretches(run, days):
+        with run.engine.job() as job:
+            job.add_rows("days", run.planner.frame.days(stretch))
+            for name in ("visitor_days", "daily_visitors", "daily_summary"):
+                add_input(job, run, name, stretch)
+            add_input(job, run, "sessions", spans.TWO_DAYS.all_dates(run.planner.frame, stretch))
+            wrong = job.rows(query_text(__package__, "visitor_counts")).to_pylist()
+            problems += ["{session_date}: {figure} of {site}: {counts}".format_map(row) for row in wrong]
+    return verdict(problems, "visitors, their sessions and their life cycles add up")
+
+
+def cohorts_cover_visitors(run: "Run", days: Sequence[date]) -> Verdict:
+    """Each visitor is in one cohort of first visits and, after a conversion, in one of first conversions."""
+    with run.engine.job() as job:
+        for name in ("visitors", "retention"):
+            found = run.store.get(Key(name, None))
+            job.add_input(table(name), [] if found is None else [run.store.path_of(found)])
+        wrong = job.rows(query_text(__package__, "visitors_of_cohorts")).to_pylist()
+    problems = [
+        f"{row['cohort']} of {row['site']}: {row['in_visitors']} in visitors, {row['in_retention']} in retention"
+        for row in wrong
+    ]
+    return verdict(problems, "every visitor is in one cohort")

@@ -1,0 +1,331 @@
+"""Parses patterns: series of actions in the notation of regular expressions, with limits on time.
+
+`search -> [^cart]* -> search` is a pattern of three items; template.toml describes the notation. The tables of paths
+turn a parsed pattern into a regular expression over letters, with one letter for each action of a session
+(tables/paths/action_letters.py).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from session_pipeline.errors import SettingsError
+
+LONGEST_TEXT = 2_000
+DEEPEST_GROUP = 20
+MOST_GAPS = 10  # different times in -[ ]->
+LARGEST_SIZE = 1_000  # of the regular expression, with its repetitions written out
+DAY_MICROSECONDS = 86_400_000_000
+
+_UNITS = {"": 1, "s": 1, "min": 60, "h": 3600}
+_LIMIT = r"(?P<{0}sign><=|<|>=|>|==)\s*(?P<{0}number>\d+(?:\.\d{{1,6}})?)\s*(?P<{0}unit>s|min|h|)"
+_TOKEN = re.compile(
+    r"\s*(?:"
+    rf"(?P<gap>-\[\s*{_LIMIT.format('gap_')}\s*\]->)"
+    r"|(?P<arrow>->)"
+    rf"|(?P<time>\(\?t\s*{_LIMIT.format('time_')}\s*\))"
+    r'|"(?P<quoted>(?:[^"\\]|\\.)+)"'
+    r"|(?P<name>(?:[^\W]|[/:])(?:[\w/:.]|-(?!>|\[))*)"
+    r"|(?P<repeat>\{\s*(?P<least>\d{1,3})\s*(?P<comma>,)?\s*(?P<most>\d{1,3})?\s*\})"
+    r"|(?P<sign>\[\^|[][().|*+?^$])"
+    r")"
+)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit on the time between two actions: a comparison (<, <=, >, >=, ==) with a number of microseconds."""
+
+    sign: str
+    microseconds: int
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action: one of some names, or none of them.
+
+    Attributes:
+        names: The names.
+        is_other: Whether the action has none of these names; without names: any action.
+        gap: The limit on the time since the action before it, or None.
+    """
+
+    names: frozenset[str]
+    is_other: bool = False
+    gap: Limit | None = None
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """An item that occurs several times in a row; `most` is None without a maximum."""
+
+    item: "Item"
+    least: int
+    most: int | None
+    is_lazy: bool
+
+
+@dataclass(frozen=True)
+class Series:
+    """Items that follow each other."""
+
+    items: tuple["Item", ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several items; the first that fits counts."""
+
+    options: tuple["Item", ...]
+
+
+Item = Action | Repeat | Series | Choice
+
+
+@dataclass(frozen=True)
+class ActionPattern:
+    """A parsed pattern.
+
+    Attributes:
+        parts: What is separated by time limits: one series of consecutive actions, or several. Between two parts there
+            can be any actions.
+        limits: The limit on the time from the last action of each part to the first action of the next.
+        starts_session: Whether the match starts with the first action of the session.
+        ends_session: Whether the match ends with the last action of the session.
+    """
+
+    parts: tuple[Series, ...]
+    limits: tuple[Limit, ...]
+    starts_session: bool
+    ends_session: bool
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """All actions of the pattern."""
+        return tuple(action for part in self.parts for action in _actions(part))
+
+
+def parse_pattern(text: str) -> ActionPattern:
+    """Returns the parsed pattern.
+
+    Raises:
+        SettingsError: The text is not a pattern. The key of the error is empty.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise _problem(f"has {len(text):,} characters", f"write at most {LONGEST_TEXT:,}")
+    parser = _Parser(text)
+    pattern = parser.pattern()
+    for part in pattern.parts:
+        if lengths(part)[0] == 0:
+            raise _problem("matches without any action", "write at least one action without * and ?, next to each (?t)")
+    if sum(map(_size, pattern.parts)) > LARGEST_SIZE:
+        raise _problem("is too long with its repetitions", f"write at most {LARGEST_SIZE:,} actions in total")
+    if len({action.gap.microseconds for action in pattern.actions if action.gap is not None}) > MOST_GAPS:
+        raise _problem(f"has more than {MOST_GAPS} different times in -[ ]->", "write the same times, or fewer")
+    return pattern
+
+
+def _actions(item: Item) -> Iterator[Action]:
+    match item:
+        case Action():
+            yield item
+        case Repeat():
+            yield from _actions(item.item)
+        case Series():
+            yield from (action for each in item.items for action in _actions(each))
+        case Choice():
+            yield from (action for each in item.options for action in _actions(each))
+
+
+def lengths(item: Item) -> tuple[int, int | None]:
+    """Returns the smallest and the largest number of actions of an item; None without a maximum."""
+    match item:
+        case Action():
+            return 1, 1
+        case Repeat():
+            least, most = lengths(item.item)
+            return item.least * least, None if most is None or item.most is None else item.most * most
+        case Series():
+            found = list(map(lengths, item.items))
+            longest = [most for _, most in found if most is not None]
+            return sum(least for least, _ in found), sum(longest) if len(longest) == len(found) else None
+        case Choice():
+            found = list(map(lengths, item.options))
+            longest = [most for _, most in found if most is not None]
+            return min(least for least, _ in found), max(longest) if len(longest) == len(found) else None
+
+
+def _size(item: Item) -> int:
+    match item:
+        case Action():
+            return 1
+        case Repeat():
+            return max(item.least, item.most or 0, 1) * _size(item.item)
+        case Series():
+            return sum(map(_size, item.items))
+        case Choice():
+            return sum(map(_size, item.options))
+
+
+def _problem(problem: str, hint: str) -> SettingsError:
+    return SettingsError("", problem, hint)
+
+
+class _Parser:
+    """Reads the tokens of a pattern from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._place = 0
+        self._depth = 0
+
+    def pattern(self) -> ActionPattern:
+        starts_session = self._accept("^")
+        if starts_session:
+            self._accept_arrow()
+        parts, limits, items = [], [], [self._item(None)]
+        while True:
+            gap = self._arrow()
+            if gap is None:
+                break
+            limit = self._time()
+            if limit is not None:
+                if isinstance(gap, Limit):
+                    raise self._unexpected("a time limit after a time limit", "write one of them")
+                if self._arrow() is not True:
+                    raise self._unexpected("no -> after (?t...)", "write it between two actions: a -> (?t<=3s) -> b")
+                parts.append(Series(tuple(items)))
+                limits.append(limit)
+                items = [self._item(None)]
+            elif self._is_next("$"):
+                break
+            else:
+                items.append(self._item(gap if isinstance(gap, Limit) else None))
+        ends_session = self._accept("$")
+        if self._text[self._place :].strip():
+            raise self._unexpected("an unknown sign or a missing ->", "write actions, separated by ->")
+        return ActionPattern((*parts, Series(tuple(items))), tuple(limits), starts_session, ends_session)
+
+    def _series(self) -> Item:
+        items = [self._item(None)]
+        while (gap := self._arrow()) is not None:
+            items.append(self._item(gap if isinstance(gap, Limit) else None))
+        return items[0] if len(items) == 1 else Series(tuple(items))
+
+    def _item(self, gap: Limit | None) -> Item:
+        item = self._single()
+        if gap is not None:
+            if not isinstance(item, Action):
+                raise self._unexpected("a time limit before a group", "write it before a single action")
+            item = replace(item, gap=gap)
+        return self._repeated(item, gap)
+
+    def _repeated(self, item: Item, gap: Limit | None) -> Item:
+        token = self._peek()
+        bounds: tuple[int, int | None] | None = None
+        if token is not None and token["sign"] in ("*", "+", "?"):
+            bounds = {"*": (0, None), "+": (1, None), "?": (0, 1)}[token["sign"]]
+        elif token is not None and token["repeat"]:
+            least = int(token["least"])
+            bounds = (least, int(token["most"]) if token["most"] else None if token["comma"] else least)
+            if bounds[1] is not None and not 1 <= bounds[1] >= least:
+                raise self._unexpected(f"the repetition {token['repeat']}", "write the smaller number first")
+        if bounds is None:
+            return item
+        if gap is not None:
+            raise self._unexpected("a repeated action after a time limit", "write it without * + ? { }")
+        self._take()
+        return Repeat(item, *bounds, is_lazy=self._accept("?"))
+
+    def _single(self) -> Item:
+        token = self._take()
+        if token is None:
+            raise self._unexpected("no action", "write an action; quote names with other characters than a-z, 0-9, _ /")
+        if name := self._name(token):
+            return Action(frozenset((name,)))
+        match token["sign"]:
+            case ".":
+                return Action(frozenset(), is_other=True)
+            case "[" | "[^":
+                return self._one_of(is_other=token["sign"] == "[^")
+            case "(":
+                self._depth += 1
+                if self._depth > DEEPEST_GROUP:
+                    raise self._unexpected(f"more than {DEEPEST_GROUP} groups in each other", "write fewer ( )")
+                options = [self._series()]
+                while self._accept("|"):
+                    options.append(self._series())
+                self._depth -= 1
+                if not self._accept(")"):
+                    raise self._unexpected("no )", "close the group")
+                return options[0] if len(options) == 1 else Choice(tuple(options))
+        self._place = token.start()
+        raise self._unexpected("no action", "write an action; quote names with other characters than a-z, 0-9, _ /")
+
+    def _one_of(self, *, is_other: bool) -> Action:
+        names = set()
+        while not self._accept("]"):
+            token = self._take()
+            name = self._name(token) if token is not None else None
+            if name is None:
+                raise self._unexpected("no name or ] in a list", "write names, separated by spaces: [a b]")
+            names.add(name)
+        if not names:
+            raise self._unexpected("an empty list", "write the names of actions in it: [a b]; . is any action")
+        return Action(frozenset(names), is_other=is_other)
+
+    @staticmethod
+    def _name(token: re.Match[str]) -> str | None:
+        if token["quoted"]:
+            return re.sub(r"\\(.)", r"\1", token["quoted"])
+        return token["name"]
+
+    def _arrow(self) -> Limit | bool | None:
+        """Takes an arrow: returns its limit, True for one without a limit, or None if there is no arrow."""
+        token = self._peek()
+        if token is None or not (token["arrow"] or token["gap"]):
+            return None
+        self._take()
+        return self._limit(token, "gap") if token["gap"] else True
+
+    def _accept_arrow(self) -> None:
+        token = self._peek()
+        if token is not None and token["arrow"]:
+            self._take()
+
+    def _time(self) -> Limit | None:
+        token = self._peek()
+        if token is None or not token["time"]:
+            return None
+        self._take()
+        return self._limit(token, "time")
+
+    def _limit(self, token: re.Match[str], kind: str) -> Limit:
+        seconds = Decimal(token[f"{kind}_number"]) * _UNITS[token[f"{kind}_unit"]]
+        limit = Limit(token[f"{kind}_sign"], int(seconds * 1_000_000))
+        if limit.microseconds > DAY_MICROSECONDS or limit == Limit("<", 0):
+            raise self._unexpected("a time limit that no action meets", "write more than 0 seconds and at most 24h")
+        return limit
+
+    def _is_next(self, sign: str) -> bool:
+        token = self._peek()
+        return token is not None and token["sign"] == sign
+
+    def _accept(self, sign: str) -> bool:
+        if not self._is_next(sign):
+            return False
+        self._take()
+        return True
+
+    def _peek(self) -> re.Match[str] | None:
+        return _TOKEN.match(self._text, self._place)
+
+    def _take(self) -> re.Match[str] | None:
+        token = self._peek()
+        if token is not None:
+            self._place = token.end()
+        return token
+
+    def _unexpected(self, what: str, hint: str) -> SettingsError:
+        return _problem(f"has {what} at character {self._place + 1}", hint)

@@ -1,0 +1,42 @@
+"""Defines the settings of paths: the size of their tables, and the patterns that are searched for in sessions."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from session_pipeline.errors import SettingsError
+from session_pipeline.settings.action_patterns import parse_pattern
+from session_pipeline.settings.section import DAY_SECONDS, Section
+from session_pipeline.settings.values import Label, Listed, refusal
+
+# Each pattern is a regular expression that is searched for in each session.
+MOST_PATTERNS = 100
+
+
+def _pattern(text: str) -> str:
+    try:
+        parse_pattern(text)
+    except SettingsError as error:
+        raise refusal(error.problem, error.hint) from None
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class PathSettings(Section):
+    """The size of the tables of paths."""
+
+    max_steps: int = Field(ge=1, le=100)
+    max_path_actions: int = Field(ge=1, le=50)
+    max_paths: int = Field(ge=1, le=100_000)
+    min_session_count: int = Field(ge=1, le=1_000_000)
+
+
+class PatternSettings(Section):
+    """A series of actions that is searched for in sessions."""
+
+    name: Label
+    pattern: Pattern
+    within_seconds: int | None = Field(default=None, ge=0, le=DAY_SECONDS)
+    among: Annotated[tuple[Label, ...], Listed, Field(min_length=1)] | None = None

@@ -1,0 +1,215 @@
+"""Decides which drops are alerts: one fault is one alert, at its step and segment, and explains the other drops.
+
+A fault at a step also lowers the steps around it and the segments that overlap. So the strongest drop is taken, what
+its loss accounts for elsewhere is restored, and the rest is looked at again. Everything is derived from the counts
+before the window. progress.py computes the scores.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from session_pipeline.reference.changes import WHOLE
+from session_pipeline.tables.changes.counts import SiteCounts
+from session_pipeline.tables.changes.progress import Tested, Window
+from session_pipeline.tables.changes.scores import signed_root
+
+ALERT_SCORE, ALERT_Q = -4.0, 0.05
+ALERT_RATE_RATIO = 0.9  # of the usual rate: a smaller drop is no alert
+NAME_SCORE = -3.0  # a drop this strong can lend an alert its name, if it explains one
+EXPLAINED_SCORE = -2.5
+NEARLY_AS_STRONG = 0.9
+MOST_ALERTS = 5
+OFTEN_BEFORE = 2  # an action precedes another if it comes first more than this many times as often
+
+
+@dataclass(eq=False)
+class Drop:
+    """A drop of a tested step.
+
+    Attributes:
+        window: Its window.
+        step: The position of its step.
+        score: Its score.
+        spread: Its spread.
+        can_alert: Whether it is strong enough for an alert.
+        left: Its score after what other alerts account for is restored.
+        restored: The sessions that were restored.
+        is_alert: Whether it is an alert.
+        explained_by: The alert that accounts for it, or None.
+    """
+
+    window: Window
+    step: int
+    score: float
+    spread: float
+    can_alert: bool
+    left: float
+    restored: float = 0.0
+    is_alert: bool = False
+    explained_by: "Drop | None" = None
+
+    @property
+    def evidence(self) -> float:
+        """The score without the spread, which is an estimate of its own for each step.
+
+        Divided by the spread, a part of the sessions could look stronger than all of them.
+        """
+        return self.left * math.sqrt(self.spread)
+
+
+def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, int], Drop]:
+    """Returns the drops of a day that are alerts or are explained by one, by length of the window and step."""
+    drops = list(_drops(counts, tested))
+    if not any(drop.can_alert for drop in drops):
+        return {}
+    named: list[Drop] = []
+    while sum(drop.is_alert for drop in named) < MOST_ALERTS:
+        unexplained = [drop for drop in drops if drop.explained_by is None and drop not in named]
+        candidates = [drop for drop in unexplained if drop.evidence <= ALERT_SCORE and drop.left <= NAME_SCORE]
+        if not candidates or not any(drop.can_alert and drop.left <= ALERT_SCORE for drop in unexplained):
+            break
+        top = _narrowest(counts, sorted(candidates, key=lambda drop: (drop.evidence, drop.window.days, drop.step)))
+        named.append(top)
+        rest = [(drop, _restored(counts, top, drop)) for drop in unexplained if drop is not top]
+        restored = [(drop, sessions, _left(drop, sessions)) for drop, sessions in rest if sessions > drop.restored]
+        gone = [drop for drop, _, left in restored if left > ALERT_SCORE]
+        if top.can_alert or any(drop.can_alert for drop in gone):
+            top.is_alert = True
+            for drop, sessions, left in restored:
+                drop.restored, drop.left = sessions, left
+            for drop in gone:
+                drop.explained_by = top
+    return {(drop.window.days, drop.step): drop for drop in drops if drop.is_alert or drop.explained_by is not None}
+
+
+def _drops(counts: SiteCounts, tested: Sequence[Tested]) -> Sequence[Drop]:
+    """Returns the drops that an alert can be, or can explain."""
+    drops = []
+    goal = len(counts.actions) - 1
+    for rows in tested:
+        window = rows.window
+        for place in np.flatnonzero(rows.score <= EXPLAINED_SCORE).tolist():
+            step, score = int(rows.step[place]), float(rows.score[place])
+            at_goal = counts.position_of[int(counts.steps[step, 0]), int(counts.steps[step, 1]), goal]
+            can_alert = (
+                score <= ALERT_SCORE
+                and float(rows.q_value[place]) <= ALERT_Q
+                and _rate(window, step) <= ALERT_RATE_RATIO * _usual_rate(window, step)
+                and _rate(window, at_goal) < _usual_rate(window, at_goal)
+            )
+            drops.append(Drop(window, step, score, float(rows.spread[place]), can_alert, left=score))
+    return drops
+
+
+def _rate(window: Window, step: int) -> float:
+    return float(window.progressed[step] / window.at_risk[step])
+
+
+def _usual_rate(window: Window, step: int) -> float:
+    return float(window.usual_progressed[step] / window.usual_at_risk[step])
+
+
+def _left(drop: Drop, restored: float) -> float:
+    """Returns the score of a drop with some sessions restored."""
+    window, step = drop.window, drop.step
+    k1, n1 = window.progressed[[step]] + restored, window.at_risk[[step]]
+    root = signed_root(k1, n1, window.usual_progressed[[step]], window.usual_at_risk[[step]])
+    return float(root[0]) / math.sqrt(drop.spread)
+
+
+def _restored(counts: SiteCounts, top: Drop, drop: Drop) -> float:
+    """Returns the sessions of a drop to restore: those so far, and those that the loss at `top` accounts for."""
+    lost = drop.window.lost(top.step)  # by the same step, in the window of the drop
+    if lost <= 0:
+        return drop.restored
+    return drop.restored + lost * (1.0 if drop.step == top.step else _Base(counts, drop.window).carried(top, drop))
+
+
+def _narrowest(counts: SiteCounts, candidates: Sequence[Drop]) -> Drop:
+    """Returns the strongest drop; of those nearly as strong in its segment and window, the one closest to the fault.
+
+    That is the step that begins later and ends sooner.
+    """
+    top = candidates[0]
+    base = _Base(counts, top.window)
+    segment = counts.steps[top.step, 0]
+    least = NEARLY_AS_STRONG * top.evidence
+    for drop in candidates[1:]:
+        if drop.evidence > least or drop.window is not top.window or counts.steps[drop.step, 0] != segment:
+            continue
+        (_, action, later), (_, other, other_later) = counts.steps[top.step].tolist(), counts.steps[drop.step].tolist()
+        begins_later = other == action or base.precedes(action, other)
+        if begins_later and (other_later == later or base.precedes(other_later, later)):
+            top = drop
+    return top
+
+
+@dataclass(frozen=True, eq=False)
+class _Base:
+    """All sessions of a site in the days before a window. Actions are positions; the last one is the goal."""
+
+    counts: SiteCounts
+    window: Window
+
+    @property
+    def goal(self) -> int:
+        return len(self.counts.actions) - 1
+
+    def visits(self, segment: int, action: int) -> float:
+        """Returns the sessions of a segment at an action."""
+        place = self.counts.position_of.get((segment, action, self.goal))
+        return 0.0 if place is None else float(self.window.usual_at_risk[place])
+
+    def passed(self, action: int, later: int) -> float:
+        """Returns the sessions that went on from an action to a later one."""
+        place = self.counts.position_of.get((0, action, later))
+        return 0.0 if place is None else float(self.window.usual_progressed[place])
+
+    def precedes(self, action: int, other: int) -> bool:
+        """Whether sessions do one action before the other; the goal comes last."""
+        if self.goal in (action, other):
+            return other == self.goal and action != other
+        return self.passed(action, other) > OFTEN_BEFORE * self.passed(other, action)
+
+    def went_on(self, action: int, later: int) -> float:
+        """Returns the share of sessions at an action that went on to a later one."""
+        if action == later:
+            return 1.0
+        place = self.counts.position_of.get((0, action, later))
+        at_risk = 0.0 if place is None else float(self.window.usual_at_risk[place])
+        return self.passed(action, later) / at_risk if at_risk else 0.0
+
+    def had_before(self, action: int, earlier: int) -> float:
+        """Returns the share of sessions at an action that had been at an earlier one."""
+        return self.passed(earlier, action) / max(1.0, self.visits(0, action))
+
+    def carried(self, top: Drop, drop: Drop) -> float:
+        """Returns how many sessions a session lost at `top`, from A to B, takes from another step, from C to D."""
+        (segment, a, b), (other, c, d) = (self.counts.steps[each.step].tolist() for each in (top, drop))
+        dimension, other_dimension = self.counts.segments[segment][0], self.counts.segments[other][0]
+        if dimension == other_dimension and segment != other:
+            return 0.0
+        # Across dimensions, a session's values are taken as independent.
+        is_within = other_dimension in (WHOLE[0], dimension)
+        shared = 1.0 if is_within else self.visits(other, a) / max(1.0, self.visits(0, a))
+        b_to_d = 1.0 if d == b else min(1.0, self.went_on(b, d) + self.had_before(b, d))
+        return shared * self._was_at(c, a, b) * max(0.0, b_to_d - self._without(a, b, d, b_to_d))
+
+    def _was_at(self, c: int, a: int, b: int) -> float:
+        """Returns the share of the sessions lost from A to B that had been at C."""
+        if c == a:
+            return 1.0
+        if b == self.goal:  # C before A, or on the way from A to the goal
+            on_the_way = min(1.0, self.passed(c, self.goal) / max(1.0, self.passed(a, self.goal)))
+            return max(self.had_before(a, c), on_the_way)
+        return max(self.had_before(a, c), self.had_before(b, c))
+
+    def _without(self, a: int, b: int, d: int, b_to_d: float) -> float:
+        """Returns the share of sessions at A that do not go on to B and still reach D."""
+        if d == b:
+            return 0.0
+        a_to_b = self.went_on(a, b)
+        return max(0.0, (self.went_on(a, d) - a_to_b * b_to_d) / max(1e-9, 1 - a_to_b))

@@ -1,0 +1,167 @@
+"""Defines the tables of what changed. Their statements are associations: none says what causes a change.
+
+Scores and shares are rounded to 6 digits, conversions to 3 and values to 2. docs/definitions.md defines the terms.
+"""
+
+from session_pipeline.reference import columns as c
+from session_pipeline.reference.column import Column, count, date, flag, rate, text
+from session_pipeline.tables.contract import Table
+
+SINCE = date("since", "Day on which the change most likely began; null unless is_alert.")
+SPREAD = Column(
+    "spread",
+    "DOUBLE",
+    "How much more the days (and weeks) before the window differ than by chance alone, as a ratio of variances; at "
+    "least 1.",
+)
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        name="action_visits",
+        grain="One row is an action on a day of a site, by dimension value.",
+        date_column="session_date",
+        key=("site", "dimension", "dimension_value", "action"),
+        order=("site", "dimension", "dimension_value", "action"),
+        columns=(
+            c.SITE,
+            c.DIMENSION,
+            text("dimension_value", "Value of the dimension; '(none)' instead of null, 'other' beyond the 20 largest."),
+            c.ACTION,
+            count("session_count", "Sessions that did the action, without bots."),
+            count("converted_count", "Of session_count: sessions with a conversion after their first such action."),
+            Column(
+                "converted_value", "DECIMAL(38,6)", "Value of the outcomes of converted_count; null without values."
+            ),
+            flag(
+                "is_followed",
+                "Whether action_progress has the pairs of the action: it is one of the 40 most visited of the day, or "
+                "of a funnel step.",
+            ),
+            text(
+                "stopped_session_ids",
+                "Up to three of the sessions that did no other action for the first time after this one and did not "
+                "convert after it: the smallest ids, separated by spaces; null if there is none.",
+            ),
+        ),
+    ),
+    Table(
+        name="action_progress",
+        grain="One row is an action and one that is first done after it, on a day of a site, by dimension value.",
+        date_column="session_date",
+        key=("site", "dimension", "dimension_value", "action", "next_action"),
+        order=("site", "dimension", "dimension_value", "action", "next_action"),
+        columns=(
+            c.SITE,
+            c.DIMENSION,
+            text("dimension_value", "Value of the dimension, as in action_visits."),
+            c.ACTION,
+            text("next_action", "Action that the sessions first did after their first `action`, at once or later."),
+            count("session_count", "Sessions that first did next_action after they first did action, without bots."),
+            count("converted_count", "Of session_count: sessions with a conversion after their first action."),
+            count("converted_after_count", "Of session_count: sessions with a conversion after their next_action."),
+        ),
+    ),
+    Table(
+        name="progress_changes",
+        grain="One row is a step from an action to a later one, over a window, that sessions take less or more often.",
+        date_column="session_date",
+        key=("site", "window_days", "dimension", "dimension_value", "action", "next_action"),
+        order=("site", "rank"),
+        columns=(
+            c.SITE,
+            c.RANK,
+            c.WINDOW_DAYS,
+            c.DIMENSION,
+            text("dimension_value", "Value of the dimension, as in action_visits."),
+            c.ACTION,
+            text("next_action", "Action first done after `action`; '(goal)' is a conversion after it."),
+            count("session_count", "Sessions of the window at action that had not done next_action before."),
+            count("progressed_count", "Of session_count: sessions that went on to next_action."),
+            rate("progress_rate", "progressed_count / session_count."),
+            rate("low", "Lower bound of the 95 % Wilson interval of progress_rate."),
+            rate("high", "Upper bound of the 95 % Wilson interval of progress_rate."),
+            count("usual_session_count", "session_count of the 56 days before the window."),
+            count("usual_progressed_count", "progressed_count of the 56 days before the window."),
+            rate("usual_rate", "usual_progressed_count / usual_session_count."),
+            count("others_session_count", "session_count of the dimension's other values; null for 'all'."),
+            rate("others_rate", "progress_rate of the dimension's other values; null for 'all'."),
+            rate("others_usual_rate", "usual_rate of the dimension's other values; null for 'all'."),
+            Column(
+                "step_value",
+                "DOUBLE",
+                "How much more often sessions that go on convert after action, in the 56 days before the window: a "
+                "difference of two shares; 1 for '(goal)'. An association.",
+            ),
+            Column(
+                "associated_lost",
+                "DOUBLE",
+                "Conversions that are missing if each missing progress counts step_value; negative for a gain.",
+            ),
+            Column(
+                "associated_lost_value",
+                "DOUBLE",
+                "associated_lost times the mean value of a conversion after action in the 56 days before; null if none "
+                "has a value.",
+            ),
+            SPREAD,
+            Column(
+                "score",
+                "DOUBLE",
+                "Signed root of the likelihood ratio of the two rates, divided by the root of spread; negative for a "
+                "drop.",
+            ),
+            rate("q_value", "Largest share of wrong rows to expect among the drops of the window up to this one."),
+            count("tested_count", "Steps of the site that were tested in the window, with and without a row."),
+            flag("is_alert", "Whether the row is an alert. One fault is one alert: see explained_by."),
+            SINCE,
+            text(
+                "explained_by",
+                "Alert whose loss accounts for the drop, as 'dimension=value: action > next_action'; null without one.",
+            ),
+            rate(
+                "detectable_rate",
+                "Largest progress_rate that would have had the score of an alert; null if none would. Smaller drops "
+                "cannot be told from chance.",
+            ),
+            c.SENTENCE,
+            text(
+                "example_session_ids",
+                "Up to three sessions of the window that stopped at action (stopped_session_ids of action_visits), the "
+                "latest first, separated by spaces; null if there is none. See `show`.",
+            ),
+        ),
+    ),
+    Table(
+        name="outcome_changes",
+        grain="One row is an outcome or number of sessions, over a window, that is lower or higher than usual.",
+        date_column="session_date",
+        key=("site", "window_days", "dimension", "dimension_value", "outcome"),
+        order=("site", "rank"),
+        columns=(
+            c.SITE,
+            c.RANK,
+            c.WINDOW_DAYS,
+            c.DIMENSION,
+            c.DIMENSION_VALUE,
+            text(
+                "outcome",
+                "An outcome of daily_outcomes; '(converted)' is any conversion, '(sessions)' the number of sessions.",
+            ),
+            count("session_count", "Sessions of the window, without bots."),
+            count("outcome_count", "Of session_count: sessions with the outcome; all for '(sessions)'."),
+            rate("rate", "outcome_count / session_count; null for '(sessions)'."),
+            Column(
+                "expected_count",
+                "DOUBLE",
+                "outcome_count to expect from the same weekdays of the 56 days before the window.",
+            ),
+            rate("usual_rate", "expected_count / session_count; null for '(sessions)'."),
+            SPREAD,
+            Column("score", "DOUBLE", "How unusual outcome_count is, about a normal deviate; negative for too few."),
+            count("tested_count", "Outcomes and counts of the site that were tested in the window."),
+            flag("is_alert", "Whether it left its usual range: a score beyond 3.5, for '(sessions)' beyond 5."),
+            SINCE,
+            c.SENTENCE,
+        ),
+    ),
+)

@@ -1,0 +1,262 @@
+"""Turns rows of daily counts into arrays by step and day, so that sums over windows of days are differences.
+
+progress.py decides what is tested. Sums are whole numbers, so they do not depend on where a stretch of days starts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session_pipeline.reference.changes import GOAL, WHOLE, Segment
+from session_pipeline.tables.changes.scores import Counts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PARTS = 1 << 20  # squares of shares are summed in whole parts of a session
+
+
+class SlidingSums:
+    """Sums of columns of whole numbers over any days."""
+
+    def __init__(self, by_day: Counts) -> None:
+        """Add up an array with a row for each day."""
+        self._sums = np.zeros((by_day.shape[0] + 1, by_day.shape[1]), np.int64)
+        np.cumsum(by_day, axis=0, out=self._sums[1:])
+
+    def between(self, first: int, last: int) -> Counts:
+        """Returns the sums of the days from `first` to `last`, both included; days before the first count as empty."""
+        sums: Counts = self._sums[max(last + 1, 0)] - self._sums[max(first, 0)]
+        return sums
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step from an action to a later one, or to the goal, in a segment."""
+
+    segment: int
+    action: int
+    next_action: int
+
+
+@dataclass(frozen=True, eq=False)
+class SiteCounts:
+    """The counts of a site: arrays with a row for each calendar day and a column for each step, or action of a segment.
+
+    Steps are ordered by segment (all sessions first), action and next action.
+
+    Attributes:
+        site: The site.
+        first: The first day of the arrays.
+        asked_for: The positions of the days for which changes are asked.
+        has_sessions: Whether each day has a session with an action.
+        goals: For each day, the most conversions after any one action.
+        segments: The segments: dimension and value.
+        actions: The actions; the last one is the goal.
+        steps: For each step: segment, action and next action, as positions.
+        visits: For each step, the position of its action and segment in `values` and `stopped`.
+        at_risk: Sessions at the action that had not done the next one before.
+        progressed: Of these, those that went on to the next action.
+        converted: Of at_risk, those with a conversion after the action.
+        progressed_and_converted: Of progressed, those with a conversion after the action.
+        values: Value of the conversions after an action of a segment; NaN without one.
+        stopped: Ids of sessions that stopped at an action of a segment; None without one.
+    """
+
+    site: str
+    first: date
+    asked_for: Sequence[int]
+    has_sessions: NDArray[np.bool_]
+    goals: Counts
+    segments: Sequence[Segment]
+    actions: Sequence[str]
+    steps: Counts
+    visits: Counts
+    at_risk: Counts
+    progressed: Counts
+    converted: Counts
+    progressed_and_converted: Counts
+    values: NDArray[np.float64]
+    stopped: NDArray[Any]
+
+    @cached_property
+    def at_risk_sums(self) -> SlidingSums:
+        """Sums of at_risk."""
+        return SlidingSums(self.at_risk)
+
+    @cached_property
+    def progressed_sums(self) -> SlidingSums:
+        """Sums of progressed."""
+        return SlidingSums(self.progressed)
+
+    @cached_property
+    def converted_sums(self) -> SlidingSums:
+        """Sums of converted."""
+        return SlidingSums(self.converted)
+
+    @cached_property
+    def progressed_and_converted_sums(self) -> SlidingSums:
+        """Sums of progressed_and_converted."""
+        return SlidingSums(self.progressed_and_converted)
+
+    @cached_property
+    def square_sums(self) -> SlidingSums:
+        """Sums of progressed² / at_risk, in whole parts."""
+        squares = self.progressed.astype(np.float64) ** 2 / np.maximum(self.at_risk, 1)
+        return SlidingSums(np.rint(squares * PARTS).astype(np.int64))
+
+    @cached_property
+    def day_sums(self) -> SlidingSums:
+        """Sums of days with sessions at risk."""
+        return SlidingSums((self.at_risk > 0).astype(np.int64))
+
+    @cached_property
+    def position_of(self) -> dict[tuple[int, int, int], int]:
+        """The position of each step, by segment, action and next action."""
+        return {(segment, action, later): place for place, (segment, action, later) in enumerate(self.steps.tolist())}
+
+    @cached_property
+    def whole_of(self) -> NDArray[np.int64]:
+        """For each step, the position of the same step among all sessions; -1 without one."""
+        return np.array([self.position_of.get((0, step[1], step[2]), -1) for step in self.steps.tolist()], np.int64)
+
+    def day(self, position: int) -> date:
+        """Returns the date of a position."""
+        return self.first + timedelta(days=position)
+
+
+def counts_of_sites(rows: "pa.Table") -> list[SiteCounts]:
+    """Returns the counts of each site, in the order of their names, from the rows of progress_counts."""
+    sites, site_of = _sorted_codes(rows, "site")
+    return [_of_site(rows.filter(_mask(site_of == number)), site) for number, site in enumerate(sites)]
+
+
+def _of_site(rows: "pa.Table", site: str) -> SiteCounts:
+    days = rows["session_date"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    first = int(days.min())
+    day = days - first
+    day_count = int(day.max()) + 1
+    segments, segment = _segments(rows)
+    actions, action, later = _actions(rows)
+    goal = len(actions) - 1
+    is_visit = later == goal
+    counts = [_whole(rows, name) for name in ("session_count", "converted_count", "converted_after_count")]
+
+    visit_keys, visit_of = np.unique((segment * goal + action)[is_visit], return_inverse=True)
+    visited, won = (_by_day(day_count, len(visit_keys), day[is_visit], visit_of, each[is_visit]) for each in counts[:2])
+    is_asked = rows["is_asked_for"].to_numpy(zero_copy_only=False)
+    values = np.full((day_count, len(visit_keys)), np.nan)
+    values[day[is_visit], visit_of] = _values(rows, is_visit)
+    stopped = np.full((day_count, len(visit_keys)), None, object)
+    stopped[day[is_visit], visit_of] = rows["stopped_session_ids"].filter(_mask(is_visit)).to_numpy()
+
+    size = goal + 1
+    pair_keys, pair_of = np.unique(((segment * size + action) * size + later)[~is_visit], return_inverse=True)
+    passed, with_goal, goal_after = (
+        _by_day(day_count, len(pair_keys), day[~is_visit], pair_of, each[~is_visit]) for each in counts
+    )
+    pairs = np.stack((pair_keys // size // size, pair_keys // size % size, pair_keys % size), axis=1)
+    reverse = _positions(pair_keys, (pairs[:, 0] * size + pairs[:, 2]) * size + pairs[:, 1])
+    from_visit = _positions(visit_keys, pairs[:, 0] * goal + pairs[:, 1])
+    at_risk = visited[:, from_visit] - np.where(reverse >= 0, passed[:, reverse], 0)
+    converted = won[:, from_visit] - np.where(reverse >= 0, goal_after[:, reverse], 0)
+
+    known = _known(rows, day, action, is_visit & (segment == 0), day_count, goal)
+    is_known = known[:, pairs[:, 1]] & known[:, pairs[:, 2]]
+    goals = np.stack((visit_keys // goal, visit_keys % goal, np.full(len(visit_keys), goal)), axis=1)
+    steps = np.concatenate((pairs, goals))
+    order = np.lexsort((steps[:, 2], steps[:, 1], steps[:, 0]))
+    whole = visit_keys // goal == 0
+    return SiteCounts(
+        site=site,
+        first=date.fromordinal(first + date(1970, 1, 1).toordinal()),
+        asked_for=tuple(np.unique(day[is_asked]).tolist()),
+        has_sessions=visited[:, whole].max(axis=1, initial=0) > 0,
+        goals=won[:, whole].max(axis=1, initial=0),
+        segments=segments,
+        actions=actions,
+        steps=steps[order],
+        visits=np.concatenate((from_visit, np.arange(len(visit_keys))))[order],
+        at_risk=np.concatenate((np.where(is_known, at_risk, 0), visited), axis=1)[:, order],
+        progressed=np.concatenate((np.where(is_known, passed, 0), won), axis=1)[:, order],
+        converted=np.concatenate((np.where(is_known, converted, 0), won), axis=1)[:, order],
+        progressed_and_converted=np.concatenate((np.where(is_known, with_goal, 0), won), axis=1)[:, order],
+        values=values,
+        stopped=stopped,
+    )
+
+
+def _known(
+    rows: "pa.Table", day: Counts, action: Counts, is_whole: NDArray[np.bool_], day_count: int, action_count: int
+) -> NDArray[np.bool_]:
+    """Returns for each day and action whether its steps are known; those of an action without visits are (as zero)."""
+    known = np.ones((day_count, action_count), np.bool_)
+    known[day[is_whole], action[is_whole]] = rows["is_followed"].to_numpy(zero_copy_only=False)[is_whole]
+    return known
+
+
+def _segments(rows: "pa.Table") -> tuple[list[Segment], Counts]:
+    """Returns the segments, all sessions first, and the position of each row's segment."""
+    dimensions, dimension = _sorted_codes(rows, "dimension")
+    values, value = _sorted_codes(rows, "dimension_value")
+    keys, segment = np.unique(dimension * len(values) + value, return_inverse=True)
+    found = [(dimensions[key // len(values)], values[key % len(values)]) for key in keys.tolist()]
+    order = sorted(range(len(found)), key=lambda place: (found[place] != WHOLE, found[place]))
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return [found[place] for place in order], places[segment]
+
+
+def _actions(rows: "pa.Table") -> tuple[list[str], Counts, Counts]:
+    """Returns the actions, the goal last, and the positions of each row's action and next action."""
+    names, name = _sorted_codes(rows, "action")
+    later_names, later_name = _sorted_codes(rows, "next_action")
+    actions = [*sorted({*names, *later_names} - {GOAL}), GOAL]
+    place_of = {text: place for place, text in enumerate(actions)}
+    action, later = (
+        np.array([place_of[text] for text in texts], np.int64)[codes]
+        for texts, codes in ((names, name), (later_names, later_name))
+    )
+    return actions, action, later
+
+
+def _sorted_codes(rows: "pa.Table", column: str) -> tuple[list[str], Counts]:
+    """Returns the distinct texts of a column in order, and the position of each row's text among them."""
+    encoded = rows[column].combine_chunks().dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    order = sorted(range(len(texts)), key=texts.__getitem__)
+    places = np.empty(len(texts), np.int64)
+    places[order] = np.arange(len(texts))
+    return [texts[place] for place in order], places[encoded.indices.to_numpy()]
+
+
+def _whole(rows: "pa.Table", column: str) -> Counts:
+    return np.asarray(rows[column].to_numpy(), np.int64)
+
+
+def _values(rows: "pa.Table", is_visit: NDArray[np.bool_]) -> NDArray[np.float64]:
+    column = rows["converted_value"].filter(_mask(is_visit)).cast("float64")
+    return np.asarray(column.to_numpy(), np.float64)
+
+
+def _mask(rows: NDArray[np.bool_]) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(rows)
+
+
+def _by_day(day_count: int, width: int, day: Counts, place: Counts, counts: Counts) -> Counts:
+    found = np.zeros((day_count, width), np.int64)
+    found[day, place] = counts
+    return found
+
+
+def _positions(keys: Counts, wanted: Counts) -> Counts:
+    """Returns the position of each wanted key among sorted keys; -1 for a key that is not there."""
+    places = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+    return np.where(keys[places] == wanted, places, -1) if len(keys) else np.full(len(wanted), -1)

@@ -1,0 +1,186 @@
+"""Makes the rows of outcome_changes: reads the counts, chooses, ranks and describes the changes."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from session_pipeline.reference.changes import (
+    BASE_DAYS,
+    DAYS_READ,
+    LEAST_BASE_DAYS,
+    MOST_DIMENSION_VALUES,
+    OUTCOME_WINDOWS,
+    WHOLE,
+)
+from session_pipeline.tables.changes import contracts
+from session_pipeline.tables.changes.outcome_scores import (
+    DIGITS,
+    LEAST_COUNT,
+    OutcomeCounts,
+    Scores,
+    rate_scores,
+    session_scores,
+)
+from session_pipeline.tables.changes.scores import first_day_of_change
+from session_pipeline.tables.changes.sentences import outcome_sentence, window_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = dict[str, Any]
+
+SESSIONS = "(sessions)"
+RATE_ALERT_SCORE, COUNT_ALERT_SCORE = 3.5, 5.0
+KEPT_SCORE = 2.5  # rows with a smaller absolute score are only counted
+COUNT_DIGITS = 3
+
+
+def outcome_changes(rows: "pa.Table") -> "pa.Table":
+    """Returns the rows of outcome_changes for the days that are asked for, from the rows of outcome_counts."""
+    import pyarrow as pa
+
+    contract = next(table for table in contracts.TABLES if table.name == "outcome_changes")
+    schema = pa.schema([pa.field("session_date", pa.date32()), *contract.schema])
+    found = [
+        row for counts in _sites(rows.to_pylist()) for day in counts.asked_for for row in _rows_of_day(counts, day)
+    ]
+    return pa.Table.from_pylist(found, schema=schema)
+
+
+def _sites(rows: Sequence[Row]) -> Iterator[OutcomeCounts]:
+    """Yields the counts of each site, in the order of their names, from the rows of outcome_counts."""
+    for site in sorted({row["site"] for row in rows}):
+        of_site = [row for row in rows if row["site"] == site]
+        asked = sorted({row["session_date"].toordinal() for row in of_site if row["is_asked_for"]})
+        if not asked:
+            continue
+        first = asked[0] - DAYS_READ + 1
+        segments = {(row["dimension"], row["dimension_value"]) for row in of_site}
+        outcomes = {(row["dimension"], row["dimension_value"], row["outcome"]) for row in of_site}
+        series = sorted({*outcomes, *((*segment, SESSIONS) for segment in segments)})
+        places = {one: place for place, one in enumerate(series)}
+        sessions, with_outcome = (np.zeros((asked[-1] - first + 1, len(series)), np.int64) for _ in range(2))
+        of_segment: dict[tuple[str, str], list[int]] = {}
+        for one, place in places.items():
+            of_segment.setdefault(one[:2], []).append(place)
+        for row in of_site:
+            day, segment = row["session_date"].toordinal() - first, (row["dimension"], row["dimension_value"])
+            # A series without a row on a day has no session with the outcome, of all sessions of its value.
+            sessions[day, of_segment[segment]] = row["session_count"]
+            with_outcome[day, places[*segment, row["outcome"]]] = row["outcome_count"]
+            with_outcome[day, places[*segment, SESSIONS]] = row["session_count"]
+        positions = tuple(day - first for day in asked)
+        yield OutcomeCounts(site, date.fromordinal(first), positions, series, sessions, with_outcome)
+
+
+def _rows_of_day(counts: OutcomeCounts, day: int) -> Sequence[Row]:
+    sessions = counts.sessions[day - DAYS_READ + 1 : day + 1]
+    if np.count_nonzero(sessions[:-1].max(axis=1, initial=0)) < LEAST_BASE_DAYS:
+        return ()
+    is_count = np.array([outcome == SESSIONS for _, _, outcome in counts.series])
+    largest = _largest(counts, day)
+    is_read = np.array([one[:2] in largest for one in counts.series])
+    rows: list[Row] = []
+    for window_days in OUTCOME_WINDOWS:
+        first = day - window_days + 1 - BASE_DAYS
+        n, k = counts.sessions[first : day + 1], counts.with_outcome[first : day + 1]
+        scores = rate_scores(n, k, window_days)
+        rate_places = np.flatnonzero(scores.is_tested & is_read & ~is_count)
+        tested = [(scores, place) for place in rate_places.tolist()]
+        if window_days == 1:
+            count_scores = session_scores(n)
+            tested += [
+                (count_scores, place) for place in np.flatnonzero(count_scores.is_tested & is_read & is_count).tolist()
+            ]
+        rows += _rows(counts, day, window_days, tested)
+    rows.sort(key=_place)
+    for rank, row in enumerate(rows, start=1):
+        row["rank"] = rank
+    return rows
+
+
+def _largest(counts: OutcomeCounts, day: int) -> set[tuple[str, str]]:
+    """Returns the segments of each dimension that have the most sessions, and enough days for a comparison.
+
+    A value that has all sessions is left out, because it would be tested twice.
+    """
+    sessions = counts.sessions[day - DAYS_READ + 1 : day + 1]
+    totals = sessions.sum(axis=0).tolist()
+    has_days = (np.count_nonzero(sessions, axis=0) >= LEAST_BASE_DAYS).tolist()
+    segments = {one[:2]: total for one, total, has in zip(counts.series, totals, has_days, strict=True) if has}
+    whole = segments.get(WHOLE)
+    segments = {segment: total for segment, total in segments.items() if segment == WHOLE or total != whole}
+    by_dimension: dict[str, list[tuple[str, str]]] = {}
+    for segment in sorted(segments, key=lambda segment: (-segments[segment], segment)):
+        by_dimension.setdefault(segment[0], []).append(segment)
+    return {segment for found in by_dimension.values() for segment in found[:MOST_DIMENSION_VALUES]}
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    key = row["dimension"] != WHOLE[0], row["dimension"], row["dimension_value"], row["outcome"]
+    return not row["is_alert"], -abs(row["score"]), row["window_days"], *key
+
+
+def _rows(counts: OutcomeCounts, day: int, window_days: int, tested: Sequence[tuple[Scores, int]]) -> Iterator[Row]:
+    """Yields the rows of a window that are worth having: large scores, and in any case the largest one."""
+    if not tested:
+        return
+    sizes = [abs(float(scores.score[place])) for scores, place in tested]
+    largest = sizes.index(max(sizes))
+    for number, (scores, place) in enumerate(tested):
+        if sizes[number] >= KEPT_SCORE or number == largest:
+            yield _row(counts, day, window_days, scores, place, len(tested))
+
+
+def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, place: int, tested_count: int) -> Row:
+    series = counts.series[place]
+    is_count = series[2] == SESSIONS
+    first = day - window_days + 1
+    n, k = (int(each[first : day + 1, place].sum()) for each in (counts.sessions, counts.with_outcome))
+    expected, score = float(scores.expected[place]), float(scores.score[place])
+    alert_score = COUNT_ALERT_SCORE if is_count else RATE_ALERT_SCORE
+    is_alert = abs(score) >= alert_score and abs(k - expected) >= LEAST_COUNT
+    since = _since(counts, day, window_days, place, is_drop=score < 0) if is_alert else None
+    usual_rate = None if is_count else round(expected / n, DIGITS)
+    return {
+        "session_date": counts.day(day),
+        "site": counts.site,
+        "rank": 0,
+        "window_days": window_days,
+        "dimension": series[0],
+        "dimension_value": series[1],
+        "outcome": series[2],
+        "session_count": n,
+        "outcome_count": k,
+        "rate": None if is_count else k / n,
+        "expected_count": round(expected, COUNT_DIGITS),
+        "usual_rate": usual_rate,
+        "spread": round(float(scores.spread[place]), DIGITS),
+        "score": score,
+        "tested_count": tested_count,
+        "is_alert": is_alert,
+        "since": since,
+        "sentence": outcome_sentence(
+            segment=series[:2],
+            outcome=None if is_count else series[2],
+            window=window_text(window_days, counts.day(day)),
+            since=None if is_count else since,
+            count=k,
+            expected=expected,
+            rate=k / n,
+            usual_rate=usual_rate,
+        ),
+    }
+
+
+def _since(counts: OutcomeCounts, day: int, window_days: int, place: int, *, is_drop: bool) -> date:
+    """Returns the day on which a rate most likely changed; for a number of sessions, the day itself."""
+    if counts.series[place][2] == SESSIONS:
+        return counts.day(day)
+    first = day - window_days + 1 - BASE_DAYS
+    sessions = counts.sessions[first : day + 1, place]
+    days = np.flatnonzero(sessions)
+    with_outcome = counts.with_outcome[first : day + 1, place][days].tolist()
+    return counts.day(first + int(days[first_day_of_change(with_outcome, sessions[days].tolist(), is_drop=is_drop)]))

@@ -1,0 +1,183 @@
+"""Makes the rows of progress_changes: chooses, ranks and describes the changes that progress.py finds."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from session_pipeline.reference.changes import WHOLE
+from session_pipeline.tables.changes import contracts
+from session_pipeline.tables.changes.attribution import ALERT_RATE_RATIO, ALERT_SCORE, Drop, attribute
+from session_pipeline.tables.changes.counts import SiteCounts, counts_of_sites
+from session_pipeline.tables.changes.progress import DIGITS, Tested, Window, tested_windows
+from session_pipeline.tables.changes.scores import first_day_of_change, largest_share_with_score
+from session_pipeline.tables.changes.sentences import progress_sentence, step_text, window_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = dict[str, Any]
+
+KEPT_SCORE = 2.5  # rows with a smaller absolute score are only counted
+MOST_EXAMPLES = 3
+LOST_DIGITS, VALUE_DIGITS = 3, 2
+MADE_BY_SQL = frozenset(("low", "high"))
+
+
+def progress_changes(rows: "pa.Table") -> "pa.Table":
+    """Returns the rows of progress_changes for the days that are asked for, from the rows of progress_counts."""
+    import pyarrow as pa
+
+    contract = next(table for table in contracts.TABLES if table.name == "progress_changes")
+    fields = [field for field in contract.schema if field.name not in MADE_BY_SQL]
+    schema = pa.schema([pa.field("session_date", pa.date32()), *fields])
+    sites = counts_of_sites(rows) if len(rows) else []
+    found = [row for counts in sites for day in counts.asked_for for row in _rows_of_day(counts, day)]
+    _add_detectable_rates(found)
+    return pa.Table.from_pylist(found, schema=schema)
+
+
+def _rows_of_day(counts: SiteCounts, day: int) -> Sequence[Row]:
+    tested = list(tested_windows(counts, day))
+    drops = attribute(counts, tested)
+    rows = [row for each in tested for row in _rows(counts, each, drops)]
+    rows.sort(key=_place)
+    for rank, row in enumerate(rows, start=1):
+        row["rank"] = rank
+    return rows
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    """Returns what rows are ranked by: alerts by lost value, or lost conversions without values; others by score."""
+    lost = (-(row["associated_lost_value"] or 0.0), -row["associated_lost"]) if row["is_alert"] else (0.0, 0.0)
+    key = row["dimension"] != WHOLE[0], row["dimension"], row["dimension_value"], row["action"], row["next_action"]
+    return not row["is_alert"], *lost, row["score"], row["window_days"], *key
+
+
+def _rows(counts: SiteCounts, tested: Tested, drops: Mapping[tuple[int, int], Drop]) -> Iterator[Row]:
+    """Yields the rows of a window that are worth having: large scores, and in any case the lowest one."""
+    is_kept = np.abs(tested.score) >= KEPT_SCORE
+    is_kept[np.argmin(tested.score)] = True
+    for place in np.flatnonzero(is_kept).tolist():
+        yield _row(counts, tested, place, drops.get((tested.window.days, int(tested.step[place]))))
+
+
+def _add_detectable_rates(rows: Sequence[Row]) -> None:
+    n1, k0, n0, spread = (
+        np.array([row[name] for row in rows], np.float64)
+        for name in ("session_count", "usual_progressed_count", "usual_session_count", "spread")
+    )
+    rates = largest_share_with_score(ALERT_SCORE, n1, k0, n0, spread)
+    for row, rate in zip(rows, rates.tolist(), strict=True):
+        largest = min(rate, ALERT_RATE_RATIO * row["usual_rate"])
+        row["detectable_rate"] = None if math.isnan(rate) else round(largest, DIGITS)
+
+
+def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> Row:
+    window, step = tested.window, int(tested.step[place])
+    segment_place, action, later = counts.steps[step].tolist()
+    segment = counts.segments[segment_place]
+    n1, k1 = int(window.at_risk[step]), int(window.progressed[step])
+    n0, k0 = int(window.usual_at_risk[step]), int(window.usual_progressed[step])
+    step_value = float(tested.step_value[place])
+    lost = (n1 * k0 / n0 - k1) * step_value
+    value = _mean_value(counts, window, step)
+    others_count, others_rate, others_usual_rate = _others(counts, window, step)
+    since = None
+    if drop is not None and drop.is_alert:
+        since = counts.day(_first_day(counts, window, step))
+    explained_by = None if drop is None or drop.explained_by is None else _name(counts, drop.explained_by)
+    row: Row = {
+        "session_date": counts.day(window.last),
+        "site": counts.site,
+        "rank": 0,
+        "window_days": window.days,
+        "dimension": segment[0],
+        "dimension_value": segment[1],
+        "action": counts.actions[action],
+        "next_action": counts.actions[later],
+        "session_count": n1,
+        "progressed_count": k1,
+        "progress_rate": k1 / n1,
+        "usual_session_count": n0,
+        "usual_progressed_count": k0,
+        "usual_rate": k0 / n0,
+        "others_session_count": others_count,
+        "others_rate": others_rate,
+        "others_usual_rate": others_usual_rate,
+        "step_value": round(step_value, DIGITS),
+        "associated_lost": round(lost, LOST_DIGITS),
+        "associated_lost_value": None if value is None else round(lost * value, VALUE_DIGITS),
+        "spread": round(float(tested.spread[place]), DIGITS),
+        "score": float(tested.score[place]),
+        "q_value": round(float(tested.q_value[place]), DIGITS),
+        "tested_count": len(tested.step),
+        "is_alert": since is not None,
+        "since": since,
+        "explained_by": explained_by,
+        "example_session_ids": _examples(counts, window, step),
+    }
+    row["sentence"] = progress_sentence(
+        segment=segment,
+        action=row["action"],
+        next_action=row["next_action"],
+        window=window_text(window.days, row["session_date"]),
+        since=since,
+        rate=row["progress_rate"],
+        usual_rate=row["usual_rate"],
+        others=[value for dimension, value in counts.segments if dimension == segment[0] and value != segment[1]],
+        others_rate=others_rate,
+        others_usual_rate=others_usual_rate,
+        lost=row["associated_lost"],
+        lost_value=row["associated_lost_value"],
+        explained_by=explained_by,
+    )
+    return row
+
+
+def _name(counts: SiteCounts, drop: Drop) -> str:
+    segment, action, later = counts.steps[drop.step].tolist()
+    return step_text(counts.segments[segment], counts.actions[action], counts.actions[later])
+
+
+def _mean_value(counts: SiteCounts, window: Window, step: int) -> float | None:
+    """Returns the mean value of a conversion after the action in the days before the window; None without a value."""
+    goal = counts.position_of[int(counts.steps[step, 0]), int(counts.steps[step, 1]), len(counts.actions) - 1]
+    conversions = float(window.usual_progressed[goal])
+    values = counts.values[max(window.first_usual, 0) : window.first, counts.visits[step]]
+    known = values[~np.isnan(values)]
+    return math.fsum(known.tolist()) / conversions if len(known) and conversions else None
+
+
+def _others(counts: SiteCounts, window: Window, step: int) -> tuple[int | None, float | None, float | None]:
+    """Returns the sessions at risk of the other values of the dimension, and their rates in the window and before."""
+    whole = int(counts.whole_of[step])
+    if counts.steps[step, 0] == 0 or whole < 0:
+        return None, None, None
+    n1, k1, n0, k0 = (
+        int(each[whole] - each[step])
+        for each in (window.at_risk, window.progressed, window.usual_at_risk, window.usual_progressed)
+    )
+    return n1, k1 / n1 if n1 else None, k0 / n0 if n0 else None
+
+
+def _first_day(counts: SiteCounts, window: Window, step: int) -> int:
+    """Returns the position of the day on which a drop most likely began, among the days with sessions at risk."""
+    first = max(window.first_usual, 0)
+    at_risk = counts.at_risk[first : window.last + 1, step]
+    progressed = counts.progressed[first : window.last + 1, step]
+    days = np.flatnonzero(at_risk > 0)
+    place = first_day_of_change(progressed[days].tolist(), at_risk[days].tolist(), is_drop=True)
+    return first + int(days[place])
+
+
+def _examples(counts: SiteCounts, window: Window, step: int) -> str | None:
+    """Returns the ids of sessions that stopped at the action, those of the latest days first."""
+    found: list[str] = []
+    for day in range(window.last, max(window.first, 0) - 1, -1):
+        ids = counts.stopped[day, counts.visits[step]]
+        found += ids.split(" ") if ids else []
+        if len(found) >= MOST_EXAMPLES:
+            break
+    return " ".join(found[:MOST_EXAMPLES]) or None

@@ -1,0 +1,151 @@
+"""Scores outcome rates and numbers of sessions against the same weekdays of the 56 days before a window.
+
+found_outcomes.py makes the rows of the table. docs/definitions.md defines the terms.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session_pipeline.reference.changes import BASE_DAYS, LEAST_BASE_DAYS
+from session_pipeline.tables.changes.scores import Counts, Floats
+
+WEEK_DAYS = 7
+PRIOR_SESSIONS = 50.0  # a weekday's own rate counts as much as this many sessions with the overall rate
+LEAST_COUNT = 5.0
+DIGITS = 6
+DEVIATION_OF_MEDIAN = 1.4826  # standard deviation of a normal variable in median absolute deviations
+LEAST_RELATIVE_DEVIATION = 0.02  # of a number of sessions, so that very even days raise no alert
+
+NOT_TESTED = (math.nan, math.nan, math.nan)
+
+Series = tuple[str, str, str]  # dimension, value and outcome
+
+
+@dataclass(frozen=True, eq=False)
+class OutcomeCounts:
+    """The counts of a site: arrays with a row for each calendar day and a column for each series.
+
+    Attributes:
+        site: The site.
+        first: The first day of the arrays: enough days before the first day that is asked for.
+        asked_for: The positions of the days for which changes are asked.
+        series: Dimension, value and outcome, in order.
+        sessions: The sessions of the value.
+        with_outcome: Of these, those with the outcome.
+    """
+
+    site: str
+    first: date
+    asked_for: Sequence[int]
+    series: Sequence[Series]
+    sessions: Counts
+    with_outcome: Counts
+
+    def day(self, position: int) -> date:
+        """Returns the date of a position."""
+        return self.first + timedelta(days=position)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores of series; NaN where a series is not tested.
+
+    Attributes:
+        expected: The count to expect.
+        spread: How much more the days differ than by chance, as a ratio of variances.
+        score: How unusual the count is, in standard deviations; rounded.
+    """
+
+    expected: Floats
+    spread: Floats
+    score: Floats
+
+    @property
+    def is_tested(self) -> NDArray[np.bool_]:
+        """Whether each series is tested."""
+        return ~np.isnan(self.score)
+
+
+def rate_scores(sessions: Counts, with_outcome: Counts, window_days: int) -> Scores:
+    """Scores the rates of a window by the likelihood ratio.
+
+    The usual rate of a weekday is drawn to the rate of all days, so that few sessions of a weekday count little.
+
+    Args:
+        sessions: The sessions of the 56 days before the window and of the window: a row for each day.
+        with_outcome: Of these, those with the outcome.
+        window_days: The number of days of the window.
+    """
+    n, k = sessions[:BASE_DAYS], with_outcome[:BASE_DAYS]
+    n0, n1 = n.sum(axis=0), sessions[BASE_DAYS:].sum(axis=0)
+    k1 = with_outcome[BASE_DAYS:].sum(axis=0).astype(np.float64)
+    overall = k.sum(axis=0) / np.maximum(n0, 1)
+    by_weekday = (-1, WEEK_DAYS, n.shape[1])
+    usual = (k.reshape(by_weekday).sum(axis=0) + PRIOR_SESSIONS * overall) / (
+        n.reshape(by_weekday).sum(axis=0) + PRIOR_SESSIONS
+    )
+    # 56 is a multiple of 7, so the first day of the window has the weekday of the first day before it.
+    expected = _in_order(sessions[BASE_DAYS:] * usual[np.arange(window_days) % WEEK_DAYS])
+    of_day = np.tile(usual, (BASE_DAYS // WEEK_DAYS, 1))
+    variance = n * of_day * (1 - of_day)
+    pearson = _in_order(np.where(variance > 0, (k - n * of_day) ** 2 / np.where(variance > 0, variance, 1.0), 0.0))
+    day_count = (n > 0).sum(axis=0)
+    spread = np.maximum(1.0, pearson / np.maximum(1, day_count - WEEK_DAYS))
+    is_tested = (day_count >= LEAST_BASE_DAYS) & (expected > 0) & (expected < n1)
+    is_tested &= np.maximum(expected, k1) >= LEAST_COUNT
+    # The usual rate is an estimate too, from n0 sessions.
+    variance_ratio = spread * (1 + n1 / np.maximum(n0, 1))
+    root = _likelihood_root(k1, expected, n1.astype(np.float64), is_tested) / np.sqrt(variance_ratio)
+    return _scores(is_tested, expected, spread, root)
+
+
+def session_scores(sessions: Counts) -> Scores:
+    """Scores the sessions of the last day against the median of its weekday, by the deviations of all days.
+
+    Args:
+        sessions: The sessions of the 56 days before and of the day: a row for each day.
+    """
+    found = [_session_score(column) for column in sessions.T.tolist()]
+    return Scores(*(np.array(each, np.float64) for each in zip(*found, strict=True)))
+
+
+def _session_score(sessions: Sequence[int]) -> tuple[float, float, float]:
+    """Returns the count to expect, the spread and the score of the last day of a series."""
+    start = next((place for place, count in enumerate(sessions[:-1]) if count), BASE_DAYS)
+    past = sessions[start:-1][::-1]  # from yesterday on
+    if len(past) < LEAST_BASE_DAYS:
+        return NOT_TESTED
+    usual = [float(median(past[weekday::WEEK_DAYS])) for weekday in range(WEEK_DAYS)]
+    expected = usual[WEEK_DAYS - 1]  # the weekday of a week ago
+    if expected < LEAST_COUNT:
+        return NOT_TESTED
+    differences = [abs(count - usual[place % WEEK_DAYS]) for place, count in enumerate(past)]
+    deviation = max(
+        DEVIATION_OF_MEDIAN * float(median(differences)), LEAST_RELATIVE_DEVIATION * expected, math.sqrt(expected)
+    )
+    return expected, deviation**2 / expected, round((sessions[-1] - expected) / deviation, DIGITS)
+
+
+def _likelihood_root(k: Floats, expected: Floats, n: Floats, is_tested: NDArray[np.bool_]) -> Floats:
+    """Returns the signed root of the likelihood ratio of k of n against an expected count."""
+    total = np.zeros(len(k))
+    for count, usual in ((k, expected), (n - k, n - expected)):
+        is_there = is_tested & (count > 0)
+        total += np.where(is_there, count * np.log(np.where(is_there, count / np.where(is_there, usual, 1), 1)), 0)
+    return np.sign(k - expected) * np.sqrt(np.maximum(0.0, 2 * total))
+
+
+def _scores(is_tested: NDArray[np.bool_], expected: Floats, spread: Floats, score: Floats) -> Scores:
+    return Scores(*(np.where(is_tested, each, np.nan) for each in (expected, spread, np.round(score, DIGITS))))
+
+
+def _in_order(terms: Floats) -> Floats:
+    """Returns the sums of columns, added row by row: the digits do not depend on the number of columns."""
+    total: Floats = np.cumsum(terms, axis=0)[-1]
+    return total

@@ -1,0 +1,138 @@
+"""Describes changes in plain English, for the column sentence. The sentences state what is counted, not a cause."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from session_pipeline.reference.changes import GOAL, WHOLE, Segment
+
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+NO_VALUE, OTHER_VALUES = "(none)", "other"
+STILL = 0.05  # a rate that differs by less is still the same
+
+
+def day_text(day: date) -> str:
+    """Returns a day as text: 9 April."""
+    return f"{day.day} {MONTHS[day.month - 1]}"
+
+
+def window_text(days: int, day: date) -> str:
+    """Returns a window that ends with a day as text: in the 7 days to 9 April."""
+    return f"on {day_text(day)}" if days == 1 else f"in the {days} days to {day_text(day)}"
+
+
+def of_hundred(rate: float) -> str:
+    """Returns a share as a number of 100; with one decimal below 10."""
+    return f"{100 * rate:.0f}" if rate >= 0.1 or rate == 0 else f"{100 * rate:.1f}"
+
+
+def visits_of(segment: Segment) -> str:
+    """Returns the visits of a segment as text: mobile visits, visits with variant b."""
+    dimension, value = segment
+    if segment == WHOLE:
+        return "visits"
+    if value == NO_VALUE:
+        return f"visits without {dimension}"
+    if value == OTHER_VALUES:
+        return f"visits with another {dimension}"
+    if dimension == "landing_action":
+        return f"visits that begin with {value}"
+    return f"{value} visits" if value.isalpha() and len(value) > 2 else f"visits with {dimension} {value}"
+
+
+def step_text(segment: Segment, action: str, next_action: str) -> str:
+    """Returns a step as text, for explained_by: platform=mobile: shipping > payment."""
+    return f"{segment[0]}={segment[1]}: {action} > {next_action}"
+
+
+def drop_text(segment: Segment, action: str, next_action: str) -> str:
+    """Returns a drop without figures as text: fewer mobile visits at shipping go on to payment."""
+    does = "convert afterwards" if next_action == GOAL else f"go on to {next_action}"
+    return f"fewer {visits_of(segment)} at {action} {does}"
+
+
+def progress_sentence(
+    *,
+    segment: Segment,
+    action: str,
+    next_action: str,
+    window: str,
+    since: date | None,
+    rate: float,
+    usual_rate: float,
+    others: Sequence[str],
+    others_rate: float | None,
+    others_usual_rate: float | None,
+    lost: float,
+    lost_value: float | None,
+    explained_by: str | None,
+) -> str:
+    """Returns the sentence of a row of progress_changes.
+
+    Args:
+        segment: The dimension and its value.
+        action: The action.
+        next_action: The later action.
+        window: The window as text.
+        since: The day on which the change most likely began; None for rows that are no alert.
+        rate: The share that goes on now.
+        usual_rate: The share that went on before.
+        others: The other values of the dimension.
+        others_rate: The share of the other values that goes on now; None without sessions.
+        others_usual_rate: The share of the other values that went on before; None without sessions.
+        lost: The conversions that are missing; negative for a gain.
+        lost_value: The value of the missing conversions, or None.
+        explained_by: The alert that accounts for the drop, or None.
+    """
+    when = f"Since {day_text(since)}" if since is not None else window[0].upper() + window[1:]
+    does = "convert afterwards" if next_action == GOAL else f"go on to {next_action}"
+    sentence = f"{when}, {of_hundred(rate)} of 100 {visits_of(segment)} at {action} {does}; before it was "
+    sentence += of_hundred(usual_rate)
+    if others_rate is not None and others_usual_rate is not None:
+        whom = others[0] if len(others) == 1 else "the others"
+        if abs(others_rate - others_usual_rate) < STILL:
+            sentence += f", for {whom} it still is {of_hundred(others_rate)}"
+        else:
+            sentence += f", for {whom} it went from {of_hundred(others_usual_rate)} to {of_hundred(others_rate)}"
+    sentence += "."
+    count = f"{abs(lost):,.0f}"
+    worth = f", worth about {abs(lost_value):,.0f}" if lost_value else ""
+    if count != "0":
+        are = "conversion is" if count == "1" else "conversions are"
+        more = "conversion more than usual goes" if count == "1" else "conversions more than usual go"
+        sentence += f" About {count} {are} missing{worth}." if lost > 0 else f" About {count} {more} with it{worth}."
+    return sentence + (f" It follows from {explained_by}." if explained_by else "")
+
+
+def outcome_sentence(
+    *,
+    segment: Segment,
+    outcome: str | None,
+    window: str,
+    since: date | None,
+    count: int,
+    expected: float,
+    rate: float,
+    usual_rate: float | None,
+) -> str:
+    """Returns the sentence of a row of outcome_changes.
+
+    Args:
+        segment: The dimension and its value.
+        outcome: The outcome; None for the number of sessions.
+        window: The window as text.
+        since: The day on which the change most likely began; None for rows that are no alert.
+        count: The sessions with the outcome.
+        expected: The count to expect.
+        rate: The share of sessions with the outcome.
+        usual_rate: The share to expect; None for the number of sessions.
+    """
+    when = window[0].upper() + window[1:]
+    if outcome is None or usual_rate is None:
+        return f"{when}, there were {count:,} {visits_of(segment)}; on this weekday it usually is {expected:,.0f}."
+    how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
+    sentence = f"{when}, {of_hundred(rate)} of 100 {visits_of(segment)} {how} ({count:,}); usually it is"
+    sentence += f" {of_hundred(usual_rate)} ({expected:,.0f})."
+    return sentence + (f" It most likely began on {day_text(since)}." if since else "")

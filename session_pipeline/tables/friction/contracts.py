@@ -1,0 +1,80 @@
+"""Defines the tables of friction: signals by session and action, and their counts by action and by day."""
+
+from session_pipeline.reference import columns as c
+from session_pipeline.reference.column import Column, count, flag, text, time
+from session_pipeline.reference.signals import HARD_TIME_SIGNALS, SIGNALS
+from session_pipeline.tables.contract import Table
+
+# The number of sessions with each signal, such as rage_click_count.
+SIGNAL_COUNTS: tuple[Column, ...] = tuple(
+    count(
+        f"{signal}_count",
+        f"Sessions with the signal {signal}, in action_friction at the action; without bots. Null if the signal is off,"
+        " or if no event of the site's sessions of the day can show it.",
+    )
+    for signal in SIGNALS
+)
+SECONDS_LOST = count(
+    "seconds_lost",
+    "Whole seconds that the signals of hard_time_count took, without bots; error_loop is not added, because its errors"
+    " are. Null if none of these signals can be observed.",
+)
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        name="session_friction",
+        grain="One row is a session, an action and a signal of friction that occurred there.",
+        date_column="session_date",
+        key=("session_id", "action", "signal"),
+        order=("site", "session_id", "action", "signal"),
+        columns=(
+            c.SESSION_ID,
+            c.SITE,
+            c.FRICTION_ACTION,
+            c.SIGNAL,
+            count("occurrence_count", "How often the signal occurred at the action in the session."),
+            text("first_event_id", "Event of the action with which the signal was complete for the first time."),
+            count("first_action_number", "action_number of that action."),
+            time("first_at", "Time of that action."),
+            Column(
+                "seconds_lost",
+                "DOUBLE",
+                "Seconds that all occurrences took; 0 for signals without a duration. docs/definitions.md says from"
+                " when to when.",
+            ),
+            flag("is_hard_time", f"Whether it counts as a hard time: it is one of {', '.join(HARD_TIME_SIGNALS)}."),
+            c.IS_BOT,
+        ),
+    ),
+    Table(
+        name="action_friction",
+        grain="One row is an action on a day of a site.",
+        date_column="session_date",
+        key=("site", "action"),
+        order=("site", "action"),
+        columns=(
+            c.SITE,
+            c.FRICTION_ACTION,
+            count("session_count", "Sessions that were at the action or had a signal of friction there, without bots."),
+            c.HARD_TIME_COUNT,
+            c.FRICTION_RATE,
+            *SIGNAL_COUNTS,
+            SECONDS_LOST,
+        ),
+    ),
+    Table(
+        name="daily_friction",
+        grain="One row is a day of a site with sessions, and how many of them had a hard time.",
+        date_column="session_date",
+        key=("site",),
+        order=("site",),
+        columns=(
+            c.SITE,
+            c.SESSION_COUNT,
+            c.HARD_TIME_COUNT,
+            c.FRICTION_RATE,
+            *SIGNAL_COUNTS,
+            SECONDS_LOST,
+        ),
+    ),
+)

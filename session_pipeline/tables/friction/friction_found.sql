@@ -1,0 +1,311 @@
+-- One row is a session, an action and a signal that occurred there.
+-- Each CTE finds the actions that complete a signal. Its microseconds are the time lost.
+with steps as (
+    select
+        *,
+        lag(action) over session_in_order as left_action,
+        lag(label) over session_in_order as left_label,
+        lag(label, 2) over session_in_order as label_before,
+        lag(action_number) over session_in_order as left_action_number,
+        lag(occurred_at) over session_in_order as arrived_at
+    from friction_actions
+    where is_step
+    window session_in_order as (partition by session_id order by action_number)
+),
+
+returns as (
+    select
+        session_date,
+        site,
+        session_id,
+        is_bot,
+        left_action as action,
+        action_number,
+        event_id,
+        occurred_at,
+        action_number = left_action_number + 1 as is_idle,
+        date_diff('microsecond', arrived_at, occurred_at) as microseconds
+    from steps
+    where label = label_before and label <> left_label
+),
+
+clicks as (
+    select
+        *,
+        lag(occurred_at, $rage_click_clicks - 1) over element_in_order as first_at,
+        lag(occurred_at) over element_in_order as click_before_at,
+        lag(occurred_at, $rage_click_clicks) over element_in_order as first_before_at
+    from friction_actions
+    where clicked_element is not null
+    window
+        element_in_order as (
+            partition by session_id, action, clicked_element
+            order by action_number
+        )
+),
+
+-- Only sessions with several search terms can repeat a search.
+searching_sessions as (
+    select session_id
+    from friction_actions
+    where search_term is not null
+    group by session_id
+    having min(search_term) <> max(search_term)
+),
+
+opened_so_far as (
+    select
+        a.*,
+        count(case when a.is_step and not a.is_results_page then 1 end)
+            over session_in_order as opened_count
+    from friction_actions as a
+    inner join searching_sessions as s
+        on a.session_id = s.session_id
+    window session_in_order as (partition by a.session_id order by a.action_number)
+),
+
+searches as (
+    select
+        *,
+        lag(search_term) over session_in_order as term_before,
+        lag(occurred_at) over session_in_order as searched_at,
+        lag(opened_count) over session_in_order as opened_count_before
+    from opened_so_far
+    where search_term is not null
+    window session_in_order as (partition by session_id order by action_number)
+),
+
+submits as (
+    select
+        *,
+        lag(occurred_at) over form_in_order as submitted_at
+    from friction_actions
+    where is_submit
+    window
+        form_in_order as (
+            partition by session_id, action, event_name, coalesce(element, '')
+            order by action_number
+        )
+),
+
+errors as (
+    select
+        *,
+        lag(occurred_at) over session_in_order as failed_at,
+        lag(action_number) over session_in_order as failed_action_number
+    from friction_actions
+    where is_error
+    window session_in_order as (partition by session_id order by action_number)
+),
+
+marks as (
+    select
+        session_id,
+        action,
+        action_number,
+        occurred_at,
+        unnest(form_marks) as mark
+    from friction_actions
+    where form_marks is not null
+),
+
+forms as (
+    select
+        session_id,
+        abs(mark) as form_number,
+        max_by(action, action_number) filter (where mark > 0) as action,
+        max(occurred_at) filter (where mark > 0) as started_at,
+        max(action_number) filter (where mark > 0) as start_number,
+        max(action_number) filter (where mark < 0) as submit_number
+    from marks
+    group by session_id, abs(mark)
+),
+
+occurrences as (
+    select
+        session_date,
+        site,
+        session_id,
+        is_bot,
+        action,
+        'rage_click' as signal,
+        action_number,
+        event_id,
+        occurred_at,
+        date_diff('microsecond', first_at, occurred_at) as microseconds
+    from clicks
+    where
+        date_diff('microsecond', first_at, occurred_at) <= $rage_click_seconds * 1000000
+        and coalesce(
+            date_diff('microsecond', first_before_at, click_before_at)
+            > $rage_click_seconds * 1000000,
+            true
+        )
+    union all
+    select
+        session_date,
+        site,
+        session_id,
+        is_bot,
+        action,
+        'back_track' as signal,
+        action_number,
+        event_id,
+        occurred_at,
+        microseconds
+    from returns
+    union all
+    select
+        session_date,
+        site,
+        session_id,
+        is_bot,
+        action,
+        'u_turn' as signal,
+        action_number,
+        event_id,
+        occurred_at,
+        microseconds
+    from returns
+    where is_idle and microseconds <= $u_turn_seconds * 1000000
+    union all
+    select
+        session_date,
+        site,
+        session_id,
+        is_bot,
+        action,
+        'repeated_search' as signal,
+        action_number,
+        event_id,
+        occurred_at,
+        date_diff('microsecond', searched_at, occurred_at) as microseconds
+    from searches
+    where search_term <> term_before and opened_count = opened_count_before
+    union all
+    select
+        session_date,
+        site,
+        session_id,
+        is_bot,
+        action,
+        'repeated_submit' as signal,
+        action_number,
+        event_id,
+        occurred_at,
+        date_diff('microsecond', submitted_at, occurred_at) as microseconds
+    from submits
+    where
+        date_diff('microsecond', submitted_at, occurred_at) <= $repeated_submit_seconds * 1000000
+    union all
+    select
+        session_date,
+        site,
+        session_id,
+        is_bot,
+        action,
+        'error' as signal,
+        action_number,
+        event_id,
+        occurred_at,
+        coalesce(microseconds_to_next, 0) as microseconds
+    from errors
+    union all
+    select
+        session_date,
+        site,
+        session_id,
+        is_bot,
+        action,
+        'error_loop' as signal,
+        action_number,
+        event_id,
+        occurred_at,
+        date_diff('microsecond', failed_at, occurred_at) as microseconds
+    from errors
+    where action_number - failed_action_number < $error_loop_actions
+    union all
+    select
+        a.session_date,
+        a.site,
+        a.session_id,
+        a.is_bot,
+        a.action,
+        'dead_end' as signal,
+        a.action_number,
+        a.event_id,
+        a.occurred_at,
+        0 as microseconds
+    from friction_actions as a
+    inner join friction_places as p
+        on a.session_date = p.session_date and a.site = p.site and a.action = p.action
+    where
+        a.is_exit
+        and a.is_step
+        and a.action_number > 1
+        and p.session_count >= $dead_end_sessions
+        and p.exit_count * 100 <= p.session_count * $dead_end_exit_percent
+    union all
+    select
+        a.session_date,
+        a.site,
+        a.session_id,
+        a.is_bot,
+        f.action,
+        'abandoned_form' as signal,
+        a.action_number,
+        a.event_id,
+        a.occurred_at,
+        date_diff('microsecond', f.started_at, a.occurred_at) as microseconds
+    from forms as f
+    inner join friction_actions as a
+        on f.session_id = a.session_id
+    where a.is_exit and f.start_number > coalesce(f.submit_number, 0)
+    union all
+    select
+        session_date,
+        site,
+        session_id,
+        is_bot,
+        action,
+        'long_dwell' as signal,
+        action_number,
+        event_id,
+        occurred_at,
+        microseconds_to_next as microseconds
+    from friction_actions
+    where microseconds_to_next >= $long_dwell_seconds * 1000000
+    union all
+    select
+        session_date,
+        site,
+        session_id,
+        is_bot,
+        action,
+        'repeat' as signal,
+        action_number,
+        event_id,
+        occurred_at,
+        0 as microseconds
+    from friction_actions
+    where is_repeat
+)
+
+select
+    o.session_date,
+    o.site,
+    o.session_id,
+    o.is_bot,
+    o.action,
+    o.signal,
+    o.signal in (
+        'rage_click', 'u_turn', 'repeated_search', 'error', 'error_loop', 'abandoned_form'
+    ) as is_hard_time,
+    count(*) as occurrence_count,
+    min_by(o.event_id, o.action_number) as first_event_id,
+    min(o.action_number) as first_action_number,
+    min(o.occurred_at) as first_at,
+    sum(o.microseconds) as microseconds
+from occurrences as o
+where o.signal in (select s.signal from friction_signals as s)
+group by o.session_date, o.site, o.session_id, o.is_bot, o.action, o.signal

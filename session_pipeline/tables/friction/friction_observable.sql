@@ -1,0 +1,57 @@
+-- One row is a signal that the events of a site's sessions of a day can show.
+-- Without such a row, the counts of the signal are null: it may have occurred, but nobody can know.
+with kinds_seen as (
+    select
+        session_date,
+        site,
+        bool_or(clicked_element is not null) as has_clicked_elements,
+        bool_or(search_term is not null) as has_searches,
+        bool_or(is_submit) as has_submits,
+        bool_or(is_error) as has_errors,
+        bool_or(form_marks is not null) as has_forms
+    from friction_actions
+    where not is_bot
+    group by session_date, site
+),
+
+visits_seen as (
+    select
+        session_date,
+        site,
+        max(session_count) as most_sessions
+    from friction_places
+    group by session_date, site
+),
+
+status_seen as (
+    select distinct
+        session_date,
+        site
+    from events
+    where
+        status_code is not null
+        and not is_bot
+        and session_date in (select event_date from days)
+)
+
+select
+    k.session_date,
+    k.site,
+    s.signal
+from kinds_seen as k
+inner join visits_seen as v
+    on k.session_date = v.session_date and k.site = v.site
+left join status_seen as t
+    on k.session_date = t.session_date and k.site = t.site
+cross join friction_signals as s
+where
+    case s.signal
+        when 'rage_click' then k.has_clicked_elements
+        when 'repeated_search' then k.has_searches
+        when 'repeated_submit' then k.has_submits
+        when 'error' then k.has_errors or t.site is not null
+        when 'error_loop' then k.has_errors or t.site is not null
+        when 'dead_end' then v.most_sessions >= $dead_end_sessions
+        when 'abandoned_form' then k.has_forms
+        else true
+    end

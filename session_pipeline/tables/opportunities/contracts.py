@@ -1,0 +1,128 @@
+"""Defines the tables of opportunities and next best actions, and the daily counts that they are summed from.
+
+All figures are associations of sessions at the same moment, not effects. docs/definitions.md defines a moment.
+"""
+
+from session_pipeline.reference import columns as c
+from session_pipeline.reference.column import Column, count, rate, text
+from session_pipeline.tables.contract import Table
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        name="moment_counts",
+        grain="One row is a moment (a site, action, position, stage and device) and a signal that occurs then; "
+        "'' counts all sessions.",
+        date_column="session_date",
+        key=("site", "action", "position_bucket", "stage", "device", "signal", "signal_action"),
+        order=("site", "action", "position_bucket", "stage", "device", "signal", "signal_action"),
+        is_published=False,
+        columns=(
+            c.SITE,
+            c.ACTION,
+            c.POSITION_BUCKET,
+            c.STAGE,
+            c.MOMENT_DEVICE,
+            text("signal", "Signal of friction; '' for all sessions at the moment."),
+            text("signal_action", "Action of the signal in session_friction, such as the page that a U-turn left."),
+            count("session_count", "Sessions in which the signal first occurs at the moment; without bots."),
+            count("converted_count", "Of session_count, those that converted later."),
+            count("excluded_count", "Sessions at the moment in which the signal had occurred by then."),
+            count("excluded_converted_count", "Of excluded_count, those that converted later."),
+            Column("value", "DECIMAL(38,6)", "Value of the conversions of converted_count; null for a signal."),
+            text("example_session_id", "Lowest id of session_count that did not convert later; null for signal ''."),
+        ),
+    ),
+    Table(
+        name="seen_counts",
+        grain="One row is a first time at an action (at a position, stage and device) and an action seen before it; "
+        "'' counts all sessions.",
+        date_column="session_date",
+        key=("site", "at_action", "position_bucket", "stage", "device", "seen_action"),
+        order=("site", "at_action", "position_bucket", "stage", "device", "seen_action"),
+        is_published=False,
+        columns=(
+            c.SITE,
+            text("at_action", "Action that the session did for the first time."),
+            c.POSITION_BUCKET,
+            c.STAGE,
+            c.MOMENT_DEVICE,
+            text("seen_action", "Action that the session did before; '' for all sessions."),
+            count("session_count", "Sessions that did it before, without bots."),
+            count("converted_count", "Of session_count, those that converted later."),
+            text("example_session_id", "Lowest id of converted_count; null without one, and for seen_action ''."),
+        ),
+    ),
+    Table(
+        name="opportunities",
+        grain="One row is a signal of friction at an action, compared with sessions without it at the same moment.",
+        date_column="session_date",
+        key=("site", "window_days", "action", "signal"),
+        order=("site", "window_days", "rank"),
+        columns=(
+            c.SITE,
+            c.WINDOW_DAYS,
+            c.RANK,
+            text("action", "Action of the signal, as in session_friction."),
+            c.SIGNAL,
+            count("with_count", "Sessions with the signal at the action, each at its first; at comparable moments."),
+            count("with_converted_count", "Of with_count, those that converted later."),
+            count(
+                "without_count",
+                "Sessions at the same moments in which it had not occurred by then; once for each moment.",
+            ),
+            count("without_converted_count", "Of without_count, those that converted later."),
+            rate("rate_with", "Share of the sessions with the signal that converted later, averaged over moments."),
+            rate("rate_without", "Share of the sessions without it that converted later, with the same weights."),
+            c.DIFFERENCE,
+            c.DIFFERENCE_LOW,
+            c.DIFFERENCE_HIGH,
+            Column(
+                "associated_lost_conversions",
+                "DOUBLE",
+                "Conversions that with_count would have had more at rate_without: -difference * with_count; 3 digits.",
+            ),
+            Column("low", "DOUBLE", "Lower bound of the 95 % interval of associated_lost_conversions; 3 digits."),
+            Column("high", "DOUBLE", "Upper bound of the 95 % interval of associated_lost_conversions; 3 digits."),
+            Column(
+                "associated_lost_value",
+                "DOUBLE",
+                "associated_lost_conversions times the mean value of a later conversion at these moments; 2 digits. "
+                "Null if none has a value.",
+            ),
+            c.SCORE,
+            c.Q_VALUE,
+            c.IS_SIGNIFICANT,
+            c.SENTENCE,
+            c.EXAMPLE_SESSION_IDS,
+        ),
+    ),
+    Table(
+        name="next_best_actions",
+        grain="One row is an action and an action seen before it, compared with sessions that had not seen it.",
+        date_column="session_date",
+        key=("site", "window_days", "at_action", "seen_action"),
+        order=("site", "window_days", "rank"),
+        columns=(
+            c.SITE,
+            c.WINDOW_DAYS,
+            c.RANK,
+            text("at_action", "Action that the sessions did for the first time."),
+            text("seen_action", "Action that some of them had done before; never a step of a funnel or a conversion."),
+            count("seen_count", "Sessions that had done it, at comparable moments."),
+            count("seen_converted_count", "Of seen_count, those that converted later."),
+            count("unseen_count", "Sessions at the same moments that had not done it."),
+            count("unseen_converted_count", "Of unseen_count, those that converted later."),
+            rate("rate_seen", "Share of the sessions that had done it that converted later, averaged over moments."),
+            rate("rate_unseen", "Share of the other sessions that converted later, with the same weights."),
+            Column("lift", "DOUBLE", "rate_seen / rate_unseen, rounded to 6 digits; null if rate_unseen is 0."),
+            c.DIFFERENCE,
+            c.DIFFERENCE_LOW,
+            c.DIFFERENCE_HIGH,
+            c.SCORE,
+            c.Q_VALUE,
+            c.IS_SIGNIFICANT,
+            c.SENTENCE,
+            c.EXAMPLE_SESSION_IDS,
+        ),
+    ),
+)

@@ -1,0 +1,185 @@
+"""Turns compared sessions into the rows of opportunities and next_best_actions: ranks, sentences and example sessions.
+
+windows.py sums the counts, matched.py computes the figures. All wording says what goes together, not what causes what.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from session_pipeline.reference.column import arrow_schema
+from session_pipeline.reference.column import date as date_column
+from session_pipeline.tables import table
+from session_pipeline.tables.frame import LEAST_COMPARED_SESSIONS, Z_95
+from session_pipeline.tables.opportunities.matched import Estimates, Floats, estimates, ranks
+from session_pipeline.tables.opportunities.steps import LONGEST_WINDOW
+from session_pipeline.tables.opportunities.windows import DailyCounts, Factor, Numbers, Sums
+
+WINDOWS = (28, LONGEST_WINDOW)  # days
+LEAST_EXPECTED = 5  # conversions with the factor, if it made no difference
+MOST_ROWS = 20  # of a site, day and window
+MOST_EXAMPLES = 3
+EPOCH = date(1970, 1, 1)
+
+# What sessions with a signal did, for sentences.
+SIGNAL_PHRASES: Mapping[str, str] = {
+    "rage_click": "clicked again and again at",
+    "u_turn": "went back at once from",
+    "back_track": "went back from",
+    "repeated_search": "searched again for something else at",
+    "repeated_submit": "sent the same thing twice at",
+    "error": "had an error at",
+    "error_loop": "had several errors at",
+    "repeat": "came to the same action again at",
+}
+
+
+def opportunities(rows: pa.Table) -> pa.Table:
+    """Return the rows of opportunities, with their date.
+
+    Args:
+        rows: The rows of the model opportunity_counts.
+    """
+    counts, sums, groups = _summed(rows)
+    found = estimates(sums, groups, sign=-1, z=Z_95)
+    lost, low, high = (-each * sums.with_count for each in (found.difference, found.high, found.low))
+    value = lost * sums.cents / np.maximum(sums.converted, 1) / 100
+    rank = ranks(groups, ~found.is_significant, -value, -lost, sums.factor)
+    kept = np.flatnonzero(rank <= MOST_ROWS).tolist()
+    factors = [counts.factors[sums.factor[index]] for index in kept]
+    columns = {
+        **_common_columns(sums, found, rank, kept, factors),
+        "action": [factor.action for factor in factors],
+        "signal": [factor.name for factor in factors],
+        "with_count": sums.with_count[kept],
+        "with_converted_count": sums.with_converted[kept],
+        "without_count": sums.without_count[kept],
+        "without_converted_count": sums.without_converted[kept],
+        "rate_with": _rounded(found.rate_with[kept], 6),
+        "rate_without": _rounded(found.rate_without[kept], 6),
+        "associated_lost_conversions": _rounded(lost[kept], 3),
+        "low": _rounded(low[kept], 3),
+        "high": _rounded(high[kept], 3),
+        "associated_lost_value": [
+            each if cents else None for each, cents in zip(_rounded(value[kept], 2), sums.cents[kept], strict=True)
+        ],
+        "sentence": [
+            f"Of {sums.with_count[index]:,} sessions that {SIGNAL_PHRASES[factor.name]} {factor.action},"
+            f" {_of_100(found.rate_with[index])} converted later; of comparable sessions that did not,"
+            f" {_of_100(found.rate_without[index])}. {_lost(lost[index], low[index], high[index])}"
+            f"{_if_by_chance(found, index)}"
+            for index, factor in zip(kept, factors, strict=True)
+        ],
+    }
+    return _table("opportunities", columns)
+
+
+def next_best_actions(rows: pa.Table) -> pa.Table:
+    """Return the rows of next_best_actions, with their date.
+
+    Args:
+        rows: The rows of the model next_best_counts.
+    """
+    counts, sums, groups = _summed(rows)
+    found = estimates(sums, groups, sign=1, z=Z_95)
+    rank = ranks(groups, ~found.is_significant, -found.score, sums.factor)
+    kept = np.flatnonzero(rank <= MOST_ROWS).tolist()
+    factors = [counts.factors[sums.factor[index]] for index in kept]
+    columns = {
+        **_common_columns(sums, found, rank, kept, factors),
+        "at_action": [factor.action for factor in factors],
+        "seen_action": [factor.name for factor in factors],
+        "seen_count": sums.with_count[kept],
+        "seen_converted_count": sums.with_converted[kept],
+        "unseen_count": sums.without_count[kept],
+        "unseen_converted_count": sums.without_converted[kept],
+        "rate_seen": _rounded(found.rate_with[kept], 6),
+        "rate_unseen": _rounded(found.rate_without[kept], 6),
+        "lift": [
+            round(float(found.rate_with[index] / found.rate_without[index]), 6) if found.rate_without[index] else None
+            for index in kept
+        ],
+        "sentence": [
+            f"Of {sums.with_count[index]:,} sessions that also {_did(factor.name)} before {factor.action},"
+            f" {_of_100(found.rate_with[index])} converted later; of comparable sessions that did not,"
+            f" {_of_100(found.rate_without[index])}."
+            f"{' They may have intended to anyway.' if found.difference[index] > 0 else ''}"
+            f"{_if_by_chance(found, index)}"
+            for index, factor in zip(kept, factors, strict=True)
+        ],
+    }
+    return _table("next_best_actions", columns)
+
+
+def _summed(rows: pa.Table) -> tuple[DailyCounts, Sums, Numbers]:
+    """Return the counts, their sums, and the group of each comparison: its site, window and day."""
+    counts = DailyCounts(rows)
+    sums = counts.sums(WINDOWS, LEAST_COMPARED_SESSIONS, LEAST_EXPECTED)
+    sites = {site: number for number, site in enumerate(sorted({factor.site for factor in counts.factors}))}
+    site_of_factor = np.array([sites[factor.site] for factor in counts.factors], np.int64)
+    site = site_of_factor[sums.factor] if len(sums.factor) else sums.factor
+    keys = np.stack([site, sums.window, sums.day])
+    return counts, sums, np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1)
+
+
+def _common_columns(
+    sums: Sums, found: Estimates, rank: Numbers, kept: Sequence[int], factors: Sequence[Factor]
+) -> dict[str, Any]:
+    days, windows = sums.day[kept].tolist(), sums.window[kept].tolist()
+    return {
+        "session_date": [EPOCH + timedelta(days=day) for day in days],
+        "site": [factor.site for factor in factors],
+        "window_days": windows,
+        "rank": rank[kept],
+        "difference": _rounded(found.difference[kept], 6),
+        "difference_low": _rounded(found.low[kept], 6),
+        "difference_high": _rounded(found.high[kept], 6),
+        "score": _rounded(found.score[kept], 4),
+        "q_value": _rounded(found.q_value[kept], 6),
+        "is_significant": found.is_significant[kept],
+        "example_session_ids": [
+            _examples(factor.examples, day, window) for factor, day, window in zip(factors, days, windows, strict=True)
+        ],
+    }
+
+
+def _table(name: str, columns: Mapping[str, Any]) -> pa.Table:
+    schema = arrow_schema((*table(name).columns, date_column("session_date", "")))
+    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema}, schema=schema)
+
+
+def _examples(examples: Sequence[tuple[int, str]], day: int, window: int) -> str | None:
+    """Return the latest example sessions up to the day, separated by spaces; None without one in the window."""
+    first = bisect_left(examples, -day, key=lambda example: -example[0])
+    ids = [session_id for on, session_id in examples[first : first + MOST_EXAMPLES] if on > day - window]
+    return " ".join(ids) or None
+
+
+def _rounded(values: Floats, digits: int) -> Floats:
+    rounded: Floats = values.round(digits) + 0.0  # never minus zero
+    return rounded
+
+
+def _of_100(rate: float) -> str:
+    """Return a rate in words: 23 of 100, or 2.3 of 100."""
+    return f"{100 * rate:.{0 if rate >= 0.0995 else 1}f} of 100"
+
+
+def _lost(lost: float, low: float, high: float) -> str:
+    """Return the conversions that go with a signal in words."""
+    if lost < 0:
+        return f"This goes with about {-lost:,.0f} more conversions ({-high:,.0f} to {-low:,.0f})."
+    return f"This goes with about {lost:,.0f} fewer conversions ({low:,.0f} to {high:,.0f})."
+
+
+def _did(action: str) -> str:
+    """Return what sessions did with an action: they looked at a page, or had an event."""
+    return f"looked at {action}" if action.startswith("/") else f"had the event {action}"
+
+
+def _if_by_chance(found: Estimates, index: int) -> str:
+    return " This can be chance." if found.can_be_chance[index] else ""

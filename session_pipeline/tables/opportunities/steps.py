@@ -1,0 +1,72 @@
+"""Defines the steps that build opportunities and next best actions, from daily counts of moments."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from session_pipeline.reference.signals import Signal
+from session_pipeline.reference.small_table import SmallTable
+from session_pipeline.settings import Settings
+from session_pipeline.tables.graph import Computation, PythonTable, Step
+from session_pipeline.tables.spans import days_back
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LONGEST_WINDOW = 84  # days
+LOGIC_VERSION = "1"  # of findings.py, matched.py and windows.py; a test says when it must change
+
+# Signals that are compared, and whether each belongs to the visit of a page: it occurs while the visitor is there. The
+# others are a way to come to the present action. dead_end, abandoned_form and long_dwell are left out: they are known
+# only when the session ends or goes on, and that alone says whether it can convert.
+COMPARED_SIGNALS: Mapping[Signal, bool] = {
+    "rage_click": True,
+    "u_turn": False,
+    "back_track": False,
+    "repeated_search": False,
+    "repeated_submit": True,
+    "error": True,
+    "error_loop": True,
+    "repeat": False,
+}
+
+
+def _compared_signals(settings: Settings) -> SmallTable:
+    """Returns the signals that are compared: (signal, is_of_a_visit)."""
+    rows = [{"signal": signal, "is_of_a_visit": is_of_a_visit} for signal, is_of_a_visit in COMPARED_SIGNALS.items()]
+    return SmallTable({"signal": "VARCHAR", "is_of_a_visit": "BOOLEAN"}, rows)
+
+
+def _opportunities(rows: "pa.Table") -> "pa.Table":
+    from session_pipeline.tables.opportunities import findings  # numpy is slow to load
+
+    return findings.opportunities(rows)
+
+
+def _next_best_actions(rows: "pa.Table") -> "pa.Table":
+    from session_pipeline.tables.opportunities import findings
+
+    return findings.next_best_actions(rows)
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        name="moments",
+        tables=("moment_counts", "seen_counts"),
+        lists={"compared_signals": _compared_signals},
+        computed=(Computation("moments", "moments"), Computation("counted_actions", "counted_actions")),
+    ),
+    Step(
+        name="opportunities",
+        tables=("opportunities",),
+        spans={"moment_counts": days_back(LONGEST_WINDOW)},
+        python_table=PythonTable("compared_opportunities", "opportunity_counts", _opportunities),
+        logic_version=LOGIC_VERSION,
+    ),
+    Step(
+        name="next_best_actions",
+        tables=("next_best_actions",),
+        spans={"seen_counts": days_back(LONGEST_WINDOW)},
+        python_table=PythonTable("compared_next_best_actions", "next_best_counts", _next_best_actions),
+        logic_version=LOGIC_VERSION,
+    ),
+)

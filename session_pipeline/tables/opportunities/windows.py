@@ -1,0 +1,299 @@
+"""Sums daily counts over windows of days, for each factor at its moments.
+
+A factor is a signal of friction at an action, or an action seen before another. A cell is a factor at a moment. All
+sums are exact: they do not depend on the order of rows, or on which days are built together. matched.py computes rates,
+intervals and tests from them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
+
+MOST_VALUES = 300_000  # of the days and cells that are summed at once; bounds memory
+MOST_CENTS = 1e15  # of a moment and day; bounds a sum
+
+# Fractions are added as multiples of 2^-30, because a sum of doubles depends on the order.
+FIXED_POINT = float(2**30)
+
+OF_FACTOR = ("session_count", "converted_count", "excluded_count", "excluded_converted_count")
+OF_MOMENT = ("session_count", "converted_count", "value")
+
+Numbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor at an action of a site.
+
+    Attributes:
+        site: The site.
+        action: The action.
+        name: The signal, or the action seen before.
+        examples: The days and ids of its example sessions, the latest first.
+    """
+
+    site: str
+    action: str
+    name: str
+    examples: Sequence[tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over the moments of a factor at which there are sessions with and without it; an element for each window.
+
+    Attributes:
+        factor: The index of the factor.
+        day: The last day of the window, in days since 1970.
+        window: The number of days of the window.
+        with_count: Sessions with the factor.
+        with_converted: Those that converted later.
+        without_count: Sessions without the factor.
+        without_converted: Those that converted later.
+        converted: Conversions of all sessions at these moments.
+        cents: The value of these conversions, in hundredths.
+        rate_with: Conversions with the factor, each moment weighted by its sessions; in FIXED_POINT, like all below.
+        rate_without: Conversions without it, with the same weights.
+        weight: The weights.
+        expected: Conversions with the factor to expect if it made no difference.
+        variance: The variance of this number.
+        sato_of_difference: The part of Sato's variance that is multiplied by the difference.
+        sato: The other part.
+    """
+
+    factor: Numbers
+    day: Numbers
+    window: Numbers
+    with_count: Numbers
+    with_converted: Numbers
+    without_count: Numbers
+    without_converted: Numbers
+    converted: Numbers
+    cents: Numbers
+    rate_with: Numbers
+    rate_without: Numbers
+    weight: Numbers
+    expected: Numbers
+    variance: Numbers
+    sato_of_difference: Numbers
+    sato: Numbers
+
+
+class DailyCounts:
+    """The counts of days, of factors at moments and of all sessions at moments.
+
+    Attributes:
+        days: The days that are built, in days since 1970.
+        factors: The factors, in order of site, action and name.
+    """
+
+    def __init__(self, rows: pa.Table) -> None:
+        """Read the rows of opportunity_counts or next_best_counts."""
+        is_count = rows["site"].is_valid()
+        self.days = np.unique(_numbers(rows.filter(pa.compute.invert(is_count))["session_date"]))
+        rows = rows.filter(is_count)
+        day = _numbers(rows["session_date"])
+        self._first_day = int(np.min(day, initial=self.days[0]))
+        self._day_count = int(self.days[-1]) - self._first_day + 1
+
+        (site, sites), (moment, moments) = _codes(rows["site"]), _codes(rows["moment"])
+        moment = site * len(moments) + moment
+        self._moment_count = len(sites) * len(moments)
+        is_of_factor = _flags(rows["factor"].is_valid())
+        factor_rows, moment_rows = rows.filter(is_of_factor), rows.filter(~is_of_factor)
+        (action, actions), (name, names) = _codes(factor_rows["factor_action"]), _codes(factor_rows["factor"])
+        key = (site[is_of_factor] * len(actions) + action) * len(names) + name
+        found, factor = np.unique(key, return_inverse=True)
+
+        cell = factor * self._moment_count + moment[is_of_factor]
+        day -= self._first_day
+        self._of_factors = _Daily(day[is_of_factor], cell, factor_rows, OF_FACTOR)
+        self._of_moments = _Daily(day[~is_of_factor], moment[~is_of_factor], moment_rows, OF_MOMENT)
+        self._cells = np.unique(cell)
+        self._starts = np.searchsorted(self._cells, np.arange(len(found) + 1) * self._moment_count)
+        examples = _examples(factor_rows, factor)
+        self.factors = []
+        for index, number in enumerate(found.tolist()):
+            place, name_index = divmod(number, len(names))
+            site_index, action_index = divmod(place, len(actions))
+            self.factors.append(
+                Factor(sites[site_index], actions[action_index], names[name_index], examples.get(index, ()))
+            )
+
+    def sums(self, windows: Sequence[int], least_sessions: int, least_expected: int) -> Sums:
+        """Return the sums of all factors that have enough sessions in a window.
+
+        Args:
+            windows: The numbers of days of the windows.
+            least_sessions: The least number of sessions with the factor, and without it.
+            least_expected: The least number of expected conversions.
+        """
+        parts = [
+            part
+            for first, last in self._parts()
+            for part in self._sums_of(first, last, windows, least_sessions, least_expected)
+        ]
+        none = np.zeros(0, np.int64)
+        return Sums(
+            **{
+                each.name: np.concatenate([none, *(getattr(part, each.name) for part in parts)])
+                for each in fields(Sums)
+            }
+        )
+
+    def _parts(self) -> Iterator[tuple[int, int]]:
+        """Yield the factors in parts that are small enough: the first, and the one after the last."""
+        first = 0
+        for factor in range(1, len(self.factors) + 1):
+            is_last = factor == len(self.factors)
+            if is_last or self._day_count * (self._starts[factor + 1] - self._starts[first]) > MOST_VALUES:
+                yield first, factor
+                first = factor
+
+    def _sums_of(
+        self, first: int, last: int, windows: Sequence[int], least_sessions: int, least_expected: int
+    ) -> Iterator[Sums]:
+        """Yield the sums of the factors from `first` up to, not including, `last`, for each window."""
+        starts = self._starts[first : last + 1] - self._starts[first]
+        cells = self._cells[self._starts[first] : self._starts[last]]
+        moments, moment_of_cell = np.unique(cells % self._moment_count, return_inverse=True)
+        of_factors = self._of_factors.running_sums(cells, self._day_count)
+        of_moments = self._of_moments.running_sums(moments, self._day_count)
+        for window in windows:
+            until = self.days - self._first_day + 1
+            since = np.maximum(until - window, 0)
+            with_count = of_factors["session_count"][until] - of_factors["session_count"][since]
+            is_enough = np.add.reduceat(with_count, starts[:-1], axis=1) >= least_sessions
+            days, factors = np.flatnonzero(is_enough.any(axis=1)), np.flatnonzero(is_enough.any(axis=0))
+            if not len(factors):
+                continue
+            columns = np.flatnonzero(np.isin(np.repeat(np.arange(last - first), np.diff(starts)), factors))
+            at, before = until[days], since[days]
+            compared = _compare(
+                {name: _difference(sums, at, before, columns) for name, sums in of_factors.items()},
+                {name: _difference(sums, at, before, moment_of_cell[columns]) for name, sums in of_moments.items()},
+                np.cumsum([0, *np.diff(starts)[factors][:-1]]),
+            )
+            is_tested = (
+                (compared["with_count"] >= least_sessions)
+                & (compared["without_count"] >= least_sessions)
+                & (compared["expected"] >= least_expected * FIXED_POINT)
+                & (compared["variance"] > 0)
+            )
+            day, factor = np.nonzero(is_tested)
+            yield Sums(
+                factor=factors[factor] + first,
+                day=self.days[days][day],
+                window=np.full(len(day), window),
+                **{name: values[is_tested] for name, values in compared.items()},
+            )
+
+
+class _Daily:
+    """Counts by key and day."""
+
+    def __init__(self, day: Numbers, key: Numbers, rows: pa.Table, names: Sequence[str]) -> None:
+        """Take the day, counted from 0, the key, and the counts in the columns `names`, of each row."""
+        self._day = day
+        self._key = key
+        self._counts = {name: _cents(rows[name]) if name == "value" else _numbers(rows[name]) for name in names}
+
+    def running_sums(self, keys: Numbers, day_count: int) -> dict[str, Numbers]:
+        """Return the sum before each day and after the last one, for keys in ascending order."""
+        place = np.minimum(np.searchsorted(keys, self._key), len(keys) - 1)
+        is_wanted = keys[place] == self._key
+        day, place = self._day[is_wanted] + 1, place[is_wanted]
+        sums = {}
+        for name, counts in self._counts.items():
+            daily = np.zeros((day_count + 1, len(keys)), np.int64)
+            daily[day, place] = counts[is_wanted]
+            sums[name] = np.cumsum(daily, axis=0, out=daily)
+        return sums
+
+
+def _difference(sums: Numbers, until: Numbers, since: Numbers, columns: Numbers) -> Numbers:
+    found: Numbers = sums[np.ix_(until, columns)] - sums[np.ix_(since, columns)]
+    return found
+
+
+def _compare(cells: dict[str, Numbers], moments: dict[str, Numbers], starts: Numbers) -> dict[str, Numbers]:
+    """Return the sums of each factor over the moments that have sessions with and without it.
+
+    N. Mantel and W. Haenszel, Statistical aspects of the analysis of data from retrospective studies of disease (1959).
+    T. Sato, On the variance estimator for the Mantel-Haenszel risk difference, Biometrics 45 (1989).
+    """
+    with_count, with_converted = cells["session_count"], cells["converted_count"]
+    without_count = moments["session_count"] - cells["excluded_count"]
+    without_converted = moments["converted_count"] - cells["excluded_converted_count"]
+    is_matched = (with_count > 0) & (without_count > 0)
+
+    def added(values: Numbers) -> Numbers:
+        return np.add.reduceat(values * is_matched, starts, axis=1)
+
+    n1, n0 = with_count.astype(np.float64), without_count.astype(np.float64)
+    a, c = with_converted.astype(np.float64), without_converted.astype(np.float64)
+    n = np.where(is_matched, n1 + n0, 2.0)  # 2 where nothing is added, so that no division fails
+    fractions = {
+        "rate_with": a * n0 / n,
+        "rate_without": c * n1 / n,
+        "weight": n1 * n0 / n,
+        "expected": n1 * (a + c) / n,
+        "variance": n1 * n0 * (a + c) * (n - a - c) / (n * n * (n - 1)),
+        "sato_of_difference": (n1 * n1 * c - n0 * n0 * a + n1 * n0 * (n0 - n1) / 2) / (n * n),
+        "sato": (a * (n0 - c) + c * (n1 - a)) / (2 * n),
+    }
+    return {
+        "with_count": added(with_count),
+        "with_converted": added(with_converted),
+        "without_count": added(without_count),
+        "without_converted": added(without_converted),
+        "converted": added(moments["converted_count"]),
+        "cents": added(moments["value"]),
+        **{name: added(np.rint(values * FIXED_POINT).astype(np.int64)) for name, values in fractions.items()},
+    }
+
+
+def _examples(rows: pa.Table, factor: Numbers) -> dict[int, list[tuple[int, str]]]:
+    """Return the days and ids of the example sessions of each factor, the latest first."""
+    has_example = _flags(rows["example_session_id"].is_valid())
+    rows, factor = rows.filter(has_example), factor[has_example]
+    days, ids = _numbers(rows["session_date"]).tolist(), rows["example_session_id"].to_pylist()
+    examples: dict[int, list[tuple[int, str]]] = {}
+    for negative_day, session_id, index in sorted(zip((-day for day in days), ids, factor.tolist(), strict=True)):
+        examples.setdefault(index, []).append((-negative_day, session_id))
+    return examples
+
+
+def _numbers(column: pa.ChunkedArray) -> Numbers:
+    """Return whole numbers, or dates as days since 1970."""
+    if pa.types.is_date32(column.type):
+        column = column.cast(pa.int32())
+    numbers: Numbers = column.to_numpy().astype(np.int64)
+    return numbers
+
+
+def _cents(column: pa.ChunkedArray) -> Numbers:
+    """Return values in hundredths; null as 0."""
+    values = pa.compute.fill_null(column, 0.0).to_numpy()
+    cents: Numbers = np.rint(np.clip(values * 100, -MOST_CENTS, MOST_CENTS)).astype(np.int64)
+    return cents
+
+
+def _flags(column: pa.ChunkedArray) -> Flags:
+    flags: Flags = column.to_numpy().astype(np.bool_)
+    return flags
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[Numbers, list[str]]:
+    """Return texts as indices into their distinct values, which are in alphabetical order."""
+    encoded = column.combine_chunks().dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    distinct = sorted(values)
+    place = {value: index for index, value in enumerate(distinct)}
+    codes = np.array([place[value] for value in values], np.int64)
+    return codes[encoded.indices.to_numpy()] if values else np.zeros(0, np.int64), distinct

@@ -1,0 +1,1 @@
+"""The tables of paths: transitions, paths, steps, typical paths and patterns."""

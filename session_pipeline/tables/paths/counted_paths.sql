@@ -1,0 +1,23 @@
+-- One row is a row of path_counts, by its outcome and by its group of outcomes.
+select
+    session_date as counted_date,
+    site,
+    outcome,
+    device,
+    path,
+    action_count,
+    rounded_seconds,
+    session_count
+from path_counts
+union all
+select
+    session_date as counted_date,
+    site,
+    case when converted_count > 0 then '(converted)' else '(not converted)' end as outcome,
+    device,
+    path,
+    action_count,
+    rounded_seconds,
+    session_count
+from path_counts
+where outcome <> 'bounce'

@@ -1,0 +1,48 @@
+-- One row is a session without bots, with its path as it is and with repeated actions folded.
+-- Paths are cut after the setting max_path_actions. In a path, > only separates actions.
+with joined as (
+    select
+        session_number,
+        max(action_number) as action_count,
+        count(*) filter (where is_new) as folded_count,
+        string_agg(
+            translate(action, '>', '›'), ' > ' order by action_number
+        ) filter (where action_number <= $max_path_actions) as path,
+        string_agg(translate(action, '>', '›'), ' > ' order by action_number) filter (
+            where is_new
+        ) as folded_path
+    from path_actions
+    group by session_number
+)
+
+select
+    s.session_date,
+    s.site,
+    s.outcome,
+    s.is_converted,
+    s.device,
+    coalesce(j.action_count, 0) as action_count,
+    case
+        when s.whole_seconds < 100 then s.whole_seconds
+        when s.whole_seconds < 1000 then s.whole_seconds // 10 * 10
+        when s.whole_seconds < 10000 then s.whole_seconds // 100 * 100
+        else s.whole_seconds // 1000 * 1000
+    end as rounded_seconds,
+    case
+        when j.session_number is null then '(no action)'
+        when j.action_count > $max_path_actions then j.path || ' > (more)'
+        else j.path
+    end as path,
+    case
+        when j.session_number is null then '(no action)'
+        when j.folded_count > $max_path_actions
+            then regexp_extract(
+                j.folded_path,
+                '^[^>]*(> [^>]*){0,' || cast($max_path_actions - 1 as varchar) || '}',
+                0
+            ) || '> (more)'
+        else j.folded_path
+    end as folded_path
+from path_sessions as s
+left join joined as j
+    on s.session_number = j.session_number

@@ -1,0 +1,215 @@
+"""Counts actions and progress of sessions, and scores changes, in plain Python: an oracle for the tables of changes.
+
+Written from docs/definitions.md, not from the models. Attribution has no second implementation; tests plant faults.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import combinations
+from typing import Any
+
+import pyarrow as pa
+
+Segment = tuple[str, str]
+Step = tuple[Segment, str, str]
+Counts = Mapping[date, Mapping[Step, tuple[int, int, int]]]  # sessions, converted, converted after the next action
+
+GOAL = "(goal)"
+WHOLE: Segment = ("all", "all")
+VALUE = 20  # of each conversion
+ROWS = pa.schema(
+    [
+        ("session_date", pa.date32()),
+        ("is_asked_for", pa.bool_()),
+        *((name, pa.string()) for name in ("site", "dimension", "dimension_value", "action", "next_action")),
+        *((name, pa.int64()) for name in ("session_count", "converted_count", "converted_after_count")),
+        ("converted_value", pa.decimal128(38, 6)),
+        ("is_followed", pa.bool_()),
+        ("stopped_session_ids", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session of a site: its actions with their event numbers, and the number of its last converting event.
+
+    A session that converts as a whole has an infinite `converted_at`; one that does not convert has none.
+    """
+
+    day: date
+    session_id: str
+    actions: Sequence[tuple[int, str]]
+    converted_at: float | None = None
+    segments: Sequence[Segment] = ()
+
+
+def first_times(session: Session) -> list[tuple[int, str]]:
+    """Return each action of a session with its first event number, in order."""
+    found: dict[str, int] = {}
+    for number, action in sorted(session.actions):
+        found.setdefault(action, number)
+    return sorted((number, action) for action, number in found.items())
+
+
+def daily_counts(sessions: Iterable[Session]) -> dict[date, dict[Step, tuple[int, int, int]]]:
+    """Return the counts of actions (with the goal as next action) and of progress, by day and step."""
+    counts: dict[date, dict[Step, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for session in sessions:
+        firsts = first_times(session)
+        for segment in (WHOLE, *session.segments):
+            of_day = counts[session.day]
+            for number, action in firsts:
+                of_day[segment, action, GOAL]["n"] += 1
+                of_day[segment, action, GOAL]["g"] += converts_after(session, number)
+            for (number, action), (later, next_action) in combinations(firsts, 2):
+                of_day[segment, action, next_action]["n"] += 1
+                of_day[segment, action, next_action]["g"] += converts_after(session, number)
+                of_day[segment, action, next_action]["a"] += converts_after(session, later)
+    return {day: {step: (c["n"], c["g"], c["a"]) for step, c in of_day.items()} for day, of_day in counts.items()}
+
+
+def rows_of_counts(counts: Counts, asked_for: Collection[date], site: str = "main") -> list[dict[str, Any]]:
+    """Return counts as rows of the model progress_counts. Each conversion has a value, and `ship` has two examples."""
+    return [
+        {
+            "session_date": day,
+            "is_asked_for": day in asked_for and later == GOAL,
+            "site": site,
+            "dimension": segment[0],
+            "dimension_value": segment[1],
+            "action": action,
+            "next_action": later,
+            "session_count": n,
+            "converted_count": g,
+            "converted_after_count": a,
+            "converted_value": VALUE * g if later == GOAL and g else None,
+            "is_followed": True,
+            "stopped_session_ids": f"{day} 2 3" if action == "ship" and later == GOAL else None,
+        }
+        for day, of_day in counts.items()
+        for (segment, action, later), (n, g, a) in of_day.items()
+    ]
+
+
+def converts_after(session: Session, number: int) -> bool:
+    return session.converted_at is not None and session.converted_at > number
+
+
+def stopped(sessions: Iterable[Session], day: date, action: str, segment: Segment) -> list[str]:
+    """Return the examples of an action: sessions that did nothing new after it and did not convert after it."""
+    return sorted(
+        session.session_id
+        for session in sessions
+        if session.day == day
+        and segment in (WHOLE, *session.segments)
+        and first_times(session)[-1:] == [(number := first_times(session)[-1][0], action)]
+        and not converts_after(session, number)
+    )[:3]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A tested step with its counts and score."""
+
+    window_days: int
+    step: Step
+    session_count: int
+    progressed_count: int
+    usual_session_count: int
+    usual_progressed_count: int
+    step_value: float
+    spread: float
+    score: float
+    q_value: float
+
+
+def tested_steps(counts: Counts, last: date) -> list[Tested]:
+    """Return the steps that are tested in the windows that end with a day."""
+    found = []
+    for window_days in (1, 7, 14, 28):
+        window = [last - timedelta(days=back) for back in range(window_days)]
+        before = [last - timedelta(days=window_days + back) for back in range(56)]
+        if sum(1 for day in before if counts.get(day)) >= 28:
+            found += _tested(counts, window_days, window, before)
+    return found
+
+
+def _tested(counts: Counts, window_days: int, window: Sequence[date], before: Sequence[date]) -> list[Tested]:
+    goals = sum(max((c[1] for s, c in counts.get(day, {}).items() if s[0] == WHOLE), default=0) for day in window)
+    steps = sorted({step for day in (*window, *before) for step in counts.get(day, {})})
+    rows = []
+    for step in steps:
+        (n1, k1, _, _), (n0, k0, g0, kg0) = (_sums(counts, step, days) for days in (window, before))
+        if n1 < 5 or n0 < 20 or kg0 < 5 or (step[2] != GOAL and kg0 == k0) or _is_whole(counts, step, window, before):
+            continue
+        value = 1.0 if step[2] == GOAL else (kg0 + 0.5) / (k0 + 1) - (max(g0 - kg0, 0) + 0.5) / (n0 - k0 + 1)
+        if value <= 0 or n1 * k0 / n0 * value < max(5, 0.02 * goals):
+            continue
+        spread = _spread(counts, step, before, k0 / n0, with_weeks=window_days >= 7)
+        score = round(root(k1, n1, k0, n0) / math.sqrt(spread), 6)
+        rows.append((step, n1, k1, n0, k0, value, spread, score))
+    by_score = sorted(row[-1] for row in rows)
+    q_of: dict[float, float] = {}
+    lowest = 1.0
+    harmonic = sum(1 / place for place in range(1, len(rows) + 1))
+    for place in range(len(by_score), 0, -1):
+        p_value = math.erfc(-by_score[place - 1] / math.sqrt(2)) / 2
+        lowest = min(lowest, p_value * len(rows) * harmonic / place)
+        q_of[by_score[place - 1]] = min(q_of.get(by_score[place - 1], 1.0), lowest)
+    return [Tested(window_days, *row, q_of[row[-1]]) for row in rows]
+
+
+def _day(counts: Counts, step: Step, day: date) -> tuple[int, int, int, int]:
+    """Return the sessions at risk, those that went on, those that converted, and those that did both."""
+    segment, action, later = step
+    of_day = counts.get(day, {})
+    visits, won, _ = of_day.get((segment, action, GOAL), (0, 0, 0))
+    if later == GOAL:
+        return visits, won, won, won
+    passed, both, _ = of_day.get(step, (0, 0, 0))
+    back, _, back_won = of_day.get((segment, later, action), (0, 0, 0))
+    return visits - back, passed, won - back_won, both
+
+
+def _sums(counts: Counts, step: Step, days: Sequence[date]) -> tuple[int, int, int, int]:
+    found = [_day(counts, step, day) for day in days]
+    n, k, g, both = (sum(each) for each in zip(*found, strict=True))
+    return n, k, g, both
+
+
+def _is_whole(counts: Counts, step: Step, window: Sequence[date], before: Sequence[date]) -> bool:
+    whole = (WHOLE, *step[1:])
+    return step[0] != WHOLE and all(
+        _sums(counts, step, days)[0] == _sums(counts, whole, days)[0] for days in (window, before)
+    )
+
+
+def _spread(counts: Counts, step: Step, before: Sequence[date], share: float, *, with_weeks: bool) -> float:
+    if not 0 < share < 1:
+        return 1.0
+
+    def pearson(parts: Sequence[Sequence[date]]) -> tuple[float, int]:
+        sums = [_sums(counts, step, part)[:2] for part in parts]
+        sums = [(n, k) for n, k in sums if n]
+        return sum((k - n * share) ** 2 / (n * share * (1 - share)) for n, k in sums), len(sums) - 1
+
+    chi, free = pearson([[day] for day in before])
+    spreads = [1.0, chi / free if free > 0 else 1.0]
+    if with_weeks:
+        chi, free = pearson([before[place : place + 7] for place in range(0, 56, 7)])
+        spreads.append((chi + 7) / (free + 7))
+    return max(spreads)
+
+
+def root(k1: float, n1: float, k0: float, n0: float) -> float:
+    """Return the signed root of the likelihood ratio of two shares."""
+    share = (k0 + k1) / (n0 + n1)
+    total = 0.0
+    for k, n in ((k1, n1), (k0, n0)):
+        for cases, expected in ((k, n * share), (n - k, n * (1 - share))):
+            total += cases * math.log(cases / expected) if cases else 0.0
+    return math.copysign(math.sqrt(max(0.0, 2 * total)), k1 / n1 - k0 / n0)

@@ -1,0 +1,102 @@
+"""Tests the table macros of the warehouse: on native tables, on views, in an export, and against other tables."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from session_pipeline.publish import reader
+from session_pipeline_tests.deployment import Deployment
+
+PATHS = (
+    ("anna", "home search product cart purchase"),
+    ("ben", "home search product"),
+    ("carl", "home search search product cart cart"),
+    ("dora", "home"),
+    ("emil", "cart search cart purchase"),
+    ("bot", "home search product cart purchase"),
+)
+
+
+def line(visitor: str, place: int, action: str) -> dict[str, Any]:
+    agent = "Googlebot/2.1 (+http://www.google.com/bot.html)" if visitor == "bot" else None
+    return {
+        "visitor_id": visitor,
+        "event_name": action,
+        "event_time": f"2026-10-05T10:{place:02d}:00Z",
+        **({"user_agent": agent} if agent else {}),
+    }
+
+
+@pytest.fixture(scope="module", params=["tables", "views"])
+def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    limit = {"tables": 0.2, "views": 0.0}[request.param]
+    deployment = Deployment(tmp_path_factory.mktemp("macros"), {"publish": {"native_limit_gb": limit}})
+    lines = [line(visitor, place, action) for visitor, path in PATHS for place, action in enumerate(path.split())]
+    deployment.deliver("lines", lines)
+    deployment.run()
+    return deployment
+
+
+def rows(deployment: Deployment, sql: str) -> list[tuple[Any, ...]]:
+    with reader.connect(deployment.folder.path) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_paths_after(warehouse: Deployment) -> None:
+    found = rows(warehouse, "select path, session_count, converted_count from paths_after('search', step_count := 2)")
+    assert found == [
+        ("cart > purchase", 1, 1),
+        ("product > (end)", 1, 0),
+        ("product > cart", 1, 1),
+        ("search > product", 1, 0),
+    ]
+    assert rows(warehouse, "select path, session_count from paths_after('purchase')") == [("(end)", 2)]
+
+
+def test_paths_before(warehouse: Deployment) -> None:
+    found = rows(warehouse, "select path, session_count, share from paths_before('search', step_count := 1)")
+    assert found == [("home", 3, 0.75), ("cart", 1, 0.25)]
+    found = rows(warehouse, "select path, session_count from paths_before('search', step_count := 2)")
+    assert found == [("(start) > home", 3), ("(start) > cart", 1)]
+    assert rows(warehouse, "select path, session_count from paths_before('home')") == [("(start)", 4)]
+
+
+def test_ad_hoc_funnel(warehouse: Deployment) -> None:
+    funnel = "select step_number, step, session_count from ad_hoc_funnel(['cart', 'search', 'purchase']{})"
+    assert rows(warehouse, funnel.format("")) == [(1, "cart", 3), (2, "search", 1), (3, "purchase", 1)]
+    assert rows(warehouse, funnel.format(", 179"))[2] == (3, "purchase", 0)
+    assert rows(warehouse, funnel.format(", 180"))[2] == (3, "purchase", 1)
+    rates = rows(warehouse, "select conversion_rate, step_conversion_rate from ad_hoc_funnel(['search', 'cart'])")
+    assert rates == [(1.0, None), (0.75, 0.75)]
+
+
+def test_step_is_a_later_action(warehouse: Deployment) -> None:
+    found = rows(warehouse, "select session_count from ad_hoc_funnel(['cart', 'cart', 'cart'])")
+    assert found == [(3,), (2,), (0,)]
+
+
+def test_days_limit_the_sessions(warehouse: Deployment) -> None:
+    for call in (
+        "paths_after('home', first_day := '2026-10-06')",
+        "paths_before('cart', last_day := '2026-10-04')",
+        "ad_hoc_funnel(['home', 'cart'], first_day := '2026-10-06')",
+    ):
+        assert rows(warehouse, f"select coalesce(sum(session_count), 0) from {call}") == [(0,)]
+    assert rows(warehouse, "select sum(session_count) from paths_after('home', last_day := '2026-10-05')") == [(4,)]
+
+
+def test_export_has_the_macros(warehouse: Deployment, tmp_path: Path) -> None:
+    from session_pipeline.cli.answers import export
+
+    export(tmp_path / "export.duckdb", warehouse.folder.path)
+    with closing(duckdb.connect(str(tmp_path / "export.duckdb"), read_only=True)) as connection:
+        found = connection.execute("select path, session_count from paths_after('purchase')").fetchall()
+        comments = connection.execute(
+            "select function_name, comment from duckdb_functions() where database_name = 'export' and not internal"
+        ).fetchall()
+    assert found == [("(end)", 2)]
+    assert {name for name, comment in comments if comment} == {"paths_after", "paths_before", "ad_hoc_funnel"}

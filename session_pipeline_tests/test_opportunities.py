@@ -1,0 +1,268 @@
+"""Tests opportunities and next best actions: counts and figures against oracles, planted and permuted signals."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.reference.signals import SIGNALS
+from session_pipeline.tables.opportunities import findings, matched, steps, windows
+from session_pipeline.tables.spans import days_back
+from session_pipeline.tables.steps import STEP_OF_TABLE
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.moments import PARAMETERS, compared, count_moments
+from session_pipeline_tests.oracles import opportunities as oracle
+from session_pipeline_tests.oracles.opportunities import Session, Stratum
+
+FIRST = date(2026, 10, 5)
+DAYS = [FIRST + timedelta(days=number) for number in range(6)]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
+    engine = DuckDBEngine(Limits(), tmp_path_factory.mktemp("engine"))
+    yield engine
+    engine.close()
+
+
+# Figures against the oracle
+
+
+def shopping(random: Random, number: int) -> Session:
+    """Return a session in which an error at /pay makes a purchase less likely, and one at / does not."""
+    actions = [(1, 1, "/"), (2, 2, "/pay")][random.random() < 0.2 :] + [(3, 3, "/")][: random.random() < 0.5]
+    errors: dict[str, int] = {}
+    for at, _, action in actions:
+        if random.random() < 0.3:
+            errors.setdefault(action, at)
+    return Session(
+        session_id=f"s{number:05}",
+        day=random.choice(DAYS),
+        site=random.choice(("main", "main", "other")),
+        device=random.choice(("mobile", "desktop")),
+        is_bot=False,
+        actions=actions,
+        conversions=[4] if random.random() < (0.1 if "/pay" in errors else 0.5) else [],
+        as_a_whole=False,
+        value=random.choice((None, Decimal(10), Decimal(20))),
+        steps=[],
+        signals=[(action, "error", at) for action, at in errors.items()],
+    )
+
+
+@pytest.fixture(scope="module")
+def purchases(engine: DuckDBEngine) -> tuple[list[Session], list[dict[str, Any]]]:
+    random = Random(5)
+    sessions = [shopping(random, number) for number in range(2_000)]
+    return sessions, count_moments(engine, sessions)[0]
+
+
+def test_figures_equal_those_of_the_oracle(
+    engine: DuckDBEngine, purchases: tuple[list[Session], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(findings, "WINDOWS", (1, 2, 4))
+    sessions, counts = purchases
+    exact = oracle.moment_counts(sessions, PARAMETERS["most_moment_actions"])
+    found = compared(engine, counts, DAYS)
+    assert len(found) > 30
+    rows = {(row["session_date"], row["window_days"], row["site"], row["action"], row["signal"]): row for row in found}
+    expected = {
+        (day, window, *key): figures
+        for day in DAYS
+        for window in (1, 2, 4)
+        for key, figures in oracle.comparisons(exact, day, window).items()
+    }
+    assert rows.keys() == expected.keys()
+    names = {"rate_with", "rate_without", "difference", "score", "q_value"}
+    for key, figures in expected.items():
+        row = rows[key]
+        assert {name: row[name] for name in names} == pytest.approx({name: figures[name] for name in names}, abs=6e-5)
+        for name in ("with_count", "with_converted_count", "without_count"):
+            assert row[name] == figures[name]
+        assert (row["difference_low"], row["difference_high"]) == pytest.approx(
+            (max(figures["low"], -1), min(figures["high"], 1)), abs=2e-6
+        )
+        lost = -figures["difference"] * figures["with_count"]
+        assert row["associated_lost_conversions"] == pytest.approx(lost, abs=0.002)
+        assert row["is_significant"] == (figures["q_value"] <= 0.05 and figures["score"] <= -2.5)
+
+
+def test_days_built_together_have_the_rows_of_days_built_alone(
+    engine: DuckDBEngine, purchases: tuple[list[Session], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(findings, "WINDOWS", (2, 3))
+    counts = purchases[1]
+    together = compared(engine, counts, DAYS)
+
+    def read(day: date) -> list[dict[str, Any]]:
+        return [row for row in counts if day - timedelta(days=3) < row["session_date"] <= day]
+
+    assert [row for day in DAYS for row in compared(engine, read(day), [day])] == together
+    assert compared(engine, Random(1).sample(counts, len(counts)), DAYS) == together
+    monkeypatch.setattr(windows, "MOST_VALUES", 1)
+    assert compared(engine, counts, DAYS) == together
+
+
+def test_no_row_without_counts_or_days(engine: DuckDBEngine) -> None:
+    assert compared(engine, [], DAYS) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_score_is_that_of_statsmodels(seed: int) -> None:
+    contingency_tables = pytest.importorskip("statsmodels.stats.contingency_tables")
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    random = Random(seed)
+    strata = []
+    for _ in range(6):
+        n1, n0 = random.randrange(30, 90), random.randrange(30, 90)
+        strata.append(Stratum(n1, random.randrange(5, 20), n0, random.randrange(5, 25)))
+    tables = [np.array([[s.a, s.n1 - s.a], [s.c, s.n0 - s.c]]) for s in strata]
+    test = contingency_tables.StratifiedTable(tables).test_null_odds(correction=False)
+    score = oracle.mantel_haenszel(strata)["score"]
+    assert score**2 == pytest.approx(test.statistic)
+    assert matched.p_value(score) == pytest.approx(test.pvalue)
+    p_values = [random.random() ** 3 for _ in range(9)]
+    found = matched.q_values(p_values, np.zeros(9, np.int64))
+    assert found.tolist() == pytest.approx(multitest.multipletests(p_values, method="fdr_by")[1].tolist())
+
+
+def test_q_values_are_computed_by_group() -> None:
+    p_values = [0.01, 0.04, 0.03, 0.5, 0.001]
+    groups = np.array([0, 0, 1, 1, 0])
+    of_first = oracle.yekutieli([0.01, 0.04, 0.001])
+    of_second = oracle.yekutieli([0.03, 0.5])
+    found = matched.q_values(p_values, groups).tolist()
+    assert found == pytest.approx([of_first[0], of_first[1], of_second[0], of_second[1], of_first[2]])
+
+
+def test_ranks_are_by_group() -> None:
+    assert matched.ranks(np.array([1, 0, 1, 0]), np.array([5.0, 2.0, 4.0, 3.0])).tolist() == [2, 1, 1, 2]
+
+
+# Planted and permuted signals
+
+
+def strata_counts(random: np.random.Generator, effect: float, signals: int) -> list[dict[str, Any]]:
+    """Return moment_counts of a day with signals at random; the first one lowers conversion by a share."""
+    rows = []
+    for place in range(12):
+        moment = {"session_date": FIRST, "site": "main", "action": f"/{place % 4}", "position_bucket": 1 + place // 4,
+                  "stage": 0, "device": "mobile"}  # fmt: skip
+        sessions = random.integers(200, 800)
+        has_signal = random.random((signals, sessions)) < 0.2
+        rate = random.uniform(0.05, 0.6) * np.where(has_signal[0], 1 - effect, 1)
+        converted = random.random(sessions) < rate
+        nothing = {"excluded_count": 0, "excluded_converted_count": 0}
+        rows.append(
+            {**moment, "signal": "", "signal_action": "", "session_count": int(sessions),
+             "converted_count": int(converted.sum()), **nothing}
+        )  # fmt: skip
+        for number in range(signals):
+            count, of_them = int(has_signal[number].sum()), int(converted[has_signal[number]].sum())
+            rows.append(
+                {**moment, "signal": "error", "signal_action": f"{place % 4} {number}", "session_count": count,
+                 "converted_count": of_them, "excluded_count": count, "excluded_converted_count": of_them}
+            )  # fmt: skip
+    return rows
+
+
+def test_signals_at_random_are_not_significant(engine: DuckDBEngine) -> None:
+    scores, significant = [], 0
+    for seed in range(20):
+        found = compared(engine, strata_counts(np.random.default_rng(seed), 0, 5), [FIRST])
+        of_window = [row for row in found if row["window_days"] == 28]
+        scores += [row["score"] for row in of_window]
+        significant += sum(row["is_significant"] for row in of_window)
+    assert len(scores) >= 380
+    assert significant == 0
+    assert 0.02 < np.mean(np.abs(scores) > 1.96) < 0.08
+
+
+def test_planted_signals_are_found_and_no_others(engine: DuckDBEngine) -> None:
+    found = compared(engine, strata_counts(np.random.default_rng(1), 0.6, 4), [FIRST])
+    first = [row for row in found if row["window_days"] == 28]
+    assert {row["action"] for row in first if row["is_significant"]} == {f"{place} 0" for place in range(4)}
+    assert [row["rank"] for row in first if row["is_significant"]] == [1, 2, 3, 4]
+
+
+def browsing(random: Random, number: int) -> Session:
+    """Return a session that leaves the list for the cart sooner or later, whether or not it repeats the list.
+
+    Who has been at the cart comes back to the list without a repeat, and buys more often.
+    """
+    has_cart = random.random() < 0.4
+    names = ["cart", "/", "/list"] if has_cart else ["/", "/list", "/list"]
+    signals = [] if has_cart else [("/list", "repeat", 3)]
+    return Session(
+        session_id=f"s{number:05}",
+        day=FIRST,
+        site="main",
+        device="mobile",
+        is_bot=False,
+        actions=[(place, place, name) for place, name in enumerate(names, start=1)],
+        conversions=[4] if random.random() < (0.5 if has_cart else 0.05) else [],
+        as_a_whole=False,
+        value=None,
+        steps=[(1, "shop", 1)] if has_cart else [],
+        signals=signals if random.random() < 0.8 else [],
+    )
+
+
+@pytest.mark.parametrize("with_stage", [True, False])
+def test_browsing_is_significant_only_without_the_stage(engine: DuckDBEngine, with_stage: bool) -> None:
+    random = Random(3)
+    sessions = [browsing(random, number) for number in range(1_000)]
+    if not with_stage:
+        sessions = [replace(session, steps=[]) for session in sessions]
+    found = compared(engine, count_moments(engine, sessions)[0], [FIRST])
+    assert {row["signal"] for row in found if row["is_significant"]} == (set() if with_stage else {"repeat"})
+
+
+def test_errors_at_shipping_are_the_first_opportunity_of_the_sample(sample_deployment: Deployment) -> None:
+    found = sample_deployment.table("opportunities")
+    last = found[(found.session_date == date(2026, 10, 11)) & (found.window_days == 28)].sort_values("rank")
+    assert (last.iloc[0].action, last.iloc[0].signal) == ("/checkout/shipping", "error")
+    assert last[last.is_significant].signal.tolist() == ["error"]
+    sessions = sample_deployment.table("sessions").set_index("session_id")
+    for session_id in last.iloc[0].example_session_ids.split(" "):
+        assert not sessions.loc[session_id].is_bot
+
+
+def test_next_best_actions_of_the_sample_are_not_significant(sample_deployment: Deployment) -> None:
+    found = sample_deployment.table("next_best_actions")
+    assert len(found) > 20
+    assert not found.is_significant.any()
+    assert not found.seen_action.isin(["add_to_cart", "begin_checkout", "purchase", "contact", "sign_up"]).any()
+
+
+# Inputs
+
+
+def test_the_longest_window_is_the_span_of_the_inputs() -> None:
+    assert max(findings.WINDOWS) == steps.LONGEST_WINDOW
+    for name, counts in (("opportunities", "moment_counts"), ("next_best_actions", "seen_counts")):
+        assert STEP_OF_TABLE[name].spans == {counts: days_back(steps.LONGEST_WINDOW)}
+
+
+def test_each_signal_is_compared_or_left_out_on_purpose() -> None:
+    assert set(SIGNALS) - steps.COMPARED_SIGNALS.keys() == {"dead_end", "abandoned_form", "long_dwell"}
+    assert steps.COMPARED_SIGNALS.keys() == findings.SIGNAL_PHRASES.keys()
+    assert {name for name, is_of_a_visit in steps.COMPARED_SIGNALS.items() if is_of_a_visit} == oracle.OF_A_VISIT
+    assert {name for name, is_of_a_visit in steps.COMPARED_SIGNALS.items() if not is_of_a_visit} == oracle.WAYS
+
+
+def test_logic_version_stands_for_this_source() -> None:
+    """If this fails, raise LOGIC_VERSION if rows can change, and write down the new hash."""
+    folder = Path(findings.__file__).parent
+    source = "".join(
+        "".join((folder / f"{name}.py").read_text().split()) for name in ("findings", "matched", "windows")
+    )
+    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("1", "c97a2f9d8869ed0a")

@@ -1,0 +1,136 @@
+"""Tests outcome_changes on planted changes, and its scores against formulas in plain Python."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from random import Random
+from statistics import median
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from session_pipeline.tables.changes.found_outcomes import outcome_changes
+
+Row = dict[str, Any]
+
+FIRST = date(2026, 1, 1)
+SCHEMA = pa.schema(
+    [
+        ("session_date", pa.date32()),
+        ("is_asked_for", pa.bool_()),
+        *((name, pa.string()) for name in ("site", "dimension", "dimension_value", "outcome")),
+        ("session_count", pa.int64()),
+        ("outcome_count", pa.int64()),
+    ]
+)
+
+
+def day(offset: int) -> date:
+    return FIRST + timedelta(days=offset)
+
+
+def shop(
+    day_count: int, rate: Callable[[int], float], *, sessions: Callable[[int], int] = lambda offset: 400, seed: int = 1
+) -> list[tuple[int, int]]:
+    """Return the sessions of each day, and those with a purchase."""
+    random = Random(seed)
+    return [
+        (sessions(offset), sum(random.random() < rate(offset) for _ in range(sessions(offset))))
+        for offset in range(day_count)
+    ]
+
+
+def rows_of(days: Sequence[tuple[int, int]], asked_for: Iterable[int]) -> list[Row]:
+    """Return the rows of outcome_counts; a day without the outcome has no row for it."""
+    asked = set(asked_for)
+    return [
+        {
+            "session_date": day(offset),
+            "is_asked_for": offset in asked,
+            "site": "main",
+            "dimension": "all",
+            "dimension_value": "all",
+            "outcome": outcome,
+            "session_count": n,
+            "outcome_count": count,
+        }
+        for offset, (n, k) in enumerate(days)
+        for outcome, count in (("purchase", k), ("engaged", n - k))
+        if count
+    ]
+
+
+def changes(rows: Sequence[Row]) -> list[Row]:
+    found: list[Row] = outcome_changes(pa.Table.from_pylist(list(rows), schema=SCHEMA)).to_pylist()
+    return found
+
+
+def usual(offset: int) -> float:
+    return 0.12 if offset % 7 in (5, 6) else 0.05
+
+
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_a_weekday_is_no_change(seed: int) -> None:
+    assert not any(row["is_alert"] for row in changes(rows_of(shop(120, usual, seed=seed), range(84, 120))))
+
+
+def test_half_the_purchases_are_an_alert_with_its_first_day() -> None:
+    days = shop(100, lambda offset: usual(offset) * (0.5 if offset >= 93 else 1))
+    found = {(row["window_days"], row["outcome"]): row for row in changes(rows_of(days, [99]))}
+    row = found[7, "purchase"]
+    assert row["is_alert"]
+    assert row["score"] < -3.5
+    assert abs((row["since"] - day(93)).days) <= 2
+    assert row["outcome_count"] == sum(k for _, k in days[93:100])
+    assert row["rank"] <= 2
+
+
+def test_far_fewer_sessions_are_an_alert() -> None:
+    def sessions(offset: int) -> int:
+        return (700 if offset % 7 in (5, 6) else 400) + offset % 11 * 5 - (250 if offset == 99 else 0)
+
+    found = changes(rows_of(shop(100, usual, sessions=sessions), [98, 99]))
+    [row] = [row for row in found if row["outcome"] == "(sessions)" and row["is_alert"]]
+    assert (row["session_date"], row["window_days"], row["rate"], row["usual_rate"]) == (day(99), 1, None, None)
+    assert row["expected_count"] == median(sessions(99 - 7 * week) for week in range(1, 9))
+
+
+def test_scores_equal_those_in_plain_python() -> None:
+    days = shop(90, lambda offset: usual(offset) * (0.7 if offset >= 80 else 1), seed=5)
+    for row in changes(rows_of(days, [89])):
+        if row["outcome"] == "(sessions)":
+            continue
+        width = row["window_days"]
+        before, window = range(90 - width - 56, 90 - width), range(90 - width, 90)
+        counts = [(n, k if row["outcome"] == "purchase" else n - k) for n, k in days]
+        n0, k0 = (sum(counts[offset][place] for offset in before) for place in (0, 1))
+        rates = []
+        for weekday in range(7):
+            n, k = (sum(counts[o][place] for o in before if o % 7 == weekday) for place in (0, 1))
+            rates.append((k + 50 * k0 / n0) / (n + 50))
+        n1, k1 = (sum(counts[offset][place] for offset in window) for place in (0, 1))
+        expected = sum(counts[offset][0] * rates[offset % 7] for offset in window)
+        terms = [(k - n * (p := rates[o % 7])) ** 2 / (n * p * (1 - p)) for o in before for n, k in [counts[o]]]
+        spread = max(1.0, sum(terms) / 49)
+        g = 2 * (k1 * math.log(k1 / expected) + (n1 - k1) * math.log((n1 - k1) / (n1 - expected)))
+        score = math.copysign(math.sqrt(g / (spread * (1 + n1 / n0))), k1 - expected)
+        assert (row["session_count"], row["outcome_count"]) == (n1, k1)
+        assert row["expected_count"] == pytest.approx(expected, abs=0.001)
+        assert (row["spread"], row["score"]) == pytest.approx((spread, score), abs=2e-6)
+
+
+def test_a_day_has_the_same_rows_alone_and_with_others_in_any_order() -> None:
+    days = shop(130, lambda offset: usual(offset) * (0.5 if offset > 100 else 1))
+    rows = rows_of(days, range(130))
+    together = changes(rows)
+    Random(2).shuffle(rows)
+    assert changes(rows) == together
+    for offset in (28, 60, 84, 105, 129):
+        alone = [row for row in rows_of(days, [offset]) if day(offset - 83) <= row["session_date"] <= day(offset)]
+        assert changes(alone) == [row for row in together if row["session_date"] == day(offset)]
+
+
+def test_too_few_days_have_no_rows() -> None:
+    assert changes(rows_of(shop(28, usual), range(28))) == []
+    assert changes([]) == []

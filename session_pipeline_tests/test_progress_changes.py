@@ -1,0 +1,239 @@
+"""Tests progress_changes on planted faults, and its formulas by hand, against the oracle and against scipy."""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from session_pipeline.tables.changes.found_progress import progress_changes
+from session_pipeline.tables.changes.scores import (
+    drop_q_values,
+    first_day_of_change,
+    largest_share_with_score,
+    signed_root,
+)
+from session_pipeline_tests.oracles import progress as oracle
+from session_pipeline_tests.oracles.progress import GOAL, Session
+
+Row = dict[str, Any]
+
+FIRST = date(2026, 1, 1)
+
+
+def day(offset: int) -> date:
+    return FIRST + timedelta(days=offset)
+
+
+def shop(
+    day_count: int, *, drop_from: int = 999, drop_in: str = "md", drop: float = 0.6, seed: int = 1
+) -> list[Session]:
+    """Return 60 sessions a day: home > cart > ship > pay > buy. A fault lowers ship > pay in some segments."""
+    random = Random(seed)
+    sessions = []
+    for offset in range(day_count):
+        for number in range(60):
+            device = "md"[number % 2]
+            actions = ["home"]
+            for action, share in (("cart", 0.6), ("ship", 0.8), ("pay", 0.8), ("buy", 0.8)):
+                is_faulty = action == "pay" and offset >= drop_from and device in drop_in
+                if random.random() >= share * (1 - drop * is_faulty):
+                    break
+                actions.append(action)
+            converted_at = actions.index("buy") + 1 if "buy" in actions else None
+            sessions.append(
+                Session(
+                    day(offset),
+                    f"{offset:03}-{number:02}",
+                    list(enumerate(actions, start=1)),
+                    converted_at,
+                    [("device", device)],
+                )
+            )
+    return sessions
+
+
+def rows_of(sessions: Sequence[Session], asked_for: Iterable[int], site: str = "main") -> list[Row]:
+    """Return the rows of progress_counts for sessions of a site."""
+    return oracle.rows_of_counts(oracle.daily_counts(sessions), {day(offset) for offset in asked_for}, site)
+
+
+def changes(rows: Sequence[Row]) -> list[Row]:
+    found: list[Row] = progress_changes(pa.Table.from_pylist(list(rows), schema=oracle.ROWS)).to_pylist()
+    return found
+
+
+def step_of(row: Row) -> tuple[str, str, str, str]:
+    return row["dimension"], row["dimension_value"], row["action"], row["next_action"]
+
+
+# Formulas
+
+
+def test_score_by_hand() -> None:
+    # 12 of 49 against 24 of 31: G = 2 * (12 ln(12/22.05) + 37 ln(37/26.95) + 24 ln(24/13.95) + 7 ln(7/17.05))
+    terms = ((12, 22.05), (37, 26.95), (24, 13.95), (7, 17.05))
+    by_hand = -math.sqrt(2 * sum(count * math.log(count / expected) for count, expected in terms))
+    found = signed_root(*(np.array([float(each)]) for each in (12, 49, 24, 31)))
+    assert found[0] == pytest.approx(by_hand)
+
+
+def test_score_is_zero_without_trials_or_without_a_difference() -> None:
+    counts = [np.array(each, float) for each in ([0, 5, 0, 10], [0, 10, 10, 10], [5, 20, 0, 20], [10, 40, 40, 20])]
+    assert signed_root(*counts).tolist() == [0, 0, 0, 0]
+
+
+def test_score_against_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    g = stats.chi2_contingency([[12, 37], [24, 7]], correction=False, lambda_="log-likelihood")[0]
+    found = signed_root(*(np.array([float(each)]) for each in (12, 49, 24, 31)))
+    assert found[0] == pytest.approx(-np.sqrt(g))
+
+
+def test_q_values_by_hand() -> None:
+    # Two rows: p = 0.00135 and 0.5, harmonic 1.5. The first: p * 2 * 1.5 / 1; the second: p * 2 * 1.5 / 2.
+    assert drop_q_values(np.array([0.0, -3.0])) == pytest.approx([0.75, 3 * 0.0013498980316301])
+    assert drop_q_values(np.array([])).tolist() == []
+    assert drop_q_values(np.array([3.0])) == pytest.approx([0.9986501])
+
+
+def test_q_values_against_statsmodels() -> None:
+    norm = pytest.importorskip("scipy.stats").norm
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    scores = np.array([-4.2, -3.9, -1, 0.5, 2, -2.5])
+    assert np.allclose(drop_q_values(scores), multitest.multipletests(norm.cdf(scores), method="fdr_by")[1])
+
+
+def test_change_begins_where_the_share_differs_most() -> None:
+    assert first_day_of_change([5] * 20 + [1] * 5, [10] * 25, is_drop=True) == 20
+    assert first_day_of_change([5] * 20 + [9] * 5, [10] * 25, is_drop=False) == 20
+    assert first_day_of_change([5, 1, 1], [10, 10, 10], is_drop=True) == 2
+
+
+def test_detectable_share_has_the_score_asked_for() -> None:
+    n1, k0, n0, spread = (np.array([float(each)]) for each in (100, 400, 800, 1.5))
+    [share] = largest_share_with_score(-4.0, n1, k0, n0, spread)
+    assert signed_root(np.array([share * 100]), n1, k0, n0)[0] / math.sqrt(1.5) == pytest.approx(-4)
+    assert np.isnan(largest_share_with_score(-4.0, np.array([5.0]), k0, n0, spread)[0])
+
+
+# Scores against the oracle
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_have_the_scores_of_the_oracle(seed: int) -> None:
+    sessions = shop(70, drop_from=60, drop_in="m", drop=0.4, seed=seed)
+    sessions = [one for one in sessions if one.day != day(44) and Random(f"{seed} {one.session_id}").random() < 0.5]
+    found = changes(rows_of(sessions, range(30, 70)))
+    counts = oracle.daily_counts(sessions)
+    for on in {row["session_date"] for row in found}:
+        tested = oracle.tested_steps(counts, on)
+        expected = {}
+        for each in tested:
+            scores = [other.score for other in tested if other.window_days == each.window_days]
+            if abs(each.score) >= 2.5 or each.score == min(scores):
+                (dimension, value), action, later = each.step
+                expected[each.window_days, dimension, value, action, later] = each, len(scores)
+        rows = {(row["window_days"], *step_of(row)): row for row in found if row["session_date"] == on}
+        assert rows.keys() <= expected.keys()
+        assert len(rows) == len(expected) or len({each.score for each, _ in expected.values()}) < len(expected)
+        for key, row in rows.items():
+            each, tested_count = expected[key]
+            for name in ("session_count", "progressed_count", "usual_session_count", "usual_progressed_count"):
+                assert row[name] == getattr(each, name), (key, name)
+            for name in ("step_value", "spread", "score", "q_value"):
+                assert row[name] == pytest.approx(getattr(each, name), abs=2e-6), (key, name)
+            assert row["tested_count"] == tested_count
+
+
+# Planted faults
+
+
+def test_quiet_days_raise_no_alert() -> None:
+    found = changes(rows_of(shop(120, seed=7), range(60, 120, 3)))
+    assert {row["window_days"] for row in found} == {1, 7, 14, 28}
+    assert not any(row["is_alert"] or row["explained_by"] for row in found)
+
+
+@pytest.mark.parametrize(("where", "value"), [("m", ("device", "m")), ("md", ("all", "all"))])
+def test_a_fault_is_one_alert_at_its_step_and_segment(where: str, value: tuple[str, str]) -> None:
+    found = changes(rows_of(shop(100, drop_from=86, drop_in=where), [99]))
+    alerts = [row for row in found if row["is_alert"]]
+    assert [step_of(row) for row in alerts] == [(*value, "ship", "pay")]
+    assert abs((alerts[0]["since"] - day(86)).days) <= 2
+    assert sum(row["explained_by"] == f"{value[0]}={value[1]}: ship > pay" for row in found) > 3
+    assert alerts[0]["rank"] == 1
+    assert alerts[0]["example_session_ids"] == f"{day(99)} 2 3"
+    # 60 a day, .6 and .8 of them at ship; a drop by 60 % of .8; .8 of those buy: the loss of the true rates.
+    share = len(where) / 2
+    true_loss = alerts[0]["window_days"] * 60 * share * 0.6 * 0.8 * 0.8 * 0.6 * 0.8
+    assert alerts[0]["associated_lost"] == pytest.approx(true_loss, rel=0.25)
+    assert alerts[0]["associated_lost_value"] == pytest.approx(20 * alerts[0]["associated_lost"], abs=0.02)
+
+
+def test_two_faults_are_two_alerts() -> None:
+    sessions = shop(100, drop_from=86, drop_in="m")
+    other = {id(one) for one in sessions if one.day >= day(86) and Random(one.session_id).random() < 0.5}
+    without_cart = [
+        Session(one.day, one.session_id, one.actions[:1], None, one.segments)
+        if id(one) in other and one.segments == [("device", "d")]
+        else one
+        for one in sessions
+    ]
+    found = changes(rows_of(without_cart, [99]))
+    assert {step_of(row) for row in found if row["is_alert"]} == {
+        ("device", "m", "ship", "pay"),
+        ("device", "d", "home", "cart"),
+    }
+
+
+def test_the_end_of_a_fault_raises_no_alert() -> None:
+    faulty, healthy = shop(100, drop_from=50, drop_in="m"), shop(100)
+    sessions = [one for one in faulty if one.day < day(86)] + [one for one in healthy if one.day >= day(86)]
+    assert not any(row["is_alert"] for row in changes(rows_of(sessions, [99])) if row["window_days"] < 28)
+
+
+# Order, stretches, sites
+
+
+def test_rows_do_not_depend_on_the_order_of_the_input() -> None:
+    rows = rows_of(shop(80, drop_from=70, drop_in="m"), range(74, 80))
+    expected = changes(rows)
+    Random(3).shuffle(rows)
+    assert changes(rows) == expected
+
+
+def test_a_day_has_the_same_rows_alone_and_with_others() -> None:
+    sessions = shop(130, drop_from=100, drop_in="m")
+    together = changes(rows_of(sessions, range(130)))
+    for offset in (29, 60, 84, 99, 104, 129):
+        read = [one for one in sessions if day(offset - 83) <= one.day <= day(offset)]
+        alone = changes(rows_of(read, [offset]))
+        assert alone == [row for row in together if row["session_date"] == day(offset)]
+
+
+def test_sites_are_looked_at_apart() -> None:
+    faulty, healthy = shop(90, drop_from=80), shop(90)
+    found = changes([*rows_of(faulty, [89], "b"), *rows_of(healthy, [89], "a")])
+    assert {row["site"] for row in found if row["is_alert"]} == {"b"}
+    assert [row for row in found if row["site"] == "a"] == changes(rows_of(healthy, [89], "a"))
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_days_on_which_a_visited_action_is_not_followed_are_left_out(is_followed: bool) -> None:
+    rows = [
+        {**row, "is_followed": is_followed or row["action"] != "pay"} if row["session_date"] >= day(50) else row
+        for row in rows_of(shop(60), [59])
+        if row["session_date"] < day(50)
+        or row["next_action"] == GOAL
+        or "pay" not in (row["action"], row["next_action"])
+    ]
+    assert any(row["is_alert"] for row in changes(rows)) == is_followed
+
+
+def test_nothing_is_found_without_rows() -> None:
+    assert changes([]) == []

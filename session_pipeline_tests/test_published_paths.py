@@ -1,0 +1,247 @@
+"""Runs published cases of sequences, next actions, transitions and steps through settings, events and tables.
+
+The cases of retention in the same files belong to other tables.
+"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from itertools import accumulate
+from typing import Any
+
+import duckdb
+import pytest
+
+from session_pipeline.publish import reader
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES, read_cases
+
+pytestmark = NEEDS_FIXTURES
+
+FIRST_DAY = date(2024, 1, 1)
+SEQUENCES = [case for case in read_cases("sequence_cases.json") if "pattern" in case]
+NEXT_ACTIONS = [case for case in read_cases("sequence_cases.json") if "chain" in case]
+MATRICES = [case for case in read_cases("transition_cases.json") if "labels" in case]
+ROUTES = [case for case in read_cases("transition_cases.json") if case.get("kind") == "route"]
+
+Line = dict[str, Any]
+
+
+def line(visitor: str, action: str, moment: datetime, number: int) -> Line:
+    return {
+        "event_id": f"{number:03d}",
+        "visitor_id": visitor,
+        "event_name": action,
+        "event_time": f"{moment.isoformat()}Z",
+    }
+
+
+def moment(seconds: float = 0, day: int = 0) -> datetime:
+    return datetime.combine(FIRST_DAY, datetime.min.time()) + timedelta(days=day, hours=1, seconds=seconds)
+
+
+def pattern_of(text: str, conditions: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Translate a pattern of ClickHouse. It skips events that meet no condition; `among` does so here.
+
+    An empty pattern and `.*` match at each event there. Here a pattern has at least one action, which is the same.
+    """
+    names = {number: condition.replace("data=", "d") for number, condition in conditions.items()}
+    if text in ("", ".*"):
+        return ".", [*names.values()]
+    tokens = re.findall(r"\(\?t[^)]+\)|\(\?\d+\)|\.\*|\.", text)
+    said = [names.get(token[2:-1], token) if token[:2] == "(?" else token.replace(".*", ".*?") for token in tokens]
+    return " -> ".join(said), [*names.values()]
+
+
+def next_action_pattern(case: Mapping[str, Any]) -> tuple[str, str]:
+    """Translate a case of sequenceNextNode: its pattern, and the column of the answer's place in the match."""
+    chain = " -> ".join(case["chain"])
+    is_forward = case["direction"] == "forward"
+    if not chain:
+        return ("^." if is_forward else ".$"), "last"
+    if is_forward:
+        begin = {"head": "^", "first_match": f"^[^{case['chain'][0]}]* -> "}[case["base"]]
+        return f"{begin}{chain} -> .", "last"
+    backward = " -> ".join(reversed(case["chain"]))
+    if case["base"] == "tail":
+        return f". -> {backward}$", "first"
+    if len(case["chain"]) > 1 or case["chain"] == []:
+        return f"^[^{case['chain'][0]}]* -> {case['chain'][0]} -> {backward}", "first"
+    return f"^[^{case['chain'][0]}]+ -> {backward}", "before last"
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """All cases in one data folder: each has visitors of its own, those of daily tables a day of their own."""
+    patterns, lines = [], []
+    for number, case in enumerate(SEQUENCES):
+        pattern, among = pattern_of(case["pattern"], case["conditions"])
+        patterns.append({"name": f"sequence {number}", "pattern": pattern, "among": among})
+        for place, (seconds, data) in enumerate(case["events"]):
+            lines.append(line(f"sequence {number}", f"d{data}", moment(seconds), place))
+    for number, case in enumerate(NEXT_ACTIONS):
+        patterns.append({"name": f"next {number}", "pattern": next_action_pattern(case)[0]})
+        for visitor, journey in case["journeys"].items():
+            for place, action in enumerate(journey):
+                lines.append(line(f"next {number} {visitor}", action, moment(place), place))
+    for number, case in enumerate(MATRICES):
+        lines += matrix_lines(case, day=number + 1)
+    for number, case in enumerate(ROUTES):
+        patterns.append({"name": f"route {number}", "pattern": " -> ".join(case["route"])})
+        for visitor, journey in case["journeys"].items():
+            for place, action in enumerate(journey):
+                seconds, day = place * case["step_seconds"], len(MATRICES) + number + 1
+                lines.append(line(f"route {number} {visitor}", action, moment(seconds, day), place))
+    deployment = Deployment(tmp_path_factory.mktemp("paths"), {"start_date": FIRST_DAY, "patterns": patterns})
+    deployment.deliver("cases", lines)
+    deployment.run(FIRST_DAY + timedelta(days=len(MATRICES) + len(ROUTES) + 1))
+    with reader.connect(deployment.folder.path) as connection:
+        yield connection
+
+
+def matrix_lines(case: Mapping[str, Any], day: int) -> list[Line]:
+    file = FIXTURES / case["input"].partition(" ")[0]
+    with file.open(encoding="utf-8", newline="") as rows:
+        read = list(csv.DictReader(filter(str.strip, rows), delimiter="\t"))
+    return [
+        line(f"matrix {day} {row[case['group_by']]}", row["event"], moment(day=day), place)
+        for place, row in enumerate(read)
+    ]
+
+
+def all_rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    return connection.execute(sql, list(values)).fetchall()
+
+
+@pytest.mark.parametrize("number", range(len(SEQUENCES)), ids=lambda number: SEQUENCES[number]["pattern"])
+def test_published_sequences(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+    case = SEQUENCES[number]
+    found = all_rows(
+        warehouse,
+        "select p.match_count, first.event_id, last.event_id from session_patterns as p"
+        " join sessions as s using (session_id)"
+        " join session_actions as first on p.session_id = first.session_id"
+        " and p.first_action_number = first.action_number"
+        " join session_actions as last on p.session_id = last.session_id and p.last_action_number = last.action_number"
+        " where p.pattern = $1 and s.visitor_id = $1",
+        [f"sequence {number}"],
+    )
+    assert bool(found) == case["expected_match"]
+    if found:
+        count, first, last = found[0]
+        assert count == case["expected_count"]
+        events = case["expected_match_events_longest_prefix"]
+        if events:
+            assert (int(first), int(last)) == (events[0], events[-1])
+
+
+@pytest.mark.parametrize("number", range(len(NEXT_ACTIONS)), ids=lambda number: str(number))
+def test_published_next_actions(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+    case = NEXT_ACTIONS[number]
+    place = {
+        "first": "p.first_action_number",
+        "last": "p.last_action_number",
+        "before last": "p.last_action_number - 1",
+    }[next_action_pattern(case)[1]]
+    found = dict(
+        all_rows(
+            warehouse,
+            "select s.visitor_id, a.action from session_patterns as p join sessions as s using (session_id)"
+            f" join session_actions as a on p.session_id = a.session_id and a.action_number = {place}"
+            " where p.pattern = $1 and starts_with(s.visitor_id, $1 || ' ')",
+            [f"next {number}"],
+        )
+    )
+    asked = {visitor: found.get(f"next {number} {visitor}") for visitor in case["journeys"]}
+    if not case["chain"]:  # the published answer is the exit event
+        assert case["note"] == "no chain = exit event"
+    assert asked == case["expected_next_node_per_visitor"]
+
+
+def name_of(label: str) -> str:
+    return {"path_start": "(start)", "path_end": "(end)"}.get(label, label)
+
+
+@pytest.mark.parametrize(
+    "number", [number for number, case in enumerate(MATRICES) if "expected_counts" in case], ids=str
+)
+def test_published_transitions(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+    case = MATRICES[number]
+    day = FIRST_DAY + timedelta(days=number + 1)
+    found = Counter(
+        {
+            (row[0], row[1]): row[2]
+            for row in all_rows(
+                warehouse,
+                "select from_action, to_action, sum(transition_count)::bigint from action_transitions"
+                " where session_date = $1 group by all",
+                [day],
+            )
+        }
+    )
+    labels = list(map(name_of, case["labels"]))
+    assert [[found[source, target] for target in labels] for source in labels] == case["expected_counts"]
+    assert found.total() == case["total"]
+    [(paths,)] = all_rows(warehouse, "select sum(session_count) from session_paths where session_date = $1", [day])
+    assert paths == case["paths"]
+
+
+@pytest.mark.parametrize(
+    "number", [number for number, case in enumerate(MATRICES) if "expected_share" in case], ids=str
+)
+def test_published_steps(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+    case = MATRICES[number]
+    found = {
+        (row[0], row[1]): row[2]
+        for row in all_rows(
+            warehouse,
+            "with steps as (from action_steps where session_date = $1),"
+            " total as (select sum(session_count) as sessions from steps where step_number = 0)"
+            " select action, step_number, sum(session_count) / any_value(total.sessions) from steps, total"
+            " group by all",
+            [FIRST_DAY + timedelta(days=number + 1)],
+        )
+    }
+    for label, shares in zip(case["labels"], case["expected_share"], strict=True):
+        asked = [found.get((name_of(label), step), 0.0) for step in case["columns"]]
+        if label == "path_end":  # there, a path that ended is at its end at all later steps, too
+            asked = list(accumulate(asked))
+        assert asked == pytest.approx(shares), label
+
+
+@pytest.mark.parametrize("number", range(len(ROUTES)), ids=lambda number: "-".join(ROUTES[number]["route"]))
+def test_published_routes(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+    case = ROUTES[number]
+    day = FIRST_DAY + timedelta(days=len(MATRICES) + number + 1)
+    [(occurrences, median)] = all_rows(
+        warehouse,
+        "select sum(match_count), median(match_seconds) from session_patterns where pattern = $1 and session_date = $2",
+        [f"route {number}", day],
+    )
+    [(unique,)] = all_rows(
+        warehouse,
+        "select count(*) from (select distinct path from session_paths where session_date = $1"
+        " and contains(' > ' || path || ' > ', $2))",
+        [day, f" > {' > '.join(case['route'])} > "],
+    )
+    assert occurrences == case["occurrences"]
+    assert unique == case["unique_paths"]
+    if "median_seconds" in case:
+        assert median == case["median_seconds"]
+    if "probability" in case:
+        moves = all_rows(
+            warehouse,
+            "select from_action, to_action, sum(transition_count) from action_transitions where session_date = $1"
+            " group by all",
+            [day],
+        )
+        leaving = Counter[str]()
+        for source, _, count in moves:
+            leaving[source] += count
+        chance = {(source, target): count / leaving[source] for source, target, count in moves}
+        probability = 1.0
+        for pair in zip(case["route"], case["route"][1:], strict=False):
+            probability *= float(chance[pair])
+        assert probability == pytest.approx(case["probability"], abs=1e-9)
