@@ -149,21 +149,28 @@ def test_days_have_their_bounds() -> None:
 def test_lists_of_the_settings() -> None:
     settings = parse_settings(FUNNELS, "settings.toml")
     lists = STEP_OF_TABLE["funnel_entries"].lists
+    usual = {
+        "is_each_attempt": False,
+        "is_unordered": False,
+        "is_one_event_per_step": True,
+        "does_stop_all": False,
+        "breakdown_step": 0,
+    }
     assert lists["funnels"](settings).rows == [
-        {"funnel": "shop", "grain": "visitor", "window_seconds": 90000, "step_count": 2},
-        {"funnel": "blog", "grain": "session", "window_seconds": 200000, "step_count": 3},
+        {"funnel": "shop", "is_within_session": False, "window_seconds": 90000, "step_count": 2, **usual},
+        {"funnel": "blog", "is_within_session": True, "window_seconds": 200000, "step_count": 3, **usual},
     ]
-    assert lists["funnel_exclusions"](settings).rows == [
+    assert lists["exclusion_rules"](settings).rows == [
         {"funnel": "blog", "step_number": -1, "after_step": 1, "before_step": 2},
         {"funnel": "blog", "step_number": -2, "after_step": 2, "before_step": 3},
     ]
     names = STEP_OF_TABLE["funnel_steps"].lists["funnel_step_names"](settings).rows
     assert [tuple(row.values()) for row in names] == [
-        ("shop", 1, "cart", False),
-        ("shop", 2, "purchase", True),
-        ("blog", 1, "read", False),
-        ("blog", 2, "sign up", False),
-        ("blog", 3, "pay", True),
+        ("shop", 1, "cart", False, False),
+        ("shop", 2, "purchase", False, True),
+        ("blog", 1, "read", False, False),
+        ("blog", 2, "sign up", False, False),
+        ("blog", 3, "pay", False, True),
     ]
 
 
@@ -199,14 +206,37 @@ def test_funnel_steps_are_computed_one_after_another() -> None:
     settings = parse_settings(FUNNELS, "settings.toml")
     runs = [(computation.model, computation.name, dict(run)) for computation, run in step.runs(settings)]
     assert runs == [
+        ("step_events", "step_events", {}),
         ("reached_steps", "reached_steps", {}),
         ("next_reached_steps", "reached_steps", {"step_number": 2}),
         ("next_reached_steps", "reached_steps", {"step_number": 3}),
+        ("funnel_attempts", "funnel_attempts", {}),
+        ("attempt_steps", "attempt_steps", {}),
     ]
-    assert len(step.runs(parse_settings("funnels = []", "settings.toml"))) == 1
+    without_funnels = step.runs(parse_settings("funnels = []", "settings.toml"))
+    assert [computation.model for computation, run in without_funnels] == [
+        "step_events",
+        "reached_steps",
+        "funnel_attempts",
+        "attempt_steps",
+    ]
     assert "step_number" not in step.parameters
     assert step.day_columns == {"day_start", "day_end", "observed_until"}
-    assert step.models == ("reached_steps", "next_reached_steps", "funnel_entries")
+    assert step.models == (
+        "step_events",
+        "stopped_events",
+        "reached_steps",
+        "next_reached_steps",
+        "unstopped_steps",
+        "optional_steps",
+        "unordered_attempts",
+        "unordered_steps",
+        "numbered_steps",
+        "funnel_attempts",
+        "attempt_steps",
+        "funnel_entries",
+        "funnel_entry_steps",
+    )
 
 
 def test_parameters_of_steps() -> None:
@@ -229,7 +259,7 @@ def test_inputs_and_spans_are_derived_from_the_sql() -> None:
     assert found["session_outcomes"] == {"outcome_matches": spans.THE_DAY, "sessions": spans.THE_DAY}
     assert found["agents_seen"] == {"raw_events": spans.UTC_DATES}
     assert found["user_agents"] == {"agents_seen": spans.ALL_DAYS}
-    assert found["funnel_steps"] == {"funnel_entries": spans.THE_DAY}
+    assert found["funnel_steps"] == {"funnel_entries": spans.THE_DAY, "funnel_entry_steps": spans.THE_DAY}
     assert found["sessionize"]["open_sessions"] == spans.DAY_BEFORE
     assert found["daily_summary"]["events"] == spans.THE_DAY
 
