@@ -16,7 +16,7 @@ from session_pipeline.engines.sql import fill
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.reference.days import zone
 from session_pipeline.report.window import Window
-from session_pipeline.tables.frame import Scalar
+from session_pipeline.tables.parameters import Scalar
 
 Row = dict[str, Any]
 

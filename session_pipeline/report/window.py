@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from session_pipeline.tables.frame import Z_95, Scalar
+from session_pipeline.tables.parameters import Z_95, Scalar
 
 TREND_DAYS = 28
 ALERT_DAYS = 14  # alerts flicker, so those of two weeks are shown

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import PatternSettings, Settings
 from session_pipeline.settings.action_patterns import ActionPattern, Limit, lengths
-from session_pipeline.tables.frame import PATH_WINDOWS, Scalar
+from session_pipeline.tables.parameters import PATH_WINDOWS, Scalar
 from session_pipeline.tables.paths.action_letters import Text, texts
 from session_pipeline.tables.settings_sql import number_sql, text_sql
 

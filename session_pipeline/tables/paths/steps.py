@@ -1,7 +1,7 @@
 """Defines the steps that build the tables of paths."""
 
-from session_pipeline.tables.frame import PATH_WINDOWS
 from session_pipeline.tables.graph import Computation, Relation, Step
+from session_pipeline.tables.parameters import PATH_WINDOWS
 from session_pipeline.tables.paths import from_settings
 from session_pipeline.tables.spans import days_back
 
