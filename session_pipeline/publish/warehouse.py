@@ -200,6 +200,7 @@ def _write(
             else:
                 replaced += replace_partitions(connection, columns, store, contract, found)
         connection.execute(query_text(__package__, "macros"))
+        connection.execute(query_text(__package__, "macro_comments"))
         crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
         crash_points.reached("warehouse: committed")
