@@ -205,7 +205,7 @@ def test_page_order_is_outcomes_flaws_paths_funnels(page: Page) -> None:
             "The usual path",
             "What works",
             "Funnels with",
-            "By channel",
+            "Who converts conversion",
         )
     ]
     assert places == sorted(places)

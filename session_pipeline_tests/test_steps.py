@@ -149,17 +149,19 @@ def test_days_have_their_bounds() -> None:
 def test_lists_of_the_settings() -> None:
     settings = parse_settings(FUNNELS, "settings.toml")
     lists = STEP_OF_TABLE["funnel_entries"].lists
-    usual = {
-        "is_each_attempt": False,
-        "is_unordered": False,
-        "is_one_event_per_step": True,
-        "does_stop_all": False,
-        "breakdown_step": 0,
-    }
-    assert lists["funnels"](settings).rows == [
-        {"funnel": "shop", "is_within_session": False, "window_seconds": 90000, "step_count": 2, **usual},
-        {"funnel": "blog", "is_within_session": True, "window_seconds": 200000, "step_count": 3, **usual},
+    columns = ("funnel", "is_within_session", "window_seconds", "step_count")
+    assert [tuple(row[name] for name in columns) for row in lists["funnels"](settings).rows] == [
+        ("shop", False, 90000, 2),
+        ("blog", True, 200000, 3),
     ]
+    assert [tuple(row.values())[:3] for row in lists["funnel_step_rules"](settings).rows] == [
+        ("shop", 1, None),
+        ("shop", 2, 1),
+        ("blog", 1, None),
+        ("blog", 2, 1),
+        ("blog", 3, 2),
+    ]
+    assert lists["stopping_steps"](settings).rows == []
     assert lists["exclusion_rules"](settings).rows == [
         {"funnel": "blog", "step_number": -1, "after_step": 1, "before_step": 2},
         {"funnel": "blog", "step_number": -2, "after_step": 2, "before_step": 3},
@@ -213,30 +215,21 @@ def test_funnel_steps_are_computed_one_after_another() -> None:
         ("funnel_attempts", "funnel_attempts", {}),
         ("attempt_steps", "attempt_steps", {}),
     ]
-    without_funnels = step.runs(parse_settings("funnels = []", "settings.toml"))
-    assert [computation.model for computation, run in without_funnels] == [
-        "step_events",
-        "reached_steps",
-        "funnel_attempts",
-        "attempt_steps",
-    ]
+    assert len(step.runs(parse_settings("funnels = []", "settings.toml"))) == 4
     assert "step_number" not in step.parameters
     assert step.day_columns == {"day_start", "day_end", "observed_until"}
-    assert step.models == (
-        "step_events",
-        "stopped_events",
-        "reached_steps",
-        "next_reached_steps",
-        "unstopped_steps",
-        "optional_steps",
-        "unordered_attempts",
-        "unordered_steps",
-        "numbered_steps",
-        "funnel_attempts",
-        "attempt_steps",
-        "funnel_entries",
-        "funnel_entry_steps",
+
+
+def test_models_of_options_run_only_for_funnels_that_use_them() -> None:
+    strict = FUNNELS.replace('name = "blog"', 'name = "blog"\nmode = "strict"\nstop_ends = "all"')
+    unordered = FUNNELS.replace('name = "shop"', 'name = "shop"\nmode = "unordered"')
+    step = STEP_OF_TABLE["funnel_entries"]
+    usual, strictly, without_order = (
+        {computation.model for computation, _ in step.runs(parse_settings(text, "settings.toml"))}
+        for text in (FUNNELS, strict, unordered)
     )
+    assert strictly - usual == {"stopped_events", "unstopped_steps"}
+    assert without_order - usual == {"unordered_attempts", "unordered_steps", "numbered_steps"}
 
 
 def test_parameters_of_steps() -> None:

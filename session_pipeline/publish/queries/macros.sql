@@ -21,7 +21,8 @@ create or replace macro paths_after(
             s.session_id,
             string_agg(
                 a.action || case
-                    when a.is_exit and a.action_number < s.start_number + step_count then ' > (end)'
+                    when a.is_exit and a.action_number < s.start_number + step_count
+                        then ' > (end)'
                     else ''
                 end,
                 ' > ' order by a.action_number
@@ -68,7 +69,7 @@ create or replace macro paths_before(
             e.session_id,
             string_agg(
                 case
-                    when a.is_landing and a.action_number > e.end_number - step_count
+                    when a.is_landing and e.end_number - a.action_number < step_count
                         then '(start) > '
                     else ''
                 end || a.action,
