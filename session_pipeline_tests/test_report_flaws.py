@@ -152,6 +152,18 @@ def test_difficulties_that_go_with_missing_conversions_come_first(deployment: De
     )
 
 
+def test_each_action_has_one_difficulty_among_the_flaws(deployment: Deployment, tmp_path: Path) -> None:
+    row = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "is_significant": True}
+    rows = [
+        row
+        | {"action": action, "signal": signal, "associated_lost_conversions": lost, "sentence": f"{action} {signal}"}
+        for action, signal, lost in (("/a", "error_loop", 2.0), ("/a", "error", 9.0), ("/b", "error", 1.0))
+    ]
+    flaws = flaws_of(page_with(deployment, tmp_path, {"opportunities": rows}))
+    assert flaws[:2] == ["/a error", "/b error"]
+    assert "/pay" in flaws[2]
+
+
 def test_quiet_report_says_what_would_have_been_found(deployment: Deployment, tmp_path: Path) -> None:
     row = STEP | {"dimension": "all", "dimension_value": "all", "is_alert": False, "detectable_rate": 0.5}
     page = page_with(deployment, tmp_path, {"progress_changes": [row]})

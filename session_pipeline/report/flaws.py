@@ -92,12 +92,17 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     found += [
         _changed_outcome(connection, number, row, window) for number, row in enumerate(worse[: MOST - len(found)])
     ]
-    found += [_opportunity(row, window, currency) for row in opportunities[: MOST - len(found)]]
+    first = {(row["site"], row["action"]): row for row in reversed(opportunities)}  # one error can be several signals
+    found += [
+        _opportunity(number, row, window, currency)
+        for number, row in enumerate(opportunities)
+        if first[row["site"], row["action"]] is row
+    ]
     has_changes = bool(found)
     if len(found) < MOST:
         found += _friction(connection, figures, window, MOST - len(found))
     could_find = [] if has_changes else detectable(figures, window)
-    return Look(found, has_changes, could_find, steps, outcomes, opportunities)
+    return Look(found[:MOST], has_changes, could_find, steps, outcomes, opportunities)
 
 
 def is_worse(row: Row, conversions: set[str]) -> bool:
@@ -141,10 +146,10 @@ def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Ro
     )
 
 
-def _opportunity(row: Row, window: Window, currency: str | None) -> Flaw:
+def _opportunity(number: int, row: Row, window: Window, currency: str | None) -> Flaw:
     parameters = {name: row[name] for name in ("site", "action", "signal")}
     rates = [("with it", row["rate_with"], "on-loss"), ("without", row["rate_without"], "ghost-strong")]
-    key = f"flaw-moment-{row['rank']}-{row['window_days']}"
+    key = f"flaw-moment-{number}"
     return Flaw(
         "Goes with fewer conversions",
         formats.in_visits(row["sentence"]),
