@@ -39,8 +39,9 @@ from session_pipeline.reference.days import Calendar, dates
 from session_pipeline.settings import parse_settings
 from session_pipeline.store.paths import folder_name
 from session_pipeline.tables import Table, spans, table
-from session_pipeline.tables.frame import Frame, Scalar
+from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Input, Log, Step
+from session_pipeline.tables.parameters import Scalar
 from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE
 
 CASES = Path(__file__).parent / "cases"

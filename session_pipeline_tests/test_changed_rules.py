@@ -278,7 +278,13 @@ MODELS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
     **dict.fromkeys(("path_sessions", "path_actions", "session_routes", *PATHS), PATHS),
     **dict.fromkeys(("counted_paths", "folded_paths", "shown_paths", "typical_paths"), ("typical_paths",)),
-    **dict.fromkeys(("no_part_matches", "next_part_matches", "session_patterns"), ("session_patterns",)),
+    **dict.fromkeys(
+        (
+            *("pattern_texts", "no_untimed_matches", "next_untimed_matches", "no_part_matches", "next_part_matches"),
+            *("matched_actions", "session_patterns"),
+        ),
+        ("session_patterns",),
+    ),
     **dict.fromkeys(("first_actions", "session_segments", *VISITS), VISITS),
     **dict.fromkeys(("progress_counts", "progress_changes"), ("progress_changes",)),
     **dict.fromkeys(("outcome_counts", "outcome_changes"), ("outcome_changes",)),

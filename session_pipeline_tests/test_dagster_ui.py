@@ -177,3 +177,13 @@ def test_tables_of_one_step_can_be_backfilled(ui: str) -> None:
     with urlopen(Request(f"{ui}/graphql", body, {"content-type": "application/json"}), timeout=60) as answer:
         launched = json.load(answer)["data"]["launchPartitionBackfill"]
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
+
+
+def test_report_shows_its_charts(ui: str, page: Any) -> None:
+    page.goto(f"{ui}/assets/report")
+    sees(page, "charts", "seconds_by_stage")
+    page.get_by_text("Show Markdown").first.click()
+    sees(page, "How visits ended", "Day by day", "Funnel checkout")
+    page.wait_for_function("[...document.images].filter(image => image.src.startsWith('data:image/svg')).length === 3")
+    widths = page.evaluate("[...document.images].map(image => image.naturalWidth)")
+    assert min(widths) > 300  # a broken image has none

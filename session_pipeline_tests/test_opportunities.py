@@ -1,8 +1,8 @@
 """Tests opportunities and next best actions: counts and figures against oracles, planted and permuted signals."""
 
 import hashlib
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,31 +10,20 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from session_pipeline.checks import moments_add_up
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
-from session_pipeline.reference.column import arrow_schema
-from session_pipeline.reference.column import date as date_column
 from session_pipeline.reference.signals import SIGNALS
-from session_pipeline.reference.small_table import SmallTable
-from session_pipeline.run.pipeline import open_run
-from session_pipeline.settings import parse_settings
-from session_pipeline.store.records import Key, Written
-from session_pipeline.tables import table
 from session_pipeline.tables.opportunities import findings, matched, steps, windows
 from session_pipeline.tables.spans import days_back
 from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.moments import PARAMETERS, compared, count_moments
 from session_pipeline_tests.oracles import opportunities as oracle
 from session_pipeline_tests.oracles.opportunities import Session, Stratum
 
 FIRST = date(2026, 10, 5)
 DAYS = [FIRST + timedelta(days=number) for number in range(6)]
-PARAMETERS = {"most_moment_actions": 4, "most_seen_actions": 3, "least_compared_sessions": 30}
-ACTIONS = ("/", "/a", "/b", "error", "cart", "buy")
-MOMENT = ("site", "action", "position_bucket", "stage", "device")
 
 
 @pytest.fixture(scope="module")
@@ -44,135 +33,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
     engine.close()
 
 
-# Counts against the oracle
-
-
-def random_session(random: Random, number: int, most_actions: int = 18) -> Session:
-    actions, event_number = [], 0
-    for action_number in range(1, random.randrange(2, most_actions + 1)):
-        event_number += random.choice((1, 1, 2))
-        actions.append((action_number, event_number, random.choice(ACTIONS)))
-    bought = [at for _, at, action in actions if action == "buy"]
-    carts = [(at, "shop", 2) for _, at, action in actions if action == "cart"]
-    pages = [
-        (at, "visit", step) for _, at, action in actions if action == "/a" for step in random.choice(((1,), (1, 3)))
-    ]
-    left = [(at, "visit", -1) for _, at, action in actions if action == "/b"]
-    converts = random.random() < 0.5
-    signals = {
-        (random.choice(actions)[2], signal): random.choice((None, *(each[0] for each in actions)))
-        for signal in random.sample(SIGNALS, 5)
-        if actions
-    }
-    return Session(
-        session_id=f"s{number:05}",
-        day=random.choice(DAYS[:3]),
-        site=random.choice(("main", "other")),
-        device=random.choice(("mobile", "desktop", None)),
-        is_bot=random.random() < 0.1,
-        actions=actions,
-        conversions=bought if converts else (),
-        as_a_whole=converts and not bought and random.random() < 0.3,
-        value=random.choice((None, Decimal("12.500000"))),
-        steps=sorted(carts + pages + left),
-        signals=[(action, signal, at) for (action, signal), at in signals.items()],
-    )
-
-
-def inputs_of(sessions: Iterable[Session]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of the tables that the models of moments read."""
-    rows: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("sessions", "session_actions", "session_outcomes", "outcome_matches", "funnel_matches",
-                              "session_friction")
-    }  # fmt: skip
-    for session in sessions:
-        common = {"session_date": session.day, "session_id": session.session_id, "site": session.site,
-                  "is_bot": session.is_bot}  # fmt: skip
-        outcome = "purchase" if session.is_converted else "engaged"
-        rows["sessions"].append({**common, "device": session.device})
-        rows["session_outcomes"].append(
-            {**common, "outcome": outcome, "is_converted": session.is_converted, "value": session.value}
-        )
-        for number, at, action in session.actions:
-            rows["session_actions"].append({**common, "action_number": number, "event_number": at, "action": action})
-        for at in session.conversions:
-            rows["outcome_matches"].append({**common, "event_number": at, "rule": outcome})
-        for at, funnel, step in session.steps:
-            rows["funnel_matches"].append({**common, "event_number": at, "funnel": funnel, "step_number": step})
-        for action, signal, at in session.signals:
-            found = {"action": action, "signal": signal, "first_action_number": at}
-            rows["session_friction"].append({**common, **found})
-    return rows
-
-
-def arrow(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    columns = (*table(name).columns, date_column("session_date", ""))
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema(columns))
-
-
-def count_moments(engine: DuckDBEngine, sessions: Sequence[Session]) -> tuple[list[dict[str, Any]], ...]:
-    """Run the step `moments`; returns the rows of its tables."""
-    step = STEP_OF_TABLE["moment_counts"]
-    with engine.job() as job:
-        for name, rows in inputs_of(sessions).items():
-            job.add_rows(name, arrow(name, rows))
-        for name, make in step.lists.items():
-            job.add_rows(name, make(parse_settings("", "settings.toml")))
-        for computation in step.computed:
-            job.compute(computation.model, PARAMETERS)
-        return tuple(job.rows_of_model(name, PARAMETERS).to_pylist() for name in step.tables)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_counts_equal_those_of_the_oracle(engine: DuckDBEngine, seed: int) -> None:
-    random = Random(seed)
-    sessions = [random_session(random, number) for number in range(150)]
-    moments, seen = count_moments(engine, sessions)
-    assert {
-        (row["session_date"], *(row[name] for name in MOMENT), row["signal"], row["signal_action"]): (
-            row["session_count"],
-            row["converted_count"],
-            row["excluded_count"],
-            row["excluded_converted_count"],
-            row["value"],
-            row["example_session_id"],
-        )
-        for row in moments
-    } == oracle.moment_counts(sessions, PARAMETERS["most_moment_actions"])
-    assert {
-        (row["session_date"], row["site"], row["at_action"], *(row[name] for name in MOMENT[2:]), row["seen_action"]): (
-            row["session_count"],
-            row["converted_count"],
-            row["example_session_id"],
-        )
-        for row in seen
-    } == oracle.seen_counts(sessions, PARAMETERS["most_seen_actions"])
-
-
-def test_order_of_rows_does_not_matter(engine: DuckDBEngine) -> None:
-    random = Random(11)
-    sessions = [random_session(random, number) for number in range(100)]
-    shuffled = random.sample(sessions, len(sessions))
-
-    def sorted_rows(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-        return sorted(map(repr, rows))
-
-    for one, other in zip(count_moments(engine, sessions), count_moments(engine, shuffled), strict=True):
-        assert sorted_rows(one) == sorted_rows(other)
-
-
 # Figures against the oracle
-
-
-def compared(engine: DuckDBEngine, counts: Sequence[Mapping[str, Any]], days: Sequence[date]) -> list[dict[str, Any]]:
-    """Return the rows of opportunities of some days, from the rows of moment_counts."""
-    with engine.job() as job:
-        job.add_rows("moment_counts", arrow("moment_counts", counts))
-        job.add_rows("days", SmallTable({"event_date": "DATE"}, [{"event_date": day} for day in days]))
-        found: list[dict[str, Any]] = findings.opportunities(
-            job.rows_of_model("opportunity_counts", PARAMETERS)
-        ).to_pylist()
-        return sorted(found, key=lambda row: (row["session_date"], row["site"], row["window_days"], row["rank"]))
 
 
 def shopping(random: Random, number: int) -> Session:
@@ -332,6 +193,39 @@ def test_planted_signals_are_found_and_no_others(engine: DuckDBEngine) -> None:
     assert [row["rank"] for row in first if row["is_significant"]] == [1, 2, 3, 4]
 
 
+def browsing(random: Random, number: int) -> Session:
+    """Return a session that leaves the list for the cart sooner or later, whether or not it repeats the list.
+
+    Who has been at the cart comes back to the list without a repeat, and buys more often.
+    """
+    has_cart = random.random() < 0.4
+    names = ["cart", "/", "/list"] if has_cart else ["/", "/list", "/list"]
+    signals = [] if has_cart else [("/list", "repeat", 3)]
+    return Session(
+        session_id=f"s{number:05}",
+        day=FIRST,
+        site="main",
+        device="mobile",
+        is_bot=False,
+        actions=[(place, place, name) for place, name in enumerate(names, start=1)],
+        conversions=[4] if random.random() < (0.5 if has_cart else 0.05) else [],
+        as_a_whole=False,
+        value=None,
+        steps=[(1, "shop", 1)] if has_cart else [],
+        signals=signals if random.random() < 0.8 else [],
+    )
+
+
+@pytest.mark.parametrize("with_stage", [True, False])
+def test_browsing_is_significant_only_without_the_stage(engine: DuckDBEngine, with_stage: bool) -> None:
+    random = Random(3)
+    sessions = [browsing(random, number) for number in range(1_000)]
+    if not with_stage:
+        sessions = [replace(session, steps=[]) for session in sessions]
+    found = compared(engine, count_moments(engine, sessions)[0], [FIRST])
+    assert {row["signal"] for row in found if row["is_significant"]} == (set() if with_stage else {"repeat"})
+
+
 def test_errors_at_shipping_are_the_first_opportunity_of_the_sample(sample_deployment: Deployment) -> None:
     found = sample_deployment.table("opportunities")
     last = found[(found.session_date == date(2026, 10, 11)) & (found.window_days == 28)].sort_values("rank")
@@ -371,32 +265,4 @@ def test_logic_version_stands_for_this_source() -> None:
     source = "".join(
         "".join((folder / f"{name}.py").read_text().split()) for name in ("findings", "matched", "windows")
     )
-    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("1", "c97a2f9d8869ed0a")
-
-
-# The check
-
-
-@pytest.mark.parametrize(
-    ("name", "changed", "problem"),
-    [
-        ("moment_counts", "excluded_count + 1000 as excluded_count", "more sessions with"),
-        ("moment_counts", "session_count + 1000 as session_count", "more first actions than there are sessions"),
-        ("seen_counts", "1000 * length(seen_action) + session_count as session_count", "more sessions had seen"),
-    ],
-)
-def test_counts_that_do_not_add_up_are_found(
-    sample_deployment: Deployment, tmp_path: Path, name: str, changed: str, problem: str
-) -> None:
-    day = date(2026, 10, 5)
-    shutil.copytree(sample_deployment.folder.path, tmp_path / "data")
-    with open_run(Deployment.at(tmp_path / "data").folder, run_id="test") as run:
-        assert moments_add_up(run, [day]).holds
-        partition = run.store.partitions[Key(name, day)]
-        path = run.store.scratch / "changed.parquet"
-        with run.engine.job() as job:
-            job.add_input(table(name), [run.store.path_of(partition)])
-            count = job.write(table(name), f"select * replace ({changed}) from {name}", path)
-        written = Written(partition.key, path, count, partition.fingerprint, dict(partition.parts), {}, "a test")
-        run.store.commit([written], run_id="test")
-        assert any(problem in each for each in moments_add_up(run, [day]).problems)
+    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("1", "1d4353bc9a7037bf")

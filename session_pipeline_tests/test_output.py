@@ -175,7 +175,7 @@ def test_unwritable_report_is_explained(data: Path, tmp_path: Path) -> None:
     command = [*WITHOUT_PRIVILEGES, *PROGRAM, "report", "--data", str(folder)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
-    assert ran.stderr.startswith(f"Error: {folder}/reports/index.html cannot be written (Permission denied); make")
+    assert ran.stderr.startswith(f"Error: {folder}/reports/2024-03-05.html cannot be written (Permission denied); make")
     assert ran.stderr.count("\n") == 1
 
 

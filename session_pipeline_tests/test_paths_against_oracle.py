@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.settings.action_patterns import parse_pattern
-from session_pipeline.tables.frame import PATH_WINDOWS, RARE_ONE_IN, TYPICAL_PATH_COUNT
+from session_pipeline.tables.parameters import PATH_WINDOWS, RARE_ONE_IN, TYPICAL_PATH_COUNT
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import paths as oracle
 

@@ -23,17 +23,6 @@ from session_pipeline_tests.oracles.progress import GOAL, Session
 Row = dict[str, Any]
 
 FIRST = date(2026, 1, 1)
-SCHEMA = pa.schema(
-    [
-        ("session_date", pa.date32()),
-        ("is_asked_for", pa.bool_()),
-        *((name, pa.string()) for name in ("site", "dimension", "dimension_value", "action", "next_action")),
-        *((name, pa.int64()) for name in ("session_count", "converted_count", "converted_after_count")),
-        ("converted_value", pa.decimal128(38, 6)),
-        ("is_followed", pa.bool_()),
-        ("stopped_session_ids", pa.string()),
-    ]
-)
 
 
 def day(offset: int) -> date:
@@ -70,30 +59,11 @@ def shop(
 
 def rows_of(sessions: Sequence[Session], asked_for: Iterable[int], site: str = "main") -> list[Row]:
     """Return the rows of progress_counts for sessions of a site."""
-    asked = {day(offset) for offset in asked_for}
-    return [
-        {
-            "session_date": on,
-            "is_asked_for": on in asked and next_action == GOAL,
-            "site": site,
-            "dimension": segment[0],
-            "dimension_value": segment[1],
-            "action": action,
-            "next_action": next_action,
-            "session_count": n,
-            "converted_count": g,
-            "converted_after_count": a,
-            "converted_value": 20 * g if next_action == GOAL and g else None,
-            "is_followed": True,
-            "stopped_session_ids": f"{on} 2 3" if action == "ship" and next_action == GOAL else None,
-        }
-        for on, counts in oracle.daily_counts(sessions).items()
-        for (segment, action, next_action), (n, g, a) in counts.items()
-    ]
+    return oracle.rows_of_counts(oracle.daily_counts(sessions), {day(offset) for offset in asked_for}, site)
 
 
 def changes(rows: Sequence[Row]) -> list[Row]:
-    found: list[Row] = progress_changes(pa.Table.from_pylist(list(rows), schema=SCHEMA)).to_pylist()
+    found: list[Row] = progress_changes(pa.Table.from_pylist(list(rows), schema=oracle.ROWS)).to_pylist()
     return found
 
 

@@ -8,19 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from html import unescape
-from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from session_pipeline import report
-from session_pipeline.errors import StoreError
+from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import warehouse
 from session_pipeline.publish.publication import Published
 from session_pipeline.report import charts, figures, formats, svg
 from session_pipeline.report.figures import Window
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.report_pages import Page, Visits, written
 
 LAST = date(2024, 3, 15)
 HOSTILE = "/<script>document.title='owned'</script>"
@@ -40,79 +41,6 @@ SETTINGS = {
 BUYING = [*(f"/shop/{name}" for name in "abc"), "add_to_cart", "begin_checkout", "purchase"]
 BROWSING = ["/shop/c", HOSTILE, "/shop/d"]
 CHROMIUM = Path("/usr/bin/chromium")
-
-
-class Visits:
-    """Lines of visits: the actions of each visit, a minute apart, one visitor per visit."""
-
-    def __init__(self) -> None:
-        self.lines: list[dict[str, Any]] = []
-        self._number = 0
-
-    def add(self, day: date, count: int, actions: list[str], **fields: Any) -> None:
-        for _ in range(count):
-            self._number += 1
-            for minute, action in enumerate(actions):
-                happened: dict[str, Any] = (
-                    {"event_name": "page_view", "page_url": f"https://shop.example{action}"}
-                    if action.startswith("/")
-                    else {"event_name": action}
-                )
-                if action == "purchase":
-                    happened |= {"value": 10.5, "currency": "EUR"}
-                self.lines.append(
-                    {
-                        "event_id": f"{self._number}-{minute}",
-                        "visitor_id": f"v{self._number}",
-                        "event_time": f"{day}T10:{minute:02}:00Z",
-                        **happened,
-                        **fields,
-                    }
-                )
-
-
-class Page(HTMLParser):
-    """The content of a page: its text, the cells of its table rows, its ids, its elements."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.html = html
-        self.rows: list[list[str]] = []
-        self.ids: list[str] = []
-        self.elements: set[str] = set()
-        self._texts: list[str] = []
-        self._in_cell = self._in_style = False
-        self.feed(html)
-        self.rows = [[" ".join(cell.split()) for cell in row] for row in self.rows]
-        self.text = " ".join(" ".join(self._texts).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.add(tag)
-        self.ids += [value for name, value in attrs if name == "id" and value]
-        self._in_style = tag == "style"
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self._in_cell = True
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_cell = self._in_cell and tag not in ("td", "th")
-        self._in_style = self._in_style and tag != "style"
-
-    def handle_data(self, data: str) -> None:
-        data = data.replace(formats.THIN_SPACE, " ")
-        if not self._in_style:
-            self._texts.append(data)
-        if self._in_cell:
-            self.rows[-1][-1] += data
-
-    def row(self, first: str) -> list[str]:
-        return next(row for row in self.rows if row[0] == first)
-
-
-def written(deployment: Deployment) -> Page:
-    return Page(report.write(deployment.folder).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -142,11 +70,11 @@ def page(deployment: Deployment) -> Page:
 
 def test_outcomes_are_counted_and_compared_with_the_week_before(page: Page) -> None:
     header = next(row for row in page.rows if row[0] == "Outcome")
-    assert header == ["Outcome", "Visits", "Share", "Change", "Fri 15 Mar"]
-    assert page.row("purchase") == ["purchase", "5", "25.0 %", "−25.0 pp", "1", "10.0 %"]
-    assert page.row("abandoned cart") == ["abandoned cart", "3", "15.0 %", "+15.0 pp", "0", "0.0 %"]
-    assert page.row("engaged") == ["engaged", "6", "30.0 %", "+30.0 pp", "3", "30.0 %"]
-    assert page.row("bounce") == ["bounce", "6", "30.0 %", "−20.0 pp", "6", "60.0 %"]
+    assert header == ["Outcome", "Visits", "Share", "Change", "14 days", "Fri 15 Mar"]
+    assert page.row("purchase") == ["purchase", "5", "25.0 %", "−25.0 pp", "", "1"]
+    assert page.row("abandoned cart") == ["abandoned cart", "3", "15.0 %", "+15.0 pp", "", "0"]
+    assert page.row("engaged") == ["engaged", "6", "30.0 %", "+30.0 pp", "", "3"]
+    assert page.row("bounce") == ["bounce", "6", "30.0 %", "−20.0 pp", "", "6"]
 
 
 def test_outcomes_follow_settings_order_then_engaged_and_bounce(page: Page) -> None:
@@ -158,18 +86,19 @@ def test_headline_has_days_visits_value_and_bots(page: Page) -> None:
     assert "Visits, 9–15 Mar 2024" in page.text
     assert "Last full day: Fri 15 Mar 2024 (UTC). There are no visits after it, through Sat 16 Mar 2024." in page.text
     assert "compared with the week before, 2–8 Mar 2024" in page.text
-    assert "20 visits (1 bot session excluded)." in page.text
+    assert "20 visitors. 1 bot session excluded." in page.text
     assert "Visits 20 +400.0 % · Fri 15 Mar: 10" in page.text
+    assert "Converted 5 25.0 % −25.0 pp · Fri 15 Mar: 1" in page.text
     assert "Value 52.50 EUR +150.0 % · Fri 15 Mar: 10.50" in page.text
 
 
 def test_most_common_paths_with_and_without_a_purchase(page: Page) -> None:
-    bought, left = page.text.split("Visits with a purchase")[1].split("Visits without a conversion")[:2]
-    assert bought.startswith(" 5 visits 100.0 % start with the most common path:")
-    assert "/shop/a page /shop/b page /shop/c page add to cart action" in bought
-    assert left.startswith(" 9 visits 66.7 % start with the most common path:")
-    assert f"/shop/c page {HOSTILE} page /shop/d page left" in left
-    assert "Bounces are not included: 6 visits." in left
+    bought, left = page.text.split("Visits with a purchase")[1].split("Visits without one")[:2]
+    assert bought.startswith(" 5 100.0 % take it: 6 actions in 5 min (medians)")
+    assert "/shop/a page /shop/b page /shop/c page add to cart action begin checkout action purchase action" in bought
+    assert left.startswith(" 9 66.7 % take it: 3 actions in 2 min (medians)")
+    assert f"/shop/c page {HOSTILE.replace('>', '›')} page /shop/d page left" in left
+    assert "Without 6 bounces." in left
 
 
 def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
@@ -181,17 +110,18 @@ def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
     deployment.deliver("events", visits.lines)
     deployment.run(until=LAST)
     page = written(deployment)
-    assert page.row("/product/…") == ["/product/…", "4", "80.0 %"]
-    assert page.row("/about → /help/a") == ["/about → /help/a", "1", "20.0 %"]
+    assert page.row("/product/…") == ["/product/…", "80.0 %", "80.0 %", "80.0 %", ""]
+    assert page.row("/about") == ["/about", "20.0 %", "20.0 %", "", ""]
+    assert page.row("visit is over") == ["visit is over", "", "", "", "100.0 %"]
     assert "no comparison with the week before, because visits start on Fri 15 Mar" in page.text
-    assert "Visits with a conversion 0 visits No such visits in this week." in page.text
+    assert "Visits with a conversion 0 No such visits in this week." in page.text
     assert "Change" not in next(row for row in page.rows if row[0] == "Outcome")
 
 
 def test_funnel_shows_losses_and_marks_the_largest(page: Page) -> None:
-    assert page.row("1 cart") == ["1 cart", "8", "100.0 %", "–", "–", "3 largest"]
-    assert page.row(f"2 {HOSTILE_STEP}") == [f"2 {HOSTILE_STEP}", "5", "62.5 %", "30.6–86.3 %", "62.5 %", "0"]
-    assert page.row("3 purchase") == ["3 purchase", "5", "62.5 %", "30.6–86.3 %", "100.0 %", "–"]
+    assert page.row("1 cart") == ["1 cart", "8", "100.0 %", "–", "–", "3 largest", "left 100.0 %"]
+    assert page.row(f"2 {HOSTILE_STEP}") == [f"2 {HOSTILE_STEP}", "5", "62.5 %", "30.6–86.3 %", "62.5 %", "0", ""]
+    assert page.row("3 purchase") == ["3 purchase", "5", "62.5 %", "30.6–86.3 %", "100.0 %", "–", ""]
     assert "−3 (37.5 %), largest loss" in page.text
     assert "Fri 15 Mar: 1 → 1 → 1. Week before: 100.0 %." in page.text
 
@@ -209,17 +139,17 @@ def test_funnel_step_matching_no_event_is_not_a_loss(tmp_path: Path) -> None:
     deployment.deliver("events", visits.lines)
     deployment.run(until=LAST)
     page = written(deployment)
-    head = page.text[: page.text.index("Outcomes ")]
-    assert "Settings to check some figures below can be wrong until they are fixed" in head
+    head = page.text[: page.text.index("How visits ended")]
+    assert "Settings to check: 1 some figures below can be wrong until they are fixed" in head
     assert "funnels[checkout].steps[purchase].where : event_name = 'purchese' or" in head
     assert "similar values of event_name: 'purchase'" in head
     assert page.elements.isdisjoint({"script", "img"})
-    assert page.row("1 page")[-1] == "1 largest"
-    assert page.row("2 cart")[-1] == "5"
+    assert page.row("1 page")[-2] == "1 largest"
+    assert page.row("2 cart")[-2] == "5"
     assert page.row("3 purchase matches no event")[1] == "0"
     assert "−1 (16.7 %), largest loss" in page.text
     assert "−5" not in page.text
-    assert page.text.count("matches no event") == 4  # in the warning, the chart, its description and the table
+    assert page.text.count("matches no event") == 3  # in the warning, the chart and the table
 
 
 def test_funnel_with_only_an_unmatched_step_has_no_largest_loss(tmp_path: Path) -> None:
@@ -266,8 +196,18 @@ def test_setting_the_site_of_sources_updates_the_report(tmp_path: Path) -> None:
     assert "Settings to check" not in written(deployment).text
 
 
-def test_page_order_is_outcomes_paths_funnels(page: Page) -> None:
-    places = [page.text.index(title) for title in ("Outcomes ", "Most common paths", "Funnels ", "By channel")]
+def test_page_order_is_outcomes_flaws_paths_funnels(page: Page) -> None:
+    places = [
+        page.text.index(title)
+        for title in (
+            "How visits ended",
+            "Look here first",
+            "The usual path",
+            "What works",
+            "Funnels with",
+            "Who converts conversion",
+        )
+    ]
     assert places == sorted(places)
 
 
@@ -296,27 +236,45 @@ def test_ids_are_unique(page: Page) -> None:
     assert len(page.ids) == len(set(page.ids))
 
 
-def test_every_chart_has_a_description_and_a_table(page: Page) -> None:
+def test_every_chart_has_a_short_alternative(page: Page) -> None:
     images = re.findall(
         r'<svg [^>]*role="img" aria-labelledby="(.+?)" aria-describedby="(.+?)".*?'
         r'<title id="(.+?)">(.+?)</title><desc id="(.+?)">(.+?)</desc>',
         page.html.replace(formats.THIN_SPACE, " "),
     )
-    assert len(images) == page.html.count("<svg") == 9  # all but the funnel have one for desktops and one for phones
+    assert len(images) == page.html.count("<svg") > 10
     assert all(name == title and described == desc for name, described, title, _, desc, _ in images)
-    assert images[0][3] == "Shares of outcomes"
-    assert images[0][5].startswith("9–15 Mar, 20 visits: purchase 25.0 %, abandoned cart 15.0 %,")
+    by_title = {title: description for *_, title, _, description in images}
+    assert by_title["Shares of outcomes"] == (
+        "9–15 Mar: engaged is the most frequent outcome, with 30.0 %. The table has all."
+    )
+    assert by_title["Conversion rate by day"] == "14 days, from 10.0 % to 50.0 %; last 10.0 %."
+    assert by_title["Funnel &lt;b&gt;checkout&lt;/b&gt;"] == (
+        "62.5 % of 8 attempts reach purchase. The largest loss is after cart."
+    )
+    assert max(map(len, by_title.values())) < 160
+
+
+def test_figures_of_charts_are_in_tables(page: Page) -> None:
+    assert ["Fri 15 Mar", "1", "0", "3", "6"] in page.rows  # visits by outcome
+    assert ["Fri 15 Mar", "10", "1", "10.0 %", "10.50", "0.0 %", "1", "0", "0", "yes"] in page.rows
+    assert page.row("home page")[1:] == ["30.0 %", "", "", "", "", ""]  # the grid of positions
+
+
+def test_page_is_small(page: Page) -> None:
+    assert len(page.html.encode()) < 400_000
 
 
 def test_same_warehouse_gives_the_same_bytes(deployment: Deployment) -> None:
-    first = report.write(deployment.folder).read_bytes()
-    assert report.write(deployment.folder).read_bytes() == first
-    assert [path.name for path in deployment.folder.reports.iterdir()] == ["index.html"]
+    first = report.write(deployment.folder).path.read_bytes()
+    assert report.write(deployment.folder).path.read_bytes() == first
+    assert sorted(path.name for path in deployment.folder.reports.iterdir()) == ["2024-03-15.html", "latest.html"]
+    assert (deployment.folder.reports / "2024-03-15.html").read_bytes() == first
 
 
 def test_displayed_queries_run_unchanged(page: Page, deployment: Deployment) -> None:
     blocks = re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", page.html, flags=re.DOTALL)
-    assert len(blocks) == 11
+    assert len(blocks) == len(figures.VISIT_QUERIES) + len(figures.FILE_QUERIES)
     with warehouse.connect(deployment.folder.warehouse, deployment.folder.store) as connection:
         for block in blocks:
             connection.execute(unescape(block)).fetchall()
@@ -494,17 +452,55 @@ def opened(path: Path, width: int, height: int, scheme: Any) -> Iterator[Any]:
         browser.close()
 
 
+def test_report_of_a_chosen_day_has_its_own_file(deployment: Deployment, page: Page) -> None:
+    day = LAST - timedelta(days=1)
+    path = report.write_day(deployment.folder, day)
+    assert path.name == "2024-03-14.html"
+    text = Page(path.read_text(encoding="utf-8")).text
+    path.unlink()
+    assert "Visits, 8–14 Mar 2024" in text
+    assert "Later days are not in this report." in text
+    assert page.html == (deployment.folder.reports / "latest.html").read_text(encoding="utf-8")
+
+
+def test_report_of_an_unknown_day_is_refused(deployment: Deployment) -> None:
+    with pytest.raises(WrongUseError, match="the days from 2024-03-02 to 2024-03-15"):
+        report.write_day(deployment.folder, LAST + timedelta(days=1))
+
+
+def test_reports_of_other_days_stay_and_the_former_file_is_removed(deployment: Deployment) -> None:
+    other, former = (deployment.folder.reports / name for name in ("2024-01-01.html", "index.html"))
+    for path in (other, former):
+        path.write_text("kept")
+    report.write(deployment.folder)
+    assert other.read_text() == "kept"
+    assert not former.exists()
+    other.unlink()
+
+
+def test_queries_read_daily_tables_and_no_events() -> None:
+    folder = files("session_pipeline.report").joinpath("queries")
+    read = {
+        path.name: set(re.findall(r"\b(?:from|join) ([a-z_]+)", path.read_text(encoding="utf-8")))
+        for path in folder.iterdir()
+    }
+    wide = {"events", "raw_events", "session_actions", "sessions", "session_facts"}
+    assert {name: found & wide for name, found in read.items() if found & wide} == {"ledger.sql": {"events"}}
+
+
 @pytest.mark.browser
 def test_main_figures_are_above_the_fold_and_page_fits_a_phone(deployment: Deployment) -> None:
-    path = report.write(deployment.folder)
+    path = report.write(deployment.folder).path
     bottom = "element => element.getBoundingClientRect().bottom"
-    with opened(path, 1280, 800, "light") as tab:
-        for selector in ("[aria-labelledby=outcomes]", ".converted .steps", ".not_converted .steps", ".funnel"):
-            assert tab.locator(selector).evaluate(bottom) <= 800, selector
+    sections = [f"[aria-labelledby={name}]" for name in ("outcomes", "look", "paths", "works")]
+    with opened(path, 1440, 900, "light") as tab:
+        for selector in sections:
+            assert tab.locator(selector).evaluate(bottom) <= 900, selector
         assert tab.title() == "Visits, 9–15 Mar 2024"
         assert tab.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
     with opened(path, 390, 844, "dark") as tab:
+        for selector in sections:
+            assert tab.locator(selector).evaluate(bottom) <= 2 * 844, selector
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390
         assert tab.evaluate("getComputedStyle(document.documentElement).backgroundColor") != "rgb(255, 255, 255)"
-        assert tab.locator("svg:visible").count() == 5
         assert tab.locator(".wide:visible").count() == 0

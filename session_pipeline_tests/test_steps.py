@@ -149,21 +149,30 @@ def test_days_have_their_bounds() -> None:
 def test_lists_of_the_settings() -> None:
     settings = parse_settings(FUNNELS, "settings.toml")
     lists = STEP_OF_TABLE["funnel_entries"].lists
-    assert lists["funnels"](settings).rows == [
-        {"funnel": "shop", "grain": "visitor", "window_seconds": 90000, "step_count": 2},
-        {"funnel": "blog", "grain": "session", "window_seconds": 200000, "step_count": 3},
+    columns = ("funnel", "is_within_session", "window_seconds", "step_count")
+    assert [tuple(row[name] for name in columns) for row in lists["funnels"](settings).rows] == [
+        ("shop", False, 90000, 2),
+        ("blog", True, 200000, 3),
     ]
-    assert lists["funnel_exclusions"](settings).rows == [
+    assert [tuple(row.values())[:3] for row in lists["funnel_step_rules"](settings).rows] == [
+        ("shop", 1, None),
+        ("shop", 2, 1),
+        ("blog", 1, None),
+        ("blog", 2, 1),
+        ("blog", 3, 2),
+    ]
+    assert lists["stopping_steps"](settings).rows == []
+    assert lists["exclusion_rules"](settings).rows == [
         {"funnel": "blog", "step_number": -1, "after_step": 1, "before_step": 2},
         {"funnel": "blog", "step_number": -2, "after_step": 2, "before_step": 3},
     ]
     names = STEP_OF_TABLE["funnel_steps"].lists["funnel_step_names"](settings).rows
     assert [tuple(row.values()) for row in names] == [
-        ("shop", 1, "cart", False),
-        ("shop", 2, "purchase", True),
-        ("blog", 1, "read", False),
-        ("blog", 2, "sign up", False),
-        ("blog", 3, "pay", True),
+        ("shop", 1, "cart", False, False),
+        ("shop", 2, "purchase", False, True),
+        ("blog", 1, "read", False, False),
+        ("blog", 2, "sign up", False, False),
+        ("blog", 3, "pay", False, True),
     ]
 
 
@@ -199,14 +208,28 @@ def test_funnel_steps_are_computed_one_after_another() -> None:
     settings = parse_settings(FUNNELS, "settings.toml")
     runs = [(computation.model, computation.name, dict(run)) for computation, run in step.runs(settings)]
     assert runs == [
+        ("step_events", "step_events", {}),
         ("reached_steps", "reached_steps", {}),
         ("next_reached_steps", "reached_steps", {"step_number": 2}),
         ("next_reached_steps", "reached_steps", {"step_number": 3}),
+        ("funnel_attempts", "funnel_attempts", {}),
+        ("attempt_steps", "attempt_steps", {}),
     ]
-    assert len(step.runs(parse_settings("funnels = []", "settings.toml"))) == 1
+    assert len(step.runs(parse_settings("funnels = []", "settings.toml"))) == 4
     assert "step_number" not in step.parameters
     assert step.day_columns == {"day_start", "day_end", "observed_until"}
-    assert step.models == ("reached_steps", "next_reached_steps", "funnel_entries")
+
+
+def test_models_of_options_run_only_for_funnels_that_use_them() -> None:
+    strict = FUNNELS.replace('name = "blog"', 'name = "blog"\nmode = "strict"\nstop_ends = "all"')
+    unordered = FUNNELS.replace('name = "shop"', 'name = "shop"\nmode = "unordered"')
+    step = STEP_OF_TABLE["funnel_entries"]
+    usual, strictly, without_order = (
+        {computation.model for computation, _ in step.runs(parse_settings(text, "settings.toml"))}
+        for text in (FUNNELS, strict, unordered)
+    )
+    assert strictly - usual == {"stopped_events", "unstopped_steps"}
+    assert without_order - usual == {"unordered_attempts", "unordered_steps", "numbered_steps"}
 
 
 def test_parameters_of_steps() -> None:
@@ -229,7 +252,7 @@ def test_inputs_and_spans_are_derived_from_the_sql() -> None:
     assert found["session_outcomes"] == {"outcome_matches": spans.THE_DAY, "sessions": spans.THE_DAY}
     assert found["agents_seen"] == {"raw_events": spans.UTC_DATES}
     assert found["user_agents"] == {"agents_seen": spans.ALL_DAYS}
-    assert found["funnel_steps"] == {"funnel_entries": spans.THE_DAY}
+    assert found["funnel_steps"] == {"funnel_entries": spans.THE_DAY, "funnel_entry_steps": spans.THE_DAY}
     assert found["sessionize"]["open_sessions"] == spans.DAY_BEFORE
     assert found["daily_summary"]["events"] == spans.THE_DAY
 

@@ -43,7 +43,6 @@ _MADE_FROM: Mapping[str, str] = {
     "list retention_periods": "setting visitors",
     "list path_positions": "setting max_path_actions",
     "setting action_letters": "setting patterns",
-    "setting untimed_matches": "setting patterns",
     "list timed_patterns": "setting patterns",
     "list part_lengths": "setting patterns",
     "computations": "setting funnels",

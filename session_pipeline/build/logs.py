@@ -11,8 +11,8 @@ from session_pipeline.build.plan import Planner
 from session_pipeline.build.runner import LoggedDay, NewFile, StepRunner
 from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.store.store import Store
-from session_pipeline.tables.frame import Scalar
 from session_pipeline.tables.graph import Log, Step
+from session_pipeline.tables.parameters import Scalar
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 

@@ -12,8 +12,9 @@ from session_pipeline.engines.base import Engine
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store.paths import folder_name
 from session_pipeline.tables import table
-from session_pipeline.tables.frame import DAYS, STRETCH_START, Frame, Scalar
+from session_pipeline.tables.frame import DAYS, STRETCH_START, Frame
 from session_pipeline.tables.graph import Log, Step
+from session_pipeline.tables.parameters import Scalar
 
 NEW_FILES = {"event_date": "DATE", "file_id": "VARCHAR"}
 LOGGED_DAYS = {**DAYS, "reason": "VARCHAR"}

@@ -2,6 +2,7 @@
 
 import math
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +16,21 @@ from session_pipeline.publish import publication, reader, warehouse
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.shortage import report_shortage
 
+LastDay = Annotated[
+    datetime | None,
+    typer.Option("--date", formats=["%Y-%m-%d"], metavar="DATE", help="Last day of the report. [default: the latest]"),
+]
 
-def report(data: Data = None) -> None:
-    """Write the HTML report, and print its path."""
-    from session_pipeline.report import write  # the charts are slow to import
 
-    echo(str(write(chosen_folder(data))))
+def report(last_day: LastDay = None, data: Data = None) -> None:
+    """Write the HTML report, and print its path.
+
+    With --date, the report of the week that ends with that day is written to its own file.
+    """
+    from session_pipeline.report import write, write_day  # the charts are slow to import
+
+    folder = chosen_folder(data)
+    echo(str(write_day(folder, last_day.date()) if last_day else write(folder).path))
 
 
 def export(

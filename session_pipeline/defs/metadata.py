@@ -4,6 +4,7 @@ Dagster keeps metadata in its history. For privacy, it contains only counts, and
 or events. The metadata is attached to the assets in `defs.assets`.
 """
 
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -150,14 +151,25 @@ def of_publication(run: Run, published: Published) -> dict[str, dict[str, Any]]:
 
 
 def of_report(run: Run) -> dict[str, Any]:
-    """Return figures of the report, with the seconds of each stage of the run until now."""
+    """Return figures of the report, its main charts, and the seconds of each stage of the run until now."""
+    written = run.outcome.report
     stages = [
         (name, round(spent.seconds, 2), round(spent.cpu_seconds, 2)) for name, spent in run.profile.stages.items()
     ]
     return {
-        "file": dg.MetadataValue.path(str(run.outcome.report)),
+        "file": dg.MetadataValue.path(str(written.path if written else "")),
+        "charts": _images(written.charts if written else {}),
         "seconds_by_stage": _table(("stage", "seconds", "CPU seconds"), stages),
     }
+
+
+def _images(charts: Mapping[str, str]) -> dg.MetadataValue[Any]:
+    """Return SVG files as images in Markdown."""
+    images = [
+        f"**{_cell(title)[1:-1]}**\n\n![{_cell(title)[1:-1]}](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
+        for title, svg in charts.items()
+    ]
+    return dg.MetadataValue.md("\n\n".join(images) or "no visits yet")
 
 
 def _log_figures(run: Run, name: str) -> dict[str, Any]:

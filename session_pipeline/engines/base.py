@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.tables import Table
-from session_pipeline.tables.frame import Scalar
+from session_pipeline.tables.parameters import Scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,7 +19,7 @@ from session_pipeline.engines.sql import fill, literal, quote, rows_of, schema_o
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store import crash_points
 from session_pipeline.tables import Table, models, table
-from session_pipeline.tables.frame import Scalar
+from session_pipeline.tables.parameters import Scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from session_pipeline.tables import Table
 
 if TYPE_CHECKING:
-    from session_pipeline.tables.frame import Scalar
+    from session_pipeline.tables.parameters import Scalar
 
 
 def literal(value: "Scalar") -> str:

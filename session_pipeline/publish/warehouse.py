@@ -36,6 +36,12 @@ if TYPE_CHECKING:  # slow to load, and readers do not need it
 
 STORAGE_VERSION = "v1.5.0"
 NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views
+_DAYS = "first_day := null, last_day := null"
+_MACROS = {
+    "paths_after": f"The next actions after an action of a session: paths_after(action, step_count := 3, {_DAYS}).",
+    "paths_before": f"The actions before an action of a session: paths_before(action, step_count := 3, {_DAYS}).",
+    "ad_hoc_funnel": f"Sessions with these actions in order: ad_hoc_funnel(steps, window_seconds := null, {_DAYS}).",
+}
 _PUBLISHED_GRAIN = "One row is a file whose rows a table of this warehouse shows. For session_pipeline itself."
 _PUBLISHED_COLUMNS = (
     ("table_name", "varchar", "Table that shows the rows."),
@@ -104,8 +110,10 @@ def publish(
     return replaced
 
 
-def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a warehouse read-only and locked down: no other files, no extensions, and these limits cannot be changed.
+
+    With a `memory_limit`, such as "1GB", a query that needs more fails; otherwise DuckDB's default applies.
 
     Raises:
         StoreError: There is no warehouse yet, or it cannot be opened.
@@ -115,7 +123,12 @@ def connect(path: Path, store_folder: Path) -> duckdb.DuckDBPyConnection:
     # Attached, not opened: DuckDB opens a path once per process, so a second connection would share the limits and the
     # snapshot of the first.
     connection = duckdb.connect(
-        ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            **({"memory_limit": memory_limit} if memory_limit else {}),
+        },
     )
     try:
         connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
@@ -193,6 +206,8 @@ def _write(
             else:
                 replaced += replace_partitions(connection, columns, store, contract, found)
         connection.execute(query_text(__package__, "macros"))
+        for macro, meaning in _MACROS.items():
+            connection.execute(f"comment on macro table {macro} is {literal(meaning)}")
         crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
         crash_points.reached("warehouse: committed")

@@ -1,14 +1,14 @@
-"""Defines every column once: its name, type and meaning.
+"""Defines the columns that several groups of tables share: name, type and meaning.
 
 A column that appears in two tables with the same name has the same meaning in both, so it is one constant here. Types
 are DuckDB's names for types that DuckDB, Arrow and Spark store in the same way. The tables are defined in
-tables/<group>/contracts.py.
+tables/<group>/contracts.py, with the columns that only one group has.
 """
 
 from collections.abc import Mapping
 
 from session_pipeline.reference.column import Column, count, date, flag, rate, text, time
-from session_pipeline.reference.signals import HARD_TIME_SIGNALS, SIGNALS
+from session_pipeline.reference.signals import SIGNALS
 
 # Where a line came from
 FILE_ID = text("file_id", "Delivered file, as the hash of its source and its decompressed content. See source_files.")
@@ -184,72 +184,6 @@ HIGH = rate("high", "Upper bound of the 95 % Wilson interval of the rate.")
 
 # Funnels
 FUNNEL = text("funnel", "Name of the funnel in the settings.")
-ATTEMPT_NUMBER = count("attempt_number", "Number of the attempt within its unit and day, from 1.")
-BREAKDOWN = text(
-    "breakdown",
-    "Value of the funnel's breakdown; '(all)' without a breakdown, '(none)' for null. "
-    "Values of several dimensions are joined by ' | '.",
-)
-ENTERED_AT = time("entered_at", "Time of the event that entered the funnel.")
-ENTRY_EVENT_ID = text("entry_event_id", "Event that entered the funnel.")
-STEP_REACHED = count("step_reached", "Deepest step reached, from 1; in mode unordered: number of steps reached.")
-LAST_STEP_AT = time("last_step_at", "Time of the event that reached the deepest step.")
-DROPPED_TO_ACTION = text(
-    "dropped_to_action",
-    "Action after the last reached step in its session; null if converted or if no action followed.",
-)
-DROPPED_TO_ACTION_2 = text("dropped_to_action_2", "The action after dropped_to_action; null if there is none.")
-DROPPED_TO_ACTION_3 = text("dropped_to_action_3", "The action after dropped_to_action_2; null if there is none.")
-NEXT_ACTION_2 = text("next_action_2", "The action after next_action in the session; null if there is none.")
-NEXT_ACTION_3 = text("next_action_3", "The action after next_action_2 in the session; null if there is none.")
-ENTRY_EVENT_NUMBER = count("entry_event_number", "Position of the event that entered the funnel in its session.")
-ENTRY_STEP = count("entry_step", "Step at which the attempt entered the funnel: 1, unless entry is any.")
-EXCLUSION_NUMBER = count(
-    "exclusion_number", "Number of the exclusion that applied first, as in the settings, from 1; null if none did."
-)
-UNIT_ATTEMPT_COUNT = count(
-    "attempt_count", "Attempts of the session, or of the visitor on the day, including those that do not decide."
-)
-ENTRY_VALUE = Column(
-    "value", "DECIMAL(18,6)", "Value of the event that reached the last step; null unless converted, or without one."
-)
-ENTRY_ACTION_COUNT = count(
-    "action_count",
-    "Actions after the entry up to this step, or to the last step; null if not reached, or in another session.",
-)
-STEP_REACHED_AT = time("reached_at", "Time of the event that reached the step.")
-SECONDS_BEFORE = Column(
-    "seconds_from_step_before", "DOUBLE", "Time from the step that was reached before, in seconds; null at the entry."
-)
-IS_EXCLUDED = flag(
-    "is_excluded", "Whether an exclusion of the funnel applied. Excluded attempts are counted separately."
-)
-IS_WINDOW_CLOSED = flag(
-    "is_window_closed",
-    "Whether no later event can change the row: converted and not excluded, session complete, or windows over.",
-)
-SECONDS_TO_CONVERT = Column(
-    "seconds_to_convert", "DOUBLE", "Time from entry to the last step, in seconds; null unless converted."
-)
-STEP_NUMBER = count("step_number", "Position of the step, from 1.")
-STEP = text("step", "Name of the step.")
-STARTED_COUNT = count("started_count", "Attempts that entered the funnel at this step, without bots.")
-ENTERED_COUNT = count(
-    "entered_count",
-    "Attempts that reached this step, without bots; excluded attempts count at the step of their entry only.",
-)
-REACHED_COUNT = count("reached_count", "Attempts that reached this step and are not excluded, without bots.")
-DROPPED_COUNT = count(
-    "dropped_count", "Attempts that reached this step and no further, without excluded attempts; 0 at the last step."
-)
-EXCLUDED_COUNT = count(
-    "excluded_count", "Attempts removed by an exclusion; counted at the step of their entry only, 0 at other steps."
-)
-STEP_CONVERSION_RATE = rate(
-    "step_conversion_rate", "Share of the attempts at the previous required step that reached this step."
-)
-STEP_LOW = rate("step_low", "Lower bound of the 95 % Wilson interval of step_conversion_rate.")
-STEP_HIGH = rate("step_high", "Upper bound of the 95 % Wilson interval of step_conversion_rate.")
 MEDIAN_SECONDS = Column(
     "median_seconds",
     "DOUBLE",
@@ -258,35 +192,9 @@ MEDIAN_SECONDS = Column(
 P90_SECONDS = Column(
     "p90_seconds", "DOUBLE", "90th percentile of that time: the smallest time that at least 90 % do not exceed."
 )
-STEP_VALUE = Column(
-    "value", "DECIMAL(38,6)", "Sum of the values of the events that reached this step; null if none has a value."
-)
-STEP_ATTEMPT_COUNT = count(
-    "attempt_count", "All attempts of the sessions or visitors that reached this step, also those that do not decide."
-)
-STEP_ACTION_COUNT = count(
-    "action_count",
-    "Actions after the entry up to this step, in total over the attempts that reached it; null if none is known.",
-)
-ENDED_BY = count("exclusion_number", "0 for attempts that dropped out; for excluded ones, the exclusion's number.")
-NEXT_NUMBER = count("next_number", "1 for the action that followed, 2 and 3 for those after it.")
-NEXT_RANK = count("rank", "Rank of the action by attempt_count, from 1; '(other)' comes last.")
-FOLLOWING_ACTION = text(
-    "action", "Action that followed; '(other)' beyond the ten most frequent ones, '(none)' if nothing followed."
-)
-DROPPED_ATTEMPT_COUNT = count("attempt_count", "Attempts that ended at the step and went on with the action.")
 
 # Friction
-FRICTION_ACTION = text(
-    "action", "Where it happened: the action of the event's page; without a page, the event's own action."
-)
 SIGNAL = text("signal", f"Name of the signal of friction: {', '.join(SIGNALS)}.")
-HARD_TIME_COUNT = count(
-    "hard_time_count",
-    f"Sessions with one of the signals {', '.join(HARD_TIME_SIGNALS)}, in action_friction at the action; without bots. "
-    "Null if none of these signals can be observed.",
-)
-FRICTION_RATE = rate("friction_rate", "Share of the sessions that had a hard time: hard_time_count / session_count.")
 
 # Logs of what happened
 CHANGED_AT = time("changed_at", "Time of the build that made the change, from the machine's clock, UTC.")
@@ -294,20 +202,6 @@ RUN_ID = text("run_id", "Dagster run that made the change.")
 REASON_OF_CHANGE = text("reason", "What caused the build: the delivered files, or the settings or models that changed.")
 
 # Paths
-FROM_ACTION = text(
-    "from_action",
-    "Action that the transition leaves; '(start)' before the first action, '(other)' for rare transitions.",
-)
-TO_ACTION = text(
-    "to_action", "Action that the transition reaches; '(end)' after the last action, '(other)' for rare transitions."
-)
-TRANSITION = text(
-    "transition",
-    "entry (start to first action), step (to another action), loop (to the same action), exit (last action to end), "
-    "no_action (start to end, in a session without actions) or other (transitions of fewer than "
-    "paths.min_session_count sessions).",
-)
-TRANSITION_COUNT = count("transition_count", "Transitions of these sessions, without bots.")
 MEDIAN_SECONDS = Column(
     "median_seconds",
     "DOUBLE",
@@ -317,79 +211,10 @@ MEDIAN_SECONDS = Column(
 P90_SECONDS = Column(
     "p90_seconds", "DOUBLE", "90th percentile (nearest rank) of the same time; null where the median is null."
 )
-PATH = text(
-    "path",
-    "Actions in order, joined by ' > '; '(more)' at the end replaces what exceeds paths.max_path_actions, "
-    "'(no action)' is the path without actions, '(other)' stands for all paths that are not listed. A > in an action "
-    "is written ›.",
-)
-PATH_STEP_NUMBER = count("step_number", "Position of the action in the session, from 1; 0 for '(start)'.")
-STEP_ACTION = text(
-    "action",
-    "Action at this position; '(start)', '(end)' after the last action, '(more)' for sessions with more than "
-    "paths.max_steps actions, '(other)' for actions of fewer than paths.min_session_count sessions.",
-)
-SHARE = rate(
-    "share",
-    "Share of the sessions with this outcome; in typical_paths: of those of the window and the segment.",
-)
 WINDOW_DAYS = count("window_days", "Number of days that the row covers, up to and including its date.")
-OUTCOME_GROUP = text(
-    "outcome",
-    "Outcome, or a group of outcomes: '(converted)', or '(not converted)', which is without conversion and bounce.",
-)
-SEGMENT = text("segment", "'(all)', or the sessions of one device, such as 'device=mobile'.")
 RANK = count("rank", "Position among the rows of the group, from 1, the most important first. See definitions.")
-GROUP_SESSION_COUNT = count("group_session_count", "All sessions of the window with this outcome and segment.")
-MEDIAN_ACTION_COUNT = Column(
-    "median_action_count", "DOUBLE", "Median number of actions of the sessions with this path, with repeats."
-)
-PATTERN = text("pattern", "Name of the pattern in the settings.")
-MATCH_COUNT = count("match_count", "Matches of the pattern in the session that do not overlap.")
-FIRST_ACTION_NUMBER = count("first_action_number", "action_number of the first action of the first match.")
-LAST_ACTION_NUMBER = count("last_action_number", "action_number of the last action of the first match.")
-FIRST_EVENT_ID = text("first_event_id", "Event of the first action of the first match.")
-MATCHED_AT = time("matched_at", "Time of the first action of the first match.")
-MATCH_SECONDS = Column(
-    "match_seconds", "DOUBLE", "Time from the first to the last action of the first match, in seconds."
-)
-GOALS = text("goals", "Goals that the session reached, in alphabetical order, joined by ', '; null if none.")
-DIMENSIONS = text("dimensions", "Dimensions from the settings, such as 'variant=a', joined by ', '; null if none.")
-ACTION_COUNT = count("action_count", "Actions of the session.")
 # Opportunities and next best actions
-POSITION_BUCKET = count(
-    "position_bucket",
-    "Bucket of the action's position in the session, named by its first position: 1, 2, 3, 4 (to 5), 6 (to 8), "
-    "9 (to 13) or 14 (and later).",
-)
-STAGE = count(
-    "stage",
-    "How far the session was before: the deepest step of each funnel whose condition an earlier event met, added up "
-    "over all funnels. 0 before the first step.",
-)
-MOMENT_DEVICE = text("device", "Device of the session; '(none)' without a user agent.")
-DIFFERENCE = Column(
-    "difference",
-    "DOUBLE",
-    "Difference of the two rates (Mantel-Haenszel), negative if fewer converted; rounded to 6 digits. An association.",
-)
-DIFFERENCE_LOW = Column("difference_low", "DOUBLE", "Lower bound of the 95 % interval of difference (Sato); 6 digits.")
-DIFFERENCE_HIGH = Column(
-    "difference_high", "DOUBLE", "Upper bound of the 95 % interval of difference (Sato); 6 digits."
-)
-SCORE = Column("score", "DOUBLE", "Signed root of the test's statistic, about a normal deviate; rounded to 4 digits.")
-Q_VALUE = rate(
-    "q_value",
-    "Share of wrong findings to expect among the rows of the window up to this one (Benjamini-Yekutieli); 6 digits.",
-)
-IS_SIGNIFICANT = flag(
-    "is_significant", "Whether q_value is at most 0.05 and score at least 2.5 in the direction that is looked for."
-)
 SENTENCE = text("sentence", "The row in plain English.")
-EXAMPLE_SESSION_IDS = text(
-    "example_session_ids",
-    "Up to three sessions of the row, the latest first, separated by spaces; null if there is none. See `show`.",
-)
 
 # Groups of columns that several tables share
 UTM = (UTM_SOURCE, UTM_MEDIUM, UTM_CAMPAIGN, UTM_TERM, UTM_CONTENT)

@@ -1,61 +1,117 @@
 """Writes the report: one HTML file about the published warehouse, for site owners and analysts.
 
 The report needs no network and no scripts. The same warehouse and settings always give the same bytes. This module
-writes the file, figures.py queries the warehouse, page.py renders the page, and charts.py draws its charts. publish/
+writes the files, figures.py queries the warehouse, page.py renders the page, and charts/ draws its charts. publish/
 writes the warehouse.
 """
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import make_folder, refusal_explained, replacing
+from session_pipeline.store.files import make_folder, refusal_explained, remove_temporaries, replacing
 from session_pipeline.store.shortage import report_shortage
 
 if TYPE_CHECKING:
+    from session_pipeline.report.page import Page
     from session_pipeline.settings import Settings
 
-FILE_NAME = "index.html"
+FILE_NAME = "latest.html"
+FORMER_FILE_NAME = "index.html"  # of earlier versions; it would show old figures
+MEMORY_LIMIT = "1GB"  # queries of daily tables need far less; beyond it, they fail instead of filling the machine
 
 
-def write(folder: DataFolder, settings: "Settings | None" = None) -> Path:
-    """Writes the report about the published warehouse atomically, and returns its path.
+@dataclass(frozen=True)
+class Written:
+    """A report that was written.
+
+    Attributes:
+        path: Its file.
+        charts: Its main charts by title, as complete SVG files.
+    """
+
+    path: Path
+    charts: Mapping[str, str]
+
+
+def write(folder: DataFolder, settings: "Settings | None" = None) -> Written:
+    """Writes the report about the published warehouse atomically, as latest.html.
+
+    The same page is also written as YYYY-MM-DD.html, named by its last day. Files of other days are not changed.
 
     Raises:
         StoreError: Nothing is published yet, another version published it, or the folder is not writable.
         DiskFullError: The disk is full.
         SettingsError: The settings are invalid. They define the order of outcomes and funnels.
     """
-    # These imports are slow. Dagster's definitions import this module, but do not write a report.
-    from session_pipeline.checks.settings_warnings import find
-    from session_pipeline.publish import warehouse
-    from session_pipeline.report import figures, page
-    from session_pipeline.settings import load_settings
-
-    settings = settings or load_settings(folder.path)
     path = folder.reports / FILE_NAME
     while True:
         made_from = _time_of_warehouse(folder)
-        with warehouse.connect(folder.warehouse, folder.store) as connection:
-            found = figures.read(connection, settings.timezone)
-            findings = find(connection, settings)
-        text = page.render(found, settings, findings)
-        make_folder(folder.reports)
-        with report_shortage(folder.reports), refusal_explained(path), replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-            os.utime(temporary, ns=(made_from, made_from))
+        page = _page(folder, settings, None)
+        remove_temporaries(folder.reports, ".*.html.*")
+        if page.last_day:
+            _replace(folder, day_file(folder, page.last_day), page.text, made_from)
+        _replace(folder, path, page.text, made_from)
+        (folder.reports / FORMER_FILE_NAME).unlink(missing_ok=True)
         crash_points.reached("report: in place")
         # If a run published in the meantime, this report can have replaced a newer one; write it again.
         if made_from == _time_of_warehouse(folder):
-            return path
+            return Written(path, page.charts)
+
+
+def write_day(folder: DataFolder, last_day: date, settings: "Settings | None" = None) -> Path:
+    """Writes the report of the week that ends with this day, and returns its path; latest.html is not changed.
+
+    Raises:
+        WrongUseError: The warehouse has no such day.
+        StoreError, DiskFullError, SettingsError: As for write().
+    """
+    made_from = _time_of_warehouse(folder)
+    page = _page(folder, settings, last_day)
+    path = day_file(folder, last_day)
+    _replace(folder, path, page.text, made_from)
+    return path
+
+
+def day_file(folder: DataFolder, last_day: date) -> Path:
+    """Returns the path of the report whose last day is this day."""
+    return folder.reports / f"{last_day}.html"
 
 
 def is_current(folder: DataFolder) -> bool:
     """Whether the report shows the current warehouse: both files have the same modification time."""
     path = folder.reports / FILE_NAME
     return path.is_file() and path.stat().st_mtime_ns == _time_of_warehouse(folder)
+
+
+def _page(folder: DataFolder, settings: "Settings | None", last_day: date | None) -> "Page":
+    # These imports are slow. Dagster's definitions import this module, but do not write a report.
+    from session_pipeline.checks.settings_warnings import find
+    from session_pipeline.publish import warehouse
+    from session_pipeline.report import figures, flaws, page
+    from session_pipeline.settings import load_settings
+
+    settings = settings or load_settings(folder.path)
+    with (
+        report_shortage(folder.reports),
+        warehouse.connect(folder.warehouse, folder.store, memory_limit=MEMORY_LIMIT) as connection,
+    ):
+        found = figures.read(connection, settings.timezone, last_day)
+        findings = find(connection, settings)
+        look = flaws.look_first(connection, found, settings) if found.window else None
+    return page.render(found, settings, findings, look)
+
+
+def _replace(folder: DataFolder, path: Path, text: str, made_from: int) -> None:
+    make_folder(folder.reports)
+    with report_shortage(folder.reports), refusal_explained(path), replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        os.utime(temporary, ns=(made_from, made_from))
 
 
 def _time_of_warehouse(folder: DataFolder) -> int:

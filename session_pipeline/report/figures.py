@@ -1,79 +1,53 @@
 """Queries the warehouse for the figures of the report; each figure is a query and its rows.
 
-A query is a file in queries/. The page shows each query with the values of its parameters. This module also determines
-the days that the report covers. page.py renders the figures.
+A query is a file in queries/. The page shows each query with the values of its parameters. All queries read daily
+tables, or one narrow scan of sessions or visitors; none reads events or actions. page.py renders the figures.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import UTC, date
 from importlib.resources import files
 from typing import Any
 
 import duckdb
 
 from session_pipeline.engines.sql import fill
-from session_pipeline.errors import StoreError
+from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.reference.days import zone
-from session_pipeline.tables.frame import Z_95, Scalar
+from session_pipeline.report.window import Window
+from session_pipeline.tables.parameters import Scalar
 
 Row = dict[str, Any]
 
-VISIT_QUERIES = ("visits", "value", "outcomes", "paths", "funnels", "breakdowns", "days", "sites")
+VISIT_QUERIES = (
+    "visits",
+    "value",
+    "outcomes",
+    "outcome_days",
+    "days",
+    "changed_steps",
+    "changed_outcomes",
+    "opportunities",
+    "detectable",
+    "usual_paths",
+    "common_actions",
+    "gains",
+    "next_best_actions",
+    "funnels",
+    "funnel_drops",
+    "steps",
+    "transitions",
+    "friction_by_page",
+    "landing_pages",
+    "exit_pages",
+    "searches",
+    "breakdowns",
+    "retention",
+    "sites",
+    "unfolded_actions",
+)
 FILE_QUERIES = ("ledger", "files", "quarantined_lines")
-
-
-@dataclass(frozen=True)
-class Window:
-    """The days that the report covers: a week that ends with the last full day, and the week before.
-
-    Attributes:
-        first_known_day: First day that has visits.
-        last_day: Last full day with visits. If there is no full day, the last day with visits.
-        latest_day: Last day with visits, full or not.
-        is_full: Whether last_day was over when the warehouse was written.
-    """
-
-    first_known_day: date
-    last_day: date
-    latest_day: date
-    is_full: bool
-
-    @property
-    def first_day(self) -> date:
-        """First day of the week."""
-        return self.last_day - timedelta(days=6)
-
-    @property
-    def before_first_day(self) -> date:
-        """First day of the week before."""
-        return self.last_day - timedelta(days=13)
-
-    @property
-    def before_last_day(self) -> date:
-        """Last day of the week before."""
-        return self.last_day - timedelta(days=7)
-
-    @property
-    def history_first_day(self) -> date:
-        """First day that the report shows individually."""
-        return max(self.before_first_day, self.first_known_day)
-
-    @property
-    def has_before(self) -> bool:
-        """Whether the first day with visits is not later than the first day of the week before."""
-        return self.first_known_day <= self.before_first_day
-
-    @property
-    def has_some_before(self) -> bool:
-        """Whether the first day with visits is in the week before, or earlier."""
-        return self.first_known_day <= self.before_last_day
-
-    @property
-    def parameters(self) -> Mapping[str, Scalar]:
-        """The parameters of the queries."""
-        names = ("first_day", "last_day", "before_first_day", "before_last_day", "history_first_day")
-        return {"z": Z_95, **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)
@@ -111,20 +85,26 @@ class Figures:
         return self._by_name[name].sql
 
 
-def read(connection: duckdb.DuckDBPyConnection, timezone: str) -> Figures:
-    """Queries a warehouse for all figures; `timezone` is the time zone of its days.
+def read(connection: duckdb.DuckDBPyConnection, timezone: str, last_day: date | None = None) -> Figures:
+    """Queries a warehouse for all figures.
+
+    Args:
+        connection: A connection to the warehouse.
+        timezone: The time zone of its days.
+        last_day: The last day of the report; None for the last full day with visits.
 
     Raises:
         StoreError: warehouse_info is empty, or another version wrote the warehouse and a table or column is missing.
+        WrongUseError: The warehouse has no visits on or before `last_day`, or none on or after it.
     """
     try:
-        published = _run_query(connection, "published", {}).rows
+        published = run_query(connection, "published", {}).rows
         if not published:
             raise StoreError("the warehouse has no row in warehouse_info; run `session-pipeline run` to write it again")
-        window = _window(connection, published[0], timezone)
+        window = _window(connection, published[0], timezone, last_day)
         names = FILE_QUERIES if window is None else (*VISIT_QUERIES, *FILE_QUERIES)
         parameters = {} if window is None else window.parameters
-        figures = {name: _run_query(connection, name, parameters) for name in names}
+        figures = {name: run_query(connection, name, parameters) for name in names}
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise StoreError(
             f"another version wrote the warehouse ({str(error).splitlines()[0]}); run `session-pipeline run`"
@@ -132,17 +112,30 @@ def read(connection: duckdb.DuckDBPyConnection, timezone: str) -> Figures:
     return Figures(published[0], window, figures)
 
 
-def _window(connection: duckdb.DuckDBPyConnection, published: Row, timezone: str) -> Window | None:
+def _window(
+    connection: duckdb.DuckDBPyConnection, published: Row, timezone: str, last_day: date | None
+) -> Window | None:
     built_on = published["built_at"].replace(tzinfo=UTC).astimezone(zone(timezone)).date()
-    found = _run_query(connection, "days_with_visits", {"built_on": built_on}).rows[0]
-    if found["last_day"] is None:
-        return None
-    return Window(found["first_day"], found["last_day"], found["latest_day"], found["last_day"] < built_on)
+    found = run_query(connection, "days_with_visits", {"built_on": built_on}).rows[0]
+    first, latest = found["first_day"], found["latest_day"]
+    if last_day is not None and (first is None or not first <= last_day <= latest):
+        days = "no day" if first is None else f"the days from {first} to {latest}"
+        raise WrongUseError(f"there is no report of {last_day}: the warehouse has {days}; choose one of these days")
+    last = last_day or found["last_day"]
+    return (
+        None if last is None else Window(first, last, latest, is_full=last < built_on, is_chosen=last_day is not None)
+    )
 
 
-def _run_query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]) -> Figure:
-    text = files(__package__).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
-    sql = fill(text, parameters).strip()
+def run_query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]) -> Figure:
+    """Runs a query of queries/ with these parameters."""
+    sql = filled(name, parameters)
     result = connection.execute(sql)
     names = [column[0] for column in result.description or ()]
     return Figure(sql, [dict(zip(names, values, strict=True)) for values in result.fetchall()])
+
+
+def filled(name: str, parameters: Mapping[str, Scalar]) -> str:
+    """Returns a query of queries/ with the values of its parameters, ready to run."""
+    text = files(__package__).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+    return fill(text, parameters).strip()

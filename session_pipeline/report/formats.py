@@ -3,11 +3,14 @@
 The texts do not depend on the language of the machine.
 """
 
+import re
 from datetime import date, datetime
 
 NOTHING = "–"
 MINUS = "−"
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
+
+SESSION = re.compile(r"(?<![\w/-])[Ss]ession(?=s?\b(?![/-]))")
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -27,8 +30,18 @@ def money(value: float | None, currency: str | None) -> str:
     """Formats a sum with its currency, if it has one; XXX means that a visit has several currencies."""
     if value is None:
         return NOTHING
-    unit = "in mixed currencies" if currency == "XXX" else currency or ""
-    return _signed(f"{value:,.2f}") + (f"{THIN_SPACE}{unit}" if unit else "")
+    shown = unit(currency)
+    return _signed(f"{value:,.2f}") + (f"{THIN_SPACE}{shown}" if shown else "")
+
+
+def unit(currency: str | None) -> str:
+    """Returns the unit of a sum: its currency, if it has one."""
+    return "in mixed currencies" if currency == "XXX" else currency or ""
+
+
+def rounded(value: float | None) -> str:
+    """Formats a sum for a headline: without decimals from 1,000 on."""
+    return money(value, None) if value is None or abs(value) < 1000 else number(value)
 
 
 def percent(share: float | None) -> str:
@@ -105,9 +118,23 @@ def duration(seconds: int) -> str:
     raise AssertionError("every number of seconds is whole seconds")
 
 
+def short_duration(seconds: float | None) -> str:
+    """Formats a duration for reading: 40 s, 3 min, 1.5 h."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 90:
+        return f"{seconds:.0f}{THIN_SPACE}s"
+    return f"{seconds / 60:.0f}{THIN_SPACE}min" if seconds < 5400 else f"{seconds / 3600:.1f}{THIN_SPACE}h"
+
+
 def words(name: str) -> str:
     """Formats a name from the settings or an event name as words: add_to_cart becomes add to cart."""
     return name.replace("_", " ")
+
+
+def in_visits(sentence: str) -> str:
+    """Writes a sentence of a table in the words of the report: visits instead of sessions."""
+    return SESSION.sub(lambda match: "Visit" if match[0][0] == "S" else "visit", sentence)
 
 
 def shortened(text: str, length: int = 60) -> str:

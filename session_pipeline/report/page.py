@@ -1,10 +1,12 @@
-"""Renders the report as HTML: figures and charts in the template page.html, with all content escaped.
+"""Renders the report as HTML: figures and charts in the templates of templates/, with all content escaped.
 
-Defines the order of rows, their colours, and the glossary. page.html has the other texts. figures.py runs the queries,
-charts.py draws the charts, and formats.py formats numbers and days.
+The modules of the sections prepare the figures; templates/ has the texts, and glossary.py the meanings. figures.py runs
+the queries, charts/ draws the charts, and formats.py formats numbers and days.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -14,19 +16,25 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from session_pipeline.checks.settings_warnings import Findings
-from session_pipeline.reference import columns as c
-from session_pipeline.report import charts, formats
-from session_pipeline.report.charts import Bar
-from session_pipeline.report.figures import Figures, Row, Window
-from session_pipeline.settings import FunnelSettings, Settings
+from session_pipeline.report import charts, formats, outcomes, paths
+from session_pipeline.report.figures import Figures, Row
+from session_pipeline.report.flaws import Look
+from session_pipeline.report.funnels import funnel_views, unit
+from session_pipeline.report.glossary import GLOSSARY
+from session_pipeline.report.strengths import strengths
+from session_pipeline.report.svg import standalone
+from session_pipeline.report.window import Window
+from session_pipeline.settings import Settings
 
-ALWAYS_LAST = ("engaged", "bounce")
-CONVERSION_COLOURS, OTHER_COLOURS = 4, 3
-CHART_ROWS = 10
-WIDE, NARROW = 540, 350  # widths of charts in pixels: on a desktop, and on a phone
+CHART_ROWS = 8
+WIDE, NARROW = 540, 358  # widths of charts in pixels: on a desktop, and on a phone
+OUTCOMES_WIDE, PAGE_WIDE = 688, 1236
 MOST_WARNINGS = 20
+FEWEST_VISITS = 30  # the intervals of fewer do not decide the scale of the rates
+DIMENSIONS = {"utm_campaign": "campaign", "utm_source": "campaign source", "lifecycle": "visitor"}
+LIFECYCLES = {"new": "new", "returning": "also there the day before", "resurrected": "back after a pause"}
 
-FILTERS: tuple[Callable[..., str], ...] = (
+FILTERS: tuple[Callable[..., object], ...] = (
     formats.number,
     formats.counted,
     formats.money,
@@ -37,45 +45,36 @@ FILTERS: tuple[Callable[..., str], ...] = (
     formats.day,
     formats.full_day,
     formats.days,
+    formats.short_days,
     formats.moment,
+    formats.short_duration,
     formats.words,
+    formats.shortened,
+    formats.in_visits,
     formats.sentence_start,
-)
-
-GLOSSARY: tuple[tuple[str, str], ...] = (
-    ("Visit", "A session: consecutive events of a visitor. It belongs to the day on which it starts."),
-    ("Visitor", c.VISITOR_ID.meaning),
-    ("Outcome", c.OUTCOME.meaning),
-    ("Engaged", c.IS_ENGAGED.meaning),
-    ("Bounce", c.IS_BOUNCE.meaning),
-    ("Converted", c.CONVERTED_COUNT.meaning),
-    ("Conversion rate", "Converted visits as a share of all visits."),
-    ("Value", "Sum of the values of converted visits, separate for each currency."),
-    ("Change (pp)", "Share in the week minus share in the week before, in percentage points."),
-    ("Significant change", "Chance alone causes a change this large in fewer than 5 of 100 cases. Others are grey."),
-    ("Path", "The first six actions of a visit. An action that is repeated immediately counts once."),
-    ("Action", c.ACTION.meaning),
-    ("/folder/…", "All pages of a folder that has more than five pages."),
-    (
-        "Funnel",
-        "Steps in a fixed order; other events can occur between them. Rates are shares of attempts that entered.",
-    ),
-    ("Largest loss", "The step of a funnel after which most attempts ended."),
-    ("95 % interval", "Wilson interval: if only chance varies, it contains the true rate in 95 of 100 weeks."),
-    ("Channel", c.CHANNEL.meaning),
-    ("Device", c.DEVICE.meaning),
-    ("Bot", c.IS_BOT.meaning),
-    ("Duplicate", "A line that repeats an event. The event counts once; the copy is in duplicate_events."),
-    ("Late", c.LATE_EVENT_COUNT.meaning),
-    ("Quarantined", "A line that is not a valid event. It is kept in quarantined_lines with the reason."),
-    ("Final", c.IS_FINAL.meaning),
+    paths.label,
 )
 
 
-def render(figures: Figures, settings: Settings, findings: Findings) -> str:
-    """Returns the page as HTML, with warnings about the settings at the top."""
+@dataclass(frozen=True)
+class Page:
+    """A rendered page.
+
+    Attributes:
+        text: The HTML.
+        last_day: The last day that it covers; None if there are no visits.
+        charts: The main charts by title, as complete SVG files for other places than the page.
+    """
+
+    text: str
+    last_day: date | None
+    charts: Mapping[str, str]
+
+
+def render(figures: Figures, settings: Settings, findings: Findings, look: Look | None) -> Page:
+    """Returns the page, with warnings about the settings at the top. `look` is None if there are no visits."""
     environment = Environment(
-        loader=PackageLoader("session_pipeline.report", "."),
+        loader=PackageLoader("session_pipeline.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -83,13 +82,15 @@ def render(figures: Figures, settings: Settings, findings: Findings) -> str:
     )
     environment.filters.update({written.__name__: written for written in FILTERS})
     content = {} if figures.window is None else _visit_content(figures, figures.window, settings, findings)
-    return environment.get_template("page.html").render(
+    text = environment.get_template("page.html").render(
         published=figures.published,
         window=figures.window,
+        look=look,
         warnings=findings.warnings[:MOST_WARNINGS],
         more_warnings=max(0, len(findings.warnings) - MOST_WARNINGS),
         timezone=settings.timezone,
         ledger=figures.rows("ledger")[0],
+        unfolded=figures.rows("unfolded_actions"),
         files=figures.rows("files"),
         quarantined_lines=figures.rows("quarantined_lines"),
         queries=figures.names,
@@ -98,156 +99,86 @@ def render(figures: Figures, settings: Settings, findings: Findings) -> str:
         rules=[(rule.name, " ".join((rule.where or rule.where_session or "").split())) for rule in settings.outcomes],
         **content,
     )
+    return Page(text, figures.window.last_day if figures.window else None, _charts(content))
+
+
+def _charts(content: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the main charts: how visits ended, day by day, and the funnels."""
+    if not content:
+        return {}
+    found = {"How visits ended": content["outcomes_image"], "Day by day": content["days_image"]}
+    found |= {f"Funnel {name}": chart for name, (_, chart) in content["funnels"].items()}
+    return {title: standalone(image) for title, image in found.items()}
 
 
 def _visit_content(figures: Figures, window: Window, settings: Settings, findings: Findings) -> dict[str, Any]:
-    """Returns the content of the template that exists only if there are visits."""
+    """Returns the content of the templates that exists only if there are visits."""
     visits = {row["period"]: row for row in figures.rows("visits")}
-    outcomes = _in_order(figures.rows("outcomes"), "outcome", [rule.name for rule in settings.outcomes])
-    _colour(outcomes)
-    paths = _grouped(figures.rows("paths"), "visit_group")
-    funnels = _grouped(
-        _in_order(figures.rows("funnels"), "funnel", [funnel.name for funnel in settings.funnels]), "funnel"
-    )
-    for name, steps in funnels.items():
-        _mark_steps(name, steps, findings)
-    breakdowns = _grouped(figures.rows("breakdowns"), "dimension")
-    days = figures.rows("days")
+    found = outcomes.outcome_rows(figures, settings)
+    days, sites = figures.rows("days"), figures.rows("sites")
+    positions, grid = paths.step_grid(figures.rows("steps"))
+    bars = outcomes.bars(found, visits, window)
     return {
         "visits": visits,
-        "value": figures.rows("value"),
-        "outcomes": outcomes,
-        "outcomes_chart": _in_both_widths(
-            partial(charts.stacked_bars, bars=_bars(outcomes, visits, window)), "outcomes", wide=640
+        "tiles": outcomes.tiles(figures, visits, window),
+        "outcomes": found,
+        "outcomes_chart": in_both_widths(partial(charts.stacked_bars, bars=bars), "outcomes", OUTCOMES_WIDE),
+        "outcomes_image": charts.stacked_bars("outcomes", OUTCOMES_WIDE, bars),
+        "days_image": charts.days("days", WIDE, days),
+        "outcomes_by_day": outcomes.outcomes_by_day(figures, found),
+        "visit_groups": paths.visit_groups(
+            figures.rows("usual_paths"), figures.rows("common_actions"), found, len(sites)
         ),
-        "visit_groups": [_visit_group(name, paths.get(name, []), outcomes) for name in ("converted", "not_converted")],
-        "funnels": {
-            name: (steps, charts.funnel(f"funnel-{number}", 380, name, steps))
-            for number, (name, steps) in enumerate(funnels.items(), start=1)
-        },
-        "units": {funnel.name: _unit(funnel) for funnel in settings.funnels},
-        "breakdowns": _with_charts(breakdowns),
+        "strengths": strengths(figures),
+        "funnels": funnel_views(figures.rows("funnels"), figures.rows("funnel_drops"), settings, findings),
+        "units": {funnel.name: unit(funnel) for funnel in settings.funnels},
+        "positions": positions,
+        "grid": grid,
+        "transitions": figures.rows("transitions"),
+        "friction": figures.rows("friction_by_page"),
+        "landing_pages": figures.rows("landing_pages"),
+        "exit_pages": figures.rows("exit_pages"),
+        "searches": figures.rows("searches"),
+        "breakdowns": _with_charts(_grouped(figures.rows("breakdowns"), "dimension")),
+        "retention": _cohorts(figures.rows("retention")),
         "days": days,
-        "days_chart": _in_both_widths(partial(charts.days, rows=days), "days"),
-        "sites": figures.rows("sites"),
+        "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE),
+        "sites": sites,
     }
 
 
-def _in_both_widths(draw: Callable[[str, int], Markup], key: str, wide: int = WIDE) -> Markup:
+def in_both_widths(draw: Callable[[str, int], Markup], key: str, wide: int = WIDE) -> Markup:
     """Draws a chart in two widths, of which page.css shows the one for the window."""
     images = [("wide", draw(f"{key}-wide", wide)), ("narrow", draw(f"{key}-narrow", NARROW))]
     return Markup("").join(Markup('<div class="{}">{}</div>').format(size, image) for size, image in images)
 
 
-def _with_charts(breakdowns: Mapping[str, Sequence[Row]]) -> dict[str, tuple[Sequence[Row], Markup]]:
-    """Returns each breakdown with its chart. All charts have the same scale."""
-    highest = max((row["high"] for rows in breakdowns.values() for row in rows[:CHART_ROWS]), default=1.0)
+def _with_charts(breakdowns: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, Sequence[Row], Markup]]:
+    """Returns the title, the rows and the chart of each breakdown that has values to compare. All have one scale."""
+    compared = {name: rows for name, rows in breakdowns.items() if len(rows) > 1}
+    shown = [row for rows in compared.values() for row in rows[:CHART_ROWS]]
+    certain = [row["high"] for row in shown if row["session_count"] >= FEWEST_VISITS]
+    highest = max([*certain, *(row["conversion_rate"] for row in shown)], default=1.0)
     found = {}
-    for number, (name, rows) in enumerate(breakdowns.items(), start=1):
-        title = f"Conversion rate by {formats.words(name)}"
-        draw = partial(charts.rates, title=title, rows=rows[:CHART_ROWS], highest=highest)
-        found[name] = (rows, _in_both_widths(draw, f"rates-{number}"))
+    for number, (name, rows) in enumerate(compared.items(), start=1):
+        title = DIMENSIONS.get(name, formats.words(name))
+        for row in rows:
+            row["label"] = LIFECYCLES.get(row["dimension_value"], "") if name == "lifecycle" else ""
+            row["label"] = row["label"] or formats.words(row["dimension_value"])
+        draw = partial(charts.rates, title=f"Conversion rate by {title}", rows=rows[:CHART_ROWS], highest=highest)
+        found[name] = (title, rows, in_both_widths(draw, f"rates-{number}"))
     return found
 
 
-def _in_order(rows: Sequence[Row], column: str, names: Sequence[str]) -> list[Row]:
-    """Returns rows in the order of the settings, then rows that the settings do not name; engaged and bounce last."""
-    order = {name: number for number, name in enumerate(names)}
-    last = {name: number for number, name in enumerate(ALWAYS_LAST, start=1)} if column == "outcome" else {}
-    return sorted(rows, key=lambda row: (last.get(row[column], 0), order.get(row[column], len(order)), row[column]))
+def _cohorts(rows: Sequence[Row]) -> list[tuple[Row, list[Row | None]]]:
+    """Returns each week of first visits with its later weeks; None for a week that is not over."""
+    weeks = sorted({row["periods_after"] for row in rows})
+    found = []
+    for _, group in groupby(rows, itemgetter("first_day")):
+        by_week = {row["periods_after"]: row for row in group}
+        found.append((by_week[min(by_week)], [by_week.get(week) for week in weeks]))
+    return found
 
 
 def _grouped(rows: Sequence[Row], column: str) -> dict[str, list[Row]]:
     return {name: list(group) for name, group in groupby(rows, itemgetter(column))}
-
-
-def _colour(outcomes: Sequence[Row]) -> None:
-    """Adds a colour to each outcome. Conversions have shades of one colour, other outcomes of another."""
-    numbers = {True: 0, False: 0}
-    for row in outcomes:
-        if row["outcome"] in ALWAYS_LAST:
-            row["colour"] = row["outcome"]
-            continue
-        kind, most = ("conversion", CONVERSION_COLOURS) if row["is_converted"] else ("other", OTHER_COLOURS)
-        row["colour"] = f"{kind}-{numbers[row['is_converted']] % most + 1}"
-        numbers[row["is_converted"]] += 1
-
-
-def _bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> list[Bar]:
-    """Returns a bar for the week, the week before and the last day, if they have visits."""
-    periods = [("week", formats.short_days(window.first_day, window.last_day))]
-    if window.has_some_before:
-        periods.append(("before", formats.short_days(window.before_first_day, window.before_last_day)))
-    periods.append(("day", formats.day(window.last_day)))
-    return [
-        Bar(
-            label,
-            formats.counted(visits[period]["session_count"], "visit"),
-            [
-                (formats.words(row["outcome"]), row[f"{period}_count"], row[f"{period}_share"] or 0.0, row["colour"])
-                for row in outcomes
-            ],
-        )
-        for period, label in periods
-        if visits[period]["session_count"]
-    ]
-
-
-def _mark_steps(funnel: str, steps: Sequence[Row], findings: Findings) -> None:
-    """Marks the funnel steps that match no event, and the step with the largest loss.
-
-    The loss before a step that matches no event is caused by its condition and not by visitors, so it is never the
-    largest loss.
-    """
-    for step in steps:
-        step["is_unmatched"] = (funnel, step["step_number"]) in findings.unmatched_steps and not step["reached_count"]
-    unknown = [following["is_unmatched"] for following in steps[1:]]
-    losses = [0 if is_unknown else step["dropped_count"] for step, is_unknown in zip(steps, unknown, strict=False)]
-    largest = losses.index(max(losses)) if any(losses) else None
-    for number, step in enumerate(steps):
-        step["is_largest_loss"] = number == largest
-
-
-def _unit(funnel: FunnelSettings) -> str:
-    """Describes the unit that a funnel counts, and its window from the first step to the last."""
-    within = f", within {formats.duration(funnel.window_seconds)}" if funnel.window_seconds else ""
-    units = {"session": "by visit", "visitor": "by visitor", "attempt": "by attempt"}
-    return units[funnel.grain] + within
-
-
-def _visit_group(name: str, paths: Sequence[Row], outcomes: Sequence[Row]) -> dict[str, Any]:
-    """Returns a group of visits, with or without a conversion: its title, its number of visits and its paths."""
-    with_value = [row["outcome"] for row in outcomes if row["is_converted"] and row["has_value"]]
-    if name == "not_converted":
-        members = [row for row in outcomes if not row["is_converted"] and row["outcome"] != "bounce"]
-        title, end = "Visits without a conversion", "left"
-    elif with_value:
-        members = [row for row in outcomes if row["outcome"] in with_value]
-        is_purchase = with_value == ["purchase"]
-        title = "Visits with a purchase" if is_purchase else "Visits with a conversion that has a value"
-        end = "bought" if is_purchase else "converted"
-    else:
-        members = [row for row in outcomes if row["is_converted"]]
-        title, end = "Visits with a conversion", "converted"
-    return {
-        "name": name,
-        "title": title,
-        "end": end,
-        "outcomes": [formats.words(row["outcome"]) for row in members],
-        "session_count": sum(row["week_count"] for row in members),
-        "bounce_count": sum(
-            row["week_count"] for row in outcomes if name == "not_converted" and row["outcome"] == "bounce"
-        ),
-        "paths": [{**path, "steps": _steps(path)} for path in paths],
-    }
-
-
-def _steps(path: Row) -> list[tuple[str, str]]:
-    """Returns each step of a path as its label and its kind."""
-    steps = []
-    for step, is_page in zip(path["steps"], path["are_pages"], strict=True):
-        if is_page:
-            steps.append(("home page", "/") if step == "/" else (formats.shortened(step), "page"))
-        else:
-            steps.append((formats.shortened(formats.words(step)), "action"))
-    return steps

@@ -3,8 +3,11 @@
 charts.py decides what is drawn; page.css defines fonts and colours.
 """
 
+from importlib.resources import files
+
 from markupsafe import Markup
 
+FONT = ".chart{font-family:system-ui,sans-serif}"
 Value = str | float | None
 
 
@@ -43,6 +46,17 @@ def image(key: str, width: float, height: float, title: str, description: str, *
         width=width,
         height=height,
     )
+
+
+def standalone(drawing: Markup) -> str:
+    """Returns an image as a complete SVG file: in light colours on paper, with the styles that it needs."""
+    css = files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")
+    colours = css[css.index(":root {") : css.index("}") + 1]
+    styles = [rule for rule in css.splitlines() if rule.startswith(".chart")]
+    style = "".join([colours.replace("color-scheme: light dark;", ""), *styles, FONT])
+    start, rest = drawing.split(">", 1)
+    background = '<rect width="100%" height="100%" fill="var(--paper)"/>'
+    return f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{background}{rest}'
 
 
 def text(content: str, x: float, y: float, style: str | None = None, **attributes: Value) -> Markup:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
 from session_pipeline.build.builder import Built
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish.publication import Published
+from session_pipeline.report import Written
 from session_pipeline.tables.graph import Step
 
 
@@ -54,5 +54,5 @@ class Outcome:
     run_ids: set[str] = field(default_factory=set)
     files: IngestSummary = field(default_factory=IngestSummary)
     published: Published | str | None = None
-    report: Path | None = None
+    report: Written | None = None
     failed_checks: list[FailedCheck] = field(default_factory=list)

@@ -180,7 +180,7 @@ class Run(OpenFolder):
             from session_pipeline import report  # slow to load, and only this method needs it
 
             self.outcome.report = report.write(self.folder, self.settings)
-        return self.outcome.report
+        return self.outcome.report.path
 
     def _published(self) -> Published | str:
         plan = self.plan()

@@ -87,6 +87,13 @@ def refusal_explained(path: Path) -> Iterator[None]:
         ) from None
 
 
+def remove_temporaries(folder: Path, pattern: str) -> None:
+    """Remove temporary files of `replacing` whose process is dead."""
+    for leftover in folder.glob(pattern):
+        if not _is_alive(leftover.suffix):
+            leftover.unlink(missing_ok=True)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; at the end, make the file durable and rename it to `path`.
@@ -95,9 +102,7 @@ def replacing(path: Path) -> Iterator[Path]:
     the same time; the last one wins. Temporary files of dead processes are removed.
     """
     path = Path(os.path.realpath(path))
-    for leftover in path.parent.glob(f".{path.name}.*"):
-        if not _is_alive(leftover.suffix):
-            leftover.unlink(missing_ok=True)
+    remove_temporaries(path.parent, f".{path.name}.*")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary

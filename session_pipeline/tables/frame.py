@@ -1,33 +1,21 @@
 """Defines `Frame`, which a plan is computed for: the settings, the calendar, the days to build and the last day.
 
-Computes the parameters of models, and the tables `days` and `day_parts` with the bounds of the days that a query
-builds. Which dates of an input are read is in spans.py.
+Computes the tables `days` and `day_parts` with the bounds of the days that a query
+builds. Which dates of an input are read is in spans.py, and the parameters of models are in parameters.py.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 
-from session_pipeline.reference import changes
 from session_pipeline.reference.days import MICROSECOND, Calendar
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
+from session_pipeline.tables import parameters
 from session_pipeline.tables.blocks import Blocks, day_number
-
-Scalar = bool | int | float | str | date | datetime | Decimal
-
-CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
-DAYS_OF_WEEK = 7
-MOST_MOMENT_ACTIONS = 200  # the most visited actions of a day at which signals of friction are compared
-MOST_SEEN_ACTIONS = 50  # the most visited actions of a day whose pairs are compared
-LEAST_COMPARED_SESSIONS = 30  # on each side of a comparison
-Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
-PATH_WINDOWS = (7, 28)  # days of typical_paths
-RARE_ONE_IN = 5  # in typical_paths, an action is rare if fewer than one in so many sessions have it
-TYPICAL_PATH_COUNT = 5
+from session_pipeline.tables.parameters import Scalar
 
 # Where a stretch of days starts: the only parameter that is not part of a step's recipe (build/plan.py). It decides
 # only whether a session's id is carried or computed, and both give the same id.
@@ -94,47 +82,8 @@ class Frame:
 
     @cached_property
     def parameters(self) -> dict[str, Scalar]:
-        """The parameters of models that are equal for all days. Durations have the units that the models compare."""
-        sessions = self.settings.sessions
-        friction = self.settings.friction
-        return {
-            "carried_minutes": CARRIED_MINUTES,
-            "inactivity_minutes": sessions.inactivity_minutes,
-            "max_microseconds": sessions.max_hours * 3_600_000_000,
-            "split_at_midnight": sessions.split_at_midnight,
-            "separator": sessions.separator,
-            "split_on_client_session": sessions.split_on_client_session,
-            "split_on_user": sessions.split_on_user,
-            "split_on_campaign": sessions.split_on_campaign,
-            "engaged_page_views": sessions.engaged_page_views,
-            "engaged_microseconds": sessions.engaged_seconds * 1_000_000,
-            "engaged_gap_microseconds": sessions.engaged_gap_seconds * 1_000_000,
-            "rage_click_clicks": friction.rage_click_clicks,
-            "rage_click_seconds": friction.rage_click_seconds,
-            "u_turn_seconds": friction.u_turn_seconds,
-            "repeated_submit_seconds": friction.repeated_submit_seconds,
-            "error_loop_actions": friction.error_loop_actions,
-            "dead_end_sessions": friction.dead_end_sessions,
-            "dead_end_exit_percent": friction.dead_end_exit_percent,
-            "long_dwell_seconds": friction.long_dwell_seconds,
-            "days_of_week": DAYS_OF_WEEK,
-            "most_moment_actions": MOST_MOMENT_ACTIONS,
-            "most_seen_actions": MOST_SEEN_ACTIONS,
-            "least_compared_sessions": LEAST_COMPARED_SESSIONS,
-            "z": Z_95,
-            "most_actions": changes.MOST_ACTIONS,
-            "most_followed_actions": changes.MOST_FOLLOWED_ACTIONS,
-            "most_dimension_values": changes.MOST_DIMENSION_VALUES,
-            "least_base_days": changes.LEAST_BASE_DAYS,
-            "least_usual_conversions": changes.LEAST_USUAL_CONVERSIONS,
-            "max_steps": self.settings.paths.max_steps,
-            "max_path_actions": self.settings.paths.max_path_actions,
-            "max_paths": self.settings.paths.max_paths,
-            "min_session_count": self.settings.paths.min_session_count,
-            "longest_window_days": max(PATH_WINDOWS),
-            "rare_one_in": RARE_ONE_IN,
-            "typical_path_count": TYPICAL_PATH_COUNT,
-        }
+        """The parameters of models that are equal for all days."""
+        return parameters.parameters(self.settings)
 
     def bounds(self, day: date) -> dict[str, date | datetime]:
         """Returns the first instant of a day, the first instant after it, and the day before it."""

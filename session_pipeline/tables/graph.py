@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.tables import TABLES, models, table
-from session_pipeline.tables.frame import BOUNDS, DAY_TABLES, STRETCH_START, Scalar
+from session_pipeline.tables.frame import BOUNDS, DAY_TABLES, STRETCH_START
+from session_pipeline.tables.parameters import Scalar
 from session_pipeline.tables.spans import Span, usual_span
 
 if TYPE_CHECKING:

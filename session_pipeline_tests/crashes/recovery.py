@@ -34,7 +34,6 @@ PUBLISHED = tuple(name for name, contract in TABLES.items() if contract.is_publi
 FIXED_FILES = {
     "settings.toml",
     "warehouse.duckdb",
-    "reports/index.html",
     "store/_format.json",
     "store/writer.lock",
     "store/catalog.sqlite",
@@ -175,8 +174,8 @@ def require_whole(deployment: Deployment, scenario: Scenario, where: str) -> Non
     wrong = [path for path, sha256 in lake.items() if all(sha256 != state.get(path, "none") for state in known)]
     gone = known[0].keys() & known[1].keys() - lake.keys()
     require(not wrong and not gone, where, [f"not whole in the lake: {wrong}", f"gone from the lake: {gone}"])
-    page = deployment.folder.reports / "index.html"
-    require(not page.exists() or page.read_text().rstrip().endswith("</html>"), where, ["the report is cut short"])
+    for page in deployment.folder.reports.glob("[!.]*.html"):
+        require(page.read_text().rstrip().endswith("</html>"), where, [f"{page.name} is cut short"])
 
 
 def require_durable(deployment: Deployment, where: str) -> None:
@@ -240,8 +239,8 @@ def faults_of(deployment: Deployment) -> list[str]:
     for path in sorted(folder.path.rglob("*")):
         name = path.relative_to(folder.path).as_posix()
         is_known = name in FIXED_FILES or name in named or name.startswith(("raw/", "dagster_home/"))
-        is_of_the_lake = name.startswith("lake/") and not path.name.startswith(".")
-        if path.is_file() and not is_known and not is_of_the_lake:
+        is_published = name.startswith(("lake/", "reports/")) and not path.name.startswith(".")
+        if path.is_file() and not is_known and not is_published:
             faults.append(f"{name} was left behind")
     return faults
 

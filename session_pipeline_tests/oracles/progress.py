@@ -5,10 +5,13 @@ Written from docs/definitions.md, not from the models. Attribution has no second
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations
+from typing import Any
+
+import pyarrow as pa
 
 Segment = tuple[str, str]
 Step = tuple[Segment, str, str]
@@ -16,6 +19,18 @@ Counts = Mapping[date, Mapping[Step, tuple[int, int, int]]]  # sessions, convert
 
 GOAL = "(goal)"
 WHOLE: Segment = ("all", "all")
+VALUE = 20  # of each conversion
+ROWS = pa.schema(
+    [
+        ("session_date", pa.date32()),
+        ("is_asked_for", pa.bool_()),
+        *((name, pa.string()) for name in ("site", "dimension", "dimension_value", "action", "next_action")),
+        *((name, pa.int64()) for name in ("session_count", "converted_count", "converted_after_count")),
+        ("converted_value", pa.decimal128(38, 6)),
+        ("is_followed", pa.bool_()),
+        ("stopped_session_ids", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,29 @@ def daily_counts(sessions: Iterable[Session]) -> dict[date, dict[Step, tuple[int
                 of_day[segment, action, next_action]["g"] += converts_after(session, number)
                 of_day[segment, action, next_action]["a"] += converts_after(session, later)
     return {day: {step: (c["n"], c["g"], c["a"]) for step, c in of_day.items()} for day, of_day in counts.items()}
+
+
+def rows_of_counts(counts: Counts, asked_for: Collection[date], site: str = "main") -> list[dict[str, Any]]:
+    """Return counts as rows of the model progress_counts. Each conversion has a value, and `ship` has two examples."""
+    return [
+        {
+            "session_date": day,
+            "is_asked_for": day in asked_for and later == GOAL,
+            "site": site,
+            "dimension": segment[0],
+            "dimension_value": segment[1],
+            "action": action,
+            "next_action": later,
+            "session_count": n,
+            "converted_count": g,
+            "converted_after_count": a,
+            "converted_value": VALUE * g if later == GOAL and g else None,
+            "is_followed": True,
+            "stopped_session_ids": f"{day} 2 3" if action == "ship" and later == GOAL else None,
+        }
+        for day, of_day in counts.items()
+        for (segment, action, later), (n, g, a) in of_day.items()
+    ]
 
 
 def converts_after(session: Session, number: int) -> bool:

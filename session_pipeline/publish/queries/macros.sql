@@ -22,7 +22,8 @@ create or replace macro paths_after(
             string_agg(
                 a.action || case
                     when a.is_exit and a.action_number < s.start_number + step_count
-                        then ' > (end)' else ''
+                        then ' > (end)'
+                    else ''
                 end,
                 ' > ' order by a.action_number
             ) as path
@@ -30,8 +31,8 @@ create or replace macro paths_after(
         left join session_actions as a
             on
                 s.session_id = a.session_id
-                and a.action_number > s.start_number
-                and a.action_number <= s.start_number + step_count
+                and s.start_number < a.action_number
+                and s.start_number + step_count >= a.action_number
         group by s.session_id
     )
 
@@ -44,11 +45,8 @@ create or replace macro paths_after(
     inner join session_outcomes as o
         on f.session_id = o.session_id
     group by f.path
-    order by session_count desc, path
+    order by session_count desc, path asc
 );
-
-comment on macro table paths_after is
-'The next actions after the first time that a session has an action: paths_after(action, step_count := 3, first_day := null, last_day := null).'; -- noqa: LT05
 
 create or replace macro paths_before(
     given_action, step_count := 3, first_day := null, last_day := null
@@ -72,7 +70,8 @@ create or replace macro paths_before(
             string_agg(
                 case
                     when a.is_landing and e.end_number - a.action_number < step_count
-                        then '(start) > ' else ''
+                        then '(start) > '
+                    else ''
                 end || a.action,
                 ' > ' order by a.action_number
             ) as path
@@ -80,8 +79,8 @@ create or replace macro paths_before(
         left join session_actions as a
             on
                 e.session_id = a.session_id
-                and a.action_number < e.end_number
-                and a.action_number >= e.end_number - step_count
+                and e.end_number > a.action_number
+                and e.end_number - step_count <= a.action_number
         group by e.session_id
     )
 
@@ -94,11 +93,8 @@ create or replace macro paths_before(
     inner join session_outcomes as o
         on l.session_id = o.session_id
     group by l.path
-    order by session_count desc, path
+    order by session_count desc, path asc
 );
-
-comment on macro table paths_before is
-'The actions before the first time that a session has an action: paths_before(action, step_count := 3, first_day := null, last_day := null).'; -- noqa: LT05
 
 -- Of several attempts that reach a step with the same action, the latest has the most time left.
 create or replace macro ad_hoc_funnel(
@@ -175,6 +171,3 @@ create or replace macro ad_hoc_funnel(
     from counted
     order by step_number
 );
-
-comment on macro table ad_hoc_funnel is
-'How many sessions do a list of actions in this order: ad_hoc_funnel(steps, window_seconds := null, first_day := null, last_day := null).'; -- noqa: LT05

@@ -3,17 +3,18 @@
 -- chance alone gives a change this large in fewer than 5 of 100 cases.
 with counted as (
     select
-        o.outcome,
-        bool_or(o.is_converted) as is_converted,
-        count(o.value) filter (where o.session_date >= $first_day) > 0 as has_value,
-        count(*) filter (where o.session_date >= $first_day) as week_count,
-        count(*) filter (where o.session_date = $last_day) as day_count,
-        count(*) filter (where o.session_date < $first_day) as before_count
-    from session_outcomes as o
-    inner join sessions as s
-        on o.session_id = s.session_id and o.session_date = s.session_date
-    where o.session_date between $before_first_day and $last_day and not s.is_bot
-    group by o.outcome
+        outcome,
+        coalesce(bool_or(value is not null) filter (where session_date >= $first_day), false)
+            as has_value,
+        coalesce(cast(sum(session_count) filter (where session_date >= $first_day) as bigint), 0)
+            as week_count,
+        coalesce(cast(sum(session_count) filter (where session_date = $last_day) as bigint), 0)
+            as day_count,
+        coalesce(cast(sum(session_count) filter (where session_date < $first_day) as bigint), 0)
+            as before_count
+    from daily_outcomes
+    where session_date between $before_first_day and $last_day and session_count > 0
+    group by outcome
 ),
 
 compared as (
@@ -29,7 +30,6 @@ compared as (
 
 select
     outcome,
-    is_converted,
     has_value,
     week_count,
     week_share,

@@ -1,27 +1,36 @@
--- One row is a site in the week.
+-- One row is a site in the week. A visitor counts once: on the first of their days in the week.
 with visits as (
     select
-        s.site,
-        s.visitor_id,
-        s.is_bot,
-        not s.is_bot and o.is_converted as _is_converted,
-        not s.is_bot and o.outcome = 'bounce' as _is_bounce
-    from sessions as s
-    inner join session_outcomes as o
-        on s.session_id = o.session_id and s.session_date = o.session_date
-    where s.session_date between $first_day and $last_day
+        site,
+        cast(sum(session_count) as bigint) as session_count,
+        cast(sum(converted_count) as bigint) as converted_count,
+        cast(sum(bounce_count) as bigint) as bounce_count,
+        cast(sum(bot_session_count) as bigint) as bot_session_count
+    from daily_summary
+    where session_date between $first_day and $last_day
+    group by site
+),
+
+visitors as (
+    select
+        site,
+        count(*) as visitor_count
+    from visitor_days
+    where
+        session_date between $first_day and $last_day
+        and (previous_visit_date is null or previous_visit_date < $first_day)
+    group by site
 )
 
 select
-    site,
-    count(*) filter (where not is_bot) as session_count,
-    count(distinct visitor_id) filter (where not is_bot) as visitor_count,
-    count(*) filter (where _is_converted) as converted_count,
-    count(*) filter (where _is_converted) / nullif(count(*) filter (where not is_bot), 0)
-        as conversion_rate,
-    count(*) filter (where _is_bounce) / nullif(count(*) filter (where not is_bot), 0)
-        as bounce_rate,
-    count(*) filter (where is_bot) as bot_session_count
-from visits
-group by site
-order by session_count desc, site asc
+    v.site,
+    v.session_count,
+    coalesce(w.visitor_count, 0) as visitor_count,
+    v.converted_count,
+    v.converted_count / nullif(v.session_count, 0) as conversion_rate,
+    v.bounce_count / nullif(v.session_count, 0) as bounce_rate,
+    v.bot_session_count
+from visits as v
+left join visitors as w
+    on v.site = w.site
+order by v.session_count desc, v.site asc

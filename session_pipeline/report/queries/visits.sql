@@ -1,5 +1,5 @@
--- One row is a period, over all sites: the last full day, the week that ends with it, and the week
--- before. Visitors are counted once per period, so days do not add up to a week.
+-- One row is a period, over all sites: the last day, the week that ends with it, and the week
+-- before. A visitor counts once in a period: on the first of their days in it.
 with periods as (
     select
         'day' as period,
@@ -19,29 +19,51 @@ with periods as (
 
 visits as (
     select
-        s.session_id,
-        s.session_date,
-        s.site,
-        s.visitor_id,
-        s.is_bot,
-        o.is_converted
-    from sessions as s
-    inner join session_outcomes as o
-        on s.session_id = o.session_id and s.session_date = o.session_date
-    where s.session_date between $before_first_day and $last_day
+        p.period,
+        cast(coalesce(sum(d.session_count), 0) as bigint) as session_count,
+        cast(coalesce(sum(d.converted_count), 0) as bigint) as converted_count,
+        cast(coalesce(sum(d.bot_session_count), 0) as bigint) as bot_session_count
+    from periods as p
+    left join daily_summary as d
+        on d.session_date between p.starts_on and p.ends_on
+    group by p.period
+),
+
+friction as (
+    select
+        p.period,
+        cast(sum(f.hard_time_count) as bigint) as hard_time_count,
+        cast(sum(f.session_count) filter (where f.hard_time_count is not null) as bigint)
+            as observed_count
+    from periods as p
+    inner join daily_friction as f
+        on f.session_date between p.starts_on and p.ends_on
+    group by p.period
+),
+
+visitors as (
+    select
+        p.period,
+        count(*) as visitor_count
+    from periods as p
+    inner join visitor_days as v
+        on v.session_date between p.starts_on and p.ends_on
+    where v.previous_visit_date is null or v.previous_visit_date < p.starts_on
+    group by p.period
 )
 
 select
-    p.period,
-    count(v.session_id) filter (where not v.is_bot) as session_count,
-    count(distinct row(v.site, v.visitor_id)) filter (where not v.is_bot) as visitor_count,
-    count(v.session_id) filter (where not v.is_bot and v.is_converted) as converted_count,
-    count(v.session_id) filter (where not v.is_bot and v.is_converted)
-    / nullif(count(v.session_id) filter (where not v.is_bot), 0) as conversion_rate,
-    count(distinct v.session_date) filter (where not v.is_bot) as day_count,
-    count(v.session_id) filter (where v.is_bot) as bot_session_count
-from periods as p
-left join visits as v
-    on v.session_date between p.starts_on and p.ends_on
-group by p.period
-order by p.period
+    v.period,
+    v.session_count,
+    coalesce(w.visitor_count, 0) as visitor_count,
+    v.converted_count,
+    v.converted_count / nullif(v.session_count, 0) as conversion_rate,
+    f.hard_time_count,
+    f.hard_time_count / nullif(f.observed_count, 0) as friction_rate,
+    v.bot_session_count
+from visits as v
+left join visitors as w
+    on v.period = w.period
+left join friction as f
+    on v.period = f.period
+order by v.period

@@ -169,7 +169,7 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
             since=None if is_count else since,
             count=k,
             expected=expected,
-            rate=k / n,
+            rate=k / n if n else 0.0,
             usual_rate=usual_rate,
         ),
     }

@@ -4,6 +4,10 @@ from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import count, flag, text
 from session_pipeline.tables.contract import Table
 
+GOALS = text("goals", "Goals that the session reached, in alphabetical order, joined by ', '; null if none.")
+DIMENSIONS = text("dimensions", "Dimensions from the settings, such as 'variant=a', joined by ', '; null if none.")
+ACTION_COUNT = count("action_count", "Actions of the session.")
+
 TABLES: tuple[Table, ...] = (
     Table(
         name="session_facts",
@@ -23,7 +27,7 @@ TABLES: tuple[Table, ...] = (
             c.EVENT_COUNT,
             c.PAGE_VIEW_COUNT,
             c.INTERACTION_COUNT,
-            c.ACTION_COUNT,
+            ACTION_COUNT,
             c.LANDING_PAGE,
             c.LANDING_ACTION,
             c.EXIT_PAGE,
@@ -42,8 +46,8 @@ TABLES: tuple[Table, ...] = (
             c.VALUE,
             c.CURRENCY,
             c.DECIDED_AT,
-            c.GOALS,
-            c.DIMENSIONS,
+            GOALS,
+            DIMENSIONS,
             count("visit_number", "Number of the session among all sessions of the visitor, from 1; null for bots."),
             flag("has_hard_time", "Whether a signal of friction that counts as a hard time occurred."),
             text("friction_signals", "Signals of friction in the session, joined by ', '; null if none."),

@@ -1,9 +1,19 @@
 """Defines the tables of friction: signals by session and action, and their counts by action and by day."""
 
 from session_pipeline.reference import columns as c
-from session_pipeline.reference.column import Column, count, flag, text, time
+from session_pipeline.reference.column import Column, count, flag, rate, text, time
 from session_pipeline.reference.signals import HARD_TIME_SIGNALS, SIGNALS
 from session_pipeline.tables.contract import Table
+
+FRICTION_ACTION = text(
+    "action", "Where it happened: the action of the event's page; without a page, the event's own action."
+)
+HARD_TIME_COUNT = count(
+    "hard_time_count",
+    f"Sessions with one of the signals {', '.join(HARD_TIME_SIGNALS)}, in action_friction at the action; without bots. "
+    "Null if none of these signals can be observed.",
+)
+FRICTION_RATE = rate("friction_rate", "Share of the sessions that had a hard time: hard_time_count / session_count.")
 
 # The number of sessions with each signal, such as rage_click_count.
 SIGNAL_COUNTS: tuple[Column, ...] = tuple(
@@ -30,7 +40,7 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SESSION_ID,
             c.SITE,
-            c.FRICTION_ACTION,
+            FRICTION_ACTION,
             c.SIGNAL,
             count("occurrence_count", "How often the signal occurred at the action in the session."),
             text("first_event_id", "Event of the action with which the signal was complete for the first time."),
@@ -54,10 +64,10 @@ TABLES: tuple[Table, ...] = (
         order=("site", "action"),
         columns=(
             c.SITE,
-            c.FRICTION_ACTION,
+            FRICTION_ACTION,
             count("session_count", "Sessions that were at the action or had a signal of friction there, without bots."),
-            c.HARD_TIME_COUNT,
-            c.FRICTION_RATE,
+            HARD_TIME_COUNT,
+            FRICTION_RATE,
             *SIGNAL_COUNTS,
             SECONDS_LOST,
         ),
@@ -71,8 +81,8 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SITE,
             c.SESSION_COUNT,
-            c.HARD_TIME_COUNT,
-            c.FRICTION_RATE,
+            HARD_TIME_COUNT,
+            FRICTION_RATE,
             *SIGNAL_COUNTS,
             SECONDS_LOST,
         ),

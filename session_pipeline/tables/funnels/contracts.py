@@ -1,7 +1,92 @@
 """Defines the tables of funnels: events that meet a funnel step, attempts, their steps, and the counts of each step."""
 
 from session_pipeline.reference import columns as c
+from session_pipeline.reference.column import Column, count, flag, rate, text, time
 from session_pipeline.tables.contract import Table
+
+ATTEMPT_NUMBER = count("attempt_number", "Number of the attempt within its unit and day, from 1.")
+BREAKDOWN = text(
+    "breakdown",
+    "Value of the funnel's breakdown; '(all)' without a breakdown, '(none)' for null. "
+    "Values of several dimensions are joined by ' | '.",
+)
+ENTERED_AT = time("entered_at", "Time of the event that entered the funnel.")
+ENTRY_EVENT_ID = text("entry_event_id", "Event that entered the funnel.")
+STEP_REACHED = count("step_reached", "Deepest step reached, from 1; in mode unordered: number of steps reached.")
+LAST_STEP_AT = time("last_step_at", "Time of the event that reached the deepest step.")
+DROPPED_TO_ACTION = text(
+    "dropped_to_action",
+    "Action after the last reached step in its session; null if converted or if no action followed.",
+)
+DROPPED_TO_ACTION_2 = text("dropped_to_action_2", "The action after dropped_to_action; null if there is none.")
+DROPPED_TO_ACTION_3 = text("dropped_to_action_3", "The action after dropped_to_action_2; null if there is none.")
+NEXT_ACTION_2 = text("next_action_2", "The action after next_action in the session; null if there is none.")
+NEXT_ACTION_3 = text("next_action_3", "The action after next_action_2 in the session; null if there is none.")
+ENTRY_EVENT_NUMBER = count("entry_event_number", "Position of the event that entered the funnel in its session.")
+ENTRY_STEP = count("entry_step", "Step at which the attempt entered the funnel: 1, unless entry is any.")
+EXCLUSION_NUMBER = count(
+    "exclusion_number", "Number of the exclusion that applied first, as in the settings, from 1; null if none did."
+)
+UNIT_ATTEMPT_COUNT = count(
+    "attempt_count", "Attempts of the session, or of the visitor on the day, including those that do not decide."
+)
+ENTRY_VALUE = Column(
+    "value", "DECIMAL(18,6)", "Value of the event that reached the last step; null unless converted, or without one."
+)
+ENTRY_ACTION_COUNT = count(
+    "action_count",
+    "Actions after the entry up to this step, or to the last step; null if not reached, or in another session.",
+)
+STEP_REACHED_AT = time("reached_at", "Time of the event that reached the step.")
+SECONDS_BEFORE = Column(
+    "seconds_from_step_before", "DOUBLE", "Time from the step that was reached before, in seconds; null at the entry."
+)
+IS_EXCLUDED = flag(
+    "is_excluded", "Whether an exclusion of the funnel applied. Excluded attempts are counted separately."
+)
+IS_WINDOW_CLOSED = flag(
+    "is_window_closed",
+    "Whether no later event can change the row: converted and not excluded, session complete, or windows over.",
+)
+SECONDS_TO_CONVERT = Column(
+    "seconds_to_convert", "DOUBLE", "Time from entry to the last step, in seconds; null unless converted."
+)
+STEP_NUMBER = count("step_number", "Position of the step, from 1.")
+STEP = text("step", "Name of the step.")
+STARTED_COUNT = count("started_count", "Attempts that entered the funnel at this step, without bots.")
+ENTERED_COUNT = count(
+    "entered_count",
+    "Attempts that reached this step, without bots; excluded attempts count at the step of their entry only.",
+)
+REACHED_COUNT = count("reached_count", "Attempts that reached this step and are not excluded, without bots.")
+DROPPED_COUNT = count(
+    "dropped_count", "Attempts that reached this step and no further, without excluded attempts; 0 at the last step."
+)
+EXCLUDED_COUNT = count(
+    "excluded_count", "Attempts removed by an exclusion; counted at the step of their entry only, 0 at other steps."
+)
+STEP_CONVERSION_RATE = rate(
+    "step_conversion_rate", "Share of the attempts at the previous required step that reached this step."
+)
+STEP_LOW = rate("step_low", "Lower bound of the 95 % Wilson interval of step_conversion_rate.")
+STEP_HIGH = rate("step_high", "Upper bound of the 95 % Wilson interval of step_conversion_rate.")
+STEP_VALUE = Column(
+    "value", "DECIMAL(38,6)", "Sum of the values of the events that reached this step; null if none has a value."
+)
+STEP_ATTEMPT_COUNT = count(
+    "attempt_count", "All attempts of the sessions or visitors that reached this step, also those that do not decide."
+)
+STEP_ACTION_COUNT = count(
+    "action_count",
+    "Actions after the entry up to this step, in total over the attempts that reached it; null if none is known.",
+)
+ENDED_BY = count("exclusion_number", "0 for attempts that dropped out; for excluded ones, the exclusion's number.")
+NEXT_NUMBER = count("next_number", "1 for the action that followed, 2 and 3 for those after it.")
+NEXT_RANK = count("rank", "Rank of the action by attempt_count, from 1; '(other)' comes last.")
+FOLLOWING_ACTION = text(
+    "action", "Action that followed; '(other)' beyond the ten most frequent ones, '(none)' if nothing followed."
+)
+DROPPED_ATTEMPT_COUNT = count("attempt_count", "Attempts that ended at the step and went on with the action.")
 
 TABLES: tuple[Table, ...] = (
     Table(
@@ -25,9 +110,9 @@ TABLES: tuple[Table, ...] = (
             c.EVENT_VALUE,
             c.ACTION_NUMBER,
             c.NEXT_ACTION,
-            c.NEXT_ACTION_2,
-            c.NEXT_ACTION_3,
-            c.BREAKDOWN,
+            NEXT_ACTION_2,
+            NEXT_ACTION_3,
+            BREAKDOWN,
             c.IS_BOT,
             c.IS_COMPLETE,
         ),
@@ -40,28 +125,28 @@ TABLES: tuple[Table, ...] = (
         order=("funnel", "site", "visitor_id", "entered_at", "session_id", "entry_event_number", "entry_step"),
         columns=(
             c.FUNNEL,
-            c.ATTEMPT_NUMBER,
-            c.UNIT_ATTEMPT_COUNT,
+            ATTEMPT_NUMBER,
+            UNIT_ATTEMPT_COUNT,
             c.SITE,
             c.SESSION_ID,
             c.VISITOR_ID,
-            c.BREAKDOWN,
-            c.ENTERED_AT,
-            c.ENTRY_EVENT_ID,
-            c.ENTRY_EVENT_NUMBER,
-            c.ENTRY_STEP,
-            c.STEP_REACHED,
-            c.LAST_STEP_AT,
-            c.DROPPED_TO_ACTION,
-            c.DROPPED_TO_ACTION_2,
-            c.DROPPED_TO_ACTION_3,
+            BREAKDOWN,
+            ENTERED_AT,
+            ENTRY_EVENT_ID,
+            ENTRY_EVENT_NUMBER,
+            ENTRY_STEP,
+            STEP_REACHED,
+            LAST_STEP_AT,
+            DROPPED_TO_ACTION,
+            DROPPED_TO_ACTION_2,
+            DROPPED_TO_ACTION_3,
             c.IS_CONVERTED,
-            c.IS_EXCLUDED,
-            c.EXCLUSION_NUMBER,
-            c.IS_WINDOW_CLOSED,
-            c.SECONDS_TO_CONVERT,
-            c.ENTRY_ACTION_COUNT,
-            c.ENTRY_VALUE,
+            IS_EXCLUDED,
+            EXCLUSION_NUMBER,
+            IS_WINDOW_CLOSED,
+            SECONDS_TO_CONVERT,
+            ENTRY_ACTION_COUNT,
+            ENTRY_VALUE,
             c.IS_BOT,
         ),
     ),
@@ -76,12 +161,12 @@ TABLES: tuple[Table, ...] = (
             c.FUNNEL,
             c.SITE,
             c.SESSION_ID,
-            c.ENTRY_EVENT_NUMBER,
-            c.ENTRY_STEP,
-            c.STEP_NUMBER,
-            c.STEP_REACHED_AT,
-            c.SECONDS_BEFORE,
-            c.ENTRY_ACTION_COUNT,
+            ENTRY_EVENT_NUMBER,
+            ENTRY_STEP,
+            STEP_NUMBER,
+            STEP_REACHED_AT,
+            SECONDS_BEFORE,
+            ENTRY_ACTION_COUNT,
             c.EVENT_VALUE,
         ),
     ),
@@ -94,25 +179,25 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.FUNNEL,
             c.SITE,
-            c.STEP_NUMBER,
-            c.STEP,
-            c.BREAKDOWN,
-            c.STARTED_COUNT,
-            c.ENTERED_COUNT,
-            c.REACHED_COUNT,
-            c.DROPPED_COUNT,
-            c.EXCLUDED_COUNT,
+            STEP_NUMBER,
+            STEP,
+            BREAKDOWN,
+            STARTED_COUNT,
+            ENTERED_COUNT,
+            REACHED_COUNT,
+            DROPPED_COUNT,
+            EXCLUDED_COUNT,
             c.CONVERSION_RATE,
-            c.STEP_CONVERSION_RATE,
+            STEP_CONVERSION_RATE,
             c.LOW,
             c.HIGH,
-            c.STEP_LOW,
-            c.STEP_HIGH,
+            STEP_LOW,
+            STEP_HIGH,
             c.MEDIAN_SECONDS,
             c.P90_SECONDS,
-            c.STEP_VALUE,
-            c.STEP_ATTEMPT_COUNT,
-            c.STEP_ACTION_COUNT,
+            STEP_VALUE,
+            STEP_ATTEMPT_COUNT,
+            STEP_ACTION_COUNT,
         ),
     ),
     Table(
@@ -124,13 +209,13 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.FUNNEL,
             c.SITE,
-            c.BREAKDOWN,
-            c.STEP_NUMBER,
-            c.ENDED_BY,
-            c.NEXT_NUMBER,
-            c.NEXT_RANK,
-            c.FOLLOWING_ACTION,
-            c.DROPPED_ATTEMPT_COUNT,
+            BREAKDOWN,
+            STEP_NUMBER,
+            ENDED_BY,
+            NEXT_NUMBER,
+            NEXT_RANK,
+            FOLLOWING_ACTION,
+            DROPPED_ATTEMPT_COUNT,
         ),
     ),
 )

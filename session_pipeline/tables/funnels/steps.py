@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from session_pipeline.settings import FunnelSettings, Settings
-from session_pipeline.tables.frame import Scalar
 from session_pipeline.tables.funnels import from_settings, stops
 from session_pipeline.tables.graph import Computation, Relation, Step
+from session_pipeline.tables.parameters import Scalar
 from session_pipeline.tables.spans import VISITOR_WINDOW
 
 Runs = Callable[[Settings], Sequence[Mapping[str, Scalar]]]

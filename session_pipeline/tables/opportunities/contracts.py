@@ -4,8 +4,41 @@ All figures are associations of sessions at the same moment, not effects. docs/d
 """
 
 from session_pipeline.reference import columns as c
-from session_pipeline.reference.column import Column, count, rate, text
+from session_pipeline.reference.column import Column, count, flag, rate, text
 from session_pipeline.tables.contract import Table
+
+POSITION_BUCKET = count(
+    "position_bucket",
+    "Bucket of the action's position in the session, named by its first position: 1, 2, 3, 4 (to 5), 6 (to 8), "
+    "9 (to 13) or 14 (and later).",
+)
+STAGE = count(
+    "stage",
+    "How far the session was before: the deepest step of each funnel whose condition an earlier event met, added up "
+    "over all funnels. 0 before the first step.",
+)
+MOMENT_DEVICE = text("device", "Device of the session; '(none)' without a user agent.")
+DIFFERENCE = Column(
+    "difference",
+    "DOUBLE",
+    "Difference of the two rates (Mantel-Haenszel), negative if fewer converted; rounded to 6 digits. An association.",
+)
+DIFFERENCE_LOW = Column("difference_low", "DOUBLE", "Lower bound of the 95 % interval of difference (Sato); 6 digits.")
+DIFFERENCE_HIGH = Column(
+    "difference_high", "DOUBLE", "Upper bound of the 95 % interval of difference (Sato); 6 digits."
+)
+SCORE = Column("score", "DOUBLE", "Signed root of the test's statistic, about a normal deviate; rounded to 4 digits.")
+Q_VALUE = rate(
+    "q_value",
+    "Share of wrong findings to expect among the rows of the window up to this one (Benjamini-Yekutieli); 6 digits.",
+)
+IS_SIGNIFICANT = flag(
+    "is_significant", "Whether q_value is at most 0.05 and score at least 2.5 in the direction that is looked for."
+)
+EXAMPLE_SESSION_IDS = text(
+    "example_session_ids",
+    "Up to three sessions of the row, the latest first, separated by spaces; null if there is none. See `show`.",
+)
 
 TABLES: tuple[Table, ...] = (
     Table(
@@ -19,9 +52,9 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SITE,
             c.ACTION,
-            c.POSITION_BUCKET,
-            c.STAGE,
-            c.MOMENT_DEVICE,
+            POSITION_BUCKET,
+            STAGE,
+            MOMENT_DEVICE,
             text("signal", "Signal of friction; '' for all sessions at the moment."),
             text("signal_action", "Action of the signal in session_friction, such as the page that a U-turn left."),
             count("session_count", "Sessions in which the signal first occurs at the moment; without bots."),
@@ -43,9 +76,9 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SITE,
             text("at_action", "Action that the session did for the first time."),
-            c.POSITION_BUCKET,
-            c.STAGE,
-            c.MOMENT_DEVICE,
+            POSITION_BUCKET,
+            STAGE,
+            MOMENT_DEVICE,
             text("seen_action", "Action that the session did before; '' for all sessions."),
             count("session_count", "Sessions that did it before, without bots."),
             count("converted_count", "Of session_count, those that converted later."),
@@ -73,9 +106,9 @@ TABLES: tuple[Table, ...] = (
             count("without_converted_count", "Of without_count, those that converted later."),
             rate("rate_with", "Share of the sessions with the signal that converted later, averaged over moments."),
             rate("rate_without", "Share of the sessions without it that converted later, with the same weights."),
-            c.DIFFERENCE,
-            c.DIFFERENCE_LOW,
-            c.DIFFERENCE_HIGH,
+            DIFFERENCE,
+            DIFFERENCE_LOW,
+            DIFFERENCE_HIGH,
             Column(
                 "associated_lost_conversions",
                 "DOUBLE",
@@ -89,11 +122,11 @@ TABLES: tuple[Table, ...] = (
                 "associated_lost_conversions times the mean value of a later conversion at these moments; 2 digits. "
                 "Null if none has a value.",
             ),
-            c.SCORE,
-            c.Q_VALUE,
-            c.IS_SIGNIFICANT,
+            SCORE,
+            Q_VALUE,
+            IS_SIGNIFICANT,
             c.SENTENCE,
-            c.EXAMPLE_SESSION_IDS,
+            EXAMPLE_SESSION_IDS,
         ),
     ),
     Table(
@@ -115,14 +148,14 @@ TABLES: tuple[Table, ...] = (
             rate("rate_seen", "Share of the sessions that had done it that converted later, averaged over moments."),
             rate("rate_unseen", "Share of the other sessions that converted later, with the same weights."),
             Column("lift", "DOUBLE", "rate_seen / rate_unseen, rounded to 6 digits; null if rate_unseen is 0."),
-            c.DIFFERENCE,
-            c.DIFFERENCE_LOW,
-            c.DIFFERENCE_HIGH,
-            c.SCORE,
-            c.Q_VALUE,
-            c.IS_SIGNIFICANT,
+            DIFFERENCE,
+            DIFFERENCE_LOW,
+            DIFFERENCE_HIGH,
+            SCORE,
+            Q_VALUE,
+            IS_SIGNIFICANT,
             c.SENTENCE,
-            c.EXAMPLE_SESSION_IDS,
+            EXAMPLE_SESSION_IDS,
         ),
     ),
 )

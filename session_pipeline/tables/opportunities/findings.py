@@ -14,10 +14,10 @@ import pyarrow as pa
 from session_pipeline.reference.column import arrow_schema
 from session_pipeline.reference.column import date as date_column
 from session_pipeline.tables import table
-from session_pipeline.tables.frame import LEAST_COMPARED_SESSIONS, Z_95
 from session_pipeline.tables.opportunities.matched import Estimates, Floats, estimates, ranks
 from session_pipeline.tables.opportunities.steps import LONGEST_WINDOW
 from session_pipeline.tables.opportunities.windows import DailyCounts, Factor, Numbers, Sums
+from session_pipeline.tables.parameters import LEAST_COMPARED_SESSIONS, Z_95
 
 WINDOWS = (28, LONGEST_WINDOW)  # days
 LEAST_EXPECTED = 5  # conversions with the factor, if it made no difference

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import PatternSettings, Settings
 from session_pipeline.settings.action_patterns import ActionPattern, Limit, lengths
-from session_pipeline.tables.frame import PATH_WINDOWS, Scalar
+from session_pipeline.tables.parameters import PATH_WINDOWS, Scalar
 from session_pipeline.tables.paths.action_letters import Text, texts
-from session_pipeline.tables.settings_sql import Rule, matches, number_sql, text_sql
+from session_pipeline.tables.settings_sql import number_sql, text_sql
 
 # Sorts actions by time and then by place. A session lasts at most 24 hours and has fewer actions than this.
 PLACES = 10_000_000
 LONGEST_PART = 1_000
 LONGEST = 2_000_000_000_000_000_000
+# The parameters of next_untimed_matches that differ between patterns.
+UNTIMED_PARAMETERS = frozenset(("of_text", "pattern_name", "expression"))
 # The parameters of next_part_matches that differ between the parts of patterns.
 PART_PARAMETERS = frozenset(
     (
@@ -85,41 +87,14 @@ def _of_gap(text: Text, name: str | None) -> str:
     return f"case {cases} else '{letters[-1]}' end" if cases else f"'{letters[-1]}'"
 
 
-def pattern_texts(settings: Settings) -> str:
-    """Returns SQL for the text of each session: (text_number, session_date, session_id, started_at, letters)."""
-    return (
-        "select text_number, session_date, session_id, min(occurred_at) as started_at,"
-        " string_agg(letter, '' order by place) as letters"
-        " from action_letters group by text_number, session_date, session_id"
-    )
-
-
-def untimed_matches(settings: Settings) -> str:
-    """Returns SQL for the matches of the patterns without limits on time other than those between neighbours.
-
-    The columns are (text_number, session_id, pattern, match_count, first_place, last_place).
-    """
-    rules = []
-    for text in texts(settings.patterns):
-        for name, pattern in text.patterns:
-            if _is_timed(pattern, _setting(settings, name)):
-                continue
-            expression = text_sql(_whole(text, pattern))
-            marked = f"regexp_replace(letters, {expression}, '!', 'g')"
-            length = f"length(regexp_extract(letters, {expression}, 0))"
-            fields = {
-                "pattern": text_sql(name),
-                "match_count": f"cast(length({marked}) - length(translate({marked}, '!', '')) as bigint)",
-                "first_place": f"cast(strpos({marked}, '!') as bigint)",
-                "last_place": f"cast(strpos({marked}, '!') + {length} - 1 as bigint)",
-            }
-            where = f"text_number = {text.number} and regexp_matches(letters, {expression})"
-            rules.append(Rule(where, fields))
-    empty = (
-        "select text_number, session_id, cast(null as varchar) as pattern, cast(null as bigint) as match_count,"
-        " cast(null as bigint) as first_place, cast(null as bigint) as last_place from pattern_texts where false"
-    )
-    return matches("pattern_texts", "text_number, session_id", rules, empty)
+def untimed_patterns(settings: Settings) -> list[Mapping[str, Scalar]]:
+    """Returns the patterns without limits on time other than those between neighbours, as regular expressions."""
+    return [
+        {"of_text": text.number, "pattern_name": name, "expression": _whole(text, pattern)}
+        for text in texts(settings.patterns)
+        for name, pattern in text.patterns
+        if not _is_timed(pattern, _setting(settings, name))
+    ]
 
 
 def _setting(settings: Settings, name: str) -> PatternSettings:

@@ -10,12 +10,12 @@ with recursive timed as (
     from part_matches as m
     inner join timed_patterns as p
         on m.pattern = p.pattern
-    inner join action_letters as f
+    inner join matched_actions as f
         on
             p.text_number = f.text_number
             and m.session_id = f.session_id
             and m.first_place = f.place
-    inner join action_letters as l
+    inner join matched_actions as l
         on
             p.text_number = l.text_number
             and m.session_id = l.session_id
@@ -130,7 +130,7 @@ select
     / 1000000 as match_seconds,
     f.is_bot
 from found as m
-inner join action_letters as f
+inner join matched_actions as f
     on m.text_number = f.text_number and m.session_id = f.session_id and m.first_place = f.place
-inner join action_letters as l
+inner join matched_actions as l
     on m.text_number = l.text_number and m.session_id = l.session_id and m.last_place = l.place

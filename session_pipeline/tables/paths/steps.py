@@ -1,7 +1,7 @@
 """Defines the steps that build the tables of paths."""
 
-from session_pipeline.tables.frame import PATH_WINDOWS
 from session_pipeline.tables.graph import Computation, Relation, Step
+from session_pipeline.tables.parameters import PATH_WINDOWS
 from session_pipeline.tables.paths import from_settings
 from session_pipeline.tables.spans import days_back
 
@@ -29,13 +29,17 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="session_patterns",
         tables=("session_patterns",),
-        relations={
-            "action_letters": Relation(from_settings.action_letters, reads=("session_actions",)),
-            "pattern_texts": Relation(from_settings.pattern_texts, reads=("session_actions",)),
-            "untimed_matches": Relation(from_settings.untimed_matches, reads=("session_actions",)),
-        },
+        relations={"action_letters": Relation(from_settings.action_letters, reads=("session_actions",))},
         lists={"timed_patterns": from_settings.timed_patterns, "part_lengths": from_settings.part_lengths},
         computed=(
+            Computation("pattern_texts", "pattern_texts"),
+            Computation("no_untimed_matches", "untimed_matches"),
+            Computation(
+                "next_untimed_matches",
+                "untimed_matches",
+                varying=from_settings.UNTIMED_PARAMETERS,
+                runs=from_settings.untimed_patterns,
+            ),
             Computation("no_part_matches", "part_matches"),
             Computation(
                 "next_part_matches",
@@ -43,6 +47,7 @@ STEPS: tuple[Step, ...] = (
                 varying=from_settings.PART_PARAMETERS,
                 runs=from_settings.timed_parts,
             ),
+            Computation("matched_actions", "matched_actions"),
         ),
     ),
 )

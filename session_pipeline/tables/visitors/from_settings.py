@@ -3,7 +3,7 @@
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.tables.blocks import BLOCK_DAYS
-from session_pipeline.tables.frame import DAYS_OF_WEEK
+from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 
 def block_lengths(settings: Settings) -> SmallTable:

@@ -1,0 +1,68 @@
+"""Draws a funnel: how many attempts reach each step, and where they are lost."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from session_pipeline.report import formats
+from session_pipeline.report.charts.marks import fitted, text_width
+from session_pipeline.report.figures import Row
+from session_pipeline.report.svg import image, rectangle, text
+
+
+def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
+    """Draws a bar for each funnel step, followed by the loss since the previous step; highlights the largest loss."""
+    pitch, bar_top, bar_height = 45, 20, 18
+    interval_width = 92
+    drawn: list[Markup] = []
+    for index, step in enumerate(steps):
+        before = steps[index - 1] if index else None
+        top = index * pitch
+        share = step["conversion_rate"] or 0.0
+        figures = f"{formats.number(step['reached_count'])} · {formats.percent(step['conversion_rate'])}"
+        label_room = width - interval_width - 1.1 * text_width(figures) - 8  # the figures are bold
+        label = fitted(f"{step['step_number']}  {step['step']}", label_room)
+        drawn += [
+            text(label, 0, top + 14),
+            text(figures, width - interval_width, top + 14, "end strong"),
+            rectangle(0, top + bar_top, share * width, bar_height, "accent", f"{step['step']}: {figures}"),
+        ]
+        if before:
+            interval = f"({formats.interval(step['low'], step['high'])})"
+            drawn += [text(interval, width, top + 14, "end small muted"), *_loss(before, step, width, top + bar_top)]
+    return image(key, width, pitch * len(steps), f"Funnel {name}", _description(steps), *drawn)
+
+
+def _description(steps: Sequence[Row]) -> str:
+    last = steps[-1]
+    reached = f"{formats.percent(last['conversion_rate'])} of {formats.counted(steps[0]['reached_count'], 'attempt')}"
+    sentences = [f"{reached} reach {last['step']}."]
+    sentences += [f"The largest loss is after {step['step']}." for step in steps if step["is_largest_loss"]]
+    return " ".join(sentences)
+
+
+def _loss(before: Row, step: Row, width: int, top: float) -> list[Markup]:
+    """Returns the bar of the loss before a step, and its text where there is room for it.
+
+    A step that matches no event has no loss, because no visit could reach it.
+    """
+    share, share_before = step["conversion_rate"] or 0.0, before["conversion_rate"] or 0.0
+    is_largest = before["is_largest_loss"]
+    if step["is_unmatched"]:
+        return [text("matches no event", share * width + 6, top + 13, "muted")]
+    drawn = [rectangle(share * width, top, (share_before - share) * width, 18, "loss" if is_largest else "ghost")]
+    if not before["dropped_count"]:
+        return []
+    rate = formats.percent(before["dropped_count"] / before["reached_count"])
+    short = f"{formats.MINUS}{formats.number(before['dropped_count'])} ({rate})"
+    on_loss = "on-loss" if is_largest else "muted"
+    places = (
+        (share_before - share, share, 6, on_loss),  # on the loss
+        (1 - share_before, share_before, 6, on_loss),  # after the loss
+        (share, share, -6, "end on-accent"),  # in the bar of the step
+    )
+    for content in (f"{short}, largest loss", short) if is_largest else (short,):
+        for room, at, shift, style in places:
+            if room * width >= text_width(content) + 6:
+                return [*drawn, text(content, at * width + shift, top + 13, style)]
+    return drawn

@@ -1,0 +1,49 @@
+"""Draws conversion rates with their intervals."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from session_pipeline.report import formats
+from session_pipeline.report.charts.marks import (
+    AXIS_HEIGHT,
+    BASELINE,
+    Scale,
+    fitted,
+    nice_ticks,
+    point,
+    vertical_grid,
+)
+from session_pipeline.report.figures import Row
+from session_pipeline.report.svg import image, rectangle, text
+
+
+def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float) -> Markup:
+    """Draws the conversion rate of each value as a point on its 95 % interval, on a scale up to `highest`.
+
+    Intervals that reach beyond the scale are cut.
+    """
+    label_width, rate_width, pitch = 118, 58, 26
+    bottom = pitch * len(rows) + 2
+    ticks = nice_ticks(highest, 5 if width > 450 else 3, 0.01)
+    x = Scale(ticks[-1], label_width, width - rate_width)
+    drawn = vertical_grid(ticks, x, bottom)
+    for index, row in enumerate(rows):
+        middle = index * pitch + pitch / 2
+        rate = formats.percent(row["conversion_rate"])
+        value = row["label"]
+        left, right = x(row["low"]), x(min(row["high"], ticks[-1]))
+        tooltip = f"{value}: {rate}, 95 % interval {formats.interval(row['low'], row['high'])}"
+        drawn += [
+            text(fitted(value, label_width - 4), 0, middle + BASELINE),
+            rectangle(left, middle - 3, right - left, 6, "interval", tooltip),
+            point(x(row["conversion_rate"]), middle, tooltip, radius=4.5),
+            text(rate, width, middle + BASELINE, "end"),
+        ]
+    return image(key, width, bottom + AXIS_HEIGHT, title, _description(rows), *drawn)
+
+
+def _description(rows: Sequence[Row]) -> str:
+    best = max(rows, key=lambda row: row["conversion_rate"])
+    name = formats.shortened(best["label"], 40)
+    return f"The highest rate is {formats.percent(best['conversion_rate'])}, of {name}. The table has all rates."

@@ -1,0 +1,265 @@
+"""Finds what to look at first: the steps, outcomes and actions where most is lost, each as a plain sentence.
+
+The order is: steps that fewer visits take than before, outcomes that left their usual range, difficulties after which
+fewer visits convert, and last the actions with most difficulties. All are associations, and the page says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+
+import duckdb
+from markupsafe import Markup
+
+from session_pipeline.report import charts, formats
+from session_pipeline.report.figures import Figures, Row, filled, run_query
+from session_pipeline.report.window import Window
+from session_pipeline.settings import Settings
+
+MOST = 3
+EXAMPLES = 3
+FEWEST_HARD_TIMES = 5
+CHART_WIDTH = 250
+FIRST_COMPARED_DAYS = 29  # the shortest base (28 days) and the shortest window (1 day) of progress_changes
+Z_FOUND = 4.5  # the score that a change must be expected to have, so that it is found in most cases
+BASE_RATIO = 4  # visits before the compared days for each visit in them
+
+SIGNALS = {
+    "error": "saw an error",
+    "error_loop": "saw errors in a row",
+    "u_turn": "came and left within seconds",
+    "repeated_search": "searched again without opening a result",
+    "rage_click": "clicked repeatedly",
+    "abandoned_form": "started a form and did not send it",
+}
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """Something to look at first.
+
+    Attributes:
+        kind: What it is, in two or three words.
+        sentence: What happens, in plain words.
+        notes: Since when, until when, and what is missing.
+        examples: Session ids for `session-pipeline show`.
+        query: A query of the figures behind it.
+        chart: The rates that are compared.
+        is_mild: Whether it is only the action with most difficulties, without a comparison.
+    """
+
+    kind: str
+    sentence: str
+    query: str
+    notes: Sequence[str] = ()
+    examples: Sequence[str] = ()
+    chart: Markup | None = None
+    is_mild: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """What to look at first, and what could have been found if nothing changed.
+
+    Attributes:
+        flaws: At most three, the most important first.
+        has_changes: Whether one of them is a change or a significant difficulty.
+        detectable: Sentences that say which fault would have been found; empty if there are changes.
+        steps, outcomes, opportunities: The rows of everything that was found, for the table below.
+    """
+
+    flaws: Sequence[Flaw]
+    has_changes: bool
+    detectable: Sequence[str]
+    steps: Sequence[Row] = ()
+    outcomes: Sequence[Row] = ()
+    opportunities: Sequence[Row] = ()
+
+
+def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings: Settings) -> Look:
+    """Returns the three flaws to look at first, about the visits of figures.window."""
+    window = figures.window
+    if window is None:
+        return Look([], has_changes=False, detectable=[])
+    conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
+    currencies = [row["currency"] for row in figures.rows("value")]
+    currency = currencies[0] if len(currencies) == 1 else None
+    steps = figures.rows("changed_steps")
+    outcomes = figures.rows("changed_outcomes")
+    opportunities = [row for row in figures.rows("opportunities") if row["is_significant"]]
+    found = [_changed_step(number, row, window, currency) for number, row in enumerate(steps[:MOST], start=1)]
+    worse = [row for row in outcomes if is_worse(row, conversions)]
+    found += [
+        _changed_outcome(connection, number, row, window) for number, row in enumerate(worse[: MOST - len(found)])
+    ]
+    first = {(row["site"], row["action"]): row for row in reversed(opportunities)}  # one error can be several signals
+    found += [
+        _opportunity(number, row, window, currency)
+        for number, row in enumerate(opportunities)
+        if first[row["site"], row["action"]] is row
+    ]
+    has_changes = bool(found)
+    if len(found) < MOST:
+        found += _friction(connection, figures, window, MOST - len(found))
+    could_find = [] if has_changes else detectable(figures, window)
+    return Look(found[:MOST], has_changes, could_find, steps, outcomes, opportunities)
+
+
+def is_worse(row: Row, conversions: set[str]) -> bool:
+    """Whether a changed outcome is bad news: fewer visits or conversions, or more abandoned carts or bounces."""
+    if row["outcome"] == "engaged":
+        return False  # fewer engaged visits without a conversion can be good news
+    wanted = row["outcome"] in ("(sessions)", "(converted)") or row["outcome"] in conversions
+    return bool(row["score"] < 0) == wanted
+
+
+def _changed_step(number: int, row: Row, window: Window, currency: str | None) -> Flaw:
+    rates = [("now", row["progress_rate"], "on-loss"), ("before", row["usual_rate"], "ghost-strong")]
+    if row["others_rate"] is not None:
+        rates.append(("others now", row["others_rate"], "ghost-strong"))
+    parameters = {name: row[name] for name in ("site", "dimension", "dimension_value", "action", "next_action")}
+    return Flaw(
+        "Fewer go on",
+        formats.in_visits(row["sentence"]),
+        filled("flaw_step", {**window.parameters, **parameters}),
+        [*_dates(row, window), *_worth(row["associated_lost_value"], currency)],
+        _ids(row["example_session_ids"]),
+        charts.comparison(f"flaw-step-{number}", CHART_WIDTH, "Share of visits that go on", rates),
+    )
+
+
+def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window) -> Flaw:
+    parameters = {name: row[name] for name in ("site", "dimension", "dimension_value", "outcome")}
+    examples: list[str] = []
+    if row["dimension"] == "all" and row["outcome"] != "(sessions)":
+        of_day = {**parameters, "day": row["last_alert_day"], "is_more": row["score"] > 0}
+        examples = [found["session_id"] for found in run_query(connection, "flaw_outcome_examples", of_day).rows]
+    rates = [("now", row["rate"], "on-loss"), ("usual", row["usual_rate"], "ghost-strong")]
+    title = f"Share of visits with outcome {formats.words(row['outcome'])}"
+    return Flaw(
+        "Unusual",
+        formats.in_visits(row["sentence"]),
+        filled("flaw_outcome", {**window.parameters, **parameters}),
+        _dates(row, window),
+        examples,
+        None if row["rate"] is None else charts.comparison(f"flaw-outcome-{number}", CHART_WIDTH, title, rates),
+    )
+
+
+def _opportunity(number: int, row: Row, window: Window, currency: str | None) -> Flaw:
+    parameters = {name: row[name] for name in ("site", "action", "signal")}
+    rates = [("with it", row["rate_with"], "on-loss"), ("without", row["rate_without"], "ghost-strong")]
+    key = f"flaw-moment-{number}"
+    return Flaw(
+        "Goes with fewer conversions",
+        formats.in_visits(row["sentence"]),
+        filled("flaw_opportunity", {**window.parameters, **parameters}),
+        [
+            f"last {formats.counted(min(row['window_days'], window.known_days), 'day')}",
+            *_worth(row["associated_lost_value"], currency),
+        ],
+        _ids(row["example_session_ids"]),
+        charts.comparison(key, CHART_WIDTH, "Share of visits that convert later", rates),
+    )
+
+
+def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: Window, count: int) -> list[Flaw]:
+    """Returns the actions with most difficulties, those that go with most missing conversions first.
+
+    The first sentence begins with the share of all visits. Actions with a significant difficulty are left out, because
+    they have a place of their own.
+    """
+    compared = {(row["action"], row["signal"]): row for row in figures.rows("opportunities")}
+    significant = {row["action"] for row in compared.values() if row["is_significant"]}
+    pages = []
+    for row in figures.rows("friction_by_page"):
+        if row["hard_time_count"] >= FEWEST_HARD_TIMES and row["action"] not in significant:
+            counts = {signal: row[f"{signal}_count"] or 0 for signal in SIGNALS}
+            most = max(counts, key=lambda signal: counts[signal])
+            other = compared.get((row["action"], most))
+            pages.append((row, most, counts[most], other if _lost(other) >= 1 else None))
+    pages = sorted(pages, key=lambda page: (-_lost(page[3]), -page[0]["hard_time_count"], page[0]["action"]))
+    week = next(row for row in figures.rows("visits") if row["period"] == "week")
+    dates = formats.short_days(window.first_day, window.last_day)
+    found: list[Flaw] = []
+    for row, most, most_count, other in pages[:count]:
+        where = formats.shortened(formats.words(row["action"]))
+        visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], 'visit')}"
+        sentence = f"At {where}, {visits} had a hard time: {formats.number(most_count)} {SIGNALS[most]}."
+        chart = None
+        if other:
+            rates = [("with it", other["rate_with"], "other-1"), ("without", other["rate_without"], "ghost-strong")]
+            chart = charts.comparison(
+                f"flaw-hard-{len(found)}", CHART_WIDTH, "Share of visits that convert later", rates
+            )
+            sentence += " They converted less often later than comparable visits; this can be chance."
+        if not found:
+            sentence = f"{formats.percent(week['friction_rate'])} of all visits had a hard time. {sentence}"
+        query = run_query(connection, "flaw_friction", {**window.parameters, "action": row["action"]})
+        examples = list(dict.fromkeys(example["session_id"] for example in query.rows))[:EXAMPLES]
+        found.append(Flaw("Hard time", sentence, query.sql, [dates], examples, chart, is_mild=True))
+    return found
+
+
+def _lost(row: Row | None) -> float:
+    return (row["associated_lost_conversions"] or 0.0) if row else 0.0
+
+
+def _dates(row: Row, window: Window) -> list[str]:
+    notes = [f"since {formats.short_day(row['since'])}"] if row["since"] else []
+    if row["last_alert_day"] < window.last_day:
+        notes.append(f"last seen {formats.short_day(row['last_alert_day'])}")
+    return notes
+
+
+def _worth(value: float | None, currency: str | None) -> list[str]:
+    """Returns what is missing, if conversions have a value; the sentences have the number of conversions."""
+    return [f"worth about {formats.rounded(value)} {currency or ''}".rstrip()] if value and value > 0 else []
+
+
+def _ids(text: str | None) -> list[str]:
+    return (text or "").split()[:EXAMPLES]
+
+
+def detectable(figures: Figures, window: Window) -> list[str]:
+    """Says which fault would have been found, or how many visits are needed to find one."""
+    steps = figures.rows("detectable")
+    if steps:
+        row = steps[0]
+        return [
+            f"A fault would have been found if of the {formats.counted(row['session_count'], 'visit')} at"
+            f" {formats.words(row['action'])} in {formats.counted(row['window_days'], 'day')} at most"
+            f" {formats.percent(row['detectable_rate'])} had gone on to {formats.words(row['next_action'])};"
+            f" {formats.percent(row['usual_rate'])} is usual."
+        ]
+    if window.known_days < FIRST_COMPARED_DAYS:
+        first = f"So far there {'is' if window.known_days == 1 else 'are'} {formats.counted(window.known_days, 'day')}."
+        return [f"Changes are looked for from {FIRST_COMPARED_DAYS} days of visits on. {first}"]
+    first_step = next(
+        (row for row in figures.rows("funnels") if row["step_number"] == 2 and row["reached_count"]), None
+    )
+    if first_step is None:
+        return ["There are too few visits with a conversion to tell a change from chance."]
+    rate = first_step["conversion_rate"]
+    return [
+        "There are too few visits with a conversion to tell a change from chance. To find a fault that halves a step"
+        f" which {formats.percent(rate)} of visits take, about {formats.number(visits_needed(rate))} visits at it are"
+        " needed in the compared days."
+    ]
+
+
+def visits_needed(rate: float, drop: float = 0.5) -> int:
+    """Returns how many visits at a step are needed to find a drop of its rate.
+
+    A likelihood ratio test of two samples, with BASE_RATIO times as many visits before, must be expected to reach
+    Z_FOUND.
+    """
+    before = min(max(rate, 0.001), 0.999)
+    now = before * (1 - drop)
+    pooled = (now + BASE_RATIO * before) / (1 + BASE_RATIO)
+    gain = _divergence(now, pooled) + BASE_RATIO * _divergence(before, pooled)
+    return round(Z_FOUND * Z_FOUND / (2 * gain))
+
+
+def _divergence(rate: float, other: float) -> float:
+    return rate * log(rate / other) + (1 - rate) * log((1 - rate) / (1 - other))

@@ -1,0 +1,62 @@
+"""Defines the glossary of the report: the words of the page and their meanings."""
+
+from session_pipeline.reference import columns as c
+from session_pipeline.report.formats import in_visits
+
+GLOSSARY: tuple[tuple[str, str], ...] = (
+    ("Visit", "Consecutive events of a visitor. It belongs to the day on which it starts. Tables call it a session."),
+    ("Visitor", in_visits(c.VISITOR_ID.meaning)),
+    ("New visitor", "A visitor whose first known day is the day of the visit. All others are returning."),
+    ("Outcome", in_visits(c.OUTCOME.meaning)),
+    ("Engaged", in_visits(c.IS_ENGAGED.meaning)),
+    ("Bounce", in_visits(c.IS_BOUNCE.meaning)),
+    ("Converted", in_visits(c.CONVERTED_COUNT.meaning)),
+    ("Conversion rate", "Converted visits as a share of all visits."),
+    ("Value", "Sum of the values of converted visits, separate for each currency."),
+    (
+        "Hard time",
+        (
+            "A visit with an error, two errors in a row, a search that is repeated with another term before a"
+            " result is opened, a page that is left again within seconds, several clicks on one element "
+            "within a second, or a form that is started and not sent."
+        ),
+    ),
+    ("Change (pp)", "Share in the week minus share in the week before, in percentage points."),
+    ("Significant change", "Chance alone causes a change this large in fewer than 5 of 100 cases. Others are grey."),
+    (
+        "Missing",
+        (
+            "What there would be more if visits went on as often as before. An estimate: nothing says that "
+            "the difference is a loss."
+        ),
+    ),
+    (
+        "Found change",
+        (
+            "A step or outcome that left its usual range, in the 1 to 28 days before the day, compared with "
+            "the 56 days before them."
+        ),
+    ),
+    ("Action", in_visits(c.ACTION.meaning)),
+    (
+        "Path",
+        (
+            "The actions of a visit in order. An action that is repeated immediately counts once, and rare "
+            "actions are replaced by their kind, such as /product/… for a page of that folder."
+        ),
+    ),
+    ("/folder/…", "All pages of a folder, in paths; elsewhere of a folder that has more than five pages."),
+    (
+        "Funnel",
+        "Steps in a fixed order; other events can occur between them. Rates are shares of attempts that entered.",
+    ),
+    ("Largest loss", "The step of a funnel after which most attempts ended."),
+    ("95 % interval", "Wilson interval: if only chance varies, it contains the true rate in 95 of 100 weeks."),
+    ("Channel", in_visits(c.CHANNEL.meaning)),
+    ("Device", in_visits(c.DEVICE.meaning)),
+    ("Bot", in_visits(c.IS_BOT.meaning)),
+    ("Duplicate", "A line that repeats an event. The event counts once; the copy is in duplicate_events."),
+    ("Late", in_visits(c.LATE_EVENT_COUNT.meaning)),
+    ("Quarantined", "A line that is not a valid event. It is kept in quarantined_lines with the reason."),
+    ("Final", in_visits(c.IS_FINAL.meaning)),
+)

@@ -1,0 +1,184 @@
+"""Prepares how visits ended: the order and colours of outcomes, their bars, and their trends."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from markupsafe import Markup
+
+from session_pipeline.report import charts, formats
+from session_pipeline.report.charts import Bar
+from session_pipeline.report.figures import Figures, Row
+from session_pipeline.report.window import Window
+from session_pipeline.settings import Settings
+
+ALWAYS_LAST = ("engaged", "bounce")
+TILES = 4
+CONVERSION_COLOURS, OTHER_COLOURS = 4, 3
+TREND_WIDTH, TREND_HEIGHT = 92, 20
+TILE_WIDTH, TILE_HEIGHT = 110, 34
+
+
+Trend = Callable[[str, str, Sequence[float | None]], Markup]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure of the week: its name, its value, its share or unit, its change, a detail, and its trend."""
+
+    name: str
+    value: str
+    share: str
+    change: str
+    detail: str
+    trend: Markup | None = None
+
+
+def outcome_rows(figures: Figures, settings: Settings) -> list[Row]:
+    """Returns the outcomes in the order of the settings, with is_converted, a colour and a trend."""
+    conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
+    rows = ordered(figures.rows("outcomes"), [rule.name for rule in settings.outcomes])
+    days = [row["session_date"] for row in figures.rows("days")]
+    totals = {row["session_date"]: row["session_count"] for row in figures.rows("days")}
+    counts = {(row["outcome"], row["session_date"]): row["session_count"] for row in figures.rows("outcome_days")}
+    for number, row in enumerate(rows, start=1):
+        name = row["outcome"]
+        row["is_converted"] = name in conversions
+        shares = [counts.get((name, day), 0) / totals[day] if totals[day] else None for day in days]
+        title = f"Share of {formats.words(name)} by day"
+        row["trend"] = charts.sparkline(f"trend-{number}", TREND_WIDTH, TREND_HEIGHT, title, _trend(shares), shares)
+    _colour(rows)
+    return rows
+
+
+def outcomes_by_day(figures: Figures, rows: Sequence[Row]) -> list[tuple[date, list[int]]]:
+    """Returns each day with the visits of each outcome, latest first."""
+    counts = {(row["outcome"], row["session_date"]): row["session_count"] for row in figures.rows("outcome_days")}
+    return [
+        (day["session_date"], [counts.get((row["outcome"], day["session_date"]), 0) for row in rows])
+        for day in reversed(figures.rows("days"))
+    ]
+
+
+def ordered(rows: Sequence[Row], names: Sequence[str], column: str = "outcome") -> list[Row]:
+    """Returns rows in the order of the settings, then rows that the settings do not name; engaged and bounce last."""
+    order = {name: number for number, name in enumerate(names)}
+    last = {name: number for number, name in enumerate(ALWAYS_LAST, start=1)} if column == "outcome" else {}
+    return sorted(rows, key=lambda row: (last.get(row[column], 0), order.get(row[column], len(order)), row[column]))
+
+
+def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[Tile]:
+    """Returns the figures of the week. Visitors have a tile if conversions have no value, or hard times are unknown."""
+    week, before, days = visits["week"], visits["before"], figures.rows("days")
+
+    def trend(key: str, name: str, values: Sequence[float | None]) -> Markup:
+        return charts.sparkline(
+            f"tile-{key}", TILE_WIDTH, TILE_HEIGHT, f"{name} by day", _trend(values, is_share="rate" in key), values
+        )
+
+    def grown(now: float | None, then: float | None) -> str:
+        return formats.growth(now, then) if window.has_before and then else ""
+
+    def moved(now: float | None, then: float | None) -> str:
+        return "" if now is None or then is None else formats.points(now - then)
+
+    last = formats.day(window.last_day)
+    found = [
+        Tile(
+            "Visits",
+            formats.number(week["session_count"]),
+            "",
+            grown(week["session_count"], before["session_count"]),
+            f"{last}: {formats.number(visits['day']['session_count'])}",
+            trend("visits", "Visits", [row["session_count"] for row in days]),
+        ),
+        Tile(
+            "Converted",
+            formats.number(week["converted_count"]),
+            formats.percent(week["conversion_rate"]),
+            moved(week["conversion_rate"], before["conversion_rate"]),
+            f"{last}: {formats.number(visits['day']['converted_count'])}",
+            trend("rate", "Conversion rate", [row["conversion_rate"] for row in days]),
+        ),
+    ]
+    if figures.rows("value"):
+        found.append(_value_tile(figures, window, trend))
+    if week["friction_rate"] is not None:
+        found.append(
+            Tile(
+                "Had a hard time",
+                formats.number(week["hard_time_count"]),
+                formats.percent(week["friction_rate"]),
+                moved(week["friction_rate"], before["friction_rate"]),
+                f"{last}: {formats.number(visits['day']['hard_time_count'])}",
+                trend("hard-rate", "Visits with a hard time", [row["friction_rate"] for row in days]),
+            )
+        )
+    if len(found) < TILES:
+        visitors = Tile(
+            "Visitors",
+            formats.number(week["visitor_count"]),
+            "",
+            grown(week["visitor_count"], before["visitor_count"]),
+            f"{last}: {formats.number(visits['day']['visitor_count'])}",
+        )
+        found.insert(1, visitors)
+    return found
+
+
+def _value_tile(figures: Figures, window: Window, trend: Trend) -> Tile:
+    sums = figures.rows("value")
+    first = sums[0]
+    change = formats.growth(first["week_value"], first["before_value"]) if window.has_before else ""
+    others = ", ".join(formats.money(row["week_value"], row["currency"]) for row in sums[1:])
+    detail = f"{formats.day(window.last_day)}: {formats.money(first['day_value'], None)}"
+    values = [row["value"] for row in figures.rows("days")] if len(sums) == 1 else []
+    return Tile(
+        "Value",
+        formats.rounded(first["week_value"]),
+        formats.unit(first["currency"]),
+        "" if change == formats.NOTHING else change,
+        f"and {others}" if others else detail,
+        trend("value", "Value", values),
+    )
+
+
+def bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> list[Bar]:
+    """Returns a bar for the week and one for the week before, if they have visits."""
+    periods = [("week", formats.short_days(window.first_day, window.last_day))]
+    if window.has_some_before:
+        periods.append(("before", formats.short_days(window.before_first_day, window.before_last_day)))
+    else:
+        periods.append(("day", formats.day(window.last_day)))
+    return [
+        Bar(
+            label,
+            [
+                (formats.words(row["outcome"]), row[f"{period}_count"], row[f"{period}_share"] or 0.0, row["colour"])
+                for row in outcomes
+            ],
+        )
+        for period, label in periods
+        if visits[period]["session_count"]
+    ]
+
+
+def _trend(values: Sequence[float | None], is_share: bool = True) -> str:
+    """Describes a trend in a sentence."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    shown = formats.percent if is_share else formats.number
+    return f"{len(values)} days, from {shown(min(known))} to {shown(max(known))}; last {shown(known[-1])}."
+
+
+def _colour(outcomes: Sequence[Row]) -> None:
+    """Adds a colour to each outcome. Conversions have shades of one colour, other outcomes of another."""
+    numbers = {True: 0, False: 0}
+    for row in outcomes:
+        if row["outcome"] in ALWAYS_LAST:
+            row["colour"] = row["outcome"]
+            continue
+        kind, most = ("conversion", CONVERSION_COLOURS) if row["is_converted"] else ("other", OTHER_COLOURS)
+        row["colour"] = f"{kind}-{numbers[row['is_converted']] % most + 1}"
+        numbers[row["is_converted"]] += 1

@@ -1,0 +1,119 @@
+"""Prepares paths: the usual path of visits with and without a conversion, and the steps of a visit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from session_pipeline.report import formats
+from session_pipeline.report.figures import Row
+
+WEEK = 7
+FEWEST_ON_PATH = 5
+STEPS_SHOWN = 8
+MOST_DO = 0.4  # the share of visits
+JOIN = " > "
+KINDS = {"(more)": "more actions", "(no action)": "no action", "(other event)": "another action"}
+
+
+@dataclass(frozen=True)
+class VisitGroup:
+    """Visits that end in one way, and the paths that most of them take.
+
+    Attributes:
+        name: `converted` or `not_converted`.
+        title: The group in words.
+        end: How its visits end, in one word.
+        session_count: The visits of the group.
+        paths: The most common paths, the usual one first: dictionaries with steps, share and medians.
+        common: If hardly two visits take the same path, the actions that most of them do, with their shares.
+        window_days: The days that the paths cover: 7, or 28 if in 7 hardly two visits take the same path.
+        bounce_count: Visits of the week that are left out because they are bounces.
+        site: The site whose paths are shown, if the report covers several.
+    """
+
+    name: str
+    title: str
+    end: str
+    session_count: int
+    paths: Sequence[Row]
+    common: Sequence[tuple[str, str, float]] = ()
+    window_days: int = WEEK
+    bounce_count: int = 0
+    site: str = ""
+
+
+def visit_groups(
+    paths: Sequence[Row], common: Sequence[Row], outcomes: Sequence[Row], site_count: int
+) -> list[VisitGroup]:
+    """Returns the visits with a conversion that has a value (with any, if none has one) and those without."""
+    with_value = [row["outcome"] for row in outcomes if row["is_converted"] and row["has_value"]]
+    if len(with_value) == 1:
+        title = f"Visits with a {formats.words(with_value[0])}"
+        bought = ("converted", title, "bought" if with_value[0] == "purchase" else "converted", with_value[0])
+    else:
+        bought = ("converted", "Visits with a conversion", "converted", "(converted)")
+    bounces = sum(row["week_count"] for row in outcomes if row["outcome"] == "bounce")
+    groups = []
+    for name, title, end, outcome in (bought, ("not_converted", "Visits without one", "left", "(not converted)")):
+        window_days = _window_days([row for row in paths if row["outcome"] == outcome])
+        found = [row for row in paths if row["outcome"] == outcome and row["window_days"] == window_days]
+        largest = max(found, key=lambda row: (row["group_session_count"], row["site"]), default=None)
+        of_site = [row for row in found if largest is not None and row["site"] == largest["site"]]
+        is_varied = not of_site or of_site[0]["session_count"] < FEWEST_ON_PATH
+        groups.append(
+            VisitGroup(
+                name,
+                title,
+                end,
+                largest["group_session_count"] if largest else 0,
+                [{**row, "steps": _steps(row["path"]), "is_cut": _is_cut(row["path"])} for row in of_site],
+                _common(common, "converted" if name == "converted" else "other") if is_varied else [],
+                window_days,
+                bounces if name == "not_converted" else 0,
+                largest["site"] if largest and site_count > 1 else "",
+            )
+        )
+    return groups
+
+
+def _common(rows: Sequence[Row], kind: str) -> list[tuple[str, str, float]]:
+    """Returns the actions that most visits do, in their usual order."""
+    most = [row for row in rows if (row[f"{kind}_share"] or 0) >= MOST_DO and row[f"{kind}_place"] is not None]
+    most = sorted(most, key=lambda row: (-row[f"{kind}_share"], row["action"]))[:STEPS_SHOWN]
+    in_order = sorted(most, key=lambda row: (row[f"{kind}_place"], row["action"]))
+    return [(*label(row["action"]), row[f"{kind}_share"]) for row in in_order]
+
+
+def _window_days(rows: Sequence[Row]) -> int:
+    """Returns the shortest window in which enough visits take the most common path; the week if there is none."""
+    usual = [row["window_days"] for row in rows if row["rank"] == 1 and row["session_count"] >= FEWEST_ON_PATH]
+    return min(usual, default=WEEK)
+
+
+def _steps(path: str) -> list[tuple[str, str]]:
+    """Returns each step of a path as its label and its kind."""
+    return [label(action) for action in path.split(JOIN)[:STEPS_SHOWN] if action != "(more)"]
+
+
+def _is_cut(path: str) -> bool:
+    return len(path.split(JOIN)) > STEPS_SHOWN or path.endswith("(more)")
+
+
+def label(action: str) -> tuple[str, str]:
+    """Returns an action in words, and whether it is a page or an action."""
+    if action == "/":
+        return "home page", "/"
+    if action.startswith("/"):
+        return formats.shortened(action), "page"
+    return formats.shortened(formats.words(KINDS.get(action, action))), "action"
+
+
+def step_grid(rows: Sequence[Row]) -> tuple[list[int], list[tuple[str, list[Row | None]]]]:
+    """Returns the positions, and for each action its visits at each position: frequent actions first."""
+    positions = sorted({row["step_number"] for row in rows})
+    found = {(row["action"], row["step_number"]): row for row in rows}
+    totals: dict[str, int] = {}
+    for row in rows:
+        totals[row["action"]] = totals.get(row["action"], 0) + row["session_count"]
+    last = {"other": 1, "(end)": 2}
+    actions = sorted(totals, key=lambda action: (last.get(action, 0), -totals[action], action))
+    return positions, [(action, [found.get((action, position)) for position in positions]) for action in actions]

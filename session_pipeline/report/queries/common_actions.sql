@@ -1,0 +1,45 @@
+-- One row is an action of the week: the share of the visits with a conversion that did it before,
+-- and of the visits without a conversion, each with its usual position in the visit.
+with totals as (
+    select
+        cast(sum(converted_count) as double) as converted_count,
+        cast(sum(session_count - converted_count) as double) as other_count
+    from daily_summary
+    where session_date between $first_day and $last_day
+),
+
+places as (
+    select
+        action,
+        sum(step_number * converted_count) / nullif(sum(converted_count), 0) as converted_place,
+        sum(step_number * (session_count - converted_count))
+        / nullif(sum(session_count - converted_count), 0) as other_place
+    from action_steps
+    where session_date between $first_day and $last_day and step_number > 0
+    group by action
+),
+
+visits as (
+    select
+        action,
+        sum(converted_count) as converted_count,
+        sum(session_count - converted_count) as other_count
+    from action_visits
+    where session_date between $first_day and $last_day and dimension = 'all'
+    group by action
+)
+
+select
+    v.action,
+    v.converted_count / nullif(t.converted_count, 0) as converted_share,
+    p.converted_place,
+    v.other_count / nullif(t.other_count, 0) as other_share,
+    p.other_place
+from visits as v
+inner join places as p
+    on v.action = p.action
+cross join totals as t
+where
+    v.converted_count >= 0.4 * t.converted_count
+    or v.other_count >= 0.4 * t.other_count
+order by v.action

@@ -1,0 +1,14 @@
+-- One row is a visit of the week that had a hard time at the action, latest first.
+select
+    session_id,
+    signal,
+    occurrence_count,
+    first_at
+from session_friction
+where
+    session_date between $first_day and $last_day
+    and action = $action
+    and is_hard_time
+    and not is_bot
+order by first_at desc, session_id asc, signal asc
+limit 20

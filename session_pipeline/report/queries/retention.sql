@@ -1,0 +1,28 @@
+-- One row is a week of first visits and a later week: how many of its visitors came back in that
+-- week. Weeks are seven days and end with the last day; only weeks that are over count.
+with cohorts as (
+    select
+        cast(floor(date_diff('day', cohort_date, $last_day) / 7) as bigint) as weeks_ago,
+        periods_after,
+        visitor_count,
+        returned_count
+    from retention
+    where
+        cohort = 'first_visit'
+        and period = 'week'
+        and periods_after between 1 and 4
+        and cohort_date > $last_day - interval 56 day
+        and cohort_date + to_days(cast(7 * periods_after + 6 as integer)) <= $last_day
+)
+
+select
+    cast($last_day - to_days(cast(7 * weeks_ago + 6 as integer)) as date) as first_day,
+    cast($last_day - to_days(cast(7 * weeks_ago as integer)) as date) as last_day,
+    periods_after,
+    cast(sum(visitor_count) as bigint) as visitor_count,
+    cast(sum(returned_count) as bigint) as returned_count,
+    sum(returned_count) / nullif(sum(visitor_count), 0) as return_rate
+from cohorts
+where weeks_ago >= periods_after
+group by weeks_ago, periods_after
+order by first_day desc, periods_after asc

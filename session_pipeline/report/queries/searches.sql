@@ -1,0 +1,13 @@
+-- One row is an action at which visitors searched again, with another term, without opening
+-- anything between, in the week.
+select
+    action,
+    cast(sum(session_count) as bigint) as session_count,
+    cast(sum(repeated_search_count) as bigint) as repeated_search_count,
+    sum(repeated_search_count) / nullif(sum(session_count), 0) as repeated_rate
+from action_friction
+where session_date between $first_day and $last_day
+group by action
+having sum(repeated_search_count) > 0
+order by repeated_search_count desc, action asc
+limit 8

@@ -1,0 +1,84 @@
+-- One row is a position in a visit and an action that visits have there, in the week, as a share of
+-- all visits. The eight most frequent actions have rows, others are 'other'; '(end)' counts all
+-- visits that are over before the position. Pages of a folder with more than five pages are one
+-- action, named /folder/….
+with counted as (
+    select
+        step_number,
+        action,
+        cast(sum(session_count) as bigint) as session_count
+    from action_steps
+    where session_date between $first_day and $last_day and step_number <= 6
+    group by step_number, action
+),
+
+folders as (
+    select folder
+    from (
+        select distinct
+            action,
+            nullif(regexp_extract(action, '^(/.+)/[^/]+$', 1), '') as folder
+        from counted
+    ) as pages
+    where folder is not null
+    group by folder
+    having count(*) > 5
+),
+
+folded as (
+    select
+        c.step_number,
+        coalesce(f.folder || '/…', c.action) as action,
+        sum(c.session_count) as session_count
+    from counted as c
+    left join folders as f
+        on regexp_extract(c.action, '^(/.+)/[^/]+$', 1) = f.folder
+    group by all
+),
+
+frequent as (
+    select action
+    from folded
+    where action not in ('(start)', '(end)', '(more)', '(other)')
+    group by action
+    order by sum(session_count) desc, action asc
+    limit 8
+),
+
+named as (
+    select
+        f.step_number,
+        case
+            when f.action = '(end)' or q.action is not null then f.action else 'other'
+        end as action,
+        cast(sum(f.session_count) as bigint) as session_count
+    from folded as f
+    left join frequent as q
+        on f.action = q.action
+    where f.step_number > 0 and f.action != '(start)'
+    group by all
+),
+
+cumulative as (
+    select
+        step_number,
+        action,
+        case
+            when action = '(end)'
+                then sum(session_count) over (
+                    partition by action
+                    order by step_number
+                    rows between unbounded preceding and current row
+                )
+            else session_count
+        end as session_count
+    from named
+)
+
+select
+    step_number,
+    action,
+    cast(session_count as bigint) as session_count,
+    session_count / sum(session_count) over (partition by step_number) as share
+from cumulative
+order by step_number, action

@@ -1,0 +1,56 @@
+-- One row is one of the most common steps from an action to another one, in the week. Pages of a
+-- folder with more than five pages are one action, named /folder/….
+with moves as (
+    select
+        from_action,
+        to_action,
+        transition,
+        cast(sum(transition_count) as bigint) as transition_count
+    from action_transitions
+    where session_date between $first_day and $last_day and transition in ('step', 'exit')
+    group by from_action, to_action, transition
+),
+
+folders as (
+    select folder
+    from (
+        select distinct
+            from_action,
+            nullif(regexp_extract(from_action, '^(/.+)/[^/]+$', 1), '') as folder
+        from moves
+    ) as pages
+    where folder is not null
+    group by folder
+    having count(*) > 5
+),
+
+folded as (
+    select
+        coalesce(f.folder || '/…', m.from_action) as from_action,
+        coalesce(t.folder || '/…', m.to_action) as to_action,
+        m.transition,
+        cast(sum(m.transition_count) as bigint) as transition_count
+    from moves as m
+    left join folders as f
+        on regexp_extract(m.from_action, '^(/.+)/[^/]+$', 1) = f.folder
+    left join folders as t
+        on regexp_extract(m.to_action, '^(/.+)/[^/]+$', 1) = t.folder
+    group by all
+),
+
+rated as (
+    select
+        *,
+        transition_count / sum(transition_count) over (partition by from_action) as share
+    from folded
+)
+
+select
+    from_action,
+    to_action,
+    transition_count,
+    share
+from rated
+where transition = 'step' and from_action != to_action
+order by transition_count desc, from_action asc, to_action asc
+limit 12

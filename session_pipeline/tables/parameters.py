@@ -1,0 +1,88 @@
+"""Computes the parameters of models that are equal for all days, from the settings and from constants."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from session_pipeline.reference import changes
+from session_pipeline.settings import Settings
+
+Scalar = bool | int | float | str | date | datetime | Decimal
+
+Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
+CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
+DAYS_OF_WEEK = 7
+PATH_WINDOWS = (7, 28)  # days of typical_paths
+RARE_ONE_IN = 5  # in typical_paths, an action is rare if fewer than one in so many sessions have it
+TYPICAL_PATH_COUNT = 5
+MOST_MOMENT_ACTIONS = 200  # the most visited actions of a day at which signals of friction are compared
+MOST_SEEN_ACTIONS = 50  # the most visited actions of a day whose pairs are compared
+LEAST_COMPARED_SESSIONS = 30  # on each side of a comparison
+
+
+def parameters(settings: Settings) -> dict[str, Scalar]:
+    """Returns all parameters by name. Durations have the units that the models compare."""
+    return {
+        "z": Z_95,
+        "days_of_week": DAYS_OF_WEEK,
+        **_of_sessions(settings),
+        **_of_paths(settings),
+        **_of_friction(settings),
+        **_of_comparisons(),
+    }
+
+
+def _of_sessions(settings: Settings) -> dict[str, Scalar]:
+    sessions = settings.sessions
+    return {
+        "carried_minutes": CARRIED_MINUTES,
+        "inactivity_minutes": sessions.inactivity_minutes,
+        "max_microseconds": sessions.max_hours * 3_600_000_000,
+        "split_at_midnight": sessions.split_at_midnight,
+        "separator": sessions.separator,
+        "split_on_client_session": sessions.split_on_client_session,
+        "split_on_user": sessions.split_on_user,
+        "split_on_campaign": sessions.split_on_campaign,
+        "engaged_page_views": sessions.engaged_page_views,
+        "engaged_microseconds": sessions.engaged_seconds * 1_000_000,
+        "engaged_gap_microseconds": sessions.engaged_gap_seconds * 1_000_000,
+    }
+
+
+def _of_paths(settings: Settings) -> dict[str, Scalar]:
+    paths = settings.paths
+    return {
+        "max_steps": paths.max_steps,
+        "max_path_actions": paths.max_path_actions,
+        "max_paths": paths.max_paths,
+        "min_session_count": paths.min_session_count,
+        "longest_window_days": max(PATH_WINDOWS),
+        "rare_one_in": RARE_ONE_IN,
+        "typical_path_count": TYPICAL_PATH_COUNT,
+    }
+
+
+def _of_friction(settings: Settings) -> dict[str, Scalar]:
+    friction = settings.friction
+    return {
+        "rage_click_clicks": friction.rage_click_clicks,
+        "rage_click_seconds": friction.rage_click_seconds,
+        "u_turn_seconds": friction.u_turn_seconds,
+        "repeated_submit_seconds": friction.repeated_submit_seconds,
+        "error_loop_actions": friction.error_loop_actions,
+        "dead_end_sessions": friction.dead_end_sessions,
+        "dead_end_exit_percent": friction.dead_end_exit_percent,
+        "long_dwell_seconds": friction.long_dwell_seconds,
+    }
+
+
+def _of_comparisons() -> dict[str, Scalar]:
+    return {
+        "most_moment_actions": MOST_MOMENT_ACTIONS,
+        "most_seen_actions": MOST_SEEN_ACTIONS,
+        "least_compared_sessions": LEAST_COMPARED_SESSIONS,
+        "most_actions": changes.MOST_ACTIONS,
+        "most_followed_actions": changes.MOST_FOLLOWED_ACTIONS,
+        "most_dimension_values": changes.MOST_DIMENSION_VALUES,
+        "least_base_days": changes.LEAST_BASE_DAYS,
+        "least_usual_conversions": changes.LEAST_USUAL_CONVERSIONS,
+    }

@@ -1,0 +1,75 @@
+"""Runs the models of moments on sessions of the oracle, for tests of opportunities and next best actions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from session_pipeline.engines.duckdb import DuckDBEngine
+from session_pipeline.reference.column import arrow_schema
+from session_pipeline.reference.column import date as date_column
+from session_pipeline.reference.small_table import SmallTable
+from session_pipeline.settings import parse_settings
+from session_pipeline.tables import table
+from session_pipeline.tables.opportunities import findings
+from session_pipeline.tables.steps import STEP_OF_TABLE
+from session_pipeline_tests.oracles.opportunities import Session
+
+PARAMETERS = {"most_moment_actions": 4, "most_seen_actions": 3, "least_compared_sessions": 30}
+MOMENT = ("site", "action", "position_bucket", "stage", "device")
+
+
+def _inputs_of(sessions: Iterable[Session]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of the tables that the models of moments read."""
+    rows: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("sessions", "session_actions", "session_outcomes", "outcome_matches", "funnel_matches",
+                              "session_friction")
+    }  # fmt: skip
+    for session in sessions:
+        common = {"session_date": session.day, "session_id": session.session_id, "site": session.site,
+                  "is_bot": session.is_bot}  # fmt: skip
+        outcome = "purchase" if session.is_converted else "engaged"
+        rows["sessions"].append({**common, "device": session.device})
+        rows["session_outcomes"].append(
+            {**common, "outcome": outcome, "is_converted": session.is_converted, "value": session.value}
+        )
+        for number, at, action in session.actions:
+            rows["session_actions"].append({**common, "action_number": number, "event_number": at, "action": action})
+        for at in session.conversions:
+            rows["outcome_matches"].append({**common, "event_number": at, "rule": outcome})
+        for at, funnel, step in session.steps:
+            rows["funnel_matches"].append({**common, "event_number": at, "funnel": funnel, "step_number": step})
+        for action, signal, at in session.signals:
+            found = {"action": action, "signal": signal, "first_action_number": at}
+            rows["session_friction"].append({**common, **found})
+    return rows
+
+
+def arrow(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    columns = (*table(name).columns, date_column("session_date", ""))
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema(columns))
+
+
+def count_moments(engine: DuckDBEngine, sessions: Sequence[Session]) -> tuple[list[dict[str, Any]], ...]:
+    """Run the step `moments`; returns the rows of its tables."""
+    step = STEP_OF_TABLE["moment_counts"]
+    with engine.job() as job:
+        for name, rows in _inputs_of(sessions).items():
+            job.add_rows(name, arrow(name, rows))
+        for name, make in step.lists.items():
+            job.add_rows(name, make(parse_settings("", "settings.toml")))
+        for computation in step.computed:
+            job.compute(computation.model, PARAMETERS)
+        return tuple(job.rows_of_model(name, PARAMETERS).to_pylist() for name in step.tables)
+
+
+def compared(engine: DuckDBEngine, counts: Sequence[Mapping[str, Any]], days: Sequence[date]) -> list[dict[str, Any]]:
+    """Return the rows of opportunities of some days, from the rows of moment_counts."""
+    with engine.job() as job:
+        job.add_rows("moment_counts", arrow("moment_counts", counts))
+        job.add_rows("days", SmallTable({"event_date": "DATE"}, [{"event_date": day} for day in days]))
+        found: list[dict[str, Any]] = findings.opportunities(
+            job.rows_of_model("opportunity_counts", PARAMETERS)
+        ).to_pylist()
+        return sorted(found, key=lambda row: (row["session_date"], row["site"], row["window_days"], row["rank"]))

@@ -1,0 +1,164 @@
+"""Measures how small a fault progress_changes detects, and writes the table into docs/reliability.md.
+
+`python -m session_pipeline_tests.power` plants faults in the sample, 90 days after its start, and looks for the first
+alert at the right step and segment. Quiet months count false alerts. It takes some minutes. The sessions are those of
+the sample, counted by the oracle; a test compares the oracle with the models.
+"""
+
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+
+from session_pipeline.sample.faults import Fault
+from session_pipeline.sample.times import day_number
+from session_pipeline.sample.visitors import plan_visits
+from session_pipeline.sample.visits import Visit, Visits
+from session_pipeline.tables.changes.found_progress import progress_changes
+from session_pipeline_tests.documents import ROOT
+from session_pipeline_tests.oracles.progress import ROWS, Counts, Session, daily_counts, rows_of_counts
+
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- power: begin -->", "<!-- power: end -->"
+
+FIRST = date(2026, 1, 5)
+QUIET_DAYS, FAULTY_DAYS = 90, 28
+LOOKED_AT = (1, 2, 3, 4, 5, 7, 10, 14, 21, 28)  # days after the fault began
+SESSIONS_PER_VISITOR = 1.5
+SIZES = (150, 700, 2_000)  # sessions a day
+DROPS = (0.2, 0.35, 0.5)
+QUIET_SEEDS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A planted fault, and the alerts that name it."""
+
+    name: str
+    segment: str
+    step: str
+    next_step: str
+    found_as: tuple[str, str]
+    actions: Collection[str]
+    next_actions: Collection[str]
+
+
+CHECKOUT = {"begin_checkout", "/checkout/shipping"}
+PAYMENT = {"/checkout/payment", "add_payment_info"}
+FAULTS = (
+    Planted("all: cart > checkout", "all", "cart", "checkout", ("all", "all"), {"/cart"}, CHECKOUT),
+    Planted("phones: shipping > payment", "phone", "checkout", "payment", ("device", "phone"), CHECKOUT, PAYMENT),
+    Planted(
+        "variant b: product > add to cart",
+        "b",
+        "look",
+        "add",
+        ("variant", "b"),
+        {"/product", "click"},
+        {"add_to_cart", "click", "/cart"},
+    ),
+)
+
+
+def counts_of(size: int, days: int, seed: int, first: date, faults: Sequence[Fault] = ()) -> Counts:
+    """Return the daily counts of a sample of about so many sessions a day."""
+    chance = Random(seed)
+    visits = Visits(chance, faults)
+    plan = plan_visits(chance, round(size * days / SESSIONS_PER_VISITOR), day_number(first), days)
+    made = (
+        (first + timedelta(days=offset), number, visit)
+        for offset, planned in enumerate(plan)
+        for number, visit in enumerate(visit for each in planned for visit in visits.make(each))
+    )
+    return daily_counts(
+        session_of(day, f"{day}-{number}", visit) for day, number, visit in made if not visit.visitor.is_bot
+    )
+
+
+def session_of(day: date, session_id: str, visit: Visit) -> Session:
+    """Return a visit as a session: pages of products and help are one action each, other events are their names."""
+    actions = [
+        (event.number, event.page.path if event.name == "page_view" else event.name)
+        for event in visit.events
+        if event.name != "page_ping"
+    ]
+    folded = [
+        (number, "/".join(action.split("/")[:2]) if action.startswith(("/product", "/help", "/category")) else action)
+        for number, action in actions
+    ]
+    converted = [event.number for event in visit.events if event.name in ("purchase", "contact")]
+    return Session(
+        day,
+        session_id,
+        folded,
+        max(converted, default=None),
+        (
+            ("device", str(visit.visitor.device)),
+            ("variant", str(visit.visitor.variant)),
+            ("landing_action", folded[0][1]),
+        ),
+    )
+
+
+def alerts(counts: Counts, asked_for: Collection[date]) -> Iterator[Mapping[str, Any]]:
+    """Yield the alerts of some days."""
+    rows = pa.Table.from_pylist(rows_of_counts(counts, asked_for), schema=ROWS)
+    yield from (row for row in progress_changes(rows).to_pylist() if row["is_alert"])
+
+
+def days_until_detection(planted: Planted, quiet: Counts, size: int, drop: float) -> int | None:
+    """Return after how many days the first alert names a fault; None if none does within four weeks."""
+    begin = FIRST + timedelta(days=QUIET_DAYS)
+    fault = Fault(planted.segment, planted.step, planted.next_step, drop, begin)
+    counts = {**quiet, **counts_of(size, FAULTY_DAYS, 11, begin, [fault])}
+    found = [
+        (row["session_date"] - begin).days + 1
+        for row in alerts(counts, {begin + timedelta(days=days - 1) for days in LOOKED_AT})
+        if (row["dimension"], row["dimension_value"]) == planted.found_as
+        and row["action"] in planted.actions
+        and row["next_action"] in planted.next_actions
+    ]
+    return min(found, default=None)
+
+
+def false_alerts(size: int) -> float:
+    """Return the number of steps with an alert in a quiet month, on average."""
+    count = 0
+    for seed in QUIET_SEEDS:
+        counts = counts_of(size, QUIET_DAYS + 30, seed, FIRST)
+        days = {FIRST + timedelta(days=QUIET_DAYS + offset) for offset in range(30)}
+        count += len({(row["dimension_value"], row["action"], row["next_action"]) for row in alerts(counts, days)})
+    return count / len(QUIET_SEEDS)
+
+
+def table() -> str:
+    """Return the table as Markdown."""
+    lines = [
+        "| fault | sessions a day | " + " | ".join(f"drop of {drop:.0%}" for drop in DROPS) + " |",
+        "|---|---:|" + "---:|" * len(DROPS),
+    ]
+    quiet_lines = ["| sessions a day | false alerts per quiet month |", "|---:|---:|"]
+    for size in SIZES:
+        quiet_lines.append(f"| {size:,} | {false_alerts(size):.1f} |")
+        quiet = counts_of(size, QUIET_DAYS, 7, FIRST)
+        for planted in FAULTS:
+            found = [days_until_detection(planted, quiet, size, drop) for drop in DROPS]
+            cells = [f"day {days}" if days else "no" for days in found]
+            lines.append(f"| {planted.name} | {size:,} | " + " | ".join(cells) + " |")
+            print(lines[-1], file=sys.stderr, flush=True)
+    return "\n".join([*lines, "", *quiet_lines])
+
+
+def with_table(page: Path, text: str) -> str:
+    """Return the page with the table between its two marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE, table()), encoding="utf-8")

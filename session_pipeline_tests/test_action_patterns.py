@@ -1,0 +1,103 @@
+"""Tests the notation of patterns: what it means as a regular expression over letters, and its errors."""
+
+import pytest
+
+from session_pipeline.errors import SettingsError
+from session_pipeline.settings import parse_settings
+from session_pipeline.settings.action_patterns import parse_pattern
+from session_pipeline.tables.paths.action_letters import LETTERS, texts
+
+# A is any other action, B is a, C is b; the names are in alphabetical order.
+EXPRESSIONS = (
+    ("a", "[B]"),
+    ("a -> b", "[B][C]"),
+    ("a -> [^a]* -> a", "[B][A]*[B]"),
+    ("a -> . -> b", "[B][A-C][C]"),
+    ("[a b]+?", "[BC]+?"),
+    ("(a -> b){2,3}", "(?:[B][C]){2,3}"),
+    ("(a | b -> a)?  -> b", "(?:(?:[B])|(?:[C][B]))?[C]"),
+    ("^a -> (b | .)$", "[B](?:(?:[C])|(?:[A-C]))"),
+    ('"a" -> "b"{2}', "[B][C]{2,2}"),
+)
+ERRORS = (
+    ("", "no action at character 1"),
+    ("a b", "an unknown sign or a missing -> at character 2"),
+    ("a -> -> b", "no action at character 5"),
+    ("[a", "no name or ] in a list at character 3"),
+    ("[]", "an empty list"),
+    ("(a -> b", "no ) at character 8"),
+    ("a*", "matches without any action"),
+    ("a -> (?t<3) -> b?", "matches without any action"),
+    ("a -> (?t<0) -> b", "a time limit that no action meets"),
+    ("a -> (?t<25h) -> b", "a time limit that no action meets"),
+    ("a -> (?t<3)", "no -> after (?t...)"),
+    ("a -[<3s]-> b*", "a repeated action after a time limit"),
+    ("a -[<3s]-> (b)+", "a repeated action after a time limit"),
+    ("a -[<3s]-> (b -> c)", "a time limit before a group"),
+    ("a{3,2}", "the repetition {3,2}"),
+    ("(a{100}){100} -> b{999}", "is too long with its repetitions"),
+    ("(" * 30 + "a" + ")" * 30, "more than 20 groups in each other"),
+    ("a" * 2001, "has 2,001 characters"),
+    (
+        " -> ".join(["a"] + [f"-[<{n}s]-> a" for n in range(1, 12)]).replace("-> -[", "-["),
+        "more than 10 different times",
+    ),
+)
+
+
+@pytest.mark.parametrize(("pattern", "expression"), EXPRESSIONS)
+def test_expression(pattern: str, expression: str) -> None:
+    settings = parse_settings(f"[[patterns]]\nname = 'x'\npattern = '''{pattern}'''")
+    [text] = texts(settings.patterns)
+    assert text.expression(parse_pattern(pattern).parts[0]) == expression
+
+
+@pytest.mark.parametrize(("pattern", "problem"), ERRORS)
+def test_error(pattern: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match="patterns") as raised:
+        parse_settings(f"[[patterns]]\nname = 'x'\npattern = '''{pattern}'''")
+    assert f"patterns[0].pattern {problem}" in str(raised.value).replace(" has ", " ", 1) or problem in str(
+        raised.value
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["max_steps = 0", "max_steps = 101", "max_path_actions = 51", "max_paths = 0", "min_session_count = 0", "more = 1"],
+)
+def test_errors_of_sizes(line: str) -> None:
+    with pytest.raises(SettingsError, match=r"paths\." + line.partition(" ")[0]):
+        parse_settings(f"[paths]\n{line}")
+
+
+def test_names_of_patterns_are_distinct() -> None:
+    with pytest.raises(SettingsError, match="has 2 patterns named 'x'"):
+        parse_settings("[[patterns]]\nname = 'x'\npattern = 'a'\n\n[[patterns]]\nname = 'x'\npattern = 'b'")
+
+
+def test_letters_of_times_are_distinct() -> None:
+    settings = parse_settings("[[patterns]]\nname = 'x'\npattern = 'a -[<=3s]-> b -[==1min]-> a'")
+    [text] = texts(settings.patterns)
+    assert text.gaps == (3_000_000, 60_000_000)
+    letters = [letter for name in (None, "a", "b") for letter in text.letters(name)]
+    assert letters == list(LETTERS[:15])
+    # The letters of b are K to O: shorter than 3 s, 3 s, between, 60 s, longer; those of a are F to J.
+    assert text.expression(parse_pattern("a -[<=3s]-> b -[==1min]-> a").parts[0]) == "[F-J][KL][I]"
+
+
+def test_patterns_share_a_text_unless_they_limit_times() -> None:
+    settings = parse_settings(
+        "\n".join(
+            f"[[patterns]]\nname = '{number}'\npattern = '{pattern}'\n{more}"
+            for number, (pattern, more) in enumerate(
+                [
+                    ("a -> b", ""),
+                    ("c", ""),
+                    ("a -[<1s]-> a", ""),
+                    ("a", "among = ['a', 'b']"),
+                    ("b", "among = ['b', 'a']"),
+                ]
+            )
+        )
+    )
+    assert [[name for name, _ in text.patterns] for text in texts(settings.patterns)] == [["0", "1"], ["2"], ["3", "4"]]

@@ -1,0 +1,232 @@
+"""Tests what the report shows first: the order of flaws, the quiet case, what works, and hostile text in all of them.
+
+The rows of the tables of changes are written into a copy of a small warehouse, because real ones need months of visits.
+"""
+
+import re
+import shutil
+from collections.abc import Mapping
+from datetime import date, timedelta
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from session_pipeline import report
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.publish import warehouse
+from session_pipeline.report.flaws import is_worse, visits_needed
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.report_pages import Page, Visits
+
+LAST = date(2024, 3, 15)
+HOSTILE = "/<script>alert(1)</script>'"
+BUYING = ["/shop/a", "add_to_cart", "begin_checkout", "purchase"]
+STEP = {
+    "site": "main",
+    "rank": 1,
+    "window_days": 7,
+    "dimension": "device",
+    "dimension_value": "mobile",
+    "action": "/shipping",
+    "next_action": "/payment",
+    "session_count": 100,
+    "progress_rate": 0.24,
+    "usual_rate": 0.77,
+    "others_rate": 0.74,
+    "associated_lost": 25.0,
+    "score": -5.0,
+    "is_alert": True,
+    "since": date(2024, 3, 9),
+    "example_session_ids": "aaa bbb ccc",
+}
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A week with 12 purchases of 20 visits; 6 of the others saw an error at /pay."""
+    visits = Visits()
+    visits.add(LAST - timedelta(days=1), 12, BUYING)
+    visits.add(LAST, 2, ["/shop/a", "/shop/b"])
+    visits.add(LAST, 6, ["/pay", "error"], page_url="https://shop.example/pay")
+    deployment = Deployment(tmp_path_factory.mktemp("flaws"))
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    return deployment
+
+
+def page_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> Page:
+    """Returns the report of a copy of the warehouse with more rows, of the last day unless the row says otherwise."""
+    folder = DataFolder(tmp_path / "data")
+    folder.path.mkdir()
+    shutil.copy(deployment.folder.warehouse, folder.warehouse)
+    shutil.copy(deployment.folder.settings, folder.settings)
+    with duckdb.connect(str(folder.warehouse)) as connection:
+        for name, added in rows.items():
+            for row in added:
+                values = {"session_date": LAST, **row}
+                columns, marks = ", ".join(values), ", ".join("?" * len(values))
+                connection.execute(f"insert into {name} ({columns}) values ({marks})", list(values.values()))
+    text = report.write(folder).path.read_text(encoding="utf-8")
+    with warehouse.connect(folder.warehouse, folder.store) as connection:
+        for block in re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", text, flags=re.DOTALL):
+            connection.execute(unescape(block)).fetchall()
+    return Page(text)
+
+
+def flaws_of(page: Page) -> list[str]:
+    """Returns the sentences of the flaws, in their order."""
+    found = re.findall(r'<p class="sentence">(.*?)</p>', page.html.split('id="works"')[0])
+    return [unescape(sentence) for sentence in found]
+
+
+def test_alerts_come_first_in_order_of_lost_value(deployment: Deployment, tmp_path: Path) -> None:
+    rows = {
+        "progress_changes": [
+            STEP | {"action": "/a", "associated_lost_value": 100.0, "sentence": "Second."},
+            STEP | {"action": "/b", "associated_lost_value": 900.0, "sentence": "First of 3 sessions."},
+            STEP | {"action": "/c", "is_alert": False, "associated_lost_value": 9999.0, "sentence": "No alert."},
+            STEP | {"action": "/d", "session_date": LAST - timedelta(days=14), "sentence": "Too old."},
+        ],
+        "outcome_changes": [
+            {"site": "main", "rank": 1, "window_days": 7, "dimension": "all", "dimension_value": "all"}
+            | {"outcome": outcome, "score": score, "is_alert": True, "sentence": sentence}
+            | {"session_count": 20, "outcome_count": 6, "rate": 0.3, "usual_rate": 0.1}
+            for outcome, score, sentence in (
+                ("purchase", 6.0, "Good news."),
+                ("engaged", -6.0, "No news."),
+                ("bounce", 5.0, "Third."),
+            )
+        ],
+        "opportunities": [
+            {"site": "main", "window_days": 84, "rank": 1, "action": "/pay", "signal": "error", "sentence": "Fourth."}
+            | {"rate_with": 0.1, "rate_without": 0.5, "is_significant": True, "associated_lost_value": 1e6}
+        ],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    assert flaws_of(page) == ["First of 3 visits.", "Second.", "Third."]
+    assert [key for key in page.ids if re.fullmatch(r"flaw-\d", key)] == ["flaw-1", "flaw-2", "flaw-3"]
+    assert "No change for the worse" not in page.text
+    assert "Fewer go on · since 9 Mar · worth about 900.00 EUR" in page.text
+    found = page.text.split("Everything found changes")[1]
+    assert all(sentence in found for sentence in ("Good news.", "Fourth."))
+    assert not {"No alert.", "Too old."} & set(page.text.split("·"))
+
+
+def test_flaw_has_its_last_day_examples_and_rates(deployment: Deployment, tmp_path: Path) -> None:
+    days = [LAST - timedelta(days=back) for back in (5, 3)]
+    rows = [STEP | {"session_date": day, "sentence": f"Seen {day}."} for day in days]
+    page = page_with(deployment, tmp_path, {"progress_changes": rows})
+    assert flaws_of(page)[0] == "Seen 2024-03-12."
+    first = page.html.split('id="flaw-1"')[1].split("</article>")[0]
+    assert "last seen 12 Mar" in first
+    assert re.findall(r"<li><code>(.*?)</code></li>", first) == ["aaa", "bbb", "ccc"]
+    assert "Now 24.0\u202f%, before 77.0\u202f%, others now 74.0\u202f%." in first
+
+
+def test_friction_follows_if_there_are_fewer_than_three(deployment: Deployment, tmp_path: Path) -> None:
+    page = page_with(deployment, tmp_path, {})
+    assert flaws_of(page) == [
+        "30.0\u202f% of all visits had a hard time. At /pay, 6 of 6 visits had a hard time: 6 saw an error."
+    ]
+    assert (
+        "No change for the worse was found. Changes are looked for from 29 days of visits on. So far there are 2 days"
+        in page.text
+    )
+    examples = re.findall(r"<li><code>(.*?)</code></li>", page.html)
+    assert len(examples) == 3
+    with warehouse.connect(deployment.folder.warehouse, deployment.folder.store) as connection:
+        known = {key for (key,) in connection.execute("select session_id from session_friction").fetchall()}
+    assert set(examples) <= known
+
+
+def test_difficulties_that_go_with_missing_conversions_come_first(deployment: Deployment, tmp_path: Path) -> None:
+    compared = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "sentence": "No."}
+    lost = compared | {"signal": "error", "associated_lost_conversions": 2.4, "is_significant": False}
+    rows = {"opportunities": [lost | {"action": "/pay"}, lost | {"action": "/elsewhere"}]}
+    [sentence] = flaws_of(page_with(deployment, tmp_path, rows))
+    assert sentence.endswith(
+        "6 saw an error. They converted less often later than comparable visits; this can be chance."
+    )
+
+
+def test_each_action_has_one_difficulty_among_the_flaws(deployment: Deployment, tmp_path: Path) -> None:
+    row = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "is_significant": True}
+    rows = [
+        row
+        | {"action": action, "signal": signal, "associated_lost_conversions": lost, "sentence": f"{action} {signal}"}
+        for action, signal, lost in (("/a", "error_loop", 2.0), ("/a", "error", 9.0), ("/b", "error", 1.0))
+    ]
+    flaws = flaws_of(page_with(deployment, tmp_path, {"opportunities": rows}))
+    assert flaws[:2] == ["/a error", "/b error"]
+    assert "/pay" in flaws[2]
+
+
+def test_quiet_report_says_what_would_have_been_found(deployment: Deployment, tmp_path: Path) -> None:
+    row = STEP | {"dimension": "all", "dimension_value": "all", "is_alert": False, "detectable_rate": 0.5}
+    page = page_with(deployment, tmp_path, {"progress_changes": [row]})
+    assert (
+        "A fault would have been found if of the 100 visits at /shipping in 7 days at most 50.0 % had gone on to"
+        " /payment; 77.0 % is usual."
+    ) in page.text
+
+
+def test_what_works_is_worded_with_caution(deployment: Deployment, tmp_path: Path) -> None:
+    rows = {
+        "next_best_actions": [
+            {"site": "main", "window_days": window, "rank": 1, "at_action": "/a", "seen_action": "/b"}
+            | {"difference": 0.1, "score": 5.0, "is_significant": True, "sentence": f"Sessions of {window} days."}
+            for window in (28, 84)
+        ],
+        "progress_changes": [STEP | {"score": 4.2, "is_alert": False, "sentence": "More sessions go on."}],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    works = page.text.split("What works")[1].split("Everything found")[0]
+    assert "Visits of 84 days. An association, not an effect" in works
+    assert "More visits go on. Nothing says what causes it" in works
+    assert "28 days" not in works
+
+
+def test_hostile_text_of_all_tables_stays_text(deployment: Deployment, tmp_path: Path) -> None:
+    hostile = {"action": HOSTILE, "dimension_value": HOSTILE, "sentence": f"Look at {HOSTILE}."}
+    rows = {
+        "progress_changes": [STEP | hostile | {"next_action": HOSTILE, "example_session_ids": f"{HOSTILE} b"}],
+        "outcome_changes": [
+            {"site": HOSTILE, "rank": 1, "window_days": 7, "dimension": "all", "outcome": "bounce", "score": 5.0}
+            | {"is_alert": True, "sentence": HOSTILE, "dimension_value": HOSTILE, "rate": 0.5, "usual_rate": 0.1}
+        ],
+        "opportunities": [
+            {"site": "main", "window_days": 84, "rank": 1, "action": HOSTILE, "signal": HOSTILE, "sentence": HOSTILE}
+            | {"rate_with": 0.1, "rate_without": 0.5, "is_significant": True}
+        ],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    assert page.elements.isdisjoint({"script", "img", "iframe", "object", "form"})
+    assert flaws_of(page)[0] == f"Look at {HOSTILE}."
+    assert len(page.ids) == len(set(page.ids))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "score", "expected"),
+    [
+        ("purchase", -4, True),
+        ("purchase", 4, False),
+        ("(converted)", -4, True),
+        ("(sessions)", -6, True),
+        ("(sessions)", 6, False),
+        ("abandoned_cart", 4, True),
+        ("bounce", -4, False),
+        ("engaged", 4, False),
+    ],
+)
+def test_direction_of_a_changed_outcome(outcome: str, score: float, expected: bool) -> None:
+    assert is_worse({"outcome": outcome, "score": score}, {"purchase"}) is expected
+
+
+@pytest.mark.parametrize(
+    ("rate", "drop", "needed"), [(0.1, 0.5, 739), (0.3, 0.35, 450), (0.5, 0.5, 96), (0.8, 0.8, 15)]
+)
+def test_visits_needed_to_find_a_drop(rate: float, drop: float, needed: int) -> None:
+    assert visits_needed(rate, drop) == pytest.approx(needed, rel=0.05, abs=1)
