@@ -24,6 +24,8 @@ COMMAND = re.compile(r"\bsession-pipeline ([a-z]+)\b")
 SETTING = re.compile(r"`\[{1,2}([a-z.]+)\]{1,2}(?: ([a-z_]+))?`")
 PYTHON = [block.code for block in blocks(README.read_text()) if block.language == "python"]
 SQL = [block for block in blocks(QUERIES.read_text()) if block.language == "sql"]
+# Changes are looked for from the 29th day on, and the sample has seven days. The page says so below the query.
+NEEDS_MORE_DAYS = "15. What changed, and what should we look at first?"
 
 
 def named(path: Path) -> str:
@@ -108,7 +110,8 @@ def test_queries_are_numbered() -> None:
 
 def test_query_results_equal_the_page(sample_deployment: Deployment) -> None:
     with reader.connect(sample_deployment.folder.path) as warehouse:
-        assert all(answer(warehouse, block.code).count("\n") > 2 for block in SQL), "a query without rows"
+        without_rows = {block.heading for block in SQL if answer(warehouse, block.code).count("\n") <= 2}
+        assert without_rows == {NEEDS_MORE_DAYS}
         assert with_answers(QUERIES.read_text(), warehouse) == QUERIES.read_text()
 
 
