@@ -134,3 +134,10 @@ def test_a_day_has_the_same_rows_alone_and_with_others_in_any_order() -> None:
 def test_too_few_days_have_no_rows() -> None:
     assert changes(rows_of(shop(28, usual), range(28))) == []
     assert changes([]) == []
+
+
+def test_days_that_only_a_day_without_sessions_reads_change_nothing() -> None:
+    days = shop(220, lambda offset: usual(offset) * (0.5 if offset > 150 else 1))
+    asked = range(160, 200)
+    read = [row for row in rows_of(days, asked) if day(160 - 83) <= row["session_date"] < day(200)]
+    assert changes(rows_of(days, asked)) == changes(read) != []

@@ -57,6 +57,8 @@ def _sites(rows: Sequence[Row]) -> Iterator[OutcomeCounts]:
         if not asked:
             continue
         first = asked[0] - DAYS_READ + 1
+        # Of a stretch with days without sessions of the site, days are read that no day with sessions is compared with.
+        of_site = [row for row in of_site if first <= row["session_date"].toordinal() <= asked[-1]]
         segments = {(row["dimension"], row["dimension_value"]) for row in of_site}
         outcomes = {(row["dimension"], row["dimension_value"], row["outcome"]) for row in of_site}
         series = sorted({*outcomes, *((*segment, SESSIONS) for segment in segments)})
