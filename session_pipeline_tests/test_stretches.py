@@ -89,7 +89,28 @@ def settings_of(random: Random, timezone: str, first: date, timing: tuple[int, i
                 "exclusions": exclusions,
             },
             {"name": "session", "steps": steps, "exclusions": exclusions, "breakdown": "device"},
+            {
+                "name": "attempt",
+                "grain": "attempt",
+                "repeats": "restart",
+                "steps": steps,
+                "breakdown": ["device", "landing_page"],
+                "breakdown_at": "last",
+            },
+            {"name": "unordered", "grain": "visitor", "mode": "unordered", "steps": steps},
+            {"name": "strict", "mode": "strict", "stop_ends": "all", "steps": steps},
         ],
+        "paths": {"max_steps": 3, "max_path_actions": 4, "max_paths": 3, "min_session_count": 2},
+        "patterns": [{"name": "added", "pattern": "[^add]* -> add -> .* -> purchase", "within_seconds": 3600}],
+        "friction": {
+            "click": "event_name = 'add'",
+            "error": "event_name = 'leave'",
+            "submit": "event_name = 'purchase'",
+            "forms": [{"start": "event_name = 'add'", "submit": "event_name = 'purchase'"}],
+            "dead_end_sessions": 3,
+            "dead_end_exit_percent": 60,
+        },
+        "breakdowns": {"dimensions": ["channel", "device", "landing_page", "lifecycle"]},
     }
 
 

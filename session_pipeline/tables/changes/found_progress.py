@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from session_pipeline.reference.changes import WHOLE
+from session_pipeline.reference.changes import DAYS_READ, WHOLE
 from session_pipeline.tables.changes import contracts
 from session_pipeline.tables.changes.attribution import ALERT_RATE_RATIO, ALERT_SCORE, Drop, attribute
 from session_pipeline.tables.changes.counts import SiteCounts, counts_of_sites
@@ -126,7 +126,7 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
         since=since,
         rate=row["progress_rate"],
         usual_rate=row["usual_rate"],
-        others=[value for dimension, value in counts.segments if dimension == segment[0] and value != segment[1]],
+        others=[value for value in _values(counts, segment[0], window.last) if value != segment[1]],
         others_rate=others_rate,
         others_usual_rate=others_usual_rate,
         lost=row["associated_lost"],
@@ -148,6 +148,17 @@ def _mean_value(counts: SiteCounts, window: Window, step: int) -> float | None:
     values = counts.values[max(window.first_usual, 0) : window.first, counts.visits[step]]
     known = values[~np.isnan(values)]
     return math.fsum(known.tolist()) / conversions if len(known) and conversions else None
+
+
+def _values(counts: SiteCounts, dimension: str, last: int) -> Sequence[str]:
+    """Returns the values of a dimension that have sessions on the days that are read for a day.
+
+    The counts can have more days, because neighbouring days are built together.
+    """
+    is_goal = counts.steps[:, 2] == len(counts.actions) - 1
+    has_sessions = counts.at_risk_sums.between(last - DAYS_READ + 1, last) > 0
+    places = np.unique(counts.steps[is_goal & has_sessions, 0]).tolist()
+    return [counts.segments[place][1] for place in places if counts.segments[place][0] == dimension]
 
 
 def _others(counts: SiteCounts, window: Window, step: int) -> tuple[int | None, float | None, float | None]:
