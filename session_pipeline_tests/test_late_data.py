@@ -484,7 +484,7 @@ def test_late_delivery_builds_exactly_what_it_can_change(case: Case, weeks: Mapp
     partitions = partitions_of(deployment)
     changed = {key for key, sha256 in partitions.items() if week.partitions.get(key) != sha256}
 
-    will = {(step, day) for day in case.touched for step in ("agents_seen", "sessionize")}
+    will: set[tuple[str, date | None]] = {(step, day) for day in case.touched for step in ("agents_seen", "sessionize")}
     will |= {(step, day) for day in case.new_days for step in READS}
     wanted = (*case.new_days, *BUILT_DAYS)
     assert named[Certainty.WILL] == will
