@@ -1,8 +1,10 @@
 """Tests progress_changes on planted faults, and its formulas by hand, against the oracle and against scipy."""
 
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -10,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from session_pipeline.reference import changes as limits
+from session_pipeline.tables.changes import steps
 from session_pipeline.tables.changes.found_progress import progress_changes
 from session_pipeline.tables.changes.scores import (
     drop_q_values,
@@ -239,3 +243,12 @@ def test_days_on_which_a_visited_action_is_not_followed_are_left_out(is_followed
 
 def test_nothing_is_found_without_rows() -> None:
     assert changes([]) == []
+
+
+def test_logic_version_stands_for_this_source() -> None:
+    """If this fails, raise LOGIC_VERSION if rows can change, and write down the new hash."""
+    folder = Path(steps.__file__).parent
+    apart = {"__init__", "contracts", "from_settings", "steps"}
+    modules = [Path(limits.__file__), *sorted(path for path in folder.glob("*.py") if path.stem not in apart)]
+    source = "".join("".join(path.read_text().split()) for path in modules)
+    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("1", "0c194c2185428c5b")

@@ -23,6 +23,9 @@ def _found_outcomes(rows: "pa.Table") -> "pa.Table":
     return outcome_changes(rows)
 
 
+# Stands for the Python code that finds changes; a test pins the source.
+LOGIC_VERSION = "1"
+
 STEPS: tuple[Step, ...] = (
     Step(
         name="action_visits",
@@ -36,7 +39,7 @@ STEPS: tuple[Step, ...] = (
         tables=("progress_changes",),
         spans={"action_visits": days_back(DAYS_READ), "action_progress": days_back(DAYS_READ)},
         python_table=PythonTable("found_progress", "progress_counts", _found_progress),
-        logic_version="1",
+        logic_version=LOGIC_VERSION,
     ),
     Step(
         name="outcome_changes",
@@ -44,6 +47,6 @@ STEPS: tuple[Step, ...] = (
         spans={"daily_outcomes": days_back(DAYS_READ), "daily_breakdowns": days_back(DAYS_READ)},
         lists={"compared_dimensions": from_settings.compared_dimensions},
         python_table=PythonTable("found_outcomes", "outcome_counts", _found_outcomes),
-        logic_version="1",
+        logic_version=LOGIC_VERSION,
     ),
 )
