@@ -16,6 +16,7 @@ from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import visitors as oracle
 from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES
 from session_pipeline_tests.oracles.visitors import Visit
+from session_pipeline_tests.reliability.figures import effort
 from session_pipeline_tests.test_stretches import cut_after
 
 BOT = "Googlebot/2.1 (+http://www.google.com/bot.html)"
@@ -101,7 +102,9 @@ def settings_of_sites() -> dict[str, Any]:
     return {**SETTINGS, "sources": {site: {"site": site} for site in "ab"}}
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 30))])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 1 + 5 * effort()))]
+)
 def test_tables_equal_the_oracle_after_each_late_file(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
