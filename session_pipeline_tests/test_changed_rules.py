@@ -368,7 +368,8 @@ def test_setting_changed_back_restores_all_tables(deployment: Deployment, key: s
     before = deployment.hashes()
     deployment.set(changed(key, change.value))
     deployment.run(UNTIL)
-    assert (deployment.hashes() != before) == bool(change.stale)
+    # Not the other way round: the few events here do not show what each option of a funnel or of friction does.
+    assert change.stale or deployment.hashes() == before
     deployment.set(SETTINGS)
     deployment.run(UNTIL)
     assert deployment.hashes() == before

@@ -187,15 +187,22 @@ def events_at_one_instant_are_in_any_order(put: Put) -> None:
 
 @met_by(programs.run_and_end, "other than a clean run")
 def rows_are_written_in_any_order(put: Put) -> None:
-    copy = engine._copy
+    copy, write_days = engine._copy, engine.Job._write_days
 
-    def shuffled(connection: Any, contract: Any, rows: str, day: Any, path: Any) -> int:
+    def copy_shuffled(connection: Any, contract: Any, rows: str, day: Any, path: Any) -> int:
         if contract.name != "events":
             return copy(connection, contract, rows, day, path)
         in_any_order = replace(contract, order=("_chance",))
         return copy(connection, in_any_order, f"(select *, random() as _chance from {rows})", day, path)
 
-    put(engine, "_copy", shuffled)
+    def write_days_shuffled(self: Any, contract: Any, sql: str, paths: Any) -> Any:
+        if contract.name != "events":
+            return write_days(self, contract, sql, paths)
+        in_any_order = replace(contract, order=("_chance",))
+        return write_days(self, in_any_order, f"select *, random() as _chance from ({sql}\n)", paths)
+
+    put(engine, "_copy", copy_shuffled)
+    put(engine.Job, "_write_days", write_days_shuffled)
 
 
 @met_by(programs.first_run, "sessions: only the store")

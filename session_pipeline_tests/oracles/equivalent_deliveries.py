@@ -30,6 +30,16 @@ Rows = Mapping[str, list[Row]]
 # The columns that depend on the place of a line, and those that depend on its exact text.
 PLACE = frozenset({"file_id", "line_number", "kept_file_id", "kept_line_number"})
 TEXT = frozenset({"content_hash", "is_same_content"})
+SESSION_IDS = frozenset({"session_id", "first_session_id"})
+EXAMPLES = frozenset({"stopped_session_ids", "example_session_id", "example_session_ids"})
+# Of two sessions of a visitor that begin at the same instant, the one with the smaller id is the first visit. These
+# columns depend on which one that is, and ids are others after a change. Blocks of days are counted from a fixed day.
+OF_FIRST_VISIT: Mapping[str, frozenset[str]] = {
+    "visitors": frozenset({"first_session_id", "first_channel", "first_utm_campaign", "user_id"}),
+    "visitor_states": frozenset({"first_session_id", "first_channel", "first_utm_campaign", "user_id", "block_number"}),
+    "visitor_days": frozenset({"first_session_id", "channel"}),
+    "session_facts": frozenset({"visit_number"}),
+}
 
 AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0",
@@ -236,6 +246,8 @@ def without(rows: Rows, columns: Collection[str]) -> dict[str, list[Row]]:
 def mapped(rows: Rows, change: Callable[[str, Any], Any]) -> dict[str, list[Row]]:
     """Return the rows with changed values. Session ids become the text that they hash, computed after the change.
 
+    What depends on the order of session ids is left out, such as examples, which are the sessions with the smallest.
+
     Args:
         rows: The rows of all tables.
         change: Returns the new value for the name of a column and its value.
@@ -249,10 +261,16 @@ def mapped(rows: Rows, change: Callable[[str, Any], Any]) -> dict[str, list[Row]
         for row in rows["events"]
         if row["event_number"] == 1
     }
-    return {
-        table: [row | {"session_id": names[row["session_id"]]} if "session_id" in row else row for row in found]
-        for table, found in rows.items()
-    }
+
+    def renamed(table: str, row: Row) -> Row:
+        left_out = EXAMPLES | OF_FIRST_VISIT.get(table, frozenset())
+        return {
+            name: names.get(value, value) if name in SESSION_IDS else value
+            for name, value in row.items()
+            if name not in left_out
+        }
+
+    return {table: [renamed(table, row) for row in found] for table, found in rows.items()}
 
 
 def differences(rows: Rows, others: Rows) -> dict[str, tuple[int, int, Any, Any]]:
