@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from statsmodels.stats import contingency_tables, multitest
 
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.reference.signals import SIGNALS
@@ -117,8 +118,6 @@ def test_no_row_without_counts_or_days(engine: DuckDBEngine) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_score_is_that_of_statsmodels(seed: int) -> None:
-    contingency_tables = pytest.importorskip("statsmodels.stats.contingency_tables")
-    multitest = pytest.importorskip("statsmodels.stats.multitest")
     random = Random(seed)
     strata = []
     for _ in range(6):

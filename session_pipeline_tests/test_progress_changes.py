@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
+from statsmodels.stats import multitest
 
 from session_pipeline.reference import changes as limits
 from session_pipeline.tables.changes import steps
@@ -92,7 +94,6 @@ def test_score_is_zero_without_trials_or_without_a_difference() -> None:
 
 
 def test_score_against_scipy() -> None:
-    stats = pytest.importorskip("scipy.stats")
     g = stats.chi2_contingency([[12, 37], [24, 7]], correction=False, lambda_="log-likelihood")[0]
     found = signed_root(*(np.array([float(each)]) for each in (12, 49, 24, 31)))
     assert found[0] == pytest.approx(-np.sqrt(g))
@@ -106,10 +107,8 @@ def test_q_values_by_hand() -> None:
 
 
 def test_q_values_against_statsmodels() -> None:
-    norm = pytest.importorskip("scipy.stats").norm
-    multitest = pytest.importorskip("statsmodels.stats.multitest")
     scores = np.array([-4.2, -3.9, -1, 0.5, 2, -2.5])
-    assert np.allclose(drop_q_values(scores), multitest.multipletests(norm.cdf(scores), method="fdr_by")[1])
+    assert np.allclose(drop_q_values(scores), multitest.multipletests(stats.norm.cdf(scores), method="fdr_by")[1])
 
 
 def test_change_begins_where_the_share_differs_most() -> None:
