@@ -428,3 +428,10 @@ def test_too_many_rules_are_refused_within_a_second(text: str, sentence: str) ->
         parse_settings(text)
     assert sentence in str(refused.value)
     assert thread_time() - started < 1
+
+
+def test_list_with_invalid_elements_is_not_also_too_short() -> None:
+    text = "[[funnels]]\nname = 'f'\nsteps = [{ name = 'a', where = 'event_name = 1' }]"
+    with pytest.raises(SettingsFileError) as error:
+        parse_settings(text, "settings.toml")
+    assert [one.key for one in error.value.errors] == ["funnels[0].steps[0].where"]

@@ -46,7 +46,7 @@ _HINTS: Mapping[str, str] = {
     "greater_than_equal": "write at least {ge}",
     "less_than_equal": "write at most {le}",
     "too_short": "write at least {min_length}",
-    "literal_error": "write {expected}, the only supported value",
+    "literal_error": "write {expected}",
 }
 
 
@@ -108,7 +108,7 @@ def parse_settings(
         context = {"dimensions": tuple(dimensions) if isinstance(dimensions, dict) else ()}
         settings = Settings.model_validate(merged, context=context)
     except ValidationError as error:
-        errors += [_explained(details, given) for details in error.errors()]
+        errors += [_explained(details, given) for details in _causes(error.errors())]
     if errors:
         in_environment = sum(error.key.startswith(PREFIX) for error in errors)
         where = [file] * (in_environment < len(errors)) + ["the environment"] * (in_environment > 0)
@@ -158,6 +158,12 @@ def _with(tables: Mapping[str, Any], variable: Variable) -> dict[str, Any]:
     is_section = not outer and last in _SECTIONS and isinstance(table[last], dict) and isinstance(variable.value, dict)
     table[last] = {**table[last], **variable.value} if is_section else variable.value
     return changed
+
+
+def _causes(found: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Leaves out lists that are too short only because their elements are invalid."""
+    inner = {other["loc"][:length] for other in found for length in range(len(other["loc"]))}
+    return [details for details in found if details["type"] != "too_short" or details["loc"] not in inner]
 
 
 def _explained(details: ErrorDetails, given: Sequence[Variable]) -> SettingsError:
