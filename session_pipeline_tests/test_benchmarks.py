@@ -46,7 +46,19 @@ def test_process_is_measured_with_its_children() -> None:
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     assert measure([sys.executable, "-c", parent], measured) == "7\n"
     assert 0.01 < measured.cpu_seconds[0] < measured.seconds[0] * 3
-    assert 300 * 2**20 < measured.memory[0] < 600 * 2**20
+    assert 300 * 2**20 < measured.memory[0] < 400 * 2**20
+
+
+def test_measured_memory_does_not_include_the_measuring_process() -> None:
+    measured = Measured()
+    ballast = bytearray(400 * 2**20)
+    measure([sys.executable, "-c", "pass"], measured)
+    assert len(ballast) > 2 * measured.memory[0]
+
+
+def test_killed_process_is_reported() -> None:
+    with pytest.raises(FailedError, match="killed"):
+        measure([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], Measured())
 
 
 def test_failed_process_is_reported_with_its_last_line() -> None:

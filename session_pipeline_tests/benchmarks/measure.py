@@ -15,6 +15,15 @@ from session_pipeline_tests.documents import ROOT
 
 MOST_SECONDS = 900.0  # a process that takes longer is killed and counts as failed
 
+# Starts the command and writes the largest memory of it and its children to a file descriptor. A process inherits the
+# largest memory of the process that starts it, so a large measuring process must not start the command itself.
+_STARTER = """
+import os, resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+os.write(int(sys.argv[1]), str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss).encode())
+sys.exit(code if code >= 0 else 128 - code)
+"""
+
 
 @dataclass
 class Measured:
@@ -52,9 +61,11 @@ def measure(command: Sequence[object], measured: Measured) -> str:
     os.sync()  # what was written before must not be written to the disk meanwhile
     # Without it, Python compiles every module at each start.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    readable, writable = os.pipe()
     started = perf_counter()
     process = subprocess.Popen(
-        list(map(str, command)),
+        [sys.executable, "-I", "-S", "-c", _STARTER, str(writable), *map(str, command)],
+        pass_fds=[writable],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -62,6 +73,7 @@ def measure(command: Sequence[object], measured: Measured) -> str:
         text=True,
         start_new_session=True,
     )
+    os.close(writable)
     timer = threading.Timer(MOST_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
     timer.start()
     errors: list[str] = []
@@ -77,12 +89,14 @@ def measure(command: Sequence[object], measured: Measured) -> str:
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     process.stderr.close()
+    with open(readable) as pipe:
+        memory = pipe.read()
     if process.returncode:
         lines = "".join(errors).strip().splitlines() or [f"exit code {process.returncode}"]
-        raise FailedError("killed" if process.returncode < 0 else lines[-1][:200])
+        raise FailedError("killed" if not memory or process.returncode > 128 else lines[-1][:200])
     measured.seconds.append(seconds)
     measured.cpu_seconds.append(used.ru_utime + used.ru_stime)
-    measured.memory.append(used.ru_maxrss * 1024)
+    measured.memory.append(int(memory) * 1024)
     return printed
 
 
