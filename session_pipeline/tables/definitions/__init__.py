@@ -1,0 +1,1 @@
+"""The table session_facts: everything about a session in one wide row."""
