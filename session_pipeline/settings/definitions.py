@@ -44,7 +44,8 @@ class DefinitionSettings(Section):
         max_hours: A session never lasts longer; absent: two days at most.
         starts: A condition on the events that start a session, in addition.
         ends: A condition on the events that end a session.
-        page_view: Whether a session without a page view is not counted.
+        needs: What a session needs to be counted: a page view, or an event that is neither an asset nor passive.
+        length: The events between which the length of a session is measured; counted are those of `needs = "event"`.
         bounce_unless: A session is a bounce unless it meets this; absent: the tool counts no bounces.
         engaged_if: A session is engaged if it meets this; absent: the tool counts no engaged sessions.
     """
@@ -60,7 +61,8 @@ class DefinitionSettings(Section):
     max_hours: int | None = Field(default=None, ge=1, le=24)
     starts: EventCondition | None = None
     ends: EventCondition | None = None
-    page_view: bool = False
+    needs: Literal["page_view", "event"] | None = None
+    length: Literal["all", "counted", "page_views"] = "all"
     bounce_unless: StaySettings | None = None
     engaged_if: StaySettings | None = None
 

@@ -1,1 +1,1 @@
-"""The table session_facts: everything about a session in one wide row."""
+"""The table daily_definitions: the sessions of each day under the definitions of other tools."""

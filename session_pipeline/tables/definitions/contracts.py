@@ -29,7 +29,7 @@ TABLES: tuple[Table, ...] = (
             Column(
                 "average_seconds",
                 "DOUBLE",
-                "Average time from the first to the last event, in seconds; null without sessions.",
+                "Average length of these sessions, in seconds; null without sessions.",
             ),
             count("unengaged_count", "Sessions of the definition that are not engaged by the rules in [sessions]."),
             _difference("session", "than own: the sum of all other differences"),
@@ -41,7 +41,7 @@ TABLES: tuple[Table, ...] = (
             _difference("user", "because another user starts a session"),
             _difference("campaign", "because a campaign starts a session"),
             _difference("max_hours", "because of the longest time of a session"),
-            _difference("page_view", "because sessions without a page view are not counted"),
+            _difference("uncounted", "because sessions without a page view, or without an event, are not counted"),
         ),
     ),
 )
