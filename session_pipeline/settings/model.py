@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from session_pipeline.settings.bots import BotSettings
+from session_pipeline.settings.definitions import DefinitionsSettings
 from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.settings.friction import FrictionSettings
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings, SessionBreakdown
@@ -216,6 +218,8 @@ class Settings(Section):
     daily_at: ClockTime
     max_rebuild_days: int = Field(ge=1)
     sessions: SessionSettings
+    bots: BotSettings
+    definitions: DefinitionsSettings
     actions: ActionSettings
     friction: FrictionSettings
     outcomes: Annotated[
