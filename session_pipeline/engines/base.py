@@ -70,7 +70,8 @@ class Job(Protocol):
         Args:
             name: The table, and its model.
             parameters: The values of the model's parameters.
-            paths: The file of each day; of None for a table without days.
+            paths: The file of each day; of None for a table without days. An engine may make a folder of this name with
+                several part files instead, each sorted; see store/part_files.py.
             keep: Whether to keep the rows of several days for inputs of later jobs, until the table is written again.
 
         Returns:
