@@ -65,6 +65,7 @@ class Builder:
         """
         self.store = store
         self.planner = planner
+        self._engine = engine
         self._runner = StepRunner(engine, planner.frame, store.scratch)
         self._logs = Logs(store, planner, self._runner, run_id)
         self._run_id = run_id
@@ -108,7 +109,7 @@ class Builder:
                 later = self._stale_neighbours(step, days[position:], force=force, is_held=is_held)
                 stretch = {
                     other: self.planner.staleness(step, other)
-                    for other in first_stretch(later, self.planner.event_count)
+                    for other in first_stretch(later, self.planner.event_count, self._engine.stretch_scale)
                 }
             yield from self._build(step, stretch)
             position += len(stretch)
@@ -224,7 +225,7 @@ class Builder:
                 log, {day: before[log.of, day] for day in dates}, files[log.of], hashes, causes_of_day
             )
         committed = self.store.commit(written, run_id=self._run_id, recipe=self.planner.recipe(step))
-        if len(days) > 1:
+        if len(days) > 1 and self._engine.keeps_rows:
             for name in step.tables:
                 self._kept[name] = {day: hashes[Key(name, day)] for day in dates}
         partitions = {partition.key: partition for partition in committed}

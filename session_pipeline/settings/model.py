@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.settings.friction import FrictionSettings
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings, SessionBreakdown
 from session_pipeline.settings.paths import MOST_PATTERNS, PathSettings, PatternSettings
@@ -274,6 +275,7 @@ class Settings(Section):
     alerts: AlertSettings
     history: HistorySettings
     resources: ResourceSettings
+    engine: EngineSettings
     publish: PublishSettings
 
     @field_validator("dimensions")
