@@ -76,9 +76,7 @@ def renumber(
         range_number: The range.
         target: The new file.
     """
-    select = query(
-        "renumbered_events", rows=file_list([source]), earlier=file_list(earlier), range_number=range_number
-    )
+    select = query("renumbered_events", rows=file_list([source]), earlier=file_list(earlier), range_number=range_number)
     changed = connection.sql(select).to_arrow_table().combine_chunks()
     numbers, ids = changed.column("line_number").combine_chunks(), changed.column("event_id").combine_chunks()
     with pq.ParquetFile(source) as file, pq.ParquetWriter(target, file.schema_arrow, **WRITTEN) as writer:
