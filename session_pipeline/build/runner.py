@@ -105,13 +105,13 @@ class StepRunner:
                 if name not in self._lists:
                     self._lists[name] = make(settings)
                 job.add_rows(name, self._lists[name])
+            if step.python_table is not None:
+                found = job.rows_of_model(step.python_table.model, parameters)
+                job.add_rows(step.python_table.name, step.python_table.make(found))
             for name, relation in step.relations.items():
                 if name not in self._relations:
                     self._relations[name] = relation.make(settings)
                 job.add_relation(name, self._relations[name])
-            if step.python_table is not None:
-                found = job.rows_of_model(step.python_table.model, parameters)
-                job.add_rows(step.python_table.name, step.python_table.make(found))
             for computation, varying in step.runs(settings):
                 job.compute(computation.model, {**parameters, **varying}, name=computation.name)
             written = {}

@@ -27,7 +27,7 @@ class SparkTasks:
     def run_tasks(self, function: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
         """Call a function with each task, on any machine; see `engines.base.TaskRunner`.
 
-        Spark repeats a failed or lost task. A result has to fit into memory, so tasks return figures and paths, not rows.
+        Spark repeats a failed or lost task. Results are kept in memory: figures and paths, not rows.
         """
         results: list[R] = []
         for start in range(0, len(tasks), TASKS_OF_A_JOB):
