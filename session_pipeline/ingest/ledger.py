@@ -7,7 +7,7 @@ This module reads no files; deliveries.py admits and reads them.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -105,6 +105,20 @@ class Ledger:
             return False
         chosen = self.files[file_id].facts.get("format")
         return self.why_stale(source, file_id) in (None, OTHER_FORMAT) and chosen in self.there[file_id].values()
+
+    def readable(self) -> Iterator[tuple[str, str]]:
+        """Yield the id and format of each content whose rows need not be read again in that format."""
+        for file_id, file in self.files.items():
+            if self.is_accepted(file_id) and self.why_stale(file.facts["source"], file_id) in (None, OTHER_FORMAT):
+                yield file_id, file.facts["format"]
+
+    def makes_visitors(self, found: Iterable[Delivery]) -> bool:
+        """Whether visitor ids of a delivery are derived with the visitor key."""
+        return any(
+            self._rules_of(delivery.source).makes_visitors(self.format_of(delivery))
+            for delivery in found
+            if delivery.source
+        )
 
     def outdated(self, found: Iterable[Delivery]) -> set[str]:
         """Return the ids of refused and corrupt files whose path now has other content or no file."""

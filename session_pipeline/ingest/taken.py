@@ -60,6 +60,7 @@ def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Wri
             fingerprint=fingerprint,
             counts={"quarters": f"{sum(1 << quarter for quarter in day.quarters):x}"},
             reason=reason,
+            sha256=day.sha256,
             causes=(f"file {name}" if reason == NEW_FILE else f"file {name}: {reason}",),
         )
         for day in reading.days
