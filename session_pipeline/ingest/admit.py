@@ -7,7 +7,7 @@ that the two counts check each other.
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,6 +25,7 @@ from session_pipeline.ingest.compression import (
 from session_pipeline.ingest.file_names import kind_of
 from session_pipeline.ingest.formats import format_named, other_kind
 from session_pipeline.ingest.line_counts import CHUNK_BYTES, look_through
+from session_pipeline.ingest.recognition import recognised_preset
 from session_pipeline.store import crash_points
 
 NO_PERMISSION = "its permissions do not let it be read"
@@ -47,6 +48,7 @@ class Admitted:
             that DuckDB could trim.
         plain_path: The decompressed content: a copy in the scratch folder, or the delivered file itself.
         stamp: State of the delivered file, which must be the same after reading.
+        preset: The preset that it was recognised as; None if it was not recognised, or not looked at.
     """
 
     path: Path
@@ -59,6 +61,7 @@ class Admitted:
     is_tidy: bool
     plain_path: Path
     stamp: tuple[int, ...]
+    preset: str | None = None
 
     def check_unchanged(self) -> None:
         """Check that the file did not change since it was admitted.
@@ -83,6 +86,7 @@ def admit(
     format: str | None,
     scratch: Path,
     delimiter: str | None = None,
+    of_preset: Callable[[str], tuple[str | None, str | None]] | None = None,
 ) -> Admitted:
     """Verify, hash and count a delivered file.
 
@@ -93,6 +97,8 @@ def admit(
         format: jsonl, csv, tsv, parquet or access_log; None: the format given by the file name.
         scratch: Folder for the decompressed copy of a compressed file.
         delimiter: Field separator of a CSV; None: detected from its header.
+        of_preset: Returns format and delimiter of the preset that the file is recognised as; None: it is not
+            recognised.
 
     Raises:
         CorruptFileError: It is cut short or damaged, or of another kind than its format.
@@ -106,6 +112,10 @@ def admit(
         _plain(delivered, path, compression, scratch) as (plain_path, plain),
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
+        preset = recognised_preset(plain, plain_path, format) if of_preset is not None else None
+        if of_preset is not None and preset is not None:
+            preset_format, delimiter = of_preset(preset)
+            format = preset_format or format
         if kind := other_kind(plain, format):
             raise CorruptFileError(f"it is to be read as {format}, but it is {kind}")
         counter = format_named(format).counter(delimiter)
@@ -124,6 +134,7 @@ def admit(
             is_tidy=counter.is_tidy,
             plain_path=plain_path,
             stamp=stamp,
+            preset=preset,
         )
 
 
