@@ -204,3 +204,14 @@ def test_screen_of_an_app_is_a_page_view(tmp_path: Path) -> None:
     path.write_text(jsonl([call]))
     [event] = read(tmp_path, "segment", path).events
     assert (event.name, event.path) == ("page_view", "/Checkout")
+
+
+def test_ga4_table_that_is_exported_again_counts_each_event_once(tmp_path: Path) -> None:
+    lines = lines_of("ga4")
+    changed = [{**line, "is_active_user": False} for line in lines]
+    path = tmp_path / "events.json"
+    path.write_text(jsonl([*lines, *changed]))
+    found = read(tmp_path, "ga4", path)
+    assert found.facts["accepted_count"] == 2 * len(lines)
+    assert found.events == events_of("ga4")
+    assert found.sessions == sessions_of("ga4")
