@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from session_pipeline.settings.bots import BotSettings
+from session_pipeline.settings.definitions import DefinitionsSettings
+from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.settings.friction import FrictionSettings
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings, SessionBreakdown
 from session_pipeline.settings.paths import MOST_PATTERNS, PathSettings, PatternSettings
@@ -216,6 +219,8 @@ class Settings(Section):
     daily_at: ClockTime
     max_rebuild_days: int = Field(ge=1)
     sessions: SessionSettings
+    bots: BotSettings
+    definitions: DefinitionsSettings
     actions: ActionSettings
     friction: FrictionSettings
     outcomes: Annotated[
@@ -249,6 +254,7 @@ class Settings(Section):
     alerts: AlertSettings
     history: HistorySettings
     resources: ResourceSettings
+    engine: EngineSettings
     publish: PublishSettings
 
     @field_validator("dimensions")
