@@ -60,6 +60,7 @@ class SessionSettings(Section):
     split_at_midnight: bool
     separator: str
     split_on_client_session: bool
+    client_sessions: Literal["ignore", "key", "key_without_timeout"]
     split_on_user: bool
     split_on_campaign: bool
     engaged_seconds: int = Field(ge=1, le=DAY_SECONDS)
