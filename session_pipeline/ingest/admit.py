@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,6 +27,7 @@ from session_pipeline.ingest.file_names import kind_of
 from session_pipeline.ingest.formats import format_named, other_kind
 from session_pipeline.ingest.line_counts import CHUNK_BYTES, LineCounter, look_through
 from session_pipeline.ingest.line_ranges import Borders, LineRange
+from session_pipeline.ingest.recognition import recognised_preset
 from session_pipeline.store import crash_points
 
 NO_PERMISSION = "its permissions do not let it be read"
@@ -50,6 +51,7 @@ class Admitted:
         plain_path: The decompressed content: a copy in the scratch folder, or the delivered file itself.
         stamp: State of the delivered file, which must be the same after reading.
         ranges: Ranges of lines that several tasks can read; empty if the file is read as a whole.
+        preset: The preset that it was recognised as; None if it was not recognised, or not looked at.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class Admitted:
     plain_path: Path
     stamp: tuple[int, ...]
     ranges: tuple[LineRange, ...] = ()
+    preset: str | None = None
 
     def check_unchanged(self) -> None:
         """Check that the file did not change since it was admitted.
@@ -88,6 +91,7 @@ def admit(
     scratch: Path,
     delimiter: str | None = None,
     bytes_of_range: int | None = None,
+    of_preset: Callable[[str], tuple[str | None, str | None]] | None = None,
 ) -> Admitted:
     """Verify, hash and count a delivered file.
 
@@ -99,6 +103,8 @@ def admit(
         scratch: Folder for the decompressed copy of a compressed file.
         delimiter: Field separator of a CSV; None: detected from its header.
         bytes_of_range: The least size of a range of lines that can be read alone; None: the file is not divided.
+        of_preset: Returns format and delimiter of the preset that the file is recognised as; None: it is not
+            recognised.
 
     Raises:
         CorruptFileError: It is cut short or damaged, or of another kind than its format.
@@ -112,6 +118,10 @@ def admit(
         _plain(delivered, path, compression, scratch) as (plain_path, plain),
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
+        preset = recognised_preset(plain, plain_path, format) if of_preset is not None else None
+        if of_preset is not None and preset is not None:
+            preset_format, delimiter = of_preset(preset)
+            format = preset_format or format
         if kind := other_kind(plain, format):
             raise CorruptFileError(f"it is to be read as {format}, but it is {kind}")
         counter = format_named(format).counter(delimiter)
@@ -132,6 +142,7 @@ def admit(
             plain_path=plain_path,
             stamp=stamp,
             ranges=_ranges(borders, counter, format) if plain_path == path else (),
+            preset=preset,
         )
 
 

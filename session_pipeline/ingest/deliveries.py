@@ -22,7 +22,7 @@ from session_pipeline.ingest.reading import Reading
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import MOST_BYTES_TOGETHER, MOST_FILES_TOGETHER, is_small
 from session_pipeline.ingest.source_files import write_source_files
-from session_pipeline.ingest.source_rules import rules_of
+from session_pipeline.ingest.source_rules import SourceRules
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.ingest.taken import Pending, Seen, Taken, facts_of, not_read, written_of
 from session_pipeline.ingest.visitors import find_key, make_key
@@ -52,8 +52,8 @@ class Ingest:
         self._engine = engine
         self._run_id = run_id
         self._visitor_key = find_key(folder.visitor_key)
-        self._rules: dict[str, ReadingRules] = {}
-        self._reader = make_reader(folder.raw, store.scratch, engine.connection, self._rules_of, runner)
+        self._rules: dict[str, SourceRules] = {}
+        self._reader = make_reader(folder.raw, store.scratch, engine.connection, self._rules_of_source, runner)
         self._ledger: Ledger
         self._pending: dict[str, Pending] = {}
         self._again: list[tuple[Delivery, str]] = []
@@ -137,9 +137,12 @@ class Ingest:
     def _read_ledger(self) -> Ledger:
         return Ledger(self._store.catalog, self._store.partitions, self._rules_of)
 
-    def _rules_of(self, source: str) -> ReadingRules:
+    def _rules_of(self, source: str, preset: str | None = None) -> ReadingRules:
+        return self._rules_of_source(source).of(preset)
+
+    def _rules_of_source(self, source: str) -> SourceRules:
         if source not in self._rules:
-            self._rules[source] = rules_of(self._settings, source, self._visitor_key)
+            self._rules[source] = SourceRules(self._settings, source, self._visitor_key)
         return self._rules[source]
 
     def _make_visitor_key(self) -> None:
@@ -210,7 +213,8 @@ class Ingest:
             return True
         others = [pending.admitted for pending in self._pending.values()]
         return (
-            (others[0].source, others[0].format) == (delivery.source, admitted.format)
+            (others[0].source, others[0].format, others[0].preset)
+            == (delivery.source, admitted.format, admitted.preset)
             and all(map(is_small, [*others[:1], admitted]))
             and len(others) < MOST_FILES_TOGETHER
             and sum(other.byte_count for other in others) + admitted.byte_count <= MOST_BYTES_TOGETHER
@@ -222,10 +226,10 @@ class Ingest:
         pending, self._pending = list(self._pending.values()), {}
         if not pending:
             return ()
-        source, format = pending[0].admitted.source, pending[0].admitted.format
-        if self._visitor_key is None and self._rules_of(source).makes_visitors(format):
+        first = pending[0].admitted
+        if self._visitor_key is None and self._rules_of(first.source, first.preset).makes_visitors(first.format):
             self._make_visitor_key()
-        rules = self._rules_of(source)
+        rules = self._rules_of(first.source, first.preset)
         readings = self._reader.read([one.admitted for one in pending])
         crash_points.reached("ingest: file read")
         taken = [

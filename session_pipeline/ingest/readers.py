@@ -15,7 +15,7 @@ import duckdb
 
 from session_pipeline.engines.base import TaskRunner
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError
-from session_pipeline.ingest.admit import Admitted, admit
+from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.fields import mappings_of
 from session_pipeline.ingest.figures import Figures, check_counts
 from session_pipeline.ingest.line_ranges import BYTES_OF_RANGE
@@ -23,13 +23,13 @@ from session_pipeline.ingest.nameless import shares
 from session_pipeline.ingest.raw_folder import Delivery
 from session_pipeline.ingest.read import read_together
 from session_pipeline.ingest.reading import RangeReading, Reading, reading_of
-from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import (
     LARGEST_SMALL_BYTES,
     MOST_BYTES_TOGETHER,
     MOST_FILES_TOGETHER,
     part_path,
 )
+from session_pipeline.ingest.source_rules import SourceRules
 from session_pipeline.ingest.tasks import (
     EarlierTask,
     Failure,
@@ -84,7 +84,7 @@ class LocalReader:
         raw: Path,
         scratch: Path,
         connection: duckdb.DuckDBPyConnection,
-        rules_of: Callable[[str], ReadingRules],
+        rules_of: Callable[[str], SourceRules],
     ) -> None:
         """Take the raw folder, the folder for temporary files, a connection, and the rules of sources."""
         self._raw = raw
@@ -103,7 +103,8 @@ class LocalReader:
 
     def read(self, files: Sequence[Admitted]) -> Sequence[Read]:
         """Read files; see read.read_together."""
-        return read_together(files, self._rules_of(files[0].source), self._connection, self._scratch)
+        rules = self._rules_of(files[0].source).of(files[0].preset)
+        return read_together(files, rules, self._connection, self._scratch)
 
     def admit_again(self, admitted: Admitted) -> Admitted:
         """Admit a file that another machine admitted, to read it here.
@@ -118,15 +119,7 @@ class LocalReader:
         return again
 
     def _admit(self, path: Path, source: str) -> Admitted:
-        rules = self._rules_of(source)
-        return admit(
-            path,
-            root=self._raw,
-            source=source,
-            format=rules.format,
-            scratch=self._scratch,
-            delimiter=rules.delimiter,
-        )
+        return self._rules_of(source).admit(path, root=self._raw, scratch=self._scratch)
 
 
 class TaskReader:
@@ -139,7 +132,7 @@ class TaskReader:
         local: LocalReader,
         runner: TaskRunner,
         place: Place,
-        rules_of: Callable[[str], ReadingRules],
+        rules_of: Callable[[str], SourceRules],
         *,
         bytes_of_range: int = BYTES_OF_RANGE,
     ) -> None:
@@ -214,7 +207,7 @@ class TaskReader:
     def _read_ranges(self, large: Mapping[str, Admitted]) -> None:
         """Read the ranges of large files, and number the events without an id across the ranges of each."""
         tasks = [
-            (name, RangeTask(self._place, admitted, lines, self._rules_of(admitted.source)))
+            (name, RangeTask(self._place, admitted, lines, self._rules_of(admitted.source).of(admitted.preset)))
             for name, admitted in large.items()
             for lines in admitted.ranges
         ]
@@ -255,7 +248,7 @@ class TaskReader:
         for each in readings:
             figures.merge(each.figures)
         check_counts(admitted, figures.accepted_count(file_id), figures.set_aside_count(file_id))
-        rules = self._rules_of(admitted.source)
+        rules = self._rules_of(admitted.source).of(admitted.preset)
         mapping = mappings_of(rules, admitted.format, figures.values).get(file_id, {})
         joined = reading_of(figures, file_id, mapping, partial(part_path, self._place.results.parent, file_id))
         for day in joined.days:
@@ -284,7 +277,7 @@ def make_reader(
     raw: Path,
     scratch: Path,
     connection: duckdb.DuckDBPyConnection,
-    rules_of: Callable[[str], ReadingRules],
+    rules_of: Callable[[str], SourceRules],
     runner: TaskRunner | None,
 ) -> Reader:
     """Return the reader for a run: with tasks if there is a runner."""

@@ -16,7 +16,7 @@ from uuid import uuid4
 import duckdb
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError, StillWrittenError
-from session_pipeline.ingest.admit import Admitted, admit
+from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.line_ranges import LineRange, copy_range
 from session_pipeline.ingest.nameless import Earlier, earlier_lines, renumber
@@ -25,6 +25,7 @@ from session_pipeline.ingest.read import read_range, read_together
 from session_pipeline.ingest.reading import RangeReading, Reading
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import is_small
+from session_pipeline.ingest.source_rules import SourceRules
 from session_pipeline.store.store_files import sha256_of
 
 
@@ -96,7 +97,7 @@ class FileTask:
 
     place: Place
     deliveries: tuple[Delivery, ...]
-    rules: ReadingRules
+    rules: SourceRules
     known: frozenset[tuple[str, str]]
     bytes_of_range: int
 
@@ -144,14 +145,8 @@ def take_files(task: FileTask) -> list[Outcome]:
         small: list[Admitted] = []
         for delivery in task.deliveries:
             try:
-                admitted = admit(
-                    delivery.path,
-                    root=task.place.raw,
-                    source=delivery.source,
-                    format=task.rules.format,
-                    scratch=local,
-                    delimiter=task.rules.delimiter,
-                    bytes_of_range=task.bytes_of_range,
+                admitted = task.rules.admit(
+                    delivery.path, root=task.place.raw, scratch=local, bytes_of_range=task.bytes_of_range
                 )
             except (SessionPipelineError, FileNotFoundError) as error:
                 outcomes[delivery.path] = Outcome(delivery.path, failure=_failure(error))
@@ -164,10 +159,10 @@ def take_files(task: FileTask) -> list[Outcome]:
                 small.append(admitted)
             else:
                 _read([admitted], task, connection, results, outcomes)
-        for format in sorted({admitted.format for admitted in small}):
+        for kind in sorted({_kind(admitted) for admitted in small}):
             of_content: dict[str, list[Admitted]] = {}
             for admitted in small:
-                if admitted.format == format:
+                if _kind(admitted) == kind:
                     of_content.setdefault(admitted.file_id, []).append(admitted)
             _read([same[0] for same in of_content.values()], task, connection, results, outcomes)
             for first, *others in of_content.values():
@@ -176,6 +171,11 @@ def take_files(task: FileTask) -> list[Outcome]:
                     found = outcomes[first.path]
                     outcomes[other.path] = replace(outcomes[other.path], reading=found.reading, failure=found.failure)
     return list(outcomes.values())
+
+
+def _kind(admitted: Admitted) -> tuple[str, str]:
+    """Return what files that are read together have in common."""
+    return admitted.format, admitted.preset or ""
 
 
 def _read(
@@ -187,7 +187,9 @@ def _read(
 ) -> None:
     """Read files, and add the result of each to its outcome."""
     try:
-        readings: Sequence[Reading | Exception] = read_together(files, task.rules, connection, results)
+        readings: Sequence[Reading | Exception] = read_together(
+            files, task.rules.of(files[0].preset), connection, results
+        )
     except SessionPipelineError as error:
         readings = [error] * len(files)
     for admitted, found in zip(files, readings, strict=True):

@@ -15,6 +15,9 @@ select
 from sessionized as s
 inner join days as d
     on s.event_date = d.event_date
-where s.event_time >= d.day_end - cast($inactivity_minutes as integer) * interval 1 minute
+where
+    s.event_time
+    >= d.day_end
+    - cast(greatest($inactivity_minutes, $client_session_minutes) as integer) * interval 1 minute
 qualify
     row_number() over (partition by s.event_date, s.site, s.visitor_id order by s.place desc) = 1
