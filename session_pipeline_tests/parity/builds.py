@@ -89,11 +89,11 @@ def compare(one: Path, other: Path) -> list[Difference]:
     """Returns a result for each table of two data folders; tables with clock times are left out."""
     ones, others = _files(one), _files(other)
     assert ones.keys() == others.keys(), f"only one side has {sorted(ones.keys() ^ others.keys())}"
-    found = []
     with duckdb.connect() as connection:
-        for name in sorted(ones.keys() - VOLATILE):
-            found.append(Difference(name, *difference(connection, ones[name], others[name])))
-    return found
+        return [
+            Difference(name, *difference(connection, ones[name], others[name]))
+            for name in sorted(ones.keys() - VOLATILE)
+        ]
 
 
 def _files(folder: Path) -> dict[str, list[str]]:
