@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pandas.testing import assert_frame_equal
 
+from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import StillWrittenError
 from session_pipeline.ingest import admit as admission
@@ -62,7 +63,7 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Runner:
     return Runner()
 
 
-def ingest(deployment: Deployment, runner: Runner | None = None) -> Any:
+def ingest(deployment: Deployment, runner: TaskRunner | None = None) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DuckDBEngine, "task_runner", runner)
         with open_run(deployment.folder, run_id="test", until=UNTIL) as run:

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.spark_files import write_empty, write_files
 from session_pipeline.engines.spark_sql import SPARK_TYPES, for_spark, model_for_spark
+from session_pipeline.engines.spark_tasks import SparkTasks
 from session_pipeline.engines.sql import literal
 from session_pipeline.errors import MissingExtraError
 from session_pipeline.reference.small_table import SmallTable
@@ -68,6 +70,7 @@ class SparkEngine:
         self._settings = settings
         self._scratch = scratch / "spark"
         self._session: SparkSession | None = None
+        self.task_runner: TaskRunner | None = SparkTasks(lambda: self.session)
 
     @property
     def session(self) -> "SparkSession":
