@@ -45,7 +45,7 @@ nameless_requests as (
 ),
 
 busy_minutes as (
-    select distinct
+    select
         event_date,
         site,
         visitor_id,
@@ -90,7 +90,7 @@ behaviours as (
         event_date,
         site,
         visitor_id,
-        min_by(reason, priority) as reason
+        min_by(reason, priority) as reason  -- equal priorities have equal reasons
     from (
         select
             event_date,
@@ -150,7 +150,7 @@ select
     r.currency,
     r.user_agent_id,
     r.properties,
-    coalesce(a.bot_reason, n.reason, b.reason) is not null as is_bot,
+    coalesce(a.is_bot, false) or n.reason is not null or b.reason is not null as is_bot,
     coalesce(a.bot_reason, n.reason, b.reason) as bot_reason,
     s.session_id,
     s.session_date,
