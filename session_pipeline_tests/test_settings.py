@@ -313,11 +313,6 @@ def test_settings_cannot_be_changed() -> None:
             "can provide; write one of event_id",
         ),
         ("[sources.web]\nconstants = { value = inf }", "sources.web.constants.value", "write a string in quotes"),
-        (
-            "[sources.web]\ncolumns = { value = 'a' }\nconstants = { value = 1 }",
-            "sources.web",
-            "sets value in columns and in constants",
-        ),
         ("[sources.web]\ntimezone = 'CEST'", "sources.web.timezone", "is not a time zone"),
         ("[sources.web]\nclock_tolerance_minutes = -1", "sources.web.clock_tolerance_minutes", "write at least 0"),
         ("[sources.web]\nexpected_by = '6:00'", "sources.web.expected_by", "write hours and minutes"),

@@ -12,6 +12,7 @@ import duckdb
 
 from session_pipeline.engines.sql import literal, quote
 from session_pipeline.ingest.formats import format_named
+from session_pipeline.ingest.line_sql import event_name, with_expressions
 from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.shapes import KnownShapes, known_shapes, shape_list
@@ -40,50 +41,80 @@ def given_lines(rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]
         format: The format of the file.
         shapes: Frequent shapes of lines: the keys of an object, in order. They make reading faster and never change it.
     """
-    at_top: dict[str, str] = {}
-    deeper: list[str] = []
-    found = {}
-    for ours in DELIVERED_COLUMNS:
-        way = _way(rules, ours, format)
-        if len(way) == 1 and at_top.setdefault(way[0].lower(), way[0]) == way[0]:
-            found[ours] = f"_at_top.{quote(way[0])}"
-        else:
-            deeper.append(_pointer(way))
-            found[ours] = f"_deeper[{len(deeper)}]"
-    made_visitor = None
+    fields = _Fields(format)
+    found = {ours: fields.first_of(rules.fields_of(ours)) for ours in DELIVERED_COLUMNS}
+    is_single = all(len(rules.fields_of(ours)) == 1 for ours in DELIVERED_COLUMNS)
+    values = {ours: f"nullif({field}, '')" for ours, field in found.items()}
+    values = with_expressions(rules, values, fields.named)
     if way := _made_visitor_way(rules, format):
-        deeper.append(_pointer(way))
-        made_visitor = f"_deeper[{len(deeper)}]"
+        made_visitor = fields.deep(way)
         if not format_named(format).has_own_visitors:
-            made_visitor = f"visitor_of({made_visitor}, {found['user_agent']})"
-    known = _known_shapes(rules, format, shapes, at_top)
-    types = {**dict.fromkeys(at_top.values(), "VARCHAR"), **dict.fromkeys(known.others, "JSON")}
+            made_visitor = f"visitor_of({made_visitor}, {values['user_agent']})"
+        values["visitor_id"] = f"coalesce({values['visitor_id']}, {made_visitor})"
+    for ours, constant in rules.constants.items():
+        values[ours] = f"coalesce({values[ours]}, {literal(constant)})"
+    if rules.events or rules.event_names:
+        values["event_name"] = event_name(rules, values, fields.named)
+    known = _known_shapes(rules, format, shapes, fields.at_top)
+    types = {**dict.fromkeys(fields.at_top.values(), "VARCHAR"), **dict.fromkeys(known.others, "JSON")}
     structure = json.dumps(types, ensure_ascii=False)
-    pointers = ", ".join(map(literal, deeper))
+    pointers = ", ".join(map(literal, fields.pointers))
     # If all fields are at the top level, a line with as many keys as fields found has no other fields.
     found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
-    is_countable = not deeper and len(set(found.values())) == len(found)
+    is_countable = is_single and not fields.pointers and len(set(found.values())) == len(found)
     is_full = f"len(_keys) = {found_count}" if is_countable else "false"
-    properties = found["properties"]
-    if made_visitor:
-        found["visitor_id"] = f"coalesce(nullif({found['visitor_id']}, ''), {made_visitor})"
-    columns = [
-        f"coalesce(nullif({field}, ''), {literal(rules.constants[ours])}) as {ours}"
-        if ours in rules.constants
-        else f"nullif({field}, '') as {ours}"
-        for ours, field in found.items()
-    ]
+    columns = [f"{value} as {ours}" for ours, value in values.items()]
     return query(
         "given_lines",
         structure=literal(structure),
-        deeper=f"json_extract_string(line, [{pointers}])" if deeper else "cast(null as varchar[])",
+        deeper=f"json_extract_string(line, [{pointers}])" if fields.pointers else "cast(null as varchar[])",
         shapes_of_columns=shape_list(known.of_columns),
         shapes_with_others=shape_list(known.with_others),
         others=known.others_as_json("_at_top"),
         is_full=is_full,
-        delivered_properties=properties,
+        delivered_properties=found["properties"],
         columns=", ".join(columns),
     )
+
+
+class _Fields:
+    """The fields that are read from a line, and the SQL of each.
+
+    Attributes:
+        at_top: Fields that are read from a struct of the line's top level: their names, by their names in lower case.
+        pointers: JSON pointers to all other fields.
+    """
+
+    def __init__(self, format: str) -> None:
+        self._format = format
+        self.at_top: dict[str, str] = {}
+        self.pointers: list[str] = []
+
+    def first_of(self, names: Sequence[str]) -> str:
+        """Return the SQL of the first of some fields that has a value.
+
+        Only the first is read from the struct, because only that one is left out of the other fields.
+        """
+        if not names:
+            return "cast(null as varchar)"
+        way = _split(names[0], self._format)
+        first = self.deep(way)
+        if len(way) == 1 and self.at_top.setdefault(way[0].lower(), way[0]) == way[0]:
+            self.pointers.pop()
+            first = f"_at_top.{quote(way[0])}"
+        if len(names) == 1:
+            return first
+        values = ", ".join(f"nullif({field}, '')" for field in [first, *map(self.named, names[1:])])
+        return f"coalesce({values})"
+
+    def named(self, name: str) -> str:
+        """Return the SQL of a field, from its name as it is in the settings."""
+        return self.deep(_split(name, self._format))
+
+    def deep(self, way: Sequence[str]) -> str:
+        """Return the SQL of a field that is read by its path of keys."""
+        self.pointers.append(_pointer(way))
+        return f"_deeper[{len(self.pointers)}]"
 
 
 def _known_shapes(
@@ -98,7 +129,7 @@ def _known_shapes(
         return KnownShapes([], [], [])
     ways = [*(_way(rules, ours, format) for ours in DELIVERED_COLUMNS), made_visitor_way]
     columns = {way[0] for way in ways if len(way) == 1}
-    can_have_others = len(_way(rules, "properties", format)) == 1
+    can_have_others = len(_way(rules, "properties", format)) <= 1
     return known_shapes(shapes, columns, at_top, can_have_others=can_have_others)
 
 
@@ -107,7 +138,8 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
 
     They are not parameters, because DuckDB would then keep all rows in memory before the first is used.
     """
-    labels = {ours: f"{ours} ({theirs})" for ours, theirs in rules.columns.items() if ours != theirs}
+    labels = {ours: f"{ours} ({', '.join(rules.fields_of(ours))})" for ours in rules.columns}
+    labels = {ours: label for ours, label in labels.items() if label not in (f"{ours} ({ours})", f"{ours} ()")}
     properties = _way(rules, "properties", format)
     ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
     made_visitor_way = _made_visitor_way(rules, format)
@@ -158,7 +190,7 @@ def _mapping(rules: ReadingRules, origins: Mapping[str, str], found: Sequence[in
     for ours, count in zip(DELIVERED_COLUMNS, found, strict=False):
         if count and ours in rules.constants:
             constant = f"constant {rules.constants[ours]!r}"
-            mapping[ours] = f"{ours}, else {constant}" if own_values[ours] else constant
+            mapping[ours] = f"{origins.get(ours, ours)}, else {constant}" if own_values[ours] else constant
         elif count:
             mapping[ours] = origins.get(ours, ours)
     return mapping
@@ -174,16 +206,23 @@ def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
             made["visitor_id"] = f"visitor_id, else {made['visitor_id']}"
     else:
         made = {}
-    given = dict(rules.columns)
+    given = {ours: ", else ".join(rules.fields_of(ours)) for ours in rules.columns if rules.fields_of(ours)}
+    for ours in rules.expressions:
+        given[ours] = f"expression, else {given[ours]}" if ours in given else "expression"
     if "visitor_id" in given and "visitor_id" in made:
         given["visitor_id"] += f", else {made['visitor_id']}"
     return {**made, **given}
 
 
 def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
+    """Return the path of keys to the first field of a column; empty if it has no field."""
+    names = rules.fields_of(ours)
+    return _split(names[0], format) if names else []
+
+
+def _split(name: str, format: str) -> list[str]:
     """Return the path of keys to a field. A dot separates keys in JSON and Parquet only."""
-    theirs = rules.columns.get(ours, ours)
-    return theirs.split(".") if format_named(format).is_nested else [theirs]
+    return name.split(".") if format_named(format).is_nested else [name]
 
 
 def _made_visitor_way(rules: ReadingRules, format: str) -> list[str]:
@@ -195,7 +234,7 @@ def _made_visitor_way(rules: ReadingRules, format: str) -> list[str]:
         return ["visitor_id"]
     if rules.visitor_address is None:
         return []
-    return rules.visitor_address.split(".") if format_named(format).is_nested else [rules.visitor_address]
+    return _split(rules.visitor_address, format)
 
 
 def _pointer(way: Sequence[str]) -> str:

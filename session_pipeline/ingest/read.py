@@ -26,6 +26,7 @@ from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python, line
 from session_pipeline.ingest.queries import define, forget, query
 from session_pipeline.ingest.raw_rows import by_file_and_date, constant, rows_of
 from session_pipeline.ingest.reading import RawDay, Reading
+from session_pipeline.ingest.reshape import reshaped
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import write_parts
 from session_pipeline.ingest.stream import parts_of_rows
@@ -172,6 +173,8 @@ class _Work:
         if not keeps_order:
             raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
         define(self._connection, "macros")
+        if self._rules.key_values:
+            define(self._connection, "key_values")
         if self._rules.makes_visitors(self._format):
             assert self._rules.visitor_key is not None, "visitors of this file need a key"
             define(self._connection, "log_macros")
@@ -185,7 +188,7 @@ class _Work:
         self._desk.execute("create or replace temp table earlier_lines (content_id uuid, line_count bigint)")
         selects = {
             "delivered_lines": format_named(self._format).as_json(lines.select, self._rules),
-            "checked_lines": query("checked_lines"),
+            "checked_lines": reshaped(query("checked_lines"), self._rules, self._format),
         }
         for view, select in selects.items():
             self._connection.execute(f"create or replace temp view {view} as {select}")

@@ -17,6 +17,7 @@ from session_pipeline.tables import table
 
 LOGIC_VERSION = 4  # version of what this folder's Python and SQL do; a test pins the source that it represents
 NEVER = datetime(1, 1, 1)
+LATER_RULES = ("expressions", "events", "event_names", "key_values")
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class ReadingRules:
         earliest: First accepted instant, naive UTC: the start of the first day.
         site: Site of its visitors.
         format: jsonl, csv, tsv, parquet or access_log; None: the format given by the file name.
-        columns: Field name in the source, by our column name, where they differ. In JSON and Parquet, a dot separates
-            the keys of nested objects: 'user.id'.
+        columns: Field name in the source, by our column name, where they differ; of several, the first with a value. In
+            JSON and Parquet, a dot separates the keys of nested objects: 'user.id'.
         constants: Value, by our column name, for lines that have no value in the column.
         timezone: Time zone of times without an offset; None: UTC.
         clock_tolerance_minutes: How much later than received_at an event may be.
@@ -43,13 +44,17 @@ class ReadingRules:
         drop_properties: Keys that are not stored, in any spelling. A name that begins with * also matches longer keys
             that end in it.
         latest: First instant that is no longer accepted, naive UTC.
+        expressions: SQL of a value, by our column name. Where it is null, the column's fields and constant are used.
+        events: Our name of an event and the condition on its line, in order; the first condition that holds counts.
+        event_names: Our name by the source's name, for events that meet no condition.
+        key_values: Fields with a list of keys and values, which are read as objects.
     """
 
     source: str
     earliest: datetime
     site: str = "main"
     format: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     timezone: str | None = None
     clock_tolerance_minutes: int = 60
@@ -61,6 +66,15 @@ class ReadingRules:
     keep_query_parameters: tuple[str, ...] = ()
     drop_properties: tuple[str, ...] = ()
     latest: datetime = datetime(2101, 1, 1)
+    expressions: Mapping[str, str] = field(default_factory=dict)
+    events: tuple[tuple[str, str], ...] = ()
+    event_names: Mapping[str, str] = field(default_factory=dict)
+    key_values: tuple[str, ...] = ()
+
+    def fields_of(self, ours: str) -> tuple[str, ...]:
+        """The fields of a column, in order: its own name if the settings name none; empty if it has no field."""
+        theirs = self.columns.get(ours, ours)
+        return (theirs,) if isinstance(theirs, str) else theirs
 
     @property
     def local_clock(self) -> tuple[list[datetime], list[int]]:
@@ -97,6 +111,8 @@ class ReadingRules:
         """
         shapes = [table(name).shape for name in ("raw_events", "quarantined_lines")]
         given = {name: value for name, value in vars(self).items() if name in RULES and name != "visitor_key"}
+        # Rules of later versions do not count while they are empty, so that files are not read again for them.
+        given = {name: value for name, value in given.items() if value or name not in LATER_RULES}
         parts = [LOGIC_VERSION, shapes, given, self.local_clock]
         keyed = [*parts, self.visitor_key and self.visitor_key.fingerprint]
         without, with_key = (

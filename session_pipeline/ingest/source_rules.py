@@ -24,5 +24,9 @@ def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) ->
         visitor_key=visitor_key,
         keep_query_parameters=tuple(settings.privacy.keep_query_parameters),
         drop_properties=tuple(settings.privacy.drop_properties),
+        expressions=dict(chosen.expressions),
+        events=tuple((rule.name, rule.where) for rule in chosen.events),
+        event_names=dict(chosen.event_names),
+        key_values=tuple(chosen.key_values),
         earliest=Calendar(settings.timezone).start(settings.start_date),
     )

@@ -325,3 +325,9 @@ DELIVERED_COLUMNS: tuple[str, ...] = (
     "user_agent",
     "properties",
 )
+
+# Columns that expressions and conditions of a source can name: the text of each mapped field, and the line as JSON
+LINE_COLUMNS: Mapping[str, str] = {
+    **{name: "VARCHAR" for name in DELIVERED_COLUMNS if name != "properties"},
+    "line": "VARCHAR",
+}

@@ -69,8 +69,9 @@ def lines_before_start(settings: Settings, store: Store) -> int:
         if key.date < start.date():
             count += partition.row_count
         elif start.time() != time.min:
-            times = pq.read_table(store.path_of(partition), columns=["event_time"], partitioning=None)
-            count += pc.sum(pc.less(times.column("event_time"), start)).as_py() or 0
+            for path in store.paths_of(partition):
+                times = pq.read_table(path, columns=["event_time"], partitioning=None)
+                count += pc.sum(pc.less(times.column("event_time"), start)).as_py() or 0
     return count
 
 

@@ -154,11 +154,16 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
         The name of the suggested field, by column.
     """
     found = {field.name: field for field in fields}
-    taken = {*rules.columns.values(), *(set(DELIVERED_COLUMNS) - rules.columns.keys())}
+    taken = {name for column in DELIVERED_COLUMNS for name in rules.fields_of(column)}
     suggested: dict[str, str] = {}
     for column, usual_names in USUAL_NAMES.items():
-        current = found.get(rules.columns.get(column, column))
-        if column in filled or column in rules.constants or (current is not None and CAN_BE[column](current)):
+        current = next((found[name] for name in rules.fields_of(column) if name in found), None)
+        if (
+            column in filled
+            or column in rules.constants
+            or column in rules.expressions
+            or (current is not None and CAN_BE[column](current))
+        ):
             continue
         if column == "visitor_id" and rules.visitor_address is not None:
             continue

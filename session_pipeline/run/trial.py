@@ -180,7 +180,7 @@ def _today(folder: DataFolder) -> date:
 
 def _add(job: Job, run: Run, name: str, days: Sequence[date] | None = None) -> None:
     partitions = [item for item in run.store.of_table(name) if days is None or item.key.date in days]
-    job.add_input(table(name), [run.store.path_of(item) for item in partitions])
+    job.add_input(table(name), [path for item in partitions for path in run.store.paths_of(item)])
 
 
 def _fields(job: Job, mapping: Mapping[str, str]) -> list[Field]:

@@ -4,7 +4,13 @@ The packaged defaults are in template.toml, the file that `init` writes. There i
 """
 
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, ExclusionSettings, FunnelSettings, StepSettings
-from session_pipeline.settings.load import key_of_source, load_settings, parse_settings, settings_template
+from session_pipeline.settings.load import (
+    key_of_source,
+    load_settings,
+    packaged_preset,
+    parse_settings,
+    settings_template,
+)
 from session_pipeline.settings.model import (
     LIFECYCLE,
     ActionSettings,
@@ -15,12 +21,15 @@ from session_pipeline.settings.model import (
     OutcomeSettings,
     SessionSettings,
     Settings,
-    SourceSettings,
 )
 from session_pipeline.settings.paths import PathSettings, PatternSettings
+from session_pipeline.settings.presets import NO_PRESET, OWN_FOLDER, packaged_names
+from session_pipeline.settings.sources import Preset, Recognition, SourceSettings
 
 __all__ = [
     "LIFECYCLE",
+    "NO_PRESET",
+    "OWN_FOLDER",
     "SESSION_BREAKDOWNS",
     "ActionSettings",
     "AlertSettings",
@@ -32,12 +41,16 @@ __all__ = [
     "OutcomeSettings",
     "PathSettings",
     "PatternSettings",
+    "Preset",
+    "Recognition",
     "SessionSettings",
     "Settings",
     "SourceSettings",
     "StepSettings",
     "key_of_source",
     "load_settings",
+    "packaged_names",
+    "packaged_preset",
     "parse_settings",
     "settings_template",
 ]

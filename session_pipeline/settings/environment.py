@@ -14,8 +14,9 @@ from operator import getitem
 from typing import Any
 
 from session_pipeline.errors import SettingsError
-from session_pipeline.settings.model import Settings, SourceSettings
+from session_pipeline.settings.model import Settings
 from session_pipeline.settings.section import Section
+from session_pipeline.settings.sources import SourceSettings
 from session_pipeline.settings.values import shown
 
 PREFIX = "SESSION_PIPELINE_"

@@ -22,7 +22,9 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, SettingsFileError
 from session_pipeline.settings.environment import PREFIX, Variable, closest_variable, variable_of, variables
 from session_pipeline.settings.model import Settings
+from session_pipeline.settings.presets import NO_PRESET, laid_over, packaged_text, read_preset
 from session_pipeline.settings.section import Section
+from session_pipeline.settings.sources import Preset
 from session_pipeline.settings.values import shown
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -61,7 +63,7 @@ def load_settings(data_folder: Path) -> Settings:
     folder = DataFolder(data_folder)
     path = folder.settings
     if not folder.has_settings and folder.raw.is_dir():
-        return parse_settings("", "the environment", os.environ)
+        return parse_settings("", "the environment", os.environ, folder=folder.path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -69,11 +71,15 @@ def load_settings(data_folder: Path) -> Settings:
         raise SettingsError(str(path), "does not exist", hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), f"cannot be read ({error})", "save it as a UTF-8 text file") from None
-    return parse_settings(text, str(path), os.environ)
+    return parse_settings(text, str(path), os.environ, folder=folder.path)
 
 
 def parse_settings(
-    text: str, file: str = "settings.toml", environment: Mapping[str, str] = MappingProxyType({})
+    text: str,
+    file: str = "settings.toml",
+    environment: Mapping[str, str] = MappingProxyType({}),
+    *,
+    folder: Path | None = None,
 ) -> Settings:
     """Combines the text of a settings file and environment variables with the packaged defaults.
 
@@ -85,6 +91,7 @@ def parse_settings(
         text: TOML.
         file: The name of the file, for errors.
         environment: Environment variables; those that are not settings are ignored.
+        folder: The folder of the settings file, for the user's own presets; None: there are none.
 
     Raises:
         SettingsError: The text is not valid TOML.
@@ -104,6 +111,7 @@ def parse_settings(
         except SettingsError as error:
             errors.append(error)
     dimensions = merged["dimensions"]
+    merged["sources"] = _with_presets(merged["sources"], folder, errors)
     try:
         context = {"dimensions": tuple(dimensions) if isinstance(dimensions, dict) else ()}
         settings = Settings.model_validate(merged, context=context)
@@ -114,6 +122,39 @@ def parse_settings(
         where = [file] * (in_environment < len(errors)) + ["the environment"] * (in_environment > 0)
         raise SettingsFileError(" with ".join(dict.fromkeys(where)), errors)
     return settings
+
+
+@cache
+def packaged_preset(name: str) -> Preset:
+    """Returns a packaged preset."""
+    return Preset.model_validate(tomllib.loads(packaged_text(name)))
+
+
+def _with_presets(sources: Any, folder: Path | None, errors: list[SettingsError]) -> Any:
+    """Returns the sources with the keys of their presets below their own; adds the errors of presets."""
+    if not isinstance(sources, dict):
+        return sources
+    merged = dict(sources)
+    for name, own in sources.items():
+        chosen = own.get("preset") if isinstance(own, dict) else None
+        if not isinstance(chosen, str) or chosen == NO_PRESET:
+            continue
+        try:
+            where, preset = read_preset(chosen, folder, _path(("sources", name, "preset")))
+            Preset.model_validate({"about": "", **preset})
+        except SettingsError as error:
+            errors.append(error)
+        except ValidationError as error:
+            for details in _causes(error.errors()):
+                found = _explained({**details, "loc": ("sources", "", *details["loc"])}, ())
+                key = found.key.removeprefix('sources."".')
+                errors.append(SettingsError(f"{where}: {key}", found.problem, found.hint))
+            continue
+        else:
+            merged[name] = laid_over(own, preset)
+            continue
+        merged[name] = {key: value for key, value in own.items() if key != "preset"}
+    return merged
 
 
 def key_of_source(name: str) -> str:

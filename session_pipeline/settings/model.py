@@ -13,16 +13,14 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from session_pipeline.settings.bots import BotSettings
 from session_pipeline.settings.definitions import DefinitionsSettings
+from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.settings.friction import FrictionSettings
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings, SessionBreakdown
 from session_pipeline.settings.paths import MOST_PATTERNS, PathSettings, PatternSettings
 from session_pipeline.settings.section import DAY_SECONDS, Section
+from session_pipeline.settings.sources import SourceSettings
 from session_pipeline.settings.values import (
-    AccessLogFormat,
-    Character,
     ClockTime,
-    Constant,
-    DeliveredColumn,
     EventCondition,
     EventNumber,
     EventScalar,
@@ -34,7 +32,6 @@ from session_pipeline.settings.values import (
     QueryParameter,
     Replacement,
     SessionCondition,
-    Site,
     SourceName,
     TimeZone,
     at_most,
@@ -161,28 +158,6 @@ class ChangeSettings(Section):
         return names
 
 
-class SourceSettings(Section):
-    """How the files of a folder under raw/ are read."""
-
-    format: Literal["jsonl", "csv", "tsv", "parquet", "access_log"] | None = None
-    site: Site = "main"
-    columns: Mapping[DeliveredColumn, Label] = Field(default_factory=dict)
-    constants: Mapping[DeliveredColumn, Constant] = Field(default_factory=dict)
-    timezone: TimeZone = "UTC"
-    clock_tolerance_minutes: int = Field(default=60, ge=0, le=525_600)
-    expected_by: ClockTime | None = None
-    delimiter: Character | None = None
-    log_format: AccessLogFormat = "combined"
-    visitor_address: Label | None = None
-    host: Site | None = None
-
-    @model_validator(mode="after")
-    def _takes_each_column_once(self) -> Self:
-        if both := sorted(self.columns.keys() & self.constants.keys()):
-            raise refusal(f"sets {both[0]} in columns and in constants", "remove one of them")
-        return self
-
-
 class PrivacySettings(Section):
     """The parts of delivered events that are not stored."""
 
@@ -278,6 +253,7 @@ class Settings(Section):
     alerts: AlertSettings
     history: HistorySettings
     resources: ResourceSettings
+    engine: EngineSettings
     publish: PublishSettings
 
     @field_validator("dimensions")

@@ -16,7 +16,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from session_pipeline.errors import SettingsError
-from session_pipeline.reference.columns import DELIVERED_COLUMNS, EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.reference.columns import (
+    DELIVERED_COLUMNS,
+    EVENT_CONDITION_COLUMNS,
+    LINE_COLUMNS,
+    SESSION_CONDITION_COLUMNS,
+)
 from session_pipeline.reference.days import zone
 from session_pipeline.reference.log_formats import parse_log_format
 from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
@@ -115,6 +120,29 @@ def _delivered_column(name: str) -> str:
     return name
 
 
+def _mapped_column(name: str) -> str:
+    if name == "properties":
+        raise refusal("cannot be an expression", "write the field in columns: properties is an object")
+    return _delivered_column(name)
+
+
+def _line_pattern(pattern: str) -> str:
+    if problem := pattern_problem(pattern):
+        raise refusal(f"is {shown(pattern)}, which cannot be used", problem)
+    return pattern
+
+
+def checked_label(text: str) -> str:
+    """Returns a label.
+
+    Raises:
+        PydanticCustomError: It is not a label.
+    """
+    if not re.fullmatch(_LABEL, text, re.ASCII):
+        raise refusal(f"is {shown(text)}, which is not a valid label", "write 1 to 100 characters on one line")
+    return text
+
+
 def _constant(value: object) -> object:
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     return str(value) if is_number else value
@@ -147,7 +175,8 @@ def _character(text: str) -> str:
 
 
 Name = Annotated[str, _like(r"[a-z][a-z0-9_]{0,62}", "name", "use a-z, 0-9 and _, such as add_to_cart")]
-Label = Annotated[str, _like(r"[^\x00-\x1f]{1,100}", "label", "write 1 to 100 characters on one line")]
+_LABEL = r"[^\x00-\x1f]{1,100}"
+Label = Annotated[str, _like(_LABEL, "label", "write 1 to 100 characters on one line")]
 Site = Annotated[str, _like(r"[A-Za-z0-9._-]{1,100}", "site", "use letters, digits, ., _ and -, such as shop.example")]
 SourceName = Annotated[
     str,
@@ -159,6 +188,7 @@ QueryParameter = Annotated[str, _like(r"[^\s*=&]+", "query parameter", "write th
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Character = Annotated[str, AfterValidator(_character)]
 DeliveredColumn = Annotated[str, AfterValidator(_delivered_column)]
+MappedColumn = Annotated[str, AfterValidator(_mapped_column)]
 AccessLogFormat = Annotated[str, AfterValidator(_log_format)]
 Constant = Annotated[str, BeforeValidator(_constant)]
 FoldPattern = Annotated[str, AfterValidator(_fold_pattern)]
@@ -167,5 +197,8 @@ EventCondition = Annotated[str, _parsed_by(parse_condition, EVENT_CONDITION_COLU
 SessionCondition = Annotated[str, _parsed_by(parse_condition, SESSION_CONDITION_COLUMNS)]
 EventNumber = Annotated[str, _parsed_by(parse_number, EVENT_CONDITION_COLUMNS)]
 EventScalar = Annotated[str, _parsed_by(parse_scalar, EVENT_CONDITION_COLUMNS)]
+LineCondition = Annotated[str, _parsed_by(parse_condition, LINE_COLUMNS)]
+LineScalar = Annotated[str, _parsed_by(parse_scalar, LINE_COLUMNS)]
+LineText = Annotated[str, AfterValidator(_line_pattern)]
 # TOML values are lists, and settings are tuples.
 Listed = Field(strict=False)

@@ -119,7 +119,8 @@ def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
             node.set("this", exp.to_identifier(name))
         case exp.JSONExtractScalar():
             path = node.expression.name
-            keys = path.split(".")[1:] if path.startswith("$") else [path]
+            is_path = path.startswith("$") and node.this.name.lower() != "line"  # a field may be named $host
+            keys = path.split(".")[1:] if is_path else [path]
             steps = [exp.JSONPathRoot(), *(exp.JSONPathKey(this=key) for key in keys)]
             node.set("expression", exp.JSONPath(expressions=steps))
         case exp.Trim():

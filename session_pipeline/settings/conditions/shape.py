@@ -68,6 +68,7 @@ _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2}(\.\d{1,6})?)?", re
 _MOST_DIGITS = 18  # wider numbers can overflow when engines cast them and a column to a common type
 _NUMBER = re.compile(rf"\d{{0,{_MOST_DIGITS}}}(\.\d{{0,{_MOST_DIGITS}}})?", re.ASCII)
 _PART_NUMBER = re.compile(r"[1-9]\d*", re.ASCII)
+_FIELD = re.compile(r"[^\x00-\x1f]{1,100}")
 _JSON_KEY = re.compile(r"[\w@][\w .:/@-]*|\$(\.\w+)+")
 
 
@@ -126,6 +127,9 @@ def _differing(node: exp.Expr) -> str | None:
         case exp.If() if not isinstance(node.parent, exp.Case):
             return "write case when ... then ... else ... end"
         case exp.JSONExtractScalar():
+            if isinstance(node.this, exp.Column) and node.this.name.lower() == "line":
+                is_field = is_literal(node.expression) and _FIELD.fullmatch(node.expression.name)
+                return None if is_field else "write line ->> 'field', or 'object.field'"
             if not isinstance(node.this, exp.Column) or node.this.name.lower() != "properties":
                 return "only properties contains JSON: write properties ->> 'key'"
             if not is_literal(node.expression) or not _JSON_KEY.fullmatch(node.expression.name):

@@ -1,0 +1,112 @@
+"""Finds presets and puts the keys of a source over those of its preset.
+
+A preset is a TOML file with the keys of a source. Packaged presets are data of ingest/presets/; users' own are in the
+folder presets/ beside settings.toml. sources.py defines the keys; load.py validates them.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from session_pipeline.errors import SettingsError
+from session_pipeline.settings.values import closest, shown
+
+NO_PRESET = "none"  # a source with this preset is never recognised
+OWN_FOLDER = "presets"  # beside settings.toml
+# Keys that only describe a preset.
+_DESCRIPTIONS = ("about", "recognised")
+_TABLES = ("constants", "event_names")  # merged key by key; columns and expressions are merged column by column
+
+
+@cache
+def packaged_names() -> tuple[str, ...]:
+    """Returns the names of the packaged presets, sorted."""
+    folder = files("session_pipeline").joinpath("ingest", "presets")
+    return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
+
+
+@cache
+def packaged_text(name: str) -> str:
+    """Returns the text of a packaged preset."""
+    return files("session_pipeline").joinpath("ingest", "presets", f"{name}.toml").read_text(encoding="utf-8")
+
+
+def read_preset(name: str, folder: Path | None, key: str) -> tuple[str, dict[str, Any]]:
+    """Reads a preset: a file of the user's, or a packaged one. A user's file of the same name comes first.
+
+    Args:
+        name: Its name, or the path of a TOML file relative to `folder`.
+        folder: The folder of settings.toml; None if the settings are not in a folder.
+        key: The key that names the preset, for errors.
+
+    Returns:
+        The file, for errors, and its content.
+
+    Raises:
+        SettingsError: There is no such preset, or it is not valid TOML.
+    """
+    is_path = name.endswith(".toml")
+    path = Path(name) if is_path else Path(OWN_FOLDER) / f"{name}.toml"
+    if folder is not None and (is_path or "/" not in name) and (folder / path).is_file():
+        return str(path), _parsed(_read(folder / path, key), str(path))
+    if name in packaged_names():
+        return f"preset {name}", _parsed(packaged_text(name), f"preset {name}")
+    if is_path:
+        raise SettingsError(key, f"is {shown(name)}, and there is no such file", "write its path from settings.toml")
+    raise SettingsError(key, f"is {shown(name)}, which is not a preset", closest(name, [*packaged_names(), NO_PRESET]))
+
+
+def laid_over(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the keys of a source over those of its preset, both as they were read from TOML.
+
+    A column that the source sets in columns or expressions replaces both in the preset. Constants stay, because they
+    are what a column has without a field. The rules for event names of the source come before those of the preset.
+    """
+    merged = {key: value for key, value in preset.items() if key not in _DESCRIPTIONS}
+    merged |= {key: value for key, value in own.items() if key not in (*_TABLES, "columns", "expressions", "events")}
+    for key in _TABLES:
+        _put(merged, key, own.get(key), preset.get(key))
+    taken = {name for key in ("columns", "expressions") if isinstance(own.get(key), dict) for name in own[key]}
+    for key in ("columns", "expressions"):
+        kept = {name: value for name, value in preset.get(key, {}).items() if name not in taken}
+        _put(merged, key, own.get(key), kept)
+    _put_events(merged, own, preset)
+    return merged
+
+
+def _put(merged: dict[str, Any], key: str, own: Any, preset: Any) -> None:
+    if isinstance(own, dict):
+        merged[key] = {**(preset or {}), **own}
+    elif own is not None:
+        merged[key] = own  # invalid; load.py reports it
+    elif preset:
+        merged[key] = preset
+
+
+def _put_events(merged: dict[str, Any], own: Mapping[str, Any], preset: Mapping[str, Any]) -> None:
+    given, names, packaged = own.get("events"), own.get("event_names"), preset.get("events")
+    if packaged and (given is None or isinstance(given, list)):
+        renamed = [
+            {"name": ours, "where": f"event_name = '{theirs.replace(chr(39), chr(39) * 2)}'"}
+            for theirs, ours in (names.items() if isinstance(names, dict) else ())
+        ]
+        merged["events"] = [*(given or []), *renamed, *packaged]
+    elif given is not None:
+        merged["events"] = given
+
+
+def _read(path: Path, key: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(key, f"names {path}, which cannot be read ({error})", "save it as UTF-8 text") from None
+
+
+def _parsed(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsError(file, f"is not valid TOML: {error}", "fix that line: strings need quotes") from None

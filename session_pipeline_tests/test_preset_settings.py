@@ -1,0 +1,111 @@
+"""Tests how presets are found, and how a source's own keys and those of its preset are combined."""
+
+from pathlib import Path
+
+import pytest
+
+from session_pipeline.errors import SettingsFileError
+from session_pipeline.settings import SourceSettings, packaged_names, packaged_preset, parse_settings
+
+OWN = """
+about = "Our shop"
+format = "csv"
+columns = { event_time = "time", page_url = ["url", "page"] }
+constants = { currency = "EUR", event_name = "click" }
+expressions = { page_title = "line ->> 't'" }
+event_names = { a = "b", c = "d" }
+"""
+
+
+def source(text: str, folder: Path, preset: str = OWN) -> SourceSettings:
+    (folder / "presets").mkdir(exist_ok=True)
+    (folder / "presets" / "shop.toml").write_text(preset)
+    return parse_settings(f"[sources.web]\npreset = 'shop'\n{text}", folder=folder).source("web")
+
+
+def errors(text: str, folder: Path | None = None) -> dict[str, str]:
+    with pytest.raises(SettingsFileError) as error:
+        parse_settings(text, folder=folder)
+    return {each.key: f"{each.problem}; {each.hint}" for each in error.value.errors}
+
+
+@pytest.mark.parametrize("name", packaged_names())
+def test_packaged_preset_is_valid(name: str) -> None:
+    assert not packaged_preset(name).about.endswith(".")
+    parse_settings(f"[sources.web]\npreset = '{name}'")
+
+
+def test_source_has_the_keys_of_its_preset(tmp_path: Path) -> None:
+    found = source("", tmp_path)
+    assert found.format == "csv"
+    assert found.columns == {"event_time": "time", "page_url": ("url", "page")}
+
+
+def test_own_keys_win(tmp_path: Path) -> None:
+    found = source(
+        "format = 'jsonl'\ncolumns = { page_title = 'x' }\nexpressions = { event_time = \"line ->> 'y'\" }\n"
+        "constants = { currency = 'USD' }\nevent_names = { a = 'z' }\n",
+        tmp_path,
+    )
+    assert found.format == "jsonl"
+    assert found.columns == {"page_url": ("url", "page"), "page_title": "x"}
+    assert found.expressions == {"event_time": "line ->> 'y'"}
+    assert found.constants == {"currency": "USD", "event_name": "click"}
+    assert found.event_names == {"a": "z", "c": "d"}
+
+
+def test_own_event_rules_and_names_come_before_those_of_the_preset(tmp_path: Path) -> None:
+    preset = "[[events]]\nname = 'p'\nwhere = \"event_name = 'o''k'\"\n"
+    found = source(
+        "event_names = { \"o'k\" = 'n' }\n[[sources.web.events]]\nname = 'q'\nwhere = 'value is null'\n",
+        tmp_path,
+        preset,
+    )
+    assert [rule.name for rule in found.events] == ["q", "n", "p"]
+
+
+def test_preset_can_be_a_path(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(OWN)
+    assert parse_settings("[sources.web]\npreset = './x.toml'", folder=tmp_path).source("web").format == "csv"
+
+
+def test_file_of_the_user_comes_before_a_packaged_preset(tmp_path: Path) -> None:
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "segment.toml").write_text("format = 'tsv'")
+    assert parse_settings("[sources.web]\npreset = 'segment'", folder=tmp_path).source("web").format == "tsv"
+
+
+def test_errors_name_file_and_key(tmp_path: Path) -> None:
+    assert "did you mean segment?" in errors("[sources.web]\npreset = 'segmnt'")["sources.web.preset"]
+    assert "no such file" in errors("[sources.web]\npreset = 'a/x.toml'", tmp_path)["sources.web.preset"]
+    (tmp_path / "presets").mkdir()
+    own = tmp_path / "presets" / "shop.toml"
+    own.write_text("colums = {}\ncolumns = { page_ur = 'x' }\nexpressions = { value = 'sum(1)' }")
+    assert errors("[sources.web]\npreset = 'shop'", tmp_path) == {
+        "presets/shop.toml: colums": "is an unknown setting; did you mean columns?",
+        "presets/shop.toml: columns.page_ur": "is not a column that a source can provide; did you mean page_url?",
+        "presets/shop.toml: expressions.value": (
+            "contains SUM(1), which cannot be used here; use columns, 'text', numbers, = <> < > in between like ilike,"
+            " is null, and, or, not, case, ||, cast, properties ->> 'key' and lower, upper, length, trim, coalesce,"
+            " nullif, replace, split_part, regexp_matches, starts_with, ends_with, contains"
+        ),
+    }
+    own.write_text("columns = {")
+    [(key, message)] = errors("[sources.web]\npreset = 'shop'", tmp_path).items()
+    assert key == "presets/shop.toml"
+    assert message.startswith("is not valid TOML")
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "said"),
+    [
+        ("columns = { page_url = ['a', 'a'] }", "sources.web.columns.page_url", "has a field twice"),
+        ("columns = { page_url = 3 }", "sources.web.columns.page_url", "is 3; write a string in quotes, or a list"),
+        ("expressions = { properties = \"'x'\" }", "sources.web.expressions.properties", "cannot be an expression"),
+        ("expressions = { page_url = \"properties ->> 'a'\" }", "sources.web.expressions.page_url", "unknown column"),
+        ("events = [{ name = 'a', where = 'event_name' }]", "sources.web.events[0].where", "is not a condition"),
+        ("preset = 3", "sources.web.preset", "is 3; write a string in quotes"),
+    ],
+)
+def test_error_of_a_key(line: str, key: str, said: str) -> None:
+    assert said in errors(f"[sources.web]\n{line}")[key]

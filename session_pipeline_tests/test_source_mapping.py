@@ -1,0 +1,150 @@
+"""Tests the keys of a source that map its lines: several fields, expressions, event names, lists of keys and values."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline_tests.test_ingest import RULES, SEEN, Ingest
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path)
+    yield ingest
+    ingest.connection.close()
+
+
+def taken(ingest: Ingest, *lines: dict[str, Any], **rules: Any) -> list[dict[str, Any]]:
+    return ingest.take_lines(*lines, rules=replace(RULES, **rules)).events
+
+
+def test_first_field_with_a_value_counts_then_the_constant(ingest: Ingest) -> None:
+    lines = [{"a": "x", "b": {"c": "y"}}, {"a": "", "b": {"c": "y"}}, {"b": None}, {"a": None, "b": {"c": ""}}]
+    found = taken(
+        ingest,
+        *({**SEEN, **line} for line in lines),
+        columns={"page_title": ("a", "b.c")},
+        constants={"page_title": "z"},
+    )
+    assert [event["page_title"] for event in found] == ["x", "y", "z", "z"]
+    assert json.loads(found[0]["properties"]) == {"b": {"c": "y"}}  # the field that was not used is kept
+
+
+def test_column_without_a_field(ingest: Ingest) -> None:
+    [found] = taken(ingest, {**SEEN, "user_id": "u", "page_title": "T"}, columns={"user_id": (), "properties": ()})
+    assert (found["user_id"], json.loads(found["properties"])) == (None, {"user_id": "u"})
+
+
+def test_origin_names_all_fields_and_the_constant(ingest: Ingest) -> None:
+    rules = replace(RULES, columns={"page_title": ("a", "b")}, constants={"page_title": "z"})
+    assert ingest.take_lines({**SEEN, "a": "x"}, rules=rules).reading.mapping["page_title"] == (
+        "a, else b, else constant 'z'"
+    )
+
+
+def test_missing_column_names_all_fields(ingest: Ingest) -> None:
+    rules = replace(RULES, columns={"visitor_id": ("a", "b.c")})
+    line = {name: value for name, value in SEEN.items() if name != "visitor_id"}
+    [row] = ingest.take_lines(line, rules=rules).quarantined
+    assert row["detail"] == "visitor_id (a, b.c)"
+
+
+def test_expression_reads_fields_and_columns(ingest: Ingest) -> None:
+    line = {**SEEN, "where": {"host": "shop.example", "path": "/a"}, "$query": "q=1", "page_title": "T"}
+    [found] = taken(
+        ingest,
+        line,
+        expressions={
+            "page_url": "'https://' || (line ->> 'where.host') || (line ->> 'where.path')"
+            " || coalesce('?' || (line ->> '$query'), '')",
+            "search_term": "lower(page_title)",
+        },
+    )
+    assert found["page_url"] == "https://shop.example/a?q=1"
+    assert found["search_term"] == "t"
+    assert json.loads(found["properties"])["where"] == {"host": "shop.example", "path": "/a"}
+
+
+def test_column_has_its_field_where_the_expression_is_null(ingest: Ingest) -> None:
+    lines = [{**SEEN, "page_title": "T", "own": own} for own in ("x", None)]
+    found = taken(ingest, *lines, expressions={"page_title": "line ->> 'own'"})
+    assert [event["page_title"] for event in found] == ["x", "T"]
+
+
+def test_event_names_by_condition_then_by_value(ingest: Ingest) -> None:
+    lines = [
+        {**SEEN, "event_name": "$pageview"},
+        {**SEEN, "event_name": "Order Completed"},
+        {**SEEN, "event_name": "$auto", "kind": {"is": "submit"}},
+        {**SEEN, "event_name": "$auto"},
+        {**SEEN, "event_name": None},
+    ]
+    found = taken(
+        ingest,
+        *lines,
+        events=(("submit", "event_name = '$auto' and (line ->> 'kind.is') = 'submit'"),),
+        event_names={"$pageview": "page_view", "Order Completed": "purchase"},
+        constants={"event_name": "$pageview"},
+    )
+    assert [event["event_name"] for event in found] == ["page_view", "purchase", "submit", "$auto", "page_view"]
+
+
+def test_fields_of_a_csv_have_no_paths(ingest: Ingest) -> None:
+    content = "visitor_id,event_time,event_name,a.b\nv,2024-03-01T12:00:00Z,x,T\n"
+    rules = replace(RULES, expressions={"page_title": "upper(line ->> 'a.b')"})
+    assert ingest.take(content, "a.csv", rules).column("page_title") == ["T"]
+
+
+def test_list_of_keys_and_values_is_an_object(ingest: Ingest) -> None:
+    values = [
+        {"key": "page", "value": {"string_value": "/a", "int_value": None, "float_value": None}},
+        {"key": "session", "value": {"int_value": "12"}},
+        {"key": "price", "value": {"double_value": 1.5}},
+        {"key": "none", "value": {"string_value": None}},
+        {"key": "empty", "value": {}},
+        {"name": "plain", "value": "x"},
+        {"value": "without a key"},
+        7,
+    ]
+    [found] = taken(
+        ingest,
+        {**SEEN, "params": values, "other": 1},
+        key_values=("params",),
+        columns={"page_url": "params.page", "client_session_id": "params.session", "value": "params.price"},
+    )
+    assert (found["page_url"], found["client_session_id"], str(found["value"])) == ("/a", "12", "1.500000")
+    assert json.loads(found["properties"]) == {
+        "other": 1,
+        "params": {"page": "/a", "session": 12, "price": 1.5, "plain": "x"},
+    }
+
+
+def test_list_can_be_nested_and_become_the_properties(ingest: Ingest) -> None:
+    line = {**SEEN, "a": {"b": [{"key": "x", "value": 1}]}, "c": [{"key": "y", "value": 2}]}
+    [found] = taken(ingest, line, key_values=("a.b", "c"), columns={"properties": "c"})
+    assert json.loads(found["properties"]) == {"a": {"b": {"x": 1}}, "y": 2}
+
+
+@pytest.mark.parametrize("value", [None, [], ["x"], {"a": 1}, "text", 3])
+def test_what_is_no_list_of_objects_is_kept(ingest: Ingest, value: Any) -> None:
+    [found] = taken(ingest, {**SEEN, "params": value}, key_values=("params",))
+    assert json.loads(found["properties"] or "{}") == ({} if value is None else {"params": value})
+
+
+def test_line_that_is_no_object_keeps_its_text(ingest: Ingest) -> None:
+    rules = replace(RULES, key_values=("params",))
+    lines = ('{"params":[{"key":"a","value":NaN}]}', "[1]", '{"a":1,"a":2,"params":[{"key":"a","value":1}]}')
+    taken = ingest.take_lines(*lines, rules=rules)
+    assert taken.reasons == {1: "invalid_json", 2: "not_an_object", 3: "duplicate_key"}
+    assert [row["line"] for row in taken.quarantined[:2]] == list(lines[:2])
+
+
+def test_rules_that_are_not_set_leave_the_fingerprint_as_it_was() -> None:
+    assert replace(RULES, events=(), key_values=()).fingerprint("jsonl") == RULES.fingerprint("jsonl")
+    changed = [{"events": (("a", "true"),)}, {"key_values": ("a",)}, {"event_names": {"a": "b"}}]
+    fingerprints = {replace(RULES, **rules).fingerprint("jsonl") for rules in changed}  # type: ignore[arg-type]
+    assert len({*fingerprints, RULES.fingerprint("jsonl")}) == 4
