@@ -45,6 +45,11 @@ _MADE_FROM: Mapping[str, str] = {
     "setting action_letters": "setting patterns",
     "list timed_patterns": "setting patterns",
     "list part_lengths": "setting patterns",
+    "setting ruled_agents": "setting bots",
+    "list session_definitions": "setting definitions, sessions or outcomes",
+    "list uncounted_events": "setting definitions, sessions or outcomes",
+    "list conversion_rules": "setting definitions, sessions or outcomes",
+    "setting marking_events": "setting definitions, sessions or outcomes",
     "computations": "setting funnels",
 }
 

@@ -5,6 +5,7 @@ value is forgotten after the next day, and a series of events over two midnights
 on. Events have the fields of the table `events`.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -181,7 +182,7 @@ def _soft_break(
     known = _known(campaigns, event, "utm_campaign")
     if event["utm_campaign"] and not is_keyed:
         is_other = event["utm_campaign"] != known
-        if definition.campaign == "new" and is_other or definition.campaign == "changed" and known and is_other:
+        if (definition.campaign == "new" and is_other) or (definition.campaign == "changed" and known and is_other):
             return "campaign"
     if event["event_date"] - run["event_date"] > ONE_DAY:
         return "max_hours" if previous["event_date"] != event["event_date"] else None
@@ -263,7 +264,7 @@ def _row(found: Sequence[Session], definition: Definition, is_conversion: Test) 
         bounces += bool(definition.stays and not definition.stays(*facts))
         engaged += bool(definition.engages and definition.engages(*facts))
         stream = [event["event_time"] for event in session.events]
-        attention = sum((min(b - a, MINUTE) for a, b in zip(stream, stream[1:], strict=False)), timedelta(0))
+        attention = sum((min(b - a, MINUTE) for a, b in itertools.pairwise(stream)), timedelta(0))
         unengaged += not (len(views) > 1 or len(counted) > len(views) or attention >= timedelta(seconds=10))
         lengths += length
         views_of_all += len(views)

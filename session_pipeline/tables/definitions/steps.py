@@ -1,14 +1,11 @@
 """Defines the step that counts sessions by the definitions of other tools."""
 
-from collections.abc import Mapping, Sequence
 from datetime import date
 
-from session_pipeline.settings import Settings
 from session_pipeline.tables.definitions import from_settings
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Computation, Relation, Step
 from session_pipeline.tables.outcomes.from_settings import outcome_rules
-from session_pipeline.tables.parameters import Scalar
 from session_pipeline.tables.sessions.from_settings import passive_events
 from session_pipeline.tables.spans import Span
 
@@ -26,7 +23,7 @@ def _around(days_before: int, days_after: int, name: str) -> Span:
             days.append(frame.calendar.next(days[-1]))
         return frame.only_wanted(days)
 
-    return Span(name, around)
+    return Span(name, around, is_by_settings=True)
 
 
 # A session of a definition can reach the next day. Whether it starts depends on the day before, and on whether the
@@ -34,10 +31,6 @@ def _around(days_before: int, days_after: int, name: str) -> Span:
 EVENTS_AROUND = _around(2, 1, "two days before the day to the day after it, if definitions are counted")
 SESSIONS_AROUND = _around(3, 1, "three days before the day to the day after it, if definitions are counted")
 MATCHES_AROUND = _around(1, 1, "the day and the days next to it, if definitions are counted")
-
-
-def _once_if_any(settings: Settings) -> Sequence[Mapping[str, Scalar]]:
-    return [{}] if settings.definitions.also else []
 
 
 STEPS: tuple[Step, ...] = (
@@ -48,8 +41,8 @@ STEPS: tuple[Step, ...] = (
         relations={"marking_events": Relation(from_settings.marking_events, reads=("events",))},
         lists={
             "session_definitions": from_settings.session_definitions,
-            "passive_events": passive_events,
-            "outcome_rules": outcome_rules,
+            "uncounted_events": from_settings.only_if_counted(passive_events),
+            "conversion_rules": from_settings.only_if_counted(outcome_rules),
         },
         computed=(
             Computation("definition_starts", "definition_starts"),
