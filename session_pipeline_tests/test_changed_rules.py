@@ -135,6 +135,17 @@ CHANGES: Mapping[str, Change] = {
     "daily_at": Change("04:30", NOTHING),
     "max_rebuild_days": Change(7, NOTHING),
     "sessions.inactivity_minutes": Change(20, SESSIONIZED, "setting inactivity_minutes changed from 30 to 20"),
+    "sessions.definition": Change(
+        "plausible",
+        SESSIONIZED,
+        "setting at_border or whole_minutes changed",
+    ),
+    "sessions.at_border": Change("starts", SESSIONIZED, "setting at_border or whole_minutes changed"),
+    "sessions.whole_minutes": Change(True, SESSIONIZED, "setting at_border or whole_minutes changed"),
+    "sessions.split_at_utc_hour": Change(True, SESSIONIZED, "setting split_at_utc_hour changed from false to true"),
+    "sessions.split_on_new_campaign": Change(
+        True, SESSIONIZED, "setting split_on_new_campaign changed from false to true"
+    ),
     "sessions.max_hours": Change(1, SESSIONIZED, "setting max_hours changed from 24 to 1"),
     "sessions.split_at_midnight": Change(True, SESSIONIZED, "setting split_at_midnight changed from false to true"),
     "sessions.separator": Change("cart", SESSIONIZED, "setting separator changed from '' to 'cart'"),
@@ -318,7 +329,13 @@ MODELS: Mapping[str, Sequence[str]] = {
         ENTRIES,
     ),
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
-    **dict.fromkeys(("definition_starts", "definition_sessions", "daily_definitions"), ("daily_definitions",)),
+    **dict.fromkeys(
+        (
+            *("no_definition_starts", "definition_starts", "no_definition_sessions", "definition_sessions"),
+            "daily_definitions",
+        ),
+        ("daily_definitions",),
+    ),
     **dict.fromkeys(("path_sessions", "path_actions", "session_routes", *PATHS), PATHS),
     **dict.fromkeys(("counted_paths", "folded_paths", "shown_paths", "typical_paths"), ("typical_paths",)),
     **dict.fromkeys(

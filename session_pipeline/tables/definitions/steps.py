@@ -1,11 +1,14 @@
 """Defines the step that counts sessions by the definitions of other tools."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 
+from session_pipeline.settings import Settings
 from session_pipeline.tables.definitions import from_settings
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Computation, Relation, Step
 from session_pipeline.tables.outcomes.from_settings import outcome_rules
+from session_pipeline.tables.parameters import Scalar
 from session_pipeline.tables.sessions.from_settings import passive_events
 from session_pipeline.tables.spans import Span
 
@@ -33,6 +36,10 @@ SESSIONS_AROUND = _around(3, 1, "three days before the day to the day after it, 
 MATCHES_AROUND = _around(1, 1, "the day and the days next to it, if definitions are counted")
 
 
+def _once_if_any(settings: Settings) -> Sequence[Mapping[str, Scalar]]:
+    return [{}] if settings.definitions.also else []
+
+
 STEPS: tuple[Step, ...] = (
     Step(
         name="daily_definitions",
@@ -44,9 +51,12 @@ STEPS: tuple[Step, ...] = (
             "uncounted_events": from_settings.only_if_counted(passive_events),
             "conversion_rules": from_settings.only_if_counted(outcome_rules),
         },
+        # Without a definition, only the models that return nothing run.
         computed=(
-            Computation("definition_starts", "definition_starts"),
-            Computation("definition_sessions", "definition_sessions"),
+            Computation("no_definition_starts", "definition_starts"),
+            Computation("definition_starts", "definition_starts", runs=_once_if_any),
+            Computation("no_definition_sessions", "definition_sessions"),
+            Computation("definition_sessions", "definition_sessions", runs=_once_if_any),
         ),
     ),
 )

@@ -89,10 +89,14 @@ hard_breaks as (
             when open_session_id is not null then null
             when
                 previous_time is null
-                or event_time - previous_time
-                > cast($inactivity_minutes as integer) * interval 1 minute
+                or date_diff('microsecond', previous_time, event_time)
+                >= cast($inactivity_minutes as bigint) * 60000000 + $border_microseconds
                 then 'inactivity'
             when $split_at_midnight and previous_time < day_start then 'midnight'
+            when
+                $split_at_utc_hour
+                and date_trunc('hour', previous_time) < date_trunc('hour', event_time)
+                then 'utc_hour'
             when event_name = $separator then 'separator'
         end as hard_reason
     from placed
@@ -147,6 +151,11 @@ run_breaks as (
                 and utm_campaign <> last_campaign
                 and last_campaign_place >= hard_place
                 then 'campaign'
+            when
+                $split_on_new_campaign
+                and utm_campaign is not null
+                and (last_campaign_place is null or last_campaign_place < hard_place)
+                then 'campaign'
         end as run_reason,
         case
             when $split_on_client_session
@@ -165,7 +174,7 @@ run_breaks as (
                 )
         end as known_user_id,
         case
-            when $split_on_campaign
+            when $split_on_campaign or $split_on_new_campaign
                 then coalesce(
                     utm_campaign,
                     case when last_campaign_place >= hard_place then last_campaign end
