@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
+from types import SimpleNamespace, UnionType
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
@@ -70,6 +70,9 @@ SETTINGS: Mapping[str, Any] = {
     ],
     "dimensions": {"variant": "properties ->> 'variant'"},
     "friction": {"forms": [{"start": "event_name = 'cart'", "submit": "event_name = 'purchase'"}]},
+    "definitions": {
+        "rules": {"mine": {"like": "matomo", "bounce_unless": {"events": 2}, "engaged_if": {"page_views": 2}}}
+    },
     "sources": {"test": {"site": "main"}, "log": {"format": "access_log"}},
 }
 
@@ -132,6 +135,17 @@ CHANGES: Mapping[str, Change] = {
     "daily_at": Change("04:30", NOTHING),
     "max_rebuild_days": Change(7, NOTHING),
     "sessions.inactivity_minutes": Change(20, SESSIONIZED, "setting inactivity_minutes changed from 30 to 20"),
+    "sessions.definition": Change(
+        "plausible",
+        SESSIONIZED,
+        "setting at_border or whole_minutes changed",
+    ),
+    "sessions.at_border": Change("starts", SESSIONIZED, "setting at_border or whole_minutes changed"),
+    "sessions.whole_minutes": Change(True, SESSIONIZED, "setting at_border or whole_minutes changed"),
+    "sessions.split_at_utc_hour": Change(True, SESSIONIZED, "setting split_at_utc_hour changed from false to true"),
+    "sessions.split_on_new_campaign": Change(
+        True, SESSIONIZED, "setting split_on_new_campaign changed from false to true"
+    ),
     "sessions.max_hours": Change(1, SESSIONIZED, "setting max_hours changed from 24 to 1"),
     "sessions.split_at_midnight": Change(True, SESSIONIZED, "setting split_at_midnight changed from false to true"),
     "sessions.separator": Change("cart", SESSIONIZED, "setting separator changed from '' to 'cart'"),
@@ -145,6 +159,41 @@ CHANGES: Mapping[str, Change] = {
     "sessions.engaged_page_views": Change(3, ("sessions",), "setting engaged_page_views changed from 2 to 3"),
     "sessions.engaged_gap_seconds": Change(5, ("sessions",), "setting engaged_gap_seconds changed from 60 to 5"),
     "sessions.passive_events": Change(["logout"], ("action_labels",), "setting passive_events changed"),
+    "bots.patterns": Change(["^Mozilla"], ("agents_seen",), "setting bots changed"),
+    "bots.exceptions": Change(["^Mozilla"], ("agents_seen",), "setting bots changed"),
+    "bots.no_user_agent": Change(False, SESSIONIZED, "setting no_user_agent changed from true to false"),
+    "bots.page_views_per_minute": Change(60, SESSIONIZED, "setting page_views_per_minute changed from 0 to 60"),
+    "bots.page_views_per_day": Change(900, SESSIONIZED, "setting page_views_per_day changed from 0 to 900"),
+    "bots.single_hit": Change(True, SESSIONIZED, "setting single_hit changed from false to true"),
+    "definitions.also": Change(
+        ["ga4", "mine"], ("daily_definitions",), "setting definitions, sessions or outcomes changed"
+    ),
+    # Rules matter only if `also` names their definition.
+    "definitions.rules{}.inactivity_seconds": Change(60, NOTHING),
+    "definitions.rules{}.at_border": Change("stays", NOTHING),
+    "definitions.rules{}.whole_minutes": Change(True, NOTHING),
+    "definitions.rules{}.midnight": Change(False, NOTHING),
+    "definitions.rules{}.utc_hour": Change(True, NOTHING),
+    "definitions.rules{}.campaign": Change("no", NOTHING),
+    "definitions.rules{}.user": Change(True, NOTHING),
+    "definitions.rules{}.client_session": Change(True, NOTHING),
+    "definitions.rules{}.max_hours": Change(1, NOTHING),
+    "definitions.rules{}.starts": Change("event_name = 'cart'", NOTHING),
+    "definitions.rules{}.ends": Change("event_name = 'cart'", NOTHING),
+    "definitions.rules{}.needs": Change("page_view", NOTHING),
+    "definitions.rules{}.length": Change("counted", NOTHING),
+    **{
+        f"definitions.rules{{}}.{stay}.{key}": Change(value, NOTHING)
+        for stay in ("bounce_unless", "engaged_if")
+        for key, value in {
+            "page_views": 3,
+            "events": 4,
+            "interactions": 2,
+            "seconds": 5.5,
+            "is_longer": True,
+            "conversions": 2,
+        }.items()
+    },
     "actions.fold[].pattern": Change("/[a-z]+$", ("action_labels", *FRICTION), "setting actions.fold changed"),
     "actions.fold[].replacement": Change(":number", ("action_labels", *FRICTION), "setting actions.fold changed"),
     "actions.ignored_events": Change(["cart"], ("action_labels",), "setting ignored_events changed"),
@@ -281,6 +330,13 @@ MODELS: Mapping[str, Sequence[str]] = {
         ENTRIES,
     ),
     **dict.fromkeys(("event_matches", *MATCHES), MATCHES),
+    **dict.fromkeys(
+        (
+            *("no_definition_starts", "definition_starts", "no_definition_sessions", "definition_sessions"),
+            "daily_definitions",
+        ),
+        ("daily_definitions",),
+    ),
     **dict.fromkeys(("path_sessions", "path_actions", "session_routes", *PATHS), PATHS),
     **dict.fromkeys(("counted_paths", "folded_paths", "shown_paths", "typical_paths"), ("typical_paths",)),
     **dict.fromkeys(
@@ -306,6 +362,7 @@ MODELS: Mapping[str, Sequence[str]] = {
         for name in (
             "action_labels",
             "agents_seen",
+            "daily_bots",
             "daily_breakdowns",
             "daily_outcomes",
             "daily_summary",
@@ -490,7 +547,7 @@ def section_in(annotation: Any) -> tuple[type[Section] | None, str]:
         return annotation, ""
     if get_origin(annotation) is Literal:
         return None, ""
-    brackets = "[]" if get_origin(annotation) is tuple else "{}"
+    brackets = {tuple: "[]", UnionType: ""}.get(get_origin(annotation), "{}")
     found = [inner for inner, _ in map(section_in, get_args(annotation)) if inner is not None]
     return (found[0], brackets) if found else (None, "")
 
@@ -505,7 +562,8 @@ def changed(key: str, value: Any) -> dict[str, Any]:
             entries = place[section[:-2]]
             place = next((entry for entry in entries if holds(entry, name)), entries[0])
         elif section.endswith("{}"):
-            place = place[section[:-2]]["log" if name in LOG_SETTINGS else "test"]
+            entry = {"sources": "log" if name in LOG_SETTINGS else "test", "rules": "mine"}[section[:-2]]
+            place = place[section[:-2]][entry]
         else:
             place = place.setdefault(section, {})
     place[name] = value

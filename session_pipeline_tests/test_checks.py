@@ -230,6 +230,12 @@ class TestLedgerCloses:
             "2024-05-27: visitors of the day before of main: 1 in daily_visitors, returning or dormant",
         ),
         (
+            checks.bots_add_up,
+            "daily_bots",
+            "select * replace (session_count + 1 as session_count) from daily_bots",
+            "2024-05-27: sessions and page views of main: 5, 0 and 9 in daily_summary, 6, 0 and 9 in daily_bots",
+        ),
+        (
             checks.progress_adds_up,
             "action_visits",
             "select * replace (session_count + 1 as session_count) from action_visits where dimension <> 'channel'",
@@ -427,3 +433,17 @@ class TestSettingsMatchData:
     def test_names_an_unreadable_warehouse(self, deployment: Deployment) -> None:
         deployment.folder.warehouse.write_bytes(b"no database" * 1000)
         assert "cannot be opened" in asked(deployment, checks.settings_match_data).sentence
+
+
+def test_differences_of_definitions_must_add_up(deployment: Deployment) -> None:
+    deployment.set({**SMALL, "definitions": {"also": ["umami"]}})
+    deployment.run()
+    assert asked(deployment, checks.definitions_add_up).sentence == "the differences of all definitions add up"
+    change(
+        deployment,
+        "daily_definitions",
+        "select * replace (session_count + 1 as session_count) from daily_definitions where definition = 'umami'",
+    )
+    found = asked(deployment, checks.definitions_add_up)
+    assert not found.holds
+    assert "2024-05-27: sessions of umami of main: " in found.sentence

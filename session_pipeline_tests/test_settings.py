@@ -237,6 +237,36 @@ def test_settings_cannot_be_changed() -> None:
         ("friction.u_turn_seconds = 0", "friction.u_turn_seconds", "write at least 1"),
         ("friction.u_turn_second = 5", "friction.u_turn_second", "did you mean u_turn_seconds?"),
         ("friction.dead_end_exit_percent = 101", "friction.dead_end_exit_percent", "write at most 100"),
+        ("sessions.definition = 'ga5'", "sessions.definition", "write '', 'ga4', 'matomo'"),
+        ("sessions.at_border = 'ends'", "sessions.at_border", "write 'stays' or 'starts'"),
+        ("bots.patterns = ['[']", "bots.patterns[0]", "patterns use RE2 syntax"),
+        ("bots.patterns = ['a*']", "bots.patterns[0]", "it matches the empty string"),
+        ("bots.exceptions = ['a', 'a']", "bots.exceptions", "has 2 patterns named 'a'"),
+        ("bots.page_views_per_minute = -1", "bots.page_views_per_minute", "write at least 0"),
+        ("bots.no_user_agent = 'yes'", "bots.no_user_agent", "write true or false"),
+        (
+            "definitions.also = ['ga5']",
+            "definitions",
+            "names 'ga5' in also, which is not a definition; did you mean ga4?",
+        ),
+        ("definitions.also = ['own']", "definitions", "write one of ga4, matomo"),
+        ("definitions.also = ['ga4', 'ga4']", "definitions.also", "has 2 definitions named 'ga4'"),
+        ("definitions.rules.ga4 = { midnight = true }", "definitions.rules", "has ga4, which is a packaged definition"),
+        ("definitions.rules.own = { midnight = true }", "definitions.rules", "has own, which is a packaged definition"),
+        ("definitions.rules.a = { like = 'matoma' }", "definitions.rules.a", "did you mean matomo?"),
+        (
+            "definitions.rules.a = { campaign = 'all' }",
+            "definitions.rules.a.campaign",
+            "write 'no', 'changed' or 'new'",
+        ),
+        ("definitions.rules.a = { starts = 'x = 1' }", "definitions.rules.a.starts", "names an unknown column 'x'"),
+        ("definitions.rules.a = { needs = 'visit' }", "definitions.rules.a.needs", "write 'page_view' or 'event'"),
+        ("definitions.rules.a = { midnigth = true }", "definitions.rules.a.midnigth", "is an unknown setting"),
+        (
+            "definitions.rules.a = { bounce_unless = { page_views = 0 } }",
+            "definitions.rules.a.bounce_unless.page_views",
+            "write at least 1",
+        ),
         ("friction.forms = [{ start = 'is_bot' }]", "friction.forms[0].submit", "is missing"),
         ("[[friction.forms]]\nstart = 'true'\nsubmit = 'form'", "friction.forms[0].submit", "unknown column 'form'"),
         ("outcomes = 'purchase'", "outcomes", "write a list"),
@@ -430,3 +460,18 @@ def test_list_with_invalid_elements_is_not_also_too_short() -> None:
     with pytest.raises(SettingsFileError) as error:
         parse_settings(text, "settings.toml")
     assert [one.key for one in error.value.errors] == ["funnels[0].steps[0].where"]
+
+
+def test_definition_sets_when_sessions_end() -> None:
+    matomo = parse_settings("sessions.definition = 'matomo'\nsessions.engaged_seconds = 5").sessions
+    assert (matomo.at_border, matomo.split_at_midnight, matomo.split_on_new_campaign) == ("starts", True, True)
+    assert (matomo.inactivity_minutes, matomo.max_hours, matomo.engaged_seconds) == (30, 24, 5)
+    umami = parse_settings("sessions.definition = 'umami'\nsessions.separator = 'start'").sessions
+    assert (umami.inactivity_minutes, umami.split_at_utc_hour, umami.separator) == (60, True, "")
+
+
+def test_own_definition_changes_a_packaged_one() -> None:
+    text = "definitions.also = ['mine', 'ga4']\ndefinitions.rules.mine = { like = 'matomo', midnight = false }"
+    counted = parse_settings(text).definitions.counted
+    assert list(counted) == ["mine", "ga4"]
+    assert (counted["mine"].midnight, counted["mine"].campaign, counted["ga4"].midnight) == (False, "new", False)

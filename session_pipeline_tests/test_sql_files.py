@@ -17,6 +17,7 @@ LONGEST = 120
 GENERATED = {
     "checks/settings_warnings/similar.py",
     "store/catalog.py",
+    "tables/definitions/from_settings.py",
     "tables/funnels/from_settings.py",
     "tables/outcomes/from_settings.py",
     "tables/paths/from_settings.py",

@@ -132,9 +132,68 @@ def test_programs_are_bots_with_a_reason(user_agent: str, reason: str) -> None:
 
 
 def test_every_example_of_the_crawler_list_is_a_bot() -> None:
-    examples = [example for entry in CRAWLER_USER_AGENTS_DATA for example in entry["instances"]]
+    examples = {example for entry in CRAWLER_USER_AGENTS_DATA for example in entry["instances"]}
     assert len(examples) > 2_000
-    assert all(row["is_bot"] for row in classify(examples).to_pylist())
+    people = {row["user_agent"] for row in classify(examples).to_pylist() if not row["is_bot"]}
+    # Two entries are in-app browsers: the build number of Android 15 on many phones, and Facebook's.
+    assert all("; wv)" in example and ("Instagram" in example or "MetaIAB" in example) for example in people)
+    assert len(people) == 2
+
+
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X)"
+WEBVIEW = (
+    f"Mozilla/5.0 (Linux; Android 15; CPH2557 Build/AP3A.240617.008; wv) {BLINK} Version/4.0 Chrome/142.0.7444.142"
+)
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        f"{PHONE} {WEBKIT} Mobile/15E148 [FBAN/FBIOS;FBAV/450.0.0.38.108;FBDV/iPhone14,5]",
+        f"{WEBVIEW} Mobile Safari/537.36 [FB_IAB/FB4A;FBAV/450.0.0.35.109;]",
+        f"{WEBVIEW} Mobile Safari/537.36 MetaIAB Facebook",
+        f"{PHONE} {WEBKIT} Mobile/15E148 Instagram 320.0.2.24.109 (iPhone14,5; iOS 17_4; en_US)",
+        f"{WEBVIEW} Mobile Safari/537.36 Instagram 406.0.0.58.159 Android (35/15; 480dpi; OPPO; IABMV/1)",
+        f"{PHONE} {WEBKIT} Mobile/15E148 Safari Line/14.3.0",
+        f"{PHONE} {WEBKIT} GSA/302.0.598978000 Mobile/15E148 Safari/604.1",
+        f"{WEBVIEW} Mobile Safari/537.36 GSA/15.3.36.28.arm64",
+        f"{PHONE} {WEBKIT} Mobile/15E148 [LinkedInApp]/9.29.4",
+        f"{WEBVIEW} Mobile Safari/537.36 [Pinterest/Android]",
+        f"{WEBVIEW} Mobile Safari/537.36 Viber/21.0",
+        f"{PHONE} {WEBKIT} Mobile/15E148 WhatsApp/2.24",
+        f"{PHONE} {WEBKIT} Mobile/15E148 MicroMessenger/8.0.47(0x18002f2c) NetType/WIFI",
+        f"{PHONE} {WEBKIT} Mobile/15E148 Snapchat/12.76.0.36 (like Safari/8617.2.4.10.8, panda)",
+        f"{WEBVIEW} Mobile Safari/537.36 BytedanceWebview/d8a21c6 trill_330204",
+        f"{WEBVIEW} Mobile Safari/537.36 KAKAOTALK/10.5.6 (INAPP)",
+    ],
+)
+def test_in_app_browsers_are_people(user_agent: str) -> None:
+    assert not classified(user_agent)["is_bot"]
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "found"),
+    [
+        ("UniversalFeedParser/5.2.1 +https://code.google.com/p/feedparser/", "FeedParser"),
+        ("feedparser/6.0.10", "feedparser"),
+        ("NetNewsWire (RSS Reader; https://netnewswire.com/)", "NetNewsWire"),
+        ("Reeder/5.4 CFNetwork/1474 Darwin/23.0.0", "Reeder"),
+        ("newsboat/2.21", "newsboat"),
+        ("Mozilla/5.0 (compatible; some reader; 12 subscribers)", "12 subscribers"),
+        ("Brozzler/1.5", "Brozzler"),
+        ("perma.cc", "perma.cc"),
+        ("AntennaPod/3.2", "AntennaPod"),
+        ("PHP/5.2", "PHP"),
+        ("Mozilla/5.0", "Mozilla/5.0"),
+    ],
+)
+def test_feed_readers_and_archivers_are_bots_by_a_packaged_pattern(user_agent: str, found: str) -> None:
+    assert classified(user_agent)["bot_reason"] == f"packaged pattern: {found}"
+
+
+def test_previews_by_apps_are_bots() -> None:
+    for preview in ("WhatsApp/2.19.258 A", "Viber", f"{PHONE} {WEBKIT} Mobile/11A465 Twitterbot/1.0"):
+        assert classified(preview)["is_bot"], preview
 
 
 def test_phone_called_cubot_is_not_a_bot() -> None:

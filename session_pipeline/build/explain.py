@@ -45,6 +45,12 @@ _MADE_FROM: Mapping[str, str] = {
     "setting action_letters": "setting patterns",
     "list timed_patterns": "setting patterns",
     "list part_lengths": "setting patterns",
+    "setting border_microseconds": "setting at_border or whole_minutes",
+    "setting ruled_agents": "setting bots",
+    "list session_definitions": "setting definitions, sessions or outcomes",
+    "list uncounted_events": "setting definitions, sessions or outcomes",
+    "list conversion_rules": "setting definitions, sessions or outcomes",
+    "setting marking_events": "setting definitions, sessions or outcomes",
     "computations": "setting funnels",
 }
 
@@ -52,13 +58,15 @@ _MADE_FROM: Mapping[str, str] = {
 def what_changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     """Return the differences between two recipes as text, each once, in the order of the parts' names."""
     names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    if "list timed_patterns" in after:  # the computations of patterns change only with the patterns
-        names = [name if name != "computations" else "list timed_patterns" for name in names]
+    for with_computations in ("list timed_patterns", "list session_definitions"):
+        if with_computations in after:  # the computations of these steps change only with this list
+            names = [name if name != "computations" else with_computations for name in names]
     return ", ".join(dict.fromkeys(_change(name, before.get(name), after.get(name)) for name in names))
 
 
 def _change(name: str, before: str | None, after: str | None) -> str:
-    if not name.startswith("setting ") or not before or not after or max(len(before), len(after)) > LONGEST_SHOWN:
+    is_shown = name.startswith("setting ") and name not in _MADE_FROM
+    if not is_shown or not before or not after or max(len(before), len(after)) > LONGEST_SHOWN:
         return f"{_MADE_FROM.get(name, name)} changed"
     if name in _UNITS:
         name, unit = _UNITS[name]

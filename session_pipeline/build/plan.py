@@ -15,7 +15,7 @@ from session_pipeline.build.inputs import Inputs
 from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
-from session_pipeline.tables import TABLES, models, spans, table
+from session_pipeline.tables import TABLES, models, table
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
@@ -264,11 +264,9 @@ class Planner:
             return Kind.DATA, "the bounds of the day changed (time zone)"
         inputs = [what for what in step.inputs if what.table in changed]
         if "recipe" in changed:
-            # The visitor window is a setting: if the recipe changed, other dates of such an input are a logic reason.
-            # For the other inputs they are a data reason, such as a new day that sessions can reach.
-            inputs = [
-                what for what in inputs if what.span != spans.VISITOR_WINDOW or f"days of {what.table}" not in changed
-            ]
+            # Settings decide some spans: if the recipe changed, other dates of such an input are a logic reason. For
+            # the other inputs they are a data reason, such as a new day that sessions can reach.
+            inputs = [what for what in inputs if not what.span.is_by_settings or f"days of {what.table}" not in changed]
         if inputs:
             return Kind.DATA, ", ".join(f"{what.table} changed" for what in inputs)
         if "recipe" in changed:

@@ -26,6 +26,7 @@ from session_pipeline.checks.tables import (
     outcomes_add_up,
     sessions_cover_events,
 )
+from session_pipeline.checks.totals import bots_add_up, definitions_add_up
 from session_pipeline.checks.unusual import bot_share, unfolded_actions, volume_unusual
 from session_pipeline.checks.verdict import Check, Verdict
 from session_pipeline.checks.visitors import cohorts_cover_visitors, visitors_add_up
@@ -44,6 +45,8 @@ CHECKS: tuple[Check, ...] = (
     Check("cohorts_cover_visitors", "retention", cohorts_cover_visitors),
     Check("moments_add_up", "opportunities", moments_add_up),
     Check("drops_add_up", "funnel_drops", drops_add_up),
+    Check("bots_add_up", "daily_bots", bots_add_up),
+    Check("definitions_add_up", "daily_definitions", definitions_add_up),
     Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
     Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
     Check("source_arrived", "source_files", source_arrived, is_error=False),
@@ -61,9 +64,11 @@ __all__ = [
     "Verdict",
     "audit_recompute",
     "bot_share",
+    "bots_add_up",
     "built_by_current_rules",
     "cohorts_cover_visitors",
     "conflicting_event_ids",
+    "definitions_add_up",
     "drops_add_up",
     "friction_adds_up",
     "funnels_monotone",

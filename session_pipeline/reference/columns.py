@@ -76,8 +76,8 @@ SESSION_DATE = date("session_date", "Local date of the session's first event.")
 EVENT_NUMBER = count("event_number", "Position of the event in its session, from 1.")
 BREAK_REASON = text(
     "break_reason",
-    "Why a session starts here: inactivity, midnight, separator, client_session, user, campaign or max_hours. "
-    "In events: null except on the first event of a session.",
+    "Why a session starts here: inactivity, midnight, utc_hour, separator, client_session, user, campaign or "
+    "max_hours. In events: null except on the first event of a session.",
 )
 GAP_MICROSECONDS = Column(
     "gap_microseconds", "BIGINT", "Microseconds since the previous event of the session; null on the first event."

@@ -94,14 +94,19 @@ def lists_fingerprint() -> str:
 
 
 @cache
-def _additions() -> Mapping[str, Mapping[str, list[str]]]:
-    """Returns the patterns of bots.toml: of bots and of people, by kind."""
+def _additions() -> Mapping[str, Mapping[str, Any]]:
+    """Returns what bots.toml adds: patterns of bots by kind, and what is a person."""
     return tomllib.loads(files(__package__).joinpath("bots.toml").read_text(encoding="utf-8"))
 
 
 @cache
-def _people() -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for kind in _additions()["people"].values() for pattern in kind))
+def _in_app() -> re.Pattern[str]:
+    return re.compile(_additions()["people"]["in_app"])
+
+
+def _is_crawler(text: str, name: str) -> bool:
+    """Whether the name that the crawler list found is that of a program, and not of an app with a browser in it."""
+    return name not in _additions()["people"]["apps"] or not _in_app().match(text)
 
 
 @lru_cache(maxsize=200_000)
@@ -111,13 +116,12 @@ def _row(user_agent: str) -> dict[str, str | bool | None]:
     browser = parsed.user_agent.family if parsed.user_agent else "Other"
     os = parsed.os.family if parsed.os else "Other"
     bot_reason = None
-    crawler = _crawlers().extract(text)
-    if crawler and not _people().search(text):
+    if (crawler := _crawlers().extract(text)) and _is_crawler(text, crawler.family):
         bot_reason = f"crawler list: {crawler.family.strip(' /;(')}"
-    elif added := _added_bots().extract(text):
-        bot_reason = f"packaged pattern: {added.family.strip(' /;(')}"
     elif parsed.device and parsed.device.family == "Spider":
         bot_reason = f"parser rules: {browser if browser != 'Other' else 'Spider'}"
+    elif added := _added_bots().extract(text):
+        bot_reason = f"packaged pattern: {added.family.strip(' /;(')}"
     return {
         "user_agent": user_agent,
         "browser": browser,
@@ -160,7 +164,8 @@ def _crawlers() -> ua_parser_rs.UserAgentExtractor:
     The package's own functions take 0.1 ms for a person and 18 ms for a crawler; this takes 2 µs. The group makes the
     engine return the text that the first matching entry matched.
     """
-    return _extractor(entry["pattern"] for entry in _listed_crawlers())
+    ignored = _additions()["people"]["not_bots"]
+    return _extractor(entry["pattern"] for entry in _listed_crawlers() if entry["pattern"] not in ignored)
 
 
 @cache

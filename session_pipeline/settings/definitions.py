@@ -18,6 +18,9 @@ MOST_DEFINITIONS = 20
 OWN = "own"  # the row of daily_definitions with the sessions of the tables
 
 
+SessionDefinition = Literal["", "ga4", "matomo", "plausible", "umami", "posthog", "snowplow"]
+
+
 class StaySettings(Section):
     """What a visitor must do to stay: one of these is enough. A number that is absent does not count."""
 
@@ -108,3 +111,30 @@ class DefinitionsSettings(Section):
             name: self.rules[name] if name in self.rules else DefinitionSettings.model_validate(packaged[name])
             for name in self.also
         }
+
+
+def followed(sessions: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns [sessions] with the rules of its definition about when a session ends.
+
+    Rules that need more than the times and values of events are not followed: which sessions a tool lists, and the
+    events that start or end one. An id of the source ends a session when it changes, also where it is the session.
+    """
+    packaged = packaged_definitions().get(str(sessions.get("definition")))
+    if packaged is None:
+        return dict(sessions)
+    rules = DefinitionSettings.model_validate(packaged)
+    return {
+        **sessions,
+        # Without a timeout, sessions end with the hour.
+        "inactivity_minutes": 60 if rules.inactivity_seconds is None else rules.inactivity_seconds // 60,
+        "at_border": rules.at_border,
+        "whole_minutes": rules.whole_minutes,
+        "max_hours": rules.max_hours or 24,
+        "split_at_midnight": rules.midnight,
+        "split_at_utc_hour": rules.utc_hour,
+        "separator": "",
+        "split_on_client_session": rules.client_session,
+        "split_on_user": rules.user,
+        "split_on_campaign": rules.campaign != "no",
+        "split_on_new_campaign": rules.campaign == "new",
+    }

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from session_pipeline.settings.bots import BotSettings
-from session_pipeline.settings.definitions import DefinitionsSettings
+from session_pipeline.settings.definitions import DefinitionsSettings, SessionDefinition, followed
 from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.settings.friction import FrictionSettings
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings, SessionBreakdown
@@ -53,20 +53,30 @@ MOST_RULES = 2_000
 
 
 class SessionSettings(Section):
-    """When a session ends, and when it counts as engaged."""
+    """When a session ends, and when it counts as engaged. A definition sets the rules of when it ends."""
 
+    definition: SessionDefinition
     inactivity_minutes: int = Field(ge=1, le=720)
+    at_border: Literal["stays", "starts"]
+    whole_minutes: bool
     max_hours: int = Field(ge=1, le=24)
     split_at_midnight: bool
+    split_at_utc_hour: bool
     separator: str
     split_on_client_session: bool
     client_sessions: Literal["ignore", "key", "key_without_timeout"]
     split_on_user: bool
     split_on_campaign: bool
+    split_on_new_campaign: bool
     engaged_seconds: int = Field(ge=1, le=DAY_SECONDS)
     engaged_page_views: int = Field(ge=1, le=1000)
     engaged_gap_seconds: int = Field(ge=1, le=DAY_SECONDS)
     passive_events: Annotated[tuple[Label, ...], Listed]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follows_a_definition(cls, given: Any) -> Any:
+        return followed(given) if isinstance(given, dict) else given
 
     @field_validator("max_hours")
     @classmethod

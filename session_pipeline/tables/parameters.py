@@ -44,12 +44,15 @@ def _of_sessions(settings: Settings) -> dict[str, Scalar]:
             if sessions.client_sessions == "key_without_timeout"
             else sessions.inactivity_minutes
         ),
+        "border_microseconds": _border_microseconds(settings),
         "max_microseconds": sessions.max_hours * 3_600_000_000,
         "split_at_midnight": sessions.split_at_midnight,
         "separator": sessions.separator,
+        "split_at_utc_hour": sessions.split_at_utc_hour,
         "split_on_client_session": sessions.split_on_client_session,
         "split_on_user": sessions.split_on_user,
         "split_on_campaign": sessions.split_on_campaign,
+        "split_on_new_campaign": sessions.split_on_new_campaign,
         "engaged_page_views": sessions.engaged_page_views,
         "engaged_microseconds": sessions.engaged_seconds * 1_000_000,
         "engaged_gap_microseconds": sessions.engaged_gap_seconds * 1_000_000,
@@ -58,6 +61,13 @@ def _of_sessions(settings: Settings) -> dict[str, Scalar]:
         "page_views_per_day": settings.bots.page_views_per_day,
         "single_hit": settings.bots.single_hit,
     }
+
+
+def _border_microseconds(settings: Settings) -> int:
+    """Returns what a gap must have in addition to inactivity_minutes, at least, to start a session."""
+    if settings.sessions.at_border == "starts":
+        return 0
+    return 60_000_000 if settings.sessions.whole_minutes else 1
 
 
 def _of_paths(settings: Settings) -> dict[str, Scalar]:

@@ -19,6 +19,7 @@ class Span:
 
     Attributes:
         name: A phrase that describes the dates. Spans with the same name are equal.
+        is_by_settings: Whether the settings decide which dates are read.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Span:
     _dates_of_all: Callable[[Frame], Iterable[date]] = field(
         default=lambda frame: frame.wanted, compare=False, repr=False
     )
+    is_by_settings: bool = field(default=False, compare=False, repr=False)
 
     def dates(self, frame: Frame, day: date | None) -> tuple[date, ...]:
         """Returns the dates that are read for a day, in order; for a table without days, usually all days to build."""
@@ -68,7 +70,7 @@ END_OF_REACH = Span(
     "the last day that is built, when its sessions can reach beyond it",
     lambda frame, day: (last,) if (last := frame.end_of_reach(day)) else (),
 )
-VISITOR_WINDOW = Span("the days to the end of the longest visitor window", _visitor_window)
+VISITOR_WINDOW = Span("the days to the end of the longest visitor window", _visitor_window, is_by_settings=True)
 CLOSED_BLOCKS = Span("the parts of the blocks that the day closes", lambda frame, day: frame.blocks.closed_by(day))
 HISTORY = Span(
     "the day, and the blocks of all days before it",

@@ -5,7 +5,7 @@ Each case has its own visitors, so cases do not affect each other. SESSION_PIPEL
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from random import Random
@@ -44,6 +44,14 @@ DAY_COUNT = 4
 # inactivity_minutes and max_hours. Their number and that of PLACES have no common factor, so that the seeds cover all
 # pairs.
 TIMINGS = ((30, 24), (720, 24), (30, 1), (1, 1), (720, 12), (600, 24), (30, 3))
+
+# Rules of other tools.
+VARIANTS: tuple[dict[str, bool], ...] = (
+    {},
+    {"starts_at_border": True, "breaks_at_first_campaign": True},
+    {"whole_minutes": True},
+    {"split_at_utc_hour": True},
+)
 
 SITES = {"second": "second"}
 SOURCE_OF_SITE = {"main": "test", "second": "second"}
@@ -87,6 +95,7 @@ def group(seed: int) -> Group:
     random = Random(seed)
     timezone, first_day = PLACES[seed % len(PLACES)]
     rules = _rules(random, timezone, TIMINGS[seed % len(TIMINGS)], splits_at_midnight=seed % 4 == 3)
+    rules = replace(rules, **VARIANTS[seed % len(VARIANTS)])
     cases = BorderCases(random, rules, first_day, DAY_COUNT)
     records = [record for case in range(CASES_IN_A_GROUP) for record in cases.case(f"{case:04d}")]
     last_hour = [cases.comes_late("late", HOUR), cases.comes_late("later", HOUR - SECOND)]

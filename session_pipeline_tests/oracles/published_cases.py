@@ -27,14 +27,10 @@ EPOCH = datetime(1970, 1, 1)
 FIRST_MOMENT = datetime(2024, 1, 1)
 
 SESSION_CASES_NOT_EXPRESSIBLE = {
-    7: "a gap of exactly the timeout starts a session there; here it never does",
     13: "a flag of the event forces a session there; here only an event's name does (separator)",
-    23: "sessions are cut at each UTC hour there; here at local midnight at most",
     29: "an event ends a session there; here a session ends where the next begins",
-}
+}  # daily_definitions counts these too: see test_session_definitions.py
 SESSION_CASES_THAT_DIFFER_ELSEWHERE = {
-    9: "a gap of exactly the timeout starts a session there; this case has none",
-    19: "gaps are cut to whole minutes there; this case's gap is past the timeout either way",
     27: "the separator has no session there, so it is not compared; here the one it begins has it",
 }
 
@@ -125,6 +121,9 @@ def _session_case(case: Mapping[str, Any]) -> SessionCase:
         split_at_midnight=rule.get("midnight_split", False),
         separator=rule.get("separator"),
         breaks_at=frozenset({"user"} if rule.get("split_on_user_change") else ()),
+        starts_at_border=">=" in rule.get("new_if", ""),
+        whole_minutes="floor" in rule.get("new_if", ""),
+        split_at_utc_hour=rule.get("bucket") == "utc_hour",
     )
     lines = []
     numbers = {}

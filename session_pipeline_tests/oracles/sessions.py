@@ -55,7 +55,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Rules:
-    """The settings that sessions depend on. `breaks_at` has the names of CHANGES that are switched on."""
+    """The settings that sessions depend on. `breaks_at` has the names of CHANGES that are switched on.
+
+    With `breaks_at_first_campaign`, a session that has no campaign ends at an event that has one.
+    """
 
     timezone: str = "UTC"
     inactivity: timedelta = timedelta(minutes=30)
@@ -63,6 +66,21 @@ class Rules:
     split_at_midnight: bool = False
     separator: str | None = None
     breaks_at: frozenset[str] = frozenset()
+    starts_at_border: bool = False
+    whole_minutes: bool = False
+    split_at_utc_hour: bool = False
+    breaks_at_first_campaign: bool = False
+
+    def is_too_long(self, gap: timedelta) -> bool:
+        """Return whether a gap starts a session."""
+        minute = timedelta(minutes=1)
+        gap = gap // minute * minute if self.whole_minutes else gap
+        return gap > self.inactivity or (self.starts_at_border and gap == self.inactivity)
+
+    @property
+    def remembered(self) -> frozenset[str]:
+        """The names of CHANGES whose values are remembered in a session."""
+        return self.breaks_at | ({"campaign"} if self.breaks_at_first_campaign else set())
 
 
 @dataclass(frozen=True)
@@ -206,7 +224,7 @@ def next_event(previous: Event | None, line: Line, rules: Rules) -> Event:
     reason = hard_break(previous, line, rules)
     known = {} if previous is None or reason else dict(previous.known)
     reason = reason or changed_value(known, line, rules)
-    known |= {change: value for change in rules.breaks_at if (value := getattr(line, CHANGES[change]))}
+    known |= {change: value for change in rules.remembered if (value := getattr(line, CHANGES[change]))}
 
     run_started_at = line.event_time if previous is None or reason else previous.run_started_at
     if previous and not reason:
@@ -225,15 +243,21 @@ def next_event(previous: Event | None, line: Line, rules: Rules) -> Event:
 
 def hard_break(previous: Event | None, line: Line, rules: Rules) -> str | None:
     """Return the break at which known values are forgotten, or None."""
-    if previous is None or line.event_time - previous.event_time > rules.inactivity:
+    if previous is None or rules.is_too_long(line.event_time - previous.event_time):
         return "inactivity"
     if rules.split_at_midnight and previous.event_time < day_start(
         local_date(line.event_time, rules.timezone), rules.timezone
     ):
         return "midnight"
+    if rules.split_at_utc_hour and whole_hour(previous.event_time) != whole_hour(line.event_time):
+        return "utc_hour"
     if rules.separator is not None and line.event_name == rules.separator:
         return "separator"
     return None
+
+
+def whole_hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def changed_value(known: Mapping[str, str], line: Line, rules: Rules) -> str | None:
@@ -241,6 +265,8 @@ def changed_value(known: Mapping[str, str], line: Line, rules: Rules) -> str | N
     for change, name in CHANGES.items():
         value = getattr(line, name)
         if change in rules.breaks_at and value and known.get(change, value) != value:
+            return change
+        if change == "campaign" and rules.breaks_at_first_campaign and value and change not in known:
             return change
     return None
 
@@ -264,7 +290,7 @@ def open_at_end(events: Sequence[Event], day: date, rules: Rules) -> list[Event]
     """
     end = day_end(day, rules.timezone)
     last = {event.line.visitor: event for event in events if event.event_time < end}
-    return [event for event in last.values() if event.event_time >= end - rules.inactivity]
+    return [event for event in last.values() if not rules.is_too_long(end - event.event_time)]
 
 
 def summarize(events: Sequence[Event], rules: Rules, until: date) -> list[Session]:

@@ -5,7 +5,7 @@ with conversions as (
         m.session_id,
         m.event_number
     from outcome_matches as m
-    inner join outcome_rules as r
+    inner join conversion_rules as r
         on m.rule = r.outcome
     where r.is_conversion
 ),
@@ -14,6 +14,7 @@ kinds as (
     select
         s.definition,
         d.measured_between,
+        d.own_gap_microseconds,
         s.site,
         s.visitor_id,
         s.client_session_id,
@@ -28,7 +29,7 @@ kinds as (
     from definition_starts as s
     inner join session_definitions as d
         on s.definition = d.definition
-    left join passive_events as p
+    left join uncounted_events as p
         on s.event_name = p.event_name
     left join conversions as c
         on s.session_id = c.session_id and s.event_number = c.event_number
@@ -59,7 +60,7 @@ gathered as (
         ) as length_microseconds,
         sum(
             case
-                when reason is null then least(gap_microseconds, $engaged_gap_microseconds)
+                when reason is null then least(gap_microseconds, own_gap_microseconds)
                 else 0
             end
         ) as engaged_microseconds
@@ -95,9 +96,9 @@ select
         or g.conversion_count >= d.engaged_conversions,
         false
     ) as is_engaged,
-    g.page_view_count >= $engaged_page_views
+    g.page_view_count >= d.own_page_views
     or g.counted_count > g.page_view_count
-    or g.engaged_microseconds >= $engaged_microseconds as is_engaged_by_own_rules
+    or g.engaged_microseconds >= d.own_microseconds as is_engaged_by_own_rules
 from gathered as g
 inner join session_definitions as d
     on g.definition = d.definition

@@ -3,7 +3,7 @@
 A definition is a row of numbers and flags. The models have no code for a single tool.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from session_pipeline.reference.small_table import SmallTable
@@ -28,6 +28,10 @@ COLUMNS: Mapping[str, str] = {
     **{f"bounce_{name}": "BIGINT" for name in STAYS},
     "has_engaged": "BOOLEAN",
     **{f"engaged_{name}": "BIGINT" for name in STAYS},
+    # [sessions], the same in each row: so nothing depends on these settings if no definition is counted.
+    "own_page_views": "BIGINT",
+    "own_microseconds": "BIGINT",
+    "own_gap_microseconds": "BIGINT",
 }
 
 
@@ -48,7 +52,22 @@ def least_break(definition: DefinitionSettings) -> int | None:
 
 def session_definitions(settings: Settings) -> SmallTable:
     """Returns the definitions to count by, one row each."""
-    return SmallTable(COLUMNS, [_row(name, each) for name, each in settings.definitions.counted.items()])
+    own = {
+        "own_page_views": settings.sessions.engaged_page_views,
+        "own_microseconds": settings.sessions.engaged_seconds * SECOND,
+        "own_gap_microseconds": settings.sessions.engaged_gap_seconds * SECOND,
+    }
+    return SmallTable(COLUMNS, [_row(name, each) | own for name, each in settings.definitions.counted.items()])
+
+
+def only_if_counted(make: Callable[[Settings], SmallTable]) -> Callable[[Settings], SmallTable]:
+    """Returns a list that is empty if no definition is counted."""
+
+    def made(settings: Settings) -> SmallTable:
+        table = make(settings)
+        return table if settings.definitions.also else SmallTable(table.types, [])
+
+    return made
 
 
 def marking_events(settings: Settings) -> str:

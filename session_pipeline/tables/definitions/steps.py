@@ -26,7 +26,7 @@ def _around(days_before: int, days_after: int, name: str) -> Span:
             days.append(frame.calendar.next(days[-1]))
         return frame.only_wanted(days)
 
-    return Span(name, around)
+    return Span(name, around, is_by_settings=True)
 
 
 # A session of a definition can reach the next day. Whether it starts depends on the day before, and on whether the
@@ -48,12 +48,15 @@ STEPS: tuple[Step, ...] = (
         relations={"marking_events": Relation(from_settings.marking_events, reads=("events",))},
         lists={
             "session_definitions": from_settings.session_definitions,
-            "passive_events": passive_events,
-            "outcome_rules": outcome_rules,
+            "uncounted_events": from_settings.only_if_counted(passive_events),
+            "conversion_rules": from_settings.only_if_counted(outcome_rules),
         },
+        # Without a definition, only the models that return nothing run.
         computed=(
-            Computation("definition_starts", "definition_starts"),
-            Computation("definition_sessions", "definition_sessions"),
+            Computation("no_definition_starts", "definition_starts"),
+            Computation("definition_starts", "definition_starts", runs=_once_if_any),
+            Computation("no_definition_sessions", "definition_sessions"),
+            Computation("definition_sessions", "definition_sessions", runs=_once_if_any),
         ),
     ),
 )

@@ -4,15 +4,10 @@ with requests as (
     select
         s.event_date,
         r.site,
-        r.source,
         r.visitor_id,
         r.event_time,
         r.event_name,
-        r.referrer,
-        r.user_agent_id,
-        r.properties,
-        r.file_id,
-        r.line_number
+        r.referrer
     from sessionized as s
     inner join raw_events as r
         on s.file_id = r.file_id and s.line_number = r.line_number
@@ -22,10 +17,12 @@ with requests as (
 -- A log format without user agents says nothing about a request without one.
 sources_with_agents as (
     select distinct
-        event_date,
-        source
-    from requests
-    where $no_user_agent and user_agent_id is not null
+        s.event_date,
+        r.source
+    from sessionized as s
+    inner join raw_events as r
+        on s.file_id = r.file_id and s.line_number = r.line_number
+    where $no_user_agent and not s.is_carried and r.user_agent_id is not null
 ),
 
 nameless_requests as (
@@ -33,11 +30,14 @@ nameless_requests as (
         r.file_id,
         r.line_number,
         'no user agent' as reason
-    from requests as r
+    from sessionized as s
+    inner join raw_events as r
+        on s.file_id = r.file_id and s.line_number = r.line_number
     inner join sources_with_agents as w
-        on r.event_date = w.event_date and r.source = w.source
+        on s.event_date = w.event_date and r.source = w.source
     where
         $no_user_agent
+        and not s.is_carried
         and r.user_agent_id is null
         and r.properties ->> 'method' in (
             'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE'
@@ -45,7 +45,7 @@ nameless_requests as (
 ),
 
 busy_minutes as (
-    select distinct
+    select
         event_date,
         site,
         visitor_id,
@@ -90,7 +90,7 @@ behaviours as (
         event_date,
         site,
         visitor_id,
-        min_by(reason, priority) as reason
+        min_by(reason, priority) as reason  -- equal priorities have equal reasons
     from (
         select
             event_date,
@@ -150,7 +150,7 @@ select
     r.currency,
     r.user_agent_id,
     r.properties,
-    coalesce(a.bot_reason, n.reason, b.reason) is not null as is_bot,
+    coalesce(a.is_bot, false) or n.reason is not null or b.reason is not null as is_bot,
     coalesce(a.bot_reason, n.reason, b.reason) as bot_reason,
     s.session_id,
     s.session_date,

@@ -1,5 +1,5 @@
--- One row is a visitor whose session may continue after the end of the day: the visitor has an
--- event within the timeout before the end of the day (inclusive).
+-- One row is a visitor whose session may continue after the end of the day: the gap from the
+-- visitor's last event to the end of the day is not too long.
 select
     s.event_date,
     s.site,
@@ -16,8 +16,8 @@ from sessionized as s
 inner join days as d
     on s.event_date = d.event_date
 where
-    s.event_time
-    >= d.day_end
-    - cast(greatest($inactivity_minutes, $client_session_minutes) as integer) * interval 1 minute
+    date_diff('microsecond', s.event_time, d.day_end)
+    < cast(greatest($inactivity_minutes, $client_session_minutes) as bigint) * 60000000
+    + $border_microseconds
 qualify
     row_number() over (partition by s.event_date, s.site, s.visitor_id order by s.place desc) = 1

@@ -100,15 +100,19 @@ hard_breaks as (
             when open_session_id is not null then null
             when
                 previous_time is null
-                or event_time - previous_time
-                > cast(
+                or date_diff('microsecond', previous_time, event_time)
+                >= cast(
                     case
                         when client_session_id is not null then $client_session_minutes
                         else $inactivity_minutes
-                    end as integer
-                ) * interval 1 minute
+                    end as bigint
+                ) * 60000000 + $border_microseconds
                 then 'inactivity'
             when $split_at_midnight and previous_time < day_start then 'midnight'
+            when
+                $split_at_utc_hour
+                and date_trunc('hour', previous_time) < date_trunc('hour', event_time)
+                then 'utc_hour'
             when event_name = $separator then 'separator'
         end as hard_reason
     from placed
@@ -163,6 +167,11 @@ run_breaks as (
                 and utm_campaign <> last_campaign
                 and last_campaign_place >= hard_place
                 then 'campaign'
+            when
+                $split_on_new_campaign
+                and utm_campaign is not null
+                and (last_campaign_place is null or last_campaign_place < hard_place)
+                then 'campaign'
         end as run_reason,
         case
             when $split_on_client_session
@@ -181,7 +190,7 @@ run_breaks as (
                 )
         end as known_user_id,
         case
-            when $split_on_campaign
+            when $split_on_campaign or $split_on_new_campaign
                 then coalesce(
                     utm_campaign,
                     case when last_campaign_place >= hard_place then last_campaign end

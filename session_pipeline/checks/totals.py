@@ -1,0 +1,36 @@
+"""Checks that the totals with bots, and the sessions under other definitions, agree with the days' sessions."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from session_pipeline.checks.verdict import Verdict, add_input, stretches, verdict
+from session_pipeline.engines.sql import query_text
+
+if TYPE_CHECKING:  # slow to load; commands that only look need no run
+    from session_pipeline.run.pipeline import Run
+
+
+def bots_add_up(run: "Run", days: Sequence[date]) -> Verdict:
+    """The people and the bots of daily_bots are those of daily_summary."""
+    problems = _wrong(run, days, "wrong_bots", ("daily_bots", "daily_summary"))
+    return verdict(problems, "bots of all reasons and people add up to all sessions")
+
+
+def definitions_add_up(run: "Run", days: Sequence[date]) -> Verdict:
+    """Each definition has our sessions and its differences, and these are the sum of their causes."""
+    if not run.planner.frame.settings.definitions.also:
+        return Verdict(True, "no other definition of a session is counted")
+    problems = _wrong(run, days, "wrong_definitions", ("daily_definitions", "daily_summary"))
+    return verdict(problems, "the differences of all definitions add up")
+
+
+def _wrong(run: "Run", days: Sequence[date], query: str, tables: Sequence[str]) -> list[str]:
+    problems = []
+    for stretch in stretches(run, days):
+        with run.engine.job() as job:
+            for name in tables:
+                add_input(job, run, name, stretch)
+            wrong = job.rows(query_text(__package__, query)).to_pylist()
+            problems += ["{session_date}: {figure} of {site}: {counts}".format_map(row) for row in wrong]
+    return problems
