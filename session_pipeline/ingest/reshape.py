@@ -21,18 +21,20 @@ def reshaped(checked_lines: str, rules: ReadingRules, format: str) -> str:
         rules: The rules of the source.
         format: The format of the file.
     """
-    if not rules.key_values:
-        return checked_lines
-    line = "line"
     for name in rules.key_values:
         keys = name.split(".") if format_named(format).is_nested else [name]
-        line = _with_object(line, keys)
+        checked_lines = _changed(checked_lines, _with_object(keys))
+    return checked_lines
+
+
+def _changed(checked_lines: str, line: str) -> str:
     return f"select * replace (case when is_object then {line} else line end as line) from ({checked_lines})"
 
 
-def _with_object(line: str, keys: list[str]) -> str:
-    """Return the SQL of a line in which the list at a path of keys is an object."""
-    pointer = "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
-    before = "".join("{" + json.dumps(key, ensure_ascii=False) + ":" for key in keys)
-    found = f"object_of(json_extract(line, {literal(pointer)}))"
-    return f"json_merge_patch({line}, coalesce({literal(before)} || {found} || {literal('}' * len(keys))}, '{{}}'))"
+def _with_object(keys: list[str]) -> str:
+    """Return the SQL of a line in which the list at a path of keys is an object. A line without it stays as it is."""
+    pointer = literal("".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys))
+    before = literal("".join("{" + json.dumps(key, ensure_ascii=False) + ":" for key in keys))
+    patch = f"{before} || object_of(json_extract(line, {pointer})) || {literal('}' * len(keys))}"
+    has_list = f"json_type(line, {pointer}) = 'ARRAY' and json_type(line, {pointer} || '/0') = 'OBJECT'"
+    return f"case when {has_list} then cast(json_merge_patch(line, {patch}) as varchar) else line end"
