@@ -201,14 +201,14 @@ class Ingest:
     def _admit(self, delivery: Delivery) -> Admitted:
         if not delivery.source:
             raise RefusedFileError("it lies in no folder of a source; move it into one, as raw/web/")
-        source = self._settings.source(delivery.source)
+        rules = self._rules_of(delivery.source)
         return admit(
             delivery.path,
             root=self._folder.raw,
             source=delivery.source,
-            format=source.format,
+            format=rules.format,
             scratch=self._store.scratch,
-            delimiter=source.delimiter,
+            layout=rules.layout,
         )
 
     def _read_pending(self) -> Sequence[Reading | Exception]:

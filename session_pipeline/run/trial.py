@@ -229,7 +229,7 @@ def _suggested(trial: DataFolder, run: Run, status: str, filled: frozenset[str])
         source=source,
         format=rules.format,
         scratch=run.store.scratch,
-        delimiter=rules.delimiter,
+        layout=rules.layout,
     )
     try:
         with duckdb.connect() as connection:
