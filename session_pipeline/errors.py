@@ -95,3 +95,7 @@ class ModelError(SessionPipelineError):
 
 class WrongUseError(SessionPipelineError):
     """A command or function was called with invalid arguments; the command line exits with 2."""
+
+
+class MissingExtraError(SessionPipelineError):
+    """A setting needs a package or a program that is not installed."""

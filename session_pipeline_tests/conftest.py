@@ -7,10 +7,19 @@ import sys
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
+from session_pipeline_tests.reliability.figures import effort
+
+# Variables that choose how much is tested, and where the figures of the reliability tests go.
+OF_THE_TESTS = {f"SESSION_PIPELINE_{name}" for name in ("CASES", "EFFORT", "FIGURES", "SEED", "STRETCH_SEEDS")}
+OF_THE_TERMINAL = {
+    *("CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "LINES", "NO_COLOR", "PY_COLORS"),
+    *("TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+}
 
 # Tests that a script starts with & ignore SIGINT, and so do their children. Dagster then ignores SIGTERM, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -19,6 +28,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Without bytecode files, each process that a test starts compiles all libraries again: ten times the import time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# What a user's shell or a CI service sets must not change results: the data folder, settings, colors, and line widths.
+for variable in os.environ.copy():
+    is_ours = variable.startswith("SESSION_PIPELINE_") and variable not in OF_THE_TESTS
+    if is_ours or variable.startswith("DAGSTER_") or variable in OF_THE_TERMINAL:
+        del os.environ[variable]
+
+# Examples are always the same, except at night, and no limit is a time. So a failure comes from the code.
+hypothesis.settings.register_profile(
+    "usual",
+    derandomize=effort() == 1,
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("usual")
 
 # Half the time of a small run is spent in fsync, which costs nothing in memory. A TMPDIR that is set takes precedence.
 IN_MEMORY, ENOUGH_BYTES = Path("/dev/shm"), 8 * 1024**3

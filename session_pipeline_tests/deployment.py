@@ -75,7 +75,7 @@ class Deployment:
         contract = table(name)
         frames = []
         for partition in store.of_table(name):
-            frame = read_parquet(store.path_of(partition))
+            frame = pd.concat(map(read_parquet, store.paths_of(partition)), ignore_index=True)
             if contract.date_column and contract.date_column not in frame.columns:
                 frame.insert(0, contract.date_column, partition.key.date)
             frames.append(frame)

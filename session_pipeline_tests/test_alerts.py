@@ -188,27 +188,26 @@ def test_missing_command_is_reported() -> None:
 
 
 def test_command_may_ignore_its_input() -> None:
-    assert run_command((sys.executable, "-c", "pass"), {"sentence": "x" * 1_000_000}, 20) is None
+    assert run_command((sys.executable, "-c", "pass"), {"sentence": "x" * 1_000_000}, 120) is None
 
 
 def test_slow_command_is_stopped_with_its_children(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    script = (
-        "import subprocess; child = subprocess.Popen(['sleep', '300']);"
-        f" open({str(pid)!r}, 'w').write(str(child.pid)); child.wait()"
-    )
-    started = monotonic()
-    assert run_command((sys.executable, "-c", script), {}, 3) == "took longer than 3 s and was stopped"
-    assert monotonic() - started < 60
+    command = ("sh", "-c", f"sleep 300 & echo $! > '{pid}.new' && mv '{pid}.new' '{pid}'; wait")
+    seconds, started = 1, monotonic()
+    while not pid.exists():  # on a busy machine it may be stopped before it has started its child
+        assert run_command(command, {}, seconds) == f"took longer than {seconds} s and was stopped"
+        seconds *= 2
+    assert monotonic() - started < 250, "it waited for the child"
     status = Path(f"/proc/{pid.read_text()}/stat")
     while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z":  # a killed process ends soon
-        assert monotonic() - started < 60
+        assert monotonic() - started < 250
         sleep(0.05)
 
 
 def test_alert_text_never_reaches_a_shell(tmp_path: Path, listener: Listener) -> None:
     evil = f"'; touch {tmp_path}/harm; echo $(touch {tmp_path}/harm) `touch {tmp_path}/harm`"
-    assert run_command(listener.command, {"sentence": evil}, 20) is None
+    assert run_command(listener.command, {"sentence": evil}, 120) is None
     assert listener.heard() == [{"sentence": evil}]
     assert not (tmp_path / "harm").exists()
 

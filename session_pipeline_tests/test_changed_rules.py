@@ -250,6 +250,10 @@ CHANGES: Mapping[str, Change] = {
     "history.keep_days": Change(7, NOTHING),
     "resources.memory_limit": Change("2GB", NOTHING),
     "resources.threads": Change(1, NOTHING),
+    "engine.kind": Change("duckdb", NOTHING),
+    "engine.master": Change("local[2]", NOTHING),
+    "engine.remote": Change("sc://localhost:15002", NOTHING),
+    "engine.conf": Change({"spark.executor.memory": "2g"}, NOTHING),
     "publish.native_limit_gb": Change(0.0, NOTHING),
 }
 

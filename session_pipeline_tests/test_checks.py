@@ -17,6 +17,7 @@ from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.tables import table
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import SMALL, shop_lines
+from session_pipeline_tests.simulation.simulated_clock import simulated
 
 WEEKS = [date(2024, 5, 6) + timedelta(weeks=week) for week in range(4)]
 DAY = WEEKS[-1]
@@ -389,15 +390,16 @@ def test_late_source(deployment: Deployment) -> None:
 
 def test_source_is_not_late_before_its_hour(deployment: Deployment) -> None:
     deployment.set({**SMALL, "sources": {"test": {"expected_by": "06:00"}}})
-    today = datetime.now(UTC).date()
-    assert asked(deployment, checks.source_arrived, until=today - ONE_DAY * 2).holds is False
-    assert asked(deployment, checks.source_arrived, until=today).holds, "it is expected tomorrow"
+    with simulated(datetime(2024, 6, 12, 5, tzinfo=UTC)):
+        today = date(2024, 6, 12)
+        assert asked(deployment, checks.source_arrived, until=today - ONE_DAY * 2).holds is False
+        assert asked(deployment, checks.source_arrived, until=today).holds, "it is expected tomorrow"
 
 
 def test_no_source_is_late_before_the_first_day(deployment: Deployment) -> None:
-    today = datetime.now(UTC).date()
-    deployment.set({"start_date": today, "sources": {"test": {"expected_by": "00:00"}}})
-    assert asked(deployment, checks.source_arrived).holds
+    with simulated(datetime(2024, 6, 12, 5, tzinfo=UTC)):
+        deployment.set({"start_date": date(2024, 6, 12), "sources": {"test": {"expected_by": "00:00"}}})
+        assert asked(deployment, checks.source_arrived).holds
 
 
 def test_deferred_days(deployment: Deployment) -> None:

@@ -229,7 +229,7 @@ def test_operating_system_error_is_retried(deployment: Orchestrated, monkeypatch
     def failing(path: Path) -> None:
         raise OSError(errno.EIO, "Input/output error", str(path))
 
-    monkeypatch.setattr("session_pipeline.store.store.sync_file", failing)
+    monkeypatch.setattr("session_pipeline.store.store_files.sync_file", failing)
     result = deployment.by_hand(MONDAY, "agents_seen")
     assert not result.success
     assert [event.is_step_up_for_retry for event in result.all_events].count(True) == resources.RETRIES

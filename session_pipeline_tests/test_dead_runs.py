@@ -40,13 +40,13 @@ from session_pipeline_tests.orchestration import (
     shop_lines,
 )
 from session_pipeline_tests.reliability.figures import effort, record, record_most
+from session_pipeline_tests.servers import END_SECONDS, PATIENCE, reserved_port
 
 FIRST = date(2024, 5, 6)
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]
 FAILURE, CANCELED, STARTED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.STARTED
 STARTING, SUCCESS = dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.SUCCESS
 PROMISED_SECONDS = 60.0
-PATIENCE = 300.0
 T = TypeVar("T")
 
 
@@ -391,13 +391,9 @@ def ignore_interrupts() -> None:
 @contextmanager
 def dagster_dev(deployment: Orchestrated) -> Iterator[Machine]:
     """Run `session-pipeline dev` as a script starts it with &. It ends on a signal if it was not killed."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [*COMMAND, "dev", "--port", str(port), "--data", str(deployment.folder.path)]
-    with (deployment.folder.path.parent / "dev.log").open("a") as log:
+    with reserved_port() as port, (deployment.folder.path.parent / "dev.log").open("a") as log:
         process = subprocess.Popen(
-            command,
+            [*COMMAND, "dev", "--port", str(port), "--data", str(deployment.folder.path)],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
             stdout=log,
@@ -405,17 +401,17 @@ def dagster_dev(deployment: Orchestrated) -> Iterator[Machine]:
             start_new_session=True,
             preexec_fn=ignore_interrupts,
         )
-    try:
-        yield Machine(process.pid, port)
-    finally:
         try:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                process.wait(60)
+            yield Machine(process.pid, port)
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            try:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                    process.wait(END_SECONDS)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def run_at_work(deployment: Orchestrated) -> dg.DagsterRun:
@@ -445,15 +441,16 @@ def is_done(deployment: Orchestrated) -> bool:
 
 
 def recovered(deployment: Orchestrated, died: int, seconds: float) -> None:
+    """Test the result after a recovery, and that it took no longer than promised.
+
+    On a slow or busy machine everything takes longer. Then the limit is a multiple of the time of a clean run.
+    """
+    started = monotonic()
     assert_equal_to_a_clean_run(deployment)
+    limit = max(PROMISED_SECONDS, 30 * (monotonic() - started))
     record(dead_runs_recovered=died)
     record_most(longest_recovery_seconds=round(seconds))
-    assert seconds <= PROMISED_SECONDS * slowness(), f"it took {seconds:.0f} s"
-
-
-def slowness() -> float:
-    """Return the factor by which the load of the machine slows down the test."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert seconds <= limit, f"it took {seconds:.0f} s, more than {limit:.0f} s"
 
 
 def assert_equal_to_a_clean_run(deployment: Orchestrated) -> None:

@@ -1,21 +1,14 @@
 """Tests the examples of docs/deploy: files parse, commands exist, services find one another."""
 
 import configparser
-import json
 import os
 import re
 import shlex
-import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 import pytest
 import yaml
@@ -23,12 +16,12 @@ import yaml
 from session_pipeline.defs import home
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
+from session_pipeline_tests.servers import answer, reserved_port, server, wait_for
 
 DEPLOY = ROOT / "docs" / "deploy"
 SYSTEMD = sorted((DEPLOY / "systemd").iterdir())
 COMPOSE: Any = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-READY_SECONDS = 120
 
 
 def here(command: Sequence[str]) -> list[str]:
@@ -38,7 +31,7 @@ def here(command: Sequence[str]) -> list[str]:
 
 def is_understood(command: Sequence[str]) -> bool:
     """Return whether the program exists and knows all options. With an unknown option it prints no help."""
-    ran = subprocess.run([*here(command), "--help"], capture_output=True, text=True, timeout=120)
+    ran = subprocess.run([*here(command), "--help"], capture_output=True, text=True, timeout=300)
     return ran.returncode == 0 and "Usage:" in ran.stdout
 
 
@@ -86,38 +79,18 @@ def test_systemd_units_name_existing_commands(path: Path) -> None:
     assert "SESSION_PIPELINE_DATA=" in unit["Service"]["Environment"]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def process(command: Sequence[str], environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    with log.open("w") as output:
-        started = subprocess.Popen(
-            here(command), env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            yield started
-        finally:
-            started.send_signal(signal.SIGTERM)
-            started.wait(60)
-
-
-def wait_for(asked: Any, started: "subprocess.Popen[bytes]", log: Path) -> Any:
-    deadline = monotonic() + READY_SECONDS
-    while monotonic() < deadline and started.poll() is None:
-        if answer := asked():
-            return answer
-        sleep(0.3)
-    pytest.fail(f"it did not start:\n{log.read_text()}")
-
-
 def test_webserver_finds_the_code_server(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     environment = {**os.environ, **home.prepare(deployment.folder)}
-    code, web = free_port(), free_port()
+    with reserved_port() as code, reserved_port() as web:
+        location = loaded_location(code, web, environment, tmp_path)
+    assert (location["name"], location["loadStatus"]) == ("session_pipeline.definitions", "LOADED")
+    jobs = {job["name"] for job in location["locationOrLoadError"]["repositories"][0]["jobs"]}
+    assert {"ingest", "build"} <= jobs
+
+
+def loaded_location(code: int, web: int, environment: dict[str, str], tmp_path: Path) -> Any:
+    """Start both services at these ports, and return the code location that the webserver shows."""
     workspace = tmp_path / "workspace.yaml"
     text = (DEPLOY / "docker" / "workspace.yaml").read_text()
     workspace.write_text(text.replace("host: code", "host: 127.0.0.1").replace("port: 4000", f"port: {code}"))
@@ -128,23 +101,17 @@ def test_webserver_finds_the_code_server(tmp_path: Path) -> None:
     show = [on_web.get(part, part) for part in SERVICES["webserver"]["command"]]
 
     def is_healthy() -> bool:
-        return subprocess.run(here(healthy), env=environment, capture_output=True, timeout=60).returncode == 0
+        return subprocess.run(here(healthy), env=environment, capture_output=True, timeout=300).returncode == 0
 
     def locations() -> Any:
         query = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError {"
         query += " ... on RepositoryLocation { repositories { jobs { name } } } } } } } }"
-        body = json.dumps({"query": query}).encode()
-        try:
-            request = Request(f"http://127.0.0.1:{web}/graphql", body, {"content-type": "application/json"})
-            with urlopen(request, timeout=30) as answer:
-                return json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
-        except URLError:
-            return None
+        found = answer(f"http://127.0.0.1:{web}/graphql", {"query": query})
+        return found and found["data"]["workspaceOrError"]["locationEntries"]
 
-    with process(serve, environment, tmp_path / "code.log") as server:
-        wait_for(is_healthy, server, tmp_path / "code.log")
-        with process(show, environment, tmp_path / "web.log") as webserver:
-            [location] = wait_for(locations, webserver, tmp_path / "web.log")
-    assert (location["name"], location["loadStatus"]) == ("session_pipeline.definitions", "LOADED")
-    jobs = {job["name"] for job in location["locationOrLoadError"]["repositories"][0]["jobs"]}
-    assert {"ingest", "build"} <= jobs
+    logs = tmp_path / "code.log", tmp_path / "web.log"
+    with server(here(serve), environment, logs[0], ROOT) as code_server:
+        wait_for(is_healthy, code_server, logs[0])
+        with server(here(show), environment, logs[1], ROOT) as webserver:
+            [location] = wait_for(locations, webserver, logs[1])
+    return location

@@ -1,6 +1,5 @@
 """Tests Ctrl-C: exit code 130 and one sentence, during imports, in a query, in a run, and when a library hides it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -90,31 +89,44 @@ def test_interrupt_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> No
     assert (code, err) == (130, SENTENCE)
 
 
-def test_interrupt_in_a_query_and_in_a_run(tmp_path: Path) -> None:
+def test_interrupt_in_a_query(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [EVENT])
     deployment.run()
-    data = str(deployment.folder.path)
-    long_query = "select count(*) from range(100000000) as a, range(100000) as b where a.range % 7 = b.range % 5"
-    deployment.deliver("more", [{**EVENT, "event_id": "2"}])
-    for arguments in (["query", long_query, "-f", "csv", "-o", str(tmp_path / "out")], ["run"]):
-        process = subprocess.Popen([*PROGRAM, *arguments, "--data", data], stderr=subprocess.PIPE, text=True)
-        if arguments[0] == "query":
-            wait_for(lambda: any(tmp_path.glob(".session-pipeline-*")))
-        else:
-            assert process.stderr is not None
-            process.stderr.readline()  # Reading: 2 files
-        err = interrupt(process)
-        assert (process.returncode, err.splitlines()[-1:]) == (130, SENTENCE.splitlines()), err
-        assert "Traceback" not in err
+    long_query = "select count(*) from range(100000000) as a, range(100000000) as b where a.range % 7 = b.range % 5"
+    process = started("query", long_query, "-f", "csv", "-o", str(tmp_path / "out"), "--data", str(tmp_path / "data"))
+    wait_for(lambda: any(tmp_path.glob(".session-pipeline-*")))
+    require_interrupted(process, interrupt(process))
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_interrupt_in_a_run(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    for attempt in range(5):
+        deployment.deliver(f"events {attempt}", [{**EVENT, "event_id": str(attempt)}])
+        process = started("run", "--data", str(tmp_path / "data"))
+        assert process.stderr is not None
+        process.stderr.readline()  # Reading: 1 file
+        err = interrupt(process)
+        if process.returncode != 0:  # on a busy machine the run may end before this process can interrupt it
+            break
+    require_interrupted(process, err)
+
+
+def started(*arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen([*PROGRAM, *arguments], stderr=subprocess.PIPE, text=True)
+
+
+def require_interrupted(process: "subprocess.Popen[str]", err: str) -> None:
+    assert (process.returncode, err.splitlines()[-1:]) == (130, SENTENCE.splitlines()), err
+    assert "Traceback" not in err
 
 
 def interrupt(process: subprocess.Popen[str]) -> str:
     """Press Ctrl-C once, and return what the process printed until it ended."""
-    os.kill(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     try:
-        return process.communicate(timeout=60)[1]
+        return process.communicate(timeout=300)[1]
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -122,7 +134,7 @@ def interrupt(process: subprocess.Popen[str]) -> str:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)

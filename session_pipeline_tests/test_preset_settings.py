@@ -31,7 +31,7 @@ def errors(text: str, folder: Path | None = None) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", packaged_names())
 def test_packaged_preset_is_valid(name: str) -> None:
-    assert packaged_preset(name).about.endswith(tuple("abcdefghijklmnopqrstuvwxyz)0123456789"))
+    assert not packaged_preset(name).about.endswith(".")
     parse_settings(f"[sources.web]\npreset = '{name}'")
 
 
@@ -99,7 +99,6 @@ def test_errors_name_file_and_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "key", "said"),
     [
-        ("columns = { page_url = [] }", "sources.web.columns.page_url", "has 0 fields"),
         ("columns = { page_url = ['a', 'a'] }", "sources.web.columns.page_url", "has a field twice"),
         ("columns = { page_url = 3 }", "sources.web.columns.page_url", "is 3; write a string in quotes, or a list"),
         ("expressions = { properties = \"'x'\" }", "sources.web.expressions.properties", "cannot be an expression"),

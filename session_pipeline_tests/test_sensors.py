@@ -16,6 +16,7 @@ from session_pipeline.defs.jobs import UNDATED
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
+from session_pipeline_tests.simulation.simulated_clock import simulated
 
 DAY, FAR_DAY = date(2024, 5, 6), date(2024, 6, 3)
 RUNS_OF_RANGES = [("2024-05-06", "2024-05-07"), ("2024-06-03", "2024-06-04")]
@@ -109,8 +110,11 @@ def test_failed_ingest_is_not_retried_every_minute(deployment: Orchestrated, mon
 
 
 def test_first_day_has_nothing_to_build_yet(tmp_path: Path) -> None:
-    today = datetime.now(UTC).date()
-    with orchestrated(tmp_path / "data", {**SMALL, "start_date": today}) as deployment:
+    today = date(2024, 5, 7)
+    with (
+        simulated(datetime(2024, 5, 7, 12, tzinfo=UTC)),
+        orchestrated(tmp_path / "data", {**SMALL, "start_date": today}) as deployment,
+    ):
         deployment.deliver(str(today), shop_lines(today))
         assert deployment.ingest().success
         for request in tick(deployment, "stale_days").run_requests or []:

@@ -34,6 +34,11 @@ def test_first_field_with_a_value_counts_then_the_constant(ingest: Ingest) -> No
     assert json.loads(found[0]["properties"]) == {"b": {"c": "y"}}  # the field that was not used is kept
 
 
+def test_column_without_a_field(ingest: Ingest) -> None:
+    [found] = taken(ingest, {**SEEN, "user_id": "u", "page_title": "T"}, columns={"user_id": (), "properties": ()})
+    assert (found["user_id"], json.loads(found["properties"])) == (None, {"user_id": "u"})
+
+
 def test_origin_names_all_fields_and_the_constant(ingest: Ingest) -> None:
     rules = replace(RULES, columns={"page_title": ("a", "b")}, constants={"page_title": "z"})
     assert ingest.take_lines({**SEEN, "a": "x"}, rules=rules).reading.mapping["page_title"] == (

@@ -187,7 +187,7 @@ def cut_after(lengths: Iterable[int]) -> Callable[..., tuple[date, ...]]:
     """Return a replacement of first_stretch that returns stretches of these lengths, again and again."""
     wanted = list(lengths)
 
-    def cut(days: Iterable[date], events_of: Any) -> tuple[date, ...]:
+    def cut(days: Iterable[date], events_of: Any, scale: int) -> tuple[date, ...]:
         length = wanted[0]
         wanted.append(wanted.pop(0))
         return tuple(day for _, day in zip(range(length), days, strict=False))

@@ -14,8 +14,9 @@ from session_pipeline.build.plan import Kind, Planner
 from session_pipeline.build.runner import Rows, StepRunner
 from session_pipeline.build.stretches import first_stretch
 from session_pipeline.engines.base import Engine
+from session_pipeline.store.part_files import content_hash, files_at, paths_at, remove_at
 from session_pipeline.store.records import Key, Partition, Written
-from session_pipeline.store.store import Store, sha256_of
+from session_pipeline.store.store import Store
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
@@ -64,6 +65,7 @@ class Builder:
         """
         self.store = store
         self.planner = planner
+        self._engine = engine
         self._runner = StepRunner(engine, planner.frame, store.scratch)
         self._logs = Logs(store, planner, self._runner, run_id)
         self._run_id = run_id
@@ -107,7 +109,7 @@ class Builder:
                 later = self._stale_neighbours(step, days[position:], force=force, is_held=is_held)
                 stretch = {
                     other: self.planner.staleness(step, other)
-                    for other in first_stretch(later, self.planner.event_count)
+                    for other in first_stretch(later, self.planner.event_count, self._engine.stretch_scale)
                 }
             yield from self._build(step, stretch)
             position += len(stretch)
@@ -127,11 +129,11 @@ class Builder:
         differing = []
         for name, of_days in files.items():
             path, partition = of_days[day].path, self.store.partitions[Key(name, day)]
-            is_equal = one_of == 1 and sha256_of(path) == partition.sha256
-            stored = self.store.path_of(partition)
-            if not is_equal and not self._runner.have_equal_rows(name, stored, path, one_of=one_of):
+            is_equal = one_of == 1 and content_hash(files_at(path, of_days[day].row_count)) == partition.sha256
+            stored = self.store.paths_of(partition)
+            if not is_equal and not self._runner.have_equal_rows(name, stored, paths_at(path), one_of=one_of):
                 differing.append(name)
-            path.unlink()
+            remove_at(path)
         return differing
 
     # What is built
@@ -191,9 +193,12 @@ class Builder:
         before = {(name, day): self.store.get(Key(name, day)) for name in step.tables for day in days}
         dates = tuple(day for day in days if day is not None)
         files = self._runner.run(step, dates, self._inputs(step, days), keep=True)
-        hashes = {
-            Key(name, day): sha256_of(new.path) for name, of_days in files.items() for day, new in of_days.items()
+        parts = {
+            Key(name, day): files_at(new.path, new.row_count)
+            for name, of_days in files.items()
+            for day, new in of_days.items()
         }
+        hashes = {key: content_hash(found) for key, found in parts.items()}
         seconds = (perf_counter() - started) / len(days)
         written, causes_of_day = [], {}
         for day, found in stretch.items():
@@ -211,6 +216,7 @@ class Builder:
                     reason=found[1] if found else FORCED,
                     causes=causes_of_day[day],
                     sha256=hashes[Key(name, day)],
+                    files=parts[Key(name, day)],
                 )
                 for name in step.tables
             ]
@@ -219,7 +225,7 @@ class Builder:
                 log, {day: before[log.of, day] for day in dates}, files[log.of], hashes, causes_of_day
             )
         committed = self.store.commit(written, run_id=self._run_id, recipe=self.planner.recipe(step))
-        if len(days) > 1:
+        if len(days) > 1 and self._engine.keeps_rows:
             for name in step.tables:
                 self._kept[name] = {day: hashes[Key(name, day)] for day in dates}
         partitions = {partition.key: partition for partition in committed}
@@ -244,12 +250,17 @@ class Builder:
             for partition in partitions
             if partition.key.date is not None and kept.get(partition.key.date) == partition.sha256
         }
-        paths = [self.store.path_of(partition) for partition in partitions if partition.key not in in_memory]
+        paths = [
+            path
+            for partition in partitions
+            if partition.key not in in_memory
+            for path in self.store.paths_of(partition)
+        ]
         return Rows(paths, tuple(day for day in in_memory.values() if day is not None))
 
     def _inputs_from_files(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
         return {
-            name: Rows([self.store.path_of(partition) for partition in partitions])
+            name: Rows([path for partition in partitions for path in self.store.paths_of(partition)])
             for name, partitions in self._partitions_read(step, days).items()
         }
 

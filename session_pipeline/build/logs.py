@@ -64,13 +64,13 @@ class Logs:
         inputs = {
             f"{log.table}_before": (log.table, self._paths(list(usable.values()))),
             f"{log.of}_before": (log.of, self._paths([before[day] for day in changed])),
-            log.of: (log.of, [files[day].path for day in changed]),
+            log.of: (log.of, [path for day in changed for path in files[day].paths]),
         }
         for name, what in log.inputs.items():
             read = sorted({other for day in changed for other in what.span.dates(self._planner.frame, day)})
             is_own = what.table == log.of
             stored = [self._store.get(Key(what.table, day)) for day in read if not (is_own and day in before)]
-            new = [files[day].path for day in read if is_own and day in before and day not in changed]
+            new = [path for day in read if is_own and day in before and day not in changed for path in files[day].paths]
             inputs[name] = what.table, [*self._paths(stored), *new]
         days = [LoggedDay(day, ", ".join(causes[day]), self._new_files(step, day, before[day])) for day in changed]
         parameters: dict[str, Scalar] = {
@@ -100,4 +100,4 @@ class Logs:
         )
 
     def _paths(self, partitions: Sequence[Partition | None]) -> list[Path]:
-        return [self._store.path_of(partition) for partition in partitions if partition is not None]
+        return [path for partition in partitions if partition is not None for path in self._store.paths_of(partition)]

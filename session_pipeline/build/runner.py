@@ -10,6 +10,7 @@ from pathlib import Path
 
 from session_pipeline.engines.base import Engine
 from session_pipeline.reference.small_table import SmallTable
+from session_pipeline.store.part_files import paths_at
 from session_pipeline.store.paths import folder_name
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import DAYS, STRETCH_START, Frame
@@ -22,15 +23,21 @@ LOGGED_DAYS = {**DAYS, "reason": "VARCHAR"}
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file that a step wrote, not yet in the store.
+    """A file or folder of part files that a step wrote, not yet in the store.
 
     Attributes:
-        path: Below the scratch folder, named like a folder of the store, so that engines find the date in it.
+        path: Below the scratch folder, named like a folder of the store, so that engines find the date in it. A file,
+            or a folder of part files.
         row_count: The number of its rows.
     """
 
     path: Path
     row_count: int
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in the order of their rows."""
+        return paths_at(self.path)
 
 
 @dataclass(frozen=True)
@@ -98,13 +105,13 @@ class StepRunner:
                 if name not in self._lists:
                     self._lists[name] = make(settings)
                 job.add_rows(name, self._lists[name])
+            if step.python_table is not None:
+                found = job.rows_of_model(step.python_table.model, parameters)
+                job.add_rows(step.python_table.name, step.python_table.make(found))
             for name, relation in step.relations.items():
                 if name not in self._relations:
                     self._relations[name] = relation.make(settings)
                 job.add_relation(name, self._relations[name])
-            if step.python_table is not None:
-                found = job.rows_of_model(step.python_table.model, parameters)
-                job.add_rows(step.python_table.name, step.python_table.make(found))
             for computation, varying in step.runs(settings):
                 job.compute(computation.model, {**parameters, **varying}, name=computation.name)
             written = {}
@@ -148,11 +155,11 @@ class StepRunner:
             counts = job.write_model(log.table, parameters, paths_of_days)
             return {day: NewFile(path, counts[day]) for day, path in paths_of_days.items()}
 
-    def have_equal_rows(self, table_name: str, one: Path, other: Path, *, one_of: int = 1) -> bool:
-        """Whether two files of a table have the same rows; with `one_of`, only those of the sampled visitors."""
+    def have_equal_rows(self, table_name: str, one: Sequence[Path], other: Sequence[Path], *, one_of: int = 1) -> bool:
+        """Whether some files of a table and some others have the same rows; with `one_of`, those of a sample."""
         with self._engine.job() as job:
-            job.add_input(table(table_name), [one], name="one", one_of=one_of)
-            job.add_input(table(table_name), [other], name="other", one_of=one_of)
+            job.add_input(table(table_name), one, name="one", one_of=one_of)
+            job.add_input(table(table_name), other, name="other", one_of=one_of)
             differing = job.rows(
                 "(select * from one except all select * from other)"
                 " union all (select * from other except all select * from one) limit 1"

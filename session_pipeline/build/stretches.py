@@ -12,21 +12,22 @@ MOST_EVENTS = 300_000  # bounds the memory of a stretch
 MOST_DAYS = 400  # bounds the length of statements, and what a killed run loses
 
 
-def first_stretch(days: Iterable[date], events_of: Callable[[date], int]) -> tuple[date, ...]:
+def first_stretch(days: Iterable[date], events_of: Callable[[date], int], scale: int = 1) -> tuple[date, ...]:
     """Return the days at the beginning of `days` that are built in one query; at least one.
 
     Args:
         days: Days without a gap, in order.
         events_of: Returns the approximate number of events of a day.
+        scale: How many times more events the engine builds in one query than DuckDB.
     """
     stretch: list[date] = []
     total = 0
     for day in days:
         count = events_of(day)
         total += count
-        if stretch and (count > BIG_DAY_EVENTS or total > MOST_EVENTS or len(stretch) == MOST_DAYS):
+        if stretch and (count > BIG_DAY_EVENTS * scale or total > MOST_EVENTS * scale or len(stretch) == MOST_DAYS):
             break
         stretch.append(day)
-        if count > BIG_DAY_EVENTS:
+        if count > BIG_DAY_EVENTS * scale:
             break
     return tuple(stretch)

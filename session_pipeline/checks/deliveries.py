@@ -166,5 +166,5 @@ def _waiting_of_date(run: "Run", utc_date: date, partitions: Sequence[Partition]
         f"event_time >= {literal(calendar.start(day))} and event_time < {literal(calendar.end(day))}" for day in outside
     )
     with run.engine.job() as job:
-        job.add_input(table("raw_events"), [run.store.path_of(partition) for partition in partitions])
+        job.add_input(table("raw_events"), [path for partition in partitions for path in run.store.paths_of(partition)])
         return int(job.rows(f"select count(*) as waiting from raw_events where {condition}").column(0)[0].as_py())

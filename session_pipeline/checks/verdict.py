@@ -78,7 +78,7 @@ def verdict(problems: Sequence[str], good: str, figures: Mapping[str, Any] | Non
 def add_input(job: Job, run: "Run", name: str, days: Iterable[date]) -> None:
     """Add a stored table to a job, for some days, with its date column. Days that are not built have no rows."""
     found = [run.store.get(Key(name, day)) for day in days]
-    paths = [run.store.path_of(partition) for partition in found if partition is not None]
+    paths = [path for partition in found if partition is not None for path in run.store.paths_of(partition)]
     job.add_input(table(name), paths, with_date=True)
 
 

@@ -32,7 +32,7 @@ def cohorts_cover_visitors(run: "Run", days: Sequence[date]) -> Verdict:
     with run.engine.job() as job:
         for name in ("visitors", "retention"):
             found = run.store.get(Key(name, None))
-            job.add_input(table(name), [] if found is None else [run.store.path_of(found)])
+            job.add_input(table(name), [] if found is None else run.store.paths_of(found))
         wrong = job.rows(query_text(__package__, "visitors_of_cohorts")).to_pylist()
     problems = [
         f"{row['cohort']} of {row['site']}: {row['in_visitors']} in visitors, {row['in_retention']} in retention"

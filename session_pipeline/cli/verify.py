@@ -34,14 +34,15 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
                 if problem:
                     wrong.append(partition)
             checked = [partition for partition in store.partitions.values() if partition not in wrong]
+            file_count = sum(len(partition.files) for partition in checked)
         shown.begin("Counting lines")
         problems, is_current = _mark_and_count(folder, wrong, shown)
         problems += _published_problems(folder, is_current)
     if as_json:
-        echo_json({"verified_count": len(checked), "problems": problems})
+        echo_json({"verified_count": file_count, "problems": problems})
     else:
         total = size(sum(partition.byte_count for partition in checked))
-        echo(f"{counted(len(checked), 'file')} of the store are unchanged ({total})")
+        echo(f"{counted(file_count, 'file')} of the store are unchanged ({total})")
         for problem in problems:
             echo(f"ERROR: {problem}", style="bold red")
     if problems:
@@ -60,10 +61,12 @@ def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progre
     with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:
         for partition in suspects:
             # Another run may have replaced it in the meantime.
-            if run.store.get(partition.key) != partition or run.store.checked_path(partition) is not None:
+            file = run.store.damaged_file(partition)
+            if run.store.get(partition.key) != partition or (file is None and not partition.is_damaged):
                 continue
-            gone = "is missing" if not run.store.path_of(partition).is_file() else "does not contain what was written"
-            problems.append(f"{partition.key}: {run.store.path_of(partition)} {gone}; `run` rebuilds it")
+            file = file or run.store.path_of(partition)
+            gone = "is missing" if not file.is_file() else "does not contain what was written"
+            problems.append(f"{partition.key}: {file} {gone}; `run` rebuilds it")
             run.store.mark_damaged(partition)
         try:
             verdict = ledger_closes(run, run.planner.frame.wanted)
@@ -82,9 +85,10 @@ def _published_problems(folder: DataFolder, is_current: bool) -> list[str]:
         return []
     with closing(pipeline.open_store(folder)) as store:
         missing = [
-            place
+            folder.lake / place
             for partition in publication.published_partitions(store)
-            if not (place := folder.lake / lake.place_of(partition)).is_file()
+            for place in lake.places_of(partition)
+            if not (folder.lake / place).is_file()
         ]
     if not missing:
         return []

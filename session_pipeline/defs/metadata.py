@@ -113,6 +113,7 @@ def _of_partition(run: Run, partition: Partition, built: Built) -> dict[str, Any
         "seconds": round(built.seconds, 3),
         "bytes": partition.byte_count,
         "file": dg.MetadataValue.path(str(run.store.path_of(partition))),
+        **({"file_count": len(partition.files)} if len(partition.files) > 1 else {}),
     }
     if contract.is_published:
         where = f" where {contract.date_column} = {literal(day)}" if day else ""

@@ -1,6 +1,6 @@
 """Defines what an engine offers: jobs in which named tables are added and models are run and written.
 
-duckdb.py implements it. Models, steps and stores do not depend on the engine.
+duckdb.py and spark.py implement it. Models, steps and stores do not depend on the engine.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -70,7 +70,8 @@ class Job(Protocol):
         Args:
             name: The table, and its model.
             parameters: The values of the model's parameters.
-            paths: The file of each day; of None for a table without days.
+            paths: The file of each day; of None for a table without days. An engine may make a folder of this name with
+                several part files instead, each sorted; see store/part_files.py.
             keep: Whether to keep the rows of several days for inputs of later jobs, until the table is written again.
 
         Returns:
@@ -85,7 +86,16 @@ class Job(Protocol):
 
 
 class Engine(Protocol):
-    """Runs models over explicit lists of files."""
+    """Runs models over explicit lists of files.
+
+    Attributes:
+        stretch_scale: A stretch may have so many times the events of a usual one (build/stretches.py).
+        keeps_rows: Whether `write_model` can keep rows for later jobs. If not, `keep` is ignored, and later steps read
+            the rows from files.
+    """
+
+    stretch_scale: int
+    keeps_rows: bool
 
     def job(self) -> AbstractContextManager[Job]:
         """Yield a job to add inputs to and run models in; drop all its tables at the end."""

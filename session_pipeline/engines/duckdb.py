@@ -46,6 +46,9 @@ class Limits:
 class DuckDBEngine:
     """One DuckDB connection that builds partitions, one job at a time."""
 
+    stretch_scale = 1
+    keeps_rows = True
+
     def __init__(self, limits: Limits, scratch: Path) -> None:
         """Open an in-memory database that spills into its own folder below `scratch`."""
         self._spill = scratch / "spill"

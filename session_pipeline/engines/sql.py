@@ -67,8 +67,9 @@ def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False, 
         return f"select {', '.join(nulls)} where false"
     options = f"schema = {schema or schema_of(contract)}, hive_partitioning = false"
     if with_date and contract.date_column:
-        # Not hive_partitioning: files that are not committed yet have the date in their own name.
-        pattern = literal(f"/{contract.date_column}=([0-9-]+)(/[^/]*|[.]parquet)$")
+        # Not hive_partitioning: files that are not committed yet have the date in their own name, or in
+        # the name of the folder of their parts.
+        pattern = literal(f"/{contract.date_column}=([0-9-]+)(/[^/]*|[.]parquet(/[^/]*)?)$")
         columns.append(f"cast(regexp_extract(filename, {pattern}, 1) as date) as {quote(contract.date_column)}")
         options += ", filename = true"
     return f"select {', '.join(columns)} from read_parquet({file_list(paths)}, {options})"

@@ -7,7 +7,7 @@ that the two counts check each other.
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -26,6 +26,7 @@ from session_pipeline.ingest.file_names import kind_of
 from session_pipeline.ingest.formats import format_named, other_kind
 from session_pipeline.ingest.layout import NO_LAYOUT, Layout
 from session_pipeline.ingest.line_counts import CHUNK_BYTES, look_through
+from session_pipeline.ingest.recognition import recognised_preset
 from session_pipeline.store import crash_points
 
 NO_PERMISSION = "its permissions do not let it be read"
@@ -49,6 +50,7 @@ class Admitted:
         plain_path: The decompressed content: a copy in the scratch folder, or the delivered file itself.
         stamp: State of the delivered file, which must be the same after reading.
         layout: How the settings split its content into records.
+        preset: The preset that it was recognised as; None if it was not recognised, or not looked at.
     """
 
     path: Path
@@ -62,6 +64,7 @@ class Admitted:
     plain_path: Path
     stamp: tuple[int, ...]
     layout: Layout = NO_LAYOUT
+    preset: str | None = None
 
     def check_unchanged(self) -> None:
         """Check that the file did not change since it was admitted.
@@ -86,6 +89,7 @@ def admit(
     format: str | None,
     scratch: Path,
     layout: Layout = NO_LAYOUT,
+    of_preset: Callable[[str], tuple[str | None, Layout]] | None = None,
 ) -> Admitted:
     """Verify, hash and count a delivered file.
 
@@ -96,6 +100,8 @@ def admit(
         format: jsonl, csv, tsv, parquet, access_log or w3c; None: the format given by the file name.
         scratch: Folder for the decompressed copy of a compressed file.
         layout: How the settings split its content into records.
+        of_preset: Returns format and layout of the preset that the file is recognised as; None: it is not
+            recognised.
 
     Raises:
         CorruptFileError: It is cut short or damaged, or of another kind than its format.
@@ -109,6 +115,10 @@ def admit(
         _plain(delivered, path, compression, scratch) as (plain_path, plain),
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
+        preset = recognised_preset(plain, plain_path, format) if of_preset is not None else None
+        if of_preset is not None and preset is not None:
+            preset_format, layout = of_preset(preset)
+            format = preset_format or format
         if kind := other_kind(plain, format):
             raise CorruptFileError(f"it is to be read as {format}, but it is {kind}")
         counter = format_named(format).counter(layout)
@@ -128,6 +138,7 @@ def admit(
             plain_path=plain_path,
             stamp=stamp,
             layout=layout,
+            preset=preset,
         )
 
 

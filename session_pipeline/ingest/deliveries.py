@@ -14,6 +14,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
 from session_pipeline.ingest.admit import Admitted, admit, id_of_content
+from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.ledger import CHANGED_SETTINGS, DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger, is_better
 from session_pipeline.ingest.raw_folder import Delivery, deliveries
 from session_pipeline.ingest.read import ReadingRules, read_together
@@ -43,7 +44,7 @@ class Ingest:
         self._engine = engine
         self._run_id = run_id
         self._visitor_key = find_key(folder.visitor_key)
-        self._rules: dict[str, ReadingRules] = {}
+        self._rules: dict[tuple[str, str | None], ReadingRules] = {}
         self._ledger: Ledger
         self._pending: dict[str, Pending] = {}
         self._again: list[tuple[Delivery, str]] = []
@@ -119,10 +120,10 @@ class Ingest:
     def _read_ledger(self) -> Ledger:
         return Ledger(self._store.catalog, self._store.partitions, self._rules_of)
 
-    def _rules_of(self, source: str) -> ReadingRules:
-        if source not in self._rules:
-            self._rules[source] = rules_of(self._settings, source, self._visitor_key)
-        return self._rules[source]
+    def _rules_of(self, source: str, preset: str | None = None) -> ReadingRules:
+        if (source, preset) not in self._rules:
+            self._rules[source, preset] = rules_of(self._settings, source, self._visitor_key, preset)
+        return self._rules[source, preset]
 
     def _make_visitor_key(self) -> None:
         """Create the key. This happens at the first file that needs it."""
@@ -192,7 +193,8 @@ class Ingest:
             return True
         others = [pending.admitted for pending in self._pending.values()]
         return (
-            (others[0].source, others[0].format) == (delivery.source, admitted.format)
+            (others[0].source, others[0].format, others[0].preset)
+            == (delivery.source, admitted.format, admitted.preset)
             and all(map(is_small, [*others[:1], admitted]))
             and len(others) < MOST_FILES_TOGETHER
             and sum(other.byte_count for other in others) + admitted.byte_count <= MOST_BYTES_TOGETHER
@@ -202,6 +204,10 @@ class Ingest:
         if not delivery.source:
             raise RefusedFileError("it lies in no folder of a source; move it into one, as raw/web/")
         rules = self._rules_of(delivery.source)
+
+        def of_preset(preset: str) -> tuple[str | None, Layout]:
+            return (found := self._rules_of(delivery.source, preset)).format, found.layout
+
         return admit(
             delivery.path,
             root=self._folder.raw,
@@ -209,6 +215,7 @@ class Ingest:
             format=rules.format,
             scratch=self._store.scratch,
             layout=rules.layout,
+            of_preset=of_preset if self._settings.recognises(delivery.source) else None,
         )
 
     def _read_pending(self) -> Sequence[Reading | Exception]:
@@ -217,10 +224,10 @@ class Ingest:
         pending, self._pending = list(self._pending.values()), {}
         if not pending:
             return ()
-        source, format = pending[0].admitted.source, pending[0].admitted.format
-        if self._visitor_key is None and self._rules_of(source).makes_visitors(format):
+        first = pending[0].admitted
+        if self._visitor_key is None and self._rules_of(first.source, first.preset).makes_visitors(first.format):
             self._make_visitor_key()
-        rules = self._rules_of(source)
+        rules = self._rules_of(first.source, first.preset)
         files = [one.admitted for one in pending]
         readings = read_together(files, rules, self._engine.connection, self._store.scratch)
         crash_points.reached("ingest: file read")

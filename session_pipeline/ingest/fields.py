@@ -103,6 +103,8 @@ class _Fields:
 
         Only the first is read from the struct, because only that one is left out of the other fields.
         """
+        if not names:
+            return "cast(null as varchar)"
         way = self._rules.way(names[0], self._format)
         first = self.deep(way)
         if is_at_top and len(way) == 1 and self.at_top.setdefault(way[0].lower(), way[0]) == way[0]:
@@ -135,7 +137,7 @@ def _known_shapes(
         return KnownShapes([], [], [])
     ways = [*(_way(rules, ours, format) for ours in DELIVERED_COLUMNS), *removed]
     columns = {way[0] for way in ways if len(way) == 1}
-    can_have_others = len(_way(rules, "properties", format)) == 1
+    can_have_others = len(_way(rules, "properties", format)) <= 1
     return known_shapes(shapes, columns, at_top, can_have_others=can_have_others)
 
 
@@ -145,7 +147,7 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
     They are not parameters, because DuckDB would then keep all rows in memory before the first is used.
     """
     labels = {ours: f"{ours} ({', '.join(rules.fields_of(ours))})" for ours in rules.columns}
-    labels = {ours: label for ours, label in labels.items() if label != f"{ours} ({ours})"}
+    labels = {ours: label for ours, label in labels.items() if label not in (f"{ours} ({ours})", f"{ours} ()")}
     properties = _way(rules, "properties", format)
     ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
     removed = _removed_ways(rules, format)
@@ -213,7 +215,7 @@ def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
             made["visitor_id"] = f"visitor_id, else {made['visitor_id']}"
     else:
         made = {}
-    given = {ours: ", else ".join(rules.fields_of(ours)) for ours in rules.columns}
+    given = {ours: ", else ".join(rules.fields_of(ours)) for ours in rules.columns if rules.fields_of(ours)}
     for ours in rules.expressions:
         given[ours] = f"expression, else {given[ours]}" if ours in given else "expression"
     if "visitor_id" in given and "visitor_id" in made:
@@ -222,8 +224,9 @@ def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
 
 
 def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
-    """Return the path of keys to the first field of a column."""
-    return rules.way(rules.fields_of(ours)[0], format)
+    """Return the path of keys to the first field of a column; empty if it has no field."""
+    names = rules.fields_of(ours)
+    return rules.way(names[0], format) if names else []
 
 
 def _removed_ways(rules: ReadingRules, format: str) -> list[list[str]]:

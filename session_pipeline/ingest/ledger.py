@@ -26,6 +26,9 @@ OTHER_FORMAT = "its name gives another format"
 DAMAGED_ROWS = "its rows in the store are damaged"
 
 
+RulesOf = Callable[[str, str | None], ReadingRules]
+
+
 def id_of_refused(source: str, name: str) -> str:
     """Return the file_id of a delivery that cannot be read. It is identified by its path only."""
     return sha256(f"{source}\n{name}".encode()).hexdigest()[:32]
@@ -41,15 +44,13 @@ class Ledger:
         keys: The partitions of a file, by file id.
     """
 
-    def __init__(
-        self, catalog: Catalog, partitions: Mapping[Key, Partition], rules_of: Callable[[str], ReadingRules]
-    ) -> None:
+    def __init__(self, catalog: Catalog, partitions: Mapping[Key, Partition], rules_of: RulesOf) -> None:
         """Load the ledger from the catalog.
 
         Args:
             catalog: The catalog of the store.
             partitions: The partitions of the store.
-            rules_of: Returns the reading rules of a source.
+            rules_of: Returns the reading rules of a source and a recognised preset.
         """
         self.files = catalog.source_files()
         self.known = catalog.delivered()
@@ -71,10 +72,16 @@ class Ledger:
 
     def format_of(self, delivery: Delivery) -> str:
         """Return the format of a delivery: from the settings of its source, otherwise from its name."""
+        _, file_id = self.known.get(delivery.name, ("", ""))
         try:
-            return kind_of(delivery.path, self._rules_of(delivery.source).format)[0]
+            return kind_of(delivery.path, self._rules(delivery.source, file_id).format)[0]
         except RefusedFileError:
             return NO_FORMAT
+
+    def _rules(self, source: str, file_id: str) -> ReadingRules:
+        """Return the reading rules of a content, with the preset that it was recognised as."""
+        file = self.files.get(file_id)
+        return self._rules_of(source, file.facts.get("preset") if file is not None else None)
 
     def is_accepted(self, file_id: str) -> bool:
         """Whether a file is in the ledger and its lines were read."""
@@ -90,7 +97,7 @@ class Ledger:
     def why_stale(self, source: str, file_id: str) -> str | None:
         """Return why the stored rows of a content are stale; None if they are not."""
         file = self.files.get(file_id)
-        if file is None or not self._rules_of(source).gave(file.fingerprint):
+        if file is None or not self._rules(source, file_id).gave(file.fingerprint):
             return CHANGED_SETTINGS
         if any(self._partitions[key].is_damaged for key in self.keys[file_id]):
             return DAMAGED_ROWS

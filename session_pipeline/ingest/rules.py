@@ -104,7 +104,7 @@ class ReadingRules:
         return (given,) if isinstance(given, str) else given
 
     def fields_of(self, ours: str) -> tuple[str, ...]:
-        """The fields of a column, in order; its own name if the settings name none."""
+        """The fields of a column, in order: its own name if the settings name none; empty if it has no field."""
         theirs = self.columns.get(ours, ours)
         return (theirs,) if isinstance(theirs, str) else theirs
 

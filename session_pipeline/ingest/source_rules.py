@@ -6,9 +6,18 @@ from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings
 
 
-def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) -> ReadingRules:
-    """Return the reading rules of a source, from the settings."""
-    chosen = settings.source(source)
+def rules_of(
+    settings: Settings, source: str, visitor_key: VisitorKey | None, recognised: str | None = None
+) -> ReadingRules:
+    """Return the reading rules of a source, from the settings.
+
+    Args:
+        settings: The settings.
+        source: The source.
+        visitor_key: The key of derived visitor ids.
+        recognised: The preset that the file was recognised as; None if it was not recognised.
+    """
+    chosen = settings.source(source, recognised)
     return ReadingRules(
         source=source,
         site=chosen.site,

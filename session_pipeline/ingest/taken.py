@@ -81,7 +81,8 @@ def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Wri
 def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[str, Any]:
     """Return the facts that the ledger records about a file that was read.
 
-    They are the columns of source_files, plus the formats that were tried and the fingerprint of the visitor key.
+    They are the columns of source_files, plus the formats that were tried, the preset that was recognised, and the
+    fingerprint of the visitor key.
     """
     facts: dict[str, Any] = {
         "file_id": admitted.file_id,
@@ -100,6 +101,8 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
         "format": admitted.format,
         "formats": [admitted.format],  # all formats that were tried, because a name of the file gave them
     }
+    if admitted.preset is not None:
+        facts["preset"] = admitted.preset
     if rules.visitor_key is not None and rules.makes_visitors(admitted.format):
         facts["visitor_key"] = rules.visitor_key.fingerprint
     return facts

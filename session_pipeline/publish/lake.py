@@ -1,4 +1,4 @@
-"""Writes the lake: Hive-partitioned folders for tools that read Parquet, one file per partition under a fixed name.
+"""Writes the lake: Hive-partitioned folders for tools that read Parquet, under fixed names.
 
 Each file is a hard link to the store, or a copy where hard links are not possible. It is replaced by rename, so it is
 always complete. All files of a table have the columns of its contract, because readers of a folder use the columns of
@@ -46,16 +46,20 @@ def publish(
         contracts_changed: Whether contracts changed since the last publication; then the columns of every file are
             checked.
     """
-    wanted = {place_of(partition): partition for partition in partitions}
+    wanted = {
+        place: (partition, file)
+        for partition in partitions
+        for place, file in zip(places_of(partition), partition.files, strict=True)
+    }
     present = set(_files(lake))
     fits: dict[tuple[str, str], bool] = {}  # files of one recipe have the same columns, so one of them is opened
     linked = 0
     folders = set() if lake.is_dir() else {lake.parent}
-    for place, partition in wanted.items():
+    for place, (partition, file) in wanted.items():
         contract = table(partition.key.table)
         is_old = partition.generation > since_generation or place not in present
         if is_old or (contracts_changed and not _fits(lake / place, contract)):
-            source = store.path_of(partition)
+            source = store.files.location(file.path)
             recipe = partition.key.table, partition.parts.get("recipe", partition.path)
             if recipe not in fits:
                 fits[recipe] = _fits(source, contract)
@@ -75,14 +79,18 @@ def publish(
     return LakeChange(linked, len(gone))
 
 
-def place_of(partition: Partition) -> Path:
-    """Return the path of a partition below the lake. Tables partitioned by delivered file have one file for each."""
-    key = partition.key
-    if key.file_id:
-        return Path(key.table) / f"{key.file_id}.parquet"
-    if key.date is None:
-        return Path(key.table) / FILE_NAME
-    return Path(key.table) / folder_name(table(key.table), key.date) / FILE_NAME
+def places_of(partition: Partition) -> list[Path]:
+    """Return the paths of a partition's files below the lake, in the order of their rows.
+
+    Tables partitioned by delivered file have one partition for each. Several files of a partition are numbered.
+    """
+    key, count = partition.key, len(partition.files)
+    place = Path(key.table) / (f"{key.file_id}.parquet" if key.file_id else FILE_NAME)
+    if key.date is not None and not key.file_id:
+        place = Path(key.table) / folder_name(table(key.table), key.date) / FILE_NAME
+    if count == 1:
+        return [place]
+    return [place.with_name(f"{place.stem}-{number:05}{place.suffix}") for number in range(1, count + 1)]
 
 
 def _files(lake: Path) -> Iterator[Path]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # slow to load, and readers do not need it
 # For tables that only this package uses. In a schema of their own, they do not show up among the tables for analysts.
 INTERNAL_SCHEMA = "_internal"
 PUBLISHED = f"{INTERNAL_SCHEMA}.published"
+# The files of partitions of several files, by the hash in PUBLISHED. Made when there is such a partition.
+PART_FILES = f"{INTERNAL_SCHEMA}.part_files"
 Columns = Mapping[str, Sequence[tuple[str, str]]]
 
 
@@ -138,7 +140,7 @@ def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequ
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, fresh: Sequence[Partition]) -> None:
-    rows = rows_of(contract, [store.path_of(partition) for partition in fresh], with_date=True)
+    rows = rows_of(contract, [path for partition in fresh for path in store.paths_of(partition)], with_date=True)
     connection.execute(f"insert into {quote(contract.name)} by name {rows}")
     record(connection, contract, fresh)
 
@@ -153,4 +155,27 @@ def record(connection: duckdb.DuckDBPyConnection, contract: Table, partitions: S
             [partition.key.file_id for partition in partitions],
             [partition.sha256 for partition in partitions],
         ],
+    )
+    if several := [partition for partition in partitions if len(partition.files) > 1]:
+        _record_parts(connection, several)
+
+
+def has_part_files(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the warehouse shows a partition of several files."""
+    found = "select 1 from duckdb_tables() where schema_name = $1 and table_name = 'part_files'"
+    return connection.execute(found, [INTERNAL_SCHEMA]).fetchone() is not None
+
+
+def _record_parts(connection: duckdb.DuckDBPyConnection, partitions: Sequence[Partition]) -> None:
+    parts = [
+        (partition.sha256, number, file.sha256)
+        for partition in partitions
+        for number, file in enumerate(partition.files, start=1)
+    ]
+    connection.execute(f"create table if not exists {PART_FILES} (content varchar, number integer, sha256 varchar)")
+    connection.execute(f"delete from {PART_FILES} where content not in (select sha256 from {PUBLISHED})")
+    connection.execute(
+        f"insert into {PART_FILES} select * from (select unnest($1::varchar[]) as content, unnest($2::integer[]),"
+        f" unnest($3::varchar[])) where content not in (select content from {PART_FILES})",
+        list(map(list, zip(*parts, strict=True))),
     )

@@ -105,6 +105,11 @@ def files(
     where = _where(contract, "date", start, end)
     published = f"select date, sha256 from (from {native_rows.PUBLISHED} where table_name = $1){where} order by all"
     with connect(data) as connection:
+        if native_rows.has_part_files(connection):
+            published = (
+                f"select date, coalesce(part.sha256, found.sha256) from ({published}) as found"
+                f" left join {native_rows.PART_FILES} as part on part.content = found.sha256 order by date, number"
+            )
         try:
             rows = connection.execute(published, [table]).fetchall()
         except duckdb.CatalogException:

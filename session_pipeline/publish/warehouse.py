@@ -261,7 +261,7 @@ def _make_view(
 ) -> None:
     drop(connection, contract.name)
     connection.execute(f"delete from {PUBLISHED} where table_name = ?", [contract.name])
-    paths = [store.path_of(partition) for partition in found]
+    paths = [path for partition in found for path in store.paths_of(partition)]
     connection.execute(f"create view {quote(contract.name)} as {rows_of(contract, paths, with_date=True)}")
     record(connection, contract, found)
     comment(connection, contract, "view")

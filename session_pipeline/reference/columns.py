@@ -68,9 +68,7 @@ USER_AGENT = text("user_agent", "User agent as it was sent.")
 USER_AGENT_ID = text("user_agent_id", "md5 of the user agent; null if there is none. See user_agents.")
 PROPERTIES = text("properties", "JSON object with all fields that have no column of their own; null if there are none.")
 CONTENT_HASH = text("content_hash", "md5 of the line.")
-IS_BOT = flag(
-    "is_bot", "Whether the crawler list or the parser's rules classify the user agent as a bot. Counts exclude bots."
-)
+IS_BOT = flag("is_bot", "Whether it is from a bot, by the user agent or by a rule in [bots]. Counts exclude bots.")
 SESSION_ID = text(
     "session_id", "md5 of site, visitor, and id and time of the session's first event. Independent of other sessions."
 )
@@ -216,6 +214,14 @@ RANK = count("rank", "Position among the rows of the group, from 1, the most imp
 # Opportunities and next best actions
 SENTENCE = text("sentence", "The row in plain English.")
 
+# Bots and definitions
+BOT_REASON = text(
+    "bot_reason",
+    "Why it is a bot: 'crawler list: ...', 'parser rules: ...', 'packaged pattern: ...', 'settings: ...', "
+    "'no user agent', 'page views per minute', 'page views per day' or 'single hit'; null for people. In sessions: of "
+    "the first event from a bot.",
+)
+
 # Groups of columns that several tables share
 UTM = (UTM_SOURCE, UTM_MEDIUM, UTM_CAMPAIGN, UTM_TERM, UTM_CONTENT)
 WHO_AND_WHEN = (
@@ -273,6 +279,7 @@ SESSION = (
     IS_BOUNCE,
     IS_ENGAGED,
     IS_BOT,
+    BOT_REASON,
     BREAK_REASON,
     IS_COMPLETE,
 )
@@ -283,7 +290,11 @@ AGENT = (
     OS,
     DEVICE,
     IS_BOT,
-    text("bot_reason", "What classified it as a bot: 'crawler list: ...' or 'parser rules: ...'; null for people."),
+    text(
+        "bot_reason",
+        "What classified it as a bot: 'crawler list: ...', 'parser rules: ...', 'packaged pattern: ...' or "
+        "'settings: ...'; null for people.",
+    ),
 )
 
 # Columns that a condition in the settings can use: the columns of an event, or of a session

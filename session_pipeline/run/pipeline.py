@@ -14,6 +14,8 @@ from pathlib import Path
 from session_pipeline.build.builder import Builder, Built
 from session_pipeline.build.runner import Rows
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.base import Engine
+from session_pipeline.engines.chosen import chosen_engine
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.ingest.deliveries import Ingest
 from session_pipeline.ingest.summary import IngestSummary
@@ -61,13 +63,15 @@ class Run(OpenFolder):
     """One run: ingests, plans, builds, publishes and reports. The store is open for writing during its whole life.
 
     Attributes:
-        engine: The engine that runs the models.
+        engine: The local engine, for ingest, checks and figures.
+        model_engine: The engine that runs the models: the local one or a cluster.
         run_id: The id that is recorded with everything the run writes.
         progress: Is called while the run works.
         outcome: What the run did so far.
     """
 
     engine: DuckDBEngine = field(kw_only=True)
+    model_engine: Engine = field(kw_only=True)
     run_id: str = field(kw_only=True)
     progress: Progress = field(default_factory=Progress, kw_only=True)
     outcome: Outcome = field(default_factory=Outcome, init=False)
@@ -94,7 +98,7 @@ class Run(OpenFolder):
 
     @cached_property
     def _builder(self) -> Builder:
-        return Builder(self.store, self.planner, self.engine, run_id=self.run_id, repair=self._repair)
+        return Builder(self.store, self.planner, self.model_engine, run_id=self.run_id, repair=self._repair)
 
     def ingest(
         self,
@@ -245,6 +249,7 @@ def writing(
         report_shortage(folder.store),
         store.writing(wait_seconds=wait_seconds, on_wait=progress.on_wait),
         closing(DuckDBEngine(limits, store.scratch)) as engine,
+        chosen_engine(settings.engine, engine, store.scratch) as model_engine,
     ):
         if folder.has_settings and not store.catalog.number(HAD_SETTINGS):
             with store.catalog.transaction(advances=False):
@@ -252,6 +257,7 @@ def writing(
         yield Run(
             **{each.name: getattr(opened, each.name) for each in fields(OpenFolder)},
             engine=engine,
+            model_engine=model_engine,
             run_id=run_id,
             progress=progress,
         )

@@ -32,6 +32,8 @@ from session_pipeline.settings.values import (
     shown,
 )
 
+# Keys that do not say how files are read, so the files of a source with only these are recognised.
+KEYS_OF_ANY_FORMAT = frozenset({"site", "timezone", "clock_tolerance_minutes", "expected_by"})
 MOST_EVENT_NAMES = 2_000
 MOST_EVENT_RULES = 200
 MOST_FIELDS = 20
@@ -41,13 +43,13 @@ RequestPart = Literal["line", "method", "target", "path", "query", "host", "sche
 
 
 def _fields(value: Any) -> str | tuple[str, ...]:
-    """Accepts one field or a list of fields."""
+    """Accepts one field or a list of fields; an empty list: the column has no field."""
     if isinstance(value, str):
         return checked_label(value)
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
         raise refusal(f"is {shown(value)}", "write a string in quotes, or a list of strings")
-    if not 1 <= len(value) <= MOST_FIELDS:
-        raise refusal(f"has {len(value)} fields", f"write 1 to {MOST_FIELDS}")
+    if len(value) > MOST_FIELDS:
+        raise refusal(f"has {len(value)} fields", f"write at most {MOST_FIELDS}")
     if len(set(value)) < len(value):
         raise refusal("has a field twice", "remove one of them")
     return value[0] if len(value) == 1 else tuple(map(checked_label, value))

@@ -6,14 +6,14 @@ module handles rows and transactions. store.py handles the Parquet files; build/
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from session_pipeline.store import crash_points
-from session_pipeline.store.records import Key, Partition, Publication, SourceFile
+from session_pipeline.store.records import Key, Partition, Publication, SourceFile, files_in_list
 
 SCHEMA = """
 create table if not exists state (name text primary key, value integer not null);
@@ -23,6 +23,7 @@ create table if not exists partitions (
     fingerprint text not null, parts text not null, counts text not null, reason text not null, run_id text not null,
     built_at text not null, generation integer not null, is_damaged integer not null default 0,
     changed_generation integer not null default 0, causes text not null default '[]',
+    part_list text not null default '',
     primary key (table_name, date, file_id)
 ) without rowid;
 create table if not exists source_files (
@@ -42,6 +43,7 @@ create table if not exists publications (
 ADDED_COLUMNS = (
     ("partitions", "changed_generation", "integer not null default 0"),
     ("partitions", "causes", "text not null default '[]'"),
+    ("partitions", "part_list", "text not null default ''"),
 )
 
 
@@ -131,10 +133,10 @@ class Catalog:
         return {partition.key: partition for partition in map(_partition, rows)}
 
     def put(self, partition: Partition) -> None:
-        """Record a partition and retire its previous file. Call within a transaction."""
-        key = partition.key
-        self._retire(key, except_path=partition.path, generation=partition.generation)
-        self._connection.execute("delete from retired where path = ?", (partition.path,))
+        """Record a partition and retire its previous files. Call within a transaction."""
+        key, paths = partition.key, [file.path for file in partition.files]
+        self._retire(key, except_paths=paths, generation=partition.generation)
+        self._connection.executemany("delete from retired where path = ?", [(path,) for path in paths])
         row = {
             "table_name": key.table,
             "date": _date_text(key.date),
@@ -153,14 +155,15 @@ class Catalog:
             "is_damaged": int(partition.is_damaged),
             "changed_generation": partition.changed_generation,
             "causes": json.dumps(partition.causes),
+            "part_list": partition.part_list,
         }
         # By name: columns that were added to an older catalog come last in it.
         names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
         self._connection.execute(f"insert or replace into partitions ({names}) values ({places})", row)
 
     def drop(self, key: Key, generation: int) -> None:
-        """Remove a partition and retire its file. Call within a transaction."""
-        self._retire(key, except_path="", generation=generation)
+        """Remove a partition and retire its files. Call within a transaction."""
+        self._retire(key, except_paths=(), generation=generation)
         self._connection.execute(
             "delete from partitions where table_name = ? and date = ? and file_id = ?",
             (key.table, _date_text(key.date), key.file_id),
@@ -173,11 +176,14 @@ class Catalog:
             (key.table, _date_text(key.date), key.file_id),
         )
 
-    def _retire(self, key: Key, *, except_path: str, generation: int) -> None:
-        self._connection.execute(
-            "insert or replace into retired select path, ? from partitions"
-            " where table_name = ? and date = ? and file_id = ? and path <> ?",
-            (generation, key.table, _date_text(key.date), key.file_id, except_path),
+    def _retire(self, key: Key, *, except_paths: Collection[str], generation: int) -> None:
+        rows = self._connection.execute(
+            "select path, part_list from partitions where table_name = ? and date = ? and file_id = ?",
+            (key.table, _date_text(key.date), key.file_id),
+        )
+        self._connection.executemany(
+            "insert or replace into retired values (?, ?)",
+            [(path, generation) for row in rows.fetchall() for path in _paths(row) if path not in except_paths],
         )
 
     def retired(self, until_generation: int) -> list[str]:
@@ -191,8 +197,8 @@ class Catalog:
 
     def named_paths(self) -> set[str]:
         """All files that a partition uses, and all retired files."""
-        rows = self._connection.execute("select path from partitions union select path from retired")
-        return {row["path"] for row in rows}
+        rows = self._connection.execute("select path, part_list from partitions union all select path, '' from retired")
+        return {path for row in rows for path in _paths(row)}
 
     # Recipes: what all partitions of a step that are built with the same code and settings have in common
 
@@ -291,6 +297,10 @@ def _date_text(day: date | None) -> str:
     return "" if day is None else day.isoformat()
 
 
+def _paths(row: sqlite3.Row) -> list[str]:
+    return [file.path for file in files_in_list(row["path"], row["part_list"])] or [row["path"]]
+
+
 def _partition(row: sqlite3.Row) -> Partition:
     return Partition(
         key=Key(row["table_name"], date.fromisoformat(row["date"]) if row["date"] else None, row["file_id"]),
@@ -308,4 +318,5 @@ def _partition(row: sqlite3.Row) -> Partition:
         is_damaged=bool(row["is_damaged"]),
         changed_generation=row["changed_generation"],
         causes=tuple(json.loads(row["causes"])),
+        part_list=row["part_list"],
     )

@@ -3,12 +3,13 @@
 from datetime import date
 from pathlib import Path
 
+from session_pipeline.store.records import file_of_hash
 from session_pipeline.tables import Table
 
 
 def file_name(contract: Table, day: date | None, sha256: str) -> Path:
     """Return the path of a partition's file, relative to the store's folder."""
-    return Path(contract.name) / folder_name(contract, day) / f"{sha256[:32]}.parquet"
+    return Path(contract.name) / folder_name(contract, day) / file_of_hash(sha256)
 
 
 def folder_name(contract: Table, day: date | None) -> str:

@@ -3,11 +3,13 @@
 Plain values. Reading and writing them is the work of catalog.py.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, order=True)
@@ -29,19 +31,36 @@ class Key:
         return self.table if self.date is None else f"{self.table}[{self.date}]"
 
 
-@dataclass(frozen=True)
-class Partition:
-    """A built partition: one immutable Parquet file, and how it was built.
+class StoredFile(NamedTuple):
+    """A file of a partition.
 
     Attributes:
-        path: The file, relative to the store's folder.
+        path: Its path relative to the store's folder.
+    """
+
+    path: str
+    sha256: str
+    row_count: int
+    byte_count: int
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A built partition: its immutable Parquet files, usually one, and how it was built.
+
+    Attributes:
+        path: The file, relative to the store's folder; the first one of several.
+        sha256: The hash of the file; of several, the hash of their hashes. It stands for the content.
+        row_count: The rows of all files.
+        byte_count: The size of all files.
         parts: The parts of the fingerprint, by name: the recipe, the bounds of the day, each input.
         counts: Figures of the build, for metadata and checks.
         reason: Why it was last built, in the words of the plan.
         generation: The generation in which it was last built.
         changed_generation: The generation in which its bytes last changed.
         causes: The origins of its present bytes: delivered files, settings or models; not the tables in between.
-        is_damaged: Whether the file was found not to match its hash; the next run rebuilds it.
+        is_damaged: Whether a file was found not to match its hash; the next run rebuilds the partition.
+        part_list: Several files as text, see `part_list_of`; empty for one file.
     """
 
     key: Key
@@ -59,6 +78,40 @@ class Partition:
     is_damaged: bool = False
     changed_generation: int = 0
     causes: tuple[str, ...] = ()
+    part_list: str = ""
+
+    @cached_property
+    def files(self) -> tuple[StoredFile, ...]:
+        """The files, in the order of their rows. Most partitions have one."""
+        return files_in_list(self.path, self.part_list) or (
+            StoredFile(self.path, self.sha256, self.row_count, self.byte_count),
+        )
+
+
+def part_list_of(files: Sequence[StoredFile]) -> str:
+    """Return several files of a partition as text: hash, rows and bytes of each. One file needs no list."""
+    if len(files) == 1:
+        return ""
+    return json.dumps([[file.sha256, file.row_count, file.byte_count] for file in files], separators=(",", ":"))
+
+
+def files_in_list(first_path: str, part_list: str) -> tuple[StoredFile, ...]:
+    """Return the files of a list; none if it is empty. All are in the folder of the first, named by their hashes.
+
+    The list is text until it is needed, because a plan needs few files and a catalog can have millions.
+    """
+    if not part_list:
+        return ()
+    folder = first_path.rpartition("/")[0]
+    return tuple(
+        StoredFile(f"{folder}/{file_of_hash(sha256)}", sha256, row_count, byte_count)
+        for sha256, row_count, byte_count in json.loads(part_list)
+    )
+
+
+def file_of_hash(sha256: str) -> str:
+    """Return the name of the file with this hash, without its folder."""
+    return f"{sha256[:32]}.parquet"
 
 
 @dataclass(frozen=True)
@@ -92,11 +145,20 @@ def utc_now() -> str:
 
 
 @dataclass(frozen=True)
+class WrittenFile:
+    """A file under a temporary name; one of the files of a partition that is not committed yet."""
+
+    path: Path
+    row_count: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Written:
-    """A written file under a temporary name, to be committed as the partition of a key.
+    """A written file under a temporary name, or a folder of part files, to be committed as the partition of a key.
 
     Attributes:
-        path: The file; it is moved into the store on commit.
+        path: The file, or the folder of the part files; the files are moved into the store on commit.
         row_count: The number of its rows.
         fingerprint: Hash of what it was built from, and how.
         parts: The fingerprint's parts, by name.
@@ -104,6 +166,7 @@ class Written:
         reason: Why it was built.
         causes: The origins of the build: delivered files, settings or models. Recorded only if the bytes changed.
         sha256: SHA-256 of the file; empty lets the store compute it.
+        files: The files at the path, as `files_at` gives them; empty lets the store look.
     """
 
     key: Key
@@ -115,3 +178,4 @@ class Written:
     reason: str = ""
     causes: tuple[str, ...] = ()
     sha256: str = ""
+    files: tuple[WrittenFile, ...] = ()

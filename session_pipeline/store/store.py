@@ -1,11 +1,11 @@
 """Stores partitions on disk: writes them atomically, finds them, verifies them.
 
 A file is named by the hash of its content and is never changed. It is part of the store only if the catalog has a row
-for it. This module handles folders, Parquet files and the writer lock. build/plan.py decides what is stale; tables/
+for it. This module handles partitions, scratch files and the writer lock. store_files.py accesses the files, and
+part_files.py handles partitions of several files. build/plan.py decides what is stale; tables/
 defines what the rows mean.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,15 +18,16 @@ from pathlib import Path
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog import Catalog
-from session_pipeline.store.files import at_once, make_folder, replacing, sync_file, sync_folder
+from session_pipeline.store.files import make_folder, replacing
 from session_pipeline.store.locks import alone_in, lock
+from session_pipeline.store.part_files import content_hash, files_at
 from session_pipeline.store.paths import file_name
-from session_pipeline.store.records import Key, Partition, SourceFile, Written, utc_now
+from session_pipeline.store.records import Key, Partition, SourceFile, StoredFile, Written, part_list_of, utc_now
+from session_pipeline.store.store_files import StoreFiles
 from session_pipeline.tables import table
 
-FORMAT = 2  # 1: partitions did not record the causes of their last change
+FORMAT = 3  # 1: partitions did not record the causes of their last change; 2: a partition had one file
 KEPT_PUBLICATIONS = 4  # the newest, and the three before it, which connections may still read
-READ_ONLY = 0o444
 PRIMARY_CODE = 0xFF  # mask for the primary part of SQLite's extended error codes
 NOT_WRITABLE = "the user that runs this needs write access there, also for commands that only read"
 DAMAGED = "restore it from a backup; without one, remove the store: the next run rebuilds it from the files under raw/"
@@ -39,12 +40,6 @@ UNUSABLE_CATALOG: Mapping[int, str] = {
 }
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()
-
-
 class Store:
     """The store of one data folder."""
 
@@ -55,6 +50,7 @@ class Store:
             StoreError: A newer version of the package wrote it, or its catalog cannot be used.
         """
         self.folder = folder
+        self.files = StoreFiles(folder)
         make_folder(folder)
         # SQLite does not wait for a lock while it changes the journal mode of a new file.
         with alone_in(folder):
@@ -94,21 +90,33 @@ class Store:
         )
 
     def path_of(self, partition: Partition) -> Path:
-        """Return the path of the partition's file."""
-        return self.folder / partition.path
+        """Return the path of the partition's first file. Most partitions have one; `paths_of` returns all."""
+        return self.files.location(partition.path)
+
+    def paths_of(self, partition: Partition) -> list[Path]:
+        """Return the paths of the partition's files, in the order of their rows."""
+        return [self.files.location(file.path) for file in partition.files]
 
     def checked_path(self, partition: Partition) -> Path | None:
-        """Return the path of the partition's file after comparing its hash; None if it is damaged or missing.
+        """Return the path of the partition's first file after comparing the hashes of all; None if one is not intact.
 
         Each file is hashed at most once per process.
         """
-        path = self.path_of(partition)
-        if partition.path in self._verified:
-            return path
-        if partition.is_damaged or not path.is_file() or sha256_of(path) != partition.sha256:
+        if partition.is_damaged or self.damaged_file(partition) is not None:
             return None
-        self._verified.add(partition.path)
-        return path
+        return self.path_of(partition)
+
+    def damaged_file(self, partition: Partition) -> Path | None:
+        """Return the first file of a partition that is missing or not as it was written; None if all are intact.
+
+        Each file is hashed at most once per process.
+        """
+        for file in partition.files:
+            if file.path not in self._verified:
+                if not self.files.exists(file.path) or self.files.sha256(file.path) != file.sha256:
+                    return self.files.location(file.path)
+                self._verified.add(file.path)
+        return None
 
     # Writing
 
@@ -168,9 +176,9 @@ class Store:
     ) -> list[Partition]:
         """Add files to the store and drop partitions, atomically: either all of it, or nothing.
 
-        The order of operations is: fsync all files, rename each to its hash, fsync the folders, then run one
-        transaction of the catalog. A crash or an error before the transaction leaves files without a row; the next
-        writer deletes them.
+        The order of operations is: fsync all files, rename each to its hash, fsync the folders (`StoreFiles.add`), then
+        run one transaction of the catalog. A crash or an error before the transaction leaves files without a row; the
+        next writer deletes them.
 
         Args:
             written: The files to add.
@@ -185,19 +193,12 @@ class Store:
             The committed partitions, in the order of `written`.
         """
         leftovers_before, self._has_leftovers = self._has_leftovers, True
-        for item in written:
-            crash_points.reached("commit: file written")
-            item.path.chmod(READ_ONLY)
-        at_once(sync_file, [item.path for item in written])
-        crash_points.reached("commit: files durable")
-        changed_folders: set[Path] = set()
-        moved = [(item, *self._move_in(item, changed_folders)) for item in written]
-        at_once(sync_folder, sorted(changed_folders))
-        crash_points.reached("commit: folders durable")
+        moved = [self._move_in(item) for item in written]
+        self.files.add([move for _, moves in moved for move in moves])
         with self.catalog.transaction() as generation:
             committed = [
-                self._partition(item, path, sha256, byte_count, run_id, generation)
-                for item, path, sha256, byte_count in moved
+                self._partition(item, files, run_id, generation)
+                for item, (files, _) in zip(written, moved, strict=True)
             ]
             dropped = [key for key in drop if key in self.partitions]
             for key in dropped:
@@ -219,7 +220,7 @@ class Store:
             del self.partitions[key]
         for partition in committed:
             self.partitions[partition.key] = partition
-            self._verified.add(partition.path)
+            self._verified.update(file.path for file in partition.files)
         return committed
 
     def mark_damaged(self, partition: Partition) -> None:
@@ -228,7 +229,7 @@ class Store:
             self.catalog.mark_damaged(partition.key)
         self.partitions[partition.key] = replace(partition, is_damaged=True)
         self.change_count += 1
-        self._verified.discard(partition.path)
+        self._verified.difference_update(file.path for file in partition.files)
 
     def sweep(self) -> int:
         """Delete files that no partition has used since the oldest of the last four publications.
@@ -240,12 +241,12 @@ class Store:
         if len(publications) < KEPT_PUBLICATIONS:
             return 0
         paths = self.catalog.retired(publications[KEPT_PUBLICATIONS - 1].generation)
-        named = {partition.path for partition in self.partitions.values()}
+        named = {file.path for partition in self.partitions.values() for file in partition.files} if paths else set()
         # After a power loss, a file that was deleted just before can be back. So the record of a retired file is
         # deleted only by a later sweep, which finds the file gone.
-        there = [path for path in paths if path not in named and (self.folder / path).exists()]
+        there = [path for path in paths if path not in named and self.files.exists(path)]
         for path in there:
-            (self.folder / path).unlink(missing_ok=True)
+            self.files.remove(path)
             crash_points.reached("sweep: file removed")
         if gone := set(paths).difference(there):
             with self.catalog.transaction(advances=False):
@@ -253,27 +254,26 @@ class Store:
         return len(there)
 
     def verify(self) -> Iterator[tuple[Partition, str | None]]:
-        """Compare the hash of every file with the catalog; yield each partition with its problem, or None."""
+        """Compare the hash of every file with the catalog; yield each partition with its first problem, or None."""
         for partition in sorted(self.partitions.values(), key=lambda partition: partition.path):
-            path = self.path_of(partition)
-            if not path.is_file():
-                yield partition, "the file is missing"
-            elif sha256_of(path) != partition.sha256:
-                yield partition, "its content is not what was written"
-            else:
-                yield partition, None
+            problems = (self._problem(file) for file in partition.files)
+            yield partition, next((problem for problem in problems if problem), None)
 
-    def _partition(
-        self, item: Written, path: str, sha256: str, byte_count: int, run_id: str, generation: int
-    ) -> Partition:
+    def _problem(self, file: StoredFile) -> str | None:
+        if not self.files.exists(file.path):
+            return "the file is missing"
+        return None if self.files.sha256(file.path) == file.sha256 else "its content is not what was written"
+
+    def _partition(self, item: Written, files: Sequence[StoredFile], run_id: str, generation: int) -> Partition:
         before = self.partitions.get(item.key)
+        sha256 = content_hash(files)
         is_equal = before is not None and before.sha256 == sha256
         return Partition(
             key=item.key,
-            path=path,
+            path=files[0].path,
             sha256=sha256,
             row_count=item.row_count,
-            byte_count=byte_count,
+            byte_count=sum(file.byte_count for file in files),
             fingerprint=item.fingerprint,
             parts=item.parts,
             counts=item.counts,
@@ -283,30 +283,27 @@ class Store:
             generation=generation,
             changed_generation=before.changed_generation if before and is_equal else generation,
             causes=before.causes if before and is_equal else item.causes,
+            part_list=part_list_of(files),
         )
 
-    def _move_in(self, item: Written, changed_folders: set[Path]) -> tuple[str, str, int]:
-        """Give a file its final name; add the folders whose names are not durable yet."""
-        sha256 = item.sha256 or sha256_of(item.path)
-        byte_count = item.path.stat().st_size
-        final = self.folder / file_name(table(item.key.table), item.key.date, sha256)
-        folder = final.parent
-        if not folder.is_dir():
-            make_folder(folder)
-            crash_points.reached("commit: folder made")
-            changed_folders |= {folder.parent, folder.parent.parent}
-        os.replace(item.path, final)
-        changed_folders.add(folder)
-        crash_points.reached("commit: file renamed")
-        return final.relative_to(self.folder).as_posix(), sha256, byte_count
+    @staticmethod
+    def _move_in(item: Written) -> tuple[list[StoredFile], list[tuple[Path, str]]]:
+        """Return the files of a new partition, and the move of each into the store."""
+        contract, found = table(item.key.table), item.files or files_at(item.path, item.row_count, item.sha256)
+        names = [file_name(contract, item.key.date, file.sha256).as_posix() for file in found]
+        files = [
+            StoredFile(name, file.sha256, file.row_count, file.path.stat().st_size)
+            for name, file in zip(names, found, strict=True)
+        ]
+        return files, [(file.path, name) for file, name in zip(found, names, strict=True)]
 
     def _sweep_leftovers(self) -> None:
         shutil.rmtree(self.folder / "scratch", ignore_errors=True)
         if self.catalog.number("run_is_open"):
             named = self.catalog.named_paths()
-            for path in self.folder.glob("*/*/*.parquet"):
-                if path.relative_to(self.folder).as_posix() not in named:
-                    path.unlink(missing_ok=True)
+            for name in self.files.names():
+                if name not in named:
+                    self.files.remove(name)
                     crash_points.reached("store: leftover removed")
 
     def _check_format(self, package_version: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from session_pipeline.reference.column import Column
 from session_pipeline.tables.changes import contracts as changes
 from session_pipeline.tables.contract import Table
+from session_pipeline.tables.definitions import contracts as definitions
 from session_pipeline.tables.facts import contracts as facts
 from session_pipeline.tables.friction import contracts as friction
 from session_pipeline.tables.funnels import contracts as funnels
@@ -37,6 +38,7 @@ GROUPS = (
     changes,
     opportunities,
     facts,
+    definitions,
     publish,
 )  # in the order of the data flow
 

@@ -101,7 +101,7 @@ class Step:
         name: The name of the step, and of the Dagster op.
         tables: The tables that it builds; each table has a model of the same name.
         spans: The span of each input for which the usual span is wrong.
-        relations: SELECTs generated from the settings that its models read, by name.
+        relations: SELECTs generated from the settings that its models read, by name. They can read the Python table.
         lists: Small tables from the settings or the package that its models read, by name.
         computed: Models that run before the models of the tables, in this order.
         python_table: A table that Python computes, or None.

@@ -45,6 +45,10 @@ def _of_sessions(settings: Settings) -> dict[str, Scalar]:
         "engaged_page_views": sessions.engaged_page_views,
         "engaged_microseconds": sessions.engaged_seconds * 1_000_000,
         "engaged_gap_microseconds": sessions.engaged_gap_seconds * 1_000_000,
+        "no_user_agent": settings.bots.no_user_agent,
+        "page_views_per_minute": settings.bots.page_views_per_minute,
+        "page_views_per_day": settings.bots.page_views_per_day,
+        "single_hit": settings.bots.single_hit,
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from session_pipeline.tables.changes import steps as changes
+from session_pipeline.tables.definitions import steps as definitions
 from session_pipeline.tables.facts import steps as facts
 from session_pipeline.tables.friction import steps as friction
 from session_pipeline.tables.funnels import steps as funnels
@@ -26,6 +27,7 @@ STEPS: tuple[Step, ...] = (
     *changes.STEPS,
     *opportunities.STEPS,
     *facts.STEPS,
+    *definitions.STEPS,
 )
 STEP_OF_TABLE: Mapping[str, Step] = {name: step for step in STEPS for name in step.tables}
 LOGS: tuple[Log, ...] = tuple(log for step in STEPS for log in step.logs)

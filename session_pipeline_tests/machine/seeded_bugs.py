@@ -16,10 +16,11 @@ from session_pipeline.engines import duckdb as engine
 from session_pipeline.ingest import deliveries, read, rules
 from session_pipeline.publish import lake, native_rows, publication, warehouse
 from session_pipeline.reference.days import Calendar
-from session_pipeline.store import locks, store
+from session_pipeline.store import locks, store, store_files
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
+from session_pipeline.store.store_files import StoreFiles
 from session_pipeline.tables import models
 from session_pipeline_tests.machine import programs
 from session_pipeline_tests.machine.programs import Program
@@ -307,34 +308,30 @@ def commit_takes_two_transactions(put: Put) -> None:
 
 @met_by(programs.killed_in_the_first_transaction, "the file is missing")
 def catalog_names_a_file_before_it_is_there(put: Put) -> None:
-    move_in, commit = Store._move_in, Store.commit
+    add, commit = StoreFiles.add, Store.commit
     moves: list[Any] = []
 
-    def later(self: Store, item: Any, changed_folders: set[Any]) -> tuple[str, str, int]:
-        moves.append(item)
-        digest = store.sha256_of(item.path)
-        path = store.file_name(store.table(item.key.table), item.key.date, digest)
-        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
-        return path.as_posix(), digest, item.path.stat().st_size
+    def later(self: StoreFiles, files: Any) -> None:
+        moves.append((self, files))
 
     def catalog_first(self: Store, *arguments: Any, **more: Any) -> Any:
         committed = commit(self, *arguments, **more)
         while moves:
-            move_in(self, moves.pop(), set())
+            add(*moves.pop())
         return committed
 
-    put(Store, "_move_in", later)
+    put(StoreFiles, "add", later)
     put(Store, "commit", catalog_first)
 
 
 @met_by(programs.lost_power_after_a_commit, "its content is not what was written")
 def files_are_not_made_durable(put: Put) -> None:
-    put(store, "sync_file", lambda path: None)
+    put(store_files, "sync_file", lambda path: None)
 
 
 @met_by(programs.lost_power_after_a_commit, "the file is missing")
 def names_are_not_made_durable(put: Put) -> None:
-    put(store, "sync_folder", lambda path: None)
+    put(store_files, "sync_folder", lambda path: None)
 
 
 @met_by(programs.lost_power_after_publishing, "not a valid DuckDB|too small|warehouse")

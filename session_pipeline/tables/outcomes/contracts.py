@@ -1,7 +1,7 @@
 """Defines the tables of how sessions end: outcomes, goals, dimensions and daily counts."""
 
 from session_pipeline.reference import columns as c
-from session_pipeline.reference.column import Column, count
+from session_pipeline.reference.column import Column, count, text
 from session_pipeline.tables.contract import Table
 
 NEW_SESSION_COUNT = count("new_session_count", "Sessions of visitors whose first day this is, without bots.")
@@ -112,6 +112,21 @@ TABLES: tuple[Table, ...] = (
         key=("site", "outcome"),
         order=("site", "outcome"),
         columns=(c.SITE, c.OUTCOME, c.SESSION_COUNT, c.VISITOR_COUNT, c.VALUE, c.BOT_SESSION_COUNT),
+    ),
+    Table(
+        name="daily_bots",
+        grain="One row is a day of a site and a reason why sessions are those of bots; or '(people)' for all others.",
+        date_column="session_date",
+        key=("site", "bot_reason"),
+        order=("site", "bot_reason"),
+        columns=(
+            c.SITE,
+            text("bot_reason", "Reason, as in sessions; '(people)' for the sessions that all other tables count."),
+            count("session_count", "Sessions with this reason."),
+            count("visitor_count", "Distinct visitors of these sessions."),
+            count("page_view_count", "Page views of these sessions."),
+            count("event_count", "Events of these sessions."),
+        ),
     ),
     Table(
         name="daily_breakdowns",

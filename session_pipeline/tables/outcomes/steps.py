@@ -25,6 +25,7 @@ STEPS: tuple[Step, ...] = (
         logs=(Log(table="_day_history", of="daily_summary", records_first_build=True),),
     ),
     Step(name="daily_outcomes", tables=("daily_outcomes",)),
+    Step(name="daily_bots", tables=("daily_bots",)),
 )
 
 # Built after the tables of visitors, which these steps read.

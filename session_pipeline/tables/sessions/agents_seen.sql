@@ -1,4 +1,5 @@
--- One row is a distinct user agent of a day, as classified by the packaged lists.
+-- One row is a distinct user agent of a day, as classified by the packaged lists and by the
+-- patterns of the settings. Exceptions come before patterns, and patterns before the lists.
 select
     event_date,
     user_agent_id,
@@ -6,6 +7,6 @@ select
     browser,
     os,
     device,
-    is_bot,
-    bot_reason
-from classified_agents
+    not is_exception and (own_reason is not null or is_bot) as is_bot,
+    case when not is_exception then coalesce(own_reason, bot_reason) end as bot_reason
+from ruled_agents

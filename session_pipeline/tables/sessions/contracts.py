@@ -28,6 +28,7 @@ TABLES: tuple[Table, ...] = (
             c.USER_AGENT_ID,
             c.PROPERTIES,
             c.IS_BOT,
+            c.BOT_REASON,
             c.SESSION_ID,
             c.SESSION_DATE,
             c.EVENT_NUMBER,

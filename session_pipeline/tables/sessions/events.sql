@@ -1,4 +1,124 @@
--- One row is a deduplicated event, with the session it belongs to.
+-- One row is a deduplicated event, with the session it belongs to, and why it is from a bot.
+-- Rules about what a visitor does look at one day, so that a day does not depend on earlier days.
+with requests as (
+    select
+        s.event_date,
+        r.site,
+        r.source,
+        r.visitor_id,
+        r.event_time,
+        r.event_name,
+        r.referrer,
+        r.user_agent_id,
+        r.properties,
+        r.file_id,
+        r.line_number
+    from sessionized as s
+    inner join raw_events as r
+        on s.file_id = r.file_id and s.line_number = r.line_number
+    where not s.is_carried
+),
+
+-- A log format without user agents says nothing about a request without one.
+sources_with_agents as (
+    select distinct
+        event_date,
+        source
+    from requests
+    where $no_user_agent and user_agent_id is not null
+),
+
+nameless_requests as (
+    select
+        r.file_id,
+        r.line_number,
+        'no user agent' as reason
+    from requests as r
+    inner join sources_with_agents as w
+        on r.event_date = w.event_date and r.source = w.source
+    where
+        $no_user_agent
+        and r.user_agent_id is null
+        and r.properties ->> 'method' in (
+            'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE'
+        )
+),
+
+busy_minutes as (
+    select distinct
+        event_date,
+        site,
+        visitor_id,
+        1 as priority,
+        'page views per minute' as reason
+    from requests
+    where $page_views_per_minute > 0 and event_name = 'page_view'
+    group by event_date, site, visitor_id, date_trunc('minute', event_time)
+    having count(*) > $page_views_per_minute
+),
+
+busy_days as (
+    select
+        event_date,
+        site,
+        visitor_id,
+        2 as priority,
+        'page views per day' as reason
+    from requests
+    where $page_views_per_day > 0 and event_name = 'page_view'
+    group by event_date, site, visitor_id
+    having count(*) > $page_views_per_day
+),
+
+single_hits as (
+    select
+        event_date,
+        site,
+        visitor_id,
+        3 as priority,
+        'single hit' as reason
+    from requests
+    where $single_hit
+    group by event_date, site, visitor_id
+    having
+        count(*) = 1
+        and count(*) filter (where event_name = 'page_view' and referrer is null) = 1
+),
+
+behaviours as (
+    select
+        event_date,
+        site,
+        visitor_id,
+        min_by(reason, priority) as reason
+    from (
+        select
+            event_date,
+            site,
+            visitor_id,
+            priority,
+            reason
+        from busy_minutes
+        union all
+        select
+            event_date,
+            site,
+            visitor_id,
+            priority,
+            reason
+        from busy_days
+        union all
+        select
+            event_date,
+            site,
+            visitor_id,
+            priority,
+            reason
+        from single_hits
+    ) as found
+    group by event_date, site, visitor_id
+)
+
 select
     s.event_date,
     r.event_id,
@@ -30,7 +150,8 @@ select
     r.currency,
     r.user_agent_id,
     r.properties,
-    coalesce(a.is_bot, false) as is_bot,
+    coalesce(a.bot_reason, n.reason, b.reason) is not null as is_bot,
+    coalesce(a.bot_reason, n.reason, b.reason) as bot_reason,
     s.session_id,
     s.session_date,
     s.event_number,
@@ -43,4 +164,11 @@ inner join raw_events as r
     on s.file_id = r.file_id and s.line_number = r.line_number
 left join agents_seen as a
     on s.event_date = a.event_date and r.user_agent_id = a.user_agent_id
+left join nameless_requests as n
+    on s.file_id = n.file_id and s.line_number = n.line_number
+left join behaviours as b
+    on
+        s.event_date = b.event_date
+        and r.site = b.site
+        and r.visitor_id = b.visitor_id
 where not s.is_carried

@@ -5,6 +5,7 @@ import re
 from sqlglot import exp
 
 from session_pipeline.reference.small_table import SmallTable
+from session_pipeline.reference.user_agents import LOOKED_AT_CHARACTERS
 from session_pipeline.settings import Settings
 from session_pipeline.tables.settings_sql import text_sql
 
@@ -56,6 +57,18 @@ def folded_paths(settings: Settings) -> str:
         " from (select distinct page_path, action_page from paged_events"
         " where event_name = 'page_view' and page_path is not null) as paths"
     )
+
+
+def ruled_agents(settings: Settings) -> str:
+    """Returns SQL that adds to classified user agents what the settings say: (own_reason, is_exception)."""
+    agent = f"left(user_agent, {LOOKED_AT_CHARACTERS})"
+    cases = " ".join(
+        f"when regexp_matches({agent}, {text_sql(pattern)}) then {text_sql(f'settings: {pattern}')}"
+        for pattern in settings.bots.patterns
+    )
+    exceptions = " or ".join(f"regexp_matches({agent}, {text_sql(pattern)})" for pattern in settings.bots.exceptions)
+    reason = f"case {cases} end" if cases else "cast(null as varchar)"
+    return f"select *, {reason} as own_reason, {exceptions or 'false'} as is_exception from classified_agents"
 
 
 def ignored_events(settings: Settings) -> SmallTable:

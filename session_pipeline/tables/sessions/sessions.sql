@@ -46,7 +46,8 @@ gathered as (
         min_by(client_session_id, event_number) filter (
             where client_session_id is not null
         ) as client_session_id,
-        bool_or(is_bot) as is_bot
+        bool_or(is_bot) as is_bot,
+        min_by(bot_reason, event_number) filter (where bot_reason is not null) as bot_reason
     from session_events
     group by session_id, session_date
 ),
@@ -103,6 +104,7 @@ select
     not m.is_engaged as is_bounce,
     m.is_engaged,
     m.is_bot,
+    m.bot_reason,
     f.break_reason,
     o.session_id is null as is_complete
 from measured as m

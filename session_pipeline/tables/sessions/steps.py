@@ -41,6 +41,7 @@ STEPS: tuple[Step, ...] = (
         name="agents_seen",
         tables=("agents_seen",),
         python_table=PythonTable("classified_agents", "distinct_user_agents", _classify),
+        relations={"ruled_agents": Relation(from_settings.ruled_agents, reads=())},
         logic_version=user_agents.lists_fingerprint(),
     ),
     Step(

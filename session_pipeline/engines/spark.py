@@ -1,0 +1,1 @@
+"""Runs models on Spark, over explicit lists of Parquet files that all machines see."""

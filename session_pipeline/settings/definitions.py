@@ -1,0 +1,110 @@
+"""Defines the settings of the definitions of sessions that are counted side by side with the sessions of the tables.
+
+A definition is data: when a session starts, and when it bounces or is engaged. The packaged definitions are those of
+other tools (reference/definitions.toml); users can add their own, from nothing or based on a packaged one.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from session_pipeline.reference.definitions import packaged_definitions
+from session_pipeline.settings.section import DAY_SECONDS, Section
+from session_pipeline.settings.values import EventCondition, Listed, Name, at_most, closest, distinct, refusal
+
+# The events of a day are read once for each definition.
+MOST_DEFINITIONS = 20
+OWN = "own"  # the row of daily_definitions with the sessions of the tables
+
+
+class StaySettings(Section):
+    """What a visitor must do to stay: one of these is enough. A number that is absent does not count."""
+
+    page_views: int | None = Field(default=None, ge=1, le=1000)
+    events: int | None = Field(default=None, ge=1, le=1000)
+    interactions: int | None = Field(default=None, ge=1, le=1000)
+    seconds: float | None = Field(default=None, gt=0, le=DAY_SECONDS)
+    is_longer: bool = False
+    conversions: int | None = Field(default=None, ge=1, le=1000)
+
+
+class DefinitionSettings(Section):
+    """When a session starts, and when it is a bounce or engaged.
+
+    Attributes:
+        inactivity_seconds: A gap that is longer starts a session; absent: no gap does.
+        at_border: What a gap of exactly this length does.
+        whole_minutes: Whether gaps are cut to whole minutes before they are compared.
+        midnight: Whether each local day starts a session.
+        utc_hour: Whether each hour of UTC starts a session.
+        campaign: Whether another campaign starts a session, also the first one of a session (new), or not at all.
+        user: Whether another user_id starts a session.
+        client_session: Whether events with a client_session_id have one session for each id, whatever the gaps.
+        max_hours: A session never lasts longer; absent: two days at most.
+        starts: A condition on the events that start a session, in addition.
+        ends: A condition on the events that end a session.
+        needs: What a session needs to be counted: a page view, or an event that is neither an asset nor passive.
+        length: The events between which the length of a session is measured; counted are those of `needs = "event"`.
+        bounce_unless: A session is a bounce unless it meets this; absent: the tool counts no bounces.
+        engaged_if: A session is engaged if it meets this; absent: the tool counts no engaged sessions.
+    """
+
+    inactivity_seconds: int | None = Field(default=None, ge=1, le=DAY_SECONDS)
+    at_border: Literal["stays", "starts"] = "stays"
+    whole_minutes: bool = False
+    midnight: bool = False
+    utc_hour: bool = False
+    campaign: Literal["no", "changed", "new"] = "no"
+    user: bool = False
+    client_session: bool = False
+    max_hours: int | None = Field(default=None, ge=1, le=24)
+    starts: EventCondition | None = None
+    ends: EventCondition | None = None
+    needs: Literal["page_view", "event"] | None = None
+    length: Literal["all", "counted", "page_views"] = "all"
+    bounce_unless: StaySettings | None = None
+    engaged_if: StaySettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lay_over(cls, given: Any) -> Any:
+        """Adds the keys of the packaged definition that `like` names."""
+        if not isinstance(given, dict) or "like" not in given:
+            return given
+        known = packaged_definitions()
+        if given["like"] not in known:
+            raise refusal(f"is like {given['like']!r}, which is not a definition", closest(str(given["like"]), known))
+        own = {key: value for key, value in given.items() if key != "like"}
+        return {**known[given["like"]], **own}
+
+
+class DefinitionsSettings(Section):
+    """The definitions that daily_definitions counts sessions by, in addition to the sessions of the tables."""
+
+    also: Annotated[tuple[Name, ...], Listed, at_most(MOST_DEFINITIONS, "definitions"), distinct("definitions")]
+    rules: Annotated[Mapping[Name, DefinitionSettings], at_most(MOST_DEFINITIONS, "definitions")]
+
+    @field_validator("rules")
+    @classmethod
+    def _have_own_names(cls, rules: Mapping[str, DefinitionSettings]) -> Mapping[str, DefinitionSettings]:
+        if taken := sorted(rules.keys() & {*packaged_definitions(), OWN}):
+            raise refusal(f"has {taken[0]}, which is a packaged definition", "choose another name")
+        return rules
+
+    @model_validator(mode="after")
+    def _are_known(self) -> "DefinitionsSettings":
+        known = (*packaged_definitions(), *self.rules)
+        for name in self.also:
+            if name not in known:
+                raise refusal(f"names {name!r} in also, which is not a definition", closest(name, known))
+        return self
+
+    @property
+    def counted(self) -> Mapping[str, DefinitionSettings]:
+        """The definitions in `also`, by name, in this order."""
+        packaged = packaged_definitions()
+        return {
+            name: self.rules[name] if name in self.rules else DefinitionSettings.model_validate(packaged[name])
+            for name in self.also
+        }

@@ -1,0 +1,34 @@
+"""Defines the settings of the engine that runs the models. They change no rows."""
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from session_pipeline.settings.section import Section
+from session_pipeline.settings.values import refusal
+
+# Rows depend on these, so the pipeline sets them itself.
+FIXED_CONF = ("spark.sql.session.timeZone", "spark.sql.timestampType", "spark.sql.ansi.enabled")
+
+
+class EngineSettings(Section):
+    """The engine that runs the models: DuckDB in the process of the run, or a Spark cluster."""
+
+    kind: Literal["duckdb", "spark"]
+    master: str
+    remote: str
+    conf: Mapping[str, str]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for key in self.conf:
+            if not key.startswith("spark."):
+                raise refusal(f"has {key!r} in conf", "names of Spark's configuration begin with 'spark.'")
+            if key in FIXED_CONF:
+                raise refusal(f"has {key!r} in conf", "remove it: the pipeline sets it, because rows depend on it")
+        if self.kind == "spark" and bool(self.master) == bool(self.remote):
+            has = "master and remote" if self.master else "neither master nor remote"
+            hint = 'write one: master, such as "local[*]" or "spark://host:7077"; or remote, such as "sc://host:15002"'
+            raise refusal(f"has {has}", hint)
+        return self

@@ -1,0 +1,80 @@
+"""Accesses the files of the store. Only this module lists, hashes, renames and removes them.
+
+A file has a name: its path relative to the store's folder, with slashes. `location` says where an engine reads it. An
+object store needs another class with these methods, and a lock and a catalog that all machines reach. store.py decides
+what is added and removed.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from session_pipeline.store import crash_points
+from session_pipeline.store.files import at_once, make_folder, sync_file, sync_folder
+
+READ_ONLY = 0o444
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+class StoreFiles:
+    """The files of a store in a folder that all machines see under the same path."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the store's folder."""
+        self._folder = folder
+
+    def location(self, name: str) -> Path:
+        """Return where a file can be read."""
+        return self._folder / name
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        return self.location(name).is_file()
+
+    def sha256(self, name: str) -> str:
+        """Return the SHA-256 of a file."""
+        return sha256_of(self.location(name))
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all files of partitions."""
+        for path in self._folder.glob("*/*/*.parquet"):
+            yield path.relative_to(self._folder).as_posix()
+
+    def remove(self, name: str) -> None:
+        """Remove a file; do nothing if it is gone."""
+        self.location(name).unlink(missing_ok=True)
+
+    def add(self, files: Sequence[tuple[Path, str]]) -> None:
+        """Move complete files into the store, and make their bytes and names durable.
+
+        Args:
+            files: The path of each file, on the same file system, and its name in the store.
+        """
+        for path, _ in files:
+            crash_points.reached("commit: file written")
+            path.chmod(READ_ONLY)
+        at_once(sync_file, [path for path, _ in files])
+        crash_points.reached("commit: files durable")
+        changed_folders: set[Path] = set()
+        for path, name in files:
+            self._move(path, self.location(name), changed_folders)
+        at_once(sync_folder, sorted(changed_folders))
+        crash_points.reached("commit: folders durable")
+
+    @staticmethod
+    def _move(path: Path, final: Path, changed_folders: set[Path]) -> None:
+        """Give a file its final name; add the folders whose names are not durable yet."""
+        folder = final.parent
+        if not folder.is_dir():
+            make_folder(folder)
+            crash_points.reached("commit: folder made")
+            changed_folders |= {folder.parent, folder.parent.parent}
+        os.replace(path, final)
+        changed_folders.add(folder)
+        crash_points.reached("commit: file renamed")

@@ -1,0 +1,124 @@
+"""Reads the example files of all presets as a user's run does, and returns what each of them tells.
+
+Each file is a source with its own site, so all files are read in one data folder.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from session_pipeline.build.wanted import days_with_events
+from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.tables import table
+from session_pipeline.tables.steps import STEP_OF_TABLE
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.presets.story import EVENTS, StoryEvent, StorySession
+
+EXAMPLES = Path(__file__).parent / "examples"
+UNTIL = date(2026, 5, 7)
+TOLD = {"page_view", "add_to_cart", "purchase", "contact", "submit"}  # other events are not part of the story
+BUILT = ("sessions", "session_actions", "outcome_matches", "session_outcomes")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one example file tells.
+
+    Attributes:
+        facts: Its row of the ledger.
+        names: Number of events by name.
+        events: The events of the story, in order.
+        sessions: The sessions, in order.
+        quarantined: Line number, reason and detail of each quarantined line.
+    """
+
+    facts: Mapping[str, object]
+    names: Mapping[str, int]
+    events: Sequence[StoryEvent]
+    sessions: Sequence[StorySession]
+    quarantined: Sequence[tuple[int, str, str | None]]
+
+
+def examples(folder: Path = EXAMPLES) -> list[Path]:
+    """Returns the example files, by preset."""
+    return sorted(path for path in folder.glob("*/*") if path.is_file() and not path.name.startswith((".", "_")))
+
+
+def tell(folder: Path, files: Mapping[str, tuple[str | None, Path]]) -> dict[str, Told]:
+    """Returns what files tell.
+
+    Args:
+        folder: An empty folder.
+        files: For each source, its preset (None: it is recognised) and its file.
+    """
+    settings = {
+        source: {"site": source, **({"preset": preset} if preset else {})} for source, (preset, _) in files.items()
+    }
+    deployment = Deployment(folder, {"start_date": date(2026, 5, 1), "sources": settings})
+    for source, (_, path) in files.items():
+        delivered = deployment.folder.raw / source / path.name
+        delivered.parent.mkdir(parents=True)
+        delivered.write_bytes(path.read_bytes())
+    with open_run(deployment.folder, run_id="presets", until=UNTIL) as run:
+        run.ingest()
+        frame = run.planner.frame
+        days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
+        for name in BUILT:
+            run.build(STEP_OF_TABLE[name], days)
+        facts = {str(each.facts["source"]): each.facts for each in run.store.catalog.source_files().values()}
+        return {source: _told(run, source, facts[source]) for source in files}
+
+
+def _told(run: Run, source: str, facts: Mapping[str, object]) -> Told:
+    with run.engine.job() as job:
+        for name in ("raw_events", "quarantined_lines", "events", "sessions", "session_outcomes"):
+            job.add_input(table(name), [run.store.path_of(item) for item in run.store.of_table(name)])
+        events = job.rows(f"select * from events where site = '{source}' order by event_time, event_number").to_pylist()
+        names = job.rows(
+            f"select event_name, count(*) as n from raw_events where source = '{source}' group by event_name"
+        ).to_pylist()
+        sessions = job.rows(
+            "select s.*, o.outcome, o.value as outcome_value from sessions as s inner join session_outcomes as o"
+            f" on s.session_id = o.session_id where s.site = '{source}' order by s.started_at"
+        ).to_pylist()
+        aside = job.rows(f"select * from quarantined_lines where source = '{source}'").to_pylist()
+    return Told(
+        facts,
+        {row["event_name"]: row["n"] for row in names},
+        [
+            StoryEvent(
+                _visitor(row["event_time"]),
+                row["event_time"],
+                row["event_name"],
+                row["page_path"],
+                "&".join(f"{name}={row[name]}" for name in ("utm_source", "utm_medium") if row[name] is not None),
+                _money(row["value"]) if row["event_name"] == "purchase" else None,
+            )
+            for row in events
+            if row["event_name"] in TOLD
+        ],
+        [
+            StorySession(
+                _visitor(row["started_at"]),
+                row["started_at"],
+                row["page_view_count"],
+                row["outcome"],
+                row["is_bot"],
+                _money(row["outcome_value"]),
+            )
+            for row in sessions
+        ],
+        [(row["line_number"], row["reason"], row["detail"]) for row in aside],
+    )
+
+
+def _visitor(time: datetime) -> str:
+    """Returns who is meant, because ids of visitors differ between tools: the time says it."""
+    found = [event for event in EVENTS if abs(event.time - time) < timedelta(seconds=2)]
+    return found[0].visitor if found else "nobody"
+
+
+def _money(value: Decimal | None) -> Decimal | None:
+    return None if not value else value.quantize(Decimal("0.01"))

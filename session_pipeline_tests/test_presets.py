@@ -1,0 +1,49 @@
+"""Tests that the example files of all presets tell the same story, and that variants of them are read as well."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from session_pipeline.settings import packaged_names
+from session_pipeline_tests.presets.reading import Told, examples, tell
+from session_pipeline_tests.presets.story import events_of, sessions_of
+
+FILES = {f"{path.parent.name}-{path.name}": path for path in examples()}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
+    files = {source: (path.parent.name, path) for source, path in FILES.items()}
+    return tell(tmp_path_factory.mktemp("presets"), files)
+
+
+def test_every_preset_has_an_example() -> None:
+    assert sorted({path.parent.name for path in FILES.values()}) == sorted(packaged_names())
+
+
+@pytest.mark.parametrize("source", FILES)
+def test_every_preset_tells_the_same_story(source: str, told: Mapping[str, Told]) -> None:
+    preset, found = FILES[source].parent.name, told[source]
+    assert found.quarantined == []
+    assert found.events == events_of(preset)
+    assert found.sessions == sessions_of(preset)
+
+
+@pytest.mark.parametrize("source", FILES)
+def test_examples_are_short(source: str, told: Mapping[str, Told]) -> None:
+    assert 20 <= FILES[source].read_bytes().count(b"\n") <= 60
+    assert sum(told[source].names.values()) == told[source].facts["accepted_count"]
+
+
+@pytest.fixture(scope="module")
+def recognised(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
+    return tell(tmp_path_factory.mktemp("recognised"), {source: (None, path) for source, path in FILES.items()})
+
+
+@pytest.mark.parametrize("source", FILES)
+def test_preset_is_recognised_from_the_file(
+    source: str, told: Mapping[str, Told], recognised: Mapping[str, Told]
+) -> None:
+    assert recognised[source].facts["preset"] == FILES[source].parent.name
+    assert recognised[source].events == told[source].events
+    assert recognised[source].sessions == told[source].sessions
