@@ -24,6 +24,7 @@ from session_pipeline.ingest.compression import (
 )
 from session_pipeline.ingest.file_names import kind_of
 from session_pipeline.ingest.formats import format_named, other_kind
+from session_pipeline.ingest.layout import NO_LAYOUT, Layout
 from session_pipeline.ingest.line_counts import CHUNK_BYTES, look_through
 from session_pipeline.ingest.recognition import recognised_preset
 from session_pipeline.store import crash_points
@@ -38,16 +39,17 @@ class Admitted:
     Attributes:
         path: The delivered file.
         source: Folder under raw/ that contains it.
-        format: jsonl, csv, tsv, parquet or access_log.
+        format: jsonl, csv, tsv, parquet, access_log or w3c.
         file_id: Hash of source and decompressed content. Name and compression do not affect it.
         byte_count: Size of the decompressed content.
         line_count: Lines that should contain an event: without blank lines and header. A CSV record counts once.
         blank_line_count: Lines that are empty or contain only spaces and tabs.
         is_tidy: Whether DuckDB can number the lines and reads them as Python does. A CSV or TSV is tidy if it has no
             blank line, no record over several lines, no NUL, no stray carriage return, and no space next to a quote
-            that DuckDB could trim.
+            that DuckDB could trim. JSON is tidy if it has one object a line.
         plain_path: The decompressed content: a copy in the scratch folder, or the delivered file itself.
         stamp: State of the delivered file, which must be the same after reading.
+        layout: How the settings split its content into records.
         preset: The preset that it was recognised as; None if it was not recognised, or not looked at.
     """
 
@@ -61,6 +63,7 @@ class Admitted:
     is_tidy: bool
     plain_path: Path
     stamp: tuple[int, ...]
+    layout: Layout = NO_LAYOUT
     preset: str | None = None
 
     def check_unchanged(self) -> None:
@@ -85,8 +88,8 @@ def admit(
     source: str,
     format: str | None,
     scratch: Path,
-    delimiter: str | None = None,
-    of_preset: Callable[[str], tuple[str | None, str | None]] | None = None,
+    layout: Layout = NO_LAYOUT,
+    of_preset: Callable[[str], tuple[str | None, Layout]] | None = None,
 ) -> Admitted:
     """Verify, hash and count a delivered file.
 
@@ -94,10 +97,10 @@ def admit(
         path: The delivered file, below `root`.
         root: The raw folder. Nothing outside of it is read, not even through links.
         source: Folder under raw/ that contains the file.
-        format: jsonl, csv, tsv, parquet or access_log; None: the format given by the file name.
+        format: jsonl, csv, tsv, parquet, access_log or w3c; None: the format given by the file name.
         scratch: Folder for the decompressed copy of a compressed file.
-        delimiter: Field separator of a CSV; None: detected from its header.
-        of_preset: Returns format and delimiter of the preset that the file is recognised as; None: it is not
+        layout: How the settings split its content into records.
+        of_preset: Returns format and layout of the preset that the file is recognised as; None: it is not
             recognised.
 
     Raises:
@@ -114,13 +117,13 @@ def admit(
         stamp = _stamp(os.fstat(delivered.fileno()))
         preset = recognised_preset(plain, plain_path, format) if of_preset is not None else None
         if of_preset is not None and preset is not None:
-            preset_format, delimiter = of_preset(preset)
+            preset_format, layout = of_preset(preset)
             format = preset_format or format
         if kind := other_kind(plain, format):
             raise CorruptFileError(f"it is to be read as {format}, but it is {kind}")
-        counter = format_named(format).counter(delimiter)
+        counter = format_named(format).counter(layout)
         content_hash = look_through(plain, counter)
-        line_count, blank_count = format_named(format).counts(plain, counter, delimiter)
+        line_count, blank_count = format_named(format).counts(plain, counter, layout)
         if {_stamp(os.fstat(delivered.fileno())), _stamp(path.lstat())} != {stamp}:
             raise StillWrittenError
         return Admitted(
@@ -134,6 +137,7 @@ def admit(
             is_tidy=counter.is_tidy,
             plain_path=plain_path,
             stamp=stamp,
+            layout=layout,
             preset=preset,
         )
 

@@ -14,6 +14,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
 from session_pipeline.ingest.admit import Admitted, admit, id_of_content
+from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.ledger import CHANGED_SETTINGS, DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger, is_better
 from session_pipeline.ingest.raw_folder import Delivery, deliveries
 from session_pipeline.ingest.read import ReadingRules, read_together
@@ -202,18 +203,18 @@ class Ingest:
     def _admit(self, delivery: Delivery) -> Admitted:
         if not delivery.source:
             raise RefusedFileError("it lies in no folder of a source; move it into one, as raw/web/")
-        source = self._settings.source(delivery.source)
+        rules = self._rules_of(delivery.source)
 
-        def of_preset(preset: str) -> tuple[str | None, str | None]:
-            return (rules := self._rules_of(delivery.source, preset)).format, rules.delimiter
+        def of_preset(preset: str) -> tuple[str | None, Layout]:
+            return (found := self._rules_of(delivery.source, preset)).format, found.layout
 
         return admit(
             delivery.path,
             root=self._folder.raw,
             source=delivery.source,
-            format=source.format,
+            format=rules.format,
             scratch=self._store.scratch,
-            delimiter=source.delimiter,
+            layout=rules.layout,
             of_preset=of_preset if self._settings.recognises(delivery.source) else None,
         )
 

@@ -39,10 +39,12 @@ class Figures:
     Attributes:
         reasons: Number of quarantined lines, by file id and reason.
         values: Sums of value_counts, by file id.
+        further: Number of events beyond the first of their lines, by file id.
     """
 
     reasons: dict[str, dict[str, int]] = field(default_factory=dict)
     values: dict[str, list[int]] = field(default_factory=dict)
+    further: dict[str, int] = field(default_factory=dict)
     _days: dict[str, dict[date, Day]] = field(default_factory=dict)
 
     def add(self, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> None:
@@ -50,6 +52,9 @@ class Figures:
         for file_id, reason, count in connection.execute(query("reasons")).fetchall():
             reasons = self.reasons.setdefault(file_id, {})
             reasons[reason] = reasons.get(reason, 0) + count
+        if rules.events_in:
+            for file_id, count in connection.execute(query("further_events")).fetchall():
+                self.further[file_id] = self.further.get(file_id, 0) + count
         for row in connection.execute(query("days")).fetchall():
             day = Day(*row)
             known = self._days.setdefault(day.file_id, {}).setdefault(day.utc_date, day)

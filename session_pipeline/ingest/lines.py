@@ -4,11 +4,14 @@ The formats know how (formats/). The SQL files of this folder turn the lines int
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from session_pipeline.errors import CorruptFileError
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines, Row
@@ -17,51 +20,64 @@ BATCH_CHARACTERS = 8 << 20
 LINES_SCHEMA = pa.schema([("line", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
 
 
-def lines_by_duckdb(admitted: Admitted, delimiter: str | None) -> Lines | None:
+def lines_by_duckdb(admitted: Admitted) -> Lines | None:
     """Return the lines as DuckDB reads them; None if DuckDB cannot number them. See Format.lines_by_duckdb.
-
-    Args:
-        admitted: The file.
-        delimiter: Field separator of a CSV or TSV; None: detected from the header of a CSV, a tab in a TSV.
 
     Raises:
         RefusedFileError: Its header cannot be used.
     """
-    return format_named(admitted.format).lines_by_duckdb(admitted, delimiter)
+    return format_named(admitted.format).lines_by_duckdb(admitted)
 
 
-def lines_by_python(admitted: Admitted, delimiter: str | None, path: Path) -> Lines:
+def lines_by_python(admitted: Admitted, path: Path) -> Lines:
     """Return the same rows as lines_by_duckdb, for any admitted file that is not Parquet.
 
     The rows are read in Python and written to a Parquet file.
 
     Args:
         admitted: The file.
-        delimiter: As for lines_by_duckdb.
         path: The Parquet file to write.
 
     Raises:
         RefusedFileError: Its header cannot be used.
     """
     with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
-        for batch in _batches(python_rows(admitted, delimiter)):
+        for batch in _batches(python_rows(admitted)):
             columns = [pa.array(values, pa.string()) for values in zip(*batch, strict=True)]
             writer.write_table(pa.table(columns, schema=LINES_SCHEMA))
     return lines_in(path, admitted.format)
 
 
-def python_rows(admitted: Admitted, delimiter: str | None) -> Iterator[Row]:
+def python_rows(admitted: Admitted) -> Iterator[Row]:
     """Yield a row for every physical line of a file that is not Parquet.
 
     Raises:
         RefusedFileError: Its header cannot be used.
     """
-    return format_named(admitted.format).python_rows(admitted, delimiter)
+    return format_named(admitted.format).python_rows(admitted)
 
 
 def lines_in(path: Path, format: str) -> Lines:
     """Return the lines of one or more files of a format, from a Parquet file of their rows."""
     return Lines(format_named(format).stored_lines(path), 1, None)
+
+
+@contextmanager
+def decoded_parquet(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Read a Parquet file that pyarrow could decode.
+
+    The time zone is set to UTC, because DuckDB writes times with a zone within lists and objects in the session's zone.
+    """
+    [(timezone,)] = connection.execute("select current_setting('TimeZone')").fetchall()
+    connection.execute("set timezone = 'UTC'")
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+        raise
+    except duckdb.Error as error:
+        raise CorruptFileError(f"Parquet: {str(error).splitlines()[0][:200]}") from error
+    finally:
+        connection.execute("set timezone = $1", [timezone])
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:

@@ -4,8 +4,8 @@ Every line is accepted, or quarantined with a reason. This module runs the queri
 what is read, and commits the files to the store.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from session_pipeline.ingest.fields import given_lines, mappings_of, parts_of
 from session_pipeline.ingest.figures import Figures
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines, Row
-from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python, lines_in
+from session_pipeline.ingest.lines import decoded_parquet, lines_by_duckdb, lines_by_python, lines_in
 from session_pipeline.ingest.queries import define, forget, query
 from session_pipeline.ingest.raw_rows import by_file_and_date, constant, rows_of
 from session_pipeline.ingest.reading import RawDay, Reading
@@ -121,10 +121,7 @@ class _Work:
         errors = self._read_small_files() if self._is_small else self._read_one_file(*self._files)
         for admitted in self._files:
             if admitted.file_id not in errors:
-                figures = self._figures
-                _check_ledger(
-                    admitted, figures.accepted_count(admitted.file_id), figures.set_aside_count(admitted.file_id)
-                )
+                _check_ledger(admitted, self._figures)
         if not self._is_small:
             self._day_files.finish()
             self._quarantine.finish()
@@ -166,6 +163,7 @@ class _Work:
                 for day in days
             ),
             quarantine_path=self._path(file_id, "quarantined_lines") if reasons else None,
+            further_count=self._figures.further.get(file_id, 0),
         )
 
     def _prepare(self) -> None:
@@ -175,6 +173,8 @@ class _Work:
         define(self._connection, "macros")
         if self._rules.key_values:
             define(self._connection, "key_values")
+        if self._rules.request:
+            define(self._connection, "log_macros")
         if self._rules.makes_visitors(self._format):
             assert self._rules.visitor_key is not None, "visitors of this file need a key"
             define(self._connection, "log_macros")
@@ -208,17 +208,18 @@ class _Work:
 
         def rows_of(select: str) -> Sequence[Row]:
             found: list[Row] = []
-            with _decoded_parquet(self._connection):
+            with decoded_parquet(self._connection):
                 found.extend(self._connection.execute(select).fetchall())
             return found
 
         path = self._scratch / f"{self._files[0].file_id}.lines.parquet"
         try:
-            collected = small_files.collect(self._files, self._rules.delimiter, path, rows_of)
+            collected = small_files.collect(self._files, path, rows_of)
             rows = self._rows(lines_in(path, self._format)).to_arrow_table()
         finally:
             path.unlink(missing_ok=True)
-        raw = self._take(_with_columns(rows, collected.places()))
+        events = rows.column("event_in_line") if self._rules.events_in else None
+        raw = self._take(_with_columns(rows, collected.places(events)))
         self._write_small(raw, [admitted.file_id for admitted in self._files])
         return collected.errors
 
@@ -238,9 +239,9 @@ class _Work:
 
     def _read_one_file(self, admitted: Admitted) -> dict[str, CorruptFileError | RefusedFileError]:
         """Read a large file in parts. DuckDB reads it if it can. Errors are raised."""
-        lines = lines_by_duckdb(admitted, self._rules.delimiter)
+        lines = lines_by_duckdb(admitted)
         if lines is not None and format_named(self._format).is_decoded_by_pyarrow:
-            with _decoded_parquet(self._connection):
+            with decoded_parquet(self._connection):
                 self._read_parts(admitted, lines)
             return {}
         if lines is not None:
@@ -253,13 +254,16 @@ class _Work:
             self._quarantine = QuarantineFile(self._path(admitted.file_id, "quarantined_lines"))
         path = self._scratch / f"{admitted.file_id}.lines.parquet"
         try:
-            self._read_parts(admitted, lines_by_python(admitted, self._rules.delimiter, path))
+            self._read_parts(admitted, lines_by_python(admitted, path))
         finally:
             path.unlink(missing_ok=True)
         return {}
 
     def _read_parts(self, admitted: Admitted, lines: Lines) -> int:
-        """Read all lines of a large file, part by part, and return their number."""
+        """Read all lines of a large file, part by part, and return their number.
+
+        A line with several events counts once here, and its events are numbered like lines.
+        """
         line_number = lines.first_line_number
         part_rows = _rows_of_part(admitted)
         for part in parts_of_rows(self._rows(lines), part_rows):
@@ -276,7 +280,7 @@ class _Work:
                 self._day_files.add(raw)
             if admitted.file_id in self._figures.reasons:
                 self._quarantine.add(self._quarantined())
-        return line_number - lines.first_line_number
+        return line_number - lines.first_line_number - self._figures.further.get(admitted.file_id, 0)
 
     def _take(self, lines: pa.Table) -> pa.Table | None:
         """Count the lines of a part, and return the rows of its accepted lines; None if it has none."""
@@ -318,26 +322,11 @@ def _with_columns(lines: pa.Table, places: pa.Table) -> pa.Table:
     return lines
 
 
-@contextmanager
-def _decoded_parquet(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Read a Parquet file that pyarrow could decode.
-
-    The time zone is set to UTC, because DuckDB writes times with a zone within lists and objects in the session's zone.
-    """
-    [(timezone,)] = connection.execute("select current_setting('TimeZone')").fetchall()
-    connection.execute("set timezone = 'UTC'")
-    try:
-        yield
-    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
-        raise
-    except duckdb.Error as error:
-        raise CorruptFileError(f"Parquet: {str(error).splitlines()[0][:200]}") from error
-    finally:
-        connection.execute("set timezone = $1", [timezone])
-
-
-def _check_ledger(admitted: Admitted, accepted_count: int, set_aside_count: int) -> None:
-    if accepted_count + set_aside_count != admitted.line_count:
+def _check_ledger(admitted: Admitted, figures: Figures) -> None:
+    """Check that every line was accepted or quarantined, and every event beyond the first of its line as well."""
+    file_id = admitted.file_id
+    accepted_count, set_aside_count = figures.accepted_count(file_id), figures.set_aside_count(file_id)
+    if accepted_count + set_aside_count != admitted.line_count + figures.further.get(file_id, 0):
         raise SessionPipelineError(
             f"{admitted.path}: {admitted.line_count:,} lines were counted, but {accepted_count:,} were accepted"
             f" and {set_aside_count:,} quarantined, so no line is stored; this is a bug in session_pipeline,"

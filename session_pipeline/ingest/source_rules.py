@@ -37,5 +37,13 @@ def rules_of(
         events=tuple((rule.name, rule.where) for rule in chosen.events),
         event_names=dict(chosen.event_names),
         key_values=tuple(chosen.key_values),
+        header=tuple(chosen.header),
+        records_in=chosen.records_in,
+        events_in=chosen.events_in,
+        json_fields=tuple(chosen.json_fields),
+        null_values=tuple(chosen.null_values),
+        drop_fields=tuple(chosen.drop_fields),
+        decimal_comma=chosen.decimal_comma,
+        request={str(part): names for part, names in chosen.request.items()},
         earliest=Calendar(settings.timezone).start(settings.start_date),
     )
