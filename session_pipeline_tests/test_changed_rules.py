@@ -73,7 +73,10 @@ SETTINGS: Mapping[str, Any] = {
     "definitions": {
         "rules": {"mine": {"like": "matomo", "bounce_unless": {"events": 2}, "engaged_if": {"page_views": 2}}}
     },
-    "sources": {"test": {"site": "main"}, "log": {"format": "access_log"}},
+    "sources": {
+        "test": {"site": "main", "events": [{"name": "other", "where": "event_name = 'no such event'"}]},
+        "log": {"format": "access_log"},
+    },
 }
 
 
@@ -286,6 +289,12 @@ CHANGES: Mapping[str, Change] = {
     "sources{}.site": Change("shop", READ_FROM_RAW, "raw_events changed"),
     "sources{}.columns": Change({"value": "price"}, READ_FROM_RAW, "raw_events changed"),
     "sources{}.constants": Change({"currency": "EUR"}, READ_FROM_RAW, "raw_events changed"),
+    "sources{}.preset": Change("none", NOTHING),
+    "sources{}.expressions": Change({"page_title": "upper(event_name)"}, READ_FROM_RAW, "raw_events changed"),
+    "sources{}.events[].name": Change("another", NOTHING),  # no event meets its condition
+    "sources{}.events[].where": Change("event_name = 'cart'", READ_FROM_RAW, "raw_events changed"),
+    "sources{}.event_names": Change({"cart": "basket"}, READ_FROM_RAW, "raw_events changed"),
+    "sources{}.key_values": Change(["no_such_field"], NOTHING),
     "sources{}.timezone": Change("Asia/Tokyo", READ_FROM_RAW, "raw_events changed"),
     "sources{}.clock_tolerance_minutes": Change(120, READ_FROM_RAW, "raw_events changed"),
     "sources{}.expected_by": Change("06:00", NOTHING),

@@ -333,7 +333,7 @@ def test_settings_cannot_be_changed() -> None:
         (
             "[sources.web]\nformat = 'xml'",
             "sources.web.format",
-            "write 'jsonl', 'csv', 'tsv', 'parquet' or 'access_log'",
+            "write 'jsonl', 'csv', 'tsv', 'parquet', 'access_log' or 'w3c'",
         ),
         ("[sources.web]\nsite = 'a b'", "sources.web.site", "use letters, digits"),
         ("[sources.web]\ncolumns = { evnt_id = 'id' }", "sources.web.columns.evnt_id", "did you mean event_id?"),

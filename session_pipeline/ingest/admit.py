@@ -25,6 +25,7 @@ from session_pipeline.ingest.compression import (
 )
 from session_pipeline.ingest.file_names import kind_of
 from session_pipeline.ingest.formats import format_named, other_kind
+from session_pipeline.ingest.layout import NO_LAYOUT, Layout
 from session_pipeline.ingest.line_counts import CHUNK_BYTES, LineCounter, look_through
 from session_pipeline.ingest.line_ranges import Borders, LineRange
 from session_pipeline.ingest.recognition import recognised_preset
@@ -40,17 +41,18 @@ class Admitted:
     Attributes:
         path: The delivered file.
         source: Folder under raw/ that contains it.
-        format: jsonl, csv, tsv, parquet or access_log.
+        format: jsonl, csv, tsv, parquet, access_log or w3c.
         file_id: Hash of source and decompressed content. Name and compression do not affect it.
         byte_count: Size of the decompressed content.
         line_count: Lines that should contain an event: without blank lines and header. A CSV record counts once.
         blank_line_count: Lines that are empty or contain only spaces and tabs.
         is_tidy: Whether DuckDB can number the lines and reads them as Python does. A CSV or TSV is tidy if it has no
             blank line, no record over several lines, no NUL, no stray carriage return, and no space next to a quote
-            that DuckDB could trim.
+            that DuckDB could trim. JSON is tidy if it has one object a line.
         plain_path: The decompressed content: a copy in the scratch folder, or the delivered file itself.
         stamp: State of the delivered file, which must be the same after reading.
         ranges: Ranges of lines that several tasks can read; empty if the file is read as a whole.
+        layout: How the settings split its content into records.
         preset: The preset that it was recognised as; None if it was not recognised, or not looked at.
     """
 
@@ -65,6 +67,7 @@ class Admitted:
     plain_path: Path
     stamp: tuple[int, ...]
     ranges: tuple[LineRange, ...] = ()
+    layout: Layout = NO_LAYOUT
     preset: str | None = None
 
     def check_unchanged(self) -> None:
@@ -89,9 +92,9 @@ def admit(
     source: str,
     format: str | None,
     scratch: Path,
-    delimiter: str | None = None,
+    layout: Layout = NO_LAYOUT,
     bytes_of_range: int | None = None,
-    of_preset: Callable[[str], tuple[str | None, str | None]] | None = None,
+    of_preset: Callable[[str], tuple[str | None, Layout]] | None = None,
 ) -> Admitted:
     """Verify, hash and count a delivered file.
 
@@ -99,11 +102,11 @@ def admit(
         path: The delivered file, below `root`.
         root: The raw folder. Nothing outside of it is read, not even through links.
         source: Folder under raw/ that contains the file.
-        format: jsonl, csv, tsv, parquet or access_log; None: the format given by the file name.
+        format: jsonl, csv, tsv, parquet, access_log or w3c; None: the format given by the file name.
         scratch: Folder for the decompressed copy of a compressed file.
-        delimiter: Field separator of a CSV; None: detected from its header.
+        layout: How the settings split its content into records.
         bytes_of_range: The least size of a range of lines that can be read alone; None: the file is not divided.
-        of_preset: Returns format and delimiter of the preset that the file is recognised as; None: it is not
+        of_preset: Returns format and layout of the preset that the file is recognised as; None: it is not
             recognised.
 
     Raises:
@@ -120,14 +123,14 @@ def admit(
         stamp = _stamp(os.fstat(delivered.fileno()))
         preset = recognised_preset(plain, plain_path, format) if of_preset is not None else None
         if of_preset is not None and preset is not None:
-            preset_format, delimiter = of_preset(preset)
+            preset_format, layout = of_preset(preset)
             format = preset_format or format
         if kind := other_kind(plain, format):
             raise CorruptFileError(f"it is to be read as {format}, but it is {kind}")
-        counter = format_named(format).counter(delimiter)
+        counter = format_named(format).counter(layout)
         borders = Borders(bytes_of_range or sys.maxsize)
         content_hash = look_through(plain, counter, borders.look)
-        line_count, blank_count = format_named(format).counts(plain, counter, delimiter)
+        line_count, blank_count = format_named(format).counts(plain, counter, layout)
         if {_stamp(os.fstat(delivered.fileno())), _stamp(path.lstat())} != {stamp}:
             raise StillWrittenError
         return Admitted(
@@ -141,14 +144,15 @@ def admit(
             is_tidy=counter.is_tidy,
             plain_path=plain_path,
             stamp=stamp,
-            ranges=_ranges(borders, counter, format) if plain_path == path else (),
+            ranges=_ranges(borders, counter, format, layout) if plain_path == path else (),
+            layout=layout,
             preset=preset,
         )
 
 
-def _ranges(borders: Borders, counter: LineCounter, format: str) -> tuple[LineRange, ...]:
+def _ranges(borders: Borders, counter: LineCounter, format: str, layout: Layout) -> tuple[LineRange, ...]:
     """Return the ranges of lines of a plain file; none if it is read as a whole."""
-    if not format_named(format).can_be_divided(counter):
+    if layout.header or layout.records_in or not format_named(format).can_be_divided(counter):
         return ()
     ranges = borders.ranges(counter, has_header=format_named(format).has_header)
     return ranges if len(ranges) > 1 else ()

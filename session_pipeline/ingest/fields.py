@@ -5,7 +5,7 @@ Produces SQL, JSON pointers and JSON merge patches. read.py runs them.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -14,6 +14,7 @@ from session_pipeline.engines.sql import literal, quote
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.line_sql import event_name, with_expressions
 from session_pipeline.ingest.queries import query
+from session_pipeline.ingest.requests import request_fields, request_origins, visitor_address, with_request
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.shapes import KnownShapes, known_shapes, shape_list
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
@@ -41,16 +42,20 @@ def given_lines(rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]
         format: The format of the file.
         shapes: Frequent shapes of lines: the keys of an object, in order. They make reading faster and never change it.
     """
-    fields = _Fields(format)
+    fields = _Fields(rules, format)
     found = {ours: fields.first_of(rules.fields_of(ours)) for ours in DELIVERED_COLUMNS}
     is_single = all(len(rules.fields_of(ours)) == 1 for ours in DELIVERED_COLUMNS)
     values = {ours: f"nullif({field}, '')" for ours, field in found.items()}
     values = with_expressions(rules, values, fields.named)
-    if way := _made_visitor_way(rules, format):
-        made_visitor = fields.deep(way)
-        if not format_named(format).has_own_visitors:
-            made_visitor = f"visitor_of({made_visitor}, {values['user_agent']})"
-        values["visitor_id"] = f"coalesce({values['visitor_id']}, {made_visitor})"
+    if rules.request:
+        values = with_request(rules, values, lambda names: fields.first_of(names, is_at_top=False))
+    if rules.decimal_comma:
+        values["value"] = f"with_decimal_point({values['value']})"
+    if format_named(format).has_own_visitors:
+        values["visitor_id"] = f"coalesce({values['visitor_id']}, {fields.deep(['visitor_id'])})"
+    elif rules.addresses:
+        address = visitor_address(rules, [fields.named(name) for name in rules.addresses])
+        values["visitor_id"] = f"coalesce({values['visitor_id']}, visitor_of({address}, {values['user_agent']}))"
     for ours, constant in rules.constants.items():
         values[ours] = f"coalesce({values[ours]}, {literal(constant)})"
     if rules.events or rules.event_names:
@@ -64,6 +69,8 @@ def given_lines(rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]
     is_countable = is_single and not fields.pointers and len(set(found.values())) == len(found)
     is_full = f"len(_keys) = {found_count}" if is_countable else "false"
     columns = [f"{value} as {ours}" for ours, value in values.items()]
+    if rules.events_in:
+        columns.append("event_in_line")
     return query(
         "given_lines",
         structure=literal(structure),
@@ -85,21 +92,22 @@ class _Fields:
         pointers: JSON pointers to all other fields.
     """
 
-    def __init__(self, format: str) -> None:
+    def __init__(self, rules: ReadingRules, format: str) -> None:
+        self._rules = rules
         self._format = format
         self.at_top: dict[str, str] = {}
         self.pointers: list[str] = []
 
-    def first_of(self, names: Sequence[str]) -> str:
+    def first_of(self, names: Sequence[str], *, is_at_top: bool = True) -> str:
         """Return the SQL of the first of some fields that has a value.
 
         Only the first is read from the struct, because only that one is left out of the other fields.
         """
         if not names:
             return "cast(null as varchar)"
-        way = _split(names[0], self._format)
+        way = self._rules.way(names[0], self._format)
         first = self.deep(way)
-        if len(way) == 1 and self.at_top.setdefault(way[0].lower(), way[0]) == way[0]:
+        if is_at_top and len(way) == 1 and self.at_top.setdefault(way[0].lower(), way[0]) == way[0]:
             self.pointers.pop()
             first = f"_at_top.{quote(way[0])}"
         if len(names) == 1:
@@ -109,7 +117,7 @@ class _Fields:
 
     def named(self, name: str) -> str:
         """Return the SQL of a field, from its name as it is in the settings."""
-        return self.deep(_split(name, self._format))
+        return self.deep(self._rules.way(name, self._format))
 
     def deep(self, way: Sequence[str]) -> str:
         """Return the SQL of a field that is read by its path of keys."""
@@ -122,12 +130,12 @@ def _known_shapes(
 ) -> KnownShapes:
     """Return the shapes that can be read fast.
 
-    If the address that visitor ids are derived from is nested, there are none: removing it adds the objects around it.
+    If a nested field is not stored, there are none: removing it adds the objects around it.
     """
-    made_visitor_way = _made_visitor_way(rules, format)
-    if len(made_visitor_way) > 1:
+    removed = _removed_ways(rules, format)
+    if any(len(way) > 1 for way in removed):
         return KnownShapes([], [], [])
-    ways = [*(_way(rules, ours, format) for ours in DELIVERED_COLUMNS), made_visitor_way]
+    ways = [*(_way(rules, ours, format) for ours in DELIVERED_COLUMNS), *removed]
     columns = {way[0] for way in ways if len(way) == 1}
     can_have_others = len(_way(rules, "properties", format)) <= 1
     return known_shapes(shapes, columns, at_top, can_have_others=can_have_others)
@@ -142,13 +150,13 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
     labels = {ours: label for ours, label in labels.items() if label not in (f"{ours} ({ours})", f"{ours} ()")}
     properties = _way(rules, "properties", format)
     ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
-    made_visitor_way = _made_visitor_way(rules, format)
+    removed = _removed_ways(rules, format)
     local_starts, local_offsets = rules.local_clock
     dropped_key = _dropped_key(rules.drop_properties)
     members = (f"{literal(ours)}: {literal(labels.get(ours, ours))}" for ours in DELIVERED_COLUMNS)
     return {
         "labels": f"{{{', '.join(members)}}}",
-        "mapped_fields": literal(_without([way[0] for way in ways if len(way) == 1], made_visitor_way)),
+        "mapped_fields": literal(_without([way[0] for way in ways if len(way) == 1], removed)),
         "properties_field": literal(_without(properties if len(properties) == 1 else [])),
         "dropped_fields": literal(_without(rules.drop_properties)),
         "has_dropped_key": f"regexp_matches(_rest, {literal(dropped_key)})" if rules.drop_properties else "false",
@@ -157,6 +165,7 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
         "local_offsets": f"cast([{', '.join(map(literal, local_offsets))}] as integer[])",
         "earliest": literal(rules.earliest),
         "latest": literal(rules.latest),
+        "event_in_line": "event_in_line" if rules.events_in else "cast(1 as integer)",
         "clock_tolerance": f"to_minutes({rules.clock_tolerance_minutes})",
     }
 
@@ -200,8 +209,8 @@ def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
     """Return the origin of each column whose name in the source differs from our column name."""
     if format_named(format).has_own_visitors:
         made = format_named(format).origins(rules)
-    elif rules.visitor_address:
-        made = {"visitor_id": f"keyed hash of {rules.visitor_address}"}
+    elif rules.addresses:
+        made = {"visitor_id": f"keyed hash of {', else '.join(rules.addresses)}"}
         if "visitor_id" not in rules.columns:
             made["visitor_id"] = f"visitor_id, else {made['visitor_id']}"
     else:
@@ -211,30 +220,32 @@ def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
         given[ours] = f"expression, else {given[ours]}" if ours in given else "expression"
     if "visitor_id" in given and "visitor_id" in made:
         given["visitor_id"] += f", else {made['visitor_id']}"
-    return {**made, **given}
+    return {**made, **request_origins(rules), **given}
 
 
 def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
     """Return the path of keys to the first field of a column; empty if it has no field."""
     names = rules.fields_of(ours)
-    return _split(names[0], format) if names else []
+    return rules.way(names[0], format) if names else []
 
 
-def _split(name: str, format: str) -> list[str]:
-    """Return the path of keys to a field. A dot separates keys in JSON and Parquet only."""
-    return name.split(".") if format_named(format).is_nested else [name]
+def _removed_ways(rules: ReadingRules, format: str) -> list[list[str]]:
+    """Return the paths of keys to fields that are not stored: addresses, parts of requests, and those of the settings.
 
-
-def _made_visitor_way(rules: ReadingRules, format: str) -> list[str]:
-    """Return the path of keys to the address from which visitor ids are derived, or to the id already derived.
-
-    Empty if lines have their own visitor ids.
+    Of a log of requests, all fields that become columns are removed, also nested ones, because they contain URLs with
+    all of their query parameters.
     """
     if format_named(format).has_own_visitors:
-        return ["visitor_id"]
-    if rules.visitor_address is None:
-        return []
-    return _split(rules.visitor_address, format)
+        return [["visitor_id"]]
+    names = [*rules.addresses, *rules.drop_fields]
+    if rules.request:
+        names += [name for ours in rules.columns for name in rules.fields_of(ours)]
+        names += request_fields(rules)
+    ways = [rules.way(name, format) for name in dict.fromkeys(names)]
+    for way in ways:
+        while len(way) > 1 and way[-1].isdecimal():  # an element of a list is removed with its list
+            way.pop()
+    return ways
 
 
 def _pointer(way: Sequence[str]) -> str:
@@ -242,14 +253,17 @@ def _pointer(way: Sequence[str]) -> str:
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)
 
 
-def _without(keys: Sequence[str], way: Sequence[str] = ()) -> str:
-    """Return a JSON merge patch (RFC 7396) that removes keys, and the field at the end of a path of keys."""
+def _without(keys: Sequence[str], ways: Iterable[Sequence[str]] = ()) -> str:
+    """Return a JSON merge patch (RFC 7396) that removes keys, and the fields at the ends of paths of keys."""
     patch: dict[str, Any] = dict.fromkeys(keys)
-    inner: Any = None
-    for key in reversed(way[1:]):
-        inner = {key: inner}
-    if way:
-        patch.setdefault(way[0], inner)  # removing a key also removes everything below it
+    for *outer, last in ways:
+        inner: Any = patch
+        for key in outer:
+            inner = inner.setdefault(key, {})
+            if inner is None:
+                break  # removing a key also removes everything below it
+        if inner is not None:
+            inner[last] = None
     return json.dumps(patch, ensure_ascii=False)
 
 

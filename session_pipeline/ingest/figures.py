@@ -42,10 +42,12 @@ class Figures:
     Attributes:
         reasons: Number of quarantined lines, by file id and reason.
         values: Sums of value_counts, by file id.
+        further: Number of events beyond the first of their lines, by file id.
     """
 
     reasons: dict[str, dict[str, int]] = field(default_factory=dict)
     values: dict[str, list[int]] = field(default_factory=dict)
+    further: dict[str, int] = field(default_factory=dict)
     _days: dict[str, dict[date, Day]] = field(default_factory=dict)
 
     def add(self, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> None:
@@ -53,6 +55,9 @@ class Figures:
         for file_id, reason, count in connection.execute(query("reasons")).fetchall():
             reasons = self.reasons.setdefault(file_id, {})
             reasons[reason] = reasons.get(reason, 0) + count
+        if rules.events_in:
+            for file_id, count in connection.execute(query("further_events")).fetchall():
+                self.further[file_id] = self.further.get(file_id, 0) + count
         for row in connection.execute(query("days")).fetchall():
             self._add_day(Day(*row))
         self._add_values(value_counts(rules, connection))
@@ -63,6 +68,8 @@ class Figures:
             reasons = self.reasons.setdefault(file_id, {})
             for reason, count in counts.items():
                 reasons[reason] = reasons.get(reason, 0) + count
+        for file_id, count in other.further.items():
+            self.further[file_id] = self.further.get(file_id, 0) + count
         for days in other._days.values():
             for day in days.values():
                 self._add_day(replace(day))
@@ -91,9 +98,15 @@ class Figures:
         return sum(self.reasons.get(file_id, {}).values())
 
 
-def check_counts(admitted: Admitted, accepted_count: int, set_aside_count: int) -> None:
-    """Check that each counted line of a file was accepted or quarantined."""
-    if accepted_count + set_aside_count != admitted.line_count:
+def check_counts(admitted: Admitted, figures: Figures) -> None:
+    """Check that every line was accepted or quarantined, and every event beyond the first of its line as well.
+
+    Raises:
+        SessionPipelineError: The counts differ.
+    """
+    file_id = admitted.file_id
+    accepted_count, set_aside_count = figures.accepted_count(file_id), figures.set_aside_count(file_id)
+    if accepted_count + set_aside_count != admitted.line_count + figures.further.get(file_id, 0):
         raise SessionPipelineError(
             f"{admitted.path}: {admitted.line_count:,} lines were counted, but {accepted_count:,} were accepted"
             f" and {set_aside_count:,} quarantined, so no line is stored; this is a bug in session_pipeline,"

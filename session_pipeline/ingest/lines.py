@@ -20,46 +20,41 @@ BATCH_CHARACTERS = 8 << 20
 LINES_SCHEMA = pa.schema([("line", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
 
 
-def lines_by_duckdb(admitted: Admitted, delimiter: str | None) -> Lines | None:
+def lines_by_duckdb(admitted: Admitted) -> Lines | None:
     """Return the lines as DuckDB reads them; None if DuckDB cannot number them. See Format.lines_by_duckdb.
-
-    Args:
-        admitted: The file.
-        delimiter: Field separator of a CSV or TSV; None: detected from the header of a CSV, a tab in a TSV.
 
     Raises:
         RefusedFileError: Its header cannot be used.
     """
-    return format_named(admitted.format).lines_by_duckdb(admitted, delimiter)
+    return format_named(admitted.format).lines_by_duckdb(admitted)
 
 
-def lines_by_python(admitted: Admitted, delimiter: str | None, path: Path) -> Lines:
+def lines_by_python(admitted: Admitted, path: Path) -> Lines:
     """Return the same rows as lines_by_duckdb, for any admitted file that is not Parquet.
 
     The rows are read in Python and written to a Parquet file.
 
     Args:
         admitted: The file.
-        delimiter: As for lines_by_duckdb.
         path: The Parquet file to write.
 
     Raises:
         RefusedFileError: Its header cannot be used.
     """
     with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
-        for batch in _batches(python_rows(admitted, delimiter)):
+        for batch in _batches(python_rows(admitted)):
             columns = [pa.array(values, pa.string()) for values in zip(*batch, strict=True)]
             writer.write_table(pa.table(columns, schema=LINES_SCHEMA))
     return lines_in(path, admitted.format)
 
 
-def python_rows(admitted: Admitted, delimiter: str | None) -> Iterator[Row]:
+def python_rows(admitted: Admitted) -> Iterator[Row]:
     """Yield a row for every physical line of a file that is not Parquet.
 
     Raises:
         RefusedFileError: Its header cannot be used.
     """
-    return format_named(admitted.format).python_rows(admitted, delimiter)
+    return format_named(admitted.format).python_rows(admitted)
 
 
 @contextmanager

@@ -235,3 +235,30 @@ case
     when page_url is null or status_code in ('301', '302', '303', '307', '308') then 'request'
     else 'page_view'
 end;
+
+-- The page of a request: its target with host and scheme, if they are known. The target of a proxy's
+-- log can be a whole URL, with a port that the scheme implies.
+create or replace temp macro located_page(target, host, scheme) as
+case
+    when not starts_with(target, '/')
+        then case
+            when regexp_matches(target, '^[A-Za-z][A-Za-z0-9+.-]*://')
+                then regexp_replace(
+                    regexp_replace(target, '(?i)^((?:http|ws)://[^/?#]*?):80([/?#]|$)', '\1\2'),
+                    '(?i)^((?:https|wss|h2)://[^/?#]*?):443([/?#]|$)', '\1\2'
+                )
+        end
+    when host is not null then coalesce(scheme || ':', '') || '//' || host || target
+    when starts_with(target, '//') then '/' || ltrim(target, '/')
+    else target
+end;
+
+create or replace temp macro page_of_request(target, host, scheme) as
+located_page(percent_encoded(target), host, scheme);
+
+-- The event name of a request whose method may not be in the log.
+create or replace temp macro name_of_request(method, page_url, status_code) as
+case
+    when method is null and page_url is null then null
+    else event_of_request(coalesce(method, 'GET'), page_url, status_code)
+end;

@@ -29,9 +29,20 @@ case
         then try_cast(written as decimal(18, 6))
 end;
 
--- The time of epoch seconds (below 10^11), milliseconds (below 10^14) or microseconds (below
--- 10^17), exact to the microsecond. With these limits, seconds reach the year 5138, and
--- milliseconds start in March 1973.
+-- A number such as 1.234,56 or 12,5 with a point: 1234.56 and 12.5. Other texts stay as they are.
+create or replace temp macro with_decimal_point(written) as
+case
+    when
+        regexp_full_match(
+            written, '[+-]?(\d{1,3}([. ''\x{A0}\x{202F}]\d{3})+|\d+)(,\d*)?|[+-]?,\d+'
+        )
+        then replace(regexp_replace(written, '[. ''\x{A0}\x{202F}]', '', 'g'), ',', '.')
+    else written
+end;
+
+-- The time of epoch seconds (below 10^11), milliseconds (below 10^14), microseconds (below 10^17) or
+-- nanoseconds (19 digits), exact to the microsecond. With these limits, seconds reach the year 5138,
+-- milliseconds start in March 1973, and nanoseconds in September 2001.
 create or replace temp macro epoch_time(written) as
 make_timestamp(cast(trunc(
     case
@@ -39,7 +50,9 @@ make_timestamp(cast(trunc(
             then try_cast(written as decimal(30, 9)) * 1000000
         when abs(try_cast(written as decimal(30, 9))) < 100000000000000
             then try_cast(written as decimal(30, 9)) * 1000
-        else try_cast(written as decimal(30, 9))
+        when abs(try_cast(written as decimal(30, 9))) < 100000000000000000
+            then try_cast(written as decimal(30, 9))
+        else cast(try_cast(written as decimal(30, 9)) * 0.001 as decimal(30, 9))
     end
 ) as bigint));
 
@@ -72,6 +85,57 @@ case
     ))
 end;
 
+-- A time of a mail header (RFC 2822), an access log or a program as ISO 8601; null for anything else:
+-- Mon, 06 May 2024 07:08:09 +0200; 06/May/2024:07:08:09 +0200, also in brackets; 2024/05/06 07:08:09.
+create or replace temp macro iso_time(written) as
+case
+    when
+        regexp_full_match(
+            written,
+            '\d{4}/\d\d/\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?'
+            || '( ?([Zz]|UTC|GMT|[+-]([01]\d|2[0-3]):?[0-5]\d))?)?'
+        )
+        then
+            replace(left(written, 10), '/', '-')
+            || regexp_replace(replace(substr(written, 11), ',', '.'), ' ?(UTC|GMT)$', 'Z')
+    when
+        regexp_full_match(
+            written,
+            '\[?([A-Z][a-z]{2}, )?\d{1,2}[ /-][A-Z][a-z]{2}[ /-]\d{4}'
+            || '[ :]\d\d:\d\d(:\d\d(\.\d+)?)?'
+            || '( ?(Z|UTC?|GMT|[+-]([01]\d|2[0-3]):?[0-5]\d)( \([A-Za-z ]+\))?)?\]?'
+        )
+        then regexp_replace(
+            regexp_extract(written, '[A-Z][a-z]{2}[ /-](\d{4})', 1)
+            || '-' || lpad(cast(
+                (strpos(
+                    'JanFebMarAprMayJunJulAugSepOctNovDec',
+                    regexp_extract(written, '([A-Z][a-z]{2})[ /-]\d{4}', 1)
+                ) + 2) // 3 as varchar
+            ), 2, '0')
+            || '-' || lpad(regexp_extract(written, '(\d{1,2})[ /-][A-Z]', 1), 2, '0')
+            || 'T' || regexp_replace(
+                regexp_extract(written, '\d{4}[ :](\d\d:.*)$', 1), ' \([A-Za-z ]+\)|\]', '', 'g'
+            ),
+            ' ?(UTC?|GMT|Z)$', 'Z'
+        )
+end;
+
+-- A time in UTC, from a time that is written with slashes or with the name of a month.
+create or replace temp macro time_of_words(written, local_starts, local_offsets) as
+case
+    when regexp_matches(iso_time(written), '(Z|[+-]\d\d:?\d\d)$')
+        then
+            clock_time(regexp_replace(iso_time(written), ' ?(Z|[+-]\d\d:?\d\d)$', ''))
+            - case
+                when suffix(iso_time(written), 'Z') then interval 0 second
+                else to_seconds(
+                    offset_seconds(regexp_extract(iso_time(written), '[+-]\d\d:?\d\d$'))
+                )
+            end
+    else instant_of(clock_time(iso_time(written)), local_starts, local_offsets)
+end;
+
 -- A time in UTC, from ISO 8601 or RFC 3339 with an offset or without one (local to the source), or
 -- from an epoch number; null for anything else. A cast to timestamp silently drops an offset, so
 -- only times that end in UTC are cast that way. The first forms are frequent, and DuckDB reads them
@@ -84,7 +148,7 @@ case
         strlen(written) = 19
         and regexp_full_match(written, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d')
         then instant_of(try_cast(written as timestamp), local_starts, local_offsets)
-    when not contains(written, ':') and regexp_full_match(written, '-?\d{1,17}(\.\d+)?')
+    when not contains(written, ':') and regexp_full_match(written, '-?\d{1,17}(\.\d+)?|\d{19}')
         then epoch_time(written)
     when
         (suffix(written, 'Z') or suffix(written, 'UTC'))
@@ -115,6 +179,8 @@ case
         then instant_of(try_cast(written as timestamp), local_starts, local_offsets)
     when regexp_full_match(written, '\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?')
         then instant_of(clock_time(written), local_starts, local_offsets)
+    when regexp_matches(written, '^\d{4}/|[A-Za-z]{3}[ /-]\d{4}')
+        then time_of_words(written, local_starts, local_offsets)
 end;
 
 -- without_query: a URL up to its query or fragment. query_of: its query; null if it has none.

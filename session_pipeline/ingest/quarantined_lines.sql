@@ -6,7 +6,13 @@ select
     $its_site as site,
     line_number,
     reason,
-    without_addresses(detail) as detail,
+    without_addresses(
+        case
+            when event_in_line > 1
+                then concat_ws(': ', 'event ' || event_in_line || ' of its line', detail)
+            else detail
+        end
+    ) as detail,
     without_addresses(line) as line
 from numbered_lines
 where reason is not null

@@ -184,10 +184,7 @@ class _Work:
         errors = self._read_small_files() if self._is_small else self._read_one_file(*self._files)
         for admitted in self._files:
             if admitted.file_id not in errors:
-                figures = self._figures
-                check_counts(
-                    admitted, figures.accepted_count(admitted.file_id), figures.set_aside_count(admitted.file_id)
-                )
+                check_counts(admitted, self._figures)
         if not self._is_small:
             self._day_files.finish()
             self._quarantine.finish()
@@ -214,6 +211,8 @@ class _Work:
         define(self._connection, "macros")
         if self._rules.key_values:
             define(self._connection, "key_values")
+        if self._rules.request:
+            define(self._connection, "log_macros")
         if self._rules.makes_visitors(self._format):
             assert self._rules.visitor_key is not None, "visitors of this file need a key"
             define(self._connection, "log_macros")
@@ -253,11 +252,12 @@ class _Work:
 
         path = self._scratch / f"{self._files[0].file_id}.lines.parquet"
         try:
-            collected = small_files.collect(self._files, self._rules.delimiter, path, rows_of)
+            collected = small_files.collect(self._files, path, rows_of)
             rows = self._rows(lines_in(path, self._format)).to_arrow_table()
         finally:
             path.unlink(missing_ok=True)
-        raw = self._take(with_columns(rows, collected.places()))
+        events = rows.column("event_in_line") if self._rules.events_in else None
+        raw = self._take(with_columns(rows, collected.places(events)))
         self._write_small(raw, [admitted.file_id for admitted in self._files])
         return collected.errors
 
@@ -277,7 +277,7 @@ class _Work:
 
     def _read_one_file(self, admitted: Admitted) -> dict[str, CorruptFileError | RefusedFileError]:
         """Read a large file in parts. DuckDB reads it if it can. Errors are raised."""
-        lines = lines_by_duckdb(admitted, self._rules.delimiter)
+        lines = lines_by_duckdb(admitted)
         if lines is not None and format_named(self._format).is_decoded_by_pyarrow:
             with decoded_parquet(self._connection):
                 self._read_parts(admitted, lines)
@@ -292,13 +292,16 @@ class _Work:
             self._quarantine = QuarantineFile(self._path(admitted.file_id, "quarantined_lines"))
         path = self._scratch / f"{admitted.file_id}.lines.parquet"
         try:
-            self._read_parts(admitted, lines_by_python(admitted, self._rules.delimiter, path))
+            self._read_parts(admitted, lines_by_python(admitted, path))
         finally:
             path.unlink(missing_ok=True)
         return {}
 
     def _read_parts(self, admitted: Admitted, lines: Lines) -> int:
-        """Read all lines of a large file, part by part, and return their number."""
+        """Read all lines of a large file, part by part, and return their number.
+
+        A line with several events counts once here, and its events are numbered like lines.
+        """
         line_number = first_line_number = self._lines_before + lines.first_line_number
         part_rows = _rows_of_part(admitted)
         for part in parts_of_rows(self._rows(lines), part_rows):
@@ -315,7 +318,7 @@ class _Work:
                 self._day_files.add(raw)
             if admitted.file_id in self._figures.reasons:
                 self._quarantine.add(self._quarantined())
-        return line_number - first_line_number
+        return line_number - first_line_number - self._figures.further.get(admitted.file_id, 0)
 
     def _take(self, lines: pa.Table) -> pa.Table | None:
         """Count the lines of a part, and return the rows of its accepted lines; None if it has none."""

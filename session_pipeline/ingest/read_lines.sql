@@ -130,5 +130,6 @@ select
         end,
         '{}'
     ) as varchar) as properties,
-    md5(line) as content_hash
+    md5(line) as content_hash,
+    $event_in_line as event_in_line -- noqa: AL09
 from judged

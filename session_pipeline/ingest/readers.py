@@ -247,7 +247,7 @@ class TaskReader:
         figures, file_id = Figures(), admitted.file_id
         for each in readings:
             figures.merge(each.figures)
-        check_counts(admitted, figures.accepted_count(file_id), figures.set_aside_count(file_id))
+        check_counts(admitted, figures)
         rules = self._rules_of(admitted.source).of(admitted.preset)
         mapping = mappings_of(rules, admitted.format, figures.values).get(file_id, {})
         joined = reading_of(figures, file_id, mapping, partial(part_path, self._place.results.parent, file_id))

@@ -46,6 +46,7 @@ class Reading:
         mapping: The origin of each column that has a value in some accepted line, by column name.
         days: Files of raw_events.
         quarantine_path: File of quarantined_lines; None if no line was quarantined.
+        further_count: Number of events beyond the first of their lines. Each of them counts as a line.
     """
 
     accepted_count: int
@@ -56,6 +57,7 @@ class Reading:
     mapping: dict[str, str]
     days: tuple[RawDay, ...]
     quarantine_path: Path | None
+    further_count: int = 0
 
     def discard(self) -> None:
         """Delete the files of the reading, because it is not kept."""
@@ -107,6 +109,7 @@ def reading_of(
             for day in days
         ),
         quarantine_path=path_of("quarantined_lines", None) if reasons else None,
+        further_count=figures.further.get(file_id, 0),
     )
 
 

@@ -1,38 +1,86 @@
-"""Changes lines before their fields are read: lists of keys and values become objects.
+"""Changes lines before their fields are read, as the settings of a source say.
+
+In this order: texts that mean no value become null, texts that are JSON become objects and lists, a line with a list of
+events becomes a line for each of them, and lists of keys and values become objects.
 
 Produces SQL; read.py runs it. Only lines that are JSON objects are changed, so a line that is quarantined because it is
-no JSON keeps its text.
+no JSON keeps its text. No query has a join or a grouping, because the order of the lines gives their numbers.
 """
 
 import json
+import re
+from collections.abc import Sequence
 
 from session_pipeline.engines.sql import literal
-from session_pipeline.ingest.formats import format_named
+from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.rules import ReadingRules
 
 
 def reshaped(checked_lines: str, rules: ReadingRules, format: str) -> str:
     """Return a SELECT of checked lines, with the lines as they are mapped to columns.
 
-    Without rules that change lines, it is the same SELECT.
+    Without rules that change lines, it is the same SELECT. With `events_in`, it also has the column event_in_line: the
+    number of the event in its line, from 1.
 
     Args:
         checked_lines: A SELECT of checked_lines.sql.
         rules: The rules of the source.
         format: The format of the file.
     """
-    if not rules.key_values:
-        return checked_lines
-    line = "line"
+    if rules.null_values:
+        checked_lines = _changed(checked_lines, _without_null_values(rules.null_values))
+    for name in rules.json_fields:
+        checked_lines = _changed(checked_lines, _with_json(rules.way(name, format)))
+    if rules.events_in:
+        keys = rules.way(rules.events_in, format)
+        checked_lines = query(
+            "events_of_lines",
+            checked_lines=f"({checked_lines})",
+            pointer=literal(_pointer(keys)),
+            without_events=literal(_before(keys) + "null" + "}" * len(keys)),
+            before_event=literal(_before(keys)),
+            after_event=literal("}" * len(keys)),
+        )
     for name in rules.key_values:
-        keys = name.split(".") if format_named(format).is_nested else [name]
-        line = _with_object(line, keys)
+        checked_lines = _changed(checked_lines, _with_object(rules.way(name, format)))
+    return checked_lines
+
+
+def _changed(checked_lines: str, line: str) -> str:
     return f"select * replace (case when is_object then {line} else line end as line) from ({checked_lines})"
 
 
-def _with_object(line: str, keys: list[str]) -> str:
-    """Return the SQL of a line in which the list at a path of keys is an object."""
-    pointer = "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
-    before = "".join("{" + json.dumps(key, ensure_ascii=False) + ":" for key in keys)
-    found = f"object_of(json_extract(line, {literal(pointer)}))"
-    return f"json_merge_patch({line}, coalesce({literal(before)} || {found} || {literal('}' * len(keys))}, '{{}}'))"
+def _without_null_values(texts: Sequence[str]) -> str:
+    """Return the SQL of a line in which values that are one of some texts are null.
+
+    A quote within a text is escaped, so the pattern matches whole values only.
+    """
+    values = "|".join(re.escape(json.dumps(text, ensure_ascii=False)[1:-1]) for text in texts)
+    pattern = rf'"(\s*:\s*)"(?:{values})"'
+    return f"regexp_replace(line, {literal(pattern)}, '\"\\1null', 'g')"
+
+
+def _with_json(keys: Sequence[str]) -> str:
+    """Return the SQL of a line in which the text at a path of keys is what it is as JSON; other texts stay."""
+    text = f"json_extract_string(line, {literal(_pointer(keys))})"
+    is_json = f"regexp_matches({text}, '^\\s*[{{\\[]') and json_valid({text}) and not is_lax({text})"
+    patch = f"{literal(_before(keys))} || {text} || {literal('}' * len(keys))}"
+    return f"case when {is_json} then cast(json_merge_patch(line, {patch}) as varchar) else line end"
+
+
+def _with_object(keys: Sequence[str]) -> str:
+    """Return the SQL of a line in which the list at a path of keys is an object. A line without it stays as it is."""
+    pointer = literal(_pointer(keys))
+    patch = f"{literal(_before(keys))} || object_of(json_extract(line, {pointer})) || {literal('}' * len(keys))}"
+    has_list = f"json_type(line, {pointer}) = 'ARRAY' and json_type(line, {pointer} || '/0') = 'OBJECT'"
+    return f"case when {has_list} then cast(json_merge_patch(line, {patch}) as varchar) else line end"
+
+
+def _pointer(keys: Sequence[str]) -> str:
+    """Return a path of keys as a JSON pointer (RFC 6901)."""
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def _before(keys: Sequence[str]) -> str:
+    """Return the beginning of a JSON object, up to the value at a path of keys."""
+    return "".join("{" + json.dumps(key, ensure_ascii=False) + ":" for key in keys)

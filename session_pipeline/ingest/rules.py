@@ -11,13 +11,17 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 
 from session_pipeline.ingest.formats import format_named
+from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.tables import table
 
 LOGIC_VERSION = 5  # version of what this folder's Python and SQL do; a test pins the source that it represents
 NEVER = datetime(1, 1, 1)
-LATER_RULES = ("expressions", "events", "event_names", "key_values")
+LATER_RULES = (
+    "expressions", "events", "event_names", "key_values", "header", "records_in", "events_in", "json_fields",
+    "null_values", "drop_fields", "decimal_comma", "request",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class ReadingRules:
         source: Folder under raw/.
         earliest: First accepted instant, naive UTC: the start of the first day.
         site: Site of its visitors.
-        format: jsonl, csv, tsv, parquet or access_log; None: the format given by the file name.
+        format: jsonl, csv, tsv, parquet, access_log or w3c; None: the format given by the file name.
         columns: Field name in the source, by our column name, where they differ; of several, the first with a value. In
             JSON and Parquet, a dot separates the keys of nested objects: 'user.id'.
         constants: Value, by our column name, for lines that have no value in the column.
@@ -36,8 +40,8 @@ class ReadingRules:
         clock_tolerance_minutes: How much later than received_at an event may be.
         delimiter: Field separator; None: detected from the header of a CSV, a tab in a TSV.
         log_format: Line format of an access log: the name of a known format, or directives.
-        visitor_address: Field with the IP address from which visitor ids are derived where lines have none; None: lines
-            without a visitor id are quarantined.
+        visitor_address: Field with the IP address from which visitor ids are derived where lines have none; of several,
+            the first with an address. None: lines without a visitor id are quarantined.
         host: Host of the pages of an access log that does not contain the host; None: unknown.
         visitor_key: Key from which visitor ids are derived where lines have none; None until a file needs it.
         keep_query_parameters: Query parameters that are kept in page_url and referrer.
@@ -48,6 +52,15 @@ class ReadingRules:
         events: Our name of an event and the condition on its line, in order; the first condition that holds counts.
         event_names: Our name by the source's name, for events that meet no condition.
         key_values: Fields with a list of keys and values, which are read as objects.
+        header: Names of the fields of a CSV or TSV without a header; see Layout.
+        records_in: Path of keys to the list that contains the records of a JSON value; see Layout.
+        events_in: Field with a list of events. A line gives an event for each element, which replaces the list.
+        json_fields: Fields whose text is JSON. They are read as objects and lists.
+        null_values: Texts that mean that a field has no value.
+        drop_fields: Fields that are not stored.
+        decimal_comma: Whether values are written as 1.234,56.
+        request: Fields that describe the request of a web server's log line, by part. With it, event name and page
+            follow from the request, as in an access log.
     """
 
     source: str
@@ -60,7 +73,7 @@ class ReadingRules:
     clock_tolerance_minutes: int = 60
     delimiter: str | None = None
     log_format: str = "combined"
-    visitor_address: str | None = None
+    visitor_address: str | tuple[str, ...] | None = None
     host: str | None = None
     visitor_key: VisitorKey | None = None
     keep_query_parameters: tuple[str, ...] = ()
@@ -70,11 +83,37 @@ class ReadingRules:
     events: tuple[tuple[str, str], ...] = ()
     event_names: Mapping[str, str] = field(default_factory=dict)
     key_values: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
+    records_in: str | None = None
+    events_in: str | None = None
+    json_fields: tuple[str, ...] = ()
+    null_values: tuple[str, ...] = ()
+    drop_fields: tuple[str, ...] = ()
+    decimal_comma: bool = False
+    request: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def layout(self) -> Layout:
+        """How files are split into records."""
+        return Layout(self.delimiter, self.header, self.records_in)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The fields with the address of the visitor, in order."""
+        given = self.visitor_address or ()
+        return (given,) if isinstance(given, str) else given
 
     def fields_of(self, ours: str) -> tuple[str, ...]:
         """The fields of a column, in order: its own name if the settings name none; empty if it has no field."""
         theirs = self.columns.get(ours, ours)
         return (theirs,) if isinstance(theirs, str) else theirs
+
+    def way(self, name: str, format: str) -> list[str]:
+        """The path of keys to a field. A dot separates keys in JSON and Parquet, and behind a field of JSON text."""
+        for outer in () if format_named(format).is_nested else self.json_fields:
+            if name.startswith(f"{outer}."):
+                return [outer, *name.removeprefix(f"{outer}.").split(".")]
+        return name.split(".") if format_named(format).is_nested else [name]
 
     @property
     def local_clock(self) -> tuple[list[datetime], list[int]]:

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
@@ -49,22 +50,38 @@ class Collected:
     row_counts: dict[str, int]
     errors: dict[str, CorruptFileError | RefusedFileError]
 
-    def places(self) -> pa.Table:
-        """Return the file and the line number of each row, in the order of the rows."""
+    def places(self, events: pa.ChunkedArray | None = None) -> pa.Table:
+        """Return the file and the line number of each row, in the order of the rows.
+
+        Args:
+            events: The number of each row's event in its line, if lines have several events. The events of a file are
+                then numbered like lines.
+        """
+        row_counts = self.row_counts if events is None else self._event_counts(events)
         file_ids: list[str] = []
         file_numbers: list[int] = []
         line_numbers: list[int] = []
-        for number, (file_id, count) in enumerate(self.row_counts.items()):
+        for number, (file_id, count) in enumerate(row_counts.items()):
             file_ids += [file_id] * count
             file_numbers += [number] * count
             line_numbers += range(1, count + 1)
         columns = [list(range(len(file_ids))), file_numbers, file_ids, line_numbers]
         return pa.table(columns, schema=PLACES)
 
+    def _event_counts(self, events: pa.ChunkedArray) -> dict[str, int]:
+        """Return the number of events of each file, by file id."""
+        lines = pc.cumulative_sum(pc.cast(pc.equal(events, 1), pa.int64()))
+        counts: dict[str, int] = {}
+        line_count = event_count = 0
+        for file_id, count in self.row_counts.items():
+            line_count += count
+            before, event_count = event_count, pc.sum(pc.less_equal(lines, line_count)).as_py() or 0
+            counts[file_id] = event_count - before
+        return counts
+
 
 def collect(
     files: Sequence[Admitted],
-    delimiter: str | None,
     path: Path,
     rows_of: Callable[[str], Sequence[Row]],
 ) -> Collected:
@@ -72,7 +89,6 @@ def collect(
 
     Args:
         files: Admitted files of one format.
-        delimiter: Field separator of a CSV or TSV; None: detected from the header of a CSV, a tab in a TSV.
         path: The Parquet file to write.
         rows_of: Runs a SELECT of lines and returns its rows; used for Parquet files.
     """
@@ -80,7 +96,7 @@ def collect(
     with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
         for admitted in files:
             try:
-                rows = list(_rows(admitted, delimiter, rows_of))
+                rows = list(_rows(admitted, rows_of))
             except (CorruptFileError, RefusedFileError) as error:
                 collected.errors[admitted.file_id] = error
                 continue
@@ -91,11 +107,11 @@ def collect(
     return collected
 
 
-def _rows(admitted: Admitted, delimiter: str | None, rows_of: Callable[[str], Sequence[Row]]) -> Iterator[Row]:
+def _rows(admitted: Admitted, rows_of: Callable[[str], Sequence[Row]]) -> Iterator[Row]:
     if not format_named(admitted.format).is_decoded_by_pyarrow:
-        yield from python_rows(admitted, delimiter)
+        yield from python_rows(admitted)
         return
-    lines = lines_by_duckdb(admitted, delimiter)
+    lines = lines_by_duckdb(admitted)
     assert lines is not None, "DuckDB reads all Parquet"
     yield from rows_of(lines.select)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from session_pipeline.ingest.admit import Admitted, admit
+from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.reference.days import Calendar
@@ -40,6 +41,14 @@ def rules_of(
         events=tuple((rule.name, rule.where) for rule in chosen.events),
         event_names=dict(chosen.event_names),
         key_values=tuple(chosen.key_values),
+        header=tuple(chosen.header),
+        records_in=chosen.records_in,
+        events_in=chosen.events_in,
+        json_fields=tuple(chosen.json_fields),
+        null_values=tuple(chosen.null_values),
+        drop_fields=tuple(chosen.drop_fields),
+        decimal_comma=chosen.decimal_comma,
+        request={str(part): names for part, names in chosen.request.items()},
         earliest=Calendar(settings.timezone).start(settings.start_date),
     )
 
@@ -72,10 +81,10 @@ class SourceRules:
             source=self._source,
             format=own.format,
             scratch=scratch,
-            delimiter=own.delimiter,
+            layout=own.layout,
             bytes_of_range=bytes_of_range,
             of_preset=self._of_preset if self._settings.recognises(self._source) else None,
         )
 
-    def _of_preset(self, preset: str) -> tuple[str | None, str | None]:
-        return (rules := self.of(preset)).format, rules.delimiter
+    def _of_preset(self, preset: str) -> tuple[str | None, Layout]:
+        return (rules := self.of(preset)).format, rules.layout

@@ -93,7 +93,7 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
         "reason": None,
         "mapping": dict(reading.mapping),
         "byte_count": admitted.byte_count,
-        "line_count": admitted.line_count,
+        "line_count": admitted.line_count + reading.further_count,
         "accepted_count": reading.accepted_count,
         "set_aside_count": reading.set_aside_count,
         "blank_line_count": admitted.blank_line_count,

@@ -151,6 +151,8 @@ def take_files(task: FileTask) -> list[Outcome]:
             except (SessionPipelineError, FileNotFoundError) as error:
                 outcomes[delivery.path] = Outcome(delivery.path, failure=_failure(error))
                 continue
+            if task.rules.of(admitted.preset).events_in:
+                admitted = replace(admitted, ranges=())  # a range does not know the events of the lines before it
             # The copy of a compressed file is on this machine only.
             outcomes[delivery.path] = Outcome(delivery.path, replace(admitted, plain_path=delivery.path))
             if (admitted.file_id, admitted.format) in task.known or admitted.ranges:

@@ -258,10 +258,10 @@ def _texts(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyC
         f"select line from ({{}}) where reason is null and strlen(line) <= {LONGEST_SAMPLED_BYTES}"
         f" limit {SAMPLED_LINES}"
     )
-    if (lines := lines_by_duckdb(admitted, rules.delimiter)) is not None:
+    if (lines := lines_by_duckdb(admitted)) is not None:
         with suppress(duckdb.InvalidInputException):  # bytes that DuckDB cannot split into lines
             return [text for (text,) in connection.execute(sampled.format(lines.select)).fetchall()]
-    lines = lines_by_python(admitted, rules.delimiter, scratch / "sampled_lines.parquet")
+    lines = lines_by_python(admitted, scratch / "sampled_lines.parquet")
     return [text for (text,) in connection.execute(sampled.format(lines.select)).fetchall()]
 
 

@@ -257,7 +257,7 @@ def _suggested(
         source=source,
         format=rules.format,
         scratch=run.store.scratch,
-        delimiter=rules.delimiter,
+        layout=rules.layout,
     )
     try:
         with duckdb.connect() as connection:

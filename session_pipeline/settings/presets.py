@@ -19,7 +19,11 @@ NO_PRESET = "none"  # a source with this preset is never recognised
 OWN_FOLDER = "presets"  # beside settings.toml
 # Keys that only describe a preset.
 _DESCRIPTIONS = ("about", "recognised")
-_TABLES = ("constants", "event_names")  # merged key by key; columns and expressions are merged column by column
+_TABLES = (
+    "constants",
+    "event_names",
+    "request",
+)  # merged key by key; columns and expressions are merged column by column
 
 
 @cache

@@ -6,7 +6,7 @@ presets.py finds presets, which are files with the same keys; ingest/rules.py is
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainValidator, field_validator
 
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import (
@@ -15,12 +15,14 @@ from session_pipeline.settings.values import (
     ClockTime,
     Constant,
     DeliveredColumn,
+    FieldPath,
     Label,
     LineCondition,
     LineScalar,
     LineText,
     Listed,
     MappedColumn,
+    NullValue,
     Site,
     TimeZone,
     at_most,
@@ -35,6 +37,9 @@ KEYS_OF_ANY_FORMAT = frozenset({"site", "timezone", "clock_tolerance_minutes", "
 MOST_EVENT_NAMES = 2_000
 MOST_EVENT_RULES = 200
 MOST_FIELDS = 20
+MOST_HEADER_NAMES = 1_000
+# Parts of the request that a line of a web server's log describes.
+RequestPart = Literal["line", "method", "target", "path", "query", "host", "scheme"]
 
 
 def _fields(value: Any) -> str | tuple[str, ...]:
@@ -48,6 +53,9 @@ def _fields(value: Any) -> str | tuple[str, ...]:
     if len(set(value)) < len(value):
         raise refusal("has a field twice", "remove one of them")
     return value[0] if len(value) == 1 else tuple(map(checked_label, value))
+
+
+Fields = Annotated[str | tuple[str, ...], PlainValidator(_fields)]
 
 
 class EventRule(Section):
@@ -75,11 +83,9 @@ class SourceSettings(Section):
     """How the files of a folder under raw/ are read."""
 
     preset: Label | None = None
-    format: Literal["jsonl", "csv", "tsv", "parquet", "access_log"] | None = None
+    format: Literal["jsonl", "csv", "tsv", "parquet", "access_log", "w3c"] | None = None
     site: Site = "main"
-    columns: Mapping[DeliveredColumn, Annotated[str | tuple[str, ...], PlainValidator(_fields)]] = Field(
-        default_factory=dict
-    )
+    columns: Mapping[DeliveredColumn, Fields] = Field(default_factory=dict)
     constants: Mapping[DeliveredColumn, Constant] = Field(default_factory=dict)
     expressions: Mapping[MappedColumn, LineScalar] = Field(default_factory=dict)
     events: Annotated[tuple[EventRule, ...], Listed, at_most(MOST_EVENT_RULES, "rules")] = ()
@@ -89,9 +95,32 @@ class SourceSettings(Section):
     clock_tolerance_minutes: int = Field(default=60, ge=0, le=525_600)
     expected_by: ClockTime | None = None
     delimiter: Character | None = None
+    header: Annotated[tuple[Label, ...], Listed, at_most(MOST_HEADER_NAMES, "names"), distinct("names")] = ()
+    records_in: FieldPath | None = None
+    events_in: Label | None = None
+    json_fields: Annotated[tuple[Label, ...], Listed, distinct("json_fields")] = ()
+    null_values: Annotated[tuple[NullValue, ...], Listed, distinct("null_values")] = ()
+    drop_fields: Annotated[tuple[Label, ...], Listed, distinct("drop_fields")] = ()
+    decimal_comma: bool = False
+    request: Mapping[RequestPart, Fields] = Field(default_factory=dict)
     log_format: AccessLogFormat = "combined"
-    visitor_address: Label | None = None
+    visitor_address: Fields | None = None
     host: Site | None = None
+
+    @field_validator("header")
+    @classmethod
+    def _ends_in_the_optional_names(cls, header: tuple[str, ...]) -> tuple[str, ...]:
+        marks = [name.endswith("?") for name in header]
+        if marks != sorted(marks):
+            raise refusal("has an optional name before others", "move names that end in ? to the end of the list")
+        return header
+
+    @field_validator("request")
+    @classmethod
+    def _says_what_was_asked_for(cls, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        if request and not {"line", "target", "path"} & request.keys():
+            raise refusal("has no page", "write line ('GET /a HTTP/1.1'), target ('/a?b=c') or path ('/a')")
+        return request
 
 
 class Preset(SourceSettings):

@@ -188,6 +188,10 @@ QueryParameter = Annotated[str, _like(r"[^\s*=&]+", "query parameter", "write th
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Character = Annotated[str, AfterValidator(_character)]
 DeliveredColumn = Annotated[str, AfterValidator(_delivered_column)]
+FieldPath = Annotated[
+    str, _like(r"[^\x00-\x1f.]+(\.[^\x00-\x1f.]+)*", "path of keys", "write a name, or names with dots")
+]
+NullValue = Annotated[str, _like(r"[^\x00-\x1f]{1,40}", "text", "write 1 to 40 characters, such as NULL")]
 MappedColumn = Annotated[str, AfterValidator(_mapped_column)]
 AccessLogFormat = Annotated[str, AfterValidator(_log_format)]
 Constant = Annotated[str, BeforeValidator(_constant)]

@@ -37,7 +37,7 @@ def _of_sessions(settings: Settings) -> dict[str, Scalar]:
     return {
         "carried_minutes": CARRIED_MINUTES,
         "inactivity_minutes": sessions.inactivity_minutes,
-        "is_client_session_key": sessions.client_sessions != "ignore",
+        "client_sessions": sessions.client_sessions,
         # Carried sessions reach one day, so an event can follow another after 12 hours at most.
         "client_session_minutes": (
             LONGEST_INACTIVITY_MINUTES

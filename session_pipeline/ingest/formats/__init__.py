@@ -12,6 +12,7 @@ from session_pipeline.ingest.formats.format import Format
 from session_pipeline.ingest.formats.json_lines import JsonLines
 from session_pipeline.ingest.formats.parquet import Parquet
 from session_pipeline.ingest.formats.separated import Csv, Tsv
+from session_pipeline.ingest.formats.w3c import W3c
 
 __all__ = [
     "FORMATS",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 # In order of preference between equal readings of one content. A name is tried in this order, too.
-FORMATS: tuple[Format, ...] = (Parquet(), JsonLines(), Csv(), Tsv(), AccessLog())
+FORMATS: tuple[Format, ...] = (Parquet(), JsonLines(), Csv(), Tsv(), AccessLog(), W3c())
 _BY_NAME = {each.name: each for each in FORMATS}
 
 

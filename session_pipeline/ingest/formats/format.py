@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.formats.content import binary_kind, first_lines
+from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.line_counts import LineCounter
 from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, decoded, physical_lines
@@ -41,6 +42,10 @@ class Content(Protocol):
     @property
     def is_tidy(self) -> bool:
         """Whether DuckDB can number the lines."""
+
+    @property
+    def layout(self) -> Layout:
+        """How it is split into records."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +97,21 @@ class Format(ABC):
         """Return the kind of a text that is not of this format, from its first non-blank lines; None if it may be."""
         return None
 
-    def counter(self, delimiter: str | None) -> LineCounter:
+    def counter(self, layout: Layout) -> LineCounter:
         """Return what counts the lines while the file is hashed."""
         return LineCounter()
 
-    def counts(self, file: IO[bytes], counter: LineCounter, delimiter: str | None) -> tuple[int, int]:
+    def counts(self, file: IO[bytes], counter: LineCounter, layout: Layout) -> tuple[int, int]:
         """Return the number of lines that should contain an event, and the number of blank lines.
 
         Args:
             file: The content, at any position.
             counter: The format's counter, after all of the content.
-            delimiter: Field separator from the settings; None: detected from the header.
+            layout: How the settings split the content into records.
+
+        Raises:
+            CorruptFileError: It cannot be split into records.
+            RefusedFileError: It has a record that is too long.
         """
         return counter.line_count - counter.blank_count, counter.blank_count
 
@@ -111,7 +120,7 @@ class Format(ABC):
         return False
 
     @abstractmethod
-    def lines_by_duckdb(self, content: Content, delimiter: str | None) -> Lines | None:
+    def lines_by_duckdb(self, content: Content) -> Lines | None:
         """Return the lines as DuckDB reads them; None if DuckDB cannot number them.
 
         If DuckDB cannot read the file, the SELECT raises an InvalidInputException when it runs.
@@ -121,7 +130,7 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def python_rows(self, content: Content, delimiter: str | None) -> Iterator[Row]:
+    def python_rows(self, content: Content) -> Iterator[Row]:
         """Yield the same rows as lines_by_duckdb, one for every physical line, for any admitted file.
 
         Raises:
@@ -148,12 +157,12 @@ class TextLines(Format):
         """Whether any line end separates events: always."""
         return True
 
-    def lines_by_duckdb(self, content: Content, delimiter: str | None) -> Lines:
+    def lines_by_duckdb(self, content: Content) -> Lines | None:
         """Return the lines as DuckDB reads them."""
         select = query("formats/text_lines", path=literal(escaped(content.plain_path)), longest=LONGEST_EVENT_BYTES)
         return Lines(select, 1, content.line_count + content.blank_line_count)
 
-    def python_rows(self, content: Content, delimiter: str | None) -> Iterator[Row]:
+    def python_rows(self, content: Content) -> Iterator[Row]:
         """Yield every physical line."""
         with content.plain_path.open("rb") as file:
             for line in physical_lines(file):

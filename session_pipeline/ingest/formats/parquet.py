@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from session_pipeline.ingest.formats.format import Content, Format, Lines, Row
+from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.line_counts import ByteCounter, LineCounter
 
 MAGIC = b"PAR1"
@@ -22,23 +23,23 @@ class Parquet(Format):
         """Recognise everything that does not begin as Parquet does."""
         return None if beginning.startswith((MAGIC, ENCRYPTED_MAGIC)) else "not Parquet"
 
-    def counter(self, delimiter: str | None) -> LineCounter:
+    def counter(self, layout: Layout) -> LineCounter:
         """Return a counter of bytes, because Parquet has no lines."""
         return ByteCounter()
 
-    def counts(self, file: IO[bytes], counter: LineCounter, delimiter: str | None) -> tuple[int, int]:
+    def counts(self, file: IO[bytes], counter: LineCounter, layout: Layout) -> tuple[int, int]:
         """Return the number of rows, after pyarrow decoded all of them."""
         from session_pipeline.ingest.formats.parquet_content import count_rows  # loads pyarrow, which is slow
 
         file.seek(0)
         return count_rows(file, counter.byte_count), 0
 
-    def lines_by_duckdb(self, content: Content, delimiter: str | None) -> Lines:
+    def lines_by_duckdb(self, content: Content) -> Lines:
         """Return a JSON object for each row."""
         from session_pipeline.ingest.formats.parquet_content import row_lines
 
         return Lines(row_lines(content.plain_path), 1, content.line_count)
 
-    def python_rows(self, content: Content, delimiter: str | None) -> Iterator[Row]:
+    def python_rows(self, content: Content) -> Iterator[Row]:
         """Raise an error, because DuckDB reads all Parquet files that pyarrow could decode."""
         raise NotImplementedError

@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,7 @@ from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.formats.content import json_kind
 from session_pipeline.ingest.formats.format import NO_LINE, Content, Format, Lines, Row, escaped
+from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.line_counts import LineCounter, SeparatedLineCounter, count_records
 from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.records import (
@@ -39,6 +41,23 @@ UNUSABLE_HEADERS: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True)
+class _Header:
+    """The names of the columns.
+
+    Attributes:
+        delimiter: The field separator.
+        names: The names.
+        least_count: Number of fields that a record must have at least.
+        is_there: Whether the first line is a header; otherwise the names are from the settings.
+    """
+
+    delimiter: str
+    names: Sequence[str]
+    least_count: int
+    is_there: bool
+
+
 class _Separated(Format):
     """What CSV and TSV have in common."""
 
@@ -57,28 +76,33 @@ class _Separated(Format):
         """Recognise markup and JSON."""
         return json_kind(lines)
 
-    def counter(self, delimiter: str | None) -> LineCounter:
+    def counter(self, layout: Layout) -> LineCounter:
         """Return a counter that also finds out whether the file is tidy."""
-        return SeparatedLineCounter(delimiter, is_quoted=bool(self.quoting))
+        return SeparatedLineCounter(layout.delimiter, is_quoted=bool(self.quoting))
 
-    def counts(self, file: IO[bytes], counter: LineCounter, delimiter: str | None) -> tuple[int, int]:
+    def counts(self, file: IO[bytes], counter: LineCounter, layout: Layout) -> tuple[int, int]:
         """Count records instead of lines where a record can have several lines. The header is not counted."""
-        line_count, blank_count = super().counts(file, counter, delimiter)
+        line_count, blank_count = super().counts(file, counter, layout)
         if counter.has_open_quotes:
             file.seek(0)
-            line_count, covered_count = count_records(file, delimiter)
+            line_count, covered_count = count_records(file, layout.delimiter)
             blank_count = counter.line_count - covered_count
-        return max(line_count - 1, 0), blank_count
+        file.seek(0)
+        is_counted = layout.header and not self._header(file, layout).is_there
+        return line_count if is_counted else max(line_count - 1, 0), blank_count
 
     def can_be_divided(self, counter: LineCounter) -> bool:
         """Whether any line end separates records."""
         return counter.is_tidy
 
-    def lines_by_duckdb(self, content: Content, delimiter: str | None) -> Lines | None:
-        """Return the records of a tidy file."""
+    def lines_by_duckdb(self, content: Content) -> Lines | None:
+        """Return the records of a tidy file whose records all have the same number of fields."""
         if not content.is_tidy:
             return None
-        delimiter, names = self._header(content, delimiter)
+        header = self._header_of(content)
+        if header.least_count < len(header.names):
+            return None
+        names = header.names
         fields = [f"field_{number}" for number in range(len(names))]
         types = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields)
         select = query(
@@ -88,25 +112,28 @@ class _Separated(Format):
             ),
             path=literal(escaped(content.plain_path)),
             types=f"{{{types}}}",
-            delimiter=literal(delimiter),
+            header=str(header.is_there).lower(),
+            delimiter=literal(header.delimiter),
             quoting=literal(self.quoting),
             longest=LONGEST_EVENT_BYTES,
         )
-        return Lines(select, 2, content.line_count)
+        return Lines(select, 2 if header.is_there else 1, content.line_count)
 
-    def python_rows(self, content: Content, delimiter: str | None) -> Iterator[Row]:
+    def python_rows(self, content: Content) -> Iterator[Row]:
         """Yield a row for every line. Rows of the header, blank lines and continuation lines are empty."""
-        delimiter, names = self._header(content, delimiter)
+        header = self._header_of(content)
         with content.plain_path.open("rb") as file:
-            found = self.records(physical_lines(file), delimiter)
-            header = next(found, None)
-            if header is None:
-                return
-            covered = header.line_number + header.line_count - 1
+            found = self.records(physical_lines(file), header.delimiter)
+            covered = 0
+            if header.is_there:
+                first = next(found, None)
+                if first is None:
+                    return
+                covered = first.line_number + first.line_count - 1
             yield from repeat(NO_LINE, covered)
             for record in found:
                 yield from repeat(NO_LINE, record.line_number - 1 - covered)
-                yield _row(record, names)
+                yield _row(record, header)
                 yield from repeat(NO_LINE, record.line_count - 1)
                 covered = record.line_number + record.line_count - 1
 
@@ -115,13 +142,23 @@ class _Separated(Format):
         line = "if(reason is null, cast(json(line) as varchar), line) as line"
         return f"select {line}, reason, detail from read_parquet({literal(escaped(path))})"
 
-    def _header(self, content: Content, delimiter: str | None) -> tuple[str, list[str]]:
-        """Return the delimiter and the column names. A column without a name gets its position as name: column_3."""
+    def _header_of(self, content: Content) -> "_Header":
         with content.plain_path.open("rb") as file:
-            delimiter = delimiter or self.delimiter_of(file)
-            file.seek(0)
-            header = next(self.records(physical_lines(file), delimiter), None)
-        return delimiter, _names(header)
+            return self._header(file, content.layout)
+
+    def _header(self, file: IO[bytes], layout: Layout) -> "_Header":
+        """Return the column names: from the first line, or from the settings if it is no header.
+
+        A column without a name gets its position as name: column_3. A first line is a header if the settings give no
+        names, or if it consists of these names.
+        """
+        delimiter = layout.delimiter or self.delimiter_of(file)
+        file.seek(0)
+        first = next(self.records(physical_lines(file), delimiter), None)
+        if layout.header and not (first and first.fields and set(first.fields) <= set(layout.names)):
+            return _Header(delimiter, layout.names, layout.least_count, is_there=False)
+        names = _names(first)
+        return _Header(delimiter, names, len(names), is_there=True)
 
 
 class Csv(_Separated):
@@ -179,13 +216,13 @@ def _names(header: Record | None) -> list[str]:
     return names
 
 
-def _row(record: Record, names: list[str]) -> Row:
+def _row(record: Record, header: _Header) -> Row:
     if record.fields is None:
         return record.text, record.reason, None
-    fields = record.fields
+    names, fields = header.names, record.fields
     if not any(fields[len(names) :]):
         fields = fields[: len(names)]  # surplus delimiters at the end of the line, which DuckDB also accepts
-    if len(fields) != len(names):
+    if not header.least_count <= len(fields) <= len(names):
         return record.text, "ragged_row", f"{len(fields)} fields instead of {len(names)}"
     values = (field or None for field in fields)
-    return json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False), None, None
+    return json.dumps(dict(zip(names, values, strict=False)), ensure_ascii=False), None, None

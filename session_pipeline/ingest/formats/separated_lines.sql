@@ -6,7 +6,7 @@ select
 from read_csv(
     $path,
     columns = $types,
-    header = true,
+    header = $header,
     delim = $delimiter,
     quote = $quoting,
     escape = $quoting,

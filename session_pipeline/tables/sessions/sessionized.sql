@@ -10,7 +10,7 @@ with kept as (
         d.day_start,
         a.site,
         case
-            when $is_client_session_key
+            when $client_sessions <> 'ignore'
                 then concat_ws(
                     '|',
                     cast(length(a.visitor_id) as varchar),

@@ -1,0 +1,90 @@
+"""W3C extended log files, as CloudFront and IIS write them: a line #Fields names the fields of the lines after it.
+
+A line becomes a JSON object of its fields. The names of the fields can change within a file, so it is read line by line
+in Python. What a field means is said by the preset w3c. Source: https://www.w3.org/TR/WD-logfile.html.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import unquote
+
+from session_pipeline.ingest.formats.content import json_kind
+from session_pipeline.ingest.formats.format import NO_LINE, Content, Format, Lines, Row
+from session_pipeline.ingest.layout import Layout
+from session_pipeline.ingest.line_counts import LineCounter
+from session_pipeline.ingest.records import decoded, physical_lines
+
+DIRECTIVE = re.compile(rb"\n#")
+NO_VALUE = ("-", "")
+# Fields with words in which servers replace spaces, because a space separates fields.
+WORDS = re.compile(r"(?i)cs\((user-agent|cookie)\)")
+
+
+class W3c(Format):
+    """Logs in W3C's extended format."""
+
+    name = "w3c"
+
+    def other_text(self, lines: Sequence[bytes]) -> str | None:
+        """Recognise markup and JSON."""
+        return json_kind(lines)
+
+    def counter(self, layout: Layout) -> LineCounter:
+        """Return a counter for which directives are blank lines."""
+        return _W3cCounter()
+
+    def lines_by_duckdb(self, content: Content) -> Lines | None:
+        """Return None, because the fields of a line depend on the lines before it."""
+        return None
+
+    def python_rows(self, content: Content) -> Iterator[Row]:
+        """Yield a row for every line. Rows of directives and blank lines are empty."""
+        names: list[str] = []
+        date = None
+        with content.plain_path.open("rb") as file:
+            for line in physical_lines(file):
+                text, reason = decoded(line)
+                if reason is None and text.startswith("#"):
+                    directive, _, value = text[1:].partition(":")
+                    if directive.lower() == "fields":
+                        names = value.split()
+                    elif directive.lower() == "date":
+                        date = value.split()[0] if value.split() else None
+                if reason is None and (text.startswith("#") or not text.strip()):
+                    yield NO_LINE
+                else:
+                    yield (text, reason, None) if reason else _row(text, names, date)
+
+
+class _W3cCounter(LineCounter):
+    """Counts directives as blank lines."""
+
+    def look_closer(self, lines: bytes) -> None:
+        """Count the directives."""
+        self.blank_count += len(DIRECTIVE.findall(lines))
+
+
+def _row(text: str, names: Sequence[str], date: str | None) -> Row:
+    if not names:
+        return text, "invalid_log_line", "no line #Fields stands before it"
+    is_tabbed = "\t" in text
+    values = text.split("\t") if is_tabbed else text.split()
+    if len(values) != len(names) and '"' in text:
+        values = next(csv.reader([text.strip()], delimiter="\t" if is_tabbed else " "))
+    if len(values) != len(names):
+        return text, "ragged_row", f"{len(values)} fields instead of {len(names)}, which #Fields names"
+    fields = {"date": date} if date and "date" not in names else {}
+    for name, value in zip(names, values, strict=True):
+        if value not in NO_VALUE:
+            fields[name] = _words(value, is_tabbed) if WORDS.fullmatch(name) else value
+    return json.dumps(fields, ensure_ascii=False), None, None
+
+
+def _words(value: str, is_encoded: bool) -> str:
+    """Return a text with its spaces. CloudFront percent-encodes them, in old logs twice; IIS writes + for them."""
+    if not is_encoded:
+        return value.replace("++", " \0").replace("+", " ").replace("\0", "+")
+    decoded_once = unquote(value)
+    return unquote(decoded_once) if "%20" in decoded_once else decoded_once

@@ -1,0 +1,83 @@
+"""Gives lines of a web server's log in JSON, CSV or W3C format the meaning that lines of an access log have.
+
+The setting `request` names the fields that describe the request. Event name, page and visitor follow from it by the
+same rules as in formats/access_log.sql. Produces SQL; fields.py says how a field of a line is read.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from session_pipeline.engines.sql import literal
+from session_pipeline.ingest.formats.access_log import REQUEST
+from session_pipeline.ingest.rules import ReadingRules
+
+NOTHING = "cast(null as varchar)"
+KEPT_PARTS = ("method",)  # parts that stay in properties
+
+
+def with_request(
+    rules: ReadingRules, values: Mapping[str, str], field: Callable[[Sequence[str]], str]
+) -> dict[str, str]:
+    """Return the SQL of each column, with page and event name from the request where the line has none.
+
+    Args:
+        rules: The rules of the source.
+        values: The SQL of each column's value, by column.
+        field: Returns the SQL of the first of some fields that has a value.
+    """
+    parts = {part: f"nullif({field(_names(rules, part))}, '')" for part in rules.request}
+    line = parts.get("line", NOTHING)
+    method = f"upper(coalesce({parts.get('method', NOTHING)}, {_group(line, 1)}))"
+    path = parts.get("path", NOTHING)
+    path_query = f"case when not contains({path}, '?') then '?' || ltrim({parts.get('query', NOTHING)}, '?') end"
+    target = f"coalesce({parts.get('target', NOTHING)}, {_group(line, 2)}, {path} || coalesce({path_query}, ''))"
+    host = f"coalesce({parts.get('host', NOTHING)}, {literal(rules.host) if rules.host else NOTHING})"
+    page = f"page_of_request({target}, {host}, lower({parts.get('scheme', NOTHING)}))"
+    page_url = f"coalesce({values['page_url']}, {page})"
+    name = f"name_of_request({method}, {page_url}, {values['status_code']})"
+    return {
+        **values,
+        "page_url": page_url,
+        "event_name": f"coalesce({values['event_name']}, {name})",
+        "referrer": f"percent_encoded({values['referrer']})",
+    }
+
+
+def visitor_address(rules: ReadingRules, fields: Sequence[str]) -> str:
+    """Return the SQL of the address that identifies the visitor best.
+
+    A field can contain a list of addresses, as proxies write them; the first one is the visitor's. Without an address,
+    the last field is used as it is, because it can contain the name of a host.
+
+    Args:
+        rules: The rules of the source.
+        fields: The SQL of the fields with the address, the surest first.
+    """
+    if len(fields) == 1 and not rules.request:
+        return fields[0]
+    candidates = [f"address_of(trim(split_part({field}, ',', 1)))" for field in fields]
+    as_written = f"nullif({fields[-1]}, '')"
+    return f"coalesce({', '.join([*candidates, as_written])})"
+
+
+def request_fields(rules: ReadingRules) -> list[str]:
+    """Return the fields with parts of the request that are not stored."""
+    return [name for part in rules.request if part not in KEPT_PARTS for name in _names(rules, part)]
+
+
+def request_origins(rules: ReadingRules) -> dict[str, str]:
+    """Return the origin of each column that follows from the request."""
+    if not rules.request:
+        return {}
+    located = [name for part in ("scheme", "host") if part in rules.request for name in _names(rules, part)]
+    asked = [name for part in ("line", "method", "target", "path", "query") if part in rules.request
+             for name in _names(rules, part)]  # fmt: skip
+    return {"event_name": " ".join(asked), "page_url": " ".join([*located, *asked])}
+
+
+def _names(rules: ReadingRules, part: str) -> tuple[str, ...]:
+    names = rules.request[part]
+    return (names,) if isinstance(names, str) else names
+
+
+def _group(line: str, number: int) -> str:
+    return f"nullif(regexp_extract({line}, {literal(REQUEST)}, {number}), '')"

@@ -1,0 +1,309 @@
+"""Tests records that are not lines: JSON lists, lists in objects, lines with several events, files without a header."""
+
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.ingest import read as reading
+from session_pipeline.ingest import small_files
+from session_pipeline.ingest.formats import json_values
+from session_pipeline_tests.test_ingest import RULES, SEEN, Ingest, Taken
+
+
+@pytest.fixture(params=["as a small file", "as a large file", "in parts"])
+def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ingest]:
+    if request.param != "as a small file":
+        monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
+    if request.param == "in parts":
+        monkeypatch.setattr(reading, "MOST_ROWS_OF_PART", 2)
+    monkeypatch.setattr(json_values, "CHUNK_BYTES", 7)  # so that values lie in several chunks
+    ingest = Ingest(tmp_path)
+    yield ingest
+    ingest.close()
+
+
+def event(number: int, **fields: Any) -> dict[str, Any]:
+    return {**SEEN, "page_title": f"{number}", **fields}
+
+
+def titles(taken: Taken) -> list[str]:
+    return [str(title) for title in taken.column("page_title")]
+
+
+EVENTS = [event(1), event(2, n={"a": ["]", '"}']}), event(3)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(EVENTS),
+        json.dumps(EVENTS, indent=2),
+        "[" + ",\n".join(map(json.dumps, EVENTS)) + "]\n",
+        "\ufeff" + json.dumps(EVENTS).replace("[{", "[\r\n{") + "\r\n",
+        "".join(json.dumps(each, indent=1) + "\n" for each in EVENTS),
+        json.dumps(EVENTS[:2]) + "\n" + json.dumps(EVENTS[2:]),
+        json.dumps(EVENTS[:2]) + "\n[]\n" + json.dumps(EVENTS[2], indent=2),
+    ],
+    ids=range(7),
+)
+def test_records_of_a_json_document(ingest: Ingest, content: str) -> None:
+    taken = ingest.take(content, "a.json")
+    assert titles(taken) == ["1", "2", "3"]
+    assert taken.column("line_number") == [1, 2, 3]
+    assert taken.admitted.line_count == 3
+    packed = ingest.admit(ingest.deliver(gzip.compress(content.encode()), "b.json.gz"))
+    assert packed.line_count == 3
+    packed.discard()
+
+
+def test_each_element_of_a_list_is_judged(ingest: Ingest) -> None:
+    bad = '{"a" 1}'
+    content = f'[{json.dumps(event(1))}, 5, "x", null, [1, [2]], {bad}, {{}}, {json.dumps(event(2))}]'
+    taken = ingest.take(content)
+    assert titles(taken) == ["1", "2"]
+    assert taken.reasons == {
+        2: "not_an_object", 3: "not_an_object", 4: "not_an_object", 5: "not_an_object", 6: "invalid_json",
+        7: "missing_visitor_id",
+    }  # fmt: skip
+    assert taken.quarantined[4]["line"] == bad
+
+
+@pytest.mark.parametrize("content", ['[{"a": 1}', '[{"a": "b', "[1, 2", '{\n"a": [', '[{"a": 1}}', "[\n2024 12:00 x"])
+def test_json_that_is_cut_short_is_corrupt(ingest: Ingest, content: str) -> None:
+    with pytest.raises(CorruptFileError, match="JSON"):
+        ingest.take(content)
+
+
+def test_value_of_more_than_the_limit_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_values, "LONGEST_VALUE_BYTES", 500)
+    with pytest.raises(RefusedFileError, match="JSON value"):
+        ingest.take("[" + json.dumps({"a": "x" * 1000}) + "]")
+
+
+WRAPPED = replace(RULES, records_in="data.orders")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps({"count": 3, "data": {"x": [1], "orders": EVENTS, "y": {}}, "next": None}),
+        json.dumps({"count": 3, "data": {"orders": EVENTS}}, indent=2),
+        json.dumps([{"data": {"orders": EVENTS[:1]}}, {"data": {"orders": EVENTS[1:]}}]),
+        json.dumps({"data": {"orders": EVENTS[:2]}}) + "\n\n" + json.dumps({"data": {"orders": EVENTS[2:]}}),
+        json.dumps(EVENTS),
+        "\n".join(map(json.dumps, EVENTS)),
+    ],
+    ids=range(6),
+)
+def test_records_within_an_object(ingest: Ingest, content: str) -> None:
+    taken = ingest.take(content, "a.json", WRAPPED)
+    assert titles(taken) == ["1", "2", "3"]
+    assert taken.admitted.line_count == 3
+
+
+def test_bad_line_among_wrapped_records(ingest: Ingest) -> None:
+    lines = [json.dumps({"data": {"orders": EVENTS[:2]}}), '{"data": {"orders": [', json.dumps(EVENTS[2])]
+    taken = ingest.take("\n".join(lines), rules=WRAPPED)
+    assert titles(taken) == ["1", "2", "3"]
+    assert taken.reasons == {3: "invalid_json"}
+
+
+# Lines with several events
+
+VISITS = [
+    {"visitor_id": "v", "actions": [{"t": "2024-03-01 12:00:00", "n": "a"}, {"t": "2024-03-01 12:00:01", "n": "b"}]},
+    {"visitor_id": "w", "actions": [{"t": "2024-03-01 12:00:00", "n": "a"}]},
+    {"visitor_id": "x", "actions": []},
+    {"visitor_id": "y"},
+    {"visitor_id": "z", "actions": [{"t": "2024-03-01 12:00:00", "n": "a"}, {"t": "x", "n": "b"}, 5, None,
+                                    {"t": "2024-03-01 12:00:00", "n": "a"}]},
+]  # fmt: skip
+SPLIT = replace(RULES, events_in="actions", columns={"event_time": "actions.t", "event_name": "actions.n"})
+
+
+def test_each_event_of_a_line_is_accounted_for(ingest: Ingest) -> None:
+    content = "\n".join([*map(json.dumps, VISITS[:2]), "", "no JSON", *map(json.dumps, VISITS[2:])])
+    taken = ingest.take(content, rules=SPLIT)
+    found = [(row["line_number"], row["visitor_id"], row["event_name"]) for row in taken.events]
+    assert found == [(1, "v", "a"), (2, "v", "b"), (3, "w", "a"), (8, "z", "a"), (12, "z", "a")]
+    assert taken.reasons == {
+        5: "invalid_json", 6: "missing_event_time", 7: "missing_event_time", 9: "invalid_event_time",
+        10: "missing_event_time", 11: "missing_event_time",
+    }  # fmt: skip
+    assert (taken.admitted.line_count, taken.reading.further_count) == (6, 5)
+    assert taken.quarantined[3]["detail"] == "event 2 of its line: event_time (actions.t): x"
+    assert json.loads(taken.events[0]["properties"]) == {"actions": {"n": "a", "t": "2024-03-01 12:00:00"}}
+    assert len({row["event_id"] for row in taken.events}) == 5
+
+
+def test_copy_of_a_line_gives_the_same_events(ingest: Ingest) -> None:
+    first = ingest.take(json.dumps(VISITS[0]), "a.jsonl", SPLIT)
+    second = ingest.take("\n".join(map(json.dumps, [VISITS[1], VISITS[0]])), "b.jsonl", SPLIT)
+    assert first.column("event_id") == second.column("event_id")[1:]
+
+
+def test_events_in_a_list_of_visits(ingest: Ingest) -> None:
+    taken = ingest.take(json.dumps(VISITS[:2], indent=1), "a.json", SPLIT)
+    assert taken.column("event_name") == ["a", "b", "a"]
+
+
+def test_line_with_a_key_twice_is_not_split(ingest: Ingest) -> None:
+    taken = ingest.take('{"visitor_id": "a", "visitor_id": "b", "actions": [{}, {}]}', rules=SPLIT)
+    assert taken.reasons == {1: "duplicate_key"}
+
+
+def test_events_of_a_parquet_row(ingest: Ingest) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([{**visit, "actions": visit.get("actions")} for visit in VISITS[:4]]), sink)
+    taken = ingest.take(sink.getvalue(), "a.parquet", SPLIT)
+    assert [(row["visitor_id"], row["event_name"]) for row in taken.events] == [("v", "a"), ("v", "b"), ("w", "a")]
+    assert taken.reasons == {4: "missing_event_time", 5: "missing_event_time"}
+
+
+def test_events_in_the_json_text_of_a_csv(ingest: Ingest) -> None:
+    text = json.dumps(VISITS[0]["actions"]).replace('"', '""')
+    rules = replace(SPLIT, json_fields=("actions",))
+    taken = ingest.take(f'visitor_id,actions\nv,"{text}"\nw,\n', "a.csv", rules)
+    assert taken.column("event_name") == ["a", "b"]
+    assert taken.column("line_number") == [2, 3]
+    assert taken.reasons == {4: "missing_event_time"}
+
+
+# JSON in texts, null values, decimal commas
+
+
+def test_paths_into_json_texts(ingest: Ingest) -> None:
+    rules = replace(RULES, json_fields=("props",), columns={"page_url": "props.$url", "user_id": "props.ids.0.id"})
+    props = json.dumps({"$url": "/a", "ids": [{"id": "u"}], "none": None}).replace('"', '""')
+    rows = [f'v,2024-03-01,a,"{props}"', "v,2024-03-01,b,{not JSON", "v,2024-03-01,c,", 'v,2024-03-01,d,"[NaN]"']
+    taken = ingest.take("visitor_id,event_time,event_name,props\n" + "\n".join(rows), "a.csv", rules)
+    assert taken.column("page_url") == ["/a", None, None, None]
+    assert taken.column("user_id") == ["u", None, None, None]
+    assert [json.loads(row or "{}").get("props") for row in taken.column("properties")] == [
+        {"$url": "/a", "ids": [{"id": "u"}]}, "{not JSON", None, "[NaN]",
+    ]  # fmt: skip
+
+
+def test_json_texts_of_parquet_and_json(ingest: Ingest) -> None:
+    rules = replace(RULES, json_fields=("a.props",), columns={"page_url": "a.props.url"})
+    line = event(1, a={"props": '{"url": "/a"}'})
+    assert ingest.take_lines(line, rules=rules).column("page_url") == ["/a"]
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([line]), sink)
+    assert ingest.take(sink.getvalue(), "a.parquet", rules).column("page_url") == ["/a"]
+
+
+def test_null_values(ingest: Ingest) -> None:
+    rules = replace(RULES, null_values=("\\N", "NULL", "-"), columns={"page_title": ("t", "u")})
+    lines = [event(1, t="\\N", u="x", v="NULL", w='":"NULL"', n={"a": "-", "b": ["-"]}), event(2, t="-", u=" NULL")]
+    taken = ingest.take_lines(*lines, rules=rules)
+    assert titles(taken) == ["x", " NULL"]
+    found = json.loads(taken.events[0]["properties"])
+    assert found == {"page_title": "1", "u": "x", "w": '":"NULL"', "n": {"b": ["-"]}}
+    csv = ingest.take('visitor_id,event_time,event_name,value\nv,2024-03-01,"a-b",\\N\n', "a.csv", rules)
+    assert (csv.column("value"), csv.column("event_name")) == ([None], ["a-b"])
+    assert ingest.take_lines(event(1, visitor_id="NULL"), rules=rules).reasons == {1: "missing_visitor_id"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("1.234,56", "1234.56"), ("12,5", "12.5"), ("1 234,5", "1234.5"), ("1'234,50", "1234.5"), ("-0,5", "-0.5"),
+     (12.5, "12.5"), ("12.50", "12.5"), ("1.234", "1234"), ("1\u00a0234,5", "1234.5"), (",5", "0.5"), (7, "7")],
+)  # fmt: skip
+def test_decimal_comma(ingest: Ingest, written: object, meant: str) -> None:
+    found = ingest.event(replace(RULES, decimal_comma=True), value=written)["value"]
+    assert float(found) == float(meant)
+
+
+def test_value_with_a_comma_is_invalid_without_the_setting(ingest: Ingest) -> None:
+    assert ingest.reason(value="12,5") == ("invalid_value", "value: 12,5")
+    assert ingest.reason(replace(RULES, decimal_comma=True), value="1,2,3") == ("invalid_value", "value: 1,2,3")
+
+
+TIMES = [
+    ("1709294400123456789", "2024-03-01 12:00:00.123456"),
+    (1709294400999999999, "2024-03-01 12:00:00.999999"),
+    ("2024/03/01 12:00:00", "2024-03-01 12:00:00"),
+    ("2024/03/01 12:00:00.25", "2024-03-01 12:00:00.250000"),
+    ("2024/03/01", "2024-03-01 00:00:00"),
+    ("2024/03/01 12:00", "2024-03-01 12:00:00"),
+    ("2024/03/01T12:00:00Z", "2024-03-01 12:00:00"),
+    ("2024/03/01 12:00:00 +0200", "2024-03-01 10:00:00"),
+    ("Fri, 01 Mar 2024 12:00:00 +0000", "2024-03-01 12:00:00"),
+    ("Fri, 01 Mar 2024 12:00:00 -0330", "2024-03-01 15:30:00"),
+    ("Fri, 1 Mar 2024 12:00:00 GMT", "2024-03-01 12:00:00"),
+    ("01 Mar 2024 12:00 UT", "2024-03-01 12:00:00"),
+    ("Fri, 01 Mar 2024 12:00:00 +0000 (UTC)", "2024-03-01 12:00:00"),
+    ("[01/Mar/2024:12:00:00 -0700]", "2024-03-01 19:00:00"),
+    ("01/Mar/2024:12:00:00 +0000", "2024-03-01 12:00:00"),
+    ("01/Mar/2024:12:00:00", "2024-03-01 12:00:00"),
+    ("01-Mar-2024 12:00:00", "2024-03-01 12:00:00"),
+]
+
+
+def test_other_times(ingest: Ingest) -> None:
+    taken = ingest.take_lines(*(event(1, event_time=written) for written, _ in TIMES))
+    assert taken.reasons == {}
+    assert [str(time) for time in taken.column("event_time")] == [meant for _, meant in TIMES]
+
+
+def test_other_times_without_an_offset_are_local(ingest: Ingest) -> None:
+    rules = replace(RULES, timezone="Europe/Berlin")
+    lines = [event(1, event_time=written) for written in ("2024/07/01 12:00:00", "01/Jul/2024:12:00:00")]
+    assert [str(time) for time in ingest.take_lines(*lines, rules=rules).column("event_time")] == [
+        "2024-07-01 10:00:00"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2024/13/01", "2024/02/30 12:00:00", "01/Mrz/2024:12:00:00 +0000", "32/Mar/2024:12:00:00", "2024/03/01 25:00:00",
+     "Fri, 01 Mar 2024 12:00:00 +2500", "01/03/2024", "Mar 2024", "Fri, 01 Mar 2024"],
+)  # fmt: skip
+def test_other_texts_are_no_times(ingest: Ingest, written: str) -> None:
+    assert ingest.reason(event_time=written)[0] == "invalid_event_time"
+
+
+# Files without a header
+
+NAMES = ("visitor_id", "event_time", "event_name", "page_title?", "element?")
+
+
+def test_file_without_a_header(ingest: Ingest) -> None:
+    rules = replace(RULES, header=NAMES[:3], format="tsv")
+    taken = ingest.take("v\t2024-03-01\ta\nw\t2024-03-01\tb\nx\n", "part-0001", rules)
+    assert taken.column("event_name") == ["a", "b"]
+    assert taken.column("line_number") == [1, 2]
+    assert taken.reasons == {3: "ragged_row"}
+    assert taken.admitted.line_count == 3
+
+
+def test_header_of_these_names_is_no_event(ingest: Ingest) -> None:
+    rules = replace(RULES, header=NAMES[:3])
+    taken = ingest.take("event_name,visitor_id,event_time\na,v,2024-03-01\n", "a.csv", rules)
+    assert taken.column("event_name") == ["a"]
+    assert taken.admitted.line_count == 1
+
+
+def test_optional_fields_at_the_end(ingest: Ingest) -> None:
+    rules = replace(RULES, header=NAMES, delimiter=" ", format="csv")
+    lines = ['v 2024-03-01 "a b" t e', "v 2024-03-01 b", "v 2024-03-01 c t", "v 2024-03-01 d t e f", "v 2024-03-01"]
+    taken = ingest.take("\n".join(lines), "a.log", rules)
+    assert taken.column("event_name") == ["a b", "b", "c"]
+    assert taken.column("page_title") == ["t", None, "t"]
+    assert taken.reasons == {4: "ragged_row", 5: "ragged_row"}
+
+
+def test_empty_files(ingest: Ingest) -> None:
+    assert ingest.take("[]").admitted.line_count == 0
+    assert ingest.take("", "a.csv", replace(RULES, header=NAMES)).admitted.line_count == 0
+    assert ingest.take("\n \n", "a.json", WRAPPED).admitted.line_count == 0
