@@ -109,7 +109,14 @@ class Limits:
 
 # Tools that remove bots themselves, and whose files have no user agent: the bot is not in the file.
 NO_BOT = Limits(has_bot=False)
+# A log of requests shows that a form was sent, and not what for; only the page after it can say that.
+REQUESTS = Limits(
+    has_values=False,
+    names={"add_to_cart": "submit", "purchase": "submit", "contact": "submit"},
+    outcomes={"purchase": "engaged"},
+)
 LIMITS: Mapping[str, Limits] = {
+    **dict.fromkeys(("alb", "caddy", "cloudflare", "nginx_json", "nginx_main", "vhost_combined", "w3c"), REQUESTS),
     "amplitude": NO_BOT,
     "ga4": NO_BOT,
     "mixpanel": NO_BOT,
