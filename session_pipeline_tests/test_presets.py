@@ -40,7 +40,11 @@ def recognised(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
     return tell(tmp_path_factory.mktemp("recognised"), {source: (None, path) for source, path in FILES.items()})
 
 
-@pytest.mark.parametrize("source", FILES)
+# Single lines of a log can have these formats, so the reason of quarantined lines names the format.
+OF_LINES = ("nginx_main", "vhost_combined")
+
+
+@pytest.mark.parametrize("source", [source for source, path in FILES.items() if path.parent.name not in OF_LINES])
 def test_preset_is_recognised_from_the_file(
     source: str, told: Mapping[str, Told], recognised: Mapping[str, Told]
 ) -> None:

@@ -236,8 +236,8 @@ case
     else 'page_view'
 end;
 
--- The page of a request: its target with host and scheme, if they are known. The target of a proxy's
--- log can be a whole URL, with a port that the scheme implies.
+-- The page of a request: its target with host and scheme, if they are known. The target in a
+-- proxy's log can be a whole URL, with a port that the scheme implies.
 create or replace temp macro located_page(target, host, scheme) as
 case
     when not starts_with(target, '/')

@@ -40,8 +40,8 @@ case
     else written
 end;
 
--- The time of epoch seconds (below 10^11), milliseconds (below 10^14), microseconds (below 10^17) or
--- nanoseconds (19 digits), exact to the microsecond. With these limits, seconds reach the year 5138,
+-- The time of epoch seconds (below 10^11), milliseconds (below 10^14), microseconds (below 10^17)
+-- or nanoseconds (19 digits), exact to the microsecond. With these limits, seconds reach the year 5138,
 -- milliseconds start in March 1973, and nanoseconds in September 2001.
 create or replace temp macro epoch_time(written) as
 make_timestamp(cast(trunc(
@@ -85,8 +85,9 @@ case
     ))
 end;
 
--- A time of a mail header (RFC 2822), an access log or a program as ISO 8601; null for anything else:
--- Mon, 06 May 2024 07:08:09 +0200; 06/May/2024:07:08:09 +0200, also in brackets; 2024/05/06 07:08:09.
+-- A time of a mail header (RFC 2822), an access log or a program as ISO 8601; null for anything
+-- else: Mon, 06 May 2024 07:08:09 +0200; 06/May/2024:07:08:09 +0200, also in brackets;
+-- 2024/05/06 07:08:09.
 create or replace temp macro iso_time(written) as
 case
     when

@@ -92,7 +92,7 @@ def _told(run: Run, source: str, facts: Mapping[str, object]) -> Told:
                 _visitor(row["event_time"]),
                 row["event_time"],
                 row["event_name"],
-                row["page_path"],
+                row["page_path"] or "",
                 "&".join(f"{name}={row[name]}" for name in ("utm_source", "utm_medium") if row[name] is not None),
                 _money(row["value"]) if row["event_name"] == "purchase" else None,
             )

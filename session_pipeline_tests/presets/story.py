@@ -99,22 +99,40 @@ class Limits:
         has_values: Whether lines have a value.
         names: Other names of events than in the story, by the story's name; an empty name: the event is not shown.
         outcomes: Other outcomes of sessions than in the story, by the story's outcome.
+        without_page: Events whose lines do not say on which page they happened, by our name.
+        sessions: The sessions, if the files show too few events for those of the story.
     """
 
     has_bot: bool = True
     has_values: bool = True
     names: Mapping[str, str] = field(default_factory=dict)
     outcomes: Mapping[str, str] = field(default_factory=dict)
+    without_page: frozenset[str] = frozenset()
+    sessions: tuple[StorySession, ...] | None = None
 
 
 # Tools that remove bots themselves, and whose files have no user agent: the bot is not in the file.
 NO_BOT = Limits(has_bot=False)
+# A log of requests shows that a form was sent, and not what for; only the page after it can say that.
+REQUESTS = Limits(
+    has_values=False,
+    names={"add_to_cart": "submit", "purchase": "submit", "contact": "submit"},
+    outcomes={"purchase": "engaged"},
+)
 LIMITS: Mapping[str, Limits] = {
+    **dict.fromkeys(("alb", "caddy", "cloudflare", "nginx_json", "nginx_main", "vhost_combined", "w3c"), REQUESTS),
     "amplitude": NO_BOT,
     "ga4": NO_BOT,
+    "matomo": Limits(has_bot=False, without_page=frozenset(["purchase"])),
     "mixpanel": NO_BOT,
     "plausible": NO_BOT,
     "umami": NO_BOT,
+    # Orders are all that the shop's own database has.
+    "woocommerce": Limits(
+        names=dict.fromkeys(("page_view", "add_to_cart", "contact"), ""),
+        without_page=frozenset(["purchase"]),
+        sessions=(StorySession("ada", _at("04T09:05:20"), 0, "purchase", value=Decimal("49.90")),),
+    ),
 }
 
 
@@ -122,7 +140,12 @@ def events_of(preset: str) -> list[StoryEvent]:
     """Returns the events of the story that the files of a preset show."""
     limits = LIMITS.get(preset, Limits())
     return [
-        replace(event, name=limits.names.get(event.name, event.name), value=event.value if limits.has_values else None)
+        replace(
+            event,
+            name=limits.names.get(event.name, event.name),
+            path="" if event.name in limits.without_page else event.path,
+            value=event.value if limits.has_values else None,
+        )
         for event in EVENTS
         if (limits.has_bot or event.visitor != "bot") and limits.names.get(event.name, event.name)
     ]
@@ -131,6 +154,8 @@ def events_of(preset: str) -> list[StoryEvent]:
 def sessions_of(preset: str) -> list[StorySession]:
     """Returns the sessions of the story that the files of a preset show."""
     limits = LIMITS.get(preset, Limits())
+    if limits.sessions is not None:
+        return list(limits.sessions)
     return [
         replace(
             session,

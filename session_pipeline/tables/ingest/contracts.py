@@ -25,10 +25,14 @@ TABLES: tuple[Table, ...] = (
             text("mapping", "JSON: how its fields were mapped to columns."),
             count("delivery_count", "Number of deliveries of this content, under any name or compression."),
             count("byte_count", "Size of the decompressed content."),
-            count("line_count", "Lines that should contain an event, without blank lines and the CSV header."),
+            count(
+                "line_count",
+                "Lines that should contain an event, without blank lines and the CSV header. An event of a line with"
+                " several, and a record of a JSON list, counts as a line.",
+            ),
             count("accepted_count", "Lines that became raw events."),
             count("set_aside_count", "Lines in quarantined_lines."),
-            count("blank_line_count", "Blank lines; not part of line_count."),
+            count("blank_line_count", "Blank lines, and lines # of W3C logs; not part of line_count."),
             time("first_event_time", "Time of the earliest event; null without events."),
             time("last_event_time", "Time of the latest event; null without events."),
         ),
