@@ -215,3 +215,34 @@ def test_ga4_table_that_is_exported_again_counts_each_event_once(tmp_path: Path)
     assert found.facts["accepted_count"] == 2 * len(lines)
     assert found.events == events_of("ga4")
     assert found.sessions == sessions_of("ga4")
+
+
+def test_posthog_parquet_has_its_properties_as_text(tmp_path: Path) -> None:
+    lines = lines_of("posthog")
+    rows = [
+        {**line, **{name: json.dumps(line[name]) for name in ("properties", "person_properties")}} for line in lines
+    ]
+    times = [datetime.fromisoformat(line["timestamp"]) for line in lines]
+    columns = {name: pa.array([row[name] for row in rows]) for name in rows[0]}
+    columns["timestamp"] = pa.array(times, pa.timestamp("us", tz="UTC"))
+    pq.write_table(pa.table(columns), tmp_path / "events.parquet")
+    found = read(tmp_path, None, tmp_path / "events.parquet")
+    assert (found.facts["preset"], found.quarantined) == ("posthog", [])
+    assert found.events == events_of("posthog")
+    assert found.sessions == sessions_of("posthog")
+
+
+@pytest.mark.parametrize("missing", ["\\N", "", "\0\0\0"])
+def test_missing_values_of_clickhouse(missing: str, tmp_path: Path) -> None:
+    names = ("country_code", "revenue_source_currency", "revenue_source_amount", "utm_source", "referrer")
+    lines = [
+        {name: missing if name in names and value in ("", None, "DE") else value for name, value in line.items()}
+        for line in lines_of("plausible")
+    ]
+    if missing.startswith("\0"):  # only columns of a fixed length have NULs
+        lines = [{**line, "utm_source": line["utm_source"].strip("\0"), "referrer": ""} for line in lines]
+    path = tmp_path / "rows.jsonl"
+    path.write_text(jsonl(lines))
+    found = read(tmp_path, None, path)
+    assert (found.facts["preset"], found.quarantined) == ("plausible", [])
+    assert found.sessions == sessions_of("plausible")
