@@ -569,11 +569,11 @@ class Became:
         return "accepted: {} = {} + {}".format(*counts) + (f" ({reasons})" if reasons else "")
 
 
-def put(deployment: Deployment, given: Input, folder: str = "") -> None:
-    """Write the file below raw/web."""
-    place = os.path.join(os.fsencode(deployment.folder.raw / "web" / folder))
-    os.makedirs(place, exist_ok=True)
-    with open(os.path.join(place, os.fsencode(given.name)), "wb") as file:
+def put(deployment: Deployment, given: Input, place: str = "web") -> None:
+    """Write the file to a folder below raw/."""
+    folder = os.fsencode(deployment.folder.raw / place)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, os.fsencode(given.name)), "wb") as file:
         file.write(given.bytes)
 
 

@@ -7,7 +7,7 @@ import ipaddress
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -74,6 +74,13 @@ def visitor(network: str, agent: str = AGENT) -> str:
     return hmac.new(KEY.secret, f"{network}\n{agent}".encode(), "sha256").hexdigest()[:32]
 
 
+def events(ingest: Ingest, lines: Sequence[str], rules: ReadingRules = RULES) -> list[dict[str, Any]]:
+    """Return the events of lines that are read together, which takes as long as one line."""
+    taken = ingest.take("".join(f"{line}\n" for line in lines), "access.log", rules)
+    assert taken.quarantined == []
+    return taken.events
+
+
 def event(ingest: Ingest, line: str, rules: ReadingRules = RULES) -> dict[str, Any]:
     taken = ingest.take(line + "\n", "access.log", rules)
     assert taken.quarantined == []
@@ -115,34 +122,35 @@ def test_combined_format_line_becomes_event(ingest: Ingest) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("request_line", "status", "name"),
-    [
-        ("GET / HTTP/1.1", 200, "page_view"),
-        ("GET /", 200, "page_view"),
-        ("GET /a b.html HTTP/1.0", 200, "page_view"),
-        ("GET /missing HTTP/1.1", 404, "page_view"),
-        ("GET /broken HTTP/1.1", 500, "page_view"),
-        ("GET /same HTTP/1.1", 304, "page_view"),
-        ("GET /old HTTP/1.1", 301, "request"),
-        ("GET /style.CSS?v=3 HTTP/1.1", 200, "asset"),
-        ("GET /a/logo.min.js HTTP/2.0", 304, "asset"),
-        ("GET /favicon.ico HTTP/1.1", 404, "asset"),
-        ("GET /fonts/a.woff2 HTTP/1.1", 200, "asset"),
-        ("GET /report.pdf HTTP/1.1", 200, "page_view"),
-        ("GET /png HTTP/1.1", 200, "page_view"),
-        ("GET /show?file=a.png HTTP/1.1", 200, "page_view"),
-        ("POST /login HTTP/1.1", 302, "submit"),
-        ("DELETE /cart/3 HTTP/1.1", 204, "submit"),
-        ("HEAD / HTTP/1.1", 200, "request"),
-        ("OPTIONS * HTTP/1.1", 200, "request"),
-        ("CONNECT example.org:443 HTTP/1.1", 405, "request"),
-        ("PROPFIND /dav HTTP/1.1", 207, "request"),
-    ],
-)
-def test_event_name_follows_request(ingest: Ingest, request_line: str, status: int, name: str) -> None:
-    found = event(ingest, combined(request_line, status=status))
-    assert (found["event_name"], found["status_code"]) == (name, status)
+REQUESTS = [
+    ("GET / HTTP/1.1", 200, "page_view"),
+    ("GET /", 200, "page_view"),
+    ("GET /a b.html HTTP/1.0", 200, "page_view"),
+    ("GET /missing HTTP/1.1", 404, "page_view"),
+    ("GET /broken HTTP/1.1", 500, "page_view"),
+    ("GET /same HTTP/1.1", 304, "page_view"),
+    ("GET /old HTTP/1.1", 301, "request"),
+    ("GET /style.CSS?v=3 HTTP/1.1", 200, "asset"),
+    ("GET /a/logo.min.js HTTP/2.0", 304, "asset"),
+    ("GET /favicon.ico HTTP/1.1", 404, "asset"),
+    ("GET /fonts/a.woff2 HTTP/1.1", 200, "asset"),
+    ("GET /report.pdf HTTP/1.1", 200, "page_view"),
+    ("GET /png HTTP/1.1", 200, "page_view"),
+    ("GET /show?file=a.png HTTP/1.1", 200, "page_view"),
+    ("POST /login HTTP/1.1", 302, "submit"),
+    ("DELETE /cart/3 HTTP/1.1", 204, "submit"),
+    ("HEAD / HTTP/1.1", 200, "request"),
+    ("OPTIONS * HTTP/1.1", 200, "request"),
+    ("CONNECT example.org:443 HTTP/1.1", 405, "request"),
+    ("PROPFIND /dav HTTP/1.1", 207, "request"),
+]
+
+
+def test_event_name_follows_request(ingest: Ingest) -> None:
+    found = events(ingest, [combined(request, status=status) for request, status, _ in REQUESTS])
+    assert [(given[0], row["status_code"], row["event_name"]) for given, row in zip(REQUESTS, found, strict=True)] == (
+        REQUESTS
+    )
 
 
 NO_REQUESTS = ["-", "", r"\x16\x03\x01\x02", "get / HTTP/1.1", "GET", "hello there", r"\n", "GET  "]
@@ -183,34 +191,41 @@ def test_lines_that_do_not_match_the_format_are_quarantined(ingest: Ingest) -> N
     assert taken.admitted.blank_line_count == 1
 
 
-@pytest.mark.parametrize(
-    ("written", "page", "agent"),
-    [
-        (r"/a\x22b", "/a%22b", r"a \x22b\x22"),
-        (r"/a\"b", "/a%22b", r"a \"b\""),
-        (r"/a%20b", "/a%20b", 'a "b"'.replace('"', r"\"")),
-        (r"/\xc3\xa4\\x41", "/%c3%a4%5Cx41", r"a \"b\x22"),
-    ],
-)
-def test_server_escapes_are_decoded(ingest: Ingest, written: str, page: str, agent: str) -> None:
-    found = event(ingest, combined(f"GET {written} HTTP/1.1", referrer=f"http://e.org{written}", agent=agent))
-    assert (found["page_url"], found["referrer"], found["user_agent"]) == (page, f"http://e.org{page}", 'a "b"')
+SERVER_ESCAPES = [
+    (r"/a\x22b", "/a%22b", r"a \x22b\x22"),
+    (r"/a\"b", "/a%22b", r"a \"b\""),
+    (r"/a%20b", "/a%20b", 'a "b"'.replace('"', r"\"")),
+    (r"/\xc3\xa4\\x41", "/%c3%a4%5Cx41", r"a \"b\x22"),
+]
 
 
-@pytest.mark.parametrize(
-    ("escaped", "meant"),
-    [
-        (r"\xc3\xa4", "ä"),
-        (r"50% \\ \x25 +", "50% \\ % +"),
-        (r"\\x41", r"\x41"),
-        (r"\xff", r"\xff"),
-        (r"\x00a", r"\x00a"),
-        (r"a\tb\nc", "a\tb\nc"),
-        (r"\x1b[0m", "\x1b[0m"),
-    ],
-)
-def test_only_escapes_of_valid_text_are_decoded(ingest: Ingest, escaped: str, meant: str) -> None:
-    assert event(ingest, combined(agent=escaped))["user_agent"] == meant
+def test_server_escapes_are_decoded(ingest: Ingest) -> None:
+    found = events(
+        ingest,
+        [
+            combined(f"GET {written} HTTP/1.1", referrer=f"http://e.org{written}", agent=agent)
+            for written, _, agent in SERVER_ESCAPES
+        ],
+    )
+    assert [(row["page_url"], row["referrer"], row["user_agent"]) for row in found] == [
+        (page, f"http://e.org{page}", 'a "b"') for _, page, _ in SERVER_ESCAPES
+    ]
+
+
+ESCAPES = [
+    (r"\xc3\xa4", "ä"),
+    (r"50% \\ \x25 +", "50% \\ % +"),
+    (r"\\x41", r"\x41"),
+    (r"\xff", r"\xff"),
+    (r"\x00a", r"\x00a"),
+    (r"a\tb\nc", "a\tb\nc"),
+    (r"\x1b[0m", "\x1b[0m"),
+]
+
+
+def test_only_escapes_of_valid_text_are_decoded(ingest: Ingest) -> None:
+    found = events(ingest, [combined(agent=escaped) for escaped, _ in ESCAPES])
+    assert [row["user_agent"] for row in found] == [meant for _, meant in ESCAPES]
 
 
 def test_custom_log_format(ingest: Ingest) -> None:
@@ -285,23 +300,23 @@ def test_access_logs_are_recognized_by_file_name(ingest: Ingest, name: str) -> N
 # Visitor ids and addresses
 
 
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.7", "192.0.2"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
-        ("2001:DB8:0001::6", "2001:db8:1::"),
-        ("2001:db8::1", "2001:db8:0::"),
-        ("::1", "0:0:0::"),
-        ("::ffff:192.0.2.7", "192.0.2"),
-        ("64:ff9b::192.0.2.33", "64:ff9b:0::"),
-        ("fe80::1%eth0", "fe80:0:0::"),
-        ("Dial-12.Example.NET", "dial-12.example.net"),
-    ],
-)
-def test_visitor_id_from_network_and_user_agent(ingest: Ingest, address: str, network: str) -> None:
-    assert event(ingest, combined(address=address))["visitor_id"] == visitor(network)
-    assert event(ingest, combined(address=address, agent="-"))["visitor_id"] == visitor(network, "")
+NETWORKS = [
+    ("192.0.2.7", "192.0.2"),
+    ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
+    ("2001:DB8:0001::6", "2001:db8:1::"),
+    ("2001:db8::1", "2001:db8:0::"),
+    ("::1", "0:0:0::"),
+    ("::ffff:192.0.2.7", "192.0.2"),
+    ("64:ff9b::192.0.2.33", "64:ff9b:0::"),
+    ("fe80::1%eth0", "fe80:0:0::"),
+    ("Dial-12.Example.NET", "dial-12.example.net"),
+]
+
+
+def test_visitor_id_from_network_and_user_agent(ingest: Ingest) -> None:
+    for agent, meant in ((AGENT, AGENT), ("-", "")):
+        found = events(ingest, [combined(address=address, agent=agent) for address, _ in NETWORKS])
+        assert [row["visitor_id"] for row in found] == [visitor(network, meant) for _, network in NETWORKS]
 
 
 @pytest.fixture(scope="module")
@@ -328,93 +343,99 @@ def python_network(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> st
     return str(address).rpartition(".")[0]
 
 
-@pytest.mark.parametrize(
-    ("forwarded", "network"),
-    [
-        ("203.0.113.9", "203.0.113"),
-        ("203.0.113.9:4711, 10.0.0.1", "203.0.113"),
-        ("[2001:db8:7::1]:443,10.0.0.1", "2001:db8:7::"),
-        ("-", "192.0.2"),
-        ("unknown, 10.0.0.1", "192.0.2"),
-        ("', '", "192.0.2"),
-    ],
-)
-def test_visitor_comes_from_forwarded_address(ingest: Ingest, forwarded: str, network: str) -> None:
+FORWARDED = [
+    ("203.0.113.9", "203.0.113"),
+    ("203.0.113.9:4711, 10.0.0.1", "203.0.113"),
+    ("[2001:db8:7::1]:443,10.0.0.1", "2001:db8:7::"),
+    ("-", "192.0.2"),
+    ("unknown, 10.0.0.1", "192.0.2"),
+    ("', '", "192.0.2"),
+]
+
+
+def test_visitor_comes_from_forwarded_address(ingest: Ingest) -> None:
     rules = replace(RULES, log_format=NGINX_MAIN)
-    assert event(ingest, f'{combined()} "{forwarded}"', rules)["visitor_id"] == visitor(network)
+    found = events(ingest, [f'{combined()} "{forwarded}"' for forwarded, _ in FORWARDED], rules)
+    assert [row["visitor_id"] for row in found] == [visitor(network) for _, network in FORWARDED]
 
 
-@pytest.mark.parametrize(
-    ("said", "kept"),
-    [
-        ("198.51.100.77", "[address]"),
-        ("198.51.100.77:443", "[address]"),
-        ("198.51.100.77, 10.1.1.1,unknown", "[address],[address],unknown"),
-        ("2001:DB8::77", "[address]"),
-        ("[2001:db8:0:0:0:0:0:77]:443", "[address]"),
-        ("fe80::1%eth0", "[address]"),
-        ("::ffff:198.51.100.77", "[address]"),
-        ("10:00:00", "10:00:00"),
-        ("Chrome/120.0.0.0, 1.2.3", "Chrome/120.0.0.0, 1.2.3"),
-        ("de, en", "de, en"),
-    ],
-)
-def test_addresses_are_removed_from_any_header(ingest: Ingest, said: str, kept: str) -> None:
+HEADERS = [
+    ("198.51.100.77", "[address]"),
+    ("198.51.100.77:443", "[address]"),
+    ("198.51.100.77, 10.1.1.1,unknown", "[address],[address],unknown"),
+    ("2001:DB8::77", "[address]"),
+    ("[2001:db8:0:0:0:0:0:77]:443", "[address]"),
+    ("fe80::1%eth0", "[address]"),
+    ("::ffff:198.51.100.77", "[address]"),
+    ("10:00:00", "10:00:00"),
+    ("Chrome/120.0.0.0, 1.2.3", "Chrome/120.0.0.0, 1.2.3"),
+    ("de, en", "de, en"),
+]
+
+
+def test_addresses_are_removed_from_any_header(ingest: Ingest) -> None:
     rules = replace(RULES, log_format=NGINX_MAIN.replace("$http_x_forwarded_for", "$http_x_cluster_client_ip"))
-    line = combined("GET /a HTTP/1.1") + f' "{said}"'
-    assert json.loads(event(ingest, line, rules)["properties"])["http_x_cluster_client_ip"] == kept
-    bad = ingest.take(combined("GET /a HTTP/1.1", time="never") + f' "{said}"', "access.log", rules)
-    assert said == kept or said not in bad.quarantined[0]["line"]
+    found = events(ingest, [combined("GET /a HTTP/1.1") + f' "{said}"' for said, _ in HEADERS], rules)
+    assert [json.loads(row["properties"])["http_x_cluster_client_ip"] for row in found] == [kept for _, kept in HEADERS]
+    bad = [combined("GET /a HTTP/1.1", time="never") + f' "{said}"' for said, _ in HEADERS]
+    quarantined = ingest.take("\n".join(bad), "access.log", rules).quarantined
+    for (said, kept), row in zip(HEADERS, quarantined, strict=True):
+        assert said == kept or said not in row["line"]
 
 
-@pytest.mark.parametrize(
-    ("address", "written", "kept"),
-    [
-        ("192.0.2.7", "/who/192.0.2.7", "/who/[address]"),
-        ("192.0.2.7", "/who/192.0.2.70/192a0b2c7", "/who/[address]0/192a0b2c7"),
-        ("2001:db8::7", "/who/2001:db8::7", "/who/[address]"),
-        ("2001:db8::7", "/who/2001:DB8::7", "/who/[address]"),
-        ("2001:DB8::7", "/who/2001%3adb8%3A%3A7", "/who/[address]"),
-        ("2001:db8::7", "/who/2001:db8::8", "/who/2001:db8::8"),
-        ("::ffff:192.0.2.7", "/who/192.0.2.7", "/who/[address]"),
-        ("::FFFF:192.0.2.7", "/who/%3A%3Affff%3A192.0.2.7", "/who/[address]"),
-        ("192.0.2.7", "/who/::ffff:192.0.2.7", "/who/::ffff:[address]"),
-        ("192.0.2.7:4711", "/who/192.0.2.7/4711", "/who/[address]/4711"),
-        ("192.0.2.7", "/who/192%2E0%2e2%2E7", "/who/[address]"),
-        ("192.0.2.7", "/who/192%252E0%252E2%252E7", "/who/[address]"),
-        ("192.0.2.7", "/who/%31%39%32.0.2.7", "/who/[address]"),
-        ("192.0.2.7", "/who/192%2E0%2E2%2E8", "/who/192%2E0%2E2%2E8"),
-        ("::1", "/who/0:0:0:0:0:0:0:1/1", "/who/[address]/1"),
-        ("2001:db8::", "/who/2001:0db8:0:0::/2001", "/who/[address]/2001"),
-        ("fe80::", "/who/fe80:0:0::/fe80", "/who/[address]/fe80"),
-        ("2001:db8::7", "/who/2001:db8:0:0:0:0:0:7", "/who/[address]"),
-        ("2001:db8:0:0::7", "/who/2001%3A0DB8%3A%3A0007", "/who/[address]"),
-        ("2001:db8::7", "/who/2001:db8:0::8", "/who/2001:db8:0::8"),
-        ("::ffff:192.0.2.7", "/who/192%2E0%2E2%2E7", "/who/[address]"),
-        ("dial-7.example.net", "/who/dial%2D7%2Eexample%2Enet", "/who/[address]"),
-    ],
-)
-def test_client_address_is_removed_from_urls(ingest: Ingest, address: str, written: str, kept: str) -> None:
-    line = combined(f"GET {written} HTTP/1.1", address=address, referrer=f"http://shop.example{written}")
-    found = event(ingest, line)
-    assert (found["page_url"], found["referrer"]) == (kept, f"http://shop.example{kept}")
+ADDRESSES_IN_URLS = [
+    ("192.0.2.7", "/who/192.0.2.7", "/who/[address]"),
+    ("192.0.2.7", "/who/192.0.2.70/192a0b2c7", "/who/[address]0/192a0b2c7"),
+    ("2001:db8::7", "/who/2001:db8::7", "/who/[address]"),
+    ("2001:db8::7", "/who/2001:DB8::7", "/who/[address]"),
+    ("2001:DB8::7", "/who/2001%3adb8%3A%3A7", "/who/[address]"),
+    ("2001:db8::7", "/who/2001:db8::8", "/who/2001:db8::8"),
+    ("::ffff:192.0.2.7", "/who/192.0.2.7", "/who/[address]"),
+    ("::FFFF:192.0.2.7", "/who/%3A%3Affff%3A192.0.2.7", "/who/[address]"),
+    ("192.0.2.7", "/who/::ffff:192.0.2.7", "/who/::ffff:[address]"),
+    ("192.0.2.7:4711", "/who/192.0.2.7/4711", "/who/[address]/4711"),
+    ("192.0.2.7", "/who/192%2E0%2e2%2E7", "/who/[address]"),
+    ("192.0.2.7", "/who/192%252E0%252E2%252E7", "/who/[address]"),
+    ("192.0.2.7", "/who/%31%39%32.0.2.7", "/who/[address]"),
+    ("192.0.2.7", "/who/192%2E0%2E2%2E8", "/who/192%2E0%2E2%2E8"),
+    ("::1", "/who/0:0:0:0:0:0:0:1/1", "/who/[address]/1"),
+    ("2001:db8::", "/who/2001:0db8:0:0::/2001", "/who/[address]/2001"),
+    ("fe80::", "/who/fe80:0:0::/fe80", "/who/[address]/fe80"),
+    ("2001:db8::7", "/who/2001:db8:0:0:0:0:0:7", "/who/[address]"),
+    ("2001:db8:0:0::7", "/who/2001%3A0DB8%3A%3A0007", "/who/[address]"),
+    ("2001:db8::7", "/who/2001:db8:0::8", "/who/2001:db8:0::8"),
+    ("::ffff:192.0.2.7", "/who/192%2E0%2E2%2E7", "/who/[address]"),
+    ("dial-7.example.net", "/who/dial%2D7%2Eexample%2Enet", "/who/[address]"),
+]
 
 
-@pytest.mark.parametrize(
-    ("said", "kept"),
-    [
-        (AGENT, AGENT),
-        ("Chrome/119.0.0.0 Safari/537.36 Edg/119.0.0.0", "Chrome/119.0.0.0 Safari/537.36 Edg/119.0.0.0"),
-        ("(KHTML, like Gecko) Firefox/1.5.0.12", "(KHTML, like Gecko) Firefox/1.5.0.12"),
-        ("http://e.org/Chrome/203.0.113.7", "http://e.org/Chrome/[address]"),
-        ("host/203.0.113.7 203.0.113.7", "host/[address] [address]"),
-        ("/lookup/203%2E0%2E113%2e7 203%252E0%252E113%252E7", "/lookup/[address] [address]"),
-        ("2001%3Adb8%253A%253A7", "[address]"),
-    ],
-)
-def test_quarantined_line_keeps_versions_but_no_address(ingest: Ingest, said: str, kept: str) -> None:
-    taken = ingest.take(f"x {said}\n", "access.log", RULES)
-    assert [row["line"] for row in taken.quarantined] == [f"[address] {kept}"]
+def test_client_address_is_removed_from_urls(ingest: Ingest) -> None:
+    found = events(
+        ingest,
+        [
+            combined(f"GET {written} HTTP/1.1", address=address, referrer=f"http://shop.example{written}")
+            for address, written, _ in ADDRESSES_IN_URLS
+        ],
+    )
+    assert [(row["page_url"], row["referrer"]) for row in found] == [
+        (kept, f"http://shop.example{kept}") for _, _, kept in ADDRESSES_IN_URLS
+    ]
+
+
+QUARANTINED = [
+    (AGENT, AGENT),
+    ("Chrome/119.0.0.0 Safari/537.36 Edg/119.0.0.0", "Chrome/119.0.0.0 Safari/537.36 Edg/119.0.0.0"),
+    ("(KHTML, like Gecko) Firefox/1.5.0.12", "(KHTML, like Gecko) Firefox/1.5.0.12"),
+    ("http://e.org/Chrome/203.0.113.7", "http://e.org/Chrome/[address]"),
+    ("host/203.0.113.7 203.0.113.7", "host/[address] [address]"),
+    ("/lookup/203%2E0%2E113%2e7 203%252E0%252E113%252E7", "/lookup/[address] [address]"),
+    ("2001%3Adb8%253A%253A7", "[address]"),
+]
+
+
+def test_quarantined_line_keeps_versions_but_no_address(ingest: Ingest) -> None:
+    taken = ingest.take("".join(f"x {said}\n" for said, _ in QUARANTINED), "access.log", RULES)
+    assert [row["line"] for row in taken.quarantined] == [f"[address] {kept}" for _, kept in QUARANTINED]
 
 
 def test_visitor_ids_depend_on_the_key(ingest: Ingest) -> None:
@@ -538,7 +559,7 @@ def everything_in(data: Path) -> Iterator[str]:
 
 
 def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)}, only=("sessions",))
     folder = deployment.folder
     path = folder.raw / "web" / "access.log"
     path.parent.mkdir(parents=True)
@@ -582,7 +603,7 @@ def pipeline_gone(folder: Any, settings: Any) -> list[str]:
 
 
 def test_assets_and_requests_are_not_actions_or_interactions(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)}, only=("session_actions",))
     path = deployment.folder.raw / "web" / "access.log"
     path.parent.mkdir(parents=True)
     start = datetime(2024, 10, 10, 12, tzinfo=UTC)
@@ -626,6 +647,7 @@ def test_nasa_log_sessions_by_network(tmp_path: Path) -> None:
             "timezone": "America/New_York",
             "sources": {"nasa": {"format": "access_log", "log_format": "common"}},
         },
+        only=("sessions",),
     )
     path = deployment.folder.raw / "nasa" / "access_log.gz"
     path.parent.mkdir(parents=True)

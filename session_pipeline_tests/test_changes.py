@@ -32,7 +32,7 @@ def visits(*events: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Deployment:
-    return Deployment(tmp_path / "data")
+    return Deployment(tmp_path / "data", only=("session_changes", "_day_history"))
 
 
 def session_of(deployment: Deployment, event_id: str) -> tuple[str, date]:
@@ -202,6 +202,7 @@ def test_duplicate_line_changes_only_the_duplicate_count(deployment: Deployment)
 
 
 def test_logs_are_published_and_outlive_dropped_days(deployment: Deployment) -> None:
+    deployment.only = None
     deployment.deliver("first", visits(event("08T10:00:00", "a")))
     deployment.run(UNTIL)
     before = deployment.table("_day_history")
@@ -228,6 +229,8 @@ def test_damaged_log_continues_and_blocks_nothing(deployment: Deployment, log: s
     deployment.deliver("later", [event("08T09:40:00", "later")])
     deployment.run(UNTIL)
     assert deployment.table(log)["reason"].tolist()[-1] == "file test/later.jsonl"
+    deployment.only = None  # from here on, everything is built and published
+    deployment.run(UNTIL)
     shutil.rmtree(deployment.folder.lake)
     deployment.folder.warehouse.unlink()
     deployment.run(UNTIL)

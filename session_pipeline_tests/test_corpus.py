@@ -2,14 +2,16 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from session_pipeline.checks import ledger_closes
 from session_pipeline.run.pipeline import open_run
-from session_pipeline_tests.corpus import CORPUS, SEEN, UNTIL, Input, put, taken
+from session_pipeline_tests.corpus import CORPUS, SEEN, UNTIL, Became, Input, put, taken
 from session_pipeline_tests.deployment import Deployment
 
 
@@ -18,15 +20,46 @@ def test_corpus_is_large_and_without_repetitions() -> None:
     assert [what for what, count in Counter(given.what for given in CORPUS).items() if count > 1] == []
 
 
+GOOD = "good"  # the source of a good file
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Became]:
+    """The result of each file, by what is special about it. Each is the only file of its source."""
+    found: dict[str, Became] = {}
+    for number, (_, group) in enumerate(groupby(sorted(CORPUS, key=settings_of), settings_of)):
+        inputs = {place_of(number, given): given for number, given in enumerate(group)}
+        deployment = Deployment(tmp_path_factory.mktemp("corpus") / str(number), next(iter(inputs.values())).settings)
+        for place, given in inputs.items():
+            put(deployment, given, place=place)
+        good = deployment.folder.raw / GOOD / "good.jsonl"
+        good.parent.mkdir()
+        good.write_text(json.dumps(SEEN) + "\n")
+        for became in taken(deployment):
+            place = str(became.facts["path"]).partition("/")[0]
+            found[inputs[place].what if place != GOOD else f"{GOOD} {number}"] = became
+    return found
+
+
+def settings_of(given: Input) -> str:
+    return repr(given.settings)
+
+
+def place_of(number: int, given: Input) -> str:
+    """Return a source of its own; settings are those of the source web."""
+    return "web" if given.settings else f"web{number}"
+
+
+def test_good_files_are_accepted_next_to_all_others(results: Mapping[str, Became]) -> None:
+    good = [became for what, became in results.items() if what.startswith(f"{GOOD} ")]
+    assert len(good) == len({settings_of(given) for given in CORPUS})
+    for became in good:
+        assert (became.facts["status"], became.facts["accepted_count"], became.raw_count) == ("accepted", 1, 1)
+
+
 @pytest.mark.parametrize("given", CORPUS, ids=lambda given: given.what)
-def test_file_is_read_as_expected_next_to_a_good_one(given: Input, tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path / "data", given.settings)
-    put(deployment, given)
-    good = deployment.folder.raw / "other" / "good.jsonl"
-    good.parent.mkdir()
-    good.write_text(json.dumps(SEEN) + "\n")
-    beside, became = taken(deployment)
-    assert (beside.facts["status"], beside.facts["accepted_count"], beside.raw_count) == ("accepted", 1, 1)
+def test_file_is_read_as_expected_next_to_others(given: Input, results: Mapping[str, Became]) -> None:
+    became = results[given.what]
     assert became.facts["status"] == given.status, became
     if given.status != "accepted":
         assert given.reason in became.facts["reason"]
@@ -45,7 +78,7 @@ def test_whole_corpus_at_once(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     usual = [given for given in CORPUS if not given.settings]
     for number, given in enumerate(usual):
-        put(deployment, given, folder=f"{number:03}")
+        put(deployment, given, place=f"web/{number:03}")
     deployment.run(UNTIL)
     ledger = deployment.table("source_files")
     contents = {given.plain if given.status == "accepted" else given.what: given for given in usual}

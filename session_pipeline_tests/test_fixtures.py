@@ -76,6 +76,7 @@ def test_nasa_day_is_fully_accounted_for(tmp_path: Path) -> None:
                 }
             },
         },
+        only=("sessions",),
     )
     path = delivered(deployment, "nasa", "nasa_http_19950801/nasa_19950801.tsv")
     deployment.run(date(1995, 8, 3))

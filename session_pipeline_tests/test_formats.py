@@ -53,7 +53,11 @@ CONTENTS = {
     "parquet": parquet(),
     "access_log": LOG.encode(),
 }
-PAIRS = list(permutations(NAMES, 2))
+# The usual tests have every third pair of formats, the long ones all of them.
+PAIRS = [
+    pytest.param(*pair, marks=[pytest.mark.long] if number % 3 else [])
+    for number, pair in enumerate(permutations(NAMES, 2))
+]
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ def require_clean(deployment: Deployment, folder: Path) -> None:
     if deployment.folder.visitor_key.exists():
         shutil.copyfile(deployment.folder.visitor_key, clean.folder.visitor_key)
     if deployment.folder.warehouse.exists():
-        clean.run(UNTIL)
+        clean.run(UNTIL, publishes=False)
     else:
         ingest(clean)
     assert deployment.hashes() == clean.hashes()

@@ -119,7 +119,7 @@ def random_deployment(seed: int, folder: Path) -> tuple[Deployment, oracle.Optio
     other = {name: value for name, value in OTHER.items() if random.random() < 0.5}
     signals = random.sample(oracle.SIGNALS, random.choice([4, 11, 11, 11]))
     settings = {**SETTINGS, "friction": {**SETTINGS["friction"], **other, "signals": signals}}
-    deployment = Deployment(folder, settings)
+    deployment = Deployment(folder, settings, only=("session_friction", "action_friction", "daily_friction"))
     deployment.deliver("web", list(lines_of(random, is_app=False, has_status=random.random() < 0.5)))
     deployment.deliver("app", list(lines_of(random, is_app=True, has_status=False)), source="app")
     return deployment, oracle.Options(**OPTIONS, **other, signals=signals)

@@ -114,7 +114,11 @@ class Case:
         random = Random(seed)
         delivered = visits(random)
         self.funnels = random_funnels(random)
-        self.deployment = Deployment(folder, settings(RULES, DAY - timedelta(days=1), self.funnels))
+        self.deployment = Deployment(
+            folder,
+            settings(RULES, DAY - timedelta(days=1), self.funnels),
+            only=("funnel_entries", "funnel_entry_steps", "funnel_steps", "funnel_drops"),
+        )
         self.deployment.deliver(delivered.name, delivered.lines)
         self.deployment.run(until=UNTIL)
         self.events = oracle.sessionize(read_lines([delivered]), RULES)

@@ -468,12 +468,19 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Week]:
     for timezone in sorted({case.timezone for case in CASES}):
         deployment = Deployment(tmp_path_factory.mktemp("week"), settings_of(timezone))
         deployment.deliver("base", BASE)
-        deployment.run(UNTIL)
+        deployment.run(UNTIL, publishes=False)
         weeks[timezone] = Week(deployment, partitions_of(deployment))
     return weeks
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+# The usual tests have every fourth case, the reliability tests all of them.
+PARAMETERS = [
+    pytest.param(case, id=case.name, marks=[pytest.mark.reliability] if number % 4 else [])
+    for number, case in enumerate(CASES)
+]
+
+
+@pytest.mark.parametrize("case", PARAMETERS)
 def test_late_delivery_builds_exactly_what_it_can_change(case: Case, weeks: Mapping[str, Week], tmp_path: Path) -> None:
     week = weeks[case.timezone]
     shutil.copytree(week.deployment.folder.path, tmp_path / "week")
@@ -588,5 +595,5 @@ def assert_equal_to_a_clean_run(deployment: Deployment, folder: Path) -> None:
     shutil.copytree(deployment.folder.raw, folder / "raw")
     shutil.copyfile(deployment.folder.settings, folder / "settings.toml")
     clean = Deployment.at(folder)
-    clean.run(UNTIL)
+    clean.run(UNTIL, publishes=False)
     assert deployment.hashes() == clean.hashes()

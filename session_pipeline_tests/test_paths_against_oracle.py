@@ -94,6 +94,7 @@ def build(folder: Path, number: int) -> Deployment:
                 {"name": "in_cart", "where": "event_name = 'cart'"},
             ],
         },
+        only=("action_transitions", "typical_paths", "session_patterns", "session_outcomes"),
     )
     deployment.size = SIZES[number]  # type: ignore[attr-defined]
     deployment.deliver("lines", lines(Random(number)))

@@ -37,7 +37,9 @@ Row = dict[str, Any]
 def build(folder: Path, rules: Rules, cases: Sequence[SessionCase] | Sequence[FunnelCase]) -> Deployment:
     """Deliver the lines of all cases as one file, with the funnels of the cases."""
     funnels = {case.name: case.funnel for case in cases if isinstance(case, FunnelCase)}
-    deployment = Deployment(folder, settings(rules, START_DATE, funnels))
+    deployment = Deployment(
+        folder, settings(rules, START_DATE, funnels), only=("sessions", *(["funnel_entries"] if funnels else []))
+    )
     file = delivery("published", [line for case in cases for line in case.lines])
     deployment.deliver(file.name, file.lines)
     deployment.run(until=UNTIL)

@@ -57,6 +57,7 @@ def test_any_folder_can_have_settings(deployment: Deployment, folder: str) -> No
     deployment.deliver("a", [line("2026-10-05T10:00:00Z")], folder)
     deployment.set({"sources": {folder: {"site": "shop"}}})
     assert warnings(deployment) == []
+    deployment.only = ("raw_events",)
     deployment.run(UNTIL)
     [event] = deployment.table("raw_events").to_dict("records")
     assert (event["source"], event["site"]) == (folder, "shop")
@@ -64,6 +65,7 @@ def test_any_folder_can_have_settings(deployment: Deployment, folder: str) -> No
 
 @pytest.mark.parametrize("timezone", ["UTC", "America/New_York", "Asia/Tokyo"])
 def test_lines_before_a_later_start_of_a_gone_file_are_not_pending(deployment: Deployment, timezone: str) -> None:
+    deployment.only = ("daily_summary",)
     times = [f"2026-10-0{day}T{hour:02}:00:00Z" for day in (4, 5, 6) for hour in (1, 12, 23)]
     path = deployment.deliver("a", [line(time) for time in times])
     deployment.set({"timezone": timezone})
@@ -81,6 +83,7 @@ def test_lines_before_a_later_start_of_a_gone_file_are_not_pending(deployment: D
 
 
 def test_lines_before_start_of_an_existing_file_are_quarantined(deployment: Deployment) -> None:
+    deployment.only = ("daily_summary",)
     deployment.deliver("a", [line("2026-10-04T01:00:00Z"), line("2026-10-06T01:00:00Z")])
     deployment.run(UNTIL)
     deployment.set({"start_date": date(2026, 10, 6)})

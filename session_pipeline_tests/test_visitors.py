@@ -98,6 +98,10 @@ def check(deployment: Deployment, visits: Sequence[Visit], until: date) -> None:
         assert rows(deployment, name, wanted) == wanted, name
 
 
+# The tables of visitors, and one that is made from them.
+TABLES = ("visitor_days", "daily_visitors", "visitors", "retention", "daily_breakdowns")
+
+
 def settings_of_sites() -> dict[str, Any]:
     return {**SETTINGS, "sources": {site: {"site": site} for site in "ab"}}
 
@@ -117,13 +121,13 @@ def test_tables_equal_the_oracle_after_each_late_file(
         visits.sort(key=lambda visit: visit.at)
         # a last file with the only visits of an old day, and with one more of another
         visits = [*visits[3:], *visits[:3]]
-    deployment = Deployment(tmp_path / "late", settings_of_sites())
+    deployment = Deployment(tmp_path / "late", settings_of_sites(), only=TABLES)
     for number, (first, end) in enumerate(pairwise(cuts)):
         deliver(deployment, f"f{number}", visits[first:end])
         deployment.run(until)
         check(deployment, visits[:end], until)
     monkeypatch.setattr(builder, "first_stretch", cut_after(random.choices(range(4, 40), k=5)))
-    once = Deployment(tmp_path / "once", settings_of_sites())
+    once = Deployment(tmp_path / "once", settings_of_sites(), only=TABLES)
     for number, (first, end) in enumerate(pairwise(cuts)):
         deliver(once, f"f{number}", visits[first:end])
     once.run(until)
@@ -142,7 +146,7 @@ def seen(days: dict[str, Sequence[date]]) -> list[Visit]:
 def test_life_cycle_equals_the_published_example_of_posthog(tmp_path: Path) -> None:
     january = {"p1": (11, 12, 13, 15, 17, 19), "p2": (9, 12), "p3": (12,), "p4": (15,)}
     days = {visitor_id: [date(2020, 1, number) for number in own] for visitor_id, own in january.items()}
-    deployment = Deployment(tmp_path, settings_of_sites())
+    deployment = Deployment(tmp_path, settings_of_sites(), only=TABLES)
     deliver(deployment, "visits", seen(days))
     deployment.run(date(2020, 1, 19))
     names = ("new_count", "returning_count", "resurrected_count", "dormant_count")
@@ -171,7 +175,7 @@ def test_published_retention(number: int, tmp_path: Path) -> None:
     case = cases[number]
     days = [date.fromisoformat(condition.removeprefix("day=")) for condition in case["conditions"]]
     own = [date.fromisoformat(day) for visitor_id, day in case["actions"] if visitor_id == case["visitor"]]
-    deployment = Deployment(tmp_path, settings_of_sites())
+    deployment = Deployment(tmp_path, settings_of_sites(), only=TABLES)
     deliver(deployment, "visits", seen({case["visitor"]: own}))
     deployment.run(max(own))
     returned = {
@@ -185,7 +189,7 @@ def test_published_retention(number: int, tmp_path: Path) -> None:
 def test_late_file_changes_only_days_whose_visitors_it_concerns(tmp_path: Path) -> None:
     first = date(2024, 5, 16)
     days = [first + timedelta(days=offset) for offset in range(30)]
-    deployment = Deployment(tmp_path, settings_of_sites())
+    deployment = Deployment(tmp_path, settings_of_sites(), only=TABLES)
     deliver(deployment, "visits", seen({"v1": days[5:], "v2": [days[20]]}))
     deliver(deployment, "other", [Visit("b", "w", datetime(2024, 5, 16, 12))])
     deployment.run(days[-1])
