@@ -67,7 +67,7 @@ class _Counted:
 
 
 def _by_day(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[date | None, Iterator[pa.RecordBatch]]]:
-    """Yields each day of rows in order of `_day`, their last column, with its rows, which are read one day at a time."""
+    """Yields each day of rows in order of their last column `_day`, with its rows, which are read one day at a time."""
     pieces = _pieces(batches)
     first = next(pieces, None)
     while first is not None:
