@@ -37,7 +37,7 @@ def for_spark(sql: str) -> str:
     return query.transform(_corrected, copy=False).sql("spark", comments=False)
 
 
-def _corrected(node: exp.Expression) -> exp.Expression:
+def _corrected(node: exp.Expression) -> exp.Expr:
     if isinstance(node, exp.RegexpExtract) and node.args.get("group") is None:
         node.set("group", exp.Literal.number(0))  # Spark's default is the first group
     if isinstance(node, exp.Bracket) and not node.expressions[0].is_string:
