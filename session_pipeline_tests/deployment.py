@@ -19,14 +19,29 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.tables import table
+from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 
 # Put before a command that must respect file permissions: root ignores them.
 WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
 
 class Deployment:
-    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
+    """A data folder of a test.
+
+    Args:
+        folder: The data folder; it is created.
+        settings: The settings.
+        only: The tables that the test looks at. A run then builds only these and what they are made from, and does not
+            publish: with all tables, even a small run takes a second.
+    """
+
+    only: Collection[str] | None = None
+
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any] | None = None, *, only: Collection[str] | None = None
+    ) -> None:
         self.folder = DataFolder(folder)
+        self.only = only
         folder.mkdir(parents=True, exist_ok=True)
         self.set(settings or {})
 
@@ -48,20 +63,30 @@ class Deployment:
         return path
 
     def run(
-        self, until: date | None = None, days: Collection[date] | None = None, *, upgrade: bool = True
+        self,
+        until: date | None = None,
+        days: Collection[date] | None = None,
+        *,
+        upgrade: bool = True,
+        publishes: bool = True,
     ) -> list[tuple[str, date | None]]:
         """Run once; returns the (step, day) pairs that were built. With `days`, build only these and do not publish."""
         built = []
+        needed = None if self.only is None else steps_of(frozenset(self.only))
         with open_run(self.folder, run_id="test", until=until, upgrade=upgrade, wait_seconds=60) as run:
             run.ingest()
             run.drop_unwanted()
             for step, planned in run.plan(upgrade=upgrade).by_step:
+                if needed is not None and step.name not in needed:
+                    continue
                 for day_group in [planned] if days is None else [(day,) for day in planned if day in days]:
                     if days is not None and run.planner.fingerprint(step, day_group[0]) is None:
                         continue  # it reads a day that was not requested and does not exist
                     built += [(step.name, result.day) for result in run.build(step, day_group) if result.was_built]
-            self.published = run.publish() if days is None else "only some days were asked for"
-            if days is None:
+            if days is not None or needed is not None or not publishes:
+                self.published = "only a part was asked for"
+            else:
+                self.published = run.publish()
                 assert isinstance(self.published, Published) or "already" in self.published, self.published
         return built
 
@@ -93,6 +118,21 @@ class Deployment:
         }
         store.close()
         return found
+
+
+@cache
+def steps_of(tables: frozenset[str]) -> frozenset[str]:
+    """Returns the names of the steps that build these tables and all tables that they are made from."""
+    found: set[str] = set()
+    wanted = set(tables)
+    while wanted:
+        name = wanted.pop()
+        step = STEP_OF_TABLE.get(name) or next((step for step in STEPS for log in step.logs if log.table == name), None)
+        if step is not None and step.name not in found:
+            found.add(step.name)
+            wanted |= {item.table for item in step.inputs}
+            wanted |= {item.table for log in step.logs for item in log.inputs.values()}
+    return frozenset(found)
 
 
 def damage(path: Path, data: bytes) -> None:

@@ -152,6 +152,7 @@ CHANGES: Mapping[str, Change] = {
     "sessions.split_on_client_session": Change(
         True, SESSIONIZED, "setting split_on_client_session changed from false to true"
     ),
+    "sessions.client_sessions": Change("key", SESSIONIZED, "setting client_sessions changed from 'ignore' to 'key'"),
     "sessions.split_on_user": Change(True, SESSIONIZED, "setting split_on_user changed from false to true"),
     "sessions.split_on_campaign": Change(True, SESSIONIZED, "setting split_on_campaign changed from false to true"),
     "sessions.engaged_seconds": Change(30, ("sessions",), "setting engaged_seconds changed from 10 to 30"),

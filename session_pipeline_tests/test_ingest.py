@@ -33,6 +33,7 @@ from session_pipeline.ingest.reading import Reading
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
+from session_pipeline.settings import packaged_recognitions
 from session_pipeline.tables import table
 
 Row = dict[str, Any]
@@ -1063,6 +1064,7 @@ def test_logic_version_stands_for_this_source() -> None:
         "queries",
         "raw_rows",
         "read",
+        "recognition",
         "records",
         "reshape",
         "rules",
@@ -1076,4 +1078,6 @@ def test_logic_version_stands_for_this_source() -> None:
     formats = sorted((folder / "formats").glob("*.py"))
     names = [*(folder / f"{name}.py" for name in modules), *formats, *logs]
     source = "".join("".join(path.read_text().split()) for path in [*names, *sorted(folder.rglob("*.sql"))])
-    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (4, "3557df6b43d651a6")
+    # How presets are recognised decides how files are read. Their other keys are settings, which fingerprints have.
+    source += repr({name: vars(found) for name, found in packaged_recognitions().items()})
+    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (5, "ffe529b1e27400e2")

@@ -33,3 +33,17 @@ def test_every_preset_tells_the_same_story(source: str, told: Mapping[str, Told]
 def test_examples_are_short(source: str, told: Mapping[str, Told]) -> None:
     assert 20 <= FILES[source].read_bytes().count(b"\n") <= 60
     assert sum(told[source].names.values()) == told[source].facts["accepted_count"]
+
+
+@pytest.fixture(scope="module")
+def recognised(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
+    return tell(tmp_path_factory.mktemp("recognised"), {source: (None, path) for source, path in FILES.items()})
+
+
+@pytest.mark.parametrize("source", FILES)
+def test_preset_is_recognised_from_the_file(
+    source: str, told: Mapping[str, Told], recognised: Mapping[str, Told]
+) -> None:
+    assert recognised[source].facts["preset"] == FILES[source].parent.name
+    assert recognised[source].events == told[source].events
+    assert recognised[source].sessions == told[source].sessions

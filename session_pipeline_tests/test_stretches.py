@@ -76,6 +76,7 @@ def settings_of(random: Random, timezone: str, first: date, timing: tuple[int, i
             "separator": "leave",
             **{f"split_{kind}": random.random() < 0.5 for kind in ("at_midnight", "on_user", "on_campaign")},
             "split_on_client_session": random.random() < 0.5,
+            "client_sessions": random.choice(("ignore", "ignore", "key", "key_without_timeout")),
         },
         "outcomes": [{"name": "buy", "where": "event_name = 'purchase'", "is_conversion": True, "value": "value"}],
         "goals": [{"name": "added", "where": "event_name = 'add'"}],

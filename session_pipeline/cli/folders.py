@@ -1,8 +1,9 @@
 """The commands init, sample and check: create a data folder, write sample events, validate the settings."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,8 +14,9 @@ from session_pipeline.cli.screen import counted, echo, echo_json, plain
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
+from session_pipeline.run import trial
 from session_pipeline.run.delivered_files import sources_without_folder
-from session_pipeline.settings import load_settings, settings_template
+from session_pipeline.settings import key_of_source, load_settings, settings_template, source_section
 from session_pipeline.store.files import make_folder
 
 FIRST_DAY = datetime(2026, 10, 5)
@@ -22,22 +24,60 @@ FIRST_DAY = datetime(2026, 10, 5)
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to create, or an existing empty folder.")],
+    from_file: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Write settings that read files like this one.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="The source that files like FILE will be delivered to.")] = "web",
 ) -> None:
-    """Create a data folder: commented settings, raw/, dagster_home/."""
+    """Create a data folder: commented settings, raw/, dagster_home/.
+
+    With --from, the settings of a source are written as well: its preset if the file shows it, otherwise the fields
+    whose values fit.
+    """
+    if from_file is not None:
+        found = trial.try_file(from_file, folder=None, source=source)
     made = DataFolder(folder.absolute())
     if made.settings.exists():
         raise WrongUseError(f"{folder} is already a data folder; continue with `session-pipeline run --data {folder}`")
     make_folder(made.raw)
     home.prepare(made)
-    made.settings.write_text(settings_template(), encoding="utf-8")
+    text = settings_template()
+    if from_file is not None:
+        text += _section_for(found, source)
+    made.settings.write_text(text, encoding="utf-8")
     option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {folder}"
     echo(f"{folder} is ready:")
     echo("  settings.toml  all settings, with comments; the defaults can be used unchanged")
+    if from_file is not None:
+        for line in _what_was_found(found, source):
+            echo(f"                 {plain(line)}")
     echo("  raw/           put event files into one folder for each source, such as raw/web/2026-10-05.jsonl.gz")
     echo("  dagster_home/  history of runs")
     echo("Next:")
     echo(f"  session-pipeline sample{option}   to try it out: writes a week of synthetic shop events to raw/sample/")
     echo(f"  session-pipeline run{option}      when there are new files")
+
+
+def _section_for(found: trial.Trial, source: str) -> str:
+    """Return the section of a source that reads files like the one that was tried."""
+    preset = found.facts.get("preset")
+    keys: Mapping[str, Any] = {"preset": preset} if preset else found.suggested
+    return f"\n\n{source_section(source, keys)}" if keys else ""
+
+
+def _what_was_found(found: trial.Trial, source: str) -> list[str]:
+    """Return sentences about the settings that were written for a file."""
+    preset, lines = found.facts.get("preset"), counted(found.facts["line_count"], "line")
+    section, file = key_of_source(source), Path(str(found.facts["path"])).name
+    if found.facts["status"] != "accepted":
+        return [f"{file} cannot be read, so nothing is written for it: {found.facts['reason']}"]
+    accepted = found.facts["accepted_count"]
+    if preset:
+        return [f'{section}: preset = "{preset}" for files like {file}; {accepted:,} of {lines} are accepted']
+    if found.suggested:
+        accepted = found.accepted_with_suggested or 0
+        return [f"{section}: {', '.join(found.suggested)} for files like {file}; {accepted:,} of {lines} are accepted"]
+    return [f"no key is needed or known for files like {file}; {accepted:,} of {lines} are accepted"]
 
 
 def sample(

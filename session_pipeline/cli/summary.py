@@ -39,6 +39,7 @@ class Summary:
         files: Counts of the files that the run found under raw/.
         ledger: Line counts over all files ever accepted: lines, accepted, set aside, events, duplicates, waiting (their
             day is not built yet), before start_date (only of files that are gone).
+        recognised: The presets that files were recognised as, by source, for sources without own settings.
         set_aside_reasons: Number of quarantined lines by reason, largest first.
         built_days: Days for which the run built at least one partition.
         days: Days over which outcomes and funnels are counted: the built days, or all days if none was built.
@@ -54,6 +55,7 @@ class Summary:
 
     files: dict[str, int]
     ledger: dict[str, int]
+    recognised: dict[str, list[str]]
     set_aside_reasons: dict[str, int]
     built_days: list[date]
     days: list[date]
@@ -85,6 +87,7 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
     return Summary(
         files=vars(files),
         ledger=ledger,
+        recognised=delivered_files.recognised_presets(settings, store),
         set_aside_reasons=reasons,
         built_days=built_days,
         days=days,
@@ -111,6 +114,11 @@ def show(summary: Summary) -> None:
     before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
     rows = [
         ("Files", f"{files['read_count']:,} new, {', '.join(others)}; {files['found_count']:,} under raw/"),
+        *(
+            ("", f'raw/{plain(source)}/ read with preset = "{plain(preset)}", recognised from its files')
+            for source, presets in summary.recognised.items()
+            for preset in presets
+        ),
         ("Lines", f"{ledger['lines']:,} = {ledger['accepted']:,} accepted + {ledger['set_aside']:,} quarantined"),
         *([("", f"quarantined for {reasons}")] if reasons else []),
         (

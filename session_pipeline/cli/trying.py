@@ -3,7 +3,6 @@
 This module only prints the result; `run.trial` computes it.
 """
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +18,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.run import trial
 from session_pipeline.run.trial import Trial
+from session_pipeline.settings import source_section
 
 SHOWN_FIELDS = 12
 
@@ -66,6 +66,8 @@ def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
     echo(Text.assemble((plain(facts["path"]), "bold"), f"  with {where}{named}; nothing is written"))
     if facts["status"] != "accepted":
         return
+    if preset := facts.get("preset"):
+        echo(f'recognised: preset = "{plain(preset)}"; `run` reads it so, too')
     accepted, set_aside = number(facts["accepted_count"]), number(facts["set_aside_count"])
     echo(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} quarantined")
     if facts["accepted_count"]:
@@ -108,22 +110,19 @@ def _print_quarantined(found: Trial, source: str) -> None:
         echo(Text.assemble((counted(item.line_count, "line"), "bold"), f" quarantined for {plain(item.reason)}:"))
         rows = [(f"line {number}", plain(detail or ""), plain(line)) for number, detail, line in item.lines]
         stdout.print(grid(("", "right"), ("", "left"), ("", "left"), rows=rows, indent=2))
-    if found.suggested_columns:
-        columns = ", ".join(f"{ours} = {_as_toml(theirs)}" for ours, theirs in found.suggested_columns.items())
+    if found.suggested:
         echo()
         echo("Fields with other names have values that fit. To use them, write into settings.toml:")
-        echo(f"  [sources.{'web' if source == trial.NO_SOURCE else source}]")
-        echo(f"  columns = {{ {columns} }}")
+        for line in source_section("web" if source == trial.NO_SOURCE else source, found.suggested).splitlines():
+            echo(f"  {plain(line)}")
+        if found.accepted_with_suggested is not None:
+            accepted, lines = number(found.accepted_with_suggested), counted(found.facts["line_count"], "line")
+            echo(f"The file was also tried with this: {accepted} of {lines} would be accepted.")
     if found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
         echo(
             "More than a fifth of the lines are quarantined: check the lines above before you deliver the file.",
             style="bold yellow",
         )
-
-
-def _as_toml(text: str) -> str:
-    """Return a text as a TOML string: the same as in JSON, except for the character U+007F."""
-    return plain(json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f"))
 
 
 def _print_sessions(found: Trial) -> None:

@@ -3,11 +3,11 @@
 duckdb.py and spark.py implement it. Models, steps and stores do not depend on the engine.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.tables import Table
@@ -15,6 +15,10 @@ from session_pipeline.tables.parameters import Scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Job(Protocol):
@@ -85,6 +89,16 @@ class Job(Protocol):
         """Run a SELECT and return its rows."""
 
 
+class TaskRunner(Protocol):
+    """Runs tasks on the machines of a cluster."""
+
+    def run_tasks(self, function: "Callable[[T], R]", tasks: "Sequence[T]") -> "list[R]":
+        """Call a function with each task, on any machine, and return the results in the order of the tasks.
+
+        A task can run more than once; the result of one attempt is returned. The values can be pickled.
+        """
+
+
 class Engine(Protocol):
     """Runs models over explicit lists of files.
 
@@ -92,10 +106,12 @@ class Engine(Protocol):
         stretch_scale: A stretch may have so many times the events of a usual one (build/stretches.py).
         keeps_rows: Whether `write_model` can keep rows for later jobs. If not, `keep` is ignored, and later steps read
             the rows from files.
+        task_runner: Runs other work on the machines of the engine; None if it has only this one.
     """
 
     stretch_scale: int
     keeps_rows: bool
+    task_runner: TaskRunner | None
 
     def job(self) -> AbstractContextManager[Job]:
         """Yield a job to add inputs to and run models in; drop all its tables at the end."""

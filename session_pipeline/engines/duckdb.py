@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.sql import fill, literal, quote, rows_of, schema_of
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store import crash_points
@@ -48,6 +49,7 @@ class DuckDBEngine:
 
     stretch_scale = 1
     keeps_rows = True
+    task_runner: TaskRunner | None = None
 
     def __init__(self, limits: Limits, scratch: Path) -> None:
         """Open an in-memory database that spills into its own folder below `scratch`."""

@@ -6,8 +6,9 @@ that the two counts check each other.
 
 import os
 import stat
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,7 +25,9 @@ from session_pipeline.ingest.compression import (
 )
 from session_pipeline.ingest.file_names import kind_of
 from session_pipeline.ingest.formats import format_named, other_kind
-from session_pipeline.ingest.line_counts import CHUNK_BYTES, look_through
+from session_pipeline.ingest.line_counts import CHUNK_BYTES, LineCounter, look_through
+from session_pipeline.ingest.line_ranges import Borders, LineRange
+from session_pipeline.ingest.recognition import recognised_preset
 from session_pipeline.store import crash_points
 
 NO_PERMISSION = "its permissions do not let it be read"
@@ -47,6 +50,8 @@ class Admitted:
             that DuckDB could trim.
         plain_path: The decompressed content: a copy in the scratch folder, or the delivered file itself.
         stamp: State of the delivered file, which must be the same after reading.
+        ranges: Ranges of lines that several tasks can read; empty if the file is read as a whole.
+        preset: The preset that it was recognised as; None if it was not recognised, or not looked at.
     """
 
     path: Path
@@ -59,6 +64,8 @@ class Admitted:
     is_tidy: bool
     plain_path: Path
     stamp: tuple[int, ...]
+    ranges: tuple[LineRange, ...] = ()
+    preset: str | None = None
 
     def check_unchanged(self) -> None:
         """Check that the file did not change since it was admitted.
@@ -83,6 +90,8 @@ def admit(
     format: str | None,
     scratch: Path,
     delimiter: str | None = None,
+    bytes_of_range: int | None = None,
+    of_preset: Callable[[str], tuple[str | None, str | None]] | None = None,
 ) -> Admitted:
     """Verify, hash and count a delivered file.
 
@@ -93,6 +102,9 @@ def admit(
         format: jsonl, csv, tsv, parquet or access_log; None: the format given by the file name.
         scratch: Folder for the decompressed copy of a compressed file.
         delimiter: Field separator of a CSV; None: detected from its header.
+        bytes_of_range: The least size of a range of lines that can be read alone; None: the file is not divided.
+        of_preset: Returns format and delimiter of the preset that the file is recognised as; None: it is not
+            recognised.
 
     Raises:
         CorruptFileError: It is cut short or damaged, or of another kind than its format.
@@ -106,10 +118,15 @@ def admit(
         _plain(delivered, path, compression, scratch) as (plain_path, plain),
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
+        preset = recognised_preset(plain, plain_path, format) if of_preset is not None else None
+        if of_preset is not None and preset is not None:
+            preset_format, delimiter = of_preset(preset)
+            format = preset_format or format
         if kind := other_kind(plain, format):
             raise CorruptFileError(f"it is to be read as {format}, but it is {kind}")
         counter = format_named(format).counter(delimiter)
-        content_hash = look_through(plain, counter)
+        borders = Borders(bytes_of_range or sys.maxsize)
+        content_hash = look_through(plain, counter, borders.look)
         line_count, blank_count = format_named(format).counts(plain, counter, delimiter)
         if {_stamp(os.fstat(delivered.fileno())), _stamp(path.lstat())} != {stamp}:
             raise StillWrittenError
@@ -124,7 +141,17 @@ def admit(
             is_tidy=counter.is_tidy,
             plain_path=plain_path,
             stamp=stamp,
+            ranges=_ranges(borders, counter, format) if plain_path == path else (),
+            preset=preset,
         )
+
+
+def _ranges(borders: Borders, counter: LineCounter, format: str) -> tuple[LineRange, ...]:
+    """Return the ranges of lines of a plain file; none if it is read as a whole."""
+    if not format_named(format).can_be_divided(counter):
+        return ()
+    ranges = borders.ranges(counter, has_header=format_named(format).has_header)
+    return ranges if len(ranges) > 1 else ()
 
 
 def id_of_content(path: Path, *, root: Path, source: str, scratch: Path) -> str | None:

@@ -11,16 +11,18 @@ from dataclasses import replace
 from time import sleep, time
 
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
-from session_pipeline.ingest.admit import Admitted, admit, id_of_content
+from session_pipeline.ingest.admit import Admitted, id_of_content
 from session_pipeline.ingest.ledger import CHANGED_SETTINGS, DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger, is_better
 from session_pipeline.ingest.raw_folder import Delivery, deliveries
-from session_pipeline.ingest.read import ReadingRules, read_together
+from session_pipeline.ingest.readers import make_reader
 from session_pipeline.ingest.reading import Reading
+from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import MOST_BYTES_TOGETHER, MOST_FILES_TOGETHER, is_small
 from session_pipeline.ingest.source_files import write_source_files
-from session_pipeline.ingest.source_rules import rules_of
+from session_pipeline.ingest.source_rules import SourceRules
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.ingest.taken import Pending, Seen, Taken, facts_of, not_read, written_of
 from session_pipeline.ingest.visitors import find_key, make_key
@@ -34,16 +36,24 @@ class Ingest:
     """One ingest of the delivered files."""
 
     def __init__(
-        self, folder: DataFolder, settings: Settings, store: Store, engine: DuckDBEngine, *, run_id: str
+        self,
+        folder: DataFolder,
+        settings: Settings,
+        store: Store,
+        engine: DuckDBEngine,
+        *,
+        run_id: str,
+        runner: TaskRunner | None = None,
     ) -> None:
-        """Prepare an ingest. The caller must hold the write lock of the store."""
+        """Prepare an ingest. The caller must hold the write lock of the store. With a runner, tasks read the files."""
         self._folder = folder
         self._settings = settings
         self._store = store
         self._engine = engine
         self._run_id = run_id
         self._visitor_key = find_key(folder.visitor_key)
-        self._rules: dict[str, ReadingRules] = {}
+        self._rules: dict[str, SourceRules] = {}
+        self._reader = make_reader(folder.raw, store.scratch, engine.connection, self._rules_of_source, runner)
         self._ledger: Ledger
         self._pending: dict[str, Pending] = {}
         self._again: list[tuple[Delivery, str]] = []
@@ -71,6 +81,7 @@ class Ingest:
         to_take = [delivery for delivery in found if self._ledger.why_read(delivery) is not None]
         settled = self._settled(to_take, settle_seconds)
         self._counts["unsettled_count"] = len(to_take) - len(settled)
+        self._look_ahead(settled)
         for number, delivery in enumerate(settled):
             on_file(number, len(settled), delivery.name)
             self._take(delivery)
@@ -94,7 +105,7 @@ class Ingest:
         for delivery in sorted(
             candidates, key=lambda each: self._ledger.format_of(each) != source_file.facts["format"]
         ):
-            admitted = self._admit(delivery)
+            admitted = self._reader.admit(delivery)
             if admitted.file_id == file_id:
                 self._pending[file_id] = Pending(admitted, [delivery], DAMAGED_ROWS)
                 [reading] = self._read_pending()
@@ -106,6 +117,13 @@ class Ingest:
             f"rows of the delivered file {source_file.facts['path']} are damaged in the store, and the file is missing;"
             " deliver it again under raw/ and run again"
         )
+
+    def _look_ahead(self, found: Sequence[Delivery]) -> None:
+        """Let the reader prepare for deliveries. A key that one of them needs is made before."""
+        if self._reader.looks_ahead:
+            if self._visitor_key is None and self._ledger.makes_visitors(found):
+                self._make_visitor_key()
+            self._reader.look_ahead(found, self._ledger.readable())
 
     def _settled(self, found: Sequence[Delivery], seconds: float) -> Sequence[Delivery]:
         """Wait until all deliveries are at least `seconds` old, then return those that did not change meanwhile."""
@@ -119,9 +137,12 @@ class Ingest:
     def _read_ledger(self) -> Ledger:
         return Ledger(self._store.catalog, self._store.partitions, self._rules_of)
 
-    def _rules_of(self, source: str) -> ReadingRules:
+    def _rules_of(self, source: str, preset: str | None = None) -> ReadingRules:
+        return self._rules_of_source(source).of(preset)
+
+    def _rules_of_source(self, source: str) -> SourceRules:
         if source not in self._rules:
-            self._rules[source] = rules_of(self._settings, source, self._visitor_key)
+            self._rules[source] = SourceRules(self._settings, source, self._visitor_key)
         return self._rules[source]
 
     def _make_visitor_key(self) -> None:
@@ -139,7 +160,7 @@ class Ingest:
     def _take(self, delivery: Delivery) -> None:
         """Admit a delivery. It is read now, or later together with others."""
         try:
-            admitted = self._admit(delivery)
+            admitted = self._reader.admit(delivery)
         except StillWrittenError:
             self._counts["unsettled_count"] += 1
         except FileNotFoundError:
@@ -192,23 +213,11 @@ class Ingest:
             return True
         others = [pending.admitted for pending in self._pending.values()]
         return (
-            (others[0].source, others[0].format) == (delivery.source, admitted.format)
+            (others[0].source, others[0].format, others[0].preset)
+            == (delivery.source, admitted.format, admitted.preset)
             and all(map(is_small, [*others[:1], admitted]))
             and len(others) < MOST_FILES_TOGETHER
             and sum(other.byte_count for other in others) + admitted.byte_count <= MOST_BYTES_TOGETHER
-        )
-
-    def _admit(self, delivery: Delivery) -> Admitted:
-        if not delivery.source:
-            raise RefusedFileError("it lies in no folder of a source; move it into one, as raw/web/")
-        source = self._settings.source(delivery.source)
-        return admit(
-            delivery.path,
-            root=self._folder.raw,
-            source=delivery.source,
-            format=source.format,
-            scratch=self._store.scratch,
-            delimiter=source.delimiter,
         )
 
     def _read_pending(self) -> Sequence[Reading | Exception]:
@@ -217,12 +226,11 @@ class Ingest:
         pending, self._pending = list(self._pending.values()), {}
         if not pending:
             return ()
-        source, format = pending[0].admitted.source, pending[0].admitted.format
-        if self._visitor_key is None and self._rules_of(source).makes_visitors(format):
+        first = pending[0].admitted
+        if self._visitor_key is None and self._rules_of(first.source, first.preset).makes_visitors(first.format):
             self._make_visitor_key()
-        rules = self._rules_of(source)
-        files = [one.admitted for one in pending]
-        readings = read_together(files, rules, self._engine.connection, self._store.scratch)
+        rules = self._rules_of(first.source, first.preset)
+        readings = self._reader.read([one.admitted for one in pending])
         crash_points.reached("ingest: file read")
         taken = [
             self._taken(one, reading, rules)

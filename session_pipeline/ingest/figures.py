@@ -3,11 +3,14 @@
 read.py compares the counts with those of admission; fields.py makes the mapping from the values.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import duckdb
 
+from session_pipeline.errors import SessionPipelineError
+from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.fields import value_counts
 from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.rules import ReadingRules
@@ -51,11 +54,27 @@ class Figures:
             reasons = self.reasons.setdefault(file_id, {})
             reasons[reason] = reasons.get(reason, 0) + count
         for row in connection.execute(query("days")).fetchall():
-            day = Day(*row)
-            known = self._days.setdefault(day.file_id, {}).setdefault(day.utc_date, day)
-            if known is not day:
-                known.add(day)
-        for file_id, counts in value_counts(rules, connection).items():
+            self._add_day(Day(*row))
+        self._add_values(value_counts(rules, connection))
+
+    def merge(self, other: "Figures") -> None:
+        """Add the figures of other lines of the same files."""
+        for file_id, counts in other.reasons.items():
+            reasons = self.reasons.setdefault(file_id, {})
+            for reason, count in counts.items():
+                reasons[reason] = reasons.get(reason, 0) + count
+        for days in other._days.values():
+            for day in days.values():
+                self._add_day(replace(day))
+        self._add_values(other.values)
+
+    def _add_day(self, day: Day) -> None:
+        known = self._days.setdefault(day.file_id, {}).setdefault(day.utc_date, day)
+        if known is not day:
+            known.add(day)
+
+    def _add_values(self, values: Mapping[str, Sequence[int]]) -> None:
+        for file_id, counts in values.items():
             before = self.values.get(file_id, [0] * len(counts))
             self.values[file_id] = [sum(pair) for pair in zip(before, counts, strict=True)]
 
@@ -70,3 +89,13 @@ class Figures:
     def set_aside_count(self, file_id: str) -> int:
         """Return the number of quarantined lines of a file."""
         return sum(self.reasons.get(file_id, {}).values())
+
+
+def check_counts(admitted: Admitted, accepted_count: int, set_aside_count: int) -> None:
+    """Check that each counted line of a file was accepted or quarantined."""
+    if accepted_count + set_aside_count != admitted.line_count:
+        raise SessionPipelineError(
+            f"{admitted.path}: {admitted.line_count:,} lines were counted, but {accepted_count:,} were accepted"
+            f" and {set_aside_count:,} quarantined, so no line is stored; this is a bug in session_pipeline,"
+            " please report it with the file"
+        )

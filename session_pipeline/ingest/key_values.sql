@@ -19,9 +19,10 @@ case
         then json_extract(element, '/value/double_value')
     when json_extract_string(element, '/value/bool_value') is not null
         then json_extract(element, '/value/bool_value')
-    when not regexp_matches(
-        cast(json_extract(element, '/value') as varchar), '^\{\}$|"[a-z]+_value":'
-    )
+    when
+        not regexp_matches(
+            cast(json_extract(element, '/value') as varchar), '^\{\}$|"[a-z]+_value":'
+        )
         then json_extract(element, '/value')
 end;
 
@@ -38,10 +39,10 @@ case
                 list_filter(
                     cast(elements as json[]),
                     lambda element: element_key(element) is not null
-                        and element_value(element) is not null
+                    and element_value(element) is not null
                 ),
                 lambda element: cast(to_json(element_key(element)) as varchar) || ':'
-                    || cast(element_value(element) as varchar)
+                || cast(element_value(element) as varchar)
             ),
             ','
         ) || '}'

@@ -7,7 +7,7 @@ This module reads no files; deliveries.py admits and reads them.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +16,7 @@ from session_pipeline.ingest.file_names import kind_of
 from session_pipeline.ingest.formats import preference
 from session_pipeline.ingest.raw_folder import Delivery
 from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.settings import packaged_names
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.records import Key, Partition, SourceFile
 
@@ -24,6 +25,9 @@ NEW_FILE = "new file"
 CHANGED_SETTINGS = "its source's settings changed"
 OTHER_FORMAT = "its name gives another format"
 DAMAGED_ROWS = "its rows in the store are damaged"
+
+
+RulesOf = Callable[[str, str | None], ReadingRules]
 
 
 def id_of_refused(source: str, name: str) -> str:
@@ -41,15 +45,13 @@ class Ledger:
         keys: The partitions of a file, by file id.
     """
 
-    def __init__(
-        self, catalog: Catalog, partitions: Mapping[Key, Partition], rules_of: Callable[[str], ReadingRules]
-    ) -> None:
+    def __init__(self, catalog: Catalog, partitions: Mapping[Key, Partition], rules_of: RulesOf) -> None:
         """Load the ledger from the catalog.
 
         Args:
             catalog: The catalog of the store.
             partitions: The partitions of the store.
-            rules_of: Returns the reading rules of a source.
+            rules_of: Returns the reading rules of a source and a recognised preset.
         """
         self.files = catalog.source_files()
         self.known = catalog.delivered()
@@ -71,10 +73,16 @@ class Ledger:
 
     def format_of(self, delivery: Delivery) -> str:
         """Return the format of a delivery: from the settings of its source, otherwise from its name."""
+        _, file_id = self.known.get(delivery.name, ("", ""))
         try:
-            return kind_of(delivery.path, self._rules_of(delivery.source).format)[0]
+            return kind_of(delivery.path, self._rules(delivery.source, file_id).format)[0]
         except RefusedFileError:
             return NO_FORMAT
+
+    def _rules(self, source: str, file_id: str) -> ReadingRules:
+        """Return the reading rules of a content, with the preset that it was recognised as."""
+        file = self.files.get(file_id)
+        return self._rules_of(source, file.facts.get("preset") if file is not None else None)
 
     def is_accepted(self, file_id: str) -> bool:
         """Whether a file is in the ledger and its lines were read."""
@@ -90,7 +98,7 @@ class Ledger:
     def why_stale(self, source: str, file_id: str) -> str | None:
         """Return why the stored rows of a content are stale; None if they are not."""
         file = self.files.get(file_id)
-        if file is None or not self._rules_of(source).gave(file.fingerprint):
+        if file is None or not self._rules(source, file_id).gave(file.fingerprint):
             return CHANGED_SETTINGS
         if any(self._partitions[key].is_damaged for key in self.keys[file_id]):
             return DAMAGED_ROWS
@@ -105,6 +113,21 @@ class Ledger:
             return False
         chosen = self.files[file_id].facts.get("format")
         return self.why_stale(source, file_id) in (None, OTHER_FORMAT) and chosen in self.there[file_id].values()
+
+    def readable(self) -> Iterator[tuple[str, str]]:
+        """Yield the id and format of each content whose rows need not be read again in that format."""
+        for file_id, file in self.files.items():
+            if self.is_accepted(file_id) and self.why_stale(file.facts["source"], file_id) in (None, OTHER_FORMAT):
+                yield file_id, file.facts["format"]
+
+    def makes_visitors(self, found: Iterable[Delivery]) -> bool:
+        """Whether visitor ids of a delivery may be derived with the visitor key, whatever it is recognised as."""
+        return any(
+            (rules := self._rules_of(delivery.source, preset)).makes_visitors(rules.format or self.format_of(delivery))
+            for delivery in found
+            if delivery.source
+            for preset in (None, *packaged_names())
+        )
 
     def outdated(self, found: Iterable[Delivery]) -> set[str]:
         """Return the ids of refused and corrupt files whose path now has other content or no file."""

@@ -4,6 +4,7 @@ What a line contains is judged in read.py.
 """
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import IO
@@ -41,6 +42,11 @@ class LineCounter:
         self.has_open_quotes = False
         self.is_tidy = True
         self._rest = b""  # the start of a line that continues in the next chunk
+
+    @property
+    def unfinished(self) -> bytes:
+        """The start of a line that continues in the next chunk."""
+        return self._rest
 
     def add(self, chunk: bytes) -> None:
         """Count the lines of the next chunk."""
@@ -115,8 +121,10 @@ class SeparatedLineCounter(LineCounter):
             self.is_tidy = b'"' not in re.sub(quoted, b"", lines)
 
 
-def look_through(file: IO[bytes], counter: LineCounter) -> str:
-    """Hash the content in a separate thread while its lines are counted."""
+def look_through(
+    file: IO[bytes], counter: LineCounter, on_chunk: Callable[[LineCounter], None] = lambda counter: None
+) -> str:
+    """Hash the content in a separate thread while its lines are counted, and call `on_chunk` after each large chunk."""
     chunk = file.read(CHUNK_BYTES)
     digest = sha256()
     if len(chunk) < CHUNK_BYTES:  # for a small file, a thread costs more than it saves
@@ -128,6 +136,7 @@ def look_through(file: IO[bytes], counter: LineCounter) -> str:
             while chunk:
                 hashed = other_thread.submit(digest.update, chunk)
                 counter.add(chunk)
+                on_chunk(counter)
                 hashed.result()
                 chunk = file.read(CHUNK_BYTES)
     counter.finish()

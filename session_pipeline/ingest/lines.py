@@ -4,11 +4,14 @@ The formats know how (formats/). The SQL files of this folder turn the lines int
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from session_pipeline.errors import CorruptFileError
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines, Row
@@ -57,6 +60,24 @@ def python_rows(admitted: Admitted, delimiter: str | None) -> Iterator[Row]:
         RefusedFileError: Its header cannot be used.
     """
     return format_named(admitted.format).python_rows(admitted, delimiter)
+
+
+@contextmanager
+def decoded_parquet(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Read a Parquet file that pyarrow could decode.
+
+    The time zone is set to UTC, because DuckDB writes times with a zone within lists and objects in the session's zone.
+    """
+    [(timezone,)] = connection.execute("select current_setting('TimeZone')").fetchall()
+    connection.execute("set timezone = 'UTC'")
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+        raise
+    except duckdb.Error as error:
+        raise CorruptFileError(f"Parquet: {str(error).splitlines()[0][:200]}") from error
+    finally:
+        connection.execute("set timezone = $1", [timezone])
 
 
 def lines_in(path: Path, format: str) -> Lines:

@@ -93,6 +93,14 @@ def by_file_and_date(rows: pa.Table) -> pa.Table:
     return taken(rows, pc.sort_indices(order, [("file", "ascending"), ("date", "ascending")]))  # a stable sort
 
 
+def with_columns(lines: pa.Table, places: pa.Table) -> pa.Table:
+    """Return lines with the columns of their places: file and line number."""
+    assert len(lines) == len(places), "each line has a place"
+    for name in places.column_names:
+        lines = lines.append_column(name, places.column(name))
+    return lines
+
+
 def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return a column as one array."""
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -4,8 +4,8 @@ Every line is accepted, or quarantined with a reason. This module runs the queri
 what is read, and commits the files to the store.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -14,18 +14,19 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError, StillWrittenError
+from session_pipeline.engines.sql import literal
+from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError
 from session_pipeline.ingest import small_files
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.day_files import DayFiles, QuarantineFile
 from session_pipeline.ingest.fields import given_lines, mappings_of, parts_of
-from session_pipeline.ingest.figures import Figures
+from session_pipeline.ingest.figures import Figures, check_counts
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines, Row
-from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python, lines_in
+from session_pipeline.ingest.lines import decoded_parquet, lines_by_duckdb, lines_by_python, lines_in
 from session_pipeline.ingest.queries import define, forget, query
-from session_pipeline.ingest.raw_rows import by_file_and_date, constant, rows_of
-from session_pipeline.ingest.reading import RawDay, Reading
+from session_pipeline.ingest.raw_rows import by_file_and_date, constant, rows_of, with_columns
+from session_pipeline.ingest.reading import RangeReading, RawDay, Reading, if_unchanged, reading_of
 from session_pipeline.ingest.reshape import reshaped
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import write_parts
@@ -33,7 +34,7 @@ from session_pipeline.ingest.stream import parts_of_rows
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.tables import table
 
-__all__ = ["RawDay", "Reading", "ReadingRules", "read", "read_together"]
+__all__ = ["RawDay", "Reading", "ReadingRules", "read", "read_range", "read_together"]
 
 # A large file is read in parts of about this size. The parts follow from the content, because bytes depend on them.
 BYTES_OF_PART = 128 << 20
@@ -84,14 +85,37 @@ def read_together(
             admitted.discard()
 
 
-def _if_unchanged(admitted: Admitted, reading: Reading) -> Reading | StillWrittenError:
-    """Return the reading. If the file was written to meanwhile, discard the reading and return the error."""
+def read_range(
+    admitted: Admitted,
+    rules: ReadingRules,
+    connection: duckdb.DuckDBPyConnection,
+    scratch: Path,
+    *,
+    lines_before: int,
+) -> RangeReading:
+    """Read a range of lines of a large file. The caller owns the files that are written.
+
+    Args:
+        admitted: The file with the lines of the range as its content and with their counts.
+        rules: The rules of its source.
+        connection: A connection without other work.
+        scratch: Folder for the files.
+        lines_before: How many lines of the delivered file come before the first line of that content.
+
+    Raises:
+        RefusedFileError: Its header cannot be used.
+        SessionPipelineError: Not every line was accepted or quarantined; nothing is kept.
+    """
+    work = _Work([admitted], rules, connection, scratch, lines_before=lines_before)
     try:
-        admitted.check_unchanged()
-    except StillWrittenError as error:
-        reading.discard()
-        return error
-    return reading
+        return work.read_range()
+    except BaseException:
+        work.discard()
+        raise
+    finally:
+        work.close()
+        if rules.makes_visitors(admitted.format):
+            VisitorKey.take_from(connection)
 
 
 class _Work:
@@ -101,14 +125,21 @@ class _Work:
     """
 
     def __init__(
-        self, files: Sequence[Admitted], rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
+        self,
+        files: Sequence[Admitted],
+        rules: ReadingRules,
+        connection: duckdb.DuckDBPyConnection,
+        scratch: Path,
+        *,
+        lines_before: int | None = None,  # a range of lines of a large file, after so many lines
     ) -> None:
         self._files = files
         self._format = files[0].format
         self._rules = rules
         self._connection = connection
         self._scratch = scratch
-        self._is_small = all(map(small_files.is_small, files))
+        self._is_small = lines_before is None and all(map(small_files.is_small, files))
+        self._lines_before = lines_before or 0
         # A second connection to the same database runs queries while the lines arrive from the first.
         self._desk = connection if self._is_small else connection.cursor()
         self._figures = Figures()
@@ -117,23 +148,50 @@ class _Work:
         self._part_paths: list[Path] = []
 
     def read(self) -> list[Reading | CorruptFileError | RefusedFileError]:
+        errors = self._read_all()
+        mappings = mappings_of(self._rules, self._format, self._figures.values)
+        return [
+            errors.get(admitted.file_id)
+            or if_unchanged(
+                admitted,
+                reading_of(
+                    self._figures,
+                    admitted.file_id,
+                    mappings.get(admitted.file_id, {}),
+                    partial(self._path, admitted.file_id),
+                ),
+            )
+            for admitted in self._files
+        ]
+
+    def read_range(self) -> RangeReading:
+        self._read_all()
+        file_id = self._files[0].file_id
+        nameless = self._path(file_id, "nameless_lines")
+        [(count,)] = self._desk.execute("select count(*) from earlier_lines").fetchall()
+        if count:
+            self._desk.execute(f"copy ({query('nameless_lines')}) to {literal(str(nameless))} (format parquet)")
+        return RangeReading(
+            self._figures,
+            {day.utc_date: self._path(file_id, "raw_events", day.utc_date) for day in self._figures.days(file_id)},
+            self._path(file_id, "quarantined_lines") if self._figures.reasons else None,
+            nameless if count else None,
+        )
+
+    def _read_all(self) -> dict[str, CorruptFileError | RefusedFileError]:
+        """Read all files, write their rows and check their numbers; return the errors of files by file id."""
         self._prepare()
         errors = self._read_small_files() if self._is_small else self._read_one_file(*self._files)
         for admitted in self._files:
             if admitted.file_id not in errors:
                 figures = self._figures
-                _check_ledger(
+                check_counts(
                     admitted, figures.accepted_count(admitted.file_id), figures.set_aside_count(admitted.file_id)
                 )
         if not self._is_small:
             self._day_files.finish()
             self._quarantine.finish()
-        mappings = mappings_of(self._rules, self._format, self._figures.values)
-        return [
-            errors.get(admitted.file_id)
-            or _if_unchanged(admitted, self._reading(admitted.file_id, mappings.get(admitted.file_id, {})))
-            for admitted in self._files
-        ]
+        return errors
 
     def discard(self) -> None:
         """Remove everything that was written."""
@@ -148,25 +206,6 @@ class _Work:
         if self._desk is not self._connection:
             self._desk.close()
             forget(self._connection)
-
-    def _reading(self, file_id: str, mapping: dict[str, str]) -> Reading:
-        days = self._figures.days(file_id)
-        reasons = self._figures.reasons.get(file_id, {})
-        return Reading(
-            accepted_count=self._figures.accepted_count(file_id),
-            set_aside_count=self._figures.set_aside_count(file_id),
-            reasons=reasons,
-            first_event_time=min((day.first_event_time for day in days), default=None),
-            last_event_time=max((day.last_event_time for day in days), default=None),
-            mapping=mapping,
-            days=tuple(
-                RawDay(
-                    day.utc_date, self._path(file_id, "raw_events", day.utc_date), day.row_count, tuple(day.quarters)
-                )
-                for day in days
-            ),
-            quarantine_path=self._path(file_id, "quarantined_lines") if reasons else None,
-        )
 
     def _prepare(self) -> None:
         [(keeps_order,)] = self._connection.execute("select current_setting('preserve_insertion_order')").fetchall()
@@ -208,7 +247,7 @@ class _Work:
 
         def rows_of(select: str) -> Sequence[Row]:
             found: list[Row] = []
-            with _decoded_parquet(self._connection):
+            with decoded_parquet(self._connection):
                 found.extend(self._connection.execute(select).fetchall())
             return found
 
@@ -218,7 +257,7 @@ class _Work:
             rows = self._rows(lines_in(path, self._format)).to_arrow_table()
         finally:
             path.unlink(missing_ok=True)
-        raw = self._take(_with_columns(rows, collected.places()))
+        raw = self._take(with_columns(rows, collected.places()))
         self._write_small(raw, [admitted.file_id for admitted in self._files])
         return collected.errors
 
@@ -240,7 +279,7 @@ class _Work:
         """Read a large file in parts. DuckDB reads it if it can. Errors are raised."""
         lines = lines_by_duckdb(admitted, self._rules.delimiter)
         if lines is not None and format_named(self._format).is_decoded_by_pyarrow:
-            with _decoded_parquet(self._connection):
+            with decoded_parquet(self._connection):
                 self._read_parts(admitted, lines)
             return {}
         if lines is not None:
@@ -260,7 +299,7 @@ class _Work:
 
     def _read_parts(self, admitted: Admitted, lines: Lines) -> int:
         """Read all lines of a large file, part by part, and return their number."""
-        line_number = lines.first_line_number
+        line_number = first_line_number = self._lines_before + lines.first_line_number
         part_rows = _rows_of_part(admitted)
         for part in parts_of_rows(self._rows(lines), part_rows):
             numbers = pa.array(range(line_number, line_number + len(part)), pa.int64())
@@ -271,12 +310,12 @@ class _Work:
                 "line_number": numbers,
                 "row_number": numbers,
             }
-            raw = self._take(_with_columns(part, pa.table(places)))
+            raw = self._take(with_columns(part, pa.table(places)))
             if raw is not None:
                 self._day_files.add(raw)
             if admitted.file_id in self._figures.reasons:
                 self._quarantine.add(self._quarantined())
-        return line_number - lines.first_line_number
+        return line_number - first_line_number
 
     def _take(self, lines: pa.Table) -> pa.Table | None:
         """Count the lines of a part, and return the rows of its accepted lines; None if it has none."""
@@ -308,38 +347,3 @@ def _rows_of_part(admitted: Admitted) -> int:
     """Return the number of lines of which a part of a large file consists."""
     row_count = max(admitted.line_count + admitted.blank_line_count, 1)
     return min(max(BYTES_OF_PART * row_count // max(admitted.byte_count, 1), 1), MOST_ROWS_OF_PART)
-
-
-def _with_columns(lines: pa.Table, places: pa.Table) -> pa.Table:
-    """Return lines with the columns of their places: file and line number."""
-    assert len(lines) == len(places), "each line has a place"
-    for name in places.column_names:
-        lines = lines.append_column(name, places.column(name))
-    return lines
-
-
-@contextmanager
-def _decoded_parquet(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Read a Parquet file that pyarrow could decode.
-
-    The time zone is set to UTC, because DuckDB writes times with a zone within lists and objects in the session's zone.
-    """
-    [(timezone,)] = connection.execute("select current_setting('TimeZone')").fetchall()
-    connection.execute("set timezone = 'UTC'")
-    try:
-        yield
-    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
-        raise
-    except duckdb.Error as error:
-        raise CorruptFileError(f"Parquet: {str(error).splitlines()[0][:200]}") from error
-    finally:
-        connection.execute("set timezone = $1", [timezone])
-
-
-def _check_ledger(admitted: Admitted, accepted_count: int, set_aside_count: int) -> None:
-    if accepted_count + set_aside_count != admitted.line_count:
-        raise SessionPipelineError(
-            f"{admitted.path}: {admitted.line_count:,} lines were counted, but {accepted_count:,} were accepted"
-            f" and {set_aside_count:,} quarantined, so no line is stored; this is a bug in session_pipeline,"
-            " please report it with the file"
-        )

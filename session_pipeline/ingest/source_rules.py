@@ -1,14 +1,26 @@
 """How the files of a source are read, from the settings."""
 
+from pathlib import Path
+
+from session_pipeline.ingest.admit import Admitted, admit
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings
 
 
-def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) -> ReadingRules:
-    """Return the reading rules of a source, from the settings."""
-    chosen = settings.source(source)
+def rules_of(
+    settings: Settings, source: str, visitor_key: VisitorKey | None, recognised: str | None = None
+) -> ReadingRules:
+    """Return the reading rules of a source, from the settings.
+
+    Args:
+        settings: The settings.
+        source: The source.
+        visitor_key: The key of derived visitor ids.
+        recognised: The preset that the file was recognised as; None if it was not recognised.
+    """
+    chosen = settings.source(source, recognised)
     return ReadingRules(
         source=source,
         site=chosen.site,
@@ -30,3 +42,40 @@ def rules_of(settings: Settings, source: str, visitor_key: VisitorKey | None) ->
         key_values=tuple(chosen.key_values),
         earliest=Calendar(settings.timezone).start(settings.start_date),
     )
+
+
+class SourceRules:
+    """How the files of a source are read: by its settings, or by the preset that a file is recognised as.
+
+    It can be sent to other processes.
+    """
+
+    def __init__(self, settings: Settings, source: str, visitor_key: VisitorKey | None) -> None:
+        """Take the settings, the source, and the key of derived visitor ids."""
+        self._settings = settings
+        self._source = source
+        self._visitor_key = visitor_key
+        self._found: dict[str | None, ReadingRules] = {}
+
+    def of(self, preset: str | None) -> ReadingRules:
+        """Return the rules for files that were recognised as a preset, or that were not recognised."""
+        if preset not in self._found:
+            self._found[preset] = rules_of(self._settings, self._source, self._visitor_key, preset)
+        return self._found[preset]
+
+    def admit(self, path: Path, *, root: Path, scratch: Path, bytes_of_range: int | None = None) -> Admitted:
+        """Verify, hash and count a delivered file; see admit.admit."""
+        own = self.of(None)
+        return admit(
+            path,
+            root=root,
+            source=self._source,
+            format=own.format,
+            scratch=scratch,
+            delimiter=own.delimiter,
+            bytes_of_range=bytes_of_range,
+            of_preset=self._of_preset if self._settings.recognises(self._source) else None,
+        )
+
+    def _of_preset(self, preset: str) -> tuple[str | None, str | None]:
+        return (rules := self.of(preset)).format, rules.delimiter

@@ -60,6 +60,7 @@ def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Wri
             fingerprint=fingerprint,
             counts={"quarters": f"{sum(1 << quarter for quarter in day.quarters):x}"},
             reason=reason,
+            sha256=day.sha256,
             causes=(f"file {name}" if reason == NEW_FILE else f"file {name}: {reason}",),
         )
         for day in reading.days
@@ -81,7 +82,8 @@ def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Wri
 def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[str, Any]:
     """Return the facts that the ledger records about a file that was read.
 
-    They are the columns of source_files, plus the formats that were tried and the fingerprint of the visitor key.
+    They are the columns of source_files, plus the formats that were tried, the preset that was recognised, and the
+    fingerprint of the visitor key.
     """
     facts: dict[str, Any] = {
         "file_id": admitted.file_id,
@@ -100,6 +102,8 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
         "format": admitted.format,
         "formats": [admitted.format],  # all formats that were tried, because a name of the file gave them
     }
+    if admitted.preset is not None:
+        facts["preset"] = admitted.preset
     if rules.visitor_key is not None and rules.makes_visitors(admitted.format):
         facts["visitor_key"] = rules.visitor_key.fingerprint
     return facts

@@ -3,15 +3,13 @@
 Reading them is the work of ingest/.
 """
 
-from collections.abc import Callable
 from datetime import time
 from difflib import get_close_matches
 from functools import cache
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.ingest.ledger import Ledger
+from session_pipeline.ingest.ledger import Ledger, RulesOf
 from session_pipeline.ingest.raw_folder import deliveries, source_folders
-from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.source_rules import rules_of
 from session_pipeline.ingest.visitors import find_key
 from session_pipeline.reference.days import Calendar
@@ -48,7 +46,7 @@ def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str
         str(item.facts["path"])
         for item in store.catalog.source_files().values()
         if item.facts["status"] == "accepted"
-        and not rules(item.facts["source"]).gave(item.fingerprint)
+        and not rules(item.facts["source"], item.facts.get("preset")).gave(item.fingerprint)
         and present.isdisjoint(store.catalog.paths_of(item.file_id))
     )
 
@@ -105,7 +103,17 @@ def lost_visitor_key(folder: DataFolder, store: Store) -> str | None:
     )
 
 
-def _rules(folder: DataFolder, settings: Settings) -> Callable[[str], ReadingRules]:
-    """Return a function that gives the reading rules of a source; they are made once per source."""
+def recognised_presets(settings: Settings, store: Store) -> dict[str, list[str]]:
+    """Return the presets that files of a source were recognised as, by source, for sources without own settings."""
+    found: dict[str, set[str]] = {}
+    for item in store.catalog.source_files().values():
+        source, preset = str(item.facts["source"]), item.facts.get("preset")
+        if preset is not None and settings.recognises(source):
+            found.setdefault(source, set()).add(preset)
+    return {source: sorted(presets) for source, presets in sorted(found.items())}
+
+
+def _rules(folder: DataFolder, settings: Settings) -> RulesOf:
+    """Return a function that gives the reading rules of a source; they are made once per source and preset."""
     key = find_key(folder.visitor_key)
-    return cache(lambda source: rules_of(settings, source, key))
+    return cache(lambda source, preset: rules_of(settings, source, key, preset))

@@ -88,7 +88,8 @@ class Run(OpenFolder):
 
     @cached_property
     def _ingest(self) -> Ingest:
-        return Ingest(self.folder, self.settings, self.store, self.engine, run_id=self.run_id)
+        runner = self.model_engine.task_runner
+        return Ingest(self.folder, self.settings, self.store, self.engine, run_id=self.run_id, runner=runner)
 
     @cached_property
     def _held_days(self) -> frozenset[date]:

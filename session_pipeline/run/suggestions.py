@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,14 @@ class FieldValues:
         values: Its non-empty values: strings, numbers (as text) and others.
         line_count: The number of sampled lines.
         time_count: The number of values that are valid event times.
+        list_name: The list of keys and values that it is an element of; None if it is in no such list.
     """
 
     name: str
     values: Sequence[object]
     line_count: int
     time_count: int
+    list_name: str | None = None
 
     def is_mostly(self, holds: Callable[[str], object], least: float = MOST) -> bool:
         """Whether at least the share `least` of the values are strings or numbers for which `holds` is true."""
@@ -121,6 +124,7 @@ def _can_be_event_name(field: FieldValues) -> bool:
         field.is_filled()
         and field.is_identity()
         and not field.is_time()
+        and not field.is_mostly(_is_address)
         and field.is_mostly(lambda text: not isinstance(text, _Number) and len(text) <= LONGEST_NAME)
         and field.different_count <= max(ENOUGH_LINES, len(field.values) // 4)
     )
@@ -140,6 +144,29 @@ CAN_BE: Mapping[str, Callable[[FieldValues], bool]] = {
     "value": lambda field: field.is_mostly(DECIMAL.fullmatch),
     "user_agent": lambda field: field.is_mostly(lambda text: "/" in text, 0.5),
 }
+
+
+def suggested_address(fields: Sequence[FieldValues]) -> str | None:
+    """Suggest the field with the visitor's address, by its values; None if no field has addresses, or several do.
+
+    Of several fields, the one with a usual name is meant.
+    """
+    found = [field.name for field in fields if field.is_filled() and field.is_mostly(_is_address)]
+    named = [name for name in found if re.search(r"(^|[._-])(client|remote|visitor|user)?[._-]?(ip|addr)", name, re.I)]
+    return found[0] if len(found) == 1 else named[0] if len(named) == 1 else None
+
+
+def suggested_key_values(columns: Mapping[str, str], fields: Sequence[FieldValues]) -> list[str]:
+    """Return the lists of keys and values that suggested columns are read from."""
+    lists = {field.list_name for field in fields if field.list_name and field.name in columns.values()}
+    return sorted(lists)
+
+
+def _is_address(text: str) -> bool:
+    with suppress(ValueError):
+        ip_address(text)
+        return True
+    return False
 
 
 def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled: frozenset[str]) -> dict[str, str]:
@@ -185,7 +212,7 @@ def _named(column: str, usual_names: Sequence[str], fields: set[str]) -> str | N
             return min(inner, key=lambda field: (field.count("."), field))
     if column in NEEDED and (similar := get_close_matches(column, sorted(fields), n=1)):
         return similar[0]
-    if column == "event_time" and len(fields) == 1:
+    if column in ("event_time", "event_name") and len(fields) == 1:
         return next(iter(fields))
     return None
 
@@ -197,16 +224,21 @@ def fields_of(
     if admitted.format == AccessLog.name:
         return []
     values: dict[str, list[object]] = {}
+    lists: dict[str, str] = {}
     line_count = value_count = 0
     for line in _objects(admitted, rules, connection, scratch):
         for name, value in _leaves(line, DEEPEST if format_named(admitted.format).is_nested else 0):
             values.setdefault(name, []).append(value)
             value_count += 1
+        for list_name, name, value in _elements(line):
+            values.setdefault(name, []).append(value)
+            lists[name] = list_name
+            value_count += 1
         line_count += 1
         if value_count > MOST_VALUES:
             break
     times = _time_counts(connection, rules, values)
-    return [FieldValues(name, values[name], line_count, times.get(name, 0)) for name in sorted(values)]
+    return [FieldValues(name, values[name], line_count, times.get(name, 0), lists.get(name)) for name in sorted(values)]
 
 
 def _objects(
@@ -244,6 +276,24 @@ def _leaves(line: Mapping[str, Any], depth: int) -> Iterator[tuple[str, object]]
                 yield from ((f"{name}.{inner}", each) for inner, each in _leaves(value, depth - 1))
         elif value not in (None, "") and ("." not in name or not depth):
             yield name, value
+
+
+def _elements(line: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
+    """Yield the values in lists of keys and values: the list, the name that each value has as a field, and the value.
+
+    key_values.sql reads the same lists.
+    """
+    for list_name, elements in line.items():
+        if "." in list_name or not isinstance(elements, list) or not all(isinstance(each, dict) for each in elements):
+            continue
+        for element in elements:
+            key, value = element.get("key", element.get("name")), element.get("value")
+            if isinstance(value, dict):
+                value = next(
+                    (each for name, each in value.items() if each is not None and name.endswith("_value")), None
+                )
+            if isinstance(key, str) and "." not in key and value not in (None, "") and not isinstance(value, list):
+                yield list_name, f"{list_name}.{key}", value
 
 
 def _time_counts(

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from session_pipeline.publish.warehouse import copy_file
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
-from session_pipeline.run.suggestions import fields_of, suggested_columns
-from session_pipeline.settings import load_settings, settings_template
+from session_pipeline.run.suggestions import fields_of, suggested_address, suggested_columns, suggested_key_values
+from session_pipeline.settings import OWN_FOLDER, load_settings, settings_template, source_section
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
@@ -81,6 +81,8 @@ class Trial:
         other_fields: The fields that are kept in `properties`: the number of accepted lines that have it, by name.
         set_aside: Quarantined lines by reason, the most frequent first.
         suggested_columns: Suggested fields for columns without a value: the field's name, by column.
+        suggested: Suggested keys of the source, as they are written in TOML, by key.
+        accepted_with_suggested: The number of lines that were accepted with these keys; None if there are none.
         days: The first days of the file; only their sessions are built.
         day_count: The number of days with events in the file.
         duplicate_count: The number of lines of `days` that duplicate an event.
@@ -93,6 +95,8 @@ class Trial:
     other_fields: Mapping[str, int]
     set_aside: Sequence[SetAside]
     suggested_columns: Mapping[str, str]
+    suggested: Mapping[str, Any]
+    accepted_with_suggested: int | None
     days: Sequence[date]
     day_count: int
     duplicate_count: int
@@ -111,6 +115,8 @@ def source_of(file: Path, folder: DataFolder | None) -> str:
 def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
     """Read one file with the settings of a source, and build the sessions of its first days. Nothing is kept.
 
+    The file is also tried with the keys that are suggested. They are dropped if fewer lines are accepted with them.
+
     Args:
         file: The file; it can be anywhere.
         folder: The data folder whose settings are used; None uses the packaged settings.
@@ -124,7 +130,20 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
         raise WrongUseError(f"{file} {'is not a file' if file.exists() else 'does not exist'}; name a file of events")
     if file.name.startswith("."):
         raise WrongUseError(f"{file} begins with a dot, and such files are not read; rename it")
-    with _thrown_away(file, folder, source) as trial, open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run:
+    found = _try(file, folder, source, {})
+    if not found.suggested or (folder is not None and source in load_settings(folder.path).sources):
+        return found
+    better = _try(file, folder, source, found.suggested)
+    if better.facts["accepted_count"] < found.facts["accepted_count"]:
+        return replace(found, suggested_columns={}, suggested={})
+    return replace(found, accepted_with_suggested=better.facts["accepted_count"])
+
+
+def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any]) -> Trial:
+    with (
+        _thrown_away(file, folder, source, keys) as trial,
+        open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run,
+    ):
         run.ingest()
         [ledgered] = run.store.catalog.source_files().values()
         with run.engine.job() as job:
@@ -133,7 +152,7 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
             fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
             set_aside = _set_aside(job)
         filled = frozenset(field.column for field in fields if field.filled_count)
-        suggested = _suggested(trial, run, ledgered.facts["status"], filled)
+        columns, suggested = _suggested(trial, run, ledgered.facts, filled)
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -147,7 +166,9 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
                 fields=fields,
                 other_fields=others,
                 set_aside=set_aside,
-                suggested_columns=suggested,
+                suggested_columns=columns,
+                suggested=suggested,
+                accepted_with_suggested=None,
                 days=tried,
                 day_count=len(days),
                 duplicate_count=job.rows("select 1 as one from duplicate_events").num_rows,
@@ -157,14 +178,19 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
 
 
 @contextmanager
-def _thrown_away(file: Path, folder: DataFolder | None, source: str) -> Iterator[DataFolder]:
-    """Yield a temporary data folder with this file and the settings; delete it at the end."""
+def _thrown_away(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any]) -> Iterator[DataFolder]:
+    """Yield a temporary data folder with this file, the settings, and keys of its source; delete it at the end."""
     with tempfile.TemporaryDirectory(prefix="session-pipeline-try-") as path:
         trial = DataFolder(Path(path))
         if folder is None or not folder.has_settings:
             trial.settings.write_text(settings_template(), encoding="utf-8")
         else:
             shutil.copyfile(folder.settings, trial.settings)
+            if (folder.path / OWN_FOLDER).is_dir():
+                shutil.copytree(folder.path / OWN_FOLDER, trial.path / OWN_FOLDER)
+        if keys:
+            with trial.settings.open("a", encoding="utf-8") as settings:
+                settings.write(f"\n{source_section(source, keys)}")
         delivered = trial.raw / source / file.name
         delivered.parent.mkdir(parents=True)
         if file.is_symlink():
@@ -216,13 +242,15 @@ def _set_aside(job: Job) -> list[SetAside]:
     ]
 
 
-def _suggested(trial: DataFolder, run: Run, status: str, filled: frozenset[str]) -> dict[str, str]:
-    """Return the fields that are probably meant for the columns without a value."""
-    if status != "accepted":
-        return {}
+def _suggested(
+    trial: DataFolder, run: Run, facts: Mapping[str, Any], filled: frozenset[str]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the fields that are probably meant for the columns without a value, and all suggested keys."""
+    if facts["status"] != "accepted":
+        return {}, {}
     [path] = (path for path in trial.raw.glob("*/*"))
     source = path.parent.name
-    rules = rules_of(run.settings, source, None)
+    rules = rules_of(run.settings, source, None, facts.get("preset"))
     admitted = admit(
         path,
         root=trial.raw,
@@ -233,7 +261,15 @@ def _suggested(trial: DataFolder, run: Run, status: str, filled: frozenset[str])
     )
     try:
         with duckdb.connect() as connection:
-            return suggested_columns(fields_of(admitted, rules, connection, run.store.scratch), rules, filled)
+            fields = fields_of(admitted, rules, connection, run.store.scratch)
+        columns = suggested_columns(fields, rules, filled)
+        keys: dict[str, Any] = {"columns": columns} if columns else {}
+        if lists := suggested_key_values(columns, fields):
+            keys["key_values"] = lists
+        has_visitors = "visitor_id" in {*columns, *filled, *rules.expressions} or rules.visitor_address is not None
+        if not has_visitors and (address := suggested_address(fields)):
+            keys["visitor_address"] = address
+        return columns, keys
     finally:
         admitted.discard()
 

@@ -7,9 +7,9 @@ from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, ExclusionSetti
 from session_pipeline.settings.load import (
     key_of_source,
     load_settings,
-    packaged_preset,
     parse_settings,
     settings_template,
+    source_section,
 )
 from session_pipeline.settings.model import (
     LIFECYCLE,
@@ -23,7 +23,13 @@ from session_pipeline.settings.model import (
     Settings,
 )
 from session_pipeline.settings.paths import PathSettings, PatternSettings
-from session_pipeline.settings.presets import NO_PRESET, OWN_FOLDER, packaged_names
+from session_pipeline.settings.presets import (
+    NO_PRESET,
+    OWN_FOLDER,
+    packaged_names,
+    packaged_preset,
+    packaged_recognitions,
+)
 from session_pipeline.settings.sources import Preset, Recognition, SourceSettings
 
 __all__ = [
@@ -51,6 +57,8 @@ __all__ = [
     "load_settings",
     "packaged_names",
     "packaged_preset",
+    "packaged_recognitions",
     "parse_settings",
     "settings_template",
+    "source_section",
 ]

@@ -22,7 +22,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, SettingsFileError
 from session_pipeline.settings.environment import PREFIX, Variable, closest_variable, variable_of, variables
 from session_pipeline.settings.model import Settings
-from session_pipeline.settings.presets import NO_PRESET, laid_over, packaged_text, read_preset
+from session_pipeline.settings.presets import NO_PRESET, laid_over, read_preset
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.sources import Preset
 from session_pipeline.settings.values import shown
@@ -124,12 +124,6 @@ def parse_settings(
     return settings
 
 
-@cache
-def packaged_preset(name: str) -> Preset:
-    """Returns a packaged preset."""
-    return Preset.model_validate(tomllib.loads(packaged_text(name)))
-
-
 def _with_presets(sources: Any, folder: Path | None, errors: list[SettingsError]) -> Any:
     """Returns the sources with the keys of their presets below their own; adds the errors of presets."""
     if not isinstance(sources, dict):
@@ -160,6 +154,21 @@ def _with_presets(sources: Any, folder: Path | None, errors: list[SettingsError]
 def key_of_source(name: str) -> str:
     """Returns the header of a source's section in settings.toml, such as [sources.web] or [sources."a b"]."""
     return f"[{_path(('sources', name))}]"
+
+
+def source_section(name: str, keys: Mapping[str, Any]) -> str:
+    """Returns the section of a source as it is written in settings.toml: texts, lists of texts and tables of these."""
+    lines = [f"{key} = {_as_toml(value)}" for key, value in keys.items()]
+    return "\n".join([key_of_source(name), *lines, ""])
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        members = ", ".join(f"{_path((key,))} = {_as_toml(each)}" for key, each in value.items())
+        return f"{{ {members} }}"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # as JSON, except for this character
+    return f"[{', '.join(map(_as_toml, value))}]"
 
 
 def settings_template() -> str:

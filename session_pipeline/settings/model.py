@@ -17,8 +17,9 @@ from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.settings.friction import FrictionSettings
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings, SessionBreakdown
 from session_pipeline.settings.paths import MOST_PATTERNS, PathSettings, PatternSettings
+from session_pipeline.settings.presets import packaged_names, with_preset
 from session_pipeline.settings.section import DAY_SECONDS, Section
-from session_pipeline.settings.sources import SourceSettings
+from session_pipeline.settings.sources import KEYS_OF_ANY_FORMAT, SourceSettings
 from session_pipeline.settings.values import (
     ClockTime,
     EventCondition,
@@ -63,6 +64,7 @@ class SessionSettings(Section):
     split_at_utc_hour: bool
     separator: str
     split_on_client_session: bool
+    client_sessions: Literal["ignore", "key", "key_without_timeout"]
     split_on_user: bool
     split_on_campaign: bool
     split_on_new_campaign: bool
@@ -275,9 +277,20 @@ class Settings(Section):
             raise refusal(f"has {LIFECYCLE}, which is a packaged dimension", "choose another name")
         return dimensions
 
-    def source(self, name: str) -> SourceSettings:
-        """Returns the settings for the files under raw/<name>; the defaults if the settings do not name the source."""
-        return self.sources.get(name, SourceSettings())
+    def source(self, name: str, recognised: str | None = None) -> SourceSettings:
+        """Returns the settings for the files under raw/<name>; the defaults if the settings do not name the source.
+
+        Args:
+            name: The source.
+            recognised: The packaged preset that a file was recognised as. It counts if the settings recognise files.
+        """
+        own = self.sources.get(name, SourceSettings())
+        is_known = recognised in packaged_names() and self.recognises(name)
+        return with_preset(own, recognised) if recognised and is_known else own
+
+    def recognises(self, name: str) -> bool:
+        """Whether the presets of a source's files are recognised, because no setting says how they are read."""
+        return name not in self.sources or self.sources[name].model_fields_set <= KEYS_OF_ANY_FORMAT
 
     def has_own_site(self, name: str) -> bool:
         """Whether the settings set the site of a source explicitly."""

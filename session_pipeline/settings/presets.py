@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from session_pipeline.errors import SettingsError
+from session_pipeline.settings.sources import Preset, Recognition, SourceSettings
 from session_pipeline.settings.values import closest, shown
 
 NO_PRESET = "none"  # a source with this preset is never recognised
@@ -32,6 +33,29 @@ def packaged_names() -> tuple[str, ...]:
 def packaged_text(name: str) -> str:
     """Returns the text of a packaged preset."""
     return files("session_pipeline").joinpath("ingest", "presets", f"{name}.toml").read_text(encoding="utf-8")
+
+
+@cache
+def packaged_preset(name: str) -> Preset:
+    """Returns a packaged preset."""
+    return Preset.model_validate(tomllib.loads(packaged_text(name)))
+
+
+@cache
+def packaged_recognitions() -> Mapping[str, Recognition]:
+    """Returns how the files of each packaged preset are recognised, by name.
+
+    The rest of the presets is not validated, because parsing their expressions takes longer than a small ingest.
+    """
+    found = {name: tomllib.loads(packaged_text(name)).get("recognised") for name in packaged_names()}
+    return {name: Recognition.model_construct(**given) for name, given in found.items() if given}
+
+
+def with_preset(own: SourceSettings, name: str) -> SourceSettings:
+    """Returns the settings of a source whose files are recognised: those of the preset, and the source's own keys."""
+    preset = packaged_preset(name)
+    given = {key: getattr(preset, key) for key in SourceSettings.model_fields}
+    return SourceSettings.model_construct(**{**given, **{key: getattr(own, key) for key in own.model_fields_set}})
 
 
 def read_preset(name: str, folder: Path | None, key: str) -> tuple[str, dict[str, Any]]:

@@ -30,6 +30,8 @@ from session_pipeline.settings.values import (
     shown,
 )
 
+# Keys that do not say how files are read, so the files of a source with only these are recognised.
+KEYS_OF_ANY_FORMAT = frozenset({"site", "timezone", "clock_tolerance_minutes", "expected_by"})
 MOST_EVENT_NAMES = 2_000
 MOST_EVENT_RULES = 200
 MOST_FIELDS = 20

@@ -10,6 +10,7 @@ Scalar = bool | int | float | str | date | datetime | Decimal
 
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
+LONGEST_INACTIVITY_MINUTES = 720
 DAYS_OF_WEEK = 7
 PATH_WINDOWS = (7, 28)  # days of typical_paths
 RARE_ONE_IN = 5  # in typical_paths, an action is rare if fewer than one in so many sessions have it
@@ -36,6 +37,13 @@ def _of_sessions(settings: Settings) -> dict[str, Scalar]:
     return {
         "carried_minutes": CARRIED_MINUTES,
         "inactivity_minutes": sessions.inactivity_minutes,
+        "is_client_session_key": sessions.client_sessions != "ignore",
+        # Carried sessions reach one day, so an event can follow another after 12 hours at most.
+        "client_session_minutes": (
+            LONGEST_INACTIVITY_MINUTES
+            if sessions.client_sessions == "key_without_timeout"
+            else sessions.inactivity_minutes
+        ),
         "border_microseconds": _border_microseconds(settings),
         "max_microseconds": sessions.max_hours * 3_600_000_000,
         "split_at_midnight": sessions.split_at_midnight,

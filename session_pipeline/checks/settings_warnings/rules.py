@@ -145,11 +145,12 @@ def _of_sessions(settings: Settings, packaged: Settings) -> Iterator[Rule]:
     if sessions.separator:
         yield _of_name("sessions.separator", sessions.separator)
     for switch, column in (
+        ("client_sessions", "client_session_id"),
         ("split_on_client_session", "client_session_id"),
         ("split_on_user", "user_id"),
         ("split_on_campaign", "utm_campaign"),
     ):
-        if getattr(sessions, switch):
+        if getattr(sessions, switch) not in (False, "ignore"):
             condition = _is_known(exp.column(column))
             yield Rule(f"sessions.{switch}", column, condition, "is null for every event")
     for name in _added(sessions.passive_events, packaged.sessions.passive_events):

@@ -106,6 +106,10 @@ class Format(ABC):
         """
         return counter.line_count - counter.blank_count, counter.blank_count
 
+    def can_be_divided(self, counter: LineCounter) -> bool:
+        """Whether any line end of a file separates events, so that several tasks can read it."""
+        return False
+
     @abstractmethod
     def lines_by_duckdb(self, content: Content, delimiter: str | None) -> Lines | None:
         """Return the lines as DuckDB reads them; None if DuckDB cannot number them.
@@ -139,6 +143,10 @@ class Format(ABC):
 
 class TextLines(Format):
     """A format in which every physical line is read as it is."""
+
+    def can_be_divided(self, counter: LineCounter) -> bool:
+        """Whether any line end separates events: always."""
+        return True
 
     def lines_by_duckdb(self, content: Content, delimiter: str | None) -> Lines:
         """Return the lines as DuckDB reads them."""

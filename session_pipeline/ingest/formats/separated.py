@@ -70,6 +70,10 @@ class _Separated(Format):
             blank_count = counter.line_count - covered_count
         return max(line_count - 1, 0), blank_count
 
+    def can_be_divided(self, counter: LineCounter) -> bool:
+        """Whether any line end separates records."""
+        return counter.is_tidy
+
     def lines_by_duckdb(self, content: Content, delimiter: str | None) -> Lines | None:
         """Return the records of a tidy file."""
         if not content.is_tidy:

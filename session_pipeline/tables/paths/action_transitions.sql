@@ -97,7 +97,11 @@ placed as (
 times as (
     select
         pair_number,
-        median(seconds) as median_seconds,
+        -- Not median(), because the engines round the mean of the two middle values differently.
+        (
+            min(seconds) filter (where 2 * position >= time_count)
+            + min(seconds) filter (where 2 * position > time_count)
+        ) / 2 as median_seconds,
         min(seconds) filter (where 10 * position >= 9 * time_count) as p90_seconds
     from placed
     group by pair_number

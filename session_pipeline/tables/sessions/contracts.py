@@ -59,7 +59,8 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         name="open_sessions",
-        grain="One row is a visitor whose session may continue after the end of the day.",
+        grain="One row is a visitor whose session may continue after the end of the day; or, if client sessions are "
+        "the key, such a visitor with a client session.",
         date_column="event_date",
         key=("site", "visitor_id"),
         order=("site", "visitor_id"),

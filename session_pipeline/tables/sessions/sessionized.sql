@@ -2,12 +2,23 @@
 -- that is carried over from the day before the stretch (it has no event_date). In this model, a run
 -- is the series of events between two breaks other than max_hours. A long run is cut into parts of
 -- max_hours, and each part is a session. docs/definitions.md lists the rules in their order.
+-- If the client's session is the key, visitor_id is the visitor with the client's session in this
+-- model and in open_sessions, so that each client session is a series of its own.
 with kept as (
     select
         d.event_date,
         d.day_start,
         a.site,
-        a.visitor_id,
+        case
+            when $is_client_session_key
+                then concat_ws(
+                    '|',
+                    cast(length(a.visitor_id) as varchar),
+                    a.visitor_id,
+                    a.client_session_id
+                )
+            else a.visitor_id
+        end as visitor_id,
         a.event_time,
         coalesce(a.sequence, a.line_number) as position,
         a.event_id,
@@ -90,7 +101,12 @@ hard_breaks as (
             when
                 previous_time is null
                 or date_diff('microsecond', previous_time, event_time)
-                >= cast($inactivity_minutes as bigint) * 60000000 + $border_microseconds
+                >= cast(
+                    case
+                        when client_session_id is not null then $client_session_minutes
+                        else $inactivity_minutes
+                    end as bigint
+                ) * 60000000 + $border_microseconds
                 then 'inactivity'
             when $split_at_midnight and previous_time < day_start then 'midnight'
             when

@@ -1,0 +1,46 @@
+"""Translates models and relations from DuckDB's SQL to Spark's, and the types of columns.
+
+sqlglot does most of it. This module corrects where its translation gives other rows. spark.py runs the result.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import exp
+
+from session_pipeline.engines.sql import fill
+from session_pipeline.tables import models
+from session_pipeline.tables.parameters import Scalar
+
+SPARK_TYPES: Mapping[str, str] = {
+    "VARCHAR": "string",
+    "BIGINT": "bigint",
+    "DOUBLE": "double",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp_ntz",
+    "DECIMAL(18,6)": "decimal(18,6)",
+    "DECIMAL(38,6)": "decimal(38,6)",
+}
+
+
+def model_for_spark(model: str, parameters: Mapping[str, Scalar]) -> str:
+    """Returns the SQL of a model for Spark, with macros expanded and parameters filled in."""
+    return for_spark(fill(models.text(model), parameters))
+
+
+@lru_cache(maxsize=1024)
+def for_spark(sql: str) -> str:
+    """Returns a SELECT in DuckDB's SQL as Spark's SQL, with macros expanded."""
+    query = models.expand(sqlglot.parse_one(sql, read="duckdb"))
+    return query.transform(_corrected, copy=False).sql("spark", comments=False)
+
+
+def _corrected(node: exp.Expression) -> exp.Expression:
+    if isinstance(node, exp.RegexpExtract) and node.args.get("group") is None:
+        node.set("group", exp.Literal.number(0))  # Spark's default is the first group
+    if isinstance(node, exp.Bracket) and not node.expressions[0].is_string:
+        # The first element is 1 on DuckDB and 0 on Spark, and null beyond the last.
+        return exp.func("try_element_at", node.this, node.expressions[0])
+    return node

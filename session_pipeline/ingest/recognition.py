@@ -1,0 +1,154 @@
+"""Recognises the preset of a file from its first lines, for sources whose settings do not say how they are read.
+
+A preset is recognised only if it is certain: all of the first lines fit it, and no other preset fits as well. Only the
+content counts, so a file has the same preset whenever and after whatever it is delivered.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from session_pipeline.ingest.formats import Parquet
+from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
+from session_pipeline.ingest.formats.separated import Csv, Tsv
+from session_pipeline.ingest.records import BYTE_ORDER_MARK, delimiter_of
+from session_pipeline.settings import Preset, Recognition, packaged_recognitions
+
+MOST_LINES = 20
+NATIVE = ("visitor_id", "event_time", "event_name")  # a file with these fields needs no preset
+_BETWEEN_OBJECTS = re.compile(r"[\s,\[]*")
+_WHITESPACE = " \t\r\n"
+
+
+def recognised_preset(file: IO[bytes], path: Path, format: str) -> str | None:
+    """Return the name of the preset of a file; None if none is certain.
+
+    Args:
+        file: The decompressed content, positioned at its start; the position is restored.
+        path: The file with the decompressed content.
+        format: The format that its name gives.
+    """
+    if format == Parquet.name:
+        return preset_of(_rows(path))
+    beginning = file.read(LOOKED_AT_BYTES)
+    file.seek(0)
+    is_cut = len(beginning) == LOOKED_AT_BYTES
+    text = beginning.removeprefix(BYTE_ORDER_MARK).decode(errors="replace").lstrip(_WHITESPACE)
+    if text.startswith(("{", "[")):
+        return preset_of(_objects(text))
+    if found := _preset_of_text(text):
+        return found
+    if format in (Csv.name, Tsv.name):
+        return preset_of(_records(text, "\t" if format == Tsv.name else None, is_cut))
+    return None
+
+
+def preset_of(objects: Iterator[Mapping[str, Any]]) -> str | None:
+    """Return the preset that all of the first objects fit; None if there is none, or if several fit equally well.
+
+    The first object decides which presets are tried with the others, so most files cost one object.
+    """
+    first = next(objects, None)
+    if first is None or all(name in first for name in NATIVE):
+        return None
+    fitting = [name for name, found in packaged_recognitions().items() if found.fields and _fits(first, found)]
+    for line in objects:
+        if not fitting:
+            return None
+        fitting = [name for name in fitting if _fits(line, packaged_recognitions()[name])]
+    return _surest(fitting)
+
+
+def fits(line: Mapping[str, Any], preset: Preset) -> bool:
+    """Whether a line, as an object, has what the lines of a preset have."""
+    return preset.recognised is not None and bool(preset.recognised.fields) and _fits(line, preset.recognised)
+
+
+def _surest(names: Sequence[str]) -> str | None:
+    """Return the preset that asks for the most; None if several ask for as much."""
+    ranked = sorted(((_weight(packaged_recognitions()[name]), name) for name in names), reverse=True)
+    if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
+        return None
+    return ranked[0][1]
+
+
+def _weight(recognition: Recognition) -> int:
+    return len(recognition.fields) + len(recognition.values)
+
+
+def _fits(line: Mapping[str, Any], recognition: Recognition) -> bool:
+    missing = object()
+    return all(value_at(line, name, missing) is not missing for name in recognition.fields) and all(
+        re.fullmatch(pattern, str(value_at(line, name, ""))) for name, pattern in recognition.values.items()
+    )
+
+
+def value_at(line: Mapping[str, Any], name: str, default: object = None) -> object:
+    """Return the value of a field, which may be a path of keys; an object may also be written as text."""
+    if name in line:
+        return line[name]
+    value: object = line
+    for key in name.split("."):
+        if isinstance(value, str) and value.startswith("{"):
+            with suppress(ValueError, RecursionError):
+                value = json.loads(value)
+        if not isinstance(value, Mapping) or key not in value:
+            return default
+        value = value[key]
+    return value
+
+
+def _preset_of_text(text: str) -> str | None:
+    """Return the preset whose pattern the first line of a text matches."""
+    first = text.split("\n", 1)[0].rstrip("\r")
+    found = [
+        name
+        for name, recognition in packaged_recognitions().items()
+        if recognition.line and re.match(recognition.line, first)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _objects(text: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the first objects of JSON: one a line, over several lines, or in one list."""
+    decoder, place = json.JSONDecoder(), 0
+    for _ in range(MOST_LINES):
+        between = _BETWEEN_OBJECTS.match(text, place)
+        place = between.end() if between else place
+        try:
+            found, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            return  # the end of what is looked at, or an invalid line
+        if isinstance(found, dict):
+            yield found
+
+
+def _records(text: str, delimiter: str | None, is_cut: bool) -> Iterator[Mapping[str, Any]]:
+    """Yield the first records of separated values, by the names of the header."""
+    lines = text.splitlines(keepends=True)
+    lines = lines[:-1] if is_cut else lines
+    delimiter = delimiter or delimiter_of(line.encode() for line in lines)
+    with suppress(csv.Error):
+        if delimiter == "\t":
+            reader = csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+        else:
+            reader = csv.DictReader(lines, delimiter=delimiter)
+        for number, row in enumerate(reader):
+            if number == MOST_LINES:
+                return
+            yield {name: value for name, value in row.items() if name}
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the first rows of Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with suppress(pa.ArrowException, OSError, ValueError), pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(MOST_LINES):
+            yield from batch.to_pylist()
+            return

@@ -1,0 +1,54 @@
+"""Writes the generated part of docs/sources/<preset>.md: what each column is read from.
+
+`python -m session_pipeline_tests.presets.pages` writes it into all pages. test_preset_pages.py requires that it is
+current.
+"""
+
+from pathlib import Path
+
+from session_pipeline.settings import Preset, packaged_names, packaged_preset
+
+PAGES = Path(__file__).resolve().parents[2] / "docs" / "sources"
+START, END = "<!-- generated: python -m session_pipeline_tests.presets.pages -->", "<!-- end of the generated part -->"
+
+
+def with_generated_part(page: str, preset: Preset) -> str:
+    """Returns the page with the current generated part."""
+    before, rest = page.split(START)
+    _, after = rest.split(END)
+    return f"{before}{START}\n\n{generated_part(preset)}\n{END}{after}"
+
+
+def generated_part(preset: Preset) -> str:
+    """Returns the tables of columns and event names."""
+    rows = ["| column | read from |", "|---|---|"]
+    for column in dict.fromkeys([*preset.columns, *preset.expressions, *preset.constants]):
+        fields = preset.columns.get(column, ())
+        names = [fields] if isinstance(fields, str) else list(fields)
+        parts = [f"`{name}`" for name in names]
+        if column in preset.expressions:
+            expression = " ".join(preset.expressions[column].split()).replace("|", "\\|")
+            parts.insert(0, f"<code>{expression}</code>")
+        if column in preset.constants:
+            parts.append(f"the constant `{preset.constants[column]}`")
+        rows.append(f"| {column} | {', else '.join(parts) or 'nothing'} |")
+    text = "\n".join(rows) + "\n"
+    conditions = [f"| `{rule.name}` | <code>{' '.join(rule.where.split())}</code> |" for rule in preset.events]
+    names = {}
+    for theirs, ours in preset.event_names.items():
+        names.setdefault(ours, []).append(f"`{theirs}`")
+    named = [f"| `{ours}` | {', '.join(theirs)} |" for ours, theirs in names.items()]
+    if conditions or named:
+        text += "\n" + "\n".join(["| event name | of the source |", "|---|---|", *conditions, *named]) + "\n"
+    return text
+
+
+def main() -> None:
+    """Writes all pages."""
+    for name in packaged_names():
+        path = PAGES / f"{name}.md"
+        path.write_text(with_generated_part(path.read_text(encoding="utf-8"), packaged_preset(name)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

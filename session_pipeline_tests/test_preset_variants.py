@@ -1,0 +1,217 @@
+"""Tests variants of the example files, as real exports have them: compressed, with nulls, Parquet, without consent."""
+
+import csv
+import gzip
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from session_pipeline_tests.presets.reading import Told, examples, tell
+from session_pipeline_tests.presets.story import events_of, sessions_of
+
+Line = dict[str, Any]
+EXAMPLES = {path.parent.name: path for path in examples() if path.suffix in (".json", ".jsonl")}
+VALUE = pa.struct(
+    [("string_value", pa.string()), ("int_value", pa.int64()), ("float_value", pa.float64()),
+     ("double_value", pa.float64())]
+)  # fmt: skip
+PARAMS = pa.list_(pa.struct([("key", pa.string()), ("value", VALUE)]))
+
+
+def lines_of(preset: str) -> list[Line]:
+    return [json.loads(line) for line in EXAMPLES[preset].read_text().splitlines()]
+
+
+def jsonl(lines: list[Line]) -> str:
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def compressed(folder: Path, preset: str) -> Path:
+    path = folder / f"{EXAMPLES[preset].name}.gz"
+    path.write_bytes(gzip.compress(EXAMPLES[preset].read_bytes()))
+    return path
+
+
+def with_nulls(folder: Path, preset: str) -> Path:
+    """Every field that some line has is in every line, as null where it had none."""
+    lines = lines_of(preset)
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    path = folder / "nulls.jsonl"
+    path.write_text(jsonl([{name: line.get(name) for name in names} for line in lines]))
+    return path
+
+
+def without_nulls(folder: Path, preset: str) -> Path:
+    path = folder / "short.jsonl"
+    path.write_text(
+        jsonl([{name: value for name, value in line.items() if value is not None} for line in lines_of(preset)])
+    )
+    return path
+
+
+def shuffled(folder: Path, preset: str) -> Path:
+    """Lines in another order, with the keys of objects in another order."""
+    lines = sorted((dict(reversed(line.items())) for line in lines_of(preset)), key=lambda line: json.dumps(line)[-40:])
+    path = folder / "shuffled.jsonl"
+    path.write_text("\ufeff" + jsonl(lines).replace("\n", "\r\n"))
+    return path
+
+
+VARIANTS: Mapping[str, Callable[[Path, str], Path]] = {
+    "gz": compressed,
+    "nulls": with_nulls,
+    "short": without_nulls,
+    "shuffled": shuffled,
+}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
+    folder = tmp_path_factory.mktemp("variants")
+    files = {}
+    for preset in EXAMPLES:
+        for name, write in VARIANTS.items():
+            (folder / f"{preset}-{name}").mkdir()
+            files[f"{preset}-{name}"] = (None, write(folder / f"{preset}-{name}", preset))
+    return tell(folder / "data", files)
+
+
+@pytest.mark.parametrize("preset", EXAMPLES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variant_is_recognised_and_tells_the_same_story(preset: str, variant: str, told: Mapping[str, Told]) -> None:
+    found = told[f"{preset}-{variant}"]
+    assert found.facts["preset"] == preset
+    assert found.quarantined == []
+    if variant != "shuffled":  # events of the same second are in the order of the lines
+        assert found.events == events_of(preset)
+    assert found.sessions == sessions_of(preset)
+
+
+def read(folder: Path, preset: str | None, path: Path) -> Told:
+    return tell(folder / "data", {"web": (preset, path)})["web"]
+
+
+def as_parquet(lines: list[Line], path: Path) -> Path:
+    """Writes GA4's lines with the types of BigQuery's export."""
+
+    def params(found: list[Line]) -> list[Line]:
+        values = [{**each["value"]} for each in found]
+        for value in values:
+            if "int_value" in value:
+                value["int_value"] = int(value["int_value"])
+        return [{"key": each["key"], "value": value} for each, value in zip(found, values, strict=True)]
+
+    numbers = ("event_timestamp", "batch_page_id", "batch_ordering_id", "batch_event_index", "event_bundle_sequence_id")
+    rows = [
+        {
+            **line,
+            "event_params": params(line["event_params"]),
+            **{name: int(line[name]) for name in numbers},
+            "user_id": line.get("user_id"),
+            "ecommerce": {"purchase_revenue": line.get("ecommerce", {}).get("purchase_revenue")},
+            "collected_traffic_source": {
+                f"manual_{name}": line.get("collected_traffic_source", {}).get(f"manual_{name}")
+                for name in ("source", "medium", "campaign_name", "term", "content")
+            },
+        }
+        for line in lines
+    ]
+    names = [name for name in rows[0] if name not in ("event_params", "user_properties")]
+    columns = {name: pa.array([row.get(name) for row in rows]) for name in names}
+    columns["event_params"] = pa.array([row["event_params"] for row in rows], PARAMS)
+    columns["user_properties"] = pa.array([[] for _ in rows], PARAMS)
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_ga4_parquet_tells_the_same_story(tmp_path: Path) -> None:
+    found = read(tmp_path, None, as_parquet(lines_of("ga4"), tmp_path / "events.parquet"))
+    assert (found.facts["preset"], found.facts["format"], found.quarantined) == ("ga4", "parquet", [])
+    assert found.events == events_of("ga4")
+    assert found.sessions == sessions_of("ga4")
+
+
+def test_ga4_event_without_consent_is_quarantined(tmp_path: Path) -> None:
+    lines = lines_of("ga4")
+    denied = {**lines[0], "user_pseudo_id": None, "privacy_info": {"analytics_storage": "No"}}
+    path = tmp_path / "events.json"
+    path.write_text(jsonl([*lines, denied]))
+    found = read(tmp_path, None, path)
+    assert [(number, reason) for number, reason, _ in found.quarantined] == [(len(lines) + 1, "missing_visitor_id")]
+    assert found.sessions == sessions_of("ga4")
+
+
+@pytest.mark.parametrize("preset", ["plausible", "umami"])
+def test_rows_of_a_database_as_json_and_csv(preset: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    if preset == "plausible":
+        lines = [{name: json.dumps(v) if isinstance(v, list) else v for name, v in line.items()} for line in
+                 lines_of(preset)]  # fmt: skip
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, lines[0].keys())
+            writer.writeheader()
+            writer.writerows(lines)
+    else:
+        [example] = [each for each in examples() if each.parent.name == preset]
+        rows = list(csv.DictReader(example.read_text().splitlines()))
+        path = tmp_path / "rows.jsonl"
+        path.write_text(jsonl([{**row, "event_type": int(row["event_type"]), "revenue": row["revenue"] or None}
+                               for row in rows]))  # fmt: skip
+    found = read(tmp_path, None, path)
+    assert (found.facts["preset"], found.quarantined) == (preset, [])
+    assert found.events == events_of(preset)
+    assert found.sessions == sessions_of(preset)
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000])
+def test_epoch_times_of_any_unit(unit: int, tmp_path: Path) -> None:
+    lines = lines_of("mixpanel")
+    for line in lines:
+        line["properties"]["time"] *= unit
+    path = tmp_path / "export.jsonl"
+    path.write_text(jsonl(lines))
+    assert read(tmp_path, "mixpanel", path).sessions == sessions_of("mixpanel")
+
+
+@pytest.mark.parametrize("written", ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.000000+00"])
+def test_written_times(written: str, tmp_path: Path) -> None:
+    lines = lines_of("posthog")
+    for line in lines:
+        line["timestamp"] = datetime.fromisoformat(line["timestamp"]).strftime(written)
+    path = tmp_path / "export.jsonl"
+    path.write_text(jsonl(lines))
+    assert read(tmp_path, "posthog", path).sessions == sessions_of("posthog")
+
+
+def test_call_of_a_server_counts_for_its_user(tmp_path: Path) -> None:
+    call = {**lines_of("segment")[0], "anonymousId": None, "userId": "u-1", "context": {}, "type": "track",
+            "event": "Order Refunded", "properties": {"value": None}}  # fmt: skip
+    path = tmp_path / "calls.json"
+    path.write_text(jsonl([call]))
+    found = read(tmp_path, "segment", path)
+    assert (found.quarantined, dict(found.names)) == ([], {"Order Refunded": 1})
+
+
+def test_screen_of_an_app_is_a_page_view(tmp_path: Path) -> None:
+    call = {**lines_of("segment")[0], "type": "screen", "name": "Checkout", "context": {}, "properties": {}}
+    path = tmp_path / "calls.json"
+    path.write_text(jsonl([call]))
+    [event] = read(tmp_path, "segment", path).events
+    assert (event.name, event.path) == ("page_view", "/Checkout")
+
+
+def test_ga4_table_that_is_exported_again_counts_each_event_once(tmp_path: Path) -> None:
+    lines = lines_of("ga4")
+    changed = [{**line, "is_active_user": False} for line in lines]
+    path = tmp_path / "events.json"
+    path.write_text(jsonl([*lines, *changed]))
+    found = read(tmp_path, "ga4", path)
+    assert found.facts["accepted_count"] == 2 * len(lines)
+    assert found.events == events_of("ga4")
+    assert found.sessions == sessions_of("ga4")

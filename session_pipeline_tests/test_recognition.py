@@ -1,0 +1,147 @@
+"""Tests which files are recognised as files of a preset, and what the commands say about it."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.settings import load_settings
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.presets.reading import EXAMPLES
+from session_pipeline_tests.test_cli import call
+
+UNTIL = date(2026, 5, 7)
+GA4 = EXAMPLES / "ga4" / "events_20260504.json"
+NATIVE = {"visitor_id": "v", "event_time": "2026-05-04T10:00:00Z", "event_name": "page_view"}
+
+
+def deployment(tmp_path: Path, text: str, name: str = "a.jsonl", **source: Any) -> Deployment:
+    made = Deployment(
+        tmp_path / "data", {"start_date": date(2026, 5, 1), **({"sources": {"web": source}} if source else {})}
+    )
+    path = made.folder.raw / "web" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return made
+
+
+def facts(made: Deployment) -> list[dict[str, Any]]:
+    with open_run(made.folder, run_id="test", until=UNTIL) as run:
+        run.ingest()
+        return [dict(each.facts) for each in run.store.catalog.source_files().values()]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(NATIVE) + "\n",
+        "",
+        "{broken\n",
+        "[1, 2]\n",
+        GA4.read_text() + json.dumps({"event_name": "x"}) + "\n",  # after the first lines; see below
+    ],
+    ids=["native", "empty", "broken", "numbers", "late"],
+)
+def test_other_files_are_not_recognised(text: str, tmp_path: Path) -> None:
+    found = facts(deployment(tmp_path, text))
+    assert [each.get("preset") for each in found] == (["ga4"] if "event_params" in text else [None])
+
+
+def test_one_line_of_another_kind_makes_it_uncertain(tmp_path: Path) -> None:
+    lines = GA4.read_text().splitlines()
+    made = deployment(tmp_path, "\n".join([*lines[:5], '{"event_name":"x"}', *lines[5:]]) + "\n")
+    assert [each.get("preset") for each in facts(made)] == [None]
+
+
+@pytest.mark.parametrize(
+    "source", [{"preset": "none"}, {"columns": {"event_time": "event_timestamp"}}, {"format": "jsonl"}]
+)
+def test_source_with_settings_is_not_recognised(source: dict[str, Any], tmp_path: Path) -> None:
+    assert [each.get("preset") for each in facts(deployment(tmp_path, GA4.read_text(), **source))] == [None]
+
+
+def test_source_with_a_site_only_is_recognised(tmp_path: Path) -> None:
+    [found] = facts(deployment(tmp_path, GA4.read_text(), site="shop"))
+    assert (found["preset"], found["site"], found["set_aside_count"]) == ("ga4", "shop", 0)
+
+
+def test_files_of_one_source_are_recognised_one_by_one(tmp_path: Path) -> None:
+    made = deployment(tmp_path, GA4.read_text())
+    (made.folder.raw / "web" / "b.jsonl").write_text(json.dumps(NATIVE) + "\n")
+    found = facts(made)
+    assert sorted((each["path"], each.get("preset"), each["accepted_count"]) for each in found) == [
+        ("web/a.jsonl", "ga4", 27),
+        ("web/b.jsonl", None, 1),
+    ]
+    assert facts(made) == found
+
+
+def test_writing_down_what_was_recognised_reads_nothing_again(tmp_path: Path) -> None:
+    made = deployment(tmp_path, GA4.read_text())
+    facts(made)
+    made.set({"start_date": date(2026, 5, 1), "sources": {"web": {"preset": "ga4"}}})
+    with open_run(made.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest().read_count == 0
+
+
+def test_changed_preset_reads_the_files_of_its_sources_only(tmp_path: Path) -> None:
+    made = deployment(tmp_path, json.dumps({**NATIVE, "t": "a"}) + "\n", preset="own")
+    own = made.folder.path / "presets" / "own.toml"
+    own.parent.mkdir()
+    own.write_text('about = "x"')
+    made.deliver("c", [NATIVE], "other")
+    with open_run(made.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest().read_count == 2
+    own.write_text('about = "another description"')
+    with open_run(made.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest().read_count == 0
+    own.write_text('columns = { page_title = "t" }')
+    with open_run(made.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest().read_count == 1
+
+
+def test_run_says_what_it_recognised(tmp_path: Path) -> None:
+    made = deployment(tmp_path, GA4.read_text())
+    code, out, err = call("run", "--data", made.folder.path, "--until", "2026-05-06")
+    assert code == 0, err
+    assert 'raw/web/ read with preset = "ga4", recognised from its files' in " ".join(out.split())
+    code, out, _ = call("run", "--json", "--data", made.folder.path, "--until", "2026-05-06")
+    assert json.loads(out)["recognised"] == {"web": ["ga4"]}
+
+
+def test_init_writes_the_preset_of_a_file(tmp_path: Path) -> None:
+    code, out, err = call("init", tmp_path / "new", "--from", GA4)
+    assert code == 0, err
+    assert '[sources.web]: preset = "ga4" for files like events_20260504.json; 27 of 27 lines are accepted' in out
+    assert load_settings(tmp_path / "new").source("web").key_values == ("event_params", "user_properties")
+
+
+def test_init_writes_fields_whose_values_fit(tmp_path: Path) -> None:
+    lines = [
+        {
+            "who": {"ip": f"198.51.100.{number % 5}"},
+            "when": 1777885200000 + number * 60000,
+            "kind": "view",
+            "attrs": [{"key": "page_location", "value": {"string_value": f"https://shop.example/p{number % 3}"}}],
+        }
+        for number in range(40)
+    ]
+    file = tmp_path / "other.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code, out, err = call("init", tmp_path / "new", "--from", file, "--source", "app")
+    assert code == 0, err
+    assert "40 of 40 lines are accepted" in out
+    found = load_settings(tmp_path / "new").source("app")
+    assert found.columns == {"event_time": "when", "event_name": "kind", "page_url": "attrs.page_location"}
+    assert (found.key_values, found.visitor_address) == (("attrs",), "who.ip")
+
+
+def test_init_from_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n")
+    code, out, _ = call("init", tmp_path / "new", "--from", file)
+    assert code == 0
+    assert "cannot be read, so nothing is written for it" in out

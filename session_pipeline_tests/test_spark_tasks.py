@@ -1,0 +1,65 @@
+"""Tests ingest in the tasks of a real Spark session: the same rows and the same ledger as in one process."""
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pyspark")
+
+from session_pipeline.engines.spark import SparkEngine
+from session_pipeline.ingest import readers, small_files
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.settings.engine import EngineSettings
+from session_pipeline_tests.test_tasks import assert_equal, both, deliver, event, ingest
+
+pytestmark = pytest.mark.spark
+
+SETTINGS = EngineSettings(kind="spark", master="local[2,4]", remote="", conf={})
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkEngine]:
+    with closing(SparkEngine(SETTINGS, tmp_path_factory.mktemp("spark"))) as engine:
+        yield engine
+
+
+def end_first_attempt(marks: tuple[str, int]) -> int:
+    """Kill the worker process, but not in the second attempt."""
+    folder, number = marks
+    mark = Path(folder) / str(number)
+    if number == 1 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_killed_worker_changes_nothing(engine: SparkEngine, tmp_path: Path) -> None:
+    assert engine.task_runner is not None
+    marks = [(str(tmp_path), number) for number in range(5)]
+    assert engine.task_runner.run_tasks(end_first_attempt, marks) == list(range(5))
+    assert (tmp_path / "1").exists()
+
+
+def test_ingest_in_spark_equals_ingest_in_one_process(
+    engine: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "LEAST_BYTES_FOR_TASKS", 0)
+    monkeypatch.setattr(readers, "LARGEST_SMALL_BYTES", small_files.LARGEST_SMALL_BYTES)
+    init = readers.TaskReader.__init__
+    monkeypatch.setattr(
+        readers.TaskReader, "__init__", lambda self, *arguments: init(self, *arguments, bytes_of_range=5_000_000)
+    )
+    one, tasks = both(tmp_path)
+    chance = random.Random(5)
+    found = [event(chance, number) for number in range(60_000)]
+    for each in (one, tasks):
+        deliver(each.folder.raw, "big/large.jsonl", "\n".join([*found, *found[:30_000]]))
+    assert ingest(one) == ingest(tasks, engine.task_runner)
+    assert_equal(one, tasks)
+    with closing(open_store(tasks.folder)) as store:
+        assert max(len(partition.files) for partition in store.partitions.values()) > 2
