@@ -368,7 +368,7 @@ CASES = (
         "an image is no action",
         [event("08T10:05:00", "late", "morning", "asset", page_url="https://shop.example/logo.png")],
         [EIGHTH],
-        {days_of(8): ("events", "action_labels", "sessions", "session_actions", "session_facts")},
+        {days_of(8): ("events", "action_labels", "sessions", "session_actions", "session_facts", "daily_bots")},
     ),
     Case(
         "a visitor converts exactly two days after he entered the funnel",
