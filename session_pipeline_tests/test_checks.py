@@ -233,7 +233,7 @@ class TestLedgerCloses:
             checks.bots_add_up,
             "daily_bots",
             "select * replace (session_count + 1 as session_count) from daily_bots",
-            "2024-05-27: sessions and page views of main: 5, 0 and 9 in daily_summary, 6, 0 and 9 in daily_bots",
+            "2024-05-27: people, bots and page views of main: 5, 0 and 9 in sessions, 6, 0 and 9 in daily_bots",
         ),
         (
             checks.progress_adds_up,

@@ -58,6 +58,8 @@ READS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "session_dimensions": {"events": NEXT, "sessions": SAME},
     "daily_summary": {"sessions": SAME, "session_outcomes": SAME, "events": SAME, "duplicate_events": SAME},
     "daily_outcomes": {"sessions": SAME, "session_outcomes": SAME},
+    "daily_bots": {"sessions": SAME},
+    "daily_definitions": {},  # without a definition, it reads nothing
     "visitor_states": {"sessions": SAME, "session_outcomes": SAME},
     "visitor_days": {"visitor_states": PAST},
     "daily_visitors": {"visitor_days": (-1, 0)},
@@ -131,6 +133,7 @@ OF_SESSIONS = (
     "session_facts",
     "daily_summary",
     "daily_outcomes",
+    "daily_bots",
     "daily_breakdowns",
 )
 PATHS = ("action_transitions", "action_steps", "session_paths", "path_counts")
@@ -139,7 +142,10 @@ COUNTS_OF_SESSIONS = ("action_friction", "daily_friction", "action_visits", "see
 COUNTS_OF_VISITORS = ("daily_visitors", "retention")  # of a day and the next, on which who does not return is dormant
 TYPICAL_PATHS = ("typical_paths",)  # of a day and all later days of its windows
 ANOTHER_SESSION = (*OF_SESSIONS, *COUNTS_OF_EVENTS, *COUNTS_OF_SESSIONS)
-ANOTHER_EVENT = ("events", "sessions", "session_actions", "session_facts", "daily_summary", *COUNTS_OF_EVENTS)
+ANOTHER_EVENT = (
+    *("events", "sessions", "session_actions", "session_facts", "daily_summary", "daily_bots"),
+    *COUNTS_OF_EVENTS,
+)
 ANOTHER_ID = (*ANOTHER_EVENT, "session_outcomes", "visitor_days")
 EXAMPLE = ("action_visits",)  # it names the three sessions of the smallest ids
 # No moment is counted of a session that converts with its only action.
@@ -362,7 +368,7 @@ CASES = (
         "an image is no action",
         [event("08T10:05:00", "late", "morning", "asset", page_url="https://shop.example/logo.png")],
         [EIGHTH],
-        {days_of(8): ("events", "action_labels", "sessions", "session_actions", "session_facts")},
+        {days_of(8): ("events", "action_labels", "sessions", "session_actions", "session_facts", "daily_bots")},
     ),
     Case(
         "a visitor converts exactly two days after he entered the funnel",

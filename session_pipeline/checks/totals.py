@@ -12,8 +12,8 @@ if TYPE_CHECKING:  # slow to load; commands that only look need no run
 
 
 def bots_add_up(run: "Run", days: Sequence[date]) -> Verdict:
-    """The people and the bots of daily_bots are those of daily_summary."""
-    problems = _wrong(run, days, "wrong_bots", ("daily_bots", "daily_summary"))
+    """The people, bots and page views of daily_bots are those of the day's sessions."""
+    problems = _wrong(run, days, "wrong_bots", ("daily_bots", "sessions"))
     return verdict(problems, "bots of all reasons and people add up to all sessions")
 
 
@@ -21,7 +21,7 @@ def definitions_add_up(run: "Run", days: Sequence[date]) -> Verdict:
     """Each definition has our sessions and its differences, and these are the sum of their causes."""
     if not run.planner.frame.settings.definitions.also:
         return Verdict(True, "no other definition of a session is counted")
-    problems = _wrong(run, days, "wrong_definitions", ("daily_definitions", "daily_summary"))
+    problems = _wrong(run, days, "wrong_definitions", ("daily_definitions", "sessions"))
     return verdict(problems, "the differences of all definitions add up")
 
 

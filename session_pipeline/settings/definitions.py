@@ -117,7 +117,7 @@ def followed(sessions: Mapping[str, Any]) -> dict[str, Any]:
     """Returns [sessions] with the rules of its definition about when a session ends.
 
     Rules that need more than the times and values of events are not followed: which sessions a tool lists, and the
-    events that start or end one. An id of the source ends a session when it changes, also where it is the session.
+    events that start or end one.
     """
     packaged = packaged_definitions().get(str(sessions.get("definition")))
     if packaged is None:
@@ -133,7 +133,8 @@ def followed(sessions: Mapping[str, Any]) -> dict[str, Any]:
         "split_at_midnight": rules.midnight,
         "split_at_utc_hour": rules.utc_hour,
         "separator": "",
-        "split_on_client_session": rules.client_session,
+        "split_on_client_session": False,
+        "client_sessions": "key_without_timeout" if rules.client_session else "ignore",
         "split_on_user": rules.user,
         "split_on_campaign": rules.campaign != "no",
         "split_on_new_campaign": rules.campaign == "new",

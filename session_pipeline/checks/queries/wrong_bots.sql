@@ -1,12 +1,23 @@
--- One row is a day of a site whose sessions in daily_bots differ from those in daily_summary.
+-- One row is a day of a site whose sessions in daily_bots differ from those in sessions.
 with by_reason as (
     select
         session_date,
         site,
         sum(case when bot_reason = '(people)' then session_count else 0 end) as people_count,
         sum(case when bot_reason = '(people)' then 0 else session_count end) as bot_count,
-        sum(case when bot_reason = '(people)' then page_view_count else 0 end) as page_view_count
+        sum(page_view_count) as page_view_count
     from daily_bots
+    group by session_date, site
+),
+
+by_flag as (
+    select
+        session_date,
+        site,
+        sum(case when is_bot then 0 else 1 end) as people_count,
+        sum(case when is_bot then 1 else 0 end) as bot_count,
+        sum(page_view_count) as page_view_count
+    from sessions
     group by session_date, site
 ),
 
@@ -14,13 +25,13 @@ compared as (
     select
         coalesce(s.session_date, b.session_date) as session_date,
         coalesce(s.site, b.site) as site,
-        coalesce(s.session_count, 0) as session_count,
-        coalesce(s.bot_session_count, 0) as bot_session_count,
+        coalesce(s.people_count, 0) as people_count,
+        coalesce(s.bot_count, 0) as bot_count,
         coalesce(s.page_view_count, 0) as page_view_count,
-        coalesce(b.people_count, 0) as people_count,
-        coalesce(b.bot_count, 0) as bot_count,
-        coalesce(b.page_view_count, 0) as people_page_view_count
-    from daily_summary as s
+        coalesce(b.people_count, 0) as people_by_reason,
+        coalesce(b.bot_count, 0) as bots_by_reason,
+        coalesce(b.page_view_count, 0) as page_views_by_reason
+    from by_flag as s
     full outer join by_reason as b
         on s.session_date = b.session_date and s.site = b.site
 )
@@ -28,13 +39,13 @@ compared as (
 select
     session_date,
     site,
-    'sessions and page views' as figure,
-    session_count || ', ' || bot_session_count || ' and ' || page_view_count
-    || ' in daily_summary, ' || people_count || ', ' || bot_count || ' and '
-    || people_page_view_count || ' in daily_bots' as counts
+    'people, bots and page views' as figure,
+    people_count || ', ' || bot_count || ' and ' || page_view_count || ' in sessions, '
+    || people_by_reason || ', ' || bots_by_reason || ' and ' || page_views_by_reason
+    || ' in daily_bots' as counts
 from compared
 where
-    session_count <> people_count
-    or bot_session_count <> bot_count
-    or page_view_count <> people_page_view_count
+    people_count <> people_by_reason
+    or bot_count <> bots_by_reason
+    or page_view_count <> page_views_by_reason
 order by session_date, site

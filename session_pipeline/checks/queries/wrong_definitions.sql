@@ -1,5 +1,15 @@
 -- One row is a definition of a day of a site whose sessions are not ours and the differences.
-with compared as (
+with own as (
+    select
+        session_date,
+        site,
+        count(*) as session_count
+    from sessions
+    where not is_bot
+    group by session_date, site
+),
+
+compared as (
     select
         d.session_date,
         d.site,
@@ -11,7 +21,7 @@ with compared as (
         + d.event_difference + d.client_session_difference + d.user_difference
         + d.campaign_difference + d.max_hours_difference + d.uncounted_difference as cause_count
     from daily_definitions as d
-    left join daily_summary as s
+    left join own as s
         on d.session_date = s.session_date and d.site = s.site
 )
 
