@@ -3,12 +3,15 @@
 import multiprocessing
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._serdes import deserialize_value, serialize_value
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import event_log, home
@@ -91,6 +94,22 @@ def test_history_is_equal_to_that_of_dagster(tmp_path: Path, monkeypatch: pytest
     with instance_of(DataFolder(tmp_path / "ours")) as ours:
         assert seen(ours, execute(ours)) == expected
     assert batches == [41, 20, 20], "what is planned, and the days of each table"
+
+
+def test_stored_events_are_as_dagster_serializes_them(tmp_path: Path) -> None:
+    with instance_of(DataFolder(tmp_path / "ours")) as ours:
+        run_id = execute(ours)
+    for database in ("index", run_id):
+        with closing(
+            sqlite3.connect(tmp_path / "ours" / "dagster_home" / "history" / "runs" / f"{database}.db")
+        ) as rows:
+            found = rows.execute("select event, partition, timestamp from event_logs").fetchall()
+        assert len(found) > 60
+        for text, partition, timestamp in found:
+            event = deserialize_value(text, EventLogEntry)
+            assert serialize_value(event) == text
+            assert datetime.fromisoformat(timestamp).replace(tzinfo=UTC).timestamp() == pytest.approx(event.timestamp)
+            assert partition == (event.dagster_event.partition if event.dagster_event else None)
 
 
 def test_failed_batch_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

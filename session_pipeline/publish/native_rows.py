@@ -3,7 +3,7 @@
 Which tables are native, and publishing itself, is decided in warehouse.py.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ PUBLISHED = f"{INTERNAL_SCHEMA}.published"
 # The files of partitions of several files, by the hash in PUBLISHED. Made when there is such a partition.
 PART_FILES = f"{INTERNAL_SCHEMA}.part_files"
 Columns = Mapping[str, Sequence[tuple[str, str]]]
+# Returns those of a table's partitions that must be read from files, and the rows of the others, if there are any.
+KeptRows = Callable[[Table, Sequence[Partition]], "tuple[Sequence[Partition], pa.Table | None]"]
 
 
 def columns_of(contract: Table) -> str:
@@ -94,6 +96,7 @@ def replace_partitions(
     store: Store,
     contract: Table,
     found: Iterable[Partition],
+    kept_rows: KeptRows,
 ) -> int:
     """Replace the partitions whose file differs from the one that the table's rows were read from.
 
@@ -103,6 +106,7 @@ def replace_partitions(
         store: The store.
         contract: The table.
         found: The partitions to show.
+        kept_rows: Returns the rows that are still in memory.
 
     Returns:
         The number of partitions that were inserted, replaced or deleted.
@@ -118,7 +122,7 @@ def replace_partitions(
     fresh = [partition for place, partition in wanted.items() if present.get(place) != partition.sha256]
     _delete(connection, contract, stale)
     if fresh:
-        _insert(connection, store, contract, fresh)
+        _insert(connection, store, contract, fresh, kept_rows)
     return len({*stale, *((partition.key.date, partition.key.file_id) for partition in fresh)})
 
 
@@ -139,9 +143,26 @@ def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequ
         connection.execute(f"delete from {PUBLISHED} where table_name = $1", [contract.name])
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, fresh: Sequence[Partition]) -> None:
-    rows = rows_of(contract, [path for partition in fresh for path in store.paths_of(partition)], with_date=True)
-    connection.execute(f"insert into {quote(contract.name)} by name {rows}")
+def nothing_kept(contract: Table, partitions: Sequence[Partition]) -> "tuple[Sequence[Partition], pa.Table | None]":
+    """Return all partitions: no rows are in memory."""
+    return partitions, None
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    contract: Table,
+    fresh: Sequence[Partition],
+    kept_rows: KeptRows,
+) -> None:
+    in_files, kept = kept_rows(contract, fresh)
+    if kept is not None:
+        connection.register("rows_to_insert", kept)
+        connection.execute(f"insert into {quote(contract.name)} by name select * from rows_to_insert")
+        connection.unregister("rows_to_insert")
+    if in_files:
+        rows = rows_of(contract, [path for partition in in_files for path in store.paths_of(partition)], with_date=True)
+        connection.execute(f"insert into {quote(contract.name)} by name {rows}")
     record(connection, contract, fresh)
 
 

@@ -6,6 +6,7 @@ This module decides what is published, and in which order. warehouse.py and lake
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
@@ -16,6 +17,9 @@ from session_pipeline.store.files import digest
 from session_pipeline.store.records import Partition, Publication, utc_now
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, table
+
+if TYPE_CHECKING:  # slow to load
+    from session_pipeline.publish.native_rows import KeptRows
 
 GIGABYTE = 1_000_000_000
 
@@ -104,6 +108,7 @@ def publish(
     package_version: str,
     run_id: str,
     repair: Callable[[Partition], None],
+    kept_rows: "KeptRows",
 ) -> Published:
     """Publish the store's state: first the warehouse, then the lake.
 
@@ -114,6 +119,7 @@ def publish(
         package_version: The version to record in warehouse_info.
         run_id: The run that publishes.
         repair: Rebuilds a damaged partition.
+        kept_rows: Returns the rows that the engine still has in memory.
 
     Raises:
         StoreError: Something is stale, or a damaged partition cannot be rebuilt.
@@ -151,6 +157,7 @@ def publish(
         info,
         native_limit_bytes=plan.frame.settings.publish.native_limit_gb * GIGABYTE,
         begins_anew=not _is_as_published(folder, store),
+        kept_rows=kept_rows,
     )
     since = store.catalog.number("lake_generation") if latest else 0
     crash_points.reached("publish: warehouse in place")

@@ -18,9 +18,11 @@ from session_pipeline.errors import StoreError
 from session_pipeline.publish.native_rows import (
     INTERNAL_SCHEMA,
     PUBLISHED,
+    KeptRows,
     comment,
     drop,
     native_columns,
+    nothing_kept,
     record,
     replace_partitions,
     replace_rows,
@@ -59,6 +61,7 @@ def publish(
     *,
     native_limit_bytes: float,
     begins_anew: bool = False,
+    kept_rows: KeptRows = nothing_kept,
 ) -> int:
     """Write a warehouse that shows exactly these partitions, and replace the current file with it.
 
@@ -72,6 +75,7 @@ def publish(
         native_limit_bytes: The size of the file beyond which the largest tables become views.
         begins_anew: Whether to write all tables again instead of copying the current file, because another program
             wrote or damaged it.
+        kept_rows: Returns the rows that are still in memory, so that their many small files need not be read.
 
     Returns:
         The number of partitions deleted plus the number inserted; a replaced one counts twice, a view once.
@@ -92,11 +96,11 @@ def publish(
             copy_file(path, temporary)
             crash_points.reached("warehouse: copied")
         try:
-            replaced = _write(store, temporary, partitions, info, native_limit_bytes)
+            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept_rows)
         except duckdb.Error:
             # The old file may be damaged. The store has everything, so write a new file without it.
             _remove_temporaries(path)
-            replaced = _write(store, temporary, partitions, info, native_limit_bytes)
+            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept_rows)
         crash_points.reached("warehouse: written")
         sync_file(temporary)
         crash_points.reached("warehouse: file durable")
@@ -178,7 +182,12 @@ def _remove_temporaries(path: Path) -> None:
 
 
 def _write(
-    store: Store, path: Path, partitions: Sequence[Partition], info: "pa.Table", native_limit_bytes: float
+    store: Store,
+    path: Path,
+    partitions: Sequence[Partition],
+    info: "pa.Table",
+    native_limit_bytes: float,
+    kept_rows: KeptRows,
 ) -> int:
     by_table = {
         name: [partition for partition in partitions if partition.key.table == name]
@@ -204,7 +213,7 @@ def _write(
                 _make_view(connection, store, contract, found)
                 replaced += 1
             else:
-                replaced += replace_partitions(connection, columns, store, contract, found)
+                replaced += replace_partitions(connection, columns, store, contract, found, kept_rows)
         connection.execute(query_text(__package__, "macros"))
         for macro, meaning in _MACROS.items():
             connection.execute(f"comment on macro table {macro} is {literal(meaning)}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from session_pipeline.build.builder import Builder, Built
 from session_pipeline.build.runner import Rows
@@ -36,9 +37,12 @@ from session_pipeline.run.profile import INGEST, PUBLISH, REPORT
 from session_pipeline.settings import Settings
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.store.shortage import report_shortage
-from session_pipeline.tables import table
+from session_pipeline.tables import Table, table
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LOCK_WAIT_SECONDS = 3600.0
 
@@ -201,7 +205,20 @@ class Run(OpenFolder):
             package_version=package_version(),
             run_id=self.run_id,
             repair=self._repair,
+            kept_rows=self._kept_rows,
         )
+
+    def _kept_rows(
+        self, contract: Table, partitions: Sequence[Partition]
+    ) -> "tuple[Sequence[Partition], pa.Table | None]":
+        """Return those of a table's partitions that must be read from files, and the rows of the others."""
+        kept = set(self.rows_of(contract.name, partitions).kept_days)
+        if not kept:
+            return partitions, None
+        with self.model_engine.job() as job:
+            job.add_input(contract, [], with_date=True, kept_days=kept)
+            rows = job.rows(f"select * from {contract.name}")
+        return [partition for partition in partitions if partition.key.date not in kept], rows
 
     def _repair(self, partition: Partition) -> None:
         """Build a damaged partition again, or read its delivered file again."""
