@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.expressions.builders import apply_index_offset
 
 from session_pipeline.engines.sql import fill
 from session_pipeline.tables import models
@@ -41,6 +42,8 @@ def _corrected(node: exp.Expression) -> exp.Expr:
     if isinstance(node, exp.RegexpExtract) and node.args.get("group") is None:
         node.set("group", exp.Literal.number(0))  # Spark's default is the first group
     if isinstance(node, exp.Bracket) and not node.expressions[0].is_string:
-        # The first element is 1 on DuckDB and 0 on Spark, and null beyond the last.
-        return exp.func("try_element_at", node.this, node.expressions[0])
+        # Counts from 1 and is null beyond the end, as on DuckDB. The parser made those indexes count from 0
+        # whose type it knows, so the same function must undo it.
+        [index] = apply_index_offset(node.this, node.expressions, 1, dialect="duckdb")
+        return exp.func("try_element_at", node.this, index)
     return node
