@@ -80,9 +80,9 @@ def test_errors_name_file_and_key(tmp_path: Path) -> None:
     assert "no such file" in errors("[sources.web]\npreset = 'a/x.toml'", tmp_path)["sources.web.preset"]
     (tmp_path / "presets").mkdir()
     own = tmp_path / "presets" / "shop.toml"
-    own.write_text("colums = {}\ncolumns = { page_ur = 'x' }\nexpressions = { value = 'sum(1)' }")
+    own.write_text("columnz = {}\ncolumns = { page_ur = 'x' }\nexpressions = { value = 'sum(1)' }")
     assert errors("[sources.web]\npreset = 'shop'", tmp_path) == {
-        "presets/shop.toml: colums": "is an unknown setting; did you mean columns?",
+        "presets/shop.toml: columnz": "is an unknown setting; did you mean columns?",
         "presets/shop.toml: columns.page_ur": "is not a column that a source can provide; did you mean page_url?",
         "presets/shop.toml: expressions.value": (
             "contains SUM(1), which cannot be used here; use columns, 'text', numbers, = <> < > in between like ilike,"

@@ -223,7 +223,8 @@ def _start(settings: EngineSettings) -> "SparkSession":
         conf |= {**settings.conf, **FIXED_CONF}
     for key, value in conf.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()  # type: ignore[no-any-return]
+    session: SparkSession = builder.getOrCreate()
+    return session
 
 
 def _check_installed(settings: EngineSettings) -> None:

@@ -41,8 +41,8 @@ case
 end;
 
 -- The time of epoch seconds (below 10^11), milliseconds (below 10^14), microseconds (below 10^17)
--- or nanoseconds (19 digits), exact to the microsecond. With these limits, seconds reach the year 5138,
--- milliseconds start in March 1973, and nanoseconds in September 2001.
+-- or nanoseconds (19 digits), exact to the microsecond. With these limits, seconds reach the year
+-- 5138, milliseconds start in March 1973, and nanoseconds in September 2001.
 create or replace temp macro epoch_time(written) as
 make_timestamp(cast(trunc(
     case
