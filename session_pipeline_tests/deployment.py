@@ -164,7 +164,7 @@ def _database(process: int) -> duckdb.DuckDBPyConnection:
 
 def to_toml(settings: Mapping[str, Any], prefix: str = "") -> str:
     """Write nested settings as TOML: tables, lists of tables, scalars and lists."""
-    lines = [f"{key} = {_value(value)}" for key, value in settings.items() if not isinstance(value, Mapping)]
+    lines = [f"{_key(key)} = {_value(value)}" for key, value in settings.items() if not isinstance(value, Mapping)]
     for key, value in settings.items():
         if isinstance(value, Mapping):
             name = f"{prefix}{_key(key)}"

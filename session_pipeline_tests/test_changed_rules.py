@@ -77,6 +77,7 @@ SETTINGS: Mapping[str, Any] = {
         "test": {"site": "main", "events": [{"name": "other", "where": "event_name = 'no such event'"}]},
         "log": {"format": "access_log"},
     },
+    "engine": {"master": "local[1]"},
 }
 
 
@@ -295,6 +296,14 @@ CHANGES: Mapping[str, Change] = {
     "sources{}.events[].where": Change("event_name = 'cart'", READ_FROM_RAW, "raw_events changed"),
     "sources{}.event_names": Change({"cart": "basket"}, READ_FROM_RAW, "raw_events changed"),
     "sources{}.key_values": Change(["no_such_field"], NOTHING),
+    "sources{}.header": Change(["no_such_field"], NOTHING),  # JSON lines have no header
+    "sources{}.records_in": Change("no_such_key", NOTHING),  # an object without the key is a record
+    "sources{}.events_in": Change("no_such_list", NOTHING),
+    "sources{}.json_fields": Change(["no_such_field"], NOTHING),
+    "sources{}.null_values": Change(["/about"], NOTHING),
+    "sources{}.drop_fields": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
+    "sources{}.decimal_comma": Change(True, NOTHING),
+    "sources{}.request": Change({"path": "no_such_field"}, NOTHING),
     "sources{}.timezone": Change("Asia/Tokyo", READ_FROM_RAW, "raw_events changed"),
     "sources{}.clock_tolerance_minutes": Change(120, READ_FROM_RAW, "raw_events changed"),
     "sources{}.expected_by": Change("06:00", NOTHING),
@@ -309,7 +318,7 @@ CHANGES: Mapping[str, Change] = {
     "history.keep_days": Change(7, NOTHING),
     "resources.memory_limit": Change("2GB", NOTHING),
     "resources.threads": Change(1, NOTHING),
-    "engine.kind": Change("duckdb", NOTHING),
+    "engine.kind": Change("spark", NOTHING),
     "engine.master": Change("local[2]", NOTHING),
     "engine.remote": Change("sc://localhost:15002", NOTHING),
     "engine.conf": Change({"spark.executor.memory": "2g"}, NOTHING),
@@ -419,6 +428,8 @@ def test_every_setting_is_listed() -> None:
 @pytest.mark.parametrize("key", CHANGES)
 def test_setting_makes_exactly_its_tables_stale(deployment: Deployment, key: str) -> None:
     change = CHANGES[key]
+    if key == "engine.kind":
+        pytest.importorskip("pyspark")
     deployment.set(changed(key, change.value))
     assert load_settings(deployment.folder.path) != load_settings_of(SETTINGS, deployment)
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:

@@ -196,7 +196,6 @@ def _record_parts(connection: duckdb.DuckDBPyConnection, partitions: Sequence[Pa
     connection.execute(f"create table if not exists {PART_FILES} (content varchar, number integer, sha256 varchar)")
     connection.execute(f"delete from {PART_FILES} where content not in (select sha256 from {PUBLISHED})")
     connection.execute(
-        f"insert into {PART_FILES} select * from (select unnest($1::varchar[]) as content, unnest($2::integer[]),"
-        f" unnest($3::varchar[])) where content not in (select content from {PART_FILES})",
+        f"insert into {PART_FILES} {query_text(__package__, 'new_part_files')}",
         list(map(list, zip(*parts, strict=True))),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from session_pipeline import data_folder
-from session_pipeline.engines.sql import literal, quote
+from session_pipeline.engines.sql import literal, query_text, quote
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import native_rows, warehouse
 from session_pipeline.store.paths import file_name
@@ -106,10 +106,7 @@ def files(
     published = f"select date, sha256 from (from {native_rows.PUBLISHED} where table_name = $1){where} order by all"
     with connect(data) as connection:
         if native_rows.has_part_files(connection):
-            published = (
-                f"select date, coalesce(part.sha256, found.sha256) from ({published}) as found"
-                f" left join {native_rows.PART_FILES} as part on part.content = found.sha256 order by date, number"
-            )
+            published = query_text(__package__, "files_of_parts").replace("$published", published)
         try:
             rows = connection.execute(published, [table]).fetchall()
         except duckdb.CatalogException:

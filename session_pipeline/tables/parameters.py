@@ -39,10 +39,8 @@ def _of_sessions(settings: Settings) -> dict[str, Scalar]:
         "inactivity_minutes": sessions.inactivity_minutes,
         "client_sessions": sessions.client_sessions,
         # Carried sessions reach one day, so an event can follow another after 12 hours at most.
-        "client_session_minutes": (
-            LONGEST_INACTIVITY_MINUTES
-            if sessions.client_sessions == "key_without_timeout"
-            else sessions.inactivity_minutes
+        "least_client_session_minutes": (
+            LONGEST_INACTIVITY_MINUTES if sessions.client_sessions == "key_without_timeout" else 0
         ),
         "border_microseconds": _border_microseconds(settings),
         "max_microseconds": sessions.max_hours * 3_600_000_000,

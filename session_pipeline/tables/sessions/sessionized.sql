@@ -103,7 +103,8 @@ hard_breaks as (
                 or date_diff('microsecond', previous_time, event_time)
                 >= cast(
                     case
-                        when client_session_id is not null then $client_session_minutes
+                        when client_session_id is not null
+                            then greatest($inactivity_minutes, $least_client_session_minutes)
                         else $inactivity_minutes
                     end as bigint
                 ) * 60000000 + $border_microseconds
