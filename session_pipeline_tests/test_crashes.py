@@ -18,7 +18,7 @@ import pytest
 
 from session_pipeline.publish import lake, warehouse
 from session_pipeline.run.pipeline import open_store
-from session_pipeline.store import store
+from session_pipeline.store import store_files
 from session_pipeline_tests.crashes.killed_runs import places_of
 from session_pipeline_tests.crashes.power_loss import Lost
 from session_pipeline_tests.crashes.recovery import Scenario, make_scenario, places_met, walk
@@ -126,12 +126,12 @@ def test_power_loss_needs_no_repair(scenario: Scenario, lost: Lost, tmp_path: Pa
 
 
 def without_sync_file() -> None:
-    for module in (store, lake, warehouse):
+    for module in (store_files, lake, warehouse):
         module.sync_file = lambda path: None
 
 
 def without_sync_folder() -> None:
-    for module in (store, lake, warehouse):
+    for module in (store_files, lake, warehouse):
         module.sync_folder = lambda folder: None
 
 
