@@ -109,3 +109,50 @@ def test_errors_name_file_and_key(tmp_path: Path) -> None:
 )
 def test_error_of_a_key(line: str, key: str, said: str) -> None:
     assert said in errors(f"[sources.web]\n{line}")[key]
+
+
+# How records, events and requests are found
+
+OF_RECORDS = [
+    ("header = 'a'", "header", "is 'a'; write a list: [ ... ]"),
+    ("header = { a = 1 }", "header", "is a table; write a list: [ ... ]"),
+    ("header = ['a', 3]", "header[1]", "is 3; write a string in quotes"),
+    ("header = ['a', '']", "header[1]", "is '', which is not a valid label; write 1 to 100 characters on one line"),
+    ("header = ['a', 'b', 'a']", "header", "has 2 fields named 'a'; give each its own name"),
+    ("header = ['a', 'a?']", "header", "has 2 fields named 'a'; give each its own name"),
+    ("header = ['a', '?']", "header", "has a mark without a name; write the name of the field before the ?"),
+    ("header = ['a?', 'b']", "header",
+     "has an optional name before others; move names that end in ? to the end of the list"),
+    (f"header = {[f'f{number}' for number in range(1_001)]}", "header", "has 1,001 names; write at most 1,000"),
+    ("request = 'x'", "request", "is 'x'; write a table: [name], and its keys below it"),
+    ("request = { lines = 'r' }", "request.lines", "is not a part of a request; did you mean line?"),
+    ("request = { url = 'u' }", "request.url",
+     "is not a part of a request; write one of line, method, target, path, query, host, scheme"),
+    ("request = { method = 'm', query = 'q' }", "request",
+     "has no page; write line ('GET /a HTTP/1.1'), target ('/a?b=c') or path ('/a')"),
+    ("request = { target = [], method = 'm' }", "request",
+     "has no page; write line ('GET /a HTTP/1.1'), target ('/a?b=c') or path ('/a')"),
+    ("request = { target = 3 }", "request.target", "is 3; write a string in quotes, or a list of strings"),
+    ("request = { path = ['a', 'a'] }", "request.path", "has a field twice; remove one of them"),
+    ("records_in = 3", "records_in", "is 3; write a string in quotes"),
+    ("records_in = ['a']", "records_in", "is a list; write a string in quotes"),
+    *((f"records_in = '{path}'", "records_in",
+       f"is '{path}', which is not a valid path of keys; write a name, or names with dots, such as data.orders")
+      for path in ("", "a..b", ".a", "a.")),
+    ("events_in = 3", "events_in", "is 3; write a string in quotes"),
+    ("events_in = ['a', 'b']", "events_in", "is a list; write a string in quotes"),
+    ("events_in = ''", "events_in", "is '', which is not a valid label; write 1 to 100 characters on one line"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "key", "said"), OF_RECORDS, ids=[line[:40] for line, _, _ in OF_RECORDS])
+def test_error_of_records_events_and_requests(line: str, key: str, said: str, tmp_path: Path) -> None:
+    assert errors(f"[sources.web]\n{line}") == {f"sources.web.{key}": said}
+    (tmp_path / "own.toml").write_text(line)
+    assert errors("[sources.web]\npreset = 'own.toml'", tmp_path) == {f"own.toml: {key}": said}
+
+
+def test_own_part_of_a_request_must_leave_the_preset_a_page() -> None:
+    assert parse_settings("[sources.web]\npreset = 'caddy'\nrequest = { host = [] }").source("web").request["target"]
+    found = errors("[sources.web]\npreset = 'caddy'\nrequest = { target = [] }")
+    assert found["sources.web.request"].startswith("has no page; write line")

@@ -119,7 +119,7 @@ def test_bad_line_among_wrapped_records(ingest: Ingest) -> None:
 
 # Lines with several events
 
-VISITS = [
+VISITS: list[dict[str, Any]] = [
     {"visitor_id": "v", "actions": [{"t": "2024-03-01 12:00:00", "n": "a"}, {"t": "2024-03-01 12:00:01", "n": "b"}]},
     {"visitor_id": "w", "actions": [{"t": "2024-03-01 12:00:00", "n": "a"}]},
     {"visitor_id": "x", "actions": []},
@@ -292,6 +292,23 @@ def test_header_of_these_names_is_no_event(ingest: Ingest) -> None:
     taken = ingest.take("event_name,visitor_id,event_time\na,v,2024-03-01\n", "a.csv", rules)
     assert taken.column("event_name") == ["a"]
     assert taken.admitted.line_count == 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_header_of_these_names_can_have_further_columns(ingest: Ingest, ending: str) -> None:
+    lines = ["visitor_id,x,event_name,event_time,y", "v,1,a,2024-03-01,", "w,2,b,2024-03-01,3", "u,1,a,2024-03-01"]
+    content = "\n".join(lines).replace(",", "," if ending == "csv" else "\t")
+    taken = ingest.take(content, f"a.{ending}", replace(RULES, header=NAMES))
+    assert taken.column("event_name") == ["a", "b"]
+    assert taken.column("properties") == ['{"x":"1"}', '{"x":"2","y":"3"}']
+    assert taken.reasons == {4: "ragged_row"}
+    assert taken.admitted.line_count == 3
+
+
+def test_line_with_half_of_these_names_is_an_event(ingest: Ingest) -> None:
+    rules = replace(RULES, header=("visitor_id", "event_time", "event_name", "page_title"))
+    taken = ingest.take("visitor_id,2024-03-01,event_name,a\n", "a.csv", rules)
+    assert (taken.column("visitor_id"), taken.column("event_name")) == (["visitor_id"], ["event_name"])
 
 
 def test_optional_fields_at_the_end(ingest: Ingest) -> None:

@@ -48,7 +48,7 @@ def rules_of(
         null_values=tuple(chosen.null_values),
         drop_fields=tuple(chosen.drop_fields),
         decimal_comma=chosen.decimal_comma,
-        request={str(part): names for part, names in chosen.request.items()},
+        request=dict(chosen.request),
         earliest=Calendar(settings.timezone).start(settings.start_date),
     )
 

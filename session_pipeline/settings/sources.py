@@ -6,7 +6,7 @@ presets.py finds presets, which are files with the same keys; ingest/rules.py is
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, field_validator
+from pydantic import AfterValidator, Field, PlainValidator, field_validator
 
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import (
@@ -27,6 +27,7 @@ from session_pipeline.settings.values import (
     TimeZone,
     at_most,
     checked_label,
+    closest,
     distinct,
     refusal,
     shown,
@@ -39,7 +40,7 @@ MOST_EVENT_RULES = 200
 MOST_FIELDS = 20
 MOST_HEADER_NAMES = 1_000
 # Parts of the request that a line of a web server's log describes.
-RequestPart = Literal["line", "method", "target", "path", "query", "host", "scheme"]
+REQUEST_PARTS = ("line", "method", "target", "path", "query", "host", "scheme")
 
 
 def _fields(value: Any) -> str | tuple[str, ...]:
@@ -55,7 +56,18 @@ def _fields(value: Any) -> str | tuple[str, ...]:
     return value[0] if len(value) == 1 else tuple(map(checked_label, value))
 
 
+def _request_part(name: str) -> str:
+    if name not in REQUEST_PARTS:
+        raise refusal("is not a part of a request", closest(name, REQUEST_PARTS))
+    return name
+
+
 Fields = Annotated[str | tuple[str, ...], PlainValidator(_fields)]
+RequestPart = Annotated[str, AfterValidator(_request_part)]
+
+
+def _without_mark(name: str) -> str:
+    return name.removesuffix("?")
 
 
 class EventRule(Section):
@@ -95,7 +107,9 @@ class SourceSettings(Section):
     clock_tolerance_minutes: int = Field(default=60, ge=0, le=525_600)
     expected_by: ClockTime | None = None
     delimiter: Character | None = None
-    header: Annotated[tuple[Label, ...], Listed, at_most(MOST_HEADER_NAMES, "names"), distinct("names")] = ()
+    header: Annotated[
+        tuple[Label, ...], Listed, at_most(MOST_HEADER_NAMES, "names"), distinct("fields", _without_mark)
+    ] = ()
     records_in: FieldPath | None = None
     events_in: Label | None = None
     json_fields: Annotated[tuple[Label, ...], Listed, distinct("json_fields")] = ()
@@ -110,6 +124,8 @@ class SourceSettings(Section):
     @field_validator("header")
     @classmethod
     def _ends_in_the_optional_names(cls, header: tuple[str, ...]) -> tuple[str, ...]:
+        if "?" in header:
+            raise refusal("has a mark without a name", "write the name of the field before the ?")
         marks = [name.endswith("?") for name in header]
         if marks != sorted(marks):
             raise refusal("has an optional name before others", "move names that end in ? to the end of the list")
@@ -118,7 +134,7 @@ class SourceSettings(Section):
     @field_validator("request")
     @classmethod
     def _says_what_was_asked_for(cls, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        if request and not {"line", "target", "path"} & request.keys():
+        if request and not any(request.get(part) for part in ("line", "target", "path")):
             raise refusal("has no page", "write line ('GET /a HTTP/1.1'), target ('/a?b=c') or path ('/a')")
         return request
 

@@ -189,7 +189,10 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 Character = Annotated[str, AfterValidator(_character)]
 DeliveredColumn = Annotated[str, AfterValidator(_delivered_column)]
 FieldPath = Annotated[
-    str, _like(r"[^\x00-\x1f.]+(\.[^\x00-\x1f.]+)*", "path of keys", "write a name, or names with dots")
+    str,
+    _like(
+        r"[^\x00-\x1f.]+(\.[^\x00-\x1f.]+)*", "path of keys", "write a name, or names with dots, such as data.orders"
+    ),
 ]
 NullValue = Annotated[str, _like(r"[^\x00-\x1f]{1,40}", "text", "write 1 to 40 characters, such as NULL")]
 MappedColumn = Annotated[str, AfterValidator(_mapped_column)]

@@ -150,12 +150,12 @@ class _Separated(Format):
         """Return the column names: from the first line, or from the settings if it is no header.
 
         A column without a name gets its position as name: column_3. A first line is a header if the settings give no
-        names, or if it consists of these names.
+        names, or if more than half of its fields are these names: an export of a table has further columns.
         """
         delimiter = layout.delimiter or self.delimiter_of(file)
         file.seek(0)
         first = next(self.records(physical_lines(file), delimiter), None)
-        if layout.header and not (first and first.fields and set(first.fields) <= set(layout.names)):
+        if layout.header and not _consists_of(first, layout.names):
             return _Header(delimiter, layout.names, layout.least_count, is_there=False)
         names = _names(first)
         return _Header(delimiter, names, len(names), is_there=True)
@@ -199,6 +199,11 @@ class Tsv(_Separated):
         if b"\t" not in lines[0] and re.search(rb"[,;]", lines[0]):
             return "separated by commas or semicolons, and not by tabs"
         return None
+
+
+def _consists_of(first: Record | None, names: Sequence[str]) -> bool:
+    fields = set(first.fields or ()) if first else set()
+    return 2 * len(fields.intersection(names)) > len(fields)
 
 
 def _names(header: Record | None) -> list[str]:
