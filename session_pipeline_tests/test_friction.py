@@ -70,6 +70,7 @@ PAGE_EVENTS = (
     *("click", "search") * 3,
     *("submit", "buy", "error", "start", "page_ping", "asset"),
 )
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:126.0) Gecko/20100101 Firefox/126.0"
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 PAUSES = (0, 0.2, 0.5, 0.5, 0.5, 1, 1, 2, 3, 3, 4, 5, 10, 10.001, 30, 119.9, 120, 200, 2000)
 
@@ -91,7 +92,7 @@ def lines_of(random: Random, *, is_app: bool, has_status: bool) -> Iterator[dict
                 "event_id": f"e{number}",
                 "visitor_id": f"v{visitor}",
                 "event_time": now.isoformat(),
-                "user_agent": BOT if is_bot else "Mozilla/5.0",
+                "user_agent": BOT if is_bot else BROWSER,
                 **event,
             }
 

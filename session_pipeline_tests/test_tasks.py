@@ -20,6 +20,7 @@ from session_pipeline.ingest import admit as admission
 from session_pipeline.ingest import line_counts, readers, small_files
 from session_pipeline.ingest.admit import Admitted, admit
 from session_pipeline.ingest.line_ranges import copy_range
+from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.tasks import Failure, Place, RangeTask, take_range
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline_tests.deployment import Deployment
@@ -217,7 +218,7 @@ def test_file_that_changes_before_a_range_is_read(tmp_path: Path, runner: Runner
     with admitted.path.open("a") as file:
         file.write("\n{}")
     (tmp_path / "results").mkdir()
-    rules = readers.ReadingRules("web", datetime(2020, 1, 1))
+    rules = ReadingRules("web", datetime(2020, 1, 1))
     place = Place(tmp_path / "raw", tmp_path / "results", "500MB")
     found = take_range(RangeTask(place, admitted, admitted.ranges[1], rules))
     assert isinstance(found, Failure)

@@ -95,7 +95,7 @@ def group(seed: int) -> Group:
     random = Random(seed)
     timezone, first_day = PLACES[seed % len(PLACES)]
     rules = _rules(random, timezone, TIMINGS[seed % len(TIMINGS)], splits_at_midnight=seed % 4 == 3)
-    rules = replace(rules, **VARIANTS[seed % len(VARIANTS)])
+    rules = replace(rules, **VARIANTS[(seed + seed // 4) % len(VARIANTS)])
     cases = BorderCases(random, rules, first_day, DAY_COUNT)
     records = [record for case in range(CASES_IN_A_GROUP) for record in cases.case(f"{case:04d}")]
     last_hour = [cases.comes_late("late", HOUR), cases.comes_late("later", HOUR - SECOND)]
