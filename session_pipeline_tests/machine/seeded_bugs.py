@@ -13,7 +13,7 @@ from typing import Any
 from session_pipeline.build import plan
 from session_pipeline.build.plan import Fingerprint, Planner
 from session_pipeline.engines import duckdb as engine
-from session_pipeline.ingest import deliveries, read, rules
+from session_pipeline.ingest import deliveries, read, rules, source_rules
 from session_pipeline.publish import lake, native_rows, publication, warehouse
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store import locks, store, store_files
@@ -94,23 +94,23 @@ def _with_parts(put: Put, change: Callable[[dict[str, str]], None]) -> None:
 
 @met_by(programs.redelivered_under_another_name, "no such content was delivered")
 def file_is_known_by_its_name(put: Put) -> None:
-    admit = deliveries.admit
+    admit = source_rules.admit
 
     def admitted(path: Any, **more: Any) -> Any:
         return replace(admit(path, **more), file_id=sha256(str(path).encode()).hexdigest()[:32])
 
-    put(deliveries, "admit", admitted)
+    put(source_rules, "admit", admitted)
 
 
 @met_by(programs.redelivered_compressed, "no such content was delivered")
 def file_is_known_by_its_compressed_bytes(put: Put) -> None:
-    admit = deliveries.admit
+    admit = source_rules.admit
 
     def admitted(path: Any, **more: Any) -> Any:
         said = f"{more['source']}\n{sha256(path.read_bytes()).hexdigest()}"
         return replace(admit(path, **more), file_id=sha256(said.encode()).hexdigest()[:32])
 
-    put(deliveries, "admit", admitted)
+    put(source_rules, "admit", admitted)
 
 
 @met_by(programs.replaced, "the ledger has other files than were read")
@@ -139,7 +139,7 @@ def deleted_file_takes_its_rows_along(put: Put) -> None:
 
 @met_by(programs.first_run, "the ledger says|the counts of the parts are those of the rows")
 def bad_line_is_dropped_without_a_count(put: Put) -> None:
-    put(read, "_check_ledger", lambda *arguments: None)
+    put(read, "check_counts", lambda *arguments: None)
     put(read.Figures, "set_aside_count", lambda self, file_id: 0)
 
 
