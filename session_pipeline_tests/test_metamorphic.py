@@ -383,7 +383,7 @@ def test_renamed_visitors_give_the_same_rows(told: Told, seed: int, tmp_path: Pa
 # Unrelated visitors
 
 ADD_UP = {
-    *("daily_summary", "daily_outcomes", "daily_breakdowns", "daily_visitors", "retention"),
+    *("daily_summary", "daily_outcomes", "daily_breakdowns", "daily_visitors", "daily_bots", "retention"),
     *("funnel_steps", "funnel_drops", "action_transitions", "action_steps", "session_paths", "path_counts"),
     *("action_friction", "daily_friction", "action_visits", "action_progress", "moment_counts", "seen_counts"),
 }
