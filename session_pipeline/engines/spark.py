@@ -212,7 +212,7 @@ def _start(settings: EngineSettings) -> "SparkSession":
 
     if settings.remote:
         builder: Any = SparkSession.builder.remote(settings.remote)
-        conf = {**FIXED_CONF, **settings.conf}
+        conf = {**settings.conf, **FIXED_CONF}
     else:
         builder = SparkSession.builder.master(settings.master)
         # PySpark reads the Python of the tasks from the environment only.
