@@ -1,5 +1,6 @@
 """Tests how presets are found, and how a source's own keys and those of its preset are combined."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,11 @@ def test_own_part_of_a_request_must_leave_the_preset_a_page() -> None:
     assert parse_settings("[sources.web]\npreset = 'caddy'\nrequest = { host = [] }").source("web").request["target"]
     found = errors("[sources.web]\npreset = 'caddy'\nrequest = { target = [] }")
     assert found["sources.web.request"].startswith("has no page; write line")
+
+
+def test_settings_with_lists_of_fields_are_written_as_json_without_a_warning() -> None:
+    given = {"columns": {"value": ["a", "b"]}, "request": {"path": ["c", "d"]}, "visitor_address": ["e", "f"]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        written = SourceSettings.model_validate(given).model_dump(mode="json")
+    assert {key: written[key] for key in given} == given

@@ -6,7 +6,7 @@ presets.py finds presets, which are files with the same keys; ingest/rules.py is
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import (
@@ -62,7 +62,7 @@ def _request_part(name: str) -> str:
     return name
 
 
-Fields = Annotated[str | tuple[str, ...], PlainValidator(_fields)]
+Fields = Annotated[str | tuple[str, ...], BeforeValidator(_fields)]
 RequestPart = Annotated[str, AfterValidator(_request_part)]
 
 
