@@ -313,6 +313,9 @@ CHANGES: Mapping[str, Change] = {
     "sources{}.host": Change("www.shop.example", READ_FROM_RAW, "raw_events changed"),
     "privacy.keep_query_parameters": Change(["ref"], READ_FROM_RAW, "raw_events changed"),
     "privacy.drop_properties": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
+    "privacy.hash_properties": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
+    "privacy.user_ids": Change("keyed", READ_FROM_RAW, "raw_events changed"),
+    "privacy.user_agents": Change("reduced", NOTHING),  # the lines have no user agents
     "alerts.command": Change(["/usr/local/bin/alert"], NOTHING),
     "alerts.time_limit_seconds": Change(5, NOTHING),
     "history.keep_days": Change(7, NOTHING),

@@ -121,7 +121,7 @@ class Ingest:
     def _look_ahead(self, found: Sequence[Delivery]) -> None:
         """Let the reader prepare for deliveries. A key that one of them needs is made before."""
         if self._reader.looks_ahead:
-            if self._visitor_key is None and self._ledger.makes_visitors(found):
+            if self._visitor_key is None and found:
                 self._make_visitor_key()
             self._reader.look_ahead(found, self._ledger.readable())
 
@@ -146,7 +146,7 @@ class Ingest:
         return self._rules[source]
 
     def _make_visitor_key(self) -> None:
-        """Create the key. This happens at the first file that needs it."""
+        """Create the key. This happens at the first file, because any file can have addresses as visitor ids."""
         self._visitor_key = make_key(self._folder.visitor_key)
         self._rules.clear()
 
@@ -227,7 +227,7 @@ class Ingest:
         if not pending:
             return ()
         first = pending[0].admitted
-        if self._visitor_key is None and self._rules_of(first.source, first.preset).makes_visitors(first.format):
+        if self._visitor_key is None:
             self._make_visitor_key()
         rules = self._rules_of(first.source, first.preset)
         readings = self._reader.read([one.admitted for one in pending])
@@ -252,7 +252,7 @@ class Ingest:
         If the rows already recorded in another format are better, the only change is that this format was tried.
         """
         admitted = pending.admitted
-        fingerprint = rules.fingerprint(admitted.format)
+        fingerprint = rules.fingerprint(admitted.format, is_keyed=reading.is_keyed)
         facts = facts_of(admitted, reading, rules)
         recorded = None
         if self._ledger.is_usable(admitted.source, admitted.file_id):

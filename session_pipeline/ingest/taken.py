@@ -104,7 +104,7 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
     }
     if admitted.preset is not None:
         facts["preset"] = admitted.preset
-    if rules.visitor_key is not None and rules.makes_visitors(admitted.format):
+    if rules.visitor_key is not None and (reading.is_keyed or rules.uses_key(admitted.format)):
         facts["visitor_key"] = rules.visitor_key.fingerprint
     return facts
 

@@ -171,10 +171,13 @@ class ChangeSettings(Section):
 
 
 class PrivacySettings(Section):
-    """The parts of delivered events that are not stored."""
+    """What of delivered events is not stored, or not stored as it was delivered."""
 
     keep_query_parameters: Annotated[tuple[QueryParameter, ...], Listed]
     drop_properties: Annotated[tuple[Label, ...], Listed]
+    hash_properties: Annotated[tuple[Label, ...], Listed, distinct("hash_properties")]
+    user_ids: Literal["plain", "keyed"]
+    user_agents: Literal["full", "reduced"]
 
 
 class AlertSettings(Section):
