@@ -1,5 +1,7 @@
 """Tests what expires: raw events, tables of people, counts, the text of quarantined lines; and what is frozen."""
 
+import json
+import re
 import shutil
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from session_pipeline.tables import TABLES
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 from session_pipeline_tests.deployment import Deployment, damage
+from session_pipeline_tests.test_cli import call
 
 FIRST = date(2024, 3, 1)
 RAW_DAYS, EVENT_DAYS = 10, 13
@@ -248,3 +251,30 @@ def test_each_daily_table_expires_with_one_limit_or_never() -> None:
     assert {"events", "sessions", "session_facts", "open_sessions", "session_changes"} <= tables_of_people()
     assert {"daily_summary", "moment_counts", "funnel_steps"} <= other_tables()
     assert {"visitor_states", "visitor_days", "agents_seen"} <= kept_tables()
+
+
+def test_plan_status_and_the_check_say_what_is_frozen(copied: Deployment) -> None:
+    deliver(copied, UNTIL + ONE_DAY, 1)
+    data = ("--data", copied.folder.path)
+    with open_run(copied.folder, run_id="test", until=UNTIL + ONE_DAY) as run:
+        run.ingest()
+    code, shown, _ = call("plan", "--until", str(UNTIL + ONE_DAY), *data)
+    assert code == 0
+    assert f"Frozen then: days before {FROZEN_BEFORE + ONE_DAY}" in shown
+    assert re.search(r"Expired: \d+ partitions", shown)
+    found = json.loads(call("plan", "--json", "--until", str(UNTIL + ONE_DAY), *data)[1])
+    assert f"events[{EVENTS_FROM}]" in found["expiring"]
+    assert found["frozen_before"] == str(FROZEN_BEFORE + ONE_DAY)
+    code, shown, _ = call("status", *data)
+    assert code == 0
+    assert f"days before {FROZEN_BEFORE} (3 built)" in shown
+    assert json.loads(call("status", "--json", *data)[1])["frozen_before"] == str(FROZEN_BEFORE)
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "America/St_Johns", "Pacific/Apia"])
+def test_raw_events_of_a_utc_date_are_kept_while_a_local_day_needs_them(timezone: str) -> None:
+    calendar = Calendar(timezone)
+    for day in (date(2011, 12, 29), date(2011, 12, 31), date(2024, 3, 10), FIRST):
+        needed = {utc_date for later in range(3) for utc_date in calendar.utc_dates(day + later * ONE_DAY)}
+        assert not any(calendar.is_over_before(utc_date, day) for utc_date in needed)
+        assert calendar.is_over_before(min(needed) - ONE_DAY, day)

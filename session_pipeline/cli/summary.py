@@ -50,6 +50,7 @@ class Summary:
         funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
             are not counted.
         excluded: For each funnel the number of excluded attempts.
+        expired_count: Number of partitions that expired.
         warnings: Sentences about what a person should look at.
         seconds: Duration of the run.
     """
@@ -65,6 +66,7 @@ class Summary:
     outcomes: dict[str, int]
     funnels: dict[str, list[tuple[str, int]]]
     excluded: dict[str, int]
+    expired_count: int
     warnings: list[str]
     seconds: float
     warehouse: str
@@ -97,6 +99,7 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
         outcomes=outcomes,
         funnels=funnels,
         excluded=excluded,
+        expired_count=outcome.expired_count,
         warnings=[*_withdrawn(files), *_frozen(files), *warnings],
         seconds=round(seconds, 1),
         warehouse=str(folder.warehouse),
@@ -129,6 +132,7 @@ def show(summary: Summary) -> None:
             f" + {counted(ledger['duplicates'], 'duplicate')} + {ledger['waiting']:,} not built yet"
             f"{before_start}{expired}",
         ),
+        *([("Expired", counted(summary.expired_count, "partition"))] if summary.expired_count else []),
         ("Built", f"{built or 'nothing, all days are up to date'}; in {summary.seconds:.1f} s"),
     ]
     stdout.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))

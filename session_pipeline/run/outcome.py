@@ -49,7 +49,7 @@ class Outcome:
         published: The latest publication, or why nothing was published; None if it was not tried.
         report: The report; None if it was not written.
         failed_checks: The checks that did not hold, in order of time.
-        expired_count: Partitions that expired.
+        expired_count: Partitions that expired, or lost their text.
     """
 
     run_ids: set[str] = field(default_factory=set)

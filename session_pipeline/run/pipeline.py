@@ -195,7 +195,7 @@ class Run(OpenFolder):
             source_files=found.files,
             numbers={FROZEN_BEFORE: frozen_before.toordinal()} if frozen_before else {},
         )
-        self.outcome.expired_count += len(found.drop)
+        self.outcome.expired_count += len(found.drop) + len(found.texts)
         self._plans.clear()
         self._forget("planner", "_builder", "_held_days", "_ingest")
         return found
