@@ -1035,7 +1035,7 @@ def test_nasa_log_is_accepted_completely(ingest: Ingest) -> None:
     )
     taken = ingest.take(fixture("nasa_http_19950801/nasa_19950801.tsv"), "nasa.tsv", rules)
     assert (taken.admitted.line_count, taken.reading.accepted_count) == (30_969, 30_969)
-    assert len({event["visitor_id"] for event in taken.events}) == 2_365
+    assert len({event["visitor_id"] for event in taken.events}) == 2_159  # of 2,365 hosts; addresses count by network
     assert [event["status_code"] for event in taken.events].count(404) == 221
 
 
