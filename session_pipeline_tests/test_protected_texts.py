@@ -134,9 +134,14 @@ def test_agents_of_people_are_reduced_and_bots_are_found_as_before(ingest: Inges
     ]
 
 
-@pytest.mark.parametrize(
-    "agent", [WINDOWS, PHONE, BOT, "", "x/1", "Foo;(/)/1.2", "Opera/9.80 (Android; Opera Mini/36)", "é"]
-)
+AGENTS = (
+    WINDOWS, PHONE, BOT, "", "x/1", "Foo;(/)/1.2", "Opera/9.80 (Android)", "é", "NCSA_Mosaic/2.0 (Windows 3.1)",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
+    "Firefox/3.6b5pre (Shiretoko; x)", "SHIRETOKO (a;b)/3.5", "reduced (x; y; z)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("agent", AGENTS)
 def test_reduced_agent_is_classified_like_the_whole(agent: str) -> None:
     reduced = reduced_agent(agent)
     assert {**_row(reduced), "user_agent": ""} == {**_row(agent), "user_agent": ""}

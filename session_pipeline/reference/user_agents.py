@@ -43,7 +43,7 @@ _DESKTOP_SYSTEMS = re.compile(
     "|Arch Linux|(open)?SUSE|Slackware|Mageia|Mandriva|PCLinuxOS|Puppy|(Free|Open|Net)?BSD|Solaris"
 )
 _REDUCED = re.compile(
-    r"reduced \((?P<browser>[^;()/]{1,80})/\w{0,20}; (?P<os>[^;()/]{1,80})/\w{0,20};"
+    r"reduced \((?P<browser>[^;]{1,80})/[^;/]{0,20}; (?P<os>[^;]{1,80})/[^;/]{0,20};"
     r" (?P<device>tv|desktop|tablet|mobile|other)\)"
 )
 _TELEVISION = re.compile(r"\bTV\b|[a-z]TV\b|AppleTV|SmartTV|Web0S|Roku/|CrKey|BRAVIA|\bAFT[A-Z]")
