@@ -20,15 +20,14 @@ MAY_HAVE_ADDRESS = (
     r"|%(?:25)*(?:2[eE]|3[0-9])|%(?:25)*3[aA][0-9a-fA-F]{0,4}%(?:25)*3[aA]|\\u00[23]"
 )
 _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
-_AROUND = re.compile(
-    r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<bare>[^\[\]]+?))(?P<length>/\d{1,3})?(?P<port>:\d{1,5})?", re.ASCII
-)
+_AROUND = re.compile(r"(\[)?(?P<address>[0-9a-fA-F:.]+)(?:%[\w.-]+)?(?(1)\])(?:/\d{1,3})?(?::\d{1,5})?", re.ASCII)
+_SIGNS = re.compile(r"[.:%\\]")  # of which every address has one, also in JSON
 _PAIR = re.compile(r"\s*(?:(?:for|by|host)\s*=)?\s*\"?(?P<value>[^\"]*?)\"?\s*", re.IGNORECASE)
 _SEPARATOR = re.compile(r"([,;|])")
 _EUI_64 = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){7}")
 _VERSION = re.compile(r"(?i:(?<!con)(?<!in)version|release|firmware|build(?!ing))|(?:^|[_.-])[vV]er$|[a-z]Ver$|^[vV]$")
 _IS_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[/?]")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|[}\]]')  # a string, a key with its colon, or the end of an object
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[}\]]')  # a string, a key with its colon, or the end of an object
 _DEEPEST = 5  # JSON within strings of JSON; percent-encoding of percent-encoding
 _LONGEST = 300  # of the text of a single address, also if it is encoded several times
 
@@ -44,18 +43,20 @@ def is_address(text: str) -> bool:
 
 def plain_address(text: str) -> str | None:
     """Return the address that a text is, without what can be around it, in lower case; None if it is none."""
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or not _SIGNS.search(text):
         return None
     found = _AROUND.fullmatch(_decoded(text).strip().strip("\"'"))
     if found is None:
         return None
-    address = found["bracketed"] or found["bare"]
+    address = found["address"]
+    if address.count(":") == 1:
+        address = address.partition(":")[0]  # a port
     if _IPV4.fullmatch(address):
-        return address if all(int(part) <= 255 for part in address.split(".")) else None
-    # Without brackets, a port cannot be told from the last group.
-    for each in (address + (found["port"] or ""), address):
+        return address if max(map(int, address.split("."))) <= 255 else None
+    # Without brackets, a port cannot be told from a ninth group.
+    for each in (address, address.rpartition(":")[0]) if address.count(":") == 8 else (address,):
         if _is_ipv6(each):
-            return each.partition("%")[0].lower()
+            return each.lower()
     return None
 
 
@@ -85,7 +86,9 @@ def without_address(text: str, name: str = "", depth: int = 0) -> str:
         name: Its name. If it says version, a value in the form of IPv4 is kept.
         depth: How many JSON texts it is in.
     """
-    if _VERSION.search(name) and ":" not in text:
+    if not _SIGNS.search(text):
+        return text
+    if _VERSION.search(name) and ":" not in _decoded(text):
         return text
     if is_address(text):
         return REPLACED
@@ -181,6 +184,9 @@ def _without_in_json(text: str, depth: int) -> str | None:
             name = ""
             continue
         string_count += 1
+        if not _SIGNS.search(token):
+            name = token[1:-1] if colon else name
+            continue
         try:
             value = json.loads(token, strict=False)
         except ValueError:
