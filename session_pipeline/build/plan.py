@@ -5,6 +5,7 @@ rule covers late data, changed models, changed settings, missed schedules and re
 depend on the clock. builder.py builds what is stale; tables/spans.py defines which dates of an input a day reads.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -137,7 +138,12 @@ class Planner:
     """Computes fingerprints, staleness and the plan, for a catalog and one state of code and settings."""
 
     def __init__(
-        self, partitions: Mapping[Key, Partition], recipes: Mapping[str, Mapping[str, str]], frame: Frame
+        self,
+        partitions: Mapping[Key, Partition],
+        recipes: Mapping[str, Mapping[str, str]],
+        frame: Frame,
+        *,
+        fresh_state: int = 0,
     ) -> None:
         """Create a planner.
 
@@ -146,8 +152,10 @@ class Planner:
                 it commits.
             recipes: The recipes of the catalog.
             frame: The settings, the days that are wanted and the horizon.
+            fresh_state: The latest `state` for which the plan was empty; 0 if there is none.
         """
         self.frame = frame
+        self._fresh_state = fresh_state
         self._partitions = partitions
         self._recipes = recipes
         self._inputs = Inputs(partitions, frame)
@@ -284,6 +292,8 @@ class Planner:
         Args:
             upgrade: Whether to build all items, without the limit max_rebuild_days.
         """
+        if self._fresh_state and self._fresh_state == self.state():
+            return Plan((), (), (), self.frame)
         asked = [
             (step, day)
             for step in STEPS
@@ -308,6 +318,22 @@ class Planner:
             stale.add((step.name, day))
         unwanted = tuple(sorted(key for key, partition in self._partitions.items() if self._is_unwanted(partition)))
         return Plan(tuple(items), tuple(deferred), unwanted, self.frame)
+
+    def state(self) -> int:
+        """Return a number for everything that a plan is computed from: code, settings, days and partitions.
+
+        The plan of a state is always the same. So if it was empty, it is known without comparing each day of each
+        table, which takes 30 times as long.
+        """
+        days = [[day, *self.frame.bounds(day).values(), self.frame.observed_until(day)] for day in self.frame.wanted]
+        code = digest([[self.recipe(step)[0] for step in STEPS], sorted(TABLES)])
+        partitions = sorted(
+            f"{key.table}|{key.date}|{key.file_id}|{each.sha256}|{each.fingerprint}|{each.generation}"
+            f"|{each.changed_generation}|{each.row_count}|{each.is_damaged}"
+            for key, each in self._partitions.items()
+        )
+        facts = "\n".join([code, str(self.frame.until), digest(days), *partitions])
+        return int.from_bytes(hashlib.sha256(facts.encode()).digest()[:7])
 
     def _is_unwanted(self, partition: Partition) -> bool:
         key = partition.key

@@ -19,11 +19,15 @@ from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
+from session_pipeline.store.files import digest
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables.frame import Frame
 
-HAD_SETTINGS = "had_settings"  # number in the catalog: 1 if the store was built with a settings file
+# Numbers in the catalog
+HAD_SETTINGS = "had_settings"  # 1 if the store was built with a settings file
+FRESH_STATE = "fresh_state"  # the latest state for which the plan was empty
+FRESH_VERSION = "fresh_version"  # of the package that found it empty
 
 
 def package_version() -> str:
@@ -77,7 +81,21 @@ def make_planner(settings: Settings, store: Store, until: date) -> Planner:
     calendar = Calendar(settings.timezone)
     raw = (partition for key, partition in store.partitions.items() if key.table == "raw_events")
     wanted = wanted_days(raw, calendar, settings.start_date, until)
-    return Planner(store.partitions, store.catalog.recipes(), Frame(settings, calendar, wanted, until))
+    frame = Frame(settings, calendar, wanted, until)
+    fresh_state = store.catalog.number(FRESH_STATE) if store.catalog.number(FRESH_VERSION) == _version_number() else 0
+    return Planner(store.partitions, store.catalog.recipes(), frame, fresh_state=fresh_state)
+
+
+def record_fresh(store: Store, planner: Planner) -> None:
+    """Record that the plan of the present state is empty. It is forgotten when the package changes."""
+    state = planner.state()
+    if (store.catalog.number(FRESH_STATE), store.catalog.number(FRESH_VERSION)) != (state, _version_number()):
+        store.catalog.set_number(FRESH_STATE, state)
+        store.catalog.set_number(FRESH_VERSION, _version_number())
+
+
+def _version_number() -> int:
+    return int(digest(package_version())[:12], 16)
 
 
 def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool = False) -> Plan:

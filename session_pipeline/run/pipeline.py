@@ -18,7 +18,6 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
-from session_pipeline.ingest.deliveries import Ingest
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published
@@ -31,6 +30,7 @@ from session_pipeline.run.opened import (
     open_folder,
     open_store,
     package_version,
+    record_fresh,
 )
 from session_pipeline.run.outcome import Outcome, Progress
 from session_pipeline.run.profile import INGEST, PUBLISH, REPORT
@@ -43,6 +43,8 @@ from session_pipeline.tables.steps import STEP_OF_TABLE
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from session_pipeline.ingest.deliveries import Ingest
 
 LOCK_WAIT_SECONDS = 3600.0
 
@@ -91,7 +93,9 @@ class Run(OpenFolder):
         self._forget("_ingest", "_builder", "_held_days")
 
     @cached_property
-    def _ingest(self) -> Ingest:
+    def _ingest(self) -> "Ingest":
+        from session_pipeline.ingest.deliveries import Ingest  # loads Arrow; most runs have no file to read
+
         runner = self.model_engine.task_runner
         return Ingest(self.folder, self.settings, self.store, self.engine, run_id=self.run_id, runner=runner)
 
@@ -196,6 +200,8 @@ class Run(OpenFolder):
         reason = publication.why_not(plan)
         if reason is not None:
             return reason
+        if plan.is_empty and not plan.deferred:
+            record_fresh(self.store, self.planner)
         if publication.is_current(self.folder, self.store, plan):
             return "this state is already published"
         return publication.publish(
