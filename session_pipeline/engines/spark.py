@@ -57,7 +57,7 @@ USUAL_CONF = {
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000",
 }
 LOCAL_PARTITIONS = "4"
-LARGE_DAY_BYTES = 256 * 1024**2  # compressed input of a day from which on several tasks write it
+LARGE_DAY_BYTES = 64 * 1024**2  # of the input files of a day, about a million events: several tasks write it
 
 
 class SparkEngine:

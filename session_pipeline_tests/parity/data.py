@@ -43,7 +43,7 @@ def random_events(folder: Path, seed: int = 0, day_count: int = 7) -> DataSet:
     deployment = Deployment(folder, settings)
     files: dict[str, list[dict[str, object]]] = {}
     for line in lines:
-        share = len(str(line["visitor_id"])) % 2  # the endless visitors and the others
+        share = int(str(line["visitor_id"])[-1]) % 2
         files.setdefault(f"{str(line['event_time'])[:10]}-{share}", []).append(line)
     for name, of_file in files.items():
         deployment.deliver(name, of_file, source="web")
