@@ -106,9 +106,9 @@ def test_cluster_with_a_killed_worker_gives_the_same_bytes(
     assert hashes(duckdb) == hashes(tmp_path)
 
 
-def test_killed_driver_changes_no_row(cluster: Cluster, events: DataSet, duckdb: Path, tmp_path: Path) -> None:
-    engine = spark_settings(cluster.master, CLUSTER_CONF)
-    deliver(events, tmp_path)
+def in_a_process(events: DataSet, folder: Path, engine: str, *, key_of: Path, **environment: str) -> int:
+    """Build at once in a process of its own; returns its exit code."""
+    deliver(events, folder)
     code = (
         "import sys, datetime, pathlib; from session_pipeline_tests.parity.builds import run;"
         "from session_pipeline_tests.compare_builds import DataSet;"
@@ -116,9 +116,23 @@ def test_killed_driver_changes_no_row(cluster: Cluster, events: DataSet, duckdb:
         "run(DataSet('random', until, settings, {}), pathlib.Path(folder), engine, datetime.date.fromisoformat(until),"
         " key_of=pathlib.Path(key_of), publishes=False)"
     )
-    command = [sys.executable, "-c", code, str(tmp_path), events.until, events.settings, engine, str(duckdb)]
-    died = subprocess.run(command, env={**os.environ, CRASH_AT: str(IN_THE_MIDDLE)}, check=False, timeout=1800)
-    assert died.returncode == -signal.SIGKILL
+    command = [sys.executable, "-c", code, str(folder), events.until, events.settings, engine, str(key_of)]
+    return subprocess.run(command, env={**os.environ, **environment}, check=False, timeout=3000).returncode
+
+
+def test_spark_connect_gives_the_same_bytes(cluster: Cluster, events: DataSet, duckdb: Path, tmp_path: Path) -> None:
+    # In a process of its own, because a process with a usual session cannot have one of Spark Connect.
+    with cluster.connect(CLUSTER_CONF) as remote:
+        engine = f'\n[engine]\nkind = "spark"\nremote = "{remote}"\n'
+        assert in_a_process(events, tmp_path, engine, key_of=duckdb) == 0
+    assert differences(duckdb, tmp_path) == {}
+    assert hashes(duckdb) == hashes(tmp_path)
+
+
+def test_killed_driver_changes_no_row(cluster: Cluster, events: DataSet, duckdb: Path, tmp_path: Path) -> None:
+    engine = spark_settings(cluster.master, CLUSTER_CONF)
+    code = in_a_process(events, tmp_path, engine, key_of=duckdb, **{CRASH_AT: str(IN_THE_MIDDLE)})
+    assert code == -signal.SIGKILL
     before = hashes(tmp_path)
     assert 0 < len(before) < len(hashes(duckdb))
     at_once(events, tmp_path, engine, key_of=duckdb)

@@ -70,6 +70,21 @@ class Cluster:
         _wait_for(port)
         self.workers.append(worker)
 
+    @contextmanager
+    def connect(self, conf: Mapping[str, str]) -> Iterator[str]:
+        """Yield the address of a Spark Connect server on the cluster."""
+        port = free_port()
+        options = {**conf, "spark.connect.grpc.binding.port": str(port), "spark.ui.enabled": "false"}
+        pairs = [f"{key}={value}" for key, value in options.items()]
+        server = self._start(
+            "SparkSubmit",
+            *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", self.master),
+            *(argument for pair in pairs for argument in ("--conf", pair)),
+        )
+        _wait_for(port)
+        yield f"sc://127.0.0.1:{port}"
+        os.killpg(server.pid, signal.SIGKILL)
+
     def kill_worker(self, number: int) -> None:
         """Kill a worker with its executors, as if its machine had failed."""
         os.killpg(self.workers[number].pid, signal.SIGKILL)
