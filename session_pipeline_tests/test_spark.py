@@ -126,17 +126,16 @@ def test_many_tasks_write_the_bytes_of_one(
     rows = rows_of_days(contract, 500)
     files = []
     monkeypatch.setattr(engine, "part_rows", part_rows)
-    for large_day_bytes in (0, 10**9):
+    paths = in_folder(tmp_path / "files")
+    for large_day_bytes in (0, 10**9):  # the second writes over the first, as when a run builds a day twice
         monkeypatch.setattr(engine, "large_day_bytes", large_day_bytes)
-        folder = tmp_path / str(large_day_bytes)
-        paths = in_folder(folder)
         with engine.job() as job:
             job.add_rows("given", rows.take(pa.array(random.Random(1).sample(range(len(rows)), len(rows)))))
             names = ", ".join(contract.schema.names)
             counts = job.write_days(contract, f"select {names}, _day as event_date from given", paths)
         assert counts == dict(zip(DAYS, (500, 250, 500), strict=True))
         assert [sum(file.row_count for file in files_at(paths[day], counts[day])) for day in DAYS] == [500, 250, 500]
-        files.append(contents(folder))
+        files.append(contents(tmp_path / "files"))
     assert files[0] == files[1]
     assert len(files[0]) == (8 + 4 + 8 if part_rows == 70 else 3)
 

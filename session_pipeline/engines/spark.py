@@ -31,7 +31,7 @@ from session_pipeline.errors import MissingExtraError
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.store import crash_points
-from session_pipeline.store.part_files import write_manifest
+from session_pipeline.store.part_files import remove_at, write_manifest
 from session_pipeline.store.records import WrittenFile
 from session_pipeline.tables import Table, table
 from session_pipeline.tables.parameters import Scalar
@@ -187,6 +187,9 @@ class Job:
 
     def write_days(self, contract: Table, sql: str, paths: Mapping[date | None, Path]) -> dict[date | None, int]:
         """Write the rows of a SELECT in Spark's SQL, those of each day to a file or to a folder of part files."""
+        for path in paths.values():
+            if path.is_dir():  # the parts of a day that this run has already built once; its files are in the store
+                remove_at(path)
         dated = contract.date_column if None not in paths else None
         columns = [f"cast(`{each.name}` as {SPARK_TYPES[each.type]}) as `{each.name}`" for each in contract.columns]
         rows = self._session.sql(sql)
