@@ -12,15 +12,15 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 from threading import Timer
-from typing import Any
 
 import pytest
 
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.spark import SparkEngine
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.crash_points import CRASH_AT
-from session_pipeline.tables import table
 from session_pipeline_tests.compare_builds import DataSet
+from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.parity.builds import (
     DUCKDB,
     SMALL_CONF,
@@ -73,15 +73,25 @@ def differences(one: Path, other: Path) -> dict[str, int]:
     return {found.table: found.differing for found in compare(one, other) if found.differing}
 
 
-def hashes(folder: Path) -> dict[Any, str]:
-    with closing(open_store(DataFolder(folder))) as store:
-        return {key: each.sha256 for key, each in store.partitions.items() if not table(key.table).is_log}
+def hashes(folder: Path) -> dict[str, str]:
+    return Deployment.at(folder).hashes()
 
 
-@pytest.mark.parametrize("engines", [(LOCAL, LOCAL, LOCAL), (DUCKDB, LOCAL, DUCKDB)], ids=["spark", "in turn"])
-def test_days_with_late_files(engines: tuple[str, ...], events: DataSet, duckdb: Path, tmp_path: Path) -> None:
-    by_day_with_late_files(events, tmp_path, engines, key_of=duckdb)
+def test_days_with_late_files(events: DataSet, duckdb: Path, tmp_path: Path) -> None:
+    by_day_with_late_files(events, tmp_path, [LOCAL] * 3, key_of=duckdb)
     assert differences(duckdb, tmp_path) == {}
+    assert hashes(duckdb) == hashes(tmp_path)
+
+
+def test_engines_in_turn_with_part_files(
+    events: DataSet, duckdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SparkEngine, "large_day_bytes", 0)
+    monkeypatch.setattr(SparkEngine, "part_rows", 20)
+    by_day_with_late_files(events, tmp_path, [DUCKDB, LOCAL, DUCKDB], key_of=duckdb)
+    assert differences(duckdb, tmp_path) == {}
+    with closing(open_store(DataFolder(tmp_path))) as store:
+        assert max(len(each.files) for each in store.partitions.values()) > 1
 
 
 def test_cluster_with_a_killed_worker_gives_the_same_bytes(
@@ -137,4 +147,5 @@ def test_killed_driver_changes_no_row(cluster: Cluster, events: DataSet, duckdb:
     assert 0 < len(before) < len(hashes(duckdb))
     at_once(events, tmp_path, engine, key_of=duckdb)
     assert differences(duckdb, tmp_path) == {}
+    assert hashes(duckdb) == hashes(tmp_path)
     assert before.items() <= hashes(tmp_path).items(), "what was committed is not built again"
