@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -56,19 +56,18 @@ class Cluster:
 
     def start_master(self) -> None:
         ports = ("--port", str(self._port), "--webui-port", str(free_port()))
-        self._start("master.Master", "--host", "127.0.0.1", *ports)
-        _wait_for(self._port)
+        self._start("master.Master", "--host", "127.0.0.1", *ports, port=self._port)
 
     def start_worker(self) -> None:
         port = free_port()
-        worker = self._start(
+        self._start(
             "worker.Worker",
             *("--host", "127.0.0.1", "--port", str(port), "--cores", "1", "--memory", self._memory),
             *("--work-dir", str(self._folder / f"work{len(self.workers)}"), "--webui-port", str(free_port())),
             self.master,
+            port=port,
         )
-        _wait_for(port)
-        self.workers.append(worker)
+        self.workers.append(self._processes[-1])
 
     @contextmanager
     def connect(self, conf: Mapping[str, str]) -> Iterator[str]:
@@ -76,14 +75,15 @@ class Cluster:
         port = free_port()
         options = {**conf, "spark.connect.grpc.binding.port": str(port), "spark.ui.enabled": "false"}
         pairs = [f"{key}={value}" for key, value in options.items()]
-        server = self._start(
+        self._start(
             "SparkSubmit",
             *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", self.master),
             *(argument for pair in pairs for argument in ("--conf", pair)),
+            port=port,
+            memory="1g",
         )
-        _wait_for(port)
         yield f"sc://127.0.0.1:{port}"
-        os.killpg(server.pid, signal.SIGKILL)
+        os.killpg(self._processes[-1].pid, signal.SIGKILL)
 
     def kill_worker(self, number: int) -> None:
         """Kill a worker with its executors, as if its machine had failed."""
@@ -95,35 +95,32 @@ class Cluster:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def _start(self, what: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    def _start(self, what: str, *arguments: str, port: int, memory: str = "256m") -> None:
+        """Start a process, and wait until it listens on its port."""
         environment = {
             **os.environ,
             "SPARK_LOCAL_IP": "127.0.0.1",
             "PYSPARK_PYTHON": sys.executable,
             "SPARK_DAEMON_JAVA_OPTS": JAVA_OPTIONS,
-            "SPARK_DAEMON_MEMORY": "256m",
+            "SPARK_DAEMON_MEMORY": memory,
         }
         command = [str(self._home / "bin" / "spark-class"), f"org.apache.spark.deploy.{what}", *arguments]
-        with (self._folder / f"{what}{len(self._processes)}.log").open("wb") as log:
+        path = self._folder / f"{what}{len(self._processes)}.log"
+        with path.open("wb") as log:
             process = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
             )
         self._processes.append(process)
-        return process
+        deadline = time.monotonic() + 120
+        while True:
+            assert process.poll() is None, f"{what} ended:\n{path.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, f"{what} does not listen on port {port}"
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+            time.sleep(0.2)
 
 
 def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            assert time.monotonic() < deadline, f"nothing listens on port {port}"
-            time.sleep(0.2)
