@@ -248,10 +248,12 @@ class Planner:
         return len({partition.fingerprint for partition in built}) == 1 and current.items() <= parts.items()
 
     def staleness(self, step: Step, day: date | None) -> tuple[Kind, str] | None:
-        """Return why a step's tables of a day must be built; None if they are fresh, or if an input is not built yet.
+        """Return why a step's tables of a day must be built; None if they are fresh or frozen, or an input is missing.
 
         Tables that are missing or damaged must be built in any case.
         """
+        if self.frame.is_frozen(day):
+            return None
         built = [self._partitions.get(Key(name, day)) for name in step.tables]
         if any(partition is None for partition in built):
             return Kind.DATA, "new day" if step.is_daily else "new table"
@@ -297,7 +299,7 @@ class Planner:
         asked = [
             (step, day)
             for step in STEPS
-            for day in ((self.frame.wanted if step.is_daily else (None,)) if self.frame.wanted else ())
+            for day in ((self.frame.open_days if step.is_daily else (None,)) if self.frame.wanted else ())
         ]
         found = {(step.name, day): self.staleness(step, day) for step, day in asked}
         held = frozenset() if upgrade else _held(found, self.frame.settings.max_rebuild_days)
@@ -332,7 +334,8 @@ class Planner:
             f"|{each.changed_generation}|{each.row_count}|{each.is_damaged}"
             for key, each in self._partitions.items()
         )
-        facts = "\n".join([code, str(self.frame.until), digest(days), *partitions])
+        bounds = f"{self.frame.until} {self.frame.frozen_before}"
+        facts = "\n".join([code, bounds, digest(days), *partitions])
         return int.from_bytes(hashlib.sha256(facts.encode()).digest()[:7])
 
     def _is_unwanted(self, partition: Partition) -> bool:
@@ -344,6 +347,8 @@ class Planner:
             return key.table in STEP_OF_TABLE and not self.frame.wanted
         if key.table not in TABLES:
             return True
+        if self.frame.is_frozen(key.date) and key.date >= self.frame.settings.start_date:
+            return False  # it can expire, but an earlier horizon does not remove it
         # A log is kept when its day is no longer wanted. A damaged log is dropped, because it cannot be rebuilt.
         return partition.is_damaged if TABLES[key.table].is_log else not self.frame.is_wanted(key.date)
 
