@@ -11,6 +11,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 
 from session_pipeline.build.expiry import NOTHING, Expiry, find_expiry, has_expiry
+from session_pipeline.build.known import known_of
 from session_pipeline.build.plan import Plan, Planner
 from session_pipeline.build.wanted import wanted_days
 from session_pipeline.data_folder import DataFolder
@@ -26,6 +27,7 @@ from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 HAD_SETTINGS = "had_settings"  # number in the catalog: 1 if the store was built with a settings file
+KNOWN = "known"  # text in the catalog: the latest state for which the plan was empty
 
 
 def package_version() -> str:
@@ -82,7 +84,9 @@ def make_planner(settings: Settings, store: Store, until: date) -> Planner:
     frozen_before = store.catalog.frozen_before()
     if frozen_before is not None:
         wanted = _with_frozen_days(wanted, store, settings.start_date, until, frozen_before)
-    return Planner(store.partitions, store.catalog.recipes(), Frame(settings, calendar, wanted, until, frozen_before))
+    frame = Frame(settings, calendar, wanted, until, frozen_before)
+    known = known_of(store.catalog.text(KNOWN))
+    return Planner(store.partitions, store.catalog.recipes(), frame, known=known, version=package_version())
 
 
 def _with_frozen_days(
@@ -98,6 +102,13 @@ def _with_frozen_days(
         if key.table in STEP_OF_TABLE and key.date and start <= key.date <= min(frozen_before, until)
     }
     return tuple(sorted(there.union(day for day in wanted if day >= frozen_before)))
+
+
+def record_known(store: Store, planner: Planner) -> None:
+    """Record that the plan of the present state is empty, for later planners."""
+    text = planner.state().text()
+    if text != store.catalog.text(KNOWN):
+        store.catalog.set_text(KNOWN, text)
 
 
 def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool = False) -> Plan:

@@ -20,7 +20,6 @@ from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.errors import StoreError
-from session_pipeline.ingest.deliveries import Ingest
 from session_pipeline.ingest.expired_text import expired_text
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
@@ -34,6 +33,7 @@ from session_pipeline.run.opened import (
     open_folder,
     open_store,
     package_version,
+    record_known,
 )
 from session_pipeline.run.outcome import Outcome, Progress
 from session_pipeline.run.profile import INGEST, PUBLISH, REPORT
@@ -47,6 +47,8 @@ from session_pipeline.tables.steps import STEP_OF_TABLE
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from session_pipeline.ingest.deliveries import Ingest
 
 LOCK_WAIT_SECONDS = 3600.0
 
@@ -95,7 +97,9 @@ class Run(OpenFolder):
         self._forget("_ingest", "_builder", "_held_days")
 
     @cached_property
-    def _ingest(self) -> Ingest:
+    def _ingest(self) -> "Ingest":
+        from session_pipeline.ingest.deliveries import Ingest  # loads Arrow; most runs have no file to read
+
         runner = self.model_engine.task_runner
         return Ingest(self.folder, self.settings, self.store, self.engine, run_id=self.run_id, runner=runner)
 
@@ -225,6 +229,8 @@ class Run(OpenFolder):
             return reason
         if self.expire():
             plan = self.plan()
+        if plan.is_empty and not plan.deferred:
+            record_known(self.store, self.planner)
         if publication.is_current(self.folder, self.store, plan):
             return "this state is already published"
         return publication.publish(
