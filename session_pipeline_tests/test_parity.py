@@ -80,7 +80,6 @@ def hashes(folder: Path) -> dict[str, str]:
 def test_days_with_late_files(events: DataSet, duckdb: Path, tmp_path: Path) -> None:
     by_day_with_late_files(events, tmp_path, [LOCAL] * 3, key_of=duckdb)
     assert differences(duckdb, tmp_path) == {}
-    assert hashes(duckdb) == hashes(tmp_path)
 
 
 def test_engines_in_turn_with_part_files(
@@ -147,5 +146,4 @@ def test_killed_driver_changes_no_row(cluster: Cluster, events: DataSet, duckdb:
     assert 0 < len(before) < len(hashes(duckdb))
     at_once(events, tmp_path, engine, key_of=duckdb)
     assert differences(duckdb, tmp_path) == {}
-    assert hashes(duckdb) == hashes(tmp_path)
     assert before.items() <= hashes(tmp_path).items(), "what was committed is not built again"
