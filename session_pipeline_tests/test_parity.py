@@ -82,12 +82,12 @@ def test_days_with_late_files(events: DataSet, duckdb: Path, tmp_path: Path) -> 
     assert differences(duckdb, tmp_path) == {}
 
 
-def test_engines_in_turn_with_part_files(
+def test_late_files_with_the_other_engine_and_part_files(
     events: DataSet, duckdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SparkEngine, "large_day_bytes", 0)
     monkeypatch.setattr(SparkEngine, "part_rows", 20)
-    by_day_with_late_files(events, tmp_path, [DUCKDB, LOCAL, DUCKDB], key_of=duckdb)
+    by_day_with_late_files(events, tmp_path, [DUCKDB, LOCAL], key_of=duckdb)
     assert differences(duckdb, tmp_path) == {}
     with closing(open_store(DataFolder(tmp_path))) as store:
         assert max(len(each.files) for each in store.partitions.values()) > 1
