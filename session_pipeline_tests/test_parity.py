@@ -80,15 +80,14 @@ def hashes(folder: Path) -> dict[str, str]:
 def test_days_with_late_files(events: DataSet, duckdb: Path, tmp_path: Path) -> None:
     by_day_with_late_files(events, tmp_path, [LOCAL] * 3, key_of=duckdb)
     assert differences(duckdb, tmp_path) == {}
-    assert hashes(duckdb) == hashes(tmp_path)
 
 
-def test_engines_in_turn_with_part_files(
+def test_late_files_with_the_other_engine_and_part_files(
     events: DataSet, duckdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SparkEngine, "large_day_bytes", 0)
     monkeypatch.setattr(SparkEngine, "part_rows", 20)
-    by_day_with_late_files(events, tmp_path, [DUCKDB, LOCAL, DUCKDB], key_of=duckdb)
+    by_day_with_late_files(events, tmp_path, [DUCKDB, LOCAL], key_of=duckdb)
     assert differences(duckdb, tmp_path) == {}
     with closing(open_store(DataFolder(tmp_path))) as store:
         assert max(len(each.files) for each in store.partitions.values()) > 1
@@ -147,5 +146,4 @@ def test_killed_driver_changes_no_row(cluster: Cluster, events: DataSet, duckdb:
     assert 0 < len(before) < len(hashes(duckdb))
     at_once(events, tmp_path, engine, key_of=duckdb)
     assert differences(duckdb, tmp_path) == {}
-    assert hashes(duckdb) == hashes(tmp_path)
     assert before.items() <= hashes(tmp_path).items(), "what was committed is not built again"

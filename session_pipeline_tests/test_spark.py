@@ -13,11 +13,14 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.engines.short_files import MOST_ROWS, MOST_ROWS_FOR_SNAPPY
 from session_pipeline.engines.spark import SparkEngine
-from session_pipeline.engines.spark_files import write_files
+from session_pipeline.engines.spark_files import write_empty, write_files
 from session_pipeline.engines.spark_sql import for_spark
 from session_pipeline.errors import MissingExtraError, SettingsError
 from session_pipeline.settings import parse_settings
@@ -138,6 +141,20 @@ def test_many_tasks_write_the_bytes_of_one(
         files.append(contents(tmp_path / "files"))
     assert files[0] == files[1]
     assert len(files[0]) == (8 + 4 + 8 if part_rows == 70 else 3)
+
+
+@pytest.mark.parametrize("count", [0, 7, MOST_ROWS_FOR_SNAPPY + 1, MOST_ROWS, MOST_ROWS + 1])
+def test_files_have_the_bytes_of_the_other_engine(count: int, tmp_path: Path) -> None:
+    contract = table("recent_event_ids")
+    rows = rows_of_days(contract, count).filter(pa.compute.field("_day") == DAYS[0])
+    with closing(DuckDBEngine(Limits(threads=1), tmp_path)) as engine, engine.job() as job:
+        job.add_rows("given", rows.drop_columns("_day"))
+        job.write(contract, "select * from given", tmp_path / "one.parquet")
+    for _ in write_files(contract, {DAYS[0]: tmp_path / "other.parquet"})(iter(rows.to_batches(max_chunksize=3000))):
+        pass
+    if not count:
+        write_empty(contract, tmp_path / "other.parquet")
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "other.parquet").read_bytes()
 
 
 def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:

@@ -1,6 +1,6 @@
 """Runs models on Spark, over explicit lists of Parquet files that all machines see.
 
-Files are written by DuckDB inside Spark's tasks, so equal rows give the same bytes as on one machine. spark_sql.py
+Files are written inside Spark's tasks as on one machine, so equal rows give the same bytes. spark_sql.py
 translates the SQL; spark_files.py writes the files.
 """
 

@@ -1,9 +1,9 @@
 """Writes the files of a table inside Spark's tasks.
 
-The rows come in order of day and of the contract. DuckDB writes them, so the bytes are those that the DuckDB engine
-writes from equal rows. A day with more than `part_rows` rows is a folder of part files (store/part_files.py); only the
-last part has fewer rows. The cuts follow from the order of the rows, so they do not depend on the number of tasks. The
-functions run in other processes, on machines that have this package.
+The rows come in order of day and of the contract. They are written as the DuckDB engine writes equal rows, so the bytes
+are equal: short files by Arrow, the others by DuckDB. A day with more than `part_rows` rows is a folder of part files
+(store/part_files.py); only the last part has fewer rows. The cuts follow from the order of the rows, so they do not
+depend on the number of tasks. The functions run in other processes, on machines that have this package.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
+from session_pipeline.engines import short_files
 from session_pipeline.tables import Table
 
 ROW_GROUP = 122_880  # rows; DuckDB's row groups end at batches, so batches have the size of a row group
@@ -59,11 +60,9 @@ def _write_day(
     groups = _in_groups(counted, schema, group_rows)
     number, following = 0, next(groups, None)
     while following is not None:
-        part = pa.RecordBatchReader.from_batches(
-            schema, chain([following], islice(groups, part_rows // group_rows - 1))
-        )
+        part = chain([following], islice(groups, part_rows // group_rows - 1))
         written = f"{path}.{uuid4().hex}"
-        write_rows(types, part, written)
+        write_rows(types, schema, part, written)
         following = next(groups, None)
         if number or following is not None:
             os.makedirs(path, exist_ok=True)
@@ -112,7 +111,7 @@ def write_part(task: PartTask) -> str:
 
     contract = table(task.table)
     batches = _in_groups(_rows_of(task.slices, contract.schema.names), contract.schema, ROW_GROUP)
-    write_rows(types_of(contract), pa.RecordBatchReader.from_batches(contract.schema, batches), task.path)
+    write_rows(types_of(contract), contract.schema, batches, task.path)
     with open(task.path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -155,19 +154,32 @@ def _cut(slices: Iterable[Slice], part_rows: int) -> Iterator[list[Slice]]:
 
 def write_empty(contract: Table, path: Path) -> None:
     """Writes a file without rows."""
-    write_rows(types_of(contract), pa.RecordBatchReader.from_batches(contract.schema, iter(())), str(path))
+    write_rows(types_of(contract), contract.schema, iter(()), str(path))
 
 
-def write_rows(types: Mapping[str, str], rows: pa.RecordBatchReader, path: str) -> None:
+def write_rows(types: Mapping[str, str], schema: pa.Schema, rows: Iterator[pa.RecordBatch], path: str) -> None:
     """Writes rows in their order to a file that appears when it is complete."""
+    written = f"{path}.{uuid4().hex}"
+    first: list[pa.RecordBatch] = []
+    while sum(batch.num_rows for batch in first) <= short_files.MOST_ROWS:
+        batch = next(rows, None)
+        if batch is None:
+            short = short_files.prepared(pa.Table.from_batches(first, schema), schema)
+            short_files.write(short, Path(written))
+            break
+        first.append(batch)
+    else:
+        _write_long(types, pa.RecordBatchReader.from_batches(schema, chain(first, rows)), written)
+    os.replace(written, path)
+
+
+def _write_long(types: Mapping[str, str], rows: pa.RecordBatchReader, path: str) -> None:
     import duckdb
 
-    part = f"{path}.{uuid4().hex}"
     columns = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in types.items())
     with duckdb.connect(":memory:", config={"threads": 1, "disabled_optimizers": "statistics_propagation"}) as con:
         con.register("_rows", rows)
-        con.execute(f"copy (select {columns} from _rows) to '{part}' (format parquet, compression zstd)")
-    os.replace(part, path)
+        con.execute(f"copy (select {columns} from _rows) to '{path}' (format parquet, compression zstd)")
 
 
 class _Counted:
