@@ -106,7 +106,9 @@ def test_export_writes_everything_about_a_visitor(shop: Deployment, tmp_path: Pa
 def test_erase_asks_and_does_nothing_without_consent(own: Deployment) -> None:
     code, out, err = call(own, "erase", "--visitor", CANARY, answer="n\n")
     assert (code, "nothing was erased" in err) == (1, True)
-    assert "6 lines of main, 1 session, 1 day, 1 visitor are erased" in out
+    assert "To be erased: 6 lines of main, 1 session, 1 day, 1 visitor\n" in out
+    assert "monday.jsonl" in out
+    assert call(own, "erase", "--visitor", CANARY, "--json")[0] == 2
     assert not own.folder.erasures.exists()
     assert call(own, "erase")[0] == 2
     assert "the sites are main" in call(own, "erase", "--visitor", CANARY, "--site", "other", "--yes")[2]

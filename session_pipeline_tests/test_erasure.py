@@ -24,7 +24,7 @@ from session_pipeline.tables import TABLES
 from session_pipeline_tests.canaries import all_places
 from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt
 from session_pipeline_tests.crashes.recovery import faults_of, warehouse_of
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.reliability.figures import effort, record
 
 UNTIL = date(2026, 10, 8)
@@ -283,6 +283,28 @@ def test_unknown_id_is_remembered(tmp_path: Path) -> None:
     deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 6, 1)])
     deployment.run(UNTIL)
     assert deployment.table("events")["visitor_id"].tolist() == ["ada"]
+
+
+def test_rows_of_files_that_are_gone_are_erased(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("raw_events",))
+    path = deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 6, 1)])
+    deployment.run(UNTIL)
+    path.unlink()
+    held = begin(deployment, Person(CANARY, None, None))
+    assert (held.files, held.gone_files) == ((), ("test/a.jsonl",))
+    deployment.run(UNTIL)
+    assert deployment.table("raw_events")["visitor_id"].tolist() == ["ada"]
+
+
+def test_damaged_rows_are_read_again_without_the_visitor(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("raw_events",))
+    deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 6, 1)])
+    deployment.run(UNTIL)
+    begin(deployment, Person(CANARY, None, None))
+    [raw] = (deployment.folder.store / "raw_events").rglob("*.parquet")
+    damage(raw, b"damaged")
+    deployment.run(UNTIL)
+    assert deployment.table("raw_events")["visitor_id"].tolist() == ["ada"]
 
 
 def test_person_needs_an_id() -> None:

@@ -33,11 +33,11 @@ class Leftovers:
 
     Attributes:
         reports: Reports of days that the visitor was seen on.
-        history_count: Runs, ticks and logs that contained an id.
+        history_count: Runs, ticks and logs that contained an id; None if the history is in another storage.
     """
 
     reports: tuple[Path, ...]
-    history_count: int
+    history_count: int | None
 
 
 def erase(
@@ -53,6 +53,8 @@ def erase(
 
     Delivered files are not changed; those that contain the visitor are listed.
     """
+    if as_json and not yes:
+        raise WrongUseError("--json does not ask for confirmation; add --yes")
     interrupts.raise_interrupts(even_if_ignored=True)
     folder = chosen_folder(data)
     person = Person(visitor, user, site)
@@ -113,8 +115,8 @@ def _show(held: Held) -> None:
         where = f" of {', '.join(map(plain, sites))}" if sites else ""
         days = len({day for _, day in held.days})
         echo(
-            f"{counted(lines, 'line')}{where}, {counted(len(held.session_ids), 'session')},"
-            f" {counted(days, 'day')}, {counted(len(held.visitors), 'visitor')} are erased"
+            f"To be erased: {counted(lines, 'line')}{where}, {counted(len(held.session_ids), 'session')},"
+            f" {counted(days, 'day')}, {counted(len(held.visitors), 'visitor')}"
         )
         if held.quarantined_count:
             echo(f"  of the lines, {held.quarantined_count:,} are quarantined lines that contain the id")
@@ -129,6 +131,12 @@ def _show(held: Held) -> None:
             " they stay",
             style="yellow",
         )
+    if held.files:
+        echo(f"{counted(len(held.files), 'delivered file')} with these lines stay as they are; delete them yourself:")
+        for path in held.files[:SHOWN_FILES]:
+            echo(f"  {plain(path)}")
+        if len(held.files) > SHOWN_FILES:
+            echo(f"  and {len(held.files) - SHOWN_FILES:,} more; --json lists all")
 
 
 def _show_done(held: Held, leftovers: Leftovers) -> None:
@@ -139,11 +147,9 @@ def _show_done(held: Held, leftovers: Leftovers) -> None:
             " writes one again"
         )
     if held.files:
-        echo(f"{counted(len(held.files), 'delivered file')} still contain the lines; delete or clean them yourself:")
-        for path in held.files[:SHOWN_FILES]:
-            echo(f"  {plain(path)}")
-        if len(held.files) > SHOWN_FILES:
-            echo(f"  and {len(held.files) - SHOWN_FILES:,} more; --json lists all")
+        echo(f"Not changed: {counted(len(held.files), 'delivered file')} with these lines, listed above")
+    if leftovers.history_count is None:
+        echo("dagster.yaml names another storage for the history of runs: it was not searched", style="yellow")
     stderr.print("Exports, backups and copies of the data folder are not changed.", soft_wrap=True)
 
 

@@ -22,6 +22,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasures import Unfinished
 from session_pipeline.run.held import LEAST_SEARCHED
 from session_pipeline.store import crash_points
+from session_pipeline.store.files import sync_folder
 
 BUSY_SECONDS = 60
 MATERIALIZATION = "ASSET_MATERIALIZATION"  # its metadata has counts and names of files only
@@ -29,19 +30,19 @@ MATERIALIZATION = "ASSET_MATERIALIZATION"  # its metadata has counts and names o
 KEPT_TABLES = {"alembic_version", "asset_keys", "instance_info", "secondary_indexes"}
 
 
-def remove(instance: dg.DagsterInstance, folder: DataFolder, left: Unfinished) -> int:
-    """Delete runs, ticks, checks and logs that contain an id of an erased visitor; return how many.
+def remove(instance: dg.DagsterInstance, folder: DataFolder, left: Unfinished) -> int | None:
+    """Delete runs, ticks, checks and logs that contain an id of an erased visitor.
+
+    Returns:
+        How many were deleted; None if dagster.yaml names another storage, which is not searched.
 
     Raises:
-        StoreError: Another process uses the history, or the history is not in files of the data folder.
+        StoreError: Another process uses the history.
     """
-    if not home.has_own_storage(folder) or not isinstance(instance.event_log_storage, EventLog):
-        raise StoreError(
-            f"{home.settings_of(folder)} names another storage for the history of runs, which this command cannot"
-            " search; remove the runs that name the visitor there, then remove this storage from the file and run again"
-        )
-    texts = _texts(left)
     event_log = instance.event_log_storage
+    if not home.has_own_storage(folder) or not isinstance(event_log, EventLog):
+        return None
+    texts = _texts(left)
     runs = _runs_with(folder, texts)
     if runs:
         retention.delete_runs(instance, event_log, sorted(runs))
@@ -51,6 +52,8 @@ def remove(instance: dg.DagsterInstance, folder: DataFolder, left: Unfinished) -
     for path in _databases(folder):
         count += _remove_rows(path, texts)
         crash_points.reached("erase: database written again")
+    for each in sorted(path for path in folder.dagster_home.rglob("*") if path.is_dir()):
+        sync_folder(each)
     return count
 
 

@@ -179,8 +179,9 @@ def _mention_count(connection: duckdb.DuckDBPyConnection, held: Held) -> int:
     searched = [each for each in held.ids if len(each) >= LEAST_SEARCHED]
     if not searched:
         return 0
-    text = f"concat_ws(' ', {', '.join(map(quote, MENTIONING))})"
-    mentions = " or ".join(f"contains({text}, {literal(each)})" for each in searched)
+    mentions = " or ".join(
+        f"coalesce(contains({quote(column)}, {literal(each)}), false)" for column in MENTIONING for each in searched
+    )
     [(count,)] = connection.execute(
         f"select count(*) as row_count from raw_events where ({mentions}) and not {IS_HELD}"
     ).fetchall()
