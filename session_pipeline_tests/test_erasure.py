@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
 
 from session_pipeline import report
 from session_pipeline.errors import SessionPipelineError, WrongUseError
-from session_pipeline.ingest import day_files, erased_rows, small_files
+from session_pipeline.ingest import day_files, deliveries, erased_rows, small_files
 from session_pipeline.ingest.erasures import Erasures, unfinished_in
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.run import erasure
 from session_pipeline.run.held import Held, Person, find_held
-from session_pipeline.run.pipeline import open_run
+from session_pipeline.run.pipeline import open_folder, open_run
 from session_pipeline.store import crash_points
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.canaries import all_places
@@ -52,6 +53,7 @@ CANARY_LINES = [
     event(CANARY, 6, 3, properties={"own": CANARY}),
 ]
 OTHERS = [*(event("ada", 6, minute) for minute in range(4)), *(event("bob", day, 7) for day in (6, 7))]
+THIRD = [event(CANARY, 5, 0), event("eve", 6, 9), event("bob", 7, 0)]
 BAD = [
     f'{{"visitor_id": "{CANARY}", ',
     "GET /?id=canary%2D3141592653 is no JSON",
@@ -93,7 +95,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     deliver(deployment)
     deployment.run(UNTIL)
     report.write(deployment.folder)
-    deployment.deliver("third", [event(CANARY, 5, 0), event("eve", 6, 9)])  # the canary's session changes
+    deployment.deliver("third", THIRD)  # the first of these is the new beginning of a session of the canary
     deployment.run(UNTIL)
     shutil.copyfile(deployment.folder.reports / "latest.html", deployment.folder.reports / "2026-10-05.html")
     return deployment
@@ -180,7 +182,7 @@ def test_erasure_gives_the_rows_of_files_without_the_visitor(
 ) -> None:
     without = Deployment(tmp_path / "data", SETTINGS)
     deliver(without, with_canary=False)
-    without.deliver("third", [event("eve", 6, 9)])
+    without.deliver("third", THIRD[1:])
     without.run(UNTIL)
     found, expected = rows_without_files(erased[0]), rows_without_files(without)
     assert [name for name in expected if found[name] != expected[name]] == []
@@ -191,12 +193,28 @@ def test_erased_lines_are_counted(erased: tuple[Deployment, Held, Sequence[Path]
     files = erased[0].table("source_files").set_index("path")
     columns = ["line_count", "accepted_count", "set_aside_count", "erased_count"]
     assert files.loc["test/first.jsonl", columns].tolist() == [10, 3, 2, 5]
-    assert files.loc["test/third.jsonl", columns].tolist() == [2, 1, 0, 1]
+    assert files.loc["test/third.jsonl", columns].tolist() == [3, 2, 0, 1]
     assert str(files.loc["test/third.jsonl", "first_event_time"]) == "2026-10-06 10:09:00"
 
 
-def test_history_of_other_days_is_kept(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
+def test_history_of_other_days_and_visitors_is_kept(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
+    assert set(erased[0].table("session_changes")["visitor_id"]) == {"bob"}
     assert set(map(str, erased[0].table("_day_history")["session_date"])) == {"2026-10-07"}
+
+
+def test_without_erasures_nothing_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((deliveries, "erase_stored"), (deliveries, "without_erased"), (erasure, "remove_from_logs")):
+        monkeypatch.setattr(module, name, Mock(side_effect=AssertionError))
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("raw_events",))
+    deployment.deliver("a", [event("ada", 6, 1)])
+    deployment.run(UNTIL)
+    assert len(deployment.table("raw_events")) == 1
+    assert not deployment.folder.visitor_key.exists()
+
+
+def test_finished_erasure_leaves_nothing_to_do(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
+    with open_folder(erased[0].folder, until=UNTIL) as now:
+        assert now.is_done()
 
 
 def test_later_arrivals_of_an_erased_visitor_are_left_out(
