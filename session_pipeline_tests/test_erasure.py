@@ -1,5 +1,6 @@
 """Tests that an erased visitor is gone from everything that is built, stays away, and leaves all others unchanged."""
 
+import json
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import pytest
 from session_pipeline import report
 from session_pipeline.errors import SessionPipelineError, WrongUseError
 from session_pipeline.ingest import day_files, deliveries, erased_rows, small_files
-from session_pipeline.ingest.erasures import Erasures, unfinished_in
+from session_pipeline.ingest.erasures import Erasures, Unfinished, unfinished_in
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.run import erasure
 from session_pipeline.run.held import Held, Person, find_held
@@ -429,6 +430,16 @@ def test_ids_in_text(text: str | None, is_in: bool) -> None:
     erasures = Erasures(key=VisitorKey(b"k" * 32)).with_id("visitor", "main", "ab-1")
     assert erasures.are_in(text, "main") is is_in
     assert not erasures.are_in(text, "second")
+
+
+def test_ids_in_logs() -> None:
+    session_ids = [f"{number:032x}" for number in range(3_000)]
+    search = Unfinished(("short", CANARY, 'a"quoted<id>', *session_ids)).search
+    assert search.is_in(f"x{CANARY}x")
+    assert search.is_in(json.dumps({"event": json.dumps({"value": 'a"quoted<id>'})}))
+    assert search.is_in("<b>a&quot;quoted&lt;id&gt;</b>")
+    assert search.is_in(f"session {session_ids[2_999]} and others")
+    assert not search.is_in(f"short {'f' * 32} canary-31415")
 
 
 def test_hashes_differ_by_kind_site_and_key() -> None:

@@ -5,24 +5,23 @@ files are searched for the ids. Runs and ticks that contain one are deleted, and
 then written again, because SQLite keeps deleted rows in free pages. `run.erasure` does the other steps of an erasure.
 """
 
-import json
-import mmap
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home, retention
 from session_pipeline.defs.event_log import EventLog
-from session_pipeline.engines.sql import quote
+from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import StoreError
-from session_pipeline.ingest.erasures import Unfinished
-from session_pipeline.run.held import LEAST_SEARCHED
+from session_pipeline.ingest.erasures import IdSearch, Unfinished
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import sync_folder
+from session_pipeline.store.store import PRIMARY_CODE
 
 BUSY_SECONDS = 60
 MATERIALIZATION = "ASSET_MATERIALIZATION"  # its metadata has counts and names of files only
@@ -42,88 +41,78 @@ def remove(instance: dg.DagsterInstance, folder: DataFolder, left: Unfinished) -
     event_log = instance.event_log_storage
     if not home.has_own_storage(folder) or not isinstance(event_log, EventLog):
         return None
-    texts = _texts(left)
-    runs = _runs_with(folder, texts)
+    runs = _runs_with(folder, left.search)
     if runs:
         retention.delete_runs(instance, event_log, sorted(runs))
         crash_points.reached("erase: runs deleted")
-    count = len(runs) + _remove_files(folder, texts)
+    count = len(runs) + _remove_files(folder, left.search)
     event_log.close_files()
     for path in _databases(folder):
-        count += _remove_rows(path, texts)
+        count += _remove_rows(path, left.search)
         crash_points.reached("erase: database written again")
     for each in sorted(path for path in folder.dagster_home.rglob("*") if path.is_dir()):
         sync_folder(each)
     return count
 
 
-def _texts(left: Unfinished) -> list[str]:
-    """Return the ids as they are in files: as they are, and as in JSON."""
-    ids = [each for each in left.ids if len(each) >= LEAST_SEARCHED]
-    return sorted({form for each in ids for form in (each, json.dumps(each)[1:-1], json.dumps(json.dumps(each))[3:-3])})
-
-
 def _databases(folder: DataFolder) -> list[Path]:
     return sorted(path for path in folder.dagster_home.rglob("*.db") if path.is_file())
 
 
-def _runs_with(folder: DataFolder, texts: Sequence[str]) -> set[str]:
-    """Return the ids of the runs whose events, tags or output contain a text."""
-    history, found = folder.dagster_home / "history", set()
-    for path in sorted((history / "runs").glob("*.db")):
-        if path.name != "index.db" and any(_rows_with(path, texts)):
-            found.add(path.stem)
-    for name in ("runs.db", "runs/index.db"):
-        path = history / name
-        for table_name, rowid in _rows_with(path, texts) if path.is_file() else ():
-            found |= _run_of(path, table_name, rowid)
+def _runs_with(folder: DataFolder, search: IdSearch) -> set[str]:
+    """Return the ids of the runs whose events, tags or output contain an id."""
+    storage, found = folder.dagster_home / "storage", set()
+    for path in _databases(folder):
+        of_rows = {row.run_id for row in _rows_with(path, search)}
+        if path.parent.name == "runs" and path.name != "index.db" and of_rows:
+            of_rows = {path.stem}  # the events of one run
+        found |= of_rows
     for path in _files(folder):
-        if path.is_relative_to(folder.dagster_home / "storage") and _contains(path, texts):
-            found.add(path.relative_to(folder.dagster_home / "storage").parts[0])
-    return found
+        if path.is_relative_to(storage) and _contains(path, search):
+            found.add(path.relative_to(storage).parts[0])
+    return {run_id for run_id in found if run_id}
 
 
-def _run_of(path: Path, table_name: str, rowid: int) -> set[str]:
-    with closing(_opened(path)) as connection:
-        columns = {row[1] for row in connection.execute(f"pragma table_info({quote(table_name)})")}
-        if "run_id" not in columns:
-            return set()
-        rows = connection.execute(f"select run_id from {quote(table_name)} where rowid = ?", (rowid,))
-        return {run_id for (run_id,) in rows if run_id}
+class Row(NamedTuple):
+    """A row of a database with an id. `run_id` is None if the table has no such column."""
+
+    table_name: str
+    number: int
+    run_id: str | None
 
 
-def _rows_with(path: Path, texts: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Yield the table and number of each row with a text.
+def _rows_with(path: Path, search: IdSearch) -> list[Row]:
+    """Return the rows that contain an id, except materializations.
 
     The bytes of the file are not enough to tell: SQLite divides long texts over pages.
     """
-    if not texts:
-        return
+    found = []
     with closing(_opened(path)) as connection:
+        connection.create_function("has_id", -1, lambda *values: any(search.is_in(str(each)) for each in values))
         tables = connection.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
-        for (table_name,) in tables.fetchall():
-            columns = [row[1] for row in connection.execute(f"pragma table_info({quote(table_name)})")]
-            condition = " or ".join(
-                f"instr(cast({quote(column)} as text), ?{number})"
-                for column in columns
-                for number in range(1, len(texts) + 1)
-            )
-            if table_name == "event_logs":
-                condition = f"({condition}) and dagster_event_type is not {MATERIALIZATION!r}"
-            rows = connection.execute(f"select rowid from {quote(table_name)} where {condition}", texts)
-            yield from ((table_name, rowid) for (rowid,) in rows.fetchall())
+        for (name,) in tables.fetchall():
+            columns = [row[1] for row in connection.execute(f"pragma table_info({quote(name)})")]
+            condition = f"has_id({', '.join(map(quote, columns))})"
+            if name == "event_logs":
+                condition += f" and dagster_event_type is not {literal(MATERIALIZATION)}"
+            run_id = "run_id" if "run_id" in columns else "null"
+            rows = connection.execute(f"select rowid, {run_id} from {quote(name)} where {condition}")
+            found += [Row(name, number, run) for number, run in rows]
+    return found
 
 
-def _remove_rows(path: Path, texts: Sequence[str]) -> int:
-    """Delete the rows that still have a text, and write the database again."""
-    found = [row for row in _rows_with(path, texts) if row[0] not in KEPT_TABLES]
+def _remove_rows(path: Path, search: IdSearch) -> int:
+    """Delete the rows that still contain an id, and write the database again."""
+    found = [row for row in _rows_with(path, search) if row.table_name not in KEPT_TABLES]
     try:
         with closing(_opened(path)) as connection:
-            for table_name, rowid in found:
-                connection.execute(f"delete from {quote(table_name)} where rowid = ?", (rowid,))
+            for row in found:
+                connection.execute(f"delete from {quote(row.table_name)} where rowid = ?", (row.number,))
             connection.execute("vacuum")
             [is_busy, *_] = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & PRIMARY_CODE not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
         is_busy = True
     if is_busy:
         raise StoreError(
@@ -145,16 +134,12 @@ def _files(folder: DataFolder) -> Iterator[Path]:
             yield path
 
 
-def _remove_files(folder: DataFolder, texts: Sequence[str]) -> int:
-    gone = [path for path in _files(folder) if _contains(path, texts)]
+def _remove_files(folder: DataFolder, search: IdSearch) -> int:
+    gone = [path for path in _files(folder) if _contains(path, search)]
     for path in gone:
         path.unlink()
     return len(gone)
 
 
-def _contains(path: Path, texts: Sequence[str]) -> bool:
-    with path.open("rb") as file:
-        if not texts or path.stat().st_size == 0:
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(text.encode()) >= 0 for text in texts)
+def _contains(path: Path, search: IdSearch) -> bool:
+    return search.is_in(path.read_text(encoding="utf-8", errors="replace"))

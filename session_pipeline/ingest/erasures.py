@@ -8,6 +8,7 @@ This module handles the file and the hashes. erased_rows.py removes rows; run/er
 """
 
 import hmac
+import html
 import json
 import os
 import re
@@ -30,6 +31,8 @@ FORMAT = 1
 DOMAIN = "session_pipeline erasure"  # so that no hash is equal to a visitor id that is made with the same key
 ESCAPED = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+LEAST_SEARCHED = 6  # characters
+HASH = re.compile(r"[0-9a-f]{32}")  # an id of a session, or of a visitor that is a hash
 MOST_KNOWN_TEXTS = 100_000
 Kind = Literal["visitor", "user"]
 
@@ -69,12 +72,37 @@ class Unfinished:
     visitors: tuple[tuple[str, str], ...] = ()
     days: tuple[tuple[str, date], ...] = ()
 
+    @cached_property
+    def search(self) -> "IdSearch":
+        """Finds these ids in logs and reports."""
+        return IdSearch(self.ids)
+
     def with_others(self, other: "Unfinished") -> "Unfinished":
         """Return this and another one together."""
         return Unfinished(
             tuple(sorted({*self.ids, *other.ids})),
             tuple(sorted({*self.visitors, *other.visitors})),
             tuple(sorted({*self.days, *other.days})),
+        )
+
+
+class IdSearch:
+    """Finds ids in text: as they are, and escaped as in JSON and HTML.
+
+    An id of fewer than LEAST_SEARCHED characters is not searched for, because it is a part of many other texts.
+    """
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        """Take the ids."""
+        searched = {each for each in ids if len(each) >= LEAST_SEARCHED}
+        # A visitor can have thousands of sessions, so their ids are compared with the hashes in a text all at once.
+        self._hashes = {each for each in searched if HASH.fullmatch(each)}
+        self._others = {form for each in searched - self._hashes for form in _escaped(each)}
+
+    def is_in(self, text: str) -> bool:
+        """Whether one of the ids is in a text."""
+        return any(each in text for each in self._others) or (
+            bool(self._hashes) and any(each in self._hashes for each in HASH.findall(text))
         )
 
 
@@ -218,6 +246,12 @@ def _unfinished(found: Mapping[str, Any] | None) -> Unfinished | None:
         tuple((site, visitor) for site, visitor in found["visitors"]),
         tuple((site, date.fromisoformat(day)) for site, day in found["days"]),
     )
+
+
+def _escaped(text: str) -> set[str]:
+    """Return a text as it is in plain text, in JSON, in JSON within JSON, and in HTML."""
+    as_json = json.dumps(text)
+    return {text, as_json[1:-1], json.dumps(as_json)[3:-3], html.escape(text)}
 
 
 def _unescaped(text: str) -> str:

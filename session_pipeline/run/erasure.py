@@ -11,7 +11,6 @@ The steps, in this order. Each can be repeated, so an erasure that was killed go
 7. `finish`: erasures.json keeps only the hashes.
 """
 
-import html
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date, timedelta
@@ -24,7 +23,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erase_stored import REASON
 from session_pipeline.ingest.erasures import Unfinished, erasures_of
 from session_pipeline.ingest.visitors import make_key
-from session_pipeline.run.held import LEAST_SEARCHED, Held, with_person
+from session_pipeline.run.held import Held, with_person
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import sync_folder
 from session_pipeline.store.records import Partition, Written
@@ -110,11 +109,11 @@ def _delete_reports(folder: DataFolder, left: Unfinished) -> list[Path]:
     """Delete the reports that show days of erased visitors or contain their ids, except those of this publication."""
     days = [day for _, day in left.days]
     current = folder.warehouse.stat().st_mtime_ns
-    ids = [each for each in left.ids if len(each) >= LEAST_SEARCHED]
     gone = []
     for path in sorted(folder.reports.glob("*.html")):
         is_current = path.stat().st_mtime_ns == current
-        if not is_current and (_shows(path, days) or _contains(path, ids)):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if not is_current and (_shows(path, days) or left.search.is_in(text)):
             path.unlink()
             gone.append(path)
             crash_points.reached("erase: report deleted")
@@ -132,11 +131,6 @@ def _shows(path: Path, days: Collection[date]) -> bool:
     except ValueError:
         return True
     return any(day <= last_day <= day + REPORT_REACH for day in days)
-
-
-def _contains(path: Path, ids: Collection[str]) -> bool:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return any(each in text or html.escape(each) in text for each in ids)
 
 
 def finish(run: "Run") -> None:

@@ -1,6 +1,6 @@
 """Finds what the store holds about a person: a visitor id, a user id, and the visitors that belong to that user.
 
-Reads the store only. run/erasure.py erases what is found; cli/personal.py exports it.
+Reads the store only. run/erasure.py erases what is found; cli/personal_data.py exports it.
 """
 
 from collections.abc import Collection, Iterator
@@ -14,7 +14,7 @@ import duckdb
 
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.errors import WrongUseError
-from session_pipeline.ingest.erasures import Erasures
+from session_pipeline.ingest.erasures import LEAST_SEARCHED, Erasures
 from session_pipeline.ingest.visitors import KEY_BYTES, VisitorKey
 from session_pipeline.run.opened import OpenFolder
 from session_pipeline.store.store import Store
@@ -29,7 +29,6 @@ MACROS = (
     "is_held(a_site, a_visitor, a_user) as is_of_visitor(a_site, a_visitor) or ("
     " coalesce(a_user = getvariable('held_user'), false) and coalesce(a_site = getvariable('held_site'), true))",
 )
-LEAST_SEARCHED = 6  # characters; a shorter id is also a part of many other texts
 # Columns of raw_events that can contain an id as a part of a longer text.
 MENTIONING = (
     *("event_id", "client_session_id", "event_name", "page_url", "page_title", "referrer", "search_term", "element"),
