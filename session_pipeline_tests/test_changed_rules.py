@@ -30,6 +30,7 @@ from session_pipeline_tests.reliability.figures import effort, record
 UNTIL = date(2026, 10, 10)
 
 SETTINGS: Mapping[str, Any] = {
+    "privacy": {"keep_days": {"raw": 1000, "events": 2000, "aggregates": 3000}},
     "actions": {"fold": [{"pattern": "/[0-9]+", "replacement": ":id"}]},
     "outcomes": [
         {"name": "purchase", "where": "event_name = 'purchase'", "value": "value", "is_conversion": True},
@@ -313,6 +314,13 @@ CHANGES: Mapping[str, Change] = {
     "sources{}.host": Change("www.shop.example", READ_FROM_RAW, "raw_events changed"),
     "privacy.keep_query_parameters": Change(["ref"], READ_FROM_RAW, "raw_events changed"),
     "privacy.drop_properties": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
+    "privacy.hash_properties": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
+    "privacy.user_ids": Change("keyed", READ_FROM_RAW, "raw_events changed"),
+    "privacy.quarantine_days": Change(7, NOTHING),
+    "privacy.keep_days.raw": Change(900, NOTHING),
+    "privacy.keep_days.events": Change(2100, NOTHING),
+    "privacy.keep_days.aggregates": Change(3100, NOTHING),
+    "privacy.user_agents": Change("reduced", NOTHING),  # the lines have no user agents
     "alerts.command": Change(["/usr/local/bin/alert"], NOTHING),
     "alerts.time_limit_seconds": Change(5, NOTHING),
     "history.keep_days": Change(7, NOTHING),
@@ -425,7 +433,11 @@ def test_every_setting_is_listed() -> None:
     assert set(keys_of(Settings)) == CHANGES.keys()
 
 
-@pytest.mark.parametrize("key", CHANGES)
+# The usual tests have every sixth setting, the reliability tests the others.
+KEYS = [pytest.param(key, marks=[pytest.mark.reliability] if number % 6 else []) for number, key in enumerate(CHANGES)]
+
+
+@pytest.mark.parametrize("key", KEYS)
 def test_setting_makes_exactly_its_tables_stale(deployment: Deployment, key: str) -> None:
     change = CHANGES[key]
     if key == "engine.kind":

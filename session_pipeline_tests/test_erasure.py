@@ -210,7 +210,7 @@ def test_without_erasures_nothing_is_looked_at(tmp_path: Path, monkeypatch: pyte
     deployment.deliver("a", [event("ada", 6, 1)])
     deployment.run(UNTIL)
     assert len(deployment.table("raw_events")) == 1
-    assert not deployment.folder.visitor_key.exists()
+    assert not deployment.folder.erasures.exists()
 
 
 def test_finished_erasure_leaves_nothing_to_do(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:

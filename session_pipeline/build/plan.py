@@ -12,6 +12,7 @@ from enum import Enum
 
 from session_pipeline.build.explain import what_changed
 from session_pipeline.build.inputs import Inputs
+from session_pipeline.build.known import Known, days_ahead, present
 from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
@@ -137,7 +138,13 @@ class Planner:
     """Computes fingerprints, staleness and the plan, for a catalog and one state of code and settings."""
 
     def __init__(
-        self, partitions: Mapping[Key, Partition], recipes: Mapping[str, Mapping[str, str]], frame: Frame
+        self,
+        partitions: Mapping[Key, Partition],
+        recipes: Mapping[str, Mapping[str, str]],
+        frame: Frame,
+        *,
+        known: Known | None = None,
+        version: str = "",
     ) -> None:
         """Create a planner.
 
@@ -146,8 +153,12 @@ class Planner:
                 it commits.
             recipes: The recipes of the catalog.
             frame: The settings, the days that are wanted and the horizon.
+            known: A `state` for which the plan was empty and nothing was deferred; None compares all days.
+            version: The version of the package.
         """
         self.frame = frame
+        self._known = known
+        self._version = version
         self._partitions = partitions
         self._recipes = recipes
         self._inputs = Inputs(partitions, frame)
@@ -240,10 +251,12 @@ class Planner:
         return len({partition.fingerprint for partition in built}) == 1 and current.items() <= parts.items()
 
     def staleness(self, step: Step, day: date | None) -> tuple[Kind, str] | None:
-        """Return why a step's tables of a day must be built; None if they are fresh, or if an input is not built yet.
+        """Return why a step's tables of a day must be built; None if they are fresh or frozen, or an input is missing.
 
         Tables that are missing or damaged must be built in any case.
         """
+        if self.frame.is_frozen(day):
+            return None
         built = [self._partitions.get(Key(name, day)) for name in step.tables]
         if any(partition is None for partition in built):
             return Kind.DATA, "new day" if step.is_daily else "new table"
@@ -284,11 +297,7 @@ class Planner:
         Args:
             upgrade: Whether to build all items, without the limit max_rebuild_days.
         """
-        asked = [
-            (step, day)
-            for step in STEPS
-            for day in ((self.frame.wanted if step.is_daily else (None,)) if self.frame.wanted else ())
-        ]
+        asked = self._asked()
         found = {(step.name, day): self.staleness(step, day) for step, day in asked}
         held = frozenset() if upgrade else _held(found, self.frame.settings.max_rebuild_days)
         items: list[Item] = []
@@ -309,6 +318,26 @@ class Planner:
         unwanted = tuple(sorted(key for key, partition in self._partitions.items() if self._is_unwanted(partition)))
         return Plan(tuple(items), tuple(deferred), unwanted, self.frame)
 
+    def state(self) -> Known:
+        """Return the state that the plan is computed from, to be given to a later planner if the plan is empty."""
+        code = digest([self._version, sorted(TABLES), [self.recipe(step)[0] for step in STEPS]])
+        return present(self._partitions, self.frame, code)
+
+    def _asked(self) -> list[tuple[Step, date | None]]:
+        """Return the steps, each with the days that can be stale, in the order of the plan."""
+        if not self.frame.wanted:
+            return []
+        first = self._known.first_change(self.state()) if self._known else date.min
+        ahead = days_ahead(self.frame) if first else {}
+        asked: list[tuple[Step, date | None]] = []
+        for step in STEPS:
+            if not step.is_daily:
+                asked.append((step, None))
+            elif first is not None:
+                after = first.toordinal() - ahead[step.name]
+                asked += [(step, day) for day in self.frame.open_days if day.toordinal() >= after]
+        return asked
+
     def _is_unwanted(self, partition: Partition) -> bool:
         key = partition.key
         if key.file_id:
@@ -318,6 +347,8 @@ class Planner:
             return key.table in STEP_OF_TABLE and not self.frame.wanted
         if key.table not in TABLES:
             return True
+        if self.frame.is_frozen(key.date) and key.date >= self.frame.settings.start_date:
+            return False  # it can expire, but an earlier horizon does not remove it
         # A log is kept when its day is no longer wanted. A damaged log is dropped, because it cannot be rebuilt.
         return partition.is_damaged if TABLES[key.table].is_log else not self.frame.is_wanted(key.date)
 

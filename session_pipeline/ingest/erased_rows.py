@@ -114,8 +114,10 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
     if not erasures.kinds(site):
         return reading
     days: list[RawDay] = []
+    event_count = line_count = 0
     for day in reading.days:
         count = sum(_remove(path, erased_events(path, erasures, site)) for path in paths_at(day.path))
+        event_count += count
         if not count:
             days.append(day)
         elif count < day.row_count:
@@ -126,22 +128,20 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
             remove_at(day.path)
     reasons, quarantine_path = reading.reasons, reading.quarantine_path
     if quarantine_path is not None:
-        removed = sum(_remove(path, erased_lines(path, erasures, site)) for path in paths_at(quarantine_path))
-        if removed:
+        line_count = sum(_remove(path, erased_lines(path, erasures, site)) for path in paths_at(quarantine_path))
+        if line_count:
             _forget_parts(quarantine_path)
             reasons = reasons_of(paths_at(quarantine_path) if quarantine_path.exists() else [])
             if not reasons:
                 quarantine_path = None
-    accepted_count, set_aside_count = sum(day.row_count for day in days), sum(reasons.values())
-    erased_count = reading.accepted_count + reading.set_aside_count - accepted_count - set_aside_count
-    if not erased_count:
+    if not event_count and not line_count:
         return reading
     ranges = [times_of(paths_at(day.path)) for day in days]
     return replace(
         reading,
-        accepted_count=accepted_count,
-        set_aside_count=set_aside_count,
-        erased_count=reading.erased_count + erased_count,
+        accepted_count=reading.accepted_count - event_count,
+        set_aside_count=reading.set_aside_count - line_count,
+        erased_count=reading.erased_count + event_count + line_count,
         reasons=reasons,
         first_event_time=min((each.first for each in ranges if each.first is not None), default=None),
         last_event_time=max((each.last for each in ranges if each.last is not None), default=None),

@@ -18,7 +18,7 @@ from session_pipeline.store.records import Key, Partition, Publication, SourceFi
 
 WAREHOUSE_BYTES = "warehouse_bytes"  # number: the size of the warehouse as published; 0 makes it be written anew
 SCHEMA = """
-create table if not exists state (name text primary key, value integer not null);
+create table if not exists state (name text primary key, value not null);
 create table if not exists partitions (
     table_name text not null, date text not null, file_id text not null,
     path text not null, sha256 text not null, row_count integer not null, byte_count integer not null,
@@ -41,6 +41,7 @@ create table if not exists publications (
     run_id text not null
 );
 """
+FROZEN_BEFORE = "frozen_before"  # a recorded number: the first day that is not frozen, as its ordinal; 0: no day is
 # Columns that a store of an older format lacks: table, column, declaration.
 ADDED_COLUMNS = (
     ("partitions", "changed_generation", "integer not null default 0"),
@@ -134,6 +135,20 @@ class Catalog:
         [is_busy, *_] = self._connection.execute("pragma wal_checkpoint(truncate)").fetchone()
         if is_busy:
             raise StoreError("the catalog is being read by another process; run `session-pipeline run` again later")
+
+    def frozen_before(self) -> date | None:
+        """The first day that is not frozen, because raw events of earlier days have expired; None if none have."""
+        number = self.number(FROZEN_BEFORE)
+        return date.fromordinal(number) if number else None
+
+    def set_text(self, name: str, value: str) -> None:
+        """Record a text of the store's own state."""
+        self._connection.execute("insert or replace into state values (?, ?)", (name, value))
+
+    def text(self, name: str) -> str:
+        """A recorded text; empty if it was never recorded."""
+        row = self._connection.execute("select value from state where name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
 
     def data_version(self) -> int:
         """A number that differs from the last one if another connection has changed the file since."""
