@@ -41,6 +41,11 @@ class DataFolder:
         return self.path / "visitor_key"
 
     @property
+    def erasures(self) -> Path:
+        """The erased visitors and users, as keyed hashes; created by the first erasure. It belongs to visitor_key."""
+        return self.path / "erasures.json"
+
+    @property
     def store(self) -> Path:
         """Everything that is built; the source of truth."""
         return self.path / "store"

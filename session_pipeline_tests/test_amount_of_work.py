@@ -57,7 +57,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 519,
         "rows written": 2_871,
         "scans of events": 15,
-        "statements of publishing and report": 1_013,
+        "statements of publishing and report": 1_014,
         "statements of the engine": 1_764,
     },
     "big_day": {
@@ -69,7 +69,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 96,
         "rows written": 1_348,
         "scans of events": 27,
-        "statements of publishing and report": 1_013,
+        "statements of publishing and report": 1_014,
         "statements of the engine": 1_790,
     },
 }

@@ -332,7 +332,7 @@ def test_status_lists_runs_and_supports_monitoring(shop: Path) -> None:
     code, out, _ = call("status", "--json", "--data", shop)
     told = json.loads(out)
     assert code == 0
-    assert told["lines"] == {"line": 8, "accepted": 7, "set_aside": 1}
+    assert told["lines"] == {"line": 8, "accepted": 7, "set_aside": 1, "erased": 0}
     assert told["days"] == ["2024-03-05", "2024-03-06", "2024-03-07"]
     assert [(past["job"], past["status"]) for past in told["runs"]] == [("build", "success"), ("ingest", "success")]
     assert "8 = 7 accepted + 1 quarantined" in call("status", "--data", shop)[1]

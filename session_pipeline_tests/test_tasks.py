@@ -4,6 +4,7 @@ import gzip
 import json
 import pickle
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import date, datetime, timedelta
@@ -22,6 +23,8 @@ from session_pipeline.ingest.admit import Admitted, admit
 from session_pipeline.ingest.line_ranges import copy_range
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.tasks import Failure, Place, RangeTask, take_range
+from session_pipeline.run import erasure
+from session_pipeline.run.held import Person, find_held
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline_tests.deployment import Deployment
 
@@ -223,3 +226,30 @@ def test_file_that_changes_before_a_range_is_read(tmp_path: Path, runner: Runner
     found = take_range(RangeTask(place, admitted, admitted.ranges[1], rules))
     assert isinstance(found, Failure)
     assert isinstance(found.error(), StillWrittenError)
+
+
+def test_erased_rows_of_part_files(runner: Runner, tmp_path: Path) -> None:
+    later, before, local = (Deployment(tmp_path / name) for name in ("later", "before", "local"))
+    chance = random.Random(3)
+    text = "\n".join(event(chance, number) for number in range(150))
+    for deployment in (later, before, local):
+        deliver(deployment.folder.raw, "web/large.jsonl", text)
+    ingest(later, runner)
+    with open_run(later.folder, run_id="test", until=UNTIL) as run:
+        held = find_held(run, Person("v3", None, None))
+        erasure.record(run, held)
+    ingest(later, runner)
+    for deployment in (before, local):
+        for path in (later.folder.erasures, later.folder.visitor_key):
+            shutil.copyfile(path, deployment.folder.path / path.name)
+    ingest(before, runner)
+    ingest(local)
+    assert later.hashes() == before.hashes()
+    with closing(open_store(later.folder)) as store:
+        assert any(len(partition.files) > 1 for partition in store.partitions.values())
+    files = later.table("source_files")
+    assert held.event_count + held.quarantined_count == files["erased_count"].sum()
+    counts = files["accepted_count"] + files["set_aside_count"] + files["erased_count"]
+    assert (counts == files["line_count"]).all()
+    assert "v3" not in set(later.table("raw_events")["visitor_id"])
+    assert_equal(local, before)

@@ -25,7 +25,9 @@ WATCHED = timedelta(days=7)
 
 
 def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
-    """Per file, lines = accepted + set_aside. Over all days, accepted = events + duplicates + waiting + before_start.
+    """Per file, lines = accepted + set_aside + erased.
+
+    Over all days, accepted = events + duplicates + waiting + before_start.
 
     waiting counts the lines of days that are not built yet or are stale. before_start counts lines before start_date
     of files that are gone and cannot be read again; they belong to no day. expired counts lines of frozen days that are
@@ -37,7 +39,8 @@ def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
     ledger = [item.facts for item in run.store.catalog.source_files().values() if item.facts["status"] == "accepted"]
     for facts in ledger:
         accepted, set_aside = rows.get(facts["file_id"], (0, 0))
-        if facts["line_count"] != facts["accepted_count"] + facts["set_aside_count"]:
+        erased = facts.get("erased_count", 0)
+        if facts["line_count"] != facts["accepted_count"] + facts["set_aside_count"] + erased:
             problems.append(f"{facts['path']}: {facts['line_count']} lines were counted when it was admitted")
         accepted += facts.get(EXPIRED_COUNT, 0)
         if (accepted, set_aside) != (facts["accepted_count"], facts["set_aside_count"]):

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from session_pipeline.cli.app import Data, chosen_folder
+from session_pipeline.cli.app import Data, Site, User, Visitor, chosen_folder
 from session_pipeline.cli.output import destination, is_regular
 from session_pipeline.cli.screen import echo, size, stderr
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import publication, reader, warehouse
+from session_pipeline.run.held import Person
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.shortage import report_shortage
 
@@ -34,12 +35,24 @@ def report(last_day: LastDay = None, data: Data = None) -> None:
 
 
 def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The DuckDB file to write.")], data: Data = None
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; with --visitor, - prints.")],
+    visitor: Visitor = None,
+    user: User = None,
+    site: Site = None,
+    data: Data = None,
 ) -> None:
-    """Write the warehouse as one self-contained file."""
+    """Write the warehouse as one self-contained file.
+
+    With --visitor or --user, write everything that is held about one visitor or user instead, as JSON.
+    """
     folder = chosen_folder(data)
     if is_regular(file):
         raise WrongUseError(f"{file} already exists; name another file, or remove it first")
+    if visitor or user or site:
+        from session_pipeline.cli import personal_data  # not needed for the warehouse
+
+        personal_data.write(folder, Person(visitor, user, site), file)
+        return
     with closing(open_store(folder)) as store:
         with store.catalog.snapshot():  # a run can be writing at the same time
             store.refresh()

@@ -141,3 +141,6 @@ Until = Annotated[
     typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last day to build. [default: yesterday]"),
 ]
 Upgrade = Annotated[bool, typer.Option("--upgrade", help="Also rebuild all days with changed settings or models.")]
+Visitor = Annotated[str | None, typer.Option("--visitor", metavar="ID", help="The visitor id, as in the tables.")]
+User = Annotated[str | None, typer.Option("--user", metavar="ID", help="The user id, as in the tables.")]
+Site = Annotated[str | None, typer.Option("--site", metavar="NAME", help="Only on this site. [default: on all]")]

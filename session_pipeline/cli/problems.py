@@ -12,6 +12,7 @@ from session_pipeline.cli.screen import counted, day_ranges, echo, plain
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.errors import StoreError
+from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.ingest.raw_folder import deliveries
 from session_pipeline.run import delivered_files
 from session_pipeline.settings import Settings
@@ -19,6 +20,7 @@ from session_pipeline.store.store import Store
 
 SHOWN = 10
 ANY_DATE = re.compile(r"\[[\d-]+\]")
+UNFINISHED_ERASURE = "an erasure was interrupted; finish it with `session-pipeline run`"
 COUNTED_HERE = (
     "set_aside_rate",
     "source_arrived",
@@ -47,6 +49,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
     check_errors, check_warnings = _checks(folder)
     errors = [
         *([lost_key] if lost_key else []),
+        *([UNFINISHED_ERASURE] if unfinished_in(folder) is not None else []),
         *rejected_files(folder, store, until),
         *missing_sources(settings, store, until),
         *check_errors,

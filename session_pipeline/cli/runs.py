@@ -64,15 +64,20 @@ def run(
         now = stack.enter_context(pipeline.open_folder(folder, until=last_day, upgrade=upgrade))
         outcome = Outcome(files=IngestSummary(found_count=sum(1 for _ in deliveries(folder))))
         if not now.is_done():
-            now, jobs, shown = stack.enter_context(_exclusive_run(now))
-            if not now.is_done():  # otherwise the run that this one waited for has done the work
-                _work(now, jobs, shown)
+            now, jobs, shown = stack.enter_context(exclusive_run(now))
+            if now.has_unfinished_erasure() or not now.is_done():  # else, the run that this one waited for did the work
+                work(now, jobs, shown)
                 outcome = now.outcome
         plan = now.plan(upgrade=upgrade)
         if unpublished := publication.why_not(plan):
             raise ended(f"{unpublished}; run again; if this error remains, check the runs in `session-pipeline dev`")
         if not report.is_current(folder):
             report.write(folder, now.settings)
+        if isinstance(now, Run) and now.has_unfinished_erasure():
+            from session_pipeline.cli import erasing
+
+            erasing.finish(now, jobs.instance)
+            shown.note("the erasure that was interrupted is finished")
 
         errors = [str(check) for check in outcome.failed_checks if check.is_error]
         found = problems.find(folder, now.settings, now.store, plan)
@@ -133,7 +138,7 @@ def dev(
 
 
 @contextmanager
-def _exclusive_run(now: OpenFolder) -> Iterator[tuple[Run, "LocalRuns", progress.Stages]]:
+def exclusive_run(now: OpenFolder) -> Iterator[tuple[Run, "LocalRuns", progress.Stages]]:
     """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not in between.
 
     At the end, also after an error, new alerts are sent to the alert command.
@@ -150,7 +155,7 @@ def _exclusive_run(now: OpenFolder) -> Iterator[tuple[Run, "LocalRuns", progress
             yield run, local_runs.LocalRuns(run, instance), shown
 
 
-def _work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
+def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
     """Run the jobs until nothing is stale and readers have the result."""
     from session_pipeline.defs.sensors import reason_of, run_tags
 

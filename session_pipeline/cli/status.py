@@ -113,7 +113,10 @@ def _status(folder: DataFolder) -> Status:
             problems=wrong.errors,
             warnings=wrong.warnings,
             changed_fields=changed_fields(ledger),
-            lines={word: sum(item[f"{word}_count"] for item in accepted) for word in ("line", "accepted", "set_aside")},
+            lines={
+                word: sum(item.get(f"{word}_count", 0) for item in accepted)
+                for word in ("line", "accepted", "set_aside", "erased")
+            },
             days=sorted(str(partition.key.date) for partition in store.of_table("sessions")),
             stale_days=[str(day) for day in plan.days],
             stale_because=publication.why_not(plan),
@@ -159,7 +162,11 @@ def _show(found: Status) -> None:
     rows = [
         ("Folder", found.folder),
         ("Files", ", ".join([f"{found.files.get('accepted', 0):,} accepted", *not_accepted, *filter(None, [waiting])])),
-        ("Lines", "{line:,} = {accepted:,} accepted + {set_aside:,} quarantined".format(**found.lines)),
+        (
+            "Lines",
+            "{line:,} = {accepted:,} accepted + {set_aside:,} quarantined".format(**found.lines)
+            + (f" + {found.lines['erased']:,} erased" if found.lines["erased"] else ""),
+        ),
         ("Days", f"{len(days):,} built{', ' + day_ranges(days) if days else ''}"),
         ("Stale" if found.stale_because else "Up to date", found.stale_because or f"through {found.until}"),
         ("Published", published),

@@ -124,7 +124,11 @@ def show(summary: Summary) -> None:
             for source, presets in summary.recognised.items()
             for preset in presets
         ),
-        ("Lines", f"{ledger['lines']:,} = {ledger['accepted']:,} accepted + {ledger['set_aside']:,} quarantined"),
+        (
+            "Lines",
+            f"{ledger['lines']:,} = {ledger['accepted']:,} accepted + {ledger['set_aside']:,} quarantined"
+            + (f" + {ledger['erased']:,} erased" if ledger.get("erased") else ""),
+        ),
         *([("", f"quarantined for {reasons}")] if reasons else []),
         (
             "Accepted",
@@ -202,6 +206,7 @@ def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str,
         "lines": sum(facts["line_count"] for facts in accepted),
         "accepted": sum(facts["accepted_count"] for facts in accepted),
         "set_aside": sum(facts["set_aside_count"] for facts in accepted),
+        "erased": sum(facts.get("erased_count", 0) for facts in accepted),
         "events": _open_rows(store, "events"),
         "duplicates": _open_rows(store, "duplicate_events"),
     }

@@ -154,6 +154,10 @@ class EventLog(SqliteEventLogStorage):
         self._close()
         super().wipe()
 
+    def close_files(self) -> None:
+        """Close the databases until the next event, so that nothing keeps them from being written again."""
+        self._close()
+
     def dispose(self) -> None:
         """Close the databases."""
         self._close()

@@ -57,7 +57,7 @@ class LocalRuns:
     def __init__(self, run: Run, instance: dg.DagsterInstance) -> None:
         """Take the pipeline run and the Dagster instance of its data folder."""
         self._run = run
-        self._instance = instance
+        self.instance = instance
         self._loaded: tuple[BuiltDays, dg.Definitions] | None = None
 
     def ingest(self, run_tags: Mapping[str, str]) -> None:
@@ -94,7 +94,7 @@ class LocalRuns:
             result = code_location.execute(
                 self._definitions(),
                 name,
-                instance=self._instance,
+                instance=self.instance,
                 run_id=run_id,
                 run_config=QUIET,
                 tags={**run_tags, **dead_runs.signature(run_id)},
@@ -106,5 +106,5 @@ class LocalRuns:
             failed = [str(check) for check in self._run.outcome.failed_checks[failed_before:] if check.is_error]
             reasons = failed or [why(result.all_events)]
             if means_disk_full(reasons[0]):  # for Dagster's own files; errors of the store are already converted
-                raise disk_full(Path(self._instance.root_directory))
+                raise disk_full(Path(self.instance.root_directory))
             raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")

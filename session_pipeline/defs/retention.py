@@ -32,7 +32,7 @@ def delete_old_runs(instance: dg.DagsterInstance, settings: HistorySettings, log
     try:
         old = _old_runs(instance, datetime.now(UTC) - timedelta(days=settings.keep_days))
         if old:
-            _delete(instance, event_log, old)
+            delete_runs(instance, event_log, old)
     except Exception as error:  # an error here must not fail the caller's run
         log(f"could not delete old runs: {type(error).__name__}: {error}")
         return 0
@@ -48,7 +48,8 @@ def _old_runs(instance: dg.DagsterInstance, before: datetime) -> list[str]:
     return [record.dagster_run.run_id for record in found if record.dagster_run.run_id not in latest]
 
 
-def _delete(instance: dg.DagsterInstance, event_log: EventLog, old: Collection[str]) -> None:
+def delete_runs(instance: dg.DagsterInstance, event_log: EventLog, old: Collection[str]) -> None:
+    """Delete runs with their events and outputs."""
     # The run itself is deleted last: until then, the next call finds it again.
     storage = Path(instance.root_directory) / "storage"
     found = event_log.run_ids() | _folders(storage)

@@ -15,6 +15,9 @@ from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
 from session_pipeline.ingest.admit import Admitted, id_of_content
+from session_pipeline.ingest.erase_stored import erase_stored
+from session_pipeline.ingest.erased_rows import without_erased
+from session_pipeline.ingest.erasures import erasures_of
 from session_pipeline.ingest.ledger import CHANGED_SETTINGS, DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger, is_better
 from session_pipeline.ingest.raw_folder import Delivery, deliveries
 from session_pipeline.ingest.readers import make_reader
@@ -62,6 +65,7 @@ class Ingest:
         self._engine = engine
         self._run_id = run_id
         self._visitor_key = find_key(folder.visitor_key)
+        self._erasures = erasures_of(folder)
         self._calendar = Calendar(settings.timezone)
         self._frozen_before = store.catalog.frozen_before()
         self._rules: dict[str, SourceRules] = {}
@@ -85,6 +89,8 @@ class Ingest:
             settle_seconds: If a file changed within this time, wait until it has passed. A file that changes again
                 meanwhile is left for the next run.
         """
+        if self._erasures.unfinished is not None:
+            erase_stored(self._store, self._erasures, self._run_id)
         found = list(deliveries(self._folder))
         self._ledger = self._read_ledger()
         self._ledger.look(found)
@@ -243,6 +249,11 @@ class Ingest:
             self._make_visitor_key()
         rules = self._rules_of(first.source, first.preset)
         readings = self._reader.read([one.admitted for one in pending])
+        if self._erasures.entries:
+            readings = [
+                without_erased(each, self._erasures, rules.site) if isinstance(each, Reading) else each
+                for each in readings
+            ]
         crash_points.reached("ingest: file read")
         taken = [
             self._taken(one, reading, rules)

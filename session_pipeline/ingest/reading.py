@@ -32,6 +32,11 @@ class RawDay:
     quarters: tuple[int, ...]
     sha256: str = ""
 
+    @property
+    def counts(self) -> dict[str, str]:
+        """What the catalog records about the partition: its quarter hours as bits, in hex."""
+        return {"quarters": f"{sum(1 << quarter for quarter in self.quarters):x}"}
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -47,6 +52,7 @@ class Reading:
         days: Files of raw_events.
         quarantine_path: File of quarantined_lines; None if no line was quarantined.
         further_count: Number of events beyond the first of their lines. Each of them counts as a line.
+        erased_count: Number of lines of erased visitors and users, which are neither accepted nor quarantined.
         is_keyed: Whether the visitor id of some line was an address, so that the rows depend on the visitor key.
     """
 
@@ -59,6 +65,7 @@ class Reading:
     days: tuple[RawDay, ...]
     quarantine_path: Path | None
     further_count: int = 0
+    erased_count: int = 0
     is_keyed: bool = False
 
     def discard(self) -> None:

@@ -76,7 +76,7 @@ def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Wri
             path=day.path,
             row_count=day.row_count,
             fingerprint=fingerprint,
-            counts={"quarters": f"{sum(1 << quarter for quarter in day.quarters):x}"},
+            counts=day.counts,
             reason=reason,
             sha256=day.sha256,
             causes=(f"file {name}" if reason == NEW_FILE else f"file {name}: {reason}",),
@@ -114,9 +114,10 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
         "line_count": admitted.line_count + reading.further_count,
         "accepted_count": reading.accepted_count,
         "set_aside_count": reading.set_aside_count,
+        "erased_count": reading.erased_count,
         "blank_line_count": admitted.blank_line_count,
-        "first_event_time": _text(reading.first_event_time),
-        "last_event_time": _text(reading.last_event_time),
+        "first_event_time": as_text(reading.first_event_time),
+        "last_event_time": as_text(reading.last_event_time),
         "format": admitted.format,
         "formats": [admitted.format],  # all formats that were tried, because a name of the file gave them
     }
@@ -141,6 +142,7 @@ def not_read(delivery: Delivery, rules: ReadingRules, status: str, reason: str) 
         "line_count": 0,
         "accepted_count": 0,
         "set_aside_count": 0,
+        "erased_count": 0,
         "blank_line_count": 0,
         "first_event_time": None,
         "last_event_time": None,
@@ -153,11 +155,12 @@ def ledger_row(facts: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]
     times = {
         name: facts[name] and datetime.fromisoformat(facts[name]) for name in ("first_event_time", "last_event_time")
     }
-    row = {**facts, **times, "mapping": json.dumps(facts["mapping"], sort_keys=True)}
+    row = {"erased_count": 0, **facts, **times, "mapping": json.dumps(facts["mapping"], sort_keys=True)}
     return {name: row[name] for name in names}
 
 
-def _text(instant: datetime | None) -> str | None:
+def as_text(instant: datetime | None) -> str | None:
+    """Return a time as the ledger records it; None for None."""
     return None if instant is None else instant.isoformat(sep=" ", timespec="microseconds")
 
 

@@ -13,6 +13,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
+from session_pipeline.store.catalog import WAREHOUSE_BYTES
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Partition, Publication, utc_now
 from session_pipeline.store.store import Store
@@ -74,7 +75,7 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
 
 def _is_as_published(folder: DataFolder, store: Store) -> bool:
     """Whether the warehouse is the file that was published last, judged by its size and modification time."""
-    return _stamp(folder) == (store.catalog.number("warehouse_bytes"), store.catalog.number("warehouse_written_at"))
+    return _stamp(folder) == (store.catalog.number(WAREHOUSE_BYTES), store.catalog.number("warehouse_written_at"))
 
 
 def _stamp(folder: DataFolder) -> tuple[int, int] | None:
@@ -168,7 +169,7 @@ def publish(
     byte_count, written_at = _stamp(folder) or (0, 0)
     with store.catalog.transaction(advances=False):
         store.catalog.set_number("lake_generation", generation)
-        store.catalog.set_number("warehouse_bytes", byte_count)
+        store.catalog.set_number(WAREHOUSE_BYTES, byte_count)
         store.catalog.set_number("warehouse_written_at", written_at)
         store.catalog.set_number("published_contracts", _contracts_number())
         store.catalog.put_publication(publication)

@@ -16,6 +16,7 @@ from session_pipeline.build.plan import Plan, Planner
 from session_pipeline.build.wanted import wanted_days
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, WrongUseError
+from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.publish import publication
 from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
@@ -182,7 +183,12 @@ class OpenFolder:
         )
 
     def _is_broken_off(self) -> bool:
-        return bool(self.store.catalog.number("run_is_open"))
+        """Return whether a run or an erasure was killed midway."""
+        return bool(self.store.catalog.number("run_is_open")) or self.has_unfinished_erasure()
+
+    def has_unfinished_erasure(self) -> bool:
+        """Return whether an erasure was begun and not finished."""
+        return unfinished_in(self.folder) is not None
 
 
 @contextmanager

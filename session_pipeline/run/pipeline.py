@@ -20,10 +20,12 @@ from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.errors import StoreError
+from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.ingest.expired_text import expired_text
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published
+from session_pipeline.run import erasure
 from session_pipeline.run.opened import (
     HAD_SETTINGS,
     OpenFolder,
@@ -227,6 +229,8 @@ class Run(OpenFolder):
         reason = publication.why_not(plan)
         if reason is not None:
             return reason
+        if (left := unfinished_in(self.folder)) is not None:
+            erasure.remove_from_logs(self, left)
         if self.expire():
             plan = self.plan()
         if plan.is_empty and not plan.deferred:
@@ -274,6 +278,10 @@ class Run(OpenFolder):
             self.planner.forget_raw()
         else:
             self.ingest()
+
+    def forget_ingest(self) -> None:
+        """Let the next ingest begin with the erasures that are recorded now."""
+        self._forget("_ingest")
 
     def _is_broken_off(self) -> bool:
         return False  # the mark is this run's own; what a killed run left was removed when the store was locked

@@ -12,9 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 from session_pipeline.store.records import Key, Partition, Publication, SourceFile, files_in_list
 
+WAREHOUSE_BYTES = "warehouse_bytes"  # number: the size of the warehouse as published; 0 makes it be written anew
 SCHEMA = """
 create table if not exists state (name text primary key, value not null);
 create table if not exists partitions (
@@ -121,6 +123,18 @@ class Catalog:
     def number(self, name: str) -> int:
         """A recorded number; 0 if it was never recorded."""
         return self._number(name)
+
+    def shrink(self) -> None:
+        """Write the file again without deleted rows, and empty the write-ahead log.
+
+        Raises:
+            StoreError: Another process reads the catalog for too long.
+        """
+        self._connection.execute("pragma secure_delete = on")
+        self._connection.execute("vacuum")
+        [is_busy, *_] = self._connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        if is_busy:
+            raise StoreError("the catalog is being read by another process; run `session-pipeline run` again later")
 
     def frozen_before(self) -> date | None:
         """The first day that is not frozen, because raw events of earlier days have expired; None if none have."""

@@ -27,6 +27,7 @@ from session_pipeline.store.store_files import StoreFiles
 from session_pipeline.tables import table
 
 FORMAT = 3  # 1: partitions did not record the causes of their last change; 2: a partition had one file
+SCRATCH = "scratch"  # folder for temporary files
 NO_NUMBERS: Mapping[str, int] = {}
 KEPT_PUBLICATIONS = 4  # the newest, and the three before it, which connections may still read
 PRIMARY_CODE = 0xFF  # mask for the primary part of SQLite's extended error codes
@@ -139,7 +140,7 @@ class Store:
             self.refresh()
             self._sweep_leftovers()
             crash_points.reached("store: leftovers swept")
-            self._scratch = self.folder / "scratch" / str(os.getpid())
+            self._scratch = self.folder / SCRATCH / str(os.getpid())
             self._scratch.mkdir(parents=True, mode=0o700)  # copies of delivered files may contain IP addresses
             self.catalog.set_number("run_is_open", 1)
             crash_points.reached("store: run marked open")
@@ -258,6 +259,29 @@ class Store:
                 self.catalog.forget_retired(gone)
         return len(there)
 
+    def delete_unused(self) -> int:
+        """Delete all files that no partition uses, also those that readers of earlier publications may still read.
+
+        Also removes what the catalog deleted from its file. Used after an erasure.
+
+        Returns:
+            The number of deleted files.
+
+        Raises:
+            StoreError: Another process reads the catalog for too long.
+        """
+        named = {file.path for partition in self.partitions.values() for file in partition.files}
+        gone = [name for name in self.files.names() if name not in named and not name.startswith(f"{SCRATCH}/")]
+        for name in gone:
+            self.files.remove(name)
+            crash_points.reached("erase: file deleted")
+        self.files.sync_folders(gone)
+        with self.catalog.transaction(advances=False):
+            self.catalog.forget_retired(self.catalog.retired(self.catalog.generation()))
+        self.catalog.shrink()
+        crash_points.reached("erase: catalog shrunk")
+        return len(gone)
+
     def verify(self) -> Iterator[tuple[Partition, str | None]]:
         """Compare the hash of every file with the catalog; yield each partition with its first problem, or None."""
         for partition in sorted(self.partitions.values(), key=lambda partition: partition.path):
@@ -303,7 +327,7 @@ class Store:
         return files, [(file.path, name) for file, name in zip(found, names, strict=True)]
 
     def _sweep_leftovers(self) -> None:
-        shutil.rmtree(self.folder / "scratch", ignore_errors=True)
+        shutil.rmtree(self.folder / SCRATCH, ignore_errors=True)
         if self.catalog.number("run_is_open"):
             named = self.catalog.named_paths()
             for name in self.files.names():

@@ -7,7 +7,7 @@ what is added and removed.
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from session_pipeline.store import crash_points
@@ -49,6 +49,11 @@ class StoreFiles:
     def remove(self, name: str) -> None:
         """Remove a file; do nothing if it is gone."""
         self.location(name).unlink(missing_ok=True)
+
+    def sync_folders(self, names: Iterable[str]) -> None:
+        """Make the removal of files durable."""
+        folders = {self.location(name).parent for name in names}
+        at_once(sync_folder, sorted(folder for folder in folders if folder.is_dir()))
 
     def add(self, files: Sequence[tuple[Path, str]]) -> None:
         """Move complete files into the store, and make their bytes and names durable.

@@ -24,6 +24,8 @@ HOW = ("-n", "2", "--dist", "worksteal", "-m", "reliability", "--timeout", "3600
 MODULES = (
     "test_state_machine",
     "test_crashes",
+    "test_erasure",
+    "test_erase_command",
     "test_dead_runs",
     "test_readers",
     "test_backfill",

@@ -5,7 +5,8 @@ with files as (
     select
         cast(coalesce(sum(line_count), 0) as bigint) as line_count,
         cast(coalesce(sum(accepted_count), 0) as bigint) as accepted_count,
-        cast(coalesce(sum(set_aside_count), 0) as bigint) as set_aside_count
+        cast(coalesce(sum(set_aside_count), 0) as bigint) as set_aside_count,
+        cast(coalesce(sum(erased_count), 0) as bigint) as erased_count
     from source_files
 ),
 
@@ -19,6 +20,7 @@ select
     f.line_count,
     f.accepted_count,
     f.set_aside_count,
+    f.erased_count,
     k.event_count,
     k.duplicate_count,
     f.accepted_count - k.event_count - k.duplicate_count as waiting_count

@@ -32,6 +32,7 @@ TABLES: tuple[Table, ...] = (
             ),
             count("accepted_count", "Lines that became raw events."),
             count("set_aside_count", "Lines in quarantined_lines."),
+            count("erased_count", "Lines of erased visitors and users. Nothing of them is kept."),
             count("blank_line_count", "Blank lines, and lines # of W3C logs; not part of line_count."),
             time("first_event_time", "Time of the earliest event; null without events."),
             time("last_event_time", "Time of the latest event; null without events."),

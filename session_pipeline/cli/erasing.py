@@ -1,0 +1,170 @@
+"""The command erase: erases a visitor or a user from everything that is built, and for all later files.
+
+The steps are in `run.erasure`; `cli.runs` does the work in between, and finishes an erasure that was interrupted.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from session_pipeline import interrupts, report
+from session_pipeline.cli import runs
+from session_pipeline.cli.app import AsJson, Data, Site, Until, User, Visitor, chosen_folder, ended
+from session_pipeline.cli.screen import counted, echo, echo_json, plain, stderr
+from session_pipeline.errors import WrongUseError
+from session_pipeline.ingest.erasures import unfinished_in
+from session_pipeline.publish import publication
+from session_pipeline.run import erasure, pipeline
+from session_pipeline.run.held import Held, Person, find_held
+from session_pipeline.run.pipeline import Run
+from session_pipeline.store.shortage import report_shortage
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+SHOWN_FILES = 20
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What an erasure deleted at its end.
+
+    Attributes:
+        reports: Reports of days that the visitor was seen on.
+        history_count: Runs, ticks and logs that contained an id; None if the history is in another storage.
+    """
+
+    reports: tuple[Path, ...]
+    history_count: int | None
+
+
+def erase(
+    visitor: Visitor = None,
+    user: User = None,
+    site: Site = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    until: Until = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Erase a visitor or a user, also from files that arrive later.
+
+    Delivered files are not changed; those that contain the visitor are listed.
+    """
+    if as_json and not yes:
+        raise WrongUseError("--json does not ask for confirmation; add --yes")
+    interrupts.raise_interrupts(even_if_ignored=True)
+    folder = chosen_folder(data)
+    person = Person(visitor, user, site)
+    with (
+        report_shortage(folder.dagster_home),
+        pipeline.open_folder(folder, until=until.date() if until else None) as now,
+    ):
+        known = {now.settings.source(source).site for source in now.settings.sources} | {
+            item.facts["site"] for item in now.store.catalog.source_files().values()
+        }
+        if site is not None and site not in known:
+            raise WrongUseError(f"there is no site {site!r}; the sites are {', '.join(sorted(known)) or 'unknown yet'}")
+        held = find_held(now, person)
+        if not as_json:
+            _show(held)
+        if not yes and not typer.confirm("Erase this? It cannot be undone.", err=True):
+            raise ended("nothing was erased")
+        with runs.exclusive_run(now) as (run, jobs, shown):
+            # Again, because another run can have read more in the meantime.
+            held = find_held(run, person)
+            erasure.record(run, held)
+            runs.work(run, jobs, shown)
+            plan = run.plan()
+            if unpublished := publication.why_not(plan):
+                raise ended(f"{unpublished}; run `session-pipeline run`, which finishes the erasure")
+            shown.begin("Deleting what is left")
+            leftovers = finish(run, jobs.instance)
+    if as_json:
+        echo_json(_as_json(held, leftovers))
+    else:
+        _show_done(held, leftovers)
+
+
+def finish(run: Run, instance: "DagsterInstance") -> Leftovers:
+    """Do the last steps of an erasure, after its result is published.
+
+    Raises:
+        StoreError: Another process uses the history of runs or the catalog.
+    """
+    from session_pipeline.defs import erased_history  # Dagster is slow to load
+
+    left = unfinished_in(run.folder)
+    assert left is not None, "an erasure is unfinished"
+    if not report.is_current(run.folder):
+        report.write(run.folder, run.settings)
+    reports = erasure.delete_leftovers(run, left)
+    history_count = erased_history.remove(instance, run.folder, left)
+    erasure.finish(run)
+    return Leftovers(tuple(reports), history_count)
+
+
+def _show(held: Held) -> None:
+    if held.is_empty:
+        echo("Nothing is held about this id. Its lines will be left out if they arrive later.")
+    else:
+        sites = sorted({site for site, _ in (*held.visitors, *held.shared_visitors)})
+        lines = held.event_count + held.quarantined_count
+        where = f" of {', '.join(map(plain, sites))}" if sites else ""
+        days = len({day for _, day in held.days})
+        echo(
+            f"To be erased: {counted(lines, 'line')}{where}, {counted(len(held.session_ids), 'session')},"
+            f" {counted(days, 'day')}, {counted(len(held.visitors), 'visitor')}"
+        )
+        if held.quarantined_count:
+            echo(f"  of the lines, {held.quarantined_count:,} are quarantined lines that contain the id")
+    if held.shared_visitors:
+        echo(
+            f"{counted(len(held.shared_visitors), 'visitor')} also with other user ids: only the events with this"
+            " user id are erased there"
+        )
+    if held.mention_count:
+        echo(
+            f"{counted(held.mention_count, 'event')} of other visitors contain the id, in a URL, a title or properties:"
+            " they stay",
+            style="yellow",
+        )
+    if held.files:
+        echo(f"{counted(len(held.files), 'delivered file')} with these lines stay as they are; delete them yourself:")
+        for path in held.files[:SHOWN_FILES]:
+            echo(f"  {plain(path)}")
+        if len(held.files) > SHOWN_FILES:
+            echo(f"  and {len(held.files) - SHOWN_FILES:,} more; --json lists all")
+
+
+def _show_done(held: Held, leftovers: Leftovers) -> None:
+    echo("Erased. Lines that arrive later are left out, too.")
+    if leftovers.reports:
+        echo(
+            f"{counted(len(leftovers.reports), 'report')} of these days deleted; `session-pipeline report --date DATE`"
+            " writes one again"
+        )
+    if held.files:
+        echo(f"Not changed: {counted(len(held.files), 'delivered file')} with these lines, listed above")
+    if leftovers.history_count is None:
+        echo("dagster.yaml names another storage for the history of runs: it was not searched", style="yellow")
+    stderr.print("Exports, backups and copies of the data folder are not changed.", soft_wrap=True)
+
+
+def _as_json(held: Held, leftovers: Leftovers) -> dict[str, object]:
+    return {
+        "line_count": held.event_count + held.quarantined_count,
+        "event_count": held.event_count,
+        "quarantined_count": held.quarantined_count,
+        "session_count": len(held.session_ids),
+        "days": sorted({str(day) for _, day in held.days}),
+        "visitor_count": len(held.visitors),
+        "shared_visitor_count": len(held.shared_visitors),
+        "mention_count": held.mention_count,
+        "delivered_files": [str(path) for path in held.files],
+        "gone_files": list(held.gone_files),
+        "deleted_reports": [str(path) for path in leftovers.reports],
+        "deleted_from_history_count": leftovers.history_count,
+    }

@@ -1,0 +1,139 @@
+"""Erases a person: records the erasure, removes rows from logs, and deletes old files and reports.
+
+The steps, in this order. Each can be repeated, so an erasure that was killed goes on with the next `erase` or `run`:
+
+1. `record`: the keyed hashes are written to erasures.json, together with what the later steps need.
+2. Ingest removes the rows from the delivered files' partitions (ingest/erase_stored.py).
+3. The plan rebuilds the days whose input changed.
+4. `remove_from_logs`, and then publishing, which writes the warehouse as a new file.
+5. `delete_leftovers`: files of earlier states, free pages of the catalog, reports.
+6. The history of runs is searched (defs/erased_history.py).
+7. `finish`: erasures.json keeps only the hashes.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.sql import literal
+from session_pipeline.errors import StoreError
+from session_pipeline.ingest.erase_stored import REASON
+from session_pipeline.ingest.erasures import Unfinished, erasures_of
+from session_pipeline.ingest.visitors import make_key
+from session_pipeline.run.held import Held, with_person
+from session_pipeline.store import crash_points
+from session_pipeline.store.files import sync_folder
+from session_pipeline.store.records import Partition, Written
+from session_pipeline.tables import table
+from session_pipeline.tables.graph import Log
+from session_pipeline.tables.steps import LOGS
+
+if TYPE_CHECKING:  # imports this module
+    from session_pipeline.run.pipeline import Run
+
+REPORT_REACH = timedelta(days=28)  # a report shows days up to this long before its last day
+
+
+def record(run: "Run", held: Held) -> None:
+    """Record the erasure of a person. From now on, no run ingests or keeps a row of it."""
+    folder = run.folder
+    make_key(folder.visitor_key)
+    erasures = with_person(erasures_of(folder), held)
+    left = Unfinished((*held.ids, *held.session_ids), held.visitors, held.days)
+    replace(erasures, unfinished=left.with_others(erasures.unfinished or Unfinished())).save(folder.erasures)
+    crash_points.reached("erase: recorded")
+    run.forget_ingest()
+
+
+def remove_from_logs(run: "Run", left: Unfinished) -> None:
+    """Remove rows about erased visitors from the logs, which cannot be rebuilt.
+
+    Of a log of visitors, their rows are removed. Of a log of figures, all rows of the days and sites that they visited
+    are removed, because the difference of two rows would show what an erased visitor did.
+    """
+    for log in LOGS:
+        for partition in run.store.of_table(log.table):
+            if run.store.checked_path(partition) is not None:
+                _remove_from_log(run, log, partition, left)
+    crash_points.reached("erase: logs written again")
+
+
+def _remove_from_log(run: "Run", log: Log, partition: Partition, left: Unfinished) -> None:
+    contract = table(log.table)
+    names = {column.name for column in contract.columns}
+    conditions = [f"contains(reason, {literal(REASON)})"]
+    if "visitor_id" in names:
+        conditions.append(_is_one_of("(site, visitor_id)", [f"({literal(a)}, {literal(b)})" for a, b in left.visitors]))
+        ids = [literal(each) for each in left.ids]
+        conditions += [_is_one_of(name, ids) for name in ("session_id", "replaced_session_id") if name in names]
+    else:
+        sites = [literal(site) for site, day in left.days if day == partition.key.date]
+        conditions.append(_is_one_of("site", sites))
+    kept = f"not coalesce({' or '.join(conditions)}, false)"
+    path = run.store.scratch / f"{log.table}.{partition.key.date}.parquet"
+    with run.engine.job() as job:
+        job.add_input(contract, run.store.paths_of(partition))
+        count = job.rows(f"select count(*) as row_count from {log.table} where {kept}").column(0)[0].as_py()
+        if count == partition.row_count:
+            return
+        if count:
+            job.write(contract, f"select * from {log.table} where {kept}", path)
+    written = [Written(partition.key, path, count, fingerprint="", reason=REASON)] if count else []
+    run.store.commit(written, run_id=run.run_id, drop=[] if count else [partition.key])
+
+
+def _is_one_of(expression: str, values: Collection[str]) -> str:
+    # A disjunction, because a comparison with null must not make the whole condition null.
+    return f"coalesce({expression} in ({', '.join(values)}), false)" if values else "false"
+
+
+def delete_leftovers(run: "Run", left: Unfinished) -> list[Path]:
+    """Delete the files of earlier states and the reports that show the days of erased visitors; return the reports.
+
+    Connections that were opened before can lose files of views that they read.
+
+    Raises:
+        StoreError: Something is not published yet, or another process reads the catalog.
+    """
+    latest = next(iter(run.store.catalog.publications()), None)
+    if latest is None or latest.generation != run.store.catalog.generation():
+        raise StoreError("the erasure is not published yet; run `session-pipeline run`, which finishes it")
+    run.store.delete_unused()
+    return _delete_reports(run.folder, left)
+
+
+def _delete_reports(folder: DataFolder, left: Unfinished) -> list[Path]:
+    """Delete the reports that show days of erased visitors or contain their ids, except those of this publication."""
+    days = [day for _, day in left.days]
+    current = folder.warehouse.stat().st_mtime_ns
+    gone = []
+    for path in sorted(folder.reports.glob("*.html")):
+        is_current = path.stat().st_mtime_ns == current
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if not is_current and (_shows(path, days) or left.search.is_in(text)):
+            path.unlink()
+            gone.append(path)
+            crash_points.reached("erase: report deleted")
+    if gone:
+        sync_folder(folder.reports)
+    return gone
+
+
+def _shows(path: Path, days: Collection[date]) -> bool:
+    """Whether a report that is named by its last day can show one of these days. Others are taken to show all days."""
+    if not days:
+        return False
+    try:
+        last_day = date.fromisoformat(path.stem)
+    except ValueError:
+        return True
+    return any(day <= last_day <= day + REPORT_REACH for day in days)
+
+
+def finish(run: "Run") -> None:
+    """Remove the ids in plain text; only the keyed hashes stay."""
+    replace(erasures_of(run.folder), unfinished=None).save(run.folder.erasures)
+    crash_points.reached("erase: finished")

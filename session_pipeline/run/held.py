@@ -1,0 +1,252 @@
+"""Finds what the store holds about a person: a visitor id, a user id, and the visitors that belong to that user.
+
+Reads the store only. run/erasure.py erases what is found; cli/personal_data.py exports it.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from secrets import token_bytes
+
+import duckdb
+
+from session_pipeline.engines.sql import literal, query_text, quote, rows_of
+from session_pipeline.errors import WrongUseError
+from session_pipeline.ingest.erasures import LEAST_SEARCHED, Erasures
+from session_pipeline.ingest.visitors import KEY_BYTES, VisitorKey
+from session_pipeline.run.opened import OpenFolder
+from session_pipeline.store.store import Store
+from session_pipeline.tables import TABLES, Table, table
+
+NEIGHBOURS = (timedelta(days=-1), timedelta(), timedelta(days=1))  # a UTC date has parts of these local days
+IS_HELD = "is_held(site, visitor_id, user_id)"
+IS_OF_VISITOR = "is_of_visitor(site, visitor_id)"
+MACROS = (
+    "is_of_visitor(a_site, a_visitor) as"
+    " (a_site, a_visitor) in (select (site, visitor_id) from persons where not is_shared)",
+    "is_held(a_site, a_visitor, a_user) as is_of_visitor(a_site, a_visitor) or ("
+    " coalesce(a_user = getvariable('held_user'), false) and coalesce(a_site = getvariable('held_site'), true))",
+)
+# Columns of raw_events that can contain an id as a part of a longer text.
+MENTIONING = (
+    *("event_id", "client_session_id", "event_name", "page_url", "page_title", "referrer", "search_term", "element"),
+    *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "user_agent", "properties"),
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is looked for: a visitor id, a user id or both, as they are in the tables.
+
+    Attributes:
+        visitor: The visitor id; None if only a user id is known.
+        user: The user id; None if only a visitor id is known.
+        site: The only site that counts; None for all sites.
+    """
+
+    visitor: str | None
+    user: str | None
+    site: str | None
+
+    def __post_init__(self) -> None:
+        """Check that an id is given."""
+        if not self.visitor and not self.user:
+            raise WrongUseError("nobody is named; give --visitor ID or --user ID, as in the tables")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids that are given."""
+        return tuple(each for each in (self.visitor, self.user) if each)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the store holds about a person.
+
+    Attributes:
+        person: Who.
+        visitors: The visitors whose events are all held, each with its site: of the visitor id, and those whose only
+            user id is the user id.
+        shared_visitors: Visitors that also have other user ids, each with its site; only the user's own events count.
+        event_count: Accepted lines, before duplicates are left out.
+        quarantined_count: Quarantined lines that contain one of the ids.
+        session_ids: Sessions that consist of such events only, also former ids of sessions.
+        days: The local days that have such events, each with its site.
+        files: The delivered files that have such lines and are under raw/ now.
+        gone_files: The paths of such files that are no longer under raw/.
+        mention_count: Events of other visitors that contain one of the ids in a longer text, such as a URL.
+        file_ids: The ids of the delivered files that have such lines.
+    """
+
+    person: Person
+    visitors: tuple[tuple[str, str], ...] = ()
+    shared_visitors: tuple[tuple[str, str], ...] = ()
+    event_count: int = 0
+    quarantined_count: int = 0
+    session_ids: tuple[str, ...] = ()
+    days: tuple[tuple[str, date], ...] = ()
+    files: tuple[Path, ...] = ()
+    gone_files: tuple[str, ...] = ()
+    mention_count: int = 0
+    file_ids: frozenset[str] = frozenset()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the store has no line of the person."""
+        return not self.event_count and not self.quarantined_count
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the person and of its visitors."""
+        return tuple(sorted({*self.person.ids, *(visitor for _, visitor in self.visitors)}))
+
+
+def with_person(erasures: Erasures, held: Held) -> Erasures:
+    """Return erasures together with those of a person."""
+    person = held.person
+    if person.visitor:
+        erasures = erasures.with_id("visitor", person.site, person.visitor)
+    if person.user:
+        erasures = erasures.with_id("user", person.site, person.user)
+    for site, visitor in held.visitors:
+        if visitor != person.visitor:
+            erasures = erasures.with_id("visitor", site, visitor)
+    return erasures
+
+
+def find_held(opened: OpenFolder, person: Person) -> Held:
+    """Find what the store holds about a person. Of raw events, the columns of ids and texts are read."""
+    store = opened.store
+    with looking(store, person) as connection:
+        rows = connection.execute(
+            "select file_id, cast(event_time as date) as utc_date, count(*) as row_count from raw_events"
+            f" where {IS_HELD} group by all"
+        ).fetchall()
+        _add(connection, store, "events", {utc_date + shift for _, utc_date, _ in rows for shift in NEIGHBOURS})
+        _add(connection, store, "session_changes")
+        days = connection.execute(
+            f"select distinct site, unnest([event_date, session_date]) as day from events where {IS_HELD} order by all"
+        ).fetchall()
+        sessions = connection.execute(query_text(__package__, "person_sessions")).fetchall()
+        held = Held(
+            person,
+            visitors=_visitors(connection, shared=False),
+            shared_visitors=_visitors(connection, shared=True),
+            event_count=sum(count for _, _, count in rows),
+            session_ids=tuple(sorted(session_id for (session_id,) in sessions if session_id is not None)),
+            days=tuple((site, day) for site, day in days),
+            file_ids=frozenset(file_id for file_id, _, _ in rows),
+        )
+        held = replace(held, mention_count=_mention_count(connection, held))
+    return _with_files(opened, _with_quarantined(store, held))
+
+
+@contextmanager
+def looking(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection with the tables raw_events and persons, and the macros is_held and is_of_visitor."""
+    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False, "temp_directory": ""}) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("set enable_progress_bar = false")
+        given = {"held_visitor": person.visitor, "held_user": person.user, "held_site": person.site}
+        for name, value in given.items():
+            connection.execute(f"set variable {name} = $1::varchar", [value])
+        _add(connection, store, "raw_events")
+        connection.execute(f"create temp table persons as {query_text(__package__, 'persons')}")
+        for macro in MACROS:
+            connection.execute(f"create temp macro {macro}")
+        yield connection
+
+
+def _add(connection: duckdb.DuckDBPyConnection, store: Store, name: str, dates: Collection[date] | None = None) -> None:
+    """Add a table of the store as a view: all of it, or only some dates."""
+    partitions = [each for each in store.of_table(name) if dates is None or each.key.date in dates]
+    paths = [path for partition in partitions for path in store.paths_of(partition)]
+    connection.execute(f"create temp view {quote(name)} as {rows_of(table(name), paths, with_date=True)}")
+
+
+def _visitors(connection: duckdb.DuckDBPyConnection, *, shared: bool) -> tuple[tuple[str, str], ...]:
+    rows = connection.execute(
+        "select site, visitor_id from persons where is_shared = $1 order by all", [shared]
+    ).fetchall()
+    return tuple((site, visitor) for site, visitor in rows)
+
+
+def _mention_count(connection: duckdb.DuckDBPyConnection, held: Held) -> int:
+    """Count the events of others that contain an id."""
+    searched = [each for each in held.ids if len(each) >= LEAST_SEARCHED]
+    if not searched:
+        return 0
+    mentions = " or ".join(
+        f"coalesce(contains({quote(column)}, {literal(each)}), false)" for column in MENTIONING for each in searched
+    )
+    [(count,)] = connection.execute(
+        f"select count(*) as row_count from raw_events where ({mentions}) and not {IS_HELD}"
+    ).fetchall()
+    return int(count)
+
+
+def held_tables(store: Store, held: Held) -> dict[str, list[dict[str, object]]]:
+    """Return all rows that are about a person, by table; tables without such rows are left out.
+
+    Of a table of figures, no row is about one person, although a column can name a session as an example.
+    """
+    found: dict[str, list[dict[str, object]]] = {}
+    with looking(store, held.person) as connection:
+        connection.execute("create temp table held_sessions (session_id varchar)")
+        connection.execute("insert into held_sessions select unnest($1::varchar[])", [list(held.session_ids)])
+        for name, contract in TABLES.items():
+            condition = _condition(contract)
+            if condition is not None:
+                if name != "raw_events":
+                    _add(connection, store, name)
+                order = ", ".join(
+                    map(quote, [*([contract.date_column] if contract.date_column else []), *contract.order])
+                )
+                rows = connection.sql(f"select * from {quote(name)} where {condition} order by {order}")
+                found[name] = rows.to_arrow_table().to_pylist()
+    found["quarantined_lines"] = list(quarantined_of(store, held))
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def _condition(contract: Table) -> str | None:
+    """Return the condition on rows that are about the person; None for tables whose rows are not about one visitor."""
+    names = {column.name for column in contract.columns}
+    conditions = []
+    if {"site", "visitor_id"} <= names:
+        conditions.append(IS_HELD if contract.name in ("raw_events", "events") else IS_OF_VISITOR)
+    conditions += [
+        f"{name} in (select session_id from held_sessions)"
+        for name in ("session_id", "replaced_session_id")
+        if name in names
+    ]
+    return " or ".join(conditions) or None
+
+
+def quarantined_of(store: Store, held: Held) -> Iterator[dict[str, object]]:
+    """Yield the quarantined lines that contain an id of the person, with the columns of quarantined_lines."""
+    import pyarrow.parquet as pq  # slow to load
+
+    # A key of its own: only the text is compared, and nothing of it is kept.
+    of_person = with_person(Erasures(key=VisitorKey(token_bytes(KEY_BYTES))), held)
+    for partition in store.of_table("quarantined_lines"):
+        for path in store.paths_of(partition):
+            for row in pq.read_table(path, partitioning=None).to_pylist():
+                if any(of_person.are_in(row[name], row["site"]) for name in ("detail", "line")):
+                    yield row
+
+
+def _with_quarantined(store: Store, held: Held) -> Held:
+    file_ids = [str(row["file_id"]) for row in quarantined_of(store, held)]
+    return replace(held, quarantined_count=len(file_ids), file_ids=held.file_ids.union(file_ids))
+
+
+def _with_files(opened: OpenFolder, held: Held) -> Held:
+    paths = {path for file_id in held.file_ids for path in opened.store.catalog.paths_of(file_id)}
+    there = sorted(path for path in paths if (opened.folder.raw / path).is_file())
+    return replace(
+        held,
+        files=tuple(opened.folder.raw / path for path in there),
+        gone_files=tuple(sorted(paths.difference(there))),
+    )
