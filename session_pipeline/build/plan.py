@@ -18,9 +18,10 @@ from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import TABLES, models, table
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
-from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
+from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, steps_of
 
 DAMAGED = "its file is damaged"
+PARTS = "parts"  # among the counts of a partition: the hash of the part that each day reads
 NOTHING_NEW: Mapping[Key, str] = {}
 
 
@@ -106,7 +107,7 @@ class Plan:
         days: dict[str, list[date | None]] = {}
         for item in self.items:
             days.setdefault(item.step.name, []).append(item.day)
-        return [(step, tuple(days[step.name])) for step in STEPS if step.name in days]
+        return [(step, tuple(days[step.name])) for step in steps_of(self.frame.settings) if step.name in days]
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -129,7 +130,7 @@ class Plan:
 
     def _furthest_read(self, *days: date) -> int:
         """The largest distance, in days, between one of these days and a later date that any step reads for it."""
-        read = {what.span for step in STEPS if step.is_daily for what in step.inputs}
+        read = {what.span for step in steps_of(self.frame.settings) if step.is_daily for what in step.inputs}
         return max(span.distance(self.frame, day) for day in days for span in read)
 
 
@@ -178,7 +179,10 @@ class Planner:
             parts |= {
                 f"list {name}": digest([dict(row) for row in make(settings).rows]) for name, make in step.lists.items()
             }
-            parts |= {f"setting {name}": digest(relation.make(settings)) for name, relation in step.relations.items()}
+            parts |= {
+                f"setting {name}": digest(relation.make(settings))
+                for name, relation in (*step.relations.items(), *step.wrapped.items())
+            }
             parts["logic"] = step.logic_version
             parts |= {f"setting {name}": literal(self.frame.parameters[name]) for name in sorted(step.parameters)}
             parts["computations"] = digest([[c.model, c.name, dict(run)] for c, run in step.runs(settings)])
@@ -197,7 +201,7 @@ class Planner:
         for name, found in self.inputs(step, (day,)).items():
             hashes = []
             for each in found:
-                key, stored = (each.key, each.sha256) if isinstance(each, Partition) else (each, None)
+                key, stored = (each.key, _hash_for(each, day)) if isinstance(each, Partition) else (each, None)
                 sha256 = new.get(key, stored)
                 if sha256 is None:
                     return None
@@ -286,7 +290,7 @@ class Planner:
         """
         asked = [
             (step, day)
-            for step in STEPS
+            for step in steps_of(self.frame.settings)
             for day in ((self.frame.wanted if step.is_daily else (None,)) if self.frame.wanted else ())
         ]
         found = {(step.name, day): self.staleness(step, day) for step, day in asked}
@@ -313,6 +317,8 @@ class Planner:
         key = partition.key
         if key.file_id:
             return False
+        if not is_built(key.table, self.frame.settings):
+            return True
         if key.date is None:
             # A table of all days is dropped when no day is left.
             return key.table in STEP_OF_TABLE and not self.frame.wanted
@@ -330,6 +336,12 @@ class Planner:
                 if (producer.name, input_date) in stale:
                     return str(Key(what.table, input_date))
         return None
+
+
+def _hash_for(partition: Partition, day: date | None) -> str:
+    """Return the hash of what a day reads of a partition: of its part of a table without days that has parts."""
+    parts: Mapping[str, str] | None = partition.counts.get(PARTS)
+    return partition.sha256 if parts is None or day is None else parts.get(str(day), "")
 
 
 def _held(found: Mapping[tuple[str, date | None], tuple[Kind, str] | None], max_days: int) -> frozenset[date]:
