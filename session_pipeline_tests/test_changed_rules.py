@@ -297,9 +297,8 @@ CHANGES: Mapping[str, Change] = {
         (*VISITS, "outcome_changes"),
         "setting changes or dimensions changed; setting changes, breakdowns or dimensions changed",
     ),
-    "identity.by": Change(
-        "person", (*SESSIONIZED, "event_devices"), "setting identity.by changed; new day"
-    ),  # the ingest has built the other tables of identity
+    # The ingest has built the other tables of identity.
+    "identity.by": Change("person", (*SESSIONIZED, "event_devices"), "setting identity.by changed"),
     **{
         f"identity.{name}": Change(value, NOTHING)  # by is visitor
         for name, value in {

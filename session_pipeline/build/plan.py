@@ -18,10 +18,11 @@ from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import TABLES, models, table
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
-from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, steps_of
+from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, is_optional, steps_of
 
 DAMAGED = "its file is damaged"
 PARTS = "parts"  # among the counts of a partition: the hash of the part that each day reads
+SWITCHED_ON = "setting identity.by changed"  # the only setting that adds tables to days that are built
 NOTHING_NEW: Mapping[Key, str] = {}
 
 
@@ -250,6 +251,8 @@ class Planner:
         """
         built = [self._partitions.get(Key(name, day)) for name in step.tables]
         if any(partition is None for partition in built):
+            if is_optional(step.tables[0]) and day is not None and Key("events", day) in self._partitions:
+                return Kind.DATA, SWITCHED_ON
             return Kind.DATA, "new day" if step.is_daily else "new table"
         if any(partition.is_damaged for partition in built if partition is not None):
             return Kind.DATA, DAMAGED
@@ -347,8 +350,13 @@ def _hash_for(partition: Partition, day: date | None) -> str:
 def _held(found: Mapping[tuple[str, date | None], tuple[Kind, str] | None], max_days: int) -> frozenset[date]:
     """Return the days that wait for an upgrade: those stale only for logic, if they exceed the limit.
 
-    The limit counts all days with logic reasons, including those that also have data reasons.
+    The limit counts all days with logic reasons, including those that also have data reasons. Tables that a setting
+    adds to a day are built at once, but are no reason to build the others.
     """
     by_logic = {day for (_, day), because in found.items() if day and because and because[0] is Kind.LOGIC}
-    by_data = {day for (_, day), because in found.items() if day and because and because[0] is Kind.DATA}
+    by_data = {
+        day
+        for (_, day), because in found.items()
+        if day and because and because[0] is Kind.DATA and because[1] != SWITCHED_ON
+    }
     return frozenset(by_logic - by_data) if len(by_logic) > max_days else frozenset()

@@ -46,6 +46,11 @@ def steps_of(settings: Settings) -> tuple[Step, ...]:
     return (*IDENTITY_STEPS, *STEPS, *identity.STEPS_AFTER_SESSIONS) if settings.identity.is_by_person else STEPS
 
 
+def is_optional(table_name: str) -> bool:
+    """Returns whether the settings decide if a table is built."""
+    return table_name in _TABLES_BY_PERSON
+
+
 def is_built(table_name: str, settings: Settings) -> bool:
-    """Returns whether a table exists with these settings."""
-    return settings.identity.is_by_person or table_name not in _TABLES_BY_PERSON
+    """Returns whether a table is built with these settings."""
+    return settings.identity.is_by_person or not is_optional(table_name)
