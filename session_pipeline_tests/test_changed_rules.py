@@ -453,7 +453,11 @@ def test_every_setting_is_listed() -> None:
     assert set(keys_of(Settings)) == CHANGES.keys()
 
 
-@pytest.mark.parametrize("key", CHANGES)
+# The usual tests have every sixth setting, the reliability tests the others.
+KEYS = [pytest.param(key, marks=[pytest.mark.reliability] if number % 6 else []) for number, key in enumerate(CHANGES)]
+
+
+@pytest.mark.parametrize("key", KEYS)
 def test_setting_makes_exactly_its_tables_stale(deployment: Deployment, key: str) -> None:
     change = CHANGES[key]
     if key == "engine.kind":

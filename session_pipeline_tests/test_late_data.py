@@ -479,7 +479,7 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Week]:
     return weeks
 
 
-# The usual tests have every fourth case, the reliability tests all of them.
+# The usual tests have every fourth case, the reliability tests the others.
 PARAMETERS = [
     pytest.param(case, id=case.name, marks=[pytest.mark.reliability] if number % 4 else [])
     for number, case in enumerate(CASES)

@@ -109,6 +109,14 @@ def test_text_output(tmp_path: Path) -> None:
         assert sentence in out
 
 
+def test_setting_that_limits_times_is_named(tmp_path: Path) -> None:
+    old = [{**event, "event_time": "2019-12-31T10:00:00Z"} for event in EVENTS]
+    code, out, _ = call("try", write(tmp_path / "old.jsonl", *old))
+    assert code == 1
+    assert "quarantined for time_before_start" in out
+    assert "The limit is start_date in settings.toml." in out
+
+
 def test_days_after_the_first_week_are_only_counted(tmp_path: Path) -> None:
     lines = [
         {"visitor_id": "ann", "event_time": f"2024-03-{day:02}T10:00:00Z", "event_name": "page_view"}

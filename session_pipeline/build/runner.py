@@ -123,7 +123,7 @@ class StepRunner:
                 job.compute(computation.model, {**parameters, **varying}, name=computation.name)
             written = {}
             for name in step.tables:
-                paths = {day: self._new_path(name, day) for day in days or (None,)}
+                paths = self._new_paths(name, days or (None,))
                 counts = job.write_model(name, parameters, paths, keep=keep)
                 written[name] = {day: NewFile(path, counts[day]) for day, path in paths.items()}
             if step.parts_model is not None:
@@ -171,9 +171,7 @@ class StepRunner:
             job.add_rows("new_files", SmallTable(NEW_FILES, files))
             for name, (table_name, paths) in inputs.items():
                 job.add_input(table(table_name), paths, name=name, with_date=True)
-            paths_of_days: dict[date | None, Path] = {
-                logged.day: self._new_path(log.table, logged.day) for logged in days
-            }
+            paths_of_days = self._new_paths(log.table, [logged.day for logged in days])
             counts = job.write_model(log.table, {**self._frame.parameters, **parameters}, paths_of_days)
             return {day: NewFile(path, counts[day]) for day, path in paths_of_days.items()}
 
@@ -192,7 +190,7 @@ class StepRunner:
         start = {STRETCH_START: self._frame.calendar.start(days[0])} if days else {}
         return {**self._frame.parameters, **start}
 
-    def _new_path(self, name: str, day: date | None) -> Path:
+    def _new_paths(self, name: str, days: Sequence[date | None]) -> dict[date | None, Path]:
         folder = self._scratch / name
         folder.mkdir(exist_ok=True)
-        return folder / f"{folder_name(table(name), day)}.parquet"
+        return {day: folder / f"{folder_name(table(name), day)}.parquet" for day in days}

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from session_pipeline import data_folder
 from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
+from session_pipeline.checks.set_aside import key_to_change
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, day_ranges, echo, echo_json, grid, number, plain, share, span, stdout
 from session_pipeline.data_folder import DataFolder
@@ -21,6 +22,7 @@ from session_pipeline.run.trial import Trial
 from session_pipeline.settings import source_section
 
 SHOWN_FIELDS = 12
+LIMITED_TIMES = ("time_before_start", "time_after_receipt")
 
 
 def try_(
@@ -110,6 +112,9 @@ def _print_quarantined(found: Trial, source: str) -> None:
         echo(Text.assemble((counted(item.line_count, "line"), "bold"), f" quarantined for {plain(item.reason)}:"))
         rows = [(f"line {number}", plain(detail or ""), plain(line)) for number, detail, line in item.lines]
         stdout.print(grid(("", "right"), ("", "left"), ("", "left"), rows=rows, indent=2))
+        if item.reason in LIMITED_TIMES:
+            limit = key_to_change(item.reason, "web" if source == trial.NO_SOURCE else source)
+            echo(f"  The limit is {plain(limit or '')} in settings.toml.")
     if found.suggested:
         echo()
         echo("Fields with other names have values that fit. To use them, write into settings.toml:")

@@ -33,10 +33,11 @@ from dagster._core.storage.event_log.schema import (
 )
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData, serialize_value
+from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
+from session_pipeline.defs.event_text import EventFrame
 from session_pipeline.engines.sql import query_text
 
 MOST_OPEN = 16  # databases that stay open: the index, and those of the latest runs
@@ -100,11 +101,11 @@ class EventLog(SqliteEventLogStorage):
     def _rows(self, events: Sequence[EventLogEntry]) -> list[dict[str, Any]]:
         """Return the rows of events. What neighbouring events have in common is serialized once."""
         rows: list[dict[str, Any]] = []
-        frame: _Frame | None = None
+        frame: EventFrame | None = None
         for event in events:
             if frame is None or not frame.fits(event):
                 rows.append(self._event_to_row(event))
-                frame = _Frame(event)
+                frame = EventFrame(event)
                 if frame.text(event) != rows[-1]["event"]:  # a version of Dagster that serializes in another way
                     frame = None
                 continue
@@ -227,33 +228,6 @@ class EventLog(SqliteEventLogStorage):
                 for engine in self._engines.values():
                     engine.dispose()
             self._engines.clear()
-
-
-class _Frame:
-    """An event without its time and its data, as JSON; the events of all partitions of an output have it in common."""
-
-    def __init__(self, event: EventLogEntry) -> None:
-        self._event = self._without_data(event)
-        self._asset_key = event.get_dagster_event().asset_key
-        before, _, after = serialize_value(self._event).partition('"event_specific_data": null')
-        self._before, (self._between, _, self._after) = before, after.partition('"timestamp": 0.0')
-
-    def fits(self, event: EventLogEntry) -> bool:
-        """Whether only the time and the data of the event differ."""
-        return self._asset_key == event.get_dagster_event().asset_key and self._event == self._without_data(event)
-
-    def text(self, event: EventLogEntry) -> str:
-        """Return the event as Dagster serializes it."""
-        data = event.get_dagster_event().event_specific_data
-        assert data is not None
-        return (
-            f'{self._before}"event_specific_data": {serialize_value(data)}'
-            f'{self._between}"timestamp": {json.dumps(event.timestamp)}{self._after}'
-        )
-
-    @staticmethod
-    def _without_data(event: EventLogEntry) -> EventLogEntry:
-        return event._replace(timestamp=0.0, dagster_event=event.get_dagster_event()._replace(event_specific_data=None))
 
 
 def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:

@@ -6,29 +6,30 @@ results.
 
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from session_pipeline.engines import short_files
 from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.sql import fill, literal, quote, rows_of, schema_of
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store import crash_points
+from session_pipeline.store.files import in_threads
 from session_pipeline.tables import Table, models, table
 from session_pipeline.tables.parameters import Scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SPLITTING_CURSORS = 2
+WRITING_THREADS = 2
 FORMAT = "(format parquet, compression zstd)"
-NEEDS_STATISTICS = "statistics_propagation"
-FINDS_THE_DAY = "filter_pushdown"  # the only optimizer that a query for the rows of one day needs
+STATISTICS = "statistics_propagation"
 
 
 @dataclass(frozen=True)
@@ -186,47 +187,32 @@ class Job:
     def _write_days(self, contract: Table, sql: str, paths: Mapping[date, Path]) -> dict[date | None, int]:
         """Compute the rows of all days once, and write those of each day.
 
-        Small files take longer to plan than to write. One thread for each of two cursors took 5.1 CPU seconds for 3,043
-        files, two threads for one connection 8.3. Cursors do not see temporary tables, so the table is a normal one. It
-        is sorted, and a scan keeps the order of a table, so the files need no sort and no cast of their own.
+        The rows are kept in a sorted table, and a scan keeps the order of a table, so the files need no sort and no
+        cast of their own. Cursors do not see temporary tables, so the table is a normal one.
         """
         rows, dated = kept_table(contract.name), quote(str(contract.date_column))
         self._connection.execute(
             f"create or replace table {rows} as select {_casts(contract)}, cast({dated} as date) as {dated}"
             f" from ({sql}\n) order by {', '.join([dated, *map(quote, contract.order)])}"
         )
-        found = self._connection.execute(f"select {dated}, count(*) from {rows} group by {dated}").fetchall()
-        counts = {day: int(count) for day, count in found if day in paths}
-        with_rows, without = [day for day in paths if day in counts], [day for day in paths if day not in counts]
+        found = self._connection.execute(
+            f"select {dated}, count(*) from {rows} group by {dated} order by {dated}"
+        ).fetchall()
+        counts = {day: int(count) for day, count in found}
+        starts = dict(zip(counts, accumulate(counts.values(), initial=0), strict=False))
         columns = ", ".join(quote(column.name) for column in contract.columns)
+        of_all_days = short_files.prepared(self.rows(f"select {columns} from {rows}"), contract.schema)
 
-        def write(cursor_number: int) -> None:
-            with self._connection.cursor() as cursor:
-                for day in [*with_rows, *without[:1]][cursor_number::SPLITTING_CURSORS]:
-                    cursor.execute(
-                        f"copy (select {columns} from {rows} where {dated} = {literal(day)})"
-                        f" to {literal(str(paths[day]))} {FORMAT}"
-                    )
+        def write_short(day: date) -> None:
+            short_files.write(of_all_days.slice(starts.get(day, 0), counts.get(day, 0)), paths[day])
 
-        threads = self._connection.execute("select current_setting('threads')").fetchone()
-        assert threads is not None
-        self._connection.execute("set threads = 1")
-        try:
-            with (
-                _equal_bytes(self._connection, also_without=self._needless_optimizers()),
-                ThreadPoolExecutor(SPLITTING_CURSORS) as pool,
-            ):
-                list(pool.map(write, range(SPLITTING_CURSORS)))
-        finally:
-            self._connection.execute(f"set threads = {threads[0]}")
-        for day in without[1:]:
-            shutil.copyfile(paths[without[0]], paths[day])
+        short = [day for day in paths if counts.get(day, 0) <= short_files.MOST_ROWS]
+        in_threads(write_short, short, WRITING_THREADS)
+        for day in paths.keys() - short:
+            with _equal_bytes(self._connection):
+                of_day = f"select {columns} from {rows} where {dated} = {literal(day)}"
+                self._connection.execute(f"copy ({of_day}) to {literal(str(paths[day]))} {FORMAT}")
         return {day: counts.get(day, 0) for day in paths}
-
-    def _needless_optimizers(self) -> list[str]:
-        """Return the optimizers that only take time when the rows of a day are read from a table."""
-        found = self._connection.execute("select name from duckdb_optimizers()").fetchall()
-        return [name for (name,) in found if name not in (NEEDS_STATISTICS, FINDS_THE_DAY)]
 
     def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> "pa.Table":
         """Run a model and return its rows."""
@@ -261,15 +247,13 @@ def _casts(contract: Table) -> str:
 
 
 @contextmanager
-def _equal_bytes(connection: duckdb.DuckDBPyConnection, also_without: Sequence[str] = ()) -> Iterator[None]:
+def _equal_bytes(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Let equal rows give equal bytes when they are written.
 
     DuckDB writes a column as required if its statistics say that it has no nulls, and the statistics depend on how the
-    rows were computed. Without this optimizer every column is optional (measured: 10 % slower). It is switched off for
-    all cursors of the database, like those in `also_without`.
+    rows were computed. Without this optimizer every column is optional (measured: 10 % slower).
     """
-    switched_off = ",".join([NEEDS_STATISTICS, *also_without])
-    connection.execute(f"set disabled_optimizers = {literal(switched_off)}")
+    connection.execute(f"set disabled_optimizers = {literal(STATISTICS)}")
     try:
         yield
     finally:
@@ -284,4 +268,6 @@ def _copy(connection: duckdb.DuckDBPyConnection, contract: Table, rows: str, day
         f"copy (select {_casts(contract)} from {rows}{of_day} order by {order}) to {literal(str(path))} {FORMAT}"
     ).fetchone()
     assert count is not None
+    if count[0] <= short_files.MOST_ROWS:
+        short_files.write_again(contract.schema, path)
     return int(count[0])

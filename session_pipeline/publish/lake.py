@@ -8,6 +8,7 @@ the first file: files of an older version are rewritten with today's columns. pu
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def publish(
             if recipe not in fits:
                 fits[recipe] = _fits(source, contract)
             with refusal_explained(lake / place):
-                _place(source, lake / place, contract, is_linked=fits[recipe])
+                _place(source, lake / place, contract, is_linked=fits[recipe], is_new=place not in present)
             folders.add((lake / place).parent)
             linked += 1
     gone = present - wanted.keys()
@@ -105,8 +106,14 @@ def _fits(path: Path, contract: Table) -> bool:
     return (found.names, found.types) == (contract.schema.names, contract.schema.types)
 
 
-def _place(source: Path, target: Path, contract: Table, *, is_linked: bool) -> None:
+def _place(source: Path, target: Path, contract: Table, *, is_linked: bool, is_new: bool) -> None:
     make_folder(target.parent)
+    if is_linked and is_new:
+        # A new name needs no rename: a link appears at once, and shows a complete file.
+        with suppress(OSError):
+            os.link(source, target)
+            crash_points.reached("lake: file linked")
+            return
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     try:

@@ -19,7 +19,7 @@ from session_pipeline_tests.reliability.figures import EFFORT, FIGURES, effort, 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures -->\n"
 
-HOW = ("-n", "2", "--dist", "worksteal", "-m", "", "--timeout", "36000")
+HOW = ("-n", "2", "--dist", "worksteal", "-m", "reliability", "--timeout", "36000")
 # Modules with the longest tests come first, so that none of them runs alone at the end.
 MODULES = (
     "test_state_machine",
