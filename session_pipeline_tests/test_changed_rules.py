@@ -30,6 +30,7 @@ from session_pipeline_tests.reliability.figures import effort, record
 UNTIL = date(2026, 10, 10)
 
 SETTINGS: Mapping[str, Any] = {
+    "privacy": {"keep_days": {"raw": 1000, "events": 2000, "aggregates": 3000}},
     "actions": {"fold": [{"pattern": "/[0-9]+", "replacement": ":id"}]},
     "outcomes": [
         {"name": "purchase", "where": "event_name = 'purchase'", "value": "value", "is_conversion": True},
@@ -340,6 +341,13 @@ CHANGES: Mapping[str, Change] = {
     "sources{}.host": Change("www.shop.example", READ_FROM_RAW, "raw_events changed"),
     "privacy.keep_query_parameters": Change(["ref"], READ_FROM_RAW, "raw_events changed"),
     "privacy.drop_properties": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
+    "privacy.hash_properties": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
+    "privacy.user_ids": Change("keyed", READ_FROM_RAW, "raw_events changed"),
+    "privacy.quarantine_days": Change(7, NOTHING),
+    "privacy.keep_days.raw": Change(900, NOTHING),
+    "privacy.keep_days.events": Change(2100, NOTHING),
+    "privacy.keep_days.aggregates": Change(3100, NOTHING),
+    "privacy.user_agents": Change("reduced", NOTHING),  # the lines have no user agents
     "alerts.command": Change(["/usr/local/bin/alert"], NOTHING),
     "alerts.time_limit_seconds": Change(5, NOTHING),
     "history.keep_days": Change(7, NOTHING),

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import lake, warehouse
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store import store_files
@@ -103,6 +104,26 @@ def test_killed_run_needs_no_repair(scenario: Scenario, part: int, tmp_path: Pat
 def test_killed_run_that_builds_much_needs_no_repair(late_scenario: Scenario, tmp_path: Path) -> None:
     deaths = walk(late_scenario, tmp_path / "walk", count(1, LONG_STRIDE))
     assert deaths
+    record(kill_points_hit=len(deaths), kills_survived=len(deaths))
+
+
+def let_expire(deployment: Deployment) -> None:
+    """Let raw events of both days expire, the tables of people of the first one, and the text of a quarantined line."""
+    privacy = {"keep_days": {"raw": 10, "events": 13}, "quarantine_days": 1}
+    deployment.set({**settings("fifth"), "privacy": privacy})
+
+
+@pytest.mark.reliability
+def test_run_that_is_killed_while_days_expire_needs_no_repair(start: Deployment, tmp_path: Path) -> None:
+    with_bad_line = Deployment.at(Path(shutil.copytree(start.folder.path, tmp_path / "start")))
+    with_bad_line.deliver("bad-line", [event("v1", "2026-10-05T11:00:00Z", 1), "no event"])
+    with_bad_line.run(LAST)
+    scenario = make_scenario(with_bad_line, let_expire, LAST, tmp_path)
+    deaths = walk(scenario, tmp_path / "walk", count(1, STRIDE))
+    assert "catalog: transaction filled" in places_of(deaths)
+    with closing(open_store(DataFolder(tmp_path / "undisturbed"))) as store:
+        assert store.catalog.frozen_before() == date(2026, 10, 11)
+        assert not store.of_table("raw_events")
     record(kill_points_hit=len(deaths), kills_survived=len(deaths))
 
 

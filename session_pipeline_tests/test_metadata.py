@@ -21,6 +21,7 @@ OF_EVENTS = {  # fields of lines, each with a word that occurs nowhere else
     "element": "secret-element",
     "search_term": "secret-search",
     "plan": "secret-property",
+    "seen_from": "198.51.100.23",  # removed by value before anything is written
 }
 HOSTILE = [
     "![x](https://evil.example/x.png)",

@@ -419,3 +419,73 @@ def test_undated_tables_do_not_count_toward_the_limit() -> None:
     plan = four.plan(4)
     assert described(plan)["user_agents"][:2] == (Certainty.WILL, Kind.LOGIC)
     assert plan.deferred == ()
+
+
+# The state whose plan is known to be empty
+
+
+def knowing(state: int, planner: Planner, built: Built) -> Planner:
+    """Returns a planner that knows that the plan of a state was empty."""
+    return Planner(built.partitions, built.recipes, planner.frame, fresh_state=state)
+
+
+def same_plan(state: int, built: Built, settings: str = "", until: date = UNTIL) -> bool:
+    planner = built.planner(settings, until)
+    return described(knowing(state, planner, built).plan()) == described(planner.plan())
+
+
+def test_plan_of_a_known_state_compares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = Built(raw(DAY, quarter(12)))
+    state = built.planner().state()
+    built.partitions = dict(reversed(built.partitions.items()))
+    monkeypatch.setattr(Planner, "staleness", lambda *_: pytest.fail("a table was compared"))
+    planner = built.planner()
+    assert knowing(state, planner, built).plan() == Plan((), (), (), planner.frame)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sha256": "other"},
+        {"is_damaged": True},
+        {"fingerprint": "other"},
+        {"generation": 2},
+        {"changed_generation": 2},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+@pytest.mark.parametrize("key", [Key("sessions", DAY), Key("user_agents", None)], ids=str)
+def test_changed_partition_is_another_state(key: Key, change: dict[str, object]) -> None:
+    built = Built(raw(DAY, quarter(12)))
+    state = built.planner().state()
+    built.partitions[key] = replace(built.partitions[key], **change)  # type: ignore[arg-type]
+    assert built.planner().state() != state
+    assert same_plan(state, built)
+
+
+@pytest.mark.parametrize(
+    ("settings", "until"),
+    [
+        ("[sessions]\ninactivity_minutes = 20", UNTIL),
+        ('timezone = "Asia/Tokyo"', UNTIL),
+        ("", DAY),
+        ("", UNTIL + ONE),
+    ],
+)
+def test_other_settings_and_days_are_another_state(settings: str, until: date) -> None:
+    built = Built(raw(DAY, quarter(12)))
+    state = built.planner().state()
+    assert built.planner(settings, until).state() != state
+    assert same_plan(state, built, settings, until)
+
+
+def test_gone_and_new_partitions_are_another_state() -> None:
+    built = Built(raw(DAY, quarter(12)))
+    state = built.planner().state()
+    new = raw(DAY + 3 * ONE, quarter(12), "f2")
+    built.partitions[new.key] = new
+    assert built.planner().plan().items
+    assert same_plan(state, built)
+    del built.partitions[new.key], built.partitions[Key("sessions", DAY)]
+    assert built.planner().plan().items
+    assert same_plan(state, built)

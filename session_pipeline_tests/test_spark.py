@@ -1,38 +1,31 @@
-"""Tests the Spark engine: every case folder, equal files, a cluster with a killed worker, and its errors.
+"""Tests the Spark engine: every case folder, part files, its errors. test_parity.py compares whole builds.
 
-`pytest -m spark -k 'not cluster and not every_case'` is the short part.
+`pytest -m "spark and not long"` is the short part.
 """
 
 import importlib.util
-import os
 import random
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
-from threading import Timer
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.spark import SparkEngine
 from session_pipeline.engines.spark_files import write_files
 from session_pipeline.engines.spark_sql import for_spark
 from session_pipeline.errors import MissingExtraError, SettingsError
-from session_pipeline.run.pipeline import open_store
 from session_pipeline.settings import parse_settings
 from session_pipeline.settings.engine import EngineSettings
-from session_pipeline.tables import table
+from session_pipeline.store.part_files import files_at
+from session_pipeline.tables import Table, table
 from session_pipeline_tests import test_cases as cases
-from session_pipeline_tests.compare_builds import DataSet, data_sets
-from session_pipeline_tests.parity.builds import DUCKDB, SMALL_CONF, compare, deliver, run, spark_settings
+from session_pipeline_tests.parity.builds import CASE_CONF
 
 needs_spark = pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="PySpark is not installed")
 # PySpark warns of pandas 3, which the engine does not use.
@@ -41,7 +34,7 @@ SHORT = ("events", "sessions", "session_outcomes", "funnel_entries", "typical_pa
 
 
 def settings_of(master: str) -> EngineSettings:
-    return EngineSettings(kind="spark", master=master, remote="", conf=SMALL_CONF)
+    return EngineSettings(kind="spark", master=master, remote="", conf=CASE_CONF)
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +67,77 @@ def test_every_case(folder: Path, engine: SparkEngine, tmp_path: Path) -> None:
     check_case(folder, engine, tmp_path)
 
 
+DAYS = (date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 4))
+
+
+def rows_of_days(contract: Table, count: int) -> pa.Table:
+    """Rows of three days in order; the second day has half as many."""
+    schema = pa.schema([*contract.schema, pa.field("_day", pa.date32())])
+    counts = {DAYS[0]: count, DAYS[1]: count // 2, DAYS[2]: count}
+    rows = [
+        dict.fromkeys(contract.schema.names) | {"event_id": f"{number:05}", "_day": day}
+        for day in DAYS
+        for number in range(counts[day])
+    ]
+    return pa.Table.from_pylist(rows, schema)
+
+
+def in_folder(folder: Path) -> dict[date | None, Path]:
+    folder.mkdir()
+    return {day: folder / f"{day}.parquet" for day in DAYS}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet") if path.is_file()}
+
+
 def test_writer_cuts_rows_where_the_day_changes(tmp_path: Path) -> None:
     contract = table("recent_event_ids")
-    days = [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 4)]
-    schema = pa.schema([*contract.schema, pa.field("_day", pa.date32())])
-    rows = [dict.fromkeys(contract.schema.names) | {"_day": day} for day in days for _ in range(3)]
-    batches = [pa.RecordBatch.from_pylist(rows[start : start + 4], schema) for start in range(0, 9, 4)]
-    paths: dict[date | None, Path] = {day: tmp_path / f"{day}.parquet" for day in days}
-    counts = [row for batch in write_files(contract, paths)(iter(batches)) for row in batch.to_pylist()]
-    assert counts == [{"day": day, "row_count": 3} for day in days]
-    assert [path.name for path in sorted(tmp_path.iterdir())] == [f"{day}.parquet" for day in days]
+    batches = rows_of_days(contract, 6).to_batches(max_chunksize=4)
+    write = write_files(contract, in_folder(tmp_path / "files"))
+    counts = [row for batch in write(iter(batches)) for row in batch.to_pylist()]
+    assert counts == [{"day": day, "row_count": count} for day, count in zip(DAYS, (6, 3, 6), strict=True)]
+    assert sorted(contents(tmp_path / "files")) == [f"{day}.parquet" for day in DAYS]
+
+
+@pytest.mark.parametrize("rows_of_batch", [1, 3, 7, 50])
+def test_parts_follow_from_the_rows_and_not_from_batches(rows_of_batch: int, tmp_path: Path) -> None:
+    contract = table("recent_event_ids")
+    batches = rows_of_days(contract, 10).to_batches(max_chunksize=rows_of_batch)
+    write = write_files(contract, in_folder(tmp_path / "files"), part_rows=5)
+    for _ in range(2):  # as if the task ran again
+        assert [row["row_count"] for batch in write(iter(batches)) for row in batch.to_pylist()] == [10, 5, 10]
+    found = contents(tmp_path / "files")
+    assert sorted(found) == sorted(
+        ["2026-01-02.parquet", *(f"{day}.parquet/0000{number}.parquet" for day in DAYS[::2] for number in (0, 1))]
+    )
+    last = pq.read_table(tmp_path / "files" / "2026-01-01.parquet" / "00001.parquet")
+    assert last.column("event_id").to_pylist() == [f"{number:05}" for number in range(5, 10)]
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
+@pytest.mark.parametrize("part_rows", [70, 1_000_000])
+def test_many_tasks_write_the_bytes_of_one(
+    part_rows: int, engine: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = table("recent_event_ids")
+    rows = rows_of_days(contract, 500)
+    files = []
+    monkeypatch.setattr(engine, "part_rows", part_rows)
+    paths = in_folder(tmp_path / "files")
+    for large_day_bytes in (0, 10**9):  # the second writes over the first, as when a run builds a day twice
+        monkeypatch.setattr(engine, "large_day_bytes", large_day_bytes)
+        with engine.job() as job:
+            job.add_rows("given", rows.take(pa.array(random.Random(1).sample(range(len(rows)), len(rows)))))
+            names = ", ".join(contract.schema.names)
+            counts = job.write_days(contract, f"select {names}, _day as event_date from given", paths)
+        assert counts == dict(zip(DAYS, (500, 250, 500), strict=True))
+        assert [sum(file.row_count for file in files_at(paths[day], counts[day])) for day in DAYS] == [500, 250, 500]
+        files.append(contents(tmp_path / "files"))
+    assert files[0] == files[1]
+    assert len(files[0]) == (8 + 4 + 8 if part_rows == 70 else 3)
 
 
 def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:
@@ -121,110 +175,3 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_pyspark_is_imported_only_for_spark() -> None:
     code = "import sys, session_pipeline.run.pipeline; sys.exit('pyspark' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-# A cluster
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
-class Cluster:
-    """A master and two workers from the pip package on this machine."""
-
-    def __init__(self, folder: Path) -> None:
-        import pyspark
-
-        self._home = Path(pyspark.__file__).parent
-        self._folder = folder
-        port, ui = free_port(), free_port()
-        self.master = f"spark://127.0.0.1:{port}"
-        self._start("master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(ui))
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, "the master does not start"
-                time.sleep(0.2)
-        self.workers = [self.start_worker(number) for number in range(2)]
-
-    def start_worker(self, number: int) -> "subprocess.Popen[bytes]":
-        work = self._folder / f"work{number}"
-        return self._start(
-            "worker.Worker",
-            *("--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--work-dir", str(work)),
-            *("--webui-port", str(free_port()), self.master),
-        )
-
-    def stop(self) -> None:
-        for process in self._processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-    @property
-    def _processes(self) -> "list[subprocess.Popen[bytes]]":
-        return self.__dict__.setdefault("processes", [])
-
-    def _start(self, what: str, *arguments: str) -> "subprocess.Popen[bytes]":
-        environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-        command = [str(self._home / "bin" / "spark-class"), f"org.apache.spark.deploy.{what}", *arguments]
-        log = (self._folder / f"{what}{len(self._processes)}.log").open("wb")
-        with log:
-            process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
-            )
-        self._processes.append(process)
-        return process
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    started = Cluster(tmp_path)
-    yield started
-    started.stop()
-
-
-def sample() -> tuple[DataSet, date]:
-    [found] = [each for each in data_sets() if each.name == "sample"]
-    return found, date.fromisoformat(found.until)
-
-
-def built(folder: Path, engine: str, *, key_of: Path) -> Path:
-    data_set, until = sample()
-    deliver(data_set, folder)
-    run(data_set, folder, engine, until, key_of=key_of)
-    return folder
-
-
-def hashes(folder: Path) -> dict[Any, str]:
-    with closing(open_store(DataFolder(folder))) as store:
-        return {key: each.sha256 for key, each in store.partitions.items() if key.table != "_day_history"}
-
-
-@quiet
-@needs_spark
-@pytest.mark.spark
-@pytest.mark.long
-def test_killed_worker_of_a_cluster_changes_no_byte(cluster: Cluster, tmp_path: Path) -> None:
-    one = built(tmp_path / "duckdb", DUCKDB, key_of=tmp_path)
-    conf = {**SMALL_CONF, "spark.executor.memory": "512m", "spark.driver.host": "127.0.0.1"}
-
-    def lose_a_worker() -> None:
-        os.killpg(cluster.workers[0].pid, signal.SIGKILL)
-        cluster.start_worker(2)
-
-    timer = Timer(random.uniform(40, 80), lose_a_worker)
-    timer.start()
-    try:
-        other = built(tmp_path / "spark", spark_settings(cluster.master, conf), key_of=one)
-    finally:
-        timer.cancel()
-        timer.join()
-    assert [found for found in compare(one, other) if found.differing] == []
-    assert hashes(one) == hashes(other)

@@ -81,10 +81,13 @@ class Inputs:
         if what.table == "raw_events":
             return list(self._raw(days))
         read = dict.fromkeys(input_date for day in days for input_date in self.dates(what, day))
-        keys = [
-            Key(what.table, day) for day in sorted(read, key=str) if what.table not in step.tables or day not in days
-        ]
-        return [self._partitions.get(key, key) for key in keys]
+        is_own = what.table in step.tables
+        keys = [Key(what.table, day) for day in sorted(read, key=str) if not is_own or day not in days]
+        found = [self._partitions.get(key, key) for key in keys]
+        if self._frame.frozen_before is None:
+            return found
+        # What a frozen day does not have any more, or never had, is not there to be read.
+        return [each for each in found if isinstance(each, Partition) or not self._frame.is_frozen(each.date)]
 
     def _raw(self, days: Sequence[date | None]) -> Iterator[Partition]:
         """Yield the partitions of raw_events that have events of some days.

@@ -5,6 +5,7 @@ rule covers late data, changed models, changed settings, missed schedules and re
 depend on the clock. builder.py builds what is stale; tables/spans.py defines which dates of an input a day reads.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -139,7 +140,12 @@ class Planner:
     """Computes fingerprints, staleness and the plan, for a catalog and one state of code and settings."""
 
     def __init__(
-        self, partitions: Mapping[Key, Partition], recipes: Mapping[str, Mapping[str, str]], frame: Frame
+        self,
+        partitions: Mapping[Key, Partition],
+        recipes: Mapping[str, Mapping[str, str]],
+        frame: Frame,
+        *,
+        fresh_state: int = 0,
     ) -> None:
         """Create a planner.
 
@@ -148,8 +154,10 @@ class Planner:
                 it commits.
             recipes: The recipes of the catalog.
             frame: The settings, the days that are wanted and the horizon.
+            fresh_state: The latest `state` for which the plan was empty; 0 if there is none.
         """
         self.frame = frame
+        self._fresh_state = fresh_state
         self._partitions = partitions
         self._recipes = recipes
         self._inputs = Inputs(partitions, frame)
@@ -245,10 +253,12 @@ class Planner:
         return len({partition.fingerprint for partition in built}) == 1 and current.items() <= parts.items()
 
     def staleness(self, step: Step, day: date | None) -> tuple[Kind, str] | None:
-        """Return why a step's tables of a day must be built; None if they are fresh, or if an input is not built yet.
+        """Return why a step's tables of a day must be built; None if they are fresh or frozen, or an input is missing.
 
         Tables that are missing or damaged must be built in any case.
         """
+        if self.frame.is_frozen(day):
+            return None
         built = [self._partitions.get(Key(name, day)) for name in step.tables]
         if any(partition is None for partition in built):
             if is_optional(step.tables[0]) and day is not None and Key("events", day) in self._partitions:
@@ -291,10 +301,12 @@ class Planner:
         Args:
             upgrade: Whether to build all items, without the limit max_rebuild_days.
         """
+        if self._fresh_state and self._fresh_state == self.state():
+            return Plan((), (), (), self.frame)
         asked = [
             (step, day)
             for step in steps_of(self.frame.settings)
-            for day in ((self.frame.wanted if step.is_daily else (None,)) if self.frame.wanted else ())
+            for day in ((self.frame.open_days if step.is_daily else (None,)) if self.frame.wanted else ())
         ]
         found = {(step.name, day): self.staleness(step, day) for step, day in asked}
         held = frozenset() if upgrade else _held(found, self.frame.settings.max_rebuild_days)
@@ -316,6 +328,23 @@ class Planner:
         unwanted = tuple(sorted(key for key, partition in self._partitions.items() if self._is_unwanted(partition)))
         return Plan(tuple(items), tuple(deferred), unwanted, self.frame)
 
+    def state(self) -> int:
+        """Return a number for everything that a plan is computed from: code, settings, days and partitions.
+
+        The plan of a state is always the same. So if it was empty, it is known without comparing each day of each
+        table, which takes 30 times as long.
+        """
+        days = [[day, *self.frame.bounds(day).values(), self.frame.observed_until(day)] for day in self.frame.wanted]
+        code = digest([[self.recipe(step)[0] for step in steps_of(self.frame.settings)], sorted(TABLES)])
+        partitions = sorted(
+            f"{key.table}|{key.date}|{key.file_id}|{each.sha256}|{each.fingerprint}|{each.generation}"
+            f"|{each.changed_generation}|{each.row_count}|{each.is_damaged}"
+            for key, each in self._partitions.items()
+        )
+        bounds = f"{self.frame.until} {self.frame.frozen_before}"
+        facts = "\n".join([code, bounds, digest(days), *partitions])
+        return int.from_bytes(hashlib.sha256(facts.encode()).digest()[:7])
+
     def _is_unwanted(self, partition: Partition) -> bool:
         key = partition.key
         if key.file_id:
@@ -327,6 +356,8 @@ class Planner:
             return key.table in STEP_OF_TABLE and not self.frame.wanted
         if key.table not in TABLES:
             return True
+        if self.frame.is_frozen(key.date) and key.date >= self.frame.settings.start_date:
+            return False  # it can expire, but an earlier horizon does not remove it
         # A log is kept when its day is no longer wanted. A damaged log is dropped, because it cannot be rebuilt.
         return partition.is_damaged if TABLES[key.table].is_log else not self.frame.is_wanted(key.date)
 

@@ -9,6 +9,7 @@ from session_pipeline.checks.set_aside import too_many_set_aside
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal
+from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.run.delivered_files import files_there, lines_before_start
 from session_pipeline.settings import Settings
@@ -27,7 +28,8 @@ def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
     """Per file, lines = accepted + set_aside. Over all days, accepted = events + duplicates + waiting + before_start.
 
     waiting counts the lines of days that are not built yet or are stale. before_start counts lines before start_date
-    of files that are gone and cannot be read again; they belong to no day. The check covers all days, not only those
+    of files that are gone and cannot be read again; they belong to no day. expired counts lines of frozen days that are
+    not stored any more; other lines of frozen days count as waiting. The check covers all days, not only those
     of the run. Most counts come from the catalog. Files are read only for UTC dates of which just a part is waiting.
     """
     problems = []
@@ -37,9 +39,10 @@ def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
         accepted, set_aside = rows.get(facts["file_id"], (0, 0))
         if facts["line_count"] != facts["accepted_count"] + facts["set_aside_count"]:
             problems.append(f"{facts['path']}: {facts['line_count']} lines were counted when it was admitted")
+        accepted += facts.get(EXPIRED_COUNT, 0)
         if (accepted, set_aside) != (facts["accepted_count"], facts["set_aside_count"]):
             problems.append(f"{facts['path']}: the store has {accepted} accepted and {set_aside} quarantined")
-    settled = frozenset(filter(partial(_is_settled, run), run.planner.frame.wanted))
+    settled = frozenset(filter(partial(_is_settled, run), run.planner.frame.open_days))
     figures = {
         "lines": sum(facts["line_count"] for facts in ledger),
         "accepted": sum(facts["accepted_count"] for facts in ledger),
@@ -51,11 +54,14 @@ def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
     if before_start := lines_before_start(run.settings, run.store):
         figures["waiting"] -= before_start
         figures["before_start"] = before_start
-    if figures["accepted"] != figures["events"] + figures["duplicates"] + figures["waiting"] + before_start:
+    if expired := sum(facts.get(EXPIRED_COUNT, 0) for facts in ledger):
+        figures["expired"] = expired
+    known = figures["events"] + figures["duplicates"] + figures["waiting"] + before_start + expired
+    if figures["accepted"] != known:
         before = f", {before_start} before start_date" if before_start else ""
         problems.append(
             f"{figures['accepted']} accepted lines are not {figures['events']} events, {figures['duplicates']}"
-            f" duplicates and {figures['waiting']} waiting{before}"
+            f" duplicates{f', {expired} expired' if expired else ''} and {figures['waiting']} waiting{before}"
         )
     return verdict(problems, "every line is accounted for", figures)
 

@@ -26,6 +26,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         gone = delivered_files.files_gone(folder, now.settings, now.store)
         is_published = publication.is_current(folder, now.store, found)
         wrong = problems.find(folder, now.settings, now.store, found)
+        expiry = now.expiry()
     if as_json:
         echo_json(
             {
@@ -33,6 +34,8 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
                 "items": [_item(item) for item in found.items],
                 "deferred": [_item(item) for item in found.deferred],
                 "unwanted": [str(key) for key in found.unwanted],
+                "expiring": [str(key) for key in (*expiry.drop, *expiry.texts)],
+                "frozen_before": expiry.frozen_before or found.frame.frozen_before,
                 "files_to_read": to_read,
                 "files_gone": gone,
                 "is_published": is_published,
@@ -56,6 +59,13 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
     if found.unwanted:
         days = {key.date for key in found.unwanted if key.date}
         echo(f"Dropped: {counted(len(found.unwanted), 'partition')} of days without events, {day_ranges(days)}")
+    if expiry.drop:
+        days = {key.date for key in expiry.drop if key.date}
+        echo(f"Expired: {counted(len(expiry.drop), 'partition')}, {day_ranges(days)}; removed when nothing is stale")
+    if expiry.texts:
+        echo(f"Expired: the text of quarantined lines of {counted(len(expiry.texts), 'file')}")
+    if expiry.frozen_before and expiry.frozen_before != found.frame.frozen_before:
+        echo(f"Frozen then: days before {expiry.frozen_before}, which are not built again")
     if not (found.items or found.deferred or found.unwanted or to_read):
         echo(f"Up to date through {last_day}{', and published' if is_published else ''}.")
     if not found.items and not is_published:

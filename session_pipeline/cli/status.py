@@ -39,6 +39,7 @@ class Status:
         overdue_because: The same for the days up to the last published day, so that the start of a new day alone does
             not trigger `--check`.
         days_by_older_rules: Days that were built with older settings or models and wait for `run --upgrade`.
+        frozen_before: The first day that is not frozen; earlier days are not built again. None if no day is frozen.
         age_seconds: Time since the last publication.
         is_published: Whether readers have the newest state.
     """
@@ -57,6 +58,7 @@ class Status:
     stale_because: str | None
     overdue_because: str | None
     days_by_older_rules: list[str]
+    frozen_before: str | None
     published_at: str | None
     published_until: str | None
     age_seconds: float | None
@@ -117,6 +119,7 @@ def _status(folder: DataFolder) -> Status:
             stale_because=publication.why_not(plan),
             overdue_because=publication.why_not(plan_as_published),
             days_by_older_rules=sorted({str(item.day) for item in plan.deferred if item.day}),
+            frozen_before=str(frozen) if (frozen := plan.frame.frozen_before) else None,
             published_at=published_at.isoformat(timespec="seconds") if published_at else None,
             published_until=str(latest.data_until) if latest else None,
             age_seconds=(datetime.now(UTC) - published_at).total_seconds() if published_at else None,
@@ -165,6 +168,12 @@ def _show(found: Status) -> None:
     if found.days_by_older_rules:
         older = f"{counted(len(found.days_by_older_rules), 'day')} of older settings; `run --upgrade` rebuilds them"
         rows.insert(5, ("Waiting", older))
+    if found.frozen_before:
+        frozen = sum(day < found.frozen_before for day in found.days)
+        sentence = (
+            f"days before {found.frozen_before} ({frozen:,} built): their raw events have expired; they stay as is"
+        )
+        rows.insert(5, ("Frozen", sentence))
     stdout.print(grid(("", "left"), ("", "left"), rows=rows))
     problems.show(problems.Problems(found.problems, found.warnings))
     for source, sentences in found.changed_fields.items():

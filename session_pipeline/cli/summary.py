@@ -18,6 +18,7 @@ from session_pipeline.cli.screen import counted, day_ranges, echo, grid, number,
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import query_text
 from session_pipeline.ingest.summary import IngestSummary
+from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.publish import reader
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import OpenFolder
@@ -49,6 +50,7 @@ class Summary:
         funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
             are not counted.
         excluded: For each funnel the number of excluded attempts.
+        expired_count: Number of partitions that expired.
         warnings: Sentences about what a person should look at.
         seconds: Duration of the run.
     """
@@ -64,6 +66,7 @@ class Summary:
     outcomes: dict[str, int]
     funnels: dict[str, list[tuple[str, int]]]
     excluded: dict[str, int]
+    expired_count: int
     warnings: list[str]
     seconds: float
     warehouse: str
@@ -96,7 +99,8 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
         outcomes=outcomes,
         funnels=funnels,
         excluded=excluded,
-        warnings=[*_withdrawn(files), *warnings],
+        expired_count=outcome.expired_count,
+        warnings=[*_withdrawn(files), *_frozen(files), *warnings],
         seconds=round(seconds, 1),
         warehouse=str(folder.warehouse),
         report=str(folder.reports / report.FILE_NAME),
@@ -112,6 +116,7 @@ def show(summary: Summary) -> None:
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
     built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
     before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
+    expired = f" + {ledger['expired']:,} expired" if ledger.get("expired") else ""
     rows = [
         ("Files", f"{files['read_count']:,} new, {', '.join(others)}; {files['found_count']:,} under raw/"),
         *(
@@ -125,8 +130,9 @@ def show(summary: Summary) -> None:
             "Accepted",
             f"{ledger['accepted']:,} = {counted(ledger['events'], 'event')}"
             f" + {counted(ledger['duplicates'], 'duplicate')} + {ledger['waiting']:,} not built yet"
-            f"{before_start}",
+            f"{before_start}{expired}",
         ),
+        *([("Expired", counted(summary.expired_count, "partition"))] if summary.expired_count else []),
         ("Built", f"{built or 'nothing, all days are up to date'}; in {summary.seconds:.1f} s"),
     ]
     stdout.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
@@ -196,11 +202,14 @@ def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str,
         "lines": sum(facts["line_count"] for facts in accepted),
         "accepted": sum(facts["accepted_count"] for facts in accepted),
         "set_aside": sum(facts["set_aside_count"] for facts in accepted),
-        "events": sum(partition.row_count for partition in store.of_table("events")),
-        "duplicates": sum(partition.row_count for partition in store.of_table("duplicate_events")),
+        "events": _open_rows(store, "events"),
+        "duplicates": _open_rows(store, "duplicate_events"),
     }
+    if expired := sum(facts.get(EXPIRED_COUNT, 0) for facts in accepted):
+        ledger["expired"] = expired
     ledger["before_start"] = delivered_files.lines_before_start(settings, store)
     ledger["waiting"] = ledger["accepted"] - ledger["events"] - ledger["duplicates"] - ledger["before_start"]
+    ledger["waiting"] -= expired
     reasons: Counter[str] = Counter()
     for partition in store.of_table("quarantined_lines"):
         reasons.update(partition.counts)
@@ -208,6 +217,22 @@ def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str,
     if reasons.total() > sum(shown.values()):
         shown["other reasons"] = reasons.total() - sum(shown.values())
     return ledger, shown
+
+
+def _open_rows(store: Store, name: str) -> int:
+    """Return the number of rows of a table on days that are not frozen."""
+    frozen_before = store.catalog.frozen_before()
+    return sum(
+        partition.row_count
+        for partition in store.of_table(name)
+        if frozen_before is None or (partition.key.date and partition.key.date >= frozen_before)
+    )
+
+
+def _frozen(files: IngestSummary) -> list[str]:
+    if not files.frozen_count:
+        return []
+    return [f"{counted(files.frozen_count, 'accepted line')} of frozen days arrived; such days are not built again"]
 
 
 def _withdrawn(files: IngestSummary) -> list[str]:

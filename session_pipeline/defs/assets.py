@@ -161,6 +161,8 @@ def _publish(settings: Settings) -> dg.AssetsDefinition:
         """Publishes the new state of all tables at once, if nothing within the horizon is stale."""
         with pipeline.opened() as run:
             result = run.publish()
+            if run.outcome.expired_count:
+                context.log.info(f"{run.outcome.expired_count} partitions expired and were removed")
             if not isinstance(result, Published):
                 context.log.info(f"nothing was published: {result}")
                 return

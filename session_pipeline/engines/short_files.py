@@ -5,26 +5,29 @@ equal rows give equal bytes. Long files are written by the engine.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+if TYPE_CHECKING:  # Arrow is slow to load, and commands that write nothing load this module
+    import pyarrow as pa
 
 MOST_ROWS = 10_000  # of a short file; above, an engine writes with several threads and dictionaries
 MOST_ROWS_FOR_SNAPPY = 200  # zstd takes half of the time of so few rows, and saves less than a block of the disk
 
 
-def prepared(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+def prepared(rows: "pa.Table", schema: "pa.Schema") -> "pa.Table":
     """Return rows with the types of a contract's schema, in one chunk: chunks are not part of the rows."""
     return rows.cast(schema).combine_chunks()
 
 
-def write(rows: pa.Table, path: Path) -> None:
+def write(rows: "pa.Table", path: Path) -> None:
     """Write a short file. Dictionaries, statistics and the Arrow schema would only take time and space.
 
     Args:
         rows: The rows, in order: `prepared` rows or a slice of them.
         path: The file.
     """
+    import pyarrow.parquet as pq
+
     assert len(rows) <= MOST_ROWS, "a long file is written by the engine"
     pq.write_table(
         rows,
@@ -37,6 +40,8 @@ def write(rows: pa.Table, path: Path) -> None:
     )
 
 
-def write_again(schema: pa.Schema, path: Path) -> None:
+def write_again(schema: "pa.Schema", path: Path) -> None:
     """Write a short file anew that an engine wrote."""
+    import pyarrow.parquet as pq
+
     write(prepared(pq.read_table(path, partitioning=None), schema), path)

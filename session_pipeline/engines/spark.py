@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from session_pipeline.engines.base import TaskRunner
-from session_pipeline.engines.spark_files import write_empty, write_files
+from session_pipeline.engines.spark_files import (
+    PART_ROWS,
+    Slice,
+    part_tasks,
+    write_empty,
+    write_files,
+    write_part,
+)
 from session_pipeline.engines.spark_sql import SPARK_TYPES, for_spark, model_for_spark
 from session_pipeline.engines.spark_tasks import SparkTasks
 from session_pipeline.engines.sql import literal
@@ -24,6 +31,8 @@ from session_pipeline.errors import MissingExtraError
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.store import crash_points
+from session_pipeline.store.part_files import remove_at, write_manifest
+from session_pipeline.store.records import WrittenFile
 from session_pipeline.tables import Table, table
 from session_pipeline.tables.parameters import Scalar
 
@@ -48,13 +57,21 @@ USUAL_CONF = {
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000",
 }
 LOCAL_PARTITIONS = "4"
+LARGE_DAY_BYTES = 64 * 1024**2  # of the input files of a day, about a million events: several tasks write it
 
 
 class SparkEngine:
-    """A Spark session that builds partitions, one job at a time. It starts with the first job."""
+    """A Spark session that builds partitions, one job at a time. It starts with the first job.
+
+    Attributes:
+        part_rows: A day with more rows is written as several part files of so many rows.
+        large_day_bytes: Input of a day, in bytes, from which on several tasks write it. It changes no row and no byte.
+    """
 
     stretch_scale = 20
     keeps_rows = False
+    part_rows = PART_ROWS
+    large_day_bytes = LARGE_DAY_BYTES
 
     def __init__(self, settings: EngineSettings, scratch: Path) -> None:
         """Check that Spark can start.
@@ -88,7 +105,7 @@ class SparkEngine:
     @contextmanager
     def job(self) -> Iterator["Job"]:
         """Yield a job to add inputs to and run models in; drop all its tables at the end."""
-        job = Job(self.session, self._scratch / uuid4().hex)
+        job = Job(self, self._scratch / uuid4().hex)
         try:
             yield job
         finally:
@@ -98,12 +115,14 @@ class SparkEngine:
 class Job:
     """The named tables that the models of one build read."""
 
-    def __init__(self, session: "SparkSession", folder: Path) -> None:
+    def __init__(self, engine: SparkEngine, folder: Path) -> None:
         """Start without tables. The rows of computations are files below `folder`."""
-        self._session = session
+        self._engine = engine
+        self._session = engine.session
         self._folder = folder
         self._names: set[str] = set()
         self._computed = 0
+        self._input_bytes = 0
 
     def add_input(
         self,
@@ -125,6 +144,7 @@ class Job:
         if not paths:
             rows = self._session.createDataFrame([], schema + (f", `{dated}` date" if dated else ""))
         else:
+            self._input_bytes += sum(path.stat().st_size for path in paths)
             rows = self._session.read.schema(schema).parquet(*map(_located, paths))
             if dated:
                 day = f"regexp_extract(_metadata.file_path, '.*/{dated}=([0-9-]+)[/.]', 1)"
@@ -158,18 +178,22 @@ class Job:
 
     def write(self, contract: Table, sql: str, path: Path) -> int:
         """Write the rows of a SELECT to a file, with the contract's columns, types and order; return their number."""
-        return self._write(contract, for_spark(sql), {None: path})[None]
+        return self.write_days(contract, for_spark(sql), {None: path})[None]
 
     def write_model(
         self, name: str, parameters: Mapping[str, Scalar], paths: Mapping[date | None, Path], *, keep: bool = False
     ) -> dict[date | None, int]:
         """Run the model of a table and write the rows of each day to a file; see `engines.base.Job`."""
         crash_points.reached("build: before the write")
-        counts = self._write(table(name), model_for_spark(name, parameters), paths)
+        counts = self.write_days(table(name), model_for_spark(name, parameters), paths)
         crash_points.reached("build: after the write")
         return counts
 
-    def _write(self, contract: Table, sql: str, paths: Mapping[date | None, Path]) -> dict[date | None, int]:
+    def write_days(self, contract: Table, sql: str, paths: Mapping[date | None, Path]) -> dict[date | None, int]:
+        """Write the rows of a SELECT in Spark's SQL, those of each day to a file or to a folder of part files."""
+        for path in paths.values():
+            if path.is_dir():  # the parts of a day that this run has already built once; its files are in the store
+                remove_at(path)
         dated = contract.date_column if None not in paths else None
         columns = [f"cast(`{each.name}` as {SPARK_TYPES[each.type]}) as `{each.name}`" for each in contract.columns]
         rows = self._session.sql(sql)
@@ -178,15 +202,61 @@ class Job:
             rows = rows.where(f"`{dated}` in ({wanted})").selectExpr(*columns, f"cast(`{dated}` as date) as _day")
         else:
             rows = rows.selectExpr(*columns, "cast(null as date) as _day")
-        rows = rows.repartition(min(len(paths), 8), "_day") if dated else rows.coalesce(1)
-        order = ["_day", *contract.order]
-        rows = rows.sortWithinPartitions(*[rows[column].asc_nulls_last() for column in order])
-        found = rows.mapInArrow(write_files(contract, paths), "day date, row_count bigint").collect()
-        counts = {row.day: int(row.row_count) for row in found}
+        order = [rows[column].asc_nulls_last() for column in ("_day", *contract.order)]
+        if self._input_bytes // len(paths) >= self._engine.large_day_bytes:
+            counts = self._write_in_tasks(contract, rows.orderBy(*order), paths)
+        else:
+            rows = rows.repartition(min(len(paths), 8), "_day") if dated else rows.coalesce(1)
+            write = write_files(contract, paths, self._engine.part_rows)
+            found = rows.sortWithinPartitions(*order).mapInArrow(write, "day date, row_count bigint").collect()
+            counts = {row.day: int(row.row_count) for row in found}
         for day, path in paths.items():
             if day not in counts:
                 write_empty(contract, path)
         return {day: counts.get(day, 0) for day in paths}
+
+    def _write_in_tasks(
+        self, contract: Table, rows: "DataFrame", paths: Mapping[date | None, Path]
+    ) -> dict[date | None, int]:
+        """Write large days, each with several tasks: Spark sorts into files, then a task writes each part from slices.
+
+        Where the sorted files end depends on Spark. The parts do not: they are cut by the number of a row in its day.
+        """
+        folder = self._folder / "sorted"
+        rows.write.parquet(_located(folder))
+        parts = {
+            day: part_tasks(contract, slices, paths[day], self._engine.part_rows)
+            for day, slices in self._days_of_sorted_files(folder).items()
+        }
+        runner = SparkTasks(lambda: self._session)
+        hashes = iter(runner.run_tasks(write_part, [part for of_day in parts.values() for part in of_day]))
+        for day, of_day in parts.items():
+            written = [WrittenFile(Path(part.path), part.row_count, next(hashes)) for part in of_day]
+            if len(written) > 1:
+                write_manifest(paths[day], written)
+        shutil.rmtree(folder)
+        return {day: sum(part.row_count for part in of_day) for day, of_day in parts.items()}
+
+    def _days_of_sorted_files(self, folder: Path) -> dict[date | None, list[Slice]]:
+        """Return where the rows of each day are in the files of a folder, in order."""
+        found = (
+            self._session.read.schema("_day date")
+            .parquet(_located(folder))
+            .selectExpr("_metadata.file_name as file_name", "_day")
+            .groupBy("file_name", "_day")
+            .count()
+            .collect()
+        )
+        # Spark numbers the files in the order of the rows.
+        found.sort(key=lambda row: (int(row["file_name"].split("-")[1]), row["_day"] or date.min))
+        slices: dict[date | None, list[Slice]] = {}
+        ends: dict[str, int] = {}
+        for row in found:
+            start = ends.get(row["file_name"], 0)
+            ends[row["file_name"]] = start + row["count"]
+            path = str(folder / row["file_name"])
+            slices.setdefault(row["_day"], []).append(Slice(path, start, start + row["count"]))
+        return slices
 
     def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> "pa.Table":
         """Run a model and return its rows."""

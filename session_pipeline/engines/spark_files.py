@@ -1,12 +1,17 @@
 """Writes the files of a table inside Spark's tasks.
 
 The rows come in order of day and of the contract. DuckDB writes them, so the bytes are those that the DuckDB engine
-writes from equal rows. The functions run in other processes, on machines that have this package.
+writes from equal rows. A day with more than `part_rows` rows is a folder of part files (store/part_files.py); only the
+last part has fewer rows. The cuts follow from the order of the rows, so they do not depend on the number of tasks. The
+functions run in other processes, on machines that have this package.
 """
 
+import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from itertools import chain, islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,30 +20,142 @@ import pyarrow as pa
 from session_pipeline.tables import Table
 
 ROW_GROUP = 122_880  # rows; DuckDB's row groups end at batches, so batches have the size of a row group
+PART_ROWS = 32 * ROW_GROUP  # about 300 MB of events
 
 Writer = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
-def write_files(contract: Table, paths: Mapping[date | None, Path]) -> Writer:
-    """Returns a function for `mapInArrow` that writes the rows of a task, and gives the number of rows of each file."""
+def write_files(contract: Table, paths: Mapping[date | None, Path], part_rows: int = PART_ROWS) -> Writer:
+    """Returns a function for `mapInArrow` that writes the rows of a task, and gives the number of rows of each day."""
     schema, texts = contract.schema, {day: str(path) for day, path in paths.items()}
-    types = {column.name: column.type for column in contract.columns}
+    types = types_of(contract)
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for day, rows in _by_day(batches):
-            counted = _Counted(rows)
-            write_rows(types, pa.RecordBatchReader.from_batches(schema, _in_groups(counted, schema)), texts[day])
+            count = _write_day(types, schema, rows, texts[day], part_rows)
             yield pa.RecordBatch.from_arrays(
-                [pa.array([day], pa.date32()), pa.array([counted.count], pa.int64())], ["day", "row_count"]
+                [pa.array([day], pa.date32()), pa.array([count], pa.int64())], ["day", "row_count"]
             )
 
     return write
 
 
+def types_of(contract: Table) -> dict[str, str]:
+    """Returns DuckDB's type of each column."""
+    return {column.name: column.type for column in contract.columns}
+
+
+def part_name(number: int) -> str:
+    """Returns the name of a part file; the names are in the order of the rows."""
+    return f"{number:05}.parquet"
+
+
+def _write_day(
+    types: Mapping[str, str], schema: pa.Schema, rows: Iterator[pa.RecordBatch], path: str, part_rows: int
+) -> int:
+    """Writes a file, or a folder of parts if there are more rows than a part has; returns the number of rows."""
+    counted = _Counted(rows)
+    group_rows = min(ROW_GROUP, part_rows)
+    groups = _in_groups(counted, schema, group_rows)
+    number, following = 0, next(groups, None)
+    while following is not None:
+        part = pa.RecordBatchReader.from_batches(
+            schema, chain([following], islice(groups, part_rows // group_rows - 1))
+        )
+        written = f"{path}.{uuid4().hex}"
+        write_rows(types, part, written)
+        following = next(groups, None)
+        if number or following is not None:
+            os.makedirs(path, exist_ok=True)
+            os.replace(written, f"{path}/{part_name(number)}")
+        else:
+            os.replace(written, path)
+        number += 1
+    return counted.count
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some rows of a Parquet file: from row `start`, counted from 0, to before row `stop`."""
+
+    path: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class PartTask:
+    """A part file to write from slices of sorted files, in their order."""
+
+    table: str
+    path: str
+    slices: Sequence[Slice]
+
+    @property
+    def row_count(self) -> int:
+        """The number of its rows."""
+        return sum(each.stop - each.start for each in self.slices)
+
+
+def part_tasks(contract: Table, slices: Iterable[Slice], path: Path, part_rows: int) -> list[PartTask]:
+    """Returns the tasks that write a day: one that writes a file, or one for each part in a folder, which is made."""
+    parts = list(_cut(slices, part_rows))
+    if len(parts) == 1:
+        return [PartTask(contract.name, str(path), parts[0])]
+    path.mkdir()
+    return [PartTask(contract.name, str(path / part_name(number)), part) for number, part in enumerate(parts)]
+
+
+def write_part(task: PartTask) -> str:
+    """Writes a part file; returns the hash of its bytes."""
+    from session_pipeline.tables import table
+
+    contract = table(task.table)
+    batches = _in_groups(_rows_of(task.slices, contract.schema.names), contract.schema, ROW_GROUP)
+    write_rows(types_of(contract), pa.RecordBatchReader.from_batches(contract.schema, batches), task.path)
+    with open(task.path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rows_of(slices: Sequence[Slice], columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of slices. Row groups outside a slice are not read."""
+    import pyarrow.parquet as pq
+
+    for each in slices:
+        with pq.ParquetFile(each.path) as file:
+            at = 0
+            for number in range(file.num_row_groups):
+                count = file.metadata.row_group(number).num_rows
+                if at < each.stop and at + count > each.start:
+                    start = at
+                    for batch in file.iter_batches(row_groups=[number], columns=columns):
+                        first, last = max(each.start - start, 0), min(each.stop - start, batch.num_rows)
+                        if first < last:
+                            yield batch.slice(first, last - first)
+                        start += batch.num_rows
+                at += count
+
+
+def _cut(slices: Iterable[Slice], part_rows: int) -> Iterator[list[Slice]]:
+    """Yields the slices of each part; each part has `part_rows` rows, only the last one can have fewer."""
+    part: list[Slice] = []
+    free = part_rows
+    for each in slices:
+        while each.start < each.stop:
+            end = min(each.start + free, each.stop)
+            part.append(Slice(each.path, each.start, end))
+            free -= end - each.start
+            each = Slice(each.path, end, each.stop)
+            if not free:
+                yield part
+                part, free = [], part_rows
+    if part:
+        yield part
+
+
 def write_empty(contract: Table, path: Path) -> None:
     """Writes a file without rows."""
-    types = {column.name: column.type for column in contract.columns}
-    write_rows(types, pa.RecordBatchReader.from_batches(contract.schema, iter(())), str(path))
+    write_rows(types_of(contract), pa.RecordBatchReader.from_batches(contract.schema, iter(())), str(path))
 
 
 def write_rows(types: Mapping[str, str], rows: pa.RecordBatchReader, path: str) -> None:
@@ -103,14 +220,14 @@ def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[date | None, pa
             start = end
 
 
-def _in_groups(batches: _Counted, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yields the rows in batches of the size of a row group."""
+def _in_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int) -> Iterator[pa.RecordBatch]:
+    """Yields the rows in batches of `size` rows; the last one can be smaller."""
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
-        while count + batch.num_rows >= ROW_GROUP:
-            waiting.append(batch.slice(0, ROW_GROUP - count))
-            batch = batch.slice(ROW_GROUP - count)
+        while count + batch.num_rows >= size:
+            waiting.append(batch.slice(0, size - count))
+            batch = batch.slice(size - count)
             yield _joined(waiting, schema)
             waiting, count = [], 0
         if batch.num_rows:

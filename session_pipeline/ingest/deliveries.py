@@ -24,8 +24,18 @@ from session_pipeline.ingest.small_files import MOST_BYTES_TOGETHER, MOST_FILES_
 from session_pipeline.ingest.source_files import write_source_files
 from session_pipeline.ingest.source_rules import SourceRules
 from session_pipeline.ingest.summary import IngestSummary
-from session_pipeline.ingest.taken import Pending, Seen, Taken, facts_of, not_read, written_of
+from session_pipeline.ingest.taken import (
+    EXPIRED_COUNT,
+    Pending,
+    Seen,
+    Taken,
+    facts_of,
+    not_read,
+    without_frozen_days,
+    written_of,
+)
 from session_pipeline.ingest.visitors import find_key, make_key
+from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings
 from session_pipeline.store import crash_points
 from session_pipeline.store.records import SourceFile
@@ -52,6 +62,8 @@ class Ingest:
         self._engine = engine
         self._run_id = run_id
         self._visitor_key = find_key(folder.visitor_key)
+        self._calendar = Calendar(settings.timezone)
+        self._frozen_before = store.catalog.frozen_before()
         self._rules: dict[str, SourceRules] = {}
         self._reader = make_reader(folder.raw, store.scratch, engine.connection, self._rules_of_source, runner)
         self._ledger: Ledger
@@ -121,7 +133,7 @@ class Ingest:
     def _look_ahead(self, found: Sequence[Delivery]) -> None:
         """Let the reader prepare for deliveries. A key that one of them needs is made before."""
         if self._reader.looks_ahead:
-            if self._visitor_key is None and self._ledger.makes_visitors(found):
+            if self._visitor_key is None and found:
                 self._make_visitor_key()
             self._reader.look_ahead(found, self._ledger.readable())
 
@@ -146,7 +158,7 @@ class Ingest:
         return self._rules[source]
 
     def _make_visitor_key(self) -> None:
-        """Create the key. This happens at the first file that needs it."""
+        """Create the key. This happens at the first file, because any file can have addresses as visitor ids."""
         self._visitor_key = make_key(self._folder.visitor_key)
         self._rules.clear()
 
@@ -227,7 +239,7 @@ class Ingest:
         if not pending:
             return ()
         first = pending[0].admitted
-        if self._visitor_key is None and self._rules_of(first.source, first.preset).makes_visitors(first.format):
+        if self._visitor_key is None:
             self._make_visitor_key()
         rules = self._rules_of(first.source, first.preset)
         readings = self._reader.read([one.admitted for one in pending])
@@ -252,7 +264,7 @@ class Ingest:
         If the rows already recorded in another format are better, the only change is that this format was tried.
         """
         admitted = pending.admitted
-        fingerprint = rules.fingerprint(admitted.format)
+        fingerprint = rules.fingerprint(admitted.format, is_keyed=reading.is_keyed)
         facts = facts_of(admitted, reading, rules)
         recorded = None
         if self._ledger.is_usable(admitted.source, admitted.file_id):
@@ -263,6 +275,10 @@ class Ingest:
                 reading.discard()
                 facts = {**recorded.facts, "formats": facts["formats"]}
                 return Taken(pending, replace(recorded, facts=facts), None, ())
+        reading, expired_count = without_frozen_days(reading, self._calendar, self._frozen_before)
+        if expired_count:
+            facts[EXPIRED_COUNT] = expired_count
+            self._counts["frozen_count"] += expired_count
         written = written_of(pending, reading, fingerprint)
         gone = self._ledger.keys[admitted.file_id] - {item.key for item in written}
         return Taken(pending, SourceFile(admitted.file_id, fingerprint, facts), written, sorted(gone))

@@ -152,7 +152,7 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
     ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
     removed = _removed_ways(rules, format)
     local_starts, local_offsets = rules.local_clock
-    dropped_key = _dropped_key(rules.drop_properties)
+    dropped_key = pattern_of_keys(rules.drop_properties)
     members = (f"{literal(ours)}: {literal(labels.get(ours, ours))}" for ours in DELIVERED_COLUMNS)
     return {
         "labels": f"{{{', '.join(members)}}}",
@@ -267,10 +267,10 @@ def _without(keys: Sequence[str], ways: Iterable[Sequence[str]] = ()) -> str:
     return json.dumps(patch, ensure_ascii=False)
 
 
-def _dropped_key(names: Sequence[str]) -> str:
-    """Return a pattern that matches the keys that are not stored, at any depth of JSON without spaces.
+def pattern_of_keys(names: Sequence[str]) -> str:
+    """Return a pattern that matches keys with some names, with their colon, at any depth of JSON without spaces.
 
-    It matches all spellings of a key; see _spellings.
+    It matches all spellings of a key; see _spellings. Python and RE2 read it alike.
     """
     if not names:
         return NEVER_MATCHES

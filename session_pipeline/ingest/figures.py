@@ -43,11 +43,13 @@ class Figures:
         reasons: Number of quarantined lines, by file id and reason.
         values: Sums of value_counts, by file id.
         further: Number of events beyond the first of their lines, by file id.
+        keyed: Ids of the files in which some visitor id was an address.
     """
 
     reasons: dict[str, dict[str, int]] = field(default_factory=dict)
     values: dict[str, list[int]] = field(default_factory=dict)
     further: dict[str, int] = field(default_factory=dict)
+    keyed: set[str] = field(default_factory=set)
     _days: dict[str, dict[date, Day]] = field(default_factory=dict)
 
     def add(self, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> None:
@@ -74,6 +76,7 @@ class Figures:
             for day in days.values():
                 self._add_day(replace(day))
         self._add_values(other.values)
+        self.keyed |= other.keyed
 
     def _add_day(self, day: Day) -> None:
         known = self._days.setdefault(day.file_id, {}).setdefault(day.utc_date, day)

@@ -16,7 +16,6 @@ from session_pipeline.ingest.file_names import kind_of
 from session_pipeline.ingest.formats import preference
 from session_pipeline.ingest.raw_folder import Delivery
 from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.settings import packaged_names
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.records import Key, Partition, SourceFile
 
@@ -119,15 +118,6 @@ class Ledger:
         for file_id, file in self.files.items():
             if self.is_accepted(file_id) and self.why_stale(file.facts["source"], file_id) in (None, OTHER_FORMAT):
                 yield file_id, file.facts["format"]
-
-    def makes_visitors(self, found: Iterable[Delivery]) -> bool:
-        """Whether visitor ids of a delivery may be derived with the visitor key, whatever it is recognised as."""
-        return any(
-            (rules := self._rules_of(delivery.source, preset)).makes_visitors(rules.format or self.format_of(delivery))
-            for delivery in found
-            if delivery.source
-            for preset in (None, *packaged_names())
-        )
 
     def outdated(self, found: Iterable[Delivery]) -> set[str]:
         """Return the ids of refused and corrupt files whose path now has other content or no file."""

@@ -275,6 +275,11 @@ create or replace temp macro ip_address_pattern() as
 ipv6_pattern()
 || '|(?:\d|%(?:25)*3\d){1,3}(?:(?:\.|%(?:25)*2[eE])(?:\d|%(?:25)*3\d){1,3}){3}';
 
+-- Whether all of a text is an address. The first conditions are cheap and exclude most texts.
+create or replace temp macro is_whole_address(written) as
+(contains(written, '.') or contains(written, ':'))
+and regexp_full_match(written, '\s*\[?(?:' || ip_address_pattern() || ')\]?(?::\d+)?\s*');
+
 -- A browser's version can look like an IPv4 address: Chrome/119.0.0.0. A mark within it protects it
 -- while addresses are replaced. Other names are not protected, because name/number may be a host
 -- and its address.

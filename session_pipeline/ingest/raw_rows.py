@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from session_pipeline.ingest.protected_texts import protected
 from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.tables import table
@@ -22,8 +23,10 @@ OF_PAGE = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"
 
 def rows_of(
     accepted: pa.Table, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, event_ids: pa.Array | None
-) -> pa.Table:
+) -> tuple[pa.Table, set[str]]:
     """Return the rows of accepted lines, in the order of the lines, with the columns of the contract.
+
+    Also returns the ids of the files in which some visitor id was an address.
 
     Args:
         accepted: Accepted lines.
@@ -37,6 +40,13 @@ def rows_of(
         for name, column in given.items()
         if pa.types.is_string(column.type) and name not in UNIQUE
     }
+    private = protected(texts, rules, connection)
+    files = (
+        set()
+        if private.addressed is None
+        else set(pc.take(_dictionary(given["file_id"]), private.addressed).to_pylist())
+    )
+    texts = private.texts
     pages = _parts(texts["page_url"], rules, connection)
     referrers = _parts(texts["referrer"], rules, connection, ("kept_url", "host"))
     agents = texts["user_agent"]
@@ -57,7 +67,7 @@ def rows_of(
     if event_ids is not None:
         made["event_id"] = pc.replace_with_mask(_one(given["event_id"]), pc.is_null(_one(given["event_id"])), event_ids)
     names = table("raw_events").schema.names
-    return pa.table([made[name] for name in names], names=names)
+    return pa.table([made[name] for name in names], names=names), files
 
 
 def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:

@@ -335,7 +335,9 @@ class _Work:
             event_ids = found.column("event_id").combine_chunks()
             if not self._is_small:
                 self._desk.execute(f"insert into earlier_lines {query('earlier_lines')}")
-        return rows_of(accepted, self._rules, self._desk, event_ids)
+        rows, keyed = rows_of(accepted, self._rules, self._desk, event_ids)
+        self._figures.keyed |= keyed
+        return rows
 
     def _quarantined(self) -> pa.Table:
         """Return the rows of quarantined_lines of a part."""

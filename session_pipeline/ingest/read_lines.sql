@@ -100,7 +100,7 @@ select
         when _reason is not null then $labels['event_time'] || ': ' || left(event_time, 200)
     end as detail,
     case when _reason is not null then line end as line,
-    event_id,
+    case when is_whole_address(event_id) then null else event_id end as event_id,
     visitor_id,
     user_id,
     client_session_id,

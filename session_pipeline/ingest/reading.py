@@ -47,6 +47,7 @@ class Reading:
         days: Files of raw_events.
         quarantine_path: File of quarantined_lines; None if no line was quarantined.
         further_count: Number of events beyond the first of their lines. Each of them counts as a line.
+        is_keyed: Whether the visitor id of some line was an address, so that the rows depend on the visitor key.
     """
 
     accepted_count: int
@@ -58,6 +59,7 @@ class Reading:
     days: tuple[RawDay, ...]
     quarantine_path: Path | None
     further_count: int = 0
+    is_keyed: bool = False
 
     def discard(self) -> None:
         """Delete the files of the reading, because it is not kept."""
@@ -110,6 +112,7 @@ def reading_of(
         ),
         quarantine_path=path_of("quarantined_lines", None) if reasons else None,
         further_count=figures.further.get(file_id, 0),
+        is_keyed=file_id in figures.keyed,
     )
 
 

@@ -14,13 +14,15 @@ from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.reference.days import ONE_DAY, zone
+from session_pipeline.reference.user_agents import lists_fingerprint
 from session_pipeline.tables import table
 
 LOGIC_VERSION = 5  # version of what this folder's Python and SQL do; a test pins the source that it represents
 NEVER = datetime(1, 1, 1)
 LATER_RULES = (
     "expressions", "events", "event_names", "key_values", "header", "records_in", "events_in", "json_fields",
-    "null_values", "drop_fields", "decimal_comma", "request",
+    "null_values", "drop_fields", "decimal_comma", "request", "has_keyed_users", "has_reduced_agents",
+    "agent_patterns", "hash_properties",
 )  # fmt: skip
 
 
@@ -61,6 +63,10 @@ class ReadingRules:
         decimal_comma: Whether values are written as 1.234,56.
         request: Fields that describe the request of a web server's log line, by part. With it, event name and page
             follow from the request, as in an access log.
+        has_keyed_users: Whether user ids are stored as keyed hashes.
+        has_reduced_agents: Whether user agents of people are stored reduced.
+        agent_patterns: Patterns of user agents that are stored as they are, because rules of bots look at them.
+        hash_properties: Keys whose values are stored as keyed hashes, in the spellings of drop_properties.
     """
 
     source: str
@@ -91,6 +97,10 @@ class ReadingRules:
     drop_fields: tuple[str, ...] = ()
     decimal_comma: bool = False
     request: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    has_keyed_users: bool = False
+    has_reduced_agents: bool = False
+    agent_patterns: tuple[str, ...] = ()
+    hash_properties: tuple[str, ...] = ()
 
     @property
     def layout(self) -> Layout:
@@ -126,17 +136,22 @@ class ReadingRules:
         starts, offsets = _local_clock(str(self.timezone), self.earliest, self.latest)
         return list(starts), list(offsets)
 
+    def uses_key(self, format: str) -> bool:
+        """Whether values of files of this format are hashed with the key, whatever the lines are."""
+        return self.makes_visitors(format) or self.has_keyed_users or bool(self.hash_properties)
+
     def makes_visitors(self, format: str) -> bool:
         """Whether visitor ids of files of this format are derived with the key. No format is the empty text."""
         return self.visitor_address is not None or (format != "" and format_named(format).has_own_visitors)
 
-    def fingerprint(self, format: str) -> str:
+    def fingerprint(self, format: str, *, is_keyed: bool = False) -> str:
         """Hash everything besides its content that the rows of a file depend on.
 
         Args:
             format: The format that the file is read as, from the settings or from its name.
+            is_keyed: Whether the key was needed for lines of the file.
         """
-        return self._fingerprints[self.makes_visitors(format)]
+        return self._fingerprints[is_keyed or self.uses_key(format)]
 
     def gave(self, fingerprint: str) -> bool:
         """Whether a file with this fingerprint was read with these rules."""
@@ -152,7 +167,9 @@ class ReadingRules:
         given = {name: value for name, value in vars(self).items() if name in RULES and name != "visitor_key"}
         # Rules of later versions do not count while they are empty, so that files are not read again for them.
         given = {name: value for name, value in given.items() if value or name not in LATER_RULES}
-        parts = [LOGIC_VERSION, shapes, given, self.local_clock]
+        # A newer list of bots keeps user agents that an older one reduced.
+        lists = [lists_fingerprint()] if self.has_reduced_agents else []
+        parts = [LOGIC_VERSION, shapes, given, self.local_clock, *lists]
         keyed = [*parts, self.visitor_key and self.visitor_key.fingerprint]
         without, with_key = (
             sha256(json.dumps(each, sort_keys=True, default=str).encode()).hexdigest() for each in (parts, keyed)

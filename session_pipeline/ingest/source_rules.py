@@ -37,6 +37,10 @@ def rules_of(
         visitor_key=visitor_key,
         keep_query_parameters=tuple(settings.privacy.keep_query_parameters),
         drop_properties=tuple(settings.privacy.drop_properties),
+        has_keyed_users=settings.privacy.user_ids == "keyed",
+        has_reduced_agents=settings.privacy.user_agents == "reduced",
+        agent_patterns=_agent_patterns(settings),
+        hash_properties=tuple(settings.privacy.hash_properties),
         expressions=dict(chosen.expressions),
         events=tuple((rule.name, rule.where) for rule in chosen.events),
         event_names=dict(chosen.event_names),
@@ -51,6 +55,13 @@ def rules_of(
         request=dict(chosen.request),
         earliest=Calendar(settings.timezone).start(settings.start_date),
     )
+
+
+def _agent_patterns(settings: Settings) -> tuple[str, ...]:
+    """Return the patterns of [bots], if they decide which user agents are reduced."""
+    if settings.privacy.user_agents != "reduced":
+        return ()
+    return tuple(dict.fromkeys([*settings.bots.patterns, *settings.bots.exceptions]))
 
 
 class SourceRules:

@@ -18,6 +18,7 @@ class IngestSummary:
         set_aside_count: Lines quarantined from the files that were read.
         withdrawn_count: Contents that were accepted before and lost their rows, because they are now corrupt or
             refused under the current settings.
+        frozen_count: Accepted lines of frozen days, which are counted but not stored, because such days are not built.
     """
 
     found_count: int = 0
@@ -29,3 +30,4 @@ class IngestSummary:
     accepted_count: int = 0
     set_aside_count: int = 0
     withdrawn_count: int = 0
+    frozen_count: int = 0

@@ -5,8 +5,8 @@ This module computes values only. read.py reads the files; deliveries.py commits
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any, TypedDict
 
 from session_pipeline.ingest.admit import Admitted
@@ -14,6 +14,8 @@ from session_pipeline.ingest.ledger import NEW_FILE, id_of_refused
 from session_pipeline.ingest.raw_folder import Delivery
 from session_pipeline.ingest.reading import Reading
 from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.reference.days import Calendar
+from session_pipeline.store.part_files import remove_at
 from session_pipeline.store.records import Key, SourceFile, Written
 
 
@@ -47,6 +49,22 @@ class Taken:
     file: SourceFile
     written: Sequence[Written] | None
     drop: Sequence[Key]
+
+
+EXPIRED_COUNT = (
+    "expired_count"  # in the facts of a file: accepted lines that are not stored, because their days are frozen
+)
+
+
+def without_frozen_days(reading: Reading, calendar: Calendar, frozen_before: date | None) -> tuple[Reading, int]:
+    """Return a reading without the days of which no raw events are kept any more, and the number of their lines."""
+    if frozen_before is None:
+        return reading, 0
+    frozen = [day for day in reading.days if calendar.is_over_before(day.utc_date, frozen_before)]
+    for day in frozen:
+        remove_at(day.path)
+    kept = tuple(day for day in reading.days if day not in frozen)
+    return replace(reading, days=kept), sum(day.row_count for day in frozen)
 
 
 def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Written]:
@@ -104,7 +122,7 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
     }
     if admitted.preset is not None:
         facts["preset"] = admitted.preset
-    if rules.visitor_key is not None and rules.makes_visitors(admitted.format):
+    if rules.visitor_key is not None and (reading.is_keyed or rules.uses_key(admitted.format)):
         facts["visitor_key"] = rules.visitor_key.fingerprint
     return facts
 

@@ -7,6 +7,7 @@ the key, the hash is useless. The key exists only in its file and in memory.
 log_macros.sql computes the ids; formats/access_log.py and fields.py apply them to lines.
 """
 
+import hmac
 import os
 import secrets
 from contextlib import suppress
@@ -24,7 +25,7 @@ BLOCK_BYTES = 64  # of SHA-256
 
 @dataclass(frozen=True)
 class VisitorKey:
-    """The secret key of a data folder. Derived visitor ids depend on it."""
+    """The secret key of a data folder. Derived visitor ids and other keyed hashes depend on it."""
 
     secret: bytes = field(repr=False)
 
@@ -32,6 +33,17 @@ class VisitorKey:
     def fingerprint(self) -> str:
         """A hash that identifies the key without revealing it."""
         return sha256(b"fingerprint of a visitor key\n" + self.secret).hexdigest()[:16]
+
+    def keyed(self, purpose: str, text: str) -> str:
+        """Return the keyed hash (HMAC-SHA-256) of a text: 32 hexadecimal digits.
+
+        Args:
+            purpose: What the text is. Each purpose has a key of its own, derived from this one, so that equal texts of
+                two purposes have different hashes.
+            text: The text.
+        """
+        own = hmac.digest(self.secret, f"session_pipeline: {purpose}".encode(), "sha256")
+        return hmac.digest(own, text.encode(errors="surrogatepass"), "sha256").hex()[:32]
 
     def give_to(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Set the key in the connection, for the macro keyed_hash. HMAC (RFC 2104) uses it in two forms."""

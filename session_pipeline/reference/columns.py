@@ -23,7 +23,10 @@ EVENT_ID = text(
 VISITOR_ID = text(
     "visitor_id", "The visitor, as identified by the source: a cookie or device id. Unique within its site."
 )
-USER_ID = text("user_id", "Logged-in user; null if unknown. In sessions and visitors: the first known user.")
+USER_ID = text(
+    "user_id",
+    "Logged-in user, as a keyed hash if the settings say so; null if unknown. In sessions and visitors: the first one.",
+)
 CLIENT_SESSION_ID = text("client_session_id", "Session id from the source; null if unknown.")
 EVENT_TIME = time("event_time", "Time when the event happened, UTC.")
 RECEIVED_AT = time(
@@ -64,7 +67,7 @@ EVENT_VALUE = Column(
     "value", "DECIMAL(18,6)", "Monetary or other value of the event, in currency; null if it has none."
 )
 CURRENCY = text("currency", "ISO 4217 code of value; in session_outcomes 'XXX' if there are several.")
-USER_AGENT = text("user_agent", "User agent as it was sent.")
+USER_AGENT = text("user_agent", "User agent as it was sent; reduced for people if the settings say so.")
 USER_AGENT_ID = text("user_agent_id", "md5 of the user agent; null if there is none. See user_agents.")
 PROPERTIES = text("properties", "JSON object with all fields that have no column of their own; null if there are none.")
 PERSON_ID = text(

@@ -92,6 +92,11 @@ class Calendar:
             return ()
         return tuple(dates(self.start(day).date(), (self.end(day) - MICROSECOND).date()))
 
+    def is_over_before(self, utc_date: date, day: date) -> bool:
+        """Whether all local days that overlap a UTC date are before a day."""
+        end = datetime(utc_date.year, utc_date.month, utc_date.day) + ONE_DAY
+        return self.local_date(end - MICROSECOND) < day
+
     def reach(self, day: date, span: timedelta) -> tuple[date, ...]:
         """Returns the existing days from a day to the one that contains the last instant before its end plus span."""
         last = self.local_date(self.end(day) + span - MICROSECOND)

@@ -42,6 +42,10 @@ _DESKTOP_SYSTEMS = re.compile(
     "Windows|Mac OS( X)?|Chrome OS|Linux( Mint)?|[KL]?[Uu]buntu|Debian|Fedora|Red Hat|CentOS|Gentoo"
     "|Arch Linux|(open)?SUSE|Slackware|Mageia|Mandriva|PCLinuxOS|Puppy|(Free|Open|Net)?BSD|Solaris"
 )
+_REDUCED = re.compile(
+    r"reduced \((?P<browser>[^;()/]{1,80})/\w{0,20}; (?P<os>[^;()/]{1,80})/\w{0,20};"
+    r" (?P<device>tv|desktop|tablet|mobile|other)\)"
+)
 _TELEVISION = re.compile(r"\bTV\b|[a-z]TV\b|AppleTV|SmartTV|Web0S|Roku/|CrKey|BRAVIA|\bAFT[A-Z]")
 _TABLET = re.compile(r"iPad|Tablet|PlayBook|Kindle")
 _PHONE = re.compile(r"Mobi|Phone|iPod|BlackBerry|Opera Mini|MIDP|Symbian")
@@ -109,8 +113,29 @@ def _is_crawler(text: str, name: str) -> bool:
     return name not in _additions()["people"]["apps"] or not _in_app().match(text)
 
 
+def reduced_agent(user_agent: str) -> str:
+    """Returns the user agent of a person reduced to browser, system and kind of device; that of a bot as it is.
+
+    The result, such as "reduced (Chrome/129; Windows/10; desktop)", has the major versions, and is classified like the
+    whole text. Blank, "-" and reduced texts stay as they are.
+    """
+    if user_agent.strip(" ") in ABSENT or _REDUCED.fullmatch(user_agent):
+        return user_agent
+    row = _row(user_agent)
+    if row["is_bot"]:
+        return user_agent
+    parsed = _parser()(user_agent[:LOOKED_AT_CHARACTERS], Domain.ALL)
+    browser = (parsed.user_agent and parsed.user_agent.major) or ""
+    os = (parsed.os and parsed.os.major) or ""
+    reduced = f"reduced ({row['browser']}/{browser}; {row['os']}/{os}; {row['device']})"
+    # A family that the rules took from the text can be anything; such a program is not worth its name.
+    return reduced if _REDUCED.fullmatch(reduced) else f"reduced (Other/; Other/; {row['device']})"
+
+
 @lru_cache(maxsize=200_000)
 def _row(user_agent: str) -> dict[str, str | bool | None]:
+    if found := _REDUCED.fullmatch(user_agent):
+        return {"user_agent": user_agent, **found.groupdict(), "is_bot": False, "bot_reason": None}
     text = user_agent[:LOOKED_AT_CHARACTERS]
     parsed = _parser()(text, Domain.ALL)
     browser = parsed.user_agent.family if parsed.user_agent else "Other"

@@ -3,9 +3,10 @@
 Reading them is the work of ingest/.
 """
 
-from datetime import time
+from datetime import datetime, time
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.ingest.ledger import Ledger, RulesOf
@@ -56,9 +57,6 @@ def lines_before_start(settings: Settings, store: Store) -> int:
 
     They are from files that are gone. If the file is still under raw/, it is read again and such lines are quarantined.
     """
-    import pyarrow.compute as pc  # slow to load, and seldom needed
-    import pyarrow.parquet as pq
-
     start = Calendar(settings.timezone).start(settings.start_date)
     count = 0
     for key, partition in store.partitions.items():
@@ -67,10 +65,16 @@ def lines_before_start(settings: Settings, store: Store) -> int:
         if key.date < start.date():
             count += partition.row_count
         elif start.time() != time.min:
-            for path in store.paths_of(partition):
-                times = pq.read_table(path, columns=["event_time"], partitioning=None)
-                count += pc.sum(pc.less(times.column("event_time"), start)).as_py() or 0
+            count += sum(_lines_before(start, path) for path in store.paths_of(partition))
     return count
+
+
+def _lines_before(start: datetime, path: Path) -> int:
+    import pyarrow.compute as pc  # slow to load, and seldom needed
+    import pyarrow.parquet as pq
+
+    times = pq.read_table(path, columns=["event_time"], partitioning=None)
+    return pc.sum(pc.less(times.column("event_time"), start)).as_py() or 0
 
 
 def sources_without_folder(folder: DataFolder, settings: Settings) -> list[str]:

@@ -3,13 +3,14 @@
 Nothing here writes or takes a lock. `run.pipeline` adds the lock, the engine and the work of a run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 
+from session_pipeline.build.expiry import NOTHING, Expiry, find_expiry, has_expiry
 from session_pipeline.build.plan import Plan, Planner
 from session_pipeline.build.wanted import wanted_days
 from session_pipeline.data_folder import DataFolder
@@ -19,11 +20,16 @@ from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
+from session_pipeline.store.files import digest
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.steps import STEP_OF_TABLE
 
-HAD_SETTINGS = "had_settings"  # number in the catalog: 1 if the store was built with a settings file
+# Numbers in the catalog
+HAD_SETTINGS = "had_settings"  # 1 if the store was built with a settings file
+FRESH_STATE = "fresh_state"  # the latest state for which the plan was empty
+FRESH_VERSION = "fresh_version"  # of the package that found it empty
 
 
 def package_version() -> str:
@@ -77,7 +83,39 @@ def make_planner(settings: Settings, store: Store, until: date) -> Planner:
     calendar = Calendar(settings.timezone)
     raw = (partition for key, partition in store.partitions.items() if key.table == "raw_events")
     wanted = wanted_days(raw, calendar, settings.start_date, until)
-    return Planner(store.partitions, store.catalog.recipes(), Frame(settings, calendar, wanted, until))
+    frozen_before = store.catalog.frozen_before()
+    if frozen_before is not None:
+        wanted = _with_frozen_days(wanted, store, settings.start_date, until, frozen_before)
+    frame = Frame(settings, calendar, wanted, until, frozen_before)
+    fresh_state = store.catalog.number(FRESH_STATE) if store.catalog.number(FRESH_VERSION) == _version_number() else 0
+    return Planner(store.partitions, store.catalog.recipes(), frame, fresh_state=fresh_state)
+
+
+def _with_frozen_days(
+    wanted: Iterable[date], store: Store, start: date, until: date, frozen_before: date
+) -> tuple[date, ...]:
+    """Return the days to build and the frozen days, which are those that have tables.
+
+    The first day that is not frozen stays wanted, too: it closes the sessions of a day whose raw events have expired.
+    """
+    there = {
+        key.date
+        for key in store.partitions
+        if key.table in STEP_OF_TABLE and key.date and start <= key.date <= min(frozen_before, until)
+    }
+    return tuple(sorted(there.union(day for day in wanted if day >= frozen_before)))
+
+
+def record_fresh(store: Store, planner: Planner) -> None:
+    """Record that the plan of the present state is empty. It is forgotten when the package changes."""
+    state = planner.state()
+    if (store.catalog.number(FRESH_STATE), store.catalog.number(FRESH_VERSION)) != (state, _version_number()):
+        store.catalog.set_number(FRESH_STATE, state)
+        store.catalog.set_number(FRESH_VERSION, _version_number())
+
+
+def _version_number() -> int:
+    return int(digest(package_version())[:12], 16)
 
 
 def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool = False) -> Plan:
@@ -121,6 +159,20 @@ class OpenFolder:
                 known = self._plans[upgrade] = self.store.change_count, self.planner.plan(upgrade=upgrade)
         return known[1]
 
+    def expiry(self) -> Expiry:
+        """Return what expires at the last day that counts. It is removed when nothing is stale."""
+        if not has_expiry(self.settings):
+            return NOTHING
+        catalog = self.store.catalog
+        return find_expiry(
+            self.store.partitions,
+            catalog.source_files(),
+            catalog.publications(),
+            catalog.frozen_before(),
+            self.settings,
+            self.until,
+        )
+
     def files_to_read(self) -> dict[str, str]:
         """Return the delivered files that the next ingest will read or forget, each with the reason."""
         return delivered_files.files_to_read(self.folder, self.settings, self.store)
@@ -132,6 +184,7 @@ class OpenFolder:
             and not any(partition.is_damaged for partition in self.store.partitions.values())
             and not self.files_to_read()
             and self.plan(upgrade=self.upgrade).is_empty
+            and self.expiry().is_empty
             and publication.is_current(self.folder, self.store, self.plan(upgrade=self.upgrade))
         )
 

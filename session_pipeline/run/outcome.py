@@ -49,6 +49,7 @@ class Outcome:
         published: The latest publication, or why nothing was published; None if it was not tried.
         report: The report; None if it was not written.
         failed_checks: The checks that did not hold, in order of time.
+        expired_count: Partitions that expired, or lost their text.
     """
 
     run_ids: set[str] = field(default_factory=set)
@@ -56,3 +57,4 @@ class Outcome:
     published: Published | str | None = None
     report: Written | None = None
     failed_checks: list[FailedCheck] = field(default_factory=list)
+    expired_count: int = 0

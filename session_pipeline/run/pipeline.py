@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from session_pipeline.build.builder import Builder, Built
+from session_pipeline.build.expiry import Expiry
 from session_pipeline.build.runner import Rows
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
-from session_pipeline.ingest.deliveries import Ingest
+from session_pipeline.errors import StoreError
+from session_pipeline.ingest.expired_text import expired_text
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published
@@ -31,10 +33,12 @@ from session_pipeline.run.opened import (
     open_folder,
     open_store,
     package_version,
+    record_fresh,
 )
 from session_pipeline.run.outcome import Outcome, Progress
 from session_pipeline.run.profile import INGEST, PUBLISH, REPORT
 from session_pipeline.settings import Settings
+from session_pipeline.store.catalog import FROZEN_BEFORE
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables import Table, table
@@ -43,6 +47,8 @@ from session_pipeline.tables.steps import IDENTITY_STEPS, STEP_OF_TABLE
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from session_pipeline.ingest.deliveries import Ingest
 
 LOCK_WAIT_SECONDS = 3600.0
 
@@ -91,7 +97,9 @@ class Run(OpenFolder):
         self._forget("_ingest", "_builder", "_held_days")
 
     @cached_property
-    def _ingest(self) -> Ingest:
+    def _ingest(self) -> "Ingest":
+        from session_pipeline.ingest.deliveries import Ingest  # loads Arrow; most runs have no file to read
+
         runner = self.model_engine.task_runner
         return Ingest(self.folder, self.settings, self.store, self.engine, run_id=self.run_id, runner=runner)
 
@@ -139,7 +147,7 @@ class Run(OpenFolder):
         it does change, so that a run does not look at all of them.
         """
         for step in IDENTITY_STEPS if self.settings.identity.is_by_person and self.planner.frame.wanted else ():
-            self.build(step, self.planner.frame.wanted if step.is_daily else (None,))
+            self.build(step, self.planner.frame.open_days if step.is_daily else (None,))
 
     def build(
         self,
@@ -156,11 +164,12 @@ class Run(OpenFolder):
 
         Args:
             step: The step.
-            days: The days, in order; (None,) for a step without days.
+            days: The days, in order; (None,) for a step without days. Frozen days are left out.
             force: Whether to build the tables even if they are fresh.
             on_built: Called for each day once it is committed. An error that it raises ends the build.
         """
         results = []
+        days = [day for day in days if not self.planner.frame.is_frozen(day)]
         with self.profile.stage(step.name):
             for built in self._builder.build(step, days, force=force, is_held=lambda day: day in self._held_days):
                 self.progress.on_build(step, built.day, built)
@@ -182,6 +191,28 @@ class Run(OpenFolder):
         if unwanted:
             self.store.commit([], run_id=self.run_id, drop=unwanted)
         return unwanted
+
+    def expire(self) -> Expiry | None:
+        """Remove what has expired, in one transaction, and record which days are frozen; return it, or None if nothing.
+
+        Called when nothing is stale, so that no day is frozen before what was delivered for it is built.
+        """
+        found = self.expiry()
+        if found.is_empty:
+            return None
+        written = [expired_text(self.store, self.engine, key) for key in found.texts]
+        frozen_before = found.frozen_before
+        self.store.commit(
+            written,
+            run_id=self.run_id,
+            drop=found.drop,
+            source_files=found.files,
+            numbers={FROZEN_BEFORE: frozen_before.toordinal()} if frozen_before else {},
+        )
+        self.outcome.expired_count += len(found.drop) + len(found.texts)
+        self._plans.clear()
+        self._forget("planner", "_builder", "_held_days", "_ingest")
+        return found
 
     def publish(self) -> Published | str:
         """Publish the store's state.
@@ -206,6 +237,10 @@ class Run(OpenFolder):
         reason = publication.why_not(plan)
         if reason is not None:
             return reason
+        if self.expire():
+            plan = self.plan()
+        if plan.is_empty and not plan.deferred:
+            record_fresh(self.store, self.planner)
         if publication.is_current(self.folder, self.store, plan):
             return "this state is already published"
         return publication.publish(
@@ -234,6 +269,11 @@ class Run(OpenFolder):
         """Build a damaged partition again, or read its delivered file again."""
         self.store.mark_damaged(partition)
         producer = STEP_OF_TABLE.get(partition.key.table)
+        if producer is not None and self.planner.frame.is_frozen(partition.key.date):
+            raise StoreError(
+                f"{partition.key} is damaged, and its day is frozen: its raw events have expired, so it cannot be built"
+                " again; restore store/ from a backup"
+            )
         if producer is not None:
             self._builder.build_all(producer, (partition.key.date,))
         elif table(partition.key.table).is_log:

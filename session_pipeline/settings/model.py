@@ -53,6 +53,17 @@ ChangeDimension = Literal[
 MOST_RULES = 2_000
 
 
+# For keep_days; a test compares these numbers with the spans of the tables.
+SESSION_DAYS = 3  # a day reads the two days before it, whose sessions can reach it
+LONGEST_READ_DAYS = 84  # the longest window of counts, of opportunities and changes
+LEAST_RAW_DAYS = 7  # for files that are late, and for runs that were missed
+_WHY_KEPT = {
+    "raw": "late files need some days",
+    "events": "days that can still be built read the days before them",
+    "aggregates": f"days that can still be built read counts of {LONGEST_READ_DAYS} days, and counts outlast events",
+}
+
+
 class SessionSettings(Section):
     """When a session ends, and when it counts as engaged. A definition sets the rules of when it ends."""
 
@@ -171,11 +182,41 @@ class ChangeSettings(Section):
         return names
 
 
+class KeepDays(Section):
+    """For how many days of data the store keeps raw events, tables of people and counts; 0: without a limit."""
+
+    raw: int = Field(default=0, ge=0, le=36_500)
+    events: int = Field(default=0, ge=0, le=36_500)
+    aggregates: int = Field(default=0, ge=0, le=36_500)
+
+    @model_validator(mode="after")
+    def _keeps_what_later_days_read(self) -> Self:
+        if not self.raw:
+            if self.events or self.aggregates:
+                raise refusal("has no raw", "write it too: only days whose raw events have expired can expire")
+            return self
+        for name, days, least in (
+            ("raw", self.raw, LEAST_RAW_DAYS),
+            ("events", self.events, self.raw + SESSION_DAYS),
+            ("aggregates", self.aggregates, max(self.raw + LONGEST_READ_DAYS, self.events)),
+        ):
+            if (days or name == "raw") and days < least:
+                raise refusal(f"has {name} = {days}", f"write at least {least}, or 0: {_WHY_KEPT[name]}")
+        if self.aggregates and not self.events:
+            raise refusal("has aggregates without events", "write events too: counts are kept at least as long")
+        return self
+
+
 class PrivacySettings(Section):
-    """The parts of delivered events that are not stored."""
+    """What of delivered events is not stored, or not stored as it was delivered."""
 
     keep_query_parameters: Annotated[tuple[QueryParameter, ...], Listed]
     drop_properties: Annotated[tuple[Label, ...], Listed]
+    hash_properties: Annotated[tuple[Label, ...], Listed, distinct("hash_properties")]
+    user_ids: Literal["plain", "keyed"]
+    user_agents: Literal["full", "reduced"]
+    quarantine_days: int = Field(ge=0, le=36_500)
+    keep_days: KeepDays
 
 
 class AlertSettings(Section):
@@ -269,6 +310,19 @@ class Settings(Section):
     resources: ResourceSettings
     engine: EngineSettings
     publish: PublishSettings
+
+    @field_validator("privacy")
+    @classmethod
+    def _keeps_raw_for_funnels(cls, privacy: PrivacySettings, info: ValidationInfo) -> PrivacySettings:
+        funnels = info.data.get("funnels", ())
+        windows = [funnel.window_seconds or 0 for funnel in funnels if not funnel.is_within_a_session]
+        least = -(-max(windows, default=0) // DAY_SECONDS) + SESSION_DAYS
+        if windows and 0 < privacy.keep_days.raw < least:
+            raise refusal(
+                f"has keep_days.raw = {privacy.keep_days.raw}, too short for the longest window of the funnels",
+                f"write at least {least}, or shorten the window",
+            )
+        return privacy
 
     @field_validator("dimensions")
     @classmethod

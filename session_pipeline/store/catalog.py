@@ -39,6 +39,7 @@ create table if not exists publications (
     run_id text not null
 );
 """
+FROZEN_BEFORE = "frozen_before"  # a recorded number: the first day that is not frozen, as its ordinal; 0: no day is
 # Columns that a store of an older format lacks: table, column, declaration.
 ADDED_COLUMNS = (
     ("partitions", "changed_generation", "integer not null default 0"),
@@ -120,6 +121,11 @@ class Catalog:
     def number(self, name: str) -> int:
         """A recorded number; 0 if it was never recorded."""
         return self._number(name)
+
+    def frozen_before(self) -> date | None:
+        """The first day that is not frozen, because raw events of earlier days have expired; None if none have."""
+        number = self.number(FROZEN_BEFORE)
+        return date.fromordinal(number) if number else None
 
     def data_version(self) -> int:
         """A number that differs from the last one if another connection has changed the file since."""

@@ -39,6 +39,12 @@ def files_at(path: Path, row_count: int, sha256: str = "") -> tuple[WrittenFile,
     return files
 
 
+def write_manifest(folder: Path, parts: Sequence[WrittenFile]) -> None:
+    """Write the hashes and numbers of rows of the parts in a folder, in the order of their rows."""
+    found = [{"name": part.path.name, "sha256": part.sha256, "row_count": part.row_count} for part in parts]
+    (folder / MANIFEST).write_text(json.dumps(found), encoding="utf-8")
+
+
 def paths_at(path: Path) -> list[Path]:
     """Return the paths of the files that an engine wrote at a path."""
     return sorted(path.glob("*.parquet")) if path.is_dir() else [path]

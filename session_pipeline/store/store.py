@@ -27,6 +27,7 @@ from session_pipeline.store.store_files import StoreFiles
 from session_pipeline.tables import table
 
 FORMAT = 3  # 1: partitions did not record the causes of their last change; 2: a partition had one file
+NO_NUMBERS: Mapping[str, int] = {}
 KEPT_PUBLICATIONS = 4  # the newest, and the three before it, which connections may still read
 PRIMARY_CODE = 0xFF  # mask for the primary part of SQLite's extended error codes
 NOT_WRITABLE = "the user that runs this needs write access there, also for commands that only read"
@@ -173,6 +174,7 @@ class Store:
         deliveries: Sequence[tuple[str, str, str]] = (),
         forget: Iterable[str] = (),
         recipe: tuple[str, Mapping[str, str]] | None = None,
+        numbers: Mapping[str, int] = NO_NUMBERS,
     ) -> list[Partition]:
         """Add files to the store and drop partitions, atomically: either all of it, or nothing.
 
@@ -188,6 +190,7 @@ class Store:
             deliveries: Paths under raw/ to record: the path, the id of the file at that path, and its stamp.
             forget: Ids of delivered files to remove from the ledger.
             recipe: The recipe that the files were built with: its hash and its parts.
+            numbers: Numbers of the store's own state to record, by name.
 
         Returns:
             The committed partitions, in the order of `written`.
@@ -213,6 +216,8 @@ class Store:
                 self.catalog.put_delivery(*delivery)
             if recipe is not None:
                 self.catalog.put_recipe(*recipe)
+            for name, number in numbers.items():
+                self.catalog.set_number(name, number)
         self._has_leftovers = leftovers_before
         crash_points.reached("commit: done")
         self.change_count += 1

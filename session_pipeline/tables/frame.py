@@ -43,12 +43,23 @@ class Frame:
         calendar: The local days of its time zone.
         wanted: The local days to build, in order.
         until: The last local day of the plan; later days are not built.
+        frozen_before: The first day that is not frozen; earlier days stay as they are. None: no day is frozen.
     """
 
     settings: Settings
     calendar: Calendar
     wanted: tuple[date, ...]
     until: date
+    frozen_before: date | None = None
+
+    def is_frozen(self, day: date | None) -> bool:
+        """Whether a day is never built again, because its raw events have expired."""
+        return day is not None and self.frozen_before is not None and day < self.frozen_before
+
+    @cached_property
+    def open_days(self) -> tuple[date, ...]:
+        """The days to build that are not frozen."""
+        return tuple(day for day in self.wanted if not self.is_frozen(day))
 
     @cached_property
     def _wanted(self) -> frozenset[date]:

@@ -33,6 +33,7 @@ OF_THE_RUN: Mapping[str, tuple[str, ...]] = {
 PUBLISHED = tuple(name for name, contract in TABLES.items() if contract.is_published)
 FIXED_FILES = {
     "settings.toml",
+    "visitor_key",
     "warehouse.duckdb",
     "store/_format.json",
     "store/writer.lock",

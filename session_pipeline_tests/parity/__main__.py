@@ -1,63 +1,89 @@
-"""`python -m session_pipeline_tests.parity [--master M] [--only NAME]` builds with both engines and prints a table.
+"""`python -m session_pipeline_tests.parity [--cluster] [--only NAME]` builds with both engines and prints a table.
 
-The data sets are the sample, and NASA and the shop where the shared fixtures exist. Each is built at once; the sample
-is also built day by day with late files, by Spark alone and by both engines in turn. Exits with 1 if a row differs.
+Each data set is built at once. The random events are also built with one run a day and with late files, by Spark alone
+and by both engines in turn. NASA and the shop need the shared fixtures. Exits with 1 if a row differs.
+
+`--cluster` starts a master and two workers on this machine; otherwise Spark runs in this process, or at `--master`. The
+whole comparison is `--cluster --events 10000000`, and takes hours on a small machine.
 """
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from time import perf_counter
 
-from session_pipeline_tests.compare_builds import data_sets
 from session_pipeline_tests.parity.builds import (
     DUCKDB,
+    LARGE_CONF,
+    SMALL_CONF,
     by_day_with_late_files,
     compare,
     deliver,
     run,
     spark_settings,
 )
+from session_pipeline_tests.parity.cluster import CLUSTER_CONF, Cluster
+from session_pipeline_tests.parity.data import NAMES, DataSet, data_set
 
 
 def main(arguments: Sequence[str]) -> int:
     """Compare the engines; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--master", default="local[2]", help="Spark's master")
-    parser.add_argument("--only", help="the name of a data set")
+    parser.add_argument("--cluster", action="store_true", help="start a master and two workers")
+    parser.add_argument("--only", choices=NAMES, help="one data set")
+    parser.add_argument("--events", type=int, default=200_000, help="the number of generated events")
     parser.add_argument("--at-once", action="store_true", help="leave out the builds day by day")
     options = parser.parse_args(arguments)
-    spark = spark_settings(options.master)
     differing = 0
-    print(f"{'table':24} {'data set':24} {'rows':>10} {'differences':>12}")
-    with tempfile.TemporaryDirectory() as scratch:
-        for data_set in data_sets():
-            if options.only not in (None, data_set.name):
+    print(f"{'table':24} {'data set':28} {'rows':>10} {'differences':>12}")
+    with (
+        tempfile.TemporaryDirectory(prefix="parity-") as name,
+        Cluster.running(Path(name)) if options.cluster else nullcontext() as cluster,
+    ):
+        master = cluster.master if cluster else options.master
+        for chosen in [options.only] if options.only else NAMES:
+            scratch = Path(name) / chosen
+            found = data_set(chosen, scratch / "made", events=options.events)
+            if found is None:
+                print(f"# {chosen} is not on this machine")
                 continue
-            until = date.fromisoformat(data_set.until)
-            one = Path(scratch) / f"{data_set.name}-duckdb"
-            builds = {"at once": Path(scratch) / f"{data_set.name}-spark"}
-            seconds = {}
-            for folder, engine in ((one, DUCKDB), (builds["at once"], spark)):
-                started = perf_counter()
-                deliver(data_set, folder)
-                run(data_set, folder, engine, until, key_of=one)
-                seconds[folder.name] = round(perf_counter() - started, 1)
-            if data_set.name == "sample" and not options.at_once:
-                for name, engines in (("by day", (spark,) * 4), ("engines in turn", (spark, DUCKDB, spark, DUCKDB))):
-                    builds[name] = Path(scratch) / f"{data_set.name}-{name.replace(' ', '-')}"
-                    by_day_with_late_files(data_set, builds[name], engines.__getitem__, key_of=one)
-            for name, folder in builds.items():
-                for found in compare(one, folder):
-                    differing += found.differing
-                    where = f"{data_set.name}, {name}"
-                    print(f"{found.table:24} {where:24} {found.row_count:>10,} {found.differing:>12,}", flush=True)
-            print(f"# seconds: {seconds}", flush=True)
+            conf = LARGE_CONF if chosen == "generated" else CLUSTER_CONF if cluster else SMALL_CONF
+            by_day = chosen == "random" and not options.at_once
+            one = scratch / "duckdb"
+            for title, other in _built(found, scratch, one, spark_settings(master, conf), by_day=by_day):
+                for result in compare(one, other):
+                    differing += result.differing
+                    where = f"{chosen}, {title}"
+                    print(f"{result.table:24} {where:28} {result.row_count:>10,} {result.differing:>12,}", flush=True)
     print("all rows are equal" if not differing else f"{differing:,} rows differ")
     return 1 if differing else 0
+
+
+def _built(found: DataSet, scratch: Path, one: Path, spark: str, *, by_day: bool) -> Iterator[tuple[str, Path]]:
+    """Build with DuckDB into `one`; yield each build with Spark and its folder."""
+    builds = {"at once": [spark]}
+    if by_day:
+        builds |= {"by day": [spark] * 3, "engines in turn": [DUCKDB, spark, DUCKDB]}
+    _build(found, one, [DUCKDB], key_of=one)
+    for title, engines in builds.items():
+        folder = scratch / title.replace(" ", "-")
+        _build(found, folder, engines, key_of=one)
+        yield title, folder
+
+
+def _build(found: DataSet, folder: Path, engines: Sequence[str], *, key_of: Path) -> None:
+    started = perf_counter()
+    if len(engines) > 1:
+        by_day_with_late_files(found, folder, engines, key_of=key_of)
+    else:
+        deliver(found, folder)
+        run(found, folder, engines[0], date.fromisoformat(found.until), key_of=key_of)
+    print(f"# {found.name}, {folder.name}: {perf_counter() - started:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

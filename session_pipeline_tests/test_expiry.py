@@ -1,0 +1,280 @@
+"""Tests what expires: raw events, tables of people, counts, the text of quarantined lines; and what is frozen."""
+
+import json
+import re
+import shutil
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.build.expiry import kept_tables, other_tables, tables_of_people
+from session_pipeline.checks.deliveries import ledger_closes
+from session_pipeline.errors import SettingsError, StoreError
+from session_pipeline.reference.days import ONE_DAY, Calendar
+from session_pipeline.run.pipeline import open_folder, open_run, open_store
+from session_pipeline.settings import parse_settings
+from session_pipeline.settings.model import LONGEST_READ_DAYS, SESSION_DAYS
+from session_pipeline.tables import TABLES
+from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
+from session_pipeline_tests.deployment import Deployment, damage
+from session_pipeline_tests.test_cli import call
+
+FIRST = date(2024, 3, 1)
+RAW_DAYS, EVENT_DAYS = 10, 13
+KEEP = {"raw": RAW_DAYS, "events": EVENT_DAYS, "aggregates": RAW_DAYS + LONGEST_READ_DAYS}
+UNTIL = FIRST + 17 * ONE_DAY
+FROZEN_BEFORE = UNTIL - (RAW_DAYS - 1) * ONE_DAY
+EVENTS_FROM = UNTIL - (EVENT_DAYS - 1) * ONE_DAY
+
+
+def lines(day: date, visitor: str = "v") -> list[dict[str, Any]]:
+    """Return three events of a day, two sessions: the last one goes on after midnight."""
+    times = ("10:00:00", "10:10:00", "23:55:00")
+    return [
+        {"visitor_id": visitor, "event_time": f"{day}T{time}Z", "event_name": "page_view", "page_url": f"/{time}"}
+        for time in times
+    ]
+
+
+def settings(**keep: int) -> dict[str, Any]:
+    return {"start_date": FIRST, "privacy": {"keep_days": keep} if keep else {}}
+
+
+def deliver(deployment: Deployment, first: date, count: int) -> None:
+    for number in range(count):
+        day = first + number * ONE_DAY
+        deployment.deliver(str(day), [*lines(day), f"no event of {day}"])
+
+
+@dataclass(frozen=True)
+class Expired:
+    """A deployment before and after its old days expired."""
+
+    deployment: Deployment
+    before: dict[str, str]
+    planned: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def expired(tmp_path_factory: pytest.TempPathFactory) -> Expired:
+    deployment = Deployment(tmp_path_factory.mktemp("expired"), settings())
+    deliver(deployment, FIRST, 18)
+    deployment.run(UNTIL)
+    before = deployment.hashes()
+    deployment.set(settings(**KEEP))
+    with open_folder(deployment.folder, until=UNTIL) as now:
+        found = now.expiry()
+        planned = {"frozen_before": found.frozen_before, "drop": found.drop, "is_done": now.is_done()}
+    assert deployment.run(UNTIL) == []
+    return Expired(deployment, before, planned)
+
+
+def days_of(deployment: Deployment, name: str) -> set[date]:
+    with closing(open_store(deployment.folder)) as store:
+        return {partition.key.date for partition in store.of_table(name) if partition.key.date}
+
+
+def days(first: date, last: date) -> set[date]:
+    return {first + number * ONE_DAY for number in range((last - first).days + 1)}
+
+
+def test_old_days_are_planned_and_dropped_and_nothing_else_changes(expired: Expired) -> None:
+    assert expired.planned["frozen_before"] == FROZEN_BEFORE
+    assert expired.planned["is_done"] is False
+    dropped = {f"{key} {key.file_id}" for key in expired.planned["drop"]}
+    now = expired.deployment.hashes()
+    assert {key: value for key, value in expired.before.items() if key not in dropped} == now
+    assert dropped <= expired.before.keys()
+    assert days_of(expired.deployment, "raw_events") == days(FROZEN_BEFORE, UNTIL)
+    assert days_of(expired.deployment, "events") == days(EVENTS_FROM, UNTIL)
+    assert days_of(expired.deployment, "daily_summary") == days(FIRST, UNTIL)
+    assert days_of(expired.deployment, "visitor_states") == days(FIRST, UNTIL)
+
+
+def test_published_files_lose_the_days_as_well(expired: Expired) -> None:
+    folder = expired.deployment.folder
+    assert {path.name for path in (folder.lake / "sessions").iterdir()} == {
+        f"session_date={day}" for day in days(EVENTS_FROM, UNTIL)
+    }
+    assert len(list((folder.lake / "daily_summary").iterdir())) == 18
+
+
+def test_run_after_expiry_is_done_and_the_ledger_closes(expired: Expired) -> None:
+    with open_run(expired.deployment.folder, run_id="test", until=UNTIL) as run:
+        assert run.is_done()
+        assert run.expiry().is_empty
+        verdict = ledger_closes(run, [])
+        assert verdict.holds, verdict
+        files = run.store.catalog.source_files().values()
+        assert sum(item.facts.get("expired_count", 0) for item in files) == 8 * 3
+
+
+@pytest.fixture
+def copied(expired: Expired, tmp_path: Path) -> Deployment:
+    """A copy of the expired deployment that a test can change."""
+    shutil.copytree(expired.deployment.folder.path, tmp_path / "data")
+    return Deployment.at(tmp_path / "data")
+
+
+def test_late_file_of_frozen_days_is_counted_and_builds_nothing(copied: Deployment) -> None:
+    before = copied.hashes()
+    copied.deliver("late", [*lines(FIRST, "late"), *lines(FROZEN_BEFORE - ONE_DAY, "late")])
+    assert copied.run(UNTIL) == []
+    assert copied.hashes() == before
+    with open_run(copied.folder, run_id="test", until=UNTIL) as run:
+        [late] = [item.facts for item in run.store.catalog.source_files().values() if "late" in str(item.facts["path"])]
+        assert (late["accepted_count"], late["expired_count"]) == (6, 6)
+        assert ledger_closes(run, []).holds
+
+
+def test_late_file_of_an_open_day_gives_what_it_gives_without_expiry(copied: Deployment, tmp_path: Path) -> None:
+    clean = Deployment(tmp_path / "clean", settings())
+    deliver(clean, FIRST, 18)
+    for deployment in (copied, clean):
+        deployment.deliver("late", lines(FROZEN_BEFORE, "late"))
+        assert deployment.run(UNTIL)
+    kept, all_of_them = copied.hashes(), clean.hashes()
+    first_open = str(FROZEN_BEFORE)
+    compared = {key for key in all_of_them if key.partition("[")[2][:10] >= first_open}
+    assert len(compared) > 100
+    assert {key: kept.get(key) for key in compared} == {key: all_of_them[key] for key in compared}
+
+
+def test_frozen_days_stay_when_settings_change_or_the_limit_is_removed(copied: Deployment) -> None:
+    before = copied.hashes()
+    copied.set({**settings(), "sessions": {"inactivity_minutes": 5}})
+    built = copied.run(UNTIL)
+    assert min(day for _, day in built if day) == FROZEN_BEFORE
+    now = copied.hashes()
+    frozen = {key for key in before if "[" in key and key.partition("[")[2][:10] < str(FROZEN_BEFORE)}
+    assert frozen
+    assert {key: now.get(key) for key in frozen} == {key: before[key] for key in frozen}
+    copied.set(settings())
+    assert copied.plan(UNTIL).frame.frozen_before == FROZEN_BEFORE
+
+
+def test_earlier_horizon_drops_no_frozen_day(copied: Deployment) -> None:
+    before = days_of(copied, "daily_summary")
+    copied.run(EVENTS_FROM)
+    assert {day for day in before if day < FROZEN_BEFORE} <= days_of(copied, "daily_summary")
+
+
+def test_next_day_moves_the_bound(copied: Deployment) -> None:
+    deliver(copied, UNTIL + ONE_DAY, 1)
+    copied.run(UNTIL + ONE_DAY)
+    with closing(open_store(copied.folder)) as store:
+        assert store.catalog.frozen_before() == FROZEN_BEFORE + ONE_DAY
+    assert min(days_of(copied, "raw_events")) == FROZEN_BEFORE + ONE_DAY
+    assert copied.run(UNTIL + ONE_DAY) == []
+
+
+def test_damaged_file_of_a_frozen_day_is_an_error_that_says_what_to_do(copied: Deployment) -> None:
+    with closing(open_store(copied.folder)) as store:
+        [partition] = [each for each in store.of_table("daily_summary") if each.key.date == FIRST]
+        damage(store.path_of(partition), b"damaged")
+        with (
+            pytest.raises(StoreError, match=r"is frozen: .*restore store/ from a backup"),
+            open_run(copied.folder, run_id="test", until=UNTIL) as run,
+        ):
+            run._repair(partition)
+
+
+def test_text_of_quarantined_lines_expires_and_their_reasons_stay(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {**settings(), "privacy": {"quarantine_days": 2}})
+    deliver(deployment, FIRST, 3)
+    deployment.deliver("only-bad", [{"a": 1}, {"a": 2}])
+    deployment.run(FIRST + 2 * ONE_DAY)
+    first = deployment.table("quarantined_lines")
+    texts = dict(zip(first["line"], first["detail"], strict=True))
+    assert len(first) == 5
+    assert f"no event of {FIRST + ONE_DAY}" in texts
+    assert f"no event of {FIRST}" not in texts
+    assert deployment.run(FIRST + 2 * ONE_DAY) == []
+    deliver(deployment, FIRST + 3 * ONE_DAY, 2)
+    deployment.run(FIRST + 4 * ONE_DAY)
+    later = deployment.table("quarantined_lines")
+    assert set(later["line"].dropna()) == {f"no event of {FIRST + number * ONE_DAY}" for number in (3, 4)}
+    assert later["detail"].isna().sum() == later["line"].isna().sum() == 5
+    assert set(later["reason"]) == {"invalid_json", "missing_visitor_id"}
+    with closing(open_store(deployment.folder)) as store:
+        assert sum(sum(each.counts.values()) for each in store.of_table("quarantined_lines")) == 7
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [
+        ("{ raw = 5 }", "raw = 5"),
+        ("{ events = 90 }", "has no raw"),
+        ("{ raw = 30, events = 31 }", "write at least 33"),
+        ("{ raw = 30, events = 40, aggregates = 100 }", "write at least 114"),
+        ("{ raw = 30, events = 200, aggregates = 150 }", "write at least 200"),
+        ("{ raw = 30, aggregates = 150 }", "events too"),
+        ("{ raw = -1 }", "raw"),
+    ],
+)
+def test_limits_that_later_days_need_are_refused(keep: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        parse_settings(f"privacy.keep_days = {keep}")
+
+
+def test_funnel_windows_need_raw_events() -> None:
+    assert parse_settings("privacy.keep_days = { raw = 10 }").privacy.keep_days.raw == 10
+    with pytest.raises(SettingsError, match="write at least 10"):
+        parse_settings("privacy.keep_days = { raw = 9 }")
+    assert parse_settings("funnels = []\nprivacy.keep_days = { raw = 9 }").privacy.keep_days.raw == 9
+
+
+def test_settings_keep_what_the_spans_of_open_days_read() -> None:
+    wanted = tuple(FIRST + number * ONE_DAY for number in range(400))
+    frame = Frame(parse_settings("sessions.max_hours = 24"), Calendar("America/St_Johns"), wanted, wanted[-1])
+    day, furthest = wanted[300], {"people": 0, "others": 0}
+    for step in STEPS:
+        for what in step.inputs:
+            for kind, tables in (("people", tables_of_people()), ("others", other_tables())):
+                if step.is_daily and what.table in tables:
+                    read = min((*what.span.dates(frame, day), day))
+                    furthest[kind] = max(furthest[kind], (day - read).days)
+    assert 1 <= furthest["people"] <= SESSION_DAYS
+    assert 0 < furthest["others"] <= LONGEST_READ_DAYS
+
+
+def test_each_daily_table_expires_with_one_limit_or_never() -> None:
+    logs = {log.table for step in STEPS for log in step.logs}
+    daily = {name for name in {*STEP_OF_TABLE, *logs} if TABLES[name].date_column}
+    assert tables_of_people() | other_tables() | kept_tables() >= daily
+    assert not tables_of_people() & other_tables()
+    assert {"events", "sessions", "session_facts", "open_sessions", "session_changes"} <= tables_of_people()
+    assert {"daily_summary", "moment_counts", "funnel_steps"} <= other_tables()
+    assert {"visitor_states", "visitor_days", "agents_seen"} <= kept_tables()
+
+
+def test_plan_status_and_the_check_say_what_is_frozen(copied: Deployment) -> None:
+    deliver(copied, UNTIL + ONE_DAY, 1)
+    data = ("--data", copied.folder.path)
+    with open_run(copied.folder, run_id="test", until=UNTIL + ONE_DAY) as run:
+        run.ingest()
+    code, shown, _ = call("plan", "--until", str(UNTIL + ONE_DAY), *data)
+    assert code == 0
+    assert f"Frozen then: days before {FROZEN_BEFORE + ONE_DAY}" in shown
+    assert re.search(r"Expired: \d+ partitions", shown)
+    found = json.loads(call("plan", "--json", "--until", str(UNTIL + ONE_DAY), *data)[1])
+    assert f"events[{EVENTS_FROM}]" in found["expiring"]
+    assert found["frozen_before"] == str(FROZEN_BEFORE + ONE_DAY)
+    code, shown, _ = call("status", *data)
+    assert code == 0
+    assert f"days before {FROZEN_BEFORE} (3 built)" in shown
+    assert json.loads(call("status", "--json", *data)[1])["frozen_before"] == str(FROZEN_BEFORE)
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "America/St_Johns", "Pacific/Apia"])
+def test_raw_events_of_a_utc_date_are_kept_while_a_local_day_needs_them(timezone: str) -> None:
+    calendar = Calendar(timezone)
+    for day in (date(2011, 12, 29), date(2011, 12, 31), date(2024, 3, 10), FIRST):
+        needed = {utc_date for later in range(3) for utc_date in calendar.utc_dates(day + later * ONE_DAY)}
+        assert not any(calendar.is_over_before(utc_date, day) for utc_date in needed)
+        assert calendar.is_over_before(min(needed) - ONE_DAY, day)
