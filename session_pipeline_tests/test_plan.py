@@ -1,11 +1,15 @@
 """Tests the plan on constructed catalogs without files: which days are wanted, what is stale and why, what waits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from session_pipeline.build.known import Known, known_of
 from session_pipeline.build.plan import Certainty, Kind, Plan, Planner
 from session_pipeline.build.wanted import days_with_events, wanted_days
 from session_pipeline.engines.sql import literal
@@ -15,6 +19,7 @@ from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 
 DAY = date(2026, 10, 5)
@@ -38,6 +43,7 @@ class Built:
     def __init__(self, *of_raw: Partition, settings: str = "", until: date = UNTIL) -> None:
         self.partitions: dict[Key, Partition] = {partition.key: partition for partition in of_raw}
         self.recipes: dict[str, Mapping[str, str]] = {}
+        self.settings, self.until = settings, until
         planner = self.planner(settings, until)
         for step in STEPS:
             for day in planner.frame.wanted if step.is_daily else (None,):
@@ -56,6 +62,11 @@ class Built:
         of_raw = [partition for key, partition in self.partitions.items() if key.table == "raw_events"]
         wanted = wanted_days(of_raw, calendar, START, until)
         return Planner(self.partitions, self.recipes, Frame(parsed, calendar, wanted, until))
+
+    def copy(self) -> "Built":
+        other = copy(self)
+        other.partitions = dict(self.partitions)
+        return other
 
     def change(self, key: Key, **changes: object) -> None:
         newer = {"changed_generation": 1} if "sha256" in changes else {}
@@ -421,71 +432,121 @@ def test_undated_tables_do_not_count_toward_the_limit() -> None:
     assert plan.deferred == ()
 
 
-# The state whose plan is known to be empty
+# A state whose plan is known to be empty
 
 
-def knowing(state: int, planner: Planner, built: Built) -> Planner:
-    """Returns a planner that knows that the plan of a state was empty."""
-    return Planner(built.partitions, built.recipes, planner.frame, fresh_state=state)
+def compared(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, date | None]]:
+    """Returns the steps and days that a plan compares."""
+    asked: set[tuple[str, date | None]] = set()
+    original = Planner.staleness
+
+    def staleness(self: Planner, step: Step, day: date | None) -> tuple[Kind, str] | None:
+        asked.add((step.name, day))
+        return original(self, step, day)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Planner, "staleness", staleness)
+        planner.plan()
+    return asked
 
 
-def same_plan(state: int, built: Built, settings: str = "", until: date = UNTIL) -> bool:
-    planner = built.planner(settings, until)
-    return described(knowing(state, planner, built).plan()) == described(planner.plan())
+def knowing(known: Known, built: Built, of_settings: str = "", until: date = UNTIL) -> Planner:
+    """Returns a planner that knows, from a text, that the plan of a state was empty."""
+    planner = built.planner(of_settings, until)
+    return Planner(built.partitions, built.recipes, planner.frame, known=known_of(known.text()))
 
 
-def test_plan_of_a_known_state_compares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    built = Built(raw(DAY, quarter(12)))
-    state = built.planner().state()
+LAST = DAY + 130 * ONE
+UNDATED = {(step.name, None) for step in STEPS if not step.is_daily}
+
+
+@pytest.fixture(scope="module")
+def long_history() -> Built:
+    return Built(*(raw(DAY + number * ONE, quarter(12), f"f{number}") for number in range(120)), until=LAST)
+
+
+def test_plan_of_a_known_state_compares_no_day(long_history: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = long_history.copy()
+    known = built.planner(until=LAST).state()
     built.partitions = dict(reversed(built.partitions.items()))
-    monkeypatch.setattr(Planner, "staleness", lambda *_: pytest.fail("a table was compared"))
-    planner = built.planner()
-    assert knowing(state, planner, built).plan() == Plan((), (), (), planner.frame)
+    assert compared(knowing(known, built, until=LAST), monkeypatch) == UNDATED
+    assert compared(built.planner(until=LAST), monkeypatch) > UNDATED
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"sha256": "other"},
-        {"is_damaged": True},
-        {"fingerprint": "other"},
-        {"generation": 2},
-        {"changed_generation": 2},
-    ],
-    ids=lambda change: next(iter(change)),
-)
-@pytest.mark.parametrize("key", [Key("sessions", DAY), Key("user_agents", None)], ids=str)
-def test_changed_partition_is_another_state(key: Key, change: dict[str, object]) -> None:
-    built = Built(raw(DAY, quarter(12)))
-    state = built.planner().state()
-    built.partitions[key] = replace(built.partitions[key], **change)  # type: ignore[arg-type]
-    assert built.planner().state() != state
-    assert same_plan(state, built)
-
-
-@pytest.mark.parametrize(
-    ("settings", "until"),
-    [
-        ("[sessions]\ninactivity_minutes = 20", UNTIL),
-        ('timezone = "Asia/Tokyo"', UNTIL),
-        ("", DAY),
-        ("", UNTIL + ONE),
-    ],
-)
-def test_other_settings_and_days_are_another_state(settings: str, until: date) -> None:
-    built = Built(raw(DAY, quarter(12)))
-    state = built.planner().state()
-    assert built.planner(settings, until).state() != state
-    assert same_plan(state, built, settings, until)
-
-
-def test_gone_and_new_partitions_are_another_state() -> None:
-    built = Built(raw(DAY, quarter(12)))
-    state = built.planner().state()
-    new = raw(DAY + 3 * ONE, quarter(12), "f2")
+def test_plan_after_a_new_day_compares_few_earlier_days(long_history: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = long_history.copy()
+    known = built.planner(until=LAST).state()
+    new = raw(LAST - 5 * ONE, quarter(12), "new")
+    assert new.key.date is not None
     built.partitions[new.key] = new
-    assert built.planner().plan().items
-    assert same_plan(state, built)
-    del built.partitions[new.key], built.partitions[Key("sessions", DAY)]
-    assert built.planner().plan().items
-    assert same_plan(state, built)
+    asked = compared(knowing(known, built, until=LAST), monkeypatch)
+    assert min(day for _, day in asked if day is not None) >= new.key.date - 60 * ONE
+    assert min(day for name, day in asked if name == "sessionize" and day) >= new.key.date - 4 * ONE
+
+
+def test_unreadable_text_is_no_known_state() -> None:
+    assert [known_of(text) for text in ("", "{}", "[]", '{"code": "a", "until": "b", "dates": {}}', "7")] == [None] * 5
+
+
+def history(timezone: str, days: Iterable[int], window: int) -> Built:
+    of_settings = f"""timezone = "{timezone}"
+        [[funnels]]
+        name = "f"
+        grain = "visitor"
+        window_seconds = {window * 86400}
+        steps = [{{ name = "a", where = "event_name = 'a'" }}, {{ name = "b", where = "event_name = 'b'" }}]"""
+    files = [raw(DAY + number * ONE, quarter(number % 24), f"f{number}") for number in days]
+    return Built(*files, settings=of_settings, until=DAY + 60 * ONE)
+
+
+# Days are missing, and clocks change in two of the time zones.
+HISTORIES = {
+    "dense": ("UTC", range(25), 1),
+    "gaps": ("Europe/Berlin", (0, 1, 5, 6, 20, 21, 22, 39, 40), 7),
+    "far": ("America/New_York", (0, 3, 30, 45), 30),
+}
+
+
+@pytest.fixture(scope="module")
+def histories() -> Mapping[str, Built]:
+    return {name: history(*values) for name, values in HISTORIES.items()}
+
+
+CHANGES: tuple[dict[str, object], ...] = (
+    {"sha256": "other"},
+    {"is_damaged": True},
+    {"fingerprint": "other"},
+    {"generation": 2},
+    {"changed_generation": 2},
+)
+OTHER_SETTINGS = ('timezone = "Asia/Tokyo"', "[sessions]\ninactivity_minutes = 20")
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_plan_is_the_same_with_and_without_a_known_state(data: st.DataObject, histories: Mapping[str, Built]) -> None:
+    built = histories[data.draw(st.sampled_from(sorted(HISTORIES)))].copy()
+    known = built.planner(built.settings, built.until).state()
+    for _ in range(data.draw(st.integers(0, 3))):
+        key = data.draw(st.sampled_from(sorted(built.partitions)))
+        kind = data.draw(st.sampled_from(["change", "remove", "new"]))
+        if kind == "change":
+            change = data.draw(st.sampled_from(CHANGES))
+            built.partitions[key] = replace(built.partitions[key], **change)  # type: ignore[arg-type]
+        elif kind == "remove":
+            del built.partitions[key]
+        else:
+            new = raw(DAY + data.draw(st.integers(-40, 80)) * ONE, quarter(data.draw(st.integers(0, 23))), "new")
+            built.partitions[new.key] = new
+    until = built.until + data.draw(st.integers(-40, 40)) * ONE
+    of_settings = data.draw(st.sampled_from([built.settings] * 4 + [*OTHER_SETTINGS]))
+    expected, found = built.planner(of_settings, until).plan(), knowing(known, built, of_settings, until).plan()
+    assert described(found) == described(expected)
+    assert (found.unwanted, found.deferred) == (expected.unwanted, expected.deferred)
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_no_date_is_read_further_ahead_than_its_span_says(name: str, histories: Mapping[str, Built]) -> None:
+    frame = histories[name].planner(histories[name].settings, histories[name].until).frame
+    for span in {what.span for step in STEPS if step.is_daily for what in step.inputs}:
+        assert max(span.distance(frame, day) for day in frame.wanted) <= span.ahead(frame), span.name

@@ -5,7 +5,6 @@ rule covers late data, changed models, changed settings, missed schedules and re
 depend on the clock. builder.py builds what is stale; tables/spans.py defines which dates of an input a day reads.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,6 +12,7 @@ from enum import Enum
 
 from session_pipeline.build.explain import what_changed
 from session_pipeline.build.inputs import Inputs
+from session_pipeline.build.known import Known, days_ahead, present
 from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
@@ -145,7 +145,8 @@ class Planner:
         recipes: Mapping[str, Mapping[str, str]],
         frame: Frame,
         *,
-        fresh_state: int = 0,
+        known: Known | None = None,
+        version: str = "",
     ) -> None:
         """Create a planner.
 
@@ -154,10 +155,12 @@ class Planner:
                 it commits.
             recipes: The recipes of the catalog.
             frame: The settings, the days that are wanted and the horizon.
-            fresh_state: The latest `state` for which the plan was empty; 0 if there is none.
+            known: A `state` for which the plan was empty and nothing was deferred; None compares all days.
+            version: The version of the package.
         """
         self.frame = frame
-        self._fresh_state = fresh_state
+        self._known = known
+        self._version = version
         self._partitions = partitions
         self._recipes = recipes
         self._inputs = Inputs(partitions, frame)
@@ -301,13 +304,7 @@ class Planner:
         Args:
             upgrade: Whether to build all items, without the limit max_rebuild_days.
         """
-        if self._fresh_state and self._fresh_state == self.state():
-            return Plan((), (), (), self.frame)
-        asked = [
-            (step, day)
-            for step in steps_of(self.frame.settings)
-            for day in ((self.frame.open_days if step.is_daily else (None,)) if self.frame.wanted else ())
-        ]
+        asked = self._asked()
         found = {(step.name, day): self.staleness(step, day) for step, day in asked}
         held = frozenset() if upgrade else _held(found, self.frame.settings.max_rebuild_days)
         items: list[Item] = []
@@ -328,22 +325,25 @@ class Planner:
         unwanted = tuple(sorted(key for key, partition in self._partitions.items() if self._is_unwanted(partition)))
         return Plan(tuple(items), tuple(deferred), unwanted, self.frame)
 
-    def state(self) -> int:
-        """Return a number for everything that a plan is computed from: code, settings, days and partitions.
+    def state(self) -> Known:
+        """Return the state that the plan is computed from, to be given to a later planner if the plan is empty."""
+        code = digest([self._version, sorted(TABLES), [self.recipe(step)[0] for step in steps_of(self.frame.settings)]])
+        return present(self._partitions, self.frame, code)
 
-        The plan of a state is always the same. So if it was empty, it is known without comparing each day of each
-        table, which takes 30 times as long.
-        """
-        days = [[day, *self.frame.bounds(day).values(), self.frame.observed_until(day)] for day in self.frame.wanted]
-        code = digest([[self.recipe(step)[0] for step in steps_of(self.frame.settings)], sorted(TABLES)])
-        partitions = sorted(
-            f"{key.table}|{key.date}|{key.file_id}|{each.sha256}|{each.fingerprint}|{each.generation}"
-            f"|{each.changed_generation}|{each.row_count}|{each.is_damaged}"
-            for key, each in self._partitions.items()
-        )
-        bounds = f"{self.frame.until} {self.frame.frozen_before}"
-        facts = "\n".join([code, bounds, digest(days), *partitions])
-        return int.from_bytes(hashlib.sha256(facts.encode()).digest()[:7])
+    def _asked(self) -> list[tuple[Step, date | None]]:
+        """Return the steps, each with the days that can be stale, in the order of the plan."""
+        if not self.frame.wanted:
+            return []
+        first = self._known.first_change(self.state()) if self._known else date.min
+        ahead = days_ahead(self.frame) if first else {}
+        asked: list[tuple[Step, date | None]] = []
+        for step in steps_of(self.frame.settings):
+            if not step.is_daily:
+                asked.append((step, None))
+            elif first is not None:
+                after = first.toordinal() - ahead[step.name]
+                asked += [(step, day) for day in self.frame.open_days if day.toordinal() >= after]
+        return asked
 
     def _is_unwanted(self, partition: Partition) -> bool:
         key = partition.key

@@ -11,6 +11,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 
 from session_pipeline.build.expiry import NOTHING, Expiry, find_expiry, has_expiry
+from session_pipeline.build.known import known_of
 from session_pipeline.build.plan import Plan, Planner
 from session_pipeline.build.wanted import wanted_days
 from session_pipeline.data_folder import DataFolder
@@ -20,16 +21,13 @@ from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
-from session_pipeline.store.files import digest
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
-# Numbers in the catalog
-HAD_SETTINGS = "had_settings"  # 1 if the store was built with a settings file
-FRESH_STATE = "fresh_state"  # the latest state for which the plan was empty
-FRESH_VERSION = "fresh_version"  # of the package that found it empty
+HAD_SETTINGS = "had_settings"  # number in the catalog: 1 if the store was built with a settings file
+KNOWN = "known"  # text in the catalog: the latest state for which the plan was empty
 
 
 def package_version() -> str:
@@ -87,8 +85,8 @@ def make_planner(settings: Settings, store: Store, until: date) -> Planner:
     if frozen_before is not None:
         wanted = _with_frozen_days(wanted, store, settings.start_date, until, frozen_before)
     frame = Frame(settings, calendar, wanted, until, frozen_before)
-    fresh_state = store.catalog.number(FRESH_STATE) if store.catalog.number(FRESH_VERSION) == _version_number() else 0
-    return Planner(store.partitions, store.catalog.recipes(), frame, fresh_state=fresh_state)
+    known = known_of(store.catalog.text(KNOWN))
+    return Planner(store.partitions, store.catalog.recipes(), frame, known=known, version=package_version())
 
 
 def _with_frozen_days(
@@ -106,16 +104,11 @@ def _with_frozen_days(
     return tuple(sorted(there.union(day for day in wanted if day >= frozen_before)))
 
 
-def record_fresh(store: Store, planner: Planner) -> None:
-    """Record that the plan of the present state is empty. It is forgotten when the package changes."""
-    state = planner.state()
-    if (store.catalog.number(FRESH_STATE), store.catalog.number(FRESH_VERSION)) != (state, _version_number()):
-        store.catalog.set_number(FRESH_STATE, state)
-        store.catalog.set_number(FRESH_VERSION, _version_number())
-
-
-def _version_number() -> int:
-    return int(digest(package_version())[:12], 16)
+def record_known(store: Store, planner: Planner) -> None:
+    """Record that the plan of the present state is empty, for later planners."""
+    text = planner.state().text()
+    if text != store.catalog.text(KNOWN):
+        store.catalog.set_text(KNOWN, text)
 
 
 def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool = False) -> Plan:

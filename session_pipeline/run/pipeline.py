@@ -33,7 +33,7 @@ from session_pipeline.run.opened import (
     open_folder,
     open_store,
     package_version,
-    record_fresh,
+    record_known,
 )
 from session_pipeline.run.outcome import Outcome, Progress
 from session_pipeline.run.profile import INGEST, PUBLISH, REPORT
@@ -240,7 +240,7 @@ class Run(OpenFolder):
         if self.expire():
             plan = self.plan()
         if plan.is_empty and not plan.deferred:
-            record_fresh(self.store, self.planner)
+            record_known(self.store, self.planner)
         if publication.is_current(self.folder, self.store, plan):
             return "this state is already published"
         return publication.publish(

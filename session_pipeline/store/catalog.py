@@ -16,7 +16,7 @@ from session_pipeline.store import crash_points
 from session_pipeline.store.records import Key, Partition, Publication, SourceFile, files_in_list
 
 SCHEMA = """
-create table if not exists state (name text primary key, value integer not null);
+create table if not exists state (name text primary key, value not null);
 create table if not exists partitions (
     table_name text not null, date text not null, file_id text not null,
     path text not null, sha256 text not null, row_count integer not null, byte_count integer not null,
@@ -126,6 +126,15 @@ class Catalog:
         """The first day that is not frozen, because raw events of earlier days have expired; None if none have."""
         number = self.number(FROZEN_BEFORE)
         return date.fromordinal(number) if number else None
+
+    def set_text(self, name: str, value: str) -> None:
+        """Record a text of the store's own state."""
+        self._connection.execute("insert or replace into state values (?, ?)", (name, value))
+
+    def text(self, name: str) -> str:
+        """A recorded text; empty if it was never recorded."""
+        row = self._connection.execute("select value from state where name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
 
     def data_version(self) -> int:
         """A number that differs from the last one if another connection has changed the file since."""

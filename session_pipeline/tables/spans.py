@@ -12,6 +12,8 @@ from session_pipeline.reference.days import MICROSECOND, ONE_DAY, dates
 from session_pipeline.tables.contract import Table
 from session_pipeline.tables.frame import Frame
 
+DAYS_OF_A_SESSION = 3  # that a session or a UTC date can reach beyond its local day, and one more
+
 
 @dataclass(frozen=True)
 class Span:
@@ -20,6 +22,7 @@ class Span:
     Attributes:
         name: A phrase that describes the dates. Spans with the same name are equal.
         is_by_settings: Whether the settings decide which dates are read.
+        ahead: Gives a number of days; no later date is read for any day. It may be more than are read.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Span:
         default=lambda frame: frame.wanted, compare=False, repr=False
     )
     is_by_settings: bool = field(default=False, compare=False, repr=False)
+    ahead: Callable[[Frame], int] = field(default=lambda frame: DAYS_OF_A_SESSION, compare=False, repr=False)
 
     def dates(self, frame: Frame, day: date | None) -> tuple[date, ...]:
         """Returns the dates that are read for a day, in order; for a table without days, usually all days to build."""
@@ -58,9 +62,13 @@ def _history(frame: Frame, day: date) -> tuple[date, ...]:
     return (*frame.blocks.before(day), day)
 
 
-THE_DAY = Span("the day", lambda frame, day: (day,))
-DAY_BEFORE = Span("the day before", lambda frame, day: frame.only_wanted((frame.calendar.previous(day),)))
-TWO_DAYS = Span("the day and the day before", _two_days)
+def _none(_: Frame) -> int:
+    return 0
+
+
+THE_DAY = Span("the day", lambda frame, day: (day,), ahead=_none)
+DAY_BEFORE = Span("the day before", lambda frame, day: frame.only_wanted((frame.calendar.previous(day),)), ahead=_none)
+TWO_DAYS = Span("the day and the day before", _two_days, ahead=_none)
 UTC_DATES = Span("the UTC dates that overlap the day", lambda frame, day: frame.calendar.utc_dates(day))
 REACH = Span("the days that its sessions can reach", lambda frame, day: frame.only_wanted(frame.reach(day)))
 REACHING = Span(
@@ -70,13 +78,23 @@ END_OF_REACH = Span(
     "the last day that is built, when its sessions can reach beyond it",
     lambda frame, day: (last,) if (last := frame.end_of_reach(day)) else (),
 )
-IDENTITIES_OF_DAY = Span("the day, if identity.by is person", lambda frame, day: (day,), is_by_settings=True)
-VISITOR_WINDOW = Span("the days to the end of the longest visitor window", _visitor_window, is_by_settings=True)
-CLOSED_BLOCKS = Span("the parts of the blocks that the day closes", lambda frame, day: frame.blocks.closed_by(day))
+IDENTITIES_OF_DAY = Span(
+    "the day, if identity.by is person", lambda frame, day: (day,), is_by_settings=True, ahead=_none
+)
+VISITOR_WINDOW = Span(
+    "the days to the end of the longest visitor window",
+    _visitor_window,
+    is_by_settings=True,
+    ahead=lambda frame: frame.longest_visitor_window.days + DAYS_OF_A_SESSION,
+)
+CLOSED_BLOCKS = Span(
+    "the parts of the blocks that the day closes", lambda frame, day: frame.blocks.closed_by(day), ahead=_none
+)
 HISTORY = Span(
     "the day, and the blocks of all days before it",
     _history,
     lambda frame: _history(frame, frame.wanted[-1]) if frame.wanted else (),
+    ahead=_none,
 )
 ALL_DAYS = Span("all days", lambda frame, day: frame.wanted)
 
@@ -89,6 +107,7 @@ def days_back(count: int) -> Span:
     return Span(
         f"the {count} days up to the day",
         lambda frame, day: frame.only_wanted(dates(day - (count - 1) * ONE_DAY, day)),
+        ahead=_none,
     )
 
 
@@ -97,6 +116,7 @@ def days_forward(count: int) -> Span:
     return Span(
         f"the {count} days from the day on",
         lambda frame, day: frame.only_wanted(dates(day, day + (count - 1) * ONE_DAY)),
+        ahead=lambda frame: count,
     )
 
 

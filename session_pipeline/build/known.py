@@ -1,0 +1,109 @@
+"""Remembers the state in which nothing was stale, so that the next plan compares only days that a change can affect.
+
+A plan compares each day of each table with what it was built from. In a long history almost all days are as they were.
+Here, the state of each date is a hash. A day is left out if no date that it can depend on has another hash, that is, if
+it is further from the first changed date than its tables can read ahead. Days never depend on what comes later than
+that. plan.py computes the plan.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from session_pipeline.store.files import digest
+from session_pipeline.store.records import Key, Partition
+from session_pipeline.tables import table
+from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.graph import Input, Step
+from session_pipeline.tables.spans import VISITOR_WINDOW
+from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, steps_of
+
+HASH_BYTES = 8
+WITHOUT_LIMIT = 10_000_000  # more days than a calendar has
+
+
+@dataclass(frozen=True)
+class Known:
+    """A state in which the plan was empty and nothing was deferred.
+
+    Attributes:
+        code: The hash of what all days depend on: the version, models and settings.
+        until: The last day of the plan.
+        dates: The hash of the partitions of each date, and of the bounds of each day that is wanted.
+    """
+
+    code: str
+    until: date
+    dates: Mapping[date, str]
+
+    def text(self) -> str:
+        """Return the state as JSON."""
+        dates = {day.isoformat(): value for day, value in sorted(self.dates.items())}
+        return json.dumps({"code": self.code, "until": self.until.isoformat(), "dates": dates})
+
+    def first_change(self, now: "Known") -> date | None:
+        """Return the first date that differs in another state; `date.min` if all can, None if none does."""
+        if self.code != now.code:
+            return date.min
+        changed = {day for day in self.dates.keys() | now.dates.keys() if self.dates.get(day) != now.dates.get(day)}
+        if self.until != now.until:
+            changed.add(min(self.until, now.until))
+        return min(changed, default=None)
+
+
+def known_of(text: str) -> Known | None:
+    """Return the state that was written by `Known.text`; None if there is none that can be read."""
+    try:
+        found = json.loads(text)
+        dates = {date.fromisoformat(day): str(value) for day, value in found["dates"].items()}
+        return Known(str(found["code"]), date.fromisoformat(found["until"]), dates)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def present(partitions: Mapping[Key, Partition], frame: Frame, code: str) -> Known:
+    """Return the present state of a catalog.
+
+    Args:
+        partitions: The partitions of the catalog.
+        frame: The settings, the days that are wanted and the horizon.
+        code: The hash of what all days depend on.
+    """
+    facts: dict[date, list[str]] = {}
+    for key, each in partitions.items():
+        if key.date is not None:
+            facts.setdefault(key.date, []).append(
+                f"{key.table}|{key.file_id}|{each.sha256}|{each.fingerprint}|{each.generation}"
+                f"|{each.changed_generation}|{each.is_damaged}|{each.counts.get('quarters', '')}"
+            )
+    for day in frame.wanted:
+        facts.setdefault(day, []).append(digest(list(frame.bounds(day).values())))
+    dates = {
+        day: hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=HASH_BYTES).hexdigest()
+        for day, lines in facts.items()
+    }
+    return Known(digest([code, frame.frozen_before]), frame.until, dates)
+
+
+def days_ahead(frame: Frame) -> dict[str, int]:
+    """Return, for each step, how many days after its own day a change can affect it, through all tables it reads."""
+    found: dict[str, int] = {}
+    for step in steps_of(frame.settings):
+        own = VISITOR_WINDOW.ahead(frame) if "observed_until" in step.day_columns else 0
+        found[step.name] = max(
+            (own, *(_ahead(what, frame, found) for what in step.inputs if _is_read(step, what, frame)))
+        )
+    return found
+
+
+def _is_read(step: Step, what: Input, frame: Frame) -> bool:
+    return what.table not in step.tables and is_built(what.table, frame.settings)
+
+
+def _ahead(what: Input, frame: Frame, found: Mapping[str, int]) -> int:
+    if table(what.table).date_column is None:
+        return WITHOUT_LIMIT
+    producer = STEP_OF_TABLE.get(what.table)
+    return what.span.ahead(frame) + (found[producer.name] if producer else 0)
