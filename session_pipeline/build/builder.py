@@ -125,6 +125,8 @@ class Builder:
         """
         self._prepare_inputs(step, (day,))
         one_of = -(-self.planner.event_count(day) // AUDITED_EVENTS) or 1
+        if self.planner.frame.settings.identity.is_by_person:
+            one_of = 1  # some tables have the visitor's id and some the person's, so no sample fits both
         files = self._runner.run(step, (day,), self._inputs_from_files(step, (day,)), one_of=one_of)
         differing = []
         for name, of_days in files.items():
@@ -212,7 +214,7 @@ class Builder:
                     row_count=files[name][day].row_count,
                     fingerprint=fingerprint.value,
                     parts=dict(fingerprint.parts),
-                    counts={"seconds": round(seconds, 3)},
+                    counts={"seconds": round(seconds, 3), **files[name][day].figures},
                     reason=found[1] if found else FORCED,
                     causes=causes_of_day[day],
                     sha256=hashes[Key(name, day)],

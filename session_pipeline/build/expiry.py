@@ -104,7 +104,7 @@ def kept_tables() -> frozenset[str]:
     They never expire: without them, returning visitors of later days would be new.
     """
     unlimited = (ALL_DAYS, CLOSED_BLOCKS, HISTORY)
-    return frozenset(what.table for step in STEPS for what in step.inputs if what.span in unlimited)
+    return frozenset(what.table for step in STEP_OF_TABLE.values() for what in step.inputs if what.span in unlimited)
 
 
 @cache

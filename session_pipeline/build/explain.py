@@ -17,6 +17,11 @@ _UNITS: Mapping[str, tuple[str, int]] = {
 
 # The setting that each part of a recipe is made from. One setting often has several parts.
 _MADE_FROM: Mapping[str, str] = {
+    "setting raw_events": "setting identity.by",
+    "setting by_person": "setting identity.by",
+    "setting linking_events": "setting identity.previous_id",
+    "list identity_merges": "setting identity",
+    "list ignored_user_ids": "setting identity",
     "setting folded_paths": "setting actions.fold",
     "setting paged_events": "setting actions.query_parameters",
     "list ignored_events": "setting ignored_events",

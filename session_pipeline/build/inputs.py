@@ -10,8 +10,10 @@ from functools import cached_property
 
 from session_pipeline.build.wanted import quarters_of
 from session_pipeline.store.records import Key, Partition
+from session_pipeline.tables import table
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Input, Step
+from session_pipeline.tables.steps import is_built
 
 
 class Inputs:
@@ -34,10 +36,16 @@ class Inputs:
             step: The step.
             days: The days of the stretch; (None,) for a step without days.
         """
-        return {what.table: self._input(step, what, days) for what in step.inputs}
+        return {
+            what.table: self._input(step, what, days)
+            for what in step.inputs
+            if is_built(what.table, self._frame.settings)
+        }
 
-    def dates(self, what: Input, day: date | None) -> tuple[date, ...]:
-        """Return the dates of an input that are read for a day."""
+    def dates(self, what: Input, day: date | None) -> tuple[date | None, ...]:
+        """Return the dates of an input that are read for a day; (None,) for a table without days."""
+        if table(what.table).date_column is None:
+            return (None,)
         key = what.span.name, day
         if key not in self._dates_of:
             self._dates_of[key] = what.span.dates(self._frame, day)
@@ -73,7 +81,8 @@ class Inputs:
         if what.table == "raw_events":
             return list(self._raw(days))
         read = dict.fromkeys(input_date for day in days for input_date in self.dates(what, day))
-        keys = [Key(what.table, day) for day in sorted(read) if what.table not in step.tables or day not in days]
+        is_own = what.table in step.tables
+        keys = [Key(what.table, day) for day in sorted(read, key=str) if not is_own or day not in days]
         found = [self._partitions.get(key, key) for key in keys]
         if self._frame.frozen_before is None:
             return found

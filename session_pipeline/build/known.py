@@ -16,9 +16,9 @@ from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import Frame
-from session_pipeline.tables.graph import Input
+from session_pipeline.tables.graph import Input, Step
 from session_pipeline.tables.spans import VISITOR_WINDOW
-from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
+from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, steps_of
 
 HASH_BYTES = 8
 WITHOUT_LIMIT = 10_000_000  # more days than a calendar has
@@ -90,12 +90,16 @@ def present(partitions: Mapping[Key, Partition], frame: Frame, code: str) -> Kno
 def days_ahead(frame: Frame) -> dict[str, int]:
     """Return, for each step, how many days after its own day a change can affect it, through all tables it reads."""
     found: dict[str, int] = {}
-    for step in STEPS:
+    for step in steps_of(frame.settings):
         own = VISITOR_WINDOW.ahead(frame) if "observed_until" in step.day_columns else 0
         found[step.name] = max(
-            (own, *(_ahead(what, frame, found) for what in step.inputs if what.table not in step.tables))
+            (own, *(_ahead(what, frame, found) for what in step.inputs if _is_read(step, what, frame)))
         )
     return found
+
+
+def _is_read(step: Step, what: Input, frame: Frame) -> bool:
+    return what.table not in step.tables and is_built(what.table, frame.settings)
 
 
 def _ahead(what: Input, frame: Frame, found: Mapping[str, int]) -> int:

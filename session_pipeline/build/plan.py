@@ -19,9 +19,11 @@ from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import TABLES, models, table
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
-from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
+from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, is_optional, steps_of
 
 DAMAGED = "its file is damaged"
+PARTS = "parts"  # among the counts of a partition: the hash of the part that each day reads
+SWITCHED_ON = "setting identity.by changed"  # the only setting that adds tables to days that are built
 NOTHING_NEW: Mapping[Key, str] = {}
 
 
@@ -107,7 +109,7 @@ class Plan:
         days: dict[str, list[date | None]] = {}
         for item in self.items:
             days.setdefault(item.step.name, []).append(item.day)
-        return [(step, tuple(days[step.name])) for step in STEPS if step.name in days]
+        return [(step, tuple(days[step.name])) for step in steps_of(self.frame.settings) if step.name in days]
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -130,7 +132,7 @@ class Plan:
 
     def _furthest_read(self, *days: date) -> int:
         """The largest distance, in days, between one of these days and a later date that any step reads for it."""
-        read = {what.span for step in STEPS if step.is_daily for what in step.inputs}
+        read = {what.span for step in steps_of(self.frame.settings) if step.is_daily for what in step.inputs}
         return max(span.distance(self.frame, day) for day in days for span in read)
 
 
@@ -189,7 +191,10 @@ class Planner:
             parts |= {
                 f"list {name}": digest([dict(row) for row in make(settings).rows]) for name, make in step.lists.items()
             }
-            parts |= {f"setting {name}": digest(relation.make(settings)) for name, relation in step.relations.items()}
+            parts |= {
+                f"setting {name}": digest(relation.make(settings))
+                for name, relation in (*step.relations.items(), *step.wrapped.items())
+            }
             parts["logic"] = step.logic_version
             parts |= {f"setting {name}": literal(self.frame.parameters[name]) for name in sorted(step.parameters)}
             parts["computations"] = digest([[c.model, c.name, dict(run)] for c, run in step.runs(settings)])
@@ -208,7 +213,7 @@ class Planner:
         for name, found in self.inputs(step, (day,)).items():
             hashes = []
             for each in found:
-                key, stored = (each.key, each.sha256) if isinstance(each, Partition) else (each, None)
+                key, stored = (each.key, _hash_for(each, day)) if isinstance(each, Partition) else (each, None)
                 sha256 = new.get(key, stored)
                 if sha256 is None:
                     return None
@@ -259,6 +264,8 @@ class Planner:
             return None
         built = [self._partitions.get(Key(name, day)) for name in step.tables]
         if any(partition is None for partition in built):
+            if is_optional(step.tables[0]) and day is not None and Key("events", day) in self._partitions:
+                return Kind.DATA, SWITCHED_ON
             return Kind.DATA, "new day" if step.is_daily else "new table"
         if any(partition.is_damaged for partition in built if partition is not None):
             return Kind.DATA, DAMAGED
@@ -320,7 +327,7 @@ class Planner:
 
     def state(self) -> Known:
         """Return the state that the plan is computed from, to be given to a later planner if the plan is empty."""
-        code = digest([self._version, sorted(TABLES), [self.recipe(step)[0] for step in STEPS]])
+        code = digest([self._version, sorted(TABLES), [self.recipe(step)[0] for step in steps_of(self.frame.settings)]])
         return present(self._partitions, self.frame, code)
 
     def _asked(self) -> list[tuple[Step, date | None]]:
@@ -330,7 +337,7 @@ class Planner:
         first = self._known.first_change(self.state()) if self._known else date.min
         ahead = days_ahead(self.frame) if first else {}
         asked: list[tuple[Step, date | None]] = []
-        for step in STEPS:
+        for step in steps_of(self.frame.settings):
             if not step.is_daily:
                 asked.append((step, None))
             elif first is not None:
@@ -342,6 +349,8 @@ class Planner:
         key = partition.key
         if key.file_id:
             return False
+        if not is_built(key.table, self.frame.settings):
+            return True
         if key.date is None:
             # A table of all days is dropped when no day is left.
             return key.table in STEP_OF_TABLE and not self.frame.wanted
@@ -363,11 +372,22 @@ class Planner:
         return None
 
 
+def _hash_for(partition: Partition, day: date | None) -> str:
+    """Return the hash of what a day reads of a partition: of its part of a table without days that has parts."""
+    parts: Mapping[str, str] | None = partition.counts.get(PARTS)
+    return partition.sha256 if parts is None or day is None else parts.get(str(day), "")
+
+
 def _held(found: Mapping[tuple[str, date | None], tuple[Kind, str] | None], max_days: int) -> frozenset[date]:
     """Return the days that wait for an upgrade: those stale only for logic, if they exceed the limit.
 
-    The limit counts all days with logic reasons, including those that also have data reasons.
+    The limit counts all days with logic reasons, including those that also have data reasons. Tables that a setting
+    adds to a day are built at once, but are no reason to build the others.
     """
     by_logic = {day for (_, day), because in found.items() if day and because and because[0] is Kind.LOGIC}
-    by_data = {day for (_, day), because in found.items() if day and because and because[0] is Kind.DATA}
+    by_data = {
+        day
+        for (_, day), because in found.items()
+        if day and because and because[0] is Kind.DATA and because[1] != SWITCHED_ON
+    }
     return frozenset(by_logic - by_data) if len(by_logic) > max_days else frozenset()

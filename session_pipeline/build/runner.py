@@ -4,10 +4,12 @@ builder.py decides what is built from which files, and commits the results.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+from session_pipeline.build.plan import PARTS
 from session_pipeline.engines.base import Engine
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store.part_files import paths_at
@@ -29,10 +31,12 @@ class NewFile:
         path: Below the scratch folder, named like a folder of the store, so that engines find the date in it. A file,
             or a folder of part files.
         row_count: The number of its rows.
+        figures: More figures of it, for the catalog.
     """
 
     path: Path
     row_count: int
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def paths(self) -> list[Path]:
@@ -99,8 +103,11 @@ class StepRunner:
             if days:
                 job.add_rows("days", self._frame.days(days))
                 job.add_rows("day_parts", self._frame.day_parts(days))
-            for name, rows in inputs.items():
-                job.add_input(table(name), rows.paths, with_date=True, kept_days=rows.kept_days, one_of=one_of)
+            for name in sorted(inputs, key=lambda name: name in step.wrapped):  # these read the other inputs
+                rows, select = inputs[name], self._wrapped(step, name)
+                job.add_input(
+                    table(name), rows.paths, with_date=True, kept_days=rows.kept_days, one_of=one_of, select=select
+                )
             for name, make in step.lists.items():
                 if name not in self._lists:
                     self._lists[name] = make(settings)
@@ -119,7 +126,22 @@ class StepRunner:
                 paths = self._new_paths(name, days or (None,))
                 counts = job.write_model(name, parameters, paths, keep=keep)
                 written[name] = {day: NewFile(path, counts[day]) for day, path in paths.items()}
+            if step.parts_model is not None:
+                (name,) = step.tables
+                job.add_input(table(name), written[name][None].paths)
+                found = job.rows_of_model(step.parts_model, parameters).to_pylist()
+                parts = {str(row["event_date"]): row["part_hash"] for row in found}
+                written[name][None] = replace(written[name][None], figures={PARTS: parts})
             return written
+
+    def _wrapped(self, step: Step, name: str) -> str | None:
+        """Return the SELECT through which a step reads an input; None if it reads the rows as they are."""
+        if name not in step.wrapped:
+            return None
+        key = f"stored_{name}"
+        if key not in self._relations:
+            self._relations[key] = step.wrapped[name].make(self._frame.settings)
+        return self._relations[key]
 
     def run_log(
         self,
@@ -150,7 +172,7 @@ class StepRunner:
             for name, (table_name, paths) in inputs.items():
                 job.add_input(table(table_name), paths, name=name, with_date=True)
             paths_of_days = self._new_paths(log.table, [logged.day for logged in days])
-            counts = job.write_model(log.table, parameters, paths_of_days)
+            counts = job.write_model(log.table, {**self._frame.parameters, **parameters}, paths_of_days)
             return {day: NewFile(path, counts[day]) for day, path in paths_of_days.items()}
 
     def have_equal_rows(self, table_name: str, one: Sequence[Path], other: Sequence[Path], *, one_of: int = 1) -> bool:

@@ -16,6 +16,7 @@ from session_pipeline.publish import publication, reader, warehouse
 from session_pipeline.run.held import Person
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.shortage import report_shortage
+from session_pipeline.tables import TABLES
 
 LastDay = Annotated[
     datetime | None,
@@ -60,10 +61,11 @@ def export(
             generation = store.catalog.generation()
         with reader.connect(folder.path) as connection:
             info = connection.sql("select * from warehouse_info").to_arrow_table()
+            left_out = TABLES.keys() - reader.tables_of(connection)
         if latest is None or {latest.generation, generation} != set(info.column("generation").to_pylist()):
             raise StoreError("the store is newer than what is published; run `session-pipeline run`, then export again")
         partitions = publication.published_partitions(store)
         with report_shortage(file.absolute().parent), destination(file) as target:
-            warehouse.publish(store, target, partitions, info, native_limit_bytes=math.inf)
+            warehouse.publish(store, target, partitions, info, native_limit_bytes=math.inf, left_out=left_out)
             byte_count = target.stat().st_size
     stderr.print(f"{file}, {size(byte_count)}", soft_wrap=True)

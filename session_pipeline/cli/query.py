@@ -1,6 +1,7 @@
 """The command query: runs one read-only SQL query on the warehouse. `cli.rows` writes the rows."""
 
 import sys
+from collections.abc import Collection
 from enum import Enum
 from pathlib import Path
 from typing import IO, Annotated
@@ -58,12 +59,14 @@ def query(
         raise WrongUseError("a table can only be printed; for a file, use --format csv, json, markdown or parquet")
     if is_raw and form is not Format.CSV:
         raise WrongUseError("--raw applies only to CSV; add --format csv")
-    if tables:
-        sql = _columns_of(sql) if sql else _all_tables()
+    if tables and sql:
+        sql = _columns_of(sql)
     elif file or sql == "-":
         sql = _read(file)
     with reader.connect(chosen_folder(data).path) as connection:
         try:
+            if tables and not sql:
+                sql = _all_tables(reader.tables_of(connection))
             _refuse_all_but_select(sql)
             interruptible.run(connection, lambda: _write(connection, sql, form, output, is_raw))
         except duckdb.InterruptException:
@@ -118,12 +121,12 @@ def _write_text(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, f
         rows.write_json(connection, sql, file)
 
 
-def _all_tables() -> str:
-    """Return SQL that lists the tables in the order of the data flow."""
+def _all_tables(found: Collection[str]) -> str:
+    """Return SQL that lists the tables of the warehouse in the order of the data flow."""
     grains = {
         name: contract.grain.removeprefix("One row is ").removeprefix("One row says ").removesuffix(".")
         for name, contract in TABLES.items()
-        if contract.is_published
+        if contract.is_published and name in found
     }
     listed = " union all ".join(
         f"select {position} as position, {literal(name)} as name, count(*) as row_count, {literal(grain)} as grain"

@@ -34,7 +34,7 @@ from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
 from session_pipeline.settings import load_settings
 from session_pipeline.store.shortage import report_shortage
-from session_pipeline.tables.steps import STEPS
+from session_pipeline.tables.steps import steps_of
 
 if TYPE_CHECKING:  # importing this imports Dagster, which is slow to load
     from session_pipeline.defs.local_runs import LocalRuns
@@ -177,4 +177,4 @@ def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
 def _build_count(plan: Plan, first: date, last: date) -> int:
     """Return how many steps a run over a range processes; a daily step counts once for each wanted day."""
     days = sum(1 for day in dates(first, last) if plan.frame.is_wanted(day))
-    return sum(days if step.is_daily else 1 for step in STEPS)
+    return sum(days if step.is_daily else 1 for step in steps_of(plan.frame.settings))

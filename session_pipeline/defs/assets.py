@@ -18,7 +18,7 @@ from session_pipeline.publish.publication import Published
 from session_pipeline.settings import Settings
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.graph import Step
-from session_pipeline.tables.steps import LOGS, STEPS
+from session_pipeline.tables.steps import LOGS, is_built, steps_of
 
 OWNERS = ["team:data"]
 DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
@@ -30,7 +30,7 @@ Results = Iterator[dg.MaterializeResult[Any]]
 
 def make_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> Sequence[dg.AssetsDefinition]:
     """Create all assets, with `days` as the partitions of the daily tables."""
-    return [_ingest(), *(_step(step, days) for step in STEPS), _publish(settings), _report()]
+    return [_ingest(), *(_step(step, days, settings) for step in steps_of(settings)), _publish(settings), _report()]
 
 
 def _table_spec(name: str, deps: Sequence[Any], **more: Any) -> dg.AssetSpec:
@@ -68,11 +68,12 @@ def _ingest() -> dg.AssetsDefinition:
     return ingest_files
 
 
-def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def _step(step: Step, days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"build_{step.name}",
         specs=[
-            _table_spec(name, _deps(step, name), partitions_def=days if step.is_daily else None) for name in step.tables
+            _table_spec(name, _deps(step, name, settings), partitions_def=days if step.is_daily else None)
+            for name in step.tables
         ],
         backfill_policy=dg.BackfillPolicy.single_run() if step.is_daily else None,
     )
@@ -113,13 +114,14 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
     return build
 
 
-def _deps(step: Step, name: str) -> list[Any]:
+def _deps(step: Step, name: str, settings: Settings) -> list[Any]:
     """Return the inputs of a table as lineage. Data carried over from the day before is shown as a self-dependency.
 
     The real dependency is on other tables of the same step on the day before. Dagster cannot backfill an op with
     several assets if one of them depends on another one on a different day.
     """
-    deps: list[Any] = [what.table for what in step.inputs if what.table not in step.tables]
+    read = [what for what in step.inputs if is_built(what.table, settings)]
+    deps: list[Any] = [what.table for what in read if what.table not in step.tables]
     if any(what.table in step.tables for what in step.inputs):
         deps.append(dg.AssetDep(name, partition_mapping=DAY_BEFORE))
     return deps
@@ -129,7 +131,7 @@ def _publish(settings: Settings) -> dg.AssetsDefinition:
     published = [
         name
         for name, contract in TABLES.items()
-        if contract.is_published and not contract.is_log and name != "warehouse_info"
+        if contract.is_published and not contract.is_log and name != "warehouse_info" and is_built(name, settings)
     ]
     specs = [
         *(_table_spec(log.table, [log.of], skippable=True) for log in LOGS),

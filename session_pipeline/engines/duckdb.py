@@ -110,6 +110,7 @@ class Job:
         with_date: bool = False,
         kept_days: Collection[date] = (),
         one_of: int = 1,
+        select: str | None = None,
     ) -> None:
         """Add a view of the rows of these files; see `engines.base.Job`."""
         rows = rows_of(contract, paths, with_date=with_date, schema=self._schema_of(contract))
@@ -120,7 +121,8 @@ class Job:
             rows = f"{kept} union all {rows}" if paths else kept
         if one_of > 1 and any(column.name == "visitor_id" for column in contract.columns):
             rows = f"select * from ({rows}) where hash(visitor_id) % {one_of} = 0"
-        self.add_relation(name or contract.name, rows)
+        name = name or contract.name
+        self.add_relation(name, f"with stored_{name} as ({rows}) {select}" if select else rows)
 
     def _schema_of(self, contract: Table) -> str:
         """Return SQL that reads the contract's schema from a variable.

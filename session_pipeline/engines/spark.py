@@ -133,6 +133,7 @@ class Job:
         with_date: bool = False,
         kept_days: Collection[date] = (),
         one_of: int = 1,
+        select: str | None = None,
     ) -> None:
         """Add a table with the rows of these files; see `engines.base.Job`."""
         assert not kept_days, "Spark keeps no rows"
@@ -150,7 +151,10 @@ class Job:
                 rows = rows.selectExpr(*(f"`{column}`" for column in types), f"cast({day} as date) as `{dated}`")
         if one_of > 1 and "visitor_id" in types:
             rows = rows.where(f"pmod(xxhash64(visitor_id), {one_of}) = 0")
-        self._add(name or contract.name, rows)
+        name = name or contract.name
+        self._add(f"stored_{name}" if select else name, rows)
+        if select:
+            self.add_relation(name, select)
 
     def add_relation(self, name: str, select: str) -> None:
         """Add a table that is a SELECT over the tables added before."""

@@ -18,6 +18,7 @@ from session_pipeline.store.files import digest
 from session_pipeline.store.records import Partition, Publication, utc_now
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, table
+from session_pipeline.tables.steps import is_built
 
 if TYPE_CHECKING:  # slow to load
     from session_pipeline.publish.native_rows import KeptRows
@@ -159,6 +160,7 @@ def publish(
         native_limit_bytes=plan.frame.settings.publish.native_limit_gb * GIGABYTE,
         begins_anew=not _is_as_published(folder, store),
         kept_rows=kept_rows,
+        left_out=[name for name in TABLES if not is_built(name, plan.frame.settings)],
     )
     since = store.catalog.number("lake_generation") if latest else 0
     crash_points.reached("publish: warehouse in place")

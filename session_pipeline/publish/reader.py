@@ -70,7 +70,8 @@ def read(
             rows = connection.sql(f"select * from {quote(table)}{where} order by {order}").to_arrow_table()
         except duckdb.CatalogException:
             raise StoreError(
-                f"the warehouse has no {table}: an older version wrote it; run `session-pipeline run`"
+                f"the warehouse has no {table}: the settings do not build it, or an older version wrote it; run"
+                " `session-pipeline run`"
             ) from None
     return _frame(rows)
 
@@ -115,6 +116,11 @@ def files(
             ) from None
     store = data_folder.find(data).store
     return [store / file_name(contract, day, sha256) for day, sha256 in rows]
+
+
+def tables_of(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Return the names of the tables and views of an open warehouse."""
+    return frozenset(name for (name,) in connection.execute(query_text(__package__, "tables_and_views")).fetchall())
 
 
 def published_table(name: str) -> Table:

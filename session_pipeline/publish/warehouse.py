@@ -62,6 +62,7 @@ def publish(
     native_limit_bytes: float,
     begins_anew: bool = False,
     kept_rows: KeptRows = nothing_kept,
+    left_out: Collection[str] = (),
 ) -> int:
     """Write a warehouse that shows exactly these partitions, and replace the current file with it.
 
@@ -76,6 +77,7 @@ def publish(
         begins_anew: Whether to write all tables again instead of copying the current file, because another program
             wrote or damaged it.
         kept_rows: Returns the rows that are still in memory, so that their many small files need not be read.
+        left_out: Published tables that the warehouse does not have, because the settings do not build them.
 
     Returns:
         The number of partitions deleted plus the number inserted; a replaced one counts twice, a view once.
@@ -96,11 +98,11 @@ def publish(
             copy_file(path, temporary)
             crash_points.reached("warehouse: copied")
         try:
-            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept_rows)
+            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept_rows, left_out)
         except duckdb.Error:
             # The old file may be damaged. The store has everything, so write a new file without it.
             _remove_temporaries(path)
-            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept_rows)
+            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept_rows, left_out)
         crash_points.reached("warehouse: written")
         sync_file(temporary)
         crash_points.reached("warehouse: file durable")
@@ -188,11 +190,12 @@ def _write(
     info: "pa.Table",
     native_limit_bytes: float,
     kept_rows: KeptRows,
+    left_out: Collection[str],
 ) -> int:
     by_table = {
         name: [partition for partition in partitions if partition.key.table == name]
         for name, contract in TABLES.items()
-        if contract.is_published
+        if contract.is_published and name not in left_out
     }
     views = _too_large(by_table, native_limit_bytes)
     is_new = not path.exists()

@@ -70,6 +70,12 @@ CURRENCY = text("currency", "ISO 4217 code of value; in session_outcomes 'XXX' i
 USER_AGENT = text("user_agent", "User agent as it was sent; reduced for people if the settings say so.")
 USER_AGENT_ID = text("user_agent_id", "md5 of the user agent; null if there is none. See user_agents.")
 PROPERTIES = text("properties", "JSON object with all fields that have no column of their own; null if there are none.")
+PERSON_ID = text(
+    "person_id",
+    "Id whose events are one visitor's if identity.by is person: the person's first visitor id, or a hash of the user "
+    "id if all their visitor ids are shared.",
+)
+CARRIED_USER_ID = text("carried_user_id", "user_id that the visitor's events carry; '' for events without one.")
 CONTENT_HASH = text("content_hash", "md5 of the line.")
 IS_BOT = flag("is_bot", "Whether it is from a bot, by the user agent or by a rule in [bots]. Counts exclude bots.")
 SESSION_ID = text(
@@ -303,6 +309,10 @@ AGENT = (
 # Columns that a condition in the settings can use: the columns of an event, or of a session
 EVENT_CONDITION_COLUMNS: Mapping[str, str] = {
     column.name: column.type for column in (*WHO_AND_WHEN, *WHAT_HAPPENED, PROPERTIES, IS_BOT, EVENT_NUMBER)
+}
+# Columns of an event that are known before sessions are
+RAW_EVENT_COLUMNS: Mapping[str, str] = {
+    column.name: column.type for column in (*WHO_AND_WHEN, *WHAT_HAPPENED, PROPERTIES)
 }
 SESSION_CONDITION_COLUMNS: Mapping[str, str] = {column.name: column.type for column in SESSION}
 

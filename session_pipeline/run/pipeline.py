@@ -45,7 +45,7 @@ from session_pipeline.store.records import Key, Partition
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables import Table, table
 from session_pipeline.tables.graph import Step
-from session_pipeline.tables.steps import STEP_OF_TABLE
+from session_pipeline.tables.steps import IDENTITY_STEPS, STEP_OF_TABLE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -139,7 +139,17 @@ class Run(OpenFolder):
         if self.store.change_count != before:
             self._plans.clear()
             self._forget("planner", "_builder", "_held_days")
+        self._find_persons()
         return self.outcome.files
+
+    def _find_persons(self) -> None:
+        """Build the tables that say which ids belong to one person, if the settings ask for persons.
+
+        A link that is found on one day can change every other day. After this, the plan contains exactly the days that
+        it does change, so that a run does not look at all of them.
+        """
+        for step in IDENTITY_STEPS if self.settings.identity.is_by_person and self.planner.frame.wanted else ():
+            self.build(step, self.planner.frame.open_days if step.is_daily else (None,))
 
     def build(
         self,

@@ -16,6 +16,7 @@ from session_pipeline.settings.definitions import DefinitionsSettings, SessionDe
 from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.settings.friction import FrictionSettings
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings, SessionBreakdown
+from session_pipeline.settings.identity import IdentitySettings
 from session_pipeline.settings.paths import MOST_PATTERNS, PathSettings, PatternSettings
 from session_pipeline.settings.presets import packaged_names, with_preset
 from session_pipeline.settings.section import DAY_SECONDS, Section
@@ -300,6 +301,7 @@ class Settings(Section):
     dimensions: Annotated[Mapping[Name, EventScalar], at_most(MOST_RULES, "dimensions")]
     breakdowns: BreakdownSettings
     visitors: VisitorSettings
+    identity: IdentitySettings
     changes: ChangeSettings
     sources: Mapping[SourceName, SourceSettings]
     privacy: PrivacySettings

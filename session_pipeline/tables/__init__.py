@@ -15,6 +15,7 @@ from session_pipeline.tables.definitions import contracts as definitions
 from session_pipeline.tables.facts import contracts as facts
 from session_pipeline.tables.friction import contracts as friction
 from session_pipeline.tables.funnels import contracts as funnels
+from session_pipeline.tables.identity import contracts as identity
 from session_pipeline.tables.ingest import contracts as ingest
 from session_pipeline.tables.matches import contracts as matches
 from session_pipeline.tables.opportunities import contracts as opportunities
@@ -28,6 +29,7 @@ __all__ = ["TABLES", "Column", "Table", "table"]
 
 GROUPS = (
     ingest,
+    identity,
     sessions,
     matches,
     outcomes,

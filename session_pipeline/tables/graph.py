@@ -105,6 +105,9 @@ class Step:
         lists: Small tables from the settings or the package that its models read, by name.
         computed: Models that run before the models of the tables, in this order.
         python_table: A table that Python computes, or None.
+        wrapped: Inputs that its models read with more columns, by table: SELECTs over `stored_<table>`.
+        parts_model: For a table without days: the model that computes a hash of the part of the table that each day
+            reads. A daily step that reads the table is stale if this hash changes, not if any other part changes.
         logs: Tables that record what a build changed.
         logic_version: Version of the step's Python code. It must change when a change to that code changes rows.
     """
@@ -116,6 +119,8 @@ class Step:
     lists: Mapping[str, Callable[[Settings], SmallTable]] = field(default_factory=dict)
     computed: tuple[Computation, ...] = ()
     python_table: PythonTable | None = None
+    wrapped: Mapping[str, Relation] = field(default_factory=dict)
+    parts_model: str | None = None
     logs: tuple[Log, ...] = ()
     logic_version: str = "1"
 
@@ -128,13 +133,14 @@ class Step:
     def models(self) -> tuple[str, ...]:
         """All models that the step runs, except those of logs."""
         first = (self.python_table.model,) if self.python_table else ()
-        return (*first, *(computation.model for computation in self.computed), *self.tables)
+        last = (self.parts_model,) if self.parts_model else ()
+        return (*first, *(computation.model for computation in self.computed), *self.tables, *last)
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
         """The tables that it reads from the store, each with its span. Tables with a declared span come last."""
         read = {name for model in self.models for name in models.tables_read(model)}
-        read |= {name for relation in self.relations.values() for name in relation.reads}
+        read |= {name for relation in (*self.relations.values(), *self.wrapped.values()) for name in relation.reads}
         own = table(self.tables[0])
         inputs = [
             Input(name, self.spans.get(name) or usual_span(own, contract))

@@ -37,6 +37,7 @@ def _of_sessions(settings: Settings) -> dict[str, Scalar]:
     return {
         "carried_minutes": CARRIED_MINUTES,
         "inactivity_minutes": sessions.inactivity_minutes,
+        "by_person": settings.identity.is_by_person,
         "client_sessions": sessions.client_sessions,
         # Carried sessions reach one day, so an event can follow another after 12 hours at most.
         "least_client_session_minutes": (

@@ -78,6 +78,9 @@ END_OF_REACH = Span(
     "the last day that is built, when its sessions can reach beyond it",
     lambda frame, day: (last,) if (last := frame.end_of_reach(day)) else (),
 )
+IDENTITIES_OF_DAY = Span(
+    "the day, if identity.by is person", lambda frame, day: (day,), is_by_settings=True, ahead=_none
+)
 VISITOR_WINDOW = Span(
     "the days to the end of the longest visitor window",
     _visitor_window,
@@ -94,6 +97,9 @@ HISTORY = Span(
     ahead=_none,
 )
 ALL_DAYS = Span("all days", lambda frame, day: frame.wanted)
+
+
+WHOLE_TABLE = Span("the table, which has no days", lambda frame, day: ())
 
 
 def days_back(count: int) -> Span:
@@ -121,6 +127,8 @@ def usual_span(reader: Table, read: Table) -> Span:
     would lose their events after midnight.
     """
     columns = reader.date_column, read.date_column
+    if read.date_column is None and reader.date_column is not None:
+        return WHOLE_TABLE
     if columns == ("event_date", "utc_date"):
         return UTC_DATES
     if reader.date_column in ("session_date", "entry_date") and read.date_column == "event_date":

@@ -124,7 +124,7 @@ select
     r.event_id,
     r.site,
     r.source,
-    r.visitor_id,
+    r.person_id as visitor_id,
     r.user_id,
     r.client_session_id,
     r.event_time,

@@ -1,4 +1,4 @@
-"""Provides what the models of sessions read from the settings: fold rules as SQL, event names as small tables."""
+"""Provides what the models of sessions read from the settings: persons and fold rules as SQL, names as small tables."""
 
 import re
 
@@ -8,6 +8,19 @@ from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.reference.user_agents import LOOKED_AT_CHARACTERS
 from session_pipeline.settings import Settings
 from session_pipeline.tables.settings_sql import text_sql
+
+
+def raw_events_of_persons(settings: Settings) -> str:
+    """Returns SQL that adds `person_id` to raw events: whose sessions they are in, the visitor's or a person's."""
+    if not settings.identity.is_by_person:
+        return "select *, visitor_id as person_id from stored_raw_events"
+    return (
+        "select e.*, coalesce(i.person_id, e.visitor_id) as person_id from stored_raw_events as e"
+        " left join day_parts as d on e.utc_date = d.utc_date"
+        " and e.event_time >= d.day_start and e.event_time < d.day_end"
+        " left join day_identities as i on d.event_date = i.event_date and e.site = i.site"
+        " and e.visitor_id = i.visitor_id and coalesce(e.user_id, '') = i.carried_user_id"
+    )
 
 
 def paged_events(settings: Settings) -> str:

@@ -1,5 +1,6 @@
 -- One row is a session that lost events of a day when the day was rebuilt, and the session that
--- they belong to now. Events are matched by id, which is unique within a day for a visitor. A
+-- they belong to now. Events are matched by id, which is unique within a day for a visitor. By
+-- person, the visitor can change, so the time is compared instead. A
 -- session that only gained events and kept its id has no row.
 with moved as (
     select
@@ -16,8 +17,9 @@ with moved as (
         on
             b.event_date = e.event_date
             and b.site = e.site
-            and b.visitor_id = e.visitor_id
             and b.event_id = e.event_id
+            and case when $by_person then cast(b.event_time as varchar) else b.visitor_id end
+            = case when $by_person then cast(e.event_time as varchar) else e.visitor_id end
     where e.session_id is null or e.session_id <> b.session_id
     group by
         b.event_date, b.site, b.visitor_id, b.session_id, b.session_date,

@@ -3,7 +3,8 @@
 -- is the series of events between two breaks other than max_hours. A long run is cut into parts of
 -- max_hours, and each part is a session. docs/definitions.md lists the rules in their order.
 -- If the client's session is the key, visitor_id is the visitor with the client's session in this
--- model and in open_sessions, so that each client session is a series of its own.
+-- model and in open_sessions, so that each client session is a series of its own. If sessions are
+-- by person, visitor_id is the person, and event_id has the visitor's id before the event's.
 with kept as (
     select
         d.event_date,
@@ -13,15 +14,21 @@ with kept as (
             when $client_sessions <> 'ignore'
                 then concat_ws(
                     '|',
-                    cast(length(a.visitor_id) as varchar),
-                    a.visitor_id,
+                    cast(length(a.person_id) as varchar),
+                    a.person_id,
                     a.client_session_id
                 )
-            else a.visitor_id
+            else a.person_id
         end as visitor_id,
         a.event_time,
         coalesce(a.sequence, a.line_number) as position,
-        a.event_id,
+        case
+            when $by_person
+                then concat_ws(
+                    '|', cast(length(a.visitor_id) as varchar), a.visitor_id, a.event_id
+                )
+            else a.event_id
+        end as event_id,
         a.event_name,
         a.user_id,
         a.client_session_id,
@@ -260,7 +267,12 @@ parts as (
     select
         *,
         -- The length prevents a '|' in an id from making the keys of two visitors equal.
-        concat_ws('|', cast(length(visitor_id) as varchar), visitor_id) as visitor_key,
+        -- By person, it is part of the event's id in this model: a session keeps its id if it
+        -- becomes that of another person.
+        case
+            when not $by_person
+                then concat_ws('|', cast(length(visitor_id) as varchar), visitor_id)
+        end as visitor_key,
         date_diff('microsecond', run_started_at, event_time) // $max_microseconds as part
     from runs
 ),
