@@ -375,7 +375,7 @@ def require_recovery(deployment: Deployment, built: Deployment, erased: Deployme
         complete(deployment)
     assert deployment.hashes() == erased.hashes()
     assert warehouse_of(deployment.folder) == warehouse_of(erased.folder)
-    assert faults_of(deployment) == ["erasures.json was left behind", "visitor_key was left behind"]
+    assert faults_of(deployment) == ["erasures.json was left behind"]
     assert texts_left(deployment, [f'"{CANARY}"', f"/{CANARY}", CANARY_USER]) == []
 
 

@@ -4,6 +4,7 @@ The steps are in `run.erasure`; `cli.runs` does the work in between, and finishe
 """
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,10 +35,12 @@ class Leftovers:
     Attributes:
         reports: Reports of days that the visitor was seen on.
         history_count: Runs, ticks and logs that contained an id; None if the history is in another storage.
+        frozen_before: Days before this one are frozen, so their tables still have the visitor; None if none are.
     """
 
     reports: tuple[Path, ...]
     history_count: int | None
+    frozen_before: date | None
 
 
 def erase(
@@ -103,7 +106,7 @@ def finish(run: Run, instance: "DagsterInstance") -> Leftovers:
     reports = erasure.delete_leftovers(run, left)
     history_count = erased_history.remove(instance, run.folder, left)
     erasure.finish(run)
-    return Leftovers(tuple(reports), history_count)
+    return Leftovers(tuple(reports), history_count, run.store.catalog.frozen_before())
 
 
 def _show(held: Held) -> None:
@@ -150,6 +153,12 @@ def _show_done(held: Held, leftovers: Leftovers) -> None:
         echo(f"Not changed: {counted(len(held.files), 'delivered file')} with these lines, listed above")
     if leftovers.history_count is None:
         echo("dagster.yaml names another storage for the history of runs: it was not searched", style="yellow")
+    if leftovers.frozen_before is not None:
+        echo(
+            f"Not erased: tables of frozen days, before {leftovers.frozen_before}, because they cannot be built again;"
+            " they expire as [privacy] keep_days says",
+            style="yellow",
+        )
     stderr.print("Exports, backups and copies of the data folder are not changed.", soft_wrap=True)
 
 
@@ -167,4 +176,5 @@ def _as_json(held: Held, leftovers: Leftovers) -> dict[str, object]:
         "gone_files": list(held.gone_files),
         "deleted_reports": [str(path) for path in leftovers.reports],
         "deleted_from_history_count": leftovers.history_count,
+        "not_erased_before": str(leftovers.frozen_before) if leftovers.frozen_before else None,
     }
