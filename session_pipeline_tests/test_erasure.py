@@ -19,7 +19,7 @@ from session_pipeline.ingest import day_files, deliveries, erased_rows, small_fi
 from session_pipeline.ingest.erasures import Erasures, Unfinished, unfinished_in
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.run import erasure
-from session_pipeline.run.held import Held, Person, find_held
+from session_pipeline.run.held import Held, Person, find_held, held_tables
 from session_pipeline.run.pipeline import open_folder, open_run
 from session_pipeline.store import crash_points
 from session_pipeline.tables import TABLES
@@ -188,6 +188,30 @@ def test_erasure_gives_the_rows_of_files_without_the_visitor(
     found, expected = rows_without_files(erased[0]), rows_without_files(without)
     assert [name for name in expected if found[name] != expected[name]] == []
     assert found["events"]
+
+
+def test_a_device_of_a_person_is_erased(tmp_path: Path) -> None:
+    """By person, the events of a second device have the visitor id of the first one. Only the second is erased."""
+    settings = {**SETTINGS, "identity": {"by": "person"}}
+    phone = [event(CANARY, 6, 20), event(CANARY, 6, 21, user_id="u1"), event(CANARY, 7, 1)]
+    laptop = [event("laptop", 5, 1, user_id="u1"), event("laptop", 6, 2)]
+    deployment = Deployment(tmp_path / "data", settings)
+    deployment.deliver("first", [*laptop, *phone, *OTHERS])
+    deployment.run(UNTIL)
+    assert set(deployment.table("events")["visitor_id"]) == {"laptop", "ada", "bob"}
+    held = begin(deployment, Person(CANARY, None, None))
+    with open_folder(deployment.folder, until=UNTIL) as opened:
+        tables = held_tables(opened.store, held)
+    assert held.event_count == len(tables["events"]) == len(tables["event_devices"]) == 3
+    assert len(tables["identity_edges"]) == 1
+    assert len(held.session_ids) == 1, "the other session has events of the laptop, too"
+    complete(deployment)
+    assert texts_left(deployment, [CANARY, *held.session_ids]) == []
+    without = Deployment(tmp_path / "without", settings)
+    without.deliver("first", [*laptop, *OTHERS])
+    without.run(UNTIL)
+    found, expected = rows_without_files(deployment), rows_without_files(without)
+    assert [name for name in expected if found[name] != expected[name]] == []
 
 
 def test_erased_lines_are_counted(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:

@@ -23,6 +23,10 @@ from session_pipeline.tables import TABLES, Table, table
 NEIGHBOURS = (timedelta(days=-1), timedelta(), timedelta(days=1))  # a UTC date has parts of these local days
 IS_HELD = "is_held(site, visitor_id, user_id)"
 IS_OF_VISITOR = "is_of_visitor(site, visitor_id)"
+IS_LINKED = (
+    "is_of_visitor(site, id) or is_of_visitor(site, other_id) or (coalesce(getvariable('held_user') in (id, other_id),"
+    " false) and coalesce(site = getvariable('held_site'), true))"
+)
 MACROS = (
     "is_of_visitor(a_site, a_visitor) as"
     " (a_site, a_visitor) in (select (site, visitor_id) from persons where not is_shared)",
@@ -160,10 +164,23 @@ def looking(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]
 
 
 def _add(connection: duckdb.DuckDBPyConnection, store: Store, name: str, dates: Collection[date] | None = None) -> None:
-    """Add a table of the store as a view: all of it, or only some dates."""
+    """Add a table of the store as a view: all of it, or only some dates. Events have the visitor id of the source."""
+    if name == "events" and store.of_table("event_devices"):
+        _add(connection, store, "event_devices", dates)
+        _add_view(connection, "events_of_persons", _rows(store, name, dates))
+        _add_view(connection, name, query_text(__package__, "events_of_devices"))
+    else:
+        _add_view(connection, name, _rows(store, name, dates))
+
+
+def _add_view(connection: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:
+    connection.execute(f"create or replace temp view {quote(name)} as {rows}")
+
+
+def _rows(store: Store, name: str, dates: Collection[date] | None) -> str:
     partitions = [each for each in store.of_table(name) if dates is None or each.key.date in dates]
     paths = [path for partition in partitions for path in store.paths_of(partition)]
-    connection.execute(f"create temp view {quote(name)} as {rows_of(table(name), paths, with_date=True)}")
+    return rows_of(table(name), paths, with_date=True)
 
 
 def _visitors(connection: duckdb.DuckDBPyConnection, *, shared: bool) -> tuple[tuple[str, str], ...]:
@@ -213,7 +230,9 @@ def held_tables(store: Store, held: Held) -> dict[str, list[dict[str, object]]]:
 def _condition(contract: Table) -> str | None:
     """Return the condition on rows that are about the person; None for tables whose rows are not about one visitor."""
     names = {column.name for column in contract.columns}
-    conditions = []
+    conditions = [IS_LINKED] if contract.name == "identity_edges" else []
+    if "device_id" in names:
+        conditions.append("is_of_visitor(site, device_id)")
     if {"site", "visitor_id"} <= names:
         conditions.append(IS_HELD if contract.name in ("raw_events", "events") else IS_OF_VISITOR)
     conditions += [
