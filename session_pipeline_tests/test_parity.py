@@ -129,6 +129,7 @@ def in_a_process(events: DataSet, folder: Path, engine: str, *, key_of: Path, **
     return subprocess.run(command, env={**os.environ, **environment}, check=False, timeout=3000).returncode
 
 
+@pytest.mark.xfail(reason="createDataFrame of Spark Connect refuses an Arrow table without rows", strict=True)
 def test_spark_connect_gives_the_same_bytes(cluster: Cluster, events: DataSet, duckdb: Path, tmp_path: Path) -> None:
     # In a process of its own, because a process with a usual session cannot have one of Spark Connect.
     with cluster.connect(CLUSTER_CONF) as remote:
