@@ -22,7 +22,7 @@ from session_pipeline.ingest.lines import LINES_SCHEMA, lines_by_duckdb, python_
 from session_pipeline.store import crash_points
 from session_pipeline.tables import Table
 
-LARGEST_SMALL_BYTES = 256 << 10  # of content; a larger file is read by DuckDB itself
+LARGEST_SMALL_BYTES = 2 << 20  # of content; a larger file is read by DuckDB itself
 MOST_FILES_TOGETHER = 500
 MOST_BYTES_TOGETHER = 16 << 20
 # Without the Arrow schema and dictionaries, files of few rows take half the time and space.

@@ -23,7 +23,7 @@ from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import Table, table
 
-FILE_NAME = "data.parquet"
+STEM, SUFFIX = "data", ".parquet"
 
 
 @dataclass(frozen=True)
@@ -80,24 +80,27 @@ def publish(
     return LakeChange(linked, len(gone))
 
 
-def places_of(partition: Partition) -> list[Path]:
+def places_of(partition: Partition) -> list[str]:
     """Return the paths of a partition's files below the lake, in the order of their rows.
 
     Tables partitioned by delivered file have one partition for each. Several files of a partition are numbered.
     """
     key, count = partition.key, len(partition.files)
-    place = Path(key.table) / (f"{key.file_id}.parquet" if key.file_id else FILE_NAME)
+    stem = f"{key.table}/{key.file_id or STEM}"
     if key.date is not None and not key.file_id:
-        place = Path(key.table) / folder_name(table(key.table), key.date) / FILE_NAME
+        stem = f"{key.table}/{folder_name(table(key.table), key.date)}/{STEM}"
     if count == 1:
-        return [place]
-    return [place.with_name(f"{place.stem}-{number:05}{place.suffix}") for number in range(1, count + 1)]
+        return [f"{stem}{SUFFIX}"]
+    return [f"{stem}-{number:05}{SUFFIX}" for number in range(1, count + 1)]
 
 
-def _files(lake: Path) -> Iterator[Path]:
+def _files(lake: Path) -> Iterator[str]:
+    """Yield the paths of all files below the lake. As texts, because a long history has very many."""
+    top = len(str(lake)) + 1
     for folder, _, names in os.walk(lake):
+        below = f"{folder[top:]}/" if len(folder) > top else ""
         for name in names:
-            yield (Path(folder) / name).relative_to(lake)
+            yield below + name
 
 
 def _fits(path: Path, contract: Table) -> bool:
