@@ -21,6 +21,7 @@ from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.run import erasure
 from session_pipeline.run.held import Held, Person, find_held, held_tables
 from session_pipeline.run.pipeline import open_folder, open_run
+from session_pipeline.settings.model import LONGEST_READ_DAYS
 from session_pipeline.store import crash_points
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.canaries import all_places
@@ -188,6 +189,39 @@ def test_erasure_gives_the_rows_of_files_without_the_visitor(
     found, expected = rows_without_files(erased[0]), rows_without_files(without)
     assert [name for name in expected if found[name] != expected[name]] == []
     assert found["events"]
+
+
+def test_rows_of_frozen_days_are_erased(tmp_path: Path) -> None:
+    """The raw events of the first days have expired. Counts of these days stay, and later days are built again."""
+    keep = {"raw": 10, "events": 30, "aggregates": 10 + LONGEST_READ_DAYS}
+    settings = {"start_date": date(2026, 10, 1), "privacy": {"keep_days": keep}}
+    until = date(2026, 10, 24)
+    of_days = [event(visitor, day, 1) for visitor in (CANARY, "ada") for day in (2, 3, 20)]
+    deployment = Deployment(tmp_path / "data", settings)
+    deployment.deliver("first", of_days)
+    deployment.run(until)
+    before = session_counts(deployment)
+    assert {str(time)[8:10] for time in deployment.table("raw_events")["event_time"]} == {"20"}
+    with open_run(deployment.folder, run_id="test", until=until) as run:
+        held = find_held(run, Person(CANARY, None, None))
+        erasure.record(run, held)
+    assert (held.event_count, len(held.session_ids), len(held.days)) == (1, 3, 3)
+    deployment.run(until)
+    with open_run(deployment.folder, run_id="test", until=until) as run:
+        left = unfinished_in(deployment.folder)
+        assert left is not None
+        erasure.delete_leftovers(run, left)
+        erasure.finish(run)
+    assert texts_left(deployment, [CANARY, *held.session_ids]) == []
+    assert deployment.table("sessions")["visitor_id"].tolist() == ["ada"] * 3
+    assert set(deployment.table("visitors")["visitor_id"]) == {"ada"}
+    assert session_counts(deployment) == {day: count - (day == "2026-10-20") for day, count in before.items()}
+    assert before["2026-10-02"] == 2
+
+
+def session_counts(deployment: Deployment) -> dict[str, int]:
+    rows = deployment.table("daily_summary")
+    return {str(day)[:10]: int(count) for day, count in zip(rows["session_date"], rows["session_count"], strict=True)}
 
 
 def test_a_device_of_a_person_is_erased(tmp_path: Path) -> None:

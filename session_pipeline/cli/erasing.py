@@ -35,7 +35,7 @@ class Leftovers:
     Attributes:
         reports: Reports of days that the visitor was seen on.
         history_count: Runs, ticks and logs that contained an id; None if the history is in another storage.
-        frozen_before: Days before this one are frozen, so their tables still have the visitor; None if none are.
+        frozen_before: Days before this one are frozen, so their counts still include the visitor; None if none are.
     """
 
     reports: tuple[Path, ...]
@@ -155,8 +155,8 @@ def _show_done(held: Held, leftovers: Leftovers) -> None:
         echo("dagster.yaml names another storage for the history of runs: it was not searched", style="yellow")
     if leftovers.frozen_before is not None:
         echo(
-            f"Not erased: tables of frozen days, before {leftovers.frozen_before}, because they cannot be built again;"
-            " they expire as [privacy] keep_days says",
+            f"Counts of frozen days, before {leftovers.frozen_before}, still include the visitor, because these days"
+            " cannot be built again; they name nobody",
             style="yellow",
         )
     stderr.print("Exports, backups and copies of the data folder are not changed.", soft_wrap=True)
@@ -176,5 +176,5 @@ def _as_json(held: Held, leftovers: Leftovers) -> dict[str, object]:
         "gone_files": list(held.gone_files),
         "deleted_reports": [str(path) for path in leftovers.reports],
         "deleted_from_history_count": leftovers.history_count,
-        "not_erased_before": str(leftovers.frozen_before) if leftovers.frozen_before else None,
+        "counted_before": str(leftovers.frozen_before) if leftovers.frozen_before else None,
     }

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from session_pipeline.ingest.erase_frozen import erase_frozen
 from session_pipeline.ingest.erased_rows import erased_events, erased_lines, without_erased
 from session_pipeline.ingest.erasures import Erasures
 from session_pipeline.ingest.reading import RawDay, Reading
@@ -42,6 +43,8 @@ def erase_stored(store: Store, erasures: Erasures, run_id: str) -> int:
         if erasures.kinds(site) and any(_has_erased(store, each, erasures, site) for each in of_file[file_id]):
             count += _erase(store, file, of_file[file_id], erasures, run_id)
             crash_points.reached("erase: file written again")
+    if erasures.unfinished is not None:
+        count += erase_frozen(store, erasures.unfinished, run_id, REASON)
     # Also if no row was removed: DELETE leaves bytes of earlier rows in the warehouse, so it must be a new file.
     store.catalog.set_number(WAREHOUSE_BYTES, 0)
     crash_points.reached("erase: rows removed")

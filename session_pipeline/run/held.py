@@ -14,6 +14,7 @@ import duckdb
 
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.errors import WrongUseError
+from session_pipeline.ingest.erase_frozen import frozen_partitions
 from session_pipeline.ingest.erasures import LEAST_SEARCHED, Erasures
 from session_pipeline.ingest.visitors import KEY_BYTES, VisitorKey
 from session_pipeline.run.opened import OpenFolder
@@ -98,8 +99,8 @@ class Held:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the store has no line of the person."""
-        return not self.event_count and not self.quarantined_count
+        """Whether the store has no line of the person, and no row of a frozen day."""
+        return not (self.event_count or self.quarantined_count or self.visitors or self.shared_visitors)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -128,7 +129,9 @@ def find_held(opened: OpenFolder, person: Person) -> Held:
             "select file_id, cast(event_time as date) as utc_date, count(*) as row_count from raw_events"
             f" where {IS_HELD} group by all"
         ).fetchall()
-        _add(connection, store, "events", {utc_date + shift for _, utc_date, _ in rows for shift in NEIGHBOURS})
+        frozen = {each.key.date for each in frozen_partitions(store, ("events",)) if each.key.date}
+        read = {utc_date + shift for _, utc_date, _ in rows for shift in NEIGHBOURS}
+        _add(connection, store, "events", read | frozen)
         _add(connection, store, "session_changes")
         days = connection.execute(
             f"select distinct site, unnest([event_date, session_date]) as day from events where {IS_HELD} order by all"
@@ -157,6 +160,7 @@ def looking(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]
         for name, value in given.items():
             connection.execute(f"set variable {name} = $1::varchar", [value])
         _add(connection, store, "raw_events")
+        _add_view(connection, "seen_ids", _seen_ids(store))
         connection.execute(f"create temp table persons as {query_text(__package__, 'persons')}")
         for macro in MACROS:
             connection.execute(f"create temp macro {macro}")
@@ -171,6 +175,16 @@ def _add(connection: duckdb.DuckDBPyConnection, store: Store, name: str, dates: 
         _add_view(connection, name, query_text(__package__, "events_of_devices"))
     else:
         _add_view(connection, name, _rows(store, name, dates))
+
+
+def _seen_ids(store: Store) -> str:
+    """Return SQL of the ids that were seen together: in raw events, and in tables of days that have no raw events."""
+    select = "select site, visitor_id, user_id from raw_events"
+    for name, user in (("events", "user_id"), ("visitor_states", "cast(null as varchar) as user_id")):
+        paths = [path for each in frozen_partitions(store, (name,)) for path in store.paths_of(each)]
+        if paths:
+            select += f" union all select site, visitor_id, {user} from ({rows_of(table(name), paths)})"
+    return select
 
 
 def _add_view(connection: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:

@@ -4,7 +4,7 @@ with named as (
     select distinct
         site,
         visitor_id
-    from raw_events
+    from seen_ids
     where
         (visitor_id = getvariable('held_visitor') or user_id = getvariable('held_user'))
         and coalesce(site = getvariable('held_site'), true)
@@ -15,7 +15,7 @@ select
     r.visitor_id,
     coalesce(r.visitor_id <> getvariable('held_visitor'), true)
     and coalesce(bool_or(r.user_id <> getvariable('held_user')), false) as is_shared
-from raw_events as r
+from seen_ids as r
 inner join named as n
     on r.site = n.site and r.visitor_id = n.visitor_id
 group by r.site, r.visitor_id
