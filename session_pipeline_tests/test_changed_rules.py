@@ -461,8 +461,14 @@ def test_every_setting_is_listed() -> None:
     assert set(keys_of(Settings)) == CHANGES.keys()
 
 
-# The usual tests have every sixth setting, the reliability tests the others.
-KEYS = [pytest.param(key, marks=[pytest.mark.reliability] if number % 6 else []) for number, key in enumerate(CHANGES)]
+def _marks(number: int, key: str) -> list[pytest.MarkDecorator]:
+    """Returns the marks of a setting: the usual tests have every sixth, the reliability tests the others."""
+    if key == "engine.kind":
+        return [pytest.mark.spark, pytest.mark.long]
+    return [pytest.mark.reliability] if number % 6 else []
+
+
+KEYS = [pytest.param(key, marks=_marks(number, key)) for number, key in enumerate(CHANGES)]
 
 
 @pytest.mark.parametrize("key", KEYS)
