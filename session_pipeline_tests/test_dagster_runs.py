@@ -19,7 +19,7 @@ from session_pipeline.defs.history import failed_checks
 from session_pipeline.defs.jobs import UNDATED
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.records import Key
-from session_pipeline.tables import TABLES
+from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.orchestration import (
     SMALL,
     Orchestrated,

@@ -19,7 +19,7 @@ from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.defs import home, local_runs, tags
 from session_pipeline.defs.deployment import make_definitions
 from session_pipeline.errors import SettingsFileError
-from session_pipeline.tables import TABLES
+from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -26,8 +26,9 @@ from session_pipeline.run.pipeline import Run, open_run, open_store
 from session_pipeline.store.catalog import ADDED_COLUMNS
 from session_pipeline.store.records import Key, Written
 from session_pipeline.store.store import FORMAT
-from session_pipeline.tables import TABLES, table
+from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEPS
+from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 
 FIRST, LAST = date(2026, 10, 5), date(2026, 10, 8)

@@ -92,7 +92,7 @@ def test_days_limit_the_sessions(warehouse: Deployment) -> None:
 def test_export_has_the_macros(warehouse: Deployment, tmp_path: Path) -> None:
     from session_pipeline.cli.answers import export
 
-    export(tmp_path / "export.duckdb", warehouse.folder.path)
+    export(tmp_path / "export.duckdb", data=warehouse.folder.path)
     with closing(duckdb.connect(str(tmp_path / "export.duckdb"), read_only=True)) as connection:
         found = connection.execute("select path, session_count from paths_after('purchase')").fetchall()
         comments = connection.execute(

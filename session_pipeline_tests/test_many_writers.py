@@ -16,7 +16,7 @@ import session_pipeline
 from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.run.pipeline import open_store
-from session_pipeline.tables import TABLES
+from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.crashes.killed_runs import LONGEST_SECONDS, PROCESSES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.reliability.figures import effort, record

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from session_pipeline.defs import metadata
-from session_pipeline.tables import TABLES
+from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.orchestration import Orchestrated, command_line, orchestrated, shop_lines
 
 DAY = date(2024, 5, 6)

@@ -22,8 +22,8 @@ from session_pipeline.store.part_files import MANIFEST, content_hash, files_at
 from session_pipeline.store.records import Key, Partition, Publication, Written
 from session_pipeline.store.store import Store
 from session_pipeline.store.store_files import sha256_of
-from session_pipeline.tables import TABLES
 from session_pipeline.tables.steps import STEPS
+from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment, damage
 
 UNTIL = date(2026, 10, 6)

@@ -13,7 +13,7 @@ from session_pipeline.defs import code_location
 from session_pipeline.defs.partitions import BuiltDays, built_days, of_wanted
 from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings, parse_settings
-from session_pipeline.tables import TABLES
+from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
 
 MONDAY, NEXT_MONDAY = date(2024, 5, 6), date(2024, 5, 13)

@@ -13,13 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline.ingest import day_files
+from session_pipeline.ingest import day_files, small_files
 from session_pipeline.ingest import read as reading
 from session_pipeline.ingest.admit import admit
 from session_pipeline.ingest.reading import Reading
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.shapes import known_shapes
-from session_pipeline.ingest.small_files import LARGEST_SMALL_BYTES
 from session_pipeline.ingest.stream import parts_of_rows
 from session_pipeline.tables import table
 
@@ -50,6 +49,12 @@ def event(chance: random.Random, number: int) -> str:
     return line.replace('"language": 1', '"language": 1, "language": 2') if number % 5 == 0 else line
 
 
+@pytest.fixture(autouse=True)
+def files_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of this module are read as those of more than 2 MiB."""
+    monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", 256 << 10)
+
+
 @pytest.fixture
 def lines() -> list[str]:
     chance = random.Random(1)
@@ -62,7 +67,7 @@ def read(folder: Path, lines: Sequence[str], *, threads: int = 2, **rules: Any) 
     path = folder / "raw" / "web" / "events.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines), errors="surrogateescape")
-    assert path.stat().st_size > LARGEST_SMALL_BYTES
+    assert path.stat().st_size > small_files.LARGEST_SMALL_BYTES
     scratch = folder / "scratch"
     scratch.mkdir()
     with duckdb.connect(config={"threads": threads}) as connection:

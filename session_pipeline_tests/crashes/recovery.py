@@ -19,7 +19,7 @@ from session_pipeline.engines.sql import quote
 from session_pipeline.publish import warehouse
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.store_files import sha256_of
-from session_pipeline.tables import TABLES
+from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.crashes.killed_runs import Ended, run_in_child
 from session_pipeline_tests.crashes.power_loss import Lost, SimulatedDisk
 from session_pipeline_tests.deployment import Deployment

@@ -15,8 +15,9 @@ from session_pipeline.publish import warehouse
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
-from session_pipeline.tables import TABLES, Table
+from session_pipeline.tables import Table
 from session_pipeline.tables.steps import STEPS
+from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment, looking
 from session_pipeline_tests.machine.expected_state import Mirror
 from session_pipeline_tests.machine.options import DAYS
