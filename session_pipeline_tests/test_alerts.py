@@ -410,6 +410,7 @@ def test_stopped_run_is_not_sent(deployment: Orchestrated, listener: Listener, m
     assert listener.heard() == []
 
 
+@pytest.mark.long
 def test_sent_alerts_are_remembered_after_a_restart(
     deployment: Orchestrated, listener: Listener, tmp_path: Path
 ) -> None:
@@ -446,6 +447,7 @@ def session_pipeline(*arguments: str | Path) -> "subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.long
 def test_sensor_does_not_repeat_alerts_of_a_command_line_run(tmp_path: Path, listener: Listener) -> None:
     with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
         deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
@@ -458,6 +460,7 @@ def test_sensor_does_not_repeat_alerts_of_a_command_line_run(tmp_path: Path, lis
         assert listener.heard() == []
 
 
+@pytest.mark.long
 def test_failed_alert_command_does_not_fail_the_run(tmp_path: Path, listener: Listener) -> None:
     listener.answers(7)
     deployment = Deployment(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}})

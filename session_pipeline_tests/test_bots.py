@@ -134,6 +134,7 @@ def test_both_totals_are_those_of_the_summary(tmp_path: Path, site: str) -> None
     assert rows[~is_person]["session_count"].sum() == summary["bot_session_count"].sum()
 
 
+@pytest.mark.long
 def test_days_built_one_by_one_have_the_same_files(tmp_path: Path) -> None:
     (at_once, _), (one_by_one, _) = delivered(tmp_path / "at once"), delivered(tmp_path / "one by one")
     at_once.run(until=UNTIL)

@@ -214,6 +214,7 @@ def test_logs_are_published_and_outlive_dropped_days(deployment: Deployment) -> 
     store.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("log", [log.table for log in LOGS])
 def test_damaged_log_continues_and_blocks_nothing(deployment: Deployment, log: str) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a")))

@@ -124,6 +124,7 @@ def test_shell_completion() -> None:
     assert "--install-completion" in call("-h")[1]
 
 
+@pytest.mark.long
 def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "raw").mkdir(parents=True)
@@ -265,6 +266,7 @@ WARNING = (
 )
 
 
+@pytest.mark.long
 def test_check_and_run_warn_about_a_condition_without_matches(own_shop: Path) -> None:
     assert json.loads(call("check", "--json", "--data", own_shop)[1]) == {
         "is_usable": True,
@@ -296,6 +298,7 @@ def test_check_works_without_a_store_or_with_a_damaged_warehouse(own_shop: Path)
     assert (code, "WARNING" in out, (own_shop / "store").exists()) == (0, False, False)
 
 
+@pytest.mark.long
 def test_run_prints_ten_warnings_and_counts_the_rest(own_shop: Path) -> None:
     goals = "".join(MISSPELLED.replace("bought", f"bought_{number}") for number in range(12))
     (own_shop / "settings.toml").write_text(goals)

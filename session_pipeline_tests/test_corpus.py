@@ -50,6 +50,7 @@ def place_of(number: int, given: Input) -> str:
     return "web" if given.settings else f"web{number}"
 
 
+@pytest.mark.long
 def test_good_files_are_accepted_next_to_all_others(results: Mapping[str, Became]) -> None:
     good = [became for what, became in results.items() if what.startswith(f"{GOOD} ")]
     assert len(good) == len({settings_of(given) for given in CORPUS})
@@ -74,6 +75,7 @@ def test_file_is_read_as_expected_next_to_others(given: Input, results: Mapping[
     assert became.raw_count == given.accepted
 
 
+@pytest.mark.long
 def test_whole_corpus_at_once(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     usual = [given for given in CORPUS if not given.settings]

@@ -129,6 +129,7 @@ def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
     assert {label: seen[label] for label in told} == {label: before[label] for label in told}
 
 
+@pytest.mark.long
 def test_late_file_rebuilds_its_day_and_publishes(deployment: Orchestrated) -> None:
     untouched = hashes(deployment, NEXT_MONDAY)
     deployment.deliver("late", shop_lines(TUESDAY, visitors=6)[-3:])
@@ -145,6 +146,7 @@ def test_late_file_rebuilds_its_day_and_publishes(deployment: Orchestrated) -> N
     assert len(deployment.instance.fetch_materializations(dg.AssetKey("warehouse"), limit=9).records) == 2
 
 
+@pytest.mark.long
 def test_metadata_of_late_and_duplicate_events(deployment: Orchestrated) -> None:
     late, *_ = shop_lines(TUESDAY, visitors=1)
     told = {"event_id": "late", "received_at": f"{NEXT_MONDAY}T06:00:00Z"}
@@ -266,6 +268,7 @@ def test_damaged_input_is_rebuilt_by_the_run_that_reads_it(deployment: Orchestra
     store.close()
 
 
+@pytest.mark.long
 def test_condition_without_matches_is_a_check_warning(tmp_path: Path) -> None:
     key = "funnels[checkout].steps[purchase].where"
     steps = [

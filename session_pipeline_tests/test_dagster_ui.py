@@ -78,6 +78,7 @@ def sees(page: Any, *texts: str) -> None:
         sync_api.expect(found).to_be_visible(timeout=PATIENCE)
 
 
+@pytest.mark.long
 def test_graph_shows_the_data_flow(ui: str, page: Any) -> None:
     page.goto(f"{ui}/asset-groups")
     sees(page, "ingest", "sessions", "answers", "publish")

@@ -83,6 +83,7 @@ def test_last_deferred_day_gets_its_sessions_events_of_a_new_day(deployment: Dep
     assert warning_checks(deployment) == {"built_by_current_rules"}
 
 
+@pytest.mark.long
 def test_late_data_for_a_deferred_day_is_built_at_once(deployment: Deployment, tmp_path: Path) -> None:
     deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
     built = deployment.run(UNTIL, upgrade=False)
@@ -113,6 +114,7 @@ def test_damaged_file_of_a_deferred_day_is_rebuilt(deployment: Deployment) -> No
     assert waiting(deployment) == [6, 7, 8, 9, 10]
 
 
+@pytest.mark.long
 def test_time_zone_change_is_not_deferred(deployment: Deployment, tmp_path: Path) -> None:
     """Both time zones read the same UTC dates and divide them at different times."""
     deployment.set({**FEW, "timezone": "Asia/Kolkata"})
@@ -177,6 +179,7 @@ class TestInDagster:
         assert orchestration.by_hand(self.DAY, "sessions").success
         assert orchestration.seen("sessions", self.DAY)["built_because"].startswith("asked for by hand")
 
+    @pytest.mark.long
     def test_command_line_lists_and_upgrades_deferred_days(
         self, orchestration: Orchestrated, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -79,6 +79,7 @@ def test_systemd_units_name_existing_commands(path: Path) -> None:
     assert "SESSION_PIPELINE_DATA=" in unit["Service"]["Environment"]
 
 
+@pytest.mark.long
 def test_webserver_finds_the_code_server(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     environment = {**os.environ, **home.prepare(deployment.folder)}

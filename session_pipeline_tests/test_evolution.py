@@ -141,6 +141,7 @@ class TestAddedColumn:
         written_by_an_older_version(deployment, "events", "select * exclude (page_title) from {source}")
         return deployment
 
+    @pytest.mark.long
     def test_makes_only_its_own_step_stale(self, older: Deployment) -> None:
         plan = older.plan(UNTIL)
         will = {(item.step.name, item.kind, item.reason) for item in plan.items if item.kind is Kind.LOGIC}
@@ -155,6 +156,7 @@ class TestAddedColumn:
             built, "events", "event_date, page_title"
         )
 
+    @pytest.mark.long
     @pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])
     def test_is_null_on_deferred_days(self, older: Deployment, native_limit_gb: float) -> None:
         older.set({**FEW, "publish": {"native_limit_gb": native_limit_gb}})

@@ -184,6 +184,7 @@ def test_damaged_file_of_a_frozen_day_is_an_error_that_says_what_to_do(copied: D
             run._repair(partition)
 
 
+@pytest.mark.long
 def test_text_of_quarantined_lines_expires_and_their_reasons_stay(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {**settings(), "privacy": {"quarantine_days": 2}})
     deliver(deployment, FIRST, 3)

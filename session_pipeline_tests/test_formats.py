@@ -185,6 +185,7 @@ def test_format_stays_after_all_names_are_gone(deployment: Deployment) -> None:
     assert len(deployment.table("quarantined_lines")) == 0
 
 
+@pytest.mark.long
 def test_every_table_equals_a_clean_run(deployment: Deployment, tmp_path: Path) -> None:
     put(deployment, CONTENTS["jsonl"], "b.jsonl")
     path = put(deployment, CONTENTS["access_log"], "a.csv")

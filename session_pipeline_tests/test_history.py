@@ -21,6 +21,7 @@ def deployment(tmp_path: Path):  # type: ignore[no-untyped-def]
         yield deployment
 
 
+@pytest.mark.long
 def test_history_is_that_of_dagster(deployment: Orchestrated) -> None:
     assert history.last_runs(deployment.folder, 5) == []
     deployment.deliver(str(MONDAY), [*shop_lines(MONDAY), *["{broken"] * 20])

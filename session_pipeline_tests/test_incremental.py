@@ -104,6 +104,7 @@ def test_late_event_rebuilds_only_affected_days(week: Deployment, tmp_path: Path
     assert week.hashes() == clean(week, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_late_event_before_midnight_moves_session_to_its_day(week: Deployment, tmp_path: Path) -> None:
     week.deliver("owl", [event("owl", "2026-10-08T00:10:00Z", 1), event("owl", "2026-10-08T00:20:00Z", 2)])
     week.run(UNTIL)
@@ -184,6 +185,7 @@ def test_package_with_other_tables_publishes_them(week: Deployment) -> None:
         assert connection.execute("select count(*) from session_goals").fetchone() == (0,)
 
 
+@pytest.mark.long
 def test_changed_time_zone_equals_clean_run_and_reverts(week: Deployment, tmp_path: Path) -> None:
     before = week.hashes()
     week.set({"timezone": "America/New_York"})
@@ -202,6 +204,7 @@ def test_earlier_horizon_drops_days_and_later_one_restores_them(week: Deployment
     assert week.hashes() == before
 
 
+@pytest.mark.long
 def test_start_date_after_all_events_leaves_only_quarantine(week: Deployment, tmp_path: Path) -> None:
     week.deliver("browser", [event("w", "2026-10-06T10:00:00Z", 1, user_agent="Mozilla/5.0")])
     week.run(UNTIL)
@@ -310,6 +313,7 @@ def test_damaged_raw_rows_without_delivered_file_are_reported(week: Deployment) 
         week.run(UNTIL)
 
 
+@pytest.mark.long
 def test_thread_count_does_not_change_bytes(tmp_path: Path) -> None:
     hashes = []
     for threads in (1, 2):

@@ -34,6 +34,7 @@ def test_each_mutant_is_a_different_valid_source(
     assert all(formatted(source) == source for source in sources)
 
 
+@pytest.mark.long
 def test_known_mutants_of_a_model_are_killed(tmp_path: Path) -> None:
     tests = ModelTests(tmp_path, most_seconds=0.5)
     text = source_of(MODEL)
@@ -47,6 +48,7 @@ def test_known_mutants_of_a_model_are_killed(tmp_path: Path) -> None:
     tests.close()
 
 
+@pytest.mark.long
 def test_program_counts_mutants_of_a_module() -> None:
     command = [
         sys.executable,

@@ -49,6 +49,7 @@ def csv_to(path: Path, data: Path) -> int:
 # Destinations
 
 
+@pytest.mark.long
 def test_output_goes_through_links(data: Path, tmp_path: Path) -> None:
     target, link, dangling = tmp_path / "target", tmp_path / "link", tmp_path / "dangling"
     target.write_text("old")
@@ -131,6 +132,7 @@ def test_unwritable_path_is_named(data: Path, tmp_path: Path) -> None:
     assert (code, err) == (1, f"Error: {tmp_path}/no/file: No such file or directory; fix that and try again\n")
 
 
+@pytest.mark.long
 def test_published_files_may_be_links(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     elsewhere = tmp_path / "elsewhere"

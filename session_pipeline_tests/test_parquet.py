@@ -144,6 +144,7 @@ def test_every_truncated_file_is_corrupt(ingest: Ingest) -> None:
             ingest.admit(ingest.deliver(content[:length], "a.parquet"))
 
 
+@pytest.mark.long
 def test_damage_is_detected_by_checksums_and_never_breaks_a_run(ingest: Ingest) -> None:
     content = written(events(200, plan=[f"plan {number}" for number in range(200)]), write_page_checksum=True)
     (footer_bytes,) = struct.unpack("<I", content[-8:-4])

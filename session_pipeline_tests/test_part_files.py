@@ -167,6 +167,7 @@ def lines(day: int, count: int) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.long
 def test_pipeline_with_several_parts_gives_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, several = Deployment(tmp_path / "one"), Deployment(tmp_path / "several")
     for each in (one, several):

@@ -49,6 +49,7 @@ def test_healthy_deployment_misses_no_day(built: Orchestrated) -> None:
         assert built.instance.get_materialized_partitions(dg.AssetKey(name)) == set(partitions), name
 
 
+@pytest.mark.long
 def test_late_data_of_an_earlier_day_adds_partitions(built: Orchestrated, tmp_path: Path) -> None:
     earlier = MONDAY - 30 * DAY
     with orchestrated(tmp_path / "data", copy_of=built) as deployment:

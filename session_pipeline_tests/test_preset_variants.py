@@ -85,6 +85,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
     return tell(folder / "data", files)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("preset", EXAMPLES)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_variant_is_recognised_and_tells_the_same_story(preset: str, variant: str, told: Mapping[str, Told]) -> None:

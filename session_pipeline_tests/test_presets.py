@@ -44,6 +44,7 @@ def recognised(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
 OF_LINES = ("nginx_main", "vhost_combined")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", [source for source, path in FILES.items() if path.parent.name not in OF_LINES])
 def test_preset_is_recognised_from_the_file(
     source: str, told: Mapping[str, Told], recognised: Mapping[str, Told]

@@ -77,6 +77,7 @@ def test_run_prints_the_stages_of_a_build_and_their_sum(tmp_path: Path) -> None:
     assert "CPU" not in called.stdout
 
 
+@pytest.mark.long
 def test_dagster_shows_the_stages_of_a_run(tmp_path: Path) -> None:
     with orchestrated(tmp_path / "data") as deployment:
         deployment.deliver(str(DAY), shop_lines(DAY))

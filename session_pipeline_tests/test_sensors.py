@@ -160,6 +160,7 @@ def test_rebuild_for_changed_settings_has_the_reason_upgraded(built: Orchestrate
     assert {request.tags[tags.REASON] for request in requests} == {tags.UPGRADED}
 
 
+@pytest.mark.long
 def test_internal_tags_are_hidden(built: Orchestrated) -> None:
     built.deliver("late", shop_lines(DAY, visitors=7))
     assert built.ingest().success
@@ -283,6 +284,7 @@ def test_undated_table_is_built_without_days(built: Orchestrated) -> None:
     assert list(request.asset_selection or []) == UNDATED
 
 
+@pytest.mark.long
 def test_logic_days_over_the_limit_wait_for_an_upgrade(built: Orchestrated) -> None:
     built.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
     [request] = tick(built, "stale_days").run_requests or []

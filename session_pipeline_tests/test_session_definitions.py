@@ -138,6 +138,7 @@ def test_sessions_of_each_definition_equal_the_oracle(seed: int, tmp_path: Path)
     assert causes == set(oracle.CAUSES), "the random events have no difference with another cause"
 
 
+@pytest.mark.long
 def test_days_built_one_by_one_have_the_same_files(tmp_path: Path) -> None:
     at_once, one_by_one = delivered(tmp_path / "at once", 7), delivered(tmp_path / "one by one", 7)
     at_once.run(until=UNTIL)

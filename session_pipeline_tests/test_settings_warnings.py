@@ -185,6 +185,7 @@ def test_packaged_funnel_is_reported_once_it_is_entered(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.long
 def test_only_the_last_28_days_with_events_count(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"goals": [], "funnels": []})
     days = [DAY + timedelta(days=2 * number) for number in range(29)]

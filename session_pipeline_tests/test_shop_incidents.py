@@ -66,6 +66,7 @@ def between(alerts: pd.DataFrame, first: date, last: date) -> pd.DataFrame:
     return alerts[(alerts["session_date"] >= first) & (alerts["session_date"] <= last)]
 
 
+@pytest.mark.long
 def test_quiet_weeks_raise_no_alert(alerts: pd.DataFrame) -> None:
     assert len(between(alerts, date(2024, 1, 1), BEGIN)) == 0
     assert len(between(alerts, date(2024, 5, 12), date(2024, 5, 28))) == 0

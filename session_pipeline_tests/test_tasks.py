@@ -154,6 +154,7 @@ def assert_equal(one: Deployment, tasks: Deployment) -> None:
             assert (other.counts, other.fingerprint) == (partition.counts, partition.fingerprint)
 
 
+@pytest.mark.long
 def test_tasks_give_the_rows_and_the_ledger_of_one_process(tmp_path: Path, runner: Runner) -> None:
     one, tasks = both(tmp_path)
     assert ingest(one) == ingest(tasks, runner)
@@ -169,6 +170,7 @@ def test_tasks_give_the_rows_and_the_ledger_of_one_process(tmp_path: Path, runne
     assert_equal(one, tasks)
 
 
+@pytest.mark.long
 def test_files_that_are_not_divided_have_the_same_bytes(tmp_path: Path, runner: Runner) -> None:
     one, tasks = both(tmp_path)
     ingest(one)
@@ -181,6 +183,7 @@ def test_files_that_are_not_divided_have_the_same_bytes(tmp_path: Path, runner: 
     assert len(divided) == 3  # the lines of large.jsonl come from its compressed copy, which is delivered first
 
 
+@pytest.mark.long
 def test_built_tables_are_equal(tmp_path: Path, runner: Runner) -> None:
     one, tasks = both(tmp_path)
     ingest(tasks, runner)

@@ -37,6 +37,7 @@ LINES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_fields_change_within_a_file(ingest: Ingest, end: str) -> None:
     taken = ingest.take("\ufeff" + end.join(LINES) + end, "u_ex240301.log", RULES)
@@ -52,6 +53,7 @@ def test_fields_change_within_a_file(ingest: Ingest, end: str) -> None:
     assert not any("203.0.113" in str(row) or "db8" in str(row) for row in taken.events)
 
 
+@pytest.mark.long
 def test_cloudfront_encodes_words_once_or_twice(ingest: Ingest) -> None:
     fields = "#Fields: date time c-ip cs-method cs-uri-stem cs(User-Agent) x-host-header cs-protocol"
     agents = ["Mozilla/5.0%20(a)", "Mozilla/5.0%2520(a)"]
@@ -63,5 +65,6 @@ def test_cloudfront_encodes_words_once_or_twice(ingest: Ingest) -> None:
     assert taken.column("page_url") == ["https://shop.example/"] * 2
 
 
+@pytest.mark.long
 def test_line_without_fields_before_it(ingest: Ingest) -> None:
     assert ingest.take("2024-03-01 12:00:00 GET /\n", "a.log", RULES).reasons == {1: "invalid_log_line"}
