@@ -335,14 +335,15 @@ class Planner:
         if not self.frame.wanted:
             return []
         first = self._known.first_change(self.state()) if self._known else date.min
-        ahead = days_ahead(self.frame) if first else {}
+        # Days that depend on a table without days, such as identities, are always compared.
+        ahead, changed = days_ahead(self.frame), (first or date.max).toordinal()
         asked: list[tuple[Step, date | None]] = []
         for step in steps_of(self.frame.settings):
-            if not step.is_daily:
-                asked.append((step, None))
-            elif first is not None:
-                after = first.toordinal() - ahead[step.name]
+            if step.is_daily:
+                after = changed - ahead[step.name]
                 asked += [(step, day) for day in self.frame.open_days if day.toordinal() >= after]
+            else:
+                asked.append((step, None))
         return asked
 
     def _is_unwanted(self, partition: Partition) -> bool:
