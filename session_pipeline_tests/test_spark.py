@@ -199,6 +199,35 @@ def test_tables_without_rows_keep_their_types_and_cost_no_task(engine: SparkEngi
     assert "LocalRelation <empty>" in plan._jdf.queryExecution().optimizedPlan().toString()
 
 
+IN_A_COMMAND = """
+import sys
+from contextlib import closing
+from pathlib import Path
+import pyarrow as pa
+from session_pipeline.cli import _WithoutPandas
+from session_pipeline.engines.spark import SparkEngine
+from session_pipeline.tables import table
+from session_pipeline_tests.test_spark import settings_of
+
+sys.meta_path.insert(0, _WithoutPandas())
+pa.array([1])
+assert "pandas" not in sys.modules
+folder, contract = Path(sys.argv[1]), table("recent_event_ids")
+with closing(SparkEngine(settings_of("local[1]"), folder)) as engine, engine.job() as job:
+    row = dict.fromkeys(contract.schema.names) | {"event_id": "e1"}
+    job.add_rows("given", pa.Table.from_pylist([row], contract.schema))
+    assert job.write(contract, "select * from given", folder / "one.parquet") == 1
+    assert job.rows("select event_id from given").to_pylist() == [{"event_id": "e1"}]
+"""
+
+
+@needs_spark
+@pytest.mark.spark
+def test_commands_that_hide_pandas_can_use_spark(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", IN_A_COMMAND, tmp_path], check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+
+
 def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:
     for index in ("1", "-1", "n", "n + 1", "cast(n as bigint)", "length(x)"):
         found = for_spark(f"select pages[{index}] as page from e").upper().replace(" + 0", "")
