@@ -206,14 +206,15 @@ from pathlib import Path
 import pyarrow as pa
 from session_pipeline.cli import _WithoutPandas
 from session_pipeline.engines.spark import SparkEngine
+from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.tables import table
-from session_pipeline_tests.test_spark import settings_of
 
 sys.meta_path.insert(0, _WithoutPandas())
 pa.array([1])
 assert "pandas" not in sys.modules
 folder, contract = Path(sys.argv[1]), table("recent_event_ids")
-with closing(SparkEngine(settings_of("local[1]"), folder)) as engine, engine.job() as job:
+settings = EngineSettings(kind="spark", master="local[1]", remote="", conf={})
+with closing(SparkEngine(settings, folder)) as engine, engine.job() as job:
     row = dict.fromkeys(contract.schema.names) | {"event_id": "e1"}
     job.add_rows("given", pa.Table.from_pylist([row], contract.schema))
     assert job.write(contract, "select * from given", folder / "one.parquet") == 1
