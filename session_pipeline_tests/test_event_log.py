@@ -93,7 +93,7 @@ def test_history_is_equal_to_that_of_dagster(tmp_path: Path, monkeypatch: pytest
     )
     with instance_of(DataFolder(tmp_path / "ours")) as ours:
         assert seen(ours, execute(ours)) == expected
-    assert batches == [41, 20, 20], "what is planned, and the days of each table"
+    assert batches == [3, 20, 20], "what is planned of two tables and a check, and the days of each table"
 
 
 def test_stored_events_are_as_dagster_serializes_them(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from dagster._core.events import ASSET_EVENTS
+from dagster._core.events import ASSET_EVENTS, AssetMaterializationPlannedData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.instance import RUNLESS_RUN_ID
 from dagster._core.storage.event_log.schema import (
@@ -67,6 +67,18 @@ class EventLog(SqliteEventLogStorage):
         """Create the event log of a Dagster home; `base_dir` is that folder."""
         return cls(os.path.join(config_value["base_dir"], "history", "runs", ""), inst_data)
 
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Whether Dagster plans all partitions of an asset with one event: always, because `_rows` divides it."""
+        return True
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event; one that plans several partitions becomes an event for each."""
+        if _planned_partitions(event):
+            self.store_event_batch([event])
+        else:
+            super().store_event(event)
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events of one run in one transaction. On an error, none of them is stored."""
         if len({event.run_id for event in events}) != 1:
@@ -82,7 +94,7 @@ class EventLog(SqliteEventLogStorage):
 
     def _store_asset_events(self, run: Connection, index: Connection, events: Sequence[EventLogEntry]) -> None:
         insert = SqlEventLogStorageTable.insert()
-        rows = self._rows(events)
+        rows, events = self._rows(events)
         run.execute(insert, rows)
         # The first insert locks the index, so the ids that follow are free until this transaction ends.
         first_id = _id_of(index.execute(insert, rows[0]))
@@ -98,11 +110,22 @@ class EventLog(SqliteEventLogStorage):
         for event, event_id in latest.values():
             self._store_asset_event(index, event, event_id)
 
-    def _rows(self, events: Sequence[EventLogEntry]) -> list[dict[str, Any]]:
-        """Return the rows of events. What neighbouring events have in common is serialized once."""
+    def _rows(self, events: Sequence[EventLogEntry]) -> tuple[list[dict[str, Any]], list[EventLogEntry]]:
+        """Return the rows of events, and the event of each row.
+
+        What neighbouring events have in common is serialized once. An event that plans several partitions has a row for
+        each: from Dagster, it would be one event, and the UI would not show which partitions failed.
+        """
         rows: list[dict[str, Any]] = []
+        events_of_rows: list[EventLogEntry] = []
         frame: EventFrame | None = None
         for event in events:
+            if planned := _planned_partitions(event):
+                rows += self._rows_of_planned(event, planned)
+                events_of_rows += [event] * len(planned)
+                frame = None
+                continue
+            events_of_rows.append(event)
             if frame is None or not frame.fits(event):
                 rows.append(self._event_to_row(event))
                 frame = EventFrame(event)
@@ -111,7 +134,25 @@ class EventLog(SqliteEventLogStorage):
                 continue
             row = {"event": frame.text(event), "timestamp": self._event_insert_timestamp(event)}  # type: ignore[no-untyped-call]
             rows.append({**rows[-1], **row, "partition": event.get_dagster_event().partition})
-        return rows
+        return rows, events_of_rows
+
+    def _rows_of_planned(self, event: EventLogEntry, partitions: Sequence[str]) -> list[dict[str, Any]]:
+        """Return a row for each partition that an event plans; only the partition differs."""
+        of_dagster = event.get_dagster_event()
+        asset_key = of_dagster.asset_materialization_planned_data.asset_key
+
+        def row_of(partition: str) -> dict[str, Any]:
+            data = AssetMaterializationPlannedData(asset_key, partition)
+            return self._event_to_row(event._replace(dagster_event=of_dagster._replace(event_specific_data=data)))
+
+        first = row_of(partitions[0])
+        before, *after = first["event"].split(json.dumps(partitions[0]))
+        if len(after) != 1:  # the text of the partition is elsewhere in the event, too
+            return [first, *map(row_of, partitions[1:])]
+        return [
+            {**first, "event": f"{before}{json.dumps(partition)}{after[0]}", "partition": partition}
+            for partition in partitions
+        ]
 
     def run_ids(self) -> set[str]:
         """Return the ids of all runs that have events, also of runs that are deleted."""
@@ -251,6 +292,14 @@ def _delete(index: Connection, column: sqlalchemy.Column[int], ids: Sequence[int
 
 def _is_asset_event(event: EventLogEntry) -> bool:
     return event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS
+
+
+def _planned_partitions(event: EventLogEntry) -> Sequence[str]:
+    """Return the partitions that an event plans together; none if it is another event, or plans at most one."""
+    if not event.is_dagster_event or not event.get_dagster_event().is_asset_materialization_planned:
+        return ()
+    subset = event.get_dagster_event().asset_materialization_planned_data.partitions_subset
+    return tuple(subset.get_partition_keys()) if subset else ()
 
 
 def _id_of(inserted: sqlalchemy.CursorResult[Any]) -> int:
