@@ -1,4 +1,4 @@
-"""Runs a command of session-pipeline in a process of its own, as a user's shell does, and returns what it printed.
+"""Runs session-pipeline or another program in a process of its own, as a user's shell does; returns what it printed.
 
 The process is forked from one that has loaded the program: loading Dagster takes longer than a small run. Tests of how
 the program starts, of signals and of terminals start Python themselves.
@@ -9,32 +9,35 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from session_pipeline.cli import main
 from session_pipeline_tests.crashes.killed_runs import PROCESSES
 
 
-def run_program(*arguments: str | Path, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run `session-pipeline ARGUMENTS` and wait for its end.
+def run_program(
+    *arguments: str | Path, program: str = "session-pipeline", **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a program that is installed with Python, and wait for its end.
 
     Args:
-        arguments: The command and its arguments.
+        arguments: The arguments.
+        program: The program.
         variables: Environment variables that the process has in addition to those of this process.
     """
-    texts = [str(argument) for argument in arguments]
+    command = [program, *map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
         child = PROCESSES.Process(
-            target=_become, args=(texts, {**os.environ, **variables}, os.getcwd(), (str(out), str(err)))
+            target=_become, args=(command, {**os.environ, **variables}, os.getcwd(), (str(out), str(err)))
         )
         child.start()
         child.join()
         assert child.exitcode is not None
-        return subprocess.CompletedProcess(texts, child.exitcode, out.read_text(), err.read_text())
+        return subprocess.CompletedProcess(command, child.exitcode, out.read_text(), err.read_text())
 
 
-def _become(arguments: Sequence[str], environment: Mapping[str, str], folder: str, printed: Sequence[str]) -> None:
+def _become(command: Sequence[str], environment: Mapping[str, str], folder: str, printed: Sequence[str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -42,5 +45,6 @@ def _become(arguments: Sequence[str], environment: Mapping[str, str], folder: st
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     for name in [name for name in sys.modules if name.partition(".")[0] == "pandas"]:
         del sys.modules[name]  # commands do without pandas, which other children of the same process use
-    sys.argv[:] = ["session-pipeline", *arguments]
-    main()
+    sys.argv[:] = command
+    [program] = entry_points(group="console_scripts", name=command[0])
+    sys.exit(program.load()())

@@ -5,12 +5,19 @@ What is loaded is left out of every search for unreachable objects; see conftest
 
 import gc
 
+import pyarrow.dataset
+import pyarrow.pandas_compat  # noqa: F401
+
+from session_pipeline.ingest import deliveries, nameless, read, readers, source_files, stream, tasks  # noqa: F401
+from session_pipeline.report.page import templates
 from session_pipeline.settings import parse_settings
 from session_pipeline.settings.conditions import probe
 from session_pipeline_tests.mutation.replaced_models import learn_models
 
 learn_models()
 parse_settings("")  # also parses the packaged conditions
+for name in templates().list_templates(extensions=["html"]):
+    templates().get_template(name)
 # A database must not be open when the process forks.
 probe._database().close()
 probe._database.cache_clear()
