@@ -222,8 +222,10 @@ NUMBERS = {
 
 def test_decimal_comma(ingest: Ingest) -> None:
     lines = [event(1, value=written) for written in NUMBERS]
-    found = ingest.take_lines(*lines, rules=replace(RULES, decimal_comma=True)).column("value")
-    assert dict(zip(NUMBERS, map(float, found), strict=True)) == {key: float(meant) for key, meant in NUMBERS.items()}
+    taken = ingest.take_lines(*lines, rules=replace(RULES, decimal_comma=True))
+    assert taken.reasons == {}
+    found = dict(zip(NUMBERS, map(float, taken.column("value")), strict=True))
+    assert found == {written: float(meant) for written, meant in NUMBERS.items()}
 
 
 def test_value_with_a_comma_is_invalid_without_the_setting(ingest: Ingest) -> None:
