@@ -15,7 +15,7 @@ from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store.part_files import paths_at
 from session_pipeline.store.paths import folder_name
 from session_pipeline.tables import table
-from session_pipeline.tables.frame import DAYS, STRETCH_START, Frame
+from session_pipeline.tables.frame import DAYS, Frame
 from session_pipeline.tables.graph import Log, Step
 from session_pipeline.tables.parameters import Scalar
 
@@ -98,7 +98,7 @@ class StepRunner:
             The new files of each table, by day; the day of a table without days is None.
         """
         settings = self._frame.settings
-        parameters = self._parameters(days)
+        parameters = self._frame.parameters
         with self._engine.job() as job:
             if days:
                 job.add_rows("days", self._frame.days(days))
@@ -185,10 +185,6 @@ class StepRunner:
                 " union all (select * from other except all select * from one) limit 1"
             )
             return len(differing) == 0
-
-    def _parameters(self, days: Sequence[date]) -> dict[str, Scalar]:
-        start = {STRETCH_START: self._frame.calendar.start(days[0])} if days else {}
-        return {**self._frame.parameters, **start}
 
     def _new_paths(self, name: str, days: Sequence[date | None]) -> dict[date | None, Path]:
         folder = self._scratch / name

@@ -30,7 +30,7 @@ Results = Iterator[dg.MaterializeResult[Any]]
 
 def make_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> Sequence[dg.AssetsDefinition]:
     """Create all assets, with `days` as the partitions of the daily tables."""
-    return [_ingest(), *(_step(step, days, settings) for step in steps_of(settings)), _publish(settings), _report()]
+    return [make_ingest(), *(_step(step, days, settings) for step in steps_of(settings)), _publish(settings), _report()]
 
 
 def _table_spec(name: str, deps: Sequence[Any], **more: Any) -> dg.AssetSpec:
@@ -48,7 +48,9 @@ def _table_spec(name: str, deps: Sequence[Any], **more: Any) -> dg.AssetSpec:
     )
 
 
-def _ingest() -> dg.AssetsDefinition:
+def make_ingest() -> dg.AssetsDefinition:
+    """Create the assets that the ingest writes."""
+
     @dg.multi_asset(name="ingest_files", specs=[_table_spec(name, []) for name in INGESTED])
     def ingest_files(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Results:
         """Ingests the delivered files under raw/: admits new files, reads their lines, quarantines bad lines."""

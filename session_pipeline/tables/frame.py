@@ -17,9 +17,6 @@ from session_pipeline.tables import parameters
 from session_pipeline.tables.blocks import Blocks, day_number
 from session_pipeline.tables.parameters import Scalar
 
-# Where a stretch of days starts: the only parameter that is not part of a step's recipe (build/plan.py). It decides
-# only whether a session's id is carried or computed, and both give the same id.
-STRETCH_START = "stretch_start"
 BOUNDS = ("day_start", "day_end", "day_before")
 DAY_TABLES = frozenset(("days", "day_parts"))
 _BOUNDS = {"day_start": "TIMESTAMP", "day_end": "TIMESTAMP", "day_before": "DATE"}

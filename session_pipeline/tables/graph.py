@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.tables import TABLES, models, table
-from session_pipeline.tables.frame import BOUNDS, DAY_TABLES, STRETCH_START
+from session_pipeline.tables.frame import BOUNDS, DAY_TABLES
 from session_pipeline.tables.parameters import Scalar
 from session_pipeline.tables.spans import Span, usual_span
 
@@ -151,10 +151,10 @@ class Step:
 
     @cached_property
     def parameters(self) -> frozenset[str]:
-        """The parameters that its models read, except where a stretch starts and what varies between computations."""
+        """The parameters that its models read, except what varies between computations."""
         varying = frozenset().union(*(computation.varying for computation in self.computed))
         read = frozenset().union(*(models.parameters(model) for model in self.models))
-        return read - varying - {STRETCH_START}
+        return read - varying
 
     @cached_property
     def day_columns(self) -> frozenset[str]:

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
-from session_pipeline.tables.frame import STRETCH_START, Frame
+from session_pipeline.tables.frame import Frame
 from session_pipeline_tests.mutation.mutants import Mutant
 
 # The type that replaces each type of node, with the same arguments.
@@ -168,6 +168,5 @@ def _parameter_types() -> Mapping[str, type]:
     frame = Frame(parse_settings("", "settings"), Calendar("UTC"), (day,), day)
     return {
         "step_number": int,
-        STRETCH_START: datetime,
         **{name: type(value) for name, value in frame.parameters.items()},
     }

@@ -89,17 +89,13 @@ select
     coalesce(t.stage, 0) as stage,
     p.is_converted,
     p.value,
-    row_number() over (
-        partition by p.session_id, p.action
-        order by p.action_number
-    ) = 1 as is_first,
-    row_number() over (
-        partition by p.session_id, p.action, p.position_bucket
-        order by p.action_number
-    ) = 1 as is_first_in_bucket
+    lag(p.position_bucket) over action_in_order is null as is_first,
+    coalesce(lag(p.position_bucket) over action_in_order <> p.position_bucket, true)
+        as is_first_in_bucket
 from placed as p
 left join stages as t
     on
         p.session_id = t.session_id
         and p.event_number > t.after_event_number
         and p.event_number <= coalesce(t.until_event_number, p.event_number)
+window action_in_order as (partition by p.session_id, p.action order by p.action_number)

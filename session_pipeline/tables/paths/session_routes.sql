@@ -1,18 +1,36 @@
 -- One row is a session without bots, with its path as it is and with repeated actions folded.
 -- Paths are cut after the setting max_path_actions. In a path, > only separates actions.
-with joined as (
+with listed as (
     select
         session_number,
         max(action_number) as action_count,
         count(*) filter (where is_new) as folded_count,
-        string_agg(
-            translate(action, '>', '›'), ' > ' order by action_number
-        ) filter (where action_number <= $max_path_actions) as path,
-        string_agg(translate(action, '>', '›'), ' > ' order by action_number) filter (
-            where is_new
-        ) as folded_path
+        list_sort(list({
+            'action_number': action_number,
+            'action': replace(action, '>', '›'),
+            'is_new': is_new
+        })) as actions
     from path_actions
     group by session_number
+),
+
+joined as (
+    select
+        session_number,
+        action_count,
+        folded_count,
+        array_to_string(
+            list_transform(
+                list_filter(actions, lambda a: a['action_number'] <= $max_path_actions),
+                lambda a: a['action']
+            ),
+            ' > '
+        ) as path,
+        array_to_string(
+            list_transform(list_filter(actions, lambda a: a['is_new']), lambda a: a['action']),
+            ' > '
+        ) as folded_path
+    from listed
 )
 
 select

@@ -8,6 +8,15 @@ with labels as (
     group by event_name, page_path
 ),
 
+-- Numbers are sorted faster than texts.
+numbered_sessions as (
+    select
+        session_id,
+        is_bot,
+        row_number() over (order by session_id) as session_number
+    from sessions
+),
+
 actions as (
     select
         e.session_date,
@@ -18,6 +27,7 @@ actions as (
         e.event_number,
         e.event_name,
         e.event_time as occurred_at,
+        s.is_bot,
         row_number() over session_in_order as action_number,
         lag(l.action) over session_in_order as previous_action,
         lead(l.action) over session_in_order as next_action,
@@ -25,8 +35,10 @@ actions as (
     from paged_events as e
     inner join labels as l
         on e.event_name = l.event_name and e.action_page = l.page_path
+    inner join numbered_sessions as s
+        on e.session_id = s.session_id
     where e.session_date in (select event_date from days) and l.action is not null
-    window session_in_order as (partition by e.session_id order by e.event_number)
+    window session_in_order as (partition by s.session_number order by e.event_number)
 )
 
 select
@@ -44,7 +56,5 @@ select
     a.next_action,
     a.action_number = 1 as is_landing,
     a.next_at is null as is_exit,
-    s.is_bot
+    a.is_bot
 from actions as a
-inner join sessions as s
-    on a.session_id = s.session_id

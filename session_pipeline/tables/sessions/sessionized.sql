@@ -95,7 +95,7 @@ placed as (
         lag(event_time) over visitor_in_order as previous_time
     from stream
     window visitor_in_order as (
-        partition by site, visitor_id
+        partition by visitor_id, site
         order by event_time, position, event_id, file_id, line_number
     )
 ),
@@ -145,11 +145,11 @@ with_known_values as (
     from hard_breaks
     window
         until_now as (
-            partition by site, visitor_id order by place
+            partition by visitor_id, site order by place
             rows between unbounded preceding and current row
         ),
         before_now as (
-            partition by site, visitor_id order by place
+            partition by visitor_id, site order by place
             rows between unbounded preceding and 1 preceding
         )
 ),
@@ -157,6 +157,13 @@ with_known_values as (
 run_breaks as (
     select
         *,
+        -- The length prevents a '|' in an id from making the keys of two visitors equal.
+        -- By person, it is part of the event's id in this model: a session keeps its id if it
+        -- becomes that of another person.
+        case
+            when not $by_person
+                then concat_ws('|', cast(length(visitor_id) as varchar), visitor_id)
+        end as visitor_key,
         case
             when open_session_id is not null then null
             when hard_reason is not null then hard_reason
@@ -218,6 +225,7 @@ runs as (
         line_number,
         place,
         previous_time,
+        visitor_key,
         known_client_session_id,
         known_user_id,
         known_campaign,
@@ -247,9 +255,12 @@ runs as (
         last_value(
             case
                 when open_session_id is not null then open_session_id
-                when run_reason is not null then event_id
+                when run_reason is not null
+                    then md5(concat_ws(
+                        '|', site, visitor_key, event_id, cast(event_time as varchar)
+                    ))
             end ignore nulls
-        ) over until_now as run_first_id,
+        ) over until_now as run_session_id,
         last_value(
             case
                 when open_session_id is not null then open_session_date
@@ -258,7 +269,7 @@ runs as (
         ) over until_now as run_date
     from run_breaks
     window until_now as (
-        partition by site, visitor_id order by place
+        partition by visitor_id, site order by place
         rows between unbounded preceding and current row
     )
 ),
@@ -266,13 +277,6 @@ runs as (
 parts as (
     select
         *,
-        -- The length prevents a '|' in an id from making the keys of two visitors equal.
-        -- By person, it is part of the event's id in this model: a session keeps its id if it
-        -- becomes that of another person.
-        case
-            when not $by_person
-                then concat_ws('|', cast(length(visitor_id) as varchar), visitor_id)
-        end as visitor_key,
         date_diff('microsecond', run_started_at, event_time) // $max_microseconds as part
     from runs
 ),
@@ -289,7 +293,7 @@ cuts as (
         event_date as cut_date
     from parts
     where part > run_part
-    qualify row_number() over (partition by site, visitor_id, run_place, part order by place) = 1
+    qualify row_number() over (partition by visitor_id, site, run_place, part order by place) = 1
 ),
 
 in_sessions as (
@@ -312,10 +316,7 @@ in_sessions as (
                 then md5(concat_ws(
                     '|', p.site, p.visitor_key, c.cut_event_id, cast(c.cut_time as varchar)
                 ))
-            when p.run_started_at < $stretch_start then p.run_first_id
-            else md5(concat_ws(
-                '|', p.site, p.visitor_key, p.run_first_id, cast(p.run_started_at as varchar)
-            ))
+            else p.run_session_id
         end as session_id,
         case when c.cut_place is not null then c.cut_date else p.run_date end as session_date,
         p.place - coalesce(c.cut_place, p.run_place) + 1 as event_number,
