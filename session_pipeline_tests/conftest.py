@@ -1,5 +1,6 @@
 """Fixtures and process settings that several test modules share."""
 
+import gc
 import os
 import shutil
 import signal
@@ -50,6 +51,15 @@ IN_MEMORY, ENOUGH_BYTES = Path("/dev/shm"), 8 * 1024**3
 if "TMPDIR" not in os.environ and IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free >= ENOUGH_BYTES:
     os.environ["TMPDIR"] = str(IN_MEMORY)
     tempfile.tempdir = None
+
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and the thousands of tests out of each search for unreachable objects: a tenth of all time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 
 @pytest.fixture(scope="session")

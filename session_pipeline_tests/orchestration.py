@@ -1,6 +1,5 @@
 """A deployment with its own Dagster instance, for tests: runs jobs in this process and reads what Dagster recorded."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -19,8 +18,8 @@ from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.defs.sensors import run_tags
 from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
+from session_pipeline_tests.commands import run_program
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.documents import ROOT
 
 COMMAND = [sys.executable, "-c", "from session_pipeline.cli import main; main()"]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -156,6 +155,4 @@ def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
 
 def command_line(deployment: Deployment, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run `session-pipeline run` in a separate process."""
-    command = [*COMMAND, "run", "--data", str(deployment.folder.path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run_program("run", "--data", deployment.folder.path, **variables)

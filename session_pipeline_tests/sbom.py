@@ -15,7 +15,6 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import DisjunctiveLicense, LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -54,6 +53,8 @@ def bill_of_materials(root: str = ROOT) -> str:
 
 def problem_of(text: str) -> str | None:
     """Return why a text is not CycloneDX 1.6; None if it is."""
+    from cyclonedx.validation.json import JsonStrictValidator  # takes seconds to load
+
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     return None if error is None else str(error)
 

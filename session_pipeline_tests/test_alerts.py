@@ -1,7 +1,6 @@
 """Tests alerts: a real command receives each failed run and check once, however the run was started."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from session_pipeline.run import alerts
 from session_pipeline.run.alerts import Alert, Well, run_command, send_new
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import AlertSettings, load_settings, parse_settings
+from session_pipeline_tests.commands import run_program
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
 
@@ -437,14 +437,7 @@ def test_sent_alerts_are_remembered_after_a_restart(
 
 
 def session_pipeline(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    code = "from session_pipeline.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "200"},
-        timeout=300,
-    )
+    return run_program(*arguments, COLUMNS="200")
 
 
 @pytest.mark.long

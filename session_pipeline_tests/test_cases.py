@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ import pytest
 from session_pipeline.build.runner import LoggedDay, Rows, StepRunner
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.reference.days import Calendar, dates
-from session_pipeline.settings import parse_settings
+from session_pipeline.settings import Settings, parse_settings
 from session_pipeline.store.paths import folder_name
 from session_pipeline.tables import Table, spans, table
 from session_pipeline.tables.frame import Frame
@@ -104,7 +105,7 @@ class Case:
 
 def read_case(folder: Path) -> Case:
     settings_file, day_file = folder / "settings.toml", folder / "day.toml"
-    settings = parse_settings(settings_file.read_text() if settings_file.exists() else "", str(settings_file))
+    settings = settings_of(settings_file.read_text() if settings_file.exists() else "")
     days = tomllib.loads(day_file.read_text()) if day_file.exists() else {}
     assert days.keys() <= {"day", "first", "until"}, f"{day_file} has more than day, first and until"
     day = days.get("day", DAY)
@@ -112,6 +113,12 @@ def read_case(folder: Path) -> Case:
     calendar = Calendar(settings.timezone)
     wanted = tuple(filter(calendar.exists, dates(days.get("first", day - DAYS_BEFORE), until)))
     return Case(folder, Frame(settings, calendar, wanted, until), day)
+
+
+@cache
+def settings_of(text: str) -> Settings:
+    """Many cases have the same settings, and to check them takes as long as a short model."""
+    return parse_settings(text)
 
 
 def read_csv(path: Path, contract: Table) -> pa.Table:
@@ -237,9 +244,11 @@ def test_case(folder: Path, engine: DuckDBEngine, tmp_path: Path) -> None:
     assert {path.stem for path in folder.glob("*.csv")} <= known, f"{case.table.name} reads {sorted(known)}"
     expected = case.expected
     found = run_case(case, engine, write_inputs(case, tmp_path), expected, tmp_path)
-    # pytest shows this if they differ.
-    print(f"found:\n{found.to_pandas().to_string()}\nexpected:\n{expected.to_pandas().to_string()}")
-    compare(found, expected, folder.name)
+    try:
+        compare(found, expected, folder.name)
+    except AssertionError:  # pytest shows what is printed
+        print(f"found:\n{found.to_pandas().to_string()}\nexpected:\n{expected.to_pandas().to_string()}")
+        raise
 
 
 def test_every_table_has_cases() -> None:

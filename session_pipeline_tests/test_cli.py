@@ -23,6 +23,7 @@ from session_pipeline.cli import app, timeline
 from session_pipeline.defs import history
 from session_pipeline.errors import WrongUseError
 from session_pipeline.run.outcome import FailedCheck
+from session_pipeline_tests.commands import run_program
 from session_pipeline_tests.deployment import damage
 
 EVENTS: list[dict[str, Any]] = [
@@ -48,8 +49,7 @@ def call(*arguments: str | Path) -> tuple[int, str, str]:
 
 def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command `run` in its own process."""
-    command = [sys.executable, "-c", "from session_pipeline.cli import main; main()", "run", "--data", str(data)]
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    return run_program("run", "--data", data, *arguments)
 
 
 def deliver(data: Path, name: str, *lines: dict[str, Any] | str) -> None:

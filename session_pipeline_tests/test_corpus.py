@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -23,21 +23,22 @@ def test_corpus_is_large_and_without_repetitions() -> None:
 GOOD = "good"  # the source of a good file
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Became]:
-    """The result of each file, by what is special about it. Each is the only file of its source."""
+# Files of one source and format are read by one query; each file is the only one of its source in the long tests.
+@pytest.fixture(scope="module", params=["in one source", pytest.param("alone", marks=pytest.mark.long)])
+def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Became]:
+    """The result of each file, by what is special about it."""
     found: dict[str, Became] = {}
     for number, (_, group) in enumerate(groupby(sorted(CORPUS, key=settings_of), settings_of)):
-        inputs = {place_of(number, given): given for number, given in enumerate(group)}
+        inputs = placed(list(group), is_alone=request.param == "alone")
         deployment = Deployment(tmp_path_factory.mktemp("corpus") / str(number), next(iter(inputs.values())).settings)
         for place, given in inputs.items():
             put(deployment, given, place=place)
-        good = deployment.folder.raw / GOOD / "good.jsonl"
-        good.parent.mkdir()
+        good = deployment.folder.raw / GOOD / "0" / "good.jsonl"
+        good.parent.mkdir(parents=True)
         good.write_text(json.dumps(SEEN) + "\n")
         for became in taken(deployment):
-            place = str(became.facts["path"]).partition("/")[0]
-            found[inputs[place].what if place != GOOD else f"{GOOD} {number}"] = became
+            place = "/".join(str(became.facts["path"]).split("/")[:2])
+            found[inputs[place].what if place != f"{GOOD}/0" else f"{GOOD} {number}"] = became
     return found
 
 
@@ -45,9 +46,19 @@ def settings_of(given: Input) -> str:
     return repr(given.settings)
 
 
-def place_of(number: int, given: Input) -> str:
-    """Return a source of its own; settings are those of the source web."""
-    return "web" if given.settings else f"web{number}"
+def placed(group: Sequence[Input], *, is_alone: bool) -> dict[str, Input]:
+    """Return files of the same settings by their folders: source/number. Settings are those of the source web.
+
+    Files of the same content are in different sources, where they are no redeliveries.
+    """
+    copies: Counter[bytes | str] = Counter()
+    places = {}
+    for number, given in enumerate(group):
+        content = given.plain if given.status == "accepted" else given.what
+        source = number if is_alone else copies[content]
+        copies[content] += 1
+        places[f"web{source or ''}/{number}"] = given
+    return places
 
 
 @pytest.mark.long

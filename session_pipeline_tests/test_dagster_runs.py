@@ -14,6 +14,7 @@ from dagster._core.definitions.freshness_evaluator import CronFreshnessPolicyEva
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
+from session_pipeline.checks import CHECKS
 from session_pipeline.defs import partition_events, resources, tags
 from session_pipeline.defs.history import failed_checks
 from session_pipeline.defs.jobs import UNDATED
@@ -194,7 +195,8 @@ def test_fresh_day_built_by_hand_changes_nothing_downstream(deployment: Orchestr
     assert deployment.seen("sessions", MONDAY)["built_because"] == "asked for by hand; the result is equal"
     assert hashes(deployment, MONDAY) == before
     assert deployment.planned().is_empty
-    assert steps_run(result) >= {"build_sessions", "sessions_sessions_cover_events"}
+    assert steps_run(result) >= {"build_sessions", "check_sessions"}
+    assert checks_of(result).keys() == {check.name for check in CHECKS if check.table == "sessions"}
 
 
 def test_undated_tables_are_built_and_published_without_a_range(deployment: Orchestrated) -> None:

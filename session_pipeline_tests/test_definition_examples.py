@@ -7,10 +7,11 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
-from session_pipeline.publish import reader
+from session_pipeline.engines.duckdb import Job
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.tables import table
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT, Example, examples
 
@@ -19,6 +20,10 @@ BEGIN = datetime(2024, 5, 6, 10)
 UNTIL = date(2024, 5, 31)
 UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 
+TABLES = (
+    *("events", "duplicate_events", "sessions", "session_actions", "session_outcomes", "session_friction"),
+    "funnel_entries",
+)
 # The result of each line of one visitor.
 LINES = """
     select
@@ -56,12 +61,15 @@ FUNNELS = """
 @pytest.mark.parametrize("settings", dict.fromkeys(example.settings for example in EXAMPLES))
 def test_examples_come_out_as_they_say(settings: str, tmp_path: Path) -> None:
     same_settings = {f"example{n:02}": one for n, one in enumerate(EXAMPLES) if one.settings == settings}
-    deployment = Deployment(tmp_path, tomllib.loads(settings))
+    deployment = Deployment(tmp_path, tomllib.loads(settings), only=TABLES)
     for name, example in same_settings.items():
         deployment.deliver(name, list(lines_of(name, example)))
     deployment.run(until=UNTIL)
-    with reader.connect(tmp_path) as warehouse:
-        found = {name: what_came_of(warehouse, name, example) for name, example in same_settings.items()}
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run, run.engine.job() as job:
+        for name in TABLES:
+            paths = [path for partition in run.store.of_table(name) for path in run.store.paths_of(partition)]
+            job.add_input(table(name), paths, with_date=True)
+        found = {name: what_came_of(job, name, example) for name, example in same_settings.items()}
     assert found == {name: list(example.expected) for name, example in same_settings.items()}
 
 
@@ -116,23 +124,21 @@ def what_happened(text: str) -> Iterator[dict[str, Any]]:
         yield said
 
 
-def what_came_of(warehouse: duckdb.DuckDBPyConnection, name: str, example: Example) -> list[dict[str, str]]:
+def what_came_of(job: Job, name: str, example: Example) -> list[dict[str, str]]:
     """The rows of the example's visitors, in the columns that it expects."""
     if "time" in example.given[0]:
-        found = rows(warehouse, LINES.format(name))
+        found = rows(job, LINES.format(name))
     else:
-        steps = {(row["visitor_id"], row["funnel"]): row["steps"] for row in rows(warehouse, FUNNELS)}
+        steps = {(row["visitor_id"], row["funnel"]): row["steps"] for row in rows(job, FUNNELS)}
         found = [
             row | {funnel: text for (visitor_id, funnel), text in steps.items() if visitor_id == row["visitor_id"]}
-            for row in rows(warehouse, VISITORS.format(name))
+            for row in rows(job, VISITORS.format(name))
         ]
     return [{column: row[column] for column in example.expected[0]} for row in found]
 
 
-def rows(warehouse: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, str]]:
-    cursor = warehouse.execute(sql)
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, map(as_text, row), strict=True)) for row in cursor.fetchall()]
+def rows(job: Job, sql: str) -> list[dict[str, str]]:
+    return [{name: as_text(value) for name, value in row.items()} for row in job.rows(sql).to_pylist()]
 
 
 def as_text(value: Any) -> str:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from session_pipeline.defs import home
+from session_pipeline_tests.commands import run_program
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.servers import answer, reserved_port, server, wait_for
@@ -31,7 +32,7 @@ def here(command: Sequence[str]) -> list[str]:
 
 def is_understood(command: Sequence[str]) -> bool:
     """Return whether the program exists and knows all options. With an unknown option it prints no help."""
-    ran = subprocess.run([*here(command), "--help"], capture_output=True, text=True, timeout=300)
+    ran = run_program(*command[1:], "--help", program=Path(command[0]).name)
     return ran.returncode == 0 and "Usage:" in ran.stdout
 
 

@@ -1,6 +1,5 @@
 """The event log gives the same history as Dagster's own class, also when several processes write."""
 
-import multiprocessing
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import event_log, home, partition_events
 from session_pipeline.defs.event_log import EventLog
 from session_pipeline.defs.local_runs import QUIET, instance_of
+from session_pipeline_tests.crashes.killed_runs import PROCESSES
 
 DAYS = dg.DailyPartitionsDefinition("2026-10-05", end_date="2026-10-25")
 RANGE = {"dagster/asset_partition_range_start": "2026-10-05", "dagster/asset_partition_range_end": "2026-10-24"}
@@ -164,9 +164,7 @@ def _several_runs(folder: Path) -> None:
 
 
 def test_several_processes_write_at_once(tmp_path: Path) -> None:
-    processes = [
-        multiprocessing.get_context("spawn").Process(target=_several_runs, args=(tmp_path / "data",)) for _ in range(3)
-    ]
+    processes = [PROCESSES.Process(target=_several_runs, args=(tmp_path / "data",)) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:

@@ -118,8 +118,9 @@ def test_late_event_before_midnight_moves_session_to_its_day(week: Deployment, t
 
 def test_deliveries_in_any_order_give_equal_bytes(week: Deployment, tmp_path: Path) -> None:
     other = Deployment(tmp_path / "other")
-    for day in (9, 5, 11, 7, 6, 10, 8):
-        other.deliver(f"day-{day}", day_of_events(day))
+    for days in ((9,), (5, 11), (7, 6), (10, 8)):
+        for day in days:
+            other.deliver(f"day-{day}", day_of_events(day))
         other.run(UNTIL, publishes=False)
     assert other.hashes() == week.hashes()
 

@@ -1,6 +1,9 @@
-"""Dagster asset checks, made from the checks of the package `checks`. They cover the days of the run."""
+"""Dagster asset checks, made from the checks of the package `checks`. They cover the days of the run.
 
-from collections.abc import Collection, Mapping, Sequence
+The checks of a group of tables are one op, because a step of a run takes 30 ms; the UI can also execute one of them.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
@@ -12,6 +15,7 @@ from session_pipeline.reference.days import dates
 from session_pipeline.run.outcome import FailedCheck
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import CHECKS as CHECKING
+from session_pipeline.tables import TABLES
 
 PROBLEMS = "problems"  # metadata key: single problems, by which `run.alerts` recognizes those that were already sent
 MOST_PROBLEMS = 100
@@ -20,33 +24,62 @@ DAYS_BY_HAND = 7  # number of latest days to check if the run has no range of da
 
 def make_checks(tables: Collection[str] | None = None) -> Sequence[dg.AssetChecksDefinition]:
     """Create all asset checks, or those of some tables."""
-    return [_asset_check(check) for check in CHECKS if tables is None or check.table in tables]
+    ops: dict[str, list[Check]] = {}
+    for check in CHECKS:
+        if tables is None or check.table in tables:
+            ops.setdefault(_op_of(check), []).append(check)
+    return [_checks(name, checks) for name, checks in ops.items()]
 
 
-def _asset_check(check: Check) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=check.table, name=check.name, description=check.meaning, blocking=check.is_blocking)
-    def asset_check(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
+def _op_of(check: Check) -> str:
+    """Return the name of the op of a check. A blocking check is alone, because the tables behind it wait for its op."""
+    if check.is_blocking:
+        return f"check_{check.name}"
+    return f"check_{TABLES[check.table].group if check.table in TABLES else check.table}"
+
+
+def _checks(name: str, checks: Iterable[Check]) -> dg.AssetChecksDefinition:
+    by_key = {dg.AssetCheckKey(dg.AssetKey(check.table), check.name): check for check in checks}
+
+    @dg.multi_asset_check(
+        name=name,
+        specs=[
+            dg.AssetCheckSpec(check.name, asset=check.table, description=check.meaning, blocking=check.is_blocking)
+            for check in checks
+        ],
+        can_subset=True,
+    )
+    def asset_checks(
+        context: dg.AssetCheckExecutionContext, pipeline: PipelineResource
+    ) -> Iterator[dg.AssetCheckResult]:
         with pipeline.opened() as run:
-            with run.profile.stage(CHECKING):
-                verdict = check.run(run, _days(run, context.run.tags))
-            if not verdict.holds:
-                run.outcome.failed_checks.append(FailedCheck(check.name, verdict.sentence, check.is_error))
-        problems = {PROBLEMS: list(verdict.problems[:MOST_PROBLEMS])} if verdict.problems else {}
-        return dg.AssetCheckResult(
-            passed=verdict.holds,
-            severity=dg.AssetCheckSeverity.ERROR if check.is_error else dg.AssetCheckSeverity.WARN,
-            description=verdict.sentence,
-            metadata={**verdict.figures, **problems},
-        )
+            days = _days(run, context.run.tags)
+            for key, check in by_key.items():
+                if key in context.selected_asset_check_keys:
+                    yield _result(run, check, days)
 
-    return asset_check
+    return asset_checks
+
+
+def _result(run: Run, check: Check, days: Sequence[date]) -> dg.AssetCheckResult:
+    with run.profile.stage(CHECKING):
+        verdict = check.run(run, days)
+    if not verdict.holds:
+        run.outcome.failed_checks.append(FailedCheck(check.name, verdict.sentence, check.is_error))
+    problems = {PROBLEMS: list(verdict.problems[:MOST_PROBLEMS])} if verdict.problems else {}
+    return dg.AssetCheckResult(
+        asset_key=check.table,
+        check_name=check.name,
+        passed=verdict.holds,
+        severity=dg.AssetCheckSeverity.ERROR if check.is_error else dg.AssetCheckSeverity.WARN,
+        description=verdict.sentence,
+        metadata={**verdict.figures, **problems},
+    )
 
 
 def _days(run: Run, run_tags: Mapping[str, str]) -> Sequence[date]:
     frame = run.planner.frame
-    first, last = run_tags.get(tags.RANGE_START), run_tags.get(tags.RANGE_END)
-    if (day := run_tags.get(tags.DAY)) is not None:
-        first = last = day
-    if first is None or last is None:
+    first, last = tags.first_and_last_day(run_tags)
+    if not first or not last:
         return frame.wanted[-DAYS_BY_HAND:]
     return [day for day in dates(date.fromisoformat(first), date.fromisoformat(last)) if frame.is_wanted(day)]

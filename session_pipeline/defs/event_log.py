@@ -25,6 +25,7 @@ from typing import Any
 
 import sqlalchemy
 from dagster._core.definitions.events import AssetKey
+from dagster._core.definitions.partitions.subset import PartitionsSubset
 from dagster._core.events.log import EventLogEntry
 from dagster._core.instance import RUNLESS_RUN_ID
 from dagster._core.storage.event_log.schema import (
@@ -59,6 +60,7 @@ class EventLog(SqliteEventLogStorage):
         self._in_use: dict[str, Connection] = {}
         self._process = os.getpid()
         self._empty = b""
+        self._last_planned: tuple[PartitionsSubset, Sequence[str]] | None = None
         self._materialized: dict[tuple[str, AssetKey | None], Mapping[str, Metadata]] = {}
         super().__init__(base_dir, inst_data)
         # Reentrant, because a batch is one block around the blocks of its events.
@@ -106,7 +108,7 @@ class EventLog(SqliteEventLogStorage):
             self._materialized.pop(_materialization(event), None)
 
     def _stands_for_several(self, event: EventLogEntry) -> bool:
-        return _materialization(event) in self._materialized or _planned_partitions(event) is not None
+        return _materialization(event) in self._materialized or _planned(event) is not None
 
     def _store_each_partition(self, run: Connection, index: Connection, event: EventLogEntry) -> None:
         found = self._texts(event)
@@ -125,12 +127,13 @@ class EventLog(SqliteEventLogStorage):
 
     def _texts(self, event: EventLogEntry) -> dict[str, str]:
         """Return the text of the event of each partition that an event stands for."""
-        texts, planned = PartitionTexts(event), _planned_partitions(event)
-        if planned is None:
+        texts, subset = PartitionTexts(event), _planned(event)
+        if subset is None:
             metadata = self._materialized[_materialization(event)]
             events = (materialization_event(event, *each) for each in metadata.items())
             found = {partition: texts.materialized(partition, values) for partition, values in metadata.items()}
         else:
+            planned = self._keys(subset)
             events = (planned_event(event, partition) for partition in planned)
             found = {partition: texts.planned(partition) for partition in planned}
         first = next(events)
@@ -138,6 +141,12 @@ class EventLog(SqliteEventLogStorage):
             return found
         # A version of Dagster that serializes in another way.
         return {_partition(each): serialize_value(each) for each in (first, *events)}
+
+    def _keys(self, subset: PartitionsSubset) -> Sequence[str]:
+        """Return the partitions of a subset. All tables of a run have the same, and Dagster computes them slowly."""
+        if self._last_planned is None or self._last_planned[0] != subset:
+            self._last_planned = subset, list(subset.get_partition_keys())
+        return self._last_planned[1]
 
     def run_ids(self) -> set[str]:
         """Return the ids of all runs that have events, also of runs that are deleted."""
@@ -282,12 +291,11 @@ def _materialization(event: EventLogEntry) -> tuple[str, AssetKey | None]:
     return event.run_id, None
 
 
-def _planned_partitions(event: EventLogEntry) -> Sequence[str] | None:
+def _planned(event: EventLogEntry) -> PartitionsSubset | None:
     """Return the partitions that an event plans together; None if it is another event."""
     if not event.is_dagster_event or not event.get_dagster_event().is_asset_materialization_planned:
         return None
-    subset = event.get_dagster_event().asset_materialization_planned_data.partitions_subset
-    return list(subset.get_partition_keys()) if subset else None
+    return event.get_dagster_event().asset_materialization_planned_data.partitions_subset
 
 
 def _partition(event: EventLogEntry) -> str:

@@ -55,7 +55,9 @@ def given_lines(rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]
         values["visitor_id"] = f"coalesce({values['visitor_id']}, {fields.deep(['visitor_id'])})"
     elif rules.addresses:
         address = visitor_address(rules, [fields.named(name) for name in rules.addresses])
-        values["visitor_id"] = f"coalesce({values['visitor_id']}, visitor_of({address}, {values['user_agent']}))"
+        # A macro repeats the SQL of its arguments, so nested macros grow exponentially. A lambda names a value once.
+        visitor = f"list_transform([{address}], lambda written: visitor_of(written, {values['user_agent']}))[1]"
+        values["visitor_id"] = f"coalesce({values['visitor_id']}, {visitor})"
     for ours, constant in rules.constants.items():
         values[ours] = f"coalesce({values[ours]}, {literal(constant)})"
     if rules.events or rules.event_names:

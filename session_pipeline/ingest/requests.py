@@ -31,9 +31,12 @@ def with_request(
     path_query = f"case when not contains({path}, '?') then '?' || ltrim({parts.get('query', NOTHING)}, '?') end"
     target = f"coalesce({parts.get('target', NOTHING)}, {_group(line, 2)}, {path} || coalesce({path_query}, ''))"
     host = f"coalesce({parts.get('host', NOTHING)}, {literal(rules.host) if rules.host else NOTHING})"
-    page = f"page_of_request({target}, {host}, lower({parts.get('scheme', NOTHING)}))"
+    # A macro repeats the SQL of its arguments, so nested macros grow exponentially. A lambda names a value once.
+    located = f"[{target}, {host}, lower({parts.get('scheme', NOTHING)})]"
+    page = f"list_transform([{located}], lambda r: page_of_request(r[1], r[2], r[3]))[1]"
     page_url = f"coalesce({values['page_url']}, {page})"
-    name = f"name_of_request({method}, {page_url}, {values['status_code']})"
+    asked = f"[{method}, {page_url}, {values['status_code']}]"
+    name = f"list_transform([{asked}], lambda r: name_of_request(r[1], r[2], r[3]))[1]"
     return {
         **values,
         "page_url": page_url,
@@ -54,7 +57,8 @@ def visitor_address(rules: ReadingRules, fields: Sequence[str]) -> str:
     """
     if len(fields) == 1 and not rules.request:
         return fields[0]
-    candidates = [f"address_of(trim(split_part({field}, ',', 1)))" for field in fields]
+    firsts = [f"trim(split_part({field}, ',', 1))" for field in fields]
+    candidates = [f"list_transform([{first}], lambda one: address_of(one))[1]" for first in firsts]
     as_written = f"nullif({fields[-1]}, '')"
     return f"coalesce({', '.join([*candidates, as_written])})"
 

@@ -7,7 +7,7 @@ the queries, charts/ draws the charts, and formats.py formats numbers and days.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -71,8 +71,9 @@ class Page:
     charts: Mapping[str, str]
 
 
-def render(figures: Figures, settings: Settings, findings: Findings, look: Look | None) -> Page:
-    """Returns the page, with warnings about the settings at the top. `look` is None if there are no visits."""
+@cache
+def templates() -> Environment:
+    """Returns the templates of the page. Each is compiled once in a process."""
     environment = Environment(
         loader=PackageLoader("session_pipeline.report", "templates"),
         autoescape=True,
@@ -81,23 +82,34 @@ def render(figures: Figures, settings: Settings, findings: Findings, look: Look 
         lstrip_blocks=True,
     )
     environment.filters.update({written.__name__: written for written in FILTERS})
+    return environment
+
+
+def render(figures: Figures, settings: Settings, findings: Findings, look: Look | None) -> Page:
+    """Returns the page, with warnings about the settings at the top. `look` is None if there are no visits."""
     content = {} if figures.window is None else _visit_content(figures, figures.window, settings, findings)
-    text = environment.get_template("page.html").render(
-        published=figures.published,
-        window=figures.window,
-        look=look,
-        warnings=findings.warnings[:MOST_WARNINGS],
-        more_warnings=max(0, len(findings.warnings) - MOST_WARNINGS),
-        timezone=settings.timezone,
-        ledger=figures.rows("ledger")[0],
-        unfolded=figures.rows("unfolded_actions"),
-        files=figures.rows("files"),
-        quarantined_lines=figures.rows("quarantined_lines"),
-        queries=figures.names,
-        query=figures.query,
-        glossary=GLOSSARY,
-        rules=[(rule.name, " ".join((rule.where or rule.where_session or "").split())) for rule in settings.outcomes],
-        **content,
+    text = (
+        templates()
+        .get_template("page.html")
+        .render(
+            published=figures.published,
+            window=figures.window,
+            look=look,
+            warnings=findings.warnings[:MOST_WARNINGS],
+            more_warnings=max(0, len(findings.warnings) - MOST_WARNINGS),
+            timezone=settings.timezone,
+            ledger=figures.rows("ledger")[0],
+            unfolded=figures.rows("unfolded_actions"),
+            files=figures.rows("files"),
+            quarantined_lines=figures.rows("quarantined_lines"),
+            queries=figures.names,
+            query=figures.query,
+            glossary=GLOSSARY,
+            rules=[
+                (rule.name, " ".join((rule.where or rule.where_session or "").split())) for rule in settings.outcomes
+            ],
+            **content,
+        )
     )
     return Page(text, figures.window.last_day if figures.window else None, _charts(content))
 

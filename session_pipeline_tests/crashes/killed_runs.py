@@ -26,9 +26,14 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
         "session_pipeline.run.pipeline",
+        "session_pipeline.cli.runs",
+        "session_pipeline.defs.alerts",
+        "session_pipeline.defs.dead_runs",
+        "session_pipeline.defs.local_runs",
         "session_pipeline.report.figures",
         "session_pipeline.report.page",
         "session_pipeline_tests.deployment",
+        "session_pipeline_tests.commands",
         "session_pipeline_tests.crashes.preload",
         __name__,
     ]
