@@ -14,7 +14,7 @@ from dagster._core.definitions.freshness_evaluator import CronFreshnessPolicyEva
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
-from session_pipeline.defs import resources, tags
+from session_pipeline.defs import partition_events, resources, tags
 from session_pipeline.defs.history import failed_checks
 from session_pipeline.defs.jobs import UNDATED
 from session_pipeline.run.pipeline import open_run, open_store
@@ -123,10 +123,20 @@ def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
     deployment.ingest()
     assert deployment.execute("build", deployment.run_tags(MONDAY, NEXT_MONDAY)).success
     seen = deployment.seen("sessions", MONDAY)
-    assert seen["built_because"].startswith("up to date, not rebuilt; built at 20")
-    assert seen["built_because"].endswith("UTC: new day")
-    told = before.keys() - {"built_because", "seconds", "file"}  # the file is in the copy
+    assert seen["built_because"] == "new day", "what was not built is not recorded again"
+    told = before.keys() - {"seconds", "file"}  # the file is in the copy
     assert {label: seen[label] for label in told} == {label: before[label] for label in told}
+
+
+def test_day_of_a_run_that_failed_is_recorded_by_the_next(deployment: Orchestrated) -> None:
+    """A killed run can have committed days without recording them."""
+    (build,) = [run for run in deployment.instance.get_runs() if run.job_name == "build"]
+    deployment.instance.report_run_failed(build)
+    partition_events._finished.clear()
+    deployment.deliver("late", shop_lines(date(2024, 5, 14)))
+    deployment.ingest()
+    assert deployment.execute("build", deployment.run_tags(MONDAY, NEXT_MONDAY)).success
+    assert deployment.seen("sessions", MONDAY)["built_because"].startswith("up to date, not rebuilt; built at 20")
 
 
 @pytest.mark.long

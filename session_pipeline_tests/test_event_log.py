@@ -14,7 +14,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from dagster._serdes import deserialize_value, serialize_value
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import event_log, home
+from session_pipeline.defs import event_log, home, partition_events
 from session_pipeline.defs.event_log import EventLog
 from session_pipeline.defs.local_runs import QUIET, instance_of
 
@@ -27,8 +27,15 @@ RANGE = {"dagster/asset_partition_range_start": "2026-10-05", "dagster/asset_par
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def tables(context: dg.AssetExecutionContext) -> Any:
-    for number, key in enumerate(context.partition_keys):
-        context.add_asset_metadata({"rows": number}, asset_key="events", partition_key=key)
+    values: list[Any] = [dg.MetadataValue.path("/file"), dg.MetadataValue.md("*text*"), dg.MetadataValue.json({"a": 1})]
+    figures = {
+        "events": {
+            key: {"rows": number, "share": number / 7, "day": f"'{key}'", "value": values[number % 3]}
+            for number, key in enumerate(context.partition_keys)
+        },
+        "sessions": {key: {} for key in context.partition_keys},
+    }
+    partition_events.record(context, figures)
     for name in ("events", "sessions"):
         yield dg.MaterializeResult(asset_key=name, tags={"kind": "test"})
 
@@ -93,7 +100,7 @@ def test_history_is_equal_to_that_of_dagster(tmp_path: Path, monkeypatch: pytest
     )
     with instance_of(DataFolder(tmp_path / "ours")) as ours:
         assert seen(ours, execute(ours)) == expected
-    assert batches == [41, 20, 20], "what is planned, and the days of each table"
+    assert batches == [3, 1, 1], "what is planned of two tables and a check, and the days of each table"
 
 
 def test_stored_events_are_as_dagster_serializes_them(tmp_path: Path) -> None:

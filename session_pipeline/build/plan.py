@@ -123,17 +123,18 @@ class Plan:
         the first run would read partitions that the second run replaces.
         """
         ranges: list[tuple[date, date]] = []
+        read = {what.span for step in steps_of(self.frame.settings) if step.is_daily for what in step.inputs}
+
+        def furthest_read(*days: date) -> int:
+            """Return the largest distance, in days, between one of these days and a later date that a step reads."""
+            return max(span.distance(self.frame, day) for day in days for span in read)
+
         for day in self.days:
-            if ranges and (day - ranges[-1][1]).days <= self._furthest_read(day, ranges[-1][1]):
+            if ranges and (day - ranges[-1][1]).days <= furthest_read(day, ranges[-1][1]):
                 ranges[-1] = (ranges[-1][0], day)
             else:
                 ranges.append((day, day))
         return ranges
-
-    def _furthest_read(self, *days: date) -> int:
-        """The largest distance, in days, between one of these days and a later date that any step reads for it."""
-        read = {what.span for step in steps_of(self.frame.settings) if step.is_daily for what in step.inputs}
-        return max(span.distance(self.frame, day) for day in days for span in read)
 
 
 class Planner:

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from session_pipeline.defs import metadata, partition_metadata, retention, tags
+from session_pipeline.defs import metadata, partition_events, retention, tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.publication import Published
@@ -30,7 +30,7 @@ Results = Iterator[dg.MaterializeResult[Any]]
 
 def make_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> Sequence[dg.AssetsDefinition]:
     """Create all assets, with `days` as the partitions of the daily tables."""
-    return [_ingest(), *(_step(step, days, settings) for step in steps_of(settings)), _publish(settings), _report()]
+    return [make_ingest(), *(_step(step, days, settings) for step in steps_of(settings)), _publish(settings), _report()]
 
 
 def _table_spec(name: str, deps: Sequence[Any], **more: Any) -> dg.AssetSpec:
@@ -48,7 +48,9 @@ def _table_spec(name: str, deps: Sequence[Any], **more: Any) -> dg.AssetSpec:
     )
 
 
-def _ingest() -> dg.AssetsDefinition:
+def make_ingest() -> dg.AssetsDefinition:
+    """Create the assets that the ingest writes."""
+
     @dg.multi_asset(name="ingest_files", specs=[_table_spec(name, []) for name in INGESTED])
     def ingest_files(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Results:
         """Ingests the delivered files under raw/: admits new files, reads their lines, quarantines bad lines."""
@@ -90,7 +92,7 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition, settings: Settings) ->
             wanted = run.planner.frame.only_wanted(days)
             not_wanted = set(days).difference(wanted)
             reasons["no events"] += len(not_wanted)
-            of_days = {(name, str(day)): metadata.of_no_day() for day in not_wanted for name in step.tables}
+            of_days = {name: {str(day): metadata.of_no_day() for day in sorted(not_wanted)} for name in step.tables}
             results = run.build(
                 step,
                 wanted if step.is_daily else (None,),
@@ -98,12 +100,15 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition, settings: Settings) ->
                 on_built=lambda built: pipeline.stop_if_ended(),
             )
             reasons.update(built.reason or "fresh" for built in results)
-            for (name, day), figures in metadata.of_built(run, step, results).items():
+            for (name, day), figures in metadata.of_built(
+                run, step, partition_events.to_record(context, results)
+            ).items():
                 if day:
-                    of_days[name, str(day)] = figures
+                    of_days[name][str(day)] = figures
                 else:
                     of_whole_table[name] = figures
-            partition_metadata.add(context, of_days)
+            if step.is_daily:
+                partition_events.record(context, of_days)
             # One log line for each step, because a log line for each day takes longer than building a small day.
             counts = ", ".join(f"{count} × {reason}" for reason, count in reasons.items() if count)
             commits = {each.generation for built in results if built.was_built for each in built.partitions.values()}

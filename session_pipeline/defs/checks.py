@@ -1,6 +1,6 @@
 """Dagster asset checks, made from the checks of the package `checks`. They cover the days of the run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
@@ -18,9 +18,9 @@ MOST_PROBLEMS = 100
 DAYS_BY_HAND = 7  # number of latest days to check if the run has no range of days
 
 
-def make_checks() -> Sequence[dg.AssetChecksDefinition]:
-    """Create all asset checks."""
-    return [_asset_check(check) for check in CHECKS]
+def make_checks(tables: Collection[str] | None = None) -> Sequence[dg.AssetChecksDefinition]:
+    """Create all asset checks, or those of some tables."""
+    return [_asset_check(check) for check in CHECKS if tables is None or check.table in tables]
 
 
 def _asset_check(check: Check) -> dg.AssetChecksDefinition:

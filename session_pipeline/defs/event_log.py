@@ -1,9 +1,11 @@
 """Stores Dagster's events in the same SQLite files as Dagster's own class, with a fraction of the work.
 
 Dagster opens a database three times for each event and waits each time until the disk has the event. Here the
-connections stay open, a commit does not wait for the disk, and the events of one output (one for each partition) are
-one transaction. A power failure can lose the last events, but cannot damage the files. The store has its own catalog
-and loses nothing.
+connections stay open, and a commit does not wait for the disk. A power failure can lose the last events, but cannot
+damage the files. The store has its own catalog and loses nothing.
+
+Dagster also makes an event for each partition of an output. Here one event stands for all of them (`materializes`), and
+is stored as one for each, in one transaction.
 
 When a run is deleted, the latest materialization of each asset partition and the latest result of each check stay in
 the index. Otherwise a day that is built would look as if it was missing. `defs.retention` deletes old runs.
@@ -16,14 +18,13 @@ import os
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from dagster._core.events import ASSET_EVENTS
+from dagster._core.definitions.events import AssetKey
 from dagster._core.events.log import EventLogEntry
 from dagster._core.instance import RUNLESS_RUN_ID
 from dagster._core.storage.event_log.schema import (
@@ -33,11 +34,11 @@ from dagster._core.storage.event_log.schema import (
 )
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClassData, deserialize_value, serialize_value
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from session_pipeline.defs.event_text import EventFrame
+from session_pipeline.defs.event_text import Metadata, PartitionTexts, materialization_event, planned_event
 from session_pipeline.engines.sql import query_text
 
 MOST_OPEN = 16  # databases that stay open: the index, and those of the latest runs
@@ -58,6 +59,7 @@ class EventLog(SqliteEventLogStorage):
         self._in_use: dict[str, Connection] = {}
         self._process = os.getpid()
         self._empty = b""
+        self._materialized: dict[tuple[str, AssetKey | None], Mapping[str, Metadata]] = {}
         super().__init__(base_dir, inst_data)
         # Reentrant, because a batch is one block around the blocks of its events.
         self._db_lock = threading.RLock()  # type: ignore[assignment]
@@ -67,51 +69,75 @@ class EventLog(SqliteEventLogStorage):
         """Create the event log of a Dagster home; `base_dir` is that folder."""
         return cls(os.path.join(config_value["base_dir"], "history", "runs", ""), inst_data)
 
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Whether Dagster plans all partitions of an asset with one event; it is stored as one for each."""
+        return True
+
+    def materializes(self, run_id: str, asset_key: AssetKey, partitions: Mapping[str, Metadata]) -> None:
+        """Let the next materialization of an asset in a run stand for several partitions.
+
+        Args:
+            run_id: The run.
+            asset_key: The asset.
+            partitions: The metadata of each partition, at least one.
+        """
+        self._materialized[run_id, asset_key] = partitions
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event; one that stands for several partitions becomes an event for each."""
+        if self._stands_for_several(event):
+            self.store_event_batch([event])
+        else:
+            super().store_event(event)
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events of one run in one transaction. On an error, none of them is stored."""
         if len({event.run_id for event in events}) != 1:
             super().store_event_batch(events)
             return
         with self.run_connection(events[0].run_id) as run, self.index_connection() as index:
-            for is_of_asset, group in groupby(events, _is_asset_event):
-                if is_of_asset:
-                    self._store_asset_events(run, index, list(group))
-                    continue
-                for event in group:
-                    self.store_event(event)
+            for event in events:
+                if self._stands_for_several(event):
+                    self._store_each_partition(run, index, event)
+                else:
+                    super().store_event(event)
+        for event in events:
+            self._materialized.pop(_materialization(event), None)
 
-    def _store_asset_events(self, run: Connection, index: Connection, events: Sequence[EventLogEntry]) -> None:
+    def _stands_for_several(self, event: EventLogEntry) -> bool:
+        return _materialization(event) in self._materialized or _planned_partitions(event) is not None
+
+    def _store_each_partition(self, run: Connection, index: Connection, event: EventLogEntry) -> None:
+        found = self._texts(event)
+        first = self._event_to_row(event)
+        rows = [{**first, "event": text, "partition": partition} for partition, text in found.items()]
         insert = SqlEventLogStorageTable.insert()
-        rows = self._rows(events)
         run.execute(insert, rows)
         # The first insert locks the index, so the ids that follow are free until this transaction ends.
         first_id = _id_of(index.execute(insert, rows[0]))
         ids = range(first_id, first_id + len(rows))
         if len(rows) > 1:
             index.execute(insert, [{**row, "id": row_id} for row, row_id in zip(rows[1:], ids[1:], strict=True)])
-        self._store_asset_event_tags(index, events, ids)
-        # The row of an asset shows its latest event of each type, so the others need no update.
-        latest = {
-            (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
-            for event, event_id in zip(events, ids, strict=True)
-        }
-        for event, event_id in latest.values():
-            self._store_asset_event(index, event, event_id)
+        self._store_asset_event_tags(index, [event] * len(rows), ids)
+        # The row of an asset shows its latest event, so the others need no update.
+        self._store_asset_event(index, deserialize_value(rows[-1]["event"], EventLogEntry), ids[-1])
 
-    def _rows(self, events: Sequence[EventLogEntry]) -> list[dict[str, Any]]:
-        """Return the rows of events. What neighbouring events have in common is serialized once."""
-        rows: list[dict[str, Any]] = []
-        frame: EventFrame | None = None
-        for event in events:
-            if frame is None or not frame.fits(event):
-                rows.append(self._event_to_row(event))
-                frame = EventFrame(event)
-                if frame.text(event) != rows[-1]["event"]:  # a version of Dagster that serializes in another way
-                    frame = None
-                continue
-            row = {"event": frame.text(event), "timestamp": self._event_insert_timestamp(event)}  # type: ignore[no-untyped-call]
-            rows.append({**rows[-1], **row, "partition": event.get_dagster_event().partition})
-        return rows
+    def _texts(self, event: EventLogEntry) -> dict[str, str]:
+        """Return the text of the event of each partition that an event stands for."""
+        texts, planned = PartitionTexts(event), _planned_partitions(event)
+        if planned is None:
+            metadata = self._materialized[_materialization(event)]
+            events = (materialization_event(event, *each) for each in metadata.items())
+            found = {partition: texts.materialized(partition, values) for partition, values in metadata.items()}
+        else:
+            events = (planned_event(event, partition) for partition in planned)
+            found = {partition: texts.planned(partition) for partition in planned}
+        first = next(events)
+        if found[_partition(first)] == serialize_value(first):
+            return found
+        # A version of Dagster that serializes in another way.
+        return {_partition(each): serialize_value(each) for each in (first, *events)}
 
     def run_ids(self) -> set[str]:
         """Return the ids of all runs that have events, also of runs that are deleted."""
@@ -249,8 +275,25 @@ def _delete(index: Connection, column: sqlalchemy.Column[int], ids: Sequence[int
         index.execute(sqlalchemy.delete(column.table).where(column.in_(ids[start : start + BATCH_SIZE])))
 
 
-def _is_asset_event(event: EventLogEntry) -> bool:
-    return event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS
+def _materialization(event: EventLogEntry) -> tuple[str, AssetKey | None]:
+    """Return the run and the asset that an event materializes; no asset if it is another event."""
+    if event.is_dagster_event and event.get_dagster_event().is_step_materialization:
+        return event.run_id, event.get_dagster_event().asset_key
+    return event.run_id, None
+
+
+def _planned_partitions(event: EventLogEntry) -> Sequence[str] | None:
+    """Return the partitions that an event plans together; None if it is another event."""
+    if not event.is_dagster_event or not event.get_dagster_event().is_asset_materialization_planned:
+        return None
+    subset = event.get_dagster_event().asset_materialization_planned_data.partitions_subset
+    return list(subset.get_partition_keys()) if subset else None
+
+
+def _partition(event: EventLogEntry) -> str:
+    partition = event.get_dagster_event().partition
+    assert partition is not None
+    return partition
 
 
 def _id_of(inserted: sqlalchemy.CursorResult[Any]) -> int:

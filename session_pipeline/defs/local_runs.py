@@ -3,8 +3,9 @@
 What is stale is decided in `build.plan`; the work is done in `run.pipeline`. Past runs are read in `defs.history`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from dagster._core.instance.ref import InstanceRef
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import code_location, dead_runs, home
-from session_pipeline.defs.deployment import make_definitions
+from session_pipeline.defs.deployment import make_definitions, make_ingest_definitions
 from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
 from session_pipeline.defs.partitions import BuiltDays, days_of
@@ -66,7 +67,7 @@ class LocalRuns:
         Raises:
             RunFailedError: The run failed; the message states the reason.
         """
-        self._execute(INGEST, run_tags)
+        self._execute(partial(make_ingest_definitions, self._run.folder, self._run), INGEST, run_tags)
 
     def build(self, run_tags: Mapping[str, str], *, has_days: bool = True) -> None:
         """Run the job that builds a range of days and publishes.
@@ -78,7 +79,7 @@ class LocalRuns:
         Raises:
             RunFailedError: The run failed; the message states the reason.
         """
-        self._execute(BUILD, run_tags, None if has_days else UNDATED)
+        self._execute(self._definitions, BUILD, run_tags, None if has_days else UNDATED)
 
     def _definitions(self) -> dg.Definitions:
         """Return definitions whose partitions match the current days; an ingest can add days."""
@@ -87,12 +88,18 @@ class LocalRuns:
             self._loaded = days, make_definitions(self._run.folder, self._run)
         return self._loaded[1]
 
-    def _execute(self, name: str, run_tags: Mapping[str, str], assets: Sequence[dg.AssetKey] | None = None) -> None:
+    def _execute(
+        self,
+        make: Callable[[], dg.Definitions],
+        name: str,
+        run_tags: Mapping[str, str],
+        assets: Sequence[dg.AssetKey] | None = None,
+    ) -> None:
         run_id = str(uuid4())
         failed_before = len(self._run.outcome.failed_checks)
         with self._run.profile.stage(DAGSTER):
             result = code_location.execute(
-                self._definitions(),
+                make(),
                 name,
                 instance=self.instance,
                 run_id=run_id,

@@ -3,6 +3,8 @@
 Tags that only the code reads begin with `.dagster/`, because the UI hides those.
 """
 
+from collections.abc import Mapping
+
 HIDDEN = ".dagster/session_pipeline_"
 UNTIL = f"{HIDDEN}until"  # last day to build, so that a run keeps its horizon after midnight
 PLANNED = f"{HIDDEN}planned"  # id of the plan that launched the run; such a run builds only stale days
@@ -21,3 +23,9 @@ DAMAGED = "damaged"  # files of the store are damaged
 UPGRADED = "upgrade"  # models or settings changed
 COMMAND_LINE = "command line"
 MANUAL = "manual"  # launched in the UI with Materialize
+
+
+def first_and_last_day(run_tags: Mapping[str, str]) -> tuple[str, str]:
+    """Return the first and the last day of a run; two empty texts if it has no days."""
+    day = run_tags.get(DAY, "")
+    return run_tags.get(RANGE_START, day), run_tags.get(RANGE_END, day)

@@ -75,8 +75,7 @@ def publish(
         crash_points.reached("lake: file removed")
         folders.add(_remove_empty_folders((lake / place).parent, lake))
     # All renames are done before this: the first fsync then writes the others, too.
-    above = {parent for folder in folders for parent in folder.parents if parent.is_relative_to(lake)}
-    at_once(sync_folder, [folder for folder in sorted(folders | above) if folder.is_dir()])
+    at_once(sync_folder, [folder for folder in sorted(_with_those_above(folders, lake)) if folder.is_dir()])
     return LakeChange(linked, len(gone))
 
 
@@ -152,6 +151,19 @@ def _copy(source: Path, target: Path) -> None:
     except OSError as error:
         error.filename = str(target)  # a failed copy names the file that it reads
         raise
+
+
+def _with_those_above(folders: Iterable[Path], lake: Path) -> set[Path]:
+    """Return folders, and those between each of them and the lake, with the lake."""
+    found = set(folders)
+    for folder in folders:
+        above = folder
+        while above not in (lake, lake.parent):
+            above = above.parent
+            if above in found:
+                break
+            found.add(above)
+    return found
 
 
 def _remove_empty_folders(folder: Path, lake: Path) -> Path:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from session_pipeline.reference.changes import GOAL, WHOLE, Segment
-from session_pipeline.tables.changes.scores import Counts
+from session_pipeline.reference.changes import GOAL, LEAST_USUAL_CONVERSIONS, WHOLE, Segment
+from session_pipeline.tables.changes.scores import Counts, Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +48,7 @@ class Step:
 class SiteCounts:
     """The counts of a site: arrays with a row for each calendar day and a column for each step, or action of a segment.
 
-    Steps are ordered by segment (all sessions first), action and next action.
+    Steps are ordered by segment (all sessions first), action and next action. Those that no test reads are left out.
 
     Attributes:
         site: The site.
@@ -57,6 +57,7 @@ class SiteCounts:
         has_sessions: Whether each day has a session with an action.
         goals: For each day, the most conversions after any one action.
         segments: The segments: dimension and value.
+        visits_of_segment: For each day and segment, its sessions at an action, summed over actions.
         actions: The actions; the last one is the goal.
         steps: For each step: segment, action and next action, as positions.
         visits: For each step, the position of its action and segment in `values` and `stopped`.
@@ -74,6 +75,7 @@ class SiteCounts:
     has_sessions: NDArray[np.bool_]
     goals: Counts
     segments: Sequence[Segment]
+    visits_of_segment: Counts
     actions: Sequence[str]
     steps: Counts
     visits: Counts
@@ -83,6 +85,11 @@ class SiteCounts:
     progressed_and_converted: Counts
     values: NDArray[np.float64]
     stopped: NDArray[Any]
+
+    @cached_property
+    def segment_sums(self) -> SlidingSums:
+        """Sums of visits_of_segment."""
+        return SlidingSums(self.visits_of_segment)
 
     @cached_property
     def at_risk_sums(self) -> SlidingSums:
@@ -144,41 +151,51 @@ def _of_site(rows: "pa.Table", site: str) -> SiteCounts:
     segments, segment = _segments(rows)
     actions, action, later = _actions(rows)
     goal = len(actions) - 1
+    size = goal + 1
     is_visit = later == goal
+    is_asked = rows["is_asked_for"].to_numpy(zero_copy_only=False)
     counts = [_whole(rows, name) for name in ("session_count", "converted_count", "converted_after_count")]
+    is_whole = is_visit & (segment == 0)
+    has_sessions, goals = np.zeros(day_count, np.bool_), np.zeros(day_count, np.int64)
+    has_sessions[day[is_whole & (counts[0] > 0)]] = True
+    np.maximum.at(goals, day[is_whole], counts[1][is_whole])
+    visits_of_segment = np.zeros((day_count, len(segments)), np.int64)
+    np.add.at(visits_of_segment, (day[is_visit], segment[is_visit]), counts[0][is_visit])
+
+    keys, key_of = np.unique((segment * size + action) * size + later, return_inverse=True)
+    is_read = _is_read(keys, np.bincount(key_of, counts[1]).astype(np.float64), size)
+    is_visit, is_pair = is_visit & is_read[key_of], ~is_visit & is_read[key_of]
 
     visit_keys, visit_of = np.unique((segment * goal + action)[is_visit], return_inverse=True)
     visited, won = (_by_day(day_count, len(visit_keys), day[is_visit], visit_of, each[is_visit]) for each in counts[:2])
-    is_asked = rows["is_asked_for"].to_numpy(zero_copy_only=False)
     values = np.full((day_count, len(visit_keys)), np.nan)
     values[day[is_visit], visit_of] = _values(rows, is_visit)
     stopped = np.full((day_count, len(visit_keys)), None, object)
     stopped[day[is_visit], visit_of] = rows["stopped_session_ids"].filter(_mask(is_visit)).to_numpy()
 
-    size = goal + 1
-    pair_keys, pair_of = np.unique(((segment * size + action) * size + later)[~is_visit], return_inverse=True)
+    pair_keys, pair_of = np.unique(((segment * size + action) * size + later)[is_pair], return_inverse=True)
     passed, with_goal, goal_after = (
-        _by_day(day_count, len(pair_keys), day[~is_visit], pair_of, each[~is_visit]) for each in counts
+        _by_day(day_count, len(pair_keys), day[is_pair], pair_of, each[is_pair]) for each in counts
     )
-    pairs = np.stack((pair_keys // size // size, pair_keys // size % size, pair_keys % size), axis=1)
+    pairs = _steps(pair_keys, size)
     reverse = _positions(pair_keys, (pairs[:, 0] * size + pairs[:, 2]) * size + pairs[:, 1])
     from_visit = _positions(visit_keys, pairs[:, 0] * goal + pairs[:, 1])
     at_risk = visited[:, from_visit] - np.where(reverse >= 0, passed[:, reverse], 0)
     converted = won[:, from_visit] - np.where(reverse >= 0, goal_after[:, reverse], 0)
 
-    known = _known(rows, day, action, is_visit & (segment == 0), day_count, goal)
+    known = _known(rows, day, action, is_whole, day_count, goal)
     is_known = known[:, pairs[:, 1]] & known[:, pairs[:, 2]]
-    goals = np.stack((visit_keys // goal, visit_keys % goal, np.full(len(visit_keys), goal)), axis=1)
-    steps = np.concatenate((pairs, goals))
+    to_goal = np.stack((visit_keys // goal, visit_keys % goal, np.full(len(visit_keys), goal)), axis=1)
+    steps = np.concatenate((pairs, to_goal))
     order = np.lexsort((steps[:, 2], steps[:, 1], steps[:, 0]))
-    whole = visit_keys // goal == 0
     return SiteCounts(
         site=site,
         first=date.fromordinal(first + date(1970, 1, 1).toordinal()),
         asked_for=tuple(np.unique(day[is_asked]).tolist()),
-        has_sessions=visited[:, whole].max(axis=1, initial=0) > 0,
-        goals=won[:, whole].max(axis=1, initial=0),
+        has_sessions=has_sessions,
+        goals=goals,
         segments=segments,
+        visits_of_segment=visits_of_segment,
         actions=actions,
         steps=steps[order],
         visits=np.concatenate((from_visit, np.arange(len(visit_keys))))[order],
@@ -189,6 +206,37 @@ def _of_site(rows: "pa.Table", site: str) -> SiteCounts:
         values=values,
         stopped=stopped,
     )
+
+
+def _is_read(keys: Counts, converted: Floats, size: int) -> NDArray[np.bool_]:
+    """Returns which steps tests read: few, because most actions and values of dimensions are rare.
+
+    A step is tested only if enough sessions that took it converted. To explain a drop, steps between the actions of
+    such steps are read, among all sessions, and to the goal in their segments. From the sessions at risk of a step,
+    those of its reverse are subtracted.
+
+    Args:
+        keys: The keys of all steps, sorted.
+        converted: The conversions of each step on all days.
+        size: The number of actions, with the goal.
+    """
+    segment, action, later = _steps(keys, size).T
+    is_to_goal = later == size - 1
+    is_tested = converted >= LEAST_USUAL_CONVERSIONS
+    of_action, of_segment = np.zeros(size, np.bool_), np.zeros(int(segment.max(initial=0)) + 1, np.bool_)
+    of_action[action[is_tested]] = of_action[later[is_tested]] = True
+    of_segment[segment[is_tested]] = of_segment[0] = True
+    is_read: NDArray[np.bool_] = is_tested | (
+        of_action[action] & np.where(is_to_goal, of_segment[segment], of_action[later] & (segment == 0))
+    )
+    reverse = _positions(keys, (segment * size + later) * size + action)
+    is_read |= ~is_to_goal & (reverse >= 0) & is_read[reverse]
+    return is_read
+
+
+def _steps(keys: Counts, size: int) -> Counts:
+    """Returns the segment, action and next action of each key."""
+    return np.stack((keys // size // size, keys // size % size, keys % size), axis=1)
 
 
 def _known(

@@ -155,9 +155,8 @@ def _values(counts: SiteCounts, dimension: str, last: int) -> Sequence[str]:
 
     The counts can have more days, because neighbouring days are built together.
     """
-    is_goal = counts.steps[:, 2] == len(counts.actions) - 1
-    has_sessions = counts.at_risk_sums.between(last - DAYS_READ + 1, last) > 0
-    places = np.unique(counts.steps[is_goal & has_sessions, 0]).tolist()
+    has_visits = counts.segment_sums.between(last - DAYS_READ + 1, last) > 0
+    places = np.flatnonzero(has_visits).tolist()
     return [counts.segments[place][1] for place in places if counts.segments[place][0] == dimension]
 
 

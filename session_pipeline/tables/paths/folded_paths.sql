@@ -6,10 +6,10 @@ with daily_paths as (
         counted_date,
         site,
         outcome,
-        path,
+        path_number,
         sum(session_count) as session_count
     from counted_paths
-    group by counted_date, site, outcome, path
+    group by counted_date, site, outcome, path_number
 ),
 
 window_dates as (
@@ -24,20 +24,26 @@ window_dates as (
 -- The actions of each path, with the action before.
 split_paths as (
     select
-        p.path,
+        p.site,
+        p.path_number,
         n.position,
         split_part(p.path, ' > ', cast(n.position as integer)) as action,
         case
             when n.position > 1 then split_part(p.path, ' > ', cast(n.position - 1 as integer))
         end as previous_action
-    from (select distinct path from daily_paths) as p
+    from (select distinct
+        site,
+        path_number,
+        path
+    from counted_paths) as p
     cross join path_positions as n
     where split_part(p.path, ' > ', cast(n.position as integer)) <> ''
 ),
 
 path_steps as (
     select
-        path,
+        site,
+        path_number,
         list_sort(list({
             'position': position,
             'action': action,
@@ -46,12 +52,13 @@ path_steps as (
             'previous_kind': kind_of_action(previous_action)
         })) as steps
     from split_paths
-    group by path
+    group by site, path_number
 ),
 
 actions_of_paths as (
     select distinct
-        path,
+        site,
+        path_number,
         action
     from split_paths
 ),
@@ -65,7 +72,7 @@ daily_actions as (
         sum(d.session_count) as session_count
     from daily_paths as d
     inner join actions_of_paths as a
-        on d.path = a.path
+        on d.site = a.site and d.path_number = a.path_number
     group by d.counted_date, d.site, d.outcome, a.action
 ),
 
@@ -127,42 +134,69 @@ window_paths as (
         w.session_date,
         d.site,
         d.outcome,
-        d.path
+        d.path_number
     from daily_paths as d
     inner join window_dates as w
         on d.counted_date = w.counted_date
+),
+
+paths_with_actions as (
+    select
+        p.session_date,
+        p.site,
+        p.outcome,
+        p.path_number,
+        c.actions
+    from window_paths as p
+    inner join common_actions as c
+        on p.session_date = c.session_date and p.site = c.site and p.outcome = c.outcome
+),
+
+-- The common actions are the same on most days, so few paths have to be folded.
+folds as (
+    select
+        p.site,
+        p.path_number,
+        p.actions,
+        array_to_string(
+            list_transform(
+                list_filter(
+                    list_transform(
+                        s.steps,
+                        lambda step: {
+                            'action': case
+                                when list_contains(p.actions, step['action']) then step['action']
+                                else step['kind']
+                            end,
+                            'previous': case
+                                when list_contains(p.actions, step['previous_action'])
+                                    then step['previous_action']
+                                else step['previous_kind']
+                            end
+                        }
+                    ),
+                    lambda step:
+                    step['previous'] is null or step['action'] <> step['previous']
+                ),
+                lambda step: step['action']
+            ),
+            ' > '
+        ) as folded_path
+    from (select distinct
+        site,
+        path_number,
+        actions
+    from paths_with_actions) as p
+    inner join path_steps as s
+        on p.site = s.site and p.path_number = s.path_number
 )
 
 select
     p.session_date,
     p.site,
     p.outcome,
-    p.path,
-    array_to_string(
-        list_transform(
-            list_filter(
-                list_transform(
-                    s.steps,
-                    lambda step: {
-                        'action': case
-                            when list_contains(c.actions, step['action']) then step['action']
-                            else step['kind']
-                        end,
-                        'previous': case
-                            when list_contains(c.actions, step['previous_action'])
-                                then step['previous_action']
-                            else step['previous_kind']
-                        end
-                    }
-                ),
-                lambda step: step['previous'] is null or step['action'] <> step['previous']
-            ),
-            lambda step: step['action']
-        ),
-        ' > '
-    ) as folded_path
-from window_paths as p
-inner join path_steps as s
-    on p.path = s.path
-inner join common_actions as c
-    on p.session_date = c.session_date and p.site = c.site and p.outcome = c.outcome
+    p.path_number,
+    f.folded_path
+from paths_with_actions as p
+inner join folds as f
+    on p.site = f.site and p.path_number = f.path_number and p.actions = f.actions

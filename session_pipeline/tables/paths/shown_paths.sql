@@ -4,7 +4,7 @@ with segments as (
         counted_date,
         site,
         outcome,
-        path,
+        path_number,
         '(all)' as segment,
         session_count
     from counted_paths
@@ -13,7 +13,7 @@ with segments as (
         counted_date,
         site,
         outcome,
-        path,
+        path_number,
         'device=' || device as segment,
         session_count
     from counted_paths
@@ -25,10 +25,10 @@ daily_paths as (
         site,
         outcome,
         segment,
-        path,
+        path_number,
         sum(session_count) as session_count
     from segments
-    group by counted_date, site, outcome, segment, path
+    group by counted_date, site, outcome, segment, path_number
 ),
 
 window_dates as (
@@ -40,38 +40,25 @@ window_dates as (
     cross join window_ages as a
 ),
 
-window_paths as (
+counted as (
     select
         w.session_date,
         w.window_days,
         d.site,
         d.outcome,
         d.segment,
-        d.path,
+        f.folded_path,
         sum(d.session_count) as session_count
     from daily_paths as d
     inner join window_dates as w
         on d.counted_date = w.counted_date
-    group by w.session_date, w.window_days, d.site, d.outcome, d.segment, d.path
-),
-
-counted as (
-    select
-        w.session_date,
-        w.window_days,
-        w.site,
-        w.outcome,
-        w.segment,
-        f.folded_path,
-        sum(w.session_count) as session_count
-    from window_paths as w
     inner join folded_paths as f
         on
             w.session_date = f.session_date
-            and w.site = f.site
-            and w.outcome = f.outcome
-            and w.path = f.path
-    group by w.session_date, w.window_days, w.site, w.outcome, w.segment, f.folded_path
+            and d.site = f.site
+            and d.outcome = f.outcome
+            and d.path_number = f.path_number
+    group by w.session_date, w.window_days, d.site, d.outcome, d.segment, f.folded_path
 ),
 
 ranked as (

@@ -15,7 +15,7 @@ daily as (
         site,
         outcome,
         '(all)' as segment,
-        path,
+        path_number,
         action_count,
         rounded_seconds,
         session_count
@@ -26,7 +26,7 @@ daily as (
         site,
         outcome,
         'device=' || device as segment,
-        path,
+        path_number,
         action_count,
         rounded_seconds,
         session_count
@@ -59,7 +59,7 @@ measured as (
             w.counted_date = d.counted_date
             and f.site = d.site
             and f.outcome = d.outcome
-            and f.path = d.path
+            and f.path_number = d.path_number
             and t.segment = d.segment
     group by
         t.session_date,
