@@ -80,13 +80,16 @@ class DiskFullError(SessionPipelineError):
 
 
 class MemoryTooSmallError(SessionPipelineError):
-    """Work does not fit into the memory limit, even when it spills to disk."""
+    """Work does not fit into the memory limit, even when it spills to disk.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"not enough memory ({reason}); raise [resources] memory_limit in settings.toml, or lower threads,"
-            " and run again"
-        )
+    Args:
+        reason: What the engine says about it.
+        fix: Which setting to change; None names the limit of DuckDB.
+    """
+
+    def __init__(self, reason: str, fix: str | None = None) -> None:
+        fix = fix or "raise [resources] memory_limit in settings.toml, or lower threads,"
+        super().__init__(f"not enough memory ({reason}); {fix} and run again")
 
 
 class ModelError(SessionPipelineError):

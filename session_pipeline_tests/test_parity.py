@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
+from typing import Any
 
 import pytest
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines.spark import SparkEngine
+from session_pipeline.engines.spark import Job, SparkEngine
+from session_pipeline.errors import MemoryTooSmallError
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.crash_points import CRASH_AT
+from session_pipeline.store.shortage import MEMORY_IN_SPARK
 from session_pipeline_tests.compare_builds import DataSet
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.parity.builds import (
@@ -43,6 +46,7 @@ pytestmark = [
 ]
 LOCAL = spark_settings("local[2]", SMALL_CONF)
 IN_THE_MIDDLE = 100  # of about 600 places
+TABLES_BEFORE_THE_END = 5
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +133,6 @@ def in_a_process(events: DataSet, folder: Path, engine: str, *, key_of: Path, **
     return subprocess.run(command, env={**os.environ, **environment}, check=False, timeout=3000).returncode
 
 
-@pytest.mark.xfail(reason="createDataFrame of Spark Connect refuses an Arrow table without rows", strict=True)
 def test_spark_connect_gives_the_same_bytes(cluster: Cluster, events: DataSet, duckdb: Path, tmp_path: Path) -> None:
     # In a process of its own, because a process with a usual session cannot have one of Spark Connect.
     with cluster.connect(CLUSTER_CONF) as remote:
@@ -148,3 +151,43 @@ def test_killed_driver_changes_no_row(cluster: Cluster, events: DataSet, duckdb:
     at_once(events, tmp_path, engine, key_of=duckdb)
     assert differences(duckdb, tmp_path) == {}
     assert before.items() <= hashes(tmp_path).items(), "what was committed is not built again"
+
+
+def test_executors_out_of_memory_change_no_row(
+    cluster: Cluster, events: DataSet, duckdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too little memory is a clear error; with more, executors that still end for want of it are replaced."""
+    # Both are given, because a JVM keeps the settings of its first session.
+    little, enough = (
+        spark_settings(cluster.master, {**CLUSTER_CONF, "spark.memory.fraction": share}) for share in ("0.0001", "0.6")
+    )
+    with pytest.raises(MemoryTooSmallError, match=r'UNABLE_TO_ACQUIRE_MEMORY.*raise "spark.executor.memory"'):
+        at_once(events, tmp_path, little, key_of=duckdb)
+    before = hashes(tmp_path)
+
+    errors: list[str] = []
+    written: list[str] = []
+    write_model = Job.write_model
+
+    def fill_executors(job: Job) -> None:
+        # Each attempt of this task needs a gigabyte, ends its executor, and so loses what the executor has computed.
+        text = "length(repeat('x', 1000000000 + cast(id as int)))"
+        try:
+            job._session.range(0, 1, 1, 1).selectExpr(text).collect()
+        except Exception as error:
+            errors.append(str(error))
+
+    def write_while_executors_end(self: Job, name: str, *arguments: Any, **more: Any) -> Any:
+        written.append(name)
+        if len(written) == TABLES_BEFORE_THE_END:
+            threads.append(Thread(target=fill_executors, args=(self,)))
+            threads[0].start()
+        return write_model(self, name, *arguments, **more)
+
+    threads: list[Thread] = []
+    monkeypatch.setattr(Job, "write_model", write_while_executors_end)
+    at_once(events, tmp_path, enough, key_of=duckdb)
+    threads[0].join()
+    assert MEMORY_IN_SPARK.search(errors[0])
+    assert differences(duckdb, tmp_path) == {}
+    assert before.items() <= hashes(tmp_path).items() == hashes(duckdb).items()

@@ -19,7 +19,7 @@ import pytest
 
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.engines.short_files import MOST_ROWS, MOST_ROWS_FOR_SNAPPY
-from session_pipeline.engines.spark import SparkEngine
+from session_pipeline.engines.spark import Job, SparkEngine
 from session_pipeline.engines.spark_files import write_empty, write_files
 from session_pipeline.engines.spark_sql import for_spark
 from session_pipeline.errors import MissingExtraError, SettingsError
@@ -155,6 +155,78 @@ def test_files_have_the_bytes_of_the_other_engine(count: int, tmp_path: Path) ->
     if not count:
         write_empty(contract, tmp_path / "other.parquet")
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "other.parquet").read_bytes()
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
+def test_one_large_day_among_small_ones_is_written_by_several_tasks(
+    engine: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = table("recent_event_ids")
+    rows = rows_of_days(contract, 500)
+    paths, calls = in_folder(tmp_path / "files"), []
+    write_in_tasks = Job._write_in_tasks
+    monkeypatch.setattr(Job, "_write_in_tasks", lambda *given: (calls.append(given), write_in_tasks(*given))[1])
+    given = []
+    for day, count in zip(DAYS, (1, 500, 2), strict=True):
+        given.append(tmp_path / f"event_date={day}" / "data.parquet")
+        given[-1].parent.mkdir()
+        pq.write_table(rows.slice(0, count).drop_columns("_day"), given[-1])
+    monkeypatch.setattr(engine, "large_day_bytes", given[1].stat().st_size)
+    with engine.job() as job:
+        job.add_input(contract, given, with_date=True)
+        counts = job.write_days(contract, "select * from recent_event_ids", paths)
+    assert counts == dict(zip(DAYS, (1, 500, 2), strict=True))
+    assert len(calls) == 1
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
+def test_tables_without_rows_keep_their_types_and_cost_no_task(engine: SparkEngine) -> None:
+    contract = table("sessions")
+    with engine.job() as job:
+        job.add_input(contract, [], with_date=True)
+        job.add_rows("none", pa.Table.from_pylist([], contract.schema))
+        found = job.rows("select * from sessions")
+        plan = engine.session.sql("select s.session_id from sessions as s join none using (session_id)")
+    schema = contract.schema
+    if contract.date_column not in schema.names:
+        schema = schema.append(pa.field(str(contract.date_column), pa.date32()))
+    assert found.schema.equals(schema)
+    assert len(found) == 0
+    assert "LocalRelation <empty>" in plan._jdf.queryExecution().optimizedPlan().toString()
+
+
+IN_A_COMMAND = """
+import sys
+from contextlib import closing
+from pathlib import Path
+import pyarrow as pa
+from session_pipeline.cli import _WithoutPandas
+from session_pipeline.engines.spark import SparkEngine
+from session_pipeline.settings.engine import EngineSettings
+from session_pipeline.tables import table
+
+sys.meta_path.insert(0, _WithoutPandas())
+pa.array([1])
+assert "pandas" not in sys.modules
+folder, contract = Path(sys.argv[1]), table("recent_event_ids")
+settings = EngineSettings(kind="spark", master="local[1]", remote="", conf={})
+with closing(SparkEngine(settings, folder)) as engine, engine.job() as job:
+    row = dict.fromkeys(contract.schema.names) | {"event_id": "e1"}
+    job.add_rows("given", pa.Table.from_pylist([row], contract.schema))
+    assert job.write(contract, "select * from given", folder / "one.parquet") == 1
+    assert job.rows("select event_id from given").to_pylist() == [{"event_id": "e1"}]
+"""
+
+
+@needs_spark
+@pytest.mark.spark
+def test_commands_that_hide_pandas_can_use_spark(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", IN_A_COMMAND, tmp_path], check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-3000:]
 
 
 def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:

@@ -24,11 +24,14 @@ OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 class _WithoutPandas(MetaPathFinder):
-    """Hides pandas from this process. Arrow would load it with the first list that it gets, and no command uses it."""
+    """Hides pandas from this process, unless it uses PySpark, which needs it.
+
+    Arrow would load it with the first list that it gets, and no command uses it.
+    """
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         """Raise an error for pandas, as if it was not installed; leave all other modules to the next finder."""
-        if fullname == "pandas":
+        if fullname == "pandas" and "pyspark" not in sys.modules:
             raise ModuleNotFoundError("commands do without pandas")
 
 

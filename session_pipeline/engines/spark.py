@@ -6,8 +6,10 @@ translates the SQL; spark_files.py writes the files.
 
 import importlib.util
 import os
+import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -57,6 +59,7 @@ USUAL_CONF = {
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000",
 }
 LOCAL_PARTITIONS = "4"
+DATE_OF_FOLDER = re.compile(r"=(\d{4}-\d\d-\d\d)")
 LARGE_DAY_BYTES = 64 * 1024**2  # of the input files of a day, about a million events: several tasks write it
 
 
@@ -65,7 +68,8 @@ class SparkEngine:
 
     Attributes:
         part_rows: A day with more rows is written as several part files of so many rows.
-        large_day_bytes: Input of a day, in bytes, from which on several tasks write it. It changes no row and no byte.
+        large_day_bytes: Input of the largest day, in bytes, from which on several tasks write a day. It changes no row
+            and no byte.
     """
 
     stretch_scale = 20
@@ -123,6 +127,7 @@ class Job:
         self._names: set[str] = set()
         self._computed = 0
         self._input_bytes = 0
+        self._bytes_of_days: Counter[str] = Counter()
 
     def add_input(
         self,
@@ -142,9 +147,12 @@ class Job:
         # A few tables also have the date in their files.
         dated = contract.date_column if with_date and contract.date_column not in types else None
         if not paths:
-            rows = self._session.createDataFrame([], schema + (f", `{dated}` date" if dated else ""))
+            # Spark drops joins and unions with a relation that it knows to be empty. It does not know that of an RDD.
+            nulls = {**types, dated: "date"} if dated else types
+            columns = ", ".join(f"cast(null as {kind}) as `{column}`" for column, kind in nulls.items())
+            rows = self._session.sql(f"select {columns} where false")
         else:
-            self._input_bytes += sum(path.stat().st_size for path in paths)
+            self._count_bytes(paths)
             rows = self._session.read.schema(schema).parquet(*map(_located, paths))
             if dated:
                 day = f"regexp_extract(_metadata.file_path, '.*/{dated}=([0-9-]+)[/.]', 1)"
@@ -162,7 +170,11 @@ class Job:
 
     def add_rows(self, name: str, rows: "SmallTable | pa.Table") -> None:
         """Add a small table that has these rows."""
-        self._add(name, self._session.createDataFrame(rows.to_arrow() if isinstance(rows, SmallTable) else rows))
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        given = rows.to_arrow() if isinstance(rows, SmallTable) else rows
+        # With a schema, because Spark Connect finds none for a table without rows.
+        self._add(name, self._session.createDataFrame(given, from_arrow_schema(given.schema)))
 
     def compute(self, model: str, parameters: Mapping[str, Scalar], *, name: str | None = None) -> None:
         """Run a model once and keep its rows in files that every machine sees; see `engines.base.Job`.
@@ -203,7 +215,8 @@ class Job:
         else:
             rows = rows.selectExpr(*columns, "cast(null as date) as _day")
         order = [rows[column].asc_nulls_last() for column in ("_day", *contract.order)]
-        if self._input_bytes // len(paths) >= self._engine.large_day_bytes:
+        of_day = max([self._input_bytes // len(paths), *self._bytes_of_days.values()])
+        if of_day >= self._engine.large_day_bytes:
             counts = self._write_in_tasks(contract, rows.orderBy(*order), paths)
         else:
             rows = rows.repartition(min(len(paths), 8), "_day") if dated else rows.coalesce(1)
@@ -271,6 +284,14 @@ class Job:
         for name in self._names:
             self._session.catalog.dropTempView(name)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _count_bytes(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            size = path.stat().st_size
+            self._input_bytes += size
+            days = DATE_OF_FOLDER.findall(str(path))
+            if days:
+                self._bytes_of_days[days[-1]] += size
 
     def _add(self, name: str, rows: "DataFrame") -> None:
         rows.createOrReplaceTempView(name)

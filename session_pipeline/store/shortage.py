@@ -1,6 +1,6 @@
 """Turns disk-full and out-of-memory errors into one clear error.
 
-It recognizes the errors of the operating system, DuckDB and SQLite. The error classes are in errors.py.
+It recognizes the errors of the operating system, DuckDB, SQLite and Spark. The error classes are in errors.py.
 """
 
 import errno
@@ -23,6 +23,12 @@ DISK_FULL_TEXT = re.compile(
 SPILL_LIMIT = "max_temp_directory_size"
 DISK_FULL_IN_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 FILE_IN_TEXT = re.compile(r'\\?"(/[^"\\]+)')  # DuckDB quotes the path, and escapes the quotes in errors of threads
+# Spark's errors are texts of Java. An executor that ran out of memory has the exit code 52.
+MEMORY_IN_SPARK = re.compile(r"OutOfMemoryError[^\n]*|UNABLE_TO_ACQUIRE_MEMORY[^\n]*|exited with code 52")
+FIX_FOR_SPARK = (
+    'raise "spark.executor.memory" in [engine] conf of settings.toml (with a local master: "spark.driver.memory"), or'
+    ' raise "spark.sql.shuffle.partitions" so that each task has fewer rows,'
+)
 
 
 @contextmanager
@@ -47,6 +53,10 @@ def report_shortage(folder: Path) -> Iterator[None]:
                 raise disk_full(folder / file) from error
             if isinstance(cause, duckdb.OutOfMemoryException):
                 raise MemoryTooSmallError(str(cause).partition("\n")[0]) from error
+            if type(cause).__module__.startswith(("pyspark.", "py4j.")):
+                found = MEMORY_IN_SPARK.search(str(cause))
+                if found:
+                    raise MemoryTooSmallError(f"Spark: {found.group(0)}", FIX_FOR_SPARK) from error
         raise
 
 

@@ -3,18 +3,27 @@
 `python -m session_pipeline_tests.benchmarks.shuffle --events 1000000 --master "local[2]"` builds the generated events
 of five days on Spark, reads Spark's own event log, and prints a table. `--visitor-share 0.9` gives one visitor so many
 of the events, `--site-share` one site, and `--big-day 10` makes one day ten times larger than the others.
+`--workers 2` starts a cluster with so many workers of one core. `--compare` also builds with DuckDB, compares all
+rows, and exits with 1 if one differs.
 
-The last line says how long the build takes on one core and on two, if the driver's own time stays as it was and the
-tasks of each stage are spread evenly, down to the longest task. On a busy machine, this is steadier than two builds.
+The last columns are about the stage of a model that has the longest task: its longest task, the median of its tasks,
+and their number. The last line says how long the build takes on one core and on two, if the driver's own time stays as
+it was and the tasks of each stage are spread evenly, down to the longest task. On a busy machine, this is steadier than
+two builds.
 """
 
 import argparse
 import json
+import os
+import shutil
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -24,38 +33,71 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines import spark
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.benchmarks.generate import write
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.parity.builds import compare, spark_settings
+from session_pipeline_tests.parity.cluster import Cluster
 
 LARGEST = 12  # models that are printed alone
-SUMMED = ("input", "shuffle", "spilled", "task_seconds", "longest_task")
 
 
-def main() -> None:
-    """Build, and print what Spark recorded."""
-    parser = argparse.ArgumentParser(description=__doc__)
+@dataclass
+class Stage:
+    """What the tasks of a stage did: bytes, and the seconds of each task."""
+
+    read: int = 0
+    shuffled: int = 0
+    spilled: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+
+def main() -> int:
+    """Build, and print what Spark recorded; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--master", default="local[2]")
+    parser.add_argument("--workers", type=int, default=0, help="start a cluster with so many workers of one core")
     parser.add_argument("--visitor-share", type=float, default=0)
     parser.add_argument("--site-share", type=float, default=0)
     parser.add_argument("--big-day", type=int, default=1)
     parser.add_argument("--aqe", choices=("true", "false"), default="true")
+    parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="more settings of Spark")
     parser.add_argument("--steps", type=int, default=0, help="build only the first steps; 0: all")
+    parser.add_argument("--compare", action="store_true", help="also build with DuckDB, and compare all rows")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="shuffle-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="shuffle-") as name,
+        Cluster.running(Path(name), asked.workers, "2g") if asked.workers else nullcontext() as cluster,
+    ):
         folder, log = DataFolder(Path(name) / "data"), Path(name) / "log"
         log.mkdir()
         write("large", asked.events, folder.raw / "web")
         skew(folder.raw / "web" / "events.jsonl", asked)
-        folder.settings.write_text(
-            f'[engine]\nkind = "spark"\nmaster = "{asked.master}"\n'
-            f'conf = {{ "spark.eventLog.enabled" = "true", "spark.eventLog.dir" = "file://{log}",'
-            f' "spark.eventLog.rolling.enabled" = "false", "spark.eventLog.compress" = "false",'
-            f' "spark.sql.adaptive.enabled" = "{asked.aqe}", "spark.driver.memory" = "2g" }}\n'
-        )
-        seconds = build(Deployment.at(folder.path), asked.steps)
-        print(f"{asked.events:,} events, {seconds:.0f} s after the start of the session")
+        conf = {
+            "spark.eventLog.enabled": "true",
+            "spark.eventLog.dir": f"file://{log}",
+            "spark.eventLog.rolling.enabled": "false",
+            "spark.eventLog.compress": "false",
+            "spark.sql.adaptive.enabled": asked.aqe,
+            "spark.driver.memory": "2g",
+            **({"spark.driver.host": "127.0.0.1"} if cluster else {}),
+            **dict(pair.split("=", 1) for pair in asked.conf),
+        }
+        other = Path(name) / "duckdb"
+        if asked.compare:
+            shutil.copytree(folder.path, other)
+            print(f"DuckDB {build(DataFolder(other), asked.steps):.0f} s", flush=True)
+            shutil.copy2(other / "visitor_key", folder.path / "visitor_key")
+        folder.settings.write_text(spark_settings(cluster.master if cluster else asked.master, conf))
+        seconds = build(folder, asked.steps)
+        print(f"{asked.events:,} events, {seconds:.0f} s after the start of the session; load {os.getloadavg()[1]:.1f}")
         show(stages(log), asked.events)
         show_cores(log, seconds)
+        found = compare(other, folder.path) if asked.compare else []
+        if found:
+            differing = sum(each.differing for each in found)
+            rows = sum(each.row_count for each in found)
+            print(f"{len(found)} tables, {rows:,} rows, {differing:,} differ")
+            return 1 if differing else 0
+    return 0
 
 
 def skew(path: Path, asked: argparse.Namespace) -> None:
@@ -101,11 +143,11 @@ def described() -> Iterator[None]:
             setattr(spark.Job, name, original)
 
 
-def build(deployment: Deployment, step_count: int) -> float:
-    """Ingest and build; return the seconds after the session was started."""
-    with described(), open_run(deployment.folder, run_id="shuffle", upgrade=True) as run:
-        assert isinstance(run.model_engine, spark.SparkEngine)
-        run.model_engine.session.range(1).collect()
+def build(folder: DataFolder, step_count: int) -> float:
+    """Ingest and build with the engine of the settings; return the seconds after its session was started."""
+    with described(), open_run(folder, run_id="shuffle", upgrade=True) as run:
+        if isinstance(run.model_engine, spark.SparkEngine):
+            run.model_engine.session.range(1).collect()
         started = perf_counter()
         run.ingest()
         for step, days in run.plan(upgrade=True).by_step[: step_count or None]:
@@ -116,12 +158,14 @@ def build(deployment: Deployment, step_count: int) -> float:
 def show_cores(log: Path, seconds: float) -> None:
     """Print the seconds of a build on one core and on two, from the tasks of each stage."""
     tasks: dict[int, list[float]] = defaultdict(list)
+    of_executors: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     busy: list[tuple[int, int]] = []
     for event in recorded(log):
         if event["Event"] == "SparkListenerTaskEnd":
             info = event["Task Info"]
             busy.append((info["Launch Time"], info["Finish Time"]))
             tasks[event["Stage ID"]].append((info["Finish Time"] - info["Launch Time"]) / 1000)
+            of_executors[event["Stage ID"]][info["Executor ID"]] += tasks[event["Stage ID"]][-1]
     with_tasks, end = 0.0, 0
     for first, last in sorted(busy):
         with_tasks += max(0, last - max(first, end)) / 1000
@@ -130,6 +174,9 @@ def show_cores(log: Path, seconds: float) -> None:
     one = driver + sum(map(sum, tasks.values()))
     two = driver + sum(max(max(of_stage), sum(of_stage) / 2) for of_stage in tasks.values())
     print(f"driver {driver:.0f} s; one core {one:.0f} s, two cores {two:.0f} s: {one / two:.2f} times")
+    if len({name for of_stage in of_executors.values() for name in of_stage}) > 1:
+        divided = driver + sum(max(of_stage.values()) for of_stage in of_executors.values())
+        print(f"as the tasks were divided among the executors: {divided:.0f} s: {one / divided:.2f} times")
 
 
 def recorded(log: Path) -> Iterator[dict[str, Any]]:
@@ -140,38 +187,38 @@ def recorded(log: Path) -> Iterator[dict[str, Any]]:
                 yield from map(json.loads, lines)
 
 
-def stages(log: Path) -> dict[str, dict[str, float]]:
-    """Return the sums of each model's stages, from Spark's event log."""
+def stages(log: Path) -> dict[str, list[Stage]]:
+    """Return the stages of each model, from Spark's event log."""
     names: dict[int, str] = {}
-    found: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(SUMMED, 0.0))
+    found: dict[str, dict[int, Stage]] = defaultdict(lambda: defaultdict(Stage))
     for event in recorded(log):
         if event["Event"] == "SparkListenerJobStart":
             name = (event.get("Properties") or {}).get("spark.job.description") or "other"
             names |= dict.fromkeys(event["Stage IDs"], name)
         elif event["Event"] == "SparkListenerTaskEnd" and event.get("Task Metrics"):
-            metrics, sums = event["Task Metrics"], found[names.get(event["Stage ID"], "other")]
-            seconds = metrics["Executor Run Time"] / 1000
-            sums["input"] += metrics["Input Metrics"]["Bytes Read"]
-            sums["shuffle"] += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
-            sums["spilled"] += metrics["Disk Bytes Spilled"]
-            sums["task_seconds"] += seconds
-            sums["longest_task"] = max(sums["longest_task"], seconds)
-    return found
+            metrics, stage = event["Task Metrics"], found[names.get(event["Stage ID"], "other")][event["Stage ID"]]
+            stage.read += metrics["Input Metrics"]["Bytes Read"]
+            stage.shuffled += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
+            stage.spilled += metrics["Disk Bytes Spilled"]
+            stage.seconds.append(metrics["Executor Run Time"] / 1000)
+    return {name: list(of_model.values()) for name, of_model in found.items()}
 
 
-def show(found: dict[str, dict[str, float]], events: int) -> None:
-    """Print the models that shuffle the most, and all together."""
-    print("| model | read, bytes per event | shuffled, bytes per event | spilled, MB | task s | longest task, s |")
-    print("|---|---|---|---|---|---|")
-    rows = sorted(found.items(), key=lambda item: -item[1]["shuffle"])
-    total = {name: sum(sums[name] for _, sums in rows) for name in SUMMED}
-    total["longest_task"] = max(sums["longest_task"] for _, sums in rows)
-    for name, sums in [*rows[:LARGEST], ("all", total)]:
+def show(found: dict[str, list[Stage]], events: int) -> None:
+    """Print the models whose tasks take the longest, and all together."""
+    print("| model | read, B/event | shuffled, B/event | spilled, MB | task s | longest task, s | median, s | tasks |")
+    print("|---|---|---|---|---|---|---|---|")
+    rows = sorted(found.items(), key=lambda item: -sum(sum(stage.seconds) for stage in item[1]))
+    for name, of_model in [*rows[:LARGEST], ("all", [stage for _, each in rows for stage in each])]:
+        longest = max((stage.seconds for stage in of_model), key=max)
         print(
-            f"| {name} | {sums['input'] / events:.0f} | {sums['shuffle'] / events:.1f} | {sums['spilled'] / 1e6:.0f}"
-            f" | {sums['task_seconds']:.1f} | {sums['longest_task']:.1f} |"
+            f"| {name} | {sum(stage.read for stage in of_model) / events:.0f}"
+            f" | {sum(stage.shuffled for stage in of_model) / events:.1f}"
+            f" | {sum(stage.spilled for stage in of_model) / 1e6:.0f}"
+            f" | {sum(sum(stage.seconds) for stage in of_model):.1f}"
+            f" | {max(longest):.1f} | {median(longest):.1f} | {len(longest)} |"
         )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

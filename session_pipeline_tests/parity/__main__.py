@@ -20,6 +20,7 @@ from session_pipeline_tests.parity.builds import (
     DUCKDB,
     LARGE_CONF,
     SMALL_CONF,
+    Difference,
     by_day_with_late_files,
     compare,
     deliver,
@@ -56,10 +57,16 @@ def main(arguments: Sequence[str]) -> int:
             by_day = chosen == "random" and not options.at_once
             one = scratch / "duckdb"
             for title, other in _built(found, scratch, one, spark_settings(master, conf), by_day=by_day):
-                for result in compare(one, other):
-                    differing += result.differing
+                results = compare(one, other)
+                together = Difference(
+                    f"all {len(results)} tables",
+                    sum(each.row_count for each in results),
+                    sum(each.differing for each in results),
+                )
+                differing += together.differing
+                for each in [*results, together]:
                     where = f"{chosen}, {title}"
-                    print(f"{result.table:24} {where:28} {result.row_count:>10,} {result.differing:>12,}", flush=True)
+                    print(f"{each.table:24} {where:28} {each.row_count:>10,} {each.differing:>12,}", flush=True)
     print("all rows are equal" if not differing else f"{differing:,} rows differ")
     return 1 if differing else 0
 
