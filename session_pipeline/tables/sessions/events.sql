@@ -14,27 +14,15 @@ with requests as (
     where not s.is_carried
 ),
 
--- A log format without user agents says nothing about a request without one.
-sources_with_agents as (
-    select distinct
-        s.event_date,
-        r.source
-    from sessionized as s
-    inner join raw_events as r
-        on s.file_id = r.file_id and s.line_number = r.line_number
-    where $no_user_agent and not s.is_carried and r.user_agent_id is not null
-),
-
-nameless_requests as (
+requests_without_agent as (
     select
+        s.event_date,
+        r.source,
         r.file_id,
-        r.line_number,
-        'no user agent' as reason
+        r.line_number
     from sessionized as s
     inner join raw_events as r
         on s.file_id = r.file_id and s.line_number = r.line_number
-    inner join sources_with_agents as w
-        on s.event_date = w.event_date and r.source = w.source
     where
         $no_user_agent
         and not s.is_carried
@@ -42,6 +30,32 @@ nameless_requests as (
         and r.properties ->> 'method' in (
             'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE'
         )
+),
+
+-- A log format without user agents says nothing about a request without one. Only the sources of
+-- such requests are looked at; there are often none.
+sources_with_agents as (
+    select distinct
+        s.event_date,
+        r.source
+    from sessionized as s
+    inner join raw_events as r
+        on s.file_id = r.file_id and s.line_number = r.line_number
+    where
+        $no_user_agent
+        and not s.is_carried
+        and r.user_agent_id is not null
+        and r.source in (select source from requests_without_agent)
+),
+
+nameless_requests as (
+    select
+        q.file_id,
+        q.line_number,
+        'no user agent' as reason
+    from requests_without_agent as q
+    inner join sources_with_agents as w
+        on q.event_date = w.event_date and q.source = w.source
 ),
 
 busy_minutes as (

@@ -3,7 +3,21 @@
 -- last hour of the day before, all copies of the day are dropped. An id that arrives in the last
 -- hour of several days in a row is therefore kept on the first day, dropped on the second, kept on
 -- the third.
-with arrived as (
+with found_twice as (
+    -- Most ids are found once. If all are, no other column is read.
+    select event_id
+    from (
+        select event_id
+        from raw_events
+        union all
+        select event_id
+        from recent_event_ids
+    ) as found
+    group by event_id
+    having count(*) > 1
+),
+
+arrived as (
     select
         d.event_date,
         d.day_before,
@@ -22,6 +36,7 @@ with arrived as (
             a.utc_date = d.utc_date
             and a.event_time >= d.day_start
             and a.event_time < d.day_end
+    where a.event_id in (select event_id from found_twice)
     union all
     select
         event_date,
@@ -35,6 +50,7 @@ with arrived as (
         file_id,
         line_number
     from recent_event_ids
+    where event_id in (select event_id from found_twice)
 ),
 
 -- Only ids that arrive twice on a day, or that arrived in the last hour of the day before.
