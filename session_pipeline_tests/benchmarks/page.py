@@ -102,8 +102,8 @@ def page(results: Results, facts: Mapping[str, Mapping[str, str]]) -> str:
         "The limits are for 2 quiet cores, for whole processes, as medians. *Before* is the version before stretches.",
         *_smaller(results),
         _budgets(results),
-        "Publishing with 10 GB of history (`python -m session_pipeline_tests.benchmarks.long_history`), one visitor with"
-        " 90 % of the events, and limits of memory were measured by hand; see below.",
+        "Publishing with 10 GB of history (`python -m session_pipeline_tests.benchmarks.long_history`), one visitor"
+        " with 90 % of the events, and limits of memory were measured by hand; see below.",
         "## Beside other tools",
         COMPARED,
         *(text for name in DATA_SETS if name in results for text in _comparison(name, results[name])),
