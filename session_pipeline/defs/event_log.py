@@ -112,6 +112,8 @@ class EventLog(SqliteEventLogStorage):
 
     def _store_each_partition(self, run: Connection, index: Connection, event: EventLogEntry) -> None:
         found = self._texts(event)
+        if not found:  # none of the planned days is a partition; the op says so
+            return
         first = self._event_to_row(event)
         rows = [{**first, "event": text, "partition": partition} for partition, text in found.items()]
         insert = SqlEventLogStorageTable.insert()
@@ -136,8 +138,8 @@ class EventLog(SqliteEventLogStorage):
             planned = self._keys(subset)
             events = (planned_event(event, partition) for partition in planned)
             found = {partition: texts.planned(partition) for partition in planned}
-        first = next(events)
-        if found[_partition(first)] == serialize_value(first):
+        first = next(events, None)
+        if first is None or found[_partition(first)] == serialize_value(first):
             return found
         # A version of Dagster that serializes in another way.
         return {_partition(each): serialize_value(each) for each in (first, *events)}
