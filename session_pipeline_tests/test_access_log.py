@@ -156,6 +156,7 @@ def test_event_name_follows_request(ingest: Ingest) -> None:
 NO_REQUESTS = ["-", "", r"\x16\x03\x01\x02", "get / HTTP/1.1", "GET", "hello there", r"\n", "GET  "]
 
 
+@pytest.mark.long
 def test_invalid_requests_are_quarantined(ingest: Ingest) -> None:
     taken = ingest.take("\n".join(map(combined, NO_REQUESTS)), "access.log", RULES)
     assert taken.reading.reasons == {"invalid_request": len(NO_REQUESTS)}
@@ -228,6 +229,7 @@ def test_only_escapes_of_valid_text_are_decoded(ingest: Ingest) -> None:
     assert [row["user_agent"] for row in found] == [meant for _, meant in ESCAPES]
 
 
+@pytest.mark.long
 def test_custom_log_format(ingest: Ingest) -> None:
     rules = replace(RULES, log_format=NGINX_MAIN.replace('"$http_x', '$host rt=$request_time uid=$uid_got "$http_x'))
     line = combined("GET //a HTTP/2.0") + ' Shop.example rt=0.012 uid=7 "203.0.113.9, 10.0.0.1"'
@@ -269,6 +271,7 @@ def test_epoch_and_iso_8601_times(ingest: Ingest, written: str) -> None:
     assert found["event_time"].replace(microsecond=0) == datetime(2024, 10, 10, 20, 55, 36)
 
 
+@pytest.mark.long
 def test_page_host_comes_from_log_or_settings(ingest: Ingest) -> None:
     rules = replace(RULES, host="shop.example")
     assert event(ingest, combined("GET /a HTTP/1.1"), rules)["page_url"] == "//shop.example/a"
@@ -326,6 +329,7 @@ def module_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     ingest.close()
 
 
+@pytest.mark.long
 def test_networks_equal_those_of_the_ipaddress_module(module_ingest: Ingest) -> None:
     @hypothesis_settings(max_examples=4, deadline=None, derandomize=True)
     @given(addresses=st.lists(st.ip_addresses(), min_size=100, max_size=200))
@@ -558,6 +562,7 @@ def everything_in(data: Path) -> Iterator[str]:
                     yield str(warehouse.execute(f'select * from "{schema}"."{name}"').fetchall())
 
 
+@pytest.mark.long
 def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)}, only=("sessions",))
     folder = deployment.folder
@@ -635,6 +640,7 @@ def test_assets_and_requests_are_not_actions_or_interactions(tmp_path: Path) -> 
     assert sorted(deployment.table("session_actions")["action"]) == ["/a", "/a", "submit"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not FIXTURES.is_dir(), reason="the shared fixtures are not here: a user's clone has none")
 def test_nasa_log_sessions_by_network(tmp_path: Path) -> None:
     with (FIXTURES / "nasa_http_19950801" / "nasa_19950801.tsv").open(encoding="utf-8", newline="") as lines:

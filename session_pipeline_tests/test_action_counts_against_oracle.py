@@ -142,6 +142,7 @@ def kept_actions(sessions: Sequence[Session], day: date) -> tuple[set[str], set[
     return {*ranked[: changes.MOST_ACTIONS], *of_steps}, {*ranked[: changes.MOST_FOLLOWED_ACTIONS], *of_steps}
 
 
+@pytest.mark.long
 def test_counts_equal_those_of_the_oracle(built: Deployment) -> None:
     sessions = sessions_of(built)
     assert len(sessions) > 20
@@ -176,6 +177,7 @@ def test_counts_equal_those_of_the_oracle(built: Deployment) -> None:
     assert {row["site"] for row in records(built, "action_visits")} == {"main"}
 
 
+@pytest.mark.long
 def test_value_is_that_of_sessions_that_convert_after_the_action(built: Deployment) -> None:
     value_of = {row["session_id"]: row["value"] for row in records(built, "session_outcomes")}
     sessions = sessions_of(built)

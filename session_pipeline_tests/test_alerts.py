@@ -279,6 +279,7 @@ def lose_a_line(deployment: Deployment) -> None:
         run.store.commit([], run_id="test", drop=[partition.key])
 
 
+@pytest.mark.long
 def test_failed_check_and_the_run_it_stopped_are_sent_once(deployment: Orchestrated, listener: Listener) -> None:
     loaded = deployment.definitions()  # definitions loaded later lack the partition of the lost line's day
     lose_a_line(deployment)
@@ -305,6 +306,7 @@ def test_failed_check_and_the_run_it_stopped_are_sent_once(deployment: Orchestra
     assert check["time"].endswith("+00:00")
 
 
+@pytest.mark.long
 def test_warning_is_sent_as_a_warning(deployment: Orchestrated, listener: Listener) -> None:
     (deployment.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
     assert deployment.ingest().success
@@ -321,6 +323,7 @@ def test_warning_is_sent_as_a_warning(deployment: Orchestrated, listener: Listen
     assert listener.heard() == []
 
 
+@pytest.mark.long
 def test_repeated_run_failure_is_sent_once_until_success(deployment: Orchestrated, listener: Listener) -> None:
     settings, definitions = deployment.folder.settings.read_text(), deployment.definitions()
     deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
@@ -339,6 +342,7 @@ def test_repeated_run_failure_is_sent_once_until_success(deployment: Orchestrate
     assert told(listener) == [("run_failed", "job ingest")]
 
 
+@pytest.mark.long
 def test_failure_that_differs_only_in_numbers_is_sent_once(
     deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -464,6 +468,7 @@ def test_failed_alert_command_does_not_fail_the_run(tmp_path: Path, listener: Li
     assert "(it will be sent again)" in ran.stdout + ran.stderr
 
 
+@pytest.mark.long
 def test_failed_command_line_run_is_sent(tmp_path: Path, listener: Listener) -> None:
     with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
         deployment.deliver(str(DAY), shop_lines(DAY))

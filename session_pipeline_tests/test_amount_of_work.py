@@ -233,7 +233,8 @@ def big_day(deployment: Deployment) -> Counter[str]:
         return run(deployment)
 
 
-CASES = (small_day, stretch, big_day)
+LONG = (stretch, big_day)
+CASES = (small_day, *(pytest.param(case, marks=pytest.mark.long) for case in LONG))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
@@ -244,6 +245,7 @@ def test_run_does_not_do_more_work(case: Callable[[Deployment], Counter[str]], t
     assert not more, f"{more}\nwork of {case.__name__} now:\n{dict(sorted(counted.items()))}"
 
 
+@pytest.mark.long
 def test_nothing_to_do_writes_nothing(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", SMALL)
     deliver(deployment, DAYS[:1])

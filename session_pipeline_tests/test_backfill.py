@@ -93,6 +93,7 @@ def nightly(deployment: Orchestrated) -> list[str]:
 # A long backfill
 
 
+@pytest.mark.long
 def test_backfill_can_be_canceled_without_a_signal_and_resumed(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:

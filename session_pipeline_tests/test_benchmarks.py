@@ -16,6 +16,7 @@ from session_pipeline_tests.benchmarks.peers.by_hand import run_script
 FACTS = {"machine": "2 cores", "versions": "Python 3.11", "date": "2026-11-26", "others": "0.03"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["medium", "nested", "one_visitor", "visitors", "year"])
 def test_core_and_script_find_the_same_sessions(name: str, tmp_path: Path) -> None:
     raw, out = tmp_path / "data" / "raw" / "web", tmp_path / "out"

@@ -95,6 +95,7 @@ def reasons(events: list[dict[str, Any]]) -> dict[tuple[str, str], str | None]:
     return found
 
 
+@pytest.mark.long
 def test_reasons_of_events_sessions_and_days(tmp_path: Path) -> None:
     deployment, lines = delivered(tmp_path)
     deployment.run(until=UNTIL)
@@ -122,6 +123,7 @@ def test_reasons_of_events_sessions_and_days(tmp_path: Path) -> None:
         assert rows[name].to_dict() == counts.to_dict()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("site", ["main", "app"])
 def test_both_totals_are_those_of_the_summary(tmp_path: Path, site: str) -> None:
     deployment, _ = delivered(tmp_path)

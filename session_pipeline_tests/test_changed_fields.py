@@ -5,6 +5,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from session_pipeline.ingest.changes import changed_fields
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.test_cli import call
@@ -29,6 +31,7 @@ def test_missing_and_new_fields_of_the_latest_file() -> None:
     assert changed_fields([facts(1, "x"), *(facts(number, "a") for number in range(2, 13))]) == {}
 
 
+@pytest.mark.long
 def test_status_lists_changed_fields_and_properties_keep_them(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
     event = {"visitor_id": "v", "event_name": "a"}

@@ -503,6 +503,7 @@ def test_setting_changed_back_restores_all_tables(deployment: Deployment, key: s
     assert deployment.hashes() == before
 
 
+@pytest.mark.long
 def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
     before = deployment.hashes()
     deployment.set({"start_date": date(2026, 10, 8), **SETTINGS})
@@ -534,6 +535,7 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
     assert deployment.hashes() == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("zones", [("UTC", "America/New_York"), ("Europe/Berlin", "Europe/Athens")], ids=str)
 def test_time_zone_change_is_not_deferred(tmp_path: Path, zones: tuple[str, str]) -> None:
     """With days of two time zones, an event could be in two days or in none."""
@@ -550,6 +552,7 @@ def test_every_model_is_listed() -> None:
     assert set(models.names()) == set(MODELS)
 
 
+@pytest.mark.long
 def test_changed_model_makes_exactly_its_tables_stale(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     meaning = models.meaning
     for model, stale in MODELS.items():

@@ -155,6 +155,7 @@ def test_changed_setting_is_the_reason_without_a_file(deployment: Deployment) ->
     ]
 
 
+@pytest.mark.long
 def test_changes_accumulate(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a")))
     deployment.run(UNTIL)
@@ -201,6 +202,7 @@ def test_duplicate_line_changes_only_the_duplicate_count(deployment: Deployment)
     assert rows(changed, *columns) == [(THURSDAY, 0, 1, 2)]
 
 
+@pytest.mark.long
 def test_logs_are_published_and_outlive_dropped_days(deployment: Deployment) -> None:
     deployment.only = None
     deployment.deliver("first", visits(event("08T10:00:00", "a")))

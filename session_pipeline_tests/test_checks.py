@@ -132,6 +132,7 @@ class TestLedgerCloses:
         verdict = asked(deployment, checks.ledger_closes)
         assert verdict.sentence == "test/2024-05-06.jsonl: 16 lines were counted when it was admitted"
 
+    @pytest.mark.long
     @pytest.mark.parametrize("timezone", ["UTC", "Europe/Berlin", "America/St_Johns"])
     def test_counts_lines_of_pending_days(self, deployment: Deployment, timezone: str) -> None:
         deployment.set({**SMALL, "timezone": timezone})
@@ -326,6 +327,7 @@ def with_nulls(select: str) -> str:
     return f"select * from ({select}) union all by name select * from progress_changes where false"
 
 
+@pytest.mark.long
 def test_volume_unusual_with_too_many_sessions(deployment: Deployment) -> None:
     many = shop_lines(DAY, visitors=12)
     deployment.deliver("many", many)
@@ -333,6 +335,7 @@ def test_volume_unusual_with_too_many_sessions(deployment: Deployment) -> None:
     assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 12 sessions, 240% of the usual 5"
 
 
+@pytest.mark.long
 def test_conflicting_event_ids(deployment: Deployment) -> None:
     line = shop_lines(DAY)[0]
     deployment.deliver("conflict", [{**line, "page_url": "https://shop.example/other"}])

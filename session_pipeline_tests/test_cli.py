@@ -215,6 +215,7 @@ def test_second_run_builds_nothing_and_earlier_until_drops_days(own_shop: Path) 
     assert (told["ledger"]["events"], told["ledger"]["waiting"]) == (2, 4)
 
 
+@pytest.mark.long
 def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
@@ -226,6 +227,7 @@ def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     assert (code, "raw/web/cut.jsonl.gz: the file is damaged" in out) == (0, True)
 
 
+@pytest.mark.long
 def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
     deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
@@ -307,6 +309,7 @@ def test_run_prints_ten_warnings_and_counts_the_rest(own_shop: Path) -> None:
     assert "and 2 more: run `session-pipeline status --json`\n" in result.stdout
 
 
+@pytest.mark.long
 def test_run_prints_one_sentence_on_failure(own_shop: Path) -> None:
     deliver(own_shop, "more.jsonl", {**EVENTS[0], "event_id": "7"})
     (own_shop / "warehouse.duckdb.wal").touch()  # as if another process had opened the warehouse for writing
@@ -344,6 +347,7 @@ def test_status_lists_runs_and_supports_monitoring(shop: Path) -> None:
     assert (code, "the published state is" in err) == (1, True)
 
 
+@pytest.mark.long
 def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Path) -> None:
     (own_shop / "lake" / "sessions" / "session_date=2024-03-05" / "data.parquet").unlink()
     code, out, _ = call("verify", "--json", "--data", own_shop)

@@ -259,6 +259,7 @@ def test_long_chain_keeps_its_meaning(database: duckdb.DuckDBPyConnection) -> No
     assert compute(database, every, {"event_name": "e11", "is_bot": True, "status_code": 2}) is False
 
 
+@pytest.mark.long
 @given(st.text(max_size=40))
 def test_quoted_text_is_data(database: duckdb.DuckDBPyConnection, name: str) -> None:
     quoted = name.replace("'", "''")

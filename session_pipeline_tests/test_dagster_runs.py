@@ -129,6 +129,7 @@ def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
     assert {label: seen[label] for label in told} == {label: before[label] for label in told}
 
 
+@pytest.mark.long
 def test_day_of_a_run_that_failed_is_recorded_by_the_next(deployment: Orchestrated) -> None:
     """A killed run can have committed days without recording them."""
     (build,) = [run for run in deployment.instance.get_runs() if run.job_name == "build"]

@@ -86,6 +86,7 @@ def test_graph_shows_the_data_flow(ui: str, page: Any) -> None:
     sees(page, "events", "action_labels", "sessions", "session_outcomes")
 
 
+@pytest.mark.long
 def test_partition_page_shows_its_metadata(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions?view=partitions&partition=2024-05-07")
     sees(page, "Materialized", "dagster/partition_row_count", "built_because", "new day", "rows_of_14_days")
@@ -93,6 +94,7 @@ def test_partition_page_shows_its_metadata(ui: str, page: Any) -> None:
     assert "select * from sessions where session_date = date '2024-05-07'" in page.inner_text("body")
 
 
+@pytest.mark.long
 def test_table_page_shows_its_meaning(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions")
     sees(page, TABLES["sessions"].grain, "landing_page", "DuckDB", "Parquet")
@@ -100,6 +102,7 @@ def test_table_page_shows_its_meaning(ui: str, page: Any) -> None:
     sees(page, "store_only", "This asset depends on earlier partitions of itself.")
 
 
+@pytest.mark.long
 def test_checks_show_passed_and_failed(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/events?view=checks&checkDetail=ledger_closes")
     sees(page, "audit_recompute", "ledger_closes", "every line is accounted for", "Passed", "duplicates", "waiting")
@@ -108,6 +111,7 @@ def test_checks_show_passed_and_failed(ui: str, page: Any) -> None:
     sync_api.expect(page.get_by_text(re.compile(r"test/picture\.png: the file is refused")).first).to_be_visible()
 
 
+@pytest.mark.long
 def test_command_line_runs_look_like_other_runs(ui: str, page: Any, deployment: Orchestrated) -> None:
     page.goto(f"{ui}/overview/timeline")
     sees(page, LOCATION, "build", "ingest")
@@ -133,6 +137,7 @@ def test_healthy_deployment_has_no_missing_days(ui: str, page: Any) -> None:
     sees(page, "Materialized (3)", "Missing (0)", "2024-05-08")
 
 
+@pytest.mark.long
 def test_schedule_and_sensors_are_listed(ui: str, page: Any) -> None:
     page.goto(f"{ui}/automation")
     sees(page, "daily", "Scheduled At 03:00 AM UTC", "landing", "stale_days")
@@ -149,6 +154,7 @@ def test_tables_of_one_step_can_be_backfilled(ui: str) -> None:
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
 
 
+@pytest.mark.long
 def test_report_shows_its_charts(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/report")
     sees(page, "charts", "seconds_by_stage")

@@ -209,6 +209,7 @@ def test_run_reported_as_failed_does_no_more_work(deployment: Orchestrated) -> N
 # The command line
 
 
+@pytest.mark.long
 def test_next_run_fails_a_killed_command_line_run(deployment: Orchestrated) -> None:
     killed_at_each(deployment, [60])
 

@@ -61,6 +61,7 @@ def warning_checks(deployment: Deployment) -> set[str]:
         return {check.name for check in CHECKS if not check.run(run, days).holds}
 
 
+@pytest.mark.long
 def test_deferred_days_do_not_block_new_days(deployment: Deployment, tmp_path: Path) -> None:
     deployment.deliver("day-9", owls(9))
     built = deployment.run(UNTIL, upgrade=False)
@@ -75,6 +76,7 @@ def test_deferred_days_do_not_block_new_days(deployment: Deployment, tmp_path: P
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_last_deferred_day_gets_its_sessions_events_of_a_new_day(deployment: Deployment) -> None:
     """That a session continues on a new day counts as data, even if settings changed in the meantime."""
     deployment.deliver("day-9", owls(9))
@@ -97,6 +99,7 @@ def test_late_data_for_a_deferred_day_is_built_at_once(deployment: Deployment, t
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_late_data_rebuilds_only_deferred_days_that_read_it(deployment: Deployment) -> None:
     deployment.set({**FEW, "sessions": {"engaged_seconds": 20}})  # changes nothing that is carried over midnight
     deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
@@ -106,6 +109,7 @@ def test_late_data_rebuilds_only_deferred_days_that_read_it(deployment: Deployme
     assert waiting(deployment) == [7, 8, 9, 10]
 
 
+@pytest.mark.long
 def test_damaged_file_of_a_deferred_day_is_rebuilt(deployment: Deployment) -> None:
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         run.store.mark_damaged(run.store.of_table("sessions")[0])
@@ -153,6 +157,7 @@ class TestInDagster:
         with orchestrated(tmp_path / "data", settings, copy_of=built_shop) as made:
             yield made
 
+    @pytest.mark.long
     def test_build_skips_deferred_days_and_reports_them(self, orchestration: Orchestrated) -> None:
         orchestration.deliver("late", shop_lines(date(2024, 5, 7), visitors=7)[-2:])
         assert orchestration.ingest().success
@@ -167,6 +172,7 @@ class TestInDagster:
         assert {name for name, holds in checks_of(result).items() if not holds} == {"built_by_current_rules"}
         assert orchestration.seen("warehouse")["replaced_partitions"] > 0, "it was published"
 
+    @pytest.mark.long
     def test_upgrade_builds_deferred_days(self, orchestration: Orchestrated) -> None:
         upgrade = {**orchestration.run_tags(self.DAY, self.LAST), tags.UPGRADE: "true"}
         result = orchestration.execute("build", upgrade)

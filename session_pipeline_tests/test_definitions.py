@@ -124,6 +124,7 @@ def test_invalid_settings_raise_their_own_error(tmp_path: Path, monkeypatch: pyt
         runpy.run_module("session_pipeline.definitions")
 
 
+@pytest.mark.long
 def test_workspace_loads_without_warnings(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     ran = subprocess.run(

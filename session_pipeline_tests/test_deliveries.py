@@ -135,6 +135,7 @@ def test_invalid_file_is_refused_and_the_rest_accepted(
         assert not {item.step.name for item in deployment.plan(UNTIL).items} & steps_of(frozenset(["sessions"]))
 
 
+@pytest.mark.long
 def test_unreadable_file_is_refused_until_readable(deployment: Deployment) -> None:
     nested = deployment.deliver("nested/inner", [{**LINE, "visitor_id": "bob"}], "web")
     other = deployment.deliver("other", [{**LINE, "visitor_id": "dan"}], "app")

@@ -86,6 +86,7 @@ def erase_in_this_process(folder: Path, place: str) -> None:
     call(Deployment.at(folder), "erase", "--visitor", CANARY, "--yes", "--until", str(MONDAY))
 
 
+@pytest.mark.long
 def test_export_writes_everything_about_a_visitor(shop: Deployment, tmp_path: Path) -> None:
     code, out, err = call(shop, "export", "-", "--visitor", CANARY)
     assert code == 0, err

@@ -145,12 +145,14 @@ def _without_files(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop(columns=[name for name in rows.columns if name in OF_FILES])
 
 
+@pytest.mark.long
 def test_the_deployment_has_the_canary_everywhere(built: Deployment) -> None:
     found = texts_left(built, [CANARY])
     assert {"warehouse.duckdb", "warehouse.duckdb/main.quarantined_lines", "lake/events"} <= set(found)
     assert {"store/events", "store/raw_events", "store/session_changes", "store/quarantined_lines"} <= set(found)
 
 
+@pytest.mark.long
 def test_everything_about_the_visitor_is_found(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
     deployment, held, reports = erased
     assert (held.event_count, held.quarantined_count, held.visitors) == (5, 3, (("main", CANARY),))
@@ -169,6 +171,7 @@ def test_no_byte_of_an_erased_visitor_is_left(erased: tuple[Deployment, Held, Se
     assert set(texts_left(deployment, [CANARY])) == set(texts_left(deployment, [f"{CANARY}9"]))
 
 
+@pytest.mark.long
 def test_erasure_gives_the_bytes_of_a_run_with_the_erasure_recorded_before(
     erased: tuple[Deployment, Held, Sequence[Path]], recorded_before: Deployment
 ) -> None:
@@ -179,6 +182,7 @@ def test_erasure_gives_the_bytes_of_a_run_with_the_erasure_recorded_before(
     assert [name for name in expected if found[name] != expected[name] and name not in logs] == []
 
 
+@pytest.mark.long
 def test_erasure_gives_the_rows_of_files_without_the_visitor(
     erased: tuple[Deployment, Held, Sequence[Path]], tmp_path: Path
 ) -> None:
@@ -191,6 +195,7 @@ def test_erasure_gives_the_rows_of_files_without_the_visitor(
     assert found["events"]
 
 
+@pytest.mark.long
 def test_rows_of_frozen_days_are_erased(tmp_path: Path) -> None:
     """The raw events of the first days have expired. Counts of these days stay, and later days are built again."""
     keep = {"raw": 10, "events": 30, "aggregates": 10 + LONGEST_READ_DAYS}
@@ -224,6 +229,7 @@ def session_counts(deployment: Deployment) -> dict[str, int]:
     return {str(day)[:10]: int(count) for day, count in zip(rows["session_date"], rows["session_count"], strict=True)}
 
 
+@pytest.mark.long
 def test_a_device_of_a_person_is_erased(tmp_path: Path) -> None:
     """By person, the events of a second device have the visitor id of the first one. Only the second is erased."""
     settings = {**SETTINGS, "identity": {"by": "person"}}
@@ -437,6 +443,7 @@ def require_recovery(deployment: Deployment, built: Deployment, erased: Deployme
     assert texts_left(deployment, [f'"{CANARY}"', f"/{CANARY}", CANARY_USER]) == []
 
 
+@pytest.mark.long
 def test_erasure_survives_a_kill(
     built: Deployment, erased: tuple[Deployment, Held, Sequence[Path]], tmp_path: Path
 ) -> None:

@@ -148,6 +148,7 @@ class TestAddedColumn:
         assert will == {("sessionize", Kind.LOGIC, "contract of events changed")}
         assert {item.step.name for item in plan.items if item.certainty.value == "will"} == {"sessionize"}
 
+    @pytest.mark.long
     def test_is_filled_by_a_rebuild(self, older: Deployment, built: Deployment) -> None:
         assert older.run(UNTIL)
         assert older.hashes() == built.hashes()
@@ -191,6 +192,7 @@ class TestAddedColumn:
         assert lake.samefile(store.path_of(store.partitions[Key("events", FIRST)])), "what fits is a link again"
         store.close()
 
+    @pytest.mark.long
     def test_of_a_log_is_null_in_older_rows(self, deployment: Deployment) -> None:
         select = "select * exclude (visitor_count_before, visitor_count_after) from {source}"
         written_by_an_older_version(deployment, "_day_history", select)
@@ -201,6 +203,7 @@ class TestAddedColumn:
         assert of_first["visitor_count_after"].fillna(0).tolist() == [0, 0, 5]
         assert query(deployment, "select count(*) from _day_history") == [(len(rows),)]
 
+    @pytest.mark.long
     def test_of_raw_events_is_null_if_the_delivered_file_is_gone(self, deployment: Deployment) -> None:
         """The file cannot be read again, so its rows stay as they were read."""
         written_by_an_older_version(deployment, "raw_events", "select * exclude (page_title) from {source}")
@@ -213,6 +216,7 @@ class TestAddedColumn:
         assert query(deployment, "select count(*) from events") == [(29,)]
 
 
+@pytest.mark.long
 def test_removed_column_is_left_out_everywhere(deployment: Deployment) -> None:
     written_by_an_older_version(deployment, "sessions", "select 'x' as gone, * from {source}")
     deployment.set(FEW)
@@ -252,6 +256,7 @@ def test_equal_rows_in_different_bytes_pass_the_audit(deployment: Deployment) ->
         assert "was recomputed" in audit_recompute(run, [LAST - ONE_DAY]).sentence
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("rows", "holds"), [("true", True), ("false", False)], ids=["equal", "no rows"])
 def test_audit_of_a_big_day_compares_some_visitors(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, rows: str, holds: bool
@@ -276,6 +281,7 @@ def test_audit_of_a_big_day_compares_some_visitors(
         assert audit_recompute(run, [day]).holds is holds
 
 
+@pytest.mark.long
 def test_unknown_tables_are_removed_from_the_warehouse(deployment: Deployment) -> None:
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
         connection.execute("create table session_moods as select 1 as mood")
@@ -321,6 +327,7 @@ def test_every_table_and_column_has_a_comment(deployment: Deployment, native_lim
     assert [name for name, comment in relations if not comment] == []
 
 
+@pytest.mark.long
 def test_store_of_format_1_still_works(deployment: Deployment, built: Deployment) -> None:
     """The catalog of format 1 does not record the cause of a partition's last change."""
     catalog = sqlite3.connect(deployment.folder.store / "catalog.sqlite", isolation_level=None)
@@ -343,6 +350,7 @@ def test_store_of_format_1_still_works(deployment: Deployment, built: Deployment
     assert "file test/later.jsonl" in set(history["reason"])
 
 
+@pytest.mark.long
 def test_added_catalog_column_may_be_in_any_position(deployment: Deployment) -> None:
     catalog = sqlite3.connect(deployment.folder.store / "catalog.sqlite", isolation_level=None)
     catalog.execute("alter table partitions drop column reason")
@@ -419,6 +427,7 @@ class TestWarehouse:
         assert deployment.run(UNTIL) == []
         assert "already" in str(deployment.published)
 
+    @pytest.mark.long
     def test_of_an_older_state_is_updated(self, deployment: Deployment) -> None:
         older = deployment.folder.path / "older.duckdb"
         shutil.copyfile(deployment.folder.warehouse, older)

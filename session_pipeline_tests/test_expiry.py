@@ -83,6 +83,7 @@ def days(first: date, last: date) -> set[date]:
     return {first + number * ONE_DAY for number in range((last - first).days + 1)}
 
 
+@pytest.mark.long
 def test_old_days_are_planned_and_dropped_and_nothing_else_changes(expired: Expired) -> None:
     assert expired.planned["frozen_before"] == FROZEN_BEFORE
     assert expired.planned["is_done"] is False
@@ -132,6 +133,7 @@ def test_late_file_of_frozen_days_is_counted_and_builds_nothing(copied: Deployme
         assert ledger_closes(run, []).holds
 
 
+@pytest.mark.long
 def test_late_file_of_an_open_day_gives_what_it_gives_without_expiry(copied: Deployment, tmp_path: Path) -> None:
     clean = Deployment(tmp_path / "clean", settings())
     deliver(clean, FIRST, 18)
@@ -145,6 +147,7 @@ def test_late_file_of_an_open_day_gives_what_it_gives_without_expiry(copied: Dep
     assert {key: kept.get(key) for key in compared} == {key: all_of_them[key] for key in compared}
 
 
+@pytest.mark.long
 def test_frozen_days_stay_when_settings_change_or_the_limit_is_removed(copied: Deployment) -> None:
     before = copied.hashes()
     copied.set({**settings(), "sessions": {"inactivity_minutes": 5}})
@@ -164,6 +167,7 @@ def test_earlier_horizon_drops_no_frozen_day(copied: Deployment) -> None:
     assert {day for day in before if day < FROZEN_BEFORE} <= days_of(copied, "daily_summary")
 
 
+@pytest.mark.long
 def test_next_day_moves_the_bound(copied: Deployment) -> None:
     deliver(copied, UNTIL + ONE_DAY, 1)
     copied.run(UNTIL + ONE_DAY)

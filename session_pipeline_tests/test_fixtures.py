@@ -59,6 +59,7 @@ def sessions_of(deployment: Deployment) -> set[frozenset[int]]:
     return {frozenset(lines) for lines in members.values()}
 
 
+@pytest.mark.long
 def test_nasa_day_is_fully_accounted_for(tmp_path: Path) -> None:
     deployment = Deployment(
         tmp_path,

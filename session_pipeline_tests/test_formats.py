@@ -153,6 +153,7 @@ def test_format_of_the_settings_applies_to_known_content(
     require_clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_delivery_order_of_formats_does_not_matter(deployment: Deployment, tmp_path: Path) -> None:
     for names in (sorted(NAMES.values()), sorted(NAMES.values(), reverse=True)):
         here = Deployment(tmp_path / names[0])

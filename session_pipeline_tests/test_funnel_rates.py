@@ -58,6 +58,7 @@ def summary(deployment: Deployment) -> Summary:
         return gather(opened, Outcome(), warnings=[], seconds=0)
 
 
+@pytest.mark.long
 def test_run_report_and_funnel_steps_show_the_same_rates(deployment: Deployment, summary: Summary) -> None:
     with reader.connect(deployment.folder.path) as warehouse:
         reported = figures.read(warehouse, "UTC").rows("funnels")

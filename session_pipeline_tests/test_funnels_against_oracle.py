@@ -141,6 +141,7 @@ def kinds_of(tried: Sequence[Tried]) -> Iterator[str]:
             yield "clean after excluded"
 
 
+@pytest.mark.long
 def test_pipeline_equals_oracle(tmp_path: Path, events: list[Event]) -> None:
     deployment = Deployment(tmp_path, settings(RULES, DAY - timedelta(days=1), FUNNELS), only=("funnel_entries",))
     delivered = visits()

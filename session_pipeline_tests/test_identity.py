@@ -64,6 +64,7 @@ MERGES = st.one_of(
 )
 
 
+@pytest.mark.long
 @limits(max_examples=60, deadline=None)
 @given(
     events=st.lists(EVENTS, max_size=8),
@@ -205,6 +206,7 @@ def sessionized(built: Sequence[tuple[str, date | None]]) -> set[int]:
     return {(day - FIRST).days for name, day in built if name == "sessionize" and day}
 
 
+@pytest.mark.long
 def test_link_rebuilds_exactly_the_days_it_touches(shop: Deployment) -> None:
     before = shop.hashes()
     events = shop.table("events").set_index("event_id")["session_id"]
@@ -226,12 +228,14 @@ def test_link_rebuilds_exactly_the_days_it_touches(shop: Deployment) -> None:
     assert shop.run(UNTIL) == []
 
 
+@pytest.mark.long
 def test_link_that_touches_no_other_day_rebuilds_none(shop: Deployment) -> None:
     """The first login on a visitor id changes nothing, because the person has this visitor id."""
     shop.deliver("login", [line("p4", at(4, 600), "phone", "bert")])
     assert sessionized(shop.run(UNTIL)) == {4}
 
 
+@pytest.mark.long
 def test_second_user_of_a_visitor_id_takes_the_first_one_apart(shop: Deployment) -> None:
     shop.deliver("login", [line("p4", at(4, 600), "phone", "anna"), line("p5", at(4, 900), "phone", "bert")])
     assert sessionized(shop.run(UNTIL)) == {4}
@@ -240,6 +244,7 @@ def test_second_user_of_a_visitor_id_takes_the_first_one_apart(shop: Deployment)
     assert events["p5"] not in ("phone", "laptop")
 
 
+@pytest.mark.long
 def test_changed_person_of_an_open_session_reaches_the_next_day(tmp_path: Path) -> None:
     """Only the first day has the phone. Its session goes on with the laptop once both are one person."""
     deployment = Deployment(tmp_path / "data", {"identity": BY_PERSON}, only=BUILT)
@@ -269,6 +274,7 @@ def test_funnel_of_a_person_goes_on_on_another_device(tmp_path: Path) -> None:
 # Off
 
 
+@pytest.mark.long
 def test_visitors_without_users_are_the_same_by_person(tmp_path: Path) -> None:
     lines = [one | {"user_id": None} for one in random_lines(Random(1), 20)]
     lines = [{key: value for key, value in one.items() if key != "previousId"} for one in lines]
@@ -299,6 +305,7 @@ def test_switching_it_on_waits_for_an_upgrade_and_off_drops_its_tables(shop: Dep
     assert shop.hashes() == by_person
 
 
+@pytest.mark.long
 def test_damaged_tables_are_built_again(shop: Deployment) -> None:
     shop.deliver("login", [line("p4", at(4, 600), "phone", "anna")])
     shop.run(UNTIL)

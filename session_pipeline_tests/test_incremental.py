@@ -70,6 +70,7 @@ def clean(deployment: Deployment, folder: Path) -> dict[str, str]:
     return again.hashes()
 
 
+@pytest.mark.long
 def test_second_run_builds_nothing(week: Deployment) -> None:
     assert week.run(UNTIL) == []
     assert week.plan(UNTIL).is_empty
@@ -84,6 +85,7 @@ def test_redelivery_only_changes_its_count(week: Deployment) -> None:
     assert files.loc["test/again.jsonl"]["delivery_count"] == 2
 
 
+@pytest.mark.long
 def test_late_event_rebuilds_only_affected_days(week: Deployment, tmp_path: Path) -> None:
     week.deliver("late", [event("v0", "2026-10-07T10:30:00Z", 999)])
     built = week.run(UNTIL)
@@ -125,6 +127,7 @@ def test_deliveries_in_any_order_give_equal_bytes(week: Deployment, tmp_path: Pa
     assert other.hashes() == week.hashes()
 
 
+@pytest.mark.long
 def test_changed_setting_makes_only_its_readers_stale(week: Deployment, tmp_path: Path) -> None:
     week.set(
         {
@@ -154,6 +157,7 @@ def test_plan_names_the_changed_setting(week: Deployment) -> None:
     assert reasons["sessionize"] == "setting inactivity_minutes changed from 30 to 20"
 
 
+@pytest.mark.long
 def test_replaced_partition_counts_once(week: Deployment) -> None:
     week.run(UNTIL)
     before = published_hashes(week)
@@ -197,6 +201,7 @@ def test_changed_time_zone_equals_clean_run_and_reverts(week: Deployment, tmp_pa
     assert week.hashes() == before
 
 
+@pytest.mark.long
 def test_earlier_horizon_drops_days_and_later_one_restores_them(week: Deployment) -> None:
     before = week.hashes()
     week.run(date(2026, 10, 8))
@@ -262,6 +267,7 @@ def test_damaged_file_is_rebuilt_with_everything_below_it(week: Deployment, tabl
     assert week.run(UNTIL) == []
 
 
+@pytest.mark.long
 def test_damaged_input_is_not_used(week: Deployment, tmp_path: Path) -> None:
     """The damage is not marked before: the run finds it, because inputs are hashed when they are read."""
     store = open_store(week.folder)
@@ -273,6 +279,7 @@ def test_damaged_input_is_not_used(week: Deployment, tmp_path: Path) -> None:
     assert week.hashes() == clean(week, tmp_path / "clean")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("harm", [lambda data: flipped(data), lambda data: data[: len(data) // 2]], ids=["bit", "cut"])
 def test_damaged_warehouse_is_rebuilt_by_the_next_run(week: Deployment, harm: Callable[[bytes], bytes]) -> None:
     week.run(UNTIL)
@@ -286,6 +293,7 @@ def test_damaged_warehouse_is_rebuilt_by_the_next_run(week: Deployment, harm: Ca
         assert connection.execute("select count(*) from events").fetchone() == (len(week.table("events")),)
 
 
+@pytest.mark.long
 def test_file_of_an_interrupted_run_counts_as_delivered(week: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut_off(place: str) -> None:
         if place == "ingest: file taken":

@@ -983,6 +983,7 @@ def test_each_utc_date_is_a_separate_file(ingest: Ingest) -> None:
     assert taken.reading.last_event_time == datetime(2024, 12, 1, 23, 15)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("date_count", [2, 40])
 def test_bytes_do_not_depend_on_thread_count(tmp_path: Path, date_count: int) -> None:
     lines = []
@@ -1041,6 +1042,7 @@ def test_nasa_log_is_accepted_completely(ingest: Ingest) -> None:
     assert [event["status_code"] for event in taken.events].count(404) == 221
 
 
+@pytest.mark.long
 def test_shop_is_accepted_completely(ingest: Ingest) -> None:
     columns = {"visitor_id": "user_id", "user_id": "user_id", "client_session_id": "session_id", "event_name": "event",
                "event_time": "timestamp"}  # fmt: skip

@@ -89,6 +89,7 @@ def test_interrupt_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> No
     assert (code, err) == (130, SENTENCE)
 
 
+@pytest.mark.long
 def test_interrupt_in_a_query(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [EVENT])
@@ -100,6 +101,7 @@ def test_interrupt_in_a_query(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
+@pytest.mark.long
 def test_interrupt_in_a_run(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     for attempt in range(5):

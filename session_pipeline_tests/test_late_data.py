@@ -486,6 +486,7 @@ PARAMETERS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", PARAMETERS)
 def test_late_delivery_builds_exactly_what_it_can_change(case: Case, weeks: Mapping[str, Week], tmp_path: Path) -> None:
     week = weeks[case.timezone]

@@ -46,6 +46,7 @@ def rows(deployment: Deployment, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
+@pytest.mark.long
 def test_paths_after(warehouse: Deployment) -> None:
     found = rows(warehouse, "select path, session_count, converted_count from paths_after('search', step_count := 2)")
     assert found == [

@@ -127,6 +127,7 @@ def test_new_store_is_opened_by_many_processes(tmp_path: Path) -> None:
     at_once(_open_store, [(tmp_path, 25)] * PROCESS_COUNT)
 
 
+@pytest.mark.long
 def test_two_concurrent_runs_equal_a_clean_run(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", SETTINGS)
     at_once(_deliver_and_run, [(tmp_path / "data", f"file {day}", day, LAST) for day in DAYS[:2]])

@@ -41,6 +41,7 @@ def history(deployment: Orchestrated) -> bytes:
     return b"".join(path.read_bytes() for path in files)
 
 
+@pytest.mark.long
 def test_dagster_history_has_no_visitor_session_or_event_data(tmp_path: Path) -> None:
     settings = {
         "start_date": date(2024, 5, 1),

@@ -263,6 +263,7 @@ def test_time_zone_changed_and_reverted_gives_equal_bytes(told: Told, seed: int,
     assert_equal_bytes(deployment, told.delivered(seed))
 
 
+@pytest.mark.long
 def test_settings_with_equal_meaning_make_nothing_stale(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("one", [{"visitor_id": "v", "event_time": "2024-01-01T10:00:00Z", "event_name": "page_view"}])

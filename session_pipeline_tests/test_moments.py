@@ -106,6 +106,7 @@ def test_order_of_rows_does_not_matter(engine: DuckDBEngine) -> None:
 # The check
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "changed", "problem"),
     [

@@ -161,6 +161,7 @@ def test_folder_that_cannot_be_created_is_explained(tmp_path: Path) -> None:
         make_folder(tmp_path / "reports")
 
 
+@pytest.mark.long
 def test_lake_as_a_dangling_link_is_explained(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", EVENTS)
@@ -270,6 +271,7 @@ def test_sql_comes_from_a_file_or_standard_input(data: Path, tmp_path: Path) -> 
     assert (code, err) == (1, f"Error: {tmp_path}/none.sql: No such file or directory; fix that and try again\n")
 
 
+@pytest.mark.long
 def test_ascii_terminal_gets_escapes(data: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
 

@@ -120,6 +120,7 @@ def test_bad_rows_are_quarantined_as_json(ingest: Ingest) -> None:
     assert [event["line_number"] for event in taken.events] == [1, 6]
 
 
+@pytest.mark.long
 def test_rows_keep_order_over_row_groups_and_struct_fields_work(ingest: Ingest) -> None:
     count = 50_000
     users = pa.array([{"id": f"v{number}"} for number in range(count)])
@@ -223,6 +224,7 @@ def test_text_encodings_without_dictionary_are_read(ingest: Ingest, encoding: st
     assert json.loads(taken.events[1]["properties"]) == {"tags": ["ab", "abc"]}
 
 
+@pytest.mark.long
 def test_delta_encoded_text_cannot_expand_without_limit(ingest: Ingest) -> None:
     swelling = events(300, title=["y" * 1_000_000] * 300)
     content = written(swelling, use_dictionary=False, column_encoding={"title": "DELTA_BYTE_ARRAY"})

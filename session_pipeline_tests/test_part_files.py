@@ -197,6 +197,7 @@ def test_pipeline_with_several_parts_gives_the_same_rows(tmp_path: Path, monkeyp
                 assert run.recompute(step, day) == []
 
 
+@pytest.mark.long
 def test_damaged_part_is_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = Deployment(tmp_path)
     deployment.deliver("first", lines(5, 40))

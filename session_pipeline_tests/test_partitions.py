@@ -42,6 +42,7 @@ def partitions_of(deployment: Orchestrated, name: str) -> list[str]:
     return list(definition.get_partition_keys())
 
 
+@pytest.mark.long
 def test_healthy_deployment_misses_no_day(built: Orchestrated) -> None:
     for name in DAILY:
         partitions = partitions_of(built, name)

@@ -140,6 +140,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: round(value, 9) if isinstance(value, float) else value for name, value in row.items()}
 
 
+@pytest.mark.long
 def test_transitions(built: Deployment) -> None:
     expected = oracle.transitions(sessions_of(built), built.size["min_session_count"])  # type: ignore[attr-defined]
     key = ("session_date", "outcome", "transition", "from_action", "to_action")

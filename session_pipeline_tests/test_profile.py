@@ -56,6 +56,7 @@ def test_stage_that_fails_is_counted(clock: list[float]) -> None:
     assert found.seconds("build") == 1
 
 
+@pytest.mark.long
 def test_run_prints_the_stages_of_a_build_and_their_sum(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", SMALL)
     deployment.deliver(str(DAY), shop_lines(DAY))

@@ -56,6 +56,7 @@ def rules_of(case: SessionCase) -> str:
     return repr(case.rules)
 
 
+@pytest.mark.long
 def test_published_sessions(tmp_path: Path) -> None:
     in_order = sorted(session_cases(), key=rules_of)
     for place, (_, group) in enumerate(groupby(in_order, rules_of)):

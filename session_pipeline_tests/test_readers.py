@@ -232,6 +232,7 @@ def assert_one_generation_each(shop: Shop, readers: list[Reader]) -> None:
     assert all(len(reads.sessions_of) > 1 for reads in found), "nothing was published while they read"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", [NATIVE, VIEWS], ids=["native tables", "views"])
 def test_reads_during_a_publication_see_one_generation(tmp_path: Path, settings: dict[str, Any]) -> None:
     shop = Shop(tmp_path, settings)

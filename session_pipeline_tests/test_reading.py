@@ -47,6 +47,7 @@ def test_import_loads_neither_dagster_nor_pandas() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.long
 def test_read_returns_the_requested_days_inclusive(data: Path) -> None:
     assert session_pipeline.read("sessions", data=data).visitor_id.tolist() == ["a", "b", "c"]
     some = session_pipeline.read("sessions", "2024-03-02", date(2024, 3, 3), data=data)
@@ -55,6 +56,7 @@ def test_read_returns_the_requested_days_inclusive(data: Path) -> None:
     assert session_pipeline.read("sessions", start="2024-03-09", data=data).empty
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", [{}, {"publish": {"native_limit_gb": 0}}], ids=["native tables", "views"])
 def test_files_are_one_state_and_outlive_the_next_publication(tmp_path: Path, settings: dict[str, Any]) -> None:
     deployment = Deployment(tmp_path, settings)
@@ -139,6 +141,7 @@ def test_errors_explain_what_to_do_when_nothing_can_be_read(tmp_path: Path) -> N
         session_pipeline.connect(tmp_path)
 
 
+@pytest.mark.long
 def test_new_connection_sees_the_new_state_despite_an_older_one(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     event = {"event_time": "2024-03-01T10:00:00Z", "event_name": "page_view", "page_url": "https://x.y/"}

@@ -91,6 +91,7 @@ def figures(found: Reading) -> list[object]:
     return [found.accepted_count, found.reasons, found.mapping, found.first_event_time, found.last_event_time, days]
 
 
+@pytest.mark.long
 def test_number_of_threads_changes_no_byte(tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MOST_ROWS_OF_PART", 700)
     contents = []
@@ -105,6 +106,7 @@ def found_paths(found: Reading) -> list[Path]:
     return [*(day.path for day in found.days), found.quarantine_path]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part_rows", [1, 333, 2_999])
 def test_parts_change_no_row(tmp_path: Path, lines: list[str], part_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = lines if part_rows > 1 else [*lines[:60], *(" " * 10_000 for _ in range(30))]
@@ -151,6 +153,7 @@ def test_file_of_more_dates_than_open_files(tmp_path: Path, lines: list[str], mo
     assert rows(pieces) == rows(whole)
 
 
+@pytest.mark.long
 def test_bytes_that_duckdb_cannot_read_after_some_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "SAMPLE", {"sampled_lines": 1, "most_shapes": 1})
     monkeypatch.setattr(reading, "MOST_ROWS_OF_PART", 20_000)

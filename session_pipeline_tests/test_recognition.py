@@ -103,6 +103,7 @@ def test_changed_preset_reads_the_files_of_its_sources_only(tmp_path: Path) -> N
         assert run.ingest().read_count == 1
 
 
+@pytest.mark.long
 def test_run_says_what_it_recognised(tmp_path: Path) -> None:
     made = deployment(tmp_path, GA4.read_text())
     code, out, err = call("run", "--data", made.folder.path, "--until", "2026-05-06")

@@ -68,6 +68,7 @@ def page(deployment: Deployment) -> Page:
     return written(deployment)
 
 
+@pytest.mark.long
 def test_outcomes_are_counted_and_compared_with_the_week_before(page: Page) -> None:
     header = next(row for row in page.rows if row[0] == "Outcome")
     assert header == ["Outcome", "Visits", "Share", "Change", "14 days", "Fri 15 Mar"]
@@ -101,6 +102,7 @@ def test_most_common_paths_with_and_without_a_purchase(page: Page) -> None:
     assert "Without 6 bounces." in left
 
 
+@pytest.mark.long
 def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
     visits = Visits()
     visits.add(LAST, 2, [f"/product/{name}" for name in "abc"])
@@ -126,6 +128,7 @@ def test_funnel_shows_losses_and_marks_the_largest(page: Page) -> None:
     assert "Fri 15 Mar: 1 → 1 → 1. Week before: 100.0 %." in page.text
 
 
+@pytest.mark.long
 def test_funnel_step_matching_no_event_is_not_a_loss(tmp_path: Path) -> None:
     steps = [
         {"name": "page", "where": "event_name = 'page_view'"},
@@ -152,6 +155,7 @@ def test_funnel_step_matching_no_event_is_not_a_loss(tmp_path: Path) -> None:
     assert page.text.count("matches no event") == 3  # in the warning, the chart and the table
 
 
+@pytest.mark.long
 def test_funnel_with_only_an_unmatched_step_has_no_largest_loss(tmp_path: Path) -> None:
     steps = [{"name": name, "where": f"event_name = '{name}'"} for name in ("page_view", "purchese")]
     visits = Visits()
@@ -162,6 +166,7 @@ def test_funnel_with_only_an_unmatched_step_has_no_largest_loss(tmp_path: Path) 
     assert "largest loss" not in written(deployment).html.split("Glossary")[0]
 
 
+@pytest.mark.long
 def test_report_names_twenty_settings_and_counts_the_rest(tmp_path: Path) -> None:
     goals = [{"name": f"g{number}", "where": "event_name = 'purchese'"} for number in range(23)]
     visits = Visits()
@@ -178,6 +183,7 @@ def test_matching_settings_have_no_section(page: Page) -> None:
     assert "Settings to check" not in page.text
 
 
+@pytest.mark.long
 def test_setting_the_site_of_sources_updates_the_report(tmp_path: Path) -> None:
     visits = Visits()
     visits.add(LAST, 2, BROWSING)
@@ -280,6 +286,7 @@ def test_displayed_queries_run_unchanged(page: Page, deployment: Deployment) -> 
             connection.execute(unescape(block)).fetchall()
 
 
+@pytest.mark.long
 def test_several_sites_have_a_table(tmp_path: Path) -> None:
     visits = Visits()
     visits.add(LAST, 2, BROWSING)
@@ -330,6 +337,7 @@ def test_unopenable_warehouse_is_explained_in_one_sentence(tmp_path: Path) -> No
         report.write(folder)
 
 
+@pytest.mark.long
 def test_report_never_replaces_that_of_a_newer_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     visits = Visits()
     visits.add(LAST, 2, BROWSING)
@@ -488,6 +496,7 @@ def test_queries_read_daily_tables_and_no_events() -> None:
     assert {name: found & wide for name, found in read.items() if found & wide} == {"ledger.sql": {"events"}}
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_main_figures_are_above_the_fold_and_page_fits_a_phone(deployment: Deployment) -> None:
     path = report.write(deployment.folder).path

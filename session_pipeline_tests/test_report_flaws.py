@@ -82,6 +82,7 @@ def flaws_of(page: Page) -> list[str]:
     return [unescape(sentence) for sentence in found]
 
 
+@pytest.mark.long
 def test_alerts_come_first_in_order_of_lost_value(deployment: Deployment, tmp_path: Path) -> None:
     rows = {
         "progress_changes": [

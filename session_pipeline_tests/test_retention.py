@@ -122,6 +122,7 @@ def nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
         yield Home(folder, instance, clock)
 
 
+@pytest.mark.long
 def test_latest_results_and_newer_runs_stay(nights: Home) -> None:
     runs = [nights.night(number, first=max(number - 1, 0)) for number in range(5)]
     runs += [nights.night(number, incomplete="") for number in range(5, 10)]
@@ -159,6 +160,7 @@ def test_latest_runs_stay_at_any_age(nights: Home, monkeypatch: pytest.MonkeyPat
     assert nights.runs() == set(runs[2:])
 
 
+@pytest.mark.long
 def test_a_long_history_is_deleted_in_portions(nights: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "MOST_AT_ONCE", 2)
     runs = [nights.night(number) for number in range(5)]
@@ -169,6 +171,7 @@ def test_a_long_history_is_deleted_in_portions(nights: Home, monkeypatch: pytest
     assert nights.latest() == before
 
 
+@pytest.mark.long
 def test_what_was_kept_of_a_deleted_run_goes_when_it_is_superseded(nights: Home) -> None:
     first, *_ = [nights.night(number) for number in range(3)]
     nights.clock.go_on(timedelta(days=30))
@@ -309,6 +312,7 @@ def _write_runs(folder: Path) -> None:
             )
 
 
+@pytest.mark.long
 def test_other_processes_write_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "ALWAYS_KEPT", 1)
     monkeypatch.setattr(retention, "MOST_AT_ONCE", 2)
@@ -334,6 +338,7 @@ def test_other_processes_write_meanwhile(tmp_path: Path, monkeypatch: pytest.Mon
         assert [run.status for run in instance.get_runs(limit=3)] == [dg.DagsterRunStatus.SUCCESS] * 3
 
 
+@pytest.mark.long
 def test_ingest_deletes_old_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "ALWAYS_KEPT", 1)
     day = date(2024, 5, 6)

@@ -25,6 +25,7 @@ def test_program_passes_without_a_bug(program: Program, tmp_path: Path) -> None:
     program(Machine(tmp_path))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name == SMOKE else pytest.mark.reliability) for name in BUGS]
 )

@@ -79,6 +79,7 @@ def planned(deployment: Orchestrated) -> dict[str, str]:
 # landing
 
 
+@pytest.mark.long
 def test_new_file_launches_ingest_once_it_is_settled(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     assert deployment.ingest().success  # copies are new files with known content
     assert tick(deployment, "landing").skip_message == "no new file under raw/"
@@ -109,6 +110,7 @@ def test_failed_ingest_is_not_retried_every_minute(deployment: Orchestrated, mon
 # stale_days
 
 
+@pytest.mark.long
 def test_first_day_has_nothing_to_build_yet(tmp_path: Path) -> None:
     today = date(2024, 5, 7)
     with (
@@ -139,6 +141,7 @@ def test_build_reason_is_schedule_for_the_newest_day_or_late(deployment: Orchest
     assert [request.tags[tags.REASON] for request in requests] == ["late", "late", "schedule"]
 
 
+@pytest.mark.long
 def test_rebuild_of_damaged_files_has_the_reason_damaged(built: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
     assert built.ingest().success  # the copies are known
@@ -201,6 +204,7 @@ def test_definitions_without_the_days_to_build_are_reloaded_first(
         assert tick_with(loaded, first.cursor).run_requests, "a server that cannot load them keeps nothing unbuilt"
 
 
+@pytest.mark.long
 def test_fresh_days_launch_nothing_and_are_not_planned_again(built: Orchestrated) -> None:
     first = tick(built, "stale_days")
     assert first.skip_message == "all days are up to date"

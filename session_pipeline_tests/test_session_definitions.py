@@ -226,6 +226,7 @@ def lines_of_case(case: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {name: value for name, value in line.items() if value is not None}
 
 
+@pytest.mark.long
 @NEEDS_FIXTURES
 def test_published_cases_of_sessions_under_the_rules_of_their_tools(tmp_path: Path) -> None:
     """Each case has a site and a definition of its own; all are counted in one run."""

@@ -60,6 +60,7 @@ def told(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> d
     return {warning.key: warning.sentence for warning in found(deployment, settings).warnings}
 
 
+@pytest.mark.long
 def test_unchanged_packaged_rules_are_not_reported(shop: Deployment) -> None:
     assert found(shop).warnings == ()
 
@@ -170,6 +171,7 @@ def test_value_is_not_reported_together_with_its_condition(shop: Deployment) -> 
     assert sentences.keys() == {"goals[bought].where"}
 
 
+@pytest.mark.long
 def test_packaged_funnel_is_reported_once_it_is_entered(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.deliver("events", [line(DAY, "ann", 0, "page_view"), line(DAY, "ann", 1, "add_to_cart")])
@@ -220,6 +222,7 @@ def test_hints_are_given_for_the_first_twenty_rules_only(shop: Deployment) -> No
     assert ["similar values" in sentence for sentence in sentences] == [True] * 20 + [False] * 5
 
 
+@pytest.mark.long
 def test_problem_stays_the_same_when_days_are_added(shop: Deployment, tmp_path: Path) -> None:
     shutil.copytree(shop.folder.path, tmp_path / "data")
     later = Deployment(tmp_path / "data")
@@ -270,6 +273,7 @@ def test_source_without_page_views_is_named_with_its_events(two_sources: Deploym
     assert sentence.startswith("raw/forms has no page view so far; existing event names: 'contact'; page views must")
 
 
+@pytest.mark.long
 def test_page_view_under_another_name_is_reported(tmp_path: Path) -> None:
     names = ["pageview", "$pageview", "Page Viewed", "Viewed page", "page", "screen_view"]
     blogs = {f"blog{number}": name for number, name in enumerate(names)}

@@ -64,6 +64,7 @@ def test_rows_of_a_file_are_the_same_alone_and_with_others(
     assert deployments[0].hashes() == deployments[1].hashes()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("format", ["jsonl", "csv", "access_log"])
 def test_rows_are_the_same_as_those_of_a_large_file(
     tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
@@ -81,6 +82,7 @@ def test_rows_are_the_same_as_those_of_a_large_file(
         assert small == large
 
 
+@pytest.mark.long
 def test_thousand_files_are_few_transactions(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     for number in range(FILE_COUNT):

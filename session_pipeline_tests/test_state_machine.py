@@ -217,6 +217,7 @@ def try_programs(examples: int, steps: int, *, seed_of_all: int | None = None) -
     )
 
 
+@pytest.mark.long
 def test_a_few_programs_end_like_a_clean_run() -> None:
     try_programs(1, 4)
     assert Programs.counted["machine_examples"] == 1

@@ -229,6 +229,7 @@ def test_any_cut_into_stretches_gives_the_same_bytes(
     assert all(figures.values()), figures
 
 
+@pytest.mark.long
 def test_late_file_builds_only_its_days_and_where_the_carry_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,7 @@ def test_file_that_changes_before_a_range_is_read(tmp_path: Path, runner: Runner
     assert isinstance(found.error(), StillWrittenError)
 
 
+@pytest.mark.long
 def test_erased_rows_of_part_files(runner: Runner, tmp_path: Path) -> None:
     later, before, local = (Deployment(tmp_path / name) for name in ("later", "before", "local"))
     chance = random.Random(3)

@@ -57,6 +57,7 @@ def test_nothing_is_written_and_the_file_is_unchanged(tmp_path: Path) -> None:
     assert (before[1].st_ctime_ns, before[1].st_nlink) == (after[1].st_ctime_ns, after[1].st_nlink)
 
 
+@pytest.mark.long
 def test_source_is_the_folder_under_raw_or_the_named_one(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", {"sources": {"web": {"columns": {"visitor_id": "uid"}}}})
     line = {"uid": "ann", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}
@@ -67,6 +68,7 @@ def test_source_is_the_folder_under_raw_or_the_named_one(tmp_path: Path) -> None
     assert tried(elsewhere, *data, "--source", "web")["facts"]["accepted_count"] == 1
 
 
+@pytest.mark.long
 def test_columns_are_suggested_for_other_field_names(tmp_path: Path) -> None:
     lines = [{"anonymousId": "ann", "timestamp": "2024-03-05T10:00:00Z", "event": "page_view"}] * 3
     file = write(tmp_path / "events.jsonl", *lines)
@@ -83,6 +85,7 @@ def test_columns_are_suggested_for_other_field_names(tmp_path: Path) -> None:
     assert found["suggested_columns"] == {"event_time": "timestamp"}
 
 
+@pytest.mark.long
 def test_columns_are_suggested_even_if_lines_are_accepted(tmp_path: Path) -> None:
     line = {"visitor_id": "ann", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}
     file = write(tmp_path / "events.jsonl", {**line, "url": "https://shop.example/", "path": "/", "amount": 5})

@@ -186,6 +186,7 @@ def test_published_retention(number: int, tmp_path: Path) -> None:
     assert [bool(returned.get((day - days[0]).days)) for day in days] == case["expected"]
 
 
+@pytest.mark.long
 def test_late_file_changes_only_days_whose_visitors_it_concerns(tmp_path: Path) -> None:
     first = date(2024, 5, 16)
     days = [first + timedelta(days=offset) for offset in range(30)]
