@@ -101,7 +101,7 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition, settings: Settings) ->
             )
             reasons.update(built.reason or "fresh" for built in results)
             for (name, day), figures in metadata.of_built(
-                run, step, partition_events.to_record(context, results)
+                run, step, partition_events.to_record(context, step, results)
             ).items():
                 if day:
                     of_days[name][str(day)] = figures

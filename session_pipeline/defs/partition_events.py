@@ -13,35 +13,39 @@ import dagster as dg
 from session_pipeline.build.builder import Built
 from session_pipeline.defs import tags
 from session_pipeline.defs.event_log import EventLog
+from session_pipeline.tables.graph import Step
 
-_finished: dict[str, tuple[str, str]] = {}  # the first and the last day of runs that finished, which never changes
+_finished: dict[str, dg.DagsterRun] = {}  # runs that finished; they never change
 
 
-def to_record(context: dg.AssetExecutionContext, results: Sequence[Built]) -> Sequence[Built]:
+def to_record(context: dg.AssetExecutionContext, step: Step, results: Sequence[Built]) -> Sequence[Built]:
     """Return the results to record as materializations: all but those of days that are fresh and recorded already.
 
-    A run does not record what it built if it was killed before, or if it built the day only as an input of its own
-    days. There is always one result, because an op materializes something.
+    A run does not record what it built if it was killed before, or if it built a table only as an input. Of days that
+    are all recorded, the last one is returned, because an op materializes something.
     """
     if not isinstance(context.instance.event_log_storage, EventLog):
         return results  # Dagster makes an event for each partition
 
     def is_recorded(built: Built) -> bool:
-        ranges = (_days_recorded_by(context.instance, partition.run_id) for partition in built.partitions.values())
+        runs = {partition.run_id for partition in built.partitions.values()}
         is_fresh = not built.was_built and not built.reason
-        return is_fresh and all(first <= str(built.day) <= last for first, last in ranges)
+        return is_fresh and all(_is_recorded_by(context.instance, run_id, step, str(built.day)) for run_id in runs)
 
     return [built for built in results if not is_recorded(built)] or results[-1:]
 
 
-def _days_recorded_by(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
-    """Return the first and the last day of a run that finished; two empty texts if it did not."""
+def _is_recorded_by(instance: dg.DagsterInstance, run_id: str, step: Step, day: str) -> bool:
+    """Whether a run finished that had the tables of a step and the day."""
     if run_id not in _finished:
         run = instance.get_run_by_id(run_id)
         if run is None or not run.is_success:
-            return "", ""
-        _finished[run_id] = tags.first_and_last_day(run.tags)
-    return _finished[run_id]
+            return False
+        _finished[run_id] = run
+    run = _finished[run_id]
+    first, last = tags.first_and_last_day(run.tags)
+    has_tables = run.asset_selection is None or run.asset_selection >= {dg.AssetKey(name) for name in step.tables}
+    return has_tables and first <= day <= last
 
 
 def record(context: dg.AssetExecutionContext, figures: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
@@ -63,4 +67,4 @@ def record(context: dg.AssetExecutionContext, figures: Mapping[str, Mapping[str,
     step.asset_partition_key_range_for_output = lambda output_name: dg.PartitionKeyRange(last, last)
     for name, of_partitions in figures.items():
         if of_partitions:
-            log.materializes(context.run.run_id, dg.AssetKey(name), of_partitions)
+            log.materializes(context.run.run_id, dg.AssetKey(name), dict(sorted(of_partitions.items())))

@@ -199,4 +199,7 @@ select
     f.folded_path
 from paths_with_actions as p
 inner join folds as f
-    on p.site = f.site and p.path_number = f.path_number and p.actions = f.actions
+    on
+        p.site = f.site
+        and p.path_number = f.path_number
+        and p.actions is not distinct from f.actions  -- null if no action is common
