@@ -50,7 +50,6 @@ def call(data: Path, *arguments: str) -> str:
     return result.stdout
 
 
-@pytest.mark.long
 def test_run_with_new_data(data: Path, done: Counter[str]) -> None:
     assert "14 new" in call(data, "run")
     assert done == {"stores opened": 1, "plans computed": 2, "settings parsed": 1}

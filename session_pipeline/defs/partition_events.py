@@ -44,7 +44,8 @@ def _is_recorded_by(instance: dg.DagsterInstance, run_id: str, step: Step, day: 
         _finished[run_id] = run
     run = _finished[run_id]
     first, last = tags.first_and_last_day(run.tags)
-    has_tables = run.asset_selection is None or run.asset_selection >= {dg.AssetKey(name) for name in step.tables}
+    # A run of the whole job has no selection.
+    has_tables = not run.asset_selection or run.asset_selection >= {dg.AssetKey(name) for name in step.tables}
     return has_tables and first <= day <= last
 
 
