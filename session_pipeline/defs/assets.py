@@ -100,9 +100,8 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition, settings: Settings) ->
                 on_built=lambda built: pipeline.stop_if_ended(),
             )
             reasons.update(built.reason or "fresh" for built in results)
-            for (name, day), figures in metadata.of_built(
-                run, step, partition_events.to_record(context, step, results)
-            ).items():
+            recorded = partition_events.to_record(context, step, results)
+            for (name, day), figures in metadata.of_built(run, step, recorded).items():
                 if day:
                     of_days[name][str(day)] = figures
                 else:

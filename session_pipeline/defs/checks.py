@@ -1,6 +1,6 @@
 """Dagster asset checks, made from the checks of the package `checks`. They cover the days of the run.
 
-The checks of a group of tables are one op, because a step of a run takes 30 ms; the UI can also execute one of them.
+The checks of a group of tables are one op, because each step of a run has a cost. The UI can still execute one check.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -40,7 +40,7 @@ def make_definitions(folder: DataFolder, shared: Run | None = None) -> dg.Defini
 
 
 def make_ingest_definitions(folder: DataFolder, shared: Run) -> dg.Definitions:
-    """Create only what the job `ingest` needs, because all definitions take 0.2 s; its runs are the same.
+    """Create only what the job `ingest` needs, because all definitions take longer to create. Its runs are the same.
 
     Args:
         folder: The data folder.

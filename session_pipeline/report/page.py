@@ -88,28 +88,23 @@ def templates() -> Environment:
 def render(figures: Figures, settings: Settings, findings: Findings, look: Look | None) -> Page:
     """Returns the page, with warnings about the settings at the top. `look` is None if there are no visits."""
     content = {} if figures.window is None else _visit_content(figures, figures.window, settings, findings)
-    text = (
-        templates()
-        .get_template("page.html")
-        .render(
-            published=figures.published,
-            window=figures.window,
-            look=look,
-            warnings=findings.warnings[:MOST_WARNINGS],
-            more_warnings=max(0, len(findings.warnings) - MOST_WARNINGS),
-            timezone=settings.timezone,
-            ledger=figures.rows("ledger")[0],
-            unfolded=figures.rows("unfolded_actions"),
-            files=figures.rows("files"),
-            quarantined_lines=figures.rows("quarantined_lines"),
-            queries=figures.names,
-            query=figures.query,
-            glossary=GLOSSARY,
-            rules=[
-                (rule.name, " ".join((rule.where or rule.where_session or "").split())) for rule in settings.outcomes
-            ],
-            **content,
-        )
+    template = templates().get_template("page.html")
+    text = template.render(
+        published=figures.published,
+        window=figures.window,
+        look=look,
+        warnings=findings.warnings[:MOST_WARNINGS],
+        more_warnings=max(0, len(findings.warnings) - MOST_WARNINGS),
+        timezone=settings.timezone,
+        ledger=figures.rows("ledger")[0],
+        unfolded=figures.rows("unfolded_actions"),
+        files=figures.rows("files"),
+        quarantined_lines=figures.rows("quarantined_lines"),
+        queries=figures.names,
+        query=figures.query,
+        glossary=GLOSSARY,
+        rules=[(rule.name, " ".join((rule.where or rule.where_session or "").split())) for rule in settings.outcomes],
+        **content,
     )
     return Page(text, figures.window.last_day if figures.window else None, _charts(content))
 
