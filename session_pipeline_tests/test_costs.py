@@ -16,9 +16,14 @@ from session_pipeline_tests.documents import ROOT
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the committed sample, not built yet."""
-    folder = tmp_path_factory.mktemp("sample") / "data"
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the committed sample and all its tables."""
+    folder = with_sample(tmp_path_factory.mktemp("sample") / "data")
+    call(folder, "run")
+    return folder
+
+
+def with_sample(folder: Path) -> Path:
     folder.mkdir()
     shutil.copyfile(ROOT / "data" / "settings.toml", folder / "settings.toml")
     shutil.copytree(ROOT / "data" / "raw" / "sample", folder / "raw" / "sample")
@@ -50,18 +55,19 @@ def call(data: Path, *arguments: str) -> str:
     return result.stdout
 
 
-def test_run_with_new_data(data: Path, done: Counter[str]) -> None:
-    assert "14 new" in call(data, "run")
+@pytest.mark.long
+def test_run_with_new_data(tmp_path: Path, done: Counter[str]) -> None:
+    assert "14 new" in call(with_sample(tmp_path / "data"), "run")
     assert done == {"stores opened": 1, "plans computed": 2, "settings parsed": 1}
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
-def test_command_with_nothing_to_do(data: Path, done: Counter[str], command: str) -> None:
-    call(data, command)
+def test_command_with_nothing_to_do(built: Path, done: Counter[str], command: str) -> None:
+    call(built, command)
     assert done == {"stores opened": 1, "plans computed": 1, "settings parsed": 1}
 
 
-def test_status(data: Path, done: Counter[str]) -> None:
-    call(data, "status")
+def test_status(built: Path, done: Counter[str]) -> None:
+    call(built, "status")
     assert done["stores opened"] == done["settings parsed"] == 1
     assert done["plans computed"] <= 2  # the other one is for the last day that is published
