@@ -21,16 +21,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ua_parser_rs
-from ua_parser import Domain, Resolver
-from ua_parser.loaders import load_lazy_builtins
-from ua_parser.regex import Resolver as RustResolver
-
 from session_pipeline.reference.column import arrow_schema
 from session_pipeline.reference.columns import AGENT
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import ua_parser_rs
+    from ua_parser import PartialResult
+    from ua_parser.regex import Resolver
 
 # Values that mean that no user agent was sent; access logs write a dash.
 ABSENT = frozenset({"", "-"})
@@ -124,7 +122,7 @@ def reduced_agent(user_agent: str) -> str:
     row = _row(user_agent)
     if row["is_bot"]:
         return user_agent
-    parsed = _parser()(user_agent[:LOOKED_AT_CHARACTERS], Domain.ALL)
+    parsed = _parsed(user_agent[:LOOKED_AT_CHARACTERS])
     browser = (parsed.user_agent and parsed.user_agent.major) or ""
     os = (parsed.os and parsed.os.major) or ""
     reduced = f"reduced ({row['browser']}/{browser}; {row['os']}/{os}; {row['device']})"
@@ -137,7 +135,7 @@ def _row(user_agent: str) -> dict[str, str | bool | None]:
     if found := _REDUCED.fullmatch(user_agent):
         return {"user_agent": user_agent, **found.groupdict(), "is_bot": False, "bot_reason": None}
     text = user_agent[:LOOKED_AT_CHARACTERS]
-    parsed = _parser()(text, Domain.ALL)
+    parsed = _parsed(text)
     browser = parsed.user_agent.family if parsed.user_agent else "Other"
     os = parsed.os.family if parsed.os else "Other"
     bot_reason = None
@@ -177,13 +175,22 @@ def _device(text: str, os: str) -> str:
     return "other"
 
 
-@cache
-def _parser() -> Resolver:
-    return RustResolver(load_lazy_builtins())
+def _parsed(text: str) -> "PartialResult":
+    from ua_parser import Domain  # loads YAML, and most commands classify nothing
+
+    return _parser()(text, Domain.ALL)
 
 
 @cache
-def _crawlers() -> ua_parser_rs.UserAgentExtractor:
+def _parser() -> "Resolver":
+    from ua_parser.loaders import load_lazy_builtins
+    from ua_parser.regex import Resolver
+
+    return Resolver(load_lazy_builtins())
+
+
+@cache
+def _crawlers() -> "ua_parser_rs.UserAgentExtractor":
     """Returns the crawler list in ua-parser's engine: all patterns in one pass, linear in the length of the text.
 
     The package's own functions take 0.1 ms for a person and 18 ms for a crawler; this takes 2 µs. The group makes the
@@ -194,9 +201,11 @@ def _crawlers() -> ua_parser_rs.UserAgentExtractor:
 
 
 @cache
-def _added_bots() -> ua_parser_rs.UserAgentExtractor:
+def _added_bots() -> "ua_parser_rs.UserAgentExtractor":
     return _extractor(pattern for kind in _additions()["bots"].values() for pattern in kind)
 
 
-def _extractor(patterns: Iterable[str]) -> ua_parser_rs.UserAgentExtractor:
+def _extractor(patterns: Iterable[str]) -> "ua_parser_rs.UserAgentExtractor":
+    import ua_parser_rs
+
     return ua_parser_rs.UserAgentExtractor((f"({pattern})", None, None, None, None, None) for pattern in patterns)

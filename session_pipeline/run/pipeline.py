@@ -25,7 +25,6 @@ from session_pipeline.ingest.expired_text import expired_text
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published
-from session_pipeline.run import erasure
 from session_pipeline.run.opened import (
     HAD_SETTINGS,
     OpenFolder,
@@ -240,6 +239,8 @@ class Run(OpenFolder):
         if reason is not None:
             return reason
         if (left := unfinished_in(self.folder)) is not None:
+            from session_pipeline.run import erasure  # loads Arrow, and hardly any run finishes an erasure
+
             erasure.remove_from_logs(self, left)
         if self.expire():
             plan = self.plan()
