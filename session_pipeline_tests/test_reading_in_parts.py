@@ -19,7 +19,7 @@ from session_pipeline.ingest.admit import admit
 from session_pipeline.ingest.reading import Reading
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.shapes import known_shapes
-from session_pipeline.ingest.stream import parts_of_rows
+from session_pipeline.ingest.stream import one_behind, parts_of_rows
 from session_pipeline.tables import table
 
 PLAIN_TIMES = ("2026-10-05T10:00:00Z", "2026-10-06 11:00:00", "2026-10-05T10:00:00.25+02:00", "1791194400")
@@ -184,6 +184,34 @@ def test_bytes_that_duckdb_cannot_read_after_some_parts(tmp_path: Path, monkeypa
 def test_errors_of_a_query_keep_their_class(select: str, error: type[duckdb.Error]) -> None:
     with duckdb.connect(config={"memory_limit": "60MB", "temp_directory": ""}) as connection, pytest.raises(error):
         list(parts_of_rows(connection.sql(select), 1_000))
+
+
+def test_work_behind_is_done_in_the_order_of_the_calls() -> None:
+    done: list[int] = []
+    with one_behind(done.append) as append:
+        for number in range(20):
+            append(number)
+            assert done[: number - 1] == list(range(number))[: number - 1]  # all but the last are done
+    assert done == list(range(20))
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_error_of_work_behind_is_raised_and_ends_it(failing: int) -> None:
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        if number == failing:
+            raise OSError("no space left")
+        done.append(number)
+
+    def all_calls() -> None:
+        with one_behind(work) as call:
+            for number in range(3):
+                call(number)
+
+    with pytest.raises(OSError, match="no space left"):
+        all_calls()
+    assert done == list(range(failing))
 
 
 def test_rows_have_the_columns_of_the_contract(tmp_path: Path, lines: list[str]) -> None:

@@ -137,8 +137,8 @@ def look_through(
                 hashed = other_thread.submit(digest.update, chunk)
                 counter.add(chunk)
                 on_chunk(counter)
-                hashed.result()
                 chunk = file.read(CHUNK_BYTES)
+                hashed.result()
     counter.finish()
     return digest.hexdigest()
 

@@ -30,7 +30,7 @@ from session_pipeline.ingest.reading import RangeReading, RawDay, Reading, if_un
 from session_pipeline.ingest.reshape import reshaped
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import write_parts
-from session_pipeline.ingest.stream import parts_of_rows
+from session_pipeline.ingest.stream import one_behind, parts_of_rows
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.tables import table
 
@@ -304,21 +304,26 @@ class _Work:
         """
         line_number = first_line_number = self._lines_before + lines.first_line_number
         part_rows = _rows_of_part(admitted)
-        for part in parts_of_rows(self._rows(lines), part_rows):
-            numbers = pa.array(range(line_number, line_number + len(part)), pa.int64())
-            line_number += len(part)
-            places = {
-                "file_id": constant(admitted.file_id, len(part)),
-                "file_number": pa.repeat(pa.scalar(0, pa.int64()), len(part)),
-                "line_number": numbers,
-                "row_number": numbers,
-            }
-            raw = self._take(with_columns(part, pa.table(places)))
-            if raw is not None:
-                self._day_files.add(raw)
-            if admitted.file_id in self._figures.reasons:
-                self._quarantine.add(self._quarantined())
+        with one_behind(partial(self._take_part, admitted.file_id)) as take_part:
+            for part in parts_of_rows(self._rows(lines), part_rows):
+                take_part(line_number, part)
+                line_number += len(part)
         return line_number - first_line_number - self._figures.further.get(admitted.file_id, 0)
+
+    def _take_part(self, file_id: str, line_number: int, part: pa.Table) -> None:
+        """Count the lines of a part of a large file, which begins at a line, and write their rows."""
+        numbers = pa.array(range(line_number, line_number + len(part)), pa.int64())
+        places = {
+            "file_id": constant(file_id, len(part)),
+            "file_number": pa.repeat(pa.scalar(0, pa.int64()), len(part)),
+            "line_number": numbers,
+            "row_number": numbers,
+        }
+        raw = self._take(with_columns(part, pa.table(places)))
+        if raw is not None:
+            self._day_files.add(raw)
+        if file_id in self._figures.reasons:
+            self._quarantine.add(self._quarantined())
 
     def _take(self, lines: pa.Table) -> pa.Table | None:
         """Count the lines of a part, and return the rows of its accepted lines; None if it has none."""

@@ -1,13 +1,17 @@
-"""Runs a query and gives its rows in parts of equal size, while DuckDB computes the next ones.
+"""Gives the rows of a query in parts of equal size, and works on a part while the next one is computed.
 
 The rows of a large file are never in memory together. read.py decides how large a part is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import ParamSpec
 
 import duckdb
 import pyarrow as pa
 
+P = ParamSpec("P")
 ROWS_OF_BATCH = 20_000  # few, because Ctrl-C is noticed between batches
 # DuckDB's errors arrive through Arrow without their class.
 ERRORS: dict[str, type[duckdb.Error]] = {
@@ -36,6 +40,27 @@ def parts_of_rows(relation: duckdb.DuckDBPyRelation, row_count: int) -> Iterator
         waiting += len(batch)
     if waiting:
         yield pa.Table.from_batches(batches, reader.schema)
+
+
+@contextmanager
+def one_behind(work: Callable[P, None]) -> Iterator[Callable[P, None]]:
+    """Yield a function that does the work of its calls in another thread, one after the other.
+
+    A call waits until the work of the call before is done, so at most two parts are in memory. An error of the work is
+    raised by the next call or at the end.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        last: Future[None] | None = None
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> None:
+            nonlocal last
+            if last is not None:
+                last.result()
+            last = thread.submit(work, *args, **kwargs)
+
+        yield call
+        if last is not None:
+            last.result()
 
 
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
