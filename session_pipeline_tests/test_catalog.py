@@ -75,7 +75,7 @@ def test_any_thread_can_use_an_open_catalog(catalog: Catalog) -> None:
 @pytest.mark.parametrize("partition", [PARTITION, replace(PARTITION, key=Key("user_agents", None), is_damaged=True)])
 def test_partition_round_trip(catalog: Catalog, path: Path, partition: Partition) -> None:
     with catalog.transaction():
-        catalog.put(partition)
+        catalog.put([partition])
     other = Catalog(path)
     assert other.partitions() == catalog.partitions() == {partition.key: partition}
     other.close()
@@ -83,7 +83,7 @@ def test_partition_round_trip(catalog: Catalog, path: Path, partition: Partition
 
 def _put_and_fail(catalog: Catalog) -> None:
     with catalog.transaction():
-        catalog.put(PARTITION)
+        catalog.put([PARTITION])
         raise ZeroDivisionError
 
 
@@ -105,7 +105,7 @@ def test_transaction_makes_the_next_generation_or_changes_nothing(catalog: Catal
 def test_writes_are_visible_to_others_after_commit(catalog: Catalog, path: Path) -> None:
     other = Catalog(path)
     with catalog.transaction():
-        catalog.put(PARTITION)
+        catalog.put([PARTITION])
         assert other.partitions() == {}
     assert other.partitions() != {}
     other.close()
@@ -116,7 +116,7 @@ def test_snapshot_sees_one_state(catalog: Catalog, path: Path) -> None:
     with other.snapshot():
         assert other.partitions() == {}
         with catalog.transaction():
-            catalog.put(PARTITION)
+            catalog.put([PARTITION])
         assert other.partitions() == {}
     assert other.partitions() != {}
     other.close()
@@ -132,16 +132,16 @@ def test_numbers_are_stored_by_name(catalog: Catalog) -> None:
 def test_replaced_file_is_retired_until_referenced_again(catalog: Catalog) -> None:
     second = replace(PARTITION, path="events/b.parquet", generation=6)
     with catalog.transaction():
-        catalog.put(PARTITION)
+        catalog.put([PARTITION])
     assert catalog.retired(99) == []
     with catalog.transaction():
-        catalog.put(second)
-        catalog.put(replace(second, row_count=9))
+        catalog.put([second])
+        catalog.put([replace(second, row_count=9)])
     assert catalog.retired(5) == []
     assert catalog.retired(6) == ["events/a.parquet"]
     assert catalog.named_paths() == {"events/a.parquet", "events/b.parquet"}
     with catalog.transaction():
-        catalog.put(replace(PARTITION, generation=7))
+        catalog.put([replace(PARTITION, generation=7)])
     assert catalog.retired(99) == ["events/b.parquet"]
     catalog.forget_retired(["events/b.parquet"])
     assert catalog.retired(99) == []
@@ -155,7 +155,7 @@ def test_drop_retires_only_the_given_partition(catalog: Catalog) -> None:
     ]
     with catalog.transaction():
         for partition in (PARTITION, *beside):
-            catalog.put(partition)
+            catalog.put([partition])
         catalog.drop(PARTITION.key, 9)
         catalog.mark_damaged(beside[0].key)
     found = catalog.partitions()
@@ -203,7 +203,7 @@ def test_publications_are_newest_first(catalog: Catalog) -> None:
 def test_catalog_of_an_older_format_gets_missing_columns(path: Path) -> None:
     catalog = Catalog(path)
     with catalog.transaction():
-        catalog.put(PARTITION)
+        catalog.put([PARTITION])
     catalog.close()
     with sqlite3.connect(path) as connection:
         connection.execute("alter table partitions drop column causes")

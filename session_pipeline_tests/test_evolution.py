@@ -108,7 +108,7 @@ def _record_as_fresh(run: Run, older: str) -> None:
                 parts["recipe"] = value = f"older {step.name}"
                 run.store.catalog.put_recipe(value, parts_of_recipe | {f"contract of {older}": "older"})
             fresh = replace(partition, fingerprint=value, parts=parts)
-            run.store.catalog.put(fresh)
+            run.store.catalog.put([fresh])
             run.store.partitions[key] = fresh
 
 

@@ -62,6 +62,7 @@ class EventLog(SqliteEventLogStorage):
         self._empty = b""
         self._last_planned: tuple[PartitionsSubset, Sequence[str]] | None = None
         self._materialized: dict[tuple[str, AssetKey | None], Mapping[str, Metadata]] = {}
+        self._last_tagged: tuple[EventLogEntry, Mapping[str, str]] | None = None
         super().__init__(base_dir, inst_data)
         # Reentrant, because a batch is one block around the blocks of its events.
         self._db_lock = threading.RLock()  # type: ignore[assignment]
@@ -126,6 +127,12 @@ class EventLog(SqliteEventLogStorage):
         self._store_asset_event_tags(index, [event] * len(rows), ids)
         # The row of an asset shows its latest event, so the others need no update.
         self._store_asset_event(index, deserialize_value(rows[-1]["event"], EventLogEntry), ids[-1])
+
+    def _tags_for_asset_event(self, event: EventLogEntry) -> Mapping[str, str]:
+        """Return the tags of an event. Dagster asks once for each partition that the event stands for."""
+        if self._last_tagged is None or self._last_tagged[0] is not event:
+            self._last_tagged = event, super()._tags_for_asset_event(event)
+        return self._last_tagged[1]
 
     def _texts(self, event: EventLogEntry) -> dict[str, str]:
         """Return the text of the event of each partition that an event stands for."""

@@ -6,7 +6,7 @@ module handles rows and transactions. store.py handles the Parquet files; build/
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -161,34 +161,20 @@ class Catalog:
         rows = self._connection.execute("select * from partitions")
         return {partition.key: partition for partition in map(_partition, rows)}
 
-    def put(self, partition: Partition) -> None:
-        """Record a partition and retire its previous files. Call within a transaction."""
-        key, paths = partition.key, [file.path for file in partition.files]
-        self._retire(key, except_paths=paths, generation=partition.generation)
-        self._connection.executemany("delete from retired where path = ?", [(path,) for path in paths])
-        row = {
-            "table_name": key.table,
-            "date": _date_text(key.date),
-            "file_id": key.file_id,
-            "path": partition.path,
-            "sha256": partition.sha256,
-            "row_count": partition.row_count,
-            "byte_count": partition.byte_count,
-            "fingerprint": partition.fingerprint,
-            "parts": json.dumps(partition.parts),
-            "counts": json.dumps(partition.counts),
-            "reason": partition.reason,
-            "run_id": partition.run_id,
-            "built_at": partition.built_at,
-            "generation": partition.generation,
-            "is_damaged": int(partition.is_damaged),
-            "changed_generation": partition.changed_generation,
-            "causes": json.dumps(partition.causes),
-            "part_list": partition.part_list,
-        }
+    def put(self, partitions: Sequence[Partition]) -> None:
+        """Record partitions and retire their previous files. Call within a transaction."""
+        if not partitions:
+            return
+        paths = [[file.path for file in partition.files] for partition in partitions]
+        for partition, its_paths in zip(partitions, paths, strict=True):
+            self._retire(partition.key, except_paths=its_paths, generation=partition.generation)
+        self._connection.executemany(
+            "delete from retired where path = ?", [(path,) for its_paths in paths for path in its_paths]
+        )
+        rows = list(map(_row, partitions))
         # By name: columns that were added to an older catalog come last in it.
-        names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
-        self._connection.execute(f"insert or replace into partitions ({names}) values ({places})", row)
+        names, places = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
+        self._connection.executemany(f"insert or replace into partitions ({names}) values ({places})", rows)
 
     def drop(self, key: Key, generation: int) -> None:
         """Remove a partition and retire its files. Call within a transaction."""
@@ -210,10 +196,9 @@ class Catalog:
             "select path, part_list from partitions where table_name = ? and date = ? and file_id = ?",
             (key.table, _date_text(key.date), key.file_id),
         )
-        self._connection.executemany(
-            "insert or replace into retired values (?, ?)",
-            [(path, generation) for row in rows.fetchall() for path in _paths(row) if path not in except_paths],
-        )
+        retired = [(path, generation) for row in rows.fetchall() for path in _paths(row) if path not in except_paths]
+        if retired:
+            self._connection.executemany("insert or replace into retired values (?, ?)", retired)
 
     def retired(self, until_generation: int) -> list[str]:
         """Files that no partition has used since a generation."""
@@ -328,6 +313,29 @@ def _date_text(day: date | None) -> str:
 
 def _paths(row: sqlite3.Row) -> list[str]:
     return [file.path for file in files_in_list(row["path"], row["part_list"])] or [row["path"]]
+
+
+def _row(partition: Partition) -> dict[str, str | int]:
+    return {
+        "table_name": partition.key.table,
+        "date": _date_text(partition.key.date),
+        "file_id": partition.key.file_id,
+        "path": partition.path,
+        "sha256": partition.sha256,
+        "row_count": partition.row_count,
+        "byte_count": partition.byte_count,
+        "fingerprint": partition.fingerprint,
+        "parts": json.dumps(partition.parts),
+        "counts": json.dumps(partition.counts),
+        "reason": partition.reason,
+        "run_id": partition.run_id,
+        "built_at": partition.built_at,
+        "generation": partition.generation,
+        "is_damaged": int(partition.is_damaged),
+        "changed_generation": partition.changed_generation,
+        "causes": json.dumps(partition.causes),
+        "part_list": partition.part_list,
+    }
 
 
 def _partition(row: sqlite3.Row) -> Partition:

@@ -1,15 +1,14 @@
 """Where the files of partitions are below the store's folder."""
 
 from datetime import date
-from pathlib import Path
 
 from session_pipeline.store.records import file_of_hash
 from session_pipeline.tables import Table
 
 
-def file_name(contract: Table, day: date | None, sha256: str) -> Path:
+def file_name(contract: Table, day: date | None, sha256: str) -> str:
     """Return the path of a partition's file, relative to the store's folder."""
-    return Path(contract.name) / folder_name(contract, day) / file_of_hash(sha256)
+    return f"{contract.name}/{folder_name(contract, day)}/{file_of_hash(sha256)}"
 
 
 def folder_name(contract: Table, day: date | None) -> str:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, order=True)
-class Key:
-    """Identifies a partition.
+class Key(NamedTuple):
+    """Identifies a partition. A tuple, because a plan makes and looks up hundreds of thousands.
 
     Attributes:
         table: The table.

@@ -207,8 +207,7 @@ class Store:
             dropped = [key for key in drop if key in self.partitions]
             for key in dropped:
                 self.catalog.drop(key, generation)
-            for partition in committed:
-                self.catalog.put(partition)
+            self.catalog.put(committed)
             for file_id in forget:
                 self.catalog.forget_source_file(file_id)
             for source_file in source_files:
@@ -319,7 +318,7 @@ class Store:
     def _move_in(item: Written) -> tuple[list[StoredFile], list[tuple[Path, str]]]:
         """Return the files of a new partition, and the move of each into the store."""
         contract, found = table(item.key.table), item.files or files_at(item.path, item.row_count, item.sha256)
-        names = [file_name(contract, item.key.date, file.sha256).as_posix() for file in found]
+        names = [file_name(contract, item.key.date, file.sha256) for file in found]
         files = [
             StoredFile(name, file.sha256, file.row_count, file.path.stat().st_size)
             for name, file in zip(names, found, strict=True)

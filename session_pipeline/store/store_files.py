@@ -66,20 +66,22 @@ class StoreFiles:
             path.chmod(READ_ONLY)
         at_once(sync_file, [path for path, _ in files])
         crash_points.reached("commit: files durable")
-        changed_folders: set[Path] = set()
+        changed_folders: set[str] = set()
         for path, name in files:
-            self._move(path, self.location(name), changed_folders)
-        at_once(sync_folder, sorted(changed_folders))
+            self._move(path, name, changed_folders)
+        at_once(sync_folder, [self.location(folder) for folder in sorted(changed_folders)])
         crash_points.reached("commit: folders durable")
 
-    @staticmethod
-    def _move(path: Path, final: Path, changed_folders: set[Path]) -> None:
-        """Give a file its final name; add the folders whose names are not durable yet."""
-        folder = final.parent
-        if not folder.is_dir():
-            make_folder(folder)
+    def _move(self, path: Path, name: str, changed_folders: set[str]) -> None:
+        """Give a file its name in the store; add the folders whose names are not durable yet, relative to the store.
+
+        With texts instead of paths, because a history has very many files.
+        """
+        folder, _, _ = name.rpartition("/")
+        if not os.path.isdir(f"{self._folder}/{folder}"):
+            make_folder(self.location(folder))
             crash_points.reached("commit: folder made")
-            changed_folders |= {folder.parent, folder.parent.parent}
-        os.replace(path, final)
+            changed_folders |= {folder.rpartition("/")[0], ""}
+        os.replace(path, f"{self._folder}/{name}")
         changed_folders.add(folder)
         crash_points.reached("commit: file renamed")

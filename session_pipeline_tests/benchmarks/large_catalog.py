@@ -65,7 +65,7 @@ def fill(folder: DataFolder, days: list[date], parts: int, *, with_files: bool) 
 
         def add(partition: Partition) -> None:
             partition = replace(partition, generation=generation, changed_generation=generation)
-            store.catalog.put(partition)
+            store.catalog.put([partition])
             store.partitions[partition.key] = partition
             if with_files:
                 make_files(store, partition, templates)
@@ -153,7 +153,7 @@ def measure(folder: DataFolder, days: list[date], *, publishes: bool) -> None:
             changed = run.store.partitions[Key("events", days[-2])]
             with run.store.catalog.transaction() as generation:
                 newer = replace(changed, generation=generation)
-                run.store.catalog.put(newer)
+                run.store.catalog.put([newer])
             run.store.partitions[newer.key] = newer
             run.store.change_count += 1
             with timed("publication of one changed day"):

@@ -71,7 +71,7 @@ def fill(folder: DataFolder, template: Store, gigabytes: float) -> list[date]:
                 copy = replace(copy, generation=generation, changed_generation=generation)
                 if parts is not None:
                     copy = replace(copy, fingerprint=fingerprint, parts=parts)
-                store.catalog.put(copy)
+                store.catalog.put([copy])
                 store.partitions[copy.key] = copy
 
         for day in days:
@@ -115,7 +115,7 @@ def measure(folder: DataFolder, days: Sequence[date]) -> None:
             for key, partition in list(run.store.partitions.items()):
                 if key.date == days[-1]:
                     run.store.partitions[key] = replace(partition, generation=generation)
-                    run.store.catalog.put(run.store.partitions[key])
+                    run.store.catalog.put([run.store.partitions[key]])
         run.store.change_count += 1
         with timed("publication of one changed day"):
             publish(run)
