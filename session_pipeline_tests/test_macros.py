@@ -71,6 +71,9 @@ def test_ad_hoc_funnel(warehouse: Deployment) -> None:
     assert rows(warehouse, funnel.format("")) == [(1, "cart", 3), (2, "search", 1), (3, "purchase", 1)]
     assert rows(warehouse, funnel.format(", 179"))[2] == (3, "purchase", 0)
     assert rows(warehouse, funnel.format(", 180"))[2] == (3, "purchase", 1)
+    assert rows(warehouse, funnel.format(", 3600"))[2] == (3, "purchase", 1)
+    assert rows(warehouse, funnel.format(", 179.5"))[2] == (3, "purchase", 0)
+    assert rows(warehouse, funnel.format(", 6048000000000000"))[2] == (3, "purchase", 1)
     rates = rows(warehouse, "select conversion_rate, step_conversion_rate from ad_hoc_funnel(['search', 'cart'])")
     assert rates == [(1.0, None), (0.75, 0.75)]
 

@@ -56,20 +56,25 @@ def pattern_of(text: str, conditions: Mapping[str, str]) -> tuple[str, list[str]
 
 
 def next_action_pattern(case: Mapping[str, Any]) -> tuple[str, str]:
-    """Translate a case of sequenceNextNode: its pattern, and the column of the answer's place in the match."""
+    """Translate a case of sequenceNextNode: its pattern, and the column of the answer's place in the match.
+
+    Backward, the chain is that of the actions before, and its first action is the last of the match. With first_match,
+    no action before it is the same, so a chain with it twice has no match.
+    """
     chain = " -> ".join(case["chain"])
     is_forward = case["direction"] == "forward"
     if not chain:
-        return ("^." if is_forward else ".$"), "last"
+        return ("^." if is_forward else ".$"), "first_action_number"
+    first, *before = case["chain"]
     if is_forward:
-        begin = {"head": "^", "first_match": f"^[^{case['chain'][0]}]* -> "}[case["base"]]
-        return f"{begin}{chain} -> .", "last"
+        begin = {"head": "^", "first_match": f"^[^{first}]* -> "}[case["base"]]
+        return f"{begin}{chain} -> .", "last_action_number"
     backward = " -> ".join(reversed(case["chain"]))
     if case["base"] == "tail":
-        return f". -> {backward}$", "first"
-    if len(case["chain"]) > 1 or case["chain"] == []:
-        return f"^[^{case['chain'][0]}]* -> {case['chain'][0]} -> {backward}", "first"
-    return f"^[^{case['chain'][0]}]+ -> {backward}", "before last"
+        return f". -> {backward}$", "first_action_number"
+    if first in before:
+        return "none", "first_action_number"
+    return f"^[^{first}]* -> [^{first}] -> {backward}", f"last_action_number - {len(case['chain'])}"
 
 
 @pytest.fixture(scope="module")
@@ -140,16 +145,12 @@ def test_published_sequences(number: int, warehouse: duckdb.DuckDBPyConnection) 
 @pytest.mark.parametrize("number", range(len(NEXT_ACTIONS)), ids=lambda number: str(number))
 def test_published_next_actions(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
     case = NEXT_ACTIONS[number]
-    place = {
-        "first": "p.first_action_number",
-        "last": "p.last_action_number",
-        "before last": "p.last_action_number - 1",
-    }[next_action_pattern(case)[1]]
+    place = next_action_pattern(case)[1]
     found = dict(
         all_rows(
             warehouse,
             "select s.visitor_id, a.action from session_patterns as p join sessions as s using (session_id)"
-            f" join session_actions as a on p.session_id = a.session_id and a.action_number = {place}"
+            f" join session_actions as a on p.session_id = a.session_id and a.action_number = p.{place}"
             " where p.pattern = $1 and starts_with(s.visitor_id, $1 || ' ')",
             [f"next {number}"],
         )

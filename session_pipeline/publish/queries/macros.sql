@@ -141,8 +141,8 @@ create or replace macro ad_hoc_funnel(
                     and r.action_number < a.action_number
                     and a.action = given_steps[r.step_number + 1]
                     and coalesce(
-                        date_diff('microsecond', r.entered_at, a.occurred_at)
-                        <= 1000000 * window_seconds,
+                        date_diff('microsecond', r.entered_at, a.occurred_at) / 1000000
+                        <= window_seconds,
                         true
                     )
             group by r.step_number, r.session_id, r.action_number, r.entered_at

@@ -135,10 +135,11 @@ occurrences as (
         date_diff('microsecond', first_at, occurred_at) as microseconds
     from clicks
     where
-        date_diff('microsecond', first_at, occurred_at) <= $rage_click_seconds * 1000000
+        date_diff('microsecond', first_at, occurred_at)
+        <= cast($rage_click_seconds as bigint) * 1000000
         and coalesce(
             date_diff('microsecond', first_before_at, click_before_at)
-            > $rage_click_seconds * 1000000,
+            > cast($rage_click_seconds as bigint) * 1000000,
             true
         )
     union all
@@ -167,7 +168,7 @@ occurrences as (
         occurred_at,
         microseconds
     from returns
-    where is_idle and microseconds <= $u_turn_seconds * 1000000
+    where is_idle and microseconds <= cast($u_turn_seconds as bigint) * 1000000
     union all
     select
         session_date,
@@ -196,7 +197,8 @@ occurrences as (
         date_diff('microsecond', submitted_at, occurred_at) as microseconds
     from submits
     where
-        date_diff('microsecond', submitted_at, occurred_at) <= $repeated_submit_seconds * 1000000
+        date_diff('microsecond', submitted_at, occurred_at)
+        <= cast($repeated_submit_seconds as bigint) * 1000000
     union all
     select
         session_date,
@@ -274,7 +276,7 @@ occurrences as (
         occurred_at,
         microseconds_to_next as microseconds
     from friction_actions
-    where microseconds_to_next >= $long_dwell_seconds * 1000000
+    where microseconds_to_next >= cast($long_dwell_seconds as bigint) * 1000000
     union all
     select
         session_date,

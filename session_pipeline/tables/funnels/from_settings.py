@@ -9,6 +9,9 @@ from session_pipeline.tables.settings_sql import text_sql
 
 BREAKDOWN_STEPS = {"first": 0, "last": -1}
 
+# The models multiply intervals by 32-bit numbers. No attempt takes this long (68 years), so a longer time is the same.
+MOST_SECONDS = 2**31 - 1
+
 
 def session_breakdowns(settings: Settings) -> str:
     """Returns SQL for the breakdowns of sessions: (session_id, funnel, breakdown), for funnels with a breakdown."""
@@ -62,7 +65,7 @@ def funnels(settings: Settings) -> SmallTable:
             "is_unordered": funnel.mode == "unordered",
             "is_one_event_per_step": funnel.one_event_per_step,
             "does_stop_all": funnel.stop_ends == "all",
-            "window_seconds": funnel.window_seconds,
+            "window_seconds": _capped(funnel.window_seconds),
             "step_count": len(funnel.steps),
             "breakdown_step": _breakdown_step(funnel),
         }
@@ -86,6 +89,10 @@ def _breakdown_step(funnel: FunnelSettings) -> int:
     if funnel.breakdown_at in BREAKDOWN_STEPS:
         return BREAKDOWN_STEPS[funnel.breakdown_at]
     return [step.name for step in funnel.steps].index(funnel.breakdown_at) + 1
+
+
+def _capped(seconds: int | None) -> int | None:
+    return None if seconds is None else min(seconds, MOST_SECONDS)
 
 
 def funnel_step_rules(settings: Settings) -> SmallTable:
@@ -131,9 +138,9 @@ def _step_rules(funnel: FunnelSettings) -> list[dict[str, object]]:
                 "is_unordered": is_unordered,
                 "is_one_event_per_step": funnel.one_event_per_step,
                 "takes_ties": funnel.ties == "advance",
-                "window_seconds": step.window_seconds,
-                "min_seconds": step.min_seconds,
-                "min_seconds_in_total": funnel.min_seconds if number == len(funnel.steps) else 0,
+                "window_seconds": _capped(step.window_seconds),
+                "min_seconds": _capped(step.min_seconds),
+                "min_seconds_in_total": _capped(funnel.min_seconds) if number == len(funnel.steps) else 0,
             }
         )
     return rows
