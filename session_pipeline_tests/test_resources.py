@@ -17,6 +17,7 @@ from time import perf_counter
 import duckdb
 import pytest
 
+from session_pipeline.engines.duckdb import Limits
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline_tests.crashes.killed_runs import run_in_child
 from session_pipeline_tests.crashes.recovery import (
@@ -161,6 +162,17 @@ def test_spill_of_a_dead_run_is_removed_at_the_next_start(
     assert deployment.hashes() == busy_state
     assert faults_of(deployment) == []
     record(kills_survived=1, kill_points_hit=1)
+
+
+@pytest.mark.parametrize(
+    ("threads", "gigabytes", "expected"),
+    [(1, 16, "1000MB"), (2, 16, "1500MB"), (8, 16, "6000MB"), (32, 16, "8000MB"), (2, 1, "500MB")],
+)
+def test_usual_memory_limit(threads: int, gigabytes: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = {"SC_PAGE_SIZE": 4000, "SC_PHYS_PAGES": gigabytes * 250_000}
+    monkeypatch.setattr("os.sysconf", machine.__getitem__)
+    assert Limits(threads=threads).memory_limit == expected
+    assert Limits("4GB", threads).memory_limit == "4GB"
 
 
 @pytest.mark.reliability

@@ -350,7 +350,7 @@ def test_settings_cannot_be_changed() -> None:
         ("privacy.keep_query_parameters = ['utm_*']", "privacy.keep_query_parameters[0]", "write the full name"),
         ("privacy.drop_properties = 'ip'", "privacy.drop_properties", "write a list"),
         ("history.keep_days = -1", "history.keep_days", "write at least 0"),
-        ("resources.memory_limit = '4'", "resources.memory_limit", "write a size such as 4GB"),
+        ("resources.memory_limit = '4'", "resources.memory_limit", "write a size such as 4GB or 512MB, or auto"),
         ("resources.threads = -1", "resources.threads", "write at least 0"),
         ("publish.native_limit_gb = nan", "publish.native_limit_gb", "write a finite number"),
     ],

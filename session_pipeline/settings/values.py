@@ -183,7 +183,10 @@ SourceName = Annotated[
     _like(r"(?![.])[^/\0]{1,255}", "source", 'use its folder name under raw/, in quotes if needed: [sources."a.b"]'),
 ]
 ClockTime = Annotated[str, _like(r"([01]\d|2[0-3]):[0-5]\d", "time of day", "write hours and minutes, such as 03:00")]
-MemorySize = Annotated[str, _like(r"[1-9]\d*(\.\d+)?\s?[KMGT]i?B", "memory size", "write a size such as 4GB or 512MB")]
+MemorySize = Annotated[
+    str,
+    _like(r"auto|[1-9]\d*(\.\d+)?\s?[KMGT]i?B", "memory size", "write a size such as 4GB or 512MB, or auto"),
+]
 QueryParameter = Annotated[str, _like(r"[^\s*=&]+", "query parameter", "write the full name, such as utm_source")]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Character = Annotated[str, AfterValidator(_character)]
