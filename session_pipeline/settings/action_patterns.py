@@ -305,7 +305,7 @@ class _Parser:
         seconds = Decimal(token[f"{kind}_number"]) * _UNITS[token[f"{kind}_unit"]]
         limit = Limit(token[f"{kind}_sign"], int(seconds * 1_000_000))
         if limit.microseconds > DAY_MICROSECONDS or limit == Limit("<", 0):
-            raise self._unexpected("a time limit that no action meets", "write more than 0 seconds and at most 24h")
+            raise self._unexpected("a time limit out of range", "write more than 0 seconds and at most 24h")
         return limit
 
     def _is_next(self, sign: str) -> bool:
