@@ -22,8 +22,8 @@ from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.store import crash_points
 from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.erasures import texts_left
 from session_pipeline_tests.orchestration import SMALL, shop_lines
-from session_pipeline_tests.test_erasure import texts_left
 
 MONDAY = date(2024, 5, 6)
 CANARY = "canary-3141592653"
