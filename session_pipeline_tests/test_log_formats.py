@@ -9,10 +9,10 @@ import pytest
 
 from session_pipeline.checks import too_many_set_aside
 from session_pipeline.reference.log_formats import NAMED_FORMATS, OTHER_LOG_FORMAT, parse_log_format
+from session_pipeline_tests.access_logs import AGENT, RULES, TIME, visitor
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.test_access_log import AGENT, RULES, TIME, visitor
-from session_pipeline_tests.test_cli import call, run
-from session_pipeline_tests.test_ingest import Ingest
+from session_pipeline_tests.ingesting import Ingest
+from session_pipeline_tests.shop_commands import call, run
 
 REQUEST = '"GET /a HTTP/1.1"'
 WHO = f"203.0.113.7 - - [{TIME}] {REQUEST} 200"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline_tests.test_ingest import RULES, SEEN, Ingest
+from session_pipeline_tests.ingesting import RULES, SEEN, Ingest
 
 
 @pytest.fixture
