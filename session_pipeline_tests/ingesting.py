@@ -6,9 +6,12 @@ Handles one file at a time, with given rules. A data folder that is run as a who
 import csv
 import io
 import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,6 @@ from session_pipeline.ingest.reading import Reading
 from session_pipeline.ingest.visitors import VisitorKey
 
 Row = dict[str, Any]
-
-
 KEY = VisitorKey(bytes(range(32)))
 RULES = ReadingRules(
     source="web",
@@ -52,15 +53,14 @@ class Taken:
 
 
 class Ingest:
-    """A raw folder, a scratch folder and a connection."""
+    """A raw folder, a scratch folder, and a connection that all tests of a process share."""
 
     def __init__(self, folder: Path, threads: int = 2) -> None:
         self.root = folder / "raw"
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
         self.root.mkdir()
-        self.connection = duckdb.connect(config={"threads": threads, "temp_directory": str(folder / "spill")})
-        self.connection.execute("set timezone = 'America/New_York'")  # must not influence anything
+        self.connection = _connection(os.getpid(), threads)
 
     def deliver(self, content: str | bytes, name: str = "events.jsonl") -> Path:
         path = self.root / name
@@ -111,8 +111,20 @@ class Ingest:
         return taken.quarantined[0]["reason"], taken.quarantined[0]["detail"]
 
     def close(self) -> None:
-        assert self.connection.execute("show tables").fetchall() == []
-        self.connection.close()
+        """Require that the connection, which is kept, has nothing of this test."""
+        left = self.connection.execute("show tables").fetchall()
+        if left:
+            _connection.cache_clear()  # so that only this test fails
+        assert left == []
+
+
+@cache
+def _connection(process: int, threads: int) -> duckdb.DuckDBPyConnection:
+    """One connection with its macros per process and number of threads: to make one takes as long as a small file."""
+    spill = Path(tempfile.gettempdir()) / f"ingest-spill-{process}-{threads}"
+    connection = duckdb.connect(config={"threads": threads, "temp_directory": str(spill)})
+    connection.execute("set timezone = 'America/New_York'")  # must not influence anything
+    return connection
 
 
 def as_csv(*rows: Sequence[object], delimiter: str = ",") -> str:

@@ -15,7 +15,7 @@ from session_pipeline_tests.ingesting import RULES, SEEN, Ingest
 def ingest(tmp_path: Path) -> Iterator[Ingest]:
     ingest = Ingest(tmp_path)
     yield ingest
-    ingest.connection.close()
+    ingest.close()
 
 
 def taken(ingest: Ingest, *lines: dict[str, Any], **rules: Any) -> list[dict[str, Any]]:
