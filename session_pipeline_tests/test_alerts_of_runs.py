@@ -160,6 +160,7 @@ def test_failure_that_differs_only_in_numbers_is_sent_once(
     assert small.startswith("not enough memory")
 
 
+@pytest.mark.long
 def test_loaded_sensor_reports_invalid_settings(deployment: Orchestrated, listener: Listener) -> None:
     definitions = deployment.definitions()
     deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
@@ -169,6 +170,7 @@ def test_loaded_sensor_reports_invalid_settings(deployment: Orchestrated, listen
     assert told(listener) == [("run_failed", "job ingest")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("found_by", ["a run", "the sensor"])
 def test_dead_run_is_sent(deployment: Orchestrated, listener: Listener, found_by: str) -> None:
     job = deployment.definitions().resolve_job_def("build")
@@ -203,6 +205,7 @@ def _started(run: dg.DagsterRun) -> Any:
     )
 
 
+@pytest.mark.long
 def test_stopped_run_is_not_sent(deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*args: Any, **more: Any) -> None:
         raise dg.DagsterExecutionInterruptedError

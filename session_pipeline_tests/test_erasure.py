@@ -92,6 +92,7 @@ def test_everything_about_the_visitor_is_found(erased: tuple[Deployment, Held, S
     assert CANARY in (deployment.folder.raw / "test" / "first.jsonl").read_text()
 
 
+@pytest.mark.long
 def test_no_byte_of_an_erased_visitor_is_left(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
     deployment, held, _ = erased
     # OTHER_BAD has a longer id that begins with that of the canary. It is that of another visitor.
@@ -183,6 +184,7 @@ def test_a_device_of_a_person_is_erased(tmp_path: Path) -> None:
     assert [name for name in expected if found[name] != expected[name]] == []
 
 
+@pytest.mark.long
 def test_erased_lines_are_counted(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
     files = erased[0].table("source_files").set_index("path")
     columns = ["line_count", "accepted_count", "set_aside_count", "erased_count"]
@@ -191,6 +193,7 @@ def test_erased_lines_are_counted(erased: tuple[Deployment, Held, Sequence[Path]
     assert str(files.loc["test/third.jsonl", "first_event_time"]) == "2026-10-06 10:09:00"
 
 
+@pytest.mark.long
 def test_history_of_other_days_and_visitors_is_kept(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
     assert set(erased[0].table("session_changes")["visitor_id"]) == {"bob"}
     assert set(map(str, erased[0].table("_day_history")["session_date"])) == {"2026-10-07"}
@@ -206,11 +209,13 @@ def test_without_erasures_nothing_is_looked_at(tmp_path: Path, monkeypatch: pyte
     assert not deployment.folder.erasures.exists()
 
 
+@pytest.mark.long
 def test_finished_erasure_leaves_nothing_to_do(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
     with open_folder(erased[0].folder, until=UNTIL) as now:
         assert now.is_done()
 
 
+@pytest.mark.long
 def test_later_arrivals_of_an_erased_visitor_are_left_out(
     erased: tuple[Deployment, Held, Sequence[Path]], tmp_path: Path
 ) -> None:
