@@ -99,6 +99,7 @@ def shop_records() -> list[dict[str, Any]]:
         return list(csv.DictReader(lines))
 
 
+@pytest.mark.long
 def test_shop_sessions_equal_those_of_its_authors(shop: Deployment) -> None:
     given: dict[str, list[int]] = defaultdict(list)
     for line, record in enumerate(shop_records(), start=2):
@@ -108,6 +109,7 @@ def test_shop_sessions_equal_those_of_its_authors(shop: Deployment) -> None:
     assert sessions_of(shop) == {frozenset(lines) for lines in given.values()}
 
 
+@pytest.mark.long
 def test_shop_has_470_sessions_with_a_purchase(shop: Deployment) -> None:
     outcomes = Counter(shop.table("session_outcomes")["outcome"])
     assert outcomes["purchase"] == 470
