@@ -6,14 +6,21 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
+from session_pipeline.ingest import small_files
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
+from session_pipeline_tests.ingesting import Ingest
 from session_pipeline_tests.reliability.figures import effort
+
+if TYPE_CHECKING:
+    from session_pipeline_tests.shop_commands import FirstRun
 
 # Variables that choose how much is tested, and where the figures of the reliability tests go.
 OF_THE_TESTS = {f"SESSION_PIPELINE_{name}" for name in ("CASES", "EFFORT", "FIGURES", "SEED", "STRETCH_SEEDS")}
@@ -70,3 +77,44 @@ def sample_deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     shutil.copytree(ROOT / "data" / "raw" / "sample", deployment.folder.raw / "sample")
     deployment.run()
     return deployment
+
+
+@pytest.fixture(params=["as a small file", "as a large file"])
+def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ingest]:
+    """Reads every file in one of the two ways, whatever its size."""
+    if request.param == "as a large file":
+        monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
+    ingest = Ingest(tmp_path)
+    yield ingest
+    ingest.close()
+
+
+# These import where they are used what loads Dagster: it takes seconds, and most modules run without it.
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> "FirstRun":
+    """Two days of a shop, with one duplicate and one line of invalid JSON, run by the command line."""
+    from session_pipeline_tests.shop_commands import run_first
+
+    return run_first(tmp_path_factory.mktemp("shop") / "data")
+
+
+@pytest.fixture(scope="session")
+def shop(first_run: "FirstRun") -> Path:
+    """The data folder of the first run. Read only."""
+    return first_run.data
+
+
+@pytest.fixture
+def own_shop(shop: Path, tmp_path: Path) -> Path:
+    """A copy that the test may change."""
+    return Path(shutil.copytree(shop, tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def four_weeks(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Four Mondays, the last with a duplicate line. Read only."""
+    from session_pipeline_tests.checked_stores import build_four_weeks
+
+    return build_four_weeks(tmp_path_factory.mktemp("weeks") / "data")

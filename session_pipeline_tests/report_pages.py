@@ -8,6 +8,12 @@ from session_pipeline import report
 from session_pipeline.report import formats
 from session_pipeline_tests.deployment import Deployment
 
+LAST = date(2024, 3, 15)
+HOSTILE = "/<script>document.title='owned'</script>"
+HOSTILE_STEP = "<img src=x onerror=alert(1)>"
+BUYING = [*(f"/shop/{name}" for name in "abc"), "add_to_cart", "begin_checkout", "purchase"]
+BROWSING = ["/shop/c", HOSTILE, "/shop/d"]
+
 
 class Visits:
     """Lines of visits: the actions of each visit, a minute apart, one visitor per visit."""

@@ -18,6 +18,8 @@ from session_pipeline.cli import app
 from session_pipeline_tests.canaries import areas_of, places_with
 from session_pipeline_tests.deployment import Deployment, damage
 
+pytestmark = pytest.mark.long
+
 DAY = date(2024, 5, 6)
 VISITOR, USER, CLIENT_SESSION = "visitor-3141592653", "user-2718281828", "client-session-1414213562"
 EMAIL, ADDRESS, OTHER_ADDRESS = "canary.1732050807@example.org", "203.0.113.77", "2001:db8:77::1618:339"

@@ -9,7 +9,7 @@ import pytest
 
 from session_pipeline.ingest.changes import changed_fields
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.test_cli import call
+from session_pipeline_tests.shop_commands import call
 
 
 def facts(number: int, *columns: str, **others: Any) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from session_pipeline.build.plan import Planner
 from session_pipeline.cli import app
 from session_pipeline.settings import load
 from session_pipeline.store.store import Store
+from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the committed sample and all its tables."""
-    folder = with_sample(tmp_path_factory.mktemp("sample") / "data")
+def built(sample_deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the committed sample and all its tables. It was run once, so that the copied files are known."""
+    folder = Path(shutil.copytree(sample_deployment.folder.path, tmp_path_factory.mktemp("sample") / "data"))
     call(folder, "run")
     return folder
 

@@ -160,6 +160,7 @@ def without_sync_folder() -> None:
         module.sync_folder = lambda folder: None
 
 
+@pytest.mark.reliability
 @pytest.mark.parametrize(
     ("seed", "lost", "told"),
     [

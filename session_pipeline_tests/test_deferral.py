@@ -130,6 +130,7 @@ def test_time_zone_change_is_not_deferred(deployment: Deployment, tmp_path: Path
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_settings_changed_back_leave_no_deferred_days(deployment: Deployment, built: Deployment) -> None:
     deployment.run(UNTIL, upgrade=False)
     deployment.set(FEW)
@@ -181,6 +182,7 @@ class TestInDagster:
         assert orchestration.planned().is_empty
         assert not orchestration.planned().deferred
 
+    @pytest.mark.long
     def test_deferred_day_can_be_built_by_hand(self, orchestration: Orchestrated) -> None:
         assert orchestration.by_hand(self.DAY, "sessions").success
         assert orchestration.seen("sessions", self.DAY)["built_because"].startswith("asked for by hand")

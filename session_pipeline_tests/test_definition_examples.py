@@ -58,7 +58,14 @@ FUNNELS = """
 """
 
 
-@pytest.mark.parametrize("settings", dict.fromkeys(example.settings for example in EXAMPLES))
+# The usual tests have the examples with the packaged settings, which are most, the long ones all others.
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(settings, marks=[pytest.mark.long] if settings else [])
+        for settings in dict.fromkeys(example.settings for example in EXAMPLES)
+    ],
+)
 def test_examples_come_out_as_they_say(settings: str, tmp_path: Path) -> None:
     same_settings = {f"example{n:02}": one for n, one in enumerate(EXAMPLES) if one.settings == settings}
     deployment = Deployment(tmp_path, tomllib.loads(settings), only=TABLES)

@@ -103,19 +103,20 @@ def header_with_a_name_twice(deployment: Deployment, raw: Path) -> None:
     (raw / "web" / "x.csv").write_text("visitor_id,visitor_id\na,b\n")
 
 
+# The usual tests have the kinds that differ most. The long ones have all others.
 @pytest.mark.parametrize(
     ("put", "reason"),
     [
         (link, "it is a link"),
-        (link_to_nothing, "it is a link"),
-        (link_upwards, "it is a link"),
-        (linked_folder, "it is a link"),
-        (linked_source, "it lies in no folder of a source"),
-        (hard_link, "it is a hard link"),
+        pytest.param(link_to_nothing, "it is a link", marks=pytest.mark.long),
+        pytest.param(link_upwards, "it is a link", marks=pytest.mark.long),
+        pytest.param(linked_folder, "it is a link", marks=pytest.mark.long),
+        pytest.param(linked_source, "it lies in no folder of a source", marks=pytest.mark.long),
+        pytest.param(hard_link, "it is a hard link", marks=pytest.mark.long),
         (pipe, "it is no regular file"),
-        (plug, "it is no regular file"),
-        (device, "it is no regular file"),
-        (folder_called_like_a_file, "it is a folder that is called like a file"),
+        pytest.param(plug, "it is no regular file", marks=pytest.mark.long),
+        pytest.param(device, "it is no regular file", marks=pytest.mark.long),
+        pytest.param(folder_called_like_a_file, "it is a folder that is called like a file", marks=pytest.mark.long),
         (file_without_source, "it lies in no folder of a source"),
         (header_with_a_name_twice, "its header names 'visitor_id' more than once"),
     ],

@@ -22,8 +22,8 @@ from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.store import crash_points
 from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.erasures import texts_left
 from session_pipeline_tests.orchestration import SMALL, shop_lines
-from session_pipeline_tests.test_erasure import texts_left
 
 MONDAY = date(2024, 5, 6)
 CANARY = "canary-3141592653"
@@ -104,6 +104,7 @@ def test_export_writes_everything_about_a_visitor(shop: Deployment, tmp_path: Pa
     assert (code, "nothing is held" in err, (tmp_path / "none.json").exists()) == (1, True, False)
 
 
+@pytest.mark.long
 def test_erase_asks_and_does_nothing_without_consent(own: Deployment) -> None:
     code, out, err = call(own, "erase", "--visitor", CANARY, answer="n\n")
     assert (code, "nothing was erased" in err) == (1, True)
@@ -115,6 +116,7 @@ def test_erase_asks_and_does_nothing_without_consent(own: Deployment) -> None:
     assert "the sites are main" in call(own, "erase", "--visitor", CANARY, "--site", "other", "--yes")[2]
 
 
+@pytest.mark.long
 def test_erase_leaves_nothing_in_the_data_folder(own: Deployment) -> None:
     before = texts_left(own, [CANARY])
     assert {"dagster_home/history/runs/index.db", "dagster_home/alerts.json"} <= set(before)

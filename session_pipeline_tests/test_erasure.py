@@ -1,93 +1,45 @@
 """Tests that an erased visitor is gone from everything that is built, stays away, and leaves all others unchanged."""
 
-import json
 import os
 import shutil
 import signal
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
-import pandas as pd
 import pytest
 
 from session_pipeline import report
 from session_pipeline.errors import SessionPipelineError, WrongUseError
 from session_pipeline.ingest import day_files, deliveries, erased_rows, small_files
-from session_pipeline.ingest.erasures import Erasures, Unfinished, unfinished_in
-from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.run import erasure
 from session_pipeline.run.held import Held, Person, find_held, held_tables
 from session_pipeline.run.pipeline import open_folder, open_run
 from session_pipeline.settings.model import LONGEST_READ_DAYS
 from session_pipeline.store import crash_points
 from session_pipeline.tables import TABLES
-from session_pipeline_tests.canaries import all_places
 from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt
 from session_pipeline_tests.crashes.recovery import faults_of, warehouse_of
 from session_pipeline_tests.deployment import Deployment, damage
+from session_pipeline_tests.erasures import (
+    BAD,
+    CANARY,
+    CANARY_USER,
+    OTHERS,
+    SETTINGS,
+    THIRD,
+    UNTIL,
+    begin,
+    complete,
+    copy_of,
+    deliver,
+    event,
+    rows_without_files,
+    texts_left,
+)
 from session_pipeline_tests.reliability.figures import effort, record
-
-UNTIL = date(2026, 10, 8)
-CANARY, CANARY_USER = "canary-3141592653", "user=271828@example.org"
-SETTINGS = {"start_date": date(2026, 10, 1), "resources": {"threads": 1}}
-OF_FILES = ("file_id", "line_number")
-
-
-def event(visitor: str, day: int, minute: int, **more: Any) -> dict[str, Any]:
-    return {
-        "event_id": f"{visitor}/{day}/{minute}",
-        "visitor_id": visitor,
-        "event_time": f"2026-10-{day:02}T10:{minute:02}:00Z",
-        "event_name": "page_view",
-        "page_url": f"https://shop.example/{minute}",
-        **more,
-    }
-
-
-# The canary comes with an id of its own, in two files and on two days, and alone on one of them. On 2026-10-06 it
-# shares the day with others. Its device is not shared. BAD are lines that contain the id and are no events.
-CANARY_LINES = [
-    event(CANARY, 5, 1, page_url=f"https://shop.example/account/{CANARY}"),
-    event(CANARY, 6, 2, user_id=CANARY_USER),
-    event(CANARY, 6, 3, properties={"own": CANARY}),
-]
-OTHERS = [*(event("ada", 6, minute) for minute in range(4)), *(event("bob", day, 7) for day in (6, 7))]
-THIRD = [event(CANARY, 5, 0), event("eve", 6, 9), event("bob", 7, 0)]
-BAD = [
-    f'{{"visitor_id": "{CANARY}", ',
-    "GET /?id=canary%2D3141592653 is no JSON",
-    '{"event_name": "x", "note": "canary\\u002d3141592653"}',
-]
-OTHER_BAD = [f'{{"visitor_id": "{CANARY}9"', "no JSON"]
-
-
-def deliver(deployment: Deployment, *, with_canary: bool = True) -> None:
-    canary, bad = (CANARY_LINES, BAD) if with_canary else ([], [])
-    deployment.deliver("first", [*canary[:2], *OTHERS[:3], *bad, *OTHER_BAD])
-    deployment.deliver("second", [*OTHERS[3:], *canary[1:]])
-
-
-def begin(deployment: Deployment, person: Person) -> Held:
-    """Record an erasure, as the command does."""
-    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
-        held = find_held(run, person)
-        erasure.record(run, held)
-    return held
-
-
-def complete(deployment: Deployment) -> Sequence[Path]:
-    """Do the remaining steps of an erasure, as the commands do, without the history of runs."""
-    deployment.run(UNTIL)
-    report.write(deployment.folder)
-    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
-        left = unfinished_in(deployment.folder)
-        assert left is not None
-        reports = erasure.delete_leftovers(run, left)
-        erasure.finish(run)
-    return reports
 
 
 @pytest.fixture(scope="module")
@@ -122,29 +74,6 @@ def recorded_before(erased: tuple[Deployment, Held, Sequence[Path]], tmp_path_fa
     return clean
 
 
-def copy_of(deployment: Deployment, folder: Path) -> Deployment:
-    shutil.copytree(deployment.folder.path, folder)
-    return Deployment.at(folder)
-
-
-def texts_left(deployment: Deployment, texts: Sequence[str]) -> list[str]:
-    """Return the places that have one of these texts, without the delivered files."""
-    return sorted(set(all_places(deployment.folder, texts)))
-
-
-def rows_without_files(deployment: Deployment) -> dict[str, list[str]]:
-    """Return the rows of all tables that can be rebuilt, without the columns about delivered files."""
-    return {
-        name: sorted(map(repr, _without_files(deployment.table(name)).itertuples(index=False)))
-        for name, contract in TABLES.items()
-        if not contract.is_log and name not in ("source_files", "warehouse_info")
-    }
-
-
-def _without_files(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.drop(columns=[name for name in rows.columns if name in OF_FILES])
-
-
 @pytest.mark.long
 def test_the_deployment_has_the_canary_everywhere(built: Deployment) -> None:
     found = texts_left(built, [CANARY])
@@ -163,6 +92,7 @@ def test_everything_about_the_visitor_is_found(erased: tuple[Deployment, Held, S
     assert CANARY in (deployment.folder.raw / "test" / "first.jsonl").read_text()
 
 
+@pytest.mark.long
 def test_no_byte_of_an_erased_visitor_is_left(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
     deployment, held, _ = erased
     # OTHER_BAD has a longer id that begins with that of the canary. It is that of another visitor.
@@ -254,6 +184,7 @@ def test_a_device_of_a_person_is_erased(tmp_path: Path) -> None:
     assert [name for name in expected if found[name] != expected[name]] == []
 
 
+@pytest.mark.long
 def test_erased_lines_are_counted(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
     files = erased[0].table("source_files").set_index("path")
     columns = ["line_count", "accepted_count", "set_aside_count", "erased_count"]
@@ -262,6 +193,7 @@ def test_erased_lines_are_counted(erased: tuple[Deployment, Held, Sequence[Path]
     assert str(files.loc["test/third.jsonl", "first_event_time"]) == "2026-10-06 10:09:00"
 
 
+@pytest.mark.long
 def test_history_of_other_days_and_visitors_is_kept(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
     assert set(erased[0].table("session_changes")["visitor_id"]) == {"bob"}
     assert set(map(str, erased[0].table("_day_history")["session_date"])) == {"2026-10-07"}
@@ -277,11 +209,13 @@ def test_without_erasures_nothing_is_looked_at(tmp_path: Path, monkeypatch: pyte
     assert not deployment.folder.erasures.exists()
 
 
+@pytest.mark.long
 def test_finished_erasure_leaves_nothing_to_do(erased: tuple[Deployment, Held, Sequence[Path]]) -> None:
     with open_folder(erased[0].folder, until=UNTIL) as now:
         assert now.is_done()
 
 
+@pytest.mark.long
 def test_later_arrivals_of_an_erased_visitor_are_left_out(
     erased: tuple[Deployment, Held, Sequence[Path]], tmp_path: Path
 ) -> None:
@@ -409,9 +343,6 @@ def test_erasures_need_their_key(tmp_path: Path) -> None:
         deployment.run(UNTIL)
 
 
-# An erasure that is killed
-
-
 def erase_in_this_process(folder: Path, place: int | str, log: str) -> None:
     """Erase the canary, and die at a crash point."""
     os.environ[crash_points.CRASH_AT], os.environ[crash_points.CRASH_LOG] = "0", log
@@ -471,49 +402,3 @@ def test_erasure_survives_a_kill_at_each_step(
         require_recovery(deployment, built, erased[0])
         shutil.rmtree(deployment.folder.path)
     record(kill_points_hit=len(numbers[part::4]), kills_survived=len(numbers[part::4]))
-
-
-@pytest.mark.parametrize(
-    ("text", "is_in"),
-    [
-        ('{"visitor_id": "ab-1"}', True),
-        ("id=ab%2D1&x", True),
-        (r'{"id": "ab\u002d1"}', True),
-        (r"{\"id\": \"ab-1\"}", True),
-        ("ab-1", True),
-        ("/ab-1_x", True),
-        ("xab-1", False),
-        ("ab-12", False),
-        ("AB-1", False),
-        ("ab 1", False),
-        ("", False),
-        (None, False),
-        (r"\ud83d\ude00 ab-1", True),
-    ],
-)
-def test_ids_in_text(text: str | None, is_in: bool) -> None:
-    erasures = Erasures(key=VisitorKey(b"k" * 32)).with_id("visitor", "main", "ab-1")
-    assert erasures.are_in(text, "main") is is_in
-    assert not erasures.are_in(text, "second")
-
-
-def test_ids_in_logs() -> None:
-    session_ids = [f"{number:032x}" for number in range(3_000)]
-    search = Unfinished(("short", CANARY, 'a"quoted<id>', *session_ids)).search
-    assert search.is_in(f"x{CANARY}x")
-    assert search.is_in(json.dumps({"event": json.dumps({"value": 'a"quoted<id>'})}))
-    assert search.is_in("<b>a&quot;quoted&lt;id&gt;</b>")
-    assert search.is_in(f"session {session_ids[2_999]} and others")
-    assert not search.is_in(f"short {'f' * 32} canary-31415")
-
-
-def test_hashes_differ_by_kind_site_and_key() -> None:
-    hashes = {
-        Erasures(key=VisitorKey(key)).with_id(kind, site, "ab-1").entries[0].hash  # type: ignore[arg-type]
-        for key in (b"a" * 32, b"b" * 32)
-        for kind in ("visitor", "user")
-        for site in (None, "main", "second")
-    }
-    assert len(hashes) == 12
-    twice = Erasures(key=VisitorKey(b"a" * 32)).with_id("visitor", None, "ab-1").with_id("visitor", None, "ab-1")
-    assert len(twice.entries) == 1

@@ -22,7 +22,7 @@ from session_pipeline.tables import TABLES
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 from session_pipeline_tests.deployment import Deployment, damage
-from session_pipeline_tests.test_cli import call
+from session_pipeline_tests.shop_commands import call
 
 FIRST = date(2024, 3, 1)
 RAW_DAYS, EVENT_DAYS = 10, 13

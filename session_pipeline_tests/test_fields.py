@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.settings import parse_settings, settings_template
-from session_pipeline_tests.test_ingest import RULES, SEEN, Ingest
+from session_pipeline_tests.ingesting import RULES, SEEN, Ingest
 
 PACKAGED = replace(RULES, drop_properties=parse_settings(settings_template()).privacy.drop_properties)
 DROPPED = (

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import itertools
 import re
 import shutil
 from collections import Counter, defaultdict
@@ -16,13 +15,10 @@ from session_pipeline.checks import ledger_closes
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES
+from session_pipeline_tests.public_events import sessions_by_gap, sessions_of
 
-FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
-pytestmark = pytest.mark.skipif(
-    not FIXTURES.is_dir(), reason="the shared fixtures are not here: a user's clone has none"
-)
-
-TIMEOUT_SECONDS = 1800
+pytestmark = NEEDS_FIXTURES
 
 
 def delivered(deployment: Deployment, source: str, fixture: str) -> Path:
@@ -30,33 +26,6 @@ def delivered(deployment: Deployment, source: str, fixture: str) -> Path:
     folder = deployment.folder.raw / source
     folder.mkdir(parents=True)
     return Path(shutil.copyfile(path, folder / path.name))
-
-
-def sessions_by_gap(rows: list[tuple[str, int, int]]) -> set[frozenset[int]]:
-    """Return sessions as sets of line numbers, computed from (visitor, second, line number)."""
-    by_visitor: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for visitor, second, line in rows:
-        by_visitor[visitor].append((second, line))
-    sessions = set()
-    for events in by_visitor.values():
-        events.sort()
-        run = [events[0][1]]
-        for (before, _), (second, line) in itertools.pairwise(events):
-            if second - before > TIMEOUT_SECONDS:
-                sessions.add(frozenset(run))
-                run = []
-            run.append(line)
-        sessions.add(frozenset(run))
-    return sessions
-
-
-def sessions_of(deployment: Deployment) -> set[frozenset[int]]:
-    """Return the sessions of the store as sets of line numbers, for a deployment with one file."""
-    members: dict[str, list[int]] = defaultdict(list)
-    events = deployment.table("events")
-    for session_id, line in zip(events["session_id"], events["line_number"], strict=True):
-        members[session_id].append(line)
-    return {frozenset(lines) for lines in members.values()}
 
 
 @pytest.mark.long
@@ -130,6 +99,7 @@ def shop_records() -> list[dict[str, Any]]:
         return list(csv.DictReader(lines))
 
 
+@pytest.mark.long
 def test_shop_sessions_equal_those_of_its_authors(shop: Deployment) -> None:
     given: dict[str, list[int]] = defaultdict(list)
     for line, record in enumerate(shop_records(), start=2):
@@ -139,6 +109,7 @@ def test_shop_sessions_equal_those_of_its_authors(shop: Deployment) -> None:
     assert sessions_of(shop) == {frozenset(lines) for lines in given.values()}
 
 
+@pytest.mark.long
 def test_shop_has_470_sessions_with_a_purchase(shop: Deployment) -> None:
     outcomes = Counter(shop.table("session_outcomes")["outcome"])
     assert outcomes["purchase"] == 470

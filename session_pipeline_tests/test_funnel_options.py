@@ -33,6 +33,8 @@ UNTIL = date(2026, 10, 7)
 RULES = Rules()
 PAUSES = (timedelta(hours=1), timedelta(hours=13))
 
+TABLES = ("funnel_entries", "funnel_steps", "funnel_drops")
+
 Row = dict[str, Any]
 
 
@@ -117,10 +119,11 @@ class Case:
         self.deployment = Deployment(
             folder,
             settings(RULES, DAY - timedelta(days=1), self.funnels),
-            only=("funnel_entries", "funnel_entry_steps", "funnel_steps", "funnel_drops"),
+            only=(*TABLES, "funnel_entry_steps"),
         )
         self.deployment.deliver(delivered.name, delivered.lines)
         self.deployment.run(until=UNTIL)
+        self.rows_of = {name: rows_by_funnel(self.deployment.table(name)) for name in TABLES}
         self.events = oracle.sessionize(read_lines([delivered]), RULES)
         self.values = {event.line.event_id: value for event, value in with_values(self.events, delivered)}
         self.attempts: dict[str, list[Attempt]] = {
@@ -133,12 +136,15 @@ class Case:
     def check(self, table: str, name: str, expected: Iterable[Row]) -> None:
         """Compare the rows of a funnel, in the columns of the expected rows."""
         rows = list(expected)
-        found = self.deployment.table(table)
-        found = found[found["funnel"] == name][list(rows[0])]
-        difference = Counter(map(plain, found.to_dict("records")))
+        found = self.rows_of[table].get(name, [])
+        difference = Counter(plain({column: row[column] for column in rows[0]}) for row in found)
         difference.subtract(Counter(map(plain, rows)))
         wrong = [(count, dict(row)) for row, count in difference.items() if count]
         assert not wrong, f"{self.funnels[name]}\n" + "\n".join(map(str, wrong[:6]))
+
+
+def rows_by_funnel(table: pd.DataFrame) -> dict[str, list[Row]]:
+    return {str(name): rows.to_dict("records") for name, rows in table.groupby("funnel")}
 
 
 def with_values(events: Iterable[Event], delivered: Delivery) -> Iterable[tuple[Event, int | None]]:

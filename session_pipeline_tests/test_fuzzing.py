@@ -20,11 +20,11 @@ from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest import read, small_files
 from session_pipeline.ingest.records import BYTE_ORDER_MARK
 from session_pipeline.ingest.small_files import LARGEST_SMALL_BYTES
+from session_pipeline_tests.access_logs import RULES as LOG_RULES
+from session_pipeline_tests.access_logs import combined
 from session_pipeline_tests.corpus import SEEN, line, lines, parquet
+from session_pipeline_tests.ingesting import RULES, Ingest
 from session_pipeline_tests.reliability.figures import effort
-from session_pipeline_tests.test_access_log import RULES as LOG_RULES
-from session_pipeline_tests.test_access_log import combined
-from session_pipeline_tests.test_ingest import RULES, Ingest
 
 MOST_SECONDS = 20.0  # limit for one file of a few kilobytes, on a slow and busy machine
 EXAMPLES = 100  # per format, at effort 1

@@ -164,7 +164,8 @@ def require_oracle(deployment: Deployment, lines: Sequence[Mapping[str, Any]], u
     }
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 8))])
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(8))
 def test_late_links_give_what_a_build_at_once_gives(seed: int, tmp_path: Path) -> None:
     random = Random(seed)
     lines = random_lines(random, 40)

@@ -118,6 +118,7 @@ def test_late_event_before_midnight_moves_session_to_its_day(week: Deployment, t
     assert week.hashes() == clean(week, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_deliveries_in_any_order_give_equal_bytes(week: Deployment, tmp_path: Path) -> None:
     other = Deployment(tmp_path / "other")
     for days in ((9,), (5, 11), (7, 6), (10, 8)):

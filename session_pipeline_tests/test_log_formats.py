@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from session_pipeline.checks import too_many_set_aside
 from session_pipeline.reference.log_formats import NAMED_FORMATS, OTHER_LOG_FORMAT, parse_log_format
-from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.test_access_log import AGENT, RULES, TIME, visitor
-from session_pipeline_tests.test_cli import call, run
-from session_pipeline_tests.test_ingest import Ingest
+from session_pipeline_tests.access_logs import AGENT, RULES, TIME, visitor
+from session_pipeline_tests.deployment import Deployment, looking
+from session_pipeline_tests.ingesting import Ingest
+from session_pipeline_tests.shop_commands import call, run
 
 REQUEST = '"GET /a HTTP/1.1"'
 WHO = f"203.0.113.7 - - [{TIME}] {REQUEST} 200"
@@ -37,7 +36,7 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
 
 def fits(log_format: str, line: str) -> bool:
     pattern = parse_log_format(log_format).pattern
-    with duckdb.connect() as connection:
+    with looking() as connection:
         [(found,)] = connection.execute("select regexp_matches($1, $2)", [line, pattern]).fetchall()
     return bool(found)
 
@@ -155,6 +154,7 @@ def test_times_fit_their_directive(written: str, good: str, bad: str) -> None:
     assert not fits(log_format, f'[{bad}] 192.0.2.7 "GET / HTTP/1.1"')
 
 
+@pytest.mark.long
 def test_wrong_format_never_merges_visitors(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert call("init", data)[0] == 0

@@ -31,7 +31,7 @@ def line(visitor: str, place: int, action: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module", params=["tables", "views"])
+@pytest.fixture(scope="module", params=["tables", pytest.param("views", marks=pytest.mark.long)])
 def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     limit = {"tables": 0.2, "views": 0.0}[request.param]
     deployment = Deployment(tmp_path_factory.mktemp("macros"), {"publish": {"native_limit_gb": limit}})

@@ -17,7 +17,7 @@ import pytest
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.formats import parquet_content as parquet
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.test_ingest import RULES, Ingest
+from session_pipeline_tests.ingesting import RULES, Ingest
 
 TIME = datetime(2024, 3, 1, 12, 0, 0, 123456)
 

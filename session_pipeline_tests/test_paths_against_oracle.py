@@ -77,7 +77,10 @@ def lines(random: Random) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.fixture(scope="module", params=range(len(SIZES)))
+# The usual tests have the first sizes, the long ones the others.
+@pytest.fixture(
+    scope="module", params=[0, *(pytest.param(number, marks=pytest.mark.long) for number in range(1, len(SIZES)))]
+)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     return build(tmp_path_factory.mktemp("paths"), request.param)
 

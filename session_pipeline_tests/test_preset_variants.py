@@ -173,24 +173,61 @@ def test_rows_of_a_database_as_json_and_csv(preset: str, tmp_path: Path) -> None
     assert found.sessions == sessions_of(preset)
 
 
-@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000])
-def test_epoch_times_of_any_unit(unit: int, tmp_path: Path) -> None:
+EPOCH_UNITS = (1, 1_000, 1_000_000)
+WRITTEN_TIMES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.000000+00")
+MISSING_VALUES = ("\\N", "", "\0\0\0")
+
+
+def with_epochs(unit: int) -> list[Line]:
     lines = lines_of("mixpanel")
     for line in lines:
         line["properties"]["time"] *= unit
-    path = tmp_path / "export.jsonl"
-    path.write_text(jsonl(lines))
-    assert read(tmp_path, "mixpanel", path).sessions == sessions_of("mixpanel")
+    return lines
 
 
-@pytest.mark.parametrize("written", ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.000000+00"])
-def test_written_times(written: str, tmp_path: Path) -> None:
+def with_written_times(written: str) -> list[Line]:
     lines = lines_of("posthog")
     for line in lines:
         line["timestamp"] = datetime.fromisoformat(line["timestamp"]).strftime(written)
-    path = tmp_path / "export.jsonl"
-    path.write_text(jsonl(lines))
-    assert read(tmp_path, "posthog", path).sessions == sessions_of("posthog")
+    return lines
+
+
+def with_missing_values(missing: str) -> list[Line]:
+    names = ("country_code", "revenue_source_currency", "revenue_source_amount", "utm_source", "referrer")
+    lines = [
+        {name: missing if name in names and value in ("", None, "DE") else value for name, value in line.items()}
+        for line in lines_of("plausible")
+    ]
+    if missing.startswith("\0"):  # only columns of a fixed length have NULs
+        lines = [{**line, "utm_source": line["utm_source"].strip("\0"), "referrer": ""} for line in lines]
+    return lines
+
+
+@pytest.fixture(scope="module")
+def of_values(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, object], Told]:
+    """What files with other values tell. All are read in one folder, which takes little longer than one of them."""
+    folder = tmp_path_factory.mktemp("values")
+    variants: dict[tuple[str, object], tuple[str | None, list[Line]]] = {
+        **{("mixpanel", unit): ("mixpanel", with_epochs(unit)) for unit in EPOCH_UNITS},
+        **{("posthog", written): ("posthog", with_written_times(written)) for written in WRITTEN_TIMES},
+        **{("plausible", missing): (None, with_missing_values(missing)) for missing in MISSING_VALUES},
+    }
+    files = {}
+    for number, (preset, lines) in enumerate(variants.values()):
+        path = folder / f"export-{number}.jsonl"
+        path.write_text(jsonl(lines))
+        files[f"web-{number}"] = (preset, path)
+    return dict(zip(variants, tell(folder / "data", files).values(), strict=True))
+
+
+@pytest.mark.parametrize("unit", EPOCH_UNITS)
+def test_epoch_times_of_any_unit(unit: int, of_values: Mapping[tuple[str, object], Told]) -> None:
+    assert of_values["mixpanel", unit].sessions == sessions_of("mixpanel")
+
+
+@pytest.mark.parametrize("written", WRITTEN_TIMES)
+def test_written_times(written: str, of_values: Mapping[tuple[str, object], Told]) -> None:
+    assert of_values["posthog", written].sessions == sessions_of("posthog")
 
 
 def test_call_of_a_server_counts_for_its_user(tmp_path: Path) -> None:
@@ -236,17 +273,8 @@ def test_posthog_parquet_has_its_properties_as_text(tmp_path: Path) -> None:
     assert found.sessions == sessions_of("posthog")
 
 
-@pytest.mark.parametrize("missing", ["\\N", "", "\0\0\0"])
-def test_missing_values_of_clickhouse(missing: str, tmp_path: Path) -> None:
-    names = ("country_code", "revenue_source_currency", "revenue_source_amount", "utm_source", "referrer")
-    lines = [
-        {name: missing if name in names and value in ("", None, "DE") else value for name, value in line.items()}
-        for line in lines_of("plausible")
-    ]
-    if missing.startswith("\0"):  # only columns of a fixed length have NULs
-        lines = [{**line, "utm_source": line["utm_source"].strip("\0"), "referrer": ""} for line in lines]
-    path = tmp_path / "rows.jsonl"
-    path.write_text(jsonl(lines))
-    found = read(tmp_path, None, path)
+@pytest.mark.parametrize("missing", MISSING_VALUES)
+def test_missing_values_of_clickhouse(missing: str, of_values: Mapping[tuple[str, object], Told]) -> None:
+    found = of_values["plausible", missing]
     assert (found.facts["preset"], found.quarantined) == ("plausible", [])
     assert found.sessions == sessions_of("plausible")

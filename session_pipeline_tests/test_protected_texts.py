@@ -10,7 +10,7 @@ import pytest
 
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.reference.user_agents import _row, reduced_agent
-from session_pipeline_tests.test_ingest import KEY, RULES, SEEN, Ingest
+from session_pipeline_tests.ingesting import KEY, RULES, SEEN, Ingest
 
 IPV4, IPV6 = "203.0.113.7", "2001:db8:1:2::7"
 WINDOWS = (

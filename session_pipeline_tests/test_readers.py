@@ -264,6 +264,7 @@ def test_readers_see_one_generation_during_continuous_runs(
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.parametrize("days", [DAYS, DAYS[1:2]], ids=["all days", "one day"])
 def test_self_check_detects_a_table_of_another_generation(

@@ -117,6 +117,7 @@ def test_parts_change_no_row(tmp_path: Path, lines: list[str], part_rows: int, m
     assert figures(parts) == figures(whole)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "rules",
     [

@@ -11,7 +11,7 @@ from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.presets.reading import EXAMPLES
-from session_pipeline_tests.test_cli import call
+from session_pipeline_tests.shop_commands import call
 
 UNTIL = date(2026, 5, 7)
 GA4 = EXAMPLES / "ga4" / "events_20260504.json"

@@ -16,7 +16,7 @@ from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest import read as reading
 from session_pipeline.ingest import small_files
 from session_pipeline.ingest.formats import json_values
-from session_pipeline_tests.test_ingest import RULES, SEEN, Ingest, Taken
+from session_pipeline_tests.ingesting import RULES, SEEN, Ingest, Taken
 
 
 @pytest.fixture(params=["as a small file", "as a large file", "in parts"])

@@ -229,7 +229,7 @@ class Killed(BaseException):
     ("place", "name"),
     [(event_log, "_delete"), (os, "unlink"), (shutil, "rmtree"), ("run storage", "delete_run")],
 )
-@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_killed_call_loses_nothing_and_is_completed(
     nights: Home, place: Any, name: str, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,7 +114,8 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(scope="module", params=range(3))
+# The usual tests have one random set of events, the long ones two more.
+@pytest.fixture(scope="module", params=[0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """Random events. Tests must not write to it."""
     deployment = delivered(tmp_path_factory.mktemp("definitions"), request.param)

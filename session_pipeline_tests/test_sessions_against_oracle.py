@@ -25,10 +25,12 @@ from session_pipeline_tests.oracles.sessions import ONE_DAY
 COMPARED = [name for name, contract in TABLES.items() if name != "warehouse_info" and not contract.is_log]
 EXPECTED = ("events", "duplicate_events", "recent_event_ids", "open_sessions", "sessions", "funnel_entries")
 LOG_COLUMNS = {"source_files": ["path"]}
-PIECEWISE = 1  # groups that are also built piecewise in the usual tests; the others are with -m long
+PIECEWISE = 1  # groups that are also built piecewise in the test with the oracle, which is long for them
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=pytest.mark.long) if seed < PIECEWISE else seed for seed in SEEDS]
+)
 def test_pipeline_equals_oracle(seed: int, tmp_path: Path) -> None:
     group = generated_cases.group(seed)
     is_compared = seed < PIECEWISE

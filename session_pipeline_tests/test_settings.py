@@ -1,41 +1,18 @@
-"""Tests the settings: defaults, merging with the packaged settings, errors and limits."""
+"""Tests the settings: defaults, merging with the packaged settings, and definitions."""
 
 import tomllib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from time import thread_time
 from typing import Any
 
 import duckdb
 import pytest
 from pydantic import ValidationError
 
-from session_pipeline.errors import SettingsError, SettingsFileError
 from session_pipeline.settings import Settings, SourceSettings, load_settings, parse_settings, settings_template
 from session_pipeline.settings.section import Section
-
-STEPS = """
-steps = [
-    { name = "cart", where = "event_name = 'add_to_cart'" },
-    { name = "checkout", where = "event_name = 'begin_checkout'" },
-    { name = "purchase", where = "event_name = 'purchase'" },
-]
-"""
-
-
-def errors_of(text: str) -> dict[str, str]:
-    """Returns the error of each key."""
-    with pytest.raises(SettingsFileError) as error:
-        parse_settings(text)
-    return {found.key: f"{found.problem}; {found.hint}" for found in error.value.errors}
-
-
-def error_of(text: str) -> tuple[str, str]:
-    errors = errors_of(text)
-    assert len(errors) == 1, errors
-    return next(iter(errors.items()))
-
+from session_pipeline_tests.settings_texts import STEPS
 
 # Defaults
 
@@ -201,265 +178,12 @@ def test_settings_cannot_be_changed() -> None:
         parse_settings("").sessions.max_hours = 3
 
 
-# Errors
-
-
-@pytest.mark.parametrize(
-    ("text", "key", "said"),
-    [
-        ("inactivity_minutes = 5", "inactivity_minutes", "did you mean sessions.inactivity_minutes?"),
-        ("[sessions]\ninactivity_minuts = 5", "sessions.inactivity_minuts", "did you mean inactivity_minutes?"),
-        ("[sources.web]\nfmt = 'csv'", "sources.web.fmt", "did you mean format?"),
-        ("[alarm]\ncommand = 'mail'", "alarm", "is an unknown setting; remove it"),
-        ("timezone = 'Europe/Berln'", "timezone", "did you mean Europe/Berlin?"),
-        ("timezone = '../../etc/passwd'", "timezone", "is not a time zone"),
-        ("start_date = '2020-01-01'", "start_date", "write a date without quotes"),
-        ("start_date = 2020-01-01T00:00:00", "start_date", "write a date without quotes"),
-        ("start_date = 1969-12-31", "start_date", "write at least 1970-01-01"),
-        ("include_today = 'yes'", "include_today", "is 'yes'; write true or false"),
-        ("daily_at = '24:00'", "daily_at", "write hours and minutes, such as 03:00"),
-        ("max_rebuild_days = 0", "max_rebuild_days", "is 0; write at least 1"),
-        ("sessions = 5", "sessions", "is 5; write a table"),
-        ("sessions.inactivity_minutes = '30'", "sessions.inactivity_minutes", "is '30'; write a whole number"),
-        ("sessions.inactivity_minutes = true", "sessions.inactivity_minutes", "is true; write a whole number"),
-        ("sessions.inactivity_minutes = 721", "sessions.inactivity_minutes", "write at most 720"),
-        ("sessions.max_hours = 25", "sessions.max_hours", "write at most 24"),
-        ("[sessions]\ninactivity_minutes = 61\nmax_hours = 1", "sessions.max_hours", "shorter than inactivity_minutes"),
-        ("actions.fold = [{ pattern = '(?=a)', replacement = '' }]", "actions.fold[0].pattern", "without lookaround"),
-        ("actions.fold = [{ pattern = '(a)\\1', replacement = '' }]", "actions.fold[0].pattern", "backreferences"),
-        ("actions.fold = [{ pattern = 'a*', replacement = '' }]", "actions.fold[0].pattern", "the empty string"),
-        ("actions.fold = [{ pattern = 'a', replacement = '$1' }]", "actions.fold[0].replacement", "backslash and $"),
-        ("friction.signals = ['rage']", "friction.signals[0]", "write 'rage_click', 'u_turn'"),
-        ("friction.signals = ['error', 'error']", "friction.signals", "has 2 signals named 'error'"),
-        ("friction.error = 'status'", "friction.error", "names an unknown column 'status'"),
-        ("friction.click = 'element'", "friction.click", "is not a condition"),
-        ("friction.rage_click_clicks = 1", "friction.rage_click_clicks", "write at least 2"),
-        ("friction.u_turn_seconds = 0", "friction.u_turn_seconds", "write at least 1"),
-        ("friction.u_turn_second = 5", "friction.u_turn_second", "did you mean u_turn_seconds?"),
-        ("friction.dead_end_exit_percent = 101", "friction.dead_end_exit_percent", "write at most 100"),
-        ("sessions.definition = 'ga5'", "sessions.definition", "write '', 'ga4', 'matomo'"),
-        ("sessions.at_border = 'ends'", "sessions.at_border", "write 'stays' or 'starts'"),
-        ("bots.patterns = ['[']", "bots.patterns[0]", "patterns use RE2 syntax"),
-        ("bots.patterns = ['a*']", "bots.patterns[0]", "it matches the empty string"),
-        ("bots.exceptions = ['a', 'a']", "bots.exceptions", "has 2 patterns named 'a'"),
-        ("bots.page_views_per_minute = -1", "bots.page_views_per_minute", "write at least 0"),
-        ("bots.no_user_agent = 'yes'", "bots.no_user_agent", "write true or false"),
-        (
-            "definitions.also = ['ga5']",
-            "definitions",
-            "names 'ga5' in also, which is not a definition; did you mean ga4?",
-        ),
-        ("definitions.also = ['own']", "definitions", "write one of ga4, matomo"),
-        ("definitions.also = ['ga4', 'ga4']", "definitions.also", "has 2 definitions named 'ga4'"),
-        ("definitions.rules.ga4 = { midnight = true }", "definitions.rules", "has ga4, which is a packaged definition"),
-        ("definitions.rules.own = { midnight = true }", "definitions.rules", "has own, which is a packaged definition"),
-        ("definitions.rules.a = { like = 'matoma' }", "definitions.rules.a", "did you mean matomo?"),
-        (
-            "definitions.rules.a = { campaign = 'all' }",
-            "definitions.rules.a.campaign",
-            "write 'no', 'changed' or 'new'",
-        ),
-        ("definitions.rules.a = { starts = 'x = 1' }", "definitions.rules.a.starts", "names an unknown column 'x'"),
-        ("definitions.rules.a = { needs = 'visit' }", "definitions.rules.a.needs", "write 'page_view' or 'event'"),
-        ("definitions.rules.a = { midnigth = true }", "definitions.rules.a.midnigth", "is an unknown setting"),
-        (
-            "definitions.rules.a = { bounce_unless = { page_views = 0 } }",
-            "definitions.rules.a.bounce_unless.page_views",
-            "write at least 1",
-        ),
-        ("friction.forms = [{ start = 'is_bot' }]", "friction.forms[0].submit", "is missing"),
-        ("[[friction.forms]]\nstart = 'true'\nsubmit = 'form'", "friction.forms[0].submit", "unknown column 'form'"),
-        ("outcomes = 'purchase'", "outcomes", "write a list"),
-        ("[[outcomes]]\nwhere = 'is_bot'", "outcomes[0].name", "is missing"),
-        ("[[outcomes]]\nname = 'bounce'\nwhere = 'is_bot'", "outcomes[0].name", "added automatically"),
-        ("[[outcomes]]\nname = 'A b'\nwhere = 'is_bot'", "outcomes[0].name", "use a-z, 0-9 and _"),
-        ("[[outcomes]]\nname = 'a'", "outcomes[0]", "either where or where_session"),
-        (
-            "[[outcomes]]\nname = 'a'\nwhere = 'is_bot'\nwhere_session = 'is_bot'",
-            "outcomes[0]",
-            "either where or where_session",
-        ),
-        ("[[outcomes]]\nname = 'a'\nwhere_session = 'is_bot'\nvalue = 'value'", "outcomes[0]", "value without where"),
-        ("[[outcomes]]\nname = 'a'\nwhere_session = 'event_name'", "outcomes[0].where_session", "unknown column"),
-        ("[[outcomes]]\nname = 'a'\nwhere = 'is_bot'\nvalue = 'site'", "outcomes[0].value", "is not a number"),
-        ("[[goals]]\nname = 'a'\nwhere = 'is_bot'\n" * 2, "goals", "has 2 goals named 'a'"),
-        ("[[goals]]\nname = 'a'\nwhere = 'evnt_name = 1'", "goals[0].where", "did you mean event_name?"),
-        (f"[[funnels]]\nname = 'f'\ngrain = 'hour'{STEPS}", "funnels[0].grain", "'session', 'visitor' or 'attempt'"),
-        (f"[[funnels]]\nname = 'f'\nmode = 'exact'{STEPS}", "funnels[0].mode", "'ordered', 'strict' or 'unordered'"),
-        (f"[[funnels]]\nname = 'f'\nwindow_seconds = -1{STEPS}", "funnels[0].window_seconds", "write at least 0"),
-        (
-            f"[[funnels]]\nname = 'f'\ngrain = 'attempt'\nwindow_seconds = 2592001{STEPS}",
-            "funnels[0].window_seconds",
-            "at most 2592000 (30 days) for attempts",
-        ),
-        (
-            f"[[funnels]]\nname = 'f'\ngrain = 'visitor'\nwindow_seconds = 2592001{STEPS}",
-            "funnels[0].window_seconds",
-            "at most 2592000 (30 days)",
-        ),
-        (f"[[funnels]]\nname = 'f'\nbreakdown = 'chanel'{STEPS}", "funnels[0].breakdown", "did you mean channel?"),
-        ("[[funnels]]\nname = 'f'\nsteps = []", "funnels[0].steps", "has 0; write at least 1"),
-        (f"[[funnels]]\nname = 'f'{STEPS.replace('checkout', 'cart')}", "funnels[0].steps", "2 steps named 'cart'"),
-        (
-            f"[[funnels]]\nname = 'f'{STEPS.replace('event_name = ', 'evnt_name = ', 1)}",
-            "funnels[0].steps[0].where",
-            "did you mean event_name?",
-        ),
-        (
-            f"[[funnels]]\nname = 'f'{STEPS}exclusions = [{{ where = 'is_bot', after_step = 3 }}]",
-            "funnels[0].exclusions",
-            "number 1 after step 3 and before step 3",
-        ),
-        (
-            f"[[funnels]]\nname = 'f'{STEPS}exclusions = [{{ where = 'is_bot', before_step = 4 }}]",
-            "funnels[0].exclusions",
-            "write two of the 3 steps",
-        ),
-        ("[dimensions]\nchannel = 'site'", "dimensions", "has channel, which is already a column of sessions"),
-        ("[dimensions]\nplan = 'max(site)'", "dimensions.plan", "contains MAX(site)"),
-        ("[dimensions]\n'A plan' = 'site'", 'dimensions."A plan"', "use a-z, 0-9 and _"),
-        ("breakdowns.dimensions = ['city']", "breakdowns.dimensions[0]", "write 'channel', 'device'"),
-        ("breakdowns.dimensions = ['os', 'os']", "breakdowns.dimensions", "has 2 dimensions named 'os'"),
-        ("changes.dimensions = ['landing_page']", "changes.dimensions[0]", "write 'channel', 'device'"),
-        ("changes.dimensions = ['os', 'os']", "changes.dimensions", "has 2 dimensions named 'os'"),
-        ("changes.excluded_dimensions = ['varian']", "changes.excluded_dimensions", "did you mean variant?"),
-        (
-            "changes.excluded_dimensions = ['plan']\n[dimensions]",
-            "changes.excluded_dimensions",
-            "has 'plan', which is not in [dimensions]; remove it",
-        ),
-        ("[sources.'a/b']", 'sources."a/b"', "use its folder name"),
-        ("sources.web = 'jsonl'", "sources.web", "write a table"),
-        (
-            "[sources.web]\nformat = 'xml'",
-            "sources.web.format",
-            "write 'jsonl', 'csv', 'tsv', 'parquet', 'access_log' or 'w3c'",
-        ),
-        ("[sources.web]\nsite = 'a b'", "sources.web.site", "use letters, digits"),
-        ("[sources.web]\ncolumns = { evnt_id = 'id' }", "sources.web.columns.evnt_id", "did you mean event_id?"),
-        (
-            "[sources.web]\ncolumns = { is_bot = 'bot' }",
-            "sources.web.columns.is_bot",
-            "can provide; write one of event_id",
-        ),
-        ("[sources.web]\nconstants = { value = inf }", "sources.web.constants.value", "write a string in quotes"),
-        ("[sources.web]\ntimezone = 'CEST'", "sources.web.timezone", "is not a time zone"),
-        ("[sources.web]\nclock_tolerance_minutes = -1", "sources.web.clock_tolerance_minutes", "write at least 0"),
-        ("[sources.web]\nexpected_by = '6:00'", "sources.web.expected_by", "write hours and minutes"),
-        ("[sources.web]\ndelimiter = ';;'", "sources.web.delimiter", "write one character"),
-        ("privacy.keep_query_parameters = ['utm_*']", "privacy.keep_query_parameters[0]", "write the full name"),
-        ("privacy.drop_properties = 'ip'", "privacy.drop_properties", "write a list"),
-        ("history.keep_days = -1", "history.keep_days", "write at least 0"),
-        ("resources.memory_limit = '4'", "resources.memory_limit", "write a size such as 4GB or 512MB, or auto"),
-        ("resources.threads = -1", "resources.threads", "write at least 0"),
-        ("publish.native_limit_gb = nan", "publish.native_limit_gb", "write a finite number"),
-    ],
-)
-def test_error_names_the_path_of_the_key(text: str, key: str, said: str) -> None:
-    found, message = error_of(text)
-    assert found == key
-    assert said in message
-
-
-def test_all_errors_of_a_file_are_listed_one_per_line(tmp_path: Path) -> None:
-    path = tmp_path / "settings.toml"
-    path.write_text(
-        "timezone = 'Mars'\n[sessions]\nmax_hours = 0\ninactivity = 3\n[[goals]]\nname = 'a'\nwhere = '1'\n"
-    )
-    with pytest.raises(SettingsFileError) as error:
-        load_settings(tmp_path)
-    head, *lines = str(error.value).splitlines()
-    assert head == f"{path} has 4 invalid settings; fix every setting named below:"
-    assert [line.split()[0] for line in lines] == [
-        "timezone",
-        "sessions.max_hours",
-        "sessions.inactivity",
-        "goals[0].where",
-    ]
-
-
-def test_invalid_section_does_not_hide_other_errors() -> None:
-    errors = errors_of(f"dimensions = 3\nsources = 4\n[[funnels]]\nname = 'f'\nbreakdown = 'plan'{STEPS}")
-    assert list(errors) == ["funnels[0].breakdown", "dimensions", "sources"]
-
-
 # Files
 
 
 def test_loads_the_file_of_a_data_folder(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("\ufeffstart_date = 2024-02-29\n", encoding="utf-8")
     assert load_settings(tmp_path).start_date == date(2024, 2, 29)
-
-
-def test_missing_file_explains_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="does not exist; create a data folder with `session-pipeline init"):
-        load_settings(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"a = 1\nb = [\n  1,\nc = 2\n", "is not valid TOML: Invalid value (at line 4, column 1)"),
-        (b"a = 1\na = 2\n", "line 2"),
-        (b"a = '\xff'\n", "save it as a UTF-8 text file"),
-        (b"a = " + b"[" * 20_000, "nest lists less deeply"),
-    ],
-)
-def test_error_names_the_line_that_is_not_toml(tmp_path: Path, content: bytes, said: str) -> None:
-    (tmp_path / "settings.toml").write_bytes(content)
-    with pytest.raises(SettingsError) as error:
-        load_settings(tmp_path)
-    assert str(error.value).startswith(str(tmp_path / "settings.toml"))
-    assert said in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        (
-            "\n".join(f'[[goals]]\nname = "g{n}"\nwhere = "status_code = {n}"' for n in range(2001)),
-            "goals has 2,001 goals; write at most 2,000",
-        ),
-        (
-            '[[funnels]]\nname = "f"\nsteps = ['
-            + ", ".join(f'{{ name = "{n}", where = "status_code = {n}" }}' for n in range(51))
-            + "]",
-            "funnels[0].steps has 51 steps; write at most 50",
-        ),
-        (
-            "\n".join(
-                f'[[funnels]]\nname = "f{n}"\nsteps = ['
-                + ", ".join(f'{{ name = "{n}", where = "status_code = {n}" }}' for n in range(45))
-                + "]"
-                for n in range(45)
-            ),
-            "funnels has 2,025 steps and exclusions; write at most 2,000",
-        ),
-        (
-            "\n".join('[[friction.forms]]\nstart = "is_bot"\nsubmit = "is_bot"' for n in range(51)),
-            "friction.forms has 51 forms; write at most 50",
-        ),
-        (
-            "[dimensions]\n" + "\n".join(f"d{n} = \"properties ->> 'k{n}'\"" for n in range(2001)),
-            "dimensions has 2,001 dimensions; write at most 2,000",
-        ),
-    ],
-    ids=["goals", "steps", "funnels", "forms", "dimensions"],
-)
-def test_too_many_rules_are_refused_within_a_second(text: str, sentence: str) -> None:
-    parse_settings("")  # loads what is loaded only once
-    started = thread_time()
-    with pytest.raises(SettingsFileError) as refused:
-        parse_settings(text)
-    assert sentence in str(refused.value)
-    assert thread_time() - started < 1
-
-
-def test_list_with_invalid_elements_is_not_also_too_short() -> None:
-    text = "[[funnels]]\nname = 'f'\nsteps = [{ name = 'a', where = 'event_name = 1' }]"
-    with pytest.raises(SettingsFileError) as error:
-        parse_settings(text, "settings.toml")
-    assert [one.key for one in error.value.errors] == ["funnels[0].steps[0].where"]
 
 
 def test_definition_sets_when_sessions_end() -> None:

@@ -19,9 +19,10 @@ from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
 
 FIXTURE = Path(__file__).resolve().parents[2] / "shared" / "fixtures" / "retentioneering_ecom" / "ecom.csv.gz"
-pytestmark = pytest.mark.skipif(
-    not FIXTURE.exists(), reason="the shared fixtures are not here: a user's clone has none"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not FIXTURE.exists(), reason="the shared fixtures are not here: a user's clone has none"),
+]
 
 UNTIL = date(2024, 7, 1)
 BEGIN, END = date(2024, 4, 9), date(2024, 5, 9)
@@ -66,7 +67,6 @@ def between(alerts: pd.DataFrame, first: date, last: date) -> pd.DataFrame:
     return alerts[(alerts["session_date"] >= first) & (alerts["session_date"] <= last)]
 
 
-@pytest.mark.long
 def test_quiet_weeks_raise_no_alert(alerts: pd.DataFrame) -> None:
     assert len(between(alerts, date(2024, 1, 1), BEGIN)) == 0
     assert len(between(alerts, date(2024, 5, 12), date(2024, 5, 28))) == 0
@@ -120,7 +120,6 @@ def test_check_warns_about_the_latest_alerts(shop: Deployment) -> None:
         assert progress_alerts(run, [UNTIL]).holds
 
 
-@pytest.mark.long
 def test_days_have_the_same_bytes_alone_and_in_a_stretch(shop: Deployment) -> None:
     with open_run(shop.folder, run_id="test", until=UNTIL) as run:
         for name in ("action_visits", "progress_changes", "outcome_changes"):

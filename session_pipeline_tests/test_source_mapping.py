@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from session_pipeline_tests.test_ingest import RULES, SEEN, Ingest
+from session_pipeline_tests.ingesting import RULES, SEEN, Ingest
 
 
 @pytest.fixture
 def ingest(tmp_path: Path) -> Iterator[Ingest]:
     ingest = Ingest(tmp_path)
     yield ingest
-    ingest.connection.close()
+    ingest.close()
 
 
 def taken(ingest: Ingest, *lines: dict[str, Any], **rules: Any) -> list[dict[str, Any]]:

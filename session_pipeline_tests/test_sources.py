@@ -40,7 +40,7 @@ def test_source_without_a_folder_is_named_with_the_similar_folder(deployment: De
     assert warnings(deployment) == []
 
 
-@pytest.mark.parametrize("command", ["check", "run", "status"])
+@pytest.mark.parametrize("command", ["check", pytest.param("run", marks=pytest.mark.long), "status"])
 def test_commands_warn_about_a_source_without_a_folder(
     deployment: Deployment, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

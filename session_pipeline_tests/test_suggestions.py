@@ -13,7 +13,7 @@ import pytest
 
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.run.suggestions import fields_of, suggested_columns
-from session_pipeline_tests.test_ingest import RULES, Ingest
+from session_pipeline_tests.ingesting import RULES, Ingest
 
 Suggest = Callable[..., Mapping[str, str]]
 LINE_COUNT = 60

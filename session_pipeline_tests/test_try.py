@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.test_cli import EVENTS, call
+from session_pipeline_tests.shop_commands import EVENTS, call
 
 
 def write(path: Path, *lines: dict[str, Any] | str) -> Path:

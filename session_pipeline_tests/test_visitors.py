@@ -106,9 +106,8 @@ def settings_of_sites() -> dict[str, Any]:
     return {**SETTINGS, "sources": {site: {"site": site} for site in "ab"}}
 
 
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 1 + 5 * effort()))]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1 + 5 * effort()))
 def test_tables_equal_the_oracle_after_each_late_file(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

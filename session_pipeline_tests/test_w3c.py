@@ -9,7 +9,7 @@ import pytest
 from session_pipeline.ingest import small_files
 from session_pipeline.ingest.source_rules import rules_of
 from session_pipeline.settings import parse_settings
-from session_pipeline_tests.test_ingest import KEY, Ingest
+from session_pipeline_tests.ingesting import KEY, Ingest
 
 RULES = replace(rules_of(parse_settings("[sources.web]\npreset = 'w3c'"), "web", KEY), drop_properties=())
 

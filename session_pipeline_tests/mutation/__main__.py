@@ -24,13 +24,14 @@ SAMPLE = 300  # mutants of each kind
 SEEDS = (0,)  # groups of generated cases that run on mutants of the models
 
 TESTS = "session_pipeline_tests"
+PLAN = tuple(f"{TESTS}/test_{name}.py" for name in ("wanted_days", "staleness", "plan", "known_states"))
 # The tests of each module of the core, the fastest first.
 TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/reference/days.py": (f"{TESTS}/test_days.py", f"{TESTS}/test_steps.py"),
     "session_pipeline/store/catalog.py": (f"{TESTS}/test_catalog.py",),
-    "session_pipeline/build/plan.py": (f"{TESTS}/test_plan.py",),
+    "session_pipeline/build/plan.py": PLAN,
     "session_pipeline/tables/settings_sql.py": (f"{TESTS}/test_cases.py", "-k", "outcomes or goals or dimen or funnel"),
-    "session_pipeline/tables/spans.py": (f"{TESTS}/test_steps.py", f"{TESTS}/test_plan.py"),
+    "session_pipeline/tables/spans.py": (f"{TESTS}/test_steps.py", *PLAN),
     "session_pipeline/tables/graph.py": (f"{TESTS}/test_steps.py", f"{TESTS}/test_cases.py"),
 }
 

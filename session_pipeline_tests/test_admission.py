@@ -1,0 +1,138 @@
+"""Tests which delivered files are admitted, by name, kind and size, and that their lines are counted."""
+
+import gzip
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backports import zstd
+
+from session_pipeline.errors import RefusedFileError, SessionPipelineError
+from session_pipeline.ingest import admit as admission
+from session_pipeline.ingest import line_counts
+from session_pipeline_tests.ingesting import RULES, SEEN, Ingest
+
+# Admission
+
+
+def test_file_identity_is_source_and_content(ingest: Ingest) -> None:
+    content = (json.dumps(SEEN) + "\n").encode()
+    plain = ingest.admit(ingest.deliver(content, "a.jsonl"))
+    other_name = ingest.admit(ingest.deliver(content, "b.ndjson"))
+    compressed = ingest.admit(ingest.deliver(gzip.compress(content), "c.JSON.GZ"))
+    in_members = ingest.admit(
+        ingest.deliver(gzip.compress(content[:9]) + gzip.compress(content[9:]) + bytes(512), "d.jsonl.gz")
+    )
+    by_zstd = ingest.admit(ingest.deliver(zstd.compress(content), "e.jsonl.zst"))
+    assert by_zstd.file_id == plain.file_id
+    assert by_zstd.plain_path.stat().st_mode & 0o777 == 0o600
+    other_source = ingest.admit(plain.path, replace(RULES, source="shop"))
+    assert {each.file_id for each in (other_name, compressed, in_members)} == {plain.file_id}
+    assert other_source.file_id != plain.file_id
+    assert in_members.byte_count == len(content)
+    assert in_members.plain_path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("content", "line_count", "blank_count"),
+    [
+        (b"", 0, 0),
+        (b"\n", 0, 1),
+        (b"\xef\xbb\xbf", 0, 0),
+        (b"\xef\xbb\xbf\n{}", 1, 1),
+        (b"{}", 1, 0),
+        (b"{}\n\n \t\r\n{}\n\n", 2, 3),
+        (b"\n\n\n", 0, 3),
+        (b"{}\r\n\r\n{}\r\n", 2, 1),
+        (b"{}\n   ", 1, 1),
+    ],
+)
+def test_lines_and_blank_lines_are_counted(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch, content: bytes, line_count: int, blank_count: int
+) -> None:
+    taken = ingest.take(content)
+    assert (taken.admitted.line_count, taken.admitted.blank_line_count) == (line_count, blank_count)
+    for chunk_bytes in (1, 3):  # files are read in the same way
+        monkeypatch.setattr(admission, "CHUNK_BYTES", chunk_bytes)
+        admitted = ingest.admit(taken.admitted.path)
+        assert (admitted.line_count, admitted.blank_line_count) == (line_count, blank_count)
+
+
+def test_file_with_too_long_a_line_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_counts, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(line_counts, "LONGEST_LINE_BYTES", 1000)
+    ingest.admit(ingest.deliver("{" + "a" * 999 + "\n" + "b" * 1000))
+    with pytest.raises(RefusedFileError, match="line of more than"):
+        ingest.admit(ingest.deliver("{}\n" + "a" * 1001 + "\n"))
+
+
+def test_only_known_endings_are_read(ingest: Ingest) -> None:
+    for name in ("a.txt", "a.txt.zst", "a.jsonl.bz2", "jsonl", ".gz"):
+        with pytest.raises(RefusedFileError, match=r"\.jsonl, \.ndjson, \.json, \.csv, \.tsv"):
+            ingest.admit(ingest.deliver(b"{}\n", name))
+
+
+def test_only_regular_files_below_raw_are_read(ingest: Ingest, tmp_path: Path) -> None:
+    outside = tmp_path / "secret.jsonl"
+    outside.write_text("{}\n")
+    (ingest.root / "link.jsonl").symlink_to(outside)
+    (ingest.root / "folder").symlink_to(tmp_path)
+    (ingest.root / "folder.jsonl").mkdir()
+    os.mkfifo(ingest.root / "pipe.jsonl")
+    for name, message in {
+        "link.jsonl": "link",
+        "folder/secret.jsonl": "link",
+        "../secret.jsonl": "link|outside",
+        "folder.jsonl": "called like a file",
+        "pipe.jsonl": "no regular file",
+    }.items():
+        with pytest.raises(RefusedFileError, match=message):
+            ingest.admit(ingest.root / name)
+    with pytest.raises(RefusedFileError, match="outside"):
+        ingest.admit(outside)
+
+
+def test_file_growing_while_hashed_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ingest.deliver(json.dumps(SEEN) + "\n")
+    look_through = admission.look_through
+
+    def look_through_slowly(*arguments: Any) -> str:
+        content_hash = look_through(*arguments)
+        with path.open("a") as file:
+            file.write("{}\n")
+        return content_hash
+
+    monkeypatch.setattr(admission, "look_through", look_through_slowly)
+    with pytest.raises(RefusedFileError, match="still being written"):
+        ingest.admit(path)
+
+
+def test_file_growing_before_it_is_read_is_refused(ingest: Ingest) -> None:
+    admitted = ingest.admit(ingest.deliver(json.dumps(SEEN) + "\n"))
+    os.utime(admitted.path, (1, 1))
+    with pytest.raises(RefusedFileError, match="still being written"):
+        ingest.read(admitted)
+    assert list(ingest.scratch.iterdir()) == []
+
+
+def test_ledger_that_does_not_add_up_keeps_nothing(ingest: Ingest) -> None:
+    admitted = ingest.admit(ingest.deliver(json.dumps(SEEN) + "\n{}\n"))
+    with pytest.raises(SessionPipelineError, match="3 lines were counted, but 1 were accepted and 1 quarantined"):
+        ingest.read(replace(admitted, line_count=3))
+    assert list(ingest.scratch.iterdir()) == []
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["g*[1].jsonl", "a?.jsonl", "[ab].jsonl", "quo'te.jsonl", "site=x/new\nline.jsonl", "{a,b}.jsonl", "b\\s.jsonl"],
+)
+def test_file_names_are_not_patterns(ingest: Ingest, name: str) -> None:
+    for other in ("g1.jsonl", "ab.jsonl", "a.jsonl", "b.jsonl"):
+        ingest.deliver("other\n", other)
+    assert len(ingest.take(json.dumps(SEEN), name).events) == 1

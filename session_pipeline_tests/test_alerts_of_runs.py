@@ -1,0 +1,282 @@
+"""Tests the alerts of runs: each failed run and check is sent once, however the run was started."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from session_pipeline.defs import alerts as alert_history
+from session_pipeline.defs import resources
+from session_pipeline.defs.dead_runs import MESSAGE, PROCESS, fail_dead_runs
+from session_pipeline.errors import DiskFullError, MemoryTooSmallError
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.settings import load_settings
+from session_pipeline_tests.commands import run_program
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.listeners import Listener, told
+from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
+
+DAY = date(2024, 5, 6)
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Listener:
+    return Listener(tmp_path / "listener")
+
+
+# Runs
+
+
+@pytest.fixture(scope="module")
+def built_day(tmp_path_factory: pytest.TempPathFactory) -> Orchestrated:
+    """One ingested and built day, for tests to copy."""
+    folder = tmp_path_factory.mktemp("alerts")
+    settings = {**SMALL, "alerts": {"command": list(Listener(folder / "listener").command)}}
+    with orchestrated(folder / "data", settings) as made:
+        made.deliver(str(DAY), shop_lines(DAY))
+        assert made.ingest().success
+        assert made.build().success
+        look_at(made)
+    return made
+
+
+@pytest.fixture
+def deployment(built_day: Orchestrated, tmp_path: Path, listener: Listener) -> Iterator[Orchestrated]:
+    """A copy of the day with its run history and its own listener."""
+    settings = {**SMALL, "alerts": {"command": list(listener.command)}}
+    with orchestrated(tmp_path / "data", settings, copy_of=built_day) as made:
+        assert look_at(made) == []
+        assert listener.heard() == []
+        yield made
+
+
+def look_at(deployment: Orchestrated) -> list[str]:
+    """Look for alerts and return the log messages."""
+    said: list[str] = []
+    alert_history.send_new(
+        deployment.instance, deployment.folder, load_settings(deployment.folder.path).alerts, said.append
+    )
+    return said
+
+
+def tick(deployment: Orchestrated) -> str | None:
+    definitions = deployment.definitions()
+    with dg.build_sensor_context(instance=deployment.instance, definitions=definitions) as context:
+        return definitions.resolve_sensor_def("alerts").evaluate_tick(context).skip_message
+
+
+def lose_a_line(deployment: Deployment) -> None:
+    with open_run(deployment.folder, run_id="test") as run:
+        [partition] = [found for found in run.store.of_table("raw_events") if found.key.date == DAY]
+        run.store.commit([], run_id="test", drop=[partition.key])
+
+
+@pytest.mark.long
+def test_failed_check_and_the_run_it_stopped_are_sent_once(deployment: Orchestrated, listener: Listener) -> None:
+    loaded = deployment.definitions()  # definitions loaded later lack the partition of the lost line's day
+    lose_a_line(deployment)
+    names = ("events", "duplicate_events", "open_sessions", "recent_event_ids")
+    for _ in range(2):
+        deployment.by_hand(DAY + timedelta(days=1), *names, definitions=loaded)
+        assert look_at(deployment) == []
+    check, *others = [one for one in listener.heard() if one["what"].startswith("check")]
+    assert others == []
+    assert {
+        name: check[name] for name in ("what", "check", "table", "severity", "launched_by", "first_day", "last_day")
+    } == {
+        "what": "check_failed",
+        "check": "ledger_closes",
+        "table": "events",
+        "severity": "error",
+        "launched_by": "manual",
+        "first_day": "2024-05-07",
+        "last_day": "2024-05-07",
+    }
+    assert check["sentence"].startswith(f"test/{DAY}.jsonl: the store has 0 accepted and 0 quarantined")
+    assert check["data_folder"] == str(deployment.folder.path)
+    assert deployment.instance.get_run_by_id(check["run_id"]) is not None
+    assert check["time"].endswith("+00:00")
+
+
+@pytest.mark.long
+def test_warning_is_sent_as_a_warning(deployment: Orchestrated, listener: Listener) -> None:
+    (deployment.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
+    assert deployment.ingest().success
+    assert tick(deployment) == "alerts sent: 1"
+    [warned] = listener.heard()
+    assert (warned["what"], warned["check"], warned["severity"]) == ("check_warned", "set_aside_rate", "warn")
+    assert "test/picture.png: " in warned["sentence"]
+    assert warned["job"] == "ingest"
+    assert deployment.ingest().success
+    assert tick(deployment) == "no new alert"
+    (deployment.folder.raw / "test" / "picture.png").unlink()
+    assert deployment.ingest().success
+    assert tick(deployment) == "no new alert"
+    assert listener.heard() == []
+
+
+@pytest.mark.long
+def test_repeated_run_failure_is_sent_once_until_success(deployment: Orchestrated, listener: Listener) -> None:
+    settings, definitions = deployment.folder.settings.read_text(), deployment.definitions()
+    deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
+    for _ in range(2):
+        assert not deployment.execute("ingest", {}, definitions=definitions).success
+    deployment.folder.settings.write_text(settings)
+    look_at(deployment)
+    [failed] = listener.heard()
+    assert (failed["what"], failed["job"], failed["severity"]) == ("run_failed", "ingest", "error")
+    assert "sessions.inactivity_minuts is an unknown setting; did you mean inactivity_minutes?" in failed["sentence"]
+    assert deployment.ingest().success
+    deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
+    assert not deployment.execute("ingest", {}, definitions=definitions).success
+    deployment.folder.settings.write_text(settings)
+    look_at(deployment)
+    assert told(listener) == [("run_failed", "job ingest")]
+
+
+@pytest.mark.long
+def test_failure_that_differs_only_in_numbers_is_sent_once(
+    deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 100_000
+    for reason in (DiskFullError, DiskFullError, MemoryTooSmallError):
+        free -= 1
+
+        def fails(*args: Any, free: int = free, reason: Any = reason, **more: Any) -> None:
+            raise reason(f"/data/{free}", free) if reason is DiskFullError else reason("2 MB")
+
+        monkeypatch.setattr(resources, "open_run", fails)
+        assert not deployment.ingest().success
+    look_at(deployment)
+    full, small = [one["sentence"] for one in listener.heard()]
+    assert full.startswith("cannot write /data/99999: ")
+    assert small.startswith("not enough memory")
+
+
+@pytest.mark.long
+def test_loaded_sensor_reports_invalid_settings(deployment: Orchestrated, listener: Listener) -> None:
+    definitions = deployment.definitions()
+    deployment.folder.settings.write_text("[sessions]\ninactivity_minuts = 30\n")
+    assert not deployment.execute("ingest", {}, definitions=definitions).success
+    with dg.build_sensor_context(instance=deployment.instance, definitions=definitions) as context:
+        definitions.resolve_sensor_def("alerts").evaluate_tick(context)
+    assert told(listener) == [("run_failed", "job ingest")]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("found_by", ["a run", "the sensor"])
+def test_dead_run_is_sent(deployment: Orchestrated, listener: Listener, found_by: str) -> None:
+    job = deployment.definitions().resolve_job_def("build")
+    run_id = str(uuid4())
+    died = f"{socket.gethostname()}/another start/pid:[1]/1/1/{run_id}"
+    run = deployment.instance.create_run_for_job(job, run_id=run_id, tags={PROCESS: died})
+    deployment.instance.report_engine_event("started", run)
+    deployment.instance.handle_new_event(_started(run))
+    if found_by == "a run":
+        assert fail_dead_runs(deployment.instance, deployment.folder) == 1
+        look_at(deployment)
+    else:
+        assert tick(deployment) == "alerts sent: 1"
+    [failed] = listener.heard()
+    assert (failed["what"], failed["run_id"]) == ("run_failed", run.run_id)
+    assert failed["sentence"] == MESSAGE
+
+
+def _started(run: dg.DagsterRun) -> Any:
+    from dagster._core.events import DagsterEvent, DagsterEventType
+    from dagster._core.events.log import EventLogEntry
+
+    event = DagsterEvent(event_type_value=DagsterEventType.RUN_START.value, job_name=run.job_name, message="started")
+    return EventLogEntry(
+        error_info=None,
+        level=20,
+        user_message="",
+        run_id=run.run_id,
+        timestamp=0.0,
+        dagster_event=event,
+        job_name=run.job_name,
+    )
+
+
+@pytest.mark.long
+def test_stopped_run_is_not_sent(deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*args: Any, **more: Any) -> None:
+        raise dg.DagsterExecutionInterruptedError
+
+    monkeypatch.setattr(resources, "open_run", stopped)
+    assert not deployment.ingest().success
+    look_at(deployment)
+    assert listener.heard() == []
+
+
+@pytest.mark.long
+def test_sent_alerts_are_remembered_after_a_restart(
+    deployment: Orchestrated, listener: Listener, tmp_path: Path
+) -> None:
+    (deployment.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
+    assert deployment.ingest().success
+    look_at(deployment)
+    assert len(listener.heard()) == 1
+    look_in_another_process = (
+        "import sys; from pathlib import Path\n"
+        "from session_pipeline.data_folder import DataFolder\n"
+        "from session_pipeline.defs import alerts, local_runs\n"
+        "from session_pipeline.settings import load_settings\n"
+        "folder = DataFolder(Path(sys.argv[1]))\n"
+        "with local_runs.instance_of(folder) as instance:\n"
+        "    alerts.send_new(instance, folder, load_settings(folder.path).alerts, print)\n"
+    )
+    command = [sys.executable, "-c", look_in_another_process, str(deployment.folder.path)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate(timeout=120)[0] for process in processes] == ["", ""]
+    assert listener.heard() == []
+
+
+# The command line
+
+
+def session_pipeline(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    return run_program(*arguments, COLUMNS="200")
+
+
+@pytest.mark.long
+def test_sensor_does_not_repeat_alerts_of_a_command_line_run(tmp_path: Path, listener: Listener) -> None:
+    with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
+        deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
+        ran = session_pipeline("run", "--data", deployment.folder.path)
+        assert ran.returncode == 0, ran.stderr
+        [warned] = [one for one in listener.heard() if one["check"] == "set_aside_rate"]
+        assert "40 of 55 lines were quarantined" in warned["sentence"]
+        assert warned["launched_by"] == "command line"
+        assert tick(deployment) == "no new alert"
+        assert listener.heard() == []
+
+
+@pytest.mark.long
+def test_failed_alert_command_does_not_fail_the_run(tmp_path: Path, listener: Listener) -> None:
+    listener.answers(7)
+    deployment = Deployment(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}})
+    deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
+    ran = session_pipeline("run", "--data", deployment.folder.path)
+    assert ran.returncode == 0, ran.stderr
+    assert "[alerts] command ended with 7; the alert is: test/2024-05-06.jsonl: " in ran.stdout + ran.stderr
+    assert "(it will be sent again)" in ran.stdout + ran.stderr
+
+
+@pytest.mark.long
+def test_failed_command_line_run_is_sent(tmp_path: Path, listener: Listener) -> None:
+    with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
+        deployment.deliver(str(DAY), shop_lines(DAY))
+        deployment.run()
+        lose_a_line(deployment)
+        deployment.deliver("late", shop_lines(DAY, visitors=7)[-1:])
+        ran = session_pipeline("run", "--data", deployment.folder.path)
+        assert ran.returncode == 1
+        assert {("check_failed", "check ledger_closes"), ("run_failed", "job build")} <= set(told(listener))

@@ -1,0 +1,159 @@
+"""Tests the checks that warn: of alerts, unusual data, late sources, waiting days, and settings without matches."""
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from session_pipeline import checks
+from session_pipeline.checks import Verdict, unusual
+from session_pipeline.reference.days import ONE_DAY
+from session_pipeline_tests.checked_stores import DAY, WEEKS, asked, change, opened
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.orchestration import SMALL, shop_lines
+from session_pipeline_tests.simulation.simulated_clock import simulated
+
+
+@pytest.fixture
+def deployment(four_weeks: Deployment, tmp_path: Path) -> Deployment:
+    """A copy of `four_weeks` that the test may change."""
+    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
+    return Deployment(tmp_path / "data", SMALL)
+
+
+ALERT = """
+    select 'main' as site, 1 as rank, 7 as window_days, 'device' as dimension, 'mobile' as dimension_value,
+        '/cart' as action, '/checkout' as next_action, 25.0 as associated_lost, true as is_alert,
+        '{sentence}' as sentence
+"""
+
+
+def test_progress_alerts_names_the_alerts_of_the_last_14_days(deployment: Deployment) -> None:
+    assert asked(deployment, checks.progress_alerts).holds
+    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Fewer go on.")), WEEKS[1])
+    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Far fewer go on.")), WEEKS[2])
+    expected = Verdict(False, "Far fewer go on.", {"alerts": 1})
+    verdict = asked(deployment, checks.progress_alerts)
+    assert verdict == expected
+    assert verdict.problems == ("fewer mobile visits at /cart go on to /checkout (site main)",)
+    assert asked(deployment, checks.progress_alerts, day=WEEKS[1]).sentence == "Fewer go on."
+    assert asked(deployment, checks.progress_alerts, day=WEEKS[2] + timedelta(days=13)) == expected
+    assert asked(deployment, checks.progress_alerts, day=WEEKS[2] + timedelta(days=14)).holds
+
+
+def with_nulls(select: str) -> str:
+    """Return a SELECT with the columns of progress_changes, null where it has no value."""
+    return f"select * from ({select}) union all by name select * from progress_changes where false"
+
+
+@pytest.mark.long
+def test_volume_unusual_with_too_many_sessions(deployment: Deployment) -> None:
+    many = shop_lines(DAY, visitors=12)
+    deployment.deliver("many", many)
+    deployment.run()
+    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 12 sessions, 240% of the usual 5"
+
+
+@pytest.mark.long
+def test_conflicting_event_ids(deployment: Deployment) -> None:
+    line = shop_lines(DAY)[0]
+    deployment.deliver("conflict", [{**line, "page_url": "https://shop.example/other"}])
+    deployment.run()
+    verdict = asked(deployment, checks.conflicting_event_ids)
+    assert verdict.sentence == "1 lines differ from the event that they repeat; see duplicate_events"
+    assert asked(deployment, checks.conflicting_event_ids, day=WEEKS[0]).holds
+
+
+def test_unfolded_actions(four_weeks: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unusual, "LARGEST_ACTION_COUNT", 3)
+    assert asked(four_weeks, checks.unfolded_actions).sentence == (
+        "2024-05-27: 5 actions; fold ids in paths with a rule under [actions] in settings.toml"
+    )
+
+
+def test_actions_that_begin_alike(four_weeks: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unusual, "LARGEST_VALUE_COUNT", 1)
+    sentence = asked(four_weeks, checks.unfolded_actions).sentence
+    assert sentence.startswith("2024-05-27: "), sentence
+    assert " different actions begin with /, from /" in sentence
+
+
+def test_set_aside_rate_of_bad_and_refused_files(deployment: Deployment) -> None:
+    bad = deployment.deliver("bad", [*shop_lines(DAY, visitors=1), "{", "{"])
+    unknown = bad.with_name("picture.png")
+    unknown.write_bytes(b"\x89PNG")
+    deployment.run()
+    verdict = asked(deployment, checks.set_aside_rate)
+    assert "test/bad.jsonl: 2 of 3 lines were quarantined, " in verdict.sentence
+    assert "test/picture.png: the file is refused (" in verdict.sentence
+    unknown.unlink()
+    assert "picture.png" not in asked(deployment, checks.set_aside_rate).sentence, (
+        "there is nothing left to do about it"
+    )
+    _make_older(deployment, "quarantined_lines", "2024-06-01 00:00:00")
+    assert asked(deployment, checks.set_aside_rate).holds, "it was said for a week"
+
+
+def test_file_without_a_valid_line_is_named_until_removed(deployment: Deployment) -> None:
+    file = deployment.deliver("foreign", ['{"who": "ann"}', '{"who": "bob"}'])
+    deployment.run()
+    _make_older(deployment, "quarantined_lines", "2024-06-01 00:00:00")
+    assert "test/foreign.jsonl: 2 of 2 lines were quarantined, " in asked(deployment, checks.set_aside_rate).sentence
+    file.unlink()
+    assert asked(deployment, checks.set_aside_rate).holds
+
+
+def _make_older(deployment: Deployment, name: str, built_at: str) -> None:
+    with opened(deployment) as run, run.store.catalog.transaction():
+        for partition in run.store.of_table(name):
+            run.store.catalog.put([replace(partition, built_at=built_at)])
+
+
+def test_late_source(deployment: Deployment) -> None:
+    deployment.set({**SMALL, "sources": {"test": {"expected_by": "06:00"}, "other": {}}})
+    assert asked(deployment, checks.source_arrived, until=DAY).holds
+    verdict = asked(deployment, checks.source_arrived, until=DAY + ONE_DAY)
+    assert verdict.sentence == "test: no events of 2024-05-28 yet, expected by 06:00"
+
+
+def test_source_is_not_late_before_its_hour(deployment: Deployment) -> None:
+    deployment.set({**SMALL, "sources": {"test": {"expected_by": "06:00"}}})
+    with simulated(datetime(2024, 6, 12, 5, tzinfo=UTC)):
+        today = date(2024, 6, 12)
+        assert asked(deployment, checks.source_arrived, until=today - ONE_DAY * 2).holds is False
+        assert asked(deployment, checks.source_arrived, until=today).holds, "it is expected tomorrow"
+
+
+def test_no_source_is_late_before_the_first_day(deployment: Deployment) -> None:
+    with simulated(datetime(2024, 6, 12, 5, tzinfo=UTC)):
+        deployment.set({"start_date": date(2024, 6, 12), "sources": {"test": {"expected_by": "00:00"}}})
+        assert asked(deployment, checks.source_arrived).holds
+
+
+def test_deferred_days(deployment: Deployment) -> None:
+    deployment.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
+    assert asked(deployment, checks.built_by_current_rules).sentence == (
+        "8 days have older settings or models (setting inactivity_minutes changed from 30 to 10); rebuild them:"
+        " `session-pipeline run --upgrade`"
+    )
+
+
+class TestSettingsMatchData:
+    def test_names_a_condition_that_matches_nothing(self, deployment: Deployment) -> None:
+        deployment.set({**SMALL, "goals": [{"name": "bought", "where": "event_name = 'purchese'"}]})
+        key, problem = "goals[bought].where", "event_name = 'purchese' matches no event"
+        verdict = asked(deployment, checks.settings_match_data)
+        assert not verdict.holds
+        assert verdict.sentence.startswith(f"{key}: {problem} so far; similar values of event_name: 'purchase';")
+        assert verdict.figures == {"warnings": 1, key: verdict.sentence.removeprefix(f"{key}: ")}
+        assert verdict.problems == (f"{key}: {problem}",)
+
+    def test_passes_before_the_first_publication(self, deployment: Deployment) -> None:
+        deployment.folder.warehouse.unlink()
+        assert asked(deployment, checks.settings_match_data) == Verdict(True, "nothing is published yet")
+
+    def test_names_an_unreadable_warehouse(self, deployment: Deployment) -> None:
+        deployment.folder.warehouse.write_bytes(b"no database" * 1000)
+        assert "cannot be opened" in asked(deployment, checks.settings_match_data).sentence

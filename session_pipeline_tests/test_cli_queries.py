@@ -1,0 +1,87 @@
+"""Tests the commands query, show and export: output, formats and exit codes."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from session_pipeline.cli import timeline
+from session_pipeline.errors import WrongUseError
+from session_pipeline_tests.shop_commands import call
+
+
+def test_query_writes_every_format(shop: Path, tmp_path: Path) -> None:
+    sql = "select outcome, value, is_converted from session_outcomes order by value nulls last, session_id limit 2"
+    _, table, _ = call("query", sql, "--data", shop)
+    assert [line.split() for line in table.splitlines() if "─" not in line] == [
+        ["outcome", "value", "is_converted"],
+        ["purchase", "49.9", "true"],
+        ["bounce", "NULL", "false"],
+    ]
+    _, written, _ = call("query", sql, "--format", "csv", "--data", shop)
+    assert written == "outcome,value,is_converted\npurchase,49.900000,true\nbounce,,false\n"
+    _, written, _ = call("query", sql, "--format", "json", "--data", shop)
+    assert json.loads(written) == [
+        {"outcome": "purchase", "value": 49.9, "is_converted": True},
+        {"outcome": "bounce", "value": None, "is_converted": False},
+    ]
+    file = tmp_path / "out.parquet"
+    assert call("query", sql, "--format", "parquet", "--output", file, "--data", shop)[0] == 0
+    assert pq.read_table(file).column("outcome").to_pylist() == ["purchase", "bounce"]
+
+
+def test_query_lists_tables_and_columns(shop: Path) -> None:
+    _, out, _ = call("query", "--tables", "--data", shop)
+    assert "a session: an unbroken series of a visitor's events" in out
+    _, out, _ = call("query", "--tables", "sessions", "--data", shop)
+    assert "Why a session starts here" in out
+    assert call("query", "--tables", "sesions", "--data", shop)[0] == 2
+
+
+def test_query_prints_a_duckdb_error_in_one_line(shop: Path) -> None:
+    code, _, err = call("query", "select nope from sessions", "--data", shop)
+    assert code == 1
+    assert 'Referenced column "nope" not found' in err
+    assert len(err.splitlines()) == 1
+
+
+def test_show_prints_the_timeline_of_a_session(shop: Path) -> None:
+    _, out, _ = call("query", "select session_id from sessions where visitor_id = 'ann'", "-f", "csv", "--data", shop)
+    session_id = out.splitlines()[1]
+    code, story, _ = call("show", session_id[:12], "--data", shop)
+    assert code == 0
+    for part in (
+        f"Session {session_id}  visitor ann, site main",
+        "Tue 2024-03-05 23:50:00 to Wed 2024-03-06 00:06:00 UTC, 16 min; 4 events, 1 page view",
+        "no event in the 30 minutes before; the visitor's first known session",
+        "purchase, value 49.9 EUR: decided by event 4; the visitor did not return",
+        "file 1 is raw/web/events.jsonl",
+    ):
+        assert part in story
+    rows = [line.split() for line in story.splitlines()]
+    assert ["2", "03-05", "23:55:00", "5", "min", "add_to_cart", "1:2"] in rows
+    assert ["dropped:", "copy", "1:3"] in rows
+    assert ["4", "03-06", "00:06:00", "1", "min", "purchase", "49.9", "EUR", "1:5", "◀", "purchase"] in rows
+    assert json.loads(call("show", session_id, "--json", "--data", shop)[1])["events"][3]["line_number"] == 5
+
+
+def test_show_rejects_an_ambiguous_id_prefix() -> None:
+    with duckdb.connect() as warehouse:
+        warehouse.execute("create table sessions as select unnest(['aa1', 'ab2', 'ab3']) as session_id")
+        assert timeline._find(warehouse, "aa")["session_id"] == "aa1"
+        with pytest.raises(WrongUseError, match="ab2, ab3; give more of the id"):
+            timeline._find(warehouse, "ab")
+
+
+def test_export_writes_a_full_copy_and_never_overwrites(shop: Path, tmp_path: Path) -> None:
+    file = tmp_path / "copy.duckdb"
+    assert call("export", file, "--data", shop)[0] == 0
+    with (
+        duckdb.connect(str(file), read_only=True) as copy,
+        duckdb.connect(str(shop / "warehouse.duckdb"), read_only=True) as warehouse,
+    ):
+        for table in ("sessions", "events", "warehouse_info"):
+            assert copy.sql(f"from {table}").fetchall() == warehouse.sql(f"from {table}").fetchall()
+    assert call("export", file, "--data", shop)[0] == 2

@@ -1,0 +1,223 @@
+"""Tests the commands run, plan, status, check and verify: output, warnings and exit codes."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from session_pipeline.defs import history
+from session_pipeline.run.outcome import FailedCheck
+from session_pipeline_tests.deployment import damage
+from session_pipeline_tests.shop_commands import EVENTS, FirstRun, call, deliver, run
+
+
+@pytest.mark.long
+def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "raw").mkdir(parents=True)
+    deliver(data, "events.jsonl", *EVENTS)
+    note = f"{data} has no settings.toml: the packaged settings are used; `session-pipeline init {data}` writes a"
+    for command in ("check", "plan", "status", "run", "sessions", "verify"):
+        ran = subprocess.run(
+            [sys.executable, "-m", "session_pipeline", command, "--data", data],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ran.returncode, ran.stderr.startswith(note)) == (0, True), ran.stderr
+    assert "the packaged settings: valid" in call("check", "--data", data)[1]
+    assert "with the packaged settings" in call("try", data / "raw" / "web" / "events.jsonl", "--data", data)[1]
+    assert not (data / "settings.toml").exists()
+
+    assert call("init", data)[0] == 0
+    settings = data / "settings.toml"
+    settings.write_text(settings.read_text().replace("inactivity_minutes = 30 ", "inactivity_minutes = 20 "))
+    assert "no settings.toml" not in run(data).stderr
+    settings.unlink()
+    for command in ("run", "plan", "status"):
+        code, _, err = call(command, "--data", data)
+        assert (code, "settings.toml is missing, but the store was built with it; restore it" in err) == (1, True), err
+
+
+def test_run_prints_a_summary(first_run: FirstRun) -> None:
+    assert "raw/web/events.jsonl  new file" in first_run.plan_before
+    for part in (
+        "1 new, 0 redelivered, 0 corrupt, 0 refused; 1 under raw/",
+        "8 = 7 accepted + 1 quarantined",
+        "quarantined for invalid_json 1",
+        "7 = 6 events + 1 duplicate + 0 not built yet",
+        "3 days, 2024-03-05 to 2024-03-07",
+        "Sessions  3 human sessions (0 bot sessions excluded); all days",
+        str(first_run.data / "warehouse.duckdb"),
+        str(first_run.data / "reports"),
+    ):
+        assert part in first_run.stdout
+    assert first_run.stderr.startswith("Reading: 1 file\n")
+
+
+def test_second_run_builds_nothing_and_earlier_until_drops_days(own_shop: Path) -> None:
+    told = json.loads(run(own_shop, "--json").stdout)
+    assert told["built_days"] == []
+    assert told["outcomes"] == {"bounce": 2, "purchase": 1}
+    assert told["funnels"]["checkout"] == [["add to cart", 1], ["begin checkout", 1], ["purchase", 1]]
+    assert ", and published" in call("plan", "--data", own_shop)[1]
+
+    told = json.loads(run(own_shop, "--until", "2024-03-05", "--json").stdout)
+    assert (told["ledger"]["events"], told["ledger"]["waiting"]) == (2, 4)
+
+
+@pytest.mark.long
+def test_run_warns_about_unusable_files(own_shop: Path) -> None:
+    deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
+    (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
+    result = run(own_shop)
+    assert result.returncode == 0
+    assert "web/foreign.jsonl: 2 of 2 lines were quarantined, 2 of them for missing_visitor_id" in result.stdout
+    assert "raw/web/cut.jsonl.gz: the file is damaged" in result.stdout
+    code, out, _ = call("status", "--data", own_shop)
+    assert (code, "raw/web/cut.jsonl.gz: the file is damaged" in out) == (0, True)
+
+
+@pytest.mark.long
+def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
+    deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
+    (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
+    settings = own_shop / "settings.toml"
+    settings.write_text(settings.read_text() + '\n[sources.app]\nexpected_by = "00:00"\n')
+    told = json.loads(run(own_shop, "--json").stdout)["warnings"]
+    planned = json.loads(call("plan", "--json", "--data", own_shop)[1])
+    assert planned["problems"] + planned["warnings"] == told
+    code, out, err = call("status", "--check", "--data", own_shop)
+    assert code == 1
+    for problem in (
+        "raw/web/cut.jsonl.gz: the file is damaged",
+        "web/foreign.jsonl: 2 of 2 lines were quarantined",
+        "app: no events of ",
+    ):
+        assert any(problem in warning for warning in told), problem
+        assert problem in out
+        assert problem in err
+        assert problem in call("plan", "--data", own_shop)[1]
+
+
+def test_status_lists_failed_checks_and_warnings(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = [FailedCheck("ledger_closes", "two lines are lost", True), FailedCheck("bot_share", "all are bots", False)]
+    monkeypatch.setattr(history, "failed_checks", lambda folder, names: failed)
+    code, out, err = call("status", "--check", "--data", own_shop)
+    assert (code, "ledger_closes: two lines are lost" in err, "bot_share" in err) == (1, True, False)
+    assert "bot_share: all are bots" in out
+
+
+MISSPELLED = """
+[[goals]]
+name = "bought"
+where = "event_name = 'purchese'"
+"""
+WARNING = (
+    "goals[bought].where: event_name = 'purchese' matches no event so far; similar values of event_name: 'purchase';"
+    " correct it or remove it"
+)
+
+
+@pytest.mark.long
+def test_check_and_run_warn_about_a_condition_without_matches(own_shop: Path) -> None:
+    assert json.loads(call("check", "--json", "--data", own_shop)[1]) == {
+        "is_usable": True,
+        "problems": [],
+        "warnings": [],
+        "not_compared_because": None,
+    }
+    settings = own_shop / "settings.toml"
+    settings.write_text(
+        settings.read_text().replace("[[goals]]", "[[own_goals]]").split("[[own_goals]]")[0] + MISSPELLED
+    )
+    code, out, _ = call("check", "--data", own_shop)  # before a run with the new settings
+    assert (code, f"WARNING: {WARNING}\n" in out) == (0, True)
+    assert json.loads(call("check", "--json", "--data", own_shop)[1])["warnings"][0]["key"] == "goals[bought].where"
+    for _ in range(2):  # also when there is nothing to do
+        result = run(own_shop)
+        assert (result.returncode, result.stdout.count(f"WARNING: {WARNING}\n")) == (0, 1)
+        assert result.stdout.count("purchese") == 1
+
+
+def test_check_works_without_a_store_or_with_a_damaged_warehouse(own_shop: Path) -> None:
+    (own_shop / "warehouse.duckdb").write_bytes(b"no database" * 1000)
+    code, out, _ = call("check", "--data", own_shop)
+    assert (code, "The rules were not compared with the events: " in out) == (0, True)
+    assert "cannot be opened" in json.loads(call("check", "--json", "--data", own_shop)[1])["not_compared_because"]
+    shutil.rmtree(own_shop / "store")
+    (own_shop / "warehouse.duckdb").unlink()
+    code, out, _ = call("check", "--data", own_shop)
+    assert (code, "WARNING" in out, (own_shop / "store").exists()) == (0, False, False)
+
+
+@pytest.mark.long
+def test_run_prints_ten_warnings_and_counts_the_rest(own_shop: Path) -> None:
+    goals = "".join(MISSPELLED.replace("bought", f"bought_{number}") for number in range(12))
+    (own_shop / "settings.toml").write_text(goals)
+    result = run(own_shop)
+    assert result.stdout.count("WARNING: goals[bought_") == 10
+    assert "and 2 more: run `session-pipeline status --json`\n" in result.stdout
+
+
+@pytest.mark.long
+def test_run_prints_one_sentence_on_failure(own_shop: Path) -> None:
+    deliver(own_shop, "more.jsonl", {**EVENTS[0], "event_id": "7"})
+    (own_shop / "warehouse.duckdb.wal").touch()  # as if another process had opened the warehouse for writing
+    result = run(own_shop)
+    assert result.returncode == 1
+    assert "something opened the warehouse for writing" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_plan_groups_days_by_step_and_reason(own_shop: Path) -> None:
+    settings = own_shop / "settings.toml"
+    settings.write_text(settings.read_text().replace("inactivity_minutes = 30 ", "inactivity_minutes = 20 "))
+    code, out, _ = call("plan", "--data", own_shop)
+    assert code == 0
+    assert "setting inactivity_minutes changed from 30 to 20" in out
+    lines = [line.split() for line in out.splitlines() if line.startswith("sessionize")]
+    assert [line[1:6] for line in lines] == [["3", "days,", "2024-03-05", "to", "2024-03-07"]]
+    planned = json.loads(call("plan", "--json", "--data", own_shop)[1])
+    assert {(item["step"], item["day"]) for item in planned["items"]} >= {("sessionize", "2024-03-05")}
+
+    settings.write_text(settings.read_text().replace("max_rebuild_days = 30", "max_rebuild_days = 1"))
+    assert "so they wait for `session-pipeline run --upgrade`" in call("plan", "--data", own_shop)[1]
+
+
+def test_status_lists_runs_and_supports_monitoring(shop: Path) -> None:
+    code, out, _ = call("status", "--json", "--data", shop)
+    told = json.loads(out)
+    assert code == 0
+    assert told["lines"] == {"line": 8, "accepted": 7, "set_aside": 1, "erased": 0}
+    assert told["days"] == ["2024-03-05", "2024-03-06", "2024-03-07"]
+    assert [(past["job"], past["status"]) for past in told["runs"]] == [("build", "success"), ("ingest", "success")]
+    assert "8 = 7 accepted + 1 quarantined" in call("status", "--data", shop)[1]
+    assert call("status", "--check", "--data", shop)[0] == 0
+    code, _, err = call("status", "--check", "--max-age", "0min", "--data", shop)
+    assert (code, "the published state is" in err) == (1, True)
+
+
+@pytest.mark.long
+def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Path) -> None:
+    (own_shop / "lake" / "sessions" / "session_date=2024-03-05" / "data.parquet").unlink()
+    code, out, _ = call("verify", "--json", "--data", own_shop)
+    assert (code, "1 file of the lake missing" in json.loads(out)["problems"][0]) == (1, True)
+
+    (own_shop / "warehouse.duckdb").unlink()
+    victim = next((own_shop / "store" / "events" / "event_date=2024-03-05").iterdir())
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    damage(victim, content)
+    code, out, err = call("verify", "--data", own_shop)
+    assert (code, "Traceback" in err) == (1, False)
+    assert f"events[2024-03-05]: {victim} does not contain what was written" in out
+    assert "there is no" in out
+
+    assert run(own_shop).returncode == 0
+    code, out, _ = call("verify", "--data", own_shop)
+    assert (code, "every line is accounted for" in out) == (0, True)

@@ -1,0 +1,76 @@
+"""Tests that DuckDB and Python divide a file into the same lines."""
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from session_pipeline.ingest import admit as admission
+from session_pipeline.ingest import lines as line_reading
+from session_pipeline_tests.ingesting import Ingest, as_csv
+
+Line = tuple[str | None, str | None, str | None]
+
+
+@pytest.fixture(scope="module")
+def module_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path_factory.mktemp("ingest"))
+    yield ingest
+    ingest.close()
+
+
+def both_ways(ingest: Ingest, content: bytes, name: str) -> tuple[list[Line], list[Line]] | None:
+    """Returns the lines as read by DuckDB and by Python; None if the pipeline would not read the file with DuckDB."""
+    admitted = ingest.admit(ingest.deliver(content, name))
+    lines = line_reading.lines_by_duckdb(admitted)
+    if lines is None:
+        return None
+    try:
+        by_duckdb = ingest.connection.sql(lines.select).fetchall()
+    except duckdb.InvalidInputException:
+        return None
+    if len(by_duckdb) != lines.row_count:
+        return None
+    select = line_reading.lines_by_python(admitted, ingest.scratch / "lines.parquet").select
+    return by_duckdb, ingest.connection.sql(select).fetchall()[lines.first_line_number - 1 :]
+
+
+FIELD = st.text(st.sampled_from('ab "\\;\x01é😀'), max_size=4)
+ROWS = st.lists(st.tuples(FIELD, FIELD), max_size=4)
+LOOSE = st.text(st.sampled_from('ab ,"\n\r\t;'), max_size=20)
+CONTENT = {
+    "a.csv": (
+        ROWS.map(lambda rows: as_csv(("x", "y"), *rows))
+        | ROWS.map(lambda rows: joined(",", ("x", "y"), *rows))
+        | LOOSE.map(lambda text: "x,y\n" + text)
+    ),
+    "a.tsv": ROWS.map(lambda rows: joined("\t", ("x", "y"), *rows)) | LOOSE.map(lambda text: "x\ty\n" + text),
+    "a.jsonl": LOOSE | st.lists(st.sampled_from(['{"a":1}', "", " ", "\t", '"', "é"])).map("\n".join),
+}
+
+
+def joined(delimiter: str, *rows: Sequence[str]) -> str:
+    return "\n".join(delimiter.join(row) for row in rows)
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_duckdb_and_python_read_the_same_lines(
+    module_ingest: Ingest, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared_count = 0
+    monkeypatch.setattr(admission, "other_kind", lambda file, format: None)  # also compare files of other kinds
+
+    @hypothesis_settings(max_examples=200, deadline=None)
+    @given(text=CONTENT[name])
+    def compare(text: str) -> None:
+        nonlocal compared_count
+        lines = both_ways(module_ingest, text.encode(), name)
+        if lines is not None:
+            compared_count += 1
+            assert lines[0] == lines[1]
+
+    compare()
+    assert compared_count > 20

@@ -1,0 +1,55 @@
+"""Tests how the ids of an erased visitor are found in lines and logs, and kept as hashes."""
+
+import json
+
+import pytest
+
+from session_pipeline.ingest.erasures import Erasures, Unfinished
+from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline_tests.erasures import CANARY
+
+
+@pytest.mark.parametrize(
+    ("text", "is_in"),
+    [
+        ('{"visitor_id": "ab-1"}', True),
+        ("id=ab%2D1&x", True),
+        (r'{"id": "ab\u002d1"}', True),
+        (r"{\"id\": \"ab-1\"}", True),
+        ("ab-1", True),
+        ("/ab-1_x", True),
+        ("xab-1", False),
+        ("ab-12", False),
+        ("AB-1", False),
+        ("ab 1", False),
+        ("", False),
+        (None, False),
+        (r"\ud83d\ude00 ab-1", True),
+    ],
+)
+def test_ids_in_text(text: str | None, is_in: bool) -> None:
+    erasures = Erasures(key=VisitorKey(b"k" * 32)).with_id("visitor", "main", "ab-1")
+    assert erasures.are_in(text, "main") is is_in
+    assert not erasures.are_in(text, "second")
+
+
+def test_ids_in_logs() -> None:
+    session_ids = [f"{number:032x}" for number in range(3_000)]
+    search = Unfinished(("short", CANARY, 'a"quoted<id>', *session_ids)).search
+    assert search.is_in(f"x{CANARY}x")
+    assert search.is_in(json.dumps({"event": json.dumps({"value": 'a"quoted<id>'})}))
+    assert search.is_in("<b>a&quot;quoted&lt;id&gt;</b>")
+    assert search.is_in(f"session {session_ids[2_999]} and others")
+    assert not search.is_in(f"short {'f' * 32} canary-31415")
+
+
+def test_hashes_differ_by_kind_site_and_key() -> None:
+    hashes = {
+        Erasures(key=VisitorKey(key)).with_id(kind, site, "ab-1").entries[0].hash  # type: ignore[arg-type]
+        for key in (b"a" * 32, b"b" * 32)
+        for kind in ("visitor", "user")
+        for site in (None, "main", "second")
+    }
+    assert len(hashes) == 12
+    twice = Erasures(key=VisitorKey(b"a" * 32)).with_id("visitor", None, "ab-1").with_id("visitor", None, "ab-1")
+    assert len(twice.entries) == 1

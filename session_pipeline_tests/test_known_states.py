@@ -1,0 +1,132 @@
+"""Tests plans that know a state whose plan was empty: they are the same as without it, and compare few days."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from session_pipeline.build.known import Known, known_of
+from session_pipeline.build.plan import Kind, Planner
+from session_pipeline.tables.graph import Step
+from session_pipeline.tables.steps import STEPS
+from session_pipeline_tests.constructed_catalogs import DAY, ONE, UNTIL, Built, described, quarter, raw
+
+
+def compared(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, date | None]]:
+    """Returns the steps and days that a plan compares."""
+    asked: set[tuple[str, date | None]] = set()
+    original = Planner.staleness
+
+    def staleness(self: Planner, step: Step, day: date | None) -> tuple[Kind, str] | None:
+        asked.add((step.name, day))
+        return original(self, step, day)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Planner, "staleness", staleness)
+        planner.plan()
+    return asked
+
+
+def knowing(known: Known, built: Built, of_settings: str = "", until: date = UNTIL) -> Planner:
+    """Returns a planner that knows, from a text, that the plan of a state was empty."""
+    planner = built.planner(of_settings, until)
+    return Planner(built.partitions, built.recipes, planner.frame, known=known_of(known.text()))
+
+
+LAST = DAY + 130 * ONE
+UNDATED = {(step.name, None) for step in STEPS if not step.is_daily}
+
+
+@pytest.fixture(scope="module")
+def long_history() -> Built:
+    return Built(*(raw(DAY + number * ONE, quarter(12), f"f{number}") for number in range(120)), until=LAST)
+
+
+def test_plan_of_a_known_state_compares_no_day(long_history: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = long_history.copy()
+    known = built.planner(until=LAST).state()
+    built.partitions = dict(reversed(built.partitions.items()))
+    assert compared(knowing(known, built, until=LAST), monkeypatch) == UNDATED
+    assert compared(built.planner(until=LAST), monkeypatch) > UNDATED
+
+
+def test_plan_after_a_new_day_compares_few_earlier_days(long_history: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = long_history.copy()
+    known = built.planner(until=LAST).state()
+    new = raw(LAST - 5 * ONE, quarter(12), "new")
+    assert new.key.date is not None
+    built.partitions[new.key] = new
+    asked = compared(knowing(known, built, until=LAST), monkeypatch)
+    assert min(day for _, day in asked if day is not None) >= new.key.date - 60 * ONE
+    assert min(day for name, day in asked if name == "sessionize" and day) >= new.key.date - 4 * ONE
+
+
+def test_unreadable_text_is_no_known_state() -> None:
+    assert [known_of(text) for text in ("", "{}", "[]", '{"code": "a", "until": "b", "dates": {}}', "7")] == [None] * 5
+
+
+def history(timezone: str, days: Iterable[int], window: int) -> Built:
+    of_settings = f"""timezone = "{timezone}"
+        [[funnels]]
+        name = "f"
+        grain = "visitor"
+        window_seconds = {window * 86400}
+        steps = [{{ name = "a", where = "event_name = 'a'" }}, {{ name = "b", where = "event_name = 'b'" }}]"""
+    files = [raw(DAY + number * ONE, quarter(number % 24), f"f{number}") for number in days]
+    return Built(*files, settings=of_settings, until=DAY + 60 * ONE)
+
+
+# Days are missing, and clocks change in two of the time zones.
+HISTORIES = {
+    "dense": ("UTC", range(25), 1),
+    "gaps": ("Europe/Berlin", (0, 1, 5, 6, 20, 21, 22, 39, 40), 7),
+    "far": ("America/New_York", (0, 3, 30, 45), 30),
+}
+
+
+@pytest.fixture(scope="module")
+def histories() -> Mapping[str, Built]:
+    return {name: history(*values) for name, values in HISTORIES.items()}
+
+
+CHANGES: tuple[dict[str, object], ...] = (
+    {"sha256": "other"},
+    {"is_damaged": True},
+    {"fingerprint": "other"},
+    {"generation": 2},
+    {"changed_generation": 2},
+)
+OTHER_SETTINGS = ('timezone = "Asia/Tokyo"', "[sessions]\ninactivity_minutes = 20")
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_plan_is_the_same_with_and_without_a_known_state(data: st.DataObject, histories: Mapping[str, Built]) -> None:
+    built = histories[data.draw(st.sampled_from(sorted(HISTORIES)))].copy()
+    known = built.planner(built.settings, built.until).state()
+    for _ in range(data.draw(st.integers(0, 3))):
+        key = data.draw(st.sampled_from(sorted(built.partitions)))
+        kind = data.draw(st.sampled_from(["change", "remove", "new"]))
+        if kind == "change":
+            change = data.draw(st.sampled_from(CHANGES))
+            built.partitions[key] = replace(built.partitions[key], **change)  # type: ignore[arg-type]
+        elif kind == "remove":
+            del built.partitions[key]
+        else:
+            new = raw(DAY + data.draw(st.integers(-40, 80)) * ONE, quarter(data.draw(st.integers(0, 23))), "new")
+            built.partitions[new.key] = new
+    until = built.until + data.draw(st.integers(-40, 40)) * ONE
+    of_settings = data.draw(st.sampled_from([built.settings] * 4 + [*OTHER_SETTINGS]))
+    expected, found = built.planner(of_settings, until).plan(), knowing(known, built, of_settings, until).plan()
+    assert described(found) == described(expected)
+    assert (found.unwanted, found.deferred) == (expected.unwanted, expected.deferred)
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_no_date_is_read_further_ahead_than_its_span_says(name: str, histories: Mapping[str, Built]) -> None:
+    frame = histories[name].planner(histories[name].settings, histories[name].until).frame
+    for span in {what.span for step in STEPS if step.is_daily for what in step.inputs}:
+        assert max(span.distance(frame, day) for day in frame.wanted) <= span.ahead(frame), span.name

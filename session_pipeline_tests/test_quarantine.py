@@ -1,0 +1,123 @@
+"""Tests which lines are quarantined and why, and that the quarantine contains no address."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from hashlib import md5
+
+import pytest
+
+from session_pipeline_tests.ingesting import RULES, SEEN, Ingest, Row
+
+NOT_JSON = [
+    "{", '{"a":1} {"b":2}', '{"a":NaN}', '{"a":[1, -inf]}', '{"a":{"b": iNfinity}}', '{"a":1, }', '{"a":[nan]}',
+    r'{"a":"\ud800"}', "{'a':1}", '{"a":01}', "/**/{}",
+]  # fmt: skip
+NOT_OBJECTS = ["[1]", '"text"', "null", "12", ' ["{"]']
+
+
+def test_line_that_is_not_a_json_object_is_quarantined(ingest: Ingest) -> None:
+    taken = ingest.take_lines(SEEN, *NOT_JSON, *NOT_OBJECTS, SEEN)
+    assert [(row["reason"], row["line"]) for row in taken.quarantined] == [
+        *(("invalid_json", line) for line in NOT_JSON),
+        *(("not_an_object", line) for line in NOT_OBJECTS),
+    ]
+    assert {row["detail"] for row in taken.quarantined} == {
+        "the line is not JSON",
+        "the line is JSON, but not an object",
+    }
+    assert taken.column("line_number") == [1, 2 + len(NOT_JSON) + len(NOT_OBJECTS)]
+
+
+def test_text_that_looks_like_lax_json_is_accepted(ingest: Ingest) -> None:
+    title = 'a:NaN, b: -inf,] "c":[nan], {,}'
+    assert ingest.event(page_title=title)["page_title"] == title
+
+
+UNUSABLE: list[tuple[Row, str, str]] = [
+    ({"visitor_id": None}, "missing_visitor_id", "visitor_id"),
+    ({"visitor_id": ""}, "missing_visitor_id", "visitor_id"),
+    ({"event_time": None}, "missing_event_time", "event_time"),
+    ({"event_name": ""}, "missing_event_name", "event_name"),
+    ({"visitor_id": "", "event_time": "?", "value": "?"}, "missing_visitor_id", "visitor_id"),
+    ({"event_time": "2019-12-31T23:59:59Z"}, "time_before_start", "event_time: 2019-12-31T23:59:59Z"),
+    ({"event_time": "2101-01-01T00:00:00Z"}, "time_beyond_2100", "event_time: 2101-01-01T00:00:00Z"),
+    (
+        {"received_at": "2024-03-01T10:59:59Z"},
+        "time_after_receipt",
+        "event_time: 2024-03-01T12:00:00Z, received at 2024-03-01T10:59:59Z",
+    ),
+    ({"received_at": "later"}, "invalid_received_at", "received_at: later"),
+    ({"sequence": 1.5}, "invalid_sequence", "sequence: 1.5"),
+    ({"sequence": "99999999999999999999"}, "invalid_sequence", "sequence: 99999999999999999999"),
+    ({"status_code": "OK"}, "invalid_status_code", "status_code: OK"),
+    ({"status_code": True}, "invalid_status_code", "status_code: true"),
+    ({"value": "NaN"}, "invalid_value", "value: NaN"),
+    ({"value": "1e400"}, "invalid_value", "value: 1e400"),
+    ({"value": "12,50"}, "invalid_value", "value: 12,50"),
+    ({"value": "1_000"}, "invalid_value", "value: 1_000"),
+    ({"value": "x" * 300}, "invalid_value", "value: " + "x" * 200),
+    ({"value": 1000000000000}, "invalid_value", "value: 1000000000000"),
+]
+
+
+def test_unusable_field_quarantines_the_line(ingest: Ingest) -> None:
+    taken = ingest.take_lines(*({**SEEN, **fields} for fields, _, _ in UNUSABLE))
+    assert taken.events == []
+    assert [(row["reason"], row["detail"]) for row in taken.quarantined] == [each[1:] for each in UNUSABLE]
+
+
+def test_accepted_limits_of_time_and_number(ingest: Ingest) -> None:
+    ingest.event(event_time="2020-01-01T00:00:00Z")
+    ingest.event(event_time="2100-12-31T23:59:59.999999Z")
+    ingest.event(received_at="2024-03-01T11:00:00Z")
+    assert ingest.event(value="999999999999.999999")["value"] == Decimal("999999999999.999999")
+    assert ingest.event(value=0.1 + 0.2)["value"] == Decimal("0.300000")
+    assert ingest.event(value="-1.5e3")["value"] == Decimal("-1500")
+    assert ingest.event(status_code=200.0)["status_code"] == 200
+    assert ingest.event(sequence="-9223372036854775808")["sequence"] == -(2**63)
+
+
+def test_detail_uses_the_field_name_of_the_source(ingest: Ingest) -> None:
+    rules = replace(RULES, columns={"value": "price.net"})
+    assert ingest.reason(rules, price={"net": "free"}) == ("invalid_value", "value (price.net): free")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"visitor_id":"\xff"}', "invalid_utf8"),
+        (b'{"visitor_id":"\x00"}', "nul_byte"),
+        (b'{"visitor_id":"a\rb"}', "invalid_json"),
+        (b'{"visitor_id":"' + b"a" * (1 << 20) + b'"}', "line_too_long"),
+    ],
+)
+def test_line_that_duckdb_rejects_is_quarantined_alone(ingest: Ingest, line: bytes, reason: str) -> None:
+    seen = json.dumps(SEEN).encode()
+    taken = ingest.take(b"\xef\xbb\xbf" + b"\n".join([seen, line, b"", seen + b"\r", b""]))
+    assert taken.reasons == {2: reason}
+    assert [event["line_number"] for event in taken.events] == [1, 4]
+    assert {event["content_hash"] for event in taken.events} == {md5(seen).hexdigest()}
+    assert len(taken.quarantined[0]["line"]) <= 2000
+
+
+def test_file_with_only_carriage_returns_is_one_bad_line(ingest: Ingest) -> None:
+    assert ingest.take(json.dumps(SEEN) + "\r" + json.dumps(SEEN) + "\r").reading.reasons == {"invalid_json": 1}
+
+
+ADDRESSES = [
+    "192.168.1.77", "::1", "2001:db8::8a2e:370:7334", "2001:0db8:85a3:0000:0000:8a2e:0370:7334", "fe80::1",
+    "::ffff:192.168.1.77", "64:ff9b:1:2:3:4:192.168.1.77", "2001%3Adb8%3A%3A370%3a7334",
+]  # fmt: skip
+
+
+def test_quarantine_contains_no_address(ingest: Ingest) -> None:
+    taken = ingest.take_lines(*({**SEEN, "at": f"<{address}>", "value": f"<{address}>"} for address in ADDRESSES))
+    assert {row["detail"] for row in taken.quarantined} == {"value: <[address]>"}
+    assert {row["line"] for row in taken.quarantined} == {
+        json.dumps({**SEEN, "at": "<[address]>", "value": "<[address]>"})
+    }
+    filler = "x" * 1990
+    taken = ingest.take("{}\n" + "\n".join(f"{filler} {address} {address}" for address in ADDRESSES))
+    taken.quarantined.pop(0)
+    assert {row["line"] for row in taken.quarantined} == {f"{filler} [address] [address]"[:2000]}

@@ -1,0 +1,171 @@
+"""Tests the report of unusual data: many settings, several sites, unmatched funnel steps, no visits, no warehouse."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline import report
+from session_pipeline.errors import StoreError
+from session_pipeline.publish.publication import Published
+from session_pipeline.report import figures, formats
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.report_pages import BROWSING, HOSTILE_STEP, LAST, Visits, written
+
+
+@pytest.mark.long
+def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
+    visits = Visits()
+    visits.add(LAST, 2, [f"/product/{name}" for name in "abc"])
+    visits.add(LAST, 2, [f"/product/{name}" for name in "def"])
+    visits.add(LAST, 1, ["/about", "/about", "/help/a"])
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    assert page.row("/product/…") == ["/product/…", "80.0 %", "80.0 %", "80.0 %", ""]
+    assert page.row("/about") == ["/about", "20.0 %", "20.0 %", "", ""]
+    assert page.row("visit is over") == ["visit is over", "", "", "", "100.0 %"]
+    assert "no comparison with the week before, because visits start on Fri 15 Mar" in page.text
+    assert "Visits with a conversion 0 No such visits in this week." in page.text
+    assert "Change" not in next(row for row in page.rows if row[0] == "Outcome")
+
+
+@pytest.mark.long
+def test_funnel_step_matching_no_event_is_not_a_loss(tmp_path: Path) -> None:
+    steps = [
+        {"name": "page", "where": "event_name = 'page_view'"},
+        {"name": "cart", "where": "event_name = 'add_to_cart'"},
+        {"name": "purchase", "where": f"event_name = 'purchese' or event_name = '{HOSTILE_STEP}'"},
+    ]
+    visits = Visits()
+    visits.add(LAST, 5, ["/shop/a", "add_to_cart", "purchase"])
+    visits.add(LAST, 1, ["/shop/a"])
+    deployment = Deployment(tmp_path, {"funnels": [{"name": "checkout", "steps": steps}]})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    head = page.text[: page.text.index("How visits ended")]
+    assert "Settings to check: 1 some figures below can be wrong until they are fixed" in head
+    assert "funnels[checkout].steps[purchase].where : event_name = 'purchese' or" in head
+    assert "similar values of event_name: 'purchase'" in head
+    assert page.elements.isdisjoint({"script", "img"})
+    assert page.row("1 page")[-2] == "1 largest"
+    assert page.row("2 cart")[-2] == "5"
+    assert page.row("3 purchase matches no event")[1] == "0"
+    assert "−1 (16.7 %), largest loss" in page.text
+    assert "−5" not in page.text
+    assert page.text.count("matches no event") == 3  # in the warning, the chart and the table
+
+
+@pytest.mark.long
+def test_funnel_with_only_an_unmatched_step_has_no_largest_loss(tmp_path: Path) -> None:
+    steps = [{"name": name, "where": f"event_name = '{name}'"} for name in ("page_view", "purchese")]
+    visits = Visits()
+    visits.add(LAST, 2, ["/shop/a", "purchase"])
+    deployment = Deployment(tmp_path, {"funnels": [{"name": "checkout", "steps": steps}]})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    assert "largest loss" not in written(deployment).html.split("Glossary")[0]
+
+
+@pytest.mark.long
+def test_report_names_twenty_settings_and_counts_the_rest(tmp_path: Path) -> None:
+    goals = [{"name": f"g{number}", "where": "event_name = 'purchese'"} for number in range(23)]
+    visits = Visits()
+    visits.add(LAST, 1, ["/shop/a"])
+    deployment = Deployment(tmp_path, {"goals": goals})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    text = written(deployment).text
+    assert text.count("goals[g") == 20
+    assert "3 more. session-pipeline check lists all." in text
+
+
+@pytest.mark.long
+def test_setting_the_site_of_sources_updates_the_report(tmp_path: Path) -> None:
+    visits = Visits()
+    visits.add(LAST, 2, BROWSING)
+    settings: dict[str, Any] = {"sources": {"a": {"timezone": "UTC"}, "b": {"timezone": "UTC"}}}
+    deployment = Deployment(tmp_path, settings)
+    for source in ("a", "b"):
+        deployment.deliver("events", visits.lines, source=source)
+    deployment.run(until=LAST)
+    assert "raw/a and raw/b share one site" in written(deployment).text
+    for source in settings["sources"].values():
+        source["site"] = "main"
+    deployment.set(settings)
+    assert deployment.run(until=LAST) == []
+    assert isinstance(deployment.published, Published)
+    assert not report.is_current(deployment.folder)
+    assert "Settings to check" not in written(deployment).text
+
+
+@pytest.mark.long
+def test_several_sites_have_a_table(tmp_path: Path) -> None:
+    visits = Visits()
+    visits.add(LAST, 2, BROWSING)
+    deployment = Deployment(tmp_path, {"sources": {"b": {"site": "b.example"}}})
+    deployment.deliver("events", visits.lines, source="a")
+    deployment.deliver("events", visits.lines[:3], source="b")
+    deployment.run(until=LAST)
+    page = written(deployment)
+    assert "By site" in page.text
+    assert page.row("main")[:3] == ["main", "2", "2"]
+    assert page.row("b.example")[:3] == ["b.example", "1", "1"]
+    assert "Visits 3 Fri 15 Mar: 3 Visitors 3 Fri 15 Mar: 3" in page.text
+
+
+def test_warehouse_without_visits_explains_what_to_do(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    assert "No visits yet" in page.text
+    assert "Put event files" in page.text
+    assert "Run session-pipeline run" in page.text
+
+
+def test_warehouse_with_only_quarantined_lines_explains_why(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", ["{broken", "{broken too"])
+    deployment.run(until=LAST)
+    page = written(deployment)
+    assert "none of their lines is a valid event" in page.text
+    assert page.row("invalid json")[:2] == ["invalid json", "2"]
+
+
+def test_missing_warehouse_explains_how_to_make_one(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    with pytest.raises(StoreError, match="session-pipeline run"):
+        report.write(deployment.folder)
+    assert not deployment.folder.reports.exists()
+
+
+def test_unopenable_warehouse_is_explained_in_one_sentence(tmp_path: Path) -> None:
+    folder = Deployment(tmp_path).folder
+    folder.warehouse.write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        report.write(folder)
+
+
+@pytest.mark.long
+def test_report_never_replaces_that_of_a_newer_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    visits = Visits()
+    visits.add(LAST, 2, BROWSING)
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    read = figures.read
+
+    def read_while_a_run_publishes(*arguments: Any) -> figures.Figures:
+        found = read(*arguments)
+        monkeypatch.setattr(figures, "read", read)
+        visits.add(LAST, 5, BROWSING)
+        deployment.deliver("late", visits.lines[6:])
+        deployment.run(until=LAST)
+        assert "7 visits" in written(deployment).html.replace(formats.THIN_SPACE, " ")
+        return found
+
+    monkeypatch.setattr(figures, "read", read_while_a_run_publishes)
+    assert "7 visits" in written(deployment).html.replace(formats.THIN_SPACE, " ")
+    assert report.is_current(deployment.folder)

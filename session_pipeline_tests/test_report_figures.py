@@ -1,0 +1,91 @@
+"""Tests the parts of the report: weeks, axes, charts, and how figures are written."""
+
+import subprocess
+import sys
+from datetime import date, timedelta
+
+import pytest
+
+from session_pipeline.report import charts, formats, svg
+from session_pipeline.report.figures import Window
+from session_pipeline_tests.report_pages import LAST
+
+
+def test_import_of_the_report_does_not_load_the_template_engine() -> None:
+    code = "import sys, session_pipeline.report; sys.exit('jinja2' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_week_is_seven_days_after_the_seven_before() -> None:
+    window = Window(LAST - timedelta(days=13), LAST, LAST, is_full=True)
+    assert (window.first_day, window.before_first_day, window.before_last_day) == (
+        date(2024, 3, 9),
+        date(2024, 3, 2),
+        date(2024, 3, 8),
+    )
+    assert window.has_before
+    later = Window(LAST - timedelta(days=12), LAST, LAST, is_full=True)
+    assert (later.has_before, later.has_some_before) == (False, True)
+    assert not Window(LAST - timedelta(days=6), LAST, LAST, is_full=True).has_some_before
+
+
+@pytest.mark.parametrize(
+    ("highest", "count", "smallest_step", "expected"),
+    [
+        (903, 5, 1, [0, 200, 400, 600, 800, 1000]),
+        (1, 5, 1, [0, 1]),
+        (0, 5, 1, [0, 1]),
+        (12, 5, 1, [0, 5, 10, 15]),
+        (0.142, 5, 0.01, [0, 0.05, 0.1, 0.15]),
+        (0.004, 5, 0.01, [0, 0.01]),
+        (1.0, 3, 0.01, [0, 0.5, 1.0]),
+    ],
+)
+def test_ticks_of_an_axis(highest: float, count: int, smallest_step: float, expected: list[float]) -> None:
+    assert charts.nice_ticks(highest, count, smallest_step) == expected
+
+
+def test_svg_escapes_texts_and_shortens_numbers() -> None:
+    assert svg.text("<b>&", 1 / 3, 2.0, "end") == '<text x="0.33" y="2" class="end">&lt;b&gt;&amp;</text>'
+    assert svg.element("rect", width=0.0, fill='"', x=None) == '<rect width="0" fill="&#34;"/>'
+
+
+def test_texts_in_charts_are_shortened_to_fit() -> None:
+    step = {"step_number": 1, "step": "商" * 40, "reached_count": 12345678, "conversion_rate": 1.0}
+    image = charts.funnel("funnel-1", 380, "f", [step | {"is_unmatched": False, "is_largest_loss": False}])
+    assert '<text x="0" y="14">1  商商商商商商…</text>' in image
+
+
+def test_chart_without_conversions_or_with_one_day_is_drawn() -> None:
+    row = {"session_date": LAST, "session_count": 0, "conversion_rate": None, "is_final": False}
+    image = charts.days("days", 350, [row])
+    assert image.count('class="hollow point"') == 1
+    assert "nan" not in image
+    assert "inf" not in image
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (formats.number(1234567), "1,234,567"),
+        (formats.number(None), "–"),
+        (formats.counted(1, "visit"), "1 visit"),
+        (formats.counted(2000, "visit"), "2,000 visits"),
+        (formats.money(-1234.5, "EUR"), "−1,234.50 EUR"),
+        (formats.money(1.0, "XXX"), "1.00 in mixed currencies"),
+        (formats.percent(0.12345), "12.3 %"),
+        (formats.percent(0.0001), "<0.1 %"),
+        (formats.percent(0.0), "0.0 %"),
+        (formats.points(-0.0004), "±0.0 pp"),
+        (formats.points(-0.012), "−1.2 pp"),
+        (formats.growth(3, 2), "+50.0 %"),
+        (formats.growth(3, 0), "–"),
+        (formats.days(date(2026, 12, 29), date(2027, 1, 4)), "29 Dec 2026 – 4 Jan 2027"),
+        (formats.days(date(2026, 9, 28), date(2026, 10, 4)), "28 Sep – 4 Oct 2026"),
+        (formats.duration(604800), "7 days"),
+        (formats.duration(3600), "1 hour"),
+        (formats.shortened("/" + "a" * 99), "/" + "a" * 58 + "…"),
+    ],
+)
+def test_formats_of_figures(text: str, expected: str) -> None:
+    assert text.replace(formats.THIN_SPACE, " ") == expected

@@ -1,0 +1,226 @@
+"""Tests what a step reads, when it is stale, and the reasons, on constructed catalogs without files."""
+
+from dataclasses import replace
+
+import pytest
+
+from session_pipeline.build.plan import Certainty, Kind
+from session_pipeline.engines.sql import literal
+from session_pipeline.store.files import digest
+from session_pipeline.store.records import Key, Partition
+from session_pipeline.tables import table
+from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
+from session_pipeline_tests.constructed_catalogs import DAY, ONE, Built, described, quarter, raw
+
+# Inputs
+
+
+def test_step_reads_files_with_events_of_its_day_ordered_by_id() -> None:
+    built = Built(
+        raw(DAY, quarter(12), "f2"),
+        raw(DAY, quarter(21, 45), "f1"),
+        raw(DAY, quarter(22), "f3"),
+        raw(DAY - ONE, quarter(22), "f4"),
+        raw(DAY - ONE, quarter(21, 45), "f5"),
+        settings='timezone = "Europe/Berlin"',
+    )
+    planner = built.planner('timezone = "Europe/Berlin"')
+    found = planner.inputs(STEP_OF_TABLE["events"], (DAY,))
+    assert [key.key.file_id for key in found["raw_events"] if isinstance(key, Partition)] == ["f4", "f1", "f2"]
+    assert found["open_sessions"] == [built.partitions[Key("open_sessions", DAY - ONE)]]
+
+
+def test_missing_input_is_named_and_gives_no_fingerprint() -> None:
+    built = Built(raw(DAY, 1))
+    del built.partitions[Key("action_labels", DAY)]
+    planner = built.planner()
+    step = STEP_OF_TABLE["session_actions"]
+    assert planner.inputs(step, (DAY,))["action_labels"] == [
+        Key("action_labels", DAY),
+        built.partitions[Key("action_labels", DAY + ONE)],
+    ]
+    assert planner.fingerprint(step, DAY) is None
+    assert planner.staleness(step, DAY) is None
+
+
+def test_raw_events_are_read_again_after_forget_raw() -> None:
+    built = Built(raw(DAY, 1))
+    planner = built.planner()
+    step = STEP_OF_TABLE["events"]
+    assert len(planner.inputs(step, (DAY,))["raw_events"]) == 1
+    late = raw(DAY, 1, "f2")
+    built.partitions[late.key] = late
+    assert len(planner.inputs(step, (DAY,))["raw_events"]) == 1
+    planner.forget_raw()
+    assert len(planner.inputs(step, (DAY,))["raw_events"]) == 2
+
+
+# Staleness
+
+
+def test_digest_ignores_key_order_but_not_list_order() -> None:
+    assert digest({"a": 1, "b": {"c": DAY, "d": 2}}) == digest({"b": {"d": 2, "c": DAY}, "a": 1})
+    assert digest(["a", "b"]) != digest(["b", "a"])
+
+
+def test_everything_built_is_fresh() -> None:
+    plan = Built(raw(DAY, 1)).planner().plan()
+    assert plan.items == plan.deferred == plan.unwanted == ()
+    assert repr(plan) == "Plan(items=(), deferred=(), unwanted=())"
+    assert plan.is_empty
+    assert plan.days == ()
+
+
+def test_new_day_is_built_in_the_order_of_steps() -> None:
+    built = Built(raw(DAY, 1))
+    late = raw(DAY - 3 * ONE, 1, "f2")
+    built.partitions[late.key] = late
+    plan = built.planner().plan()
+    new = [str(item) for item in plan.items if item.reason == "new day"]
+    days = (DAY - 3 * ONE, DAY - 2 * ONE)
+    assert new == [f"{step.name}[{day}]" for step in STEPS if step.is_daily for day in days]
+    assert described(plan)["user_agents"] == (Certainty.MAY, Kind.DATA, f"reads agents_seen[{days[0]}]")
+    assert not plan.is_empty
+    assert plan.days[:2] == days
+
+
+def test_missing_undated_table_is_new() -> None:
+    built = Built(raw(DAY, 1))
+    del built.partitions[Key("user_agents", None)]
+    assert described(built.planner().plan()) == {"user_agents": (Certainty.WILL, Kind.DATA, "new table")}
+
+
+def test_one_missing_table_makes_the_step_stale() -> None:
+    built = Built(raw(DAY, 1))
+    del built.partitions[Key("recent_event_ids", DAY)]
+    found = described(built.planner().plan())
+    assert found[f"sessionize[{DAY}]"] == (Certainty.WILL, Kind.DATA, "new day")
+
+
+def test_changed_raw_file_makes_readers_stale_and_others_possible() -> None:
+    built = Built(raw(DAY, 1))
+    built.change(Key("raw_events", DAY, "f1"), sha256="other")
+    found = described(built.planner().plan())
+    will = {name for name, (certainty, _, _) in found.items() if certainty is Certainty.WILL}
+    assert will == {f"agents_seen[{DAY}]", f"sessionize[{DAY}]"}
+    assert found[f"sessionize[{DAY}]"] == (Certainty.WILL, Kind.DATA, "raw_events changed")
+    assert found[f"sessionize[{DAY + ONE}]"] == (Certainty.MAY, Kind.DATA, f"reads open_sessions[{DAY}]")
+    assert found[f"sessions[{DAY}]"] == (Certainty.MAY, Kind.DATA, f"reads events[{DAY}]")
+    assert found[f"funnel_steps[{DAY}]"] == (Certainty.MAY, Kind.DATA, f"reads funnel_entries[{DAY}]")
+    assert found["user_agents"] == (Certainty.MAY, Kind.DATA, f"reads agents_seen[{DAY}]")
+
+
+def test_damaged_file_is_rebuilt() -> None:
+    built = Built(raw(DAY, 1))
+    built.change(Key("duplicate_events", DAY), is_damaged=True)
+    found = described(built.planner().plan())
+    assert found[f"sessionize[{DAY}]"] == (Certainty.WILL, Kind.DATA, "its file is damaged")
+
+
+def test_one_table_with_other_fingerprint_makes_the_step_stale() -> None:
+    built = Built(raw(DAY, 1))
+    built.change(Key("recent_event_ids", DAY), fingerprint="other")
+    assert f"sessionize[{DAY}]" in described(built.planner().plan())
+
+
+def test_reason_names_all_changed_inputs() -> None:
+    built = Built(raw(DAY, 1))
+    built.change(Key("events", DAY), sha256="other")
+    built.change(Key("sessions", DAY), sha256="other")
+    found = described(built.planner().plan())
+    assert found[f"session_actions[{DAY}]"] == (Certainty.WILL, Kind.DATA, "events changed, sessions changed")
+    assert found[f"daily_outcomes[{DAY}]"][2] == "sessions changed"
+
+
+def test_changed_setting_is_a_logic_reason_with_values() -> None:
+    built = Built(raw(DAY, 1))
+    found = described(built.planner("[sessions]\ninactivity_minutes = 20").plan())
+    certainty, kind, reason = found[f"sessionize[{DAY}]"]
+    assert (certainty, kind) == (Certainty.WILL, Kind.LOGIC)
+    assert "30 to 20" in reason
+    assert found[f"action_labels[{DAY}]"][:2] == (Certainty.MAY, Kind.DATA)
+
+
+def test_setting_that_changes_the_days_read_is_a_logic_reason() -> None:
+    # A visitor funnel with a window of two days also reads the day after next.
+    funnel = (
+        '[[funnels]]\nname = "f"\ngrain = "visitor"\nwindow_seconds = {}\n'
+        'steps = [{{ name = "a", where = "event_name = \'a\'" }}, {{ name = "b", where = "event_name = \'b\'" }}]'
+    )
+    built = Built(raw(DAY, 1), raw(DAY + ONE, 1), raw(DAY + 2 * ONE, 1), settings=funnel.format(86400))
+    plan = built.planner(funnel.format(2 * 86400)).plan()
+    kinds = {item.kind for item in plan.items if item.step.name == "funnel_entries" and item.day == DAY}
+    assert kinds == {Kind.LOGIC}
+    built.change(Key("funnel_events", DAY), sha256="other")
+    plan = built.planner(funnel.format(86400)).plan()
+    assert described(plan)[f"funnel_entries[{DAY}]"] == (Certainty.WILL, Kind.DATA, "funnel_events changed")
+
+
+def test_changed_input_and_setting_are_a_data_reason() -> None:
+    funnel = (
+        '[[funnels]]\nname = "{}"\ngrain = "visitor"\nwindow_seconds = 86400\n'
+        'steps = [{{ name = "a", where = "event_name = \'a\'" }}, {{ name = "b", where = "event_name = \'b\'" }}]'
+    )
+    built = Built(raw(DAY, 1), settings=funnel.format("one"))
+    built.change(Key("funnel_events", DAY), sha256="other")
+    found = described(built.planner(funnel.format("two")).plan())
+    assert found[f"funnel_entries[{DAY}]"] == (Certainty.WILL, Kind.DATA, "funnel_events changed")
+
+
+def test_new_reachable_day_and_changed_setting_are_a_data_reason() -> None:
+    built = Built(raw(DAY, 1), until=DAY)
+    key = Key("events", DAY + ONE)
+    built.partitions[key] = Partition(key, "", "new", 0, 0, "")
+    planner = built.planner("[dimensions]\nplan = \"properties ->> 'plan'\"")
+    assert planner.staleness(STEP_OF_TABLE["session_dimensions"], DAY) == (Kind.DATA, "events changed")
+
+
+def test_changed_outcome_rule_is_a_logic_reason() -> None:
+    outcome = '[[outcomes]]\nname = "sale"\nwhere = "event_name = \'{}\'"'
+    built = Built(raw(DAY, 1), settings=outcome.format("purchase"))
+    assert described(built.planner(outcome.format("purchase")).plan()) == {}
+    found = described(built.planner(outcome.format("order")).plan())
+    assert found[f"event_matches[{DAY}]"] == (Certainty.WILL, Kind.LOGIC, "setting outcomes changed")
+    assert found[f"session_outcomes[{DAY}]"][:2] == (Certainty.MAY, Kind.DATA)
+    assert f"session_actions[{DAY}]" not in found
+
+
+def test_recipe_covers_everything_except_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    planner = Built(raw(DAY, 1)).planner
+    step = STEP_OF_TABLE["sessions"]
+    recipe, parts = planner().recipe(step)
+    assert {"model landings", "contract of sessions", "list channel_rules", "setting engaged_page_views"} <= set(parts)
+    assert planner().recipe(step)[0] == recipe
+    assert planner().recipe(replace(step, logic_version="2"))[0] != recipe
+    assert planner().recipe(replace(step, computed=step.computed[:1]))[0] != recipe
+    renamed = tuple(replace(item, name="other") for item in step.computed)
+    assert planner().recipe(replace(step, computed=renamed))[0] != recipe
+    monkeypatch.setattr("session_pipeline.build.plan.table", lambda name: replace(table(name), order=("session_id",)))
+    assert planner().recipe(step)[0] != recipe
+
+
+@pytest.mark.parametrize("name", [step.tables[0] for step in STEPS if step.is_daily])
+def test_bounds_of_a_day_are_hashed_in_order_of_name(name: str) -> None:
+    planner = Built(raw(DAY, 1)).planner()
+    step = STEP_OF_TABLE[name]
+    fingerprint = planner.fingerprint(step, DAY)
+    assert fingerprint is not None
+    bounds = [literal(value) for name, value in sorted(planner.frame.bounds(DAY).items()) if name in step.day_columns]
+    assert fingerprint.parts.get("day") == (digest(bounds) if step.day_columns else None)
+
+
+def test_other_time_zone_changes_the_bounds_of_days() -> None:
+    built = Built(raw(DAY, quarter(12)))
+    found = described(built.planner('timezone = "Europe/Berlin"').plan())
+    assert found[f"sessionize[{DAY}]"][1:] == (Kind.DATA, "the bounds of the day changed (time zone)")
+
+
+def test_visitor_funnel_is_rebuilt_when_later_days_are_known() -> None:
+    funnel = (
+        '[[funnels]]\nname = "f"\ngrain = "visitor"\nwindow_seconds = 172800\n'
+        'steps = [{ name = "a", where = "event_name = \'a\'" }, { name = "b", where = "event_name = \'b\'" }]'
+    )
+    built = Built(raw(DAY, 1), settings=funnel, until=DAY + ONE)
+    found = described(built.planner(funnel, DAY + 2 * ONE).plan())
+    assert found[f"funnel_entries[{DAY}]"] == (Certainty.WILL, Kind.DATA, "later days are known now")
+    assert described(built.planner(funnel, DAY + ONE).plan()) == {}
