@@ -51,12 +51,6 @@ class Inputs:
             self._dates_of[key] = what.span.dates(self._frame, day)
         return self._dates_of[key]
 
-    def _dates_of_all(self, what: Input, days: Sequence[date | None]) -> Sequence[date | None]:
-        """Return the dates of an input that are read for any of some days, in order."""
-        if len(days) == 1:
-            return self.dates(what, days[0])
-        return sorted({input_date for day in days for input_date in self.dates(what, day)}, key=str)
-
     def event_count(self, day: date) -> int:
         """Return the approximate number of raw events of a day, from the catalog.
 
@@ -86,8 +80,9 @@ class Inputs:
     def _input(self, step: Step, what: Input, days: Sequence[date | None]) -> list[Partition | Key]:
         if what.table == "raw_events":
             return list(self._raw(days))
+        read = dict.fromkeys(input_date for day in days for input_date in self.dates(what, day))
         is_own = what.table in step.tables
-        keys = [Key(what.table, day) for day in self._dates_of_all(what, days) if not is_own or day not in days]
+        keys = [Key(what.table, day) for day in sorted(read, key=str) if not is_own or day not in days]
         found = [self._partitions.get(key, key) for key in keys]
         if self._frame.frozen_before is None:
             return found
