@@ -32,7 +32,8 @@ WRITING_THREADS = 2
 FORMAT = "(format parquet, compression zstd)"
 STATISTICS = "statistics_propagation"
 AUTO = "auto"
-MEGABYTES_OF_THREAD = 750  # with two threads, days of 10 million events fit, and more memory is not faster (measured)
+# With two threads, days of 10 million events fit. More memory makes only `sessionize` of big days faster (measured).
+MEGABYTES_OF_THREAD = 750
 FEWEST_MEGABYTES = 1000
 
 
