@@ -30,6 +30,17 @@ def test_step_reads_files_with_events_of_its_day_ordered_by_id() -> None:
     assert found["open_sessions"] == [built.partitions[Key("open_sessions", DAY - ONE)]]
 
 
+def test_each_input_is_read_once() -> None:
+    built = Built(*(raw(DAY + ONE * number, quarter(12)) for number in range(40)))
+    planner = built.planner()
+    days = planner.frame.wanted
+    for step in STEPS:
+        for stretch in [*((day,) for day in days), days] if step.is_daily else [(None,)]:
+            for name, found in planner.inputs(step, stretch).items():
+                keys = [each.key if isinstance(each, Partition) else each for each in found]
+                assert len(keys) == len(set(keys)), f"{step.name} of {stretch} reads {name} twice"
+
+
 def test_missing_input_is_named_and_gives_no_fingerprint() -> None:
     built = Built(raw(DAY, 1))
     del built.partitions[Key("action_labels", DAY)]

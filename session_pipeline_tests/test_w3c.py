@@ -1,26 +1,14 @@
 """Tests W3C logs: fields that change within a file, encodings of CloudFront and IIS, and lines that do not fit."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from session_pipeline.ingest import small_files
 from session_pipeline.ingest.source_rules import rules_of
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.ingesting import KEY, Ingest
 
 RULES = replace(rules_of(parse_settings("[sources.web]\npreset = 'w3c'"), "web", KEY), drop_properties=())
-
-
-@pytest.fixture(params=["as a small file", "as a large file"])
-def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ingest]:
-    if request.param == "as a large file":
-        monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
 
 
 LINES = [

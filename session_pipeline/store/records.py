@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 
 class Key(NamedTuple):
-    """Identifies a partition. A tuple, because a plan makes and looks up hundreds of thousands.
+    """Identifies a partition. A tuple, because a plan makes and looks up very many.
 
     Attributes:
         table: The table.
