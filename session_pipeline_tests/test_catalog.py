@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from session_pipeline.store.catalog import Catalog
-from session_pipeline.store.records import Key, Partition, Publication, SourceFile, utc_now
+from session_pipeline.store.records import JsonMapping, Key, Partition, Publication, SourceFile, utc_now
 
 DAY = date(2026, 10, 5)
 PARTITION = Partition(
@@ -213,3 +213,27 @@ def test_catalog_of_an_older_format_gets_missing_columns(path: Path) -> None:
     assert again.partitions()[PARTITION.key] == replace(PARTITION, changed_generation=0, causes=())
     assert again.generation() == 1
     again.close()
+
+
+def test_ledger_is_read_again_after_a_change_by_any_connection(catalog: Catalog, path: Path) -> None:
+    def put(through: Catalog, file_id: str) -> None:
+        with through.transaction():
+            through.put_source_file(SourceFile(file_id, "rules", {"status": "accepted"}))
+
+    put(catalog, "f1")
+    first = catalog.source_files()
+    first.clear()  # the caller's own
+    assert set(catalog.source_files()) == {"f1"}
+    put(catalog, "f2")
+    assert set(catalog.source_files()) == {"f1", "f2"}
+    other = Catalog(path)
+    put(other, "f3")
+    other.close()
+    assert set(catalog.source_files()) == {"f1", "f2", "f3"}
+
+
+def test_values_of_a_partition_are_read_from_their_text_when_they_are_needed() -> None:
+    values = JsonMapping('{"a": 1, "b": [2]}')
+    assert values == {"a": 1, "b": [2]}
+    assert (len(values), values["b"], values.get("c"), dict(values)) == (2, [2], None, {"a": 1, "b": [2]})
+    JsonMapping("no JSON")  # not needed

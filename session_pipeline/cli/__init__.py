@@ -5,7 +5,6 @@ defined in `run`, and what the tables contain is defined in `tables`.
 """
 
 import atexit
-import gc
 import os
 import sys
 from contextlib import suppress
@@ -17,10 +16,6 @@ from session_pipeline import interrupts
 from session_pipeline.cli.app import FAILED, app
 from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.cli.screen import stderr
-
-# Python looks for cycles of dead objects after so many new ones. A command makes few of them, and ends soon; with
-# Python's own 700, the search took a tenth of a run.
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 class _WithoutPandas(MetaPathFinder):
@@ -41,7 +36,6 @@ def main() -> NoReturn:
         called.load()  # while Ctrl-C still ends the process: a KeyboardInterrupt can get lost in an import
     sys.meta_path.insert(0, _WithoutPandas())
     interrupts.raise_interrupts()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # characters outside the terminal's encoding are printed as \\xe9
             stream.reconfigure(errors="backslashreplace")

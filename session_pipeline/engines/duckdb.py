@@ -35,6 +35,9 @@ AUTO = "auto"
 # With two threads, days of 10 million events fit. More memory makes only `sessionize` of big days faster (measured).
 MEGABYTES_OF_THREAD = 750
 FEWEST_MEGABYTES = 1000
+# For so few events, one thread is faster than two: handing over work takes longer than the work (measured).
+MOST_EVENTS_OF_ONE_THREAD = 10_000
+Standing = dict[str, str | SmallTable]  # by name: the SELECT of a view, or the rows of a table
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,17 @@ class DuckDBEngine:
         self.connection.execute("set timezone = 'UTC'")
         self.connection.execute("set enable_progress_bar = false")
         self.connection.execute(models.macros())
+        [(self._threads,)] = self.connection.execute("select current_setting('threads')").fetchall()
+        self._used_threads = self._threads
         self._schemas: dict[str, str] = {}
+        self._standing: Standing = {}
+
+    def expect(self, event_count: int) -> None:
+        """Use as many threads as it takes for days with so many events."""
+        threads = 1 if event_count <= MOST_EVENTS_OF_ONE_THREAD else self._threads
+        if threads != self._used_threads:
+            self.connection.execute(f"set threads = {threads}")
+            self._used_threads = threads
 
     def close(self) -> None:
         """Close the connection and delete its spill files."""
@@ -92,8 +105,8 @@ class DuckDBEngine:
 
     @contextmanager
     def job(self) -> Iterator["Job"]:
-        """Yield a job to add inputs to and run models in; drop all its tables at the end."""
-        job = Job(self.connection, self._schemas)
+        """Yield a job to add inputs to and run models in; free the memory of its tables at the end."""
+        job = Job(self.connection, self._schemas, self._standing)
         try:
             yield job
         finally:
@@ -103,18 +116,21 @@ class DuckDBEngine:
 class Job:
     """The named tables that the models of one build read."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, schemas: dict[str, str]) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schemas: dict[str, str], standing: Standing) -> None:
         """Start without tables.
 
         Args:
             connection: The engine's connection.
             schemas: SQL that reads the variable with a table's schema, by table. Shared by all jobs of the connection;
                 a job adds the schemas that it sets.
+            standing: The inputs and small tables of earlier jobs that are still there. Most steps of a run have the
+                same, so a job makes only those that differ.
         """
         self._connection = connection
         self._schemas = schemas
-        self._views: list[str] = []
-        self._tables: list[str] = []
+        self._standing = standing
+        self._views: set[str] = set()
+        self._tables: set[str] = set()
 
     def add_input(
         self,
@@ -137,7 +153,11 @@ class Job:
         if one_of > 1 and any(column.name == "visitor_id" for column in contract.columns):
             rows = f"select * from ({rows}) where hash(visitor_id) % {one_of} = 0"
         name = name or contract.name
-        self.add_relation(name, f"with stored_{name} as ({rows}) {select}" if select else rows)
+        if select:
+            self.add_relation(name, f"with stored_{name} as ({rows}) {select}")
+        elif self._standing.get(name) != rows:
+            self._make_view(name, rows)
+            self._standing[name] = rows
 
     def _schema_of(self, contract: Table) -> str:
         """Return SQL that reads the contract's schema from a variable.
@@ -152,26 +172,45 @@ class Job:
 
     def add_relation(self, name: str, select: str) -> None:
         """Add a table that is a SELECT over the tables added before."""
-        self._connection.execute(f"create or replace temp view {quote(name)} as {select}")
-        self._views.append(name)
+        self._make_view(name, select)
+        self._views.add(name)  # it does not stand, because the columns of the tables that it reads can change
 
     def add_rows(self, name: str, rows: "SmallTable | pa.Table") -> None:
         """Add a small table that has these rows."""
+        if isinstance(rows, SmallTable) and self._standing.get(name) == rows:
+            return
+        self._make_room(name)
         self._connection.register("_rows", rows.to_arrow() if isinstance(rows, SmallTable) else rows)
         # A table, because DuckDB does not know how many rows an Arrow table has when it orders joins.
-        self._connection.execute(f"create or replace temp table {quote(name)} as select * from _rows")
+        self._connection.execute(f"create temp table {quote(name)} as select * from _rows")
         self._connection.unregister("_rows")
-        self._tables.append(name)
+        if isinstance(rows, SmallTable):
+            self._standing[name] = rows
+        else:
+            self._tables.add(name)
+
+    def _make_view(self, name: str, select: str) -> None:
+        self._make_room(name)
+        self._connection.execute(f"create temp view {quote(name)} as {select}")
+
+    def _make_room(self, name: str) -> None:
+        """Drop what has this name."""
+        standing = self._standing.pop(name, None)
+        if name in self._views or isinstance(standing, str):
+            self._connection.execute(f"drop view {quote(name)}")
+        elif name in self._tables or standing is not None:
+            self._connection.execute(f"drop table {quote(name)}")
+        self._views.discard(name)
+        self._tables.discard(name)
 
     def compute(self, model: str, parameters: Mapping[str, Scalar], *, name: str | None = None) -> None:
         """Run a model once and keep its rows as a temporary table; see `engines.base.Job`."""
         name = name or model
         sql = fill(models.text(model), parameters)
         self._connection.execute(f"create temp table _computed as {sql}")
-        self._connection.execute(f"drop table if exists {quote(name)}")
+        self._make_room(name)
         self._connection.execute(f"alter table _computed rename to {quote(name)}")
-        if name not in self._tables:
-            self._tables.append(name)
+        self._tables.add(name)
 
     def write(self, contract: Table, sql: str, path: Path) -> int:
         """Write the rows of a SELECT to a file, with the contract's columns, types and order; return their number."""
@@ -238,11 +277,9 @@ class Job:
         return self._connection.sql(sql).to_arrow_table()
 
     def forget(self) -> None:
-        """Drop all tables of this job, which frees their memory."""
-        for name in reversed(self._views):
-            self._connection.execute(f"drop view if exists {quote(name)}")
-        for name in self._tables:
-            self._connection.execute(f"drop table if exists {quote(name)}")
+        """Drop the tables and views that do not stand, which frees their memory."""
+        for name in sorted(self._views | self._tables):
+            self._make_room(name)
         self._connection.execute("drop table if exists _computed")
 
 

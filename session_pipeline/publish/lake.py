@@ -96,10 +96,15 @@ def places_of(partition: Partition) -> list[str]:
 def _files(lake: Path) -> Iterator[str]:
     """Yield the paths of all files below the lake. As texts, because a long history has very many."""
     top = len(str(lake)) + 1
-    for folder, _, names in os.walk(lake):
-        below = f"{folder[top:]}/" if len(folder) > top else ""
-        for name in names:
-            yield below + name
+    folders = [str(lake)] if lake.is_dir() else []
+    while folders:
+        folder = folders.pop()
+        with suppress(PermissionError), os.scandir(folder) as entries:  # writing into it then names the folder
+            for entry in entries:
+                if not entry.is_dir():
+                    yield entry.path[top:]
+                elif not entry.is_symlink():
+                    folders.append(entry.path)
 
 
 def _fits(path: Path, contract: Table) -> bool:

@@ -86,6 +86,7 @@ class Run(OpenFolder):
     run_id: str = field(kw_only=True)
     progress: Progress = field(default_factory=Progress, kw_only=True)
     outcome: Outcome = field(default_factory=Outcome, init=False)
+    _expected: tuple[date, ...] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Begin with the id that was given."""
@@ -171,12 +172,19 @@ class Run(OpenFolder):
         """
         results = []
         days = [day for day in days if not self.planner.frame.is_frozen(day)]
+        self._expect(tuple(day for day in days if day is not None))
         with self.profile.stage(step.name):
             for built in self._builder.build(step, days, force=force, is_held=lambda day: day in self._held_days):
                 self.progress.on_build(step, built.day, built)
                 on_built(built)
                 results.append(built)
         return results
+
+    def _expect(self, days: tuple[date, ...]) -> None:
+        """Let the engine prepare for days of this size. All daily steps of a run have the same days."""
+        if days and days != self._expected:
+            self._expected = days
+            self.engine.expect(sum(map(self.planner.event_count, days)))
 
     def rows_of(self, name: str, partitions: Sequence[Partition]) -> Rows:
         """Return where the rows of some partitions of a table are: in memory where the engine still has them."""

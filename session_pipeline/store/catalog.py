@@ -9,12 +9,13 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
-from session_pipeline.store.records import Key, Partition, Publication, SourceFile, files_in_list
+from session_pipeline.store.records import JsonMapping, Key, Partition, Publication, SourceFile, files_in_list
 
 WAREHOUSE_BYTES = "warehouse_bytes"  # number: the size of the warehouse as published; 0 makes it be written anew
 SCHEMA = """
@@ -42,6 +43,10 @@ create table if not exists publications (
 );
 """
 FROZEN_BEFORE = "frozen_before"  # a recorded number: the first day that is not frozen, as its ordinal; 0: no day is
+PARTITION = (
+    *("table_name", "date", "file_id", "path", "sha256", "row_count", "byte_count", "fingerprint", "parts", "counts"),
+    *("reason", "run_id", "built_at", "generation", "is_damaged", "changed_generation", "causes", "part_list"),
+)
 # Columns that a store of an older format lacks: table, column, declaration.
 ADDED_COLUMNS = (
     ("partitions", "changed_generation", "integer not null default 0"),
@@ -57,6 +62,8 @@ class Catalog:
         """Open the catalog; create it if it does not exist."""
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
+        # The ledger as it was read last, and the state of the file then. A run asks for it several times.
+        self._ledger: tuple[tuple[int, int], dict[str, SourceFile]] | None = None
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = full")
         self._connection.executescript(SCHEMA)
@@ -158,7 +165,7 @@ class Catalog:
 
     def partitions(self) -> dict[Key, Partition]:
         """All partitions."""
-        rows = self._connection.execute("select * from partitions")
+        rows = self._connection.execute(f"select {', '.join(PARTITION)} from partitions")
         return {partition.key: partition for partition in map(_partition, rows)}
 
     def put(self, partitions: Sequence[Partition]) -> None:
@@ -173,7 +180,7 @@ class Catalog:
         )
         rows = list(map(_row, partitions))
         # By name: columns that were added to an older catalog come last in it.
-        names, places = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
+        names, places = ", ".join(PARTITION), ", ".join(f":{name}" for name in PARTITION)
         self._connection.executemany(f"insert or replace into partitions ({names}) values ({places})", rows)
 
     def drop(self, key: Key, generation: int) -> None:
@@ -232,6 +239,12 @@ class Catalog:
 
         `delivery_count` and `path` are derived from the deliveries and do not depend on their order.
         """
+        state = self.data_version(), self._connection.total_changes
+        if self._ledger is None or self._ledger[0] != state:
+            self._ledger = state, self._read_ledger()
+        return dict(self._ledger[1])
+
+    def _read_ledger(self) -> dict[str, SourceFile]:
         rows = self._connection.execute(
             "select file_id, min(path) as first_path, count(*) as delivery_count from deliveries group by file_id"
         )
@@ -325,8 +338,8 @@ def _row(partition: Partition) -> dict[str, str | int]:
         "row_count": partition.row_count,
         "byte_count": partition.byte_count,
         "fingerprint": partition.fingerprint,
-        "parts": json.dumps(partition.parts),
-        "counts": json.dumps(partition.counts),
+        "parts": json.dumps(dict(partition.parts)),
+        "counts": json.dumps(dict(partition.counts)),
         "reason": partition.reason,
         "run_id": partition.run_id,
         "built_at": partition.built_at,
@@ -338,22 +351,31 @@ def _row(partition: Partition) -> dict[str, str | int]:
     }
 
 
-def _partition(row: sqlite3.Row) -> Partition:
+def _partition(row: Sequence[Any]) -> Partition:
+    """Return the partition of a row that has the columns of PARTITION."""
+    table_name, day, file_id, path, sha256, row_count, byte_count, fingerprint, parts, counts, *more = row
+    reason, run_id, built_at, generation, is_damaged, changed_generation, causes, part_list = more
     return Partition(
-        key=Key(row["table_name"], date.fromisoformat(row["date"]) if row["date"] else None, row["file_id"]),
-        path=row["path"],
-        sha256=row["sha256"],
-        row_count=row["row_count"],
-        byte_count=row["byte_count"],
-        fingerprint=row["fingerprint"],
-        parts=json.loads(row["parts"]),
-        counts=json.loads(row["counts"]),
-        reason=row["reason"],
-        run_id=row["run_id"],
-        built_at=row["built_at"],
-        generation=row["generation"],
-        is_damaged=bool(row["is_damaged"]),
-        changed_generation=row["changed_generation"],
-        causes=tuple(json.loads(row["causes"])),
-        part_list=row["part_list"],
+        Key(table_name, date.fromisoformat(day) if day else None, file_id),
+        path,
+        sha256,
+        row_count,
+        byte_count,
+        fingerprint,
+        JsonMapping(parts),
+        JsonMapping(counts),
+        reason,
+        run_id,
+        built_at,
+        generation,
+        bool(is_damaged),
+        changed_generation,
+        _causes(causes),
+        part_list,
     )
+
+
+@lru_cache(maxsize=10_000)
+def _causes(text: str) -> tuple[str, ...]:
+    """Return the causes that a text lists. Most partitions of a day have the same."""
+    return tuple(json.loads(text))

@@ -4,7 +4,7 @@ Plain values. Reading and writing them is the work of catalog.py.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -41,6 +41,34 @@ class StoredFile(NamedTuple):
     sha256: str
     row_count: int
     byte_count: int
+
+
+class JsonMapping(Mapping[str, Any]):
+    """Values that are kept as JSON text until one is needed: a plan needs few, and a catalog can have millions."""
+
+    __slots__ = ("_text", "_values")
+
+    def __init__(self, text: str) -> None:
+        """Take the text of a JSON object."""
+        self._text = text
+        self._values: dict[str, Any] | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a value."""
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names."""
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        """Return the number of values."""
+        return len(self._read())
+
+    def _read(self) -> dict[str, Any]:
+        if self._values is None:
+            self._values = json.loads(self._text)
+        return self._values
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,112 @@
+"""Tests the local engine: what stays between jobs, and the number of threads."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Limits
+from session_pipeline.reference.small_table import SmallTable
+from session_pipeline.tables import table
+
+ONE = SmallTable({"number": "BIGINT"}, [{"number": 1}])
+TWO = SmallTable({"number": "BIGINT"}, [{"number": 2}])
+RETENTION = table("retention")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[DuckDBEngine]:
+    made = DuckDBEngine(Limits(threads=2), tmp_path)
+    yield made
+    made.close()
+
+
+def threads(engine: DuckDBEngine) -> int:
+    [(count,)] = engine.connection.execute("select current_setting('threads')").fetchall()
+    return int(count)
+
+
+def rows(engine: DuckDBEngine, name: str) -> Sequence[object]:
+    return engine.connection.execute(f"select * from {name}").fetchall()
+
+
+def test_few_events_use_one_thread_and_many_use_all(engine: DuckDBEngine) -> None:
+    found = []
+    for events in (0, MOST_EVENTS_OF_ONE_THREAD, MOST_EVENTS_OF_ONE_THREAD + 1, 5):
+        engine.expect(events)
+        found.append(threads(engine))
+    assert found == [1, 1, 2, 1]
+
+
+def test_equal_rows_of_the_next_job_are_not_made_again(engine: DuckDBEngine) -> None:
+    with engine.job() as job:
+        job.add_rows("given", ONE)
+    engine.connection.execute("insert into given values (10)")  # shows that the table stays
+    with engine.job() as job:
+        job.add_rows("given", SmallTable(dict(ONE.types), [dict(row) for row in ONE.rows]))
+    assert rows(engine, "given") == [(1,), (10,)]
+
+
+@pytest.mark.parametrize("others", [TWO, SmallTable({"number": "BIGINT", "more": "BIGINT"}, [])])
+def test_other_rows_replace_those_of_the_job_before(others: SmallTable, engine: DuckDBEngine) -> None:
+    for given in (ONE, others, ONE):
+        with engine.job() as job:
+            job.add_rows("given", given)
+            assert rows(engine, "given") == [tuple(row.values()) for row in given.rows]
+
+
+def test_a_name_can_be_a_table_and_later_a_view(engine: DuckDBEngine) -> None:
+    with engine.job() as job:
+        job.add_rows("given", ONE)
+    with engine.job() as job:
+        job.add_input(RETENTION, [], name="given")
+        assert rows(engine, "given") == []
+    with engine.job() as job:
+        job.add_rows("given", TWO)
+        assert rows(engine, "given") == [(2,)]
+        job.add_relation("given", "select 3 as number")
+        assert rows(engine, "given") == [(3,)]
+    with engine.job() as job:
+        job.add_rows("given", pa.table({"number": [4]}))
+        assert rows(engine, "given") == [(4,)]
+        job.add_input(RETENTION, [], name="given")
+    with engine.job() as job:
+        job.add_rows("given", TWO)
+        assert rows(engine, "given") == [(2,)]
+
+
+def test_relations_and_large_tables_end_with_their_job(engine: DuckDBEngine) -> None:
+    with engine.job() as job:
+        job.add_rows("given", ONE)
+        job.add_relation("twice", "select 2 * number as number from given")
+        job.add_rows("large", pa.table({"number": [4]}))
+    assert rows(engine, "given") == [(1,)]
+    for name in ("twice", "large"):
+        with pytest.raises(duckdb.CatalogException):
+            rows(engine, name)
+
+
+def test_an_input_that_stays_reads_the_files_of_its_job(engine: DuckDBEngine, tmp_path: Path) -> None:
+    for site in "ab":
+        engine.connection.execute(f"copy (select '{site}' as site) to '{tmp_path}/{site}.parquet'")
+    found = []
+    for sites in ("a", "a", "ab", "b"):
+        with engine.job() as job:
+            job.add_input(RETENTION, [tmp_path / f"{site}.parquet" for site in sites])
+            found.append([site for (site,) in rows(engine, "(select site from retention order by site)")])
+    assert found == [["a"], ["a"], ["a", "b"], ["b"]]
+
+
+def test_a_failed_job_leaves_the_next_one_as_it_was(engine: DuckDBEngine) -> None:
+    def fail() -> None:
+        with engine.job() as job:
+            job.add_rows("given", ONE)
+            job.add_relation("given", "select no_such_column")
+
+    with pytest.raises(duckdb.Error):
+        fail()
+    with engine.job() as job:
+        job.add_rows("given", ONE)
+        assert rows(engine, "given") == [(1,)]
