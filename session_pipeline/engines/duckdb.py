@@ -144,11 +144,10 @@ class Job:
         select: str | None = None,
     ) -> None:
         """Add a view of the rows of these files; see `engines.base.Job`."""
-        rows = rows_of(contract, paths, with_date=with_date, schema=self._schema_of(contract))
+        schema = self._schema_of(contract) if paths else None
+        rows = rows_of(contract, paths, with_date=with_date, schema=schema)
         if kept_days:
-            columns = ", ".join(quote(column) for column in _names(contract))
-            days = ", ".join(literal(day) for day in sorted(kept_days))
-            kept = f"select {columns} from {kept_table(contract.name)} where {contract.date_column} in ({days})"
+            kept = rows_of_days(contract, kept_days)
             rows = f"{kept} union all {rows}" if paths else kept
         if one_of > 1 and any(column.name == "visitor_id" for column in contract.columns):
             rows = f"select * from ({rows}) where hash(visitor_id) % {one_of} = 0"
@@ -286,6 +285,13 @@ class Job:
 def kept_table(name: str) -> str:
     """Return the name, as SQL, of the table that has the rows of several days of a table."""
     return f"memory.main.{quote(f'days of {name}')}"
+
+
+def rows_of_days(contract: Table, days: Collection[date]) -> str:
+    """Return a SELECT of the rows that the engine kept of some days of a table, with the date as the last column."""
+    columns = ", ".join(quote(column) for column in _names(contract))
+    dates = ", ".join(literal(day) for day in sorted(days))
+    return f"select {columns} from {kept_table(contract.name)} where {contract.date_column} in ({dates})"
 
 
 def _names(contract: Table) -> list[str]:

@@ -26,18 +26,22 @@ def write(rows: "pa.Table", path: Path) -> None:
         rows: The rows, in order: `prepared` rows or a slice of them.
         path: The file.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     assert len(rows) <= MOST_ROWS, "a long file is written by the engine"
-    pq.write_table(
-        rows,
-        path,
+    file = pa.BufferOutputStream()  # through Arrow's files and `write_table`, it takes a fifth longer
+    with pq.ParquetWriter(
+        file,
+        rows.schema,
         compression="snappy" if len(rows) <= MOST_ROWS_FOR_SNAPPY else "zstd",
         store_decimal_as_integer=True,
         store_schema=False,
         use_dictionary=False,
         write_statistics=False,
-    )
+    ) as writer:
+        writer.write_table(rows)
+    path.write_bytes(file.getvalue())
 
 
 def write_again(schema: "pa.Schema", path: Path) -> None:

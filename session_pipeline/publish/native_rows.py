@@ -4,6 +4,7 @@ Which tables are native, and publishing itself, is decided in warehouse.py.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,26 @@ PUBLISHED = f"{INTERNAL_SCHEMA}.published"
 # The files of partitions of several files, by the hash in PUBLISHED. Made when there is such a partition.
 PART_FILES = f"{INTERNAL_SCHEMA}.part_files"
 Columns = Mapping[str, Sequence[tuple[str, str]]]
-# Returns those of a table's partitions that must be read from files, and the rows of the others, if there are any.
-KeptRows = Callable[[Table, Sequence[Partition]], "tuple[Sequence[Partition], pa.Table | None]"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The rows that an engine still has in memory, so that their many small files need not be read.
+
+    Attributes:
+        connect: Opens a connection to the in-memory database that has them.
+        divide: Returns those of a table's partitions that must be read from files, and a SELECT of the rows of the
+            others; an empty text if there are none.
+    """
+
+    connect: Callable[[], duckdb.DuckDBPyConnection]
+    divide: Callable[[Table, Sequence[Partition]], tuple[Sequence[Partition], str]]
+
+
+NOTHING_KEPT = Kept(
+    connect=lambda: duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}),
+    divide=lambda contract, partitions: (partitions, ""),
+)
 
 
 def columns_of(contract: Table) -> str:
@@ -72,12 +91,13 @@ def drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def comment(connection: duckdb.DuckDBPyConnection, contract: Table, kind: str) -> None:
     """Set the comments of a table or view and of its columns."""
-    connection.execute(f"comment on {kind} {quote(contract.name)} is {literal(contract.grain)}")
     meanings = [(column.name, column.meaning) for column in contract.columns]
     if contract.date_column:
         meanings.append((contract.date_column, contract.date_meaning))
-    for name, meaning in meanings:
-        connection.execute(f"comment on column {quote(contract.name)}.{quote(name)} is {literal(meaning)}")
+    name = quote(contract.name)
+    comments = [f"comment on {kind} {name} is {literal(contract.grain)}"]
+    comments += [f"comment on column {name}.{quote(column)} is {literal(meaning)}" for column, meaning in meanings]
+    connection.execute("; ".join(comments))
 
 
 def replace_rows(connection: duckdb.DuckDBPyConnection, columns: Columns, contract: Table, rows: "pa.Table") -> None:
@@ -96,7 +116,7 @@ def replace_partitions(
     store: Store,
     contract: Table,
     found: Iterable[Partition],
-    kept_rows: KeptRows,
+    kept: Kept,
 ) -> int:
     """Replace the partitions whose file differs from the one that the table's rows were read from.
 
@@ -106,7 +126,7 @@ def replace_partitions(
         store: The store.
         contract: The table.
         found: The partitions to show.
-        kept_rows: Returns the rows that are still in memory.
+        kept: The rows that are still in memory.
 
     Returns:
         The number of partitions that were inserted, replaced or deleted.
@@ -122,7 +142,7 @@ def replace_partitions(
     fresh = [partition for place, partition in wanted.items() if present.get(place) != partition.sha256]
     _delete(connection, contract, stale)
     if fresh:
-        _insert(connection, store, contract, fresh, kept_rows)
+        _insert(connection, store, contract, fresh, kept)
     return len({*stale, *((partition.key.date, partition.key.file_id) for partition in fresh)})
 
 
@@ -143,23 +163,16 @@ def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequ
         connection.execute(f"delete from {PUBLISHED} where table_name = $1", [contract.name])
 
 
-def nothing_kept(contract: Table, partitions: Sequence[Partition]) -> "tuple[Sequence[Partition], pa.Table | None]":
-    """Return all partitions: no rows are in memory."""
-    return partitions, None
-
-
 def _insert(
     connection: duckdb.DuckDBPyConnection,
     store: Store,
     contract: Table,
     fresh: Sequence[Partition],
-    kept_rows: KeptRows,
+    kept: Kept,
 ) -> None:
-    in_files, kept = kept_rows(contract, fresh)
-    if kept is not None:
-        connection.register("rows_to_insert", kept)
-        connection.execute(f"insert into {quote(contract.name)} by name select * from rows_to_insert")
-        connection.unregister("rows_to_insert")
+    in_files, in_memory = kept.divide(contract, fresh)
+    if in_memory:
+        connection.execute(f"insert into {quote(contract.name)} by name {in_memory}")
     if in_files:
         rows = rows_of(contract, [path for partition in in_files for path in store.paths_of(partition)], with_date=True)
         connection.execute(f"insert into {quote(contract.name)} by name {rows}")

@@ -21,7 +21,7 @@ from session_pipeline.tables import TABLES, table
 from session_pipeline.tables.steps import is_built
 
 if TYPE_CHECKING:  # slow to load
-    from session_pipeline.publish.native_rows import KeptRows
+    from session_pipeline.publish.native_rows import Kept
 
 GIGABYTE = 1_000_000_000
 
@@ -110,7 +110,7 @@ def publish(
     package_version: str,
     run_id: str,
     repair: Callable[[Partition], None],
-    kept_rows: "KeptRows",
+    kept: "Kept",
 ) -> Published:
     """Publish the store's state: first the warehouse, then the lake.
 
@@ -121,7 +121,7 @@ def publish(
         package_version: The version to record in warehouse_info.
         run_id: The run that publishes.
         repair: Rebuilds a damaged partition.
-        kept_rows: Returns the rows that the engine still has in memory.
+        kept: The rows that the engine still has in memory.
 
     Raises:
         StoreError: Something is stale, or a damaged partition cannot be rebuilt.
@@ -159,7 +159,7 @@ def publish(
         info,
         native_limit_bytes=plan.frame.settings.publish.native_limit_gb * GIGABYTE,
         begins_anew=not _is_as_published(folder, store),
-        kept_rows=kept_rows,
+        kept=kept,
         left_out=[name for name in TABLES if not is_built(name, plan.frame.settings)],
     )
     since = store.catalog.number("lake_generation") if latest else 0

@@ -6,8 +6,8 @@ file; open connections keep the old one. publication.py decides when to publish.
 
 import os
 import shutil
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,12 @@ from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.errors import StoreError
 from session_pipeline.publish.native_rows import (
     INTERNAL_SCHEMA,
+    NOTHING_KEPT,
     PUBLISHED,
-    KeptRows,
+    Kept,
     comment,
     drop,
     native_columns,
-    nothing_kept,
     record,
     replace_partitions,
     replace_rows,
@@ -61,7 +61,7 @@ def publish(
     *,
     native_limit_bytes: float,
     begins_anew: bool = False,
-    kept_rows: KeptRows = nothing_kept,
+    kept: Kept = NOTHING_KEPT,
     left_out: Collection[str] = (),
 ) -> int:
     """Write a warehouse that shows exactly these partitions, and replace the current file with it.
@@ -76,7 +76,7 @@ def publish(
         native_limit_bytes: The size of the file beyond which the largest tables become views.
         begins_anew: Whether to write all tables again instead of copying the current file, because another program
             wrote or damaged it.
-        kept_rows: Returns the rows that are still in memory, so that their many small files need not be read.
+        kept: The rows that are still in memory.
         left_out: Published tables that the warehouse does not have, because the settings do not build them.
 
     Returns:
@@ -98,11 +98,11 @@ def publish(
             copy_file(path, temporary)
             crash_points.reached("warehouse: copied")
         try:
-            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept_rows, left_out)
+            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept, left_out)
         except duckdb.Error:
             # The old file may be damaged. The store has everything, so write a new file without it.
             _remove_temporaries(path)
-            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept_rows, left_out)
+            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept, left_out)
         crash_points.reached("warehouse: written")
         sync_file(temporary)
         crash_points.reached("warehouse: file durable")
@@ -189,7 +189,7 @@ def _write(
     partitions: Sequence[Partition],
     info: "pa.Table",
     native_limit_bytes: float,
-    kept_rows: KeptRows,
+    kept: Kept,
     left_out: Collection[str],
 ) -> int:
     by_table = {
@@ -199,9 +199,7 @@ def _write(
     }
     views = _too_large(by_table, native_limit_bytes)
     is_new = not path.exists()
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
-        connection.execute(f"attach {literal(str(path))} as warehouse (storage_version {literal(STORAGE_VERSION)})")
-        connection.execute("use warehouse")
+    with kept.connect() as connection, _attached(connection, path):
         connection.execute("begin")
         if is_new:
             _make_internal_tables(connection)
@@ -216,7 +214,7 @@ def _write(
                 _make_view(connection, store, contract, found)
                 replaced += 1
             else:
-                replaced += replace_partitions(connection, columns, store, contract, found, kept_rows)
+                replaced += replace_partitions(connection, columns, store, contract, found, kept)
         connection.execute(query_text(__package__, "macros"))
         for macro, meaning in _MACROS.items():
             connection.execute(f"comment on macro table {macro} is {literal(meaning)}")
@@ -225,11 +223,25 @@ def _write(
         crash_points.reached("warehouse: committed")
         connection.execute("checkpoint warehouse")
         crash_points.reached("warehouse: checkpointed")
-        connection.execute("use memory")
-        connection.execute("detach warehouse")
     with suppress(FileNotFoundError):
         path.with_name(path.name + ".wal").unlink()
     return replaced
+
+
+@contextmanager
+def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+    """Use the file in this block. After an error, what was not committed is rolled back."""
+    connection.execute(f"attach {literal(str(path))} as warehouse (storage_version {literal(STORAGE_VERSION)})")
+    connection.execute("use warehouse")
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.Error):
+            connection.execute("rollback")
+        raise
+    finally:
+        connection.execute("use memory")
+        connection.execute("detach warehouse")
 
 
 def _make_internal_tables(connection: duckdb.DuckDBPyConnection) -> None:

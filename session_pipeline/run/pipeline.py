@@ -18,7 +18,7 @@ from session_pipeline.build.runner import Rows
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
-from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits, rows_of_days
 from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.ingest.expired_text import expired_text
@@ -47,9 +47,8 @@ from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import IDENTITY_STEPS, STEP_OF_TABLE
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from session_pipeline.ingest.deliveries import Ingest
+    from session_pipeline.publish.native_rows import Kept
 
 LOCK_WAIT_SECONDS = 3600.0
 
@@ -263,20 +262,22 @@ class Run(OpenFolder):
             package_version=package_version(),
             run_id=self.run_id,
             repair=self._repair,
-            kept_rows=self._kept_rows,
+            kept=self._kept(),
         )
 
-    def _kept_rows(
-        self, contract: Table, partitions: Sequence[Partition]
-    ) -> "tuple[Sequence[Partition], pa.Table | None]":
-        """Return those of a table's partitions that must be read from files, and the rows of the others."""
-        kept = set(self.rows_of(contract.name, partitions).kept_days)
-        if not kept:
-            return partitions, None
-        with self.model_engine.job() as job:
-            job.add_input(contract, [], with_date=True, kept_days=kept)
-            rows = job.rows(f"select * from {contract.name}")
-        return [partition for partition in partitions if partition.key.date not in kept], rows
+    def _kept(self) -> "Kept":
+        """Return the rows that the engine still has in memory."""
+        from session_pipeline.publish.native_rows import NOTHING_KEPT, Kept
+
+        if self.model_engine is not self.engine:
+            return NOTHING_KEPT
+
+        def divide(contract: Table, partitions: Sequence[Partition]) -> tuple[Sequence[Partition], str]:
+            days = self.rows_of(contract.name, partitions).kept_days
+            in_files = [partition for partition in partitions if partition.key.date not in set(days)]
+            return in_files, rows_of_days(contract, days) if days else ""
+
+        return Kept(self.engine.connection.cursor, divide)
 
     def _repair(self, partition: Partition) -> None:
         """Build a damaged partition again, or read its delivered file again."""
