@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Limits
+from session_pipeline.publish import warehouse
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.tables import table
 
@@ -110,3 +111,20 @@ def test_a_failed_job_leaves_the_next_one_as_it_was(engine: DuckDBEngine) -> Non
     with engine.job() as job:
         job.add_rows("given", ONE)
         assert rows(engine, "given") == [(1,)]
+
+
+def test_publishing_leaves_nothing_attached_after_an_error(engine: DuckDBEngine, tmp_path: Path) -> None:
+    def fail() -> None:
+        with warehouse._attached(engine.connection, tmp_path / "new.duckdb"):
+            engine.connection.execute("begin")
+            engine.connection.execute("create table given as select 1 as number")
+            engine.connection.execute("select no_such_column from given")
+
+    with pytest.raises(duckdb.BinderException):
+        fail()
+    assert "warehouse" not in [name for (name,) in rows(engine, "(select database_name from duckdb_databases())")]
+    with engine.job() as job:  # the connection is as it was
+        job.add_rows("given", ONE)
+        assert rows(engine, "given") == [(1,)]
+    with warehouse._attached(engine.connection, tmp_path / "new.duckdb"):
+        assert rows(engine, "(select table_name from duckdb_tables() where database_name = 'warehouse')") == []

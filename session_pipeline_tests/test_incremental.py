@@ -4,6 +4,7 @@ They also test that nothing is rebuilt needlessly.
 """
 
 import gzip
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -292,6 +293,21 @@ def test_damaged_warehouse_is_rebuilt_by_the_next_run(week: Deployment, harm: Ca
         for (name,) in tables:
             connection.execute(f"select * from {name}").fetchall()
         assert connection.execute("select count(*) from events").fetchone() == (len(week.table("events")),)
+
+
+@pytest.mark.long
+def test_warehouse_whose_copy_cannot_be_opened_is_written_again(week: Deployment) -> None:
+    # Its size and time are as published, so the damage shows only when several days, in memory, are written into it.
+    warehouse = week.folder.warehouse
+    published = warehouse.stat()
+    warehouse.write_bytes(bytes(published.st_size))
+    os.utime(warehouse, ns=(published.st_atime_ns, published.st_mtime_ns))
+    week.deliver("late", [event("v0", f"2026-10-0{day}T10:30:00Z", 999) for day in (6, 7, 8)])
+    week.run(UNTIL)
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        for name in ("events", "sessions", "daily_summary", "retention"):
+            [(count,)] = connection.execute(f"select count(*) from {name}").fetchall()
+            assert count == len(week.table(name)) > 0
 
 
 @pytest.mark.long

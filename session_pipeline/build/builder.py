@@ -73,6 +73,11 @@ class Builder:
         # The days of each table whose rows the engine still has in memory, with the hashes of their files.
         self._kept: dict[str, dict[date, str]] = {}
 
+    @property
+    def has_kept(self) -> bool:
+        """Whether the engine still has rows in memory."""
+        return bool(self._kept)
+
     def build(
         self,
         step: Step,

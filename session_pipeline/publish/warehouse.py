@@ -102,7 +102,7 @@ def publish(
         except duckdb.Error:
             # The old file may be damaged. The store has everything, so write a new file without it.
             _remove_temporaries(path)
-            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept, left_out)
+            replaced = _write(store, temporary, partitions, info, native_limit_bytes, NOTHING_KEPT, left_out)
         crash_points.reached("warehouse: written")
         sync_file(temporary)
         crash_points.reached("warehouse: file durable")
@@ -232,16 +232,16 @@ def _write(
 def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
     """Use the file in this block. After an error, what was not committed is rolled back."""
     connection.execute(f"attach {literal(str(path))} as warehouse (storage_version {literal(STORAGE_VERSION)})")
-    connection.execute("use warehouse")
     try:
+        connection.execute("use warehouse")
         yield
     except BaseException:
-        with suppress(duckdb.Error):
-            connection.execute("rollback")
+        for statement in ("rollback", "use memory", "detach warehouse"):
+            with suppress(duckdb.Error):  # the error before it is the one to report
+                connection.execute(statement)
         raise
-    finally:
-        connection.execute("use memory")
-        connection.execute("detach warehouse")
+    connection.execute("use memory")
+    connection.execute("detach warehouse")
 
 
 def _make_internal_tables(connection: duckdb.DuckDBPyConnection) -> None:

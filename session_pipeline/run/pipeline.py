@@ -269,8 +269,8 @@ class Run(OpenFolder):
         """Return the rows that the engine still has in memory."""
         from session_pipeline.publish.native_rows import NOTHING_KEPT, Kept
 
-        if self.model_engine is not self.engine:
-            return NOTHING_KEPT
+        if self.model_engine is not self.engine or not self._builder.has_kept:
+            return NOTHING_KEPT  # big days are not kept; publishing them is not bound to the memory limit of the engine
 
         def divide(contract: Table, partitions: Sequence[Partition]) -> tuple[Sequence[Partition], str]:
             days = self.rows_of(contract.name, partitions).kept_days
