@@ -178,10 +178,8 @@ class StepRunner:
     def have_equal_rows(self, table_name: str, one: Sequence[Path], other: Sequence[Path], *, one_of: int = 1) -> bool:
         """Whether some files of a table and some others have the same rows; with `one_of`, those of a sample."""
         with self._engine.job() as job:
-            for name, paths in (("one", one), ("other", other)):
-                job.add_input(table(table_name), paths, name=name, one_of=one_of)
-                if one_of > 1:  # a sample is small, so its files are read once instead of for each comparison
-                    job.add_rows(name, job.rows(f"select * from {name}"))
+            job.add_input(table(table_name), one, name="one", one_of=one_of)
+            job.add_input(table(table_name), other, name="other", one_of=one_of)
             differing = job.rows(
                 "(select * from one except all select * from other)"
                 " union all (select * from other except all select * from one) limit 1"

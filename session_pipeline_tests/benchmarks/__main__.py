@@ -6,6 +6,7 @@ one after the other; `--write` writes docs/performance.md from all of them.
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from dataclasses import asdict
@@ -50,6 +51,8 @@ def main() -> None:
         results[name] = {"facts": facts, "part": asdict(part)}
         print(f"  {perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
         path.write_text(json.dumps(results, indent=1))
+    for name in asked.only:  # not after each part, because deleting many files disturbs what is measured next
+        shutil.rmtree(asked.folder / name, ignore_errors=True)
     known = {name: results[name] for name in PARTS if name in results}
     parts = {name: part_of(each["part"]) for name, each in known.items()}
     text = page.page(parts, {name: each["facts"] for name, each in known.items()})

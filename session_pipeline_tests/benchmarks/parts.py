@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from time import perf_counter_ns
 
 import duckdb
 
@@ -92,7 +93,6 @@ def compare(name: str, options: Options) -> Part:
         else:
             contenders[peer] = partial(_run_peer, folder, peer)
     part.measured = alternate(contenders, options.rounds, options.seconds) | skipped
-    shutil.rmtree(folder)
     return part
 
 
@@ -104,7 +104,6 @@ def sample(options: Options) -> Part:
     shutil.copytree(ROOT / "data" / "raw" / "sample", folder / "raw" / "sample")
     part = Part("21,779 lines")
     part.measured = alternate({OURS: partial(_run_ours, folder, part)}, options.rounds, options.seconds)
-    shutil.rmtree(folder)
     return part
 
 
@@ -134,7 +133,6 @@ def fixed(options: Options) -> Part:
     }
     part = Part(f"{DAYS_BEFORE} days of {EVENTS_OF_A_SMALL_DAY} events")
     part.measured = alternate(contenders, options.rounds, options.seconds)
-    shutil.rmtree(folder)
     return part
 
 
@@ -156,7 +154,6 @@ def late_day(options: Options) -> Part:
         contenders[f"day {before + 1}"] = one_more_day
     part = Part(f"{EVENTS_OF_A_SMALL_DAY} events a day")
     part.measured = alternate(contenders, options.rounds, options.seconds)
-    shutil.rmtree(folder)
     return part
 
 
@@ -168,7 +165,6 @@ def analysts_queries(options: Options) -> Part:
     measure([COMMAND, "run", "--data", folder], Measured())
     part = Part(f"{options.sessions:,} sessions in {queries.DAYS} days")
     part.milliseconds = queries.run(folder, options.sessions)
-    shutil.rmtree(folder)
     return part
 
 
@@ -188,7 +184,7 @@ def _new_folder(options: Options, name: str) -> Path:
 
 
 def _run_ours(folder: Path, part: Part, measured: Measured) -> None:
-    _remove_built(folder)
+    _set_aside_built(folder)
     printed = measure([COMMAND, "run", "--profile", "--json", "--data", folder], measured)
     stages = json.loads(printed)["stages"]
     part.stages = {name: (stage["seconds"], stage["cpu_seconds"]) for name, stage in stages.items()}
@@ -197,7 +193,7 @@ def _run_ours(folder: Path, part: Part, measured: Measured) -> None:
 
 
 def _run_core(folder: Path, measured: Measured) -> None:
-    _remove_built(folder)
+    _set_aside_built(folder)
     measured.sessions = int(measure([sys.executable, "-m", f"{BENCHMARKS}.core", folder], measured))
 
 
@@ -210,8 +206,16 @@ def _run_peer(folder: Path, name: str, measured: Measured) -> None:
     shutil.rmtree(out)
 
 
-def _remove_built(folder: Path) -> None:
+def _set_aside_built(folder: Path) -> None:
+    """Move what a run built before out of the way.
+
+    It is deleted with the folder, when everything is measured: for half a minute after many files are deleted, ext4
+    takes longer to make new ones (measured: a tenth of a run).
+    """
+    aside = folder / "built_before" / f"{perf_counter_ns()}"
+    aside.mkdir(parents=True)
     for built in ("store", "lake", "reports", "dagster_home"):
-        shutil.rmtree(folder / built, ignore_errors=True)
+        if (folder / built).exists():
+            (folder / built).rename(aside / built)
     for path in folder.glob("warehouse.duckdb*"):
-        path.unlink()
+        path.rename(aside / path.name)
