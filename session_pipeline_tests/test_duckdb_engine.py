@@ -1,4 +1,4 @@
-"""Tests the local engine: what stays between jobs, and the number of threads."""
+"""Tests the local engine: what stays between jobs and after publishing, and the number of threads."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class Job(Protocol):
-    """The named tables that the models of one build read. They are dropped at the end of the job."""
+    """The named tables that the models of one build read. All that they read is added to the job first."""
 
     def add_input(
         self,
@@ -116,7 +116,7 @@ class Engine(Protocol):
     task_runner: TaskRunner | None
 
     def job(self) -> AbstractContextManager[Job]:
-        """Yield a job to add inputs to and run models in; drop all its tables at the end."""
+        """Yield a job to add inputs to and run models in; free the memory of its tables at the end."""
 
     def close(self) -> None:
         """End the engine and delete its temporary files."""

@@ -92,7 +92,7 @@ class DuckDBEngine:
         self._standing: Standing = {}
 
     def expect(self, event_count: int) -> None:
-        """Use as many threads as it takes for days with so many events."""
+        """Use one thread if the days to build have few events, otherwise all."""
         threads = 1 if event_count <= MOST_EVENTS_OF_ONE_THREAD else self._threads
         if threads != self._used_threads:
             self.connection.execute(f"set threads = {threads}")

@@ -180,7 +180,7 @@ class Run(OpenFolder):
         return results
 
     def _expect(self, days: tuple[date, ...]) -> None:
-        """Let the engine prepare for days of this size. All daily steps of a run have the same days."""
+        """Tell the engine how many events the days have. All daily steps of a run have the same days."""
         if days and days != self._expected:
             self._expected = days
             self.engine.expect(sum(map(self.planner.event_count, days)))
@@ -273,8 +273,8 @@ class Run(OpenFolder):
             return NOTHING_KEPT  # big days are not kept; publishing them is not bound to the memory limit of the engine
 
         def divide(contract: Table, partitions: Sequence[Partition]) -> tuple[Sequence[Partition], str]:
-            days = self.rows_of(contract.name, partitions).kept_days
-            in_files = [partition for partition in partitions if partition.key.date not in set(days)]
+            days = set(self.rows_of(contract.name, partitions).kept_days)
+            in_files = [partition for partition in partitions if partition.key.date not in days]
             return in_files, rows_of_days(contract, days) if days else ""
 
         return Kept(self.engine.connection.cursor, divide)
