@@ -18,7 +18,7 @@ import os
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ class EventLog(SqliteEventLogStorage):
         self._in_use: dict[str, Connection] = {}
         self._process = os.getpid()
         self._empty = b""
+        self._found: set[tuple[str, str]] = set()
         self._last_planned: tuple[PartitionsSubset, Sequence[str]] | None = None
         self._materialized: dict[tuple[str, AssetKey | None], Mapping[str, Metadata]] = {}
         self._last_tagged: tuple[EventLogEntry, Mapping[str, str]] | None = None
@@ -179,6 +180,25 @@ class EventLog(SqliteEventLogStorage):
         for run_id in run_ids:
             self._delete_shard(run_id)
 
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table. Dagster asks at each step, with a connection of its own."""
+
+        def is_there() -> bool:
+            with self.index_connection() as index:
+                return sqlalchemy.inspect(index).has_table(table_name)
+
+        return self._stays_true("table", table_name, is_there)
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Whether a migration of the index is done. Dagster asks several times at each step."""
+        return self._stays_true("migration", name, lambda: super(EventLog, self).has_secondary_index(name))
+
+    def _stays_true(self, kind: str, name: str, is_true: Callable[[], bool]) -> bool:
+        """Return the answer to a question, which is not asked again once the answer is yes."""
+        if (kind, name) not in self._found and is_true():
+            self._found.add((kind, name))
+        return (kind, name) in self._found
+
     def _delete_shard(self, run_id: str) -> None:
         with self._db_lock:
             if (engine := self._engines.pop(run_id, None)) is not None:
@@ -271,6 +291,7 @@ class EventLog(SqliteEventLogStorage):
         temporary.unlink()
 
     def _close(self) -> None:
+        self._found.clear()
         with self._db_lock:
             if self._process == os.getpid():
                 for engine in self._engines.values():

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import ua_parser_rs
     from ua_parser import PartialResult
+    from ua_parser.core import Matchers
     from ua_parser.regex import Resolver
 
 # Values that mean that no user agent was sent; access logs write a dash.
@@ -35,6 +36,8 @@ ABSENT = frozenset({"", "-"})
 
 # Real user agents have fewer than 500 characters. A hostile one must not cost much more to classify.
 LOOKED_AT_CHARACTERS = 1_000
+
+SPIDER = "Spider"  # the family of the parser's rules for programs that call themselves bot, crawler or spider
 
 _DESKTOP_SYSTEMS = re.compile(
     "Windows|Mac OS( X)?|Chrome OS|Linux( Mint)?|[KL]?[Uu]buntu|Debian|Fedora|Red Hat|CentOS|Gentoo"
@@ -141,8 +144,8 @@ def _row(user_agent: str) -> dict[str, str | bool | None]:
     bot_reason = None
     if (crawler := _crawlers().extract(text)) and _is_crawler(text, crawler.family):
         bot_reason = f"crawler list: {crawler.family.strip(' /;(')}"
-    elif parsed.device and parsed.device.family == "Spider":
-        bot_reason = f"parser rules: {browser if browser != 'Other' else 'Spider'}"
+    elif _is_spider(text):
+        bot_reason = f"parser rules: {browser if browser != 'Other' else SPIDER}"
     elif added := _added_bots().extract(text):
         bot_reason = f"packaged pattern: {added.family.strip(' /;(')}"
     return {
@@ -176,17 +179,49 @@ def _device(text: str, os: str) -> str:
 
 
 def _parsed(text: str) -> "PartialResult":
+    """Returns the browser and the operating system."""
     from ua_parser import Domain  # loads YAML, and most commands classify nothing
 
-    return _parser()(text, Domain.ALL)
+    return _browsers_and_systems()(text, Domain.USER_AGENT | Domain.OS)
+
+
+def _is_spider(text: str) -> bool:
+    """Whether the rules of devices find a spider. All of them take 0.1 s to load, so first those that can find one."""
+    from ua_parser import Domain
+
+    if SPIDER not in text and _spiders()(text, Domain.DEVICE).device is None:
+        return False
+    device = _devices()(text, Domain.DEVICE).device
+    return device is not None and device.family == SPIDER
 
 
 @cache
-def _parser() -> "Resolver":
+def _browsers_and_systems() -> "Resolver":
+    browsers, systems, _ = _rules()
+    return _resolver((browsers, systems, []))
+
+
+@cache
+def _devices() -> "Resolver":
+    return _resolver(([], [], _rules()[2]))
+
+
+@cache
+def _spiders() -> "Resolver":
+    """Returns the rules that name each device a spider. Others take the name of a device from the text."""
+    return _resolver(([], [], [rule for rule in _rules()[2] if getattr(rule, "family", None) == SPIDER]))
+
+
+def _rules() -> "Matchers":
     from ua_parser.loaders import load_lazy_builtins
+
+    return load_lazy_builtins()
+
+
+def _resolver(rules: "Matchers") -> "Resolver":
     from ua_parser.regex import Resolver
 
-    return Resolver(load_lazy_builtins())
+    return Resolver(rules)
 
 
 @cache
