@@ -12,7 +12,7 @@ import pytest
 
 from session_pipeline.errors import SettingsFileError
 from session_pipeline.run import alerts
-from session_pipeline.run.alerts import Alert, Well, run_command, send_new
+from session_pipeline.run.alerts import Alert, Passed, run_command, send_new
 from session_pipeline.settings import AlertSettings, parse_settings
 from session_pipeline_tests.listeners import Listener
 
@@ -30,14 +30,14 @@ def listener(tmp_path: Path) -> Listener:
 class TestLook:
     BAD = Alert("check_failed", "check ledger_closes", "a line is lost", {"run_id": "r", "day": DAY})
     OTHER = Alert("check_failed", "check ledger_closes", "two lines are lost")
-    WELL = Well("check ledger_closes")
+    WELL = Passed("check ledger_closes")
 
     @pytest.fixture
     def happens(self, tmp_path: Path, listener: Listener) -> Any:
         self.cursor, self.said = 0, list[str]()
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)
 
-        def happens(*news: Alert | Well) -> list[str]:
+        def happens(*news: Alert | Passed) -> list[str]:
             self.cursor += len(news)
             send_new(tmp_path, settings, lambda cursor: (news, self.cursor), self.said.append)
             return [one["sentence"] for one in listener.heard()]
@@ -73,13 +73,13 @@ class TestLook:
         assert happens(Alert("check_warned", "check c", "a; b", problems=("a", "b"))) == ["a; b"]
         assert happens(Alert("check_warned", "check c", "b; c", problems=("b", "c"))) == ["c"]
         assert happens(Alert("check_warned", "check c", "a; c", problems=("a", "c"))) == []
-        assert happens(Well("check c"), Alert("check_warned", "check c", "b; c", problems=("b", "c"))) == ["b; c"]
+        assert happens(Passed("check c"), Alert("check_warned", "check c", "b; c", problems=("b", "c"))) == ["b; c"]
 
     def test_resolves_a_day_only_if_it_was_checked(self, happens: Any) -> None:
         unusual = Alert("check_warned", "check c", "2024-05-06: few", problems=("2024-05-06: few",))
         assert happens(unusual) == ["2024-05-06: few"]
-        assert happens(Well("check c", "2024-05-07", "2024-05-08"), Well("check c"), unusual) == []
-        assert happens(Well("check c", "2024-05-01", "2024-05-06"), unusual) == ["2024-05-06: few"]
+        assert happens(Passed("check c", "2024-05-07", "2024-05-08"), Passed("check c"), unusual) == []
+        assert happens(Passed("check c", "2024-05-01", "2024-05-06"), unusual) == ["2024-05-06: few"]
 
     def test_remembers_a_limited_number_of_problems(self, tmp_path: Path, happens: Any) -> None:
         problems = [f"problem {number}" for number in range(alerts.MOST_REMEMBERED + 1)]

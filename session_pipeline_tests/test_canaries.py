@@ -102,7 +102,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     assert call(printed, deployment, "run", *until) == 0
     # A day is built wrongly, so a run fails; and a file of the store is damaged.
     deployment.deliver("late", [event(9), event(10)])
-    # The ledger is wrong about another file than the damaged one, because that one is read again and recorded anew.
+    # The ledger is wrong about another file than the damaged one, because that one is read again and recorded again.
     with contextlib.closing(sqlite3.connect(deployment.folder.store / "catalog.sqlite")) as catalog:
         stored = "select path, file_id from partitions where table_name = 'raw_events' order by file_id, path"
         (raw, damaged), *_ = catalog.execute(stored).fetchall()

@@ -1,6 +1,16 @@
-"""Tests rules that hold across the contracts of all tables."""
+"""Tests rules that hold across the contracts of all tables, and across the modules of the package."""
 
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import session_pipeline
 from session_pipeline.tables import TABLES
+
+PACKAGE = Path(session_pipeline.__file__).parent
+DESCRIBED = ("build", "engines", "publish", "run", "store")  # packages whose docstring says what each module does
 
 
 def test_published_tables_by_session_have_is_bot() -> None:
@@ -11,3 +21,26 @@ def test_published_tables_by_session_have_is_bot() -> None:
     }
     assert len(by_session) >= 8
     assert [name for name, columns in by_session.items() if "is_bot" not in columns] == []
+
+
+def test_no_module_assigns_a_constant_twice() -> None:
+    twice = []
+    for path in PACKAGE.rglob("*.py"):
+        names = [
+            target.id
+            for statement in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(statement, ast.Assign)
+            for target in statement.targets
+            if isinstance(target, ast.Name)
+        ]
+        twice += [(path.name, name) for name, number in Counter(names).items() if number > 1]
+    assert twice == []
+
+
+@pytest.mark.parametrize("package", DESCRIBED)
+def test_docstring_of_a_package_names_each_module(package: str) -> None:
+    described = ast.get_docstring(ast.parse((PACKAGE / package / "__init__.py").read_text(encoding="utf-8")))
+    assert described
+    modules = {path.name for path in (PACKAGE / package).glob("*.py")} - {"__init__.py"}
+    assert len(modules) >= 5
+    assert {name for name in modules if name not in described} == set()

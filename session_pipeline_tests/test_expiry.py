@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from session_pipeline import report
 from session_pipeline.build.expiry import kept_tables, other_tables, tables_of_people
 from session_pipeline.checks.deliveries import ledger_closes
 from session_pipeline.errors import SettingsError, StoreError
@@ -113,6 +114,13 @@ def test_run_after_expiry_is_done_and_the_ledger_closes(expired: Expired) -> Non
         assert verdict.holds, verdict
         files = run.store.catalog.source_files().values()
         assert sum(item.facts.get("expired_count", 0) for item in files) == 8 * 3
+
+
+def test_report_says_that_lines_have_expired(expired: Expired) -> None:
+    page = report.write(expired.deployment.folder).path.read_text(encoding="utf-8")
+    events = len(days(EVENTS_FROM, UNTIL)) * 3
+    words = f"{18 * 3} accepted = {events} events + 0 duplicates + {18 * 3 - events} waiting or expired (their day is"
+    assert words in page
 
 
 @pytest.fixture

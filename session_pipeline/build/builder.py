@@ -129,16 +129,18 @@ class Builder:
             The tables whose rows differ.
         """
         self._prepare_inputs(step, (day,))
-        one_of = -(-self.planner.event_count(day) // AUDITED_EVENTS) or 1
+        sample_divisor = -(-self.planner.event_count(day) // AUDITED_EVENTS) or 1
         if self.planner.frame.settings.identity.is_by_person:
-            one_of = 1  # some tables have the visitor's id and some the person's, so no sample fits both
-        files = self._runner.run(step, (day,), self._inputs_from_files(step, (day,)), one_of=one_of)
+            sample_divisor = 1  # some tables have the visitor's id and some the person's, so no sample fits both
+        files = self._runner.run(step, (day,), self._inputs_from_files(step, (day,)), sample_divisor=sample_divisor)
         differing = []
         for name, of_days in files.items():
             path, partition = of_days[day].path, self.store.partitions[Key(name, day)]
-            is_equal = one_of == 1 and content_hash(files_at(path, of_days[day].row_count)) == partition.sha256
+            is_equal = sample_divisor == 1 and content_hash(files_at(path, of_days[day].row_count)) == partition.sha256
             stored = self.store.paths_of(partition)
-            if not is_equal and not self._runner.have_equal_rows(name, stored, paths_at(path), one_of=one_of):
+            if not is_equal and not self._runner.have_equal_rows(
+                name, stored, paths_at(path), sample_divisor=sample_divisor
+            ):
                 differing.append(name)
             remove_at(path)
         return differing

@@ -83,7 +83,13 @@ class StepRunner:
         self._lists: dict[str, SmallTable] = {}
 
     def run(
-        self, step: Step, days: Sequence[date], inputs: Mapping[str, Rows], *, keep: bool = False, one_of: int = 1
+        self,
+        step: Step,
+        days: Sequence[date],
+        inputs: Mapping[str, Rows],
+        *,
+        keep: bool = False,
+        sample_divisor: int = 1,
     ) -> dict[str, dict[date | None, NewFile]]:
         """Write a step's tables of a stretch of days.
 
@@ -92,7 +98,7 @@ class StepRunner:
             days: Neighbouring days, in order; none for a step without days.
             inputs: The rows of each input, by table.
             keep: Whether the engine keeps the rows of several days, for inputs with `kept_days` of later steps.
-            one_of: Read only about one of so many visitors.
+            sample_divisor: Read only about one of so many visitors.
 
         Returns:
             The new files of each table, by day; the day of a table without days is None.
@@ -106,7 +112,12 @@ class StepRunner:
             for name in sorted(inputs, key=lambda name: name in step.wrapped):  # these read the other inputs
                 rows, select = inputs[name], self._wrapped(step, name)
                 job.add_input(
-                    table(name), rows.paths, with_date=True, kept_days=rows.kept_days, one_of=one_of, select=select
+                    table(name),
+                    rows.paths,
+                    with_date=True,
+                    kept_days=rows.kept_days,
+                    sample_divisor=sample_divisor,
+                    select=select,
                 )
             for name, make in step.lists.items():
                 if name not in self._lists:
@@ -175,11 +186,13 @@ class StepRunner:
             counts = job.write_model(log.table, {**self._frame.parameters, **parameters}, paths_of_days)
             return {day: NewFile(path, counts[day]) for day, path in paths_of_days.items()}
 
-    def have_equal_rows(self, table_name: str, one: Sequence[Path], other: Sequence[Path], *, one_of: int = 1) -> bool:
-        """Whether some files of a table and some others have the same rows; with `one_of`, those of a sample."""
+    def have_equal_rows(
+        self, table_name: str, one: Sequence[Path], other: Sequence[Path], *, sample_divisor: int = 1
+    ) -> bool:
+        """Whether some files of a table and some others have the same rows, or the same rows of a sample."""
         with self._engine.job() as job:
-            job.add_input(table(table_name), one, name="one", one_of=one_of)
-            job.add_input(table(table_name), other, name="other", one_of=one_of)
+            job.add_input(table(table_name), one, name="one", sample_divisor=sample_divisor)
+            job.add_input(table(table_name), other, name="other", sample_divisor=sample_divisor)
             differing = job.rows(
                 "(select * from one except all select * from other)"
                 " union all (select * from other except all select * from one) limit 1"

@@ -27,7 +27,7 @@ WATCHED = timedelta(days=7)
 def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
     """Per file, lines = accepted + set_aside + erased.
 
-    Over all days, accepted = events + duplicates + waiting + before_start.
+    Over all days, accepted = events + duplicates + waiting + before_start + expired.
 
     waiting counts the lines of days that are not built yet or are stale. before_start counts lines before start_date
     of files that are gone and cannot be read again; they belong to no day. expired counts lines of frozen days that are

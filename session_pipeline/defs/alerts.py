@@ -17,7 +17,7 @@ from session_pipeline.defs import tags
 from session_pipeline.defs.checks import PROBLEMS
 from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.run import alerts
-from session_pipeline.run.alerts import Alert, Well
+from session_pipeline.run.alerts import Alert, Passed
 from session_pipeline.settings import AlertSettings
 
 PAGE = 500  # runs examined per call; the next call examines the rest
@@ -36,7 +36,7 @@ def send_new(
 ) -> int:
     """Send the alerts of all runs that ended since the last call; returns how many were sent."""
 
-    def results(cursor: int | None) -> tuple[Iterable[Alert | Well], int]:
+    def results(cursor: int | None) -> tuple[Iterable[Alert | Passed], int]:
         ended = _ended(instance, cursor)
         happened = [one for record in ended for one in _of_run(instance, folder, record)]
         return happened, max((record.storage_id for record in ended), default=cursor or 0)
@@ -58,7 +58,7 @@ def _ended(instance: dg.DagsterInstance, cursor: int | None) -> list[dg.EventLog
     return found[-FIRST_RUNS:] if is_first else found[:PAGE]
 
 
-def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLogRecord) -> Iterator[Alert | Well]:
+def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLogRecord) -> Iterator[Alert | Passed]:
     run = instance.get_run_by_id(ended.run_id)
     if run is None:
         return  # it was deleted
@@ -81,16 +81,16 @@ def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLog
             yield _of_check(event.asset_check_evaluation_data, facts)
     about = f"job {run.job_name}"
     if run.status is dg.DagsterRunStatus.SUCCESS:
-        yield Well(about)
+        yield Passed(about)
     elif not was_interrupted(events):
         sentence = why(events)
         yield Alert("run_failed", about, sentence, {**facts, "severity": "error"}, (VARYING.sub("#", sentence),))
 
 
-def _of_check(check: Any, facts: dict[str, Any]) -> Alert | Well:
+def _of_check(check: Any, facts: dict[str, Any]) -> Alert | Passed:
     about = f"check {check.check_name}"
     if check.passed:
-        return Well(about, facts["first_day"], facts["last_day"])
+        return Passed(about, facts["first_day"], facts["last_day"])
     is_error = check.severity is dg.AssetCheckSeverity.ERROR
     more = {
         "severity": "error" if is_error else "warn",

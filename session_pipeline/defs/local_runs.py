@@ -21,7 +21,7 @@ from session_pipeline.defs.partitions import BuiltDays, days_of
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
-from session_pipeline.store.locks import alone_in
+from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.shortage import disk_full, means_disk_full
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -46,7 +46,7 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
     overrides = (
         {"event_log_storage": event_log, "compute_logs": NOTHING_PRINTED} if home.has_own_storage(folder) else None
     )
-    with alone_in(folder.dagster_home):  # if two processes create Dagster's tables at once, one fails
+    with folder_lock(folder.dagster_home):  # if two processes create Dagster's tables at once, one fails
         instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides))
     with instance:
         yield instance

@@ -1,5 +1,9 @@
-"""Engines: run models over Parquet files and write partitions. One module per engine.
+"""Engines: run models over Parquet files and write partitions.
 
-duckdb.py runs models on DuckDB. sql.py builds the parts of SQL text that engines share. build/ decides which files an
-engine reads; the models are in tables/.
+base.py defines what an engine offers, and chosen.py chooses one by the settings. duckdb.py runs models on DuckDB.
+spark.py runs them on Spark: spark_sql.py translates them, spark_files.py writes files in Spark's tasks, and
+spark_tasks.py runs Python functions as tasks. short_files.py writes short Parquet files for both. sql.py reads SQL
+files and builds the parts of SQL text that engines share.
+
+build/ decides which files an engine reads; the models are in tables/.
 """

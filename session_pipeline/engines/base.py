@@ -32,7 +32,7 @@ class Job(Protocol):
         name: str | None = None,
         with_date: bool = False,
         kept_days: Collection[date] = (),
-        one_of: int = 1,
+        sample_divisor: int = 1,
         select: str | None = None,
     ) -> None:
         """Add an input table that has the rows of these files; without files it has no rows.
@@ -43,7 +43,7 @@ class Job(Protocol):
             name: The name that models read it by; None uses the table's own name.
             with_date: Whether to add the date in the folder's name as the last column.
             kept_days: Days whose rows are taken from those that `write_model` kept, not from files.
-            one_of: Only the rows of about one of so many visitors, if the table has visitors.
+            sample_divisor: Only the rows of about one of so many visitors, if the table has visitors.
             select: A SELECT over these rows, which it reads as `stored_<name>`; the table then has its rows.
         """
 

@@ -37,7 +37,7 @@ MEGABYTES_OF_THREAD = 750
 FEWEST_MEGABYTES = 1000
 # For so few events, one thread is faster than two: handing over work takes longer than the work (measured).
 MOST_EVENTS_OF_ONE_THREAD = 10_000
-Standing = dict[str, str | SmallTable]  # by name: the SELECT of a view, or the rows of a table
+Registered = dict[str, str | SmallTable]  # by name: the SELECT of a view, or the rows of a table
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class DuckDBEngine:
         [(self._threads,)] = self.connection.execute("select current_setting('threads')").fetchall()
         self._used_threads = self._threads
         self._schemas: dict[str, str] = {}
-        self._standing: Standing = {}
+        self._registered: Registered = {}
 
     def expect(self, event_count: int) -> None:
         """Use one thread if the days to build have few events, otherwise all."""
@@ -106,7 +106,7 @@ class DuckDBEngine:
     @contextmanager
     def job(self) -> Iterator["Job"]:
         """Yield a job to add inputs to and run models in; free the memory of its tables at the end."""
-        job = Job(self.connection, self._schemas, self._standing)
+        job = Job(self.connection, self._schemas, self._registered)
         try:
             yield job
         finally:
@@ -116,19 +116,19 @@ class DuckDBEngine:
 class Job:
     """The named tables that the models of one build read."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, schemas: dict[str, str], standing: Standing) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schemas: dict[str, str], registered: Registered) -> None:
         """Start without tables.
 
         Args:
             connection: The engine's connection.
             schemas: SQL that reads the variable with a table's schema, by table. Shared by all jobs of the connection;
                 a job adds the schemas that it sets.
-            standing: The inputs and small tables of earlier jobs that are still there. Most steps of a run have the
+            registered: The inputs and small tables of earlier jobs, which stay. Most steps of a run have the
                 same, so a job makes only those that differ.
         """
         self._connection = connection
         self._schemas = schemas
-        self._standing = standing
+        self._registered = registered
         self._views: set[str] = set()
         self._tables: set[str] = set()
 
@@ -140,7 +140,7 @@ class Job:
         name: str | None = None,
         with_date: bool = False,
         kept_days: Collection[date] = (),
-        one_of: int = 1,
+        sample_divisor: int = 1,
         select: str | None = None,
     ) -> None:
         """Add a view of the rows of these files; see `engines.base.Job`."""
@@ -149,14 +149,14 @@ class Job:
         if kept_days:
             kept = rows_of_days(contract, kept_days)
             rows = f"{kept} union all {rows}" if paths else kept
-        if one_of > 1 and any(column.name == "visitor_id" for column in contract.columns):
-            rows = f"select * from ({rows}) where hash(visitor_id) % {one_of} = 0"
+        if sample_divisor > 1 and any(column.name == "visitor_id" for column in contract.columns):
+            rows = f"select * from ({rows}) where hash(visitor_id) % {sample_divisor} = 0"
         name = name or contract.name
         if select:
             self.add_relation(name, f"with stored_{name} as ({rows}) {select}")
-        elif self._standing.get(name) != rows:
+        elif self._registered.get(name) != rows:
             self._make_view(name, rows)
-            self._standing[name] = rows
+            self._registered[name] = rows
 
     def _schema_of(self, contract: Table) -> str:
         """Return SQL that reads the contract's schema from a variable.
@@ -172,11 +172,11 @@ class Job:
     def add_relation(self, name: str, select: str) -> None:
         """Add a table that is a SELECT over the tables added before."""
         self._make_view(name, select)
-        self._views.add(name)  # it does not stand, because the columns of the tables that it reads can change
+        self._views.add(name)  # not registered, because the columns of the tables that it reads can change
 
     def add_rows(self, name: str, rows: "SmallTable | pa.Table") -> None:
         """Add a small table that has these rows."""
-        if isinstance(rows, SmallTable) and self._standing.get(name) == rows:
+        if isinstance(rows, SmallTable) and self._registered.get(name) == rows:
             return
         self._make_room(name)
         self._connection.register("_rows", rows.to_arrow() if isinstance(rows, SmallTable) else rows)
@@ -184,7 +184,7 @@ class Job:
         self._connection.execute(f"create temp table {quote(name)} as select * from _rows")
         self._connection.unregister("_rows")
         if isinstance(rows, SmallTable):
-            self._standing[name] = rows
+            self._registered[name] = rows
         else:
             self._tables.add(name)
 
@@ -194,10 +194,10 @@ class Job:
 
     def _make_room(self, name: str) -> None:
         """Drop what has this name."""
-        standing = self._standing.pop(name, None)
-        if name in self._views or isinstance(standing, str):
+        registered = self._registered.pop(name, None)
+        if name in self._views or isinstance(registered, str):
             self._connection.execute(f"drop view {quote(name)}")
-        elif name in self._tables or standing is not None:
+        elif name in self._tables or registered is not None:
             self._connection.execute(f"drop table {quote(name)}")
         self._views.discard(name)
         self._tables.discard(name)
@@ -276,7 +276,7 @@ class Job:
         return self._connection.sql(sql).to_arrow_table()
 
     def forget(self) -> None:
-        """Drop the tables and views that do not stand, which frees their memory."""
+        """Drop the tables and views that are not registered, which frees their memory."""
         for name in sorted(self._views | self._tables):
             self._make_room(name)
         self._connection.execute("drop table if exists _computed")

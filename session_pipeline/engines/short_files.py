@@ -45,7 +45,7 @@ def write(rows: "pa.Table", path: Path) -> None:
 
 
 def write_again(schema: "pa.Schema", path: Path) -> None:
-    """Write a short file anew that an engine wrote."""
+    """Write a short file again that an engine wrote."""
     import pyarrow.parquet as pq
 
     write(prepared(pq.read_table(path, partitioning=None), schema), path)

@@ -137,7 +137,7 @@ class Job:
         name: str | None = None,
         with_date: bool = False,
         kept_days: Collection[date] = (),
-        one_of: int = 1,
+        sample_divisor: int = 1,
         select: str | None = None,
     ) -> None:
         """Add a table with the rows of these files; see `engines.base.Job`."""
@@ -157,8 +157,8 @@ class Job:
             if dated:
                 day = f"regexp_extract(_metadata.file_path, '.*/{dated}=([0-9-]+)[/.]', 1)"
                 rows = rows.selectExpr(*(f"`{column}`" for column in types), f"cast({day} as date) as `{dated}`")
-        if one_of > 1 and "visitor_id" in types:
-            rows = rows.where(f"pmod(xxhash64(visitor_id), {one_of}) = 0")
+        if sample_divisor > 1 and "visitor_id" in types:
+            rows = rows.where(f"pmod(xxhash64(visitor_id), {sample_divisor}) = 0")
         name = name or contract.name
         self._add(f"stored_{name}" if select else name, rows)
         if select:

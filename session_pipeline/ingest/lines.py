@@ -59,9 +59,12 @@ def python_rows(admitted: Admitted) -> Iterator[Row]:
 
 @contextmanager
 def decoded_parquet(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Read a Parquet file that pyarrow could decode.
+    """Prepare a connection, within the block, to read a Parquet file that pyarrow could decode.
 
-    The time zone is set to UTC, because DuckDB writes times with a zone within lists and objects in the session's zone.
+    The time zone is UTC there, because DuckDB writes times with a zone within lists and objects in the session's zone.
+
+    Raises:
+        CorruptFileError: DuckDB cannot read the file.
     """
     [(timezone,)] = connection.execute("select current_setting('TimeZone')").fetchall()
     connection.execute("set timezone = 'UTC'")

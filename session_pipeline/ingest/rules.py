@@ -1,6 +1,6 @@
 """Defines how the files of one source are read: fields, constants, time zone, and what is not stored.
 
-settings/ reads the settings file and deliveries.py creates the rules from it; read.py applies them.
+settings/ reads the settings file and source_rules.py creates the rules from it; read.py applies them.
 """
 
 import json

@@ -1,5 +1,6 @@
 """Publishes the store's tables to readers, only when nothing is stale, and reads what is published.
 
-publication.py publishes one generation of all tables. warehouse.py writes the DuckDB file, and lake.py the Parquet
-folders; both replace files by rename. reader.py has the functions for Python users. build/ decides what is stale.
+publication.py publishes one generation of all tables. warehouse.py writes the DuckDB file, native_rows.py its tables,
+and lake.py the Parquet folders; both are replaced by rename. reader.py has the functions for Python users. build/
+decides what is stale.
 """

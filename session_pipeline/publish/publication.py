@@ -158,7 +158,7 @@ def publish(
         partitions,
         info,
         native_limit_bytes=plan.frame.settings.publish.native_limit_gb * GIGABYTE,
-        begins_anew=not _is_as_published(folder, store),
+        starts_empty=not _is_as_published(folder, store),
         kept=kept,
         left_out=[name for name in TABLES if not is_built(name, plan.frame.settings)],
     )

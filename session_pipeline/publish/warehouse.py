@@ -60,7 +60,7 @@ def publish(
     info: "pa.Table",
     *,
     native_limit_bytes: float,
-    begins_anew: bool = False,
+    starts_empty: bool = False,
     kept: Kept = NOTHING_KEPT,
     left_out: Collection[str] = (),
 ) -> int:
@@ -74,13 +74,13 @@ def publish(
         partitions: The partitions to show.
         info: The row of warehouse_info.
         native_limit_bytes: The size of the file beyond which the largest tables become views.
-        begins_anew: Whether to write all tables again instead of copying the current file, because another program
+        starts_empty: Whether to write all tables again instead of copying the current file, because another program
             wrote or damaged it.
         kept: The rows that are still in memory.
         left_out: Published tables that the warehouse does not have, because the settings do not build them.
 
     Returns:
-        The number of partitions deleted plus the number inserted; a replaced one counts twice, a view once.
+        The number of partitions that were inserted, replaced or deleted; a view counts as one.
 
     Raises:
         StoreError: There is a write-ahead log next to the warehouse: another program opened it for writing.
@@ -94,7 +94,7 @@ def publish(
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     _remove_temporaries(path)
     try:
-        if path.exists() and not begins_anew:
+        if path.exists() and not starts_empty:
             copy_file(path, temporary)
             crash_points.reached("warehouse: copied")
         try:

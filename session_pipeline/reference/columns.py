@@ -191,12 +191,12 @@ HIGH = rate("high", "Upper bound of the 95 % Wilson interval of the rate.")
 
 # Funnels
 FUNNEL = text("funnel", "Name of the funnel in the settings.")
-MEDIAN_SECONDS = Column(
+MEDIAN_SECONDS_OF_STEP = Column(
     "median_seconds",
     "DOUBLE",
     "Median time from the step before, in seconds, over the attempts that reached this step; null at the entry.",
 )
-P90_SECONDS = Column(
+P90_SECONDS_OF_STEP = Column(
     "p90_seconds", "DOUBLE", "90th percentile of that time: the smallest time that at least 90 % do not exceed."
 )
 
@@ -220,6 +220,7 @@ P90_SECONDS = Column(
 )
 WINDOW_DAYS = count("window_days", "Number of days that the row covers, up to and including its date.")
 RANK = count("rank", "Position among the rows of the group, from 1, the most important first. See definitions.")
+
 # Opportunities and next best actions
 SENTENCE = text("sentence", "The row in plain English.")
 

@@ -1,7 +1,7 @@
 """Computes local days as intervals of UTC: where they start and end, and which day comes before and after.
 
 The bounds come from the pinned tzdata package through Python, so that no engine needs time zone data. Which days have
-events and are built is decided in build/plan.py.
+events and are built is decided in build/wanted.py.
 """
 
 from collections.abc import Iterator

@@ -97,6 +97,7 @@ def render(figures: Figures, settings: Settings, findings: Findings, look: Look 
         more_warnings=max(0, len(findings.warnings) - MOST_WARNINGS),
         timezone=settings.timezone,
         ledger=figures.rows("ledger")[0],
+        expires=bool(settings.privacy.keep_days.events),
         unfolded=figures.rows("unfolded_actions"),
         files=figures.rows("files"),
         quarantined_lines=figures.rows("quarantined_lines"),

@@ -1,6 +1,6 @@
 """Writes SVG elements as text. All content is escaped, and a number has at most two decimals.
 
-charts.py decides what is drawn; page.css defines fonts and colours.
+charts/ decides what is drawn; page.css defines fonts and colours.
 """
 
 from importlib.resources import files

@@ -47,7 +47,7 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class Well:
+class Passed:
     """A check that passed, or a job that succeeded. It ends earlier problems, so they are sent again if they recur.
 
     Attributes:
@@ -86,7 +86,7 @@ class _State:
 def send_new(
     folder: Path,
     settings: AlertSettings,
-    events_since: Callable[[int | None], tuple[Iterable[Alert | Well], int]],
+    events_since: Callable[[int | None], tuple[Iterable[Alert | Passed], int]],
     log: Callable[[str], None],
 ) -> int:
     """Send every alert that is new since the last look. Never raises; errors are logged.
@@ -120,11 +120,11 @@ def send_new(
         return 0
 
 
-def _take(state: _State, happened: Iterable[Alert | Well], *, only_lasting: bool) -> None:
+def _take(state: _State, happened: Iterable[Alert | Passed], *, only_lasting: bool) -> None:
     """Queue the alerts that are new."""
     for one in happened:
         before = state.open.get(one.about, [])
-        if isinstance(one, Well):
+        if isinstance(one, Passed):
             state.open[one.about] = [problem for problem in before if not one.ends(problem)]
             if only_lasting:
                 state.waiting = [each for each in state.waiting if each["about"] != one.about]

@@ -22,7 +22,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, SettingsFileError
 from session_pipeline.settings.environment import PREFIX, Variable, closest_variable, variable_of, variables
 from session_pipeline.settings.model import Settings
-from session_pipeline.settings.presets import NO_PRESET, laid_over, read_preset
+from session_pipeline.settings.presets import NO_PRESET, over_preset, read_preset
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.sources import Preset
 from session_pipeline.settings.values import shown
@@ -145,7 +145,7 @@ def _with_presets(sources: Any, folder: Path | None, errors: list[SettingsError]
                 errors.append(SettingsError(f"{where}: {key}", found.problem, found.hint))
             continue
         else:
-            merged[name] = laid_over(own, preset)
+            merged[name] = over_preset(own, preset)
             continue
         merged[name] = {key: value for key, value in own.items() if key != "preset"}
     return merged

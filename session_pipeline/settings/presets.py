@@ -87,7 +87,7 @@ def read_preset(name: str, folder: Path | None, key: str) -> tuple[str, dict[str
     raise SettingsError(key, f"is {shown(name)}, which is not a preset", closest(name, [*packaged_names(), NO_PRESET]))
 
 
-def laid_over(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
+def over_preset(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the keys of a source over those of its preset, both as they were read from TOML.
 
     A column that the source sets in columns or expressions replaces both in the preset. Constants stay, because they

@@ -17,7 +17,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 from session_pipeline.store.records import JsonMapping, Key, Partition, Publication, SourceFile, files_in_list
 
-WAREHOUSE_BYTES = "warehouse_bytes"  # number: the size of the warehouse as published; 0 makes it be written anew
+WAREHOUSE_BYTES = "warehouse_bytes"  # number: the size of the warehouse as published; 0: write it again
 SCHEMA = """
 create table if not exists state (name text primary key, value not null);
 create table if not exists partitions (

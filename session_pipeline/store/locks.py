@@ -18,7 +18,7 @@ LOCK_POLL_SECONDS = 0.2
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Lock a folder for a moment, so that one process creates what is missing in it and the others find it.
 
     Only processes that use this function are kept out.

@@ -19,7 +19,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.files import make_folder, replacing
-from session_pipeline.store.locks import alone_in, lock
+from session_pipeline.store.locks import folder_lock, lock
 from session_pipeline.store.part_files import content_hash, files_at
 from session_pipeline.store.paths import file_name
 from session_pipeline.store.records import Key, Partition, SourceFile, StoredFile, Written, part_list_of, utc_now
@@ -55,7 +55,7 @@ class Store:
         self.files = StoreFiles(folder)
         make_folder(folder)
         # SQLite does not wait for a lock while it changes the journal mode of a new file.
-        with alone_in(folder):
+        with folder_lock(folder):
             self._check_format(package_version)
             self.catalog, self._data_version, self.partitions = _opened_catalog(folder / "catalog.sqlite")
         self.change_count = 0  # grows with each change of `partitions`

@@ -1,6 +1,6 @@
--- One row accounts for every line: accepted = events + duplicates + waiting. Waiting lines
--- belong to days that are not built, or are in deleted files and before a start_date that was
--- changed.
+-- One row accounts for every line: accepted = events + duplicates + others. The others belong to
+-- days that are not built, have expired with their day, or are in deleted files and before a
+-- start_date that was changed.
 with files as (
     select
         cast(coalesce(sum(line_count), 0) as bigint) as line_count,
@@ -23,6 +23,6 @@ select
     f.erased_count,
     k.event_count,
     k.duplicate_count,
-    f.accepted_count - k.event_count - k.duplicate_count as waiting_count
+    f.accepted_count - k.event_count - k.duplicate_count as other_count
 from files as f
 cross join kept as k
