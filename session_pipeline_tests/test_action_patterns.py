@@ -36,6 +36,8 @@ ERRORS = (
     ("a -[<3s]-> (b -> c)", "a time limit before a group"),
     ("a{3,2}", "the repetition {3,2}"),
     ("(a{100}){100} -> b{999}", "is too long with its repetitions"),
+    ("a{1001}", "is too long with its repetitions"),
+    ("a{2 5}", "an unknown sign or a missing -> at character 2"),
     ("(" * 30 + "a" + ")" * 30, "more than 20 groups in each other"),
     ("a" * 2001, "has 2,001 characters"),
     (
@@ -73,6 +75,13 @@ def test_errors_of_sizes(line: str) -> None:
 def test_names_of_patterns_are_distinct() -> None:
     with pytest.raises(SettingsError, match="has 2 patterns named 'x'"):
         parse_settings("[[patterns]]\nname = 'x'\npattern = 'a'\n\n[[patterns]]\nname = 'x'\npattern = 'b'")
+
+
+def test_among_has_all_actions_that_the_pattern_names() -> None:
+    text = "[[patterns]]\nname = 'x'\npattern = 'a -> [^c]* -> (b | d)'\namong = {}"
+    with pytest.raises(SettingsError, match=r"patterns.* has among without 'd', which is in its pattern"):
+        parse_settings(text.format(["a", "b"]))
+    assert parse_settings(text.format(["a", "b", "d"])).patterns[0].named_actions == ("a", "b", "d")
 
 
 def test_letters_of_times_are_distinct() -> None:

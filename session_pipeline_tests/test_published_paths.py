@@ -22,7 +22,29 @@ pytestmark = NEEDS_FIXTURES
 
 FIRST_DAY = date(2024, 1, 1)
 SEQUENCES = [case for case in read_cases("sequence_cases.json") if "pattern" in case]
-NEXT_ACTIONS = [case for case in read_cases("sequence_cases.json") if "chain" in case]
+JOURNEYS = {"1": ["A", "B", "C", "A", "B", "D"], "2": ["B", "A", "B"], "3": ["A", "A", "B", "A"], "4": ["C"]}
+# The bases that the published cases lack, with answers by hand.
+FURTHER_NEXT_ACTIONS = [
+    {
+        "journeys": JOURNEYS,
+        "direction": direction,
+        "base": base,
+        "chain": chain,
+        "expected_next_node_per_visitor": found,
+    }
+    for direction, base, chain, found in (
+        ("forward", "last_match", ["A"], {"1": "B", "2": "B", "3": None, "4": None}),
+        ("forward", "last_match", ["A", "B"], {"1": "D", "2": None, "3": None, "4": None}),
+        ("forward", "last_match", ["A", "A"], {"1": None, "2": None, "3": None, "4": None}),
+        ("forward", "first_match", ["A", "A"], {"1": None, "2": None, "3": "B", "4": None}),
+        ("forward", "tail", ["B"], {"1": None, "2": None, "3": None, "4": None}),
+        ("backward", "last_match", ["A"], {"1": "C", "2": "B", "3": "B", "4": None}),
+        ("backward", "last_match", ["B", "A"], {"1": "C", "2": "B", "3": "A", "4": None}),
+        ("backward", "first_match", ["B", "A"], {"1": None, "2": None, "3": "A", "4": None}),
+        ("backward", "head", ["A"], {"1": None, "2": None, "3": None, "4": None}),
+    )
+]
+NEXT_ACTIONS = [case for case in read_cases("sequence_cases.json") if "chain" in case] + FURTHER_NEXT_ACTIONS
 MATRICES = [case for case in read_cases("transition_cases.json") if "labels" in case]
 ROUTES = [case for case in read_cases("transition_cases.json") if case.get("kind") == "route"]
 
@@ -58,23 +80,30 @@ def pattern_of(text: str, conditions: Mapping[str, str]) -> tuple[str, list[str]
 def next_action_pattern(case: Mapping[str, Any]) -> tuple[str, str]:
     """Translate a case of sequenceNextNode: its pattern, and the column of the answer's place in the match.
 
-    Backward, the chain is that of the actions before, and its first action is the last of the match. With first_match,
-    no action before it is the same, so a chain with it twice has no match.
+    Backward, the chain is that of the actions before, and its first action is the last of the match. The chain begins
+    at the base: the first or the last action, or the first or the last that is the chain's first action.
     """
-    chain = " -> ".join(case["chain"])
-    is_forward = case["direction"] == "forward"
+    base, chain, is_forward = case["base"], case["chain"], case["direction"] == "forward"
     if not chain:
         return ("^." if is_forward else ".$"), "first_action_number"
-    first, *before = case["chain"]
+    first, *others = chain
+    series = " -> ".join(chain if is_forward else reversed(chain))
+    if base == ("tail" if is_forward else "head") or (first in others and base == other_match(is_forward)):
+        return "none", "first_action_number"  # nothing comes after the last action, or before the first
     if is_forward:
-        begin = {"head": "^", "first_match": f"^[^{first}]* -> "}[case["base"]]
-        return f"{begin}{chain} -> .", "last_action_number"
-    backward = " -> ".join(reversed(case["chain"]))
-    if case["base"] == "tail":
-        return f". -> {backward}$", "first_action_number"
-    if first in before:
-        return "none", "first_action_number"
-    return f"^[^{first}]* -> [^{first}] -> {backward}", f"last_action_number - {len(case['chain'])}"
+        if base == "last_match":
+            return f"{series} -> [^{first}]+$", f"first_action_number + {len(chain)}"
+        begin = {"head": "^", "first_match": f"^[^{first}]* -> "}[base]
+        return f"{begin}{series} -> .", "last_action_number"
+    if base == "first_match":
+        return f"^[^{first}]* -> [^{first}] -> {series}", f"last_action_number - {len(chain)}"
+    end = {"tail": "$", "last_match": f" -> [^{first}]*$"}[base]
+    return f". -> {series}{end}", "first_action_number"
+
+
+def other_match(is_forward: bool) -> str:
+    """Return the base that a chain with its first action twice cannot begin at."""
+    return "last_match" if is_forward else "first_match"
 
 
 @pytest.fixture(scope="module")

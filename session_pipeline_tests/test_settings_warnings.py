@@ -133,6 +133,11 @@ BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
             "actions.fold[0].pattern",
             "/item/[0-9]+ matches no page path so far",
         ),
+        (
+            {"patterns": [{"name": "again", "pattern": "/cart -> [^x]* -> purchese"}]},
+            "patterns[again].pattern[purchese]",
+            "action = 'purchese' matches no action so far; similar values of action: 'purchase'",
+        ),
     ],
 )
 def test_rule_that_matches_nothing_is_named(
@@ -150,6 +155,7 @@ def test_rule_that_matches_nothing_is_named(
         {"goals": [{"name": "joined", "where": "event_name = 'sign_up'"}]},
         {"outcomes": [{"name": "pages", "where_session": "page_view_count = 2"}]},
         {"dimensions": {"test": "properties ->> 'variant'"}},
+        {"patterns": [{"name": "joined", "pattern": "/cart -> (purchase | sign_up) -> [^unknown]"}]},
         {"sessions": {"separator": "purchase", "passive_events": ["click"]}, "actions": {"ignored_events": ["click"]}},
         # The second pattern matches only the result of the first.
         {

@@ -27,7 +27,7 @@ _TOKEN = re.compile(
     rf"|(?P<time>\(\?t\s*{_LIMIT.format('time_')}\s*\))"
     r'|"(?P<quoted>(?:[^"\\]|\\.)+)"'
     r"|(?P<name>(?:[^\W]|[/:])(?:[\w/:.]|-(?!>|\[))*)"
-    r"|(?P<repeat>\{\s*(?P<least>\d{1,3})\s*(?P<comma>,)?\s*(?P<most>\d{1,3})?\s*\})"
+    r"|(?P<repeat>\{\s*(?P<least>\d{1,9})\s*(?:(?P<comma>,)\s*(?P<most>\d{1,9})?\s*)?\})"
     r"|(?P<sign>\[\^|[][().|*+?^$])"
     r")"
 )

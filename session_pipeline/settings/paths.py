@@ -1,13 +1,13 @@
 """Defines the settings of paths: the size of their tables, and the patterns that are searched for in sessions."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from session_pipeline.errors import SettingsError
 from session_pipeline.settings.action_patterns import parse_pattern
 from session_pipeline.settings.section import DAY_SECONDS, Section
-from session_pipeline.settings.values import Label, Listed, refusal
+from session_pipeline.settings.values import Label, Listed, refusal, shown
 
 # Each pattern is a regular expression that is searched for in each session.
 MOST_PATTERNS = 100
@@ -40,3 +40,16 @@ class PatternSettings(Section):
     pattern: Pattern
     within_seconds: int | None = Field(default=None, ge=0, le=DAY_SECONDS)
     among: Annotated[tuple[Label, ...], Listed, Field(min_length=1)] | None = None
+
+    @property
+    def named_actions(self) -> tuple[str, ...]:
+        """The actions that the pattern names, without those in [^ ], sorted."""
+        actions = parse_pattern(self.pattern).actions
+        return tuple(sorted({name for action in actions if not action.is_other for name in action.names}))
+
+    @model_validator(mode="after")
+    def _check_among(self) -> Self:
+        missing = [name for name in self.named_actions if self.among is not None and name not in self.among]
+        if missing:
+            raise refusal(f"has among without {shown(missing[0])}, which is in its pattern", "add it to among")
+        return self

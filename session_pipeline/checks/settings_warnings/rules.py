@@ -25,6 +25,7 @@ LONGEST_TEXT = 100
 MOST_HINTS = 20  # warnings that name similar values
 # Where rules are tested: a relation and its day column.
 EVENTS, SESSIONS = ("events", "event_date"), ("sessions", "session_date")
+ACTIONS = ("session_actions", "session_date")
 PATHS = (
     "(select distinct event_date, page_path from events where event_name = 'page_view' and page_path is not null)",
     "event_date",
@@ -64,7 +65,7 @@ def unmatched(connection: duckdb.DuckDBPyConnection, settings: Settings, window:
     matching: set[str] = set()
     newest, before = window.days[:1], window.days[1:]
     for days in filter(None, (newest, before)):
-        for where in (EVENTS, SESSIONS, PATHS):
+        for where in (EVENTS, SESSIONS, ACTIONS, PATHS):
             left = [rule for rule in rules if rule.where == where and rule.key not in matching]
             matching |= _matching(connection, where, days, left)
     return [rule for rule in rules if rule.key not in matching and (rule.within is None or rule.within in matching)]
@@ -128,6 +129,11 @@ def _rules(settings: Settings) -> Iterator[Rule]:
             yield from _with_value(f"goals[{goal.name}]", goal.where, goal.value)
     for funnel in settings.funnels:
         yield from _of_funnel(funnel, is_reported=funnel not in packaged.funnels)
+    for pattern in settings.patterns:
+        for name in () if pattern in packaged.patterns else pattern.named_actions:
+            condition = exp.EQ(this=exp.column("action"), expression=exp.Literal.string(name))
+            key = f"patterns[{pattern.name}].pattern[{name}]"
+            yield Rule(key, condition.sql("duckdb"), condition, "matches no action", ACTIONS)
     for name, expression in settings.dimensions.items():
         if packaged.dimensions.get(name) != expression:
             key = f"dimensions.{name}"

@@ -44,7 +44,7 @@ class Existing:
 
     def hints(self, condition: exp.Expression, relation: str) -> list[str]:
         """Return at most two hints about what exists instead of the values and keys that a condition names."""
-        if relation not in ("events", "sessions"):
+        if relation not in ("events", "sessions", "session_actions"):
             return []
         return list(dict.fromkeys([*self._of_values(condition, relation), *self._of_keys(condition)]))[:2]
 
