@@ -85,12 +85,12 @@ def test_headline_has_days_visits_value_and_bots(page: Page) -> None:
 
 
 def test_most_common_paths_with_and_without_a_purchase(page: Page) -> None:
-    bought, left = page.text.split("Visits with a purchase")[1].split("Visits without one")[:2]
+    bought, left = page.text.split("Visits with a purchase")[1].split("Visits without a conversion")[:2]
     assert bought.startswith(" 5 100.0 % take it: 6 actions in 5 min (medians)")
     assert "/shop/a page /shop/b page /shop/c page add to cart action begin checkout action purchase action" in bought
     assert left.startswith(" 9 66.7 % take it: 3 actions in 2 min (medians)")
     assert f"/shop/c page {HOSTILE.replace('>', '›')} page /shop/d page left" in left
-    assert "Without 6 bounces." in left
+    assert "Bounces are left out." in left
 
 
 def test_funnel_shows_losses_and_marks_the_largest(page: Page) -> None:

@@ -18,6 +18,7 @@ from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import warehouse
 from session_pipeline.report.flaws import is_worse, visits_needed
+from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import Page, Visits
 
@@ -66,7 +67,7 @@ def page_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[di
     with duckdb.connect(str(folder.warehouse)) as connection:
         for name, added in rows.items():
             for row in added:
-                values = {"session_date": LAST, **row}
+                values = {**({"session_date": LAST} if TABLES[name].date_column == "session_date" else {}), **row}
                 columns, marks = ", ".join(values), ", ".join("?" * len(values))
                 connection.execute(f"insert into {name} ({columns}) values ({marks})", list(values.values()))
     text = report.write(folder).path.read_text(encoding="utf-8")
@@ -111,7 +112,7 @@ def test_alerts_come_first_in_order_of_lost_value(deployment: Deployment, tmp_pa
     assert [key for key in page.ids if re.fullmatch(r"flaw-\d", key)] == ["flaw-1", "flaw-2", "flaw-3"]
     assert "No change for the worse" not in page.text
     assert "Fewer go on · since 9 Mar · worth about 900.00 EUR" in page.text
-    found = page.text.split("Everything found changes")[1]
+    found = page.text.split("Changes found in")[1]
     assert all(sentence in found for sentence in ("Good news.", "Fourth."))
     assert not {"No alert.", "Too old."} & set(page.text.split("·"))
 
@@ -124,7 +125,7 @@ def test_flaw_has_its_last_day_examples_and_rates(deployment: Deployment, tmp_pa
     first = page.html.split('id="flaw-1"')[1].split("</article>")[0]
     assert "last seen 12 Mar" in first
     assert re.findall(r"<li><code>(.*?)</code></li>", first) == ["aaa", "bbb", "ccc"]
-    assert "Now 24.0\u202f%, before 77.0\u202f%, others now 74.0\u202f%." in first
+    assert "Then 24.0\u202f%, before 77.0\u202f%, others then 74.0\u202f%." in first
 
 
 def test_friction_follows_if_there_are_fewer_than_three(deployment: Deployment, tmp_path: Path) -> None:
@@ -132,10 +133,7 @@ def test_friction_follows_if_there_are_fewer_than_three(deployment: Deployment, 
     assert flaws_of(page) == [
         "30.0\u202f% of all visits had a hard time. At /pay, 6 of 6 visits had a hard time: 6 saw an error."
     ]
-    assert (
-        "No change for the worse was found. Changes are looked for from 29 days of visits on. So far there are 2 days"
-        in page.text
-    )
+    assert "Changes cannot be found yet. That takes 29 days with visits; so far there are 2." in page.text
     examples = re.findall(r"<li><code>(.*?)</code></li>", page.html)
     assert len(examples) == 3
     with warehouse.connect(deployment.folder.warehouse, deployment.folder.store) as connection:
@@ -184,10 +182,47 @@ def test_what_works_is_worded_with_caution(deployment: Deployment, tmp_path: Pat
         "progress_changes": [STEP | {"score": 4.2, "is_alert": False, "sentence": "More sessions go on."}],
     }
     page = page_with(deployment, tmp_path, rows)
-    works = page.text.split("What works")[1].split("Everything found")[0]
+    works = page.text.split("What works")[1].split("Changes found")[0]
     assert "Visits of 84 days. An association, not an effect" in works
     assert "More visits go on. Nothing says what causes it" in works
     assert "28 days" not in works
+
+
+def test_what_works_names_visitors_as_the_glossary_does(deployment: Deployment, tmp_path: Path) -> None:
+    rows = [
+        {"site": "main", "dimension": "lifecycle", "dimension_value": value, "session_count": 100}
+        | {"bounce_count": 0, "new_session_count": 0, "converted_count": converted}
+        for value, converted in (("returning", 99), ("new", 1))
+    ]
+    page = page_with(deployment, tmp_path, {"daily_breakdowns": rows})
+    works = page.text.split("What works")[1].split("Changes found")[0]
+    assert "Visits of visitors who were also there the day before convert more often: 99.0 %" in works
+
+
+def test_weeks_of_retention_are_over_for_all_their_visitors(deployment: Deployment, tmp_path: Path) -> None:
+    """Of the visitors who first came in the week before the last, only those of its first day had a week since."""
+    rows = [
+        {"site": "main", "cohort": "first_visit", "period": "week", "periods_after": periods_after}
+        | {"cohort_date": LAST - timedelta(days=days), "visitor_count": 10, "returned_count": 1, "is_period_over": True}
+        for days in range(7, 28)
+        for periods_after in range(1, 4)
+        if days >= 7 * periods_after + 6
+    ]
+    page = page_with(deployment, tmp_path, {"retention": rows})
+    assert page.row("24 Feb – 1 Mar") == ["24 Feb – 1 Mar", "70", "10.0 %", ""]
+    assert page.row("17–23 Feb") == ["17–23 Feb", "70", "10.0 %", "10.0 %"]
+    assert "2–8 Mar" not in page.text.split("Who comes back")[1].split("Day by day")[0]
+
+
+def test_sums_in_several_currencies_are_named_and_not_added(deployment: Deployment, tmp_path: Path) -> None:
+    rows = [
+        {"session_id": currency or "none", "site": "main", "outcome": "purchase", "value": value}
+        | {"is_converted": True, "conversion_count": 1, "is_bot": False, "currency": currency}
+        for currency, value in ((None, 9_000_000), ("USD", 5))
+    ]
+    page = page_with(deployment, tmp_path, {"session_outcomes": rows})
+    assert "Value 9,000,000 without a currency and 126.00 EUR, 5.00 USD" in page.text
+    assert "Rate Hard time" in page.text.split("The days as a table")[1]
 
 
 def test_hostile_text_of_all_tables_stays_text(deployment: Deployment, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ BASE_RATIO = 4  # visits before the compared days for each visit in them
 
 SIGNALS = {
     "error": "saw an error",
-    "error_loop": "saw errors in a row",
+    "error_loop": "saw several errors",
     "u_turn": "came and left within seconds",
     "repeated_search": "searched again without opening a result",
     "rage_click": "clicked repeatedly",
@@ -64,12 +64,14 @@ class Look:
     Attributes:
         flaws: At most three, the most important first.
         has_changes: Whether one of them is a change or a significant difficulty.
+        can_compare: Whether there are enough days to look for changes.
         detectable: Sentences that say which fault would have been found; empty if there are changes.
         steps, outcomes, opportunities: The rows of everything that was found, for the table below.
     """
 
     flaws: Sequence[Flaw]
     has_changes: bool
+    can_compare: bool
     detectable: Sequence[str]
     steps: Sequence[Row] = ()
     outcomes: Sequence[Row] = ()
@@ -80,7 +82,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     """Returns the three flaws to look at first, about the visits of figures.window."""
     window = figures.window
     if window is None:
-        return Look([], has_changes=False, detectable=[])
+        return Look([], has_changes=False, can_compare=False, detectable=[])
     conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
     currencies = [row["currency"] for row in figures.rows("value")]
     currency = currencies[0] if len(currencies) == 1 else None
@@ -102,7 +104,8 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     if len(found) < MOST:
         found += _friction(connection, figures, window, MOST - len(found))
     could_find = [] if has_changes else detectable(figures, window)
-    return Look(found[:MOST], has_changes, could_find, steps, outcomes, opportunities)
+    can_compare = window.known_days >= FIRST_COMPARED_DAYS or bool(figures.rows("detectable"))
+    return Look(found[:MOST], has_changes, can_compare, could_find, steps, outcomes, opportunities)
 
 
 def is_worse(row: Row, conversions: set[str]) -> bool:
@@ -114,9 +117,10 @@ def is_worse(row: Row, conversions: set[str]) -> bool:
 
 
 def _changed_step(number: int, row: Row, window: Window, currency: str | None) -> Flaw:
-    rates = [("now", row["progress_rate"], "on-loss"), ("before", row["usual_rate"], "ghost-strong")]
+    now = _time_of(row, window)
+    rates = [(now, row["progress_rate"], "on-loss"), ("before", row["usual_rate"], "ghost-strong")]
     if row["others_rate"] is not None:
-        rates.append(("others now", row["others_rate"], "ghost-strong"))
+        rates.append((f"others {now}", row["others_rate"], "ghost-strong"))
     parameters = {name: row[name] for name in ("site", "dimension", "dimension_value", "action", "next_action")}
     return Flaw(
         "Fewer go on",
@@ -134,7 +138,7 @@ def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Ro
     if row["dimension"] == "all" and row["outcome"] != "(sessions)":
         of_day = {**parameters, "day": row["last_alert_day"], "is_more": row["score"] > 0}
         examples = [found["session_id"] for found in run_query(connection, "flaw_outcome_examples", of_day).rows]
-    rates = [("now", row["rate"], "on-loss"), ("usual", row["usual_rate"], "ghost-strong")]
+    rates = [(_time_of(row, window), row["rate"], "on-loss"), ("usual", row["usual_rate"], "ghost-strong")]
     title = f"Share of visits with outcome {formats.words(row['outcome'])}"
     return Flaw(
         "Unusual",
@@ -205,6 +209,11 @@ def _lost(row: Row | None) -> float:
     return (row["associated_lost_conversions"] or 0.0) if row else 0.0
 
 
+def _time_of(row: Row, window: Window) -> str:
+    """Returns when a change was last seen: now, or then if that was before the last day."""
+    return "now" if row["last_alert_day"] == window.last_day else "then"
+
+
 def _dates(row: Row, window: Window) -> list[str]:
     notes = [f"since {formats.short_day(row['since'])}"] if row["since"] else []
     if row["last_alert_day"] < window.last_day:
@@ -233,8 +242,9 @@ def detectable(figures: Figures, window: Window) -> list[str]:
             f" {formats.percent(row['usual_rate'])} is usual."
         ]
     if window.known_days < FIRST_COMPARED_DAYS:
-        first = f"So far there {'is' if window.known_days == 1 else 'are'} {formats.counted(window.known_days, 'day')}."
-        return [f"Changes are looked for from {FIRST_COMPARED_DAYS} days of visits on. {first}"]
+        are = "is" if window.known_days == 1 else "are"
+        days = formats.number(window.known_days)
+        return [f"That takes {FIRST_COMPARED_DAYS} days with visits; so far there {are} {days}."]
     first_step = next(
         (row for row in figures.rows("funnels") if row["step_number"] == 2 and row["reached_count"]), None
     )

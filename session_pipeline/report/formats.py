@@ -39,6 +39,11 @@ def unit(currency: str | None) -> str:
     return "in mixed currencies" if currency == "XXX" else currency or ""
 
 
+def unit_beside_others(currency: str | None) -> str:
+    """Returns the unit of a sum that stands next to sums in other currencies."""
+    return unit(currency) or "without a currency"
+
+
 def rounded(value: float | None) -> str:
     """Formats a sum for a headline: without decimals from 1,000 on."""
     return money(value, None) if value is None or abs(value) < 1000 else number(value)

@@ -16,8 +16,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Hard time",
         (
-            "A visit with an error, two errors in a row, a search that is repeated with another term before a"
-            " result is opened, a page that is left again within seconds, several clicks on one element "
+            "A visit with an error, with two errors within four actions, a search that is repeated with another term "
+            "before a result is opened, a page that is left again within seconds, several clicks on one element "
             "within a second, or a form that is started and not sent."
         ),
     ),
@@ -33,7 +33,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Found change",
         (
-            "A step or outcome that left its usual range, in the 1 to 28 days before the day, compared with "
+            "A step or outcome that left its usual range, in the 1 to 28 days that end with a day, compared with "
             "the 56 days before them."
         ),
     ),
@@ -53,7 +53,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("Largest loss", "The step of a funnel after which most attempts ended."),
     ("95 % interval", "Wilson interval: if only chance varies, it contains the true rate in 95 of 100 weeks."),
     ("Channel", in_visits(c.CHANNEL.meaning)),
-    ("Device", in_visits(c.DEVICE.meaning)),
+    ("Device", "Desktop, mobile, tablet, tv or other, as the browser says."),
     ("Bot", in_visits(c.IS_BOT.meaning)),
     ("Duplicate", "A line that repeats an event. The event counts once; the copy is in duplicate_events."),
     ("Late", in_visits(c.LATE_EVENT_COUNT.meaning)),

@@ -136,7 +136,7 @@ def _value_tile(figures: Figures, window: Window, trend: Trend) -> Tile:
     return Tile(
         "Value",
         formats.rounded(first["week_value"]),
-        formats.unit(first["currency"]),
+        formats.unit_beside_others(first["currency"]) if others else formats.unit(first["currency"]),
         "" if change == formats.NOTHING else change,
         f"and {others}" if others else detail,
         trend("value", "Value", values),

@@ -150,6 +150,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "breakdowns": _with_charts(_grouped(figures.rows("breakdowns"), "dimension")),
         "retention": _cohorts(figures.rows("retention")),
         "days": days,
+        "one_currency": len(figures.rows("value")) <= 1,
         "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE),
         "sites": sites,
     }

@@ -26,7 +26,6 @@ class VisitGroup:
         paths: The most common paths, the usual one first: dictionaries with steps, share and medians.
         common: If hardly two visits take the same path, the actions that most of them do, with their shares.
         window_days: The days that the paths cover: 7, or 28 if in 7 hardly two visits take the same path.
-        bounce_count: Visits of the week that are left out because they are bounces.
         site: The site whose paths are shown, if the report covers several.
     """
 
@@ -37,7 +36,6 @@ class VisitGroup:
     paths: Sequence[Row]
     common: Sequence[tuple[str, str, float]] = ()
     window_days: int = WEEK
-    bounce_count: int = 0
     site: str = ""
 
 
@@ -51,9 +49,9 @@ def visit_groups(
         bought = ("converted", title, "bought" if with_value[0] == "purchase" else "converted", with_value[0])
     else:
         bought = ("converted", "Visits with a conversion", "converted", "(converted)")
-    bounces = sum(row["week_count"] for row in outcomes if row["outcome"] == "bounce")
+    left = ("not_converted", "Visits without a conversion", "left", "(not converted)")
     groups = []
-    for name, title, end, outcome in (bought, ("not_converted", "Visits without one", "left", "(not converted)")):
+    for name, title, end, outcome in (bought, left):
         window_days = _window_days([row for row in paths if row["outcome"] == outcome])
         found = [row for row in paths if row["outcome"] == outcome and row["window_days"] == window_days]
         largest = max(found, key=lambda row: (row["group_session_count"], row["site"]), default=None)
@@ -68,7 +66,6 @@ def visit_groups(
                 [{**row, "steps": _steps(row["path"]), "is_cut": _is_cut(row["path"])} for row in of_site],
                 _common(common, "converted" if name == "converted" else "other") if is_varied else [],
                 window_days,
-                bounces if name == "not_converted" else 0,
                 largest["site"] if largest and site_count > 1 else "",
             )
         )

@@ -13,6 +13,11 @@ FEWEST_VISITS = 30
 CAUTION = "An association, not an effect: interested visitors look at more."
 IMPROVED = "Nothing says what causes it; with many steps, one improves by chance now and then."
 COMPARED = "A comparison of groups that can also differ in other ways."
+LIFECYCLES = {
+    "new": "of new visitors",
+    "returning": "of visitors who were also there the day before",
+    "resurrected": "of visitors who are back after a pause",
+}
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,9 @@ def _best_groups(figures: Figures) -> list[Strength]:
 
 def _sentence(dimension: str, value: str, row: Row, usual: float) -> str:
     name = formats.shortened(formats.words(value), 50)
-    places = {"landing page": f"that begin at {name}", "lifecycle": f"of {name} visitors", "device": f"on {name}"}
-    where = places.get(dimension, f"with {formats.words(dimension).replace('utm ', '')} {name}")
+    places = {"landing page": f"that begin at {name}", "device": f"on {name}"}
+    where = LIFECYCLES[value] if dimension == "lifecycle" else places.get(dimension)
+    where = where or f"with {formats.words(dimension).replace('utm ', '')} {name}"
     return (
         f"Visits {where} convert more often: {formats.percent(row['conversion_rate'])}"
         f" ({formats.interval(row['low'], row['high'])}) against {formats.percent(usual)} of all visits."

@@ -12,10 +12,14 @@ from session_pipeline.report.charts.marks import (
     fitted,
     nice_ticks,
     point,
+    text_width,
     vertical_grid,
 )
 from session_pipeline.report.figures import Row
 from session_pipeline.report.svg import image, rectangle, text
+
+LEAST_LABEL_WIDTH = 118
+MOST_LABEL_SHARE = 0.36
 
 
 def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float) -> Markup:
@@ -23,7 +27,9 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
 
     Intervals that reach beyond the scale are cut.
     """
-    label_width, rate_width, pitch = 118, 58, 26
+    rate_width, pitch = 58, 26
+    longest = max(text_width(row["label"]) for row in rows) + 4
+    label_width = max(LEAST_LABEL_WIDTH, min(longest, MOST_LABEL_SHARE * width))
     bottom = pitch * len(rows) + 2
     ticks = nice_ticks(highest, 5 if width > 450 else 3, 0.01)
     x = Scale(ticks[-1], label_width, width - rate_width)

@@ -1,5 +1,6 @@
 -- One row is a week of first visits and a later week: how many of its visitors came back in that
--- week. Weeks are seven days and end with the last day; only weeks that are over count.
+-- week. Weeks are seven days and end with the last day. A later week counts if it is over for all
+-- visitors, also for those who came first on the last day of their week.
 with cohorts as (
     select
         cast(floor(date_diff('day', cohort_date, $last_day) / 7) as bigint) as weeks_ago,
@@ -12,7 +13,6 @@ with cohorts as (
         and period = 'week'
         and periods_after between 1 and 4
         and cohort_date > $last_day - interval 56 day
-        and cohort_date + to_days(cast(7 * periods_after + 6 as integer)) <= $last_day
 )
 
 select
@@ -23,6 +23,6 @@ select
     cast(sum(returned_count) as bigint) as returned_count,
     sum(returned_count) / nullif(sum(visitor_count), 0) as return_rate
 from cohorts
-where weeks_ago >= periods_after
+where weeks_ago > periods_after
 group by weeks_ago, periods_after
 order by first_day desc, periods_after asc
