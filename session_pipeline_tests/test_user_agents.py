@@ -230,15 +230,15 @@ def test_very_long_user_agent_is_fast_and_cut() -> None:
     assert len(rows) == 3
 
 
-def test_fingerprint_is_stable_within_one_installation() -> None:
-    assert lists_fingerprint() == lists_fingerprint()
-    assert len(lists_fingerprint()) == 64
-
-
-def test_lists_do_not_depend_on_the_locale_encoding() -> None:
+@pytest.mark.parametrize(
+    "environment",
+    [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2"}],
+    ids=["ASCII locale", "hash seed 1", "hash seed 2"],
+)
+def test_fingerprint_is_the_same_in_every_process(environment: dict[str, str]) -> None:
     program = "from session_pipeline.reference.user_agents import lists_fingerprint; print(lists_fingerprint())"
-    locale = {"LC_ALL": "C", "PYTHONUTF8": "0"}  # ASCII
     printed = subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, **locale}, check=True, capture_output=True, text=True
+        [sys.executable, "-c", program], env={**os.environ, **environment}, check=True, capture_output=True, text=True
     )
     assert printed.stdout.strip() == lists_fingerprint()
+    assert len(lists_fingerprint()) == 64
