@@ -58,9 +58,8 @@ def test_expression(pattern: str, expression: str) -> None:
 def test_error(pattern: str, problem: str) -> None:
     with pytest.raises(SettingsError, match="patterns") as raised:
         parse_settings(f"[[patterns]]\nname = 'x'\npattern = '''{pattern}'''")
-    assert f"patterns[0].pattern {problem}" in str(raised.value).replace(" has ", " ", 1) or problem in str(
-        raised.value
-    )
+    assert "patterns[0].pattern " in str(raised.value)
+    assert problem in str(raised.value)
 
 
 @pytest.mark.parametrize(
