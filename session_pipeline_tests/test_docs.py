@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -52,17 +53,36 @@ def test_tables_page_is_current() -> None:
     assert (ROOT / "docs" / "tables.md").read_text() == tables_page()
 
 
+def commands_in(text: str) -> list[str]:
+    return COMMAND.findall(text)
+
+
+def local_links_in(text: str) -> list[str]:
+    return [link for link in links(text) if not link.startswith("https://")]
+
+
+def anchored_links_in(text: str) -> list[str]:
+    return [link for link in local_links_in(text) if "#" in link]
+
+
+def settings_in(text: str) -> list[tuple[str, str]]:
+    return SETTING.findall(prose(text))
+
+
+@pytest.mark.parametrize("found_in", [commands_in, local_links_in, anchored_links_in, settings_in])
+def test_documents_contain_what_the_next_tests_look_for(found_in: Callable[[str], Sequence[object]]) -> None:
+    assert any(found_in(path.read_text()) for path in DOCUMENTS)
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 def test_commands_exist(path: Path) -> None:
     existing = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    assert set(COMMAND.findall(path.read_text())) <= existing
+    assert set(commands_in(path.read_text())) <= existing
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 def test_links_are_valid(path: Path) -> None:
-    for link in links(path.read_text()):
-        if link.startswith("https://"):
-            continue
+    for link in local_links_in(path.read_text()):
         target, _, anchor = link.partition("#")
         file = (path.parent / target).resolve() if target else path
         assert file.is_file(), link
@@ -72,7 +92,7 @@ def test_links_are_valid(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 def test_settings_exist(path: Path) -> None:
     template = tomllib.loads(settings_template())
-    for section, key in SETTING.findall(prose(path.read_text())):
+    for section, key in settings_in(path.read_text()):
         assert section in template, section
         assert not key or key in template[section], f"[{section}] {key}"
 
