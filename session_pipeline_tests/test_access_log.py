@@ -163,7 +163,7 @@ def test_only_escapes_of_valid_text_are_decoded(ingest: Ingest) -> None:
 
 
 @pytest.mark.long
-def test_custom_log_format(ingest: Ingest) -> None:
+def test_custom_log_format_fills_columns_and_properties(ingest: Ingest) -> None:
     rules = replace(RULES, log_format=NGINX_MAIN.replace('"$http_x', '$host rt=$request_time uid=$uid_got "$http_x'))
     line = combined("GET //a HTTP/2.0") + ' Shop.example rt=0.012 uid=7 "203.0.113.9, 10.0.0.1"'
     found = event(ingest, line, rules)
@@ -179,7 +179,7 @@ def test_custom_log_format(ingest: Ingest) -> None:
     assert "visitor_id" not in json.loads(taken.events[0]["properties"])
 
 
-def test_request_parts_in_separate_fields(ingest: Ingest) -> None:
+def test_request_parts_in_separate_fields_are_joined(ingest: Ingest) -> None:
     rules = replace(RULES, log_format=r"%v %h %u [%{%Y-%m-%d %H:%M:%S}t] \"%m %U%q %H\" %s %D \"%{X-Abc}o\"")
     found = event(
         ingest, r'shop.example 192.0.2.7 john doe [2024-10-10 20:55:36] "GET /a?q=1 HTTP/1.1" 200 9 "x\"y"', rules

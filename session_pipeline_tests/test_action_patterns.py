@@ -48,14 +48,14 @@ ERRORS = (
 
 
 @pytest.mark.parametrize(("pattern", "expression"), EXPRESSIONS)
-def test_expression(pattern: str, expression: str) -> None:
+def test_pattern_means_this_expression(pattern: str, expression: str) -> None:
     settings = parse_settings(f"[[patterns]]\nname = 'x'\npattern = '''{pattern}'''")
     [text] = texts(settings.patterns)
     assert text.expression(parse_pattern(pattern).parts[0]) == expression
 
 
 @pytest.mark.parametrize(("pattern", "problem"), ERRORS)
-def test_error(pattern: str, problem: str) -> None:
+def test_invalid_pattern_is_refused_with_its_problem(pattern: str, problem: str) -> None:
     with pytest.raises(SettingsError, match="patterns") as raised:
         parse_settings(f"[[patterns]]\nname = 'x'\npattern = '''{pattern}'''")
     assert "patterns[0].pattern " in str(raised.value)
@@ -66,7 +66,7 @@ def test_error(pattern: str, problem: str) -> None:
     "line",
     ["max_steps = 0", "max_steps = 101", "max_path_actions = 51", "max_paths = 0", "min_session_count = 0", "more = 1"],
 )
-def test_errors_of_sizes(line: str) -> None:
+def test_invalid_sizes_of_paths_are_refused(line: str) -> None:
     with pytest.raises(SettingsError, match=r"paths\." + line.partition(" ")[0]):
         parse_settings(f"[paths]\n{line}")
 

@@ -238,7 +238,7 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
-def test_case(folder: Path, engine: DuckDBEngine, tmp_path: Path) -> None:
+def test_rows_equal_the_expected_csv(folder: Path, engine: DuckDBEngine, tmp_path: Path) -> None:
     case = read_case(folder)
     known = {"expected", "new_files", *case.inputs}
     assert {path.stem for path in folder.glob("*.csv")} <= known, f"{case.table.name} reads {sorted(known)}"

@@ -49,7 +49,7 @@ def test_numbers_default_to_zero(catalog: Catalog) -> None:
     assert (catalog.generation(), catalog.number("never said")) == (0, 0)
 
 
-def test_key_text_and_order() -> None:
+def test_keys_have_a_text_and_an_order() -> None:
     assert str(Key("events", DAY)) == "events[2026-10-05]"
     assert str(Key("user_agents", None)) == "user_agents"
     assert sorted([Key("b", DAY), Key("a", DAY, "2"), Key("a", DAY, "1")])[0] == Key("a", DAY, "1")
@@ -73,7 +73,7 @@ def test_any_thread_can_use_an_open_catalog(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("partition", [PARTITION, replace(PARTITION, key=Key("user_agents", None), is_damaged=True)])
-def test_partition_round_trip(catalog: Catalog, path: Path, partition: Partition) -> None:
+def test_partition_is_read_as_it_was_written(catalog: Catalog, path: Path, partition: Partition) -> None:
     with catalog.transaction():
         catalog.put([partition])
     other = Catalog(path)

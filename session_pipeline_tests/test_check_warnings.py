@@ -49,7 +49,7 @@ def with_nulls(select: str) -> str:
 
 
 @pytest.mark.long
-def test_volume_unusual_with_too_many_sessions(deployment: Deployment) -> None:
+def test_volume_unusual_names_a_day_with_too_many_sessions(deployment: Deployment) -> None:
     many = shop_lines(DAY, visitors=12)
     deployment.deliver("many", many)
     deployment.run()
@@ -57,7 +57,7 @@ def test_volume_unusual_with_too_many_sessions(deployment: Deployment) -> None:
 
 
 @pytest.mark.long
-def test_conflicting_event_ids(deployment: Deployment) -> None:
+def test_conflicting_event_ids_counts_differing_lines(deployment: Deployment) -> None:
     line = shop_lines(DAY)[0]
     deployment.deliver("conflict", [{**line, "page_url": "https://shop.example/other"}])
     deployment.run()
@@ -66,21 +66,23 @@ def test_conflicting_event_ids(deployment: Deployment) -> None:
     assert asked(deployment, checks.conflicting_event_ids, day=WEEKS[0]).holds
 
 
-def test_unfolded_actions(four_weeks: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfolded_actions_names_a_day_with_too_many_actions(
+    four_weeks: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(unusual, "LARGEST_ACTION_COUNT", 3)
     assert asked(four_weeks, checks.unfolded_actions).sentence == (
         "2024-05-27: 5 actions; fold ids in paths with a rule under [actions] in settings.toml"
     )
 
 
-def test_actions_that_begin_alike(four_weeks: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfolded_actions_names_the_common_beginning(four_weeks: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unusual, "LARGEST_VALUE_COUNT", 1)
     sentence = asked(four_weeks, checks.unfolded_actions).sentence
     assert sentence.startswith("2024-05-27: "), sentence
     assert " different actions begin with /, from /" in sentence
 
 
-def test_set_aside_rate_of_bad_and_refused_files(deployment: Deployment) -> None:
+def test_set_aside_rate_names_bad_and_refused_files_for_a_week(deployment: Deployment) -> None:
     bad = deployment.deliver("bad", [*shop_lines(DAY, visitors=1), "{", "{"])
     unknown = bad.with_name("picture.png")
     unknown.write_bytes(b"\x89PNG")
@@ -111,7 +113,7 @@ def _make_older(deployment: Deployment, name: str, built_at: str) -> None:
             run.store.catalog.put([replace(partition, built_at=built_at)])
 
 
-def test_late_source(deployment: Deployment) -> None:
+def test_source_arrived_names_a_late_source(deployment: Deployment) -> None:
     deployment.set({**SMALL, "sources": {"test": {"expected_by": "06:00"}, "other": {}}})
     assert asked(deployment, checks.source_arrived, until=DAY).holds
     verdict = asked(deployment, checks.source_arrived, until=DAY + ONE_DAY)
@@ -132,7 +134,7 @@ def test_no_source_is_late_before_the_first_day(deployment: Deployment) -> None:
         assert asked(deployment, checks.source_arrived).holds
 
 
-def test_deferred_days(deployment: Deployment) -> None:
+def test_built_by_current_rules_counts_deferred_days(deployment: Deployment) -> None:
     deployment.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
     assert asked(deployment, checks.built_by_current_rules).sentence == (
         "8 days have older settings or models (setting inactivity_minutes changed from 30 to 10); rebuild them:"

@@ -32,7 +32,7 @@ def test_check_passes_on_a_correct_store(four_weeks: Deployment, check: checks.C
     assert check.meaning.endswith(".")
 
 
-def test_severity_of_checks(four_weeks: Deployment) -> None:
+def test_only_these_checks_warn_and_only_one_blocks(four_weeks: Deployment) -> None:
     assert {check.name for check in CHECKS if not check.is_error} == {
         "bot_share",
         "built_by_current_rules",
@@ -243,7 +243,7 @@ def test_check_fails_on_a_wrong_table(
         ("retention", "first_visit of main: 5 in visitors, 0 in retention"),
     ],
 )
-def test_cohorts_that_do_not_cover_visitors(deployment: Deployment, name: str, sentence: str) -> None:
+def test_cohorts_cover_visitors_names_both_counts(deployment: Deployment, name: str, sentence: str) -> None:
     one = "visitor_id <> 'visitor 0'" if name == "visitors" else "cohort <> 'first_visit'"
     change(deployment, name, f"select * from {name} where {one}", None)
     assert sentence in asked(deployment, checks.cohorts_cover_visitors).sentence

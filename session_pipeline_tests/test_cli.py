@@ -29,7 +29,7 @@ def test_version_and_help_options() -> None:
     assert call("query", "-h") == call("query", "--help")
 
 
-def test_shell_completion() -> None:
+def test_shell_completes_command_names() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "session_pipeline"],
         env={

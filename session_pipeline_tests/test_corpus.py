@@ -87,7 +87,7 @@ def test_file_is_read_as_expected_next_to_others(given: Input, results: Mapping[
 
 
 @pytest.mark.long
-def test_whole_corpus_at_once(tmp_path: Path) -> None:
+def test_corpus_delivered_at_once_is_counted_completely(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     usual = [given for given in CORPUS if not given.settings]
     for number, given in enumerate(usual):

@@ -57,18 +57,18 @@ def call(data: Path, *arguments: str) -> str:
 
 
 @pytest.mark.long
-def test_run_with_new_data(tmp_path: Path, done: Counter[str]) -> None:
+def test_run_with_new_data_computes_two_plans(tmp_path: Path, done: Counter[str]) -> None:
     assert "14 new" in call(with_sample(tmp_path / "data"), "run")
     assert done == {"stores opened": 1, "plans computed": 2, "settings parsed": 1}
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
-def test_command_with_nothing_to_do(built: Path, done: Counter[str], command: str) -> None:
+def test_command_with_nothing_to_do_computes_one_plan(built: Path, done: Counter[str], command: str) -> None:
     call(built, command)
     assert done == {"stores opened": 1, "plans computed": 1, "settings parsed": 1}
 
 
-def test_status(built: Path, done: Counter[str]) -> None:
+def test_status_computes_at_most_two_plans(built: Path, done: Counter[str]) -> None:
     call(built, "status")
     assert done["stores opened"] == done["settings parsed"] == 1
     assert done["plans computed"] <= 2  # the other one is for the last day that is published

@@ -81,7 +81,7 @@ def test_range_of_days_is_one_run_that_publishes(built: Orchestrated) -> None:
     assert Path(built.seen("report")["file"]).is_file()
 
 
-def test_metadata_of_a_day(built: Orchestrated) -> None:
+def test_partition_has_the_figures_of_its_day_as_metadata(built: Orchestrated) -> None:
     seen = built.seen("sessions", NEXT_MONDAY)
     assert seen["dagster/partition_row_count"] == 8
     assert seen["change_against_same_weekday"] == 8 - 5
@@ -112,7 +112,7 @@ def test_unfinished_day_fails_and_names_the_last_day(deployment: Orchestrated) -
     assert not deployment.instance.get_materialized_partitions(dg.AssetKey("events")) & {"2999-01-01"}
 
 
-def test_metadata_of_deliveries(built: Orchestrated) -> None:
+def test_deliveries_have_counts_of_files_and_lines_as_metadata(built: Orchestrated) -> None:
     seen = built.seen("quarantined_lines")
     assert (seen["found_count"], seen["read_count"], seen["set_aside_count"]) == (3, 3, 1)
     assert seen["set_aside_by_reason"] == "| reason | lines |\n| --- | --- |\n| `invalid_json` | 1 |"
@@ -159,7 +159,7 @@ def test_late_file_rebuilds_its_day_and_publishes(deployment: Orchestrated) -> N
 
 
 @pytest.mark.long
-def test_metadata_of_late_and_duplicate_events(deployment: Orchestrated) -> None:
+def test_metadata_counts_late_and_duplicate_events(deployment: Orchestrated) -> None:
     late, *_ = shop_lines(TUESDAY, visitors=1)
     told = {"event_id": "late", "received_at": f"{NEXT_MONDAY}T06:00:00Z"}
     deployment.deliver("late", [{**late, **told}, late])

@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
         ("Pacific/Apia", date(2011, 12, 30), 0 * HOUR),
     ],
 )
-def test_length_of_a_day(timezone: str, day: date, length: timedelta) -> None:
+def test_day_has_the_length_of_its_time_zone(timezone: str, day: date, length: timedelta) -> None:
     calendar = Calendar(timezone)
     assert calendar.end(day) - calendar.start(day) == length
     assert calendar.exists(day) is bool(length)
@@ -57,7 +57,7 @@ def test_utc_dates_of_a_local_day() -> None:
     assert Calendar("America/New_York").utc_dates(day) == (day, next_day)
 
 
-def test_reach_of_the_longest_session() -> None:
+def test_longest_session_reaches_the_next_days() -> None:
     calendar = Calendar("America/New_York")
     longest = timedelta(hours=24) - MICROSECOND
     assert calendar.reach(date(2026, 3, 10), longest) == (date(2026, 3, 10), date(2026, 3, 11))
@@ -71,7 +71,7 @@ def test_reach_includes_the_last_instant_and_skips_empty_days() -> None:
     assert Calendar("Pacific/Apia").reach(date(2011, 12, 29), HOUR) == (date(2011, 12, 29), date(2011, 12, 31))
 
 
-def test_clock_change_that_skips_midnight() -> None:
+def test_local_date_is_right_if_a_clock_change_skips_midnight() -> None:
     toronto = Calendar("America/Toronto")  # on 1919-03-30 the clocks went from 23:30 to 00:30
     instant = datetime(1919, 3, 31, 3)
     while instant < datetime(1919, 3, 31, 7):

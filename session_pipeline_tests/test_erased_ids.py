@@ -27,13 +27,13 @@ from session_pipeline_tests.erasures import CANARY
         (r"\ud83d\ude00 ab-1", True),
     ],
 )
-def test_ids_in_text(text: str | None, is_in: bool) -> None:
+def test_only_whole_ids_are_found_in_texts(text: str | None, is_in: bool) -> None:
     erasures = Erasures(key=VisitorKey(b"k" * 32)).with_id("visitor", "main", "ab-1")
     assert erasures.are_in(text, "main") is is_in
     assert not erasures.are_in(text, "second")
 
 
-def test_ids_in_logs() -> None:
+def test_only_long_ids_are_found_in_logs() -> None:
     session_ids = [f"{number:032x}" for number in range(3_000)]
     search = Unfinished(("short", CANARY, 'a"quoted<id>', *session_ids)).search
     assert search.is_in(f"x{CANARY}x")

@@ -135,7 +135,7 @@ URLS: list[tuple[str, str, str | None, str]] = [
 ]
 
 
-def test_url_parts(ingest: Ingest) -> None:
+def test_urls_are_divided_into_host_and_path(ingest: Ingest) -> None:
     events = ingest.take_lines(*({**SEEN, "page_url": url, "referrer": url} for url, *_ in URLS)).events
     found = [(event["page_url"], event["page_host"], event["page_path"]) for event in events]
     assert found == [each[1:] for each in URLS]

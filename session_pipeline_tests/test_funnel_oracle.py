@@ -47,7 +47,7 @@ def taken(attempt: Attempt) -> list[str]:
 
 @NEEDS_FIXTURES
 @pytest.mark.parametrize("case", funnel_cases(), ids=lambda case: case.name)
-def test_published_funnels(case: FunnelCase) -> None:
+def test_oracle_gives_the_published_funnels(case: FunnelCase) -> None:
     events = oracle.sessionize(read_lines([delivery("file", case.lines)]), Rules())
     found = attempts(events, case.funnel, Rules())
 

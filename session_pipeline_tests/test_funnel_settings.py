@@ -27,7 +27,7 @@ def problem(options: str, steps: tuple[str, ...]) -> str:
     return str(error)
 
 
-def test_defaults() -> None:
+def test_funnel_without_options_has_the_defaults() -> None:
     usual = funnel()
     assert (usual.ties, usual.one_event_per_step, usual.repeated, usual.entry) == ("advance", True, "ignore", "first")
     assert (usual.allow_reentry, usual.stop_ends, usual.breakdown_at, usual.dimensions) == (
@@ -49,7 +49,7 @@ def test_breakdown_has_one_or_several_dimensions() -> None:
     assert funnel("breakdown = ['device', 'channel']\nbreakdown_at = 'cart'").dimensions == ("device", "channel")
 
 
-def test_names_of_steps() -> None:
+def test_steps_of_unordered_funnels_are_named_by_number() -> None:
     assert [funnel().step_name(number) for number in (1, 2, 3)] == ["view", "cart", "purchase"]
     assert [funnel("mode = 'unordered'").step_name(number) for number in (1, 2)] == ["1 of 3", "2 of 3"]
 

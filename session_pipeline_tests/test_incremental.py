@@ -373,7 +373,7 @@ def flipped(data: bytes) -> bytes:
     return bytes(damaged)
 
 
-def test_source_delimiter_with_multiline_records(tmp_path: Path) -> None:
+def test_multiline_records_use_the_delimiter_of_the_source(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"sources": {"office": {"delimiter": ";"}}}, only=("events",))
     folder = deployment.folder.raw / "office"
     folder.mkdir(parents=True)

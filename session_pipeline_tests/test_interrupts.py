@@ -38,12 +38,12 @@ sys.meta_path.insert(0, Finder())
 @pytest.mark.parametrize(
     ("module", "command"), [("session_pipeline.cli", "--version"), ("duckdb", "check"), ("pydantic", "check")]
 )
-def test_interrupt_during_import_of_commands(module: str, command: str) -> None:
+def test_interrupt_during_import_of_commands_ends_with_130(module: str, command: str) -> None:
     assert interrupted(at_import(module), command) == (130, SENTENCE)
 
 
 @pytest.mark.parametrize("module", ["dagster", "sqlalchemy.engine"])
-def test_interrupt_during_import_of_dagster(tmp_path: Path, module: str) -> None:
+def test_interrupt_during_import_of_dagster_ends_with_130(tmp_path: Path, module: str) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [EVENT])
     code, err = interrupted(at_import(module), "run", "--data", str(tmp_path / "data"))
@@ -70,7 +70,7 @@ status._status = work
     ],
     ids=["plain", "as an import error", "as another error", "in a finalizer"],
 )
-def test_interrupt_hidden_by_a_library(tmp_path: Path, work: str) -> None:
+def test_interrupt_hidden_by_a_library_ends_with_130(tmp_path: Path, work: str) -> None:
     Deployment(tmp_path / "data")
     loaded = HIDDEN.format(work=work)
     assert interrupted(loaded, "status", "--data", str(tmp_path / "data")) == (130, SENTENCE)
@@ -90,7 +90,7 @@ def test_interrupt_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> No
 
 
 @pytest.mark.long
-def test_interrupt_in_a_query(tmp_path: Path) -> None:
+def test_interrupt_ends_a_query_and_leaves_no_file(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [EVENT])
     deployment.run()
@@ -102,7 +102,7 @@ def test_interrupt_in_a_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_interrupt_in_a_run(tmp_path: Path) -> None:
+def test_interrupt_ends_a_run(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     for attempt in range(5):
         deployment.deliver(f"events {attempt}", [{**EVENT, "event_id": str(attempt)}])

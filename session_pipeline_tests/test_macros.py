@@ -47,7 +47,7 @@ def rows(deployment: Deployment, sql: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.long
-def test_paths_after(warehouse: Deployment) -> None:
+def test_paths_after_counts_what_follows_an_action(warehouse: Deployment) -> None:
     found = rows(warehouse, "select path, session_count, converted_count from paths_after('search', step_count := 2)")
     assert found == [
         ("cart > purchase", 1, 1),
@@ -58,7 +58,7 @@ def test_paths_after(warehouse: Deployment) -> None:
     assert rows(warehouse, "select path, session_count from paths_after('purchase')") == [("(end)", 2)]
 
 
-def test_paths_before(warehouse: Deployment) -> None:
+def test_paths_before_counts_what_precedes_an_action(warehouse: Deployment) -> None:
     found = rows(warehouse, "select path, session_count, share from paths_before('search', step_count := 1)")
     assert found == [("home", 3, 0.75), ("cart", 1, 0.25)]
     found = rows(warehouse, "select path, session_count from paths_before('search', step_count := 2)")
@@ -66,7 +66,7 @@ def test_paths_before(warehouse: Deployment) -> None:
     assert rows(warehouse, "select path, session_count from paths_before('home')") == [("(start)", 4)]
 
 
-def test_ad_hoc_funnel(warehouse: Deployment) -> None:
+def test_ad_hoc_funnel_counts_sessions_within_its_window(warehouse: Deployment) -> None:
     funnel = "select step_number, step, session_count from ad_hoc_funnel(['cart', 'search', 'purchase']{})"
     assert rows(warehouse, funnel.format("")) == [(1, "cart", 3), (2, "search", 1), (3, "purchase", 1)]
     assert rows(warehouse, funnel.format(", 179"))[2] == (3, "purchase", 0)

@@ -169,7 +169,7 @@ def test_other_formats_and_encodings_give_the_same_rows(told: Told, seed: int, w
 
 
 @reliability
-def test_all_variations_combined(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_all_variations_combined_give_the_same_rows(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Hypothesis chooses lines, files, formats, compressions and runs; with fewer visitors."""
     cases = group(1)
     files = [

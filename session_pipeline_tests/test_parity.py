@@ -81,7 +81,7 @@ def hashes(folder: Path) -> dict[str, str]:
     return Deployment.at(folder).hashes()
 
 
-def test_days_with_late_files(events: DataSet, duckdb: Path, tmp_path: Path) -> None:
+def test_days_with_late_files_are_equal(events: DataSet, duckdb: Path, tmp_path: Path) -> None:
     by_day_with_late_files(events, tmp_path, [LOCAL] * 3, key_of=duckdb)
     assert differences(duckdb, tmp_path) == {}
 

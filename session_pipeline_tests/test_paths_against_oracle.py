@@ -144,26 +144,26 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.long
-def test_transitions(built: Deployment) -> None:
+def test_action_transitions_equal_the_oracle(built: Deployment) -> None:
     expected = oracle.transitions(sessions_of(built), built.size["min_session_count"])  # type: ignore[attr-defined]
     key = ("session_date", "outcome", "transition", "from_action", "to_action")
     compare(records(built, "action_transitions"), expected, key)
 
 
-def test_steps(built: Deployment) -> None:
+def test_action_steps_equal_the_oracle(built: Deployment) -> None:
     size = built.size  # type: ignore[attr-defined]
     expected = oracle.steps(sessions_of(built), size["max_steps"], size["min_session_count"])
     compare(records(built, "action_steps"), expected, ("session_date", "outcome", "step_number", "action"))
 
 
-def test_session_paths(built: Deployment) -> None:
+def test_session_paths_equal_the_oracle(built: Deployment) -> None:
     size = built.size  # type: ignore[attr-defined]
     limits = size["max_path_actions"], size["max_paths"], size["min_session_count"]
     expected = oracle.session_paths(sessions_of(built), *limits)
     compare(records(built, "session_paths"), expected, ("session_date", "outcome", "path"))
 
 
-def test_typical_paths(built: Deployment) -> None:
+def test_typical_paths_equal_the_oracle(built: Deployment) -> None:
     size = built.size  # type: ignore[attr-defined]
     limits = size["max_path_actions"], size["max_paths"], size["min_session_count"]
     days = {row["session_date"] for row in records(built, "typical_paths")}
@@ -175,7 +175,7 @@ def test_typical_paths(built: Deployment) -> None:
     compare(records(built, "typical_paths"), expected, key)
 
 
-def test_patterns(built: Deployment) -> None:
+def test_session_patterns_equal_the_oracle(built: Deployment) -> None:
     found = {
         (row["session_id"], row["pattern"]): (
             row["match_count"],

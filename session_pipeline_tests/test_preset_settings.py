@@ -108,7 +108,7 @@ def test_errors_name_file_and_key(tmp_path: Path) -> None:
         ("preset = 3", "sources.web.preset", "is 3; write a string in quotes"),
     ],
 )
-def test_error_of_a_key(line: str, key: str, said: str) -> None:
+def test_invalid_value_is_refused_with_its_key(line: str, key: str, said: str) -> None:
     assert said in errors(f"[sources.web]\n{line}")[key]
 
 
@@ -147,7 +147,7 @@ OF_RECORDS = [
 
 
 @pytest.mark.parametrize(("line", "key", "said"), OF_RECORDS, ids=[line[:40] for line, _, _ in OF_RECORDS])
-def test_error_of_records_events_and_requests(line: str, key: str, said: str, tmp_path: Path) -> None:
+def test_invalid_records_events_and_requests_are_refused(line: str, key: str, said: str, tmp_path: Path) -> None:
     assert errors(f"[sources.web]\n{line}") == {f"sources.web.{key}": said}
     (tmp_path / "own.toml").write_text(line)
     assert errors("[sources.web]\npreset = 'own.toml'", tmp_path) == {f"own.toml: {key}": said}

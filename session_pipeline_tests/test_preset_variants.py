@@ -221,12 +221,14 @@ def of_values(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, ob
 
 
 @pytest.mark.parametrize("unit", EPOCH_UNITS)
-def test_epoch_times_of_any_unit(unit: int, of_values: Mapping[tuple[str, object], Told]) -> None:
+def test_epoch_times_of_any_unit_give_the_same_sessions(
+    unit: int, of_values: Mapping[tuple[str, object], Told]
+) -> None:
     assert of_values["mixpanel", unit].sessions == sessions_of("mixpanel")
 
 
 @pytest.mark.parametrize("written", WRITTEN_TIMES)
-def test_written_times(written: str, of_values: Mapping[tuple[str, object], Told]) -> None:
+def test_times_as_text_give_the_same_sessions(written: str, of_values: Mapping[tuple[str, object], Told]) -> None:
     assert of_values["posthog", written].sessions == sessions_of("posthog")
 
 
@@ -274,7 +276,9 @@ def test_posthog_parquet_has_its_properties_as_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", MISSING_VALUES)
-def test_missing_values_of_clickhouse(missing: str, of_values: Mapping[tuple[str, object], Told]) -> None:
+def test_missing_values_of_clickhouse_give_the_same_sessions(
+    missing: str, of_values: Mapping[tuple[str, object], Told]
+) -> None:
     found = of_values["plausible", missing]
     assert (found.facts["preset"], found.quarantined) == ("plausible", [])
     assert found.sessions == sessions_of("plausible")

@@ -83,7 +83,7 @@ def step_of(row: Row) -> StepKey:
 # Formulas
 
 
-def test_score_by_hand() -> None:
+def test_score_equals_the_calculation_by_hand() -> None:
     # 12 of 49 against 24 of 31: G = 2 * (12 ln(12/22.05) + 37 ln(37/26.95) + 24 ln(24/13.95) + 7 ln(7/17.05))
     terms = ((12, 22.05), (37, 26.95), (24, 13.95), (7, 17.05))
     by_hand = -math.sqrt(2 * sum(count * math.log(count / expected) for count, expected in terms))
@@ -96,20 +96,20 @@ def test_score_is_zero_without_trials_or_without_a_difference() -> None:
     assert signed_root(*counts).tolist() == [0, 0, 0, 0]
 
 
-def test_score_against_scipy() -> None:
+def test_score_equals_that_of_scipy() -> None:
     g = stats.chi2_contingency([[12, 37], [24, 7]], correction=False, lambda_="log-likelihood")[0]
     found = signed_root(*(np.array([float(each)]) for each in (12, 49, 24, 31)))
     assert found[0] == pytest.approx(-np.sqrt(g))
 
 
-def test_q_values_by_hand() -> None:
+def test_q_values_equal_the_calculation_by_hand() -> None:
     # Two rows: p = 0.00135 and 0.5, harmonic 1.5. The first: p * 2 * 1.5 / 1; the second: p * 2 * 1.5 / 2.
     assert drop_q_values(np.array([0.0, -3.0])) == pytest.approx([0.75, 3 * 0.0013498980316301])
     assert drop_q_values(np.array([])).tolist() == []
     assert drop_q_values(np.array([3.0])) == pytest.approx([0.9986501])
 
 
-def test_q_values_against_statsmodels() -> None:
+def test_q_values_equal_those_of_statsmodels() -> None:
     scores = np.array([-4.2, -3.9, -1, 0.5, 2, -2.5])
     assert np.allclose(drop_q_values(scores), multitest.multipletests(stats.norm.cdf(scores), method="fdr_by")[1])
 

@@ -57,7 +57,7 @@ def rules_of(case: SessionCase) -> str:
 
 
 @pytest.mark.long
-def test_published_sessions(tmp_path: Path) -> None:
+def test_pipeline_gives_the_published_sessions(tmp_path: Path) -> None:
     in_order = sorted(session_cases(), key=rules_of)
     for place, (_, group) in enumerate(groupby(in_order, rules_of)):
         cases = list(group)
@@ -90,7 +90,7 @@ def funnel_entries(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
 
 
 @pytest.mark.parametrize("case", funnel_cases(), ids=lambda case: case.name)
-def test_published_funnels(case: FunnelCase, funnel_entries: list[Row]) -> None:
+def test_pipeline_gives_the_published_funnels(case: FunnelCase, funnel_entries: list[Row]) -> None:
     levels = funnel_levels(
         case.visitors,
         (

@@ -150,7 +150,7 @@ def all_rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[A
 
 
 @pytest.mark.parametrize("number", range(len(SEQUENCES)), ids=lambda number: SEQUENCES[number]["pattern"])
-def test_published_sequences(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_matches_equal_the_published_sequences(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
     case = SEQUENCES[number]
     found = all_rows(
         warehouse,
@@ -172,7 +172,7 @@ def test_published_sequences(number: int, warehouse: duckdb.DuckDBPyConnection) 
 
 
 @pytest.mark.parametrize("number", range(len(NEXT_ACTIONS)), ids=lambda number: str(number))
-def test_published_next_actions(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_next_actions_equal_the_published_ones(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
     case = NEXT_ACTIONS[number]
     place = next_action_pattern(case)[1]
     found = dict(
@@ -197,7 +197,7 @@ def name_of(label: str) -> str:
 @pytest.mark.parametrize(
     "number", [number for number, case in enumerate(MATRICES) if "expected_counts" in case], ids=str
 )
-def test_published_transitions(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_transitions_equal_the_published_matrices(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
     case = MATRICES[number]
     day = FIRST_DAY + timedelta(days=number + 1)
     found = Counter(
@@ -221,7 +221,7 @@ def test_published_transitions(number: int, warehouse: duckdb.DuckDBPyConnection
 @pytest.mark.parametrize(
     "number", [number for number, case in enumerate(MATRICES) if "expected_share" in case], ids=str
 )
-def test_published_steps(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_shares_of_steps_equal_the_published_ones(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
     case = MATRICES[number]
     found = {
         (row[0], row[1]): row[2]
@@ -242,7 +242,7 @@ def test_published_steps(number: int, warehouse: duckdb.DuckDBPyConnection) -> N
 
 
 @pytest.mark.parametrize("number", range(len(ROUTES)), ids=lambda number: "-".join(ROUTES[number]["route"]))
-def test_published_routes(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_figures_of_routes_equal_the_published_ones(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
     case = ROUTES[number]
     day = FIRST_DAY + timedelta(days=len(MATRICES) + number + 1)
     [(occurrences, median)] = all_rows(

@@ -55,7 +55,7 @@ EVENTS = [event(1), event(2, n={"a": ["]", '"}']}), event(3)]
     ],
     ids=range(7),
 )
-def test_records_of_a_json_document(ingest: Ingest, content: str) -> None:
+def test_each_record_of_a_json_document_is_an_event(ingest: Ingest, content: str) -> None:
     taken = ingest.take(content, "a.json")
     assert titles(taken) == ["1", "2", "3"]
     assert taken.column("line_number") == [1, 2, 3]
@@ -104,13 +104,13 @@ WRAPPED = replace(RULES, records_in="data.orders")
     ],
     ids=range(6),
 )
-def test_records_within_an_object(ingest: Ingest, content: str) -> None:
+def test_each_record_within_an_object_is_an_event(ingest: Ingest, content: str) -> None:
     taken = ingest.take(content, "a.json", WRAPPED)
     assert titles(taken) == ["1", "2", "3"]
     assert taken.admitted.line_count == 3
 
 
-def test_bad_line_among_wrapped_records(ingest: Ingest) -> None:
+def test_bad_line_among_wrapped_records_is_quarantined(ingest: Ingest) -> None:
     lines = [json.dumps({"data": {"orders": EVENTS[:2]}}), '{"data": {"orders": [', json.dumps(EVENTS[2])]
     taken = ingest.take("\n".join(lines), rules=WRAPPED)
     assert titles(taken) == ["1", "2", "3"]
@@ -161,7 +161,7 @@ def test_line_with_a_key_twice_is_not_split(ingest: Ingest) -> None:
     assert taken.reasons == {1: "duplicate_key"}
 
 
-def test_events_of_a_parquet_row(ingest: Ingest) -> None:
+def test_parquet_row_can_have_several_events(ingest: Ingest) -> None:
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([{**visit, "actions": visit.get("actions")} for visit in VISITS[:4]]), sink)
     taken = ingest.take(sink.getvalue(), "a.parquet", SPLIT)
@@ -169,7 +169,7 @@ def test_events_of_a_parquet_row(ingest: Ingest) -> None:
     assert taken.reasons == {4: "missing_event_time", 5: "missing_event_time"}
 
 
-def test_events_in_the_json_text_of_a_csv(ingest: Ingest) -> None:
+def test_json_text_of_a_csv_can_have_several_events(ingest: Ingest) -> None:
     text = json.dumps(VISITS[0]["actions"]).replace('"', '""')
     rules = replace(SPLIT, json_fields=("actions",))
     taken = ingest.take(f'visitor_id,actions\nv,"{text}"\nw,\n', "a.csv", rules)
@@ -181,7 +181,7 @@ def test_events_in_the_json_text_of_a_csv(ingest: Ingest) -> None:
 # JSON in texts, null values, decimal commas
 
 
-def test_paths_into_json_texts(ingest: Ingest) -> None:
+def test_columns_can_be_read_from_json_texts(ingest: Ingest) -> None:
     rules = replace(RULES, json_fields=("props",), columns={"page_url": "props.$url", "user_id": "props.ids.0.id"})
     props = json.dumps({"$url": "/a", "ids": [{"id": "u"}], "none": None}).replace('"', '""')
     rows = [f'v,2024-03-01,a,"{props}"', "v,2024-03-01,b,{not JSON", "v,2024-03-01,c,", 'v,2024-03-01,d,"[NaN]"']
@@ -193,7 +193,7 @@ def test_paths_into_json_texts(ingest: Ingest) -> None:
     ]  # fmt: skip
 
 
-def test_json_texts_of_parquet_and_json(ingest: Ingest) -> None:
+def test_json_texts_in_parquet_and_json_are_parsed(ingest: Ingest) -> None:
     rules = replace(RULES, json_fields=("a.props",), columns={"page_url": "a.props.url"})
     line = event(1, a={"props": '{"url": "/a"}'})
     assert ingest.take_lines(line, rules=rules).column("page_url") == ["/a"]
@@ -202,7 +202,7 @@ def test_json_texts_of_parquet_and_json(ingest: Ingest) -> None:
     assert ingest.take(sink.getvalue(), "a.parquet", rules).column("page_url") == ["/a"]
 
 
-def test_null_values(ingest: Ingest) -> None:
+def test_null_values_count_as_missing(ingest: Ingest) -> None:
     rules = replace(RULES, null_values=("\\N", "NULL", "-"), columns={"page_title": ("t", "u")})
     lines = [event(1, t="\\N", u="x", v="NULL", w='":"NULL"', n={"a": "-", "b": ["-"]}), event(2, t="-", u=" NULL")]
     taken = ingest.take_lines(*lines, rules=rules)
@@ -220,7 +220,7 @@ NUMBERS = {
 }  # fmt: skip
 
 
-def test_decimal_comma(ingest: Ingest) -> None:
+def test_numbers_with_a_decimal_comma_are_read(ingest: Ingest) -> None:
     lines = [event(1, value=written) for written in NUMBERS]
     taken = ingest.take_lines(*lines, rules=replace(RULES, decimal_comma=True))
     assert taken.reasons == {}
@@ -254,7 +254,7 @@ TIMES = [
 ]
 
 
-def test_other_times(ingest: Ingest) -> None:
+def test_other_notations_of_times_are_read(ingest: Ingest) -> None:
     taken = ingest.take_lines(*(event(1, event_time=written) for written, _ in TIMES))
     assert taken.reasons == {}
     assert [str(time) for time in taken.column("event_time")] == [meant for _, meant in TIMES]
@@ -274,7 +274,7 @@ NO_TIMES = [
 ]  # fmt: skip
 
 
-def test_other_texts_are_no_times(ingest: Ingest) -> None:
+def test_other_texts_are_invalid_times(ingest: Ingest) -> None:
     reasons = ingest.take_lines(*(event(1, event_time=written) for written in NO_TIMES)).reasons
     found = {written: reasons.get(number) for number, written in enumerate(NO_TIMES, start=1)}
     assert found == dict.fromkeys(NO_TIMES, "invalid_event_time")
@@ -285,7 +285,7 @@ def test_other_texts_are_no_times(ingest: Ingest) -> None:
 NAMES = ("visitor_id", "event_time", "event_name", "page_title?", "element?")
 
 
-def test_file_without_a_header(ingest: Ingest) -> None:
+def test_file_without_a_header_gets_the_names_of_the_setting(ingest: Ingest) -> None:
     rules = replace(RULES, header=NAMES[:3], format="tsv")
     taken = ingest.take("v\t2024-03-01\ta\nw\t2024-03-01\tb\nx\n", "part-0001", rules)
     assert taken.column("event_name") == ["a", "b"]
@@ -318,7 +318,7 @@ def test_line_with_half_of_these_names_is_an_event(ingest: Ingest) -> None:
     assert (taken.column("visitor_id"), taken.column("event_name")) == (["visitor_id"], ["event_name"])
 
 
-def test_optional_fields_at_the_end(ingest: Ingest) -> None:
+def test_optional_fields_at_the_end_may_be_missing(ingest: Ingest) -> None:
     rules = replace(RULES, header=NAMES, delimiter=" ", format="csv")
     lines = ['v 2024-03-01 "a b" t e', "v 2024-03-01 b", "v 2024-03-01 c t", "v 2024-03-01 d t e f", "v 2024-03-01"]
     taken = ingest.take("\n".join(lines), "a.log", rules)
@@ -327,7 +327,7 @@ def test_optional_fields_at_the_end(ingest: Ingest) -> None:
     assert taken.reasons == {4: "ragged_row", 5: "ragged_row"}
 
 
-def test_empty_files(ingest: Ingest) -> None:
+def test_empty_files_have_no_lines(ingest: Ingest) -> None:
     assert ingest.take("[]").admitted.line_count == 0
     assert ingest.take("", "a.csv", replace(RULES, header=NAMES)).admitted.line_count == 0
     assert ingest.take("\n \n", "a.json", WRAPPED).admitted.line_count == 0

@@ -41,7 +41,9 @@ def test_week_is_seven_days_after_the_seven_before() -> None:
         (1.0, 3, 0.01, [0, 0.5, 1.0]),
     ],
 )
-def test_ticks_of_an_axis(highest: float, count: int, smallest_step: float, expected: list[float]) -> None:
+def test_ticks_of_an_axis_are_round_numbers(
+    highest: float, count: int, smallest_step: float, expected: list[float]
+) -> None:
     assert charts.nice_ticks(highest, count, smallest_step) == expected
 
 
@@ -87,5 +89,5 @@ def test_chart_without_conversions_or_with_one_day_is_drawn() -> None:
         (formats.shortened("/" + "a" * 99), "/" + "a" * 58 + "…"),
     ],
 )
-def test_formats_of_figures(text: str, expected: str) -> None:
+def test_figures_are_written_in_these_formats(text: str, expected: str) -> None:
     assert text.replace(formats.THIN_SPACE, " ") == expected

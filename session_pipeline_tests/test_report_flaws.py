@@ -257,7 +257,7 @@ def test_hostile_text_of_all_tables_stays_text(deployment: Deployment, tmp_path:
         ("engaged", 4, False),
     ],
 )
-def test_direction_of_a_changed_outcome(outcome: str, score: float, expected: bool) -> None:
+def test_outcome_is_worse_by_its_kind_and_direction(outcome: str, score: float, expected: bool) -> None:
     assert is_worse({"outcome": outcome, "score": score}, {"purchase"}) is expected
 
 

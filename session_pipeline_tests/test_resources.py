@@ -168,7 +168,9 @@ def test_spill_of_a_dead_run_is_removed_at_the_next_start(
     ("threads", "gigabytes", "expected"),
     [(1, 16, "1000MB"), (2, 16, "1500MB"), (8, 16, "6000MB"), (32, 16, "8000MB"), (2, 1, "500MB")],
 )
-def test_usual_memory_limit(threads: int, gigabytes: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_limit_follows_threads_and_memory_by_default(
+    threads: int, gigabytes: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine = {"SC_PAGE_SIZE": 4000, "SC_PHYS_PAGES": gigabytes * 250_000}
     monkeypatch.setattr("os.sysconf", machine.__getitem__)
     assert Limits(threads=threads).memory_limit == expected

@@ -285,7 +285,7 @@ def test_dagsters_own_event_log_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_size_is_bounded(nights: Home) -> None:
+def test_each_night_adds_only_its_latest_results(nights: Home) -> None:
     """After the first nights, each night adds its latest results only: less than 10 KB, where a run has 200 KB."""
     sizes = []
     for number in range(40):

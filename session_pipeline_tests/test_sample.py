@@ -357,11 +357,11 @@ def test_a_fault_stops_visitors_of_its_segment_from_its_first_day_on(tmp_path: P
         ("all:checkout>payment:50%:2026-10-32", "has no valid date"),
     ],
 )
-def test_wrong_fault(text: str, problem: str) -> None:
+def test_invalid_fault_is_refused_with_its_problem(text: str, problem: str) -> None:
     with pytest.raises(WrongUseError, match=problem):
         fault_of(text)
 
 
-def test_fault_as_text() -> None:
+def test_fault_is_parsed_from_its_text() -> None:
     expected = Fault("phone", "checkout", "payment", 0.5, date(2026, 10, 19))
     assert fault_of("phone:checkout>payment:50%:2026-10-19") == expected

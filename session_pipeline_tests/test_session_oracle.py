@@ -35,7 +35,7 @@ def reasons(lines: list[dict[str, Any]], rules: Rules) -> list[str | None]:
 
 @NEEDS_FIXTURES
 @pytest.mark.parametrize("case", session_cases(), ids=lambda case: case.name)
-def test_published_sessions(case: SessionCase) -> None:
+def test_oracle_gives_the_published_sessions(case: SessionCase) -> None:
     lines = read_lines([delivery("file", case.lines)])
     events = oracle.sessionize(lines, case.rules)
 

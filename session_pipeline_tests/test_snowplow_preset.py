@@ -135,7 +135,7 @@ def test_every_line_is_an_event_and_an_event_id_counts_once(result: Result) -> N
     assert len(result.events) == 157
 
 
-def test_names_of_events(result: Result) -> None:
+def test_structured_events_are_named_by_their_action(result: Result) -> None:
     """A structured event has its action as name, and every other event its event_name."""
     actions = {line["event_id"]: line["se_action"] for line in result.theirs["events"] if line["event"] == "struct"}
     for line in result.theirs["events"]:
@@ -281,7 +281,7 @@ def test_first_and_last_page_source_and_referrer(result: Result) -> None:
     assert compared == 11
 
 
-def test_channels(result: Result) -> None:
+def test_channels_differ_where_theirs_are_unassigned(result: Result) -> None:
     """Theirs is "Unassigned" without refr_medium, also for a search engine and for visits without a referrer."""
     found = {
         (row["default_channel_group"], result.sessions_of_id[row["domain_sessionid"]][0]["channel"])

@@ -34,7 +34,7 @@ def test_first_field_with_a_value_counts_then_the_constant(ingest: Ingest) -> No
     assert json.loads(found[0]["properties"]) == {"b": {"c": "y"}}  # the field that was not used is kept
 
 
-def test_column_without_a_field(ingest: Ingest) -> None:
+def test_column_without_a_field_is_null(ingest: Ingest) -> None:
     [found] = taken(ingest, {**SEEN, "user_id": "u", "page_title": "T"}, columns={"user_id": (), "properties": ()})
     assert (found["user_id"], json.loads(found["properties"])) == (None, {"user_id": "u"})
 

@@ -57,7 +57,7 @@ def check_case(folder: Path, engine: SparkEngine, scratch: Path) -> None:
 @needs_spark
 @pytest.mark.spark
 @pytest.mark.parametrize("name", SHORT)
-def test_one_case_of_a_table(name: str, engine: SparkEngine, tmp_path: Path) -> None:
+def test_rows_of_one_case_per_table_equal_the_expected_csv(name: str, engine: SparkEngine, tmp_path: Path) -> None:
     check_case(min(folder for folder in cases.FOLDERS if folder.parent.name == name), engine, tmp_path)
 
 
@@ -66,7 +66,7 @@ def test_one_case_of_a_table(name: str, engine: SparkEngine, tmp_path: Path) -> 
 @pytest.mark.spark
 @pytest.mark.long
 @pytest.mark.parametrize("folder", cases.FOLDERS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
-def test_every_case(folder: Path, engine: SparkEngine, tmp_path: Path) -> None:
+def test_rows_of_every_case_equal_the_expected_csv(folder: Path, engine: SparkEngine, tmp_path: Path) -> None:
     check_case(folder, engine, tmp_path)
 
 

@@ -67,7 +67,7 @@ def frame(settings: str = "", timezone: str = NEW_YORK, wanted: tuple[date, ...]
         (spans.days_forward(3), 30, (30, 31)),
     ],
 )
-def test_dates_of_a_span(span: spans.Span, day: int, read: tuple[int, ...]) -> None:
+def test_span_has_these_dates(span: spans.Span, day: int, read: tuple[int, ...]) -> None:
     assert span.dates(frame(), date(2026, 3, day)) == march(*read)
 
 
@@ -146,7 +146,7 @@ def test_days_have_their_bounds() -> None:
     ]
 
 
-def test_lists_of_the_settings() -> None:
+def test_lists_have_the_rows_of_the_settings() -> None:
     settings = parse_settings(FUNNELS, "settings.toml")
     lists = STEP_OF_TABLE["funnel_entries"].lists
     columns = ("funnel", "is_within_session", "window_seconds", "step_count")
@@ -232,7 +232,7 @@ def test_models_of_options_run_only_for_funnels_that_use_them() -> None:
     assert without_order - usual == {"unordered_attempts", "unordered_steps", "numbered_steps"}
 
 
-def test_parameters_of_steps() -> None:
+def test_steps_have_the_parameters_of_their_sql() -> None:
     assert STEP_OF_TABLE["agents_seen"].parameters == frozenset()
     assert STEP_OF_TABLE["agents_seen"].day_columns == {"day_start", "day_end"}
     assert STEP_OF_TABLE["events"].day_columns == {"day_start", "day_end", "day_before"}

@@ -232,7 +232,7 @@ def test_file_that_changes_before_a_range_is_read(tmp_path: Path, runner: Runner
 
 
 @pytest.mark.long
-def test_erased_rows_of_part_files(runner: Runner, tmp_path: Path) -> None:
+def test_erasure_in_part_files_equals_an_earlier_erasure(runner: Runner, tmp_path: Path) -> None:
     later, before, local = (Deployment(tmp_path / name) for name in ("later", "before", "local"))
     chance = random.Random(3)
     text = "\n".join(event(chance, number) for number in range(150))

@@ -98,7 +98,7 @@ def test_columns_are_suggested_even_if_lines_are_accepted(tmp_path: Path) -> Non
     assert re.search(r"event_id +\(the line\)", out)
 
 
-def test_text_output(tmp_path: Path) -> None:
+def test_text_output_summarizes_the_file(tmp_path: Path) -> None:
     file = write(tmp_path / "events.jsonl", *EVENTS, "{broken")
     code, out, _ = call("try", file)
     assert code == 0

@@ -167,7 +167,7 @@ def retention_cases() -> list[dict[str, Any]]:
 
 @NEEDS_FIXTURES
 @pytest.mark.parametrize("number", range(2))
-def test_published_retention(number: int, tmp_path: Path) -> None:
+def test_retention_equals_the_published_cases(number: int, tmp_path: Path) -> None:
     """A visitor meets the first condition, and a later one: they are in the cohort of that day, and came again."""
     cases = retention_cases()
     assert len(cases) == 2

@@ -54,5 +54,5 @@ def test_cloudfront_encodes_words_once_or_twice(ingest: Ingest) -> None:
 
 
 @pytest.mark.long
-def test_line_without_fields_before_it(ingest: Ingest) -> None:
+def test_line_without_fields_before_it_is_quarantined(ingest: Ingest) -> None:
     assert ingest.take("2024-03-01 12:00:00 GET /\n", "a.log", RULES).reasons == {1: "invalid_log_line"}
