@@ -118,3 +118,11 @@ def four_weeks(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     from session_pipeline_tests.checked_stores import build_four_weeks
 
     return build_four_weeks(tmp_path_factory.mktemp("weeks") / "data")
+
+
+@pytest.fixture(scope="session")
+def rebuilt_days(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Three days, of which the first was built again for a late event. Read only."""
+    from session_pipeline_tests.older_versions import build_days
+
+    return build_days(tmp_path_factory.mktemp("days") / "data")

@@ -8,6 +8,8 @@ import pytest
 
 import session_pipeline
 from session_pipeline.tables import TABLES
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.older_versions import SETTINGS, UNTIL, copy_of, query
 
 PACKAGE = Path(session_pipeline.__file__).parent
 DESCRIBED = ("build", "engines", "publish", "run", "store")  # packages whose docstring says what each module does
@@ -44,3 +46,19 @@ def test_docstring_of_a_package_names_each_module(package: str) -> None:
     modules = {path.name for path in (PACKAGE / package).glob("*.py")} - {"__init__.py"}
     assert len(modules) >= 5
     assert {name for name in modules if name not in described} == set()
+
+
+@pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])
+def test_every_table_and_column_has_a_comment(rebuilt_days: Deployment, tmp_path: Path, native_limit_gb: float) -> None:
+    deployment = copy_of(rebuilt_days, tmp_path / "data")
+    deployment.set({**SETTINGS, "publish": {"native_limit_gb": native_limit_gb}})
+    deployment.folder.warehouse.unlink()
+    deployment.run(UNTIL)
+    relations = query(
+        deployment,
+        "select table_name, comment from duckdb_tables() where not internal"
+        " union all select view_name, comment from duckdb_views() where not internal"
+        " union all select table_name || '.' || column_name, comment from duckdb_columns() where not internal",
+    )
+    assert "published.sha256" in {name for name, _ in relations}
+    assert [name for name, comment in relations if not comment] == []

@@ -1,0 +1,96 @@
+"""Tests that a run replaces a warehouse with other tables, of another version, or that cannot be opened."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from session_pipeline.errors import StoreError
+from session_pipeline.publish import reader, warehouse
+from session_pipeline.run.pipeline import open_run
+from session_pipeline_tests.built_tables import TABLES
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.older_versions import UNTIL, copy_of, lines, query
+
+
+@pytest.fixture
+def deployment(rebuilt_days: Deployment, tmp_path: Path) -> Deployment:
+    """A copy of `rebuilt_days` that the test may change."""
+    return copy_of(rebuilt_days, tmp_path / "data")
+
+
+@pytest.mark.long
+def test_unknown_tables_are_removed_from_the_warehouse(deployment: Deployment) -> None:
+    with duckdb.connect(str(deployment.folder.warehouse)) as connection:
+        connection.execute("create table session_moods as select 1 as mood")
+        connection.execute("create view daily_moods as select 1 as mood")
+    deployment.deliver("later", lines(6, visitors=4)[-1:])
+    deployment.run(UNTIL)
+    names = {row[0] for row in query(deployment, "show tables")}
+    assert names == {name for name, contract in TABLES.items() if contract.is_published}
+
+
+def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) -> None:
+    """An older version stored its internal table next to the published tables."""
+    with duckdb.connect(str(deployment.folder.warehouse)) as connection:
+        connection.execute("create table _published as from _internal.published")
+        connection.execute("drop schema _internal cascade")
+    # As if that version had published it: the catalog identifies the file by its size and modification time.
+    state = deployment.folder.warehouse.stat()
+    with open_run(deployment.folder, run_id="older", until=UNTIL) as run, run.store.catalog.transaction(advances=False):
+        run.store.catalog.set_number("warehouse_bytes", state.st_size)
+        run.store.catalog.set_number("warehouse_written_at", state.st_mtime_ns)
+        run.store.catalog.set_number("published_contracts", 1)
+    with pytest.raises(StoreError, match="another version of session_pipeline; run `session-pipeline run`"):
+        reader.files("events", data=deployment.folder.path)
+    before = query(deployment, "select count(*) from events")
+    assert deployment.run(UNTIL) == []
+    assert query(deployment, "select count(*) from events") == before
+    assert "_published" not in {row[0] for row in query(deployment, "show tables")}
+    assert len(reader.files("events", data=deployment.folder.path)) == 4
+
+
+class TestWarehouse:
+    """Any file in place of the warehouse is replaced, because the store contains everything."""
+
+    @staticmethod
+    def contents(deployment: Deployment) -> Mapping[str, int]:
+        with reader.connect(deployment.folder.path) as connection:
+            names = [row[0] for row in connection.execute("show tables").fetchall()]
+            return {name: connection.execute(f'select count(*) from "{name}"').fetchall()[0][0] for name in names}
+
+    def test_of_a_newer_duckdb_is_rewritten(self, deployment: Deployment) -> None:
+        before = self.contents(deployment)
+        deployment.folder.warehouse.unlink()
+        with duckdb.connect() as connection:
+            connection.execute(f"attach '{deployment.folder.warehouse}' as newer (storage_version 'latest')")
+            connection.execute("create table newer.mine as select 1 as one")
+        assert deployment.run(UNTIL) == []
+        assert self.contents(deployment) == before
+        with duckdb.connect() as connection:
+            # DuckDB rejects this for a file with a newer storage version.
+            connection.execute(
+                f"attach '{deployment.folder.warehouse}' (storage_version '{warehouse.STORAGE_VERSION}', read_only)"
+            )
+
+    @pytest.mark.parametrize("data", [b"", b"not a warehouse at all" * 1000], ids=["empty", "another file"])
+    def test_that_cannot_be_opened_is_rewritten(self, deployment: Deployment, data: bytes) -> None:
+        before = self.contents(deployment)
+        deployment.folder.warehouse.write_bytes(data)
+        assert deployment.run(UNTIL) == []
+        assert self.contents(deployment) == before
+        assert deployment.run(UNTIL) == []
+        assert "already" in str(deployment.published)
+
+    @pytest.mark.long
+    def test_of_an_older_state_is_updated(self, deployment: Deployment) -> None:
+        older = deployment.folder.path / "older.duckdb"
+        shutil.copyfile(deployment.folder.warehouse, older)
+        deployment.deliver("later", lines(6, visitors=4)[-1:])
+        deployment.run(UNTIL)
+        before = self.contents(deployment)
+        shutil.copyfile(older, deployment.folder.warehouse)
+        assert deployment.run(UNTIL) == []
+        assert self.contents(deployment) == before

@@ -1,0 +1,91 @@
+"""Tests stores and catalogs of other versions of the package: older ones work, and newer ones are rejected."""
+
+import json
+import sqlite3
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from session_pipeline.cli import app
+from session_pipeline.errors import StoreError
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.store.catalog import ADDED_COLUMNS
+from session_pipeline.store.records import Key
+from session_pipeline.store.store import FORMAT
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.older_versions import FIRST, UNTIL, copy_of, lines, query
+
+
+@pytest.fixture
+def deployment(rebuilt_days: Deployment, tmp_path: Path) -> Deployment:
+    """A copy of `rebuilt_days` that the test may change."""
+    return copy_of(rebuilt_days, tmp_path / "data")
+
+
+@pytest.mark.long
+def test_store_of_format_1_still_works(deployment: Deployment, rebuilt_days: Deployment) -> None:
+    """The catalog of format 1 does not record the cause of a partition's last change."""
+    catalog = sqlite3.connect(deployment.folder.store / "catalog.sqlite", isolation_level=None)
+    for table_name, column, _ in ADDED_COLUMNS:
+        catalog.execute(f"alter table {table_name} drop column {column}")
+    catalog.close()
+    format_file = deployment.folder.store / "_format.json"
+    format_file.write_text(json.dumps({"format": 1, "package_version": "0.0.9"}))
+    assert deployment.run(UNTIL) == []
+    assert deployment.hashes() == rebuilt_days.hashes()
+    assert json.loads(format_file.read_text())["format"] == FORMAT
+    deployment.deliver("later", lines(6, visitors=4)[-1:])
+    deployment.run(UNTIL)
+    store = open_store(deployment.folder)
+    changed = store.partitions[Key("events", date(2026, 10, 6))]
+    assert changed.causes == ("file test/later.jsonl",)
+    assert store.partitions[Key("events", FIRST)].causes == ()
+    store.close()
+    history = deployment.table("_day_history")
+    assert "file test/later.jsonl" in set(history["reason"])
+
+
+@pytest.mark.long
+def test_added_catalog_column_may_be_in_any_position(deployment: Deployment) -> None:
+    catalog = sqlite3.connect(deployment.folder.store / "catalog.sqlite", isolation_level=None)
+    catalog.execute("alter table partitions drop column reason")
+    catalog.execute("alter table partitions add column reason text not null default ''")
+    catalog.close()
+    deployment.deliver("later", lines(6, visitors=4)[-1:])
+    deployment.run(UNTIL)
+    store = open_store(deployment.folder)
+    assert store.partitions[Key("events", date(2026, 10, 6))].reason == "raw_events changed"
+    store.close()
+
+
+class TestNewerStore:
+    SENTENCE = "was written by session_pipeline 7.0"
+
+    @pytest.fixture
+    def newer(self, deployment: Deployment) -> Deployment:
+        (deployment.folder.store / "_format.json").write_text('{"format": 99, "package_version": "7.0"}')
+        return deployment
+
+    @pytest.mark.parametrize("command", ["run", "plan", "status", "verify"])
+    def test_is_rejected_by_each_command_in_a_sentence(
+        self, newer: Deployment, command: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        files = {path: path.stat().st_mtime_ns for path in newer.folder.store.rglob("*")}
+        with pytest.raises(SystemExit) as ended:
+            app([command, "--data", str(newer.folder.path)])
+        assert ended.value.code == 1
+        said = capsys.readouterr().err
+        assert self.SENTENCE in said
+        assert "install that version or a newer one" in said
+        assert "Traceback" not in said
+        assert {path: path.stat().st_mtime_ns for path in newer.folder.store.rglob("*")} == files
+
+    def test_warehouse_can_still_be_read(self, newer: Deployment) -> None:
+        assert query(newer, "select count(*) from sessions") == [(10,)]
+
+    @pytest.mark.parametrize("content", ["[]", "{}", '{"format": null}', "no json", ""])
+    def test_without_a_known_format_is_rejected(self, newer: Deployment, content: str) -> None:
+        (newer.folder.store / "_format.json").write_text(content)
+        with pytest.raises(StoreError, match="does not state the version of the store"):
+            open_store(newer.folder)
