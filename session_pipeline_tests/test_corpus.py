@@ -11,7 +11,9 @@ import pytest
 
 from session_pipeline.checks import ledger_closes
 from session_pipeline.run.pipeline import open_run
-from session_pipeline_tests.corpus import CORPUS, SEEN, UNTIL, Became, Input, put, taken
+from session_pipeline_tests.corpus import CORPUS
+from session_pipeline_tests.corpus.inputs import SEEN, Input
+from session_pipeline_tests.corpus.results import UNTIL, Became, put, taken
 from session_pipeline_tests.deployment import Deployment
 
 

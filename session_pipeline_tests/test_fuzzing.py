@@ -22,7 +22,8 @@ from session_pipeline.ingest.records import BYTE_ORDER_MARK
 from session_pipeline.ingest.small_files import LARGEST_SMALL_BYTES
 from session_pipeline_tests.access_logs import RULES as LOG_RULES
 from session_pipeline_tests.access_logs import combined
-from session_pipeline_tests.corpus import SEEN, line, lines, parquet
+from session_pipeline_tests.corpus.inputs import SEEN, line, lines
+from session_pipeline_tests.corpus.parquet_files import parquet
 from session_pipeline_tests.ingesting import RULES, Ingest
 from session_pipeline_tests.reliability.figures import effort
 
