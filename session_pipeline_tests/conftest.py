@@ -20,6 +20,7 @@ from session_pipeline_tests.ingesting import Ingest
 from session_pipeline_tests.reliability.figures import effort
 
 if TYPE_CHECKING:
+    from session_pipeline_tests.erasures import Erased
     from session_pipeline_tests.shop_commands import FirstRun
 
 # Variables that choose how much is tested, and where the figures of the reliability tests go.
@@ -126,3 +127,19 @@ def rebuilt_days(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     from session_pipeline_tests.older_versions import build_days
 
     return build_days(tmp_path_factory.mktemp("days") / "data")
+
+
+@pytest.fixture(scope="session")
+def with_canary(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A deployment with a visitor to be erased, published several times. Read only."""
+    from session_pipeline_tests.erasures import build_with_canary
+
+    return build_with_canary(tmp_path_factory.mktemp("canary") / "data")
+
+
+@pytest.fixture(scope="session")
+def erased(with_canary: Deployment, tmp_path_factory: pytest.TempPathFactory) -> "Erased":
+    """A copy of `with_canary` after the erasure of this visitor. Read only."""
+    from session_pipeline_tests.erasures import copy_of, erase_canary
+
+    return erase_canary(copy_of(with_canary, tmp_path_factory.mktemp("erased") / "data"))

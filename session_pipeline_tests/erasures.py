@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -55,6 +55,31 @@ def deliver(deployment: Deployment, *, with_canary: bool = True) -> None:
     canary, bad = (CANARY_LINES, BAD) if with_canary else ([], [])
     deployment.deliver("first", [*canary[:2], *OTHERS[:3], *bad, *OTHER_BAD])
     deployment.deliver("second", [*OTHERS[3:], *canary[1:]])
+
+
+def build_with_canary(folder: Path) -> Deployment:
+    """Build a deployment with the canary, published several times, so that there are files of earlier states."""
+    deployment = Deployment(folder, SETTINGS)
+    deliver(deployment)
+    deployment.run(UNTIL)
+    report.write(deployment.folder)
+    deployment.deliver("third", THIRD)  # the first of these is the new beginning of a session of the canary
+    deployment.run(UNTIL)
+    shutil.copyfile(deployment.folder.reports / "latest.html", deployment.folder.reports / "2026-10-05.html")
+    return deployment
+
+
+class Erased(NamedTuple):
+    """A deployment after an erasure, what it held about the person, and the reports that were deleted."""
+
+    deployment: Deployment
+    held: Held
+    reports: Sequence[Path]
+
+
+def erase_canary(deployment: Deployment) -> Erased:
+    held = begin(deployment, Person(CANARY, None, None))
+    return Erased(deployment, held, complete(deployment))
 
 
 def begin(deployment: Deployment, person: Person) -> Held:

@@ -181,7 +181,7 @@ def places_in_the_code() -> set[str]:
     source = "".join(path.read_text() for path in (ROOT / "session_pipeline").rglob("*.py"))
     places = set(re.findall(r'crash_points\.reached\("([^"]+)"\)', source))
     assert source.count("crash_points.reached(") == len(re.findall(r'crash_points\.reached\("', source))
-    return {place for place in places if not place.startswith("erase: ")}  # those are in test_erasure
+    return {place for place in places if not place.startswith("erase: ")}  # those are in test_killed_erasure
 
 
 def backwards(places: Sequence[str]) -> list[tuple[int, str]]:

@@ -24,7 +24,7 @@ HOW = ("-n", "2", "--dist", "worksteal", "-m", "reliability", "--timeout", "3600
 MODULES = (
     "test_state_machine",
     "test_crashes",
-    "test_erasure",
+    "test_killed_erasure",
     "test_erase_command",
     "test_dead_machines",
     "test_killed_command_line",

@@ -1,0 +1,131 @@
+"""Tests which rows and lines an erasure finds, and that they are erased and left out however a file is read."""
+
+import shutil
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from session_pipeline.errors import SessionPipelineError
+from session_pipeline.ingest import day_files, deliveries, erased_rows, small_files
+from session_pipeline.run import erasure
+from session_pipeline.run.held import Person
+from session_pipeline_tests.deployment import Deployment, damage
+from session_pipeline_tests.erasures import BAD, CANARY, CANARY_USER, SETTINGS, UNTIL, begin, deliver, event
+
+
+def test_without_erasures_nothing_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((deliveries, "erase_stored"), (deliveries, "without_erased"), (erasure, "remove_from_logs")):
+        monkeypatch.setattr(module, name, Mock(side_effect=AssertionError))
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("raw_events",))
+    deployment.deliver("a", [event("ada", 6, 1)])
+    deployment.run(UNTIL)
+    assert len(deployment.table("raw_events")) == 1
+    assert not deployment.folder.erasures.exists()
+
+
+@pytest.mark.parametrize("row_group", [2, day_files.ROW_GROUP_ROWS])
+def test_large_files_are_erased_alike(row_group: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", 0)
+    monkeypatch.setattr(erased_rows, "ROW_GROUP_ROWS", row_group)
+    later, before = (Deployment(tmp_path / name, SETTINGS, only=("raw_events",)) for name in ("later", "before"))
+    deliver(later)
+    later.run(UNTIL)
+    # One after the other, or both at once.
+    begin(later, Person(CANARY, None, None))
+    later.run(UNTIL)
+    begin(later, Person("bob", None, None))
+    later.run(UNTIL)
+    deliver(before)
+    for path in (later.folder.erasures, later.folder.visitor_key):
+        shutil.copyfile(path, before.folder.path / path.name)
+    before.run(UNTIL)
+    assert set(later.table("raw_events")["visitor_id"]) == {"ada"}
+    assert later.hashes() == before.hashes()
+
+
+def test_user_is_erased_with_visitors_of_its_own(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("events",))
+    deployment.deliver(
+        "users",
+        [
+            event("own", 6, 1),
+            event("own", 6, 2, user_id=CANARY_USER),
+            event("shared", 6, 3),
+            event("shared", 6, 4, user_id=CANARY_USER),
+            event("shared", 6, 5, user_id="another"),
+            event("ada", 6, 6, properties={"invited_by": CANARY_USER}),
+        ],
+    )
+    deployment.deliver("elsewhere", [event("own", 6, 1)], source="other")
+    deployment.set({**SETTINGS, "sources": {"other": {"site": "second"}}})
+    deployment.run(UNTIL)
+    held = begin(deployment, Person(None, CANARY_USER, None))
+    assert (held.event_count, held.mention_count) == (3, 1)
+    assert held.visitors == (("main", "own"),)
+    assert held.shared_visitors == (("main", "shared"),)
+    deployment.deliver("late", [event("own", 6, 10), event("new", 6, 11, user_id=CANARY_USER), event("new", 6, 12)])
+    deployment.run(UNTIL)
+    rows = deployment.table("events")[["site", "visitor_id", "user_id"]]
+    assert sorted(map(tuple, rows.fillna("").to_numpy())) == [
+        ("main", "ada", ""),
+        ("main", "new", ""),
+        ("main", "shared", ""),
+        ("main", "shared", "another"),
+        ("second", "own", ""),
+    ]
+
+
+def test_site_narrows_an_erasure(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", {**SETTINGS, "sources": {"other": {"site": "second"}}}, only=("events",))
+    deployment.deliver("a", [event(CANARY, 6, 1)])
+    deployment.deliver("b", [event(CANARY, 6, 1), BAD[0]], source="other")
+    deployment.run(UNTIL)
+    assert begin(deployment, Person(CANARY, None, "main")).event_count == 1
+    deployment.run(UNTIL)
+    assert deployment.table("events")["site"].tolist() == ["second"]
+    assert len(deployment.table("quarantined_lines")) == 1
+
+
+def test_unknown_id_is_remembered(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("events",))
+    assert begin(deployment, Person(CANARY, None, None)).is_empty
+    deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 6, 1)])
+    deployment.run(UNTIL)
+    assert deployment.table("events")["visitor_id"].tolist() == ["ada"]
+
+
+def test_rows_of_files_that_are_gone_are_erased(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("raw_events",))
+    path = deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 6, 1)])
+    deployment.run(UNTIL)
+    path.unlink()
+    held = begin(deployment, Person(CANARY, None, None))
+    assert (held.files, held.gone_files) == ((), ("test/a.jsonl",))
+    deployment.run(UNTIL)
+    assert deployment.table("raw_events")["visitor_id"].tolist() == ["ada"]
+
+
+def test_damaged_rows_are_read_again_without_the_visitor(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("raw_events",))
+    deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 6, 1)])
+    deployment.run(UNTIL)
+    begin(deployment, Person(CANARY, None, None))
+    [raw] = (deployment.folder.store / "raw_events").rglob("*.parquet")
+    damage(raw, b"damaged")
+    deployment.run(UNTIL)
+    assert deployment.table("raw_events")["visitor_id"].tolist() == ["ada"]
+
+
+def test_erasures_need_their_key(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("events",))
+    begin(deployment, Person(CANARY, None, None))
+    assert CANARY in deployment.folder.erasures.read_text()  # until it is finished
+    assert deployment.folder.erasures.stat().st_mode & 0o077 == 0
+    deployment.folder.visitor_key.unlink()
+    deployment.deliver("a", [event(CANARY, 6, 1)])
+    with pytest.raises(SessionPipelineError, match=r"restore .*visitor_key"):
+        deployment.run(UNTIL)
+    deployment.folder.erasures.write_text("{")
+    with pytest.raises(SessionPipelineError, match=r"erasures\.json is not a list"):
+        deployment.run(UNTIL)
