@@ -143,3 +143,18 @@ def erased(with_canary: Deployment, tmp_path_factory: pytest.TempPathFactory) ->
     from session_pipeline_tests.erasures import copy_of, erase_canary
 
     return erase_canary(copy_of(with_canary, tmp_path_factory.mktemp("erased") / "data"))
+
+
+@pytest.fixture(scope="session")
+def built_week(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Seven days, run once. Read only."""
+    from session_pipeline_tests.built_week import build_week
+
+    return build_week(tmp_path_factory.mktemp("week") / "data")
+
+
+@pytest.fixture
+def week(built_week: Deployment, tmp_path: Path) -> Deployment:
+    """A copy of the built week that the test may change."""
+    shutil.copytree(built_week.folder.path, tmp_path / "week")
+    return Deployment(tmp_path / "week")

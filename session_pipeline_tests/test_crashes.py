@@ -20,13 +20,13 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import lake, warehouse
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store import store_files
+from session_pipeline_tests.built_week import event
 from session_pipeline_tests.crashes.killed_runs import places_of
 from session_pipeline_tests.crashes.power_loss import Lost
 from session_pipeline_tests.crashes.recovery import Scenario, make_scenario, places_met, walk
 from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.reliability.figures import effort, record
-from session_pipeline_tests.test_incremental import event
 
 LAST = date(2026, 10, 20)
 UNTIL = date(2026, 10, 8)  # later days that are built are dropped

@@ -14,9 +14,9 @@ from session_pipeline.cli import app
 from session_pipeline.defs import tags
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run
+from session_pipeline_tests.built_week import clean, event
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, checks_of, orchestrated, shop_lines
-from session_pipeline_tests.test_incremental import clean, event
 
 UNTIL = date(2026, 10, 20)
 FEW: Mapping[str, Any] = {"max_rebuild_days": 2}

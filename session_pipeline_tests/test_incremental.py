@@ -1,16 +1,13 @@
-"""Tests that incremental runs equal a recompute, for late data, redeliveries, changed settings and damage.
+"""Tests that incremental runs equal a recompute, for late data, redeliveries and changed settings.
 
-They also test that nothing is rebuilt needlessly.
+They also test that nothing is rebuilt needlessly. Damaged files are tested in test_damage.py.
 """
 
 import gzip
-import os
 import shutil
-from collections.abc import Callable
 from contextlib import closing
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -20,55 +17,8 @@ from session_pipeline.publish.publication import Published, published_partitions
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store import crash_points
 from session_pipeline.store.records import Key
-from session_pipeline.tables.steps import STEPS
-from session_pipeline_tests.deployment import Deployment, damage
-
-UNTIL = date(2026, 10, 20)
-FIRST = date(2026, 10, 5)
-
-
-def event(visitor: str, time: str, number: int, name: str = "page_view", **more: Any) -> dict[str, Any]:
-    return {
-        "event_id": f"{visitor}-{number}",
-        "visitor_id": visitor,
-        "event_time": time,
-        "event_name": name,
-        "page_url": f"https://shop.example/{name}",
-        **more,
-    }
-
-
-def day_of_events(day: int) -> list[dict[str, Any]]:
-    return [
-        event(f"v{visitor}", f"2026-10-{day:02}T{10 + visitor}:{minute:02}:00Z", day * 100 + minute)
-        for visitor in range(3)
-        for minute in (0, 10, 20)
-    ]
-
-
-@pytest.fixture(scope="module")
-def built_week(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    deployment = Deployment(tmp_path_factory.mktemp("built"))
-    for day in range(5, 12):
-        deployment.deliver(f"day-{day}", day_of_events(day))
-    deployment.run(UNTIL)
-    return deployment
-
-
-@pytest.fixture
-def week(built_week: Deployment, tmp_path: Path) -> Deployment:
-    """A copy of the built week, which one test may change."""
-    shutil.copytree(built_week.folder.path, tmp_path / "week")
-    return Deployment(tmp_path / "week")
-
-
-def clean(deployment: Deployment, folder: Path) -> dict[str, str]:
-    """Returns the hashes of a clean run over everything delivered."""
-    again = Deployment(folder)
-    shutil.copytree(deployment.folder.raw, folder / "raw")
-    shutil.copyfile(deployment.folder.settings, folder / "settings.toml")
-    again.run(UNTIL, publishes=False)
-    return again.hashes()
+from session_pipeline_tests.built_week import UNTIL, clean, day_of_events, event
+from session_pipeline_tests.deployment import Deployment
 
 
 @pytest.mark.long
@@ -237,79 +187,6 @@ def test_days_stale_for_logic_alone_wait_for_an_upgrade(week: Deployment) -> Non
     assert week.plan(UNTIL).is_empty
 
 
-# The usual tests have every fourth table, the long ones all of them.
-DAMAGED = [
-    pytest.param(name, marks=[pytest.mark.long] if number % 4 else [])
-    for number, name in enumerate(["raw_events", *sorted({name for step in STEPS for name in step.tables})])
-]
-
-
-@pytest.mark.parametrize("table", DAMAGED)
-def test_damaged_file_is_rebuilt_with_everything_below_it(week: Deployment, table: str) -> None:
-    before = week.hashes()
-    store = open_store(week.folder)
-    partition = max(store.of_table(table), key=lambda item: (item.row_count, str(item.key)))
-    path = store.path_of(partition)
-    damage(path, flipped(path.read_bytes()))
-    problems = [(item.key, problem) for item, problem in store.verify() if problem]
-    assert problems == [(partition.key, "its content is not what was written")]
-    with store.writing():
-        store.mark_damaged(partition)
-    store.close()
-
-    week.run(UNTIL)
-
-    assert week.hashes() == before
-    store = open_store(week.folder)
-    assert [problem for _, problem in store.verify() if problem] == []
-    assert not [item for item in store.partitions.values() if item.is_damaged]
-    store.close()
-    lake = week.folder.lake / table
-    assert all(bytes_of(file) != flipped(bytes_of(file)) for file in lake.rglob("*.parquet"))
-    assert week.run(UNTIL) == []
-
-
-@pytest.mark.long
-def test_damaged_input_is_not_used(week: Deployment, tmp_path: Path) -> None:
-    """The damage is not marked before: the run finds it, because inputs are hashed when they are read."""
-    store = open_store(week.folder)
-    partition = store.partitions[next(key for key in store.partitions if key.table == "open_sessions")]
-    damage(store.path_of(partition), b"not what was written")
-    store.close()
-    week.deliver("late", [event("v0", f"2026-10-{day:02}T10:30:00Z", 999) for day in range(5, 13)])
-    week.run(UNTIL)
-    assert week.hashes() == clean(week, tmp_path / "clean")
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("harm", [lambda data: flipped(data), lambda data: data[: len(data) // 2]], ids=["bit", "cut"])
-def test_damaged_warehouse_is_rebuilt_by_the_next_run(week: Deployment, harm: Callable[[bytes], bytes]) -> None:
-    week.run(UNTIL)
-    warehouse = week.folder.warehouse
-    warehouse.write_bytes(harm(warehouse.read_bytes()))
-    assert week.run(UNTIL) == []
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        tables = connection.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
-        for (name,) in tables:
-            connection.execute(f"select * from {name}").fetchall()
-        assert connection.execute("select count(*) from events").fetchone() == (len(week.table("events")),)
-
-
-@pytest.mark.long
-def test_warehouse_whose_copy_cannot_be_opened_is_written_again(week: Deployment) -> None:
-    # Its size and time are as published, so the damage shows only when several days, in memory, are written into it.
-    warehouse = week.folder.warehouse
-    published = warehouse.stat()
-    warehouse.write_bytes(bytes(published.st_size))
-    os.utime(warehouse, ns=(published.st_atime_ns, published.st_mtime_ns))
-    week.deliver("late", [event("v0", f"2026-10-0{day}T10:30:00Z", 999) for day in (6, 7, 8)])
-    week.run(UNTIL)
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        for name in ("events", "sessions", "daily_summary", "retention"):
-            [(count,)] = connection.execute(f"select count(*) from {name}").fetchall()
-            assert count == len(week.table(name)) > 0
-
-
 @pytest.mark.long
 def test_file_of_an_interrupted_run_counts_as_delivered(week: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut_off(place: str) -> None:
@@ -325,18 +202,6 @@ def test_file_of_an_interrupted_run_counts_as_delivered(week: Deployment, monkey
     week.run(UNTIL)
     files = week.table("source_files").set_index("path")
     assert files.loc["test/late.jsonl"]["delivery_count"] == 1
-
-
-def test_damaged_raw_rows_without_delivered_file_are_reported(week: Deployment) -> None:
-    store = open_store(week.folder)
-    partition = store.of_table("raw_events")[0]
-    damage(store.path_of(partition), b"not what was written")
-    path = store.catalog.source_files()[partition.key.file_id].facts["path"]
-    store.close()
-    (week.folder.raw / path).unlink()
-    week.deliver("late", [event("v0", "2026-10-05T10:30:00Z", 999)])
-    with pytest.raises(Exception, match="deliver it again under raw/"):
-        week.run(UNTIL)
 
 
 @pytest.mark.long
@@ -361,16 +226,6 @@ def test_nothing_is_published_while_something_is_stale(week: Deployment) -> None
         assert warehouse.execute("select max(event_number) from events where event_date = '2026-10-07'").fetchone() == (
             3,
         )
-
-
-def bytes_of(path: Path) -> bytes:
-    return path.read_bytes()
-
-
-def flipped(data: bytes) -> bytes:
-    damaged = bytearray(data)
-    damaged[len(damaged) // 2] ^= 1
-    return bytes(damaged)
 
 
 def test_multiline_records_use_the_delimiter_of_the_source(tmp_path: Path) -> None:

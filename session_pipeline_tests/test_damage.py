@@ -1,0 +1,107 @@
+"""Tests that damaged files of the store and of the warehouse are found and rebuilt, or reported if they cannot be."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.tables.steps import STEPS
+from session_pipeline_tests.built_week import UNTIL, clean, event
+from session_pipeline_tests.deployment import Deployment, damage
+
+# The usual tests have every fourth table, the long ones all of them.
+DAMAGED = [
+    pytest.param(name, marks=[pytest.mark.long] if number % 4 else [])
+    for number, name in enumerate(["raw_events", *sorted({name for step in STEPS for name in step.tables})])
+]
+
+
+@pytest.mark.parametrize("table", DAMAGED)
+def test_damaged_file_is_rebuilt_with_everything_below_it(week: Deployment, table: str) -> None:
+    before = week.hashes()
+    store = open_store(week.folder)
+    partition = max(store.of_table(table), key=lambda item: (item.row_count, str(item.key)))
+    path = store.path_of(partition)
+    damage(path, flipped(path.read_bytes()))
+    problems = [(item.key, problem) for item, problem in store.verify() if problem]
+    assert problems == [(partition.key, "its content is not what was written")]
+    with store.writing():
+        store.mark_damaged(partition)
+    store.close()
+
+    week.run(UNTIL)
+
+    assert week.hashes() == before
+    store = open_store(week.folder)
+    assert [problem for _, problem in store.verify() if problem] == []
+    assert not [item for item in store.partitions.values() if item.is_damaged]
+    store.close()
+    lake = week.folder.lake / table
+    assert all(bytes_of(file) != flipped(bytes_of(file)) for file in lake.rglob("*.parquet"))
+    assert week.run(UNTIL) == []
+
+
+@pytest.mark.long
+def test_damaged_input_is_not_used(week: Deployment, tmp_path: Path) -> None:
+    """The damage is not marked before: the run finds it, because inputs are hashed when they are read."""
+    store = open_store(week.folder)
+    partition = store.partitions[next(key for key in store.partitions if key.table == "open_sessions")]
+    damage(store.path_of(partition), b"not what was written")
+    store.close()
+    week.deliver("late", [event("v0", f"2026-10-{day:02}T10:30:00Z", 999) for day in range(5, 13)])
+    week.run(UNTIL)
+    assert week.hashes() == clean(week, tmp_path / "clean")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("harm", [lambda data: flipped(data), lambda data: data[: len(data) // 2]], ids=["bit", "cut"])
+def test_damaged_warehouse_is_rebuilt_by_the_next_run(week: Deployment, harm: Callable[[bytes], bytes]) -> None:
+    week.run(UNTIL)
+    warehouse = week.folder.warehouse
+    warehouse.write_bytes(harm(warehouse.read_bytes()))
+    assert week.run(UNTIL) == []
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        tables = connection.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
+        for (name,) in tables:
+            connection.execute(f"select * from {name}").fetchall()
+        assert connection.execute("select count(*) from events").fetchone() == (len(week.table("events")),)
+
+
+@pytest.mark.long
+def test_warehouse_whose_copy_cannot_be_opened_is_written_again(week: Deployment) -> None:
+    # Its size and time are as published, so the damage shows only when several days, in memory, are written into it.
+    warehouse = week.folder.warehouse
+    published = warehouse.stat()
+    warehouse.write_bytes(bytes(published.st_size))
+    os.utime(warehouse, ns=(published.st_atime_ns, published.st_mtime_ns))
+    week.deliver("late", [event("v0", f"2026-10-0{day}T10:30:00Z", 999) for day in (6, 7, 8)])
+    week.run(UNTIL)
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        for name in ("events", "sessions", "daily_summary", "retention"):
+            [(count,)] = connection.execute(f"select count(*) from {name}").fetchall()
+            assert count == len(week.table(name)) > 0
+
+
+def test_damaged_raw_rows_without_delivered_file_are_reported(week: Deployment) -> None:
+    store = open_store(week.folder)
+    partition = store.of_table("raw_events")[0]
+    damage(store.path_of(partition), b"not what was written")
+    path = store.catalog.source_files()[partition.key.file_id].facts["path"]
+    store.close()
+    (week.folder.raw / path).unlink()
+    week.deliver("late", [event("v0", "2026-10-05T10:30:00Z", 999)])
+    with pytest.raises(Exception, match="deliver it again under raw/"):
+        week.run(UNTIL)
+
+
+def bytes_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def flipped(data: bytes) -> bytes:
+    damaged = bytearray(data)
+    damaged[len(damaged) // 2] ^= 1
+    return bytes(damaged)
