@@ -352,7 +352,6 @@ MODELS: Mapping[str, Sequence[str]] = {
             "reached_steps",
             "next_reached_steps",
             "unstopped_steps",
-            "optional_steps",
             "unordered_attempts",
             "unordered_steps",
             "numbered_steps",

@@ -1,35 +1,30 @@
--- One row is an attempt and a step it reached: all rows of reached_steps, and the required step
--- $step_number for the attempts that reach it. session_id, event_number, position and event_id are
--- those of the event that entered the funnel. The next step is the first event that meets it: at
+-- One row is an attempt and a step: all rows of reached_steps, and step $step_number of attempts
+-- that reached the step before it. An attempt takes the step with the first event that meets it: at
 -- the same time or later, depending on ties and min_seconds, and none already used at that time.
+-- The model runs for all required steps first. Then it runs with $is_optional for optional steps,
+-- which an attempt takes before the next required step, or skips. session_id, event_number,
+-- position and event_id are those of the event that entered the funnel.
 with attempts as (
     select
-        r.entry_date,
-        r.funnel,
-        r.site,
-        r.unit_id,
-        r.attempt_id,
-        r.entered_at,
-        r.window_ends_at,
-        r.session_id,
-        r.event_number,
-        r.position,
-        r.event_id,
-        r.entry_step,
-        r.reached_at,
-        r.used_at_once,
-        r.stops,
+        r.*,
         greatest(
             r.reached_at + cast(q.min_seconds as integer) * interval 1 second,
             r.entered_at + cast(q.min_seconds_in_total as integer) * interval 1 second
         ) as searched_from,
         r.reached_at + cast(q.window_seconds as integer) * interval 1 second as step_ends_at,
         q.takes_ties,
-        q.is_one_event_per_step
+        q.is_one_event_per_step,
+        n.reached_at as next_reached_at,
+        n.step_session_id as next_session_id,
+        n.step_event_number as next_event_number
     from reached_steps as r
     inner join funnel_step_rules as q
         on r.funnel = q.funnel and r.step_number = q.from_step
-    where q.step_number = $step_number and not q.is_optional
+    left join reached_steps as n
+        on
+            $is_optional and r.funnel = n.funnel and r.attempt_id = n.attempt_id
+            and q.next_required_step = n.step_number
+    where q.step_number = $step_number and q.is_optional = $is_optional
 ),
 
 candidates as (
@@ -54,10 +49,7 @@ at_the_same_time as (
         c.event_time,
         c.session_id,
         c.event_number,
-        c.stops,
-        concat_ws(
-            '', a.used_at_once, '|', c.session_id, ':', cast(c.event_number as varchar), '|'
-        ) as used_at_once
+        c.stops
     from attempts as a
     inner join candidates as c
         on
@@ -70,6 +62,11 @@ at_the_same_time as (
         and not contains(
             a.used_at_once,
             concat_ws('', '|', c.session_id, ':', cast(c.event_number as varchar), '|')
+        )
+        and (
+            a.next_session_id is null
+            or a.next_session_id <> c.session_id
+            or a.next_event_number <> c.event_number
         )
     qualify
         row_number() over (
@@ -138,41 +135,52 @@ with_later as (
     )
 ),
 
-advanced as (
+found as (
     select
-        a.entry_date,
-        a.funnel,
-        a.site,
-        a.unit_id,
-        a.attempt_id,
-        a.entered_at,
-        a.window_ends_at,
-        a.session_id,
-        a.event_number,
-        a.position,
-        a.event_id,
-        a.entry_step,
-        a.step_ends_at,
-        a.stops as stops_before,
+        a.*,
         case when s.attempt_id is not null then s.event_time else l.event.event_time end
-            as reached_at,
+            as found_at,
         case when s.attempt_id is not null then s.session_id else l.event.session_id end
-            as step_session_id,
+            as found_session_id,
         case when s.attempt_id is not null then s.event_number else l.event.event_number end
-            as step_event_number,
-        case
-            when s.attempt_id is not null then s.used_at_once
-            else
-                concat_ws(
-                    '', '|', l.event.session_id, ':', cast(l.event.event_number as varchar), '|'
-                )
-        end as used_at_once,
-        case when s.attempt_id is not null then s.stops else l.event.stops end as stops
+            as found_event_number,
+        case when s.attempt_id is not null then s.stops else l.event.stops end as found_stops
     from attempts as a
     left join at_the_same_time as s
         on a.funnel = s.funnel and a.attempt_id = s.attempt_id
     left join with_later as l
         on a.funnel = l.funnel and a.attempt_id = l.attempt_id
+),
+
+-- A stop does not matter if the attempt reached the next required step, because it was before the
+-- stop.
+decided as (
+    select
+        f.*,
+        coalesce(
+            f.found_at is not null
+            and (f.window_ends_at is null or f.found_at <= f.window_ends_at)
+            and (f.step_ends_at is null or f.found_at <= f.step_ends_at)
+            and case
+                when f.next_reached_at is null
+                    then
+                        (f.stops.stop_place is null or f.found_stops.place < f.stops.stop_place)
+                        and (
+                            f.stops.other_event_place is null
+                            or f.found_stops.event_place < f.stops.other_event_place
+                        )
+                when not f.is_one_event_per_step then f.found_at <= f.next_reached_at
+                when not f.takes_ties then f.found_at < f.next_reached_at
+                else
+                    f.found_at <= f.next_reached_at
+                    and (
+                        f.next_session_id <> f.found_session_id
+                        or f.next_event_number <> f.found_event_number
+                    )
+            end,
+            false
+        ) as does_take
+    from found as f
 )
 
 select
@@ -213,19 +221,18 @@ select
     entry_step,
     cast($step_number as bigint) as step_number,
     cast($step_number as bigint) as met_step,
-    true as is_taken,
-    reached_at,
-    step_session_id,
-    step_event_number,
-    used_at_once,
-    stops
-from advanced
-where
-    reached_at is not null
-    and (window_ends_at is null or reached_at <= window_ends_at)
-    and (step_ends_at is null or reached_at <= step_ends_at)
-    and (stops_before.stop_place is null or stops.place < stops_before.stop_place)
-    and (
-        stops_before.other_event_place is null
-        or stops.event_place < stops_before.other_event_place
-    )
+    does_take as is_taken,
+    case when does_take then found_at else reached_at end as reached_at,
+    case when does_take then found_session_id else step_session_id end as step_session_id,
+    case when does_take then found_event_number else step_event_number end as step_event_number,
+    case
+        when not does_take then used_at_once
+        else
+            concat_ws(
+                '', case when found_at = reached_at then used_at_once end,
+                '|', found_session_id, ':', cast(found_event_number as varchar), '|'
+            )
+    end as used_at_once,
+    case when $is_optional then stops else found_stops end as stops
+from decided
+where does_take or $is_optional

@@ -1,6 +1,13 @@
 -- One row is an event that meets a funnel step or an exclusion, with the unit that an attempt stays
--- within: the session, or the visitor from the entry date on. What stops an attempt after the event
--- is null: stopped_events.sql adds it, for funnels with stops.
+-- within: the session, or the visitor from the entry date on.
+-- stops is what stops an attempt that took the step with this event. stopped_events.sql fills it in
+-- for funnels with stops; otherwise its fields are null. They are positions in the unit, from 1:
+--   place              of this row; ordered by time, then by step, as ties let an attempt advance
+--   event_place        of the event; ordered by time, position and id
+--   stop_place         the place of the next row that stops the attempt
+--   stop_event_place   the event_place of that row
+--   other_event_place  the event_place of the next event that meets no step; such an event stops
+--                      attempts of strict funnels with one event per step
 select
     e.funnel,
     e.site,

@@ -10,7 +10,6 @@ from session_pipeline.tables.spans import VISITOR_WINDOW
 
 Runs = Callable[[Settings], Sequence[Mapping[str, Scalar]]]
 Numbers = Callable[[FunnelSettings], Sequence[int]]
-STEP_NUMBER = frozenset(("step_number",))
 
 
 def _once_if_any(is_used: Callable[[FunnelSettings], bool]) -> Runs:
@@ -18,12 +17,14 @@ def _once_if_any(is_used: Callable[[FunnelSettings], bool]) -> Runs:
     return lambda settings: [{}] if any(map(is_used, settings.funnels)) else []
 
 
-def _for_each(numbers: Numbers) -> Runs:
-    """Runs a model for each step number that some funnel has, in order."""
-    return lambda settings: [
-        {"step_number": number}
-        for number in sorted({number for funnel in settings.funnels for number in numbers(funnel)})
-    ]
+def _for_each(model: str, numbers: Numbers, **constants: Scalar) -> Computation:
+    """Runs a model of reached_steps for each step number that some funnel has, in order."""
+
+    def runs(settings: Settings) -> Sequence[Mapping[str, Scalar]]:
+        found = sorted({number for funnel in settings.funnels for number in numbers(funnel)})
+        return [{"step_number": number, **constants} for number in found]
+
+    return Computation(model, "reached_steps", frozenset(("step_number", *constants)), runs)
 
 
 def _is_unordered(funnel: FunnelSettings) -> bool:
@@ -71,11 +72,11 @@ STEPS: tuple[Step, ...] = (
             Computation("step_events", "step_events"),
             Computation("stopped_events", "step_events", runs=_once_if_any(stops.has_stops)),
             Computation("reached_steps", "reached_steps"),
-            Computation("next_reached_steps", "reached_steps", STEP_NUMBER, _for_each(_required_after_the_first)),
+            _for_each("next_reached_steps", _required_after_the_first, is_optional=False),
             Computation("unstopped_steps", "reached_steps", runs=_once_if_any(_does_stop_all)),
-            Computation("optional_steps", "reached_steps", STEP_NUMBER, _for_each(_optional)),
+            _for_each("next_reached_steps", _optional, is_optional=True),
             Computation("unordered_attempts", "reached_steps", runs=_once_if_any(_is_unordered)),
-            Computation("unordered_steps", "reached_steps", STEP_NUMBER, _for_each(_without_an_order)),
+            _for_each("unordered_steps", _without_an_order),
             Computation("numbered_steps", "reached_steps", runs=_once_if_any(_is_unordered)),
             Computation("funnel_attempts", "funnel_attempts"),
             Computation("attempt_steps", "attempt_steps"),

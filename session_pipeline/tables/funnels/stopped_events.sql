@@ -1,8 +1,6 @@
--- One row is an event that meets a funnel step or an exclusion, as in step_events, with what stops
--- an attempt that reached its last step with this event. place orders the events of steps: by time,
--- at equal times by step, as ties let an attempt advance. event_place orders all events: by time,
--- position and id. With one event per step, the events of a strict funnel that meet no step stop in
--- this order, otherwise as step 0 in the order of place.
+-- One row is an event that meets a funnel step or an exclusion: the rows of step_events, with stops
+-- filled in as described there. The events of a strict funnel that meet no step have step 0. With
+-- one event per step they stop in the order of event_place, otherwise in the order of place.
 with placed as (
     select
         e.funnel,
