@@ -5,12 +5,17 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
+from session_pipeline.run.opened import open_store
 from session_pipeline.run.outcome import FailedCheck
+from session_pipeline.store.records import Key
 from session_pipeline_tests.deployment import damage
 from session_pipeline_tests.shop_commands import EVENTS, FirstRun, call, deliver, run
 
@@ -217,6 +222,11 @@ def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Pat
     assert (code, "Traceback" in err) == (1, False)
     assert f"events[2024-03-05]: {victim} does not contain what was written" in out
     assert "there is no" in out
+
+    with closing(open_store(DataFolder(own_shop))) as store:
+        store.mark_damaged(store.partitions[Key("events", date(2024, 3, 5))])
+    planned = json.loads(call("plan", "--json", "--data", own_shop)[1])["items"]
+    assert ("data", "its file is damaged") in {(item["kind"], item["reason"]) for item in planned}
 
     assert run(own_shop).returncode == 0
     code, out, _ = call("verify", "--data", own_shop)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from session_pipeline.build.plan import Kind
+from session_pipeline.build.plan import Kind, Staleness
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.settings import parse_settings
@@ -299,8 +299,8 @@ def test_switching_it_on_waits_for_an_upgrade_and_off_drops_its_tables(shop: Dep
     with open_run(shop.folder, run_id="test", until=UNTIL) as run:
         run.ingest()
         wanted = run.planner.frame.wanted
-        for name, found in (("events", Kind.LOGIC), ("event_devices", Kind.DATA), ("day_identities", None)):
-            expected = found and (found, "setting identity.by changed")
+        for name, found in (("events", Kind.LOGIC), ("event_devices", Kind.ADDED), ("day_identities", None)):
+            expected = found and Staleness(found, "setting identity.by changed")
             assert {run.planner.staleness(STEP_OF_TABLE[name], day) for day in wanted} == {expected}
     shop.run(UNTIL)
     assert shop.hashes() == by_person

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from session_pipeline.build.known import Known, known_of
-from session_pipeline.build.plan import Kind, Planner
+from session_pipeline.build.plan import Planner, Staleness
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.constructed_catalogs import DAY, ONE, UNTIL, Built, described, quarter, raw
@@ -20,7 +20,7 @@ def compared(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str
     asked: set[tuple[str, date | None]] = set()
     original = Planner.staleness
 
-    def staleness(self: Planner, step: Step, day: date | None) -> tuple[Kind, str] | None:
+    def staleness(self: Planner, step: Step, day: date | None) -> Staleness | None:
         asked.add((step.name, day))
         return original(self, step, day)
 

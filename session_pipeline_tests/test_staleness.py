@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from session_pipeline.build.plan import Certainty, Kind
+from session_pipeline.build.plan import Certainty, Kind, Staleness
 from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
@@ -125,7 +125,7 @@ def test_damaged_file_is_rebuilt() -> None:
     built = Built(raw(DAY, 1))
     built.change(Key("duplicate_events", DAY), is_damaged=True)
     found = described(built.planner().plan())
-    assert found[f"sessionize[{DAY}]"] == (Certainty.WILL, Kind.DATA, "its file is damaged")
+    assert found[f"sessionize[{DAY}]"] == (Certainty.WILL, Kind.DAMAGE, "its file is damaged")
 
 
 def test_one_table_with_other_fingerprint_makes_the_step_stale() -> None:
@@ -183,7 +183,7 @@ def test_new_reachable_day_and_changed_setting_are_a_data_reason() -> None:
     key = Key("events", DAY + ONE)
     built.partitions[key] = Partition(key, "", "new", 0, 0, "")
     planner = built.planner("[dimensions]\nplan = \"properties ->> 'plan'\"")
-    assert planner.staleness(STEP_OF_TABLE["session_dimensions"], DAY) == (Kind.DATA, "events changed")
+    assert planner.staleness(STEP_OF_TABLE["session_dimensions"], DAY) == Staleness(Kind.DATA, "events changed")
 
 
 def test_changed_outcome_rule_is_a_logic_reason() -> None:

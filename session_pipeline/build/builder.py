@@ -10,7 +10,7 @@ from datetime import date
 from time import perf_counter
 
 from session_pipeline.build.logs import Logs
-from session_pipeline.build.plan import Kind, Planner
+from session_pipeline.build.plan import Kind, Planner, Staleness
 from session_pipeline.build.runner import Rows, StepRunner
 from session_pipeline.build.stretches import first_stretch
 from session_pipeline.engines.base import Engine
@@ -23,8 +23,6 @@ from session_pipeline.tables.steps import STEP_OF_TABLE
 MOST_CAUSES = 8  # recorded per partition; thousands of small files can cause one build
 AUDITED_EVENTS = 100_000  # of a big day, so that the cost of an audit is bounded
 FORCED = "asked for by hand"
-
-Stale = tuple[Kind, str]
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Builder:
                 yield Built(day, partitions, False, False, why_not, 0.0)
                 position += 1
                 continue
-            stretch: dict[date | None, Stale | None] = {day: found}
+            stretch: dict[date | None, Staleness | None] = {day: found}
             if day is not None:
                 later = self._stale_neighbours(step, days[position:], force=force, is_held=is_held)
                 stretch = {
@@ -148,14 +146,16 @@ class Builder:
     # What is built
 
     @staticmethod
-    def _why_not(day: date | None, found: Stale | None, *, force: bool, is_held: Callable[[date], bool]) -> str | None:
+    def _why_not(
+        day: date | None, found: Staleness | None, *, force: bool, is_held: Callable[[date], bool]
+    ) -> str | None:
         """Return why a day is not built ("" if it is fresh); None if it is built."""
         if force:
             return None
         if found is None:
             return ""
-        waits = found[0] is Kind.LOGIC and day is not None and is_held(day)
-        return f"waits for `run --upgrade`: {found[1]}" if waits else None
+        waits = found.kind is Kind.LOGIC and day is not None and is_held(day)
+        return f"waits for `run --upgrade`: {found.reason}" if waits else None
 
     def _stale_neighbours(
         self, step: Step, days: Sequence[date | None], *, force: bool, is_held: Callable[[date], bool]
@@ -194,7 +194,7 @@ class Builder:
 
     # Building
 
-    def _build(self, step: Step, stretch: Mapping[date | None, Stale | None]) -> Iterator[Built]:
+    def _build(self, step: Step, stretch: Mapping[date | None, Staleness | None]) -> Iterator[Built]:
         """Build a stretch of days in one query for each model, and commit it in one transaction."""
         started = perf_counter()
         days = tuple(stretch)
@@ -222,7 +222,7 @@ class Builder:
                     fingerprint=fingerprint.value,
                     parts=dict(fingerprint.parts),
                     counts={"seconds": round(seconds, 3), **files[name][day].figures},
-                    reason=found[1] if found else FORCED,
+                    reason=found.reason if found else FORCED,
                     causes=causes_of_day[day],
                     sha256=hashes[Key(name, day)],
                     files=parts[Key(name, day)],
@@ -245,7 +245,7 @@ class Builder:
                 (old := before[name, day]) is None or old.sha256 != partition.sha256
                 for name, partition in of_day.items()
             )
-            yield Built(day, of_day, True, changed, found[1] if found else FORCED, seconds)
+            yield Built(day, of_day, True, changed, found.reason if found else FORCED, seconds)
 
     def _inputs(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
         """Return the rows of each input: from memory where the engine still has them, otherwise from files."""
@@ -293,17 +293,16 @@ class Builder:
     # What is recorded
 
     def _causes(
-        self, step: Step, day: date | None, before: Sequence[Partition | None], found: Stale | None
+        self, step: Step, day: date | None, before: Sequence[Partition | None], found: Staleness | None
     ) -> tuple[str, ...]:
         """Return the origins of a build as text: delivered files, settings or models; not the tables in between."""
         if found is None:
             return (FORCED,)
-        kind, reason = found
-        if kind is Kind.LOGIC:
-            return (reason,)
+        if found.kind is Kind.LOGIC:
+            return (found.reason,)
         there = [partition for partition in before if partition is not None]
         if len(there) < len(before):
-            return (f"{day} is a {reason}" if day else reason,)
+            return (f"{day} is a {found.reason}" if day else found.reason,)
         since = min(partition.generation for partition in there)
         causes = {
             cause
@@ -313,4 +312,4 @@ class Builder:
             for cause in partition.causes
         }
         first = sorted(causes)[:MOST_CAUSES]
-        return (*first, "and more") if len(causes) > len(first) else tuple(first) or (reason,)
+        return (*first, "and more") if len(causes) > len(first) else tuple(first) or (found.reason,)

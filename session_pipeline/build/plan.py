@@ -21,20 +21,21 @@ from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, is_optional, steps_of
 
-DAMAGED = "its file is damaged"
-PARTS = "parts"  # among the counts of a partition: the hash of the part that each day reads
-SWITCHED_ON = "setting identity.by changed"  # the only setting that adds tables to days that are built
+PART_HASHES = "parts"  # among the counts of a partition: the hash of the part that each day reads
 NOTHING_NEW: Mapping[Key, str] = {}
 
 
 class Kind(Enum):
     """The kind of reason why a partition is stale.
 
-    DATA is new, late or damaged data; it is built at once. LOGIC is a changed setting, model or contract; it is built
-    only up to the limit max_rebuild_days.
+    DATA is new or late data, DAMAGE is a damaged file, and ADDED is a table that a setting adds to a day that is built;
+    all three are built at once. LOGIC is a changed setting, model or contract; it is built only up to the limit
+    max_rebuild_days.
     """
 
     DATA = "data"
+    DAMAGE = "damage"
+    ADDED = "added"
     LOGIC = "logic"
 
 
@@ -46,6 +47,14 @@ class Certainty(Enum):
 
     WILL = "will"
     MAY = "may"
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """Why a step's tables of a day must be built: the kind of reason, and the reason as it is shown to users."""
+
+    kind: Kind
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -256,7 +265,7 @@ class Planner:
             current[f"days of {name}"] = self._digest_of(dates)
         return len({partition.fingerprint for partition in built}) == 1 and current.items() <= parts.items()
 
-    def staleness(self, step: Step, day: date | None) -> tuple[Kind, str] | None:
+    def staleness(self, step: Step, day: date | None) -> Staleness | None:
         """Return why a step's tables of a day must be built; None if they are fresh or frozen, or an input is missing.
 
         Tables that are missing or damaged must be built in any case.
@@ -266,10 +275,10 @@ class Planner:
         built = [self._partitions.get(Key(name, day)) for name in step.tables]
         if any(partition is None for partition in built):
             if is_optional(step.tables[0]) and day is not None and Key("events", day) in self._partitions:
-                return Kind.DATA, SWITCHED_ON
-            return Kind.DATA, "new day" if step.is_daily else "new table"
+                return Staleness(Kind.ADDED, "setting identity.by changed")  # no other setting adds tables
+            return Staleness(Kind.DATA, "new day" if step.is_daily else "new table")
         if any(partition.is_damaged for partition in built if partition is not None):
-            return Kind.DATA, DAMAGED
+            return Staleness(Kind.DAMAGE, "its file is damaged")
         there = [partition for partition in built if partition is not None]
         if self._is_unchanged(step, day, there):
             return None
@@ -278,23 +287,23 @@ class Planner:
             return None
         return self._difference(step, there[0], current)
 
-    def _difference(self, step: Step, recorded: Partition, current: Fingerprint) -> tuple[Kind, str]:
+    def _difference(self, step: Step, recorded: Partition, current: Fingerprint) -> Staleness:
         changed = {name for name, value in current.parts.items() if recorded.parts.get(name) != value}
         if "day" in changed:
             # Built at once, like data: with days of two time zones, an event could be in two days or in none.
-            return Kind.DATA, "the bounds of the day changed (time zone)"
+            return Staleness(Kind.DATA, "the bounds of the day changed (time zone)")
         inputs = [what for what in step.inputs if what.table in changed]
         if "recipe" in changed:
             # Settings decide some spans: if the recipe changed, other dates of such an input are a logic reason. For
             # the other inputs they are a data reason, such as a new day that sessions can reach.
             inputs = [what for what in inputs if not what.span.is_by_settings or f"days of {what.table}" not in changed]
         if inputs:
-            return Kind.DATA, ", ".join(f"{what.table} changed" for what in inputs)
+            return Staleness(Kind.DATA, ", ".join(f"{what.table} changed" for what in inputs))
         if "recipe" in changed:
             recipe = self.recipe(step)[1]
             before = self._recipes.get(recorded.parts.get("recipe", ""), {})
-            return Kind.LOGIC, what_changed(before, recipe)
-        return Kind.DATA, "later days are known now"
+            return Staleness(Kind.LOGIC, what_changed(before, recipe))
+        return Staleness(Kind.DATA, "later days are known now")
 
     def plan(self, *, upgrade: bool = False) -> Plan:
         """Return everything that is stale, in the order to build it.
@@ -312,14 +321,14 @@ class Planner:
         deferred: list[Item] = []
         stale: set[tuple[str, date | None]] = set()
         for step, day in asked:
-            because, above = found[step.name, day], self._stale_input(step, day, stale)
-            if because is not None and because[0] is Kind.LOGIC and day in held:
-                deferred.append(Item(step, day, Certainty.WILL, *because))
-                because = None
-            if because is not None:
-                items.append(Item(step, day, Certainty.WILL, *because))
-            elif above is not None:
-                items.append(Item(step, day, Certainty.MAY, Kind.DATA, f"reads {above}"))
+            staleness, stale_input = found[step.name, day], self._stale_input(step, day, stale)
+            if staleness is not None and staleness.kind is Kind.LOGIC and day in held:
+                deferred.append(Item(step, day, Certainty.WILL, staleness.kind, staleness.reason))
+                staleness = None
+            if staleness is not None:
+                items.append(Item(step, day, Certainty.WILL, staleness.kind, staleness.reason))
+            elif stale_input is not None:
+                items.append(Item(step, day, Certainty.MAY, Kind.DATA, f"reads {stale_input}"))
             else:
                 continue
             stale.add((step.name, day))
@@ -363,33 +372,34 @@ class Planner:
         # A log is kept when its day is no longer wanted. A damaged log is dropped, because it cannot be rebuilt.
         return partition.is_damaged if TABLES[key.table].is_log else not self.frame.is_wanted(key.date)
 
-    def _stale_input(self, step: Step, day: date | None, stale: set[tuple[str, date | None]]) -> str | None:
+    def _stale_input(self, step: Step, day: date | None, stale: set[tuple[str, date | None]]) -> Key | None:
+        """Return the first input of a step's tables of a day that is stale."""
         for what in step.inputs:
             producer = STEP_OF_TABLE.get(what.table)
             if producer is None:
                 continue
             for input_date in self._inputs.dates(what, day):
                 if (producer.name, input_date) in stale:
-                    return str(Key(what.table, input_date))
+                    return Key(what.table, input_date)
         return None
 
 
 def _hash_for(partition: Partition, day: date | None) -> str:
     """Return the hash of what a day reads of a partition: of its part of a table without days that has parts."""
-    parts: Mapping[str, str] | None = partition.counts.get(PARTS)
+    parts: Mapping[str, str] | None = partition.counts.get(PART_HASHES)
     return partition.sha256 if parts is None or day is None else parts.get(str(day), "")
 
 
-def _held(found: Mapping[tuple[str, date | None], tuple[Kind, str] | None], max_days: int) -> frozenset[date]:
+def _held(found: Mapping[tuple[str, date | None], Staleness | None], max_days: int) -> frozenset[date]:
     """Return the days that wait for an upgrade: those stale only for logic, if they exceed the limit.
 
     The limit counts all days with logic reasons, including those that also have data reasons. Tables that a setting
     adds to a day are built at once, but are no reason to build the others.
     """
-    by_logic = {day for (_, day), because in found.items() if day and because and because[0] is Kind.LOGIC}
-    by_data = {
-        day
-        for (_, day), because in found.items()
-        if day and because and because[0] is Kind.DATA and because[1] != SWITCHED_ON
-    }
-    return frozenset(by_logic - by_data) if len(by_logic) > max_days else frozenset()
+    days_of: dict[Kind, set[date]] = {kind: set() for kind in Kind}
+    for (_, day), staleness in found.items():
+        if day is not None and staleness is not None:
+            days_of[staleness.kind].add(day)
+    if len(days_of[Kind.LOGIC]) <= max_days:
+        return frozenset()
+    return frozenset(days_of[Kind.LOGIC] - days_of[Kind.DATA] - days_of[Kind.DAMAGE])

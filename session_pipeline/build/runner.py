@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from session_pipeline.build.plan import PARTS
+from session_pipeline.build.plan import PART_HASHES
 from session_pipeline.engines.base import Engine
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store.part_files import paths_at
@@ -142,7 +142,7 @@ class StepRunner:
                 job.add_input(table(name), written[name][None].paths)
                 found = job.rows_of_model(step.parts_model, parameters).to_pylist()
                 parts = {str(row["event_date"]): row["part_hash"] for row in found}
-                written[name][None] = replace(written[name][None], figures={PARTS: parts})
+                written[name][None] = replace(written[name][None], figures={PART_HASHES: parts})
             return written
 
     def _wrapped(self, step: Step, name: str) -> str | None:

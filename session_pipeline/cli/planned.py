@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from session_pipeline.build.plan import Item
+from session_pipeline.build.plan import Item, Kind
 from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
 from session_pipeline.cli.problems import undated
@@ -79,7 +79,7 @@ def _item(item: Item) -> dict[str, Any]:
         "tables": item.step.tables,
         "day": item.day,
         "certainty": item.certainty.value,
-        "kind": item.kind.value,
+        "kind": "logic" if item.kind is Kind.LOGIC else "data",  # what is not built at once, and what is
         "reason": item.reason,
     }
 

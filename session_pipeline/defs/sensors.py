@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from session_pipeline.build.plan import DAMAGED, Certainty, Kind, Plan
+from session_pipeline.build.plan import Certainty, Kind, Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alerts, code_location, tags
 from session_pipeline.defs.dead_runs import fail_dead_runs, has_died
@@ -164,9 +164,9 @@ def reason_of(plan: Plan, first: date | None = None, last: date | None = None, n
         for item in plan.items
         if item.certainty is Certainty.WILL and (item.day is None or (first and last and first <= item.day <= last))
     ]
-    if stale and all(item.reason == DAMAGED for item in stale):
+    if stale and all(item.kind is Kind.DAMAGE for item in stale):
         return tags.DAMAGED
-    if stale and all(item.kind is Kind.LOGIC or item.reason == DAMAGED for item in stale):
+    if stale and all(item.kind in (Kind.LOGIC, Kind.DAMAGE) for item in stale):
         return tags.UPGRADED
     return new_data or (tags.LATE if last and last < plan.frame.until else tags.SCHEDULE)
 
