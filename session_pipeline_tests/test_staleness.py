@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from session_pipeline.build import fingerprints
 from session_pipeline.build.plan import Certainty, Kind, Staleness
 from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
@@ -206,7 +207,7 @@ def test_recipe_covers_everything_except_data(monkeypatch: pytest.MonkeyPatch) -
     assert planner().recipe(replace(step, computed=step.computed[:1]))[0] != recipe
     renamed = tuple(replace(item, name="other") for item in step.computed)
     assert planner().recipe(replace(step, computed=renamed))[0] != recipe
-    monkeypatch.setattr("session_pipeline.build.plan.table", lambda name: replace(table(name), order=("session_id",)))
+    monkeypatch.setattr(fingerprints, "table", lambda name: replace(table(name), order=("session_id",)))
     assert planner().recipe(step)[0] != recipe
 
 

@@ -2,7 +2,8 @@
 
 A partition is stale if it is missing or damaged, or if its recorded fingerprint differs from its present one. This one
 rule covers late data, changed models, changed settings, missed schedules and resumed backfills. The plan does not
-depend on the clock. builder.py builds what is stale; tables/spans.py defines which dates of an input a day reads.
+depend on the clock. fingerprints.py computes fingerprints, builder.py builds what is stale, and tables/spans.py defines
+which dates of an input a day reads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,18 +12,15 @@ from datetime import date
 from enum import Enum
 
 from session_pipeline.build.explain import what_changed
+from session_pipeline.build.fingerprints import NOTHING_NEW, Fingerprint, Fingerprints
 from session_pipeline.build.inputs import Inputs
 from session_pipeline.build.known import Known, days_ahead, present
-from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
-from session_pipeline.tables import TABLES, models, table
+from session_pipeline.tables import TABLES
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, is_optional, steps_of
-
-PART_HASHES = "parts"  # among the counts of a partition: the hash of the part that each day reads
-NOTHING_NEW: Mapping[Key, str] = {}
 
 
 class Kind(Enum):
@@ -70,19 +68,6 @@ class Item:
     def __str__(self) -> str:
         """The item as it is shown to users: sessions[2026-10-05]."""
         return self.step.name if self.day is None else f"{self.step.name}[{self.day}]"
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """Identifies what a step's tables of a day are built from.
-
-    Attributes:
-        value: Hash of the parts; if it is equal, a build would give the same bytes.
-        parts: The recipe, the bounds of the day, and hashes for each input.
-    """
-
-    value: str
-    parts: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -147,7 +132,7 @@ class Plan:
 
 
 class Planner:
-    """Computes fingerprints, staleness and the plan, for a catalog and one state of code and settings."""
+    """Computes staleness and the plan, for a catalog and one state of code and settings."""
 
     def __init__(
         self,
@@ -174,8 +159,7 @@ class Planner:
         self._partitions = partitions
         self._recipes = recipes
         self._inputs = Inputs(partitions, frame)
-        self._digests: dict[tuple[str, ...], str] = {}
-        self._recipe_of: dict[str, tuple[str, dict[str, str]]] = {}
+        self._fingerprints = Fingerprints(self._inputs, frame)
 
     def event_count(self, day: date) -> int:
         """Return the approximate number of raw events of a day."""
@@ -190,80 +174,12 @@ class Planner:
         return self._inputs.of(step, days)
 
     def recipe(self, step: Step) -> tuple[str, dict[str, str]]:
-        """Return the part of a step's fingerprint that is the same for every day, as a hash and its parts.
-
-        The parts are the models, contracts, settings and lists of the step, and its logic version.
-        """
-        if step.name not in self._recipe_of:
-            settings = self.frame.settings
-            parts = {f"model {name}": models.meaning(name) for name in step.models}
-            parts |= {f"contract of {name}": digest(table(name).shape) for name in step.tables}
-            parts |= {
-                f"list {name}": digest([dict(row) for row in make(settings).rows]) for name, make in step.lists.items()
-            }
-            parts |= {
-                f"setting {name}": digest(relation.make(settings))
-                for name, relation in (*step.relations.items(), *step.wrapped.items())
-            }
-            parts["logic"] = step.logic_version
-            parts |= {f"setting {name}": literal(self.frame.parameters[name]) for name in sorted(step.parameters)}
-            parts["computations"] = digest([[c.model, c.name, dict(run)] for c, run in step.runs(settings)])
-            self._recipe_of[step.name] = digest(parts), parts
-        return self._recipe_of[step.name]
+        """Return the part of a step's fingerprint that is the same for every day; see `Fingerprints.recipe`."""
+        return self._fingerprints.recipe(step)
 
     def fingerprint(self, step: Step, day: date | None, new: Mapping[Key, str] = NOTHING_NEW) -> Fingerprint | None:
-        """Return the present fingerprint of a step's tables of a day; None if an input is not built yet.
-
-        Args:
-            step: The step.
-            day: The day; None for a step without days.
-            new: SHA-256 of files that are to be committed together with those of the day, by key.
-        """
-        parts = {"recipe": self.recipe(step)[0], **self._day_parts(step, day)}
-        for name, found in self.inputs(step, (day,)).items():
-            hashes = []
-            for each in found:
-                key, stored = (each.key, _hash_for(each, day)) if isinstance(each, Partition) else (each, None)
-                sha256 = new.get(key, stored)
-                if sha256 is None:
-                    return None
-                hashes.append((str(key.date), sha256))
-            # The dates that are read are a part of their own: a setting can change them.
-            parts[f"days of {name}"] = self._digest_of([day_text for day_text, _ in hashes])
-            parts[name] = digest([sha256 for _, sha256 in hashes])
-        return Fingerprint(digest(parts), parts)
-
-    def _day_parts(self, step: Step, day: date | None) -> dict[str, str]:
-        """Return the parts of a fingerprint that depend on the calendar and the horizon."""
-        if day is None or not step.day_columns:
-            return {}
-        bounds = self.frame.bounds(day)
-        read = [literal(bounds[name]) for name in sorted(step.day_columns) if name in bounds]
-        parts = {"day": self._digest_of(read)}
-        if "observed_until" in step.day_columns:
-            parts["observed until"] = digest(literal(self.frame.observed_until(day)))
-        return parts
-
-    def _digest_of(self, texts: list[str]) -> str:
-        """Return the digest of texts that many fingerprints share, such as the dates of a span."""
-        key = tuple(texts)
-        if key not in self._digests:
-            self._digests[key] = digest(texts)
-        return self._digests[key]
-
-    def _is_unchanged(self, step: Step, day: date | None, built: Sequence[Partition]) -> bool:
-        """Whether nothing a step's tables of a day are built from has changed since; cheaper than a fingerprint."""
-        generation = min(partition.generation for partition in built)
-        parts = built[0].parts
-        current = {"recipe": self.recipe(step)[0], **self._day_parts(step, day)}
-        for name, found in self.inputs(step, (day,)).items():
-            dates = []
-            for each in found:
-                if not isinstance(each, Partition) or each.changed_generation > generation:
-                    return False
-                dates.append(str(each.key.date))
-            current[f"days of {name}"] = self._digest_of(dates)
-        return len({partition.fingerprint for partition in built}) == 1 and current.items() <= parts.items()
+        """Return the present fingerprint of a step's tables of a day; see `Fingerprints.of`."""
+        return self._fingerprints.of(step, day, new)
 
     def staleness(self, step: Step, day: date | None) -> Staleness | None:
         """Return why a step's tables of a day must be built; None if they are fresh or frozen, or an input is missing.
@@ -280,7 +196,7 @@ class Planner:
         if any(partition.is_damaged for partition in built if partition is not None):
             return Staleness(Kind.DAMAGE, "its file is damaged")
         there = [partition for partition in built if partition is not None]
-        if self._is_unchanged(step, day, there):
+        if self._fingerprints.is_unchanged(step, day, there):
             return None
         current = self.fingerprint(step, day)
         if current is None or all(partition.fingerprint == current.value for partition in there):
@@ -382,12 +298,6 @@ class Planner:
                 if (producer.name, input_date) in stale:
                     return Key(what.table, input_date)
         return None
-
-
-def _hash_for(partition: Partition, day: date | None) -> str:
-    """Return the hash of what a day reads of a partition: of its part of a table without days that has parts."""
-    parts: Mapping[str, str] | None = partition.counts.get(PART_HASHES)
-    return partition.sha256 if parts is None or day is None else parts.get(str(day), "")
 
 
 def _held(found: Mapping[tuple[str, date | None], Staleness | None], max_days: int) -> frozenset[date]:

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from session_pipeline.build.plan import PART_HASHES
+from session_pipeline.build.fingerprints import PART_HASHES
 from session_pipeline.engines.base import Engine
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store.part_files import paths_at

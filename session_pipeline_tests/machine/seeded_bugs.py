@@ -10,8 +10,9 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from session_pipeline.build import plan
-from session_pipeline.build.plan import Fingerprint, Planner
+from session_pipeline.build import fingerprints
+from session_pipeline.build.fingerprints import Fingerprint
+from session_pipeline.build.plan import Planner
 from session_pipeline.engines import duckdb as engine
 from session_pipeline.ingest import deliveries, read, rules, source_rules
 from session_pipeline.publish import lake, native_rows, publication, warehouse
@@ -78,13 +79,13 @@ def _in_model(put: Put, model: str, changes: Mapping[str, str]) -> None:
 def _with_parts(put: Put, change: Callable[[dict[str, str]], None]) -> None:
     fingerprint = Planner.fingerprint
 
-    def changed(self: Planner, step: Any, day: Any, new: Any = plan.NOTHING_NEW) -> Fingerprint | None:
+    def changed(self: Planner, step: Any, day: Any, new: Any = fingerprints.NOTHING_NEW) -> Fingerprint | None:
         found = fingerprint(self, step, day, new)
         if found is None:
             return None
         parts = dict(found.parts)
         change(parts)
-        return Fingerprint(plan.digest(parts), parts)
+        return Fingerprint(fingerprints.digest(parts), parts)
 
     put(Planner, "fingerprint", changed)
 
@@ -234,7 +235,7 @@ def fingerprint_lacks_a_setting(put: Put) -> None:
     def lacking(self: Planner, step: Any) -> Any:
         _, parts = recipe(self, step)
         kept = {name: value for name, value in parts.items() if name != "setting inactivity_minutes"}
-        return plan.digest(kept), kept
+        return fingerprints.digest(kept), kept
 
     put(Planner, "recipe", lacking)
 
@@ -248,15 +249,15 @@ def fingerprint_of_files_lacks_their_site(put: Put) -> None:
 def equal_counts_pass_for_equal_rows(put: Put) -> None:
     fingerprint = Planner.fingerprint
 
-    def by_count(self: Planner, step: Any, day: Any, new: Any = plan.NOTHING_NEW) -> Fingerprint | None:
+    def by_count(self: Planner, step: Any, day: Any, new: Any = fingerprints.NOTHING_NEW) -> Fingerprint | None:
         found = fingerprint(self, step, day, new)
         if found is None:
             return None
         parts = dict(found.parts)
         for name, inputs in self.inputs(step, (day,)).items():
             if name != "raw_events" and all(isinstance(partition, Partition) for partition in inputs):
-                parts[name] = plan.digest([partition.row_count for partition in inputs])  # type: ignore[union-attr]
-        return Fingerprint(plan.digest(parts), parts)
+                parts[name] = fingerprints.digest([partition.row_count for partition in inputs])  # type: ignore[union-attr]
+        return Fingerprint(fingerprints.digest(parts), parts)
 
     put(Planner, "fingerprint", by_count)
 
