@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("pyspark")
 
 from session_pipeline.engines.spark import SparkEngine
-from session_pipeline.ingest import readers, small_files
+from session_pipeline.ingest import small_files, task_reader
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.settings.engine import EngineSettings
 from session_pipeline_tests.test_tasks import assert_equal, both, deliver, event, ingest
@@ -49,11 +49,11 @@ def test_killed_worker_changes_nothing(engine: SparkEngine, tmp_path: Path) -> N
 def test_ingest_in_spark_equals_ingest_in_one_process(
     engine: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "LEAST_BYTES_FOR_TASKS", 0)
-    monkeypatch.setattr(readers, "LARGEST_SMALL_BYTES", small_files.LARGEST_SMALL_BYTES)
-    init = readers.TaskReader.__init__
+    monkeypatch.setattr(task_reader, "LEAST_BYTES_FOR_TASKS", 0)
+    monkeypatch.setattr(task_reader, "LARGEST_SMALL_BYTES", small_files.LARGEST_SMALL_BYTES)
+    init = task_reader.TaskReader.__init__
     monkeypatch.setattr(
-        readers.TaskReader, "__init__", lambda self, *arguments: init(self, *arguments, bytes_of_range=5_000_000)
+        task_reader.TaskReader, "__init__", lambda self, *arguments: init(self, *arguments, bytes_of_range=5_000_000)
     )
     one, tasks = both(tmp_path)
     chance = random.Random(5)

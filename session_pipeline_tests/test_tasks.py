@@ -18,7 +18,7 @@ from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import StillWrittenError
 from session_pipeline.ingest import admit as admission
-from session_pipeline.ingest import line_counts, readers, small_files
+from session_pipeline.ingest import line_counts, small_files, task_reader
 from session_pipeline.ingest.admit import Admitted, admit
 from session_pipeline.ingest.line_ranges import copy_range
 from session_pipeline.ingest.rules import ReadingRules
@@ -55,15 +55,15 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Chunks, small files and ranges that are small, so that small tests have many of them."""
     monkeypatch.setattr(line_counts, "CHUNK_BYTES", 2_000)
     monkeypatch.setattr(admission, "CHUNK_BYTES", 2_000)
-    monkeypatch.setattr(readers, "LEAST_BYTES_FOR_TASKS", 0)
-    init = readers.TaskReader.__init__
+    monkeypatch.setattr(task_reader, "LEAST_BYTES_FOR_TASKS", 0)
+    init = task_reader.TaskReader.__init__
     monkeypatch.setattr(
-        readers.TaskReader,
+        task_reader.TaskReader,
         "__init__",
         lambda self, *arguments: init(self, *arguments, bytes_of_range=7_000),
     )
     monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", 3_000)
-    monkeypatch.setattr(readers, "LARGEST_SMALL_BYTES", 3_000)
+    monkeypatch.setattr(task_reader, "LARGEST_SMALL_BYTES", 3_000)
     return Runner()
 
 

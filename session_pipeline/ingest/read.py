@@ -34,7 +34,10 @@ from session_pipeline.ingest.stream import one_behind, parts_of_rows
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.tables import table
 
-__all__ = ["RawDay", "Reading", "ReadingRules", "read", "read_range", "read_together"]
+__all__ = ["RawDay", "ReadResult", "Reading", "ReadingRules", "read", "read_range", "read_together"]
+
+# The reading of a file, or the error that says why it cannot be read.
+ReadResult = Reading | CorruptFileError | RefusedFileError
 
 # A large file is read in parts of about this size. The parts follow from the content, because bytes depend on them.
 BYTES_OF_PART = 128 << 20
@@ -58,7 +61,7 @@ def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyCon
 
 def read_together(
     files: Sequence[Admitted], rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
-) -> list[Reading | CorruptFileError | RefusedFileError]:
+) -> list[ReadResult]:
     """Read small files of one source and format together, or one file of any size.
 
     The caller owns the files that are written.
@@ -147,7 +150,7 @@ class _Work:
         self._quarantine = QuarantineFile(self._path(files[0].file_id, "quarantined_lines"))
         self._part_paths: list[Path] = []
 
-    def read(self) -> list[Reading | CorruptFileError | RefusedFileError]:
+    def read(self) -> list[ReadResult]:
         errors = self._read_all()
         mappings = mappings_of(self._rules, self._format, self._figures.values)
         return [
