@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest import read, small_files
+from session_pipeline.ingest import read_large, small_files
 from session_pipeline.ingest.records import BYTE_ORDER_MARK
 from session_pipeline.ingest.small_files import LARGEST_SMALL_BYTES
 from session_pipeline_tests.access_logs import RULES as LOG_RULES
@@ -196,7 +196,7 @@ def test_random_bytes_are_read_completely_or_rejected(ingest: Ingest, name: str)
 
 def test_lost_line_of_a_large_file_is_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checks this test module: a reader that loses lines must fail `take`."""
-    good = read.lines_by_duckdb
+    good = read_large.lines_by_duckdb
     count = 1 + LARGEST_SMALL_BYTES // len(lines(1))
 
     def lossy(*arguments: object) -> object:
@@ -204,7 +204,7 @@ def test_lost_line_of_a_large_file_is_noticed(ingest: Ingest, monkeypatch: pytes
         assert found is not None
         return replace(found, select=f"select * from ({found.select}) where line like '%ann%'", row_count=count)
 
-    monkeypatch.setattr("session_pipeline.ingest.read.lines_by_duckdb", lossy)
+    monkeypatch.setattr("session_pipeline.ingest.read_large.lines_by_duckdb", lossy)
     with pytest.raises(Exception, match="lines were counted"):
         take(ingest, "x.jsonl", lines(count) + b"{}\n")
 

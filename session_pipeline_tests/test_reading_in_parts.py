@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline.ingest import day_files, small_files
+from session_pipeline.ingest import day_files, read_large, small_files
 from session_pipeline.ingest import read as reading
 from session_pipeline.ingest.admit import admit
 from session_pipeline.ingest.reading import Reading
@@ -93,7 +93,7 @@ def figures(found: Reading) -> list[object]:
 
 @pytest.mark.long
 def test_number_of_threads_changes_no_byte(tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST_ROWS_OF_PART", 700)
+    monkeypatch.setattr(read_large, "MOST_ROWS_OF_PART", 700)
     contents = []
     for threads in (1, 2, 3, 4):
         found = read(tmp_path / str(threads), lines, threads=threads)
@@ -111,7 +111,7 @@ def found_paths(found: Reading) -> list[Path]:
 def test_parts_change_no_row(tmp_path: Path, lines: list[str], part_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = lines if part_rows > 1 else [*lines[:60], *(" " * 10_000 for _ in range(30))]
     whole = read(tmp_path / "whole", lines)
-    monkeypatch.setattr(reading, "MOST_ROWS_OF_PART", part_rows)
+    monkeypatch.setattr(read_large, "MOST_ROWS_OF_PART", part_rows)
     parts = read(tmp_path / "parts", lines)
     assert rows(parts) == rows(whole)
     assert figures(parts) == figures(whole)
@@ -135,7 +135,7 @@ def test_known_shapes_change_no_row(
     tmp_path: Path, lines: list[str], rules: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fast = read(tmp_path / "fast", lines, **rules)
-    monkeypatch.setattr(reading, "SAMPLE", {"sampled_lines": 0, "most_shapes": 0})
+    monkeypatch.setattr(read_large, "SAMPLE", {"sampled_lines": 0, "most_shapes": 0})
     slow = read(tmp_path / "slow", lines, **rules)
     assert rows(fast) == rows(slow)
     assert figures(fast) == figures(slow)
@@ -148,7 +148,7 @@ def test_file_of_more_dates_than_open_files(tmp_path: Path, lines: list[str], mo
     ]
     whole = read(tmp_path / "whole", [*many, "{"])
     monkeypatch.setattr(day_files, "MOST_OPEN_FILES", 3)
-    monkeypatch.setattr(reading, "MOST_ROWS_OF_PART", 999)
+    monkeypatch.setattr(read_large, "MOST_ROWS_OF_PART", 999)
     pieces = read(tmp_path / "pieces", [*many, "{"])
     assert len(pieces.days) == 20
     assert rows(pieces) == rows(whole)
@@ -156,8 +156,8 @@ def test_file_of_more_dates_than_open_files(tmp_path: Path, lines: list[str], mo
 
 @pytest.mark.long
 def test_bytes_that_duckdb_cannot_read_after_some_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "SAMPLE", {"sampled_lines": 1, "most_shapes": 1})
-    monkeypatch.setattr(reading, "MOST_ROWS_OF_PART", 20_000)
+    monkeypatch.setattr(read_large, "SAMPLE", {"sampled_lines": 1, "most_shapes": 1})
+    monkeypatch.setattr(read_large, "MOST_ROWS_OF_PART", 20_000)
     good = '{"visitor_id": "v", "event_name": "n", "event_time": "2026-10-05T10:00:00Z"}'
     found = read(tmp_path, [good] * 150_000 + ["\udcff"] + [good] * 5)
     assert (found.accepted_count, found.reasons) == (150_005, {"invalid_utf8": 1})

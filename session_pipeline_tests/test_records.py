@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest import read as reading
-from session_pipeline.ingest import small_files
+from session_pipeline.ingest import read_large, small_files
 from session_pipeline.ingest.formats import json_values
 from session_pipeline_tests.ingesting import RULES, SEEN, Ingest, Taken
 
@@ -24,7 +23,7 @@ def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     if request.param != "as a small file":
         monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
     if request.param == "in parts":
-        monkeypatch.setattr(reading, "MOST_ROWS_OF_PART", 2)
+        monkeypatch.setattr(read_large, "MOST_ROWS_OF_PART", 2)
     monkeypatch.setattr(json_values, "CHUNK_BYTES", 7)  # so that values lie in several chunks
     ingest = Ingest(tmp_path)
     yield ingest

@@ -1,6 +1,6 @@
 """Maps the fields of a delivered line to the columns of an event, and determines which fields remain as properties.
 
-Produces SQL, JSON pointers and JSON merge patches. read.py runs them.
+Produces SQL, JSON pointers and JSON merge patches. work.py runs them.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Counts what the lines of some files gave, part by part: rows of each date, reasons, and values of each column.
 
-read.py compares the counts with those of admission; fields.py makes the mapping from the values.
+work.py compares the counts with those of admission; fields.py makes the mapping from the values.
 """
 
 from collections.abc import Mapping, Sequence

@@ -11,7 +11,8 @@ import duckdb
 from session_pipeline.errors import RefusedFileError, StillWrittenError
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.raw_folder import Delivery
-from session_pipeline.ingest.read import ReadResult, read_together
+from session_pipeline.ingest.read import read_together
+from session_pipeline.ingest.reading import ReadResult
 from session_pipeline.ingest.source_rules import SourceRules
 
 

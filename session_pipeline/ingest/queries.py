@@ -1,6 +1,6 @@
 """The SQL of ingest: finds a query by name, and creates its macros and views on a connection.
 
-What they are used for is in read.py.
+What they are used for is in work.py.
 """
 
 import re

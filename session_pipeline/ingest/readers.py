@@ -14,7 +14,7 @@ from session_pipeline.engines.base import TaskRunner
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.local_reader import LocalReader
 from session_pipeline.ingest.raw_folder import Delivery
-from session_pipeline.ingest.read import ReadResult
+from session_pipeline.ingest.reading import ReadResult
 from session_pipeline.ingest.source_rules import SourceRules
 from session_pipeline.ingest.task_reader import TaskReader
 from session_pipeline.ingest.tasks import Place

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
-from session_pipeline.errors import StillWrittenError
+from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.figures import Figures
 from session_pipeline.store.part_files import remove_at
@@ -72,6 +72,10 @@ class Reading:
         """Delete the files of the reading, because it is not kept."""
         for path in [*(day.path for day in self.days), *([self.quarantine_path] if self.quarantine_path else [])]:
             remove_at(path)
+
+
+# The reading of a file, or the error that says why it cannot be read.
+ReadResult = Reading | CorruptFileError | RefusedFileError
 
 
 @dataclass(frozen=True)

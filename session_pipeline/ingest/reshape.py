@@ -3,7 +3,7 @@
 In this order: texts that mean no value become null, texts that are JSON become objects and lists, a line with a list of
 events becomes a line for each of them, and lists of keys and values become objects.
 
-Produces SQL; read.py runs it. Only lines that are JSON objects are changed, so a line that is quarantined because it is
+Produces SQL; work.py runs it. Only lines that are JSON objects are changed, so a line that is quarantined because it is
 no JSON keeps its text. No query has a join or a grouping, because the order of the lines gives their numbers.
 """
 

@@ -1,8 +1,8 @@
 """Reads small files of one source and format together, because planning the queries takes longer than reading one.
 
 Collects the lines of several files in one Parquet file, and writes the rows of each file separately. A small file is
-always read this way, even alone, so that its bytes in the store do not depend on what was delivered with it. read.py
-runs the queries that interpret the lines.
+always read this way, even alone, so that its bytes in the store do not depend on what was delivered with it. work.py
+runs the queries that interpret the lines; read_small.py does one after the other.
 """
 
 from collections.abc import Callable, Iterator, Sequence

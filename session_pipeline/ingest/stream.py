@@ -1,6 +1,6 @@
 """Gives the rows of a query in parts of equal size, and works on a part while the next one is computed.
 
-The rows of a large file are never in memory together. read.py decides how large a part is.
+The rows of a large file are never in memory together. read_large.py decides how large a part is.
 """
 
 from collections.abc import Callable, Iterator

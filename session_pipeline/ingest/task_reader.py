@@ -18,8 +18,7 @@ from session_pipeline.ingest.line_ranges import BYTES_OF_RANGE
 from session_pipeline.ingest.local_reader import LocalReader
 from session_pipeline.ingest.nameless import shares
 from session_pipeline.ingest.raw_folder import Delivery
-from session_pipeline.ingest.read import ReadResult
-from session_pipeline.ingest.reading import RangeReading, reading_of
+from session_pipeline.ingest.reading import RangeReading, ReadResult, reading_of
 from session_pipeline.ingest.small_files import (
     LARGEST_SMALL_BYTES,
     MOST_BYTES_TOGETHER,

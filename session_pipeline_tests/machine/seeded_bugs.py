@@ -14,7 +14,7 @@ from session_pipeline.build import fingerprints
 from session_pipeline.build.fingerprints import Fingerprint
 from session_pipeline.build.plan import Planner
 from session_pipeline.engines import duckdb as engine
-from session_pipeline.ingest import deliveries, read, rules, source_rules
+from session_pipeline.ingest import deliveries, rules, source_rules, work
 from session_pipeline.publish import lake, native_rows, publication, warehouse
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store import locks, store, store_files
@@ -140,8 +140,8 @@ def deleted_file_takes_its_rows_along(put: Put) -> None:
 
 @met_by(programs.first_run, "the ledger says|the counts of the parts are those of the rows")
 def bad_line_is_dropped_without_a_count(put: Put) -> None:
-    put(read, "check_counts", lambda *arguments: None)
-    put(read.Figures, "set_aside_count", lambda self, file_id: 0)
+    put(work, "check_counts", lambda *arguments: None)
+    put(work.Figures, "set_aside_count", lambda self, file_id: 0)
 
 
 @met_by(programs.killed_when_a_file_was_taken, "nobody delivered it")

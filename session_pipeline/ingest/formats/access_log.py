@@ -4,7 +4,7 @@ An access log contains no event names and no visitor ids. The event name follows
 submit (POST, PUT, PATCH, DELETE), or request for everything else that shows no page. The visitor id is a keyed hash of
 network and user agent. The output contains no addresses.
 
-Produces SQL only; read.py runs it. reference/log_formats.py describes the log formats.
+Produces SQL only; work.py runs it. reference/log_formats.py describes the log formats.
 """
 
 import re
