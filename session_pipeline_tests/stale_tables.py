@@ -15,7 +15,9 @@ SETTINGS: Mapping[str, Any] = {
         {"name": "purchase", "where": "event_name = 'purchase'", "value": "value", "is_conversion": True},
         {"name": "long", "where_session": "page_view_count >= 2"},
     ],
-    "patterns": [{"name": "again", "pattern": "cart -> page_view", "within_seconds": 60, "among": ["cart"]}],
+    "patterns": [
+        {"name": "again", "pattern": "cart -> page_view", "within_seconds": 60, "among": ["cart", "page_view"]}
+    ],
     "goals": [{"name": "bought", "where": "event_name = 'purchase'", "value": "value"}],
     "funnels": [
         {
@@ -253,7 +255,7 @@ CHANGES: Mapping[str, Change] = {
     "patterns[].name": Change("once more", ("session_patterns",), "setting patterns changed"),
     "patterns[].pattern": Change("cart -> cart", ("session_patterns",), "setting patterns changed"),
     "patterns[].within_seconds": Change(5, ("session_patterns",), "setting patterns changed"),
-    "patterns[].among": Change(["cart", "page_view"], ("session_patterns",), "setting patterns changed"),
+    "patterns[].among": Change(["cart", "page_view", "/x"], ("session_patterns",), "setting patterns changed"),
     "funnels[].exclusions[].after_step": Change(2, ENTRIES, "setting funnels changed"),
     "funnels[].exclusions[].before_step": Change(2, ENTRIES, "setting funnels changed"),
     "dimensions": Change(

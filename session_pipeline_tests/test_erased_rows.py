@@ -6,8 +6,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from session_pipeline.errors import SessionPipelineError
+from session_pipeline.errors import SessionPipelineError, StoreError
 from session_pipeline.ingest import day_files, deliveries, erased_rows, small_files
+from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.run import erasure
 from session_pipeline.run.held import Person
 from session_pipeline_tests.deployment import Deployment, damage
@@ -115,6 +116,60 @@ def test_damaged_rows_are_read_again_without_the_visitor(tmp_path: Path) -> None
     damage(raw, b"damaged")
     deployment.run(UNTIL)
     assert deployment.table("raw_events")["visitor_id"].tolist() == ["ada"]
+
+
+@pytest.mark.parametrize("name", ["raw_events", "quarantined_lines"])
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_erasure_is_not_finished_while_damaged_rows_cannot_be_read_again(
+    name: str, is_readable: bool, tmp_path: Path
+) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("raw_events",))
+    path = deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 6, 1), BAD[0]])
+    deployment.run(UNTIL)
+    delivered = path.read_bytes()
+    path.unlink()
+    begin(deployment, Person(CANARY, None, None))
+    [stored] = (deployment.folder.store / name).rglob("*.parquet")
+    content = stored.read_bytes()
+    damage(stored, content.replace(b"parquet-cpp", b"parquet-cpq") if is_readable else b"damaged")
+    assert stored.read_bytes() != content
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"test/a\.jsonl are damaged in the store, and the file is missing"):
+            deployment.run(UNTIL)
+    assert unfinished_in(deployment.folder) is not None
+    path.write_bytes(delivered)
+    deployment.run(UNTIL)
+    assert deployment.table("raw_events")["visitor_id"].tolist() == ["ada"]
+    assert deployment.table("quarantined_lines").empty
+
+
+@pytest.mark.parametrize("name", ["raw_events", "quarantined_lines"])
+def test_person_in_an_unreadable_file_is_an_error_that_says_what_to_do(name: str, tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("raw_events",))
+    deployment.deliver("a", [event(CANARY, 6, 1), BAD[0]])
+    deployment.run(UNTIL)
+    [stored] = (deployment.folder.store / name).rglob("*.parquet")
+    damage(stored, b"damaged")
+    with pytest.raises(StoreError, match=r"cannot be read \(.*\); run `session-pipeline verify`"):
+        begin(deployment, Person(CANARY, None, None))
+
+
+@pytest.mark.parametrize(("before", "after"), [("plain", "keyed"), ("keyed", "plain")])
+def test_erased_user_does_not_come_back_if_user_ids_are_stored_in_another_form(
+    before: str, after: str, tmp_path: Path
+) -> None:
+    deployment = Deployment(
+        tmp_path / "data", {**SETTINGS, "privacy": {"user_ids": before}}, only=("raw_events", "events")
+    )
+    deployment.deliver("a", [event("tablet", 6, 1, user_id=CANARY_USER), event("tablet", 6, 2, user_id="another")])
+    deployment.run(UNTIL)
+    given = deployment.table("events")["user_id"].tolist()[0]
+    begin(deployment, Person(None, given, None))
+    deployment.run(UNTIL)
+    assert len(deployment.table("events")) == 1
+    deployment.set({**SETTINGS, "privacy": {"user_ids": after}})
+    deployment.run(UNTIL)
+    assert len(deployment.table("events")) == 1
 
 
 def test_erasures_need_their_key(tmp_path: Path) -> None:

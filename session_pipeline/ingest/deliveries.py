@@ -88,9 +88,13 @@ class Ingest:
                 at the end with an empty name.
             settle_seconds: If a file changed within this time, wait until it has passed. A file that changes again
                 meanwhile is left for the next run.
+
+        Raises:
+            StoreError: An erasure is unfinished, and rows of a file are damaged in the store and it is gone.
         """
+        damaged: set[str] = set()
         if self._erasures.unfinished is not None:
-            erase_stored(self._store, self._erasures, self._run_id)
+            damaged = erase_stored(self._store, self._erasures, self._run_id)
         found = list(deliveries(self._folder))
         self._ledger = self._read_ledger()
         self._ledger.look(found)
@@ -104,6 +108,9 @@ class Ingest:
             on_file(number, len(settled), delivery.name)
             self._take(delivery)
         self._read_pending()
+        for file_id in sorted(damaged):
+            if any(self._store.partitions[key].is_damaged for key in self._ledger.keys[file_id]):
+                self.reread(file_id)  # otherwise, the erasure would be finished and the erased rows still be there
         if settled:
             on_file(len(settled), len(settled), "")
         write_source_files(self._store, self._engine, self._run_id)

@@ -27,28 +27,41 @@ from session_pipeline.store.store import Store
 REASON = "a visitor was erased"
 
 
-def erase_stored(store: Store, erasures: Erasures, run_id: str) -> int:
-    """Remove all erased rows, one delivered file after the other; return how many rows were removed.
+def erase_stored(store: Store, erasures: Erasures, run_id: str) -> set[str]:
+    """Remove all erased rows, one delivered file after the other.
 
-    The rows of a file and its counts in the ledger change in one transaction. A partition that cannot be read is marked
-    as damaged; its delivered file is then read again, and the erased rows are left out.
+    The rows of a file and its counts in the ledger change in one transaction.
+
+    Returns:
+        The ids of the delivered files that have a damaged partition. It is marked, and its rows stay: the caller must
+        read the file again, which leaves out the erased rows.
     """
     of_file: dict[str, list[Partition]] = defaultdict(list)
     for key, partition in store.partitions.items():
         if key.file_id:
             of_file[key.file_id].append(partition)
-    count = 0
+    damaged = set()
     for file_id, file in store.catalog.source_files().items():
         site = file.facts["site"]
-        if erasures.kinds(site) and any(_has_erased(store, each, erasures, site) for each in of_file[file_id]):
-            count += _erase(store, file, of_file[file_id], erasures, run_id)
+        if not erasures.kinds(site):
+            continue
+        if any(_has_erased(store, each, erasures, site) for each in of_file[file_id]):
+            _erase(store, file, of_file[file_id], erasures, run_id)
             crash_points.reached("erase: file written again")
+        if any(_is_damaged(store, each) for each in of_file[file_id]):
+            damaged.add(file_id)
     if erasures.unfinished is not None:
-        count += erase_frozen(store, erasures.unfinished, run_id, REASON)
+        erase_frozen(store, erasures.unfinished, run_id, REASON)
     # Also if no row was removed: DELETE leaves bytes of earlier rows in the warehouse, so it must be a new file.
     store.catalog.set_number(WAREHOUSE_BYTES, 0)
     crash_points.reached("erase: rows removed")
-    return count
+    return damaged
+
+
+def _is_damaged(store: Store, partition: Partition) -> bool:
+    """Whether a partition was found damaged, also since this object was read."""
+    current = store.get(partition.key)
+    return current is not None and current.is_damaged
 
 
 def _has_erased(store: Store, partition: Partition, erasures: Erasures, site: str) -> bool:
@@ -60,11 +73,11 @@ def _has_erased(store: Store, partition: Partition, erasures: Erasures, site: st
         return False
 
 
-def _erase(store: Store, file: SourceFile, partitions: Sequence[Partition], erasures: Erasures, run_id: str) -> int:
+def _erase(store: Store, file: SourceFile, partitions: Sequence[Partition], erasures: Erasures, run_id: str) -> None:
     for partition in partitions:
         if store.checked_path(partition) is None:
             store.mark_damaged(partition)
-            return 0
+            return
     before = _copied(store, file, partitions)
     left = without_erased(before, erasures, file.facts["site"])
     counts = {day.utc_date: day.row_count for day in before.days}
@@ -97,7 +110,6 @@ def _erase(store: Store, file: SourceFile, partitions: Sequence[Partition], eras
         drop=[partition.key for partition in partitions if partition.key not in kept],
         source_files=[replace(file, facts=facts)],
     )
-    return left.erased_count - before.erased_count
 
 
 def _copied(store: Store, file: SourceFile, partitions: Sequence[Partition]) -> Reading:

@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SessionPipelineError
-from session_pipeline.ingest.visitors import VisitorKey, find_key
+from session_pipeline.ingest.visitors import USER_PURPOSE, VisitorKey, find_key
 from session_pipeline.store.files import replacing
 from session_pipeline.store.records import utc_now
 
@@ -138,11 +138,25 @@ class Erasures:
         """The kinds of ids that are erased on a site."""
         return {entry.kind for entry in self._of_site(site)}
 
+    def with_user(self, site: str | None, given: str) -> "Erasures":
+        """Return these erasures and that of a user id, also as it is stored with `user_ids = "keyed"`."""
+        assert self.key is not None, "erasures have a key"
+        return self.with_id("user", site, given).with_id("user", site, self.key.keyed(USER_PURPOSE, given))
+
     def erased(self, kind: Kind, site: str, ids: Iterable[str]) -> list[str]:
-        """Return those ids of a site that are erased."""
+        """Return those ids of a site that are erased. A user id is, too, if its keyed form is."""
         entries = [entry for entry in self._of_site(site) if entry.kind == kind]
         sites, hashes = {entry.site for entry in entries}, {entry.hash for entry in entries}
-        return [each for each in ids if any(self.hash_of(kind, where, each) in hashes for where in sites)]
+        return [
+            each
+            for each in ids
+            if any(self.hash_of(kind, where, form) in hashes for form in self._forms(kind, each) for where in sites)
+        ]
+
+    def _forms(self, kind: Kind, given: str) -> tuple[str, ...]:
+        if kind == "visitor" or self.key is None:
+            return (given,)
+        return given, self.key.keyed(USER_PURPOSE, given)
 
     def are_in(self, text: str | None, site: str) -> bool:
         """Whether an erased id is in a text: as it is, percent-encoded, or escaped as in JSON.

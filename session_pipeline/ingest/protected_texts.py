@@ -26,7 +26,7 @@ from session_pipeline.ingest.addresses import (
 from session_pipeline.ingest.fields import pattern_of_keys
 from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.ingest.visitors import USER_PURPOSE, VisitorKey
 from session_pipeline.reference.user_agents import LOOKED_AT_CHARACTERS, reduced_agent
 
 Texts = dict[str, pa.DictionaryArray]
@@ -80,7 +80,7 @@ def protected(texts: Texts, rules: ReadingRules, connection: duckdb.DuckDBPyConn
     for name, change in _EXACT.items():
         found[name] = _changed_where(found[name], MAY_HAVE_ADDRESS, change)
     if rules.has_keyed_users:
-        found["user_id"] = _changed(found["user_id"], partial(_keyed, "user id", rules=rules))
+        found["user_id"] = _changed(found["user_id"], partial(_keyed, USER_PURPOSE, rules=rules))
     if rules.has_reduced_agents:
         found["user_agent"] = _changed(found["user_agent"], _reducing(rules, connection))
     return Protected(found, addressed)

@@ -13,7 +13,7 @@ from secrets import token_bytes
 import duckdb
 
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
-from session_pipeline.errors import WrongUseError
+from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.ingest.erase_frozen import frozen_partitions
 from session_pipeline.ingest.erasures import LEAST_SEARCHED, Erasures
 from session_pipeline.ingest.visitors import KEY_BYTES, VisitorKey
@@ -114,7 +114,7 @@ def with_person(erasures: Erasures, held: Held) -> Erasures:
     if person.visitor:
         erasures = erasures.with_id("visitor", person.site, person.visitor)
     if person.user:
-        erasures = erasures.with_id("user", person.site, person.user)
+        erasures = erasures.with_user(person.site, person.user)
     for site, visitor in held.visitors:
         if visitor != person.visitor:
             erasures = erasures.with_id("visitor", site, visitor)
@@ -122,7 +122,23 @@ def with_person(erasures: Erasures, held: Held) -> Erasures:
 
 
 def find_held(opened: OpenFolder, person: Person) -> Held:
-    """Find what the store holds about a person. Of raw events, the columns of ids and texts are read."""
+    """Find what the store holds about a person. Of raw events, the columns of ids and texts are read.
+
+    Raises:
+        StoreError: A file of the store cannot be read.
+    """
+    import pyarrow as pa  # slow to load
+
+    try:
+        return _find_held(opened, person)
+    except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"a file of the store cannot be read ({str(error).splitlines()[0]}); run `session-pipeline verify`,"
+            " and then `session-pipeline run`, which rebuilds what can be rebuilt"
+        ) from None
+
+
+def _find_held(opened: OpenFolder, person: Person) -> Held:
     store = opened.store
     with looking(store, person) as connection:
         rows = connection.execute(
