@@ -5,7 +5,7 @@ Nothing here writes or takes a lock. `run.pipeline` adds the lock, the engine an
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -139,6 +139,19 @@ class OpenFolder:
     profile: Profile = field(default_factory=Profile, repr=False, kw_only=True)
     # The latest plan without and with upgrade, each with the state of the store that it is for.
     _plans: dict[bool, tuple[int, Plan]] = field(default_factory=dict, repr=False, kw_only=True)
+    # What the caller gave instead of the settings file and of the usual last day.
+    _given: tuple[Settings | None, date | None] = field(default=(None, None), repr=False, kw_only=True)
+
+    def renewed(self) -> "OpenFolder":
+        """Return the folder with the settings and the last day of now, if the caller gave none.
+
+        Raises:
+            SettingsError: The settings are invalid.
+            WrongUseError: The given last day is before the start_date of now.
+        """
+        settings, until = self._given
+        settings = settings or load_settings(self.folder.path)
+        return replace(self, settings=settings, until=horizon(settings, until), _plans={})
 
     @cached_property
     def planner(self) -> Planner:
@@ -210,4 +223,4 @@ def open_folder(
     loaded = settings or load_settings(folder.path)
     last_day = horizon(loaded, until)
     with closing(open_store(folder)) as store:
-        yield OpenFolder(folder, loaded, store, last_day, upgrade)
+        yield OpenFolder(folder, loaded, store, last_day, upgrade, _given=(settings, until))

@@ -5,7 +5,7 @@ the work itself is done in ingest/, build/, publish/ and report/.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cached_property
@@ -317,6 +317,9 @@ def writing(
 ) -> Iterator[Run]:
     """Begin a run in an open data folder: lock its store, start the engine.
 
+    If another process has changed the store since the folder was opened, the settings and the last day are determined
+    again. Otherwise a run that waited for the lock could undo what the other one did.
+
     Args:
         opened: The data folder.
         run_id: The id of the run.
@@ -328,15 +331,16 @@ def writing(
         DiskFullError: The disk is too small for what the run writes.
         MemoryTooSmallError: The memory limit is too low for the run.
     """
-    folder, settings, store = opened.folder, opened.settings, opened.store
+    folder, store = opened.folder, opened.store
     progress = progress or Progress()
-    limits = Limits(settings.resources.memory_limit, settings.resources.threads)
-    with (
-        report_shortage(folder.store),
-        store.writing(wait_seconds=wait_seconds, on_wait=progress.on_wait),
-        closing(DuckDBEngine(limits, store.scratch)) as engine,
-        chosen_engine(settings.engine, engine, store.scratch) as model_engine,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(report_shortage(folder.store))
+        if stack.enter_context(store.writing(wait_seconds=wait_seconds, on_wait=progress.on_wait)):
+            opened = opened.renewed()
+        resources = opened.settings.resources
+        limits = Limits(resources.memory_limit, resources.threads)
+        engine = stack.enter_context(closing(DuckDBEngine(limits, store.scratch)))
+        model_engine = stack.enter_context(chosen_engine(opened.settings.engine, engine, store.scratch))
         if folder.has_settings and not store.catalog.number(HAD_SETTINGS):
             with store.catalog.transaction(advances=False):
                 store.catalog.set_number(HAD_SETTINGS, 1)

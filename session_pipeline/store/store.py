@@ -67,16 +67,17 @@ class Store:
         """Close the catalog."""
         self.catalog.close()
 
-    def refresh(self) -> None:
-        """Read the catalog again if another process has changed it."""
+    def refresh(self) -> bool:
+        """Read the catalog again if another process has changed it; return whether one has."""
         version = self.catalog.data_version()
         if version == self._data_version:
-            return
+            return False
         self._data_version = version
         found = self.catalog.partitions()
         if found != self.partitions:
             self.partitions = found
             self.change_count += 1
+        return True
 
     # Finding
 
@@ -123,8 +124,8 @@ class Store:
     # Writing
 
     @contextmanager
-    def writing(self, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Open the store for writing, as its only writer: take the lock.
+    def writing(self, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[bool]:
+        """Open the store for writing, as its only writer: take the lock. Yield whether another process has changed it.
 
         First deletes the files that dead runs and failed commits left behind.
 
@@ -137,7 +138,7 @@ class Store:
         """
         with lock(self.folder, wait_seconds, on_wait):
             crash_points.reached("store: lock taken")
-            self.refresh()
+            is_changed = self.refresh()
             self._sweep_leftovers()
             crash_points.reached("store: leftovers swept")
             self._scratch = self.folder / SCRATCH / str(os.getpid())
@@ -146,7 +147,7 @@ class Store:
             crash_points.reached("store: run marked open")
             is_broken_off = True
             try:
-                yield
+                yield is_changed
                 is_broken_off = False
             finally:
                 shutil.rmtree(self._scratch, ignore_errors=True)
