@@ -1,16 +1,17 @@
 """Tests the local engine: what stays between jobs and after publishing, and the number of threads."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 
-from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Limits
+from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, ROW_GROUP_ROWS, DuckDBEngine, Limits
 from session_pipeline.publish import warehouse
 from session_pipeline.reference.small_table import SmallTable
-from session_pipeline.tables import table
+from session_pipeline.tables import models, table
 
 ONE = SmallTable({"number": "BIGINT"}, [{"number": 1}])
 TWO = SmallTable({"number": "BIGINT"}, [{"number": 2}])
@@ -128,3 +129,34 @@ def test_publishing_leaves_nothing_attached_after_an_error(engine: DuckDBEngine,
         assert rows(engine, "given") == [(1,)]
     with warehouse._attached(engine.connection, tmp_path / "new.duckdb"):
         assert rows(engine, "(select table_name from duckdb_tables() where database_name = 'warehouse')") == []
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_large_day_has_the_same_bytes_alone_and_with_others(
+    threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of several row groups: where the day begins in the table of its stretch must not matter."""
+    contract, days = table("goal_matches"), [date(2026, 1, 1), date(2026, 1, 2)]
+    values = {"VARCHAR": "cast(hash(number) as varchar)", "BIGINT": "number", "TIMESTAMP": "make_timestamp(number)"}
+    columns = ", ".join(
+        f"cast({values.get(column.type, 'null')} as {column.type}) as {column.name}" for column in contract.columns
+    )
+    count = ROW_GROUP_ROWS + 20_000
+
+    def rows_of(some: Sequence[date]) -> str:
+        dates = ", ".join(f"date '{day}'" for day in some)
+        return (
+            f"select {columns}, {contract.date_column} from range({count}) as numbers (number)"
+            f" cross join (select unnest([{dates}]) as {contract.date_column})"
+        )
+
+    found: list[bytes] = []
+    for some in (days, days[1:]):
+        monkeypatch.setattr(models, "text", lambda name, some=some: rows_of(some))
+        made = DuckDBEngine(Limits(threads=threads), tmp_path / f"{len(some)}")
+        paths = {day: tmp_path / f"{len(some)} {day}.parquet" for day in some}
+        with made.job() as job:
+            assert job.write_model("goal_matches", {}, paths)[days[1]] == count
+        found.append(paths[days[1]].read_bytes())
+        made.close()
+    assert found[0] == found[1]

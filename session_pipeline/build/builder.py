@@ -201,6 +201,9 @@ class Builder:
         self._prepare_inputs(step, days)
         before = {(name, day): self.store.get(Key(name, day)) for name in step.tables for day in days}
         dates = tuple(day for day in days if day is not None)
+        # The engine replaces the rows that it has of these tables, and can fail before the new ones are committed.
+        for name in step.tables:
+            self._kept.pop(name, None)
         files = self._runner.run(step, dates, self._inputs(step, days), keep=True)
         parts = {
             Key(name, day): files_at(new.path, new.row_count)

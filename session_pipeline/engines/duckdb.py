@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 WRITING_THREADS = 2
 FORMAT = "(format parquet, compression zstd)"
+ROW_GROUP_ROWS = 122_880  # of the files that DuckDB writes
 STATISTICS = "statistics_propagation"
 AUTO = "auto"
 # With two threads, days of 10 million events fit. More memory makes only `sessionize` of big days faster (measured).
@@ -241,7 +242,8 @@ class Job:
         """Compute the rows of all days once, and write those of each day.
 
         The rows are kept in a sorted table, and a scan keeps the order of a table, so the files need no sort and no
-        cast of their own. Cursors do not see temporary tables, so the table is a normal one.
+        cast of their own. Only a file of several row groups is sorted again: otherwise, where the day begins in the
+        table would decide where its row groups end. Cursors do not see temporary tables, so the table is a normal one.
         """
         rows, dated = kept_table(contract.name), quote(str(contract.date_column))
         self._connection.execute(
@@ -263,8 +265,11 @@ class Job:
         in_threads(write_short, short, WRITING_THREADS)
         for day in paths.keys() - short:
             with _equal_bytes(self._connection):
-                of_day = f"select {columns} from {rows} where {dated} = {literal(day)}"
-                self._connection.execute(f"copy ({of_day}) to {literal(str(paths[day]))} {FORMAT}")
+                if counts[day] > ROW_GROUP_ROWS:
+                    _copy(self._connection, contract, rows, day, paths[day])
+                else:
+                    of_day = f"select {columns} from {rows} where {dated} = {literal(day)}"
+                    self._connection.execute(f"copy ({of_day}) to {literal(str(paths[day]))} {FORMAT}")
         return {day: counts.get(day, 0) for day in paths}
 
     def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> "pa.Table":

@@ -151,6 +151,7 @@ def publish(
         },
         schema=table("warehouse_info").schema,
     )
+    is_as_published = _is_as_published(folder, store)
     crash_points.reached("publish: begun")
     replaced = warehouse.publish(
         store,
@@ -158,11 +159,12 @@ def publish(
         partitions,
         info,
         native_limit_bytes=plan.frame.settings.publish.native_limit_gb * GIGABYTE,
-        starts_empty=not _is_as_published(folder, store),
+        starts_empty=not is_as_published,
         kept=kept,
         left_out=[name for name in TABLES if not is_built(name, plan.frame.settings)],
     )
-    since = store.catalog.number("lake_generation") if latest else 0
+    # Also if another store wrote the warehouse: the lake can have names of files of a later state.
+    since = store.catalog.number("lake_generation") if latest and is_as_published else 0
     crash_points.reached("publish: warehouse in place")
     contracts_changed = store.catalog.number("published_contracts") != _contracts_number()
     change = lake.publish(store, folder.lake, partitions, since, contracts_changed=contracts_changed)
