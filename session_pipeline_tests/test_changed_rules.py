@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from session_pipeline.build import plan
+from session_pipeline.build import fingerprints, plan
 from session_pipeline.build.plan import Certainty, Kind
 from session_pipeline.run.pipeline import make_planner, open_run, open_store
 from session_pipeline.settings import Settings, load_settings
@@ -164,7 +164,7 @@ def test_changed_contract_makes_exactly_its_tables_stale(built: Deployment, monk
                 else contract
             )
 
-        monkeypatch.setattr(plan, "table", changed_table)
+        monkeypatch.setattr(fingerprints, "table", changed_table)
         stale = MODELS[name]
         assert stale_in(built) == ({f"contract of {name} changed"} if stale else set(), set(stale)), name
 
