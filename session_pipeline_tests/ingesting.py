@@ -32,7 +32,7 @@ RULES = ReadingRules(
     keep_query_parameters=("q", "utm_source"),
     drop_properties=("ip", "client ip"),
 )
-SEEN = {"visitor_id": "v", "event_time": "2024-03-01T12:00:00Z", "event_name": "page_view"}
+EVENT = {"visitor_id": "v", "event_time": "2024-03-01T12:00:00Z", "event_name": "page_view"}
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,13 @@ class Ingest:
 
     def event(self, rules: ReadingRules = RULES, **fields: Any) -> Row:
         """Returns the event that a line with these fields, in addition to the usual ones, becomes."""
-        taken = self.take_lines({**SEEN, **fields}, rules=rules)
+        taken = self.take_lines({**EVENT, **fields}, rules=rules)
         assert taken.quarantined == []
         return taken.events[0]
 
     def reason(self, rules: ReadingRules = RULES, **fields: Any) -> tuple[str, str]:
         """Returns reason and detail of the quarantine of such a line."""
-        taken = self.take_lines({**SEEN, **fields}, rules=rules)
+        taken = self.take_lines({**EVENT, **fields}, rules=rules)
         assert taken.events == []
         return taken.quarantined[0]["reason"], taken.quarantined[0]["detail"]
 

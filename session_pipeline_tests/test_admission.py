@@ -13,13 +13,13 @@ from backports import zstd
 from session_pipeline.errors import RefusedFileError, SessionPipelineError
 from session_pipeline.ingest import admit as admission
 from session_pipeline.ingest import line_counts
-from session_pipeline_tests.ingesting import RULES, SEEN, Ingest
+from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
 
 # Admission
 
 
 def test_file_identity_is_source_and_content(ingest: Ingest) -> None:
-    content = (json.dumps(SEEN) + "\n").encode()
+    content = (json.dumps(EVENT) + "\n").encode()
     plain = ingest.admit(ingest.deliver(content, "a.jsonl"))
     other_name = ingest.admit(ingest.deliver(content, "b.ndjson"))
     compressed = ingest.admit(ingest.deliver(gzip.compress(content), "c.JSON.GZ"))
@@ -96,7 +96,7 @@ def test_only_regular_files_below_raw_are_read(ingest: Ingest, tmp_path: Path) -
 
 
 def test_file_growing_while_hashed_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = ingest.deliver(json.dumps(SEEN) + "\n")
+    path = ingest.deliver(json.dumps(EVENT) + "\n")
     look_through = admission.look_through
 
     def look_through_slowly(*arguments: Any) -> str:
@@ -111,7 +111,7 @@ def test_file_growing_while_hashed_is_refused(ingest: Ingest, monkeypatch: pytes
 
 
 def test_file_growing_before_it_is_read_is_refused(ingest: Ingest) -> None:
-    admitted = ingest.admit(ingest.deliver(json.dumps(SEEN) + "\n"))
+    admitted = ingest.admit(ingest.deliver(json.dumps(EVENT) + "\n"))
     os.utime(admitted.path, (1, 1))
     with pytest.raises(RefusedFileError, match="still being written"):
         ingest.read(admitted)
@@ -119,7 +119,7 @@ def test_file_growing_before_it_is_read_is_refused(ingest: Ingest) -> None:
 
 
 def test_ledger_that_does_not_add_up_keeps_nothing(ingest: Ingest) -> None:
-    admitted = ingest.admit(ingest.deliver(json.dumps(SEEN) + "\n{}\n"))
+    admitted = ingest.admit(ingest.deliver(json.dumps(EVENT) + "\n{}\n"))
     with pytest.raises(SessionPipelineError, match="3 lines were counted, but 1 were accepted and 1 quarantined"):
         ingest.read(replace(admitted, line_count=3))
     assert list(ingest.scratch.iterdir()) == []
@@ -135,4 +135,4 @@ def test_ledger_that_does_not_add_up_keeps_nothing(ingest: Ingest) -> None:
 def test_file_names_are_not_patterns(ingest: Ingest, name: str) -> None:
     for other in ("g1.jsonl", "ab.jsonl", "a.jsonl", "b.jsonl"):
         ingest.deliver("other\n", other)
-    assert len(ingest.take(json.dumps(SEEN), name).events) == 1
+    assert len(ingest.take(json.dumps(EVENT), name).events) == 1

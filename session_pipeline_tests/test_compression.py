@@ -10,12 +10,12 @@ from backports import zstd
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest import compression
-from session_pipeline_tests.ingesting import SEEN, Ingest
+from session_pipeline_tests.ingesting import EVENT, Ingest
 
 
 @pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 100, -1, -4, -5, -8])
 def test_truncated_gzip_is_corrupt(ingest: Ingest, length: int) -> None:
-    content = gzip.compress(json.dumps(SEEN).encode() * 50)
+    content = gzip.compress(json.dumps(EVENT).encode() * 50)
     with pytest.raises(CorruptFileError):
         ingest.admit(ingest.deliver(content[:length], "a.jsonl.gz"))
     assert list(ingest.scratch.iterdir()) == []
@@ -23,7 +23,7 @@ def test_truncated_gzip_is_corrupt(ingest: Ingest, length: int) -> None:
 
 @pytest.mark.parametrize("place", [-1, -5, 20])
 def test_gzip_with_flipped_bit_is_corrupt(ingest: Ingest, place: int) -> None:
-    content = bytearray(gzip.compress(json.dumps(SEEN).encode() * 50))
+    content = bytearray(gzip.compress(json.dumps(EVENT).encode() * 50))
     content[place] ^= 1
     with pytest.raises(CorruptFileError, match="gzip"):
         ingest.admit(ingest.deliver(bytes(content), "a.jsonl.gz"))
@@ -31,8 +31,8 @@ def test_gzip_with_flipped_bit_is_corrupt(ingest: Ingest, place: int) -> None:
 
 CHECKSUM = {zstd.CompressionParameter.checksum_flag: 1}
 FRAMES = {
-    "checksum": zstd.compress(json.dumps(SEEN).encode() * 50 + b"\n", options=CHECKSUM),
-    "no checksum": zstd.compress(json.dumps(SEEN).encode() * 50 + b"\n"),
+    "checksum": zstd.compress(json.dumps(EVENT).encode() * 50 + b"\n", options=CHECKSUM),
+    "no checksum": zstd.compress(json.dumps(EVENT).encode() * 50 + b"\n"),
     "no size": zstd.compress(b"{}\n" * 50, options={zstd.CompressionParameter.content_size_flag: 0}),
     "two frames": zstd.compress(b"{}\n", options=CHECKSUM) + zstd.compress(b"{}\n" * 50, options=CHECKSUM),
     "skippable": b"\x5f\x2a\x4d\x18\x03\0\0\0abc" + zstd.compress(b"{}\n"),

@@ -12,8 +12,8 @@ import pytest
 from session_pipeline.checks import ledger_closes
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.corpus import CORPUS
-from session_pipeline_tests.corpus.inputs import SEEN, Input
-from session_pipeline_tests.corpus.results import UNTIL, Became, put, taken
+from session_pipeline_tests.corpus.inputs import EVENT, Input
+from session_pipeline_tests.corpus.results import UNTIL, Result, ingest_all, put
 from session_pipeline_tests.deployment import Deployment
 
 
@@ -27,9 +27,9 @@ GOOD = "good"  # the source of a good file
 
 # Files of one source and format are read by one query; each file is the only one of its source in the long tests.
 @pytest.fixture(scope="module", params=["in one source", pytest.param("alone", marks=pytest.mark.long)])
-def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Became]:
+def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Result]:
     """The result of each file, by what is special about it."""
-    found: dict[str, Became] = {}
+    found: dict[str, Result] = {}
     for number, (_, group) in enumerate(groupby(sorted(CORPUS, key=settings_of), settings_of)):
         inputs = placed(list(group), is_alone=request.param == "alone")
         deployment = Deployment(tmp_path_factory.mktemp("corpus") / str(number), next(iter(inputs.values())).settings)
@@ -37,10 +37,10 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             put(deployment, given, place=place)
         good = deployment.folder.raw / GOOD / "0" / "good.jsonl"
         good.parent.mkdir(parents=True)
-        good.write_text(json.dumps(SEEN) + "\n")
-        for became in taken(deployment):
-            place = "/".join(str(became.facts["path"]).split("/")[:2])
-            found[inputs[place].what if place != f"{GOOD}/0" else f"{GOOD} {number}"] = became
+        good.write_text(json.dumps(EVENT) + "\n")
+        for result in ingest_all(deployment):
+            place = "/".join(str(result.facts["path"]).split("/")[:2])
+            found[inputs[place].what if place != f"{GOOD}/0" else f"{GOOD} {number}"] = result
     return found
 
 
@@ -64,28 +64,28 @@ def placed(group: Sequence[Input], *, is_alone: bool) -> dict[str, Input]:
 
 
 @pytest.mark.long
-def test_good_files_are_accepted_next_to_all_others(results: Mapping[str, Became]) -> None:
-    good = [became for what, became in results.items() if what.startswith(f"{GOOD} ")]
+def test_good_files_are_accepted_next_to_all_others(results: Mapping[str, Result]) -> None:
+    good = [result for what, result in results.items() if what.startswith(f"{GOOD} ")]
     assert len(good) == len({settings_of(given) for given in CORPUS})
-    for became in good:
-        assert (became.facts["status"], became.facts["accepted_count"], became.raw_count) == ("accepted", 1, 1)
+    for result in good:
+        assert (result.facts["status"], result.facts["accepted_count"], result.raw_count) == ("accepted", 1, 1)
 
 
 @pytest.mark.parametrize("given", CORPUS, ids=lambda given: given.what)
-def test_file_is_read_as_expected_next_to_others(given: Input, results: Mapping[str, Became]) -> None:
-    became = results[given.what]
-    assert became.facts["status"] == given.status, became
+def test_file_is_read_as_expected_next_to_others(given: Input, results: Mapping[str, Result]) -> None:
+    result = results[given.what]
+    assert result.facts["status"] == given.status, result
     if given.status != "accepted":
-        assert given.reason in became.facts["reason"]
-    counts = {name: became.facts[f"{name}_count"] for name in ("line", "accepted", "set_aside", "blank_line")}
+        assert given.reason in result.facts["reason"]
+    counts = {name: result.facts[f"{name}_count"] for name in ("line", "accepted", "set_aside", "blank_line")}
     assert counts == {
         "line": given.line_count,
         "accepted": given.accepted,
         "set_aside": len(given.set_aside),
         "blank_line": given.blank,
     }
-    assert became.set_aside == given.set_aside
-    assert became.raw_count == given.accepted
+    assert result.set_aside == given.set_aside
+    assert result.raw_count == given.accepted
 
 
 @pytest.mark.long

@@ -7,13 +7,13 @@ from hashlib import md5
 import pytest
 
 from session_pipeline.errors import RefusedFileError
-from session_pipeline_tests.ingesting import RULES, SEEN, Ingest, as_csv
+from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, as_csv
 
 HEADER: list[object] = ["visitor_id", "event_time", "event_name", "plan"]
 
 
 def record(*fields: object) -> list[object]:
-    return ["v", SEEN["event_time"], *fields]
+    return ["v", EVENT["event_time"], *fields]
 
 
 def test_csv_is_read_by_its_header(ingest: Ingest) -> None:

@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.tables import table
-from session_pipeline_tests.ingesting import RULES, SEEN, Ingest, Row
+from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Row
 
 # From line to event
 
 
 def test_rows_have_columns_and_types_of_the_contracts(ingest: Ingest) -> None:
-    reading = ingest.take_lines(SEEN, "bad").reading
+    reading = ingest.take_lines(EVENT, "bad").reading
     assert reading.quarantine_path is not None
     for path, name in ((reading.days[0].path, "raw_events"), (reading.quarantine_path, "quarantined_lines")):
         assert [(each.name, each.type) for each in pq.read_schema(path)] == [
@@ -37,7 +37,7 @@ def test_every_delivered_column_is_kept(ingest: Ingest) -> None:
         "properties": {"plan": "pro"},
     }
     event = ingest.event(**given)
-    line = json.dumps({**SEEN, **given})
+    line = json.dumps({**EVENT, **given})
     assert event == given | {
         "event_time": datetime(2024, 3, 1, 12, 0, 0, 123456),
         "received_at": datetime(2024, 3, 1, 12, 0, 5),
@@ -70,7 +70,7 @@ def test_columns_are_found_by_name_also_inside_objects(ingest: Ingest) -> None:
 
 def test_names_differing_in_case_or_used_twice(ingest: Ingest) -> None:
     rules = replace(RULES, columns={"visitor_id": "id", "user_id": "ID", "element": "ID", "page_title": "Event_Name"})
-    [event] = ingest.take_lines({**SEEN, "id": "v", "ID": "u", "Event_Name": "t", "Id": "x"}, rules=rules).events
+    [event] = ingest.take_lines({**EVENT, "id": "v", "ID": "u", "Event_Name": "t", "Id": "x"}, rules=rules).events
     assert (event["visitor_id"], event["user_id"], event["element"], event["page_title"]) == ("v", "u", "u", "t")
     assert json.loads(event["properties"]) == {"Id": "x", "visitor_id": "v"}
 
@@ -78,8 +78,8 @@ def test_names_differing_in_case_or_used_twice(ingest: Ingest) -> None:
 def test_constants_fill_missing_fields(ingest: Ingest) -> None:
     rules = replace(RULES, constants={"event_name": "page_view", "currency": "EUR", "value": "1"})
     taken = ingest.take_lines(
-        {"visitor_id": "v", "event_time": SEEN["event_time"], "currency": ""},
-        {**SEEN, "event_name": "click", "currency": None},
+        {"visitor_id": "v", "event_time": EVENT["event_time"], "currency": ""},
+        {**EVENT, "event_name": "click", "currency": None},
         rules=rules,
     )
     assert [event["event_name"] for event in taken.events] == ["page_view", "click"]
@@ -100,9 +100,9 @@ def test_numeric_ids_become_text_and_empty_text_becomes_null(ingest: Ingest) -> 
 
 
 def test_event_id_is_content_hash_and_occurrence_number(ingest: Ingest) -> None:
-    line = json.dumps(SEEN)
-    other = json.dumps({**SEEN, "visitor_id": "w"})
-    taken = ingest.take_lines(line, other, {**SEEN, "event_id": "given"}, line, "", line)
+    line = json.dumps(EVENT)
+    other = json.dumps({**EVENT, "visitor_id": "w"})
+    taken = ingest.take_lines(line, other, {**EVENT, "event_id": "given"}, line, "", line)
     content = md5(line.encode()).hexdigest()
     ids = {event["line_number"]: event["event_id"] for event in taken.events}
     assert ids == {
@@ -136,7 +136,7 @@ URLS: list[tuple[str, str, str | None, str]] = [
 
 
 def test_urls_are_divided_into_host_and_path(ingest: Ingest) -> None:
-    events = ingest.take_lines(*({**SEEN, "page_url": url, "referrer": url} for url, *_ in URLS)).events
+    events = ingest.take_lines(*({**EVENT, "page_url": url, "referrer": url} for url, *_ in URLS)).events
     found = [(event["page_url"], event["page_host"], event["page_path"]) for event in events]
     assert found == [each[1:] for each in URLS]
     assert [(event["referrer"], event["referrer_host"]) for event in events] == [each[1:3] for each in URLS]
@@ -178,6 +178,6 @@ PROPERTIES: list[tuple[Row, Row | None]] = [
 
 
 def test_properties_hold_all_fields_without_a_column(ingest: Ingest) -> None:
-    taken = ingest.take_lines(*({**SEEN, **fields} for fields, _ in PROPERTIES))
+    taken = ingest.take_lines(*({**EVENT, **fields} for fields, _ in PROPERTIES))
     found = [text if text is None else json.loads(text) for text in taken.column("properties")]
     assert found == [properties for _, properties in PROPERTIES]

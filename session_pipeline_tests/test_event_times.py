@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from session_pipeline.reference.days import zone
-from session_pipeline_tests.ingesting import RULES, SEEN, Ingest
+from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
 
 TIMES: list[tuple[object, str]] = [
     ("2024-03-01T12:00:00Z", "2024-03-01 12:00:00"),
@@ -45,7 +45,7 @@ TIMES: list[tuple[object, str]] = [
 
 
 def test_time_is_iso_8601_or_epoch_number(ingest: Ingest) -> None:
-    lines = [{**SEEN, "event_time": written} for written, _ in TIMES]
+    lines = [{**EVENT, "event_time": written} for written, _ in TIMES]
     taken = ingest.take_lines(*lines, rules=replace(RULES, earliest=datetime(1900, 1, 1)))
     assert [str(time) for time in taken.column("event_time")] == [meant for _, meant in TIMES]
 
@@ -61,7 +61,7 @@ NO_TIMES: list[object] = [
 
 
 def test_other_values_are_invalid_times(ingest: Ingest) -> None:
-    taken = ingest.take_lines(*({**SEEN, "event_time": written} for written in NO_TIMES))
+    taken = ingest.take_lines(*({**EVENT, "event_time": written} for written in NO_TIMES))
     assert taken.events == []
     assert taken.reading.reasons == {"invalid_event_time": len(NO_TIMES)}
     assert taken.quarantined[0]["detail"] == "event_time: yesterday"
@@ -83,7 +83,7 @@ LOCAL_TIMES = [
 
 
 def test_time_without_offset_is_local_to_the_source(ingest: Ingest) -> None:
-    lines = [{**SEEN, "event_time": written} for written, _ in LOCAL_TIMES]
+    lines = [{**EVENT, "event_time": written} for written, _ in LOCAL_TIMES]
     taken = ingest.take_lines(*lines, rules=replace(RULES, timezone="Europe/Berlin"))
     assert [str(time) for time in taken.column("event_time")] == [meant for _, meant in LOCAL_TIMES]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.settings import parse_settings, settings_template
-from session_pipeline_tests.ingesting import RULES, SEEN, Ingest
+from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
 
 PACKAGED = replace(RULES, drop_properties=parse_settings(settings_template()).privacy.drop_properties)
 DROPPED = (
@@ -34,7 +34,7 @@ def test_address_fields_are_dropped_in_any_spelling(ingest: Ingest, value: Any) 
     lines = []
     for name in DROPPED:
         fields = {"b": 2, name: value, "deep": {"er": {name: value, "c": 3}}}
-        lines += [{**SEEN, **fields}, {**SEEN, "properties": fields}]
+        lines += [{**EVENT, **fields}, {**EVENT, "properties": fields}]
     taken = ingest.take_lines(*lines, rules=PACKAGED)
     left = {"b": 2, "deep": {"er": {"c": 3}}}
     found = [json.loads(text) for text in taken.column("properties")]
@@ -44,13 +44,13 @@ def test_address_fields_are_dropped_in_any_spelling(ingest: Ingest, value: Any) 
 
 def test_fields_with_similar_names_are_kept(ingest: Ingest) -> None:
     fields = dict.fromkeys(KEPT, "x")
-    [event] = ingest.take_lines({**SEEN, **fields, "deep": fields}, rules=PACKAGED).events
+    [event] = ingest.take_lines({**EVENT, **fields, "deep": fields}, rules=PACKAGED).events
     assert json.loads(event["properties"]) == {**fields, "deep": fields}
 
 
 def test_names_inside_values_drop_nothing(ingest: Ingest) -> None:
     fields = {"a": '"ip":"x"', "b": ["ip", "user ip"], "c": 'ip":', "ip\\": "x", "d": "ip"}
-    [event] = ingest.take_lines({**SEEN, **fields}, rules=PACKAGED).events
+    [event] = ingest.take_lines({**EVENT, **fields}, rules=PACKAGED).events
     assert json.loads(event["properties"]) == fields
 
 
@@ -61,7 +61,7 @@ def test_csv_columns_are_dropped(ingest: Ingest) -> None:
 
 
 def test_escaped_name_is_dropped(ingest: Ingest) -> None:
-    line = json.dumps({**SEEN, "properties": {"ip": "192.0.2.7", "a": 1}}, separators=(",", ":"))
+    line = json.dumps({**EVENT, "properties": {"ip": "192.0.2.7", "a": 1}}, separators=(",", ":"))
     taken = ingest.take(line.replace('"ip"', r'"\u0069p"'), "a.jsonl", PACKAGED)
     assert json.loads(taken.events[0]["properties"]) == {"a": 1}
 
@@ -69,5 +69,5 @@ def test_escaped_name_is_dropped(ingest: Ingest) -> None:
 def test_punctuation_and_non_ascii_names_are_compared(ingest: Ingest) -> None:
     rules = replace(RULES, drop_properties=("*", "_", "Straße", 'a"b', "(", "*_plan"))
     fields = {"*": 1, "_": 2, "$": 3, "STRASSE": 4, "stra_ße": 5, 'A_"B': 6, "(": 7, "floorPlan": 8, "plan": 9, "x": 0}
-    [event] = ingest.take_lines({**SEEN, **fields}, rules=rules).events
+    [event] = ingest.take_lines({**EVENT, **fields}, rules=rules).events
     assert json.loads(event["properties"]) == {"$": 3, "STRASSE": 4, "x": 0}

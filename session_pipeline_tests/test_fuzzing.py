@@ -22,7 +22,7 @@ from session_pipeline.ingest.records import BYTE_ORDER_MARK
 from session_pipeline.ingest.small_files import LARGEST_SMALL_BYTES
 from session_pipeline_tests.access_logs import RULES as LOG_RULES
 from session_pipeline_tests.access_logs import combined
-from session_pipeline_tests.corpus.inputs import SEEN, line, lines
+from session_pipeline_tests.corpus.inputs import EVENT, line, lines
 from session_pipeline_tests.corpus.parquet_files import parquet
 from session_pipeline_tests.ingesting import RULES, Ingest
 from session_pipeline_tests.reliability.figures import effort
@@ -48,8 +48,8 @@ FILES: Mapping[str, bytes] = {
         f"x.{ending}.zst": zstd.compress(content, options={zstd.CompressionParameter.checksum_flag: 1})
         for ending, content in TEXTS.items()
     },
-    "x.parquet": parquet([{**SEEN, "value": number / 2, "tags": ["a"]} for number in range(30)]),
-    "checked.parquet": parquet([SEEN] * 30, write_page_checksum=True, compression="zstd"),
+    "x.parquet": parquet([{**EVENT, "value": number / 2, "tags": ["a"]} for number in range(30)]),
+    "checked.parquet": parquet([EVENT] * 30, write_page_checksum=True, compression="zstd"),
 }
 NASTY = (
     b"\0",
@@ -126,11 +126,11 @@ def take(ingest: Ingest, name: str, data: bytes) -> str:
     try:
         taken = ingest.take(data, name, rules)
     except CorruptFileError:
-        became = "corrupt"
+        status = "corrupt"
     except RefusedFileError:
-        became = "refused"
+        status = "refused"
     else:
-        became = "accepted"
+        status = "accepted"
         # Every line occurs once, as an event or quarantined, with its own number.
         numbers = sorted(
             [event["line_number"] for event in taken.events] + [row["line_number"] for row in taken.quarantined]
@@ -140,7 +140,7 @@ def take(ingest: Ingest, name: str, data: bytes) -> str:
             assert numbers == expected
     assert list(ingest.scratch.glob("delivered-*")) == []
     assert process_time() - started < MOST_SECONDS
-    return became
+    return status
 
 
 def line_numbers(name: str, data: bytes) -> list[int] | None:
@@ -163,7 +163,7 @@ def test_good_file_is_accepted(ingest: Ingest, name: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", FILES)
 def test_damaged_file_is_read_completely_or_rejected(ingest: Ingest, name: str) -> None:
-    became: list[str] = []
+    statuses: list[str] = []
 
     @hypothesis_settings(
         max_examples=EXAMPLES * effort(),
@@ -177,10 +177,10 @@ def test_damaged_file_is_read_completely_or_rejected(ingest: Ingest, name: str) 
         data = FILES[name]
         for change in damage:
             data = change(data)
-        became.append(take(ingest, name, data))
+        statuses.append(take(ingest, name, data))
 
     fuzz()
-    assert len(set(became)) > 1, f"all of them were {became[0]}"
+    assert len(set(statuses)) > 1, f"all of them were {statuses[0]}"
 
 
 @pytest.mark.long

@@ -12,7 +12,7 @@ import pytest
 from session_pipeline.ingest import rules as rules_module
 from session_pipeline.ingest.read import ReadingRules
 from session_pipeline.settings import packaged_recognitions
-from session_pipeline_tests.ingesting import KEY, RULES, SEEN, Ingest, Row, as_csv
+from session_pipeline_tests.ingesting import EVENT, KEY, RULES, Ingest, Row, as_csv
 from session_pipeline_tests.oracles.published_cases import FIXTURES
 
 # Files
@@ -39,7 +39,7 @@ def test_values_are_never_executed(ingest: Ingest) -> None:
 def test_each_utc_date_is_a_separate_file(ingest: Ingest) -> None:
     times = [f"2024-{month:02}-01T{hour:02}:{minute:02}:00Z" for minute in (0, 14, 15) for hour in (23, 0)
              for month in range(1, 13)]  # fmt: skip
-    taken = ingest.take_lines(*({**SEEN, "event_time": time} for time in times))
+    taken = ingest.take_lines(*({**EVENT, "event_time": time} for time in times))
     days = taken.reading.days
     assert [day.utc_date for day in days] == [date(2024, month, 1) for month in range(1, 13)]
     assert {(day.row_count, day.quarters) for day in days} == {(6, (0, 1, 92, 93))}
@@ -60,7 +60,7 @@ def test_bytes_do_not_depend_on_thread_count(tmp_path: Path, date_count: int) ->
             lines.append("" if number % 200 == 7 else "{bad")
         time = str(datetime(2024, 3, 1, 10) + timedelta(days=number * 7 % date_count, seconds=number % 60))
         fields = {"event_time": time, "visitor_id": number * 7919 % 1000, "plan": "x" * (number % 9)}
-        lines.append(json.dumps(SEEN | fields | ({"event_id": number} if number % 3 else {})))
+        lines.append(json.dumps(EVENT | fields | ({"event_id": number} if number % 3 else {})))
     content = "\n".join(lines).encode()
     found: list[list[bytes]] = []
     for threads in (1, 2, 2):

@@ -10,7 +10,7 @@ import pytest
 
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline.reference.user_agents import _row, reduced_agent
-from session_pipeline_tests.ingesting import KEY, RULES, SEEN, Ingest
+from session_pipeline_tests.ingesting import EVENT, KEY, RULES, Ingest
 
 IPV4, IPV6 = "203.0.113.7", "2001:db8:1:2::7"
 WINDOWS = (
@@ -37,7 +37,7 @@ def test_no_column_keeps_an_address(ingest: Ingest) -> None:
     fields: dict[str, Any] = dict.fromkeys(plain, IPV4)
     fields |= {"user_id": IPV6, "client_session_id": f"[{IPV6}]:80", "event_id": IPV4, "visitor_id": IPV4}
     fields |= {"page_url": url, "referrer": url, "x": IPV4, "properties": {"list": [f"for={IPV4}"], "y": {"z": IPV6}}}
-    taken = ingest.take_lines({**SEEN, **fields})
+    taken = ingest.take_lines({**EVENT, **fields})
     [event] = taken.events
     written = json.dumps({name: value for name, value in event.items() if name != "event_time"})
     assert not {IPV4, IPV6, "db8", "203.0"} & {part for part in (IPV4, IPV6, "db8", "203.0") if part in written}
@@ -51,21 +51,21 @@ def test_no_column_keeps_an_address(ingest: Ingest) -> None:
 
 def test_visitor_id_that_is_an_address_is_shortened_and_hashed(ingest: Ingest) -> None:
     ids = [IPV4, "203.0.113.99:443", "203.0.114.7", IPV6, "[2001:db8:1:99::1]:443", "2001:db8:2::7", "someone"]
-    lines = [{**SEEN, "visitor_id": visitor, "user_agent": PHONE} for visitor in ids]
-    taken = ingest.take_lines(*lines, {**SEEN, "visitor_id": IPV4})
+    lines = [{**EVENT, "visitor_id": visitor, "user_agent": PHONE} for visitor in ids]
+    taken = ingest.take_lines(*lines, {**EVENT, "visitor_id": IPV4})
     found = taken.column("visitor_id")
     assert found[6] == "someone"
     assert found[0] == found[1]
     assert found[3] == found[4]
     assert len(set(found)) == 6
     by_field = replace(RULES, visitor_address="from", columns={"visitor_id": ()})
-    same = ingest.take_lines({**SEEN, "from": IPV4, "user_agent": PHONE}, rules=by_field)
+    same = ingest.take_lines({**EVENT, "from": IPV4, "user_agent": PHONE}, rules=by_field)
     assert same.column("visitor_id") == found[:1]
 
 
 def test_only_files_with_such_ids_depend_on_the_key(ingest: Ingest) -> None:
-    plain = ingest.take_lines(SEEN)
-    addressed = ingest.take_lines({**SEEN, "visitor_id": IPV4})
+    plain = ingest.take_lines(EVENT)
+    addressed = ingest.take_lines({**EVENT, "visitor_id": IPV4})
     assert (plain.reading.is_keyed, addressed.reading.is_keyed) == (False, True)
     other = replace(RULES, visitor_key=OTHER_KEY)
     assert other.gave(RULES.fingerprint("jsonl"))
@@ -83,14 +83,14 @@ def test_versions_times_and_ids_are_kept(ingest: Ingest) -> None:
         "text": f"seen at {IPV4}",
         "number": 1.5,
     }
-    [event] = ingest.take_lines({**SEEN, **fields, "user_agent": WINDOWS, "visitor_id": "12:34:56"}).events
+    [event] = ingest.take_lines({**EVENT, **fields, "user_agent": WINDOWS, "visitor_id": "12:34:56"}).events
     assert json.loads(event["properties"]) == fields
     assert (event["user_agent"], event["visitor_id"]) == (WINDOWS, "12:34:56")
 
 
 def test_user_ids_are_keyed_alike_in_all_sources_and_sites(ingest: Ingest) -> None:
     rules = replace(RULES, has_keyed_users=True)
-    lines = [{**SEEN, "user_id": "a@example.org"}, {**SEEN, "user_id": "b"}, SEEN]
+    lines = [{**EVENT, "user_id": "a@example.org"}, {**EVENT, "user_id": "b"}, EVENT]
     found = ingest.take_lines(*lines, rules=rules).column("user_id")
     again = ingest.take_lines(*lines, rules=replace(rules, source="app", site="other")).column("user_id")
     other = ingest.take_lines(*lines, rules=replace(rules, visitor_key=OTHER_KEY)).column("user_id")
@@ -113,8 +113,8 @@ def test_properties_are_hashed_by_name_at_any_depth(ingest: Ingest) -> None:
         "deep": {"ac_count": 12.50},
         "kept": "account",
     }
-    text = json.dumps({**SEEN, "properties": given})
-    [event] = ingest.take_lines(text, {**SEEN, "email": "a@example.org"}, rules=rules).events[:1]
+    text = json.dumps({**EVENT, "properties": given})
+    [event] = ingest.take_lines(text, {**EVENT, "email": "a@example.org"}, rules=rules).events[:1]
     assert json.loads(event["properties"]) == {
         "userEmail": KEY.keyed("property", "a@example.org"),
         "Account": KEY.keyed("property", '{"id":[1,{"x":"}"}]}'),
@@ -126,7 +126,7 @@ def test_properties_are_hashed_by_name_at_any_depth(ingest: Ingest) -> None:
 def test_agents_of_people_are_reduced_and_bots_are_found_as_before(ingest: Ingest) -> None:
     rules = replace(RULES, has_reduced_agents=True, agent_patterns=("Win64; x64.*MyApp",))
     agents = [WINDOWS, PHONE, BOT, "curl/8.5.0", f"{WINDOWS} MyApp", "-", None]
-    found = ingest.take_lines(*({**SEEN, "user_agent": agent} for agent in agents), rules=rules).column("user_agent")
+    found = ingest.take_lines(*({**EVENT, "user_agent": agent} for agent in agents), rules=rules).column("user_agent")
     assert found == [
         "reduced (Chrome/129; Windows/10; desktop)",
         "reduced (Mobile Safari/17; iOS/17; mobile)",

@@ -7,7 +7,7 @@ from hashlib import md5
 
 import pytest
 
-from session_pipeline_tests.ingesting import RULES, SEEN, Ingest, Row
+from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Row
 
 NOT_JSON = [
     "{", '{"a":1} {"b":2}', '{"a":NaN}', '{"a":[1, -inf]}', '{"a":{"b": iNfinity}}', '{"a":1, }', '{"a":[nan]}',
@@ -17,7 +17,7 @@ NOT_OBJECTS = ["[1]", '"text"', "null", "12", ' ["{"]']
 
 
 def test_line_that_is_not_a_json_object_is_quarantined(ingest: Ingest) -> None:
-    taken = ingest.take_lines(SEEN, *NOT_JSON, *NOT_OBJECTS, SEEN)
+    taken = ingest.take_lines(EVENT, *NOT_JSON, *NOT_OBJECTS, EVENT)
     assert [(row["reason"], row["line"]) for row in taken.quarantined] == [
         *(("invalid_json", line) for line in NOT_JSON),
         *(("not_an_object", line) for line in NOT_OBJECTS),
@@ -62,7 +62,7 @@ UNUSABLE: list[tuple[Row, str, str]] = [
 
 
 def test_unusable_field_quarantines_the_line(ingest: Ingest) -> None:
-    taken = ingest.take_lines(*({**SEEN, **fields} for fields, _, _ in UNUSABLE))
+    taken = ingest.take_lines(*({**EVENT, **fields} for fields, _, _ in UNUSABLE))
     assert taken.events == []
     assert [(row["reason"], row["detail"]) for row in taken.quarantined] == [each[1:] for each in UNUSABLE]
 
@@ -93,7 +93,7 @@ def test_detail_uses_the_field_name_of_the_source(ingest: Ingest) -> None:
     ],
 )
 def test_line_that_duckdb_rejects_is_quarantined_alone(ingest: Ingest, line: bytes, reason: str) -> None:
-    seen = json.dumps(SEEN).encode()
+    seen = json.dumps(EVENT).encode()
     taken = ingest.take(b"\xef\xbb\xbf" + b"\n".join([seen, line, b"", seen + b"\r", b""]))
     assert taken.reasons == {2: reason}
     assert [event["line_number"] for event in taken.events] == [1, 4]
@@ -102,7 +102,7 @@ def test_line_that_duckdb_rejects_is_quarantined_alone(ingest: Ingest, line: byt
 
 
 def test_file_with_only_carriage_returns_is_one_bad_line(ingest: Ingest) -> None:
-    assert ingest.take(json.dumps(SEEN) + "\r" + json.dumps(SEEN) + "\r").reading.reasons == {"invalid_json": 1}
+    assert ingest.take(json.dumps(EVENT) + "\r" + json.dumps(EVENT) + "\r").reading.reasons == {"invalid_json": 1}
 
 
 ADDRESSES = [
@@ -112,10 +112,10 @@ ADDRESSES = [
 
 
 def test_quarantine_contains_no_address(ingest: Ingest) -> None:
-    taken = ingest.take_lines(*({**SEEN, "at": f"<{address}>", "value": f"<{address}>"} for address in ADDRESSES))
+    taken = ingest.take_lines(*({**EVENT, "at": f"<{address}>", "value": f"<{address}>"} for address in ADDRESSES))
     assert {row["detail"] for row in taken.quarantined} == {"value: <[address]>"}
     assert {row["line"] for row in taken.quarantined} == {
-        json.dumps({**SEEN, "at": "<[address]>", "value": "<[address]>"})
+        json.dumps({**EVENT, "at": "<[address]>", "value": "<[address]>"})
     }
     filler = "x" * 1990
     taken = ingest.take("{}\n" + "\n".join(f"{filler} {address} {address}" for address in ADDRESSES))

@@ -15,7 +15,7 @@ import pytest
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest import read_large, small_files
 from session_pipeline.ingest.formats import json_values
-from session_pipeline_tests.ingesting import RULES, SEEN, Ingest, Taken
+from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Taken
 
 
 @pytest.fixture(params=["as a small file", "as a large file", "in parts"])
@@ -31,7 +31,7 @@ def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def event(number: int, **fields: Any) -> dict[str, Any]:
-    return {**SEEN, "page_title": f"{number}", **fields}
+    return {**EVENT, "page_title": f"{number}", **fields}
 
 
 def titles(taken: Taken) -> list[str]:

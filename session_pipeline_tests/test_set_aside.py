@@ -11,12 +11,12 @@ from session_pipeline.checks import key_to_change, too_many_set_aside
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline_tests.deployment import Deployment
 
-SEEN = {"visitor_id": "v", "event_time": "2024-03-01T12:00:00Z", "event_name": "a"}
+EVENT = {"visitor_id": "v", "event_time": "2024-03-01T12:00:00Z", "event_name": "a"}
 UNTIL = date(2024, 3, 3)
 
 
 def without(name: str, **fields: Any) -> str:
-    return json.dumps({key: value for key, value in {**SEEN, **fields}.items() if key != name})
+    return json.dumps({key: value for key, value in {**EVENT, **fields}.items() if key != name})
 
 
 def columns(**theirs: str) -> dict[str, Any]:

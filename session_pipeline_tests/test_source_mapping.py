@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline_tests.ingesting import RULES, SEEN, Ingest
+from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_first_field_with_a_value_counts_then_the_constant(ingest: Ingest) -> No
     lines = [{"a": "x", "b": {"c": "y"}}, {"a": "", "b": {"c": "y"}}, {"b": None}, {"a": None, "b": {"c": ""}}]
     found = taken(
         ingest,
-        *({**SEEN, **line} for line in lines),
+        *({**EVENT, **line} for line in lines),
         columns={"page_title": ("a", "b.c")},
         constants={"page_title": "z"},
     )
@@ -35,26 +35,26 @@ def test_first_field_with_a_value_counts_then_the_constant(ingest: Ingest) -> No
 
 
 def test_column_without_a_field_is_null(ingest: Ingest) -> None:
-    [found] = taken(ingest, {**SEEN, "user_id": "u", "page_title": "T"}, columns={"user_id": (), "properties": ()})
+    [found] = taken(ingest, {**EVENT, "user_id": "u", "page_title": "T"}, columns={"user_id": (), "properties": ()})
     assert (found["user_id"], json.loads(found["properties"])) == (None, {"user_id": "u"})
 
 
 def test_origin_names_all_fields_and_the_constant(ingest: Ingest) -> None:
     rules = replace(RULES, columns={"page_title": ("a", "b")}, constants={"page_title": "z"})
-    assert ingest.take_lines({**SEEN, "a": "x"}, rules=rules).reading.mapping["page_title"] == (
+    assert ingest.take_lines({**EVENT, "a": "x"}, rules=rules).reading.mapping["page_title"] == (
         "a, else b, else constant 'z'"
     )
 
 
 def test_missing_column_names_all_fields(ingest: Ingest) -> None:
     rules = replace(RULES, columns={"visitor_id": ("a", "b.c")})
-    line = {name: value for name, value in SEEN.items() if name != "visitor_id"}
+    line = {name: value for name, value in EVENT.items() if name != "visitor_id"}
     [row] = ingest.take_lines(line, rules=rules).quarantined
     assert row["detail"] == "visitor_id (a, b.c)"
 
 
 def test_expression_reads_fields_and_columns(ingest: Ingest) -> None:
-    line = {**SEEN, "where": {"host": "shop.example", "path": "/a"}, "$query": "q=1", "page_title": "T"}
+    line = {**EVENT, "where": {"host": "shop.example", "path": "/a"}, "$query": "q=1", "page_title": "T"}
     [found] = taken(
         ingest,
         line,
@@ -70,18 +70,18 @@ def test_expression_reads_fields_and_columns(ingest: Ingest) -> None:
 
 
 def test_column_has_its_field_where_the_expression_is_null(ingest: Ingest) -> None:
-    lines = [{**SEEN, "page_title": "T", "own": own} for own in ("x", None)]
+    lines = [{**EVENT, "page_title": "T", "own": own} for own in ("x", None)]
     found = taken(ingest, *lines, expressions={"page_title": "line ->> 'own'"})
     assert [event["page_title"] for event in found] == ["x", "T"]
 
 
 def test_event_names_by_condition_then_by_value(ingest: Ingest) -> None:
     lines = [
-        {**SEEN, "event_name": "$pageview"},
-        {**SEEN, "event_name": "Order Completed"},
-        {**SEEN, "event_name": "$auto", "kind": {"is": "submit"}},
-        {**SEEN, "event_name": "$auto"},
-        {**SEEN, "event_name": None},
+        {**EVENT, "event_name": "$pageview"},
+        {**EVENT, "event_name": "Order Completed"},
+        {**EVENT, "event_name": "$auto", "kind": {"is": "submit"}},
+        {**EVENT, "event_name": "$auto"},
+        {**EVENT, "event_name": None},
     ]
     found = taken(
         ingest,
@@ -112,7 +112,7 @@ def test_list_of_keys_and_values_is_an_object(ingest: Ingest) -> None:
     ]
     [found] = taken(
         ingest,
-        {**SEEN, "params": values, "other": 1},
+        {**EVENT, "params": values, "other": 1},
         key_values=("params",),
         columns={"page_url": "params.page", "client_session_id": "params.session", "value": "params.price"},
     )
@@ -124,14 +124,14 @@ def test_list_of_keys_and_values_is_an_object(ingest: Ingest) -> None:
 
 
 def test_list_can_be_nested_and_become_the_properties(ingest: Ingest) -> None:
-    line = {**SEEN, "a": {"b": [{"key": "x", "value": 1}]}, "c": [{"key": "y", "value": 2}]}
+    line = {**EVENT, "a": {"b": [{"key": "x", "value": 1}]}, "c": [{"key": "y", "value": 2}]}
     [found] = taken(ingest, line, key_values=("a.b", "c"), columns={"properties": "c"})
     assert json.loads(found["properties"]) == {"a": {"b": {"x": 1}}, "y": 2}
 
 
 @pytest.mark.parametrize("value", [None, [], ["x"], {"a": 1}, "text", 3])
 def test_what_is_no_list_of_objects_is_kept(ingest: Ingest, value: Any) -> None:
-    [found] = taken(ingest, {**SEEN, "params": value}, key_values=("params",))
+    [found] = taken(ingest, {**EVENT, "params": value}, key_values=("params",))
     assert json.loads(found["properties"] or "{}") == ({} if value is None else {"params": value})
 
 

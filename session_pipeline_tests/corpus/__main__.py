@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from session_pipeline_tests.corpus import CORPUS
-from session_pipeline_tests.corpus.results import put, taken
+from session_pipeline_tests.corpus.results import ingest_all, put
 from session_pipeline_tests.deployment import Deployment
 
 
@@ -15,8 +15,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             deployment = Deployment(Path(folder), given.settings)
             put(deployment, given)
-            [became] = taken(deployment)
-        print(f"{number:>3}  {given.what:<45}  {became}", flush=True)
+            [result] = ingest_all(deployment)
+        print(f"{number:>3}  {given.what:<45}  {result}", flush=True)
     return 0
 
 

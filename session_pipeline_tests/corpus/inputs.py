@@ -9,7 +9,7 @@ from typing import Any
 
 from backports import zstd
 
-SEEN = {"visitor_id": "ann", "event_time": "2026-10-05T10:00:00Z", "event_name": "page_view"}
+EVENT = {"visitor_id": "ann", "event_time": "2026-10-05T10:00:00Z", "event_name": "page_view"}
 
 Settings = Mapping[str, Any]
 
@@ -59,7 +59,7 @@ class Input:
 
 def line(**said: Any) -> bytes:
     """Returns a JSON line that is a valid event with the given fields changed; None leaves a field out."""
-    return json.dumps({name: value for name, value in {**SEEN, **said}.items() if value is not None}).encode() + b"\n"
+    return json.dumps({name: value for name, value in {**EVENT, **said}.items() if value is not None}).encode() + b"\n"
 
 
 def lines(count: int) -> bytes:

@@ -7,7 +7,7 @@ import tarfile
 import zipfile
 from collections.abc import Sequence
 
-from session_pipeline_tests.corpus.inputs import SEEN, Input, corrupt, line, lines, refused
+from session_pipeline_tests.corpus.inputs import EVENT, Input, corrupt, line, lines, refused
 from session_pipeline_tests.corpus.parquet_files import parquet
 
 
@@ -43,11 +43,11 @@ def inputs() -> Sequence[Input]:
     others = [
         corrupt("a picture that is called a log", "access.log", picture, "a PNG picture"),
         corrupt("a picture that is called Parquet", "x.parquet", picture, "not Parquet"),
-        corrupt("Parquet that is called JSON", "x.jsonl", parquet([SEEN]), "Parquet"),
+        corrupt("Parquet that is called JSON", "x.jsonl", parquet([EVENT]), "Parquet"),
         corrupt("CSV that is called JSON", "x.jsonl", header, "none of its first lines is an object"),
         corrupt("YAML that is called JSON", "x.json", b"- visitor_id: ann\n  event_name: x\n", "is an object"),
         Input("a list of JSON over lines", "x.json", b"[\n" + line().rstrip() + b",\n" + line() + b"]\n", accepted=2),
-        Input("an object of JSON over lines", "x.json", json.dumps(SEEN, indent=2).encode(), accepted=1),
+        Input("an object of JSON over lines", "x.json", json.dumps(EVENT, indent=2).encode(), accepted=1),
         corrupt("a list of JSON that is cut short", "x.json", b"[\n" + line(), "ends within a value"),
         corrupt("JSON that is called CSV", "x.csv", lines(3), 'format = "jsonl"'),
         corrupt("JSON that is called TSV", "x.tsv", lines(3), 'format = "jsonl"'),

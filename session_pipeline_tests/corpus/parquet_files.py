@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from session_pipeline_tests.corpus.inputs import SEEN, Input, corrupt, flipped, refused
+from session_pipeline_tests.corpus.inputs import EVENT, Input, corrupt, flipped, refused
 
 
 def parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema | None = None, **how: Any) -> bytes:
@@ -21,9 +21,9 @@ def parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema | None = None, 
 
 
 def inputs() -> Sequence[Input]:
-    good = parquet([SEEN] * 20, write_page_checksum=True)
+    good = parquet([EVENT] * 20, write_page_checksum=True)
     typed = {
-        **SEEN,
+        **EVENT,
         "event_time": datetime(2026, 10, 5, 10, tzinfo=UTC),
         "value": Decimal("19.90"),
         "tags": ["a", "b"],
@@ -38,7 +38,7 @@ def inputs() -> Sequence[Input]:
         Input(
             "rows of Parquet without a visitor",
             name,
-            parquet([SEEN, {**SEEN, "visitor_id": None}]),
+            parquet([EVENT, {**EVENT, "visitor_id": None}]),
             accepted=1,
             set_aside={2: "missing_visitor_id"},
         ),
@@ -56,4 +56,4 @@ def inputs() -> Sequence[Input]:
 
 
 def _swelling_parquet() -> bytes:
-    return parquet([{**SEEN, "x": "y" * 4000}] * 100_000, compression="zstd")
+    return parquet([{**EVENT, "x": "y" * 4000}] * 100_000, compression="zstd")

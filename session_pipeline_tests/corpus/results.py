@@ -15,7 +15,7 @@ UNTIL = date(2026, 10, 6)
 
 
 @dataclass(frozen=True)
-class Became:
+class Result:
     """The result for a file: its ledger row, and the reason of each quarantined line."""
 
     facts: Mapping[str, Any]
@@ -38,7 +38,7 @@ def put(deployment: Deployment, given: Input, place: str = "web") -> None:
         file.write(given.bytes)
 
 
-def taken(deployment: Deployment) -> list[Became]:
+def ingest_all(deployment: Deployment) -> list[Result]:
     """Ingest all delivered files; returns the result of each file, ordered by path."""
     with open_run(deployment.folder, run_id="test", until=UNTIL, wait_seconds=60) as run:
         run.ingest()
@@ -51,5 +51,5 @@ def taken(deployment: Deployment) -> list[Became]:
     reasons: dict[str, dict[int, str]] = {}
     for row in found.to_dict("records"):
         reasons.setdefault(row["file_id"], {})[int(row["line_number"])] = row["reason"]
-    became = [Became(item.facts, reasons.get(file_id, {}), raw[file_id]) for file_id, item in ledger.items()]
-    return sorted(became, key=lambda each: str(each.facts["path"]))
+    results = [Result(item.facts, reasons.get(file_id, {}), raw[file_id]) for file_id, item in ledger.items()]
+    return sorted(results, key=lambda each: str(each.facts["path"]))
