@@ -57,7 +57,7 @@ reliability = pytest.mark.reliability
 each_group = pytest.mark.parametrize("seed", SEEDS)
 
 
-class Told:
+class BuiltGroups:
     """Groups of cases as generated, and their result: run once. Tests must not write to them."""
 
     def __init__(self, folder: Path) -> None:
@@ -74,8 +74,8 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    return Told(tmp_path_factory.mktemp("told"))
+def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltGroups:
+    return BuiltGroups(tmp_path_factory.mktemp("built"))
 
 
 @cache
@@ -124,16 +124,16 @@ def assert_same_rows(rows: Mapping[str, Any], others: Mapping[str, Any], but: Co
 
 @reliability
 @each_group
-def test_lines_in_any_order_and_file_give_the_same_events(told: Told, seed: int, tmp_path: Path) -> None:
+def test_lines_in_any_order_and_file_give_the_same_events(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
     """Each event has an id, and a sequence number where it needs one. Only the places of lines differ."""
     shuffled = split_otherwise(files_of(group(seed)), Random(seed))
     other = run(tmp_path / "other", group(seed), shuffled)
-    assert_same_rows(told.rows(told.delivered(seed)), rows_of(other), PLACE)
+    assert_same_rows(built.rows(built.delivered(seed)), rows_of(other), PLACE)
 
 
 @reliability
 @each_group
-def test_file_names_compression_and_times_change_no_byte(told: Told, seed: int, tmp_path: Path) -> None:
+def test_file_names_compression_and_times_change_no_byte(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
     """A file is identified by its source and content."""
     deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
     for number, file in enumerate(reversed(files_of(group(seed)))):
@@ -142,13 +142,15 @@ def test_file_names_compression_and_times_change_no_byte(told: Told, seed: int, 
     for path in deployment.folder.raw.rglob("*.jsonl*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
     deployment.run(group(seed).until)
-    assert_equal_bytes(deployment, told.delivered(seed))
+    assert_equal_bytes(deployment, built.delivered(seed))
 
 
 @reliability
 @each_group
 @pytest.mark.parametrize("writer", sorted(WRITERS.keys() - {"as_json_lines"}))
-def test_other_formats_and_encodings_give_the_same_rows(told: Told, seed: int, writer: str, tmp_path: Path) -> None:
+def test_other_formats_and_encodings_give_the_same_rows(
+    built: BuiltGroups, seed: int, writer: str, tmp_path: Path
+) -> None:
     """Lines keep their numbers, except for the header of a CSV or TSV. An identical duplicate stays identical."""
     other = run(tmp_path / "other", group(seed), plain_files(seed), writer)
     has_header = writer in ("as_csv", "as_csv_with_semicolons", "as_tsv")
@@ -161,7 +163,7 @@ def test_other_formats_and_encodings_give_the_same_rows(told: Told, seed: int, w
     here, there = (
         mapped(rows_of(side), change)
         for side, change in (
-            (told.plain(seed), lambda name, value: value),
+            (built.plain(seed), lambda name, value: value),
             (other, in_the_lines_before),
         )
     )
@@ -169,7 +171,9 @@ def test_other_formats_and_encodings_give_the_same_rows(told: Told, seed: int, w
 
 
 @reliability
-def test_all_variations_combined_give_the_same_rows(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_all_variations_combined_give_the_same_rows(
+    built: BuiltGroups, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Hypothesis chooses lines, files, formats, compressions and runs; with fewer visitors."""
     cases = group(1)
     files = [
@@ -206,7 +210,9 @@ def test_all_variations_combined_give_the_same_rows(told: Told, tmp_path_factory
 
 @reliability
 @each_group
-def test_files_delivered_one_by_one_in_any_order_give_equal_bytes(told: Told, seed: int, tmp_path: Path) -> None:
+def test_files_delivered_one_by_one_in_any_order_give_equal_bytes(
+    built: BuiltGroups, seed: int, tmp_path: Path
+) -> None:
     files = [file for file in files_of(group(seed)) if "again" not in file.name]
     files += [file for file in files_of(group(seed)) if "again" in file.name]
     Random(seed).shuffle(files)
@@ -216,12 +222,14 @@ def test_files_delivered_one_by_one_in_any_order_give_equal_bytes(told: Told, se
         if number % 4 == 3:
             deployment.run(group(seed).until)
     deployment.run(group(seed).until)
-    assert_equal_bytes(deployment, told.delivered(seed))
+    assert_equal_bytes(deployment, built.delivered(seed))
 
 
 @reliability
 @each_group
-def test_days_delivered_and_built_in_any_order_give_the_same_rows(told: Told, seed: int, tmp_path: Path) -> None:
+def test_days_delivered_and_built_in_any_order_give_the_same_rows(
+    built: BuiltGroups, seed: int, tmp_path: Path
+) -> None:
     """One file for each source and UTC date, and a run after all files of a date."""
     by_date: dict[str, list[File]] = {}
     for file in split_otherwise(files_of(group(seed)), Random(seed), most_files=1):
@@ -233,19 +241,19 @@ def test_days_delivered_and_built_in_any_order_give_the_same_rows(told: Told, se
         for file in by_date[day]:
             deliver(deployment, file)
         deployment.run(group(seed).until)
-    assert_same_rows(told.rows(told.delivered(seed)), rows_of(deployment), PLACE)
+    assert_same_rows(built.rows(built.delivered(seed)), rows_of(deployment), PLACE)
 
 
 @reliability
 @each_group
-def test_horizon_moved_day_by_day_gives_equal_bytes(told: Told, seed: int, tmp_path: Path) -> None:
+def test_horizon_moved_day_by_day_gives_equal_bytes(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
     for file in files_of(group(seed)):
         deliver(deployment, file)
     first = group(seed).first_day
     for offset in range(1, (group(seed).until - first).days + 1):
         deployment.run(first + offset * ONE_DAY)
-    assert_equal_bytes(deployment, told.delivered(seed))
+    assert_equal_bytes(deployment, built.delivered(seed))
 
 
 # Settings and machines
@@ -253,14 +261,14 @@ def test_horizon_moved_day_by_day_gives_equal_bytes(told: Told, seed: int, tmp_p
 
 @reliability
 @each_group
-def test_time_zone_changed_and_reverted_gives_equal_bytes(told: Told, seed: int, tmp_path: Path) -> None:
-    shutil.copytree(told.delivered(seed).folder.path, tmp_path / "other")
+def test_time_zone_changed_and_reverted_gives_equal_bytes(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
+    shutil.copytree(built.delivered(seed).folder.path, tmp_path / "other")
     deployment = Deployment.at(tmp_path / "other")
     deployment.set(settings_of(group(seed)) | {"timezone": "Asia/Kathmandu"})
     assert deployment.run(group(seed).until)
     deployment.set(settings_of(group(seed)))
     deployment.run(group(seed).until)
-    assert_equal_bytes(deployment, told.delivered(seed))
+    assert_equal_bytes(deployment, built.delivered(seed))
 
 
 @pytest.mark.long
@@ -289,9 +297,11 @@ def test_settings_with_equal_meaning_make_nothing_stale(tmp_path: Path) -> None:
     [{"threads": 1}, {"threads": 2}, {"threads": 8}, {"threads": 2, "memory_limit": "100MB"}],
     ids=str,
 )
-def test_threads_and_memory_change_no_byte(told: Told, seed: int, resources: Mapping[str, Any], tmp_path: Path) -> None:
+def test_threads_and_memory_change_no_byte(
+    built: BuiltGroups, seed: int, resources: Mapping[str, Any], tmp_path: Path
+) -> None:
     other = run(tmp_path / "other", group(seed), files_of(group(seed)), more={"resources": resources})
-    assert_equal_bytes(other, told.delivered(seed))
+    assert_equal_bytes(other, built.delivered(seed))
 
 
 @reliability
@@ -305,7 +315,7 @@ def test_threads_and_memory_change_no_byte(told: Told, seed: int, resources: Map
     ids=str,
 )
 def test_machine_zone_locale_and_hash_seed_change_no_byte(
-    told: Told, seed: int, machine: Mapping[str, str], tmp_path: Path
+    built: BuiltGroups, seed: int, machine: Mapping[str, str], tmp_path: Path
 ) -> None:
     deployment = Deployment(tmp_path / "other", settings_of(group(seed)))
     for file in files_of(group(seed)):
@@ -320,14 +330,16 @@ def test_machine_zone_locale_and_hash_seed_change_no_byte(
         env={**os.environ, **machine},
         check=True,
     )
-    assert_equal_bytes(deployment, told.delivered(seed))
+    assert_equal_bytes(deployment, built.delivered(seed))
 
 
 @reliability
 @each_group
-def test_machine_clock_changes_no_byte(told: Told, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_clock_changes_no_byte(
+    built: BuiltGroups, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The clock only limits the last day that can be requested, and sets times in the logs."""
-    before = told.delivered(seed)
+    before = built.delivered(seed)
 
     class Later(datetime):
         @classmethod
@@ -346,7 +358,7 @@ def test_machine_clock_changes_no_byte(told: Told, seed: int, tmp_path: Path, mo
 
 @reliability
 @pytest.mark.parametrize("seed", UTC_SEEDS)
-def test_shift_by_whole_days_shifts_all_rows(told: Told, seed: int, tmp_path: Path) -> None:
+def test_shift_by_whole_days_shifts_all_rows(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
     """In UTC, where all days have equal length. Dates, times, and hashes of times differ by the shift."""
     later = timedelta(days=1000)
 
@@ -361,13 +373,13 @@ def test_shift_by_whole_days_shifts_all_rows(told: Told, seed: int, tmp_path: Pa
     def is_earlier(name: str, value: Any) -> Any:
         return value - later if isinstance(value, date) else value
 
-    here = mapped(rows_of(told.plain(seed)), lambda name, value: value)
+    here = mapped(rows_of(built.plain(seed)), lambda name, value: value)
     assert_same_rows(here, mapped(rows_of(other), is_earlier), {"file_id", "kept_file_id", "content_hash"})
 
 
 @reliability
 @each_group
-def test_renamed_visitors_give_the_same_rows(told: Told, seed: int, tmp_path: Path) -> None:
+def test_renamed_visitors_give_the_same_rows(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
     def renamed(visitor: str) -> str:
         return f"'{visitor[::-1]}' | é;"
 
@@ -377,7 +389,7 @@ def test_renamed_visitors_give_the_same_rows(told: Told, seed: int, tmp_path: Pa
     def by_the_old_name(name: str, value: Any) -> Any:
         return value[1:].split("'")[0][::-1] if name == "visitor_id" and value else value
 
-    here = mapped(rows_of(told.plain(seed)), lambda name, value: value)
+    here = mapped(rows_of(built.plain(seed)), lambda name, value: value)
     assert_same_rows(here, mapped(rows_of(other), by_the_old_name), {"file_id", "kept_file_id", "content_hash"})
 
 
@@ -394,7 +406,7 @@ COMPARE = {"typical_paths", "progress_changes", "outcome_changes", "opportunitie
 
 @reliability
 @each_group
-def test_unrelated_visitors_add_their_own_rows_and_counts(told: Told, seed: int, tmp_path: Path) -> None:
+def test_unrelated_visitors_add_their_own_rows_and_counts(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
     cases = group(seed)
     strangers = [
         File(f"strangers-{file.source}", file.source, tuple(named(event) for event in file.events if is_few(event)))
@@ -402,7 +414,7 @@ def test_unrelated_visitors_add_their_own_rows_and_counts(told: Told, seed: int,
     ]
     alone = rows_of(run(tmp_path / "alone", cases, strangers))
     together = rows_of(run(tmp_path / "together", cases, [*files_of(cases), *strangers]))
-    before = told.rows(told.delivered(seed))
+    before = built.rows(built.delivered(seed))
     for table, rows in together.items():
         expected = [*before[table], *alone[table]]
         if table in ("agents_seen", "user_agents", "action_labels"):
