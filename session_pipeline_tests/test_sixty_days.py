@@ -13,7 +13,7 @@ from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.reliability.figures import effort
 from session_pipeline_tests.simulation.shop_events import DAYS, EXPECTED, GOOD, LAST, moment
-from session_pipeline_tests.simulation.sixty_days import Trial, trial
+from session_pipeline_tests.simulation.sixty_days import Simulation, simulation_in
 
 pytestmark = [
     pytest.mark.long,
@@ -22,24 +22,24 @@ pytestmark = [
 ]
 
 # Tables that record how the data was built: from which files, when, by which run.
-TOLD_OTHERWISE = {"source_files", "warehouse_info"}
+RECORDS_OF_BUILDS = {"source_files", "warehouse_info"}
 
 
 def test_schedule_and_sensors_through_sixty_days(tmp_path: Path) -> None:
     # One test instead of one for each promise: a runner may distribute tests, and each would simulate all sixty days.
-    with trial(tmp_path, print) as lived:
-        lived.live()
-        require_every_alert_once(lived)
-        require_right_days(lived, clean_run(lived, tmp_path / "clean"))
-        require_every_line(lived)
-        require_only_forward(lived)
-        require_failed_ticks_only_without_settings(lived)
+    with simulation_in(tmp_path, print) as simulation:
+        simulation.run()
+        require_every_alert_once(simulation)
+        require_right_days(simulation, clean_run(simulation, tmp_path / "clean"))
+        require_every_line(simulation)
+        require_only_forward(simulation)
+        require_failed_ticks_only_without_settings(simulation)
 
 
-def clean_run(lived: Trial, folder: Path) -> Deployment:
+def clean_run(simulation: Simulation, folder: Path) -> Deployment:
     """Returns one run over all content that ever arrived complete, with the correct settings."""
     deployment = Deployment(folder, GOOD)
-    for number, arrived in enumerate(lived.delivered):
+    for number, arrived in enumerate(simulation.delivered):
         path = deployment.folder.raw / Path(arrived.path).parent / f"{number} {Path(arrived.path).name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(arrived.data)
@@ -47,17 +47,17 @@ def clean_run(lived: Trial, folder: Path) -> Deployment:
     return deployment
 
 
-def require_every_alert_once(lived: Trial) -> None:
-    assert [(alert["day"], alert["what"], alert["about"]) for alert in lived.alerts] == list(EXPECTED)
+def require_every_alert_once(simulation: Simulation) -> None:
+    assert [(alert["day"], alert["what"], alert["about"]) for alert in simulation.alerts] == list(EXPECTED)
 
 
-def require_right_days(lived: Trial, clean: Deployment) -> None:
-    assert lived.deployment.hashes() == clean.hashes()
-    assert rows(lived.deployment) == rows(clean)
+def require_right_days(simulation: Simulation, clean: Deployment) -> None:
+    assert simulation.deployment.hashes() == clean.hashes()
+    assert rows(simulation.deployment) == rows(clean)
 
 
-def require_every_line(lived: Trial) -> None:
-    with open_run(lived.deployment.folder, run_id="test") as run:
+def require_every_line(simulation: Simulation) -> None:
+    with open_run(simulation.deployment.folder, run_id="test") as run:
         verdict = ledger_closes(run, [])
         assert run.until == LAST
         assert run.plan().is_empty
@@ -66,15 +66,15 @@ def require_every_line(lived: Trial) -> None:
     assert verdict.figures["waiting"] == 0
 
 
-def require_only_forward(lived: Trial) -> None:
-    assert lived.published == sorted(lived.published)
-    assert len({generation for generation, _ in lived.published}) == len(lived.published) >= DAYS / 2
-    assert lived.published[-1][1] == LAST
+def require_only_forward(simulation: Simulation) -> None:
+    assert simulation.published == sorted(simulation.published)
+    assert len({generation for generation, _ in simulation.published}) == len(simulation.published) >= DAYS / 2
+    assert simulation.published[-1][1] == LAST
 
 
-def require_failed_ticks_only_without_settings(lived: Trial) -> None:
-    assert lived.failed_ticks
-    assert all(moment(12, "16:00") <= at <= moment(13, "11:00") for at in lived.failed_ticks)
+def require_failed_ticks_only_without_settings(simulation: Simulation) -> None:
+    assert simulation.failed_ticks
+    assert all(moment(12, "16:00") <= at <= moment(13, "11:00") for at in simulation.failed_ticks)
 
 
 def rows(deployment: Deployment) -> Mapping[str, Any]:
@@ -83,5 +83,5 @@ def rows(deployment: Deployment) -> Mapping[str, Any]:
         return {
             name: sorted(map(str, connection.execute(f"select * from {name}").fetchall()))
             for name, contract in TABLES.items()
-            if contract.is_published and not contract.is_log and name not in TOLD_OTHERWISE
+            if contract.is_published and not contract.is_log and name not in RECORDS_OF_BUILDS
         }

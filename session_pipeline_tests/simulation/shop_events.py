@@ -177,8 +177,8 @@ def agenda() -> list[tuple[datetime, Happening]]:
         for number in range(1, DAYS + 1)
         if number not in UNUSUAL_DAYS
     ]
-    told = [(moment(number, hour), happening) for number, hour, happening in STORY]
-    return sorted([*usual, *told], key=lambda happens: happens[0].astimezone(UTC))
+    of_the_story = [(moment(number, hour), happening) for number, hour, happening in STORY]
+    return sorted([*usual, *of_the_story], key=lambda happens: happens[0].astimezone(UTC))
 
 
 def events(number: int, visitor: int) -> list[dict[str, Any]]:

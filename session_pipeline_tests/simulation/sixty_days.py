@@ -58,16 +58,16 @@ class Entry:
     number: int
     happened: list[str] = field(default_factory=list)
     ran: Counter[str] = field(default_factory=Counter)
-    told: list[dict[str, Any]] = field(default_factory=list)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
 
     def __str__(self) -> str:
         ran = ", ".join(f"{count} {what}" for what, count in self.ran.items()) or "nothing"
-        alerts = "".join(f"\n    ALERT {alert['about']}: {alert['sentence']}" for alert in self.told)
+        alerts = "".join(f"\n    ALERT {alert['about']}: {alert['sentence']}" for alert in self.alerts)
         happened = "".join(f"\n    {what}" for what in self.happened)
         return f"day {self.number:2} {day(self.number):%a %d %b}: ran {ran}{happened}{alerts}"
 
 
-class Trial:
+class Simulation:
     """Plays the daemon, and records what it sees.
 
     Attributes:
@@ -97,7 +97,7 @@ class Trial:
     def with_alerts(self, settings: dict[str, Any]) -> dict[str, Any]:
         return {**settings, "alerts": {"command": ["/bin/sh", "-c", f"cat >> '{self._heard}'"]}}
 
-    def live(self) -> None:
+    def run(self) -> None:
         """Run from the first day to noon after the last."""
         happenings = agenda()
         now, end = moment(1, "00:00"), moment(DAYS + 1, "12:00")
@@ -237,7 +237,7 @@ class Trial:
             return
         news = [json.loads(line) for line in self._heard.read_text().splitlines()]
         self._heard.unlink()
-        self._entry.told += news
+        self._entry.alerts += news
         self.alerts += [{**alert, "day": self._entry.number} for alert in news]
 
     def _read_as_readers_do(self) -> None:
@@ -258,22 +258,24 @@ def limit_files(byte_count: int) -> None:
 
 
 @contextmanager
-def trial(folder: Path, on_day: Callable[[Entry], None]) -> Iterator[Trial]:
-    """Yields a trial before its first day; the clock is simulated inside the context."""
+def simulation_in(folder: Path, on_day: Callable[[Entry], None]) -> Iterator[Simulation]:
+    """Yields a simulation before its first day; the clock is simulated inside the context."""
     try:
         with simulated(moment(1, "00:00")) as clock:
-            yield Trial(folder, clock, on_day)
+            yield Simulation(folder, clock, on_day)
     finally:
         limit_files(resource.RLIM_INFINITY)
 
 
 def main() -> int:
     """Run all days and print the diary; the exit code is 0 if exactly the correct alerts were sent, each once."""
-    with tempfile.TemporaryDirectory() as folder, trial(Path(folder), partial(print, flush=True)) as lived:
-        lived.live()
-    told = [(alert["day"], alert["what"], alert["about"]) for alert in lived.alerts]
-    print(f"{DAYS} days, {lived.tick_count} ticks, {len(told)} alerts; as they should be: {told == list(EXPECTED)}")
-    return int(told != list(EXPECTED))
+    with tempfile.TemporaryDirectory() as folder, simulation_in(Path(folder), partial(print, flush=True)) as simulation:
+        simulation.run()
+    sent = [(alert["day"], alert["what"], alert["about"]) for alert in simulation.alerts]
+    print(
+        f"{DAYS} days, {simulation.tick_count} ticks, {len(sent)} alerts; as they should be: {sent == list(EXPECTED)}"
+    )
+    return int(sent != list(EXPECTED))
 
 
 if __name__ == "__main__":
