@@ -38,5 +38,5 @@ class Listener:
         return [json.loads(line) for line in lines]
 
 
-def told(listener: Listener) -> list[tuple[str, str]]:
+def received_alerts(listener: Listener) -> list[tuple[str, str]]:
     return [(one["what"], one["about"]) for one in listener.heard()]

@@ -113,27 +113,27 @@ def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
     kept = folder.visitor_key.read_text()
     settings = load_settings(folder.path)
 
-    def told() -> tuple[str | None, dict[str, str]]:
+    def lost_key() -> tuple[str | None, dict[str, str]]:
         with open_store_of(tmp_path) as store:
             return delivered_files.lost_visitor_key(folder, store), delivered_files.files_to_read(
                 folder, settings, store
             )
 
-    assert told() == (None, {})
+    assert lost_key() == (None, {})
     assert deployment.run(date(2024, 10, 12)) == []
     folder.visitor_key.unlink()
-    sentence, files = told()
+    sentence, files = lost_key()
     assert "the visitor ids of 1 file were made with a visitor_key other than" in str(sentence)
     assert list(files) == ["web/access.log"]
     assert "visitor_key" in call("status", "--data", tmp_path)[1]
     deployment.run(date(2024, 10, 12))
     [after] = set(deployment.table("events")["visitor_id"]) - {"v"}
     assert after != before
-    assert told() == (None, {})
+    assert lost_key() == (None, {})
     folder.visitor_key.write_text(kept)
     path.unlink()
     assert other.exists()
-    assert "the visitor ids of 1 file" in str(told()[0])
+    assert "the visitor ids of 1 file" in str(lost_key()[0])
     with open_run(folder, run_id="test", until=date(2024, 10, 12)) as run_:
         run_.ingest()
     assert pipeline_gone(folder, settings) == ["web/access.log"]

@@ -20,7 +20,7 @@ from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.commands import run_program
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.listeners import Listener, told
+from session_pipeline_tests.listeners import Listener, received_alerts
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
 
 DAY = date(2024, 5, 6)
@@ -138,7 +138,7 @@ def test_repeated_run_failure_is_sent_once_until_success(deployment: Orchestrate
     assert not deployment.execute("ingest", {}, definitions=definitions).success
     deployment.folder.settings.write_text(settings)
     look_at(deployment)
-    assert told(listener) == [("run_failed", "job ingest")]
+    assert received_alerts(listener) == [("run_failed", "job ingest")]
 
 
 @pytest.mark.long
@@ -167,7 +167,7 @@ def test_loaded_sensor_reports_invalid_settings(deployment: Orchestrated, listen
     assert not deployment.execute("ingest", {}, definitions=definitions).success
     with dg.build_sensor_context(instance=deployment.instance, definitions=definitions) as context:
         definitions.resolve_sensor_def("alerts").evaluate_tick(context)
-    assert told(listener) == [("run_failed", "job ingest")]
+    assert received_alerts(listener) == [("run_failed", "job ingest")]
 
 
 @pytest.mark.long
@@ -279,4 +279,4 @@ def test_failed_command_line_run_is_sent(tmp_path: Path, listener: Listener) -> 
         deployment.deliver("late", shop_lines(DAY, visitors=7)[-1:])
         ran = session_pipeline("run", "--data", deployment.folder.path)
         assert ran.returncode == 1
-        assert {("check_failed", "check ledger_closes"), ("run_failed", "job build")} <= set(told(listener))
+        assert {("check_failed", "check ledger_closes"), ("run_failed", "job build")} <= set(received_alerts(listener))

@@ -12,7 +12,7 @@ A folder cases/<table>/<statement>/ contains:
 - day.toml (optional): `day`, and `first` and `until`, the first and the last day that is built.
 
 The inputs of a log are those of its model: its subject table before (`<table>_before`) and after the change, the log
-before the change, its other inputs, and new_files.csv. TOLD holds the facts about the build that the log is given.
+before the change, its other inputs, and new_files.csv. BUILD_FACTS holds the facts about the build that it is given.
 
 Inputs are Parquet files in the contract's schema, and the steps are the real ones. Another engine therefore runs the
 same folders once it is added to ENGINES.
@@ -54,7 +54,7 @@ DAYS_BEFORE = timedelta(days=2)  # the earliest start of a session that reaches 
 DAYS_AFTER = timedelta(days=31)  # by then every funnel window of the day is closed
 
 LOG_OF_TABLE: Mapping[str, Log] = {log.table: log for log in LOGS}
-TOLD: Mapping[str, Scalar] = {"changed_at": datetime(2026, 11, 1, 3), "run_id": "this run"}
+BUILD_FACTS: Mapping[str, Scalar] = {"changed_at": datetime(2026, 11, 1, 3), "run_id": "this run"}
 REASON = "new late.jsonl"
 
 # Values of columns that a CSV omits. event_number counts the rows of a session. event_id (e1, ...), content_hash
@@ -211,7 +211,7 @@ def run_case(
     else:
         named = {name: (what.table, inputs[name]) for name, what in case.inputs.items()}
         logged = LoggedDay(case.day, REASON, new_files(case))
-        [new] = runner.run_log(made_by, [logged], named, TOLD).values()
+        [new] = runner.run_log(made_by, [logged], named, BUILD_FACTS).values()
     return pa.parquet.ParquetFile(new.path).read(columns=expected.column_names).cast(expected.schema)
 
 

@@ -65,14 +65,14 @@ def test_run_prints_a_summary(first_run: FirstRun) -> None:
 
 
 def test_second_run_builds_nothing_and_earlier_until_drops_days(own_shop: Path) -> None:
-    told = json.loads(run(own_shop, "--json").stdout)
-    assert told["built_days"] == []
-    assert told["outcomes"] == {"bounce": 2, "purchase": 1}
-    assert told["funnels"]["checkout"] == [["add to cart", 1], ["begin checkout", 1], ["purchase", 1]]
+    printed = json.loads(run(own_shop, "--json").stdout)
+    assert printed["built_days"] == []
+    assert printed["outcomes"] == {"bounce": 2, "purchase": 1}
+    assert printed["funnels"]["checkout"] == [["add to cart", 1], ["begin checkout", 1], ["purchase", 1]]
     assert ", and published" in call("plan", "--data", own_shop)[1]
 
-    told = json.loads(run(own_shop, "--until", "2024-03-05", "--json").stdout)
-    assert (told["ledger"]["events"], told["ledger"]["waiting"]) == (2, 4)
+    printed = json.loads(run(own_shop, "--until", "2024-03-05", "--json").stdout)
+    assert (printed["ledger"]["events"], printed["ledger"]["waiting"]) == (2, 4)
 
 
 @pytest.mark.long
@@ -93,9 +93,9 @@ def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
     settings = own_shop / "settings.toml"
     settings.write_text(settings.read_text() + '\n[sources.app]\nexpected_by = "00:00"\n')
-    told = json.loads(run(own_shop, "--json").stdout)["warnings"]
+    warnings = json.loads(run(own_shop, "--json").stdout)["warnings"]
     planned = json.loads(call("plan", "--json", "--data", own_shop)[1])
-    assert planned["problems"] + planned["warnings"] == told
+    assert planned["problems"] + planned["warnings"] == warnings
     code, out, err = call("status", "--check", "--data", own_shop)
     assert code == 1
     for problem in (
@@ -103,7 +103,7 @@ def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
         "web/foreign.jsonl: 2 of 2 lines were quarantined",
         "app: no events of ",
     ):
-        assert any(problem in warning for warning in told), problem
+        assert any(problem in warning for warning in warnings), problem
         assert problem in out
         assert problem in err
         assert problem in call("plan", "--data", own_shop)[1]
@@ -196,11 +196,11 @@ def test_plan_groups_days_by_step_and_reason(own_shop: Path) -> None:
 
 def test_status_lists_runs_and_supports_monitoring(shop: Path) -> None:
     code, out, _ = call("status", "--json", "--data", shop)
-    told = json.loads(out)
+    printed = json.loads(out)
     assert code == 0
-    assert told["lines"] == {"line": 8, "accepted": 7, "set_aside": 1, "erased": 0}
-    assert told["days"] == ["2024-03-05", "2024-03-06", "2024-03-07"]
-    assert [(past["job"], past["status"]) for past in told["runs"]] == [("build", "success"), ("ingest", "success")]
+    assert printed["lines"] == {"line": 8, "accepted": 7, "set_aside": 1, "erased": 0}
+    assert printed["days"] == ["2024-03-05", "2024-03-06", "2024-03-07"]
+    assert [(past["job"], past["status"]) for past in printed["runs"]] == [("build", "success"), ("ingest", "success")]
     assert "8 = 7 accepted + 1 quarantined" in call("status", "--data", shop)[1]
     assert call("status", "--check", "--data", shop)[0] == 0
     code, _, err = call("status", "--check", "--max-age", "0min", "--data", shop)

@@ -162,17 +162,17 @@ def without_sync_folder() -> None:
 
 @pytest.mark.reliability
 @pytest.mark.parametrize(
-    ("seed", "lost", "told"),
+    ("seed", "lost", "problem"),
     [
         (without_sync_file, Lost.BYTES, "content is not what was written"),
         (without_sync_folder, Lost.NAMES, "the file is missing"),
     ],
 )
 def test_power_loss_reveals_a_missing_fsync(
-    scenario: Scenario, seed: Callable[[], None], lost: Lost, told: str, tmp_path: Path
+    scenario: Scenario, seed: Callable[[], None], lost: Lost, problem: str, tmp_path: Path
 ) -> None:
     number = dict(map(reversed, enumerate(scenario.places, 1)))["commit: done"]
-    with pytest.raises(AssertionError, match=told):
+    with pytest.raises(AssertionError, match=problem):
         walk(scenario, tmp_path / "seeded", [number], lost=lost, prepare=seed)
     assert walk(scenario, tmp_path / "whole", [number], lost=lost)
 

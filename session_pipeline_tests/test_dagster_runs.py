@@ -125,8 +125,8 @@ def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
     assert deployment.execute("build", deployment.run_tags(MONDAY, NEXT_MONDAY)).success
     seen = deployment.seen("sessions", MONDAY)
     assert seen["built_because"] == "new day", "what was not built is not recorded again"
-    told = before.keys() - {"seconds", "file"}  # the file is in the copy
-    assert {label: seen[label] for label in told} == {label: before[label] for label in told}
+    labels = before.keys() - {"seconds", "file"}  # the file is in the copy
+    assert {label: seen[label] for label in labels} == {label: before[label] for label in labels}
 
 
 @pytest.mark.long
@@ -161,8 +161,8 @@ def test_late_file_rebuilds_its_day_and_publishes(deployment: Orchestrated) -> N
 @pytest.mark.long
 def test_metadata_counts_late_and_duplicate_events(deployment: Orchestrated) -> None:
     late, *_ = shop_lines(TUESDAY, visitors=1)
-    told = {"event_id": "late", "received_at": f"{NEXT_MONDAY}T06:00:00Z"}
-    deployment.deliver("late", [{**late, **told}, late])
+    late_values = {"event_id": "late", "received_at": f"{NEXT_MONDAY}T06:00:00Z"}
+    deployment.deliver("late", [{**late, **late_values}, late])
     assert deployment.ingest().success
     assert deployment.build().success
     assert deployment.seen("daily_summary", TUESDAY)["late_event_count"] == 1

@@ -161,7 +161,7 @@ def test_unreadable_file_is_refused_until_readable(deployment: Deployment) -> No
     with closing(open_store(deployment.folder)) as store:
         ledger = store.catalog.source_files()
         there = {ledger[file_id].facts["status"] for file_id in files_there(deployment.folder, store)}
-    assert there == {"accepted"}, "what was mended is not told of any more"
+    assert there == {"accepted"}, "what was fixed is not reported any more"
 
 
 def test_unreadable_raw_folder_is_an_error(deployment: Deployment) -> None:

@@ -185,8 +185,8 @@ def test_concurrent_commands_of_various_days_equal_a_clean_run(tmp_path: Path) -
             deployment.deliver(f"file {day}", visits("first", day))
         run_at_once(folder, [DAYS[2], LAST, DAYS[2], LAST])
         deployment.deliver("late", visits("late", DAYS[1], hour=15))
-        told = run_at_once(folder, [LAST] * PROCESS_COUNT)
-        assert sum("nothing, all days are up to date" in out for out in told) == PROCESS_COUNT - 1  # others waited
+        outputs = run_at_once(folder, [LAST] * PROCESS_COUNT)
+        assert sum("nothing, all days are up to date" in out for out in outputs) == PROCESS_COUNT - 1  # others waited
 
         assert deployment.plan(LAST).is_empty
         assert report.is_current(deployment.folder)

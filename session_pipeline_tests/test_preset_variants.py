@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline_tests.presets.reading import Told, examples, tell
+from session_pipeline_tests.presets.reading import FileResult, examples, read_files
 from session_pipeline_tests.presets.story import events_of, sessions_of
 
 Line = dict[str, Any]
@@ -75,21 +75,23 @@ VARIANTS: Mapping[str, Callable[[Path, str], Path]] = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, FileResult]:
     folder = tmp_path_factory.mktemp("variants")
     files = {}
     for preset in EXAMPLES:
         for name, write in VARIANTS.items():
             (folder / f"{preset}-{name}").mkdir()
             files[f"{preset}-{name}"] = (None, write(folder / f"{preset}-{name}", preset))
-    return tell(folder / "data", files)
+    return read_files(folder / "data", files)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("preset", EXAMPLES)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_variant_is_recognised_and_tells_the_same_story(preset: str, variant: str, told: Mapping[str, Told]) -> None:
-    found = told[f"{preset}-{variant}"]
+def test_variant_is_recognised_and_tells_the_same_story(
+    preset: str, variant: str, results: Mapping[str, FileResult]
+) -> None:
+    found = results[f"{preset}-{variant}"]
     assert found.facts["preset"] == preset
     assert found.quarantined == []
     if variant != "shuffled":  # events of the same second are in the order of the lines
@@ -97,8 +99,8 @@ def test_variant_is_recognised_and_tells_the_same_story(preset: str, variant: st
     assert found.sessions == sessions_of(preset)
 
 
-def read(folder: Path, preset: str | None, path: Path) -> Told:
-    return tell(folder / "data", {"web": (preset, path)})["web"]
+def read(folder: Path, preset: str | None, path: Path) -> FileResult:
+    return read_files(folder / "data", {"web": (preset, path)})["web"]
 
 
 def as_parquet(lines: list[Line], path: Path) -> Path:
@@ -204,7 +206,7 @@ def with_missing_values(missing: str) -> list[Line]:
 
 
 @pytest.fixture(scope="module")
-def of_values(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, object], Told]:
+def of_values(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, object], FileResult]:
     """What files with other values tell. All are read in one folder, which takes little longer than one of them."""
     folder = tmp_path_factory.mktemp("values")
     variants: dict[tuple[str, object], tuple[str | None, list[Line]]] = {
@@ -217,18 +219,18 @@ def of_values(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, ob
         path = folder / f"export-{number}.jsonl"
         path.write_text(jsonl(lines))
         files[f"web-{number}"] = (preset, path)
-    return dict(zip(variants, tell(folder / "data", files).values(), strict=True))
+    return dict(zip(variants, read_files(folder / "data", files).values(), strict=True))
 
 
 @pytest.mark.parametrize("unit", EPOCH_UNITS)
 def test_epoch_times_of_any_unit_give_the_same_sessions(
-    unit: int, of_values: Mapping[tuple[str, object], Told]
+    unit: int, of_values: Mapping[tuple[str, object], FileResult]
 ) -> None:
     assert of_values["mixpanel", unit].sessions == sessions_of("mixpanel")
 
 
 @pytest.mark.parametrize("written", WRITTEN_TIMES)
-def test_times_as_text_give_the_same_sessions(written: str, of_values: Mapping[tuple[str, object], Told]) -> None:
+def test_times_as_text_give_the_same_sessions(written: str, of_values: Mapping[tuple[str, object], FileResult]) -> None:
     assert of_values["posthog", written].sessions == sessions_of("posthog")
 
 
@@ -277,7 +279,7 @@ def test_posthog_parquet_has_its_properties_as_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", MISSING_VALUES)
 def test_missing_values_of_clickhouse_give_the_same_sessions(
-    missing: str, of_values: Mapping[tuple[str, object], Told]
+    missing: str, of_values: Mapping[tuple[str, object], FileResult]
 ) -> None:
     found = of_values["plausible", missing]
     assert (found.facts["preset"], found.quarantined) == ("plausible", [])

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 import pytest
 
 from session_pipeline.settings import packaged_names
-from session_pipeline_tests.presets.reading import Told, examples, tell
+from session_pipeline_tests.presets.reading import FileResult, examples, read_files
 from session_pipeline_tests.presets.story import events_of, sessions_of
 
 FILES = {f"{path.parent.name}-{path.name}": path for path in examples()}
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, FileResult]:
     files = {source: (path.parent.name, path) for source, path in FILES.items()}
-    return tell(tmp_path_factory.mktemp("presets"), files)
+    return read_files(tmp_path_factory.mktemp("presets"), files)
 
 
 def test_every_preset_has_an_example() -> None:
@@ -22,22 +22,22 @@ def test_every_preset_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("source", FILES)
-def test_every_preset_tells_the_same_story(source: str, told: Mapping[str, Told]) -> None:
-    preset, found = FILES[source].parent.name, told[source]
+def test_every_preset_tells_the_same_story(source: str, results: Mapping[str, FileResult]) -> None:
+    preset, found = FILES[source].parent.name, results[source]
     assert found.quarantined == []
     assert found.events == events_of(preset)
     assert found.sessions == sessions_of(preset)
 
 
 @pytest.mark.parametrize("source", FILES)
-def test_examples_are_short(source: str, told: Mapping[str, Told]) -> None:
+def test_examples_are_short(source: str, results: Mapping[str, FileResult]) -> None:
     assert 20 <= FILES[source].read_bytes().count(b"\n") <= 60
-    assert sum(told[source].names.values()) == told[source].facts["accepted_count"]
+    assert sum(results[source].names.values()) == results[source].facts["accepted_count"]
 
 
 @pytest.fixture(scope="module")
-def recognised(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
-    return tell(tmp_path_factory.mktemp("recognised"), {source: (None, path) for source, path in FILES.items()})
+def recognised(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, FileResult]:
+    return read_files(tmp_path_factory.mktemp("recognised"), {source: (None, path) for source, path in FILES.items()})
 
 
 # Single lines of a log can have these formats, so the reason of quarantined lines names the format.
@@ -47,8 +47,8 @@ OF_LINES = ("nginx_main", "vhost_combined")
 @pytest.mark.long
 @pytest.mark.parametrize("source", [source for source, path in FILES.items() if path.parent.name not in OF_LINES])
 def test_preset_is_recognised_from_the_file(
-    source: str, told: Mapping[str, Told], recognised: Mapping[str, Told]
+    source: str, results: Mapping[str, FileResult], recognised: Mapping[str, FileResult]
 ) -> None:
     assert recognised[source].facts["preset"] == FILES[source].parent.name
-    assert recognised[source].events == told[source].events
-    assert recognised[source].sessions == told[source].sessions
+    assert recognised[source].events == results[source].events
+    assert recognised[source].sessions == results[source].sessions

@@ -56,7 +56,7 @@ def found(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> 
     )
 
 
-def told(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
+def warnings_of(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
     return {warning.key: warning.sentence for warning in found(deployment, settings).warnings}
 
 
@@ -143,7 +143,7 @@ BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
 def test_rule_that_matches_nothing_is_named(
     shop: Deployment, settings: dict[str, Any], key: str, sentence: str
 ) -> None:
-    sentences = told(shop, settings)
+    sentences = warnings_of(shop, settings)
     assert sentences.keys() == {key}
     assert sentence in sentences[key]
 
@@ -169,11 +169,13 @@ def test_rule_that_matches_nothing_is_named(
     ],
 )
 def test_rule_that_matches_on_any_day_is_not_reported(shop: Deployment, settings: dict[str, Any]) -> None:
-    assert told(shop, settings) == {}
+    assert warnings_of(shop, settings) == {}
 
 
 def test_value_is_not_reported_together_with_its_condition(shop: Deployment) -> None:
-    sentences = told(shop, {"goals": [{"name": "bought", "where": MISSPELLED, "value": "cast(user_id as decimal)"}]})
+    sentences = warnings_of(
+        shop, {"goals": [{"name": "bought", "where": MISSPELLED, "value": "cast(user_id as decimal)"}]}
+    )
     assert sentences.keys() == {"goals[bought].where"}
 
 
@@ -201,30 +203,30 @@ def test_only_the_last_28_days_with_events_count(tmp_path: Path) -> None:
     deployment.deliver("new", [line(day, "ann", 0, "page_view") for day in days[1:]])
     deployment.run()
     rule = {"goals": [{"name": "joined", "where": "event_name = 'sign_up'"}]}
-    assert "matches no event of the last 28 days with events" in told(deployment, rule)["goals[joined].where"]
+    assert "matches no event of the last 28 days with events" in warnings_of(deployment, rule)["goals[joined].where"]
     deployment.deliver("again", [line(days[1], "bob", 0, "sign_up")])
     deployment.run()
-    assert told(deployment, rule) == {}
+    assert warnings_of(deployment, rule) == {}
 
 
 def test_days_beyond_the_event_limit_are_not_read(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     rule = {"goals": [{"name": "joined", "where": "event_name = 'sign_up'"}]}
     monkeypatch.setattr(window, "MOST_EVENTS", 8)
-    assert "of the last day with events" in told(shop, rule)["goals[joined].where"]
+    assert "of the last day with events" in warnings_of(shop, rule)["goals[joined].where"]
     monkeypatch.setattr(window, "MOST_EVENTS", 9)
-    assert told(shop, rule) == {}
+    assert warnings_of(shop, rule) == {}
 
 
 def test_no_warning_names_a_value_of_a_single_visitor(shop: Deployment) -> None:
     for column in ("visitor_id", "page_url", "properties"):
-        assert told(shop, {"goals": [{"name": "g", "where": f"{column} = 'anm'"}]}) == {
+        assert warnings_of(shop, {"goals": [{"name": "g", "where": f"{column} = 'anm'"}]}) == {
             "goals[g].where": f"{column} = 'anm' matches no event so far; correct it or remove it"
         }
 
 
 def test_hints_are_given_for_the_first_twenty_rules_only(shop: Deployment) -> None:
     goals = [{"name": f"g{number}", "where": f"event_name = 'purchas{number}'"} for number in range(25)]
-    sentences = list(told(shop, {"goals": goals}).values())
+    sentences = list(warnings_of(shop, {"goals": goals}).values())
     assert ["similar values" in sentence for sentence in sentences] == [True] * 20 + [False] * 5
 
 
@@ -264,18 +266,18 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 def test_sources_that_share_a_site_must_set_it(
     two_sources: Deployment, sources: dict[str, Any], keys: set[str]
 ) -> None:
-    assert told(two_sources, {"sources": sources}).keys() == keys
+    assert warnings_of(two_sources, {"sources": sources}).keys() == keys
 
 
 def test_shared_site_warning_names_folders_and_keys(two_sources: Deployment) -> None:
-    assert told(two_sources)["sources.forms.site"] == (
+    assert warnings_of(two_sources)["sources.forms.site"] == (
         "raw/forms and raw/web share one site, 'main', by default: equal visitor ids in them count as one person;"
         " set sources.forms.site and sources.web.site in settings.toml ('main' if one site is right)"
     )
 
 
 def test_source_without_page_views_is_named_with_its_events(two_sources: Deployment) -> None:
-    sentence = told(two_sources)["sources.forms"]
+    sentence = warnings_of(two_sources)["sources.forms"]
     assert sentence.startswith("raw/forms has no page view so far; existing event names: 'contact'; page views must")
 
 
@@ -289,7 +291,7 @@ def test_page_view_under_another_name_is_reported(tmp_path: Path) -> None:
     for minute, (source, name) in enumerate(blogs.items(), start=5):
         deployment.deliver("events", [line(DAY, "ann", minute, name)], source=source)
     deployment.run()
-    assert told(deployment, settings).keys() == {f"sources.{source}" for source in blogs}
+    assert warnings_of(deployment, settings).keys() == {f"sources.{source}" for source in blogs}
 
 
 def test_folders_are_compared_before_the_first_run(tmp_path: Path) -> None:
@@ -299,16 +301,16 @@ def test_folders_are_compared_before_the_first_run(tmp_path: Path) -> None:
     (deployment.folder.raw / ".hidden").mkdir()
     (deployment.folder.raw / "coming").mkdir()
     (deployment.folder.raw / "coming" / ".events.jsonl").write_text("{}")
-    assert told(deployment) == {}
+    assert warnings_of(deployment) == {}
     deployment.deliver("events", visit(DAY), source="my app")
-    assert told(deployment).keys() == {'sources."my app".site'}
+    assert warnings_of(deployment).keys() == {'sources."my app".site'}
     assert not deployment.folder.store.exists()
 
 
 def test_deployment_without_events_has_no_warning(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.run(until=DAY)
-    assert told(deployment, {"goals": [{"name": "bought", "where": MISSPELLED}]}) == {}
+    assert warnings_of(deployment, {"goals": [{"name": "bought", "where": MISSPELLED}]}) == {}
 
 
 def test_unreadable_warehouse_is_an_error_in_one_sentence(shop: Deployment, tmp_path: Path) -> None:
@@ -316,7 +318,7 @@ def test_unreadable_warehouse_is_an_error_in_one_sentence(shop: Deployment, tmp_
     deployment = Deployment.at(tmp_path / "data")
     deployment.folder.warehouse.write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError, match="cannot be opened"):
-        told(deployment)
+        warnings_of(deployment)
 
 
 def test_sample_has_no_warning(sample_deployment: Deployment) -> None:

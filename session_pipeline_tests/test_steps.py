@@ -114,13 +114,13 @@ def test_durations_have_the_units_that_models_compare() -> None:
         engaged_seconds = 7
         engaged_gap_seconds = 11
     """
-    told = frame(settings + FUNNELS).parameters
-    assert told["inactivity_minutes"] == 20
-    assert told["carried_minutes"] == 60
-    assert told["max_microseconds"] == 10_800_000_000
-    assert told["engaged_microseconds"] == 7_000_000
-    assert told["engaged_gap_microseconds"] == 11_000_000
-    assert told["z"] == pytest.approx(1.959963984540054, abs=1e-15)
+    parameters = frame(settings + FUNNELS).parameters
+    assert parameters["inactivity_minutes"] == 20
+    assert parameters["carried_minutes"] == 60
+    assert parameters["max_microseconds"] == 10_800_000_000
+    assert parameters["engaged_microseconds"] == 7_000_000
+    assert parameters["engaged_gap_microseconds"] == 11_000_000
+    assert parameters["z"] == pytest.approx(1.959963984540054, abs=1e-15)
 
 
 def test_days_have_their_bounds() -> None:

@@ -4,24 +4,24 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from session_pipeline_tests.presets.reading import Told, examples, tell
+from session_pipeline_tests.presets.reading import FileResult, examples, read_files
 from session_pipeline_tests.presets.story import LIMITS, events_of, sessions_of
 
 HEADINGS = ("preset", "file", "lines", "accepted", "events", "views", "sessions", "outcomes", "same story")
 
 
-def row(preset: str, file: Path, told: Told) -> tuple[str, ...]:
+def row(preset: str, file: Path, result: FileResult) -> tuple[str, ...]:
     """Returns the row of a file."""
-    outcomes = Counter(session.outcome + (" (bot)" if session.is_bot else "") for session in told.sessions)
-    is_same = told.events == events_of(preset) and list(told.sessions) == sessions_of(preset)
+    outcomes = Counter(session.outcome + (" (bot)" if session.is_bot else "") for session in result.sessions)
+    is_same = result.events == events_of(preset) and list(result.sessions) == sessions_of(preset)
     return (
         preset,
         file.name,
-        str(told.facts["line_count"]),
-        str(told.facts["accepted_count"]),
-        str(sum(told.names.values())),
-        str(told.names.get("page_view", 0)),
-        str(len(told.sessions)),
+        str(result.facts["line_count"]),
+        str(result.facts["accepted_count"]),
+        str(sum(result.names.values())),
+        str(result.names.get("page_view", 0)),
+        str(len(result.sessions)),
         ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())),
         ("yes, but for its limits" if preset in LIMITS else "yes") if is_same else "NO",
     )
@@ -31,8 +31,8 @@ def main() -> None:
     """Prints the table."""
     files = {f"{path.parent.name}-{number}": path for number, path in enumerate(examples())}
     with tempfile.TemporaryDirectory(prefix="presets-") as folder:
-        told = tell(Path(folder), {source: (path.parent.name, path) for source, path in files.items()})
-    rows = [HEADINGS, *(row(path.parent.name, path, told[source]) for source, path in files.items())]
+        results = read_files(Path(folder), {source: (path.parent.name, path) for source, path in files.items()})
+    rows = [HEADINGS, *(row(path.parent.name, path, results[source]) for source, path in files.items())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())

@@ -18,13 +18,14 @@ from session_pipeline_tests.presets.story import EVENTS, StoryEvent, StorySessio
 
 EXAMPLES = Path(__file__).parent / "examples"
 UNTIL = date(2026, 5, 7)
-TOLD = {"page_view", "add_to_cart", "purchase", "contact", "submit"}  # other events are not part of the story
+# Other events are not part of the story.
+STORY_EVENT_NAMES = {"page_view", "add_to_cart", "purchase", "contact", "submit"}
 BUILT = ("sessions", "session_actions", "outcome_matches", "session_outcomes")
 
 
 @dataclass(frozen=True)
-class Told:
-    """What one example file tells.
+class FileResult:
+    """What is read from one example file.
 
     Attributes:
         facts: Its row of the ledger.
@@ -46,8 +47,8 @@ def examples(folder: Path = EXAMPLES) -> list[Path]:
     return sorted(path for path in folder.glob("*/*") if path.is_file() and not path.name.startswith((".", "_")))
 
 
-def tell(folder: Path, files: Mapping[str, tuple[str | None, Path]]) -> dict[str, Told]:
-    """Returns what files tell.
+def read_files(folder: Path, files: Mapping[str, tuple[str | None, Path]]) -> dict[str, FileResult]:
+    """Reads files in one data folder, and returns the result of each.
 
     Args:
         folder: An empty folder.
@@ -68,10 +69,10 @@ def tell(folder: Path, files: Mapping[str, tuple[str | None, Path]]) -> dict[str
         for name in BUILT:
             run.build(STEP_OF_TABLE[name], days)
         facts = {str(each.facts["source"]): each.facts for each in run.store.catalog.source_files().values()}
-        return {source: _told(run, source, facts[source]) for source in files}
+        return {source: _result_of(run, source, facts[source]) for source in files}
 
 
-def _told(run: Run, source: str, facts: Mapping[str, object]) -> Told:
+def _result_of(run: Run, source: str, facts: Mapping[str, object]) -> FileResult:
     with run.engine.job() as job:
         for name in ("raw_events", "quarantined_lines", "events", "sessions", "session_outcomes"):
             job.add_input(table(name), [run.store.path_of(item) for item in run.store.of_table(name)])
@@ -84,7 +85,7 @@ def _told(run: Run, source: str, facts: Mapping[str, object]) -> Told:
             f" on s.session_id = o.session_id where s.site = '{source}' order by s.started_at"
         ).to_pylist()
         aside = job.rows(f"select * from quarantined_lines where source = '{source}'").to_pylist()
-    return Told(
+    return FileResult(
         facts,
         {row["event_name"]: row["n"] for row in names},
         [
@@ -97,7 +98,7 @@ def _told(run: Run, source: str, facts: Mapping[str, object]) -> Told:
                 _money(row["value"]) if row["event_name"] == "purchase" else None,
             )
             for row in events
-            if row["event_name"] in TOLD
+            if row["event_name"] in STORY_EVENT_NAMES
         ],
         [
             StorySession(

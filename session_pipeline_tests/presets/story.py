@@ -95,7 +95,7 @@ class Limits:
     """What the files of a preset cannot show. docs/sources/ explains why.
 
     Attributes:
-        has_bot: Whether the bot's lines are in the file and can be told from others.
+        has_bot: Whether the bot's lines are in the file and can be distinguished from others.
         has_values: Whether lines have a value.
         names: Other names of events than in the story, by the story's name; an empty name: the event is not shown.
         outcomes: Other outcomes of sessions than in the story, by the story's outcome.

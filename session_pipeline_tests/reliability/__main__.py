@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 from session_pipeline_tests.documents import ROOT, as_table
-from session_pipeline_tests.reliability.figures import EFFORT, FIGURES, effort, told_beside
+from session_pipeline_tests.reliability.figures import EFFORT, FIGURES, effort, messages_beside
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures -->\n"
@@ -91,8 +91,8 @@ def main() -> int:
             check=False,
         )
         figures = json.loads(path.read_text()) if path.exists() else {}
-        told = told_beside(path).read_text() if told_beside(path).exists() else ""
-    print(told, end="")
+        messages = messages_beside(path).read_text() if messages_beside(path).exists() else ""
+    print(messages, end="")
     print(json.dumps(figures, indent=2, sort_keys=True))
     missing = MEANINGS.keys() - figures.keys()
     if ran.returncode or missing:

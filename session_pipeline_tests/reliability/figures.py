@@ -35,11 +35,11 @@ def tell(text: str) -> None:
     if path is None:
         print(text)
         return
-    with open(told_beside(Path(path)), "a") as file:
+    with open(messages_beside(Path(path)), "a") as file:
         file.write(f"{text}\n")
 
 
-def told_beside(figures: Path) -> Path:
+def messages_beside(figures: Path) -> Path:
     """Returns the path of the message file next to the file of figures."""
     return figures.with_suffix(".txt")
 
