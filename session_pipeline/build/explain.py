@@ -13,6 +13,10 @@ _UNITS: Mapping[str, tuple[str, int]] = {
     "setting max_microseconds": ("setting max_hours", 3_600_000_000),
     "setting engaged_microseconds": ("setting engaged_seconds", 1_000_000),
     "setting engaged_gap_microseconds": ("setting engaged_gap_seconds", 1_000_000),
+    "setting rage_click_microseconds": ("setting rage_click_seconds", 1_000_000),
+    "setting u_turn_microseconds": ("setting u_turn_seconds", 1_000_000),
+    "setting repeated_submit_microseconds": ("setting repeated_submit_seconds", 1_000_000),
+    "setting long_dwell_microseconds": ("setting long_dwell_seconds", 1_000_000),
 }
 
 # The setting that each part of a recipe is made from. One setting often has several parts.

@@ -86,13 +86,13 @@ def _of_friction(settings: Settings) -> dict[str, Scalar]:
     friction = settings.friction
     return {
         "rage_click_clicks": friction.rage_click_clicks,
-        "rage_click_seconds": friction.rage_click_seconds,
-        "u_turn_seconds": friction.u_turn_seconds,
-        "repeated_submit_seconds": friction.repeated_submit_seconds,
+        "rage_click_microseconds": friction.rage_click_seconds * 1_000_000,
+        "u_turn_microseconds": friction.u_turn_seconds * 1_000_000,
+        "repeated_submit_microseconds": friction.repeated_submit_seconds * 1_000_000,
         "error_loop_actions": friction.error_loop_actions,
         "dead_end_sessions": friction.dead_end_sessions,
         "dead_end_exit_percent": friction.dead_end_exit_percent,
-        "long_dwell_seconds": friction.long_dwell_seconds,
+        "long_dwell_microseconds": friction.long_dwell_seconds * 1_000_000,
     }
 
 

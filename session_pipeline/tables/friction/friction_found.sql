@@ -1,5 +1,5 @@
--- One row is a session, an action and a signal that occurred there.
--- Each CTE finds the actions that complete a signal. Its microseconds are the time lost.
+-- One row is a session, an action and a signal that occurred there. Each CTE finds the actions that
+-- complete a signal, and the time lost, in microseconds.
 with steps as (
     select
         *,
@@ -15,14 +15,9 @@ with steps as (
 
 returns as (
     select
-        session_date,
-        site,
         session_id,
-        is_bot,
         left_action as action,
         action_number,
-        event_id,
-        occurred_at,
         action_number = left_action_number + 1 as is_idle,
         date_diff('microsecond', arrived_at, occurred_at) as microseconds
     from steps
@@ -121,122 +116,80 @@ forms as (
     group by session_id, abs(mark)
 ),
 
+-- One row is an action that completes a signal, by its number in the session. action is where the
+-- signal occurred: its own action, or one before it.
 occurrences as (
     select
-        session_date,
-        site,
         session_id,
-        is_bot,
         action,
         'rage_click' as signal,
         action_number,
-        event_id,
-        occurred_at,
         date_diff('microsecond', first_at, occurred_at) as microseconds
     from clicks
     where
-        date_diff('microsecond', first_at, occurred_at)
-        <= cast($rage_click_seconds as bigint) * 1000000
+        date_diff('microsecond', first_at, occurred_at) <= $rage_click_microseconds
         and coalesce(
-            date_diff('microsecond', first_before_at, click_before_at)
-            > cast($rage_click_seconds as bigint) * 1000000,
+            date_diff('microsecond', first_before_at, click_before_at) > $rage_click_microseconds,
             true
         )
     union all
     select
-        session_date,
-        site,
         session_id,
-        is_bot,
         action,
         'back_track' as signal,
         action_number,
-        event_id,
-        occurred_at,
         microseconds
     from returns
     union all
     select
-        session_date,
-        site,
         session_id,
-        is_bot,
         action,
         'u_turn' as signal,
         action_number,
-        event_id,
-        occurred_at,
         microseconds
     from returns
-    where is_idle and microseconds <= cast($u_turn_seconds as bigint) * 1000000
+    where is_idle and microseconds <= $u_turn_microseconds
     union all
     select
-        session_date,
-        site,
         session_id,
-        is_bot,
         action,
         'repeated_search' as signal,
         action_number,
-        event_id,
-        occurred_at,
         date_diff('microsecond', searched_at, occurred_at) as microseconds
     from searches
     where search_term <> term_before and opened_count = opened_count_before
     union all
     select
-        session_date,
-        site,
         session_id,
-        is_bot,
         action,
         'repeated_submit' as signal,
         action_number,
-        event_id,
-        occurred_at,
         date_diff('microsecond', submitted_at, occurred_at) as microseconds
     from submits
-    where
-        date_diff('microsecond', submitted_at, occurred_at)
-        <= cast($repeated_submit_seconds as bigint) * 1000000
+    where date_diff('microsecond', submitted_at, occurred_at) <= $repeated_submit_microseconds
     union all
     select
-        session_date,
-        site,
         session_id,
-        is_bot,
         action,
         'error' as signal,
         action_number,
-        event_id,
-        occurred_at,
         coalesce(microseconds_to_next, 0) as microseconds
     from errors
     union all
     select
-        session_date,
-        site,
         session_id,
-        is_bot,
         action,
         'error_loop' as signal,
         action_number,
-        event_id,
-        occurred_at,
         date_diff('microsecond', failed_at, occurred_at) as microseconds
     from errors
     where action_number - failed_action_number < $error_loop_actions
     union all
     select
-        a.session_date,
-        a.site,
         a.session_id,
-        a.is_bot,
         a.action,
         'dead_end' as signal,
         a.action_number,
-        a.event_id,
-        a.occurred_at,
         0 as microseconds
     from friction_actions as a
     inner join friction_places as p
@@ -249,15 +202,10 @@ occurrences as (
         and p.exit_count * 100 <= p.session_count * $dead_end_exit_percent
     union all
     select
-        a.session_date,
-        a.site,
         a.session_id,
-        a.is_bot,
         f.action,
         'abandoned_form' as signal,
         a.action_number,
-        a.event_id,
-        a.occurred_at,
         date_diff('microsecond', f.started_at, a.occurred_at) as microseconds
     from forms as f
     inner join friction_actions as a
@@ -265,49 +213,52 @@ occurrences as (
     where a.is_exit and f.start_number > coalesce(f.submit_number, 0)
     union all
     select
-        session_date,
-        site,
         session_id,
-        is_bot,
         action,
         'long_dwell' as signal,
         action_number,
-        event_id,
-        occurred_at,
         microseconds_to_next as microseconds
     from friction_actions
-    where microseconds_to_next >= cast($long_dwell_seconds as bigint) * 1000000
+    where microseconds_to_next >= $long_dwell_microseconds
     union all
     select
-        session_date,
-        site,
         session_id,
-        is_bot,
         action,
         'repeat' as signal,
         action_number,
-        event_id,
-        occurred_at,
         0 as microseconds
     from friction_actions
     where is_repeat
+),
+
+found as (
+    select
+        session_id,
+        action,
+        signal,
+        count(*) as occurrence_count,
+        min(action_number) as first_action_number,
+        sum(microseconds) as microseconds
+    from occurrences
+    where signal in (select s.signal from friction_signals as s)
+    group by session_id, action, signal
 )
 
 select
-    o.session_date,
-    o.site,
-    o.session_id,
-    o.is_bot,
-    o.action,
-    o.signal,
-    o.signal in (
+    a.session_date,
+    a.site,
+    f.session_id,
+    a.is_bot,
+    f.action,
+    f.signal,
+    f.signal in (
         'rage_click', 'u_turn', 'repeated_search', 'error', 'error_loop', 'abandoned_form'
     ) as is_hard_time,
-    count(*) as occurrence_count,
-    min_by(o.event_id, o.action_number) as first_event_id,
-    min(o.action_number) as first_action_number,
-    min(o.occurred_at) as first_at,
-    sum(o.microseconds) as microseconds
-from occurrences as o
-where o.signal in (select s.signal from friction_signals as s)
-group by o.session_date, o.site, o.session_id, o.is_bot, o.action, o.signal
+    f.occurrence_count,
+    a.event_id as first_event_id,
+    f.first_action_number,
+    a.occurred_at as first_at,
+    f.microseconds
+from found as f
+inner join friction_actions as a
+    on f.session_id = a.session_id and f.first_action_number = a.action_number
