@@ -14,11 +14,7 @@ with observable as (
         bool_or(signal = 'abandoned_form') as abandoned_form,
         bool_or(signal = 'long_dwell') as long_dwell,
         bool_or(signal = 'repeat') as repeat,
-        bool_or(
-            signal in (
-                'rage_click', 'u_turn', 'repeated_search', 'error', 'error_loop', 'abandoned_form'
-            )
-        ) as hard_time
+        bool_or(is_hard_time) as hard_time
     from friction_observable
     group by session_date, site
 ),

@@ -233,15 +233,17 @@ occurrences as (
 
 found as (
     select
-        session_id,
-        action,
-        signal,
+        o.session_id,
+        o.action,
+        o.signal,
+        s.is_hard_time,
         count(*) as occurrence_count,
-        min(action_number) as first_action_number,
-        sum(microseconds) as microseconds
-    from occurrences
-    where signal in (select s.signal from friction_signals as s)
-    group by session_id, action, signal
+        min(o.action_number) as first_action_number,
+        sum(o.microseconds) as microseconds
+    from occurrences as o
+    inner join friction_signals as s
+        on o.signal = s.signal
+    group by o.session_id, o.action, o.signal, s.is_hard_time
 )
 
 select
@@ -251,9 +253,7 @@ select
     a.is_bot,
     f.action,
     f.signal,
-    f.signal in (
-        'rage_click', 'u_turn', 'repeated_search', 'error', 'error_loop', 'abandoned_form'
-    ) as is_hard_time,
+    f.is_hard_time,
     f.occurrence_count,
     a.event_id as first_event_id,
     f.first_action_number,

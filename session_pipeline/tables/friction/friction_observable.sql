@@ -37,7 +37,8 @@ status_seen as (
 select
     k.session_date,
     k.site,
-    s.signal
+    s.signal,
+    s.is_hard_time
 from kinds_seen as k
 inner join visits_seen as v
     on k.session_date = v.session_date and k.site = v.site

@@ -1,6 +1,6 @@
 """Provides what the models of friction read from the settings: events with their kinds, folded pages, signals."""
 
-from session_pipeline.reference.signals import SIGNALS
+from session_pipeline.reference.signals import HARD_TIME_SIGNALS, SIGNALS
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.tables.sessions.from_settings import folded
@@ -38,9 +38,13 @@ def page_actions(settings: Settings) -> str:
 
 
 def friction_signals(settings: Settings) -> SmallTable:
-    """Returns the signals that are looked for: (signal)."""
-    rows = [{"signal": signal} for signal in SIGNALS if signal in settings.friction.signals]
-    return SmallTable({"signal": "VARCHAR"}, rows)
+    """Returns the signals that are looked for, and whether they mean a hard time: (signal, is_hard_time)."""
+    rows = [
+        {"signal": signal, "is_hard_time": signal in HARD_TIME_SIGNALS}
+        for signal in SIGNALS
+        if signal in settings.friction.signals
+    ]
+    return SmallTable({"signal": "VARCHAR", "is_hard_time": "BOOLEAN"}, rows)
 
 
 def _marks(marks: dict[int, str]) -> str:
