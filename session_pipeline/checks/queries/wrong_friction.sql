@@ -1,68 +1,21 @@
 -- One row is something that does not add up in the tables of friction of a day of a site.
-with by_action as (
-    select
-        session_date,
-        site,
-        session_count as visiting_count,
-        hard_time_count,
-        unnest([
-            'rage_click', 'u_turn', 'back_track', 'repeated_search', 'repeated_submit', 'error',
-            'error_loop', 'dead_end', 'abandoned_form', 'long_dwell', 'repeat'
-        ]) as signal,
-        unnest([
-            rage_click_count,
-            u_turn_count,
-            back_track_count,
-            repeated_search_count,
-            repeated_submit_count,
-            error_count,
-            error_loop_count,
-            dead_end_count,
-            abandoned_form_count,
-            long_dwell_count,
-            repeat_count
-        ]) as signal_count
-    from action_friction
-),
-
-by_day as (
-    select
-        session_date,
-        site,
-        session_count as visiting_count,
-        hard_time_count,
-        unnest([
-            'rage_click', 'u_turn', 'back_track', 'repeated_search', 'repeated_submit', 'error',
-            'error_loop', 'dead_end', 'abandoned_form', 'long_dwell', 'repeat'
-        ]) as signal,
-        unnest([
-            rage_click_count,
-            u_turn_count,
-            back_track_count,
-            repeated_search_count,
-            repeated_submit_count,
-            error_count,
-            error_loop_count,
-            dead_end_count,
-            abandoned_form_count,
-            long_dwell_count,
-            repeat_count
-        ]) as signal_count
-    from daily_friction
-),
-
-counted as (
+-- signals_by_action and signals_by_day, which checks/friction.py makes, have a row for each row of
+-- action_friction or daily_friction and each signal; met is the signal and its number of sessions.
+with counted as (
     select
         d.session_date,
         d.site,
-        d.signal,
-        coalesce(d.signal_count, 0) as session_count,
+        d.met.signal,
+        coalesce(d.met.session_count, 0) as session_count,
         (
-            select coalesce(sum(a.signal_count), 0)
-            from by_action as a
-            where a.session_date = d.session_date and a.site = d.site and a.signal = d.signal
+            select coalesce(sum(a.met.session_count), 0)
+            from signals_by_action as a
+            where
+                a.session_date = d.session_date
+                and a.site = d.site
+                and a.met.signal = d.met.signal
         ) as action_count
-    from by_day as d
+    from signals_by_day as d
 ),
 
 found as (
@@ -92,11 +45,11 @@ people as (
 
 problems as (
     select
-        session_date,
-        site,
-        signal || ' has more sessions than there are at an action' as problem
-    from by_action
-    where signal_count > visiting_count or hard_time_count > visiting_count
+        a.session_date,
+        a.site,
+        a.met.signal || ' has more sessions than there are at an action' as problem
+    from signals_by_action as a
+    where a.met.session_count > a.session_count or a.hard_time_count > a.session_count
     union all
     select
         coalesce(c.session_date, f.session_date) as session_date,
