@@ -1,6 +1,7 @@
 -- One row is a visitor of a site in a block of days: the day itself, or a block of 10, 100 or 1,000
 -- days that the day closes. A row of a block combines the rows of its parts: shorter blocks and
--- days. Later days read the longest blocks before them instead of all days.
+-- days. Later days read the longest blocks before them instead of all days. No length is 0, but the
+-- engines differ in what they do then, so each division is by nullif(..., 0).
 with visits as (
     select
         s.session_date,
@@ -93,6 +94,7 @@ parts as (
     from visitor_states
 ),
 
+-- A day closes the block of the days before it if it is not in this block itself.
 closed_blocks as (
     select
         d.event_date,
@@ -112,6 +114,8 @@ part_blocks as (
     from parts
 ),
 
+-- A part is in the block in which its first day is, because longer lengths are multiples of shorter
+-- ones.
 parts_of_blocks as (
     select
         c.event_date,
@@ -144,6 +148,8 @@ longest_parts as (
     where longer.part_days is null
 )
 
+-- min_by skips rows whose value is null. The channel and campaign of the first session also count
+-- if they are null, so they are in a struct, which is not.
 select
     session_date,
     block_days,
