@@ -1,12 +1,20 @@
--- Table macros of the warehouse, for questions that no table answers. Analysts call them as in
--- select * from paths_after('/cart'). Sessions of bots are left out.
+-- Table macros of the warehouse, for questions that no table answers. They read session_actions and
+-- leave out sessions of bots. docs/queries.md shows their results.
+
+-- One row is a path: the actions that followed the first time that sessions had an action. If fewer
+-- than step_count actions followed, the path ends with (end).
+--   given_action    the action, as in session_actions
+--   step_count      the number of actions that follow
+--   first_day       the first date of sessions, such as '2026-10-05'; null for no limit
+--   last_day        the last date
+-- select * from paths_after('/cart', step_count := 2, first_day := '2026-10-05')
 create or replace macro paths_after(
     given_action, step_count := 3, first_day := null, last_day := null
 ) as table (
-    with starts as (
+    with first_occurrences as (
         select
             session_id,
-            min(action_number) as start_number
+            min(action_number) as first_number
         from session_actions
         where
             action = given_action
@@ -16,45 +24,52 @@ create or replace macro paths_after(
         group by session_id
     ),
 
-    followed as (
+    paths as (
         select
-            s.session_id,
+            f.session_id,
             string_agg(
                 a.action || case
-                    when a.is_exit and a.action_number < s.start_number + step_count
+                    when a.is_exit and a.action_number < f.first_number + step_count
                         then ' > (end)'
                     else ''
                 end,
                 ' > ' order by a.action_number
             ) as path
-        from starts as s
+        from first_occurrences as f
         left join session_actions as a
             on
-                s.session_id = a.session_id
-                and s.start_number < a.action_number
-                and s.start_number + step_count >= a.action_number
-        group by s.session_id
+                f.session_id = a.session_id
+                and f.first_number < a.action_number
+                and f.first_number + step_count >= a.action_number
+        group by f.session_id
     )
 
     select
-        coalesce(f.path, '(end)') as path,
+        coalesce(p.path, '(end)') as path,
         count(*) as session_count,
         count(*) filter (where o.is_converted) as converted_count,
         count(*) / sum(count(*)) over () as share
-    from followed as f
+    from paths as p
     inner join session_outcomes as o
-        on f.session_id = o.session_id
-    group by f.path
+        on p.session_id = o.session_id
+    group by p.path
     order by session_count desc, path asc
 );
 
+-- One row is a path: the actions before the first time that sessions had an action. If there were
+-- fewer than step_count actions, the path begins with (start).
+--   given_action    the action, as in session_actions
+--   step_count      the number of actions before it
+--   first_day       the first date of sessions, such as '2026-10-05'; null for no limit
+--   last_day        the last date
+-- select * from paths_before('purchase', step_count := 2)
 create or replace macro paths_before(
     given_action, step_count := 3, first_day := null, last_day := null
 ) as table (
-    with ends as (
+    with first_occurrences as (
         select
             session_id,
-            min(action_number) as end_number
+            min(action_number) as first_number
         from session_actions
         where
             action = given_action
@@ -64,43 +79,49 @@ create or replace macro paths_before(
         group by session_id
     ),
 
-    led as (
+    paths as (
         select
-            e.session_id,
+            f.session_id,
             string_agg(
                 case
-                    when a.is_landing and e.end_number - a.action_number < step_count
+                    when a.is_landing and f.first_number - a.action_number < step_count
                         then '(start) > '
                     else ''
                 end || a.action,
                 ' > ' order by a.action_number
             ) as path
-        from ends as e
+        from first_occurrences as f
         left join session_actions as a
             on
-                e.session_id = a.session_id
-                and e.end_number > a.action_number
-                and e.end_number - step_count <= a.action_number
-        group by e.session_id
+                f.session_id = a.session_id
+                and f.first_number > a.action_number
+                and f.first_number - step_count <= a.action_number
+        group by f.session_id
     )
 
     select
-        coalesce(l.path, '(start)') as path,
+        coalesce(p.path, '(start)') as path,
         count(*) as session_count,
         count(*) filter (where o.is_converted) as converted_count,
         count(*) / sum(count(*)) over () as share
-    from led as l
+    from paths as p
     inner join session_outcomes as o
-        on l.session_id = o.session_id
-    group by l.path
+        on p.session_id = o.session_id
+    group by p.path
     order by session_count desc, path asc
 );
 
--- Of several attempts that reach a step with the same action, the latest has the most time left.
+-- One row is a step of a funnel whose steps are actions: how many sessions had the actions up to
+-- this one, in this order. Other actions may be in between.
+--   given_steps     the list of actions, as in session_actions
+--   window_seconds  the maximum time from the first step to the last; null for no limit
+--   first_day       the first date of sessions, such as '2026-10-05'; null for no limit
+--   last_day        the last date
+-- select * from ad_hoc_funnel(['/cart', 'begin_checkout', 'purchase'], window_seconds := 1800)
 create or replace macro ad_hoc_funnel(
     given_steps, window_seconds := null, first_day := null, last_day := null
 ) as table (
-    with recursive actions as (
+    with recursive step_actions as (
         select
             session_id,
             action_number,
@@ -114,13 +135,15 @@ create or replace macro ad_hoc_funnel(
             and coalesce(session_date <= cast(last_day as date), true)
     ),
 
-    reached as (
+    -- One row is a step, a session, and an action that takes the step. Of several attempts that
+    -- take it with the same action, the latest has the most time left.
+    reached_steps as (
         select
             1 as step_number,
             session_id,
             action_number,
             occurred_at as entered_at
-        from actions
+        from step_actions
         where action = given_steps[1]
         union all
         select
@@ -134,8 +157,8 @@ create or replace macro ad_hoc_funnel(
                 r.session_id,
                 r.entered_at,
                 min(a.action_number) as action_number
-            from reached as r
-            inner join actions as a
+            from reached_steps as r
+            inner join step_actions as a
                 on
                     r.session_id = a.session_id
                     and r.action_number < a.action_number
@@ -150,12 +173,12 @@ create or replace macro ad_hoc_funnel(
         group by n.step_number, n.session_id, n.action_number
     ),
 
-    counted as (
+    step_counts as (
         select
             s.step_number,
             count(distinct r.session_id) as session_count
         from (select unnest(range(1, len(given_steps) + 1)) as step_number) as s
-        left join reached as r
+        left join reached_steps as r
             on s.step_number = r.step_number
         group by s.step_number
     )
@@ -168,6 +191,6 @@ create or replace macro ad_hoc_funnel(
             as conversion_rate,
         session_count / nullif(lag(session_count) over (order by step_number), 0)
             as step_conversion_rate
-    from counted
+    from step_counts
     order by step_number
 );
