@@ -1,9 +1,9 @@
--- One row is a visitor whose session may continue after the end of the day: the gap from the
--- visitor's last event to the end of the day is not too long.
+-- One row is a visitor (in sessionized.sql, a series) whose session may continue after the end of
+-- the day: the gap from the visitor's last event to the end of the day is not too long.
 select
     s.event_date,
     s.site,
-    s.visitor_id,
+    s.series_id as visitor_id,
     s.event_time,
     s.session_id,
     s.session_date,
@@ -20,4 +20,4 @@ where
     < cast(greatest($inactivity_minutes, $least_client_session_minutes) as bigint) * 60000000
     + $border_microseconds
 qualify
-    row_number() over (partition by s.event_date, s.site, s.visitor_id order by s.place desc) = 1
+    row_number() over (partition by s.event_date, s.site, s.series_id order by s.place desc) = 1

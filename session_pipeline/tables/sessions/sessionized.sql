@@ -2,15 +2,17 @@
 -- that is carried over from the day before the stretch (it has no event_date). In this model, a run
 -- is the series of events between two breaks other than max_hours. A long run is cut into parts of
 -- max_hours, and each part is a session. docs/definitions.md lists the rules in their order.
--- If the client's session is the key, visitor_id is the visitor with the client's session in this
--- model and in open_sessions, so that each client session is a series of its own. If sessions are
--- by person, visitor_id is the person, and event_id has the visitor's id before the event's.
+-- series_id says which events of a site are one series, in which sessions follow each other: those
+-- of a visitor; if sessions are by person, of a person; if the client's session is the key, with
+-- or without a timeout, of each client session of these, and those without one. open_sessions has
+-- it as visitor_id. If sessions are by person, event_id has the visitor's id before the event's.
 with kept as (
     select
         d.event_date,
         d.day_start,
         a.site,
         case
+            -- The length prevents a '|' in an id from making different pairs of ids equal.
             when $client_sessions <> 'ignore'
                 then concat_ws(
                     '|',
@@ -19,7 +21,7 @@ with kept as (
                     a.client_session_id
                 )
             else a.person_id
-        end as visitor_id,
+        end as series_id,
         a.event_time,
         coalesce(a.sequence, a.line_number) as position,
         case
@@ -51,7 +53,7 @@ stream as (
         event_date,
         day_start,
         site,
-        visitor_id,
+        series_id,
         event_time,
         position,
         event_id,
@@ -71,7 +73,7 @@ stream as (
         cast(null as date) as event_date,
         cast(null as timestamp) as day_start,
         site,
-        visitor_id,
+        visitor_id as series_id,
         event_time,
         cast(0 as bigint) as position,
         '' as event_id,
@@ -91,11 +93,11 @@ stream as (
 placed as (
     select
         *,
-        row_number() over visitor_in_order as place,
-        lag(event_time) over visitor_in_order as previous_time
+        row_number() over series_in_order as place,
+        lag(event_time) over series_in_order as previous_time
     from stream
-    window visitor_in_order as (
-        partition by visitor_id, site
+    window series_in_order as (
+        partition by series_id, site
         order by event_time, position, event_id, file_id, line_number
     )
 ),
@@ -145,11 +147,11 @@ with_known_values as (
     from hard_breaks
     window
         until_now as (
-            partition by visitor_id, site order by place
+            partition by series_id, site order by place
             rows between unbounded preceding and current row
         ),
         before_now as (
-            partition by visitor_id, site order by place
+            partition by series_id, site order by place
             rows between unbounded preceding and 1 preceding
         )
 ),
@@ -157,13 +159,12 @@ with_known_values as (
 run_breaks as (
     select
         *,
-        -- The length prevents a '|' in an id from making the keys of two visitors equal.
-        -- By person, it is part of the event's id in this model: a session keeps its id if it
-        -- becomes that of another person.
+        -- The part of a session's id that says whose it is. By person, event_id says it instead: a
+        -- session keeps its id if it becomes that of another person.
         case
             when not $by_person
-                then concat_ws('|', cast(length(visitor_id) as varchar), visitor_id)
-        end as visitor_key,
+                then concat_ws('|', cast(length(series_id) as varchar), series_id)
+        end as series_key,
         case
             when open_session_id is not null then null
             when hard_reason is not null then hard_reason
@@ -218,14 +219,14 @@ runs as (
     select
         event_date,
         site,
-        visitor_id,
+        series_id,
         event_time,
         event_id,
         file_id,
         line_number,
         place,
         previous_time,
-        visitor_key,
+        series_key,
         known_client_session_id,
         known_user_id,
         known_campaign,
@@ -257,7 +258,7 @@ runs as (
                 when open_session_id is not null then open_session_id
                 when run_reason is not null
                     then md5(concat_ws(
-                        '|', site, visitor_key, event_id, cast(event_time as varchar)
+                        '|', site, series_key, event_id, cast(event_time as varchar)
                     ))
             end ignore nulls
         ) over until_now as run_session_id,
@@ -269,7 +270,7 @@ runs as (
         ) over until_now as run_date
     from run_breaks
     window until_now as (
-        partition by visitor_id, site order by place
+        partition by series_id, site order by place
         rows between unbounded preceding and current row
     )
 ),
@@ -284,7 +285,7 @@ parts as (
 cuts as (
     select
         site,
-        visitor_id,
+        series_id,
         run_place,
         part,
         place as cut_place,
@@ -293,14 +294,14 @@ cuts as (
         event_date as cut_date
     from parts
     where part > run_part
-    qualify row_number() over (partition by visitor_id, site, run_place, part order by place) = 1
+    qualify row_number() over (partition by series_id, site, run_place, part order by place) = 1
 ),
 
 in_sessions as (
     select
         p.event_date,
         p.site,
-        p.visitor_id,
+        p.series_id,
         p.event_time,
         p.file_id,
         p.line_number,
@@ -314,7 +315,7 @@ in_sessions as (
         case
             when c.cut_place is not null
                 then md5(concat_ws(
-                    '|', p.site, p.visitor_key, c.cut_event_id, cast(c.cut_time as varchar)
+                    '|', p.site, p.series_key, c.cut_event_id, cast(c.cut_time as varchar)
                 ))
             else p.run_session_id
         end as session_id,
@@ -325,7 +326,7 @@ in_sessions as (
     left join cuts as c
         on
             p.site = c.site
-            and p.visitor_id = c.visitor_id
+            and p.series_id = c.series_id
             and p.run_place = c.run_place
             and p.part = c.part
 )
@@ -333,7 +334,7 @@ in_sessions as (
 select
     event_date,
     site,
-    visitor_id,
+    series_id,
     event_time,
     file_id,
     line_number,
