@@ -2,8 +2,8 @@
 
 A value counts if all of it is an address, or an element of a list of forwarded addresses. An address within a longer
 text is kept, because it may be a version. So is an IPv4 address under a name that says version. protected_texts.py
-applies this to the columns of accepted lines. macros.sql has the pattern for quarantined lines, where any address in
-the text is replaced.
+applies this to the columns of accepted lines. macros/addresses.sql has the pattern for quarantined lines, where any
+address in the text is replaced.
 """
 
 import json

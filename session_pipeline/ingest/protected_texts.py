@@ -24,7 +24,7 @@ from session_pipeline.ingest.addresses import (
     without_addresses_in_json,
 )
 from session_pipeline.ingest.fields import pattern_of_keys
-from session_pipeline.ingest.queries import query
+from session_pipeline.ingest.queries import macros
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.visitors import USER_PURPOSE, VisitorKey
 from session_pipeline.reference.user_agents import LOOKED_AT_CHARACTERS, reduced_agent
@@ -110,7 +110,7 @@ def _visitors(
          agents.take(rows).dictionary_decode()],
         names=["address", "agent"],
     )  # fmt: skip
-    connection.execute(query("log_macros"))
+    connection.execute(macros("visitor_ids"))
     rules.visitor_key.give_to(connection)
     connection.register("addressed", given)
     try:

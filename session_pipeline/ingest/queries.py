@@ -4,12 +4,21 @@ What they are used for is in work.py.
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
 import duckdb
 
 PLACEHOLDER = re.compile(r"\$(\w+)")
+
+# The files of the folder macros/ that a connection needs for its work, in this order.
+MACROS: Mapping[str, tuple[str, ...]] = {
+    "lines": ("json", "numbers", "times", "urls", "addresses"),
+    "requests": ("visitor_ids", "known_addresses", "access_logs"),  # after those for lines
+    "visitor_ids": ("addresses", "visitor_ids"),
+    "key_values": ("key_values",),
+}
 
 
 def forget(connection: duckdb.DuckDBPyConnection) -> None:
@@ -21,11 +30,16 @@ def forget(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def define(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Create macros, once per connection, because that takes longer than reading a small file."""
-    [(is_made,)] = connection.execute(f"select getvariable('has_{name}')").fetchall()
+    """Create the macros for some work, once per connection, because that takes longer than reading a small file."""
+    [(is_made,)] = connection.execute(f"select getvariable('has_{name}_macros')").fetchall()
     if not is_made:
-        connection.execute(query(name))
-        connection.execute(f"set variable has_{name} = true")
+        connection.execute(macros(name))
+        connection.execute(f"set variable has_{name}_macros = true")
+
+
+def macros(name: str) -> str:
+    """Return the SQL that creates the macros for some work; see MACROS."""
+    return "\n".join(_text(f"macros/{file}") for file in MACROS[name])
 
 
 def query(name: str, **parts: object) -> str:

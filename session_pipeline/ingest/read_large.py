@@ -18,7 +18,7 @@ from session_pipeline.ingest.figures import Figures
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines
 from session_pipeline.ingest.lines import decoded_parquet, lines_by_duckdb, lines_by_python
-from session_pipeline.ingest.queries import forget, query
+from session_pipeline.ingest.queries import forget, macros, query
 from session_pipeline.ingest.raw_rows import constant, with_columns
 from session_pipeline.ingest.reading import RangeReading
 from session_pipeline.ingest.rules import ReadingRules
@@ -93,7 +93,7 @@ class LargeFile(Work):
     def _prepare(self) -> None:
         super()._prepare()
         self._desk.execute("set enable_progress_bar = false")
-        self._desk.execute(query("macros"))
+        self._desk.execute(macros("lines"))
 
     def _read_all(self) -> Errors:
         errors = super()._read_all()

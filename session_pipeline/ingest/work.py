@@ -102,14 +102,14 @@ class Work(ABC):
         [(keeps_order,)] = self._connection.execute("select current_setting('preserve_insertion_order')").fetchall()
         if not keeps_order:
             raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
-        define(self._connection, "macros")
+        define(self._connection, "lines")
         if self._rules.key_values:
             define(self._connection, "key_values")
         if self._rules.request:
-            define(self._connection, "log_macros")
+            define(self._connection, "requests")
         if self._rules.makes_visitors(self._format):
             assert self._rules.visitor_key is not None, "visitors of this file need a key"
-            define(self._connection, "log_macros")
+            define(self._connection, "requests")
             self._rules.visitor_key.give_to(self._connection)
 
     def _rows(self, lines: Lines) -> duckdb.DuckDBPyRelation:

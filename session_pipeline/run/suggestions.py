@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from importlib.resources import files
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from session_pipeline.engines.sql import query_text
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.formats import AccessLog, format_named
 from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python
+from session_pipeline.ingest.queries import macros
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 
@@ -307,7 +307,7 @@ def _time_counts(
     sampled_values = pa.table(
         {"place": pa.array([place for place, _ in pairs], pa.int64()), "value": pa.array(texts, pa.string())}
     )
-    connection.execute(files("session_pipeline.ingest").joinpath("macros.sql").read_text(encoding="utf-8"))
+    connection.execute(macros("lines"))
     connection.register("sampled_values", sampled_values)
     starts, offsets = rules.local_clock
     rows = connection.execute(
