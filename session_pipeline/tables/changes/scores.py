@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from session_pipeline.tables.statistics import q_values
+
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
@@ -40,21 +42,8 @@ def _terms(k: Floats, n: Floats, share: Floats) -> Floats:
 
 
 def drop_q_values(scores: Floats) -> Floats:
-    """Returns for each score the share of wrong findings if it and all lower scores count as drops.
-
-    Benjamini and Yekutieli (2001), which holds however the rows depend on each other; one-sided.
-    """
-    count = len(scores)
-    if not count:
-        return np.zeros(0)
-    p_values = np.array([0.5 * math.erfc(-score / math.sqrt(2)) for score in scores.tolist()])
-    order = np.argsort(p_values, kind="stable")
-    places = np.arange(1, count + 1)
-    harmonic = math.fsum((1 / places).tolist())
-    adjusted = p_values[order] * count * harmonic / places
-    q_values = np.empty(count)
-    q_values[order] = np.minimum(1.0, np.minimum.accumulate(adjusted[::-1])[::-1])
-    return q_values
+    """Returns for each score the share of wrong findings if it and all lower scores count as drops; one-sided."""
+    return q_values([0.5 * math.erfc(-score / math.sqrt(2)) for score in scores.tolist()])
 
 
 def first_day_of_change(counts: Sequence[int], totals: Sequence[int], *, is_drop: bool) -> int:

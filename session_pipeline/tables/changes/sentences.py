@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from session_pipeline.reference.changes import GOAL, WHOLE, Segment
+from session_pipeline.tables.statistics import of_hundred
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -21,11 +22,6 @@ def day_text(day: date) -> str:
 def window_text(days: int, day: date) -> str:
     """Returns a window that ends with a day as text: in the 7 days to 9 April."""
     return f"on {day_text(day)}" if days == 1 else f"in the {days} days to {day_text(day)}"
-
-
-def of_hundred(rate: float) -> str:
-    """Returns a share as a number of 100; with one decimal below 10."""
-    return f"{100 * rate:.0f}" if rate >= 0.1 or rate == 0 else f"{100 * rate:.1f}"
 
 
 def visits_of(segment: Segment) -> str:

@@ -18,6 +18,7 @@ from session_pipeline.tables.opportunities.matched import Estimates, Floats, est
 from session_pipeline.tables.opportunities.steps import LONGEST_WINDOW
 from session_pipeline.tables.opportunities.windows import DailyCounts, Factor, Numbers, Sums
 from session_pipeline.tables.parameters import LEAST_COMPARED_SESSIONS, Z_95
+from session_pipeline.tables.statistics import of_hundred
 
 WINDOWS = (28, LONGEST_WINDOW)  # days
 LEAST_EXPECTED = 5  # conversions with the factor, if it made no difference
@@ -69,8 +70,8 @@ def opportunities(rows: pa.Table) -> pa.Table:
         ],
         "sentence": [
             f"Of {sums.with_count[index]:,} sessions that {SIGNAL_PHRASES[factor.name]} {factor.action},"
-            f" {_of_100(found.rate_with[index])} converted later; of comparable sessions that did not,"
-            f" {_of_100(found.rate_without[index])}. {_lost(lost[index], low[index], high[index])}"
+            f" {of_hundred(found.rate_with[index])} of 100 converted later; of comparable sessions that did not,"
+            f" {of_hundred(found.rate_without[index])} of 100. {_lost(lost[index], low[index], high[index])}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
         ],
@@ -105,8 +106,8 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
         ],
         "sentence": [
             f"Of {sums.with_count[index]:,} sessions that also {_did(factor.name)} before {factor.action},"
-            f" {_of_100(found.rate_with[index])} converted later; of comparable sessions that did not,"
-            f" {_of_100(found.rate_without[index])}."
+            f" {of_hundred(found.rate_with[index])} of 100 converted later; of comparable sessions that did not,"
+            f" {of_hundred(found.rate_without[index])} of 100."
             f"{' They may have intended to anyway.' if found.difference[index] > 0 else ''}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
@@ -162,11 +163,6 @@ def _examples(examples: Sequence[tuple[int, str]], day: int, window: int) -> str
 def _rounded(values: Floats, digits: int) -> Floats:
     rounded: Floats = values.round(digits) + 0.0  # never minus zero
     return rounded
-
-
-def _of_100(rate: float) -> str:
-    """Return a rate in words: 23 of 100, or 2.3 of 100."""
-    return f"{100 * rate:.{0 if rate >= 0.0995 else 1}f} of 100"
 
 
 def _lost(lost: float, low: float, high: float) -> str:

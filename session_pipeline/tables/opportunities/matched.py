@@ -5,13 +5,13 @@ from whole numbers.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from session_pipeline.tables.opportunities.windows import FIXED_POINT, Flags, Numbers, Sums
+from session_pipeline.tables.statistics import q_values
 
 LARGEST_Q = 0.05
 LEAST_SCORE = 2.5  # the table is looked at every day, and a day with one comparison would need only 2
@@ -83,22 +83,6 @@ def estimates(sums: Sums, groups: Numbers, sign: int, z: float) -> Estimates:
 def p_value(score: float) -> float:
     """Return the probability that a normal deviate is at least this far from 0."""
     return math.erfc(abs(score) / math.sqrt(2))
-
-
-def q_values(p_values: Sequence[float], groups: Numbers) -> Floats:
-    """Return the q-values of tests that may depend on each other in any way, for each group of tests.
-
-    Y. Benjamini and D. Yekutieli, The control of the false discovery rate in multiple testing under dependency (2001).
-    """
-    p = np.array(p_values, np.float64)
-    found = np.ones(len(p))
-    order = np.lexsort((p, groups))
-    bounds = np.flatnonzero(np.diff(groups[order])) + 1
-    for tests in np.split(order, bounds):
-        ranks = np.arange(1, len(tests) + 1)
-        adjusted = p[tests] * (len(tests) * np.sum(1 / ranks)) / ranks
-        found[tests] = np.minimum(np.minimum.accumulate(adjusted[::-1])[::-1], 1)
-    return found
 
 
 def ranks(groups: Numbers, *by: Floats | Numbers | Flags) -> Numbers:
