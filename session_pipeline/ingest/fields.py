@@ -123,7 +123,7 @@ class _Fields:
 
     def deep(self, way: Sequence[str]) -> str:
         """Return the SQL of a field that is read by its path of keys."""
-        self.pointers.append(_pointer(way))
+        self.pointers.append(json_pointer(way))
         return f"_deeper[{len(self.pointers)}]"
 
 
@@ -250,7 +250,7 @@ def _removed_ways(rules: ReadingRules, format: str) -> list[list[str]]:
     return ways
 
 
-def _pointer(way: Sequence[str]) -> str:
+def json_pointer(way: Sequence[str]) -> str:
     """Return a path of keys as a JSON pointer (RFC 6901)."""
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)
 

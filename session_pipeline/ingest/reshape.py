@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from session_pipeline.engines.sql import literal
+from session_pipeline.ingest.fields import json_pointer
 from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.rules import ReadingRules
 
@@ -36,7 +37,7 @@ def reshaped(checked_lines: str, rules: ReadingRules, format: str) -> str:
         checked_lines = query(
             "events_of_lines",
             checked_lines=f"({checked_lines})",
-            pointer=literal(_pointer(keys)),
+            pointer=literal(json_pointer(keys)),
             without_events=literal(_before(keys) + "null" + "}" * len(keys)),
             before_event=literal(_before(keys)),
             after_event=literal("}" * len(keys)),
@@ -62,7 +63,7 @@ def _without_null_values(texts: Sequence[str]) -> str:
 
 def _with_json(keys: Sequence[str]) -> str:
     """Return the SQL of a line in which the text at a path of keys is what it is as JSON; other texts stay."""
-    text = f"json_extract_string(line, {literal(_pointer(keys))})"
+    text = f"json_extract_string(line, {literal(json_pointer(keys))})"
     is_json = f"regexp_matches({text}, '^\\s*[{{\\[]') and json_valid({text}) and not is_lax({text})"
     patch = f"{literal(_before(keys))} || {text} || {literal('}' * len(keys))}"
     return f"case when {is_json} then cast(json_merge_patch(line, {patch}) as varchar) else line end"
@@ -70,15 +71,10 @@ def _with_json(keys: Sequence[str]) -> str:
 
 def _with_object(keys: Sequence[str]) -> str:
     """Return the SQL of a line in which the list at a path of keys is an object. A line without it stays as it is."""
-    pointer = literal(_pointer(keys))
+    pointer = literal(json_pointer(keys))
     patch = f"{literal(_before(keys))} || object_of(json_extract(line, {pointer})) || {literal('}' * len(keys))}"
     has_list = f"json_type(line, {pointer}) = 'ARRAY' and json_type(line, {pointer} || '/0') = 'OBJECT'"
     return f"case when {has_list} then cast(json_merge_patch(line, {patch}) as varchar) else line end"
-
-
-def _pointer(keys: Sequence[str]) -> str:
-    """Return a path of keys as a JSON pointer (RFC 6901)."""
-    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
 
 
 def _before(keys: Sequence[str]) -> str:
