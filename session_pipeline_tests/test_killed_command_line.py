@@ -71,7 +71,7 @@ def killed_at_each(deployment: Orchestrated, places: list[int]) -> None:
     died: set[str] = set()
     for place in places:
         assert command_line(deployment, **{crash_points.CRASH_AT: str(place)}).returncode == -signal.SIGKILL
-        open_runs = deployment.instance.get_runs(dg.RunsFilter(statuses=dead_runs.UNFINISHED))
+        open_runs = deployment.instance.get_runs(dg.RunsFilter(statuses=dead_runs.WITH_A_PROCESS))
         assert died.isdisjoint(run.run_id for run in open_runs), "the start after it failed the dead run"
         died |= {run.run_id for run in open_runs}  # empty if it was killed before or between the runs of its jobs
     assert died

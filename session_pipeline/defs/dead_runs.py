@@ -26,7 +26,7 @@ MESSAGE = (
     " What it built is kept, and the next run builds the rest."
 )
 NOT_STARTED = "The process of this run ended before its first step."
-UNFINISHED = [
+WITH_A_PROCESS = [  # statuses of unfinished runs that have a process or get one now; a queued run has none
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
@@ -53,11 +53,11 @@ def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
     """
     gone = [
         record.dagster_run.run_id
-        for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
+        for record in instance.get_run_records(dg.RunsFilter(statuses=WITH_A_PROCESS))
         if _is_dead(record, folder)
     ]
     # Read the status again: a run can finish normally between the two reads. After its process is gone, it is final.
-    dead = instance.get_runs(dg.RunsFilter(run_ids=gone, statuses=UNFINISHED)) if gone else []
+    dead = instance.get_runs(dg.RunsFilter(run_ids=gone, statuses=WITH_A_PROCESS)) if gone else []
     for run in dead:
         instance.add_run_tags(run.run_id, {DIED: run.run_id})
         if run.status is dg.DagsterRunStatus.CANCELING:

@@ -17,7 +17,7 @@ import dagster as dg
 from session_pipeline.build.plan import Certainty, Kind, Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alerts, code_location, tags
-from session_pipeline.defs.dead_runs import fail_dead_runs, has_died
+from session_pipeline.defs.dead_runs import WITH_A_PROCESS, fail_dead_runs, has_died
 from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
 from session_pipeline.defs.partitions import BuiltDays
 from session_pipeline.errors import SettingsError
@@ -35,13 +35,7 @@ LOADING = "loading since "  # prefix of the cursor of stale_days while the defin
 LONGEST_LOADING = timedelta(seconds=75)  # the daemon checks for new definitions every minute
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+QUEUED_OR_RUNNING = [dg.DagsterRunStatus.QUEUED, *WITH_A_PROCESS]
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 
@@ -205,10 +199,10 @@ def _settled(folder: DataFolder, files: Iterable[str]) -> dict[str, float]:
 
 
 def _busy(instance: dg.DagsterInstance, folder: DataFolder) -> str | None:
-    if not instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+    if not instance.get_runs(dg.RunsFilter(statuses=QUEUED_OR_RUNNING), limit=1):
         return None
     fail_dead_runs(instance, folder)  # otherwise a dead run would block all others
-    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1)
+    runs = instance.get_runs(dg.RunsFilter(statuses=QUEUED_OR_RUNNING), limit=1)
     return f"waits for run {runs[0].run_id[:8]} ({runs[0].status.value.lower()})" if runs else None
 
 
