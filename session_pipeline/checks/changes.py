@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks.verdict import SHOWN, Verdict, add_input, stretches, verdict
+from session_pipeline.checks.verdict import SHOWN, Verdict, add_input, rows_by_stretch, verdict
 from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.days import ONE_DAY, dates
 from session_pipeline.tables.changes.sentences import drop_text
@@ -17,13 +17,8 @@ DAYS_OF_ALERTS = 14  # an alert can pause for some days while its fault goes on
 
 def progress_adds_up(run: "Run", days: Sequence[date]) -> Verdict:
     """The values of a dimension have all sessions of an action, and no step has more sessions than its action."""
-    problems = []
-    for stretch in stretches(run, days):
-        with run.engine.job() as job:
-            add_input(job, run, "action_visits", stretch)
-            add_input(job, run, "action_progress", stretch)
-            rows = job.rows(query_text(__package__, "wrong_progress")).to_pylist()
-        problems += [f"{row['session_date']}: the counts of actions do not add up" for row in rows]
+    wrong = rows_by_stretch(run, days, "wrong_progress", ("action_visits", "action_progress"))
+    problems = [f"{row['session_date']}: the counts of actions do not add up" for row in wrong]
     return verdict(problems, "the counts of actions and of progress add up")
 
 

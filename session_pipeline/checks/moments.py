@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks.verdict import Verdict, add_input, stretches, verdict
-from session_pipeline.engines.sql import query_text
+from session_pipeline.checks.verdict import Verdict, rows_by_stretch, verdict
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
@@ -13,13 +12,7 @@ if TYPE_CHECKING:  # slow to load; commands that only look need no run
 
 def moments_add_up(run: "Run", days: Sequence[date]) -> Verdict:
     """At each moment, sessions with and without a signal are those at the moment, and no more than there are."""
-    problems = []
-    for stretch in stretches(run, days):
-        with run.engine.job() as job:
-            for name in ("sessions", "session_friction", "moment_counts", "seen_counts"):
-                add_input(job, run, name, stretch)
-            problems += [
-                f"{row['session_date']}, {row['site']}: {row['problem']}"
-                for row in job.rows(query_text(__package__, "wrong_moments")).to_pylist()
-            ]
+    tables = ("sessions", "session_friction", "moment_counts", "seen_counts")
+    wrong = rows_by_stretch(run, days, "wrong_moments", tables)
+    problems = ["{session_date}, {site}: {problem}".format_map(row) for row in wrong]
     return verdict(problems, "sessions at moments add up")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks.verdict import Verdict, add_input, has_events, stretches, verdict
+from session_pipeline.checks.verdict import Verdict, add_input, has_events, rows_by_stretch, verdict
 from session_pipeline.engines.sql import query_text
 from session_pipeline.tables import spans
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -29,32 +29,23 @@ def audit_recompute(run: "Run", days: Sequence[date]) -> Verdict:
 
 def sessions_cover_events(run: "Run", days: Sequence[date]) -> Verdict:
     """Each event belongs to exactly one session, and each session counts its events."""
-    problems = []
-    for stretch in stretches(run, days):
-        with run.engine.job() as job:
-            job.add_rows("days", run.planner.frame.days(stretch))
-            add_input(job, run, "sessions", stretch)
-            add_input(job, run, "events", spans.REACH.all_dates(run.planner.frame, stretch))
-            problems += [
-                f"{day}: {count} sessions have an event_count that differs from their events"
-                for day, count in (
-                    row.values() for row in job.rows(query_text(__package__, "miscounted_sessions")).to_pylist()
-                )
-            ]
+    wrong = rows_by_stretch(
+        run, days, "miscounted_sessions", ("sessions",), wider={"events": spans.REACH}, has_days=True
+    )
+    problems = [
+        "{session_date}: {session_count} sessions have an event_count that differs from their events".format_map(row)
+        for row in wrong
+    ]
     return verdict(problems, "sessions and events agree")
 
 
 def outcomes_add_up(run: "Run", days: Sequence[date]) -> Verdict:
     """Each session has exactly one outcome, and the daily counts add up to the number of sessions."""
+    tables = ("sessions", "session_outcomes", "daily_outcomes", "daily_summary")
     problems = []
-    for stretch in stretches(run, days):
-        with run.engine.job() as job:
-            job.add_rows("days", run.planner.frame.days(stretch))
-            for name in ("sessions", "session_outcomes", "daily_outcomes", "daily_summary"):
-                add_input(job, run, name, stretch)
-            for row in job.rows(query_text(__package__, "session_counts")).to_pylist():
-                day = row.pop("session_date")
-                problems.append(f"{day}: " + ", ".join(f"{int(count)} in {name}" for name, count in row.items()))
+    for row in rows_by_stretch(run, days, "session_counts", tables, has_days=True):
+        day = row.pop("session_date")
+        problems.append(f"{day}: " + ", ".join(f"{int(count)} in {name}" for name, count in row.items()))
     return verdict(problems, "every session has one outcome, and the days add up")
 
 

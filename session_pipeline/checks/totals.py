@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks.verdict import Verdict, add_input, stretches, verdict
-from session_pipeline.engines.sql import query_text
+from session_pipeline.checks.verdict import Verdict, rows_by_stretch, verdict
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
@@ -26,11 +25,5 @@ def definitions_add_up(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def _wrong(run: "Run", days: Sequence[date], query: str, tables: Sequence[str]) -> list[str]:
-    problems = []
-    for stretch in stretches(run, days):
-        with run.engine.job() as job:
-            for name in tables:
-                add_input(job, run, name, stretch)
-            wrong = job.rows(query_text(__package__, query)).to_pylist()
-            problems += ["{session_date}: {figure} of {site}: {counts}".format_map(row) for row in wrong]
-    return problems
+    wrong = rows_by_stretch(run, days, query, tables)
+    return ["{session_date}: {figure} of {site}: {counts}".format_map(row) for row in wrong]

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from session_pipeline.build.stretches import first_stretch
 from session_pipeline.engines.base import Job
+from session_pipeline.engines.sql import query_text
 from session_pipeline.store.records import Key
 from session_pipeline.tables import table
+from session_pipeline.tables.spans import Span
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
 
 SHOWN = 5
+NO_SPANS: Mapping[str, Span] = {}
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,38 @@ def stretches(run: "Run", days: Sequence[date]) -> Iterator[tuple[date, ...]]:
         stretch = first_stretch(days[position:], run.planner.event_count)
         yield stretch
         position += len(stretch)
+
+
+def rows_by_stretch(
+    run: "Run",
+    days: Sequence[date],
+    query: str,
+    tables: Sequence[str],
+    *,
+    wider: Mapping[str, Span] = NO_SPANS,
+    has_days: bool = False,
+) -> list[dict[str, Any]]:
+    """Return the rows of a query of this package, which is run for each stretch of days.
+
+    Args:
+        run: The run.
+        days: The days.
+        query: The name of the query.
+        tables: The stored tables that it reads of these days.
+        wider: The stored tables that it reads of more days, and of which.
+        has_days: Whether it also reads the days themselves, as the table days.
+    """
+    rows: list[dict[str, Any]] = []
+    for stretch in stretches(run, days):
+        with run.engine.job() as job:
+            if has_days:
+                job.add_rows("days", run.planner.frame.days(stretch))
+            for name in tables:
+                add_input(job, run, name, stretch)
+            for name, span in wider.items():
+                add_input(job, run, name, span.all_dates(run.planner.frame, stretch))
+            rows += job.rows(query_text(__package__, query)).to_pylist()
+    return rows
 
 
 def has_events(run: "Run", day: date) -> bool:

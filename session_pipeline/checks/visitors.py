@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks.verdict import Verdict, add_input, stretches, verdict
+from session_pipeline.checks.verdict import Verdict, rows_by_stretch, verdict
 from session_pipeline.engines.sql import query_text
 from session_pipeline.store.records import Key
 from session_pipeline.tables import spans, table
@@ -15,15 +15,15 @@ if TYPE_CHECKING:  # slow to load; commands that only look need no run
 
 def visitors_add_up(run: "Run", days: Sequence[date]) -> Verdict:
     """Visitors by life cycle are the distinct visitors of the day's sessions, and their sessions are all sessions."""
-    problems = []
-    for stretch in stretches(run, days):
-        with run.engine.job() as job:
-            job.add_rows("days", run.planner.frame.days(stretch))
-            for name in ("visitor_days", "daily_visitors", "daily_summary"):
-                add_input(job, run, name, stretch)
-            add_input(job, run, "sessions", spans.TWO_DAYS.all_dates(run.planner.frame, stretch))
-            wrong = job.rows(query_text(__package__, "visitor_counts")).to_pylist()
-            problems += ["{session_date}: {figure} of {site}: {counts}".format_map(row) for row in wrong]
+    wrong = rows_by_stretch(
+        run,
+        days,
+        "visitor_counts",
+        ("visitor_days", "daily_visitors", "daily_summary"),
+        wider={"sessions": spans.TWO_DAYS},
+        has_days=True,
+    )
+    problems = ["{session_date}: {figure} of {site}: {counts}".format_map(row) for row in wrong]
     return verdict(problems, "visitors, their sessions and their life cycles add up")
 
 
