@@ -12,7 +12,8 @@ import duckdb
 import pytest
 
 from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.run.suggestions import fields_of, suggested_columns
+from session_pipeline.run.sampled_fields import fields_of
+from session_pipeline.run.suggestions import suggested_columns
 from session_pipeline_tests.ingesting import RULES, Ingest
 
 Suggest = Callable[..., Mapping[str, str]]

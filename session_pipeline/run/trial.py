@@ -26,7 +26,8 @@ from session_pipeline.publish.warehouse import copy_file
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
-from session_pipeline.run.suggestions import fields_of, suggested_address, suggested_columns, suggested_key_values
+from session_pipeline.run.sampled_fields import fields_of
+from session_pipeline.run.suggestions import suggested_address, suggested_columns, suggested_key_values
 from session_pipeline.settings import OWN_FOLDER, load_settings, settings_template, source_section
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE

@@ -1,0 +1,124 @@
+"""Reads the fields of a file's first lines with their values, from which suggestions.py suggests fields for columns."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from session_pipeline.engines.sql import query_text
+from session_pipeline.ingest.admit import Admitted
+from session_pipeline.ingest.formats import AccessLog, format_named
+from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python
+from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.run.suggestions import FieldValues, Number
+
+SAMPLED_LINES = 1_000
+LONGEST_SAMPLED_BYTES = 64 << 10
+MOST_VALUES = 200_000
+DEEPEST = 3  # levels of nested objects whose fields are considered
+
+
+def fields_of(
+    admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
+) -> list[FieldValues]:
+    """Return the fields of a file's first lines, by name; none for access logs, whose format defines the fields."""
+    if admitted.format == AccessLog.name:
+        return []
+    values: dict[str, list[object]] = {}
+    lists: dict[str, str] = {}
+    line_count = value_count = 0
+    for line in _objects(admitted, rules, connection, scratch):
+        for name, value in _leaves(line, DEEPEST if format_named(admitted.format).is_nested else 0):
+            values.setdefault(name, []).append(value)
+            value_count += 1
+        for list_name, name, value in _elements(line):
+            values.setdefault(name, []).append(value)
+            lists[name] = list_name
+            value_count += 1
+        line_count += 1
+        if value_count > MOST_VALUES:
+            break
+    times = _time_counts(connection, rules, values)
+    return [FieldValues(name, values[name], line_count, times.get(name, 0), lists.get(name)) for name in sorted(values)]
+
+
+def _objects(
+    admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
+) -> Iterator[dict[str, Any]]:
+    for text in _texts(admitted, rules, connection, scratch):
+        with suppress(ValueError, RecursionError):
+            line = json.loads(text, parse_int=Number, parse_float=Number)
+            if isinstance(line, dict):
+                yield line
+
+
+def _texts(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> list[str]:
+    """Return the first lines of a file, as JSON text."""
+    connection.execute("set timezone = 'UTC'")  # for times within lists and structs of Parquet files
+    sampled = (
+        f"select line from ({{}}) where reason is null and strlen(line) <= {LONGEST_SAMPLED_BYTES}"
+        f" limit {SAMPLED_LINES}"
+    )
+    if (lines := lines_by_duckdb(admitted)) is not None:
+        with suppress(duckdb.InvalidInputException):  # bytes that DuckDB cannot split into lines
+            return [text for (text,) in connection.execute(sampled.format(lines.select)).fetchall()]
+    lines = lines_by_python(admitted, scratch / "sampled_lines.parquet")
+    return [text for (text,) in connection.execute(sampled.format(lines.select)).fetchall()]
+
+
+def _leaves(line: Mapping[str, Any], depth: int) -> Iterator[tuple[str, object]]:
+    """Yield the fields that have a value; fields of nested objects have dotted names.
+
+    Fields that cannot be named in the settings are left out.
+    """
+    for name, value in line.items():
+        if isinstance(value, dict) and depth:
+            if "." not in name:
+                yield from ((f"{name}.{inner}", each) for inner, each in _leaves(value, depth - 1))
+        elif value not in (None, "") and ("." not in name or not depth):
+            yield name, value
+
+
+def _elements(line: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
+    """Yield the values in lists of keys and values: the list, the name that each value has as a field, and the value.
+
+    key_values.sql reads the same lists.
+    """
+    for list_name, elements in line.items():
+        if "." in list_name or not isinstance(elements, list) or not all(isinstance(each, dict) for each in elements):
+            continue
+        for element in elements:
+            key, value = element.get("key", element.get("name")), element.get("value")
+            if isinstance(value, dict):
+                value = next(
+                    (each for name, each in value.items() if each is not None and name.endswith("_value")), None
+                )
+            if isinstance(key, str) and "." not in key and value not in (None, "") and not isinstance(value, list):
+                yield list_name, f"{list_name}.{key}", value
+
+
+def _time_counts(
+    connection: duckdb.DuckDBPyConnection, rules: ReadingRules, values: Mapping[str, Sequence[object]]
+) -> dict[str, int]:
+    """Count the values of each field that are valid event times, by the same rule that ingest reads times with."""
+    names = list(values)
+    pairs = [(place, value) for place, name in enumerate(names) for value in values[name] if isinstance(value, str)]
+    # JSON can contain half of a surrogate pair, which an Arrow string cannot.
+    texts = [value.encode(errors="replace").decode() for _, value in pairs]
+    sampled_values = pa.table(
+        {"place": pa.array([place for place, _ in pairs], pa.int64()), "value": pa.array(texts, pa.string())}
+    )
+    connection.execute(files("session_pipeline.ingest").joinpath("macros.sql").read_text(encoding="utf-8"))
+    connection.register("sampled_values", sampled_values)
+    starts, offsets = rules.local_clock
+    rows = connection.execute(
+        query_text(__package__, "time_counts"),
+        {"starts": starts, "offsets": offsets, "earliest": rules.earliest, "latest": rules.latest},
+    ).fetchall()
+    connection.unregister("sampled_values")
+    return {names[place]: count for place, count in rows}
