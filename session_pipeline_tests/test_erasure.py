@@ -14,7 +14,7 @@ from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.run import erasure
 from session_pipeline.run.held import Person, find_held, held_tables
 from session_pipeline.run.pipeline import open_folder, open_run
-from session_pipeline.settings.model import LONGEST_READ_DAYS
+from session_pipeline.settings.privacy import LONGEST_READ_DAYS
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.crashes.recovery import warehouse_of
 from session_pipeline_tests.deployment import Deployment

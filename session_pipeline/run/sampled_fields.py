@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from session_pipeline.engines.sql import query_text
 from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.formats import AccessLog, format_named
 from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python
+from session_pipeline.ingest.queries import macros
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.run.suggestions import FieldValues, Number
 
@@ -113,7 +113,7 @@ def _time_counts(
     sampled_values = pa.table(
         {"place": pa.array([place for place, _ in pairs], pa.int64()), "value": pa.array(texts, pa.string())}
     )
-    connection.execute(files("session_pipeline.ingest").joinpath("macros.sql").read_text(encoding="utf-8"))
+    connection.execute(macros("lines"))
     connection.register("sampled_values", sampled_values)
     starts, offsets = rules.local_clock
     rows = connection.execute(

@@ -16,12 +16,11 @@ from session_pipeline.settings.model import (
     ActionSettings,
     AlertSettings,
     FoldSettings,
-    GoalSettings,
     HistorySettings,
-    OutcomeSettings,
     SessionSettings,
     Settings,
 )
+from session_pipeline.settings.outcomes import GoalSettings, OutcomeSettings
 from session_pipeline.settings.paths import PathSettings, PatternSettings
 from session_pipeline.settings.presets import (
     NO_PRESET,

@@ -1,13 +1,13 @@
 """Defines the settings and the values that each of them can have. template.toml explains their meanings.
 
 Sections have no defaults of their own, because the template contains them; entries of lists have defaults. Validates
-single settings and combinations of settings. funnels.py defines those of funnels; load.py reads the files.
+single settings and combinations of settings. Larger sections have modules of their own; load.py reads the files.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import date
 from operator import attrgetter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -17,14 +17,14 @@ from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.settings.friction import FrictionSettings
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings, SessionBreakdown
 from session_pipeline.settings.identity import IdentitySettings
+from session_pipeline.settings.outcomes import GoalSettings, OutcomeSettings
 from session_pipeline.settings.paths import MOST_PATTERNS, PathSettings, PatternSettings
 from session_pipeline.settings.presets import packaged_names, with_preset
+from session_pipeline.settings.privacy import SESSION_DAYS, PrivacySettings
 from session_pipeline.settings.section import DAY_SECONDS, Section
 from session_pipeline.settings.sources import KEYS_OF_ANY_FORMAT, SourceSettings
 from session_pipeline.settings.values import (
     ClockTime,
-    EventCondition,
-    EventNumber,
     EventScalar,
     FoldPattern,
     Label,
@@ -33,7 +33,6 @@ from session_pipeline.settings.values import (
     Name,
     QueryParameter,
     Replacement,
-    SessionCondition,
     SourceName,
     TimeZone,
     at_most,
@@ -51,17 +50,6 @@ ChangeDimension = Literal[
 
 # Each rule takes about 5 ms to read, and time in the scan of a day's events.
 MOST_RULES = 2_000
-
-
-# For keep_days; a test compares these numbers with the spans of the tables.
-SESSION_DAYS = 3  # a day reads the two days before it, whose sessions can reach it
-LONGEST_READ_DAYS = 84  # the longest window of counts, of opportunities and changes
-LEAST_RAW_DAYS = 7  # for files that are late, and for runs that were missed
-_WHY_KEPT = {
-    "raw": "late files need some days",
-    "events": "days that can still be built read the days before them",
-    "aggregates": f"days that can still be built read counts of {LONGEST_READ_DAYS} days, and counts outlast events",
-}
 
 
 class SessionSettings(Section):
@@ -113,39 +101,6 @@ class ActionSettings(Section):
     query_parameters: Annotated[tuple[QueryParameter, ...], Listed, distinct("query_parameters")]
 
 
-class OutcomeSettings(Section):
-    """A way a session can end."""
-
-    name: Name
-    where: EventCondition | None = None
-    where_session: SessionCondition | None = None
-    value: EventNumber | None = None
-    is_conversion: bool = False
-
-    @field_validator("name")
-    @classmethod
-    def _is_not_packaged(cls, name: str) -> str:
-        if name in ("engaged", "bounce"):
-            raise refusal(f"is {name!r}", "choose another name: engaged and bounce are added automatically")
-        return name
-
-    @model_validator(mode="after")
-    def _has_one_condition(self) -> Self:
-        if (self.where is None) == (self.where_session is None):
-            raise refusal("needs one condition", "write either where or where_session")
-        if self.where is None and self.value is not None:
-            raise refusal("has a value without where", "write where: value is summed over the events that meet it")
-        return self
-
-
-class GoalSettings(Section):
-    """A goal that a session can reach, independent of other goals."""
-
-    name: Name
-    where: EventCondition
-    value: EventNumber | None = None
-
-
 def _condition_count(funnels: Iterable[object]) -> int:
     """Returns the number of conditions of funnels that are not validated yet."""
     lists = [funnel.get(name) for funnel in funnels if isinstance(funnel, dict) for name in ("steps", "exclusions")]
@@ -180,43 +135,6 @@ class ChangeSettings(Section):
                 hint = closest(name, known) if known else "remove it"
                 raise refusal(f"has {name!r}, which is not in [dimensions]", hint)
         return names
-
-
-class KeepDays(Section):
-    """For how many days of data the store keeps raw events, tables of people and counts; 0: without a limit."""
-
-    raw: int = Field(default=0, ge=0, le=36_500)
-    events: int = Field(default=0, ge=0, le=36_500)
-    aggregates: int = Field(default=0, ge=0, le=36_500)
-
-    @model_validator(mode="after")
-    def _keeps_what_later_days_read(self) -> Self:
-        if not self.raw:
-            if self.events or self.aggregates:
-                raise refusal("has no raw", "write it too: only days whose raw events have expired can expire")
-            return self
-        for name, days, least in (
-            ("raw", self.raw, LEAST_RAW_DAYS),
-            ("events", self.events, self.raw + SESSION_DAYS),
-            ("aggregates", self.aggregates, max(self.raw + LONGEST_READ_DAYS, self.events)),
-        ):
-            if (days or name == "raw") and days < least:
-                raise refusal(f"has {name} = {days}", f"write at least {least}, or 0: {_WHY_KEPT[name]}")
-        if self.aggregates and not self.events:
-            raise refusal("has aggregates without events", "write events too: counts are kept at least as long")
-        return self
-
-
-class PrivacySettings(Section):
-    """What of delivered events is not stored, or not stored as it was delivered."""
-
-    keep_query_parameters: Annotated[tuple[QueryParameter, ...], Listed]
-    drop_properties: Annotated[tuple[Label, ...], Listed]
-    hash_properties: Annotated[tuple[Label, ...], Listed, distinct("hash_properties")]
-    user_ids: Literal["plain", "keyed"]
-    user_agents: Literal["full", "reduced"]
-    quarantine_days: int = Field(ge=0, le=36_500)
-    keep_days: KeepDays
 
 
 class AlertSettings(Section):
