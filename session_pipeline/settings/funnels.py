@@ -35,7 +35,7 @@ class StepSettings(Section):
     window_seconds: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
-    def _has_time(self) -> Self:
+    def _check_min_seconds(self) -> Self:
         if self.window_seconds is not None and self.min_seconds > self.window_seconds:
             raise refusal(f"has min_seconds {self.min_seconds}, longer than its window", "write a shorter time")
         return self
@@ -95,7 +95,8 @@ class FunnelSettings(Section):
 
     @field_validator("window_seconds")
     @classmethod
-    def _has_a_first_day(cls, seconds: int | None, info: ValidationInfo) -> int | None:
+    def _check_window(cls, seconds: int | None, info: ValidationInfo) -> int | None:
+        """Refuse a window that is too long; visitors and attempts without a window get the usual one."""
         grain = info.data.get("grain")
         if grain not in ("visitor", "attempt"):
             return seconds
@@ -107,7 +108,7 @@ class FunnelSettings(Section):
 
     @field_validator("breakdown")
     @classmethod
-    def _is_a_dimension(cls, breakdown: str | tuple[str, ...] | None, info: ValidationInfo) -> Any:
+    def _check_breakdown(cls, breakdown: str | tuple[str, ...] | None, info: ValidationInfo) -> Any:
         names = (breakdown,) if isinstance(breakdown, str) else breakdown or ()
         known = (*SESSION_BREAKDOWNS, *(info.context or {}).get("dimensions", ()))
         for name in names:
@@ -129,7 +130,7 @@ class FunnelSettings(Section):
 
     @field_validator("exclusions")
     @classmethod
-    def _lies_between_steps(
+    def _check_exclusions(
         cls, exclusions: tuple[ExclusionSettings, ...], info: ValidationInfo
     ) -> tuple[ExclusionSettings, ...]:
         steps = info.data.get("steps")
@@ -140,7 +141,7 @@ class FunnelSettings(Section):
         return exclusions
 
     @model_validator(mode="after")
-    def _agrees(self) -> Self:
+    def _check_contradictions(self) -> Self:
         for problem, hint in self._contradictions():
             raise refusal(problem, hint)
         return self

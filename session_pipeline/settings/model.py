@@ -80,7 +80,7 @@ class SessionSettings(Section):
 
     @field_validator("max_hours")
     @classmethod
-    def _holds_a_gap(cls, hours: int, info: ValidationInfo) -> int:
+    def _check_max_hours(cls, hours: int, info: ValidationInfo) -> int:
         if hours * 60 < info.data.get("inactivity_minutes", 0):
             raise refusal(f"is {hours}, which is shorter than inactivity_minutes", "write a longer time")
         return hours
@@ -128,7 +128,7 @@ class ChangeSettings(Section):
 
     @field_validator("excluded_dimensions")
     @classmethod
-    def _are_dimensions(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _check_excluded_dimensions(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         known = (info.context or {}).get("dimensions", names)
         for name in names:
             if name not in known:
@@ -145,7 +145,7 @@ class AlertSettings(Section):
 
     @field_validator("command", mode="before")
     @classmethod
-    def _is_no_line_for_a_shell(cls, command: Any) -> Any:
+    def _check_is_a_list(cls, command: Any) -> Any:
         if isinstance(command, str):
             raise refusal(
                 f"is {shown(command)}", 'write a list, such as ["/usr/local/bin/alert", "--urgent"]; no shell is used'
@@ -154,7 +154,7 @@ class AlertSettings(Section):
 
     @field_validator("command")
     @classmethod
-    def _names_a_program(cls, command: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_program(cls, command: tuple[str, ...]) -> tuple[str, ...]:
         if command and not command[0].strip():
             raise refusal("has no program", 'write the program first, such as ["/usr/local/bin/alert"]')
         if any("\0" in part for part in command):
@@ -231,7 +231,7 @@ class Settings(Section):
 
     @field_validator("privacy")
     @classmethod
-    def _keeps_raw_for_funnels(cls, privacy: PrivacySettings, info: ValidationInfo) -> PrivacySettings:
+    def _check_raw_days(cls, privacy: PrivacySettings, info: ValidationInfo) -> PrivacySettings:
         funnels = info.data.get("funnels", ())
         windows = [funnel.window_seconds or 0 for funnel in funnels if not funnel.is_within_a_session]
         least = -(-max(windows, default=0) // DAY_SECONDS) + SESSION_DAYS
@@ -244,7 +244,7 @@ class Settings(Section):
 
     @field_validator("dimensions")
     @classmethod
-    def _has_own_names(cls, dimensions: Mapping[str, str]) -> Mapping[str, str]:
+    def _check_dimensions(cls, dimensions: Mapping[str, str]) -> Mapping[str, str]:
         if taken := sorted(dimensions.keys() & set(SESSION_BREAKDOWNS)):
             raise refusal(f"has {taken[0]}, which is already a column of sessions", "choose another name")
         if LIFECYCLE in dimensions:

@@ -22,13 +22,13 @@ class OutcomeSettings(Section):
 
     @field_validator("name")
     @classmethod
-    def _is_not_packaged(cls, name: str) -> str:
+    def _check_name(cls, name: str) -> str:
         if name in ("engaged", "bounce"):
             raise refusal(f"is {name!r}", "choose another name: engaged and bounce are added automatically")
         return name
 
     @model_validator(mode="after")
-    def _has_one_condition(self) -> Self:
+    def _check_conditions(self) -> Self:
         if (self.where is None) == (self.where_session is None):
             raise refusal("needs one condition", "write either where or where_session")
         if self.where is None and self.value is not None:

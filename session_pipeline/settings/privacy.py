@@ -26,7 +26,7 @@ class KeepDays(Section):
     aggregates: int = Field(default=0, ge=0, le=36_500)
 
     @model_validator(mode="after")
-    def _keeps_what_later_days_read(self) -> Self:
+    def _check_days(self) -> Self:
         if not self.raw:
             if self.events or self.aggregates:
                 raise refusal("has no raw", "write it too: only days whose raw events have expired can expire")
