@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import date
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -61,23 +61,24 @@ def run(
     # The store reports its own disk-full errors. Those that remain are about Dagster's files.
     with report_shortage(folder.dagster_home), ExitStack() as stack:
         last_day = until.date() if until else None
-        now = stack.enter_context(pipeline.open_folder(folder, until=last_day, upgrade=upgrade))
+        opened = stack.enter_context(pipeline.open_folder(folder, until=last_day, upgrade=upgrade))
         outcome = Outcome(files=IngestSummary(found_count=sum(1 for _ in deliveries(folder))))
-        if not now.is_done():
-            now, jobs, shown = stack.enter_context(exclusive_run(now))
-            if now.has_unfinished_erasure() or not now.is_done():  # else, the run that this one waited for did the work
-                work(now, jobs, shown)
-                outcome = now.outcome
+        exclusive = None if opened.is_done() else stack.enter_context(exclusive_run(opened))
+        now = opened if exclusive is None else exclusive.run
+        # If this run waited for another one, that one may have done the work.
+        if exclusive is not None and (now.has_unfinished_erasure() or not now.is_done()):
+            work(*exclusive)
+            outcome = exclusive.run.outcome
         plan = now.plan(upgrade=upgrade)
         if unpublished := publication.why_not(plan):
             raise ended(f"{unpublished}; run again; if this error remains, check the runs in `session-pipeline dev`")
         if not report.is_current(folder):
             report.write(folder, now.settings)
-        if isinstance(now, Run) and now.has_unfinished_erasure():
+        if exclusive is not None and now.has_unfinished_erasure():
             from session_pipeline.cli import erasing
 
-            erasing.finish(now, jobs.instance)
-            shown.note("the erasure that was interrupted is finished")
+            erasing.finish(exclusive.run, exclusive.jobs.instance)
+            exclusive.shown.note("the erasure that was interrupted is finished")
 
         errors = [str(check) for check in outcome.failed_checks if check.is_error]
         found = problems.find(folder, now.settings, now.store, plan)
@@ -137,8 +138,22 @@ def dev(
     os.execve(sys.executable, [*python, *dagster], {**os.environ, **home.prepare(folder)})
 
 
+class ExclusiveRun(NamedTuple):
+    """A run that holds the lock of the store.
+
+    Attributes:
+        run: The run.
+        jobs: Launches its Dagster jobs.
+        shown: Shows its stages.
+    """
+
+    run: Run
+    jobs: "LocalRuns"
+    shown: progress.Stages
+
+
 @contextmanager
-def exclusive_run(now: OpenFolder) -> Iterator[tuple[Run, "LocalRuns", progress.Stages]]:
+def exclusive_run(now: OpenFolder) -> Iterator[ExclusiveRun]:
     """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not in between.
 
     At the end, also after an error, new alerts are sent to the alert command.
@@ -152,7 +167,7 @@ def exclusive_run(now: OpenFolder) -> Iterator[tuple[Run, "LocalRuns", progress.
         if dead:
             shown.note(f"{counted(dead, 'run')} of dead processes reported as failed")
         with pipeline.writing(now, run_id="command", progress=progress.of_run(shown)) as run:
-            yield run, local_runs.LocalRuns(run, instance), shown
+            yield ExclusiveRun(run, local_runs.LocalRuns(run, instance), shown)
 
 
 def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
