@@ -169,18 +169,20 @@ def _show(found: Status) -> None:
         ),
         ("Days", f"{len(days):,} built{', ' + day_ranges(days) if days else ''}"),
         ("Stale" if found.stale_because else "Up to date", found.stale_because or f"through {found.until}"),
-        ("Published", published),
-        ("Sizes", ", ".join(f"{name} {size(count)}" for name, count in found.byte_counts.items())),
     ]
-    if found.days_by_older_rules:
-        older = f"{counted(len(found.days_by_older_rules), 'day')} of older settings; `run --upgrade` rebuilds them"
-        rows.insert(5, ("Waiting", older))
     if found.frozen_before:
         frozen = sum(day < found.frozen_before for day in found.days)
         sentence = (
             f"days before {found.frozen_before} ({frozen:,} built): their raw events have expired; they stay as is"
         )
-        rows.insert(5, ("Frozen", sentence))
+        rows.append(("Frozen", sentence))
+    if found.days_by_older_rules:
+        older = f"{counted(len(found.days_by_older_rules), 'day')} of older settings; `run --upgrade` rebuilds them"
+        rows.append(("Waiting", older))
+    rows += [
+        ("Published", published),
+        ("Sizes", ", ".join(f"{name} {size(count)}" for name, count in found.byte_counts.items())),
+    ]
     stdout.print(grid(("", "left"), ("", "left"), rows=rows))
     problems.show(problems.Problems(found.problems, found.warnings))
     for source, sentences in found.changed_fields.items():
