@@ -52,7 +52,10 @@ def make_sensors(
         build: The job that builds and publishes.
         days: The days that are partitions in the definitions that are loaded now.
     """
+    return [_landing_sensor(folder, ingest), _build_sensor(folder, build, days), _alert_sensor(folder, alert_settings)]
 
+
+def _landing_sensor(folder: DataFolder, ingest: Any) -> dg.SensorDefinition:
     @dg.sensor(
         name="landing",
         job=ingest,
@@ -79,6 +82,10 @@ def make_sensors(
             reason = tags.DAMAGED if are_damaged else tags.LANDING
             yield dg.RunRequest(tags={tags.REASON: reason, tags.PLANNED: landed})
 
+    return landing
+
+
+def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorDefinition:
     @dg.sensor(
         name="stale_days",
         job=build,
@@ -112,6 +119,10 @@ def make_sensors(
         else:
             yield from run_requests(plan, upgrade=upgrade)
 
+    return stale_days
+
+
+def _alert_sensor(folder: DataFolder, alert_settings: AlertSettings) -> dg.SensorDefinition:
     @dg.sensor(
         name="alerts",
         minimum_interval_seconds=alerts.ALERT_SECONDS,
@@ -129,7 +140,7 @@ def make_sensors(
         sent = alerts.send_new(context.instance, folder, settings, context.log.error)
         return dg.SkipReason(f"alerts sent: {sent}" if sent else "no new alert")
 
-    return [landing, stale_days, send_alerts]
+    return send_alerts
 
 
 def run_requests(plan: Plan, *, upgrade: bool = False) -> Requests:
