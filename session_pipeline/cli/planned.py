@@ -79,7 +79,7 @@ def _item(item: Item) -> dict[str, Any]:
         "tables": item.step.tables,
         "day": item.day,
         "certainty": item.certainty.value,
-        "kind": "logic" if item.kind is Kind.LOGIC else "data",  # what is not built at once, and what is
+        "kind": "logic" if item.kind is Kind.LOGIC else "data",  # users see only these two
         "reason": item.reason,
     }
 

@@ -1,6 +1,6 @@
 """Admits and reads delivered files in this process, when they are asked for.
 
-read.py runs the queries. task_reader.py reads ahead of time, and uses this module for what it did not read.
+read.py reads the lines. task_reader.py reads ahead of time, and uses this module for what it did not read.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,6 +1,6 @@
-"""Runs the queries that read lines, and counts what they find: what all reading of files has in common.
+"""Runs the queries that read lines, and counts what they find.
 
-read_small.py and read_large.py give it the lines and write the rows.
+It is the base of read_small.py and read_large.py, which provide the lines and write the rows.
 """
 
 from abc import ABC, abstractmethod
