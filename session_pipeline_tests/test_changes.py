@@ -102,7 +102,7 @@ def test_late_event_moves_a_session_to_the_day_before(deployment: Deployment) ->
     columns = ("replaced_session_id", "replaced_session_date", "session_id", "session_date", "change", "event_date")
     assert rows(changes, *columns) == [(before[0], THURSDAY, after[0], WEDNESDAY, "restarted", THURSDAY)]
     assert file_names(deployment)[changes["file_id"][0]] == "test/late.jsonl"
-    assert rows(changes, "reason") == [("file test/late.jsonl",)]
+    assert rows(changes, "reason") == [("file test/late.jsonl (lines of other days)",)]
 
 
 def test_late_event_merges_a_session_into_the_day_before(deployment: Deployment) -> None:
@@ -154,6 +154,64 @@ def test_changed_setting_is_the_reason_without_a_file(deployment: Deployment) ->
     assert rows(changes, "replaced_session_id", "change", "reason", "file_id") == [
         (before[0], "split", "setting inactivity_minutes changed from 30 to 10", None)
     ]
+
+
+@pytest.fixture(scope="module")
+def changed_twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, pd.DataFrame]:
+    """Six days that wait for a changed setting, then a late file of one of them; and the changes of that build."""
+    few: dict[str, Any] = {"max_rebuild_days": 2}  # with all tables: days that lack a table do not wait
+    deployment = Deployment(tmp_path_factory.mktemp("twice"), few)
+    deployment.deliver("first", [each for day in range(6, 12) for each in split_by_20_minutes(day)])
+    deployment.run(UNTIL, publishes=False)
+    before = deployment.table("_day_history")
+    deployment.set({**few, "sessions": {"inactivity_minutes": 20}})
+    assert deployment.run(UNTIL, upgrade=False, publishes=False) == []
+    deployment.deliver("late", [event("08T09:50:00", "late"), event("08T23:50:00", "owl", "owl-8")])
+    deployment.run(UNTIL, upgrade=False, publishes=False)
+    history = deployment.table("_day_history")
+    return deployment, history[history["changed_at"] > before["changed_at"].max()]
+
+
+def split_by_20_minutes(day: int) -> list[dict[str, Any]]:
+    """Return events of a visitor by day and of one over midnight, each one session with the default of 30 minutes."""
+    anna = [event(f"{day:02}T10:{minute}:00", f"{day}-{minute}") for minute in ("00", "25")]
+    times = (f"{day:02}T23:15:00", f"{day:02}T23:40:00", f"{day + 1:02}T00:05:00")
+    return [*anna, *(event(time, time, f"owl-{day}") for time in times)]
+
+
+@pytest.mark.long
+def test_reason_names_the_setting_and_the_late_file(changed_twice: tuple[Deployment, pd.DataFrame]) -> None:
+    deployment, history = changed_twice
+    changes = deployment.table("session_changes")
+    setting, file = "setting inactivity_minutes changed from 30 to 20", "file test/late.jsonl"
+    of_thursday = changes[changes["event_date"] == THURSDAY]
+    assert set(of_thursday["reason"]) == {f"{setting}, {file}"}
+    assert of_thursday["file_id"].isna().any()
+    assert history[history["session_date"] == THURSDAY]["reason"].tolist() == [f"{setting}, {file}"]
+
+
+@pytest.mark.long
+def test_reason_does_not_name_a_file_that_cannot_reach_the_day(
+    changed_twice: tuple[Deployment, pd.DataFrame],
+) -> None:
+    deployment, history = changed_twice
+    changes = deployment.table("session_changes")
+    setting = "setting inactivity_minutes changed from 30 to 20"
+    reached = f"{setting}, file test/late.jsonl (lines of other days)"
+    for table, day_column in ((changes, "event_date"), (history, "session_date")):
+        later = table[table[day_column] > THURSDAY]
+        of_friday = later[day_column] == date(2026, 10, 9)
+        assert set(later[of_friday]["reason"]) == {reached}
+        assert set(later[~of_friday]["reason"]) == {setting}
+
+
+def test_setting_that_adds_tables_is_the_reason(deployment: Deployment) -> None:
+    phone, laptop = (event(f"08T10:{minute}:00", minute, minute, user_id="anna") for minute in ("00", "10"))
+    deployment.deliver("first", visits(phone, laptop))
+    deployment.run(UNTIL)
+    deployment.set({"identity": {"by": "person"}})
+    deployment.run(UNTIL)
+    assert set(deployment.table("session_changes")["reason"]) == {"setting identity.by changed"}
 
 
 @pytest.mark.long

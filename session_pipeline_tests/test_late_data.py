@@ -85,7 +85,9 @@ def test_late_delivery_builds_exactly_what_it_can_change(case: Case, weeks: Mapp
     assert sorted(built, key=str) == sorted(will | readers(changed, wanted), key=str)
 
     assert replaced_in(deployment) == sorted(case.replaced, key=str)
-    assert set(causes_in(deployment)) == ({(f"file {case.source}/late.jsonl",) * 2} if case.replaced else set())
+    for day, reason, file in causes_in(deployment):
+        assert file == f"file {case.source}/late.jsonl"
+        assert reason == (file if day in case.touched else f"{file} (lines of other days)")
     assert_equal_to_a_clean_run(deployment, tmp_path / "clean")
     record(late_data_cases=1)
 
@@ -165,11 +167,11 @@ def replaced_in(deployment: Deployment) -> list[tuple[Any, ...]]:
     return sorted((tuple(row) for row in changes[columns].to_numpy().tolist()), key=str)
 
 
-def causes_in(deployment: Deployment) -> list[tuple[str, str]]:
-    """Returns the reason of each change, and the reason expected for the file it names."""
+def causes_in(deployment: Deployment) -> list[tuple[date, str, str]]:
+    """Returns the day and the reason of each change, and the reason expected for a day with lines of its file."""
     changes, files = deployment.table("session_changes"), deployment.table("source_files")
     paths = dict(zip(files["file_id"], files["path"], strict=True))
-    return [(row["reason"], f"file {paths[row['file_id']]}") for row in changes.to_dict("records")]
+    return [(row["event_date"], row["reason"], f"file {paths[row['file_id']]}") for row in changes.to_dict("records")]
 
 
 def assert_equal_to_a_clean_run(deployment: Deployment, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Builds stale partitions: cuts days into stretches, runs a step's models on the engine, commits the result.
 
-plan.py decides what is stale, stretches.py which days are built together, runner.py runs the models. run/ calls the
-builder, for the command line and for Dagster.
+plan.py decides what is stale, stretches.py which days are built together, runner.py runs the models, causes.py finds
+what caused a build. run/ calls the builder, for the command line and for Dagster.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from time import perf_counter
 
+from session_pipeline.build.causes import Causes
 from session_pipeline.build.logs import Logs
 from session_pipeline.build.plan import Kind, Planner, Staleness
 from session_pipeline.build.runner import Rows, StepRunner
@@ -20,7 +21,6 @@ from session_pipeline.store.store import Store
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
-MOST_CAUSES = 8  # recorded per partition; thousands of small files can cause one build
 AUDITED_EVENTS = 100_000  # of a big day, so that the cost of an audit is bounded
 FORCED = "asked for by hand"
 
@@ -65,6 +65,7 @@ class Builder:
         self.planner = planner
         self._engine = engine
         self._runner = StepRunner(engine, planner.frame, store.scratch)
+        self._causes = Causes(store, planner)
         self._logs = Logs(store, planner, self._runner, run_id)
         self._run_id = run_id
         self._repair = repair
@@ -211,12 +212,25 @@ class Builder:
             for day, new in of_days.items()
         }
         hashes = {key: content_hash(found) for key, found in parts.items()}
+
+        def is_changed(name: str, day: date | None) -> bool:
+            old = before[name, day]
+            return old is None or old.sha256 != hashes[Key(name, day)]
+
         seconds = (perf_counter() - started) / len(days)
-        written, causes_of_day = [], {}
+        written: list[Written] = []
+        causes_of_day: dict[date | None, tuple[str, ...]] = {}
+        changed_by: dict[Key, tuple[str, ...]] = {}
         for day, found in stretch.items():
             fingerprint = self.planner.fingerprint(step, day, hashes)
             assert fingerprint is not None, f"an input of {step.name}[{day}] is missing after it was built"
-            causes_of_day[day] = self._causes(step, day, [before[name, day] for name in step.tables], found)
+            causes: tuple[str, ...] = (FORCED,)
+            if found:
+                causes = self._causes.of(
+                    step, day, [before[name, day] for name in step.tables], changed_by, found.reason
+                )
+            causes_of_day[day] = causes
+            changed_by |= {Key(name, day): causes for name in step.tables if is_changed(name, day)}
             written += [
                 Written(
                     key=Key(name, day),
@@ -226,7 +240,7 @@ class Builder:
                     parts=dict(fingerprint.parts),
                     counts={"seconds": round(seconds, 3), **files[name][day].figures},
                     reason=found.reason if found else FORCED,
-                    causes=causes_of_day[day],
+                    causes=causes,
                     sha256=hashes[Key(name, day)],
                     files=parts[Key(name, day)],
                 )
@@ -244,10 +258,7 @@ class Builder:
         seconds = (perf_counter() - started) / len(days)
         for day, found in stretch.items():
             of_day = {name: partitions[Key(name, day)] for name in step.tables}
-            changed = any(
-                (old := before[name, day]) is None or old.sha256 != partition.sha256
-                for name, partition in of_day.items()
-            )
+            changed = any(is_changed(name, day) for name in step.tables)
             yield Built(day, of_day, True, changed, found.reason if found else FORCED, seconds)
 
     def _inputs(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
@@ -292,27 +303,3 @@ class Builder:
             for partition in partitions:
                 if self.store.checked_path(partition) is None:
                     self._repair(partition)
-
-    # What is recorded
-
-    def _causes(
-        self, step: Step, day: date | None, before: Sequence[Partition | None], found: Staleness | None
-    ) -> tuple[str, ...]:
-        """Return the origins of a build as text: delivered files, settings or models; not the tables in between."""
-        if found is None:
-            return (FORCED,)
-        if found.kind is Kind.LOGIC:
-            return (found.reason,)
-        there = [partition for partition in before if partition is not None]
-        if len(there) < len(before):
-            return (f"{day} is a {found.reason}" if day else found.reason,)
-        since = min(partition.generation for partition in there)
-        causes = {
-            cause
-            for partitions in self._partitions_read(step, (day,)).values()
-            for partition in partitions
-            if partition.changed_generation > since
-            for cause in partition.causes
-        }
-        first = sorted(causes)[:MOST_CAUSES]
-        return (*first, "and more") if len(causes) > len(first) else tuple(first) or (found.reason,)

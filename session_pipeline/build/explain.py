@@ -65,12 +65,17 @@ _MADE_FROM: Mapping[str, str] = {
 
 
 def what_changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Return the differences between two recipes as text, each once, in the order of the parts' names."""
+    """Return the differences between two recipes as one text."""
+    return ", ".join(changes(before, after))
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Return the differences between two recipes as texts, each once, in the order of the parts' names."""
     names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     for with_computations in ("list timed_patterns", "list session_definitions"):
         if with_computations in after:  # the computations of these steps change only with this list
             names = [name if name != "computations" else with_computations for name in names]
-    return ", ".join(dict.fromkeys(_change(name, before.get(name), after.get(name)) for name in names))
+    return list(dict.fromkeys(_change(name, before.get(name), after.get(name)) for name in names))
 
 
 def _change(name: str, before: str | None, after: str | None) -> str:
