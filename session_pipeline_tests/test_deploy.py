@@ -59,6 +59,14 @@ def test_services_share_the_data_folder_and_the_code_server() -> None:
     assert SERVICES["webserver"]["ports"] == ["127.0.0.1:3000:3000"]
 
 
+def test_commands_of_compose_are_those_of_operations() -> None:
+    """Without the data folder of the second command, the first would create a folder elsewhere."""
+    header = (DEPLOY / "docker" / "compose.yaml").read_text().partition("\nname:")[0]
+    commands = re.findall(r"^#   (.+)$", header, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["export", "docker", "docker"]
+    assert "\n".join(commands) in (ROOT / "docs" / "operations.md").read_text()
+
+
 def test_image_is_built_from_existing_files() -> None:
     lines = re.findall(r"^COPY (.+)$", (DEPLOY / "docker" / "Dockerfile").read_text(), re.MULTILINE)
     sources = [source for line in lines for source in line.split()[:-1]]
