@@ -40,7 +40,7 @@ class LocalReader:
     def admit(self, delivery: Delivery) -> Admitted:
         """Admit a delivery; see admit.admit."""
         if not delivery.source:
-            raise RefusedFileError("it lies in no folder of a source; move it into one, as raw/web/")
+            raise RefusedFileError("it is not in the folder of a source; move it into one, such as raw/web/")
         return self._admit(delivery.path, delivery.source)
 
     def read(self, files: Sequence[Admitted]) -> Sequence[ReadResult]:

@@ -83,7 +83,7 @@ select
         when _reason = 'not_an_object' then 'the line is JSON, but not an object'
         when _reason = 'too_nested'
             then 'more than 200 objects or lists within each other, or more than 5000 of them'
-        when _reason = 'duplicate_key' then 'a key stands in the object more than once'
+        when _reason = 'duplicate_key' then 'a key occurs more than once in the object'
         when _reason = 'missing_visitor_id' then $labels['visitor_id']
         when _reason = 'missing_event_time' then $labels['event_time']
         when _reason = 'missing_event_name' then $labels['event_name']
