@@ -205,6 +205,16 @@ def test_reason_does_not_name_a_file_that_cannot_reach_the_day(
         assert set(later[~of_friday]["reason"]) == {setting}
 
 
+def test_reason_names_the_time_zone_and_the_late_file(deployment: Deployment) -> None:
+    deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b")))
+    deployment.run(UNTIL)
+    deployment.set({"timezone": "Europe/Berlin"})
+    deployment.deliver("late", [event("08T09:50:00", "late")])
+    deployment.run(UNTIL)
+    changes = deployment.table("session_changes")
+    assert set(changes["reason"]) == {"the bounds of the day changed (time zone), file test/late.jsonl"}
+
+
 def test_setting_that_adds_tables_is_the_reason(deployment: Deployment) -> None:
     phone, laptop = (event(f"08T10:{minute}:00", minute, minute, user_id="anna") for minute in ("00", "10"))
     deployment.deliver("first", visits(phone, laptop))

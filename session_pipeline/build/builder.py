@@ -226,9 +226,8 @@ class Builder:
             assert fingerprint is not None, f"an input of {step.name}[{day}] is missing after it was built"
             causes: tuple[str, ...] = (FORCED,)
             if found:
-                causes = self._causes.of(
-                    step, day, [before[name, day] for name in step.tables], changed_by, found.reason
-                )
+                old = [before[name, day] for name in step.tables]
+                causes = self._causes.of(step, day, old, fingerprint.parts, changed_by, found.reason)
             causes_of_day[day] = causes
             changed_by |= {Key(name, day): causes for name in step.tables if is_changed(name, day)}
             written += [

@@ -16,6 +16,7 @@ from session_pipeline.tables.steps import STEP_OF_TABLE, is_optional
 
 MOST_CAUSES = 8  # recorded per partition, beside the step's own; thousands of small files can cause one build
 OF_OTHER_DAYS = " (lines of other days)"
+MORE = "and more"
 
 
 class Causes:
@@ -31,6 +32,7 @@ class Causes:
         step: Step,
         day: date | None,
         before: Sequence[Partition | None],
+        parts: Mapping[str, str],
         changed_by: Mapping[Key, tuple[str, ...]],
         reason: str,
     ) -> tuple[str, ...]:
@@ -43,6 +45,7 @@ class Causes:
             step: The step.
             day: The day; None for a step without days.
             before: The partitions of the step's tables before the build; None for those that were missing.
+            parts: The parts of the new fingerprint.
             changed_by: The causes of partitions that the same build changes and that are not committed yet.
             reason: Why the day is stale, in the words of the plan.
         """
@@ -50,22 +53,23 @@ class Causes:
         if len(there) < len(before):
             is_added = is_optional(step.tables[0]) and Key("events", day) in self._store.partitions
             return (reason if day is None or is_added else f"{day} is a {reason}",)
-        own = self._own(step, there[0])
+        own = self._own(step, there[0].parts, parts, reason)
         changed = self._changed_inputs(step, day, min(partition.generation for partition in there), changed_by)
         inherited = self._inherited(step, day, changed, bool(own))
-        others = sorted(inherited - set(own), key=lambda cause: (_is_file(cause), cause))
-        more = ("and more",) if len(others) > MOST_CAUSES else ()
+        others = sorted(inherited - {*own, MORE}, key=lambda cause: (_is_file(cause), cause))
+        more = (MORE,) if len(others) > MOST_CAUSES or MORE in inherited else ()
         return (*own, *others[:MOST_CAUSES], *more) or (reason,)
 
     @cached_property
     def _recipes(self) -> Mapping[str, Mapping[str, str]]:
         return self._store.catalog.recipes()
 
-    def _own(self, step: Step, recorded: Partition) -> list[str]:
-        """Return what changed in the step's settings and models."""
-        now, parts = self._planner.recipe(step)
-        before = recorded.parts.get("recipe", "")
-        return [] if before == now else changes(self._recipes.get(before, {}), parts)
+    def _own(self, step: Step, before: Mapping[str, str], now: Mapping[str, str], reason: str) -> list[str]:
+        """Return what changed in the bounds of the day, and in the step's settings and models."""
+        own = [reason] if before.get("day") != now.get("day") else []  # the plan names changed bounds before all else
+        if before.get("recipe") != now["recipe"]:
+            own += changes(self._recipes.get(before.get("recipe", ""), {}), self._planner.recipe(step)[1])
+        return own
 
     def _changed_inputs(
         self, step: Step, day: date | None, since: int, changed_by: Mapping[Key, tuple[str, ...]]
