@@ -29,6 +29,10 @@ def test_version_and_help_options() -> None:
     assert call("query", "-h") == call("query", "--help")
 
 
+def test_help_shows_the_default_day_as_it_is_written() -> None:
+    assert "[default: 2026-10-05]" in call("sample", "--help")[1]
+
+
 def test_shell_completes_command_names() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "session_pipeline"],
@@ -60,7 +64,8 @@ def test_check_names_the_invalid_key(tmp_path: Path) -> None:
     [
         (("run", "--data", "nowhere"), "is not a data folder"),
         (("run", "--no-such-option"), "No such option"),
-        (("run", "--until", "2024-02-30"), "--until"),
+        (("run", "--until", "2024-02-30"), "'--until': '2024-02-30' is not a day; write a day as YYYY-MM-DD"),
+        (("sample", "--fault", "mobile:checkout>payment:50%:2026-10-19"), "are 2026-10-05 to 2026-10-11"),
         (("run", "--until", "2999-01-01"), "is in the future"),
         (("run", "--until", "1999-01-01"), "is before start_date"),
         (("status", "--max-age", "soon"), "write it as 90min, 30h or 2d"),

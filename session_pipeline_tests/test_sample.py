@@ -16,7 +16,7 @@ import pytest
 
 from session_pipeline.errors import WrongUseError
 from session_pipeline.sample import SMALL, SampleSummary, shop, write_sample
-from session_pipeline.sample.faults import Fault, fault_of
+from session_pipeline.sample.faults import EXAMPLE, Fault, fault_of
 from session_pipeline.sample.times import time_text
 from session_pipeline.sample.truth import outcome_of
 from session_pipeline.sample.walk import Event, Walk
@@ -351,10 +351,14 @@ def test_a_fault_stops_visitors_of_its_segment_from_its_first_day_on(tmp_path: P
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("phone:checkout", "write SEGMENT:STEP>STEP:PERCENT%:DATE"),
-        ("fridge:checkout>payment:50%:2026-10-19", "has the segment fridge: write one of all, desktop"),
-        ("all:checkout>paiment:50%:2026-10-19", "has the step paiment: write one of account, add"),
-        ("all:checkout>payment:50%:2026-10-32", "has no valid date"),
+        ("mobile:checkout", "write SEGMENT:STEP>STEP:PERCENT%:DATE"),
+        ("fridge:checkout>payment:50%:2026-10-08", "has the segment fridge: write one of all, desktop, mobile"),
+        ("all:checkout>paiment:50%:2026-10-08", "has the step paiment: write one of account, add"),
+        ("all:payment>checkout:50%:2026-10-08", "after payment, write one of cart, payment_error, purchase"),
+        ("mobile:checkout>help:50%:2026-10-08", "after checkout, write one of cart, payment, shipping_error"),
+        ("all:checkout>payment:150%:2026-10-08", "has 150%: write more than 0% and at most 100%"),
+        ("all:checkout>payment:0%:2026-10-08", "has 0%: write more than 0%"),
+        ("all:checkout>payment:50%:2026-10-32", "has no valid date: write a day as YYYY-MM-DD"),
     ],
 )
 def test_invalid_fault_is_refused_with_its_problem(text: str, problem: str) -> None:
@@ -362,6 +366,20 @@ def test_invalid_fault_is_refused_with_its_problem(text: str, problem: str) -> N
         fault_of(text)
 
 
+@pytest.mark.parametrize("first_day", [date(2026, 10, 4), date(2026, 10, 12)])
+def test_fault_outside_the_days_of_the_sample(tmp_path: Path, first_day: date) -> None:
+    fault = Fault("all", "checkout", "payment", 0.5, first_day)
+    with pytest.raises(WrongUseError, match="the days of the sample are 2026-10-05 to 2026-10-11"):
+        write_sample(tmp_path / "raw" / "sample", **SMALL, faults=[fault])
+    assert not list(tmp_path.iterdir())
+
+
+def test_fault_in_the_help_changes_the_default_sample(small: Written, tmp_path: Path) -> None:
+    write_sample(tmp_path / "raw" / "sample", **SMALL, faults=[fault_of(EXAMPLE)])
+    assert _rows(tmp_path / "truth" / "sessions.csv.gz") != small.sessions
+
+
 def test_fault_is_parsed_from_its_text() -> None:
-    expected = Fault("phone", "checkout", "payment", 0.5, date(2026, 10, 19))
-    assert fault_of("phone:checkout>payment:50%:2026-10-19") == expected
+    expected = Fault("phone", "checkout", "payment", 0.5, date(2026, 10, 8))
+    for name in ("mobile", "phone"):
+        assert fault_of(f"{name}:checkout>payment:50%:2026-10-08") == expected

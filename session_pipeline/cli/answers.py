@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from session_pipeline.cli.app import Data, Site, User, Visitor, chosen_folder
+from session_pipeline.cli.app import Data, Site, User, Visitor, chosen_folder, day_of
 from session_pipeline.cli.output import destination, is_regular
 from session_pipeline.cli.screen import echo, size, stderr
 from session_pipeline.errors import StoreError, WrongUseError
@@ -20,7 +20,7 @@ from session_pipeline.tables import TABLES
 
 LastDay = Annotated[
     datetime | None,
-    typer.Option("--date", formats=["%Y-%m-%d"], metavar="DATE", help="Last day of the report. [default: the latest]"),
+    typer.Option("--date", parser=day_of, metavar="DATE", help="Last day of the report. [default: the latest]"),
 ]
 
 

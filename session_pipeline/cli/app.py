@@ -131,6 +131,18 @@ def chosen_folder(data: Path | None) -> DataFolder:
     return folder
 
 
+def day_of(text: str) -> datetime:
+    """Return the day that a text such as 2026-10-05 names.
+
+    Raises:
+        BadParameter: The text is not a day.
+    """
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a day; write a day as YYYY-MM-DD") from None
+
+
 Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help=f"The data folder. [default: ${ENVIRONMENT_VARIABLE}, else data]"),
@@ -138,7 +150,7 @@ Data = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Until = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last day to build. [default: yesterday]"),
+    typer.Option(parser=day_of, metavar="DATE", help="Last day to build. [default: yesterday]"),
 ]
 Upgrade = Annotated[bool, typer.Option("--upgrade", help="Also rebuild all days with changed settings or models.")]
 Visitor = Annotated[str | None, typer.Option("--visitor", metavar="ID", help="The visitor id, as in the tables.")]

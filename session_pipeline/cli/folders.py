@@ -9,17 +9,17 @@ import typer
 
 from session_pipeline import data_folder
 from session_pipeline.checks import settings_warnings
-from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
+from session_pipeline.cli.app import AsJson, Data, chosen_folder, day_of, ended
 from session_pipeline.cli.screen import counted, echo, echo_json, plain
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
 from session_pipeline.run import trial
 from session_pipeline.run.delivered_files import sources_without_folder
+from session_pipeline.sample import FIRST_DAY, write_sample
+from session_pipeline.sample.faults import EXAMPLE, fault_of
 from session_pipeline.settings import key_of_source, load_settings, settings_template, source_section
 from session_pipeline.store.files import make_folder
-
-FIRST_DAY = datetime(2026, 10, 5)
 
 
 def init(
@@ -88,25 +88,27 @@ def sample(
     days: Annotated[int, typer.Option(help="Number of days.")] = 7,
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same lines.")] = 3,
     start: Annotated[
-        datetime,
-        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The first day, in UTC.", show_default="2026-10-05"),
-    ] = FIRST_DAY,
+        datetime | None,
+        typer.Option(parser=day_of, metavar="DATE", help=f"The first day, in UTC. [default: {FIRST_DAY}]"),
+    ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="FAULT", help="A planted fault, such as 'phone:checkout>payment:50%:2026-10-19'."),
+        typer.Option(
+            metavar="FAULT",
+            help="From a day on, a share of the visitors of a segment leave after a step instead of going on to the"
+            f" next, such as '{EXAMPLE}'.",
+        ),
     ] = None,
     data: Data = None,
 ) -> None:
     """Write synthetic events of a shop, and their expected results."""
-    from session_pipeline.sample import write_sample
-    from session_pipeline.sample.faults import fault_of
-
     target = folder or chosen_folder(data).raw / "sample"
     # The expected results must not be under raw/, where they would be ingested.
     truth = target.parent.parent / "truth" if target.parent.name == "raw" else target.with_name(f"{target.name}-truth")
     faults = [fault_of(text) for text in fault or ()]
+    first_day = start.date() if start else FIRST_DAY
     written = write_sample(
-        target, visitors=visitors, days=days, seed=seed, start=start.date(), truth_folder=truth, faults=faults
+        target, visitors=visitors, days=days, seed=seed, start=first_day, truth_folder=truth, faults=faults
     )
     lines = f"{written.events:,} events, {counted(written.duplicates, 'duplicate')}, {written.bad_lines:,} invalid"
     echo(f"{counted(written.files, 'file')} with {counted(written.lines, 'line')} in {target}: {lines}")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import duckdb
 import typer
 
-from session_pipeline.cli.app import AsJson, Data, chosen_folder
+from session_pipeline.cli.app import AsJson, Data, chosen_folder, day_of
 from session_pipeline.cli.screen import echo, echo_json, grid, number, plain, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
@@ -29,7 +29,7 @@ _OUTCOMES = "select distinct outcome from session_outcomes order by outcome"
 def sessions(
     day: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Only sessions that start on this day."),
+        typer.Option(parser=day_of, metavar="DATE", help="Only sessions that start on this day."),
     ] = None,
     outcome: Annotated[str | None, typer.Option(metavar="NAME", help="Only sessions with this outcome.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of sessions.")] = 20,

@@ -10,7 +10,7 @@ compare the pipeline's results with the truth.
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import Final, TypedDict
@@ -36,6 +36,7 @@ class SampleSize(TypedDict):
 
 SMALL: Final[SampleSize] = {"visitors": 2_900, "days": 7, "seed": 3}
 """The committed sample: one week, less than 1 MB."""
+FIRST_DAY: Final = date(2026, 10, 5)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def write_sample(
     visitors: int,
     days: int,
     seed: int,
-    start: date = date(2026, 10, 5),
+    start: date = FIRST_DAY,
     truth_folder: Path | None = None,
     faults: Sequence[Fault] = (),
 ) -> SampleSummary:
@@ -78,10 +79,12 @@ def write_sample(
         faults: Planted faults. The days before the first of them are the same without them.
 
     Raises:
-        WrongUseError: A folder is not empty, or a number is below 1.
+        WrongUseError: A folder is not empty, a number is below 1, or a fault begins before the first day or after the
+            last.
     """
     truth_folder = truth_folder or folder.parent.parent / "truth"
     _check(visitors=visitors, days=days)
+    _check_days(faults, start, start + timedelta(days=days - 1))
     for target in (folder, truth_folder):
         _make_empty(target)
 
@@ -120,6 +123,15 @@ def _check(**numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:
             raise WrongUseError(f"{name} is {number}: a sample needs at least 1.")
+
+
+def _check_days(faults: Sequence[Fault], first: date, last: date) -> None:
+    for fault in faults:
+        if not first <= fault.first_day <= last:
+            raise WrongUseError(
+                f"a fault begins on {fault.first_day}, but the days of the sample are {first} to {last}: name one of"
+                " these days, or change the days of the sample (--start and --days)"
+            )
 
 
 def _make_empty(folder: Path) -> None:
