@@ -106,7 +106,7 @@ def test_text_output_summarizes_the_file(tmp_path: Path) -> None:
         "with the packaged settings; nothing is written",
         "8 lines = 7 accepted + 1 quarantined",
         "1 line quarantined for invalid_json:",
-        "3 sessions on 2 days, 2024-03-05 to 2024-03-06; 1 duplicate dropped",
+        "3 human sessions (0 bot sessions excluded) on 2 days, 2024-03-05 to 2024-03-06; 1 duplicate dropped",
         "/product/lamp > add_to_cart > begin_checkout > purchase",
     ):
         assert sentence in out
@@ -149,7 +149,24 @@ def test_file_without_a_readable_line_exits_with_1(tmp_path: Path) -> None:
     code, _, err = call("try", file)
     assert code == 1
     assert "would give no events: 2 lines would be quarantined" in err
-    assert call("try", write(tmp_path / "empty.jsonl"))[0] == 0
+
+
+@pytest.mark.parametrize(("name", "text"), [("empty.jsonl", ""), ("header.csv", "visitor_id,event_time,event_name\n")])
+def test_file_without_a_line_exits_with_1(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    code, _, err = call("try", tmp_path / name)
+    assert (code, "has no lines, so it would give no events" in err) == (1, True)
+
+
+def test_bots_are_counted_apart_as_in_a_run(tmp_path: Path) -> None:
+    request = '192.0.2.{} - - [05/Mar/2024:10:00:0{} +0000] "GET /{} HTTP/1.1" 200 5 "-" "{}"'
+    person = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+    bot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+    lines = [request.format(1, 0, "", person), *(request.format(70, second, second, bot) for second in (1, 2))]
+    file = write(tmp_path / "access.log", *lines)
+    found = tried(file)
+    assert (found["outcomes"], found["bot_session_count"]) == ({"bounce": 1}, 1)
+    assert "1 human session (1 bot session excluded) on 1 day" in call("try", file)[1]
 
 
 def test_odd_lines_and_names_are_tried(tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def try_(
         _print_result(found, folder, source)
     if found.facts["status"] != "accepted":
         raise ended(f"{file} would not be accepted: {found.facts['reason']}")
-    if found.facts["line_count"] and not found.facts["accepted_count"]:
+    if not found.facts["line_count"]:
+        raise ended(f"{file} has no lines, so it would give no events; check its export")
+    if not found.facts["accepted_count"]:
         raise ended(f"{file} would give no events: {counted(found.facts['line_count'], 'line')} would be quarantined")
 
 
@@ -134,13 +136,10 @@ def _print_sessions(found: Trial) -> None:
     count = sum(found.outcomes.values())
     of_all = f" of {found.day_count:,} in the file" if found.day_count > len(found.days) else ""
     echo()
-    echo(
-        Text.assemble(
-            (counted(count, "session"), "bold"),
-            f" on {counted(len(found.days), 'day')}{of_all}, {day_ranges(found.days)};"
-            f" {counted(found.duplicate_count, 'duplicate')} dropped",
-        )
-    )
+    bots = counted(found.bot_session_count, "bot session")
+    on = f"{counted(len(found.days), 'day')}{of_all}, {day_ranges(found.days)}"
+    dropped = counted(found.duplicate_count, "duplicate")
+    echo(Text.assemble((counted(count, "human session"), "bold"), f" ({bots} excluded) on {on}; {dropped} dropped"))
     rows = [(plain(outcome), number(sessions), share(sessions, count)) for outcome, sessions in found.outcomes.items()]
     stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
     echo("The first sessions:")

@@ -87,7 +87,8 @@ class Trial:
         days: The first days of the file; only their sessions are built.
         day_count: The number of days with events in the file.
         duplicate_count: The number of lines of `days` that duplicate an event.
-        outcomes: The number of sessions of `days` by outcome, the most frequent first.
+        outcomes: The number of sessions of `days` without bots by outcome, the most frequent first.
+        bot_session_count: The number of bot sessions of `days`.
         sessions: The first sessions of `days`.
     """
 
@@ -102,6 +103,7 @@ class Trial:
     day_count: int
     duplicate_count: int
     outcomes: Mapping[str, int]
+    bot_session_count: int
     sessions: Sequence[Mapping[str, Any]]
 
 
@@ -162,6 +164,7 @@ def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, 
         with run.engine.job() as job:
             for name in ("duplicate_events", "sessions", "session_actions", "session_outcomes"):
                 _add(job, run, name, tried)
+            outcomes, bot_session_count = _outcomes(job)
             return Trial(
                 facts={**ledgered.facts, "path": str(file)},
                 fields=fields,
@@ -173,7 +176,8 @@ def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, 
                 days=tried,
                 day_count=len(days),
                 duplicate_count=job.rows("select 1 as one from duplicate_events").num_rows,
-                outcomes=_outcomes(job),
+                outcomes=outcomes,
+                bot_session_count=bot_session_count,
                 sessions=_sessions(job),
             )
 
@@ -275,9 +279,11 @@ def _suggested(
         admitted.discard()
 
 
-def _outcomes(job: Job) -> dict[str, int]:
-    found = job.rows(query_text(__package__, "outcome_counts"))
-    return {row["outcome"]: row["session_count"] for row in found.to_pylist()}
+def _outcomes(job: Job) -> tuple[dict[str, int], int]:
+    """Return the number of human sessions by outcome, and the number of bot sessions."""
+    found = job.rows(query_text(__package__, "outcome_counts")).to_pylist()
+    people = {row["outcome"]: row["session_count"] for row in found if row["session_count"]}
+    return people, sum(row["bot_session_count"] for row in found)
 
 
 def _sessions(job: Job) -> list[dict[str, Any]]:
