@@ -143,6 +143,25 @@ def test_init_writes_fields_whose_values_fit(tmp_path: Path) -> None:
 def test_init_from_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_bytes(b"\x89PNG\r\n\x1a\n")
-    code, out, _ = call("init", tmp_path / "new", "--from", file)
-    assert code == 0
+    code, out, err = call("init", tmp_path / "new", "--from", file)
+    assert code == 1
     assert "cannot be read, so nothing is written for it" in out
+    assert "was created without settings for it" in err
+    assert load_settings(tmp_path / "new").sources == {}
+
+
+def test_init_names_required_columns_that_were_not_found(tmp_path: Path) -> None:
+    lines = [f"c{number % 9},2026-10-05T10:00:{number},{'abc'[number % 3]},/p/{number}" for number in range(10, 50)]
+    file = tmp_path / "other.csv"
+    file.write_text("\n".join(["cookie,when,what,where", *lines]) + "\n")
+    code, out, err = call("init", tmp_path / "new", "--from", file)
+    assert (code, "can be used unchanged" in out) == (1, False)
+    missing = "visitor_id: cookie, what could be meant; event_name: what, cookie could be meant"
+    settings = tmp_path / "new" / "settings.toml"
+    assert f"name the missing fields under columns in [sources.web] of {settings} ({missing})" in err
+    assert "\n# columns has no field for visitor_id: cookie, what could be meant\n" in settings.read_text()
+    assert load_settings(tmp_path / "new").source("web").columns == {"event_time": "when"}
+    code, out, _ = call("try", file)
+    assert code == 1
+    assert "Required columns without a field. Name the field of each in columns of [sources.web]:" in out
+    assert "  visitor_id: cookie, what could be meant\n  event_name: what, cookie could be meant\n" in out

@@ -13,7 +13,7 @@ import pytest
 
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.run.sampled_fields import fields_of
-from session_pipeline.run.suggestions import suggested_columns
+from session_pipeline.run.suggestions import FieldValues, missing_columns, suggested_columns
 from session_pipeline_tests.ingesting import RULES, Ingest
 
 Suggest = Callable[..., Mapping[str, str]]
@@ -195,3 +195,15 @@ def test_constants_and_derived_visitors_need_no_field(suggest: Suggest) -> None:
 def test_few_lines_are_judged_by_field_names(suggest: Suggest) -> None:
     found = suggest(lambda number: {"uid": "ann", "ts": 1709632800, "action": "view"}, count=2)
     assert found == {"visitor_id": "uid", "event_time": "ts", "event_name": "action"}
+
+
+def test_missing_columns_name_the_fields_that_could_be_meant() -> None:
+    values = {"cookie": [f"c{number % 9}" for number in range(30)], "what": ["view", "buy"] * 15, "where": ["/a"] * 30}
+    fields = [FieldValues(name, each, 30, 0) for name, each in values.items()]
+    assert missing_columns(fields, RULES, frozenset(), {"columns": {"event_time": "when"}}) == {
+        "visitor_id": ["cookie", "what"],
+        "event_name": ["what", "cookie"],
+    }
+    keys = {"columns": {"event_time": "when", "event_name": "what"}, "visitor_address": "ip"}
+    assert missing_columns(fields, RULES, frozenset(), keys) == {}
+    assert missing_columns(fields, RULES, frozenset(("visitor_id", "event_time", "event_name")), {}) == {}

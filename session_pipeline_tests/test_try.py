@@ -197,6 +197,15 @@ def test_odd_lines_and_names_are_tried(tmp_path: Path) -> None:
     assert "would give no events" in err
 
 
+@pytest.mark.parametrize("source", ["a/b", "..", ".web", ""])
+def test_impossible_name_of_a_source_is_wrong_use(tmp_path: Path, source: str) -> None:
+    file = write(tmp_path / "events.jsonl", *EVENTS)
+    for command in (("try", file), ("init", tmp_path / "new", "--from", file)):
+        code, _, err = call(*command, "--source", source)
+        assert (code, f"{source!r} is not the name of a source" in err) == (2, True)
+    assert not (tmp_path / "new").exists()
+
+
 def test_hidden_file_is_wrong_use(tmp_path: Path) -> None:
     code, _, err = call("try", write(tmp_path / ".events.jsonl", *EVENTS))
     assert code == 2

@@ -11,6 +11,7 @@ from session_pipeline import data_folder
 from session_pipeline.checks import settings_warnings
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, day_of, ended
 from session_pipeline.cli.screen import counted, echo, echo_json, plain
+from session_pipeline.cli.trying import could_be
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
@@ -32,7 +33,8 @@ def init(
     """Create a data folder: commented settings, raw/, dagster_home/.
 
     With --from, the settings of a source are written as well: its preset if the file shows it, otherwise the fields
-    whose values fit.
+    whose values fit. If no line of the file is accepted with them, the command says what is missing and exits with 1.
+    The folder is created in any case.
     """
     if from_file is not None:
         found = trial.try_file(from_file, folder=None, source=source)
@@ -47,7 +49,9 @@ def init(
     made.settings.write_text(text, encoding="utf-8")
     option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {folder}"
     echo(f"{folder} is ready:")
-    echo("  settings.toml  all settings, with comments; the defaults can be used unchanged")
+    is_usable = from_file is None or _accepted_count(found) > 0
+    use = "the defaults can be used unchanged" if is_usable else "complete them before you deliver files"
+    echo(f"  settings.toml  all settings, with comments; {use}")
     if from_file is not None:
         for line in _what_was_found(found, source):
             echo(f"                 {plain(line)}")
@@ -56,13 +60,22 @@ def init(
     echo("Next:")
     echo(f"  session-pipeline sample{option}   to try it out: writes a week of synthetic shop events to raw/sample/")
     echo(f"  session-pipeline run{option}      when there are new files")
+    if not is_usable:
+        raise ended(_why_not_usable(found, source, made, f"session-pipeline try {from_file} --source {source}{option}"))
 
 
 def _section_for(found: trial.Trial, source: str) -> str:
-    """Return the section of a source that reads files like the one that was tried."""
+    """Return the section of a source that reads files like the one that was tried. Comments name what is missing."""
     preset = found.facts.get("preset")
     keys: Mapping[str, Any] = {"preset": preset} if preset else found.suggested
-    return f"\n\n{source_section(source, keys)}" if keys else ""
+    missing = "".join(f"# columns has no field for {plain(line)}\n" for line in could_be(found))
+    return f"\n\n{source_section(source, keys)}{missing}" if keys or missing else ""
+
+
+def _accepted_count(found: trial.Trial) -> int:
+    """Return how many lines of the file are accepted with the settings that are written for it."""
+    accepted: int = found.facts["accepted_count"] if found.facts["status"] == "accepted" else 0
+    return found.accepted_with_suggested or 0 if found.suggested and not found.facts.get("preset") else accepted
 
 
 def _what_was_found(found: trial.Trial, source: str) -> list[str]:
@@ -71,13 +84,28 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
     section, file = key_of_source(source), Path(str(found.facts["path"])).name
     if found.facts["status"] != "accepted":
         return [f"{file} cannot be read, so nothing is written for it: {found.facts['reason']}"]
-    accepted = found.facts["accepted_count"]
+    accepted = f"{_accepted_count(found):,} of {lines} are accepted"
     if preset:
-        return [f'{section}: preset = "{preset}" for files like {file}; {accepted:,} of {lines} are accepted']
+        return [f'{section}: preset = "{preset}" for files like {file}; {accepted}']
     if found.suggested:
-        accepted = found.accepted_with_suggested or 0
-        return [f"{section}: {', '.join(found.suggested)} for files like {file}; {accepted:,} of {lines} are accepted"]
-    return [f"no key is needed or known for files like {file}; {accepted:,} of {lines} are accepted"]
+        return [f"{section}: {', '.join(found.suggested)} for files like {file}; {accepted}"]
+    if found.missing:
+        return [f"{section}: {', '.join(found.missing)} not found in {file}; {accepted}"]
+    return [f"no key is needed or known for files like {file}; {accepted}"]
+
+
+def _why_not_usable(found: trial.Trial, source: str, made: DataFolder, command: str) -> str:
+    """Return why no line of the file is accepted with the settings that were written for it, and what to do."""
+    file = plain(found.facts["path"])
+    if found.facts["status"] != "accepted":
+        return f"{file} cannot be read: {found.facts['reason']}; {made.path} was created without settings for it"
+    if not found.facts["line_count"]:
+        return f"{file} has no lines; {made.path} was created without settings for it"
+    if found.missing:
+        columns = f"columns in {key_of_source(source)} of {made.settings}"
+        fields = "; ".join(could_be(found))
+        return f"no line of {file} is accepted; name the missing fields under {columns} ({fields}), then `{command}`"
+    return f"no line of {file} is accepted; `{command}` shows why"
 
 
 def sample(

@@ -19,7 +19,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.run import trial
 from session_pipeline.run.trial import Trial
-from session_pipeline.settings import source_section
+from session_pipeline.settings import key_of_source, source_section
 
 SHOWN_FIELDS = 12
 LIMITED_TIMES = ("time_before_start", "time_after_receipt")
@@ -40,7 +40,7 @@ def try_(
     of the data folder, or the packaged settings if there is no data folder.
     """
     folder = _folder(data)
-    source = source or trial.source_of(file, folder)
+    source = trial.source_of(file, folder) if source is None else source
     found = trial.try_file(file, folder=folder, source=source)
     if as_json:
         echo_json(asdict(found))
@@ -125,11 +125,26 @@ def _print_quarantined(found: Trial, source: str) -> None:
         if found.accepted_with_suggested is not None:
             accepted, lines = number(found.accepted_with_suggested), counted(found.facts["line_count"], "line")
             echo(f"The file was also tried with this: {accepted} of {lines} would be accepted.")
+    if found.missing:
+        section = key_of_source("web" if source == trial.NO_SOURCE else source)
+        echo()
+        echo(f"Required columns without a field. Name the field of each in columns of {plain(section)}:")
+        for line in could_be(found):
+            echo(f"  {plain(line)}")
     if found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
         echo(
             "More than a fifth of the lines are quarantined: check the lines above before you deliver the file.",
             style="bold yellow",
         )
+
+
+def could_be(found: Trial) -> list[str]:
+    """Return a sentence for each required column that no field was found for, with the fields that could be meant."""
+    sentences = []
+    for column, names in found.missing.items():
+        could = f"{', '.join(names[:SHOWN_FIELDS])} could be meant" if names else "no field has values that fit"
+        sentences.append(f"{column}: {could}")
+    return sentences
 
 
 def _print_sessions(found: Trial) -> None:

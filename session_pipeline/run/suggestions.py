@@ -187,6 +187,40 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
     return suggested
 
 
+def missing_columns(
+    fields: Sequence[FieldValues], rules: ReadingRules, filled: frozenset[str], suggested: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """Return the columns that every event needs and that no field was found for, with the fields that could be meant.
+
+    A field could be meant if its values fit and no other column is read from it. Of several, the likelier ones come
+    first: those with many different values for visitors, those with few for names of events.
+
+    Args:
+        fields: The fields of the sampled lines.
+        rules: How the lines are read at present.
+        filled: The columns that have a value in some accepted line.
+        suggested: The suggested keys of the source.
+    """
+    if not fields or rules.events_in:  # fields within a list of events are not sampled
+        return {}
+    columns = suggested.get("columns", {})
+    names = {field.name for field in fields}
+    has = {*filled, *columns, *rules.constants, *rules.expressions}
+    has |= {column for column in NEEDED if names.intersection(rules.fields_of(column))}
+    if rules.visitor_address is not None or "visitor_address" in suggested:
+        has.add("visitor_id")
+    if rules.request or rules.events:
+        has.add("event_name")
+    taken = {name for column in DELIVERED_COLUMNS for name in rules.fields_of(column)} | set(columns.values())
+    missing = {}
+    for column in NEEDED:
+        if column not in has:
+            fitting = [field for field in fields if field.name not in taken and CAN_BE[column](field)]
+            fitting.sort(key=lambda field: field.different_count, reverse=column == "visitor_id")
+            missing[column] = [field.name for field in fitting]
+    return missing
+
+
 def _named(column: str, usual_names: Sequence[str], fields: set[str]) -> str | None:
     """Return the field whose name fits a column best; None if no name fits."""
     for name in usual_names:

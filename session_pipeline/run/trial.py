@@ -27,7 +27,12 @@ from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.sampled_fields import fields_of
-from session_pipeline.run.suggestions import suggested_address, suggested_columns, suggested_key_values
+from session_pipeline.run.suggestions import (
+    missing_columns,
+    suggested_address,
+    suggested_columns,
+    suggested_key_values,
+)
 from session_pipeline.settings import OWN_FOLDER, load_settings, settings_template, source_section
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -83,6 +88,8 @@ class Trial:
         set_aside: Quarantined lines by reason, the most frequent first.
         suggested_columns: Suggested fields for columns without a value: the field's name, by column.
         suggested: Suggested keys of the source, as they are written in TOML, by key.
+        missing: The columns that every event needs and that have no field, also with the suggested keys. For each, the
+            fields that could be meant.
         accepted_with_suggested: The number of lines that were accepted with these keys; None if there are none.
         days: The first days of the file; only their sessions are built.
         day_count: The number of days with events in the file.
@@ -98,6 +105,7 @@ class Trial:
     set_aside: Sequence[SetAside]
     suggested_columns: Mapping[str, str]
     suggested: Mapping[str, Any]
+    missing: Mapping[str, Sequence[str]]
     accepted_with_suggested: int | None
     days: Sequence[date]
     day_count: int
@@ -126,13 +134,18 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
         source: The source whose settings are used.
 
     Raises:
-        WrongUseError: The file does not exist, is not a regular file, or its name begins with a dot.
+        WrongUseError: The file does not exist, is not a regular file, or its name begins with a dot; or the name of the
+            source cannot be that of a folder that is read.
         SettingsError: The settings are invalid.
     """
     if not file.is_file():
         raise WrongUseError(f"{file} {'is not a file' if file.exists() else 'does not exist'}; name a file of events")
     if file.name.startswith("."):
         raise WrongUseError(f"{file} begins with a dot, and such files are not read; rename it")
+    if not source or source.startswith(".") or "/" in source or "\0" in source:
+        raise WrongUseError(
+            f"{source!r} is not the name of a source; a source is called like its folder under raw/, such as web"
+        )
     found = _try(file, folder, source, {})
     if not found.suggested or (folder is not None and source in load_settings(folder.path).sources):
         return found
@@ -155,7 +168,7 @@ def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, 
             fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
             set_aside = _set_aside(job)
         filled = frozenset(field.column for field in fields if field.filled_count)
-        columns, suggested = _suggested(trial, run, ledgered.facts, filled)
+        columns, suggested, missing = _suggested(trial, run, ledgered.facts, filled)
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -172,6 +185,7 @@ def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, 
                 set_aside=set_aside,
                 suggested_columns=columns,
                 suggested=suggested,
+                missing=missing,
                 accepted_with_suggested=None,
                 days=tried,
                 day_count=len(days),
@@ -249,10 +263,10 @@ def _set_aside(job: Job) -> list[SetAside]:
 
 def _suggested(
     trial: DataFolder, run: Run, facts: Mapping[str, Any], filled: frozenset[str]
-) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the fields that are probably meant for the columns without a value, and all suggested keys."""
+) -> tuple[dict[str, str], dict[str, Any], dict[str, list[str]]]:
+    """Return the fields probably meant for columns without a value, all suggested keys, and the missing columns."""
     if facts["status"] != "accepted":
-        return {}, {}
+        return {}, {}, {}
     [path] = (path for path in trial.raw.glob("*/*"))
     source = path.parent.name
     rules = rules_of(run.settings, source, None, facts.get("preset"))
@@ -274,7 +288,7 @@ def _suggested(
         has_visitors = "visitor_id" in {*columns, *filled, *rules.expressions} or rules.visitor_address is not None
         if not has_visitors and (address := suggested_address(fields)):
             keys["visitor_address"] = address
-        return columns, keys
+        return columns, keys, missing_columns(fields, rules, filled, keys)
     finally:
         admitted.discard()
 
