@@ -32,6 +32,18 @@ def test_query_writes_every_format(shop: Path, tmp_path: Path) -> None:
     assert pq.read_table(file).column("outcome").to_pylist() == ["purchase", "bounce"]
 
 
+def test_columns_with_equal_names_are_kept_with_numbers(shop: Path, tmp_path: Path) -> None:
+    sql = "select 1 as a, 2 as a, 3 as A, 4 as a_1"
+    _, written, _ = call("query", sql, "--format", "json", "--data", shop)
+    assert json.loads(written) == [{"a": 1, "a_1": 2, "A_2": 3, "a_1_1": 4}]
+    file = tmp_path / "out.parquet"
+    assert call("query", sql, "--format", "parquet", "--output", file, "--data", shop)[0] == 0
+    assert pq.read_table(file).to_pylist() == json.loads(written)
+    with duckdb.connect() as connection:  # which names them in the same way
+        connection.execute(f"copy ({sql}) to '{tmp_path / 'copy.json'}'")
+    assert json.loads((tmp_path / "copy.json").read_text()) == json.loads(written)[0]
+
+
 def test_query_lists_tables_and_columns(shop: Path) -> None:
     _, out, _ = call("query", "--tables", "--data", shop)
     assert "a session: an unbroken series of a visitor's events" in out
@@ -85,3 +97,17 @@ def test_export_writes_a_full_copy_and_never_overwrites(shop: Path, tmp_path: Pa
         for table in ("sessions", "events", "warehouse_info"):
             assert copy.sql(f"from {table}").fetchall() == warehouse.sql(f"from {table}").fetchall()
     assert call("export", file, "--data", shop)[0] == 2
+
+
+def test_a_warehouse_is_not_exported_to_standard_output(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call("export", "-", "--data", shop)
+    assert (code, "a warehouse cannot be printed; name a file" in err) == (2, True)
+    code, _, err = call("query", "select 1", "-f", "csv", "-o", "-", "--data", shop)
+    assert (code, "rows are printed without --output" in err) == (2, True)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "-").touch()
+    code, out, _ = call("export", "-", "--visitor", "ann", "--data", shop)
+    assert (code, json.loads(out)["visitor_id"]) == (0, "ann")

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from session_pipeline.errors import WrongUseError
 from session_pipeline.store.files import sync_file, sync_folder
 
+STANDARD_OUTPUT = Path("-")
 MOST_LINKS = 40  # the limit of Linux
 PREFIX = ".session-pipeline-"
 

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from session_pipeline.cli.app import ended
-from session_pipeline.cli.output import destination
+from session_pipeline.cli.output import STANDARD_OUTPUT, destination
 from session_pipeline.cli.screen import json_text, size, stderr
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.run.held import Held, Person, find_held, held_tables
 from session_pipeline.run.opened import OpenFolder, open_folder
-
-STANDARD_OUTPUT = Path("-")
 
 
 def write(folder: DataFolder, person: Person, file: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from session_pipeline.cli import interruptible, rows
 from session_pipeline.cli.app import Data, chosen_folder, ended
-from session_pipeline.cli.output import destination
+from session_pipeline.cli.output import STANDARD_OUTPUT, destination
 from session_pipeline.cli.screen import size, stderr
 from session_pipeline.engines.sql import fill, literal, query_text, quote
 from session_pipeline.errors import WrongUseError
@@ -57,6 +57,8 @@ def query(
         raise WrongUseError("Parquet cannot be printed; name a file with --output")
     if form is Format.TABLE and output is not None:
         raise WrongUseError("a table can only be printed; for a file, use --format csv, json, markdown or parquet")
+    if output == STANDARD_OUTPUT:
+        raise WrongUseError("--output - names no file; rows are printed without --output")
     if is_raw and form is not Format.CSV:
         raise WrongUseError("--raw applies only to CSV; add --format csv")
     if tables and sql:

@@ -61,8 +61,12 @@ def write_markdown(connection: Connection, sql: str, file: IO[str]) -> None:
 
 
 def write_json(connection: Connection, sql: str, file: IO[str]) -> None:
-    """Write a JSON list with one object per line. Times and dates are text; NaN and infinite values are null."""
+    """Write a JSON list with one object per line. Times and dates are text; NaN and infinite values are null.
+
+    Of columns with equal names, all after the first get a number: a, a_1.
+    """
     names, rows = _execute(connection, sql)
+    names = different_names(names)
     file.write("[")
     for number, row in enumerate(rows):
         values = [None if isinstance(value, float) and not math.isfinite(value) else value for value in row]
@@ -72,13 +76,29 @@ def write_json(connection: Connection, sql: str, file: IO[str]) -> None:
 
 
 def write_parquet(connection: Connection, sql: str, path: Path) -> None:
-    """Write a Parquet file, compressed with zstd."""
+    """Write a Parquet file, compressed with zstd. Columns with equal names get numbers, as in JSON."""
     import pyarrow.parquet as pq  # slow to load, and only this format needs it
 
     reader = connection.sql(sql).to_arrow_reader(BATCH)
-    with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
+    names = different_names(reader.schema.names)
+    schema = reader.schema.empty_table().rename_columns(names).schema
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in reader:
-            writer.write_batch(batch)
+            writer.write_batch(batch.rename_columns(names))
+
+
+def different_names(names: Sequence[str]) -> list[str]:
+    """Return names that differ, also in lower case: a repeated name gets the next free number, as in DuckDB."""
+    numbers: dict[str, int] = {}
+    found = []
+    for name in names:
+        unique = name
+        while unique.lower() in numbers:
+            unique = f"{name}_{numbers[name.lower()]}"
+            numbers[name.lower()] += 1
+        numbers[unique.lower()] = 1
+        found.append(unique)
+    return found
 
 
 def print_table(connection: Connection, sql: str, screen: Console = stdout) -> None:
