@@ -25,3 +25,8 @@ def __getattr__(name: str) -> object:
 
         return getattr(reader, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the reader functions as well, also before their first use."""
+    return sorted({*globals(), *__all__})

@@ -76,8 +76,12 @@ def is_named() -> bool:
     return bool(os.environ.get(ENVIRONMENT_VARIABLE))
 
 
-def find(path: Path | str | None = None) -> DataFolder:
+def find(path: Path | str | None = None, *, option: str = "--data") -> DataFolder:
     """Return the data folder: the given one, otherwise SESSION_PIPELINE_DATA, otherwise `data`.
+
+    Args:
+        path: The given folder.
+        option: What the user gives the folder with; the error names it.
 
     Raises:
         WrongUseError: The folder has neither settings.toml nor raw/.
@@ -86,6 +90,6 @@ def find(path: Path | str | None = None) -> DataFolder:
     if not folder.has_settings and not folder.raw.is_dir():
         raise WrongUseError(
             f"{folder.path} is not a data folder: it has neither settings.toml nor raw/; create one with"
-            f" `session-pipeline init {folder.path}`, or select another with --data or {ENVIRONMENT_VARIABLE}"
+            f" `session-pipeline init {folder.path}`, or select another with {option} or {ENVIRONMENT_VARIABLE}"
         )
     return folder

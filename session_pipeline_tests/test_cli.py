@@ -59,6 +59,16 @@ def test_check_names_the_invalid_key(tmp_path: Path) -> None:
     assert (code, json.loads(out)["problems"][0]["key"]) == (1, "sessions.inactivity_minuts")
 
 
+def test_check_warns_about_a_missing_alert_program(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('[alerts]\ncommand = ["/nope/alert", "--urgent"]\n')
+    code, out, _ = call("check", "--data", tmp_path)
+    assert (code, "WARNING: alerts.command: the program /nope/alert does not exist on this machine" in out) == (0, True)
+    (tmp_path / "settings.toml").write_text('[alerts]\ncommand = ["/etc/passwd"]\n')
+    assert "the program /etc/passwd cannot be executed" in call("check", "--data", tmp_path)[1]
+    (tmp_path / "settings.toml").write_text('[alerts]\ncommand = ["sh", "-c", "cat"]\n')
+    assert "alerts.command" not in call("check", "--data", tmp_path)[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

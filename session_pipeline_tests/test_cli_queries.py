@@ -52,6 +52,11 @@ def test_query_lists_tables_and_columns(shop: Path) -> None:
     assert call("query", "--tables", "sesions", "--data", shop)[0] == 2
 
 
+def test_grains_complete_the_heading_of_the_list_of_tables(shop: Path) -> None:
+    written = json.loads(call("query", "--tables", "--format", "json", "--data", shop)[1])
+    assert not [row for row in written if row["one row is"].startswith("One row")]
+
+
 def test_query_prints_a_duckdb_error_in_one_line(shop: Path) -> None:
     code, _, err = call("query", "select nope from sessions", "--data", shop)
     assert code == 1

@@ -153,3 +153,19 @@ def test_new_connection_sees_the_new_state_despite_an_older_one(tmp_path: Path) 
         deployment.run(until=date(2024, 3, 2))
         assert session_pipeline.read("sessions", data=tmp_path).visitor_id.tolist() == ["a", "b"]
         assert before.sql("select visitor_id from sessions").fetchall() == [("a",)]
+
+
+def test_package_lists_its_reader_functions() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-c", "import session_pipeline; print(*dir(session_pipeline))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert {"connect", "files", "read"} <= set(listed)
+
+
+def test_error_for_a_wrong_folder_names_the_argument(tmp_path: Path) -> None:
+    for read in (session_pipeline.connect, lambda data: session_pipeline.files("sessions", data=data)):
+        with pytest.raises(WrongUseError, match="or select another with the argument data or SESSION_PIPELINE_DATA"):
+            read(tmp_path / "no")

@@ -16,6 +16,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
 from session_pipeline.run import trial
+from session_pipeline.run.alerts import missing_program
 from session_pipeline.run.delivered_files import sources_without_folder
 from session_pipeline.sample import FIRST_DAY, write_sample
 from session_pipeline.sample.faults import EXAMPLE, fault_of
@@ -159,6 +160,8 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
         echo_json({"is_usable": False, "problems": [vars(problem) for problem in problems]})
         raise ended(f"{where}: invalid") from None
     warnings = [{"key": "sources", "sentence": sentence} for sentence in sources_without_folder(folder, settings)]
+    if sentence := missing_program(settings.alerts.command):
+        warnings.append({"key": "alerts.command", "sentence": sentence})
     not_compared = None
     try:
         found = settings_warnings.find_for_folder(folder, settings).warnings

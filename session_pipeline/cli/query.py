@@ -126,7 +126,7 @@ def _write_text(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, f
 def _all_tables(found: Collection[str]) -> str:
     """Return SQL that lists the tables of the warehouse in the order of the data flow."""
     grains = {
-        name: contract.grain.removeprefix("One row is ").removeprefix("One row says ").removesuffix(".")
+        name: contract.grain.removeprefix("One row is ").removeprefix("One row describes ").removesuffix(".")
         for name, contract in TABLES.items()
         if contract.is_published and name in found
     }

@@ -35,7 +35,7 @@ def connect(data: Path | str | None = None) -> duckdb.DuckDBPyConnection:
         WrongUseError: There is no such data folder.
         StoreError: Nothing is published yet, or the file cannot be opened.
     """
-    folder = data_folder.find(data)
+    folder = data_folder.find(data, option="the argument data")
     return warehouse.connect(folder.warehouse, folder.store)
 
 
@@ -114,7 +114,7 @@ def files(
             raise StoreError(
                 "the warehouse was written by another version of session_pipeline; run `session-pipeline run`"
             ) from None
-    store = data_folder.find(data).store
+    store = data_folder.find(data, option="the argument data").store
     return [store / file_name(contract, day, sha256) for day, sha256 in rows]
 
 

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -156,6 +157,14 @@ def _send(path: Path, state: _State, settings: AlertSettings, log: Callable[[str
         again = "it will be sent again" if waiting in state.waiting else f"given up after {MOST_ATTEMPTS} attempts"
         log(f"[alerts] command {problem}; the alert is: {waiting['alert']['sentence']} ({again})")
     return sent_count
+
+
+def missing_program(command: Sequence[str]) -> str | None:
+    """Return a sentence if the program of a command does not exist here or cannot be executed; else None."""
+    if not command or shutil.which(command[0]):
+        return None
+    wrong = "cannot be executed" if os.path.exists(command[0]) else "does not exist"
+    return f"the program {command[0]} {wrong} on this machine, so no alert can be sent; install it or correct the path"
 
 
 def run_command(command: Sequence[str], alert: Mapping[str, Any], time_limit_seconds: int) -> str | None:
