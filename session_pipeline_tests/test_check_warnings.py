@@ -56,6 +56,13 @@ def test_volume_unusual_names_a_day_with_too_many_sessions(deployment: Deploymen
     assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 12 sessions, 240% of the usual 5"
 
 
+def test_days_that_only_end_sessions_are_not_usual(deployment: Deployment) -> None:
+    for day in WEEKS[:2]:
+        change(deployment, "sessions", "select * from sessions where false", day)
+    change(deployment, "sessions", "select * from sessions limit 1")
+    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 1 session, 20% of the usual 5"
+
+
 @pytest.mark.long
 def test_conflicting_event_ids_counts_differing_lines(deployment: Deployment) -> None:
     line = shop_lines(DAY)[0]

@@ -228,7 +228,7 @@ class TestLedgerCloses:
             checks.volume_unusual,
             "sessions",
             "select * from sessions where visitor_id = 'visitor 0'",
-            "2024-05-27: 1 sessions, 20% of the usual 5",
+            "2024-05-27: 1 session, 20% of the usual 5",
         ),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

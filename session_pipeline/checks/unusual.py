@@ -23,18 +23,20 @@ SMALLEST_VOLUME, LARGEST_VOLUME = 0.5, 2.0
 def volume_unusual(run: "Run", days: Sequence[date]) -> Verdict:
     """A day has between 50 % and 200 % of its usual sessions: the median of the same weekday in the four weeks before.
 
-    Days without events are not checked here; source_arrived reports them.
+    Days without events are not checked here; source_arrived reports them. Earlier days without sessions do not count:
+    on such a day, sessions of the day before end, and no source delivered.
     """
     problems = []
     for day in filter(partial(has_events, run), days):
         earlier = [run.store.get(Key("sessions", day - timedelta(weeks=weeks))) for weeks in range(1, VOLUME_WEEKS + 1)]
-        counts = [partition.row_count for partition in earlier if partition is not None]
+        counts = [partition.row_count for partition in earlier if partition is not None and partition.row_count]
         today = run.store.get(Key("sessions", day))
-        if today is None or not counts or not median(counts):
+        if today is None or not counts:
             continue
         ratio = today.row_count / median(counts)
         if not SMALLEST_VOLUME <= ratio <= LARGEST_VOLUME:
-            problems.append(f"{day}: {today.row_count} sessions, {ratio:.0%} of the usual {median(counts):.0f}")
+            sessions = "session" if today.row_count == 1 else "sessions"
+            problems.append(f"{day}: {today.row_count} {sessions}, {ratio:.0%} of the usual {median(counts):.0f}")
     return verdict(problems, "as many sessions as usual")
 
 
