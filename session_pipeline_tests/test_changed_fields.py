@@ -15,8 +15,8 @@ from session_pipeline_tests.shop_commands import call
 def facts(number: int, *columns: str, **others: Any) -> dict[str, Any]:
     return {
         "file_id": str(number), "path": f"web/{number}.jsonl", "source": "web", "status": "accepted",
-        "accepted_count": 1, "last_event_time": f"2024-03-{number:02}", "mapping": {name: name for name in columns},
-        **others,
+        "accepted_count": 1, "mapping": {name: name for name in columns},
+        "first_event_time": f"2024-03-{number:02} 01", "last_event_time": f"2024-03-{number:02} 09", **others,
     }  # fmt: skip
 
 
@@ -29,6 +29,15 @@ def test_missing_and_new_fields_of_the_latest_file() -> None:
     assert changed_fields([facts(1, "a"), facts(2, source="app")]) == {}
     assert changed_fields([*before, facts(3, status="refused"), facts(4, accepted_count=0)]) == changed_fields(before)
     assert changed_fields([facts(1, "x"), *(facts(number, "a") for number in range(2, 13))]) == {}
+
+
+def test_files_of_the_same_time_are_not_compared() -> None:
+    first, second = facts(1, "a"), facts(2, "a")
+    assert changed_fields([first, second, facts(2, "a", "b")])["web"] == ["web/2.jsonl: b (b) is new"]
+    assert changed_fields([second, facts(2, "a", "b")]) == {}
+    whole = {"first_event_time": "2024-03-01 00", "last_event_time": "2024-03-09 09"}
+    assert changed_fields([second, facts(4, "a", "b", **whole)]) == {}
+    assert changed_fields([second, facts(4, "b", **whole)]) == {}
 
 
 @pytest.mark.long

@@ -115,6 +115,22 @@ def test_few_quarantined_lines_cause_no_warning() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("reason", "fix"),
+    [
+        ("not_an_object", "fix them at their source: write each line as a JSON object"),
+        ("ragged_row", "fix them at their source: write as many fields as the header has, and quote fields that"),
+        ("invalid_csv", "fix them at their source: close every quote"),
+    ],
+)
+def test_lines_that_no_setting_accepts_are_fixed_at_their_source(reason: str, fix: str) -> None:
+    facts = {"path": "web/a.csv", "source": "web", "line_count": 10, "accepted_count": 7, "set_aside_count": 3}
+    assert f"see quarantined_lines, then {fix}" in str(too_many_set_aside(facts, {reason: 3}))
+    of_whole_file = too_many_set_aside({**facts, "accepted_count": 0, "set_aside_count": 10}, {reason: 10})
+    assert fix in str(of_whole_file)
+    assert ("change sources.web.delimiter" in str(of_whole_file)) is (reason != "not_an_object")
+
+
 def test_catalog_keeps_the_reasons(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
     deployment.deliver("a", ["{}", "x", "y"], source="web")

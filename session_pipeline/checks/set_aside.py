@@ -17,10 +17,19 @@ KEYS: Mapping[str, str] = {
     "ragged_row": "sources.{source}.delimiter",
     "invalid_csv": "sources.{source}.delimiter",
     "invalid_json": "sources.{source}.format",
-    "not_an_object": "sources.{source}.format",
 }
 # Reasons that no setting affects. Such lines must be fixed at the source.
-NO_KEY = frozenset(("invalid_utf8", "nul_byte", "line_too_long", "invalid_request", "time_beyond_2100"))
+NO_KEY = frozenset(
+    ("invalid_utf8", "nul_byte", "line_too_long", "invalid_request", "time_beyond_2100", "not_an_object")
+)
+# How to fix lines at their source, for reasons whose names do not say it.
+FIXES: Mapping[str, str] = {
+    "not_an_object": "write each line as a JSON object",
+    "ragged_row": "write as many fields as the header has, and quote fields that contain the delimiter",
+    "invalid_csv": "close every quote, and write a quote within a field twice",
+}
+# Reasons that a setting affects only if it makes all lines unusable.
+OF_WHOLE_FILES = frozenset(("ragged_row", "invalid_csv"))
 
 
 def key_to_change(reason: str, source: str) -> str | None:
@@ -46,7 +55,11 @@ def too_many_set_aside(facts: Mapping[str, Any], reasons: Mapping[str, int]) -> 
     if reason.startswith(OTHER_LOG_FORMAT):
         return _other_log_format(facts, reason.removeprefix(OTHER_LOG_FORMAT), count)
     key = key_to_change(reason, facts["source"])
-    what = f"change {key} in settings.toml to accept them" if key else "fix them at their source"
+    what = f"change {key} in settings.toml to accept them"
+    if key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
+        what = f"fix them at their source{': ' + FIXES[reason] if reason in FIXES else ''}"
+    elif reason in OF_WHOLE_FILES:
+        what += f"; if it is right, fix them at their source: {FIXES[reason]}"
     return (
         f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"
         f" them for {reason}; see quarantined_lines, then {what}"

@@ -12,8 +12,9 @@ COMPARED_FILES = 10
 def changed_fields(ledger: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return, by source, sentences about the columns in which its newest file differs from the files before.
 
-    A column is gone if each of the previous files had it. It is new if none had it. A column that only some of them
-    had is not reported. Sources without a difference are left out.
+    A file is newer than another if its first and its last event are later; files of the same time are not compared. A
+    column is gone if each of the previous files had it. It is new if none had it. A column that only some of them had
+    is not reported. Sources without a difference are left out.
 
     Args:
         ledger: Rows of source_files.
@@ -22,17 +23,26 @@ def changed_fields(ledger: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     for facts in ledger:
         if facts["status"] == "accepted" and facts["accepted_count"]:
             files.setdefault(facts["source"], []).append(facts)
-    found = {source: _changes(sorted(rows, key=_age)[-COMPARED_FILES - 1 :]) for source, rows in sorted(files.items())}
+    found = {source: _changes(sorted(rows, key=_order)) for source, rows in sorted(files.items())}
     return {source: sentences for source, sentences in found.items() if sentences}
 
 
-def _age(facts: Mapping[str, Any]) -> tuple[str, str, str]:
-    return str(facts["last_event_time"]), str(facts["path"]), str(facts["file_id"])
+def _age(facts: Mapping[str, Any]) -> tuple[str, str]:
+    return str(facts["first_event_time"]), str(facts["last_event_time"])
+
+
+def _order(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    return *_age(facts), str(facts["path"]), str(facts["file_id"])
+
+
+def _is_before(facts: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(mine < others for mine, others in zip(_age(facts), _age(other), strict=True))
 
 
 def _changes(files: list[Mapping[str, Any]]) -> list[str]:
-    """Return the differences between the last file and all files before it."""
-    *before, newest = files
+    """Return the differences between the last file and the files before it."""
+    newest = files[-1]
+    before = [facts for facts in files if _is_before(facts, newest)][-COMPARED_FILES:]
     if not before:
         return []
     mapping = newest["mapping"]
