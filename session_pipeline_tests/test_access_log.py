@@ -125,6 +125,31 @@ def test_lines_that_do_not_match_the_format_are_quarantined(ingest: Ingest) -> N
     assert taken.admitted.blank_line_count == 1
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "[error]", "[:warn]", "2026/10/05", "2026-10-05", "2026-10-05T10:00:00.123+02:00", "[05/Oct/2026:10:00:00",
+        "[Sun", "10:00:00,5", '"GET', "#Fields:", "-", "---",
+    ],
+)  # fmt: skip
+def test_first_word_that_can_be_no_client_stays_in_a_quarantined_line(ingest: Ingest, word: str) -> None:
+    taken = ingest.take(f"{word} 12345#0: open() failed\n{word}\n", "access.log", RULES)
+    assert [row["line"] for row in taken.quarantined] == [f"{word} 12345#0: open() failed", word]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "garbage", "janes-laptop", "janes-laptop.lan", '"janes-laptop"', "[janes-laptop]", "[janes-laptop:error]",
+        "[error", "error", "Sun", "GET", "1759658400", "192-0-2-7", "203.0.113.7", "2001:db8::7", "2026-13-05",
+        "janes-laptop,[error]", "2026-10-05.example", '"GET.example', "Jan", "größe", "#janes-laptop:",
+    ],
+)  # fmt: skip
+def test_first_word_that_can_be_a_client_is_not_stored(ingest: Ingest, word: str) -> None:
+    taken = ingest.take(f"{word} 12345#0: open() failed\n{word}\n", "access.log", RULES)
+    assert [row["line"] for row in taken.quarantined] == ["[address] 12345#0: open() failed", "[address]"]
+
+
 SERVER_ESCAPES = [
     (r"/a\x22b", "/a%22b", r"a \x22b\x22"),
     (r"/a\"b", "/a%22b", r"a \"b\""),

@@ -62,6 +62,21 @@ class AccessLog(TextLines):
         return _origins(rules)
 
 
+# Words that are certainly no name of a host: dates, times, levels of logs, quoted methods, directives, and signs alone.
+# Every other word can be one; a name without a dot, as in a local network, is not recognizable.
+_DATE = (
+    r"(?:19|20)\d\d[/-](?:0[1-9]|1[0-2])[/-](?:0[1-9]|[12]\d|3[01])"
+    r"|\d\d/(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)/(?:19|20)\d\d"
+)
+_TIME = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+NO_HOST = (
+    rf"\[?(?:(?:{_DATE})(?:[T:]{_TIME})?|{_TIME})\]?"
+    r"|\[:?(?:emerg|alert|crit|error|warn|notice|info|debug)\]|\[(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+    r'|"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE)'
+    r"|#(?:Version|Fields|Software|Date|Start-Date|End-Date|Remark):|[!-/:-@\[-`{-~]+"
+)
+
+
 def _parsed_lines(lines: str, rules: "ReadingRules") -> str:
     log_format, others = parse_log_format(rules.log_format), other_formats(rules.log_format)
     groups = [f"g{number}" for number in range(len(log_format.fields))]
@@ -202,8 +217,14 @@ def _without_address_words(log_format: LogFormat, others: Mapping[str, LogFormat
 
 
 def _without_word(count: int | None) -> str:
-    """Return an expression for a line in which [address] replaces the word after the first `count` words."""
+    """Return an expression for a line in which [address] replaces the word after the first `count` words.
+
+    A word that is neither an address nor a host name stays, so that lines of another log can be recognized.
+    """
     if count is None:
         return "line"
-    word = rf"'^(\s*(?:\S+\s+){{{count}}})(\S+)'"
-    return rf"regexp_replace(without_address(line, regexp_extract(line, {word}, 2)), {word}, '\1[address]')"
+    before = rf"^\s*(?:\S+\s+){{{count}}}"
+    word = literal(rf"({before})(\S+)")
+    replaced = rf"regexp_replace(without_address(line, regexp_extract(line, {word}, 2)), {word}, '\1[address]')"
+    kept = literal(rf"{before}(?:{NO_HOST})(?:\s|$)")
+    return f"case when regexp_matches(line, {kept}) then line else {replaced} end"
