@@ -50,7 +50,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         more = [(f"  and {len(to_read) - SHOWN_FILES} more", "")] if len(to_read) > SHOWN_FILES else []
         stdout.print(grid(("", "left"), ("", "left"), rows=[*rows, *more]))
     for name in gone:
-        echo(f"raw/{plain(name)} is missing, and the settings of its source changed: its rows stay unchanged")
+        echo(f"raw/{plain(name)} is missing, and the settings that it is read with changed: its rows stay unchanged")
     if found.items:
         echo(f"Stale days through {last_day}:", style="bold")
         headings = ("step", "days", "", "reason")

@@ -18,10 +18,11 @@ from session_pipeline.ingest.admit import Admitted, id_of_content
 from session_pipeline.ingest.erase_stored import erase_stored
 from session_pipeline.ingest.erased_rows import without_erased
 from session_pipeline.ingest.erasures import erasures_of
-from session_pipeline.ingest.ledger import CHANGED_SETTINGS, DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger, is_better
+from session_pipeline.ingest.ledger import DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger, is_better
 from session_pipeline.ingest.raw_folder import Delivery, deliveries
 from session_pipeline.ingest.readers import make_reader
 from session_pipeline.ingest.reading import Reading
+from session_pipeline.ingest.rule_changes import CHANGED_SETTINGS
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.small_files import MOST_BYTES_TOGETHER, MOST_FILES_TOGETHER, is_small
 from session_pipeline.ingest.source_files import write_source_files
@@ -213,7 +214,9 @@ class Ingest:
             if len(self._again) == MOST_FILES_TOGETHER:
                 self._record_again()
             return
-        reason = OTHER_FORMAT if usable else CHANGED_SETTINGS if self._ledger.is_accepted(file_id) else NEW_FILE
+        reason = OTHER_FORMAT if usable else NEW_FILE
+        if not usable and self._ledger.is_accepted(file_id):
+            reason = self._ledger.why_stale(delivery.source, file_id) or CHANGED_SETTINGS
         self._pending[file_id] = Pending(admitted, [delivery], reason)
         crash_points.reached("ingest: file admitted")
         if not is_small(admitted):

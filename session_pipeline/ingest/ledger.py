@@ -15,13 +15,13 @@ from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.file_names import kind_of
 from session_pipeline.ingest.formats import preference
 from session_pipeline.ingest.raw_folder import Delivery
+from session_pipeline.ingest.rule_changes import CHANGED_SETTINGS, what_changed
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.records import Key, Partition, SourceFile
 
 NO_FORMAT = ""  # the name gives no format, so the file is refused
 NEW_FILE = "new file"
-CHANGED_SETTINGS = "its source's settings changed"
 OTHER_FORMAT = "its name gives another format"
 DAMAGED_ROWS = "its rows in the store are damaged"
 
@@ -98,7 +98,7 @@ class Ledger:
         """Return why the stored rows of a content are stale; None if they are not."""
         file = self.files.get(file_id)
         if file is None or not self._rules(source, file_id).gave(file.fingerprint):
-            return CHANGED_SETTINGS
+            return CHANGED_SETTINGS if file is None else what_changed(file.facts, self._rules(source, file_id))
         if any(self._partitions[key].is_damaged for key in self.keys[file_id]):
             return DAMAGED_ROWS
         if file.facts["status"] != "accepted":

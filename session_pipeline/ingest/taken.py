@@ -13,6 +13,7 @@ from session_pipeline.ingest.admit import Admitted
 from session_pipeline.ingest.ledger import NEW_FILE, id_of_refused
 from session_pipeline.ingest.raw_folder import Delivery
 from session_pipeline.ingest.reading import Reading
+from session_pipeline.ingest.rule_changes import RECORDED, recorded
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store.part_files import remove_at
@@ -100,8 +101,8 @@ def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Wri
 def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[str, Any]:
     """Return the facts that the ledger records about a file that was read.
 
-    They are the columns of source_files, plus the formats that were tried, the preset that was recognised, and the
-    fingerprint of the visitor key.
+    They are the columns of source_files, plus the formats that were tried, the rules, the preset that was recognised,
+    and the fingerprint of the visitor key.
     """
     facts: dict[str, Any] = {
         "file_id": admitted.file_id,
@@ -120,6 +121,7 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
         "last_event_time": as_text(reading.last_event_time),
         "format": admitted.format,
         "formats": [admitted.format],  # all formats that were tried, because a name of the file gave them
+        RECORDED: recorded(rules),
     }
     if admitted.preset is not None:
         facts["preset"] = admitted.preset
@@ -146,6 +148,7 @@ def not_read(delivery: Delivery, rules: ReadingRules, status: str, reason: str) 
         "blank_line_count": 0,
         "first_event_time": None,
         "last_event_time": None,
+        RECORDED: recorded(rules),
     }
     return SourceFile(file_id, rules.fingerprint(""), facts)
 
