@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from ipaddress import ip_address
+from typing import Any
 
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
