@@ -10,6 +10,7 @@ NOTHING = "–"
 MINUS = "−"
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
+HOME = re.compile(r"(?<= )/(?=[ ,.;:]|$)")
 SESSION = re.compile(r"(?<![\w/-])[Ss]ession(?=s?\b(?![/-]))")
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -138,8 +139,9 @@ def words(name: str) -> str:
 
 
 def in_visits(sentence: str) -> str:
-    """Writes a sentence of a table in the words of the report: visits instead of sessions."""
-    return SESSION.sub(lambda match: "Visit" if match[0][0] == "S" else "visit", sentence)
+    """Writes a sentence of a table in the words of the report: visits instead of sessions, and the home page for /."""
+    visits = SESSION.sub(lambda match: "Visit" if match[0][0] == "S" else "visit", sentence)
+    return HOME.sub("the home page", visits)
 
 
 def shortened(text: str, length: int = 60) -> str:

@@ -73,7 +73,7 @@ def progress_sentence(
         next_action: The later action.
         window: The window as text.
         since: The day on which the change most likely began; None for rows that are no alert.
-        rate: The share that goes on now.
+        rate: The share that goes on in the window.
         usual_rate: The share that went on before.
         others: The other values of the dimension.
         others_rate: The share of the other values that goes on now; None without sessions.
@@ -82,10 +82,14 @@ def progress_sentence(
         lost_value: The value of the missing conversions, or None.
         explained_by: The alert that accounts for the drop, or None.
     """
-    when = f"Since {day_text(since)}" if since is not None else window[0].upper() + window[1:]
     does = "convert afterwards" if next_action == GOAL else f"go on to {next_action}"
-    sentence = f"{when}, {of_hundred(rate)} of 100 {visits_of(segment)} at {action} {does}; before it was "
-    sentence += of_hundred(usual_rate)
+    if since is None:
+        sentence = f"{window[0].upper()}{window[1:]}, {of_hundred(rate)} of 100 {visits_of(segment)} at {action} {does}"
+    else:
+        fewer = "fewer" if rate < usual_rate else "more"
+        sentence = f"Since {day_text(since)}, {fewer} {visits_of(segment)} at {action} {does}:"
+        sentence += f" {of_hundred(rate)} of 100 {window}"
+    sentence += f"; before it was {of_hundred(usual_rate)}"
     if others_rate is not None and others_usual_rate is not None:
         whom = others[0] if len(others) == 1 else "the others"
         if abs(others_rate - others_usual_rate) < STILL:
@@ -94,7 +98,7 @@ def progress_sentence(
             sentence += f", for {whom} it went from {of_hundred(others_usual_rate)} to {of_hundred(others_rate)}"
     sentence += "."
     count = f"{abs(lost):,.0f}"
-    worth = f", worth about {abs(lost_value):,.0f}" if lost_value else ""
+    worth = f", worth about {abs(lost_value):,.0f}" if lost_value and round(lost_value) else ""
     if count != "0":
         are = "conversion is" if count == "1" else "conversions are"
         more = "conversion more than usual goes" if count == "1" else "conversions more than usual go"

@@ -69,9 +69,8 @@ def opportunities(rows: pa.Table) -> pa.Table:
             each if cents else None for each, cents in zip(_rounded(value[kept], 2), sums.cents[kept], strict=True)
         ],
         "sentence": [
-            f"Of {sums.with_count[index]:,} sessions that {SIGNAL_PHRASES[factor.name]} {factor.action},"
-            f" {of_hundred(found.rate_with[index])} of 100 converted later; of comparable sessions that did not,"
-            f" {of_hundred(found.rate_without[index])} of 100. {_lost(lost[index], low[index], high[index])}"
+            f"Sessions that {SIGNAL_PHRASES[factor.name]} {factor.action} ({sums.with_count[index]:,}):"
+            f" {_rates(found, index)} of comparable sessions without it. {_lost(lost[index], low[index], high[index])}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
         ],
@@ -105,10 +104,9 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
             for index in kept
         ],
         "sentence": [
-            f"Of {sums.with_count[index]:,} sessions that also {_did(factor.name)} before {factor.action},"
-            f" {of_hundred(found.rate_with[index])} of 100 converted later; of comparable sessions that did not,"
-            f" {of_hundred(found.rate_without[index])} of 100."
-            f"{' They may have intended to anyway.' if found.difference[index] > 0 else ''}"
+            f"Sessions that also {_did(factor.name)} before {factor.action} ({sums.with_count[index]:,}):"
+            f" {_rates(found, index)} of comparable sessions that had not."
+            f"{' They may have meant to convert anyway.' if found.difference[index] > 0 else ''}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
         ],
@@ -170,6 +168,12 @@ def _lost(lost: float, low: float, high: float) -> str:
     if lost < 0:
         return f"This goes with about {-lost:,.0f} more conversions ({-high:,.0f} to {-low:,.0f})."
     return f"This goes with about {lost:,.0f} fewer conversions ({low:,.0f} to {high:,.0f})."
+
+
+def _rates(found: Estimates, index: int) -> str:
+    """Return the two rates in words. They are averages over moments, so they are not shares of the counts."""
+    with_it, without_it = of_hundred(found.rate_with[index]), of_hundred(found.rate_without[index])
+    return f"on average over equal moments, {with_it} of 100 converted later, and {without_it} of 100"
 
 
 def _did(action: str) -> str:
