@@ -228,3 +228,35 @@ def test_shapes_that_can_be_read_fast() -> None:
     assert known.with_others == [["a", "x", "y"], ["a", "y", "z"]]
     assert known.others == ["x", "y", "z"]
     assert known_shapes(shapes, {"a"}, {"a": "a"}, can_have_others=False).with_others == []
+
+
+def test_lines_of_many_shapes_keep_their_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB makes a join of a comparison with many constants, such as the shapes, and joins do not keep the order."""
+    plans = []
+
+    def recorded(relation: duckdb.DuckDBPyRelation, most_rows: int) -> Any:
+        plans.append(relation.explain())
+        return parts_of_rows(relation, most_rows)
+
+    monkeypatch.setattr(read_large, "parts_of_rows", recorded)
+    fields = [f"field_{number}" for number in range(12)]
+    lines = [
+        json.dumps(
+            {
+                "visitor_id": f"v{number % 50}",
+                "event_time": PLAIN_TIMES[0],
+                "event_name": "page_view",
+                "event_id": f"e{number}",
+                **dict.fromkeys(fields[: number % 12], "x" * 40),
+            }
+        )
+        for number in range(30_000)
+    ]
+    names = ", ".join(f"'{name}'" for name in fields)
+    found = read(tmp_path, lines, expressions={"element": f"case when event_name not in ({names}) then 'y' end"})
+    [day] = found.days
+    rows = pq.read_table(day.path, columns=["line_number", "event_id"], partitioning=None).to_pylist()
+    assert len(plans) == 1
+    assert "projection" in plans[0].lower()
+    assert "join" not in plans[0].lower()
+    assert [row["event_id"] for row in rows] == [f"e{row['line_number'] - 1}" for row in rows]

@@ -27,6 +27,8 @@ from session_pipeline.ingest.reshape import reshaped
 from session_pipeline.ingest.rules import ReadingRules
 
 Errors = dict[str, CorruptFileError | RefusedFileError]  # why files cannot be read, by file id
+# This optimizer makes a join of a comparison with five or more constants, and joins do not keep the order of the lines.
+UNORDERED = "in_clause"
 
 
 class Work(ABC):
@@ -74,8 +76,9 @@ class Work(ABC):
         """Remove everything that was written."""
 
     def close(self) -> None:
-        """Drop the views and tables."""
+        """Drop the views and tables, and use all optimizers again."""
         forget(self._desk)
+        self._connection.execute("set disabled_optimizers = ''")
 
     @abstractmethod
     def _read_lines(self) -> Errors:
@@ -102,6 +105,8 @@ class Work(ABC):
         [(keeps_order,)] = self._connection.execute("select current_setting('preserve_insertion_order')").fetchall()
         if not keeps_order:
             raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
+        for each in (self._connection, self._desk):
+            each.execute(f"set disabled_optimizers = '{UNORDERED}'")
         define(self._connection, "lines")
         if self._rules.key_values:
             define(self._connection, "key_values")

@@ -230,13 +230,32 @@ def finished(required: dict[int, Event], reachable: Sequence[Event], funnel: Fun
     """Return an attempt with the optional steps between its required steps, and with the exclusion that applies."""
     taken = with_optional_steps(required, reachable, funnel)
     steps = tuple(sorted(taken))
-    entry = taken[steps[0]]
     return Attempt(
         taken=tuple(taken[step] for step in steps),
         steps=steps,
         is_converted=steps[-1] == len(funnel.steps),
-        excluded_by=excluded_by(taken, in_time(entry, reachable, funnel), funnel),
+        excluded_by=excluded_by(taken, before_its_end(required, reachable, funnel), funnel),
     )
+
+
+def before_its_end(required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel) -> list[Event]:
+    """Return the events until an attempt ends: by what stops it, or by a limit of time."""
+    from session_pipeline_tests.oracles.funnel_stops import stopping_events
+
+    at = max(required)
+    reached = required[at].event_time
+    within = in_time(required[min(required)], reachable, funnel)
+    if at == len(funnel.steps):
+        return within
+    next_step = min(number for number in funnel.required if number > at)
+    longest = funnel.limits.get(next_step, Limits()).longest
+    stopped = min((event.event_time for event, _ in stopping_events(required[at], at, reachable, funnel)), default=None)
+    return [
+        event
+        for event in within
+        if (longest is None or event.event_time <= reached + longest)
+        and (stopped is None or event.event_time < stopped)
+    ]
 
 
 def with_optional_steps(required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel) -> dict[int, Event]:

@@ -28,7 +28,7 @@ create or replace macro paths_after(
         select
             f.session_id,
             string_agg(
-                a.action || case
+                replace(a.action, '>', '›') || case
                     when a.is_exit and a.action_number < f.first_number + step_count
                         then ' > (end)'
                     else ''
@@ -87,7 +87,7 @@ create or replace macro paths_before(
                     when a.is_landing and f.first_number - a.action_number < step_count
                         then '(start) > '
                     else ''
-                end || a.action,
+                end || replace(a.action, '>', '›'),
                 ' > ' order by a.action_number
             ) as path
         from first_occurrences as f

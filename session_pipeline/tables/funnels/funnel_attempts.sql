@@ -22,7 +22,25 @@ with deepest_steps as (
     qualify row_number() over (partition by funnel, attempt_id order by step_number desc) = 1
 ),
 
--- One row is an attempt and an exclusion whose after_step it reached.
+-- One row is an attempt: when an event stopped it, and when the time for its next step was over.
+ends as (
+    select
+        r.funnel,
+        r.attempt_id,
+        r.stops.stopped_at,
+        r.reached_at + cast(n.window_seconds as integer) * interval 1 second as step_ends_at
+    from reached_steps as r
+    inner join funnel_step_rules as q
+        on r.funnel = q.funnel and r.step_number = q.step_number
+    left join funnel_step_rules as n
+        on q.funnel = n.funnel and q.next_required_step = n.step_number
+    where r.is_taken and not q.is_optional and not q.is_unordered
+    qualify
+        row_number() over (partition by r.funnel, r.attempt_id order by r.step_number desc) = 1
+),
+
+-- One row is an attempt and an exclusion whose after_step it reached. The exclusion applies before
+-- guarded_before and up to guarded_until: until before_step, otherwise until the attempt ends.
 guarded_attempts as (
     select
         a.funnel,
@@ -31,13 +49,18 @@ guarded_attempts as (
         a.unit_id,
         a.attempt_id,
         a.reached_at as guarded_from,
-        b.reached_at as guarded_before,
-        a.window_ends_at
+        coalesce(b.reached_at, e.stopped_at) as guarded_before,
+        case
+            when e.step_ends_at is null or a.window_ends_at < e.step_ends_at then a.window_ends_at
+            else e.step_ends_at
+        end as guarded_until
     from reached_steps as a
     inner join exclusion_rules as x
         on a.funnel = x.funnel and a.step_number = x.after_step
     left join reached_steps as b
         on a.funnel = b.funnel and a.attempt_id = b.attempt_id and x.before_step = b.step_number
+    left join ends as e
+        on a.funnel = e.funnel and a.attempt_id = e.attempt_id
 ),
 
 exclusion_events as (
@@ -63,7 +86,7 @@ stream as (
         attempt_id,
         cast(null as timestamp) as event_time,
         guarded_before,
-        window_ends_at
+        guarded_until
     from guarded_attempts
     union all
     select
@@ -75,7 +98,7 @@ stream as (
         cast(null as varchar) as attempt_id,
         event_time,
         cast(null as timestamp) as guarded_before,
-        cast(null as timestamp) as window_ends_at
+        cast(null as timestamp) as guarded_until
     from exclusion_events
 ),
 
@@ -85,7 +108,7 @@ next_exclusions as (
         exclusion_number,
         attempt_id,
         guarded_before,
-        window_ends_at,
+        guarded_until,
         last_value(event_time ignore nulls) over (
             partition by funnel, exclusion_number, site, unit_id
             order by at_time desc, attempt_id desc nulls last
@@ -103,11 +126,9 @@ excluded as (
     from next_exclusions
     where
         attempt_id is not null
-        and case
-            when guarded_before is not null then excluded_at < guarded_before
-            when window_ends_at is not null then excluded_at <= window_ends_at
-            else excluded_at is not null
-        end
+        and excluded_at is not null
+        and coalesce(excluded_at < guarded_before, true)
+        and coalesce(excluded_at <= guarded_until, true)
     qualify
         row_number() over (
             partition by funnel, attempt_id order by excluded_at asc, exclusion_number desc

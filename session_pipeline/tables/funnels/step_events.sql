@@ -8,6 +8,7 @@
 --   stop_event_place   the event_place of that row
 --   other_event_place  the event_place of the next event that meets no step; such an event stops
 --                      attempts of strict funnels with one event per step
+--   stopped_at         the time of the first of these two; an attempt that goes on is not stopped
 select
     e.funnel,
     e.site,
@@ -25,7 +26,8 @@ select
             event_place bigint,
             stop_place bigint,
             stop_event_place bigint,
-            other_event_place bigint
+            other_event_place bigint,
+            stopped_at timestamp
         )
     ) as stops
 from funnel_events as e

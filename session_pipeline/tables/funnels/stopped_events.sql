@@ -62,7 +62,8 @@ stream as (
         p.place,
         0 as is_stop,
         cast(null as bigint) as stop_place,
-        cast(null as bigint) as stop_event_place
+        cast(null as bigint) as stop_event_place,
+        cast(null as timestamp) as stop_time
     from placed as p
     inner join funnels as f
         on p.funnel = f.funnel
@@ -79,7 +80,8 @@ stream as (
         place,
         1 as is_stop,
         place as stop_place,
-        event_place as stop_event_place
+        event_place as stop_event_place,
+        event_time as stop_time
     from stops
 ),
 
@@ -91,7 +93,8 @@ with_step_stop as (
         event_number,
         is_stop,
         last_value(stop_place ignore nulls) over latest_first as stop_place,
-        last_value(stop_event_place ignore nulls) over latest_first as stop_event_place
+        last_value(stop_event_place ignore nulls) over latest_first as stop_event_place,
+        last_value(stop_time ignore nulls) over latest_first as stop_time
     from stream
     window latest_first as (
         partition by funnel, site, unit_id, step_number
@@ -109,17 +112,19 @@ with_other_event as (
         step_number,
         session_id,
         event_number,
-        min(case when step_number = 0 then event_place end) over (
-            partition by funnel, site, unit_id
-            order by event_place, place
-            rows between 1 following and unbounded following
-        ) as other_event_place
+        min(case when step_number = 0 then event_place end) over later as other_event_place,
+        min(case when step_number = 0 then event_time end) over later as other_event_time
     from placed
     where
         funnel in (
             select f.funnel from funnels as f
             where f.is_one_event_per_step
         )
+    window later as (
+        partition by funnel, site, unit_id
+        order by event_place, place
+        rows between 1 following and unbounded following
+    )
 )
 
 select
@@ -138,7 +143,11 @@ select
         'event_place': p.event_place,
         'stop_place': s.stop_place,
         'stop_event_place': s.stop_event_place,
-        'other_event_place': o.other_event_place
+        'other_event_place': o.other_event_place,
+        'stopped_at': case
+            when s.stop_time is null or o.other_event_time < s.stop_time then o.other_event_time
+            else s.stop_time
+        end
     } as stops
 from step_events as e
 left join placed as p
