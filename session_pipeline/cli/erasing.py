@@ -73,7 +73,8 @@ def erase(
         held = find_held(now, person)
         if not as_json:
             _show(held)
-        if not yes and not typer.confirm("Erase this? It cannot be undone.", err=True):
+        question = "Remember this id as erased?" if held.is_empty else "Erase this?"
+        if not yes and not typer.confirm(f"{question} It cannot be undone.", err=True):
             raise ended("nothing was erased")
         with runs.exclusive_run(now) as (run, jobs, shown):
             # Again, because another run can have read more in the meantime.
@@ -135,7 +136,7 @@ def _show(held: Held) -> None:
             style="yellow",
         )
     if held.files:
-        echo(f"{counted(len(held.files), 'delivered file')} with these lines stay as they are; delete them yourself:")
+        echo(f"Delivered files with these lines ({len(held.files):,}) are not changed; delete them yourself:")
         for path in held.files[:SHOWN_FILES]:
             echo(f"  {plain(path)}")
         if len(held.files) > SHOWN_FILES:

@@ -68,14 +68,16 @@ class Status:
 
 
 def status(
-    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if anything is stale, too old or wrong.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 1 if a published day is stale, or anything is too old or wrong.")
+    ] = False,
     max_age: Annotated[str, typer.Option(help="Maximum age of the publication: 90min, 30h, 2d.")] = "30h",
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Show what is built, how fresh it is, problems and last runs.
 
-    Monitors use --check, which exits with 1 if something is stale, old or wrong.
+    Monitors use --check, which exits with 1 if a published day is stale, or something is too old or wrong.
     """
     oldest = _age(max_age)
     found = _status(chosen_folder(data))
@@ -159,6 +161,7 @@ def _show(found: Status) -> None:
         published += "" if found.is_published else "; newer data is not published yet"
     else:
         published = "not yet"
+    but_waiting = ", except the days that wait" if found.days_by_older_rules else ""
     rows = [
         ("Folder", found.folder),
         ("Files", ", ".join([f"{found.files.get('accepted', 0):,} accepted", *not_accepted, *filter(None, [waiting])])),
@@ -168,7 +171,10 @@ def _show(found: Status) -> None:
             + (f" + {found.lines['erased']:,} erased" if found.lines["erased"] else ""),
         ),
         ("Days", f"{len(days):,} built{', ' + day_ranges(days) if days else ''}"),
-        ("Stale" if found.stale_because else "Up to date", found.stale_because or f"through {found.until}"),
+        (
+            "Stale" if found.stale_because else "Up to date",
+            found.stale_because or f"through {found.until}{but_waiting}",
+        ),
     ]
     if found.frozen_before:
         frozen = sum(day < found.frozen_before for day in found.days)

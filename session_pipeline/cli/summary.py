@@ -43,6 +43,7 @@ class Summary:
         recognised: The presets that files were recognised as, by source, for sources without own settings.
         set_aside_reasons: Number of quarantined lines by reason, largest first.
         built_days: Days for which the run built at least one partition.
+        waiting_days: Days of older settings or models that wait for `run --upgrade`.
         days: Days over which outcomes and funnels are counted: the built days, or all days if none was built.
         is_all_days: Whether `days` are all days that have sessions.
         sessions: Number of sessions of people and of bots.
@@ -60,6 +61,7 @@ class Summary:
     recognised: dict[str, list[str]]
     set_aside_reasons: dict[str, int]
     built_days: list[date]
+    waiting_days: list[date]
     days: list[date]
     is_all_days: bool
     sessions: dict[str, int]
@@ -93,6 +95,7 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
         recognised=delivered_files.recognised_presets(settings, store),
         set_aside_reasons=reasons,
         built_days=built_days,
+        waiting_days=sorted({item.day for item in now.plan(upgrade=now.upgrade).deferred if item.day}),
         days=days,
         is_all_days=days == all_days,
         sessions=sessions,
@@ -115,6 +118,7 @@ def show(summary: Summary) -> None:
         others.append(f"{files['unsettled_count']} still being written, deferred to the next run")
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
     built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
+    others_are = "all other days are" if summary.waiting_days else "all days are"
     before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
     expired = f" + {ledger['expired']:,} expired" if ledger.get("expired") else ""
     rows = [
@@ -137,7 +141,7 @@ def show(summary: Summary) -> None:
             f"{before_start}{expired}",
         ),
         *([("Expired", counted(summary.expired_count, "partition"))] if summary.expired_count else []),
-        ("Built", f"{built or 'nothing, all days are up to date'}; in {summary.seconds:.1f} s"),
+        ("Built", f"{built or f'nothing, {others_are} up to date'}; in {summary.seconds:.1f} s"),
     ]
     stdout.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
     _show_answers(summary)

@@ -4,8 +4,6 @@
 sessions.
 """
 
-import hashlib
-import json
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -82,11 +80,6 @@ def click_id_types() -> tuple[str, ...]:
 def channels() -> tuple[str, ...]:
     """Returns all channels, in the order of the rules."""
     return tuple(dict.fromkeys(rule["channel"] for rule in _lists()["rules"]))
-
-
-def rules_fingerprint() -> str:
-    """Returns a hash that changes when a list or a rule changes. Comments and layout do not change it."""
-    return hashlib.sha256(json.dumps(_lists()).encode()).hexdigest()
 
 
 def _decisions(lists: _Lists) -> list[dict[str, str]]:

@@ -121,7 +121,7 @@ TABLES: tuple[Table, ...] = (
         order=("site", "bot_reason"),
         columns=(
             c.SITE,
-            text("bot_reason", "Reason, as in sessions; '(people)' for the sessions that all other tables count."),
+            text("bot_reason", "Reason, as in sessions; '(people)' for the sessions that tables of counts have."),
             count("session_count", "Sessions with this reason."),
             count("visitor_count", "Distinct visitors of these sessions."),
             count("page_view_count", "Page views of these sessions."),
