@@ -70,7 +70,7 @@ def opportunities(rows: pa.Table) -> pa.Table:
         ],
         "sentence": [
             f"Sessions that {SIGNAL_PHRASES[factor.name]} {factor.action} ({sums.with_count[index]:,}):"
-            f" {_rates(found, index)} of comparable sessions without it. {_lost(lost[index], low[index], high[index])}"
+            f" {_rates(found, index)} without it. {_lost(lost[index], low[index], high[index])}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
         ],
@@ -105,7 +105,7 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
         ],
         "sentence": [
             f"Sessions that also {_did(factor.name)} before {factor.action} ({sums.with_count[index]:,}):"
-            f" {_rates(found, index)} of comparable sessions that had not."
+            f" {_rates(found, index)} of those that had not."
             f"{' They may have meant to convert anyway.' if found.difference[index] > 0 else ''}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
@@ -171,9 +171,9 @@ def _lost(lost: float, low: float, high: float) -> str:
 
 
 def _rates(found: Estimates, index: int) -> str:
-    """Return the two rates in words. They are averages over moments, so they are not shares of the counts."""
+    """Return the two rates in words. They are averages over moments, not shares of the counts."""
     with_it, without_it = of_hundred(found.rate_with[index]), of_hundred(found.rate_without[index])
-    return f"on average over equal moments, {with_it} of 100 converted later, and {without_it} of 100"
+    return f"compared at the same moments, {with_it} of 100 converted later, and {without_it} of 100"
 
 
 def _did(action: str) -> str:
