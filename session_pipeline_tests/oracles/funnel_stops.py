@@ -4,6 +4,7 @@ An attempt that is at a step can be stopped by an event between this step and th
 repeats = "stop" or "restart".
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import takewhile
@@ -43,7 +44,7 @@ def stopping_events(reached: Event, at: int, reachable: Sequence[Event], funnel:
     for event in reachable:
         met = [number for number in funnel.numbers if funnel.meets(event, number)]
         if funnel.one_event_per_step:
-            if not met and funnel.mode == "strict" and event.order > reached.order:
+            if not met and funnel.mode == "strict" and event.event_time > reached.event_time:
                 yield event, 0
             stopping = [number for number in met if stops_at(funnel, at, number)]
             can_be_next = next_steps(funnel, at) & set(met)
@@ -62,7 +63,7 @@ def is_stopped_before(
 ) -> bool:
     """Return whether the attempt is stopped between a reached step and the event that would take the next one."""
     return any(
-        stopping.order < event.order
+        stopping.event_time < event.event_time
         if met == 0 and funnel.one_event_per_step
         else place(stopping, met) < place(event, number)
         for stopping, met in stopping_events(reached, at, reachable, funnel)
@@ -77,12 +78,15 @@ def until_first_stop(
     def position(event: Event, step: int) -> tuple[object, ...]:
         return event.order if funnel.one_event_per_step else place(event, step)
 
+    def end_of(event: Event) -> tuple[object, ...]:
+        return (event.event_time, math.inf)
+
     ends = []
     for path in paths:
         at = max(path)
         stops = sorted(stopping_events(path[at], at, reachable, funnel), key=lambda stop: place(*stop))
         first = [
-            *[position(event, met) for event, met in stops if met == 0][:1],
+            *[end_of(event) if funnel.one_event_per_step else place(event, 0) for event, met in stops if met == 0][:1],
             *[position(event, met) for event, met in stops if met > 0][:1],
         ]
         if at == len(funnel.steps) or not first:

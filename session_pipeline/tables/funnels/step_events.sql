@@ -6,8 +6,8 @@
 --   event_place        of the event; ordered by time, position and id
 --   stop_place         the place of the next row that stops the attempt
 --   stop_event_place   the event_place of that row
---   other_event_place  the event_place of the next event that meets no step; such an event stops
---                      attempts of strict funnels with one event per step
+--   other_event_place  the event_place after the next time with an event that meets no step; such
+--                      an event stops attempts of strict funnels with one event per step
 --   stopped_at         the time of the first of these two; an attempt that goes on is not stopped
 select
     e.funnel,

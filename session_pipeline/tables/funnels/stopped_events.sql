@@ -1,6 +1,6 @@
 -- One row is an event that meets a funnel step or an exclusion: the rows of step_events, with stops
 -- filled in as described there. The events of a strict funnel that meet no step have step 0. With
--- one event per step they stop in the order of event_place, otherwise in the order of place.
+-- one event per step they stop after all events of their time, otherwise in the order of place.
 with placed as (
     select
         e.funnel,
@@ -21,7 +21,10 @@ with placed as (
         dense_rank() over (
             partition by e.funnel, e.site, e.unit_id
             order by e.event_time, e.position, e.event_id, e.session_id, e.event_number
-        ) as event_place
+        ) as event_place,
+        dense_rank() over (
+            partition by e.funnel, e.site, e.unit_id order by e.event_time
+        ) as moment
     from step_events as e
     where e.funnel in (select funnel from stopping_steps)
 ),
@@ -106,24 +109,32 @@ with_step_stop as (
     )
 ),
 
-with_other_event as (
+moments as (
     select
-        funnel,
-        step_number,
-        session_id,
-        event_number,
-        min(case when step_number = 0 then event_place end) over later as other_event_place,
-        min(case when step_number = 0 then event_time end) over later as other_event_time
+        *,
+        max(event_place) over (partition by funnel, site, unit_id, moment) as last_event_place
     from placed
     where
         funnel in (
             select f.funnel from funnels as f
             where f.is_one_event_per_step
         )
+),
+
+with_other_event as (
+    select
+        funnel,
+        step_number,
+        session_id,
+        event_number,
+        min(case when step_number = 0 then last_event_place + 1 end) over later
+            as other_event_place,
+        min(case when step_number = 0 then event_time end) over later as other_event_time
+    from moments
     window later as (
         partition by funnel, site, unit_id
-        order by event_place, place
-        rows between 1 following and unbounded following
+        order by moment
+        range between 1 following and unbounded following
     )
 )
 
