@@ -87,7 +87,7 @@ def test_only_regular_files_below_raw_are_read(ingest: Ingest, tmp_path: Path) -
         "folder/secret.jsonl": "link",
         "../secret.jsonl": "link|outside",
         "folder.jsonl": "called like a file",
-        "pipe.jsonl": "no regular file",
+        "pipe.jsonl": "not a regular file",
     }.items():
         with pytest.raises(RefusedFileError, match=message):
             ingest.admit(ingest.root / name)

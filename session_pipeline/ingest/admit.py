@@ -182,9 +182,9 @@ def _file_id(source: str, content_hash: str) -> str:
 def _check_way(path: Path, root: Path) -> None:
     """Check that path is a readable regular file below root, with no link on the way and no other hard link."""
     if not path.is_relative_to(root):
-        raise RefusedFileError("it lies outside of the raw folder")
+        raise RefusedFileError("it is outside the raw folder")
     if path.parent.resolve() != root.resolve() / path.parent.relative_to(root):
-        raise RefusedFileError("a folder on the way to it is a link")
+        raise RefusedFileError("one of its folders is a link")
     if path.is_symlink():
         raise RefusedFileError("it is a link")
     state = path.lstat()
@@ -197,7 +197,7 @@ def _check_way(path: Path, root: Path) -> None:
             else NO_PERMISSION
         )
     if not stat.S_ISREG(state.st_mode):
-        raise RefusedFileError("it is no regular file")
+        raise RefusedFileError("it is not a regular file")
     if state.st_nlink > 1:
         raise RefusedFileError("it is a hard link: the file has other names, too")
 
