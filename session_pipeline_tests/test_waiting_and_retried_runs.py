@@ -4,11 +4,13 @@ import errno
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from session_pipeline.build import builder
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import open_folder, open_run, writing
 from session_pipeline.store import store_files
@@ -49,28 +51,48 @@ def failing_once(table: str, day: date) -> Callable[[Any, Sequence[Path]], None]
     return at_once
 
 
-@pytest.mark.parametrize("table", ["visitor_states", "events", "sessions"])
-def test_step_that_failed_at_a_later_stretch_is_built_from_what_is_stored(
-    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Dagster retries a step in the same process, whose engine has the rows of the stretch that failed."""
-    clean, retried = (Deployment(tmp_path / name, SETTINGS) for name in ("clean", "retried"))
-    for deployment in (clean, retried):
-        deployment.deliver("events", lines(DAYS))
-    clean.run(UNTIL)
-    monkeypatch.setattr(store_files, "at_once", failing_once(table, DAYS[3]))
-    failures = 0
-    with open_run(retried.folder, run_id="test", until=UNTIL) as run:
+def rebuilt_after_an_error(folder: Path, delivered: Sequence[dict[str, Any]]) -> tuple[dict[str, str], int]:
+    """Build as a command does, range by range, and each step again after an error; return the hashes and the errors."""
+    deployment = Deployment(folder, SETTINGS)
+    deployment.deliver("events", delivered)
+    errors = 0
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         run.ingest()
-        for step, days in run.plan().by_step:
-            try:
-                run.build(step, days)
-            except OSError:
-                failures += 1
-                run.build(step, days)
+        plan = run.plan()
+        for first, last in plan.ranges():
+            for step, planned in plan.by_step:
+                days = [day for day in planned if day is None or first <= day <= last]
+                try:
+                    run.build(step, days)
+                except OSError:
+                    errors += 1
+                    run.build(step, days)
         run.publish()
-    assert failures == 1
-    assert retried.hashes() == clean.hashes()
+    return deployment.hashes(), errors
+
+
+def test_step_that_failed_in_a_later_range_reads_its_earlier_days_from_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster repeats a step in the same process, whose engine has the rows of the stretch that failed."""
+    expected, errors = rebuilt_after_an_error(tmp_path / "clean", lines(DAYS))
+    assert errors == 0
+    monkeypatch.setattr(store_files, "at_once", failing_once("visitor_states", DAYS[3]))
+    assert rebuilt_after_an_error(tmp_path / "retried", lines(DAYS)) == (expected, 1)
+
+
+def test_sessions_over_midnight_survive_an_error_in_the_stretch_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "first_stretch", lambda days, *_: tuple(islice(days, 2)))
+    over_midnight = [
+        {"event_id": at, "visitor_id": "late", "event_time": f"{at}Z", "event_name": "page_view"}
+        for at in (f"{DAYS[1]}T23:55:00", f"{DAYS[2]}T00:05:00")
+    ]
+    expected, _ = rebuilt_after_an_error(tmp_path / "clean", [*lines(DAYS[:3]), *over_midnight])
+    monkeypatch.setattr(store_files, "at_once", failing_once("events", DAYS[2]))
+    retried = rebuilt_after_an_error(tmp_path / "retried", [*lines(DAYS[:3]), *over_midnight])
+    assert retried == (expected, 1)
 
 
 def test_run_that_waited_uses_the_settings_of_the_run_before(tmp_path: Path) -> None:
