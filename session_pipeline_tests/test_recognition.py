@@ -156,12 +156,12 @@ def test_init_names_required_columns_that_were_not_found(tmp_path: Path) -> None
     file.write_text("\n".join(["cookie,when,what,where", *lines]) + "\n")
     code, out, err = call("init", tmp_path / "new", "--from", file)
     assert (code, "can be used unchanged" in out) == (1, False)
-    missing = "visitor_id: cookie, what could be meant; event_name: what, cookie could be meant"
+    missing = "visitor_id could be cookie or what; event_name could be what or cookie"
     settings = tmp_path / "new" / "settings.toml"
     assert f"name the missing fields under columns in [sources.web] of {settings} ({missing})" in err
-    assert "\n# columns has no field for visitor_id: cookie, what could be meant\n" in settings.read_text()
+    assert "\n# Missing in columns: visitor_id could be cookie or what\n" in settings.read_text()
     assert load_settings(tmp_path / "new").source("web").columns == {"event_time": "when"}
     code, out, _ = call("try", file)
     assert code == 1
     assert "Required columns without a field. Name the field of each in columns of [sources.web]:" in out
-    assert "  visitor_id: cookie, what could be meant\n  event_name: what, cookie could be meant\n" in out
+    assert "  visitor_id could be cookie or what\n  event_name could be what or cookie\n" in out

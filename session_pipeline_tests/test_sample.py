@@ -367,7 +367,7 @@ def test_invalid_fault_is_refused_with_its_problem(text: str, problem: str) -> N
 
 
 @pytest.mark.parametrize("first_day", [date(2026, 10, 4), date(2026, 10, 12)])
-def test_fault_outside_the_days_of_the_sample(tmp_path: Path, first_day: date) -> None:
+def test_fault_outside_the_days_of_the_sample_is_refused(tmp_path: Path, first_day: date) -> None:
     fault = Fault("all", "checkout", "payment", 0.5, first_day)
     with pytest.raises(WrongUseError, match="the days of the sample are 2026-10-05 to 2026-10-11"):
         write_sample(tmp_path / "raw" / "sample", **SMALL, faults=[fault])

@@ -69,7 +69,7 @@ def _section_for(found: trial.Trial, source: str) -> str:
     """Return the section of a source that reads files like the one that was tried. Comments name what is missing."""
     preset = found.facts.get("preset")
     keys: Mapping[str, Any] = {"preset": preset} if preset else found.suggested
-    missing = "".join(f"# columns has no field for {plain(line)}\n" for line in could_be(found))
+    missing = "".join(f"# Missing in columns: {plain(line)}\n" for line in could_be(found))
     return f"\n\n{source_section(source, keys)}{missing}" if keys or missing else ""
 
 

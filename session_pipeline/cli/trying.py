@@ -142,8 +142,8 @@ def could_be(found: Trial) -> list[str]:
     """Return a sentence for each required column that no field was found for, with the fields that could be meant."""
     sentences = []
     for column, names in found.missing.items():
-        could = f"{', '.join(names[:SHOWN_FIELDS])} could be meant" if names else "no field has values that fit"
-        sentences.append(f"{column}: {could}")
+        could = f" could be {' or '.join(names[:SHOWN_FIELDS])}" if names else ": no field has values that fit"
+        sentences.append(f"{column}{could}")
     return sentences
 
 
