@@ -1,6 +1,6 @@
 """Tests the local engine: what stays between jobs and after publishing, and the number of threads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, ROW_GROUP_ROWS, DuckDBEngine, Limits
+from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, ROW_GROUP_ROWS, DuckDBEngine, Job, Limits
+from session_pipeline.engines.empty_columns import FEWEST_ROWS, columns_without_value
 from session_pipeline.publish import warehouse
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.tables import models, table
@@ -159,4 +160,44 @@ def test_large_day_has_the_same_bytes_alone_and_with_others(
             assert job.write_model("goal_matches", {}, paths)[days[1]] == count
         found.append(paths[days[1]].read_bytes())
         made.close()
+    assert found[0] == found[1]
+
+
+def add_raw_events(job: Job, filled: Mapping[str, str]) -> None:
+    """Add raw_events with FEWEST_ROWS rows and these columns, in SQL over the number of the row."""
+    columns = ", ".join(
+        f"cast({filled.get(column.name, 'null')} as {column.type}) as {column.name}"
+        for column in table("raw_events").columns
+    )
+    job.add_relation("raw_events", f"select {columns} from range({FEWEST_ROWS}) as numbers (number)")
+
+
+def test_columns_without_a_value_are_found(engine: DuckDBEngine) -> None:
+    """A column with a value only in the last row is not empty."""
+    last = f"case when number = {FEWEST_ROWS - 1} then 'x' end"
+    names = ("event_id", "page_title", "referrer", "value")
+    with engine.job() as job:
+        add_raw_events(job, {"event_id": "number", "page_title": last})
+        assert columns_without_value(engine.connection, "raw_events", names) == {"referrer", "value"}
+        job.add_relation("short", "select * from raw_events limit 10")
+        assert columns_without_value(engine.connection, "short", names) == set()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_columns_that_are_empty_in_the_input_do_not_change_the_file(
+    threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events, day = table("events"), date(2026, 1, 1)
+    raw = {column.name for column in table("raw_events").columns}
+    columns = ", ".join(column.name if column.name in raw else f"null as {column.name}" for column in events.columns)
+    monkeypatch.setattr(models, "text", lambda name: f"select {columns}, date '{day}' as event_date from raw_events")
+    found = []
+    for copied_from in (None, "raw_events"):
+        made = DuckDBEngine(Limits(threads=threads), tmp_path / f"{copied_from}")
+        path = tmp_path / f"{copied_from}.parquet"
+        with made.job() as job:
+            add_raw_events(job, {"visitor_id": f"hash({FEWEST_ROWS} - number)", "line_number": "number"})
+            job.write_model("events", {}, {day: path}, copied_from=copied_from)
+        made.close()
+        found.append(path.read_bytes())
     assert found[0] == found[1]

@@ -144,8 +144,8 @@ def several_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the engine write several parts, as an engine of a cluster does."""
     write_model = engine.Job.write_model
 
-    def in_parts(self: engine.Job, name: str, parameters: Any, paths: Any, *, keep: bool = False) -> Any:
-        counts = write_model(self, name, parameters, paths, keep=keep)
+    def in_parts(self: engine.Job, name: str, parameters: Any, paths: Any, **more: Any) -> Any:
+        counts = write_model(self, name, parameters, paths, **more)
         for path in paths.values():
             split(path)
         return counts

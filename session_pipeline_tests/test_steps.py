@@ -10,6 +10,7 @@ from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
 from session_pipeline.tables import TABLES, models, spans
 from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE, STEPS
 
 NEW_YORK = "America/New_York"  # 2026-03-08 has 23 hours there
@@ -298,3 +299,17 @@ def test_default_span_depends_on_the_date_columns() -> None:
 )
 def test_distance_of_a_span_is_to_its_furthest_later_date(span: spans.Span, distance: int) -> None:
     assert span.distance(frame(), date(2026, 3, 15)) == distance
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step.copied], ids=lambda step: step.name)
+def test_columns_said_to_be_copied_are_copied(step: Step) -> None:
+    for name, copied_from in step.copied.items():
+        query = models.expanded(name)
+        assert isinstance(query, exp.Select)
+        read = [each for each in query.find_all(exp.Table) if each.parent_select is query]
+        aliases = {each.alias for each in read if each.name == copied_from}
+        shared = {each.name for each in TABLES[name].columns} & {each.name for each in TABLES[copied_from].columns}
+        for column in shared - {"visitor_id"}:  # it has a value in each row
+            [selected] = [each for each in query.selects if each.alias_or_name == column]
+            assert isinstance(selected, exp.Column), f"{column} is computed"
+            assert (selected.name, selected.table in aliases) == (column, True)

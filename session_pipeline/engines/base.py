@@ -66,7 +66,13 @@ class Job(Protocol):
         """Write the rows of a SELECT to a file, with the contract's columns, types and order; return their number."""
 
     def write_model(
-        self, name: str, parameters: Mapping[str, Scalar], paths: Mapping[date | None, Path], *, keep: bool = False
+        self,
+        name: str,
+        parameters: Mapping[str, Scalar],
+        paths: Mapping[date | None, Path],
+        *,
+        keep: bool = False,
+        copied_from: str | None = None,
     ) -> dict[date | None, int]:
         """Run the model of a table and write the rows of each day to a file of its own.
 
@@ -79,6 +85,8 @@ class Job(Protocol):
             paths: The file of each day; of None for a table without days. An engine may make a folder of this name with
                 several part files instead, each sorted; see store/part_files.py.
             keep: Whether to keep the rows of several days for inputs of later jobs, until the table is written again.
+            copied_from: An input of the job whose columns the model copies: a column of both without a value in the
+                input has none in the table. An engine can use it to sort less.
 
         Returns:
             The number of rows of each file.

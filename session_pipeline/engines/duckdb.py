@@ -18,6 +18,7 @@ import duckdb
 
 from session_pipeline.engines import short_files
 from session_pipeline.engines.base import TaskRunner
+from session_pipeline.engines.empty_columns import columns_without_value
 from session_pipeline.engines.sql import fill, literal, quote, rows_of, schema_of
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store import crash_points
@@ -218,7 +219,13 @@ class Job:
             return _copy(self._connection, contract, f"({sql}\n)", None, path)
 
     def write_model(
-        self, name: str, parameters: Mapping[str, Scalar], paths: Mapping[date | None, Path], *, keep: bool = False
+        self,
+        name: str,
+        parameters: Mapping[str, Scalar],
+        paths: Mapping[date | None, Path],
+        *,
+        keep: bool = False,
+        copied_from: str | None = None,
     ) -> dict[date | None, int]:
         """Run the model of a table and write the rows of each day to a file; see `engines.base.Job`.
 
@@ -228,8 +235,9 @@ class Job:
         crash_points.reached("build: before the write")
         if len(paths) == 1:
             ((day, path),) = paths.items()
+            empty = self._empty_columns(contract, copied_from)
             with _equal_bytes(self._connection):
-                counts = {day: _copy(self._connection, contract, f"({sql}\n)", day, path)}
+                counts = {day: _copy(self._connection, contract, f"({sql}\n)", day, path, empty)}
         else:
             days = {day: path for day, path in paths.items() if day is not None}
             counts = self._write_days(contract, sql, days)
@@ -237,6 +245,13 @@ class Job:
                 self._connection.execute(f"drop table {kept_table(name)}")
         crash_points.reached("build: after the write")
         return counts
+
+    def _empty_columns(self, contract: Table, copied_from: str | None) -> frozenset[str]:
+        """Return the columns of a table that are empty because they are copied from empty columns of an input."""
+        if copied_from is None:
+            return frozenset()
+        copied = {column.name for column in contract.columns} & {column.name for column in table(copied_from).columns}
+        return columns_without_value(self._connection, copied_from, copied - set(contract.order))
 
     def _write_days(self, contract: Table, sql: str, paths: Mapping[date, Path]) -> dict[date | None, int]:
         """Compute the rows of all days once, and write those of each day.
@@ -303,9 +318,11 @@ def _names(contract: Table) -> list[str]:
     return [*(column.name for column in contract.columns), *([contract.date_column] if contract.date_column else [])]
 
 
-def _casts(contract: Table) -> str:
+def _casts(contract: Table, left_out: Collection[str] = ()) -> str:
     return ", ".join(
-        f"cast({quote(column.name)} as {column.type}) as {quote(column.name)}" for column in contract.columns
+        f"cast({quote(column.name)} as {column.type}) as {quote(column.name)}"
+        for column in contract.columns
+        if column.name not in left_out
     )
 
 
@@ -323,13 +340,26 @@ def _equal_bytes(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.execute("set disabled_optimizers = ''")
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, contract: Table, rows: str, day: date | None, path: Path) -> int:
-    """Write the rows of a day (None: all rows) to a file, with the contract's columns, types and order."""
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Table,
+    rows: str,
+    day: date | None,
+    path: Path,
+    empty: Collection[str] = (),
+) -> int:
+    """Write the rows of a day (None: all rows) to a file, with the contract's columns, types and order.
+
+    Columns that are known to be empty are added after the rows are sorted.
+    """
     of_day = f" where {quote(str(contract.date_column))} = {literal(day)}" if day is not None else ""
     order = ", ".join(quote(name) for name in contract.order)
-    count = connection.execute(
-        f"copy (select {_casts(contract)} from {rows}{of_day} order by {order}) to {literal(str(path))} {FORMAT}"
-    ).fetchone()
+    in_order = f"select {_casts(contract, empty)} from {rows}{of_day} order by {order}"
+    columns = ", ".join(
+        f"cast(null as {column.type}) as {quote(column.name)}" if column.name in empty else quote(column.name)
+        for column in contract.columns
+    )
+    count = connection.execute(f"copy (select {columns} from ({in_order})) to {literal(str(path))} {FORMAT}").fetchone()
     assert count is not None
     if count[0] <= short_files.MOST_ROWS:
         short_files.write_again(contract.schema, path)

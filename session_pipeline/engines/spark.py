@@ -193,7 +193,13 @@ class Job:
         return self.write_days(contract, for_spark(sql), {None: path})[None]
 
     def write_model(
-        self, name: str, parameters: Mapping[str, Scalar], paths: Mapping[date | None, Path], *, keep: bool = False
+        self,
+        name: str,
+        parameters: Mapping[str, Scalar],
+        paths: Mapping[date | None, Path],
+        *,
+        keep: bool = False,
+        copied_from: str | None = None,
     ) -> dict[date | None, int]:
         """Run the model of a table and write the rows of each day to a file; see `engines.base.Job`."""
         crash_points.reached("build: before the write")

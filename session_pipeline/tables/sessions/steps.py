@@ -49,6 +49,7 @@ STEPS: tuple[Step, ...] = (
         tables=("events", "duplicate_events", "open_sessions", "recent_event_ids"),
         spans={"open_sessions": DAY_BEFORE, "recent_event_ids": DAY_BEFORE, "day_identities": IDENTITIES_OF_DAY},
         wrapped={"raw_events": Relation(from_settings.raw_events_of_persons, reads=("day_identities",))},
+        copied={"events": "raw_events"},
         computed=(Computation("repeated_events", "repeated_events"), Computation("sessionized", "sessionized")),
         logs=(
             Log(
