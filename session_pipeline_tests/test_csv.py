@@ -40,6 +40,42 @@ def test_other_quoting_is_the_same_content(ingest: Ingest) -> None:
     assert hashes == {md5(text.encode()).hexdigest()}
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_blanks_around_values_are_removed_if_the_header_has_them(ingest: Ingest, name: str) -> None:
+    between = {"a.csv": ", ", "a.tsv": "\t "}[name]
+    rows = [HEADER, record("page_view ", "gold"), record("click", " "), record("click", "")]
+    taken = ingest.take("".join(between.join(map(str, row)) + "\n" for row in rows), name)
+    assert taken.admitted.is_tidy
+    assert taken.column("visitor_id") == ["v", "v", "v"]
+    assert taken.column("event_name") == ["page_view", "click", "click"]
+    assert taken.column("properties") == ['{"plan":"gold"}', None, None]
+
+
+def test_quotes_may_stand_behind_blanks_if_the_header_has_blanks(ingest: Ingest) -> None:
+    lines = [
+        'visitor_id, "event_time", event_name, plan',
+        'v, 2024-03-01, a, "b, c"',
+        'v, "2024-03-01" ,\t"a",  " say ""x"" "',
+        'v, 2024-03-01, a, 5" disk',
+        'v, 2024-03-01, a, "b',
+        'c"',
+        'v, 2024-03-01, a, "b" c',
+        "v, 2024-03-01, a, b, c",
+        "v, 2024-03-01, a, b, ",
+        'v, 2024-03-01, a, "b',
+    ]
+    taken = ingest.take("\n".join(lines), "a.csv")
+    plans = {event["line_number"]: json.loads(event["properties"])["plan"] for event in taken.events}
+    assert plans == {2: "b, c", 3: ' say "x" ', 4: '5" disk', 5: "b\nc", 9: "b"}
+    assert taken.reasons == {7: "invalid_csv", 8: "ragged_row", 10: "invalid_csv"}
+
+
+@pytest.mark.parametrize("header", ["visitor_id ,event_time,event_name", 'visitor_id,event_time,event_name," plan"'])
+def test_blanks_of_values_stay_if_no_blank_stands_before_a_name(ingest: Ingest, header: str) -> None:
+    values = "v,2024-03-01, a" + ", b" * (header.count(",") - 2)
+    assert ingest.take(f"{header}\n{values}\n", "a.csv").column("event_name") == [" a"]
+
+
 def test_multiline_records_count_once(ingest: Ingest) -> None:
     rows = [HEADER, record("a", "one\n\ntwo"), record("b", "x"), record("c", "\r\n")]
     taken = ingest.take(as_csv(*rows) + "\n\n", "a.csv")

@@ -47,6 +47,8 @@ CONTENT = {
         | ROWS.map(lambda rows: joined(",", ("x", "y"), *rows))
         | LOOSE.map(lambda text: "x,y\n" + text)
     ),
+    "spaced.csv": ROWS.map(lambda rows: joined(", ", ("x", "y"), *rows)) | LOOSE.map(lambda text: "x, y\n" + text),
+    "spaced.tsv": ROWS.map(lambda rows: joined("\t ", ("x", "y"), *rows)) | LOOSE.map(lambda text: "x\t y\n" + text),
     "a.tsv": ROWS.map(lambda rows: joined("\t", ("x", "y"), *rows)) | LOOSE.map(lambda text: "x\ty\n" + text),
     "a.jsonl": LOOSE | st.lists(st.sampled_from(['{"a":1}', "", " ", "\t", '"', "é"])).map("\n".join),
 }

@@ -12,8 +12,10 @@ from typing import IO
 from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.records import (
     BYTE_ORDER_MARK,
+    decoded,
     delimiter_of,
     is_blank,
+    is_spaced,
     physical_lines,
     records,
 )
@@ -97,6 +99,7 @@ class SeparatedLineCounter(LineCounter):
         super().__init__()
         self._delimiter = delimiter
         self._is_quoted = is_quoted
+        self._is_spaced: bool | None = None  # unknown before the first line
 
     def finish(self) -> None:
         """Count a last line that has no line end."""
@@ -110,8 +113,13 @@ class SeparatedLineCounter(LineCounter):
             return
         if self._delimiter is None and lines.strip():
             self._delimiter = delimiter_of(lines.split(b"\n"))
+        if self._is_spaced is None and self._delimiter is not None and lines.strip():
+            header, _ = decoded(lines.strip(b"\r\n").split(b"\n", 1)[0])
+            self._is_spaced = is_spaced(header, self._delimiter, is_quoted=True)
         if b'"' not in lines:
             return
+        # DuckDB does not say whether a value was quoted, so only Python can remove blanks outside quotes.
+        self.is_tidy &= not self._is_spaced
         if not self.has_open_quotes:
             self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
         if self.is_tidy and (b'" ' in lines or b' "' in lines):
@@ -143,12 +151,10 @@ def look_through(
     return digest.hexdigest()
 
 
-def count_records(file: IO[bytes], delimiter: str | None) -> tuple[int, int]:
+def count_records(file: IO[bytes], delimiter: str, *, is_spaced: bool) -> tuple[int, int]:
     """Return the number of records, including the header, and the number of lines they cover."""
-    delimiter = delimiter or delimiter_of(physical_lines(file))
-    file.seek(0)
     record_count = covered_count = 0
-    for record in records(physical_lines(file), delimiter):
+    for record in records(physical_lines(file), delimiter, is_spaced=is_spaced):
         record_count += 1
         covered_count += record.line_count
     return record_count, covered_count

@@ -15,7 +15,7 @@ from typing import IO, Any
 from session_pipeline.ingest.formats import Parquet
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
 from session_pipeline.ingest.formats.separated import Csv, Tsv
-from session_pipeline.ingest.records import BYTE_ORDER_MARK, delimiter_of
+from session_pipeline.ingest.records import BYTE_ORDER_MARK, delimiter_of, is_spaced, split_record
 from session_pipeline.settings import Preset, Recognition, packaged_recognitions
 
 MOST_LINES = 20
@@ -132,11 +132,18 @@ def _records(text: str, delimiter: str | None, is_cut: bool) -> Iterator[Mapping
     lines = text.splitlines(keepends=True)
     lines = lines[:-1] if is_cut else lines
     delimiter = delimiter or delimiter_of(line.encode() for line in lines)
+    is_quoted = delimiter != "\t"
+    header = next((line for line in lines if line.strip()), "")
+    if is_spaced(header, delimiter, is_quoted=is_quoted):
+        fields = (split_record(line.rstrip("\r\n"), delimiter, is_spaced=True) for line in lines)
+        names, *rows = [found for found in fields if found][: MOST_LINES + 1] or [[]]
+        yield from (dict(zip(names, row, strict=False)) for row in rows)
+        return
     with suppress(csv.Error):
-        if delimiter == "\t":
-            reader = csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-        else:
+        if is_quoted:
             reader = csv.DictReader(lines, delimiter=delimiter)
+        else:
+            reader = csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
         for number, row in enumerate(reader):
             if number == MOST_LINES:
                 return

@@ -5,8 +5,10 @@ that DuckDB cannot read or that are read together.
 """
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import IO, NamedTuple
 
 LONGEST_EVENT_BYTES = 256 << 10
@@ -71,8 +73,41 @@ def delimiter_of(lines: Iterable[bytes]) -> str:
     return max(DELIMITERS, key=lambda delimiter: len(split_record(text, delimiter) or ()))
 
 
-def split_record(text: str, delimiter: str) -> list[str] | None:
-    """Return the fields of one CSV record; None if its quotes do not follow RFC 4180."""
+def blanks_of(delimiter: str) -> str:
+    """Return the blanks that can stand around the fields of a file."""
+    return " \t".replace(delimiter, "")
+
+
+def is_spaced(header: str, delimiter: str, *, is_quoted: bool) -> bool:
+    """Whether a name of a header begins with a blank that is not quoted, as in `a, b`.
+
+    Blanks around the values of such a file are no part of them.
+    """
+    if not is_quoted or '"' not in header:
+        blanks = blanks_of(delimiter)
+        return any(name.strip() and name[0] in blanks for name in header.split(delimiter))
+    fields = _spaced_fields(header, delimiter) or ()
+    return any(found["blanks"] and (found["quoted"] or found["plain"].strip()) for found in fields)
+
+
+def split_record(text: str, delimiter: str, *, is_spaced: bool = False) -> list[str] | None:
+    """Return the fields of one CSV record; None if its quotes do not follow RFC 4180.
+
+    Args:
+        text: The record.
+        delimiter: The field separator.
+        is_spaced: Whether blanks around a field, outside its quotes, are no part of it.
+    """
+    if is_spaced:
+        blanks = blanks_of(delimiter)
+        if '"' not in text:
+            return [field.strip(blanks) for field in text.split(delimiter)]
+        if (fields := _spaced_fields(text, delimiter)) is None:
+            return None
+        return [
+            found["plain"].strip(blanks) if found["quoted"] is None else found["quoted"].replace('""', '"')
+            for found in fields
+        ]
     if '"' not in text:
         return text.split(delimiter)
     try:
@@ -81,19 +116,51 @@ def split_record(text: str, delimiter: str) -> list[str] | None:
         return None
 
 
-def unquoted_records(lines: Iterable[bytes], delimiter: str) -> Iterator[Record]:
+def _spaced_fields(text: str, delimiter: str) -> list[re.Match[str]] | None:
+    """Return the fields of one CSV record with blanks around them; None if one is neither quoted nor without quotes.
+
+    A quote within a field that does not begin with one has no meaning, as without blanks.
+    """
+    pattern, place = _spaced_field(delimiter), 0
+    fields: list[re.Match[str]] = []
+    while not fields or fields[-1]["end"]:
+        found = pattern.match(text, place)
+        if found is None:
+            return None
+        fields.append(found)
+        place = found.end()
+    return fields
+
+
+@cache
+def _spaced_field(delimiter: str) -> re.Pattern[str]:
+    blanks, border = f"[{blanks_of(delimiter)}]*+", re.escape(delimiter)
+    quoted = rf'"(?P<quoted>[^"]*(?:""[^"]*)*)"{blanks}'
+    return re.compile(rf'(?P<blanks>{blanks})(?:{quoted}|(?P<plain>(?!")[^{border}\r\n]*))(?P<end>{border}|\Z)')
+
+
+def unquoted_records(lines: Iterable[bytes], delimiter: str, *, is_spaced: bool = False) -> Iterator[Record]:
     """Yield every non-blank line as a record. Quotes have no meaning (text/tab-separated-values)."""
+    blanks = blanks_of(delimiter)
     for number, line in enumerate(lines, start=1):
         if not is_blank(line):
             text, reason = decoded(line)
-            yield Record(number, 1, text, None if reason else text.split(delimiter), reason)
+            fields = None if reason else text.split(delimiter)
+            if fields and is_spaced:
+                fields = [field.strip(blanks) for field in fields]
+            yield Record(number, 1, text, fields, reason)
 
 
-def records(lines: Iterable[bytes], delimiter: str) -> Iterator[Record]:
+def records(lines: Iterable[bytes], delimiter: str, *, is_spaced: bool = False) -> Iterator[Record]:
     """Yield every record that is not blank.
 
     A record continues on the next line while its number of quotes is odd. If this gives no valid record because a quote
     is never closed, only the line with that quote is quarantined, and reading continues after it.
+
+    Args:
+        lines: The physical lines.
+        delimiter: The field separator.
+        is_spaced: Whether blanks around a field, outside its quotes, are no part of it.
     """
     arriving = iter(lines)
     ahead: deque[bytes] = deque()
@@ -112,14 +179,14 @@ def records(lines: Iterable[bytes], delimiter: str) -> Iterator[Record]:
         following = _following(line, ahead, arriving) if line.count(b'"') % 2 else []
         if following:
             joined, reason = decoded(b"\n".join([line, *following]))
-            fields = split_record(joined, delimiter) if reason is None else None
+            fields = split_record(joined, delimiter, is_spaced=is_spaced) if reason is None else None
             if fields is not None:
                 for _ in following:
                     ahead.popleft()
                 yield Record(number, 1 + len(following), joined, fields, None)
                 number += len(following)
                 continue
-        fields = split_record(text, delimiter)
+        fields = split_record(text, delimiter, is_spaced=is_spaced)
         yield Record(number, 1, text, fields, "invalid_csv" if fields is None else None)
 
 

@@ -17,7 +17,7 @@ from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.reference.user_agents import lists_fingerprint
 from session_pipeline.tables import table
 
-LOGIC_VERSION = 7  # version of what this folder's Python and SQL do; a test pins the source that it represents
+LOGIC_VERSION = 8  # version of what this folder's Python and SQL do; a test pins the source that it represents
 NEVER = datetime(1, 1, 1)
 LATER_RULES = (
     "expressions", "events", "event_names", "key_values", "header", "records_in", "events_in", "json_fields",

@@ -2,7 +2,8 @@
 
 DuckDB reads tidy files. Other files (stray bytes, mixed line ends, ragged records, records over several lines) are read
 line by line in Python, which gives the same rows. In both cases a record becomes a JSON object of its fields, in the
-header's order, so that different quoting gives the same content. records.py splits lines into records.
+header's order, so that different quoting gives the same content. If blanks stand before the names of the header, blanks
+around values are removed, too. records.py splits lines into records.
 """
 
 import json
@@ -25,7 +26,9 @@ from session_pipeline.ingest.records import (
     LONGEST_EVENT_BYTES,
     MOST_COLUMNS,
     Record,
+    blanks_of,
     delimiter_of,
+    is_spaced,
     physical_lines,
     records,
     unquoted_records,
@@ -50,12 +53,31 @@ class _Header:
         names: The names.
         least_count: Number of fields that a record must have at least.
         is_there: Whether the first line is a header; otherwise the names are from the settings.
+        is_spaced: Whether blanks around a value, outside its quotes, are no part of it.
     """
 
     delimiter: str
     names: Sequence[str]
     least_count: int
     is_there: bool
+    is_spaced: bool
+
+
+@dataclass(frozen=True)
+class _First:
+    """The first record of a file.
+
+    Attributes:
+        delimiter: The field separator.
+        record: The record; None if the file has none.
+        is_header: Whether it is the header.
+        is_spaced: Whether it is a header in which blanks stand before a name.
+    """
+
+    delimiter: str
+    record: Record | None
+    is_header: bool
+    is_spaced: bool
 
 
 class _Separated(Format):
@@ -64,8 +86,8 @@ class _Separated(Format):
     has_header = True
     quoting: str  # the quote sign; empty: quotes have no meaning
 
-    def records(self, lines: Iterator[bytes], delimiter: str) -> Iterator[Record]:
-        """Yield the records of some lines."""
+    def records(self, lines: Iterator[bytes], delimiter: str, *, is_spaced: bool = False) -> Iterator[Record]:
+        """Yield the records of some lines; blanks around the fields of a file that is spaced are no part of them."""
         raise NotImplementedError
 
     def delimiter_of(self, file: IO[bytes]) -> str:
@@ -84,11 +106,11 @@ class _Separated(Format):
         """Count records instead of lines where a record can have several lines. The header is not counted."""
         line_count, blank_count = super().counts(file, counter, layout)
         if counter.has_open_quotes:
+            first = self._first(file, layout)
             file.seek(0)
-            line_count, covered_count = count_records(file, layout.delimiter)
+            line_count, covered_count = count_records(file, first.delimiter, is_spaced=first.is_spaced)
             blank_count = counter.line_count - covered_count
-        file.seek(0)
-        is_counted = layout.header and not self._header(file, layout).is_there
+        is_counted = layout.header and not self._first(file, layout).is_header
         return line_count if is_counted else max(line_count - 1, 0), blank_count
 
     def can_be_divided(self, counter: LineCounter) -> bool:
@@ -105,10 +127,12 @@ class _Separated(Format):
         names = header.names
         fields = [f"field_{number}" for number in range(len(names))]
         types = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields)
+        value = f"trim({{}}, {literal(blanks_of(header.delimiter))})" if header.is_spaced else "{}"
         select = query(
             "formats/separated_lines",
             pairs=", ".join(
-                f"{literal(name)}, nullif({quote(field)}, '')" for name, field in zip(names, fields, strict=True)
+                f"{literal(name)}, nullif({value.format(quote(field))}, '')"
+                for name, field in zip(names, fields, strict=True)
             ),
             path=literal(escaped(content.plain_path)),
             types=f"{{{types}}}",
@@ -123,7 +147,7 @@ class _Separated(Format):
         """Yield a row for every line. Rows of the header, blank lines and continuation lines are empty."""
         header = self._header_of(content)
         with content.plain_path.open("rb") as file:
-            found = self.records(physical_lines(file), header.delimiter)
+            found = self.records(physical_lines(file), header.delimiter, is_spaced=header.is_spaced)
             covered = 0
             if header.is_there:
                 first = next(found, None)
@@ -152,13 +176,27 @@ class _Separated(Format):
         A column without a name gets its position as name: column_3. A first line is a header if the settings give no
         names, or if more than half of its fields are these names: an export of a table has further columns.
         """
+        first = self._first(file, layout)
+        if not first.is_header:
+            return _Header(first.delimiter, layout.names, layout.least_count, is_there=False, is_spaced=False)
+        names = _names(first.record)
+        return _Header(first.delimiter, names, len(names), is_there=True, is_spaced=first.is_spaced)
+
+    def _first(self, file: IO[bytes], layout: Layout) -> "_First":
+        file.seek(0)
         delimiter = layout.delimiter or self.delimiter_of(file)
         file.seek(0)
-        first = next(self.records(physical_lines(file), delimiter), None)
-        if layout.header and not _consists_of(first, layout.names):
-            return _Header(delimiter, layout.names, layout.least_count, is_there=False)
-        names = _names(first)
-        return _Header(delimiter, names, len(names), is_there=True)
+        record = next(self.records(physical_lines(file), delimiter), None)
+        has_blanks = (
+            record is not None
+            and record.fields is not None
+            and is_spaced(record.text, delimiter, is_quoted=bool(self.quoting))
+        )
+        if has_blanks:
+            file.seek(0)
+            record = next(self.records(physical_lines(file), delimiter, is_spaced=True), None)
+        is_header = not layout.header or _consists_of(record, layout.names)
+        return _First(delimiter, record, is_header, is_header and has_blanks)
 
 
 class Csv(_Separated):
@@ -168,9 +206,9 @@ class Csv(_Separated):
     endings = (".csv",)
     quoting = '"'
 
-    def records(self, lines: Iterator[bytes], delimiter: str) -> Iterator[Record]:
+    def records(self, lines: Iterator[bytes], delimiter: str, *, is_spaced: bool = False) -> Iterator[Record]:
         """Yield the records; one can have several lines."""
-        return records(lines, delimiter)
+        return records(lines, delimiter, is_spaced=is_spaced)
 
     def delimiter_of(self, file: IO[bytes]) -> str:
         """Return the separator that splits the header into the most names."""
@@ -184,9 +222,9 @@ class Tsv(_Separated):
     endings = (".tsv",)
     quoting = ""
 
-    def records(self, lines: Iterator[bytes], delimiter: str) -> Iterator[Record]:
+    def records(self, lines: Iterator[bytes], delimiter: str, *, is_spaced: bool = False) -> Iterator[Record]:
         """Yield every non-blank line as a record."""
-        return unquoted_records(lines, delimiter)
+        return unquoted_records(lines, delimiter, is_spaced=is_spaced)
 
     def delimiter_of(self, file: IO[bytes]) -> str:
         """Return a tab."""
