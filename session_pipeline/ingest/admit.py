@@ -24,7 +24,8 @@ from session_pipeline.ingest.compression import (
     decompressed,
 )
 from session_pipeline.ingest.file_names import kind_of
-from session_pipeline.ingest.formats import format_named, other_kind
+from session_pipeline.ingest.formats import Parquet, format_named, other_kind
+from session_pipeline.ingest.formats.parquet import is_parquet, without_inner_ending
 from session_pipeline.ingest.layout import NO_LAYOUT, Layout
 from session_pipeline.ingest.line_counts import CHUNK_BYTES, LineCounter, look_through
 from session_pipeline.ingest.line_ranges import Borders, LineRange
@@ -118,7 +119,7 @@ def admit(
     format, compression = kind_of(path, format)
     with (
         _opened(path) as delivered,
-        _plain(delivered, path, compression, scratch) as (plain_path, plain),
+        _plain(delivered, path, _outer(delivered, path, format, compression), scratch) as (plain_path, plain),
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
         preset = recognised_preset(plain, plain_path, format) if of_preset is not None else None
@@ -163,7 +164,10 @@ def id_of_content(path: Path, *, root: Path, source: str, scratch: Path) -> str 
     with suppress(CorruptFileError, RefusedFileError, OSError):
         _check_way(path, root)
         compression = compression_of_name(path.name.lower())
-        with _opened(path) as delivered, _plain(delivered, path, compression, scratch) as (plain_path, plain):
+        with (
+            _opened(path) as delivered,
+            _plain(delivered, path, _outer(delivered, path, None, compression), scratch) as (plain_path, plain),
+        ):
             try:
                 digest = sha256()
                 while chunk := plain.read(CHUNK_BYTES):
@@ -205,6 +209,22 @@ def _check_way(path: Path, root: Path) -> None:
 def _opened(path: Path) -> IO[bytes]:
     """Open the file. If it has become a link or a pipe meanwhile, do not follow the link or wait for the pipe."""
     return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+
+
+def _outer(delivered: IO[bytes], path: Path, format: str | None, compression: Compression | None) -> Compression | None:
+    """Return the compression around a file. Parquet has none, because it is compressed within, whatever its name says.
+
+    Raises:
+        RefusedFileError: It is to be read as Parquet and has the name of a compressed file, but it is not Parquet.
+    """
+    is_within = is_parquet(delivered.read(LONGEST_MAGIC_BYTES))
+    delivered.seek(0)
+    if is_within:
+        return None
+    name = path.name.lower()
+    if format == Parquet.name and (ending := name.removeprefix(without_inner_ending(name))):
+        raise RefusedFileError(f"Parquet is compressed within; deliver it without {ending}")
+    return compression
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from session_pipeline.ingest.compression import (
     compression_of_name,
 )
 from session_pipeline.ingest.formats import FORMATS, Parquet, format_of_file_name
+from session_pipeline.ingest.formats.parquet import without_inner_ending
 
 
 def is_called_like_a_file(name: str) -> bool:
@@ -19,10 +20,10 @@ def is_called_like_a_file(name: str) -> bool:
     if "." not in name:
         return False  # files and folders can both be named access_log
     try:
-        kind_of(Path(name), None)
+        format, _ = kind_of(Path(name), None)
     except RefusedFileError:
         return False
-    return True
+    return format != Parquet.name or without_inner_ending(name.lower()) == name.lower()
 
 
 def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
@@ -33,8 +34,7 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
         format: The format from the settings of its source; None: the format given by the name.
 
     Raises:
-        RefusedFileError: Neither the settings nor the name give a known format, the name is not UTF-8, or the file is
-            compressed Parquet.
+        RefusedFileError: Neither the settings nor the name give a known format, or the name is not UTF-8.
     """
     try:
         name = path.name.lower()
@@ -45,8 +45,6 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
     name = name.removesuffix(compression.ending) if compression else name
     if format is None and (found := format_of_file_name(name)):
         format = found.name
-    if format == Parquet.name and compression is not None:
-        raise RefusedFileError(f"Parquet is compressed within; deliver it without {compression.ending}")
     if format is None:
         endings = ", ".join(ending for each in FORMATS for ending in each.endings)
         compressed = " or ".join(each.ending for each in COMPRESSIONS)

@@ -9,6 +9,13 @@ from session_pipeline.ingest.line_counts import ByteCounter, LineCounter
 
 MAGIC = b"PAR1"
 ENCRYPTED_MAGIC = b"PARE"  # a file whose footer is encrypted
+# Some tools add the compression to the name, although Parquet is compressed within.
+INNER_ENDINGS = (".gz", ".zst", ".sz", ".snappy", ".br", ".lz4")
+
+
+def is_parquet(beginning: bytes) -> bool:
+    """Whether a content begins as Parquet does."""
+    return beginning.startswith((MAGIC, ENCRYPTED_MAGIC))
 
 
 class Parquet(Format):
@@ -19,9 +26,13 @@ class Parquet(Format):
     is_nested = True
     is_decoded_by_pyarrow = True
 
+    def fits_name(self, name: str) -> bool:
+        """Whether a name is that of Parquet, also with the ending of the compression within: a.parquet.sz."""
+        return super().fits_name(name) or super().fits_name(without_inner_ending(name))
+
     def other_kind(self, beginning: bytes) -> str | None:
         """Recognise everything that does not begin as Parquet does."""
-        return None if beginning.startswith((MAGIC, ENCRYPTED_MAGIC)) else "not Parquet"
+        return None if is_parquet(beginning) else "not Parquet"
 
     def counter(self, layout: Layout) -> LineCounter:
         """Return a counter of bytes, because Parquet has no lines."""
@@ -43,3 +54,9 @@ class Parquet(Format):
     def python_rows(self, content: Content) -> Iterator[Row]:
         """Raise an error, because DuckDB reads all Parquet files that pyarrow could decode."""
         raise NotImplementedError
+
+
+def without_inner_ending(name: str) -> str:
+    """Return a name in lower case without an ending that can name the compression within Parquet."""
+    ending = next((each for each in INNER_ENDINGS if name.endswith(each)), "")
+    return name.removesuffix(ending)
