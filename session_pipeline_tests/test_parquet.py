@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -275,13 +276,38 @@ def test_nested_values_are_exact(ingest: Ingest) -> None:
     ]
 
 
+def test_maps_may_contain_numbers_that_are_not_json(ingest: Ingest) -> None:
+    nan, at = float("nan"), TIME.replace(tzinfo=UTC)
+    rates = [[('"é"', 0.1)], [('"é"', nan), ("none", None), ("low", -float("inf"))], [], None, [("a", 1), ("a", nan)]]
+    structs = [[(1, {"at": at, "rates": [("a", 0.5)]})], [(1, {"at": at, "rates": [("a", nan)]})], None, None, None]
+    lists = [[("a", [1])], [("a", [nan, 1e300])], None, None, None]
+    of_rates = pa.map_(pa.string(), pa.float64())
+    of_structs = pa.map_(pa.int32(), pa.struct({"at": pa.timestamp("us", "UTC"), "rates": of_rates}))
+    named = events(
+        5,
+        rates=pa.array(rates, of_rates),
+        structs=pa.array(structs, of_structs),
+        lists=pa.array(lists, pa.map_(pa.string(), pa.list_(pa.float64()))),
+    )
+    assert ingest.take(written(named), "a.parquet").column("properties") == [
+        '{"rates":{"\\"é\\"":0.1},'
+        '"structs":{"1":{"at":"2024-03-01 12:00:00.123456+00","rates":{"a":0.5}}},"lists":{"a":[1.0]}}',
+        '{"rates":{"\\"é\\"":"nan","low":"-inf"},'
+        '"structs":{"1":{"at":"2024-03-01 12:00:00.123456Z","rates":{"a":"nan"}}},"lists":{"a":["nan",1e300]}}',
+        '{"rates":{}}',
+        None,
+        '{"rates":{"a":1.0,"a":"nan"}}',
+    ]
+
+
 @pytest.mark.parametrize(
     ("type", "wrap"),
     [
+        (lambda inner: pa.map_(pa.string(), inner), lambda value: [("a", value)]),
         (lambda inner: pa.list_(inner), lambda value: [value]),
         (lambda inner: pa.struct({"a": inner}), lambda v: {"a": v}),
     ],
-    ids=["lists", "structs"],
+    ids=["maps", "lists", "structs"],
 )
 def test_deeply_nested_values_are_read_fast(
     ingest: Ingest, type: Callable[[pa.DataType], pa.DataType], wrap: Callable[[object], object]
@@ -290,7 +316,10 @@ def test_deeply_nested_values_are_read_fast(
     for _ in range(40):
         deep_type, value = type(deep_type), wrap(value)
     [event] = ingest.take(written(events(1, deep=pa.array([value], deep_type))), "a.parquet").events
-    assert json.loads(event["properties"]) == {"deep": value}
+    is_map = isinstance(deep_type, pa.MapType)
+    assert json.loads(event["properties"]) == {
+        "deep": reduce(lambda v, _: {"a": v}, range(40), 1.5) if is_map else value
+    }
 
 
 def test_file_with_too_many_columns_is_refused(ingest: Ingest) -> None:

@@ -161,7 +161,10 @@ def _expanded(column: pa.Array) -> int:
 
 
 def _json(value: str, type: pa.DataType, depth: int = 0) -> str:
-    """Return an expression for a value as exact JSON. DuckDB's to_json converts maps and more deeply nested values."""
+    """Return an expression for a value as exact JSON.
+
+    DuckDB's to_json converts more deeply nested values, and maps without NaN and infinity, which are not JSON.
+    """
     if depth > DEEPEST_EXACT:
         return f"to_json({value})"
     if pa.types.is_dictionary(type):
@@ -188,7 +191,40 @@ def _json(value: str, type: pa.DataType, depth: int = 0) -> str:
             for number, member in enumerate(type, start=1)
         )
         return f"case when {value} is not null then json_object({members}) end"
+    if pa.types.is_map(type) and (is_not_json := _is_not_json(value, type)):
+        return f"case when {is_not_json} then {_map_json(value, type, depth)} else to_json({value}) end"
     return f"to_json({value})"
+
+
+def _map_json(value: str, type: pa.MapType, depth: int) -> str:
+    """Return an expression for a map as JSON. It is put together as text, because a map can have a key twice."""
+    entry = f"entry_{depth}"
+    item = f"coalesce(cast({_json(f'{entry}.value', type.item_type, depth + 1)} as varchar), 'null')"
+    member = f"cast(to_json(cast({entry}.key as varchar)) as varchar) || ':' || {item}"
+    members = f"list_transform(map_entries({value}), lambda {entry}: {member})"
+    return f"cast('{{' || array_to_string({members}, ',') || '}}' as json)"
+
+
+def _is_not_json(value: str, type: pa.DataType, depth: int = 0) -> str | None:
+    """Return an expression for whether a value contains NaN or infinity; None if values of its type cannot."""
+    if depth > DEEPEST_EXACT:
+        return None
+    if pa.types.is_dictionary(type):
+        return _is_not_json(value, type.value_type, depth)
+    if pa.types.is_floating(type):
+        return f"not isfinite({value})"
+    inner = f"inner_{depth}"
+    if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
+        found = _is_not_json(inner, type.value_type, depth + 1)
+        return found and f"len(list_filter({value}, lambda {inner}: {found})) > 0"
+    if pa.types.is_map(type):
+        found = _is_not_json(inner, type.item_type, depth + 1)
+        return found and f"len(list_filter(map_values({value}), lambda {inner}: {found})) > 0"
+    if pa.types.is_struct(type):
+        members = enumerate(type, start=1)
+        found_in = [_is_not_json(f"struct_extract_at({value}, {at})", each.type, depth + 1) for at, each in members]
+        return f"({' or '.join(filter(None, found_in))})" if any(found_in) else None
+    return None
 
 
 def _first_line(error: BaseException) -> str:
