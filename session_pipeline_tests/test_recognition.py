@@ -140,6 +140,25 @@ def test_init_writes_fields_whose_values_fit(tmp_path: Path) -> None:
     assert (found.key_values, found.visitor_address) == (("attrs",), "who.ip")
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "log_format"), [("", ' "-"', "nginx_main"), ("shop.example:443 ", "", "vhost_combined")]
+)
+def test_init_and_try_find_the_log_format(before: str, after: str, log_format: str, tmp_path: Path) -> None:
+    line = '{}198.51.100.{} - - [04/May/2026:09:00:{}  +0000] "GET /a HTTP/1.1" 200 5 "-" "Mozilla/5.0"{}\n'
+    lines = [line.format(before, number % 9, number, after).replace("  ", " ") for number in range(10, 60)]
+    file = tmp_path / "other.log"
+    file.write_text("".join(lines))
+    code, out, err = call("init", tmp_path / "new", "--from", file)
+    assert code == 0, err
+    assert f'[sources.web]: log_format = "{log_format}" for files like other.log; 50 of 50 lines are accepted' in out
+    assert load_settings(tmp_path / "new").source("web").log_format == log_format
+    code, out, err = call("try", file)
+    assert code == 1
+    assert f'[sources.web]\n  log_format = "{log_format}"' in out
+    assert f'set sources.web.log_format = "{log_format}"' in " ".join(out.split())
+    assert "sources.try" not in out
+
+
 def test_init_from_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_bytes(b"\x89PNG\r\n\x1a\n")

@@ -89,7 +89,8 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
     if preset:
         return [f'{section}: preset = "{preset}" for files like {file}; {accepted}']
     if found.suggested:
-        return [f"{section}: {', '.join(found.suggested)} for files like {file}; {accepted}"]
+        keys = [f'{key} = "{value}"' if isinstance(value, str) else key for key, value in found.suggested.items()]
+        return [f"{section}: {', '.join(keys)} for files like {file}; {accepted}"]
     if found.missing:
         return [f"{section}: {', '.join(found.missing)} not found in {file}; {accepted}"]
     return [f"no key is needed or known for files like {file}; {accepted}"]

@@ -115,18 +115,20 @@ def _print_quarantined(found: Trial, source: str) -> None:
         rows = [(f"line {number}", plain(detail or ""), plain(line)) for number, detail, line in item.lines]
         stdout.print(grid(("", "right"), ("", "left"), ("", "left"), rows=rows, indent=2))
         if item.reason in LIMITED_TIMES:
-            limit = key_to_change(item.reason, "web" if source == trial.NO_SOURCE else source)
+            limit = key_to_change(item.reason, trial.named_source(source))
             echo(f"  The limit is {plain(limit or '')} in settings.toml.")
     if found.suggested:
         echo()
-        echo("Fields with other names have values that fit. To use them, write into settings.toml:")
-        for line in source_section("web" if source == trial.NO_SOURCE else source, found.suggested).splitlines():
+        fields = "Fields with other names have values that fit. To use them, write into settings.toml:"
+        has_fields = found.suggested.keys() & {"columns", "visitor_address"}
+        echo(fields if has_fields else "The file can be read in another way. To do so, write into settings.toml:")
+        for line in source_section(trial.named_source(source), found.suggested).splitlines():
             echo(f"  {plain(line)}")
         if found.accepted_with_suggested is not None:
             accepted, lines = number(found.accepted_with_suggested), counted(found.facts["line_count"], "line")
             echo(f"The file was also tried with this: {accepted} of {lines} would be accepted.")
     if found.missing:
-        section = key_of_source("web" if source == trial.NO_SOURCE else source)
+        section = key_of_source(trial.named_source(source))
         echo()
         echo(f"Required columns without a field. Name the field of each in columns of {plain(section)}:")
         for line in could_be(found):

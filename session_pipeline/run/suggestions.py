@@ -1,4 +1,4 @@
-"""Suggests which field of a file is meant for a column of events, by the field's values and its name.
+"""Suggests keys of a source: above all, which field of a file is meant for a column of events, by its values and name.
 
 Names alone mislead: `event` is similar to event_time. So a field is suggested for a time only if its values are times,
 for a visitor only if its values repeat, and so on. sampled_fields.py reads the values; trial.py decides when to suggest
@@ -16,6 +16,7 @@ from typing import Any
 
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 
 # Common names of the fields in other systems, the surest first.
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -141,6 +142,18 @@ def suggested_address(fields: Sequence[FieldValues]) -> str | None:
     found = [field.name for field in fields if field.is_filled() and field.is_mostly(_is_address)]
     named = [name for name in found if re.search(r"(^|[._-])(client|remote|visitor|user)?[._-]?(ip|addr)", name, re.I)]
     return found[0] if len(found) == 1 else named[0] if len(named) == 1 else None
+
+
+def suggested_log_format(reasons: Mapping[str, int], accepted_count: int) -> str | None:
+    """Suggest the known log format that lines of an access log fit, if more lines fit it than were accepted; else None.
+
+    Args:
+        reasons: The number of quarantined lines, by reason.
+        accepted_count: The number of accepted lines.
+    """
+    found = {reason: count for reason, count in reasons.items() if reason.startswith(OTHER_LOG_FORMAT)}
+    reason, count = min(found.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
+    return reason.removeprefix(OTHER_LOG_FORMAT) if count > accepted_count else None
 
 
 def suggested_key_values(columns: Mapping[str, str], fields: Sequence[FieldValues]) -> list[str]:

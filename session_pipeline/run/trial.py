@@ -32,12 +32,14 @@ from session_pipeline.run.suggestions import (
     suggested_address,
     suggested_columns,
     suggested_key_values,
+    suggested_log_format,
 )
 from session_pipeline.settings import OWN_FOLDER, load_settings, settings_template, source_section
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 NO_SOURCE = "try"  # a source that is not in the settings is read with the defaults
+USUAL_SOURCE = "web"  # the source that settings are suggested for if none is named
 TRIED_DAYS = 7
 SHOWN_LINES = 3
 SHOWN_SESSIONS = 5
@@ -166,9 +168,9 @@ def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, 
             _add(job, run, "raw_events")
             _add(job, run, "quarantined_lines")
             fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
-            set_aside = _set_aside(job)
+            set_aside = _set_aside(job, source)
         filled = frozenset(field.column for field in fields if field.filled_count)
-        columns, suggested, missing = _suggested(trial, run, ledgered.facts, filled)
+        columns, suggested, missing = _suggested(trial, run, ledgered.facts, filled, set_aside)
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -244,7 +246,16 @@ def _other_fields(job: Job) -> dict[str, int]:
     return {row["name"]: row["line_count"] for row in found.to_pylist()}
 
 
-def _set_aside(job: Job) -> list[SetAside]:
+def named_source(source: str) -> str:
+    """Return the source that settings are suggested for."""
+    return USUAL_SOURCE if source == NO_SOURCE else source
+
+
+def _set_aside(job: Job, source: str) -> list[SetAside]:
+    def detail(text: str | None) -> str | None:
+        """Return what is wrong with a line, with the source that a reader can have."""
+        return _short(text and text.replace(f"sources.{source}.", f"sources.{named_source(source)}."))
+
     found = job.rows(fill(query_text(__package__, "quarantined_examples"), {"shown_lines": SHOWN_LINES})).to_pylist()
     reasons = {row["reason"]: row["line_count"] for row in found}
     return [
@@ -252,7 +263,7 @@ def _set_aside(job: Job) -> list[SetAside]:
             reason,
             line_count,
             [
-                (row["line_number"], _short(row["detail"]), _short(row["line"]) or "")
+                (row["line_number"], detail(row["detail"]), _short(row["line"]) or "")
                 for row in found
                 if row["reason"] == reason
             ],
@@ -262,11 +273,18 @@ def _set_aside(job: Job) -> list[SetAside]:
 
 
 def _suggested(
-    trial: DataFolder, run: Run, facts: Mapping[str, Any], filled: frozenset[str]
+    trial: DataFolder,
+    run: Run,
+    facts: Mapping[str, Any],
+    filled: frozenset[str],
+    set_aside: Sequence[SetAside],
 ) -> tuple[dict[str, str], dict[str, Any], dict[str, list[str]]]:
     """Return the fields probably meant for columns without a value, all suggested keys, and the missing columns."""
     if facts["status"] != "accepted":
         return {}, {}, {}
+    reasons = {item.reason: item.line_count for item in set_aside}
+    if log_format := suggested_log_format(reasons, facts["accepted_count"]):
+        return {}, {"log_format": log_format}, {}
     [path] = (path for path in trial.raw.glob("*/*"))
     source = path.parent.name
     rules = rules_of(run.settings, source, None, facts.get("preset"))
