@@ -1,9 +1,9 @@
 """Checks deliveries: no line is lost, files can be read, and expected files arrive."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import date, datetime, time, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from session_pipeline.checks.set_aside import too_many_set_aside
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
@@ -12,6 +12,7 @@ from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.run.delivered_files import files_there, lines_before_start
+from session_pipeline.run.wrapped_records import is_one_object, wrapped_records
 from session_pipeline.settings import Settings
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
@@ -102,9 +103,20 @@ def rejected_files(folder: DataFolder, store: Store, until: date) -> list[str]:
         lines = quarantined.get(file_id)
         if lines is None or not (lines.built_at >= since or (file_id in present and not facts["accepted_count"])):
             continue
-        if sentence := too_many_set_aside(facts, lines.counts):
+        if sentence := too_many_set_aside(facts, lines.counts, _records_in(store, lines, facts)):
             problems.append(sentence)
     return problems
+
+
+def _records_in(store: Store, lines: Partition, facts: Mapping[str, Any]) -> str | None:
+    """Return the list of objects in the only line of a file, which could be its events; None if there is none."""
+    if not is_one_object(facts):
+        return None
+    import pyarrow.parquet as pq  # slow to load, and seldom needed
+
+    texts = [text for path in store.paths_of(lines) for text in pq.read_table(path)["line"].to_pylist()]
+    found = wrapped_records(texts[0] or "") if texts else None
+    return found and found.records_in
 
 
 def source_arrived(run: "Run", days: Sequence[date]) -> Verdict:

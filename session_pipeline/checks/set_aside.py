@@ -42,18 +42,26 @@ def key_to_change(reason: str, source: str) -> str | None:
     return KEYS.get(reason, f"sources.{{source}}.columns.{column}").format(source=source)
 
 
-def too_many_set_aside(facts: Mapping[str, Any], reasons: Mapping[str, int]) -> str | None:
+def too_many_set_aside(
+    facts: Mapping[str, Any], reasons: Mapping[str, int], records_in: str | None = None
+) -> str | None:
     """Return a warning if more than LARGEST_SET_ASIDE_RATE of a file's lines were quarantined; else None.
 
     Args:
         facts: Its row of source_files.
         reasons: Number of quarantined lines, by reason.
+        records_in: The only list of objects in the only line of the file; None if there is none.
     """
     if facts["set_aside_count"] <= LARGEST_SET_ASIDE_RATE * facts["line_count"]:
         return None
     reason, count = min(Counter(reasons).items(), key=lambda item: (-item[1], item[0]))
     if reason.startswith(OTHER_LOG_FORMAT):
         return _other_log_format(facts, reason.removeprefix(OTHER_LOG_FORMAT), count)
+    if records_in is not None:
+        return (
+            f"{facts['path']}: its only line was quarantined for {reason}; if the objects in {records_in} are its"
+            f' events, set sources.{facts["source"]}.records_in = "{records_in}" in settings.toml'
+        )
     key = key_to_change(reason, facts["source"])
     what = f"change {key} in settings.toml to accept them"
     if key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):

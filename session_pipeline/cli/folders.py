@@ -81,7 +81,7 @@ def _accepted_count(found: trial.Trial) -> int:
 
 def _what_was_found(found: trial.Trial, source: str) -> list[str]:
     """Return sentences about the settings that were written for a file."""
-    preset, lines = found.facts.get("preset"), counted(found.facts["line_count"], "line")
+    preset, lines = found.facts.get("preset"), counted(found.lines_with_suggested or found.facts["line_count"], "line")
     section, file = key_of_source(source), Path(str(found.facts["path"])).name
     if found.facts["status"] != "accepted":
         return [f"{file} cannot be read, so nothing is written for it: {found.facts['reason']}"]

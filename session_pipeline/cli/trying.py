@@ -125,7 +125,7 @@ def _print_quarantined(found: Trial, source: str) -> None:
         for line in source_section(trial.named_source(source), found.suggested).splitlines():
             echo(f"  {plain(line)}")
         if found.accepted_with_suggested is not None:
-            accepted, lines = number(found.accepted_with_suggested), counted(found.facts["line_count"], "line")
+            accepted, lines = number(found.accepted_with_suggested), counted(found.lines_with_suggested or 0, "line")
             echo(f"The file was also tried with this: {accepted} of {lines} would be accepted.")
     if found.missing:
         section = key_of_source(trial.named_source(source))

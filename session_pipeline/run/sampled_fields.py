@@ -1,7 +1,7 @@
 """Reads the fields of a file's first lines with their values, from which suggestions.py suggests fields for columns."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,19 @@ def fields_of(
     """Return the fields of a file's first lines, by name; none for access logs, whose format defines the fields."""
     if admitted.format == AccessLog.name:
         return []
+    lines = _objects(admitted, rules, connection, scratch)
+    return fields_in(lines, rules, connection, is_nested=format_named(admitted.format).is_nested)
+
+
+def fields_in(
+    lines: Iterable[Mapping[str, Any]], rules: ReadingRules, connection: duckdb.DuckDBPyConnection, *, is_nested: bool
+) -> list[FieldValues]:
+    """Return the fields of some lines, by name. Numbers are given as Number."""
     values: dict[str, list[object]] = {}
     lists: dict[str, str] = {}
     line_count = value_count = 0
-    for line in _objects(admitted, rules, connection, scratch):
-        for name, value in _leaves(line, DEEPEST if format_named(admitted.format).is_nested else 0):
+    for line in lines:
+        for name, value in _leaves(line, DEEPEST if is_nested else 0):
             values.setdefault(name, []).append(value)
             value_count += 1
         for list_name, name, value in _elements(line):

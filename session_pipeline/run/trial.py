@@ -21,12 +21,14 @@ from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.admit import admit
+from session_pipeline.ingest.recognition import MOST_LINES, preset_of
+from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.source_rules import rules_of
 from session_pipeline.publish.warehouse import copy_file
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
-from session_pipeline.run.sampled_fields import fields_of
+from session_pipeline.run.sampled_fields import fields_in, fields_of
 from session_pipeline.run.suggestions import (
     missing_columns,
     suggested_address,
@@ -34,6 +36,7 @@ from session_pipeline.run.suggestions import (
     suggested_key_values,
     suggested_log_format,
 )
+from session_pipeline.run.wrapped_records import WrappedRecords, is_one_object, wrapped_records
 from session_pipeline.settings import OWN_FOLDER, load_settings, settings_template, source_section
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -93,6 +96,8 @@ class Trial:
         missing: The columns that every event needs and that have no field, also with the suggested keys. For each, the
             fields that could be meant.
         accepted_with_suggested: The number of lines that were accepted with these keys; None if there are none.
+        lines_with_suggested: The number of lines with these keys, which can be records of one line; None if there are
+            none.
         days: The first days of the file; only their sessions are built.
         day_count: The number of days with events in the file.
         duplicate_count: The number of lines of `days` that duplicate an event.
@@ -109,6 +114,7 @@ class Trial:
     suggested: Mapping[str, Any]
     missing: Mapping[str, Sequence[str]]
     accepted_with_suggested: int | None
+    lines_with_suggested: int | None
     days: Sequence[date]
     day_count: int
     duplicate_count: int
@@ -152,9 +158,18 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
     if not found.suggested or (folder is not None and source in load_settings(folder.path).sources):
         return found
     better = _try(file, folder, source, found.suggested)
+    if found.suggested.keys() == {"records_in"}:  # only now, the fields of the records are known
+        found = replace(
+            found,
+            suggested={**found.suggested, **better.suggested},
+            suggested_columns=better.suggested_columns,
+            missing=better.missing,
+        )
+        better = _try(file, folder, source, found.suggested) if better.suggested else better
     if better.facts["accepted_count"] < found.facts["accepted_count"]:
         return replace(found, suggested_columns={}, suggested={})
-    return replace(found, accepted_with_suggested=better.facts["accepted_count"])
+    accepted, lines = better.facts["accepted_count"], better.facts["line_count"]
+    return replace(found, accepted_with_suggested=accepted, lines_with_suggested=lines)
 
 
 def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any]) -> Trial:
@@ -169,8 +184,9 @@ def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, 
             _add(job, run, "quarantined_lines")
             fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
             set_aside = _set_aside(job, source)
+            wrapped = _wrapped(job, ledgered.facts)
         filled = frozenset(field.column for field in fields if field.filled_count)
-        columns, suggested, missing = _suggested(trial, run, ledgered.facts, filled, set_aside)
+        columns, suggested, missing = _suggested(trial, run, ledgered.facts, filled, set_aside, wrapped)
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -189,6 +205,7 @@ def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, 
                 suggested=suggested,
                 missing=missing,
                 accepted_with_suggested=None,
+                lines_with_suggested=None,
                 days=tried,
                 day_count=len(days),
                 duplicate_count=job.rows("select 1 as one from duplicate_events").num_rows,
@@ -278,6 +295,7 @@ def _suggested(
     facts: Mapping[str, Any],
     filled: frozenset[str],
     set_aside: Sequence[SetAside],
+    wrapped: WrappedRecords | None,
 ) -> tuple[dict[str, str], dict[str, Any], dict[str, list[str]]]:
     """Return the fields probably meant for columns without a value, all suggested keys, and the missing columns."""
     if facts["status"] != "accepted":
@@ -299,6 +317,9 @@ def _suggested(
     try:
         with duckdb.connect() as connection:
             fields = fields_of(admitted, rules, connection, run.store.scratch)
+            if wrapped is not None and _are_events(wrapped, rules, connection):
+                preset = preset_of(iter(wrapped.records[:MOST_LINES]))
+                return {}, {**({"preset": preset} if preset else {}), "records_in": wrapped.records_in}, {}
         columns = suggested_columns(fields, rules, filled)
         keys: dict[str, Any] = {"columns": columns} if columns else {}
         if lists := suggested_key_values(columns, fields):
@@ -309,6 +330,21 @@ def _suggested(
         return columns, keys, missing_columns(fields, rules, filled, keys)
     finally:
         admitted.discard()
+
+
+def _wrapped(job: Job, facts: Mapping[str, Any]) -> WrappedRecords | None:
+    """Return the records in the only object of a file, if it could not be read as an event itself."""
+    if not is_one_object(facts):
+        return None
+    [line] = job.rows("select line from quarantined_lines").column("line").to_pylist()
+    return wrapped_records(line or "")
+
+
+def _are_events(wrapped: WrappedRecords, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether records have times, as events do and the items of an order do not."""
+    return any(
+        field.is_filled() and field.is_time() for field in fields_in(wrapped.records, rules, connection, is_nested=True)
+    )
 
 
 def _outcomes(job: Job) -> tuple[dict[str, int], int]:

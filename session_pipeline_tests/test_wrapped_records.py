@@ -1,0 +1,97 @@
+"""Tests that records in one JSON object are found, and that the setting that reads them is suggested."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.run.wrapped_records import wrapped_records
+from session_pipeline.settings import load_settings
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.shop_commands import EVENTS, call
+
+POSTHOG = Path(__file__).parent / "presets" / "examples" / "posthog" / "events.jsonl"
+RENAMED = [{"cookie": f"c{n % 9}", "at": f"2026-10-05T10:00:{n}Z", "kind": "abc"[n % 3]} for n in range(10, 50)]
+
+
+@pytest.fixture(autouse=True)
+def no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SESSION_PIPELINE_DATA", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "records_in", "count"),
+    [
+        ('{"events": [{"a": 1}, {"a": [{}]}]}', "events", 2),
+        (
+            '{\n "next": null, "x": {"y" : {"b": 1}}, "tags": ["a"], "none": [],\n "results": [ {"a": 1} ] }\n',
+            "results",
+            1,
+        ),
+        ('{"data": {"orders": [{"a": 1}]}}', "data.orders", 1),
+        ('{"events": [{"a": 1}, {"a": 2}, {"a"', "events", 2),
+        ('{"a": [{"b": 1}], "c": [{"d": 1}]}', None, 0),
+        ('{"a.b": [{"c": 1}]}', None, 0),
+        ('{"events": [1, {"a": 1}]}', None, 0),
+        ('{"events": {"a": 1}}', None, 0),
+        ("[" * 5000, None, 0),
+        ('{"a":' * 5000, None, 0),
+        ("no JSON", None, 0),
+        ("", None, 0),
+    ],
+)
+def test_only_list_of_objects_is_found(text: str, records_in: str | None, count: int) -> None:
+    found = wrapped_records(text)
+    assert (found and found.records_in) == records_in
+    assert len(found.records if found else ()) == count
+
+
+@pytest.mark.parametrize(
+    ("records", "keys"),
+    [
+        (EVENTS, {"records_in": "page.results"}),
+        (EVENTS * 300, {"records_in": "page.results"}),  # more than a line may have
+        (RENAMED, {"records_in": "page.results", "columns": {"event_time": "at"}}),
+        ([json.loads(line) for line in POSTHOG.read_text().splitlines()], {"preset": "posthog"}),
+    ],
+    ids=["usual fields", "many", "other fields", "preset"],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_records_in_is_suggested(records: list[Any], keys: dict[str, Any], indent: int | None, tmp_path: Path) -> None:
+    file = tmp_path / "answer.json"
+    text = json.dumps({"next": None, "at": "2026-10-05T10:00:00Z", "page": {"results": records}}, indent=indent)
+    file.write_text(text)
+    code, out, _ = call("try", file, "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["suggested"] == {**keys, "records_in": "page.results"}
+    assert found["lines_with_suggested"] == len(records)
+    code, out, err = call("init", tmp_path / "new", "--from", file)
+    source = load_settings(tmp_path / "new").source("web")
+    assert source.records_in == "page.results"
+    if records is not RENAMED:
+        assert (code, err) == (0, "")
+        assert f"{len(records):,} of {len(records):,} lines are accepted" in out
+    else:
+        assert source.columns == keys["columns"]
+        assert found["missing"] == {"visitor_id": ["cookie", "kind"], "event_name": ["kind", "cookie"]}
+
+
+def test_items_of_an_order_are_not_taken_for_events(tmp_path: Path) -> None:
+    order = {"id": 7, "created_at": "2026-10-05T10:00:00Z", "line_items": [{"sku": "a", "price": "5.00"}]}
+    file = tmp_path / "order.json"
+    file.write_text(json.dumps(order))
+    assert "records_in" not in json.loads(call("try", file, "--json")[1])["suggested"]
+
+
+def test_status_and_run_suggest_records_in(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", {"start_date": date(2024, 1, 1)})
+    file = deployment.folder.raw / "web" / "a.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"events": EVENTS}))
+    for command in ("run", "status"):
+        said = " ".join("".join(call(command, "--data", deployment.folder.path)[1:]).split())
+        assert 'if the objects in events are its events, set sources.web.records_in = "events" in settings.toml' in said
