@@ -1,5 +1,6 @@
 """Tests which files are recognised as files of a preset, and what the commands say about it."""
 
+import gzip
 import json
 from datetime import date
 from pathlib import Path
@@ -143,7 +144,10 @@ def test_init_writes_fields_whose_values_fit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "log_format"), [("", ' "-"', "nginx_main"), ("shop.example:443 ", "", "vhost_combined")]
 )
-def test_init_and_try_find_the_log_format(before: str, after: str, log_format: str, tmp_path: Path) -> None:
+def test_init_and_try_find_the_log_format(
+    before: str, after: str, log_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     line = '{}198.51.100.{} - - [04/May/2026:09:00:{}  +0000] "GET /a HTTP/1.1" 200 5 "-" "Mozilla/5.0"{}\n'
     lines = [line.format(before, number % 9, number, after).replace("  ", " ") for number in range(10, 60)]
     file = tmp_path / "other.log"
@@ -157,6 +161,46 @@ def test_init_and_try_find_the_log_format(before: str, after: str, log_format: s
     assert f'[sources.web]\n  log_format = "{log_format}"' in out
     assert f'set sources.web.log_format = "{log_format}"' in " ".join(out.split())
     assert "sources.try" not in out
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize(
+    ("example", "keys", "count"),
+    [
+        ("w3c/cloudfront.log", ['preset = "w3c"'], 22),
+        ("w3c/u_ex260504.log", ['preset = "w3c"'], 22),
+        ("posthog/events.jsonl", ['format = "jsonl"', 'preset = "posthog"'], 23),
+    ],
+)
+def test_name_without_a_known_ending(
+    example: str, keys: list[str], count: int, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = (EXAMPLES / example).read_bytes()
+    file = tmp_path / f"E2EXAMPLE.2026-05-04-09.abcd1234{ending}"
+    file.write_bytes(gzip.compress(content) if ending else content)
+    code, out, err = call("try", file)
+    assert code == 1
+    assert f"its content needs {keys[0]}" in " ".join(err.split())
+    assert "\n  ".join(["[sources.web]", *keys, ""]).rstrip(" ") in out
+    assert f"{count} of {count} lines would be accepted" in out
+    folder = tmp_path / "new"
+    code, out, err = call("init", folder, "--from", file)
+    assert (code, err) == (0, "")
+    assert f"[sources.web]: {', '.join(keys)} for files like {file.name}; {count} of {count} lines are accepted" in out
+    assert (
+        json.loads(call("try", file, "--source", "web", "--data", folder, "--json")[1])["facts"]["accepted_count"]
+        == count
+    )
+
+
+def test_content_that_shows_no_format_suggests_nothing(tmp_path: Path) -> None:
+    for content in (b"ann,2026-05-04,page_view\n", b"\x1f\x8b{}", b"", b"# Fields: a b\n"):
+        file = tmp_path / "other.abcd1234"
+        file.write_bytes(content)
+        found = json.loads(call("try", file, "--json")[1])
+        assert (found["facts"]["status"], found["suggested"]) == ("refused", {})
+        assert "set format for its source in settings.toml);" in found["facts"]["reason"]
 
 
 def test_init_from_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
     """Return sentences about the settings that were written for a file."""
     preset, lines = found.facts.get("preset"), counted(found.lines_with_suggested or found.facts["line_count"], "line")
     section, file = key_of_source(source), Path(str(found.facts["path"])).name
-    if found.facts["status"] != "accepted":
+    if found.facts["status"] != "accepted" and not found.suggested:
         return [f"{file} cannot be read, so nothing is written for it: {found.facts['reason']}"]
     accepted = f"{_accepted_count(found):,} of {lines} are accepted"
     if preset:
@@ -99,9 +99,9 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
 def _why_not_usable(found: trial.Trial, source: str, made: DataFolder, command: str) -> str:
     """Return why no line of the file is accepted with the settings that were written for it, and what to do."""
     file = plain(found.facts["path"])
-    if found.facts["status"] != "accepted":
+    if found.facts["status"] != "accepted" and not found.suggested:
         return f"{file} cannot be read: {found.facts['reason']}; {made.path} was created without settings for it"
-    if not found.facts["line_count"]:
+    if not (found.lines_with_suggested or found.facts["line_count"]):
         return f"{file} has no lines; {made.path} was created without settings for it"
     if found.missing:
         columns = f"columns in {key_of_source(source)} of {made.settings}"

@@ -69,6 +69,7 @@ def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
     named = "" if source == trial.NO_SOURCE else f", as source {source}"
     echo(Text.assemble((plain(facts["path"]), "bold"), f"  with {where}{named}; nothing is written"))
     if facts["status"] != "accepted":
+        _print_suggested(found, source)
         return
     if preset := facts.get("preset"):
         echo(f'recognised: preset = "{plain(preset)}"; `run` reads it so, too')
@@ -117,6 +118,15 @@ def _print_quarantined(found: Trial, source: str) -> None:
         if item.reason in LIMITED_TIMES:
             limit = key_to_change(item.reason, trial.named_source(source))
             echo(f"  The limit is {plain(limit or '')} in settings.toml.")
+    _print_suggested(found, source)
+    if found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
+        echo(
+            "More than a fifth of the lines are quarantined: check the lines above before you deliver the file.",
+            style="bold yellow",
+        )
+
+
+def _print_suggested(found: Trial, source: str) -> None:
     if found.suggested:
         echo()
         fields = "Fields with other names have values that fit. To use them, write into settings.toml:"
@@ -133,11 +143,6 @@ def _print_quarantined(found: Trial, source: str) -> None:
         echo(f"Required columns without a field. Name the field of each in columns of {plain(section)}:")
         for line in could_be(found):
             echo(f"  {plain(line)}")
-    if found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
-        echo(
-            "More than a fifth of the lines are quarantined: check the lines above before you deliver the file.",
-            style="bold yellow",
-        )
 
 
 def could_be(found: Trial) -> list[str]:

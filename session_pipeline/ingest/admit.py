@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,8 +23,9 @@ from session_pipeline.ingest.compression import (
     compression_of_name,
     decompressed,
 )
-from session_pipeline.ingest.file_names import kind_of
-from session_pipeline.ingest.formats import Parquet, format_named, other_kind
+from session_pipeline.ingest.file_names import UnknownEndingError, kind_of
+from session_pipeline.ingest.formats import JsonLines, Parquet, W3c, format_named, format_of_content, other_kind
+from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
 from session_pipeline.ingest.formats.parquet import is_parquet, without_inner_ending
 from session_pipeline.ingest.layout import NO_LAYOUT, Layout
 from session_pipeline.ingest.line_counts import CHUNK_BYTES, LineCounter, look_through
@@ -32,6 +33,8 @@ from session_pipeline.ingest.line_ranges import Borders, LineRange
 from session_pipeline.ingest.recognition import recognised_preset
 from session_pipeline.store import crash_points
 
+# The setting that reads a file whose name gives no format, by the format that its content shows.
+KEYS_BY_CONTENT: Mapping[str, str] = {W3c.name: 'preset = "w3c"', JsonLines.name: 'format = "jsonl"'}
 NO_PERMISSION = "its permissions do not let it be read"
 
 
@@ -116,7 +119,11 @@ def admit(
         StillWrittenError: It changes while it is examined.
     """
     _check_way(path, root)
-    format, compression = kind_of(path, format)
+    try:
+        format, compression = kind_of(path, format)
+    except UnknownEndingError as error:
+        key = KEYS_BY_CONTENT.get(format_by_content(path) or "")
+        raise RefusedFileError(f"{error.reason}; its content needs {key}" if key else error.reason) from error
     with (
         _opened(path) as delivered,
         _plain(delivered, path, _outer(delivered, path, format, compression), scratch) as (plain_path, plain),
@@ -176,6 +183,16 @@ def id_of_content(path: Path, *, root: Path, source: str, scratch: Path) -> str 
             finally:
                 if plain_path != path:
                     plain_path.unlink()
+    return None
+
+
+def format_by_content(path: Path) -> str | None:
+    """Return the format that the first bytes of a regular file show for certain; None if they show none."""
+    compression = compression_of_name(path.name.lower())
+    with suppress(CorruptFileError, RefusedFileError, OSError), _opened(path) as delivered:
+        content = decompressed(delivered, compression) if compression else iter([delivered.read(LOOKED_AT_BYTES)])
+        if found := format_of_content(next(content, b"")[:LOOKED_AT_BYTES]):
+            return found.name
     return None
 
 

@@ -15,6 +15,10 @@ from session_pipeline.ingest.formats import FORMATS, Parquet, format_of_file_nam
 from session_pipeline.ingest.formats.parquet import without_inner_ending
 
 
+class UnknownEndingError(RefusedFileError):
+    """Neither the settings nor the name of a file give its format."""
+
+
 def is_called_like_a_file(name: str) -> bool:
     """Whether a name is a valid name of a delivered file, so that a folder should not have it."""
     if "." not in name:
@@ -34,7 +38,8 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
         format: The format from the settings of its source; None: the format given by the name.
 
     Raises:
-        RefusedFileError: Neither the settings nor the name give a known format, or the name is not UTF-8.
+        UnknownEndingError: Neither the settings nor the name give a known format.
+        RefusedFileError: The name is not UTF-8.
     """
     try:
         name = path.name.lower()
@@ -48,7 +53,7 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
     if format is None:
         endings = ", ".join(ending for each in FORMATS for ending in each.endings)
         compressed = " or ".join(each.ending for each in COMPRESSIONS)
-        raise RefusedFileError(
+        raise UnknownEndingError(
             f"its name ends in none of {endings}, .log, .log.1 or the like, each plain or with"
             f" {compressed}; rename it, or set format for its source in settings.toml"
         )

@@ -6,10 +6,11 @@ prints the result.
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from session_pipeline.build.wanted import days_with_events
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import fill, query_text, quote
-from session_pipeline.errors import WrongUseError
-from session_pipeline.ingest.admit import admit
+from session_pipeline.errors import RefusedFileError, WrongUseError
+from session_pipeline.ingest.admit import admit, format_by_content
+from session_pipeline.ingest.compression import compression_of_name
+from session_pipeline.ingest.file_names import UnknownEndingError, kind_of
+from session_pipeline.ingest.formats import JsonLines, W3c
 from session_pipeline.ingest.recognition import MOST_LINES, preset_of
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.source_rules import rules_of
@@ -154,10 +158,19 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
         raise WrongUseError(
             f"{source!r} is not the name of a source; a source is called like its folder under raw/, such as web"
         )
-    found = _try(file, folder, source, {})
-    if not found.suggested or (folder is not None and source in load_settings(folder.path).sources):
+    has_settings = folder is not None and source in load_settings(folder.path).sources
+    attempt = partial(_try, file, folder, source)
+    found = attempt({})
+    if has_settings:
         return found
-    better = _try(file, folder, source, found.suggested)
+    return _with_format(found, file, attempt) if _has_unknown_ending(file) else _with_suggested(found, attempt)
+
+
+def _with_suggested(found: Trial, attempt: Callable[..., Trial]) -> Trial:
+    """Return a trial with the result of its suggested keys; without the keys if fewer lines are accepted with them."""
+    if not found.suggested:
+        return found
+    better = attempt(found.suggested)
     if found.suggested.keys() == {"records_in"}:  # only now, the fields of the records are known
         found = replace(
             found,
@@ -165,16 +178,61 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
             suggested_columns=better.suggested_columns,
             missing=better.missing,
         )
-        better = _try(file, folder, source, found.suggested) if better.suggested else better
+        better = attempt(found.suggested) if better.suggested else better
     if better.facts["accepted_count"] < found.facts["accepted_count"]:
         return replace(found, suggested_columns={}, suggested={})
     accepted, lines = better.facts["accepted_count"], better.facts["line_count"]
     return replace(found, accepted_with_suggested=accepted, lines_with_suggested=lines)
 
 
-def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any]) -> Trial:
+def _has_unknown_ending(file: Path) -> bool:
+    try:
+        kind_of(Path(file.name), None)
+    except RefusedFileError as error:
+        return isinstance(error, UnknownEndingError)
+    return False
+
+
+def _with_format(found: Trial, file: Path, attempt: Callable[..., Trial]) -> Trial:
+    """Return the trial of a file that is refused for its name, with the keys that its content needs, if it shows them.
+
+    The further keys of JSON lines are those that are found if its name has an ending.
+    """
+    format = format_by_content(file)
+    if format == W3c.name:
+        read = found
+        keys: dict[str, Any] = {"preset": W3c.name}
+    elif format == JsonLines.name:
+        read = _with_suggested(attempt({}, ending=".jsonl"), partial(attempt, ending=".jsonl"))
+        preset = read.facts.get("preset")
+        keys = {"format": format, **({"preset": preset} if preset else read.suggested)}
+    else:
+        return found
+    better = attempt(keys)
+    if better.facts["status"] != "accepted":
+        return found
+    return replace(
+        found,
+        suggested=keys,
+        suggested_columns=read.suggested_columns,
+        missing=read.missing,
+        accepted_with_suggested=better.facts["accepted_count"],
+        lines_with_suggested=better.facts["line_count"],
+    )
+
+
+def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any], *, ending: str = "") -> Trial:
+    """Try a file with some keys of its source.
+
+    Args:
+        file: The file.
+        folder: The data folder whose settings are used; None uses the packaged settings.
+        source: The source.
+        keys: The keys.
+        ending: An ending that is added to its name, before that of a compression.
+    """
     with (
-        _thrown_away(file, folder, source, keys) as trial,
+        _thrown_away(file, folder, source, keys, ending) as trial,
         open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run,
     ):
         run.ingest()
@@ -216,7 +274,9 @@ def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, 
 
 
 @contextmanager
-def _thrown_away(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any]) -> Iterator[DataFolder]:
+def _thrown_away(
+    file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any], ending: str
+) -> Iterator[DataFolder]:
     """Yield a temporary data folder with this file, the settings, and keys of its source; delete it at the end."""
     with tempfile.TemporaryDirectory(prefix="session-pipeline-try-") as path:
         trial = DataFolder(Path(path))
@@ -229,7 +289,9 @@ def _thrown_away(file: Path, folder: DataFolder | None, source: str, keys: Mappi
         if keys:
             with trial.settings.open("a", encoding="utf-8") as settings:
                 settings.write(f"\n{source_section(source, keys)}")
-        delivered = trial.raw / source / file.name
+        compression = compression_of_name(file.name.lower())
+        length = len(file.name) - len(compression.ending if compression else "")
+        delivered = trial.raw / source / f"{file.name[:length]}{ending}{file.name[length:]}"
         delivered.parent.mkdir(parents=True)
         if file.is_symlink():
             delivered.symlink_to(file.resolve())  # ingest refuses a link, as it would under raw/

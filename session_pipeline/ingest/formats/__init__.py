@@ -4,10 +4,11 @@ A module says how its files are called, recognised, counted and split into lines
 module with a subclass of Format and add it to FORMATS. What a line means is decided in read_lines.sql.
 """
 
+import re
 from typing import IO
 
 from session_pipeline.ingest.formats.access_log import AccessLog
-from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
+from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES, are_objects, binary_kind, first_lines
 from session_pipeline.ingest.formats.format import Format
 from session_pipeline.ingest.formats.json_lines import JsonLines
 from session_pipeline.ingest.formats.parquet import Parquet
@@ -18,8 +19,11 @@ __all__ = [
     "FORMATS",
     "AccessLog",
     "Format",
+    "JsonLines",
     "Parquet",
+    "W3c",
     "format_named",
+    "format_of_content",
     "format_of_file_name",
     "other_kind",
     "preference",
@@ -27,6 +31,7 @@ __all__ = [
 
 # In order of preference between equal readings of one content. A name is tried in this order, too.
 FORMATS: tuple[Format, ...] = (Parquet(), JsonLines(), Csv(), Tsv(), AccessLog(), W3c())
+DIRECTIVE_LINE = re.compile(rb"#(Version|Software|Fields|Date):")
 _BY_NAME = {each.name: each for each in FORMATS}
 
 
@@ -42,6 +47,17 @@ def format_of_file_name(name: str) -> Format | None:
         name: The name in lower case, without the ending of its compression.
     """
     return next((each for each in FORMATS if each.fits_name(name)), None)
+
+
+def format_of_content(beginning: bytes) -> Format | None:
+    """Return the format that the first bytes of a text show for certain: a W3C log, or JSON lines; otherwise None.
+
+    It is only suggested, because files with other endings can be unfinished: events.jsonl.part.
+    """
+    lines = [] if binary_kind(beginning) else first_lines(beginning)
+    if lines and DIRECTIVE_LINE.match(lines[0]):
+        return _BY_NAME[W3c.name]
+    return _BY_NAME[JsonLines.name] if lines and are_objects(lines) else None
 
 
 def preference(name: str) -> int:

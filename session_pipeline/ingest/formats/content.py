@@ -72,9 +72,14 @@ def json_kind(lines: Sequence[bytes]) -> str | None:
     """Return what markup or JSON is called in a file of another format; None if the lines are neither."""
     if MARKUP.match(lines[0]):
         return MARKUP_KIND
-    if _is_object(lines[0]) or all(line.startswith(b"{") for line in lines):
+    if are_objects(lines):
         return 'JSON; if all of the source is, say format = "jsonl" for it'
     return None
+
+
+def are_objects(lines: Sequence[bytes]) -> bool:
+    """Whether lines are JSON objects, one a line."""
+    return _is_object(lines[0]) or all(line.startswith(b"{") for line in lines)
 
 
 def _is_object(line: bytes) -> bool:
