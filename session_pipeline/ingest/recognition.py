@@ -15,6 +15,7 @@ from typing import IO, Any
 from session_pipeline.ingest.formats import Parquet
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
 from session_pipeline.ingest.formats.separated import Csv, Tsv
+from session_pipeline.ingest.layout import as_asked
 from session_pipeline.ingest.records import BYTE_ORDER_MARK, delimiter_of, is_spaced, split_record
 from session_pipeline.settings import Preset, Recognition, packaged_recognitions
 
@@ -33,7 +34,7 @@ def recognised_preset(file: IO[bytes], path: Path, format: str) -> str | None:
         format: The format that its name gives.
     """
     if format == Parquet.name:
-        return preset_of(_rows(path))
+        return _preset_of_columns(list(_rows(path)))
     beginning = file.read(LOOKED_AT_BYTES)
     file.seek(0)
     is_cut = len(beginning) == LOOKED_AT_BYTES
@@ -43,8 +44,25 @@ def recognised_preset(file: IO[bytes], path: Path, format: str) -> str | None:
     if found := _preset_of_text(text):
         return found
     if format in (Csv.name, Tsv.name):
-        return preset_of(_records(text, "\t" if format == Tsv.name else None, is_cut))
+        return _preset_of_columns(list(_records(text, "\t" if format == Tsv.name else None, is_cut)))
     return None
+
+
+def _preset_of_columns(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the preset of rows with the same columns. Names in another case count if no row fits as it is."""
+    if not rows:
+        return None
+    if (found := preset_of(iter(rows))) or len(set(as_asked(list(rows[0]), NATIVE)).intersection(NATIVE)) == len(
+        NATIVE
+    ):
+        return found
+    fitting = []
+    for name, recognition in packaged_recognitions().items():
+        asked = [*recognition.fields, *recognition.values]
+        renamed = (dict(zip(as_asked(list(row), asked), row.values(), strict=True)) for row in rows)
+        if recognition.fields and all(_fits(row, recognition) for row in renamed):
+            fitting.append(name)
+    return _surest(fitting)
 
 
 def preset_of(objects: Iterator[Mapping[str, Any]]) -> str | None:

@@ -4,6 +4,7 @@ settings/ reads the settings file and source_rules.py creates the rules from it;
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,14 @@ from hashlib import sha256
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.reference.user_agents import lists_fingerprint
 from session_pipeline.tables import table
 
 LOGIC_VERSION = 8  # version of what this folder's Python and SQL do; a test pins the source that it represents
+NEEDED = ("visitor_id", "event_time", "event_name")  # columns that every event needs
+FIELD_OF_LINE = re.compile(r"->>\s*'((?:[^']|'')*)'")
 NEVER = datetime(1, 1, 1)
 LATER_RULES = (
     "expressions", "events", "event_names", "key_values", "header", "records_in", "events_in", "json_fields",
@@ -102,10 +106,31 @@ class ReadingRules:
     agent_patterns: tuple[str, ...] = ()
     hash_properties: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
-        """How files are split into records."""
-        return Layout(self.delimiter, self.header, self.records_in)
+        """How files are split into records, and how their columns are named."""
+        return Layout(self.delimiter, self.header, self.records_in, self._asked(), self._needed())
+
+    def _asked(self) -> tuple[str, ...]:
+        """The names of all fields that are read or removed. Of a name with dots, its first key is a name, too."""
+        names = [name for ours in DELIVERED_COLUMNS for name in self.fields_of(ours)]
+        names += [*self.addresses, *self.drop_fields, *self.json_fields, *self.key_values, self.events_in or ""]
+        for found in self.request.values():
+            names += [found] if isinstance(found, str) else found
+        for text in (*self.expressions.values(), *(where for _, where in self.events)):
+            names += [name.replace("''", "'") for name in FIELD_OF_LINE.findall(text)]
+        return tuple(dict.fromkeys(each for name in names for each in (name, name.split(".")[0]) if each))
+
+    def _needed(self) -> tuple[tuple[str, ...], ...]:
+        """The names of fields of each column that every event needs and that has no other origin than its fields."""
+        others = {*self.constants, *self.expressions}
+        others |= {"visitor_id"} if self.addresses else set()
+        others |= {"event_name"} if self.request or self.events else set()
+        return tuple(
+            tuple(each for name in self.fields_of(ours) for each in (name, name.split(".")[0]))
+            for ours in NEEDED
+            if ours not in others
+        )
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -241,6 +241,9 @@ def _named(column: str, usual_names: Sequence[str], fields: set[str]) -> str | N
         if name in fields:
             return name
     for name in (column, *usual_names):
+        if in_other_case := sorted(field for field in fields if field.lower() == name.lower()):
+            return in_other_case[0]
+    for name in (column, *usual_names):
         inner = [field for field in fields if field.endswith(f".{name}") and name not in TOP_ONLY]
         if inner:
             return min(inner, key=lambda field: (field.count("."), field))

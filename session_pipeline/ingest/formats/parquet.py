@@ -49,7 +49,7 @@ class Parquet(Format):
         """Return a JSON object for each row."""
         from session_pipeline.ingest.formats.parquet_content import row_lines
 
-        return Lines(row_lines(content.plain_path), 1, content.line_count)
+        return Lines(row_lines(content.plain_path, content.layout), 1, content.line_count)
 
     def python_rows(self, content: Content) -> Iterator[Row]:
         """Raise an error, because DuckDB reads all Parquet files that pyarrow could decode."""

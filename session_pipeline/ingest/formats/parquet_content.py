@@ -18,6 +18,7 @@ from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.compression import EXPANSION_FREE_BYTES, EXPANSION_RATIO
 from session_pipeline.ingest.formats.format import escaped
 from session_pipeline.ingest.formats.parquet import ENCRYPTED_MAGIC, MAGIC
+from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.queries import query
 from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, MOST_COLUMNS
 
@@ -69,10 +70,10 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
     return int(row_count)
 
 
-def row_lines(path: Path) -> str:
+def row_lines(path: Path, layout: Layout) -> str:
     """Return a SELECT of (line, reason, detail) with a JSON object for each row, in the file's order."""
     schema = pq.read_schema(path)
-    names = _names(schema)
+    names = layout.names_as_asked(_names(schema))
     columns = [f"c{number}" for number in range(len(names))]
     members = (
         f"{literal(name)}, {_json(column, each.type)}"

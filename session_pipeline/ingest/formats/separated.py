@@ -174,12 +174,12 @@ class _Separated(Format):
         """Return the column names: from the first line, or from the settings if it is no header.
 
         A column without a name gets its position as name: column_3. A first line is a header if the settings give no
-        names, or if more than half of its fields are these names: an export of a table has further columns.
+        names, or if more than half of its fields are these names, in any case: an export of a table has more columns.
         """
         first = self._first(file, layout)
         if not first.is_header:
             return _Header(first.delimiter, layout.names, layout.least_count, is_there=False, is_spaced=False)
-        names = _names(first.record)
+        names = layout.names_as_asked(_names(first.record))
         return _Header(first.delimiter, names, len(names), is_there=True, is_spaced=first.is_spaced)
 
     def _first(self, file: IO[bytes], layout: Layout) -> "_First":
@@ -240,8 +240,8 @@ class Tsv(_Separated):
 
 
 def _consists_of(first: Record | None, names: Sequence[str]) -> bool:
-    fields = set(first.fields or ()) if first else set()
-    return 2 * len(fields.intersection(names)) > len(fields)
+    fields = {field.lower() for field in first.fields or ()} if first else set()
+    return 2 * len(fields.intersection(name.lower() for name in names)) > len(fields)
 
 
 def _names(header: Record | None) -> list[str]:
