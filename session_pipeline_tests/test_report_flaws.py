@@ -45,6 +45,9 @@ STEP = {
 }
 
 
+CONVERTED = {"outcome": "purchase", "value": 5, "is_converted": True, "conversion_count": 1, "is_bot": False}
+
+
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A week with 12 purchases of 20 visits; 6 of the others saw an error at /pay."""
@@ -115,6 +118,67 @@ def test_alerts_come_first_in_order_of_lost_value(deployment: Deployment, tmp_pa
     found = page.text.split("Changes found in")[1]
     assert all(sentence in found for sentence in ("Good news.", "Fourth."))
     assert not {"No alert.", "Too old."} & set(page.text.split("·"))
+
+
+def converted(site: str, currency: str | None, days_ago: int) -> dict[str, Any]:
+    """Returns a row of session_outcomes: a visit with a value."""
+    day = LAST - timedelta(days=days_ago)
+    return CONVERTED | {
+        "session_id": f"{site} {day} {currency}",
+        "site": site,
+        "session_date": day,
+        "currency": currency,
+    }
+
+
+def worth(page: Page) -> list[str]:
+    return re.findall(r"worth about [^·<]*", page.html.split('id="works"')[0])
+
+
+def test_lost_value_has_the_currency_of_its_site_and_days(deployment: Deployment, tmp_path: Path) -> None:
+    """The conversions of a site stopped weeks ago; in these two weeks, only the other site's currency occurs."""
+    rows = {
+        "session_outcomes": [converted("jp", "JPY", 62), converted("jp", "USD", 63), converted("late", "USD", 64)],
+        "progress_changes": [
+            STEP | {"site": site, "action": "/a", "associated_lost_value": value, "sentence": site}
+            for site, value in (("jp", 5000.0), ("main", 25.0), ("late", 9.0))
+        ],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    assert worth(page) == ["worth about 5,000 JPY", "worth about 25.00 EUR", "worth about 9.00"]
+
+
+def test_lost_value_in_several_currencies_says_so(deployment: Deployment, tmp_path: Path) -> None:
+    rows = {
+        "session_outcomes": [converted("main", "USD", 62), converted("jp", None, 40), converted("jp", "JPY", 41)],
+        "progress_changes": [
+            STEP | {"site": site, "associated_lost_value": 25.0, "sentence": site} for site in ("main", "jp")
+        ],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    assert worth(page) == ["worth about 25.00", "worth about 25.00 in mixed currencies"]
+
+
+def test_difficulty_has_the_currency_of_its_site_and_window(deployment: Deployment, tmp_path: Path) -> None:
+    found = {"window_days": 28, "rank": 1, "signal": "error", "rate_with": 0.1, "rate_without": 0.5}
+    found |= {"is_significant": True, "associated_lost_value": 900.0, "sentence": "No.", "action": "/a"}
+    rows = {
+        "session_outcomes": [converted("jp", "JPY", 27), converted("jp", "USD", 28)],
+        "opportunities": [found | {"site": "jp"}],
+    }
+    assert worth(page_with(deployment, tmp_path, rows)) == ["worth about 900.00 JPY"]
+
+
+def test_lost_values_in_different_currencies_have_no_order(deployment: Deployment, tmp_path: Path) -> None:
+    """Then the most missing conversions come first: 1,000 JPY are less than 900 EUR."""
+    rows = {
+        "session_outcomes": [converted("jp", "JPY", 30)],
+        "progress_changes": [
+            STEP | {"site": "jp", "associated_lost_value": 1000.0, "associated_lost": 2.0, "sentence": "Few."},
+            STEP | {"site": "main", "associated_lost_value": 900.0, "associated_lost": 9.0, "sentence": "Many."},
+        ],
+    }
+    assert [flaw.split()[-1] for flaw in flaws_of(page_with(deployment, tmp_path, rows))[:2]] == ["Many.", "Few."]
 
 
 def test_flaw_has_its_last_day_examples_and_rates(deployment: Deployment, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from math import log
 import duckdb
 from markupsafe import Markup
 
-from session_pipeline.report import charts, formats
+from session_pipeline.report import charts, formats, lost_values
 from session_pipeline.report.figures import Figures, Row, filled, run_query
+from session_pipeline.report.lost_values import Currencies, LostValue
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 
@@ -84,19 +85,22 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     if window is None:
         return Look([], has_changes=False, can_compare=False, detectable=[])
     conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
-    currencies = [row["currency"] for row in figures.rows("value")]
-    currency = currencies[0] if len(currencies) == 1 else None
     steps = figures.rows("changed_steps")
     outcomes = figures.rows("changed_outcomes")
     opportunities = [row for row in figures.rows("opportunities") if row["is_significant"]]
-    found = [_changed_step(number, row, window, currency) for number, row in enumerate(steps[:MOST], start=1)]
+    step_values = [lost_values.of_step(row) for row in steps]
+    opportunity_values = [lost_values.of_opportunity(row, window.last_day) for row in opportunities]
+    currencies = lost_values.currencies(connection, [*step_values, *opportunity_values])
+    steps = _ordered(steps, step_values, currencies, "associated_lost")
+    opportunities = _ordered(opportunities, opportunity_values, currencies, "associated_lost_conversions")
+    found = [_changed_step(number, row, window, currencies) for number, row in enumerate(steps[:MOST], start=1)]
     worse = [row for row in outcomes if is_worse(row, conversions)]
     found += [
         _changed_outcome(connection, number, row, window) for number, row in enumerate(worse[: MOST - len(found)])
     ]
     first = {(row["site"], row["action"]): row for row in reversed(opportunities)}  # one error can be several signals
     found += [
-        _opportunity(number, row, window, currency)
+        _opportunity(number, row, window, currencies)
         for number, row in enumerate(opportunities)
         if first[row["site"], row["action"]] is row
     ]
@@ -108,6 +112,11 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     return Look(found[:MOST], has_changes, can_compare, could_find, steps, outcomes, opportunities)
 
 
+def _ordered(rows: list[Row], values: Sequence[LostValue | None], currencies: Currencies, lost: str) -> list[Row]:
+    """Returns rows in their order, the largest lost value first; by lost conversions if values cannot be compared."""
+    return rows if currencies.can_compare(values) else sorted(rows, key=lambda row: -(row[lost] or 0.0))
+
+
 def is_worse(row: Row, conversions: set[str]) -> bool:
     """Whether a changed outcome is bad news: fewer visits or conversions, or more abandoned carts or bounces."""
     if row["outcome"] == "engaged":
@@ -116,7 +125,7 @@ def is_worse(row: Row, conversions: set[str]) -> bool:
     return bool(row["score"] < 0) == wanted
 
 
-def _changed_step(number: int, row: Row, window: Window, currency: str | None) -> Flaw:
+def _changed_step(number: int, row: Row, window: Window, currencies: Currencies) -> Flaw:
     now = _time_of(row, window)
     rates = [(now, row["progress_rate"], "on-loss"), ("before", row["usual_rate"], "ghost-strong")]
     if row["others_rate"] is not None:
@@ -126,7 +135,7 @@ def _changed_step(number: int, row: Row, window: Window, currency: str | None) -
         "Fewer go on",
         formats.in_visits(row["sentence"]),
         filled("flaw_step", {**window.parameters, **parameters}),
-        [*_dates(row, window), *_worth(row["associated_lost_value"], currency)],
+        [*_dates(row, window), *currencies.worth(lost_values.of_step(row))],
         _ids(row["example_session_ids"]),
         charts.comparison(f"flaw-step-{number}", CHART_WIDTH, "Share of visits that go on", rates),
     )
@@ -150,7 +159,7 @@ def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Ro
     )
 
 
-def _opportunity(number: int, row: Row, window: Window, currency: str | None) -> Flaw:
+def _opportunity(number: int, row: Row, window: Window, currencies: Currencies) -> Flaw:
     parameters = {name: row[name] for name in ("site", "action", "signal")}
     rates = [("with it", row["rate_with"], "on-loss"), ("without", row["rate_without"], "ghost-strong")]
     key = f"flaw-moment-{number}"
@@ -160,7 +169,7 @@ def _opportunity(number: int, row: Row, window: Window, currency: str | None) ->
         filled("flaw_opportunity", {**window.parameters, **parameters}),
         [
             f"last {formats.counted(min(row['window_days'], window.known_days), 'day')}",
-            *_worth(row["associated_lost_value"], currency),
+            *currencies.worth(lost_values.of_opportunity(row, window.last_day)),
         ],
         _ids(row["example_session_ids"]),
         charts.comparison(key, CHART_WIDTH, "Share of visits that convert later", rates),
@@ -219,11 +228,6 @@ def _dates(row: Row, window: Window) -> list[str]:
     if row["last_alert_day"] < window.last_day:
         notes.append(f"last seen {formats.short_day(row['last_alert_day'])}")
     return notes
-
-
-def _worth(value: float | None, currency: str | None) -> list[str]:
-    """Returns what is missing, if conversions have a value; the sentences have the number of conversions."""
-    return [f"worth about {formats.rounded(value)} {currency or ''}".rstrip()] if value and value > 0 else []
 
 
 def _ids(text: str | None) -> list[str]:

@@ -1,0 +1,80 @@
+"""Says what lost conversions are worth, in the currencies of the site and the days that the value comes from.
+
+Tables add the values of all currencies. figures.py has the value of the week, by currency.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import duckdb
+
+from session_pipeline.reference.changes import BASE_DAYS
+from session_pipeline.report import formats
+from session_pipeline.report.figures import Row, run_query
+
+SEVERAL = "XXX"
+
+
+@dataclass(frozen=True)
+class LostValue:
+    """A value that is missing, the site it comes from, and the days whose conversions give it."""
+
+    value: float
+    site: str
+    first_day: date
+    last_day: date
+
+
+def of_step(row: Row) -> LostValue | None:
+    """Returns the lost value of a changed step; its window is compared with the days before it."""
+    return _lost(row, row["last_alert_day"], row["window_days"] + BASE_DAYS)
+
+
+def of_opportunity(row: Row, last_day: date) -> LostValue | None:
+    """Returns the lost value of a difficulty, in the window that ends with this day."""
+    return _lost(row, last_day, row["window_days"])
+
+
+def _lost(row: Row, last_day: date, days: int) -> LostValue | None:
+    value = row["associated_lost_value"]
+    first_day = last_day - timedelta(days=days - 1)
+    return LostValue(value, row["site"], first_day, last_day) if value and value > 0 else None
+
+
+@dataclass(frozen=True)
+class Currencies:
+    """The currencies of conversions: (site, day, currency), with None for a value without one."""
+
+    found: Sequence[tuple[str, date, str | None]] = ()
+
+    def worth(self, lost: LostValue | None) -> list[str]:
+        """Returns what is missing, if conversions have a value; the sentences have the number of conversions."""
+        if lost is None:
+            return []
+        return [f"worth about {formats.rounded(lost.value)} {formats.unit(self._of(lost))}".rstrip()]
+
+    def can_compare(self, values: Iterable[LostValue | None]) -> bool:
+        """Whether all values are in one currency, or all without one. Others have no common order."""
+        currencies = {self._of(lost) for lost in values if lost is not None}
+        return len(currencies) <= 1 and SEVERAL not in currencies
+
+    def _of(self, lost: LostValue) -> str | None:
+        """Returns the currency of a value; XXX for several, and None if any part of it has no currency."""
+        found = {
+            currency
+            for site, day, currency in self.found
+            if site == lost.site and lost.first_day <= day <= lost.last_day
+        }
+        known = found - {None}
+        return SEVERAL if len(known) > 1 else next(iter(found)) if len(found) == 1 else None
+
+
+def currencies(connection: duckdb.DuckDBPyConnection, values: Iterable[LostValue | None]) -> Currencies:
+    """Queries the currencies of all sites on the days of these values. Without a value, nothing is queried."""
+    known = [lost for lost in values if lost is not None]
+    if not known:
+        return Currencies()
+    days = {"first_day": min(lost.first_day for lost in known), "last_day": max(lost.last_day for lost in known)}
+    rows = run_query(connection, "flaw_currencies", days).rows
+    return Currencies([(row["site"], row["session_date"], row["currency"]) for row in rows])
