@@ -11,7 +11,9 @@ MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 NO_VALUE, OTHER_VALUES = "(none)", "other"
-STILL = 0.05  # a rate that differs by less is still the same
+# The rate of the others is still the same if it differs by at most a tenth of what it was (from 5.8 to
+# 2.7 is half), by at most 5 of 100, and by at most a quarter of the change that the sentence is about.
+STILL_OF_RATE, STILL, STILL_OF_CHANGE = 0.1, 0.05, 0.25
 
 
 def day_text(day: date) -> str:
@@ -31,8 +33,8 @@ def visits_of(segment: Segment) -> str:
         return "visits"
     if value == NO_VALUE:
         return f"visits without {dimension}"
-    if value == OTHER_VALUES:
-        return f"visits with another {dimension}"
+    if value == OTHER_VALUES:  # of a device it is a kind of its own; of a campaign it can be all that are rare
+        return f"visits with {dimension} {value}"
     if dimension == "landing_action":
         return f"visits that begin with {value}"
     return f"{value} visits" if value.isalpha() and len(value) > 2 else f"visits with {dimension} {value}"
@@ -91,8 +93,8 @@ def progress_sentence(
         sentence += f" {of_hundred(rate)} of 100 {window}"
     sentence += f"; before it was {of_hundred(usual_rate)}"
     if others_rate is not None and others_usual_rate is not None:
-        whom = others[0] if len(others) == 1 else "the others"
-        if abs(others_rate - others_usual_rate) < STILL:
+        whom = visits_of((segment[0], others[0])) if len(others) == 1 else "the others"
+        if _is_still(others_rate, others_usual_rate, abs(rate - usual_rate)):
             sentence += f", for {whom} it still is {of_hundred(others_rate)}"
         else:
             sentence += f", for {whom} it went from {of_hundred(others_usual_rate)} to {of_hundred(others_rate)}"
@@ -104,6 +106,12 @@ def progress_sentence(
         more = "conversion more than usual goes" if count == "1" else "conversions more than usual go"
         sentence += f" About {count} {are} missing{worth}." if lost > 0 else f" About {count} {more} with it{worth}."
     return sentence + (f" It follows from {explained_by}." if explained_by else "")
+
+
+def _is_still(rate: float, usual_rate: float, change: float) -> bool:
+    """Whether a site owner would call the rate of the others unchanged; rates that are written alike always are."""
+    largest = min(STILL_OF_RATE * usual_rate, STILL, STILL_OF_CHANGE * change)
+    return abs(rate - usual_rate) <= largest or of_hundred(rate) == of_hundred(usual_rate)
 
 
 def outcome_sentence(

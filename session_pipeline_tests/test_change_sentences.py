@@ -1,0 +1,79 @@
+"""Tests the sentences of the tables of changes: how they name visits, and when they call a rate unchanged."""
+
+from typing import Any
+
+import pytest
+
+from session_pipeline.reference.changes import WHOLE, Segment
+from session_pipeline.tables.changes.sentences import drop_text, progress_sentence, visits_of
+
+MOBILE = ("device", "mobile")
+
+
+def sentence(segment: Segment = MOBILE, **given: Any) -> str:
+    """Returns the sentence of a step from /cart to /pay that is no alert."""
+    values: dict[str, Any] = {"action": "/cart", "next_action": "/pay", "window": "on 9 April", "since": None}
+    values |= {"rate": 0.1, "usual_rate": 0.4, "others": ["desktop", "tablet"], "lost": 0.0, "lost_value": None}
+    values |= {"others_rate": None, "others_usual_rate": None, "explained_by": None}
+    return progress_sentence(segment=segment, **(values | given))
+
+
+def about_others(usual_rate: float, rate: float) -> str:
+    """Returns what the sentence says of the others."""
+    text = sentence(others_usual_rate=usual_rate, others_rate=rate)
+    return text.partition(", for the others it ")[2].removesuffix(".")
+
+
+@pytest.mark.parametrize(
+    ("usual_rate", "rate", "expected"),
+    [
+        (0.058, 0.027, "went from 5.8 to 2.7"),
+        (0.045, 0.002, "went from 4.5 to 0.2"),
+        (0.058, 0.055, "still is 5.5"),
+        (0.20, 0.19, "still is 19"),
+        (0.80, 0.76, "still is 76"),
+        (0.20, 0.17, "went from 20 to 17"),
+        (0.20, 0.23, "went from 20 to 23"),
+        (0.90, 0.82, "went from 90 to 82"),
+        (0.0, 0.0, "still is 0"),
+        (0.0, 0.03, "went from 0 to 3.0"),
+        (0.0031, 0.0026, "still is 0.3"),
+    ],
+)
+def test_rate_is_unchanged_if_it_differs_by_a_tenth_at_most(usual_rate: float, rate: float, expected: str) -> None:
+    assert about_others(usual_rate, rate) == expected
+
+
+def test_others_are_not_unchanged_if_their_change_is_like_that_of_the_row() -> None:
+    text = sentence(rate=0.75, usual_rate=0.8, others_rate=0.75, others_usual_rate=0.79)
+    assert ", for the others it went from 79 to 75." in text
+
+
+@pytest.mark.parametrize(
+    ("segment", "expected"),
+    [
+        (WHOLE, "visits"),
+        (("device", "mobile"), "mobile visits"),
+        (("device", "other"), "visits with device other"),
+        (("utm_campaign", "other"), "visits with utm_campaign other"),
+        (("device", "(none)"), "visits without device"),
+        (("variant", "b"), "visits with variant b"),
+        (("landing_action", "/a"), "visits that begin with /a"),
+    ],
+)
+def test_visits_of_a_segment_are_named(segment: Segment, expected: str) -> None:
+    assert visits_of(segment) == expected
+    assert drop_text(segment, "/cart", "/pay") == f"fewer {expected} at /cart go on to /pay"
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ("desktop", "for desktop visits it still is 20"),
+        ("(none)", "for visits without device it still is 20"),
+        ("other", "for visits with device other it still is 20"),
+    ],
+)
+def test_a_single_other_value_is_named_as_its_visits(other: str, expected: str) -> None:
+    text = sentence(others=[other], others_rate=0.2, others_usual_rate=0.2)
+    assert text == f"On 9 April, 10 of 100 mobile visits at /cart go on to /pay; before it was 40, {expected}."
