@@ -43,6 +43,14 @@ def test_progress_alerts_names_the_alerts_of_the_last_14_days(deployment: Deploy
     assert asked(deployment, checks.progress_alerts, day=WEEKS[2] + timedelta(days=14)).holds
 
 
+def test_progress_alerts_names_the_site_if_there_are_several(deployment: Deployment) -> None:
+    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Fewer go on.")))
+    assert asked(deployment, checks.progress_alerts).sentence == "Fewer go on."
+    other_site = "select * from action_visits union all select * replace ('jp' as site) from action_visits"
+    change(deployment, "action_visits", other_site, WEEKS[2])
+    assert asked(deployment, checks.progress_alerts).sentence == "On site main: Fewer go on."
+
+
 def with_nulls(select: str) -> str:
     """Return a SELECT with the columns of progress_changes, null where it has no value."""
     return f"select * from ({select}) union all by name select * from progress_changes where false"

@@ -8,7 +8,7 @@ import pytest
 from session_pipeline import report
 from session_pipeline.errors import StoreError
 from session_pipeline.publish.publication import Published
-from session_pipeline.report import figures, formats
+from session_pipeline.report import figures, formats, paths
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import BROWSING, HOSTILE_STEP, LAST, Visits, written
 
@@ -113,7 +113,22 @@ def test_several_sites_have_a_table(tmp_path: Path) -> None:
     assert "By site" in page.text
     assert page.row("main")[:3] == ["main", "2", "2"]
     assert page.row("b.example")[:3] == ["b.example", "1", "1"]
+    landed = [row for row in page.rows if row[0] == "/shop/c" and row[1] in ("main", "b.example")]
+    assert sorted(row[:3] for row in landed[:2]) == [["/shop/c", "b.example", "1"], ["/shop/c", "main", "2"]]
     assert "Visits 3 Fri 15 Mar: 3 Visitors 3 Fri 15 Mar: 3" in page.text
+
+
+def test_usual_actions_are_those_of_the_named_site() -> None:
+    path = {"window_days": 7, "outcome": "(not converted)", "rank": 1, "path": "/a", "session_count": 1, "share": 0.01}
+    path |= {"median_action_count": 1.0, "median_seconds": 1.0}
+    done = {"converted_share": None, "converted_place": None, "other_share": 0.5, "other_place": 1.0}
+    groups = paths.visit_groups(
+        [path | {"site": "large", "group_session_count": 90}, path | {"site": "small", "group_session_count": 10}],
+        [done | {"site": "large", "action": "/a"}, done | {"site": "small", "action": "/b"}],
+        [],
+        has_several_sites=True,
+    )
+    assert (groups[1].site, groups[1].common) == ("large", [("/a", "page", 0.5)])
 
 
 def test_warehouse_without_visits_explains_what_to_do(tmp_path: Path) -> None:

@@ -178,7 +178,8 @@ def test_lost_values_in_different_currencies_have_no_order(deployment: Deploymen
             STEP | {"site": "main", "associated_lost_value": 900.0, "associated_lost": 9.0, "sentence": "Many."},
         ],
     }
-    assert [flaw.split()[-1] for flaw in flaws_of(page_with(deployment, tmp_path, rows))[:2]] == ["Many.", "Few."]
+    flaws = flaws_of(page_with(deployment, tmp_path, rows))
+    assert flaws[:2] == ["On site main: Many.", "On site jp: Few."]
 
 
 def test_flaw_has_its_last_day_examples_and_rates(deployment: Deployment, tmp_path: Path) -> None:
@@ -304,8 +305,72 @@ def test_hostile_text_of_all_tables_stays_text(deployment: Deployment, tmp_path:
     }
     page = page_with(deployment, tmp_path, rows)
     assert page.elements.isdisjoint({"script", "img", "iframe", "object", "form"})
-    assert flaws_of(page)[0] == f"Look at {HOSTILE}."
+    assert flaws_of(page)[0] == f"On site main: Look at {HOSTILE}."
     assert len(page.ids) == len(set(page.ids))
+
+
+OTHER_SITE = {"site": "jp", "session_count": 10, "visitor_count": 1, "converted_count": 0, "bounce_count": 0}
+
+
+def test_every_sentence_names_its_site_if_there_are_several(deployment: Deployment, tmp_path: Path) -> None:
+    rows = {
+        "progress_changes": [
+            STEP | {"site": "jp", "sentence": "Fewer sessions go on."},
+            STEP | {"action": "/b", "score": 4.2, "is_alert": False, "sentence": "More go on."},
+        ],
+        "outcome_changes": [
+            {"site": "jp", "rank": 1, "window_days": 7, "dimension": "all", "dimension_value": "all", "score": 5.0}
+            | {"is_alert": True, "sentence": "Sessions bounce.", "outcome": "bounce", "rate": 0.3, "usual_rate": 0.1}
+        ],
+        "opportunities": [
+            {"site": "main", "window_days": 84, "rank": 1, "action": "/pay", "signal": "error", "sentence": "Errors."}
+            | {"rate_with": 0.1, "rate_without": 0.5, "is_significant": True, "associated_lost_conversions": 1.0}
+        ],
+        "next_best_actions": [
+            {"site": "jp", "window_days": 84, "rank": 1, "at_action": "/a", "seen_action": "/b", "difference": 0.1}
+            | {"score": 5.0, "is_significant": True, "sentence": "Sessions also."}
+        ],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    expected = ["On site jp: Fewer visits go on.", "On site jp: Visits bounce.", "On site main: Errors."]
+    assert flaws_of(page) == expected
+    found = page.text.split("Changes found in")[1]
+    assert all(sentence in found for sentence in expected)
+    works = page.text.split("What works")[1].split("Changes found in")[0]
+    assert "On site jp: Visits also." in works
+    assert "On site main: More go on." in works
+
+
+def test_quiet_report_of_several_sites_names_the_site_of_a_fault(deployment: Deployment, tmp_path: Path) -> None:
+    row = STEP | {"dimension": "all", "dimension_value": "all", "is_alert": False, "detectable_rate": 0.5}
+    page = page_with(deployment, tmp_path, {"progress_changes": [row], "daily_summary": [OTHER_SITE]})
+    assert "of the 100 visits at /shipping on site main in 7 days at most 50.0 % had gone on" in page.text
+
+
+def test_hard_times_of_two_sites_are_counted_apart(deployment: Deployment, tmp_path: Path) -> None:
+    """Both sites have a page /pay. What other visits to one site show is not said of the other."""
+    compared = {"window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "sentence": "No.", "site": "jp"}
+    hard = {"site": "jp", "action": "/pay", "session_count": 40, "hard_time_count": 9, "error_count": 9}
+    rows = {
+        "action_friction": [hard],
+        "opportunities": [
+            compared
+            | {"action": "/pay", "signal": "error", "associated_lost_conversions": 3.0, "is_significant": False}
+        ],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    chance = "They converted less often later than comparable visits; this can be chance."
+    assert flaws_of(page)[0].endswith(f"At /pay on site jp, 9 of 40 visits had a hard time: 9 saw an error. {chance}")
+    assert flaws_of(page)[1] == "At /pay on site main, 6 of 6 visits had a hard time: 6 saw an error."
+    assert ["/pay", "jp", "40", "9"] in [row[:4] for row in page.rows]
+    assert ["/pay", "main", "6", "6"] in [row[:4] for row in page.rows]
+
+
+def test_site_without_visits_in_the_week_keeps_its_row(deployment: Deployment, tmp_path: Path) -> None:
+    before = OTHER_SITE | {"session_date": LAST - timedelta(days=7)}
+    page = page_with(deployment, tmp_path, {"daily_summary": [before]})
+    assert page.row("jp") == ["jp", "0", "0", "0", "–", "–", "0"]
+    assert "Figures are of all sites together, unless a site is named." in page.text
 
 
 @pytest.mark.parametrize(

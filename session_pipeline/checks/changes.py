@@ -28,11 +28,14 @@ def progress_alerts(run: "Run", days: Sequence[date]) -> Verdict:
         return Verdict(True, "there are no days to look at")
     last = max(days)
     with run.engine.job() as job:
-        add_input(job, run, "progress_changes", dates(last - (DAYS_OF_ALERTS - 1) * ONE_DAY, last))
+        for name in ("progress_changes", "action_visits"):
+            add_input(job, run, name, dates(last - (DAYS_OF_ALERTS - 1) * ONE_DAY, last))
         alerts = job.rows(query_text(__package__, "progress_alerts")).to_pylist()
     if not alerts:
         return Verdict(True, "no step is taken much less often than before", {"alerts": 0})
-    sentences = [alert["sentence"] for alert in alerts]
+    sentences = [
+        (f"On site {alert['site']}: " if alert["has_several_sites"] else "") + alert["sentence"] for alert in alerts
+    ]
     more = f" And {len(sentences) - SHOWN} more." if len(sentences) > SHOWN else ""
     # Figures change from day to day. An alert is sent once, so its problem only names the step.
     problems = [

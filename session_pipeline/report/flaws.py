@@ -11,7 +11,7 @@ from math import log
 import duckdb
 from markupsafe import Markup
 
-from session_pipeline.report import charts, formats, lost_values
+from session_pipeline.report import charts, formats, lost_values, sites
 from session_pipeline.report.figures import Figures, Row, filled, run_query
 from session_pipeline.report.lost_values import Currencies, LostValue
 from session_pipeline.report.window import Window
@@ -85,9 +85,9 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     if window is None:
         return Look([], has_changes=False, can_compare=False, detectable=[])
     conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
-    steps = figures.rows("changed_steps")
-    outcomes = figures.rows("changed_outcomes")
-    opportunities = [row for row in figures.rows("opportunities") if row["is_significant"]]
+    steps = sites.with_sentences(figures, "changed_steps")
+    outcomes = sites.with_sentences(figures, "changed_outcomes")
+    opportunities = [row for row in sites.with_sentences(figures, "opportunities") if row["is_significant"]]
     step_values = [lost_values.of_step(row) for row in steps]
     opportunity_values = [lost_values.of_opportunity(row, window.last_day) for row in opportunities]
     currencies = lost_values.currencies(connection, [*step_values, *opportunity_values])
@@ -133,7 +133,7 @@ def _changed_step(number: int, row: Row, window: Window, currencies: Currencies)
     parameters = {name: row[name] for name in ("site", "dimension", "dimension_value", "action", "next_action")}
     return Flaw(
         "Fewer go on",
-        formats.in_visits(row["sentence"]),
+        row["sentence"],
         filled("flaw_step", {**window.parameters, **parameters}),
         [*_dates(row, window), *currencies.worth(lost_values.of_step(row))],
         _ids(row["example_session_ids"]),
@@ -151,7 +151,7 @@ def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Ro
     title = f"Share of visits with outcome {formats.words(row['outcome'])}"
     return Flaw(
         "Unusual",
-        formats.in_visits(row["sentence"]),
+        row["sentence"],
         filled("flaw_outcome", {**window.parameters, **parameters}),
         _dates(row, window),
         examples,
@@ -165,7 +165,7 @@ def _opportunity(number: int, row: Row, window: Window, currencies: Currencies) 
     key = f"flaw-moment-{number}"
     return Flaw(
         "Goes with fewer conversions",
-        formats.in_visits(row["sentence"]),
+        row["sentence"],
         filled("flaw_opportunity", {**window.parameters, **parameters}),
         [
             f"last {formats.counted(min(row['window_days'], window.known_days), 'day')}",
@@ -182,21 +182,23 @@ def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: W
     The first sentence begins with the share of all visits. Actions with a significant difficulty are left out, because
     they have a place of their own.
     """
-    compared = {(row["action"], row["signal"]): row for row in figures.rows("opportunities")}
-    significant = {row["action"] for row in compared.values() if row["is_significant"]}
+    compared = {(row["site"], row["action"], row["signal"]): row for row in figures.rows("opportunities")}
+    significant = {(row["site"], row["action"]) for row in compared.values() if row["is_significant"]}
     pages = []
     for row in figures.rows("friction_by_page"):
-        if row["hard_time_count"] >= FEWEST_HARD_TIMES and row["action"] not in significant:
+        if row["hard_time_count"] >= FEWEST_HARD_TIMES and (row["site"], row["action"]) not in significant:
             counts = {signal: row[f"{signal}_count"] or 0 for signal in SIGNALS}
             most = max(counts, key=lambda signal: counts[signal])
-            other = compared.get((row["action"], most))
+            other = compared.get((row["site"], row["action"], most))
             pages.append((row, most, counts[most], other if _lost(other) >= 1 else None))
-    pages = sorted(pages, key=lambda page: (-_lost(page[3]), -page[0]["hard_time_count"], page[0]["action"]))
+    pages = sorted(
+        pages, key=lambda page: (-_lost(page[3]), -page[0]["hard_time_count"], page[0]["action"], page[0]["site"])
+    )
     week = next(row for row in figures.rows("visits") if row["period"] == "week")
     dates = formats.short_days(window.first_day, window.last_day)
     found: list[Flaw] = []
     for row, most, most_count, other in pages[:count]:
-        where = formats.shortened(formats.words(row["action"]))
+        where = formats.shortened(formats.words(row["action"])) + sites.place(figures, row)
         visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], 'visit')}"
         sentence = f"At {where}, {visits} had a hard time: {formats.number(most_count)} {SIGNALS[most]}."
         chart = None
@@ -208,7 +210,9 @@ def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: W
             sentence += " They converted less often later than comparable visits; this can be chance."
         if not found:
             sentence = f"{formats.percent(week['friction_rate'])} of all visits had a hard time. {sentence}"
-        query = run_query(connection, "flaw_friction", {**window.parameters, "action": row["action"]})
+        query = run_query(
+            connection, "flaw_friction", {**window.parameters, "site": row["site"], "action": row["action"]}
+        )
         examples = list(dict.fromkeys(example["session_id"] for example in query.rows))[:EXAMPLES]
         found.append(Flaw("Hard time", sentence, query.sql, [dates], examples, chart, is_mild=True))
     return found
@@ -241,7 +245,8 @@ def detectable(figures: Figures, window: Window) -> list[str]:
         row = steps[0]
         return [
             f"A fault would have been found if of the {formats.counted(row['session_count'], 'visit')} at"
-            f" {formats.words(row['action'])} in {formats.counted(row['window_days'], 'day')} at most"
+            f" {formats.words(row['action'])}{sites.place(figures, row)} in"
+            f" {formats.counted(row['window_days'], 'day')} at most"
             f" {formats.percent(row['detectable_rate'])} had gone on to {formats.words(row['next_action'])};"
             f" {formats.percent(row['usual_rate'])} is usual."
         ]

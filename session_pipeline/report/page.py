@@ -21,6 +21,7 @@ from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.flaws import Look
 from session_pipeline.report.funnels import funnel_views, unit
 from session_pipeline.report.glossary import GLOSSARY
+from session_pipeline.report.sites import has_several
 from session_pipeline.report.strengths import strengths
 from session_pipeline.report.svg import standalone
 from session_pipeline.report.window import Window
@@ -50,7 +51,6 @@ FILTERS: tuple[Callable[..., object], ...] = (
     formats.short_duration,
     formats.words,
     formats.shortened,
-    formats.in_visits,
     formats.sentence_start,
     paths.label,
 )
@@ -135,7 +135,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "days_image": charts.days("days", WIDE, days),
         "outcomes_by_day": outcomes.outcomes_by_day(figures, found),
         "visit_groups": paths.visit_groups(
-            figures.rows("usual_paths"), figures.rows("common_actions"), found, len(sites)
+            figures.rows("usual_paths"), figures.rows("common_actions"), found, has_several(figures)
         ),
         "strengths": strengths(figures),
         "funnels": funnel_views(figures.rows("funnels"), figures.rows("funnel_drops"), settings, findings),
@@ -153,6 +153,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "one_currency": len(figures.rows("value")) <= 1,
         "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE),
         "sites": sites,
+        "several_sites": has_several(figures),
     }
 
 

@@ -40,7 +40,7 @@ class VisitGroup:
 
 
 def visit_groups(
-    paths: Sequence[Row], common: Sequence[Row], outcomes: Sequence[Row], site_count: int
+    paths: Sequence[Row], common: Sequence[Row], outcomes: Sequence[Row], has_several_sites: bool
 ) -> list[VisitGroup]:
     """Returns the visits with a conversion that has a value (with any, if none has one) and those without."""
     with_value = [row["outcome"] for row in outcomes if row["is_converted"] and row["has_value"]]
@@ -56,6 +56,7 @@ def visit_groups(
         found = [row for row in paths if row["outcome"] == outcome and row["window_days"] == window_days]
         largest = max(found, key=lambda row: (row["group_session_count"], row["site"]), default=None)
         of_site = [row for row in found if largest is not None and row["site"] == largest["site"]]
+        kind = "converted" if name == "converted" else "other"
         is_varied = not of_site or of_site[0]["session_count"] < FEWEST_ON_PATH
         groups.append(
             VisitGroup(
@@ -64,16 +65,17 @@ def visit_groups(
                 end,
                 largest["group_session_count"] if largest else 0,
                 [{**row, "steps": _steps(row["path"]), "is_cut": _is_cut(row["path"])} for row in of_site],
-                _common(common, "converted" if name == "converted" else "other") if is_varied else [],
+                _common(common, largest["site"] if largest else "", kind) if is_varied else [],
                 window_days,
-                largest["site"] if largest and site_count > 1 else "",
+                largest["site"] if largest and has_several_sites else "",
             )
         )
     return groups
 
 
-def _common(rows: Sequence[Row], kind: str) -> list[tuple[str, str, float]]:
-    """Returns the actions that most visits do, in their usual order."""
+def _common(rows: Sequence[Row], site: str, kind: str) -> list[tuple[str, str, float]]:
+    """Returns the actions that most visits to a site do, in their usual order."""
+    rows = [row for row in rows if row["site"] == site]
     most = [row for row in rows if (row[f"{kind}_share"] or 0) >= MOST_DO and row[f"{kind}_place"] is not None]
     most = sorted(most, key=lambda row: (-row[f"{kind}_share"], row["action"]))[:STEPS_SHOWN]
     in_order = sorted(most, key=lambda row: (row[f"{kind}_place"], row["action"]))

@@ -5,7 +5,7 @@ These are associations, and the sentences say so.
 
 from dataclasses import dataclass
 
-from session_pipeline.report import formats
+from session_pipeline.report import formats, sites
 from session_pipeline.report.figures import Figures, Row
 
 MOST = 2
@@ -32,8 +32,8 @@ class Strength:
 def strengths(figures: Figures) -> list[Strength]:
     """Returns at most two things that work, of different kinds where possible."""
     by_kind = [
-        [_found(row, CAUTION, "next_best_actions") for row in figures.rows("next_best_actions")],
-        [_found(row, IMPROVED, "gains") for row in figures.rows("gains")],
+        [_found(row, CAUTION, "next_best_actions") for row in sites.with_sentences(figures, "next_best_actions")],
+        [_found(row, IMPROVED, "gains") for row in sites.with_sentences(figures, "gains")],
         _best_groups(figures),
     ]
     first = [kind[0] for kind in by_kind if kind]
@@ -42,7 +42,7 @@ def strengths(figures: Figures) -> list[Strength]:
 
 
 def _found(row: Row, note: str, figure: str) -> Strength:
-    return Strength(formats.in_visits(row["sentence"]), note, figure)
+    return Strength(row["sentence"], note, figure)
 
 
 def _best_groups(figures: Figures) -> list[Strength]:
@@ -62,13 +62,14 @@ def _best_groups(figures: Figures) -> list[Strength]:
             if is_better and (dimension not in best or row["low"] > best[dimension][1]["low"]):
                 best[dimension] = (value, row)
         for dimension, (value, row) in sorted(best.items(), key=lambda item: (-item[1][1]["low"], item[0])):
-            found.append(Strength(_sentence(dimension, value, row, usual), COMPARED, figure))
+            place = sites.place(figures, row) if figure == "landing_pages" else ""
+            found.append(Strength(_sentence(dimension, value, row, usual, place), COMPARED, figure))
     return found
 
 
-def _sentence(dimension: str, value: str, row: Row, usual: float) -> str:
+def _sentence(dimension: str, value: str, row: Row, usual: float, place: str) -> str:
     name = formats.shortened(formats.words(value), 50)
-    places = {"landing page": f"that begin at {name}", "device": f"on {name}"}
+    places = {"landing page": f"that begin at {name}{place}", "device": f"on {name}"}
     where = LIFECYCLES[value] if dimension == "lifecycle" else places.get(dimension)
     where = where or f"with {formats.words(dimension).replace('utm ', '')} {name}"
     return (

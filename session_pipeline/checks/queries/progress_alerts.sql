@@ -12,6 +12,7 @@ with latest as (
 
 select
     site,
+    (select count(distinct site) from action_visits) > 1 as has_several_sites,
     dimension,
     dimension_value,
     action,

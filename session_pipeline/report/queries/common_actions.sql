@@ -1,35 +1,40 @@
--- One row is an action of the week: the share of the visits with a conversion that did it before,
--- and of the visits without a conversion, each with its usual position in the visit.
+-- One row is an action of a site in the week: the share of the visits with a conversion that did it
+-- before, and of the visits without a conversion, each with its usual position in the visit.
 with totals as (
     select
+        site,
         cast(sum(converted_count) as double) as converted_count,
         cast(sum(session_count - converted_count) as double) as other_count
     from daily_summary
     where session_date between $first_day and $last_day
+    group by site
 ),
 
 places as (
     select
+        site,
         action,
         sum(step_number * converted_count) / nullif(sum(converted_count), 0) as converted_place,
         sum(step_number * (session_count - converted_count))
         / nullif(sum(session_count - converted_count), 0) as other_place
     from action_steps
     where session_date between $first_day and $last_day and step_number > 0
-    group by action
+    group by site, action
 ),
 
 visits as (
     select
+        site,
         action,
         sum(converted_count) as converted_count,
         sum(session_count - converted_count) as other_count
     from action_visits
     where session_date between $first_day and $last_day and dimension = 'all'
-    group by action
+    group by site, action
 )
 
 select
+    v.site,
     v.action,
     v.converted_count / nullif(t.converted_count, 0) as converted_share,
     p.converted_place,
@@ -37,9 +42,10 @@ select
     p.other_place
 from visits as v
 inner join places as p
-    on v.action = p.action
-cross join totals as t
+    on v.site = p.site and v.action = p.action
+inner join totals as t
+    on v.site = t.site
 where
     v.converted_count >= 0.4 * t.converted_count
     or v.other_count >= 0.4 * t.other_count
-order by v.action
+order by v.site, v.action

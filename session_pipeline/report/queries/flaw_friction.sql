@@ -7,6 +7,7 @@ select
 from session_friction
 where
     session_date between $first_day and $last_day
+    and site = $site
     and action = $action
     and is_hard_time
     and not is_bot

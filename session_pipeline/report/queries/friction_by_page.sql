@@ -1,6 +1,7 @@
--- One row is an action at which visitors had a hard time in the week, most visits first. Counts of
--- signals are visits.
+-- One row is an action of a site at which visitors had a hard time in the week, most visits first.
+-- Counts of signals are visits.
 select
+    site,
     action,
     cast(sum(session_count) as bigint) as session_count,
     cast(sum(hard_time_count) as bigint) as hard_time_count,
@@ -15,7 +16,7 @@ select
     cast(sum(seconds_lost) as bigint) as seconds_lost
 from action_friction
 where session_date between $first_day and $last_day
-group by action
+group by site, action
 having sum(hard_time_count) > 0
-order by hard_time_count desc, action asc
+order by hard_time_count desc, action asc, site asc
 limit 12

@@ -1,7 +1,8 @@
--- One row is one of the most frequent first actions of a visit, in the week. low and high are the
--- bounds of the 95 % Wilson interval of the rate.
+-- One row is one of the most frequent first actions of a visit to a site, in the week. low and high
+-- are the bounds of the 95 % Wilson interval of the rate.
 with counted as (
     select
+        site,
         to_action as action,
         cast(sum(session_count) as bigint) as session_count,
         cast(sum(converted_count) as bigint) as converted_count,
@@ -9,8 +10,8 @@ with counted as (
             as bounce_count
     from action_transitions
     where session_date between $first_day and $last_day and transition = 'entry'
-    group by to_action
-    order by session_count desc, action asc
+    group by site, to_action
+    order by session_count desc, action asc, site asc
     limit 10
 ),
 
@@ -32,6 +33,7 @@ spread as (
 )
 
 select
+    site,
     action,
     session_count,
     converted_count,
@@ -40,4 +42,4 @@ select
     least(1, (_centre + _reach) / _scale) as high,
     bounce_count / session_count as bounce_rate
 from spread
-order by session_count desc, action asc
+order by session_count desc, action asc, site asc

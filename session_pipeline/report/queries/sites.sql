@@ -1,13 +1,24 @@
--- One row is a site in the week. A visitor counts once: on the first of their days in the week.
-with visits as (
+-- One row is a site with visits in the week or the week before: its visits in the week. A visitor
+-- counts once: on the first of their days in the week.
+with days as (
+    select
+        *,
+        session_date >= $first_day as _is_in_week
+    from daily_summary
+    where session_date between $before_first_day and $last_day
+),
+
+visits as (
     select
         site,
-        cast(sum(session_count) as bigint) as session_count,
-        cast(sum(converted_count) as bigint) as converted_count,
-        cast(sum(bounce_count) as bigint) as bounce_count,
-        cast(sum(bot_session_count) as bigint) as bot_session_count
-    from daily_summary
-    where session_date between $first_day and $last_day
+        cast(coalesce(sum(session_count) filter (where _is_in_week), 0) as bigint)
+            as session_count,
+        cast(coalesce(sum(converted_count) filter (where _is_in_week), 0) as bigint)
+            as converted_count,
+        cast(coalesce(sum(bounce_count) filter (where _is_in_week), 0) as bigint) as bounce_count,
+        cast(coalesce(sum(bot_session_count) filter (where _is_in_week), 0) as bigint)
+            as bot_session_count
+    from days
     group by site
 ),
 
