@@ -120,6 +120,9 @@ def test_alerts_come_first_in_order_of_lost_value(deployment: Deployment, tmp_pa
     assert not {"No alert.", "Too old."} & set(page.text.split("·"))
 
 
+FORMER_DAY = {"site": "jp", "session_date": LAST - timedelta(days=20), "session_count": 1, "converted_count": 1}
+
+
 def converted(site: str, currency: str | None, days_ago: int) -> dict[str, Any]:
     """Returns a row of session_outcomes: a visit with a value."""
     day = LAST - timedelta(days=days_ago)
@@ -287,6 +290,20 @@ def test_sums_in_several_currencies_are_named_and_not_added(deployment: Deployme
     ]
     page = page_with(deployment, tmp_path, {"session_outcomes": rows})
     assert "Value 9,000,000 without a currency and 126.00 EUR, 5.00 USD" in page.text
+    assert "Rate Hard time" in page.text.split("The days as a table")[1]
+
+
+def test_currency_without_value_in_the_week_has_zero(deployment: Deployment, tmp_path: Path) -> None:
+    page = page_with(deployment, tmp_path, {"session_outcomes": [converted("jp", "JPY", 8)]})
+    assert "Value 126.00 EUR and 0.00 JPY" in page.text
+
+
+def test_days_in_several_currencies_have_no_value(deployment: Deployment, tmp_path: Path) -> None:
+    """The other currency is older than the two weeks of the headline, but within the days of the table."""
+    page = page_with(
+        deployment, tmp_path, {"daily_summary": [FORMER_DAY], "session_outcomes": [converted("jp", "JPY", 20)]}
+    )
+    assert "Value 126.00 EUR Fri 15 Mar: – Had a hard time" in page.text
     assert "Rate Hard time" in page.text.split("The days as a table")[1]
 
 

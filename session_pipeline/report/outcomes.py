@@ -101,8 +101,9 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
             trend("rate", "Conversion rate", [row["conversion_rate"] for row in days]),
         ),
     ]
-    if figures.rows("value"):
-        found.append(_value_tile(figures, window, trend))
+    sums = [row for row in figures.rows("value") if (row["week_value"], row["before_value"]) != (None, None)]
+    if sums:
+        found.append(_value_tile(figures, sums, window, trend))
     if week["friction_rate"] is not None:
         found.append(
             Tile(
@@ -126,13 +127,14 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
     return found
 
 
-def _value_tile(figures: Figures, window: Window, trend: Trend) -> Tile:
-    sums = figures.rows("value")
+def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, trend: Trend) -> Tile:
+    """Returns the value of the week in each currency of the two weeks, the largest number first."""
+    sums = [{**row, "week_value": row["week_value"] or 0.0} for row in sums]
     first = sums[0]
     change = formats.growth(first["week_value"], first["before_value"]) if window.has_before else ""
     others = ", ".join(formats.money(row["week_value"], row["currency"]) for row in sums[1:])
     detail = f"{formats.day(window.last_day)}: {formats.money(first['day_value'], None)}"
-    values = [row["value"] for row in figures.rows("days")] if len(sums) == 1 else []
+    values = [row["value"] for row in figures.rows("days")] if len(figures.rows("value")) == 1 else []
     return Tile(
         "Value",
         formats.rounded(first["week_value"]),

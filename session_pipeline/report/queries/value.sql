@@ -1,13 +1,15 @@
--- One row is a currency: the value of the visits that converted, in the week, on its last day and
--- in the week before.
+-- One row is a currency of the last four weeks: the value of the visits that converted, in the
+-- week, on its last day and in the week before.
 select
     currency,
     cast(round(sum(value) filter (where session_date >= $first_day), 2) as double) as week_value,
     cast(round(sum(value) filter (where session_date = $last_day), 2) as double) as day_value,
-    cast(round(sum(value) filter (where session_date < $first_day), 2) as double) as before_value
+    cast(round(sum(value) filter (
+        where session_date between $before_first_day and $before_last_day
+    ), 2) as double) as before_value
 from session_outcomes
 where
-    session_date between $before_first_day and $last_day
+    session_date between least($trend_first_day, $before_first_day) and $last_day
     and is_converted
     and not is_bot
     and value is not null
