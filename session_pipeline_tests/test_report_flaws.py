@@ -162,6 +162,18 @@ def test_lost_value_in_several_currencies_says_so(deployment: Deployment, tmp_pa
     assert worth(page) == ["worth about 25.00", "worth about 25.00 in mixed currencies"]
 
 
+def test_value_in_a_sentence_has_its_currency(deployment: Deployment, tmp_path: Path) -> None:
+    rows = [
+        STEP
+        | {"action": action, "sentence": f"Fewer. About 5 are missing, worth about {value:,.0f}."}
+        | {"associated_lost_value": value}
+        for action, value in (("/a", 1234.0), ("/b", 25.0))
+    ]
+    page = page_with(deployment, tmp_path, {"progress_changes": rows})
+    assert flaws_of(page)[0] == "Fewer. About 5 are missing, worth about 1,234 EUR."
+    assert "worth about 25 EUR." in page.text.split("Changes found in")[1]
+
+
 def test_difficulty_has_the_currency_of_its_site_and_window(deployment: Deployment, tmp_path: Path) -> None:
     found = {"window_days": 28, "rank": 1, "signal": "error", "rate_with": 0.1, "rate_without": 0.5}
     found |= {"is_significant": True, "associated_lost_value": 900.0, "sentence": "No.", "action": "/a"}

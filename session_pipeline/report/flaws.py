@@ -91,6 +91,8 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     step_values = [lost_values.of_step(row) for row in steps]
     opportunity_values = [lost_values.of_opportunity(row, window.last_day) for row in opportunities]
     currencies = lost_values.currencies(connection, [*step_values, *opportunity_values])
+    for row, lost in zip(steps, step_values, strict=True):
+        row["sentence"] = currencies.in_sentence(row["sentence"], lost)
     steps = _ordered(steps, step_values, currencies, "associated_lost")
     opportunities = _ordered(opportunities, opportunity_values, currencies, "associated_lost_conversions")
     found = [_changed_step(number, row, window, currencies) for number, row in enumerate(steps[:MOST], start=1)]

@@ -3,6 +3,7 @@
 Tables add the values of all currencies. figures.py has the value of the week, by currency.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,6 +15,7 @@ from session_pipeline.report import formats
 from session_pipeline.report.figures import Row, run_query
 
 SEVERAL = "XXX"
+VALUE = re.compile(r", worth about [\d,]+(?=\.)")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Currencies:
         if lost is None:
             return []
         return [f"worth about {formats.rounded(lost.value)} {formats.unit(self._of(lost))}".rstrip()]
+
+    def in_sentence(self, sentence: str, lost: LostValue | None) -> str:
+        """Returns the sentence of a table with the currency behind its value; the tables know none."""
+        unit = formats.unit(self._of(lost)) if lost is not None else ""
+        return VALUE.sub(lambda found: f"{found[0]} {unit}", sentence) if unit else sentence
 
     def can_compare(self, values: Iterable[LostValue | None]) -> bool:
         """Whether all values are in one currency, or all without one. Others have no common order."""
