@@ -1,0 +1,91 @@
+"""Tests what lines of the exports of tools become: which are the same event, and their names, values and visitors."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.source_rules import rules_of
+from session_pipeline.settings import parse_settings
+from session_pipeline_tests.ingesting import KEY, Ingest, Row, Taken
+
+Line = dict[str, Any]
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path)
+    yield ingest
+    ingest.close()
+
+
+def preset(name: str) -> ReadingRules:
+    return rules_of(parse_settings(f"[sources.web]\npreset = '{name}'"), "web", KEY)
+
+
+def taken(ingest: Ingest, name: str, *lines: Line) -> Taken:
+    """Returns what lines of JSON become with a preset."""
+    return ingest.take_lines(*lines, rules=replace(preset(name), format="jsonl"))
+
+
+def events(ingest: Ingest, name: str, *lines: Line) -> list[Row]:
+    found = taken(ingest, name, *lines)
+    assert found.quarantined == []
+    return found.events
+
+
+def identities(rows: list[Row]) -> set[tuple[str, str]]:
+    """Returns the different events among rows of one site."""
+    return {(row["visitor_id"], row["event_id"]) for row in rows}
+
+
+# Matomo
+
+ACTIONS: list[Line] = [
+    {"type": "action", "timestamp": 1714979289, "url": "https://shop.example/", "pageId": "101", "idpageview": "AbCdEf",
+     "timeSpent": "10"},
+    {"type": "event", "timestamp": 1714979289, "url": "https://shop.example/", "pageId": "102", "idpageview": "AbCdEf",
+     "eventAction": "add_to_cart"},
+    {"type": "event", "timestamp": 1714979289, "url": "https://shop.example/", "pageId": "103", "idpageview": "AbCdEf",
+     "eventAction": "add_to_cart"},
+    {"type": "goal", "timestamp": 1714979289, "url": "https://shop.example/", "goalId": 1, "goalPageId": "103"},
+    {"type": "goal", "timestamp": 1714979289, "url": "https://shop.example/", "goalId": 2, "goalPageId": "103"},
+    {"type": "ecommerceOrder", "timestamp": 1714979299, "orderId": "T1", "revenue": "49.95"},
+    {"type": "ecommerceOrder", "timestamp": 1714979299, "orderId": "T2", "revenue": "49.95"},
+    {"type": "ecommerceAbandonedCart", "timestamp": 1714979299, "revenue": "10"},
+    # Of a version of Matomo or of a plugin that gives no ids.
+    {"type": "action", "timestamp": 1714979300, "url": "https://shop.example/more", "idpageview": "AbCdEg"},
+    {"type": "action", "timestamp": 1714979300, "url": "https://shop.example/more", "idpageview": "AbCdEh"},
+]  # fmt: skip
+
+
+def visit(count: int) -> Line:
+    """Returns a visit as it is exported after some of its actions."""
+    last = {**ACTIONS[count - 1], "timeSpent": None}
+    return {
+        "idSite": "1", "idVisit": "5", "visitorId": "ab12cd34ab12cd34", "serverTimestamp": last["timestamp"],
+        "visitDuration": str(last["timestamp"] - ACTIONS[0]["timestamp"]), "actions": str(count),
+        "siteCurrency": "EUR", "actionDetails": [*ACTIONS[: count - 1], last],
+    }  # fmt: skip
+
+
+def test_matomo_visit_that_goes_on_after_an_export_counts_once(ingest: Ingest) -> None:
+    first, second = events(ingest, "matomo", visit(6)), events(ingest, "matomo", visit(len(ACTIONS)))
+    assert str(first[-1]["value"]) == "49.950000"
+    assert len(identities(second)) == len(ACTIONS)
+    assert identities(first) < identities(second)
+
+
+def test_matomo_rows_with_one_action_each_are_the_same_events_in_every_export(ingest: Ingest) -> None:
+    rows = [{**visit(len(ACTIONS)), "actionDetails": None, **action} for action in ACTIONS]
+    later = [{**row, "serverTimestamp": 1714990000, "visitDuration": "900"} for row in rows]
+    assert len(identities(events(ingest, "matomo", *rows, *later))) == len(ACTIONS)
+
+
+def test_matomo_actions_without_any_id_stay_different_events(ingest: Ingest) -> None:
+    media = [{"type": "media", "timestamp": 1714979300, "mediaTitle": title} for title in ("a", "b")]
+    rows = events(ingest, "matomo", {**visit(1), "actionDetails": media})
+    assert len(identities(rows)) == 2
