@@ -89,3 +89,22 @@ def test_matomo_actions_without_any_id_stay_different_events(ingest: Ingest) -> 
     media = [{"type": "media", "timestamp": 1714979300, "mediaTitle": title} for title in ("a", "b")]
     rows = events(ingest, "matomo", {**visit(1), "actionDetails": media})
     assert len(identities(rows)) == 2
+
+
+# WooCommerce
+
+ORDER: Line = {
+    "id": 1001, "status": "completed", "date_created_gmt": "2024-05-06T07:08:09", "total": "49.90", "currency": "EUR",
+    "customer_id": 0, "customer_ip_address": "203.0.113.7", "customer_user_agent": "A",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ["", " ", None])
+def test_woocommerce_orders_of_guests_without_an_address_are_visitors_of_their_own(
+    ingest: Ingest, address: str | None
+) -> None:
+    orders = [{**ORDER, "id": number, "customer_ip_address": address} for number in (1, 2)]
+    rows = events(ingest, "woocommerce", *orders, ORDER, {**ORDER, "customer_id": 7, "customer_ip_address": address})
+    assert [row["visitor_id"] for row in rows[:2]] == ["order 1", "order 2"]
+    assert len(rows[2]["visitor_id"]) == 32  # a hash of the address
+    assert rows[3]["visitor_id"] == "customer 7"

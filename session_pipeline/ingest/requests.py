@@ -49,17 +49,18 @@ def visitor_address(rules: ReadingRules, fields: Sequence[str]) -> str:
     """Return the SQL of the address that identifies the visitor best.
 
     A field can contain a list of addresses, as proxies write them; the first one is the visitor's. Without an address,
-    the last field is used as it is, because it can contain the name of a host.
+    the last field is used as it is, because it can contain the name of a host. An empty or blank text is no address:
+    its hash would make all such visitors one.
 
     Args:
         rules: The rules of the source.
         fields: The SQL of the fields with the address, the surest first.
     """
+    as_written = f"nullif(trim({fields[-1]}, e' \\t\\r\\n'), '')"
     if len(fields) == 1 and not rules.request:
-        return fields[0]
+        return as_written
     firsts = [f"trim(split_part({field}, ',', 1))" for field in fields]
     candidates = [f"list_transform([{first}], lambda one: address_of(one))[1]" for first in firsts]
-    as_written = f"nullif({fields[-1]}, '')"
     return f"coalesce({', '.join([*candidates, as_written])})"
 
 
