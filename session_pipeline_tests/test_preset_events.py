@@ -108,3 +108,12 @@ def test_woocommerce_orders_of_guests_without_an_address_are_visitors_of_their_o
     assert [row["visitor_id"] for row in rows[:2]] == ["order 1", "order 2"]
     assert len(rows[2]["visitor_id"]) == 32  # a hash of the address
     assert rows[3]["visitor_id"] == "customer 7"
+
+
+def test_woocommerce_order_whose_status_changes_has_one_event_of_each_kind(ingest: Ingest) -> None:
+    statuses = ("pending", "on-hold", "processing", "completed", "refunded", "cancelled")
+    rows = events(ingest, "woocommerce", *({**ORDER, "status": status} for status in statuses))
+    names = [row["event_name"] for row in rows]
+    assert names == ["order_pending", "purchase", "purchase", "purchase", "purchase", "order_cancelled"]
+    assert len(identities(rows)) == len(set(names))
+    assert {row["event_id"] for row in rows if row["event_name"] == "purchase"} == {"1001|purchase"}
