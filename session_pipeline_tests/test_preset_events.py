@@ -117,3 +117,42 @@ def test_woocommerce_order_whose_status_changes_has_one_event_of_each_kind(inges
     assert names == ["order_pending", "purchase", "purchase", "purchase", "purchase", "order_cancelled"]
     assert len(identities(rows)) == len(set(names))
     assert {row["event_id"] for row in rows if row["event_name"] == "purchase"} == {"1001|purchase"}
+
+
+# Shopify
+
+SHOP_ORDER: Line = {
+    "id": 5001, "name": "#1001", "financial_status": "paid", "test": False, "cancelled_at": None, "currency": "EUR",
+    "total_price": "49.90", "processed_at": "2024-05-06T07:08:09+02:00", "customer": {"id": 7}, "browser_ip": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        *(({"financial_status": status}, "purchase") for status in ("paid", "partially_paid", "pending", "authorized",
+                                                                   "expired", "partially_refunded", "refunded")),
+        ({"financial_status": "voided"}, "order_voided"),
+        ({"financial_status": "refunded", "cancelled_at": "2024-05-07T00:00:00Z"}, "order_cancelled"),
+        ({"financial_status": "voided", "cancelled_at": "2024-05-07T00:00:00Z"}, "order_cancelled"),
+        ({"test": True, "cancelled_at": "2024-05-07T00:00:00Z"}, "order_test"),
+    ],
+)  # fmt: skip
+def test_shopify_order_is_named_by_its_state(ingest: Ingest, changed: Line, name: str) -> None:
+    [row] = events(ingest, "shopify", {**SHOP_ORDER, **changed})
+    assert (row["event_name"], row["event_id"]) == (name, f"5001|{name}")
+
+
+def test_shopify_pixel_events_keep_their_ids_and_names(ingest: Ingest) -> None:
+    pixel = {"id": "sh-1", "name": "checkout_completed", "clientId": "c", "timestamp": "2024-05-06T07:08:09Z"}
+    [row] = events(ingest, "shopify", pixel)
+    assert (row["event_id"], row["event_name"], row["visitor_id"]) == ("sh-1", "purchase", "c")
+
+
+def test_shopify_order_without_customer_and_address_is_a_visitor_of_its_own(ingest: Ingest) -> None:
+    details: list[Line | None] = [None, {"browser_ip": ""}, {"browser_ip": "203.0.113.7"}]
+    orders = [{**SHOP_ORDER, "customer": None, "id": n, "client_details": each} for n, each in enumerate(details)]
+    rows = events(ingest, "shopify", *orders, SHOP_ORDER)
+    assert [row["visitor_id"] for row in rows[:2]] == ["order 0", "order 1"]
+    assert len(rows[2]["visitor_id"]) == 32  # a hash of the address
+    assert rows[3]["visitor_id"] == "7"
