@@ -1,12 +1,17 @@
 """Tests W3C logs: fields that change within a file, encodings of CloudFront and IIS, and lines that do not fit."""
 
+import io
+import json
+import re
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.ingest.source_rules import rules_of
 from session_pipeline.settings import parse_settings
-from session_pipeline_tests.ingesting import KEY, Ingest
+from session_pipeline_tests.ingesting import KEY, Ingest, as_csv
 
 RULES = replace(rules_of(parse_settings("[sources.web]\npreset = 'w3c'"), "web", KEY), drop_properties=())
 
@@ -51,6 +56,49 @@ def test_cloudfront_encodes_words_once_or_twice(ingest: Ingest) -> None:
     taken = ingest.take("\n".join([fields, *lines]), "a.log", RULES)
     assert taken.column("user_agent") == ["Mozilla/5.0 (a)"] * 2
     assert taken.column("page_url") == ["https://shop.example/"] * 2
+
+
+AGENTS = [
+    "Mozilla/5.0%20(Windows%20NT%2010.0)%20A/1",
+    "Mozilla/5.0%2520(a)",
+    "My%2520App/1%20B%2BC/2",
+    "caf%C3%A9/1%20b",
+    "curl/8.0",
+    "a+b/100%",
+    "a%252fb",
+]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "csv"])
+def test_other_forms_of_a_log_give_the_user_agents_and_visitors_of_its_text(ingest: Ingest, form: str) -> None:
+    names = ["date", "time", "c-ip", "cs-method", "cs-uri-stem", "cs(User-Agent)"]
+    rows = [["2024-03-01", f"12:00:0{n}", "192.0.2.1", "GET", "/", agent] for n, agent in enumerate(AGENTS)]
+    text = "\n".join(["#Fields: " + " ".join(names), *("\t".join(row) for row in rows)])
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    if form == "parquet":
+        sink = io.BytesIO()
+        columns = [re.sub(r"\W+", "_", name).strip("_").lower() for name in names]
+        pq.write_table(pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows]), sink)
+        content: str | bytes = sink.getvalue()
+    else:
+        content = as_csv(names, *rows) if form == "csv" else "\n".join(map(json.dumps, records))
+    expected = ingest.take(text, "a.log", RULES)
+    found = ingest.take(content, f"a.{form}", replace(RULES, format=form))
+    assert expected.column("user_agent")[0] == "Mozilla/5.0 (Windows NT 10.0) A/1"
+    for column in ("user_agent", "visitor_id"):
+        assert found.column(column) == expected.column(column)
+
+
+def test_user_agent_with_spaces_is_not_decoded(ingest: Ingest) -> None:
+    line = {
+        "date": "2024-03-01",
+        "time": "12:00:00",
+        "c-ip": "192.0.2.1",
+        "cs-uri-stem": "/",
+        "cs(User-Agent)": "A (b%20c)",
+    }
+    [row] = ingest.take_lines(line, rules=replace(RULES, format="jsonl")).events
+    assert row["user_agent"] == "A (b%20c)"
 
 
 @pytest.mark.long

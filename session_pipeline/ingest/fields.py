@@ -48,7 +48,7 @@ def given_lines(rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]
     values = {ours: f"nullif({field}, '')" for ours, field in found.items()}
     values = with_expressions(rules, values, fields.named)
     if rules.request:
-        values = with_request(rules, values, lambda names: fields.first_of(names, is_at_top=False))
+        values = with_request(rules, format, values, lambda names: fields.first_of(names, is_at_top=False))
     if rules.decimal_comma:
         values["value"] = f"with_decimal_point({values['value']})"
     if format_named(format).has_own_visitors:

@@ -4,23 +4,28 @@ The setting `request` names the fields that describe the request. Event name, pa
 same rules as in formats/access_log.sql. Produces SQL; fields.py says how a field of a line is read.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.formats.access_log import REQUEST
+from session_pipeline.ingest.formats.w3c import W3c
 from session_pipeline.ingest.rules import ReadingRules
 
 NOTHING = "cast(null as varchar)"
+# Fields of W3C logs, also of those in JSON, CSV and Parquet. Their user agents are percent-encoded.
+ENCODED_AGENT = re.compile(r"(?i)cs[(_]user[-_]agent\)?")
 KEPT_PARTS = ("method",)  # parts that stay in properties
 
 
 def with_request(
-    rules: ReadingRules, values: Mapping[str, str], field: Callable[[Sequence[str]], str]
+    rules: ReadingRules, format: str, values: Mapping[str, str], field: Callable[[Sequence[str]], str]
 ) -> dict[str, str]:
     """Return the SQL of each column, with page and event name from the request where the line has none.
 
     Args:
         rules: The rules of the source.
+        format: The format of the file. The format w3c has already decoded its user agents.
         values: The SQL of each column's value, by column.
         field: Returns the SQL of the first of some fields that has a value.
     """
@@ -37,8 +42,10 @@ def with_request(
     page_url = f"coalesce({values['page_url']}, {page})"
     asked = f"[{method}, {page_url}, {values['status_code']}]"
     name = f"list_transform([{asked}], lambda r: name_of_request(r[1], r[2], r[3]))[1]"
+    is_encoded = format != W3c.name and any(map(ENCODED_AGENT.fullmatch, rules.fields_of("user_agent")))
     return {
         **values,
+        "user_agent": f"decoded_words({values['user_agent']})" if is_encoded else values["user_agent"],
         "page_url": page_url,
         "event_name": f"coalesce({values['event_name']}, {name})",
         "referrer": f"percent_encoded({values['referrer']})",

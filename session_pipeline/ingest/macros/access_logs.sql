@@ -27,6 +27,22 @@ case
     else written
 end;
 
+-- A user agent whose spaces a server wrote as %20, decoded as formats/w3c.py does: twice if the
+-- encoding was encoded. A text with a space is not encoded. Escapes that are not UTF-8 stay.
+create or replace temp macro decoded_words(written) as
+case
+    when contains(written, '%') and not contains(written, ' ') and not contains(written, '%00')
+        then list_transform(
+            [coalesce(try(url_decode(written)), replace(written, '%20', ' '))],
+            lambda once: case
+                when contains(once, '%20')
+                    then coalesce(try(url_decode(once)), replace(once, '%20', ' '))
+                else once
+            end
+        )[1]
+    else written
+end;
+
 -- A time such as 10/Oct/2000:13:55:36 -0700 as ISO 8601; other times unchanged.
 create or replace temp macro log_time(written) as
 case
