@@ -123,6 +123,24 @@ def test_list_of_keys_and_values_is_an_object(ingest: Ingest) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("123456789012345678", 123456789012345678),
+        ("1234567890123456789", "1234567890123456789"),
+        (1234567890123456789, "1234567890123456789"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("007", "007"),
+        ("0", 0),
+    ],
+)
+def test_whole_number_that_is_no_safe_json_number_is_kept_as_text(ingest: Ingest, given: Any, kept: Any) -> None:
+    line = {**EVENT, "params": [{"key": "id", "value": {"int_value": given}}]}
+    [found] = taken(ingest, line, key_values=("params",), columns={"element": "params.id"})
+    assert json.loads(found["properties"]) == {"params": {"id": kept}}
+    assert found["element"] == str(kept)
+
+
 def test_list_can_be_nested_and_become_the_properties(ingest: Ingest) -> None:
     line = {**EVENT, "a": {"b": [{"key": "x", "value": 1}]}, "c": [{"key": "y", "value": 2}]}
     [found] = taken(ingest, line, key_values=("a.b", "c"), columns={"properties": "c"})

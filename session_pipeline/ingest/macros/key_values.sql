@@ -2,7 +2,8 @@
 -- Every macro returns null for null.
 
 -- The value of an element: itself, or the one that has a value among string_value, int_value,
--- float_value, double_value, bool_value. Whole numbers are text in JSON of BigQuery.
+-- float_value, double_value, bool_value. Whole numbers are text in JSON of BigQuery. They become
+-- numbers, and those with more than 18 digits stay text, because readers of JSON would round them.
 create or replace temp macro element_value(element) as
 case
     when json_type(element, '/value') <> 'OBJECT' then json_extract(element, '/value')
@@ -13,6 +14,8 @@ case
             json_extract_string(element, '/value/int_value'), '-?(0|[1-9]\d{0,17})'
         )
         then cast(json_extract_string(element, '/value/int_value') as json)
+    when json_extract_string(element, '/value/int_value') <> ''
+        then to_json(json_extract_string(element, '/value/int_value'))
     when json_extract_string(element, '/value/float_value') is not null
         then json_extract(element, '/value/float_value')
     when json_extract_string(element, '/value/double_value') is not null
