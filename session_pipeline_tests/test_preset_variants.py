@@ -277,6 +277,18 @@ def test_posthog_parquet_has_its_properties_as_text(tmp_path: Path) -> None:
     assert found.sessions == sessions_of("posthog")
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_posthog_responses_of_the_api_tell_the_same_story(indent: int | None, tmp_path: Path) -> None:
+    lines = lines_of("posthog")
+    pages = [{"next": None, "results": lines[:9]}, {"next": "https://eu.posthog.com/api/...", "results": lines[9:]}]
+    path = tmp_path / "events.json"
+    path.write_text("\n".join(json.dumps(page, indent=indent) for page in pages))
+    found = read(tmp_path, "posthog", path)
+    assert (found.quarantined, found.facts["line_count"]) == ([], len(lines))
+    assert found.events == events_of("posthog")
+    assert found.sessions == sessions_of("posthog")
+
+
 @pytest.mark.parametrize("missing", MISSING_VALUES)
 def test_missing_values_of_clickhouse_give_the_same_sessions(
     missing: str, of_values: Mapping[tuple[str, object], FileResult]

@@ -109,6 +109,15 @@ def test_each_record_within_an_object_is_an_event(ingest: Ingest, content: str) 
     assert taken.admitted.line_count == 3
 
 
+def test_lines_without_the_list_are_read_as_fast_as_other_lines(ingest: Ingest) -> None:
+    lines = "\n".join(map(json.dumps, EVENTS)) + "\n"
+    assert ingest.admit(ingest.deliver(lines), WRAPPED).is_tidy
+    wrapped = json.dumps({"data": {"orders": EVENTS}})
+    for content in (lines + wrapped, lines + wrapped + "\n", wrapped + "\n" + lines):
+        assert not ingest.admit(ingest.deliver(content), WRAPPED).is_tidy
+        assert titles(ingest.take(content, rules=WRAPPED)) == ["1", "2", "3"] * 2
+
+
 def test_bad_line_among_wrapped_records_is_quarantined(ingest: Ingest) -> None:
     lines = [json.dumps({"data": {"orders": EVENTS[:2]}}), '{"data": {"orders": [', json.dumps(EVENTS[2])]
     taken = ingest.take("\n".join(lines), rules=WRAPPED)

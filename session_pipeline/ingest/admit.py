@@ -160,7 +160,7 @@ def admit(
 
 def _ranges(borders: Borders, counter: LineCounter, format: str, layout: Layout) -> tuple[LineRange, ...]:
     """Return the ranges of lines of a plain file; none if it is read as a whole."""
-    if layout.header or layout.records_in or not format_named(format).can_be_divided(counter):
+    if layout.header or not format_named(format).can_be_divided(counter):
         return ()
     ranges = borders.ranges(counter, has_header=format_named(format).has_header)
     return ranges if len(ranges) > 1 else ()

@@ -6,7 +6,7 @@ from typing import IO
 
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES, MARKUP, MARKUP_KIND
 from session_pipeline.ingest.formats.format import Content, Lines, Row, TextLines
-from session_pipeline.ingest.formats.json_values import is_document, records_of, records_of_line
+from session_pipeline.ingest.formats.json_values import is_document, key_in_text, records_of, records_of_line
 from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.line_counts import LineCounter
 from session_pipeline.ingest.records import decoded, is_blank, physical_lines
@@ -70,16 +70,22 @@ class _JsonCounter(LineCounter):
         super().__init__()
         self._layout = layout
         self._is_document = False
+        self._list_name = key_in_text(layout.keys) if layout.keys else b""
 
     def add(self, chunk: bytes) -> None:
         """Count the lines of the next chunk."""
         if self.byte_count == 0:
             self._is_document = is_document(chunk[:LOOKED_AT_BYTES], self._layout.keys)
-            self.is_tidy = not self._is_document and not self._layout.keys
+            self.is_tidy = not self._is_document
         if self._is_document:
             self.add_bytes(chunk)
         else:
             super().add(chunk)
+
+    def look_closer(self, lines: bytes) -> None:
+        """Look for the name of the list of records: a line without it is one record."""
+        if self._list_name and self._list_name in lines:
+            self.is_tidy = False
 
 
 def _records(file: IO[bytes], layout: Layout) -> Iterator[bytes]:

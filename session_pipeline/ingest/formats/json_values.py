@@ -61,12 +61,17 @@ def records_of(file: IO[bytes], keys: Sequence[str]) -> Iterator[bytes]:
 
 def records_of_line(line: bytes, keys: Sequence[str]) -> list[bytes]:
     """Return the records of one line; the line itself if it is not complete JSON."""
-    if not keys or json.dumps(keys[-1], ensure_ascii=False).encode() not in line:
+    if not keys or key_in_text(keys) not in line:
         return [line]
     try:
         return list(records_of(BytesIO(line), keys)) or [line]
     except (CorruptFileError, RefusedFileError):
         return [line]
+
+
+def key_in_text(keys: Sequence[str]) -> bytes:
+    """Return the name of the list of records as it is in JSON. A text without it has no such list."""
+    return json.dumps(keys[-1], ensure_ascii=False).encode()
 
 
 def _is_valid(line: bytes) -> bool:
