@@ -12,6 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from session_pipeline.ingest.source_rules import rules_of
+from session_pipeline.settings import parse_settings
+from session_pipeline_tests.ingesting import KEY, Ingest
+from session_pipeline_tests.presets.pages import PAGES
 from session_pipeline_tests.presets.reading import FileResult, examples, read_files
 from session_pipeline_tests.presets.story import events_of, sessions_of
 
@@ -241,6 +245,20 @@ def test_call_of_a_server_counts_for_its_user(tmp_path: Path) -> None:
     path.write_text(jsonl([call]))
     found = read(tmp_path, "segment", path)
     assert (found.quarantined, dict(found.names)) == ([], {"Order Refunded": 1})
+
+
+def test_raw_logs_of_segment_are_read_with_the_settings_of_its_page(tmp_path: Path) -> None:
+    page = (PAGES / "segment.md").read_text()
+    settings = page.split("```toml\n")[1].split("```")[0]
+    ingest = Ingest(tmp_path)
+    name = "segment-logs/ab12/1714953600000/1714979289000.1714979350000.5f3e2c1d.gz"
+    (ingest.root / name).parent.mkdir(parents=True)
+    taken = ingest.take(
+        gzip.compress(EXAMPLES["segment"].read_bytes()), name, rules_of(parse_settings(settings), "web", KEY)
+    )
+    ingest.close()
+    assert (taken.admitted.format, taken.quarantined) == ("jsonl", [])
+    assert len(taken.events) == len(lines_of("segment"))
 
 
 def test_screen_of_an_app_is_a_page_view(tmp_path: Path) -> None:
