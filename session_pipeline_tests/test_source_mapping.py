@@ -147,7 +147,31 @@ def test_list_can_be_nested_and_become_the_properties(ingest: Ingest) -> None:
     assert json.loads(found["properties"]) == {"a": {"b": {"x": 1}}, "y": 2}
 
 
-@pytest.mark.parametrize("value", [None, [], ["x"], {"a": 1}, "text", 3])
+SCHEMA = "iglu:com.acme/linkClick/jsonschema/1-0-2"
+
+
+def test_list_of_self_describing_json_is_an_object_of_lists(ingest: Ingest) -> None:
+    other = "iglu:com.acme-shop/page/jsonschema/2-1-0"
+    values = [
+        {"schema": SCHEMA, "data": {"n": 2}},
+        {"schema": other, "data": [1]},
+        {"data": {"n": 1}, "schema": SCHEMA},
+    ]
+    [found] = taken(ingest, {**EVENT, "a": {"b": values}}, key_values=("a.b",))
+    assert json.loads(found["properties"])["a"]["b"] == {
+        "com_acme_link_click_1": [{"n": 2}, {"n": 1}],
+        "com_acme_shop_page_2": [[1]],
+    }
+
+
+NO_ENTITIES: list[list[Any]] = [
+    [{"schema": SCHEMA, "data": 1}, {"schema": SCHEMA}],
+    [{"schema": SCHEMA, "data": 1}, {"schema": "x", "data": 1}],
+    [{"schema": SCHEMA, "data": 1, "more": 2}],
+]
+
+
+@pytest.mark.parametrize("value", [None, [], ["x"], [{"a": 1}], {"a": 1}, "text", 3, *NO_ENTITIES])
 def test_what_is_no_list_of_objects_is_kept(ingest: Ingest, value: Any) -> None:
     [found] = taken(ingest, {**EVENT, "params": value}, key_values=("params",))
     assert json.loads(found["properties"] or "{}") == ({} if value is None else {"params": value})

@@ -66,15 +66,28 @@ def _with_json(keys: Sequence[str]) -> str:
     text = f"json_extract_string(line, {literal(json_pointer(keys))})"
     is_json = f"regexp_matches({text}, '^\\s*[{{\\[]') and json_valid({text}) and not is_lax({text})"
     patch = f"{literal(_before(keys))} || {text} || {literal('}' * len(keys))}"
-    return f"case when {is_json} then cast(json_merge_patch(line, {patch}) as varchar) else line end"
+    return _if_present(keys, f"case when {is_json} then cast(json_merge_patch(line, {patch}) as varchar) else line end")
 
 
 def _with_object(keys: Sequence[str]) -> str:
     """Return the SQL of a line in which the list at a path of keys is an object. A line without it stays as it is."""
     pointer = literal(json_pointer(keys))
-    patch = f"{literal(_before(keys))} || object_of(json_extract(line, {pointer})) || {literal('}' * len(keys))}"
-    has_list = f"json_type(line, {pointer}) = 'ARRAY' and json_type(line, {pointer} || '/0') = 'OBJECT'"
-    return f"case when {has_list} then cast(json_merge_patch(line, {patch}) as varchar) else line end"
+    elements = f"list_transform([json_extract(line, {pointer})], lambda elements: object_of(elements))"
+    patch = f"{literal(_before(keys))} || found || {literal('}' * len(keys))}"
+    changed = f"lambda found: cast(json_merge_patch(line, {patch}) as varchar)"
+    found = f"list_filter({elements}, lambda found: found is not null)"
+    return _if_present(keys, f"coalesce(list_transform({found}, {changed})[1], line)")
+
+
+def _if_present(keys: Sequence[str], changed: str) -> str:
+    """Return the SQL of a line that is changed only if it may have the first key, because parsing a line is slow.
+
+    Letters, digits and underscores can be escaped as code points only, so a line without both has no such key.
+    """
+    if not re.fullmatch(r"\w+", keys[0], re.ASCII):
+        return changed
+    may_have_key = f"(contains(line, {literal(json.dumps(keys[0]))}) or contains(line, '\\u'))"
+    return f"case when {may_have_key} then {changed} else line end"
 
 
 def _before(keys: Sequence[str]) -> str:

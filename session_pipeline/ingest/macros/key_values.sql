@@ -1,4 +1,5 @@
--- Macros for lists of keys and values, such as event_params of the BigQuery export of GA4.
+-- Macros for lists of keys and values, such as event_params of the BigQuery export of GA4, and for
+-- lists of self-describing JSON, such as contexts of Snowplow.
 -- Every macro returns null for null.
 
 -- The value of an element: itself, or the one that has a value among string_value, int_value,
@@ -32,11 +33,65 @@ end;
 create or replace temp macro element_key(element) as
 coalesce(json_extract_string(element, '/key'), json_extract_string(element, '/name'));
 
--- A list of keys and values as an object, as text; null for anything that is no list of objects. If
--- a key has several values, a reader finds the first.
+-- The name of a schema as in the columns of Snowplow's tables: com_acme_link_click_1 for
+-- iglu:com.acme/linkClick/jsonschema/1-0-2. Null for anything else.
+create or replace temp macro schema_name(schema) as
+case
+    when regexp_full_match(schema, 'iglu:[^/]+/[^/]+/[^/]+/\d+-\d+-\d+')
+        then lower(regexp_replace(
+            regexp_replace(
+                regexp_replace(schema, '^iglu:([^/]+)/([^/]+)/[^/]+/(\d+)-.*$', '\1_\2_\3'),
+                '([a-z0-9])([A-Z])', '\1_\2', 'g'
+            ),
+            '[^A-Za-z0-9_]', '_', 'g'
+        ))
+end;
+
+-- The data of elements in a list for each of their names, in an object, as text.
+create or replace temp macro object_by_names(names, data) as
+'{' || array_to_string(
+    list_transform(
+        list_sort(list_distinct(names)),
+        lambda named: cast(to_json(named) as varchar) || ':[' || array_to_string(
+            list_where(data, list_transform(names, lambda other: other = named)), ','
+        ) || ']'
+    ),
+    ','
+) || '}';
+
+-- A list of self-describing JSON, which has a schema and the data that it describes, as an object;
+-- null if an element is something else. A lambda names a value once, because a macro repeats it.
+create or replace temp macro object_of_entities(elements) as
+list_transform(
+    [{
+        'names': list_transform(
+            json_extract_string(elements, '$[*].schema'), lambda schema: schema_name(schema)
+        ),
+        'data': json_extract(elements, '$[*].data'),
+        'values': json_extract(elements, '$[*].*')
+    }],
+    lambda found: case
+        when
+            len(found.names) = json_array_length(elements)
+            and len(found.data) = len(found.names)
+            and len(found.values) = 2 * len(found.names)
+            and len(list_filter(found.names, lambda named: named is null)) = 0
+            then object_by_names(found.names, found.data)
+    end
+)[1];
+
+-- A list of keys and values, or of self-describing JSON, as an object, as text; null for anything
+-- that is no list of objects, or has neither. If a key has several values, a reader finds the
+-- first.
 create or replace temp macro object_of(elements) as
 case
-    when json_type(elements) = 'ARRAY' and json_type(elements, '/0') = 'OBJECT'
+    when json_type(elements, '/0') is distinct from 'OBJECT' or json_type(elements) <> 'ARRAY'
+        then null
+    when json_extract_string(elements, '/0/schema') is not null then object_of_entities(elements)
+    when
+        len(list_filter(
+            cast(elements as json[]), lambda element: element_key(element) is not null
+        )) > 0
         then '{' || array_to_string(
             list_transform(
                 list_filter(
