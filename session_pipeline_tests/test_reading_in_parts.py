@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline.ingest import day_files, read_large, small_files
+from session_pipeline.ingest import day_files, read_large, small_files, work
 from session_pipeline.ingest import read as reading
 from session_pipeline.ingest.admit import admit
 from session_pipeline.ingest.reading import Reading
@@ -55,6 +55,19 @@ def files_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", 256 << 10)
 
 
+def test_wide_lines_that_are_changed_need_little_memory(tmp_path: Path) -> None:
+    """Lines of 130 fields, of which six are texts with JSON."""
+    fields = {f"field_{number}": "" for number in range(120)}
+    context = {
+        f"text_{number}": json.dumps({"schema": "iglu:a/b/jsonschema/1-0-0", "data": {"id": 1}}) for number in range(6)
+    }
+    usual = {"visitor_id": "v", "event_name": "n", "event_time": "2026-10-05T10:00:00Z", **fields, **context}
+    lines = [json.dumps({"event_id": f"e{number}", **usual}) for number in range(6_000)]
+    found = read(tmp_path, lines, memory_limit="700MB", json_fields=tuple(context))
+    [day] = found.days
+    assert pq.read_table(day.path).column("event_id").to_pylist() == [f"e{number}" for number in range(6_000)]
+
+
 @pytest.fixture
 def lines() -> list[str]:
     chance = random.Random(1)
@@ -62,7 +75,7 @@ def lines() -> list[str]:
     return [*found, *found[:500]]  # events without an id are numbered, also across parts
 
 
-def read(folder: Path, lines: Sequence[str], *, threads: int = 2, **rules: Any) -> Reading:
+def read(folder: Path, lines: Sequence[str], *, threads: int = 2, memory_limit: str = "4GB", **rules: Any) -> Reading:
     """Read the lines as one large file."""
     path = folder / "raw" / "web" / "events.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +83,7 @@ def read(folder: Path, lines: Sequence[str], *, threads: int = 2, **rules: Any) 
     assert path.stat().st_size > small_files.LARGEST_SMALL_BYTES
     scratch = folder / "scratch"
     scratch.mkdir()
-    with duckdb.connect(config={"threads": threads}) as connection:
+    with duckdb.connect(config={"threads": threads, "memory_limit": memory_limit}) as connection:
         connection.execute("set timezone = 'UTC'")
         admitted = admit(path, root=folder / "raw", source="web", format=None, scratch=scratch)
         found = reading.read(admitted, ReadingRules("web", datetime(2020, 1, 1), **rules), connection, scratch)
@@ -92,11 +105,15 @@ def figures(found: Reading) -> list[object]:
 
 
 @pytest.mark.long
-def test_number_of_threads_changes_no_byte(tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rules", [{}, {"json_fields": ("properties", "$browser")}], ids=["as they are", "changed"])
+def test_number_of_threads_changes_no_byte(
+    rules: Mapping[str, Any], tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(read_large, "MOST_ROWS_OF_PART", 700)
+    monkeypatch.setattr(work, "CHANGED_LINES_AT_ONCE", 50)
     contents = []
     for threads in (1, 2, 3, 4):
-        found = read(tmp_path / str(threads), lines, threads=threads)
+        found = read(tmp_path / str(threads), lines, threads=threads, **rules)
         contents.append([path.read_bytes() for path in sorted(found_paths(found))])
     assert contents[0] == contents[1] == contents[2] == contents[3]
 
@@ -185,6 +202,18 @@ def test_bytes_that_duckdb_cannot_read_after_some_parts(tmp_path: Path, monkeypa
 def test_errors_of_a_query_keep_their_class(select: str, error: type[duckdb.Error]) -> None:
     with duckdb.connect(config={"memory_limit": "60MB", "temp_directory": ""}) as connection, pytest.raises(error):
         list(parts_of_rows(connection.sql(select), 1_000))
+
+
+@pytest.mark.parametrize(
+    ("failing", "error"),
+    [("error('no')", duckdb.InvalidInputException), ("repeat('x', 300000000)", duckdb.OutOfMemoryException)],
+)
+def test_errors_of_the_rows_that_a_query_reads_keep_their_class(failing: str, error: type[duckdb.Error]) -> None:
+    select = f"select if(i = 5000, {failing}, 'x') as x from range(300000) as numbers (i)"
+    with duckdb.connect(config={"memory_limit": "60MB"}) as connection, connection.cursor() as giver:
+        connection.register("given", giver.sql(select).to_arrow_reader(100))
+        with pytest.raises(error):
+            list(parts_of_rows(connection.sql("select x || 'y' as y from given"), 1_000))
 
 
 def test_work_behind_is_done_in_the_order_of_the_calls() -> None:

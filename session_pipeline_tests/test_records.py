@@ -210,6 +210,17 @@ def test_json_texts_in_parquet_and_json_are_parsed(ingest: Ingest) -> None:
     assert ingest.take(sink.getvalue(), "a.parquet", rules).column("page_url") == ["/a"]
 
 
+def test_json_texts_within_json_texts_are_parsed(ingest: Ingest) -> None:
+    rules = replace(
+        RULES, json_fields=("a", "a.b", "c", "a.d", "e"), columns={"page_title": "a.b.t", "user_id": "c.0.id"}
+    )
+    a = {"b": json.dumps({"t": "x"}), "d": "[1]", "e": "{}"}
+    taken = ingest.take_lines(event(1, a=json.dumps(a), c='[{"id": "u"}]', e="{"), rules=rules)
+    assert (taken.column("page_title"), taken.column("user_id")) == (["x"], ["u"])
+    found = json.loads(taken.events[0]["properties"])
+    assert (found["a"], found["e"]) == ({"b": {"t": "x"}, "d": [1], "e": "{}"}, "{")
+
+
 def test_null_values_count_as_missing(ingest: Ingest) -> None:
     rules = replace(RULES, null_values=("\\N", "NULL", "-"), columns={"page_title": ("t", "u")})
     lines = [event(1, t="\\N", u="x", v="NULL", w='":"NULL"', n={"a": "-", "b": ["-"]}), event(2, t="-", u=" NULL")]

@@ -25,7 +25,8 @@ def forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop the views and tables of a reading and free their memory."""
     for name in ("accepted_lines", "given_lines", "checked_lines", "delivered_lines"):
         connection.execute(f"drop view if exists {name}")
-    connection.unregister("numbered_lines")
+    for name in ("numbered_lines", "delivered_lines"):
+        connection.unregister(name)
     connection.execute("drop table if exists earlier_lines")
 
 

@@ -9,7 +9,7 @@ no JSON keeps its text. No query has a join or a grouping, because the order of 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.fields import json_pointer
@@ -29,9 +29,12 @@ def reshaped(checked_lines: str, rules: ReadingRules, format: str) -> str:
         format: The format of the file.
     """
     if rules.null_values:
-        checked_lines = _changed(checked_lines, _without_null_values(rules.null_values))
-    for name in rules.json_fields:
-        checked_lines = _changed(checked_lines, _with_json(rules.way(name, format)))
+        without = _without_null_values(rules.null_values)
+        checked_lines = (
+            f"select * replace (case when is_object then {without} else line end as line) from ({checked_lines})"
+        )
+    for ways in _at_once([rules.way(name, format) for name in rules.json_fields]):
+        checked_lines = _merged(checked_lines, ways, "json_extract_string", _as_json)
     if rules.events_in:
         keys = rules.way(rules.events_in, format)
         checked_lines = query(
@@ -42,13 +45,51 @@ def reshaped(checked_lines: str, rules: ReadingRules, format: str) -> str:
             before_event=literal(_before(keys)),
             after_event=literal("}" * len(keys)),
         )
-    for name in rules.key_values:
-        checked_lines = _changed(checked_lines, _with_object(rules.way(name, format)))
+    for ways in _at_once([rules.way(name, format) for name in rules.key_values]):
+        checked_lines = _merged(checked_lines, ways, "json_extract", lambda value: f"object_of({value})")
     return checked_lines
 
 
-def _changed(checked_lines: str, line: str) -> str:
-    return f"select * replace (case when is_object then {line} else line end as line) from ({checked_lines})"
+def _at_once(ways: Sequence[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+    """Yield the paths of keys in parts that can be changed at once, in order: those that begin with different keys."""
+    part: list[Sequence[str]] = []
+    for way in ways:
+        if way[0] in {other[0] for other in part}:
+            yield part
+            part = []
+        part.append(way)
+    if part:
+        yield part
+
+
+def _merged(checked_lines: str, ways: Sequence[Sequence[str]], extract: str, changed: Callable[[str], str]) -> str:
+    """Return a SELECT of checked lines in which the values at some paths of keys are changed.
+
+    A line is parsed once to extract the values, and once to merge the changed ones into it, because DuckDB keeps what
+    it parses of 2,048 lines in memory for each call.
+
+    Args:
+        checked_lines: A SELECT of checked lines.
+        ways: Paths that begin with different keys.
+        extract: The function that gives a value: as JSON, or as text.
+        changed: Returns the SQL of a changed value, as JSON in text; null if the value stays.
+    """
+    pointers = ", ".join(literal(json_pointer(keys)) for keys in ways)
+    values = f"case when is_object and {_may_have_one(ways)} then {extract}(line, [{pointers}]) end"
+    members = ", ".join(_member(keys, changed(f"_values[{place}]")) for place, keys in enumerate(ways, start=1))
+    merged = "cast(json_merge_patch(line, '{' || _members || '}') as varchar)"
+    return f"""
+        select * exclude (_values, _members) replace (case when _members <> '' then {merged} else line end as line)
+        from (
+            select *, concat_ws(',', {members}) as _members
+            from (select *, {values} as _values from ({checked_lines}))
+        )
+    """
+
+
+def _member(keys: Sequence[str], value: str) -> str:
+    """Return the SQL of the member of a JSON object in which a value is at a path of keys; null without a value."""
+    return f"{literal(_before(keys).removeprefix('{'))} || {value} || {literal('}' * len(keys[1:]))}"
 
 
 def _without_null_values(texts: Sequence[str]) -> str:
@@ -61,33 +102,22 @@ def _without_null_values(texts: Sequence[str]) -> str:
     return f"regexp_replace(line, {literal(pattern)}, '\"\\1null', 'g')"
 
 
-def _with_json(keys: Sequence[str]) -> str:
-    """Return the SQL of a line in which the text at a path of keys is what it is as JSON; other texts stay."""
-    text = f"json_extract_string(line, {literal(json_pointer(keys))})"
+def _as_json(text: str) -> str:
+    """Return the SQL of a text that is a JSON object or list; null for other texts."""
     is_json = f"regexp_matches({text}, '^\\s*[{{\\[]') and json_valid({text}) and not is_lax({text})"
-    patch = f"{literal(_before(keys))} || {text} || {literal('}' * len(keys))}"
-    return _if_present(keys, f"case when {is_json} then cast(json_merge_patch(line, {patch}) as varchar) else line end")
+    return f"case when {is_json} then {text} end"
 
 
-def _with_object(keys: Sequence[str]) -> str:
-    """Return the SQL of a line in which the list at a path of keys is an object. A line without it stays as it is."""
-    pointer = literal(json_pointer(keys))
-    elements = f"list_transform([json_extract(line, {pointer})], lambda elements: object_of(elements))"
-    patch = f"{literal(_before(keys))} || found || {literal('}' * len(keys))}"
-    changed = f"lambda found: cast(json_merge_patch(line, {patch}) as varchar)"
-    found = f"list_filter({elements}, lambda found: found is not null)"
-    return _if_present(keys, f"coalesce(list_transform({found}, {changed})[1], line)")
-
-
-def _if_present(keys: Sequence[str], changed: str) -> str:
-    """Return the SQL of a line that is changed only if it may have the first key, because parsing a line is slow.
+def _may_have_one(ways: Sequence[Sequence[str]]) -> str:
+    """Return the SQL of whether a line may have one of some keys at its top level, because parsing a line is slow.
 
     Letters, digits and underscores can be escaped as code points only, so a line without both has no such key.
     """
-    if not re.fullmatch(r"\w+", keys[0], re.ASCII):
-        return changed
-    may_have_key = f"(contains(line, {literal(json.dumps(keys[0]))}) or contains(line, '\\u'))"
-    return f"case when {may_have_key} then {changed} else line end"
+    keys = [way[0] for way in ways]
+    if not all(re.fullmatch(r"\w+", key, re.ASCII) for key in keys):
+        return "true"
+    conditions = [f"contains(line, {literal(json.dumps(key))})" for key in keys]
+    return f"({' or '.join(conditions)} or contains(line, '\\u'))"
 
 
 def _before(keys: Sequence[str]) -> str:

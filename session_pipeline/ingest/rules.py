@@ -111,6 +111,11 @@ class ReadingRules:
         """How files are split into records, and how their columns are named."""
         return Layout(self.delimiter, self.header, self.records_in, self._asked(), self._needed())
 
+    @property
+    def changes_lines(self) -> bool:
+        """Whether lines are changed as JSON before their fields are read; see reshape.py."""
+        return bool(self.json_fields or self.events_in or self.key_values)
+
     def _asked(self) -> tuple[str, ...]:
         """The names of all fields that are read or removed. Of a name with dots, its first key is a name, too."""
         names = [name for ours in DELIVERED_COLUMNS for name in self.fields_of(ours)]

@@ -29,6 +29,9 @@ from session_pipeline.ingest.rules import ReadingRules
 Errors = dict[str, CorruptFileError | RefusedFileError]  # why files cannot be read, by file id
 # This optimizer makes a join of a comparison with five or more constants, and joins do not keep the order of the lines.
 UNORDERED = "in_clause"
+# Each JSON function of DuckDB keeps in memory what it parsed of a batch of rows, usually 2,048. Lines that are changed
+# pass many of them, so they are given in smaller batches (measured: a fifth of the memory, and no slower).
+CHANGED_LINES_AT_ONCE = 256
 
 
 class Work(ABC):
@@ -52,6 +55,7 @@ class Work(ABC):
         self._desk = desk
         self._scratch = scratch
         self._figures = Figures()
+        self._giver: duckdb.DuckDBPyConnection | None = None
 
     def read(self) -> list[ReadResult]:
         """Read the files; return for each one its reading, or the error that says why it cannot be read."""
@@ -78,6 +82,8 @@ class Work(ABC):
     def close(self) -> None:
         """Drop the views and tables, and use all optimizers again."""
         forget(self._desk)
+        if self._giver is not None:
+            self._giver.close()
         self._connection.execute("set disabled_optimizers = ''")
 
     @abstractmethod
@@ -128,7 +134,21 @@ class Work(ABC):
             self._connection.execute(f"create or replace temp view {view} as {select}")
         select = given_lines(self._rules, self._format, self._shapes())
         self._connection.execute(f"create or replace temp view given_lines as {select}")
+        if self._rules.changes_lines:
+            self._connection.execute("drop view delivered_lines")
+            self._connection.register("delivered_lines", self._in_small_batches(selects["delivered_lines"]))
         return self._connection.sql(query("read_lines", **parts_of(self._rules, self._format)))
+
+    def _in_small_batches(self, select: str) -> pa.RecordBatchReader:
+        """Return the rows of a SELECT in their order, read by a connection of its own."""
+        if self._giver is not None:
+            self._giver.close()
+        self._giver = self._connection.cursor()
+        [(timezone,)] = self._connection.execute("select current_setting('TimeZone')").fetchall()
+        self._giver.execute("set timezone = $1", [timezone])
+        self._giver.execute(f"set disabled_optimizers = '{UNORDERED}'")
+        self._giver.execute("set enable_progress_bar = false")
+        return self._giver.sql(select).to_arrow_reader(CHANGED_LINES_AT_ONCE)
 
     def _take(self, lines: pa.Table) -> pa.Table | None:
         """Count the lines of a part, and return the rows of its accepted lines; None if it has none."""
