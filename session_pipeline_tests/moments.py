@@ -1,6 +1,6 @@
 """Runs the models of moments on sessions of the oracle, for tests of opportunities and next best actions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -64,12 +64,28 @@ def count_moments(engine: DuckDBEngine, sessions: Sequence[Session]) -> tuple[li
         return tuple(job.rows_of_model(name, PARAMETERS).to_pylist() for name in step.tables)
 
 
+def compared_seen(
+    engine: DuckDBEngine, counts: Sequence[Mapping[str, Any]], days: Sequence[date]
+) -> list[dict[str, Any]]:
+    """Return the rows of next_best_actions of some days, from the rows of seen_counts."""
+    return _compared(engine, "seen_counts", counts, days, "next_best_counts", findings.next_best_actions)
+
+
 def compared(engine: DuckDBEngine, counts: Sequence[Mapping[str, Any]], days: Sequence[date]) -> list[dict[str, Any]]:
     """Return the rows of opportunities of some days, from the rows of moment_counts."""
+    return _compared(engine, "moment_counts", counts, days, "opportunity_counts", findings.opportunities)
+
+
+def _compared(
+    engine: DuckDBEngine,
+    name: str,
+    counts: Sequence[Mapping[str, Any]],
+    days: Sequence[date],
+    model: str,
+    compare: Callable[[pa.Table], pa.Table],
+) -> list[dict[str, Any]]:
     with engine.job() as job:
-        job.add_rows("moment_counts", arrow("moment_counts", counts))
+        job.add_rows(name, arrow(name, counts))
         job.add_rows("days", SmallTable({"event_date": "DATE"}, [{"event_date": day} for day in days]))
-        found: list[dict[str, Any]] = findings.opportunities(
-            job.rows_of_model("opportunity_counts", PARAMETERS)
-        ).to_pylist()
+        found: list[dict[str, Any]] = compare(job.rows_of_model(model, PARAMETERS)).to_pylist()
         return sorted(found, key=lambda row: (row["session_date"], row["site"], row["window_days"], row["rank"]))

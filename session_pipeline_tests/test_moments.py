@@ -86,6 +86,7 @@ def test_counts_equal_those_of_the_oracle(engine: DuckDBEngine, seed: int) -> No
             row["session_count"],
             row["converted_count"],
             row["example_session_id"],
+            row["is_milestone"],
         )
         for row in seen
     } == oracle.seen_counts(sessions, PARAMETERS["most_seen_actions"])

@@ -20,7 +20,7 @@ from session_pipeline.tables.opportunities import findings, matched, steps, wind
 from session_pipeline.tables.spans import days_back
 from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.moments import PARAMETERS, compared, count_moments
+from session_pipeline_tests.moments import PARAMETERS, compared, compared_seen, count_moments
 from session_pipeline_tests.oracles import opportunities as oracle
 from session_pipeline_tests.oracles.opportunities import Session, Stratum
 
@@ -80,7 +80,7 @@ def test_figures_equal_those_of_the_oracle(
         (day, window, *key): figures
         for day in DAYS
         for window in (1, 2, 4)
-        for key, figures in oracle.comparisons(exact, day, window).items()
+        for key, figures in oracle.comparisons_of_signals(exact, day, window).items()
     }
     assert rows.keys() == expected.keys()
     names = {"rate_with", "rate_without", "difference", "score", "q_value"}
@@ -111,6 +111,86 @@ def test_days_built_together_have_the_rows_of_days_built_alone(
     assert compared(engine, Random(1).sample(counts, len(counts)), DAYS) == together
     monkeypatch.setattr(windows, "MOST_VALUES", 1)
     assert compared(engine, counts, DAYS) == together
+
+
+# Days on which an action is not counted
+
+
+CROWDED = DAYS[1::2]
+
+
+def crowded(random: Random, number: int) -> Session:
+    """Return a session that was at the guide or the tour before the list, or at neither of them.
+
+    On crowded days, other pages are more popular. The guide and the tour are then not among the actions that are
+    counted. On two days, the tour is a step of a funnel for a few sessions.
+    """
+    day = random.choice(DAYS)
+    has_left = random.random() < 0.3
+    names = ["/guide" if has_left else "/tour", "/list"]
+    if day in CROWDED and random.random() < 0.6:
+        names, has_left = [*random.sample(("/xa", "/xb", "/xc", "/xd"), 4), "/list"], False
+    return Session(
+        session_id=f"s{number:05}",
+        day=day,
+        site="main",
+        device="mobile",
+        is_bot=False,
+        actions=[(place, place, name) for place, name in enumerate(names, start=1)],
+        conversions=[9] if random.random() < (0.2 if has_left else 0.5) else [],
+        as_a_whole=False,
+        value=None,
+        steps=[(1, "shop", 1)] if names[0] == "/tour" and day in DAYS[3:5] and random.random() < 0.1 else [],
+        signals=[("/guide", "u_turn", 2)] if has_left else [],
+    )
+
+
+def test_a_day_that_does_not_count_an_action_is_left_out_for_its_signal(engine: DuckDBEngine) -> None:
+    random = Random(7)
+    sessions = [crowded(random, number) for number in range(3_000)]
+    row = compared(engine, count_moments(engine, sessions)[0], DAYS[-1:])[0]
+    assert (row["action"], row["signal"], row["window_days"]) == ("/guide", "u_turn", 28)
+    at_list = [each for each in sessions if each.day not in CROWDED and not each.steps]
+    assert row["with_count"] == sum(bool(each.signals) for each in at_list)
+    assert row["without_count"] == sum(not each.signals for each in at_list)
+
+
+def test_next_best_actions_equal_those_of_the_oracle(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(findings, "WINDOWS", (1, 2, 4))
+    random = Random(8)
+    sessions = [crowded(random, number) for number in range(3_000)]
+    counts = count_moments(engine, sessions)[1]
+    exact, milestones = oracle.seen_counts(sessions, PARAMETERS["most_seen_actions"]), oracle.milestones_of(sessions)
+    rows = {
+        (row["session_date"], row["window_days"], row["site"], row["at_action"], row["seen_action"]): row
+        for row in compared_seen(engine, counts, DAYS)
+    }
+    expected = {
+        (day, window, *key): figures
+        for day in DAYS
+        for window in (1, 2, 4)
+        for key, figures in oracle.comparisons_of_seen_actions(exact, milestones, day, window).items()
+    }
+    assert len(expected) > 10
+    assert rows.keys() == expected.keys()
+    for key, figures in expected.items():
+        row = rows[key]
+        assert (row["seen_count"], row["unseen_count"]) == (figures["with_count"], figures["without_count"])
+        assert (row["rate_seen"], row["rate_unseen"], row["score"]) == pytest.approx(
+            (figures["rate_with"], figures["rate_without"], figures["score"]), abs=6e-5
+        )
+
+
+def test_an_action_that_was_a_milestone_in_the_window_is_not_offered(
+    engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(findings, "WINDOWS", (1, 3))
+    random = Random(9)
+    sessions = [replace(crowded(random, number), steps=[]) for number in range(3_000)]
+    milestone = replace(sessions[0], session_id="m", day=DAYS[2], actions=[(1, 1, "/tour")], steps=[(1, "shop", 1)])
+    found = compared_seen(engine, count_moments(engine, [*sessions, milestone])[1], DAYS)
+    offered = {(row["session_date"], row["window_days"]) for row in found if row["seen_action"] == "/tour"}
+    assert offered == {(DAYS[0], 1), (DAYS[0], 3), (DAYS[1], 3), (DAYS[4], 1), (DAYS[5], 3)}
 
 
 def test_no_row_without_counts_or_days(engine: DuckDBEngine) -> None:
@@ -153,6 +233,11 @@ def strata_counts(random: np.random.Generator, effect: float, signals: int) -> l
             {**moment, "signal": "", "signal_action": "", "session_count": int(sessions),
              "converted_count": int(converted.sum()), **nothing}
         )  # fmt: skip
+        rows += [  # the actions of the signals are counted
+            {**moment, "action": f"{place} {number}", "signal": "", "signal_action": "", "session_count": 1,
+             "converted_count": 0, **nothing}
+            for number in range(signals if place < 4 else 0)
+        ]  # fmt: skip
         for number in range(signals):
             count, of_them = int(has_signal[number].sum()), int(converted[has_signal[number]].sum())
             rows.append(
@@ -252,4 +337,4 @@ def test_logic_version_stands_for_this_source() -> None:
     folder = Path(findings.__file__).parent
     modules = [*(folder / f"{name}.py" for name in ("findings", "matched", "windows")), Path(statistics.__file__)]
     source = "".join("".join(path.read_text().split()) for path in modules)
-    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("2", "7f0607f4dec2ddd4")
+    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("3", "d0a5f0566549b517")

@@ -4,7 +4,7 @@ Works one session at a time, with exact fractions. test_opportunities.py compare
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ OF_A_VISIT = {"rage_click", "repeated_submit", "error", "error_loop"}
 WAYS = {"u_turn", "back_track", "repeated_search", "repeat"}
 
 Moment = tuple[str, str, int, int, str]  # site, action, position, stage, device
+Factor = tuple[str, str, str]  # site, action, and the signal at it or the action seen before it
 
 
 @dataclass(frozen=True)
@@ -123,16 +124,20 @@ def moment_counts(sessions: Sequence[Session], most: int) -> dict[tuple[Any, ...
     return {key: tuple(row) for key, row in found.items()}
 
 
-def seen_counts(sessions: Sequence[Session], most: int) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return (sessions, converted, example), by day, moment and the action seen before."""
-    counted = most_visited(sessions, most)
-    milestones = {
+def milestones_of(sessions: Sequence[Session]) -> set[tuple[date, str, str]]:
+    """Return the milestones of each day and site: actions with a funnel step or the conversion of their session."""
+    return {
         (session.day, session.site, action)
         for session in sessions
         for _, event_number, action in session.actions
         if event_number in session.conversions or any(at == event_number and step > 0 for at, _, step in session.steps)
     }
-    found: dict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0, 0, None])
+
+
+def seen_counts(sessions: Sequence[Session], most: int) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Return (sessions, converted, example, at a milestone), by day, moment and the action seen before."""
+    counted, milestones = most_visited(sessions, most), milestones_of(sessions)
+    found: dict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0, 0, None, False])
     for session in sessions:
         if session.is_bot:
             continue
@@ -150,6 +155,7 @@ def seen_counts(sessions: Sequence[Session], most: int) -> dict[tuple[Any, ...],
                 row = found[session.day, *session.moment(number), seen]
                 row[0] += 1
                 row[1] += session.is_converted
+                row[3] = (session.day, session.site, action) in milestones
                 if seen and session.is_converted:
                     row[2] = min(row[2] or session.session_id, session.session_id)
     return {key: tuple(row) for key, row in found.items()}
@@ -212,45 +218,84 @@ def two_sided(score: float) -> float:
     return erfc(abs(score) / sqrt(2))
 
 
-def comparisons(
+def comparisons_of_signals(
     counts: Mapping[tuple[Any, ...], tuple[Any, ...]], day: date, window: int
 ) -> dict[tuple[str, str, str], dict[str, float]]:
-    """Return the comparisons of a day and window that have enough sessions, by site, action and signal.
+    """Return the comparisons of signals, by site, action and signal, from what `moment_counts` returns."""
+    everyone = {key[:-2]: (row[0], row[1]) for key, row in counts.items() if not key[-2]}
+    of_factor = {
+        ((site, action, signal), (on, site, *moment)): row[:4]
+        for (on, site, *moment, signal, action), row in counts.items()
+        if signal
+    }
+    return comparisons(everyone, of_factor, lambda factor: factor[1], set(), day, window)
+
+
+def comparisons_of_seen_actions(
+    counts: Mapping[tuple[Any, ...], tuple[Any, ...]], milestones: set[tuple[date, str, str]], day: date, window: int
+) -> dict[tuple[str, str, str], dict[str, float]]:
+    """Return the comparisons of actions seen before, by site, action and seen action.
 
     Args:
-        counts: What `moment_counts` returns.
+        counts: What `seen_counts` returns.
+        milestones: What `milestones_of` returns.
         day: The last day of the window.
         window: The number of days.
     """
-    first = day - timedelta(days=window - 1)
-    everyone: dict[Any, list[int]] = defaultdict(lambda: [0, 0])
-    of_signal: dict[Any, dict[Any, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0, 0, 0]))
-    for (on, *moment, signal, action), row in counts.items():
-        if not first <= on <= day:
-            continue
-        place = tuple(moment)
-        if signal:
-            for column in range(4):
-                of_signal[moment[0], action, signal][place][column] += row[column]
-        else:
-            everyone[place][0] += row[0]
-            everyone[place][1] += row[1]
+    everyone = {key[:-1]: (row[0], row[1]) for key, row in counts.items() if not key[-1]}
+    of_factor = {
+        ((site, action, seen), (on, site, action, *moment)): (row[0], row[1], row[0], row[1])
+        for (on, site, action, *moment, seen), row in counts.items()
+        if seen
+    }
+    return comparisons(everyone, of_factor, lambda factor: factor[2], milestones, day, window)
+
+
+def comparisons(
+    everyone: Mapping[tuple[Any, ...], tuple[int, int]],
+    of_factor: Mapping[tuple[Factor, tuple[Any, ...]], tuple[int, ...]],
+    action_of: Callable[[Factor], str],
+    milestones: set[tuple[date, str, str]],
+    day: date,
+    window: int,
+) -> dict[Factor, dict[str, float]]:
+    """Return the comparisons of a day and window that have enough sessions, by factor.
+
+    Args:
+        everyone: (sessions, converted) of each day and moment.
+        of_factor: (sessions, converted, excluded, excluded converted) of each factor, day and moment.
+        action_of: Returns the action of a factor. Only days on which it is counted say who has the factor.
+        milestones: Actions that are no factor in a window with such a day, if they are counted on it.
+        day: The last day of the window.
+        window: The number of days.
+    """
+    days = [day - timedelta(days=number) for number in range(window)]
+    counted = {(on, site, action) for on, site, action, *_ in everyone}
     found = {}
-    for key, moments in of_signal.items():
-        strata = [
-            Stratum(with_count, converted, everyone[place][0] - excluded, everyone[place][1] - excluded_converted)
-            for place, (with_count, converted, excluded, excluded_converted) in moments.items()
-        ]
-        matched = [each for each in strata if each.n1 and each.n0]
+    for factor in {factor for factor, _ in of_factor}:
+        site, action = factor[0], action_of(factor)
+        known = [on for on in days if (on, site, action) in counted]
+        if any((on, site, action) in milestones for on in known):
+            continue
+        strata: dict[Any, Stratum] = defaultdict(lambda: Stratum(0, 0, 0, 0))
+        for (on, *moment), (sessions, converted) in everyone.items():
+            if on in known and moment[0] == site:
+                n1, a, excluded, excluded_converted = of_factor.get((factor, (on, *moment)), (0, 0, 0, 0))
+                stratum = strata[tuple(moment)]
+                stratum.n1 += n1
+                stratum.a += a
+                stratum.n0 += sessions - excluded
+                stratum.c += converted - excluded_converted
+        matched = [each for each in strata.values() if each.n1 and each.n0]
         n1, n0 = sum(each.n1 for each in matched), sum(each.n0 for each in matched)
         if n1 < 30 or n0 < 30:
             continue
         figures = mantel_haenszel(matched)
         if figures["expected"] >= 5 and figures["variance"]:
-            counted = {"with_count": n1, "without_count": n0, "with_converted_count": sum(s.a for s in matched)}
-            found[key] = figures | counted
-    for site in {key[0] for key in found}:
-        keys = [key for key in found if key[0] == site]
+            sums = {"with_count": n1, "without_count": n0, "with_converted_count": sum(s.a for s in matched)}
+            found[factor] = figures | sums
+    for site in {factor[0] for factor in found}:
+        keys = [factor for factor in found if factor[0] == site]
         for key, q in zip(keys, yekutieli([two_sided(found[key]["score"]) for key in keys]), strict=True):
             found[key]["q_value"] = q
     return found

@@ -80,6 +80,10 @@ TABLES: tuple[Table, ...] = (
             STAGE,
             MOMENT_DEVICE,
             text("seen_action", "Action that the session did before; '' for all sessions."),
+            flag(
+                "is_milestone",
+                "Whether an event of at_action met a funnel step, or was the conversion of its session, on that day.",
+            ),
             count("session_count", "Sessions that did it before, without bots."),
             count("converted_count", "Of session_count, those that converted later."),
             text("example_session_id", "Lowest id of converted_count; null without one, and for seen_action ''."),
@@ -101,7 +105,8 @@ TABLES: tuple[Table, ...] = (
             count("with_converted_count", "Of with_count, those that converted later."),
             count(
                 "without_count",
-                "Sessions at the same moments in which it had not occurred by then; once for each moment.",
+                "Sessions at the same moments in which it had not occurred by then, on days that count the action; "
+                "once for each moment.",
             ),
             count("without_converted_count", "Of without_count, those that converted later."),
             rate("rate_with", "Share of the sessions with the signal that converted later, averaged over moments."),
@@ -140,10 +145,14 @@ TABLES: tuple[Table, ...] = (
             c.WINDOW_DAYS,
             c.RANK,
             text("at_action", "Action that the sessions did for the first time."),
-            text("seen_action", "Action that some of them had done before; never a step of a funnel or a conversion."),
+            text(
+                "seen_action", "Action that some of them had done before; never one that was a milestone in the window."
+            ),
             count("seen_count", "Sessions that had done it, at comparable moments."),
             count("seen_converted_count", "Of seen_count, those that converted later."),
-            count("unseen_count", "Sessions at the same moments that had not done it."),
+            count(
+                "unseen_count", "Sessions at the same moments, on days that count seen_action, that had not done it."
+            ),
             count("unseen_converted_count", "Of unseen_count, those that converted later."),
             rate("rate_seen", "Share of the sessions that had done it that converted later, averaged over moments."),
             rate("rate_unseen", "Share of the other sessions that converted later, with the same weights."),

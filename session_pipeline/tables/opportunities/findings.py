@@ -6,7 +6,7 @@ windows.py sums the counts, matched.py computes the figures. All wording says wh
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -45,7 +45,7 @@ def opportunities(rows: pa.Table) -> pa.Table:
     Args:
         rows: The rows of the model opportunity_counts.
     """
-    counts, sums, groups = _summed(rows)
+    counts, sums, groups = _summed(rows, "action")
     found = estimates(sums, groups, sign=-1, z=Z_95)
     lost, low, high = (-each * sums.with_count for each in (found.difference, found.high, found.low))
     value = lost * sums.cents / np.maximum(sums.converted, 1) / 100
@@ -84,7 +84,7 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
     Args:
         rows: The rows of the model next_best_counts.
     """
-    counts, sums, groups = _summed(rows)
+    counts, sums, groups = _summed(rows, "name")
     found = estimates(sums, groups, sign=1, z=Z_95)
     rank = ranks(groups, ~found.is_significant, -found.score, sums.factor)
     kept = np.flatnonzero(rank <= MOST_ROWS).tolist()
@@ -114,9 +114,9 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
     return _table("next_best_actions", columns)
 
 
-def _summed(rows: pa.Table) -> tuple[DailyCounts, Sums, Numbers]:
+def _summed(rows: pa.Table, factor_of: Literal["action", "name"]) -> tuple[DailyCounts, Sums, Numbers]:
     """Return the counts, their sums, and the group of each comparison: its site, window and day."""
-    counts = DailyCounts(rows)
+    counts = DailyCounts(rows, factor_of)
     sums = counts.sums(WINDOWS, LEAST_COMPARED_SESSIONS, LEAST_EXPECTED)
     sites = {site: number for number, site in enumerate(sorted({factor.site for factor in counts.factors}))}
     site_of_factor = np.array([sites[factor.site] for factor in counts.factors], np.int64)

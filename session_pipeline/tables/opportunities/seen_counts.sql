@@ -30,6 +30,7 @@ seen as (
         a.stage,
         a.device,
         a.is_converted,
+        a.is_milestone,
         b.action as seen_action
     from arrivals as a
     inner join arrivals as b
@@ -45,6 +46,7 @@ seen as (
         stage,
         device,
         is_converted,
+        is_milestone,
         '' as seen_action
     from arrivals
 )
@@ -57,8 +59,9 @@ select
     stage,
     device,
     seen_action,
+    is_milestone,
     count(*) as session_count,
     count(*) filter (where is_converted) as converted_count,
     min(session_id) filter (where is_converted and seen_action <> '') as example_session_id
 from seen
-group by session_date, site, at_action, position_bucket, stage, device, seen_action
+group by session_date, site, at_action, position_bucket, stage, device, seen_action, is_milestone

@@ -3,10 +3,14 @@
 A factor is a signal of friction at an action, or an action seen before another. A cell is a factor at a moment. All
 sums are exact: they do not depend on the order of rows, or on which days are built together. matched.py computes rates,
 intervals and tests from them.
+
+A day counts only its most visited actions. On a day on which the action of a factor is not one of them, nobody knows
+which sessions have the factor, so the day is left out for the factor: otherwise all its sessions would be without it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -92,15 +96,20 @@ class DailyCounts:
         factors: The factors, in order of site, action and name.
     """
 
-    def __init__(self, rows: pa.Table) -> None:
-        """Read the rows of opportunity_counts or next_best_counts."""
-        is_count = rows["site"].is_valid()
-        self.days = np.unique(_numbers(rows.filter(pa.compute.invert(is_count))["session_date"]))
-        rows = rows.filter(is_count)
-        day = _numbers(rows["session_date"])
-        self._first_day = int(np.min(day, initial=self.days[0]))
+    def __init__(self, rows: pa.Table, factor_of: Literal["action", "name"]) -> None:
+        """Read the rows of opportunity_counts or next_best_counts.
+
+        Args:
+            rows: The rows.
+            factor_of: The attribute of a factor that must be a counted action: without it, the factor is not known.
+        """
+        self.days = np.unique(_numbers(rows.filter(rows["site"].is_null())["session_date"]))
+        self._first_day = int(np.min(_numbers(rows["session_date"]), initial=self.days[0]))
         self._day_count = int(self.days[-1]) - self._first_day + 1
 
+        counted_actions = rows.filter(rows["counted_action"].is_valid())
+        rows = rows.filter(rows["moment"].is_valid())
+        day = _numbers(rows["session_date"])
         (site, sites), (moment, moments) = _codes(rows["site"]), _codes(rows["moment"])
         moment = site * len(moments) + moment
         self._moment_count = len(sites) * len(moments)
@@ -124,6 +133,21 @@ class DailyCounts:
             self.factors.append(
                 Factor(sites[site_index], actions[action_index], names[name_index], examples.get(index, ()))
             )
+        self._read_counted_actions(counted_actions, factor_of)
+
+    def _read_counted_actions(self, rows: pa.Table, factor_of: Literal["action", "name"]) -> None:
+        """Read on which days the action of each factor is counted, and on which it is a milestone."""
+        names = [(factor.site, getattr(factor, factor_of)) for factor in self.factors]
+        places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        self._action_of_factor = np.array([places[name] for name in names], np.int64)
+        self._is_counted = np.zeros((self._day_count, len(places)), np.bool_)
+        is_milestone = np.zeros((self._day_count + 1, len(places)), np.int64)
+        columns = (rows[name].to_pylist() for name in ("site", "counted_action", "is_milestone"))
+        for day, site, action, milestone in zip(_numbers(rows["session_date"]).tolist(), *columns, strict=True):
+            place = places[site, action]
+            self._is_counted[day - self._first_day, place] = True
+            is_milestone[day - self._first_day + 1, place] = milestone
+        self._milestone_days = np.cumsum(is_milestone, axis=0)
 
     def sums(self, windows: Sequence[int], least_sessions: int, least_expected: int) -> Sums:
         """Return the sums of all factors that have enough sessions in a window.
@@ -163,7 +187,9 @@ class DailyCounts:
         cells = self._cells[self._starts[first] : self._starts[last]]
         moments, moment_of_cell = np.unique(cells % self._moment_count, return_inverse=True)
         of_factors = self._of_factors.running_sums(cells, self._day_count)
-        of_moments = self._of_moments.running_sums(moments, self._day_count)
+        action_of_factor = self._action_of_factor[first:last]
+        is_counted = self._is_counted[:, np.repeat(action_of_factor, np.diff(starts))]
+        of_moments = self._of_moments.running_sums(moments, self._day_count, moment_of_cell, is_counted)
         for window in windows:
             until = self.days - self._first_day + 1
             since = np.maximum(until - window, 0)
@@ -176,11 +202,13 @@ class DailyCounts:
             at, before = until[days], since[days]
             compared = _compare(
                 {name: _difference(sums, at, before, columns) for name, sums in of_factors.items()},
-                {name: _difference(sums, at, before, moment_of_cell[columns]) for name, sums in of_moments.items()},
+                {name: _difference(sums, at, before, columns) for name, sums in of_moments.items()},
                 np.cumsum([0, *np.diff(starts)[factors][:-1]]),
             )
+            milestone_days = _difference(self._milestone_days, at, before, action_of_factor[factors])
             is_tested = (
-                (compared["with_count"] >= least_sessions)
+                (milestone_days == 0)
+                & (compared["with_count"] >= least_sessions)
                 & (compared["without_count"] >= least_sessions)
                 & (compared["expected"] >= least_expected * FIXED_POINT)
                 & (compared["variance"] > 0)
@@ -203,16 +231,30 @@ class _Daily:
         self._key = key
         self._counts = {name: _cents(rows[name]) if name == "value" else _numbers(rows[name]) for name in names}
 
-    def running_sums(self, keys: Numbers, day_count: int) -> dict[str, Numbers]:
-        """Return the sum before each day and after the last one, for keys in ascending order."""
+    def running_sums(
+        self, keys: Numbers, day_count: int, columns: Numbers | None = None, is_counted: Flags | None = None
+    ) -> dict[str, Numbers]:
+        """Return the sum before each day and after the last one.
+
+        Args:
+            keys: The keys, in ascending order.
+            day_count: The number of days.
+            columns: The place of the key of each column; by default, each key has a column.
+            is_counted: The days that are added up, for each column; by default, all.
+        """
         place = np.minimum(np.searchsorted(keys, self._key), len(keys) - 1)
         is_wanted = keys[place] == self._key
-        day, place = self._day[is_wanted] + 1, place[is_wanted]
+        day, place = self._day[is_wanted], place[is_wanted]
         sums = {}
         for name, counts in self._counts.items():
-            daily = np.zeros((day_count + 1, len(keys)), np.int64)
+            daily = np.zeros((day_count, len(keys)), np.int64)
             daily[day, place] = counts[is_wanted]
-            sums[name] = np.cumsum(daily, axis=0, out=daily)
+            if columns is not None:
+                daily = daily[:, columns]
+            if is_counted is not None:
+                daily *= is_counted
+            sums[name] = np.zeros((day_count + 1, daily.shape[1]), np.int64)
+            np.cumsum(daily, axis=0, out=sums[name][1:])
         return sums
 
 
