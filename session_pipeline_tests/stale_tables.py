@@ -198,7 +198,7 @@ CHANGES: Mapping[str, Change] = {
     "actions.ignored_events": Change(["cart"], ("action_labels",), "setting ignored_events changed"),
     "actions.query_parameters": Change(
         ["page"],
-        ("action_labels", "sessions", "session_actions"),
+        ("action_labels", "sessions", "session_actions", *FRICTION),
         "setting actions.query_parameters changed",
     ),
     "outcomes[].name": Change("sale", (*MATCHES, "session_outcomes"), "setting outcomes changed"),

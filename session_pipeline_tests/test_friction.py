@@ -105,7 +105,7 @@ def web_event(random: Random, *, has_status: bool) -> dict[str, Any]:
     name = random.choice(PAGE_EVENTS)
     event: dict[str, Any] = {"event_name": name}
     if random.random() < 0.95:
-        event["page_url"] = f"https://shop.example{random.choice(PATHS)}"
+        event["page_url"] = f"https://shop.example{random.choice(PATHS)}{random.choice(('', '', '?page=2'))}"
     if name in ("click", "submit") and random.random() < 0.8:
         event["element"] = random.choice(["button", "link"])
     if name == "search" or (name == "page_view" and random.random() < 0.1):
@@ -119,11 +119,17 @@ def random_deployment(seed: int, folder: Path) -> tuple[Deployment, oracle.Optio
     random = Random(seed)
     other = {name: value for name, value in OTHER.items() if random.random() < 0.5}
     signals = random.sample(oracle.SIGNALS, random.choice([4, 11, 11, 11]))
-    settings = {**SETTINGS, "friction": {**SETTINGS["friction"], **other, "signals": signals}}
+    parameters = random.choice([[], ["page"]])
+    settings = {
+        **SETTINGS,
+        "actions": {**SETTINGS["actions"], "query_parameters": parameters},
+        "friction": {**SETTINGS["friction"], **other, "signals": signals},
+        "privacy": {"keep_query_parameters": ["page"]},
+    }
     deployment = Deployment(folder, settings, only=("session_friction", "action_friction", "daily_friction"))
     deployment.deliver("web", list(lines_of(random, is_app=False, has_status=random.random() < 0.5)))
     deployment.deliver("app", list(lines_of(random, is_app=True, has_status=False)), source="app")
-    return deployment, oracle.Options(**OPTIONS, **other, signals=signals)
+    return deployment, oracle.Options(**OPTIONS, **other, signals=signals, query_parameters=parameters)
 
 
 @pytest.fixture(scope="module")

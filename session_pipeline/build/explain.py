@@ -48,6 +48,7 @@ _MADE_FROM: Mapping[str, str] = {
     "list funnel_step_names": "setting funnels",
     "setting marked_events": "setting friction",
     "setting page_actions": "setting actions.fold",
+    "setting events_with_pages": "setting actions.query_parameters",
     "list friction_signals": "setting friction.signals",
     "list retention_periods": "setting visitors",
     "list path_positions": "setting max_path_actions",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise, zip_longest
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 Row = Mapping[str, Any]
 Condition = Callable[[Row], bool]
@@ -34,6 +35,7 @@ class Options:
     signals: Sequence[str] = SIGNALS
     ignored: Sequence[str] = ("page_ping", "heartbeat", "scroll", "request", "asset")
     fold: Callable[[str], str] = lambda path: re.sub("/[0-9]+", "/:id", path)
+    query_parameters: Sequence[str] = ()
     rage_click_clicks: int = 3
     rage_click_seconds: int = 1
     u_turn_seconds: int = 10
@@ -49,7 +51,15 @@ class Options:
             return None
         if event["event_name"] != "page_view":
             return str(event["event_name"])
-        return self.fold(event["page_path"]) if event["page_path"] else "page_view"
+        return self.page(event) or "page_view"
+
+    def page(self, event: Row) -> str | None:
+        """The action of the page of an event; None if it has no page."""
+        if not event["page_path"]:
+            return None
+        values = parse_qs(urlsplit(event["page_url"]).query)
+        kept = [f"{name}={values[name][0]}" for name in self.query_parameters if name in values]
+        return self.fold(event["page_path"]) + ("?" + "&".join(kept) if kept else "")
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,7 @@ def sessions_of(events: Iterable[Row], options: Options) -> list[Session]:
         for event in members:
             label = options.label(event)
             if label is not None:
-                place = options.fold(event["page_path"]) if event["page_path"] else label
+                place = options.page(event) or label
                 is_step = event["event_name"] == "page_view" or not has_pages
                 actions.append(Action(event, len(actions) + 1, label, place, is_step))
         first = members[0]

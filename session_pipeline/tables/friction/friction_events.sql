@@ -14,7 +14,7 @@ select
     e.form_marks
 from marked_events as e
 left join page_actions as p
-    on e.page_path = p.page_path
+    on e.page = p.page
 where
     e.session_date in (select event_date from days)
     and (

@@ -3,8 +3,13 @@
 from session_pipeline.reference.signals import HARD_TIME_SIGNALS, SIGNALS
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
-from session_pipeline.tables.sessions.from_settings import folded
+from session_pipeline.tables.sessions.from_settings import folded_page, page_of_action
 from session_pipeline.tables.settings_sql import event_condition, number_sql
+
+
+def events_with_pages(settings: Settings) -> str:
+    """Returns SQL that adds to events their page: page_path and the parameters that belong to an action."""
+    return f"select *, {page_of_action(settings)} as page from events"
 
 
 def marked_events(settings: Settings) -> str:
@@ -26,15 +31,14 @@ def marked_events(settings: Settings) -> str:
         for sign, name, condition in ((1, "start", form.start), (-1, "submit", form.submit))
     }
     columns = ", ".join(f"coalesce({condition}, false) as {name}" for name, condition in kinds.items())
-    return f"select *, {columns}, {_marks(marks)} as form_marks from events"
+    return f"select *, {columns}, {_marks(marks)} as form_marks from events_with_pages"
 
 
 def page_actions(settings: Settings) -> str:
-    """Returns SQL that gives the page path of each event with the action of the page: (page_path, action)."""
-    return (
-        f"select page_path, {folded(settings)} as action from ("
-        "select distinct page_path from events where page_path is not null) as paths"
-    )
+    """Returns SQL that gives the page of each event with the action of a view of the page: (page, action)."""
+    action = folded_page(settings, "page")
+    pages = "(select distinct page_path, page from events_with_pages where page_path is not null) as pages"
+    return f"select page, {action} as action from {pages}"
 
 
 def friction_signals(settings: Settings) -> SmallTable:

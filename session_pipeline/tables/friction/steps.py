@@ -8,6 +8,7 @@ STEPS: tuple[Step, ...] = (
         name="friction",
         tables=("session_friction", "action_friction", "daily_friction"),
         relations={
+            "events_with_pages": Relation(from_settings.events_with_pages, reads=("events",)),
             "marked_events": Relation(from_settings.marked_events, reads=("events",)),
             "page_actions": Relation(from_settings.page_actions, reads=("events",)),
         },

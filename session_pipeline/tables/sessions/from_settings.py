@@ -28,9 +28,19 @@ def paged_events(settings: Settings) -> str:
 
     It is '' for events that are not page views, and for page views without a path.
     """
-    parameters = _parameters(settings)
-    page = f"coalesce(page_path, '') || {parameters}" if parameters else "coalesce(page_path, '')"
+    page = page_of_action(settings, "coalesce(page_path, '')")
     return f"select *, case when event_name = 'page_view' then {page} else '' end as action_page from events"
+
+
+def page_of_action(settings: Settings, path: str = "page_path") -> str:
+    """Returns SQL for the page path of an event with the parameters that belong to an action.
+
+    Args:
+        settings: The settings.
+        path: SQL for the path.
+    """
+    parameters = _parameters(settings)
+    return f"{path} || {parameters}" if parameters else path
 
 
 def _parameters(settings: Settings) -> str:
@@ -59,14 +69,15 @@ def folded(settings: Settings) -> str:
     return f"coalesce(nullif({action.sql('duckdb')}, ''), '/')"
 
 
-def folded_paths(settings: Settings) -> str:
-    """Returns SQL that gives each page of the day's page views with its action: (page_path, action).
+def folded_page(settings: Settings, page: str) -> str:
+    """Returns SQL for the action of a page: page_path after the fold rules, then the parameters of the page."""
+    return f"{folded(settings)} || substring({page}, length(page_path) + 1)"
 
-    The fold rules apply to the path. Parameters are added as they are.
-    """
-    parameters = "substring(action_page, length(page_path) + 1)"
+
+def folded_paths(settings: Settings) -> str:
+    """Returns SQL that gives each page of the day's page views with its action: (page_path, action)."""
     return (
-        f"select action_page as page_path, {folded(settings)} || {parameters} as action"
+        f"select action_page as page_path, {folded_page(settings, 'action_page')} as action"
         " from (select distinct page_path, action_page from paged_events"
         " where event_name = 'page_view' and page_path is not null) as paths"
     )
