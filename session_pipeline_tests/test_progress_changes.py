@@ -212,6 +212,27 @@ def test_the_end_of_a_fault_raises_no_alert() -> None:
     assert not any(row["is_alert"] for row in changes(rows_of(sessions, [99])) if row["window_days"] < 28)
 
 
+def test_others_are_counted_on_the_days_that_have_the_dimension() -> None:
+    sessions = [
+        one if one.day >= day(35) else Session(one.day, one.session_id, one.actions[:3], None)
+        for one in shop(75, drop_from=68, drop_in="m", drop=0.9)
+    ]
+    row = next(
+        row
+        for row in changes(rows_of(sessions, [74]))
+        if (row["window_days"], *step_of(row)) == (7, "device", "m", "ship", "pay")
+    )
+
+    def others_at(action: str, first: int, last: int) -> int:
+        days = {day(offset) for offset in range(first, last + 1)}
+        others = [one for one in sessions if one.day in days and one.segments == [("device", "d")]]
+        return sum(action in [name for _, name in one.actions] for one in others)
+
+    assert row["others_session_count"] == others_at("ship", 68, 74)
+    assert row["others_rate"] == pytest.approx(others_at("pay", 68, 74) / others_at("ship", 68, 74))
+    assert row["others_usual_rate"] == pytest.approx(others_at("pay", 35, 67) / others_at("ship", 35, 67))
+
+
 # Order, stretches, sites
 
 

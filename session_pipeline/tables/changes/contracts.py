@@ -83,9 +83,16 @@ TABLES: tuple[Table, ...] = (
             count("usual_session_count", "session_count of the 56 days before the window."),
             count("usual_progressed_count", "progressed_count of the 56 days before the window."),
             rate("usual_rate", "usual_progressed_count / usual_session_count."),
-            count("others_session_count", "session_count of the dimension's other values; null for 'all'."),
-            rate("others_rate", "progress_rate of the dimension's other values; null for 'all'."),
-            rate("others_usual_rate", "usual_rate of the dimension's other values; null for 'all'."),
+            count(
+                "others_session_count",
+                "session_count of the dimension's other values, on days with the dimension; null for 'all'.",
+            ),
+            rate("others_rate", "progress_rate of the dimension's other values, on the same days; null for 'all'."),
+            rate(
+                "others_usual_rate",
+                "usual_rate of the dimension's other values, on days with the dimension; null for 'all', and if there "
+                "were none.",
+            ),
             Column(
                 "step_value",
                 "DOUBLE",

@@ -132,6 +132,15 @@ class SiteCounts:
         """For each step, the position of the same step among all sessions; -1 without one."""
         return np.array([self.position_of.get((0, step[1], step[2]), -1) for step in self.steps.tolist()], np.int64)
 
+    @cached_property
+    def has_dimension(self) -> dict[str, NDArray[np.bool_]]:
+        """For each dimension, whether each day has it. A day on which no session has a value does not."""
+        found: dict[str, NDArray[np.bool_]] = {}
+        for place, (dimension, _) in enumerate(self.segments):
+            has_visits = self.visits_of_segment[:, place] > 0
+            found[dimension] = found[dimension] | has_visits if dimension in found else has_visits
+        return found
+
     def day(self, position: int) -> date:
         """Returns the date of a position."""
         return self.first + timedelta(days=position)

@@ -11,7 +11,7 @@ from session_pipeline.tables.changes import contracts
 from session_pipeline.tables.changes.attribution import ALERT_RATE_RATIO, ALERT_SCORE, Drop, attribute
 from session_pipeline.tables.changes.counts import SiteCounts, counts_of_sites
 from session_pipeline.tables.changes.progress import DIGITS, Tested, Window, tested_windows
-from session_pipeline.tables.changes.scores import first_day_of_change, largest_share_with_score
+from session_pipeline.tables.changes.scores import Counts, first_day_of_change, largest_share_with_score
 from session_pipeline.tables.changes.sentences import progress_sentence, step_text, window_text
 
 if TYPE_CHECKING:
@@ -161,13 +161,24 @@ def _values(counts: SiteCounts, dimension: str, last: int) -> Sequence[str]:
 
 
 def _others(counts: SiteCounts, window: Window, step: int) -> tuple[int | None, float | None, float | None]:
-    """Returns the sessions at risk of the other values of the dimension, and their rates in the window and before."""
-    whole = int(counts.whole_of[step])
-    if counts.steps[step, 0] == 0 or whole < 0:
+    """Returns the sessions at risk of the other values of the dimension, and their rates in the window and before.
+
+    They are all sessions minus those of the value, on the days that have the dimension: before a test of variants
+    begins, for example, nobody has another variant.
+    """
+    whole, segment = int(counts.whole_of[step]), int(counts.steps[step, 0])
+    if segment == 0 or whole < 0:
         return None, None, None
-    n1, k1, n0, k0 = (
-        int(each[whole] - each[step])
-        for each in (window.at_risk, window.progressed, window.usual_at_risk, window.usual_progressed)
+    has_dimension = counts.has_dimension[counts.segments[segment][0]]
+
+    def others(by_day: Counts, first: int, last: int) -> int:
+        days = slice(max(first, 0), max(last + 1, 0))
+        return int((by_day[days, whole] - by_day[days, step])[has_dimension[days]].sum())
+
+    n1, n0, k1, k0 = (
+        others(by_day, *days)
+        for by_day in (counts.at_risk, counts.progressed)
+        for days in ((window.first, window.last), (window.first_usual, window.first - 1))
     )
     return n1, k1 / n1 if n1 else None, k0 / n0 if n0 else None
 
