@@ -192,7 +192,7 @@ def signals_of(
     for before, action in pairwise(searches):
         opened = [
             each
-            for each in actions[before.number : action.number]
+            for each in actions[before.number : action.number - 1]
             if each.is_step and not options.search_results(each.event)
         ]
         if action.event["search_term"] != before.event["search_term"] and not opened:

@@ -48,9 +48,11 @@ searching_sessions as (
     having min(search_term) <> max(search_term)
 ),
 
+-- opened_count counts up to the action itself, which opens its own page.
 opened_so_far as (
     select
         a.*,
+        a.is_step and not a.is_results_page as is_opened,
         count(case when a.is_step and not a.is_results_page then 1 end)
             over session_in_order as opened_count
     from friction_actions as a
@@ -157,7 +159,9 @@ occurrences as (
         action_number,
         date_diff('microsecond', searched_at, occurred_at) as microseconds
     from searches
-    where search_term <> term_before and opened_count = opened_count_before
+    where
+        search_term <> term_before
+        and opened_count - case when is_opened then 1 else 0 end = opened_count_before
     union all
     select
         session_id,
