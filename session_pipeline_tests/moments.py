@@ -32,12 +32,12 @@ def _inputs_of(sessions: Iterable[Session]) -> dict[str, list[dict[str, Any]]]:
         outcome = "purchase" if session.is_converted else "engaged"
         rows["sessions"].append({**common, "device": session.device})
         rows["session_outcomes"].append(
-            {**common, "outcome": outcome, "is_converted": session.is_converted, "value": session.value}
+            {**common, "outcome": outcome, "is_converted": session.is_converted, "value": session.value_after(0)}
         )
         for number, at, action in session.actions:
             rows["session_actions"].append({**common, "action_number": number, "event_number": at, "action": action})
-        for at in session.conversions:
-            rows["outcome_matches"].append({**common, "event_number": at, "rule": outcome})
+        for at, value in zip(session.conversions, session.values, strict=True):
+            rows["outcome_matches"].append({**common, "event_number": at, "rule": outcome, "value": value})
         for at, funnel, step in session.steps:
             rows["funnel_matches"].append({**common, "event_number": at, "funnel": funnel, "step_number": step})
         for action, signal, at in session.signals:

@@ -58,8 +58,8 @@ def random_session(random: Random, number: int) -> Session:
         is_bot=random.random() < 0.1,
         actions=actions,
         conversions=bought if converts else (),
+        values=[random.choice((None, Decimal("12.500000"), Decimal("0.000001"))) for _ in bought if converts],
         as_a_whole=converts and not bought and random.random() < 0.3,
-        value=random.choice((None, Decimal("12.500000"))),
         steps=sorted(carts + pages + left),
         signals=[(action, signal, at) for (action, signal), at in signals.items()],
     )

@@ -45,6 +45,7 @@ def shopping(random: Random, number: int) -> Session:
     for at, _, action in actions:
         if random.random() < 0.3:
             errors.setdefault(action, at)
+    conversions = [4] if random.random() < (0.1 if "/pay" in errors else 0.5) else []
     return Session(
         session_id=f"s{number:05}",
         day=random.choice(DAYS),
@@ -52,9 +53,9 @@ def shopping(random: Random, number: int) -> Session:
         device=random.choice(("mobile", "desktop")),
         is_bot=False,
         actions=actions,
-        conversions=[4] if random.random() < (0.1 if "/pay" in errors else 0.5) else [],
+        conversions=conversions,
         as_a_whole=False,
-        value=random.choice((None, Decimal(10), Decimal(20))),
+        values=[random.choice((None, Decimal(10), Decimal(20))) for _ in conversions],
         steps=[],
         signals=[(action, "error", at) for action, at in errors.items()],
     )
@@ -130,6 +131,7 @@ def crowded(random: Random, number: int) -> Session:
     names = ["/guide" if has_left else "/tour", "/list"]
     if day in CROWDED and random.random() < 0.6:
         names, has_left = [*random.sample(("/xa", "/xb", "/xc", "/xd"), 4), "/list"], False
+    conversions = [9] if random.random() < (0.2 if has_left else 0.5) else []
     return Session(
         session_id=f"s{number:05}",
         day=day,
@@ -137,9 +139,9 @@ def crowded(random: Random, number: int) -> Session:
         device="mobile",
         is_bot=False,
         actions=[(place, place, name) for place, name in enumerate(names, start=1)],
-        conversions=[9] if random.random() < (0.2 if has_left else 0.5) else [],
+        conversions=conversions,
         as_a_whole=False,
-        value=None,
+        values=[None for _ in conversions],
         steps=[(1, "shop", 1)] if names[0] == "/tour" and day in DAYS[3:5] and random.random() < 0.1 else [],
         signals=[("/guide", "u_turn", 2)] if has_left else [],
     )
@@ -274,6 +276,7 @@ def browsing(random: Random, number: int) -> Session:
     has_cart = random.random() < 0.4
     names = ["cart", "/", "/list"] if has_cart else ["/", "/list", "/list"]
     signals = [] if has_cart else [("/list", "repeat", 3)]
+    conversions = [4] if random.random() < (0.5 if has_cart else 0.05) else []
     return Session(
         session_id=f"s{number:05}",
         day=FIRST,
@@ -281,9 +284,9 @@ def browsing(random: Random, number: int) -> Session:
         device="mobile",
         is_bot=False,
         actions=[(place, place, name) for place, name in enumerate(names, start=1)],
-        conversions=[4] if random.random() < (0.5 if has_cart else 0.05) else [],
+        conversions=conversions,
         as_a_whole=False,
-        value=None,
+        values=[None for _ in conversions],
         steps=[(1, "shop", 1)] if has_cart else [],
         signals=signals if random.random() < 0.8 else [],
     )

@@ -23,8 +23,8 @@ Factor = tuple[str, str, str]  # site, action, and the signal at it or the actio
 class Session:
     """A session. Actions are (action_number, event_number, action), in order; signals are (action, signal, number).
 
-    conversions are the numbers of the events that are its outcome's conversion; `as_a_whole` says that it converted
-    without such an event. steps are (event_number, funnel, step_number).
+    conversions are the numbers of the events that are its outcome's conversion, and values those of these events;
+    `as_a_whole` says that it converted without such an event. steps are (event_number, funnel, step_number).
     """
 
     session_id: str
@@ -35,7 +35,7 @@ class Session:
     actions: Sequence[tuple[int, int, str]]
     conversions: Sequence[int]
     as_a_whole: bool
-    value: Decimal | None
+    values: Sequence[Decimal | None]
     steps: Sequence[tuple[int, str, int]]
     signals: Sequence[tuple[str, str, int | None]]
 
@@ -48,12 +48,20 @@ class Session:
         end = max(self.conversions, default=inf)
         return [each for each in self.actions if each[1] < end]
 
+    def value_after(self, event_number: int) -> Decimal | None:
+        pairs = zip(self.conversions, self.values, strict=True)
+        known = [value for at, value in pairs if at > event_number and value is not None]
+        return sum(known, Decimal()) if known else None
+
     def stage(self, event_number: int) -> int:
         deepest: dict[str, int] = {}
         for at, funnel, step in self.steps:
             if at < event_number and step > 0:
                 deepest[funnel] = max(step, deepest.get(funnel, 0))
         return sum(deepest.values())
+
+    def event_number(self, number: int) -> int:
+        return next(each[1] for each in self.actions if each[0] == number)
 
     def moment(self, number: int) -> Moment:
         event_number, action = next((each[1], each[2]) for each in self.actions if each[0] == number)
@@ -94,8 +102,9 @@ def moment_counts(sessions: Sequence[Session], most: int) -> dict[tuple[Any, ...
         row[first_column + 1] += session.is_converted
         if signal and first_column == 0 and not session.is_converted:
             row[5] = min(row[5] or session.session_id, session.session_id)
-        if not signal and session.is_converted and session.value is not None:
-            row[4] = (row[4] or 0) + session.value
+        value = session.value_after(session.event_number(number))
+        if not signal and value is not None:
+            row[4] = (row[4] or 0) + value
 
     for session in sessions:
         if session.is_bot:

@@ -61,7 +61,7 @@ TABLES: tuple[Table, ...] = (
             count("converted_count", "Of session_count, those that converted later."),
             count("excluded_count", "Sessions at the moment in which the signal had occurred by then."),
             count("excluded_converted_count", "Of excluded_count, those that converted later."),
-            Column("value", "DECIMAL(38,6)", "Value of the conversions of converted_count; null for a signal."),
+            Column("value", "DECIMAL(38,6)", "Value of the conversions after the moment; null for a signal."),
             text("example_session_id", "Lowest id of session_count that did not convert later; null for signal ''."),
         ),
     ),
@@ -124,8 +124,8 @@ TABLES: tuple[Table, ...] = (
             Column(
                 "associated_lost_value",
                 "DOUBLE",
-                "associated_lost_conversions times the mean value of a later conversion at these moments; 2 digits. "
-                "Null if none has a value.",
+                "associated_lost_conversions times the mean value that a session's conversions after these moments "
+                "have; 2 digits. Null if none has a value.",
             ),
             SCORE,
             Q_VALUE,

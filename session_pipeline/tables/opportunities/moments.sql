@@ -1,17 +1,66 @@
 -- One row is a moment: an action of a session before its last conversion, with what is known by
--- then.
+-- then. value is that of the conversions after it.
 -- Positions are put into buckets, because few sessions are at an action at exactly equal positions.
-with conversions as (
+with converting_events as (
+    select
+        m.session_id,
+        m.event_number,
+        m.value
+    from outcome_matches as m
+    inner join session_outcomes as o
+        on m.session_id = o.session_id and m.rule = o.outcome
+    where o.is_converted
+),
+
+conversions as (
     -- A session that converts as a whole has no such event: its conversion is after every action.
     select
         o.session_id,
         o.value,
-        max(m.event_number) as last_event_number
+        max(e.event_number) as last_event_number,
+        count(e.event_number) > 1 as has_several
     from session_outcomes as o
-    left join outcome_matches as m
-        on o.session_id = m.session_id and o.outcome = m.rule
+    left join converting_events as e
+        on o.session_id = e.session_id
     where o.is_converted
     group by o.session_id, o.value
+),
+
+events_in_order as (
+    -- One row is an action or a conversion of a session that converts several times. In all other
+    -- sessions, the whole value is that of a later conversion.
+    select
+        a.session_id,
+        a.event_number,
+        cast(null as decimal(18, 6)) as value,
+        1 as is_action
+    from session_actions as a
+    inner join conversions as c
+        on a.session_id = c.session_id
+    where c.has_several
+    union all
+    select
+        e.session_id,
+        e.event_number,
+        e.value,
+        0 as is_action
+    from converting_events as e
+    inner join conversions as c
+        on e.session_id = c.session_id
+    where c.has_several
+),
+
+later_values as (
+    select
+        session_id,
+        event_number,
+        is_action,
+        sum(value) over (
+            partition by session_id
+            order by event_number desc, is_action desc
+            rows between unbounded preceding and current row
+        ) as value
+    from events_in_order
 ),
 
 reached as (
@@ -67,12 +116,14 @@ placed as (
         end as position_bucket,
         coalesce(s.device, '(none)') as device,
         c.session_id is not null as is_converted,
-        c.value
+        case when c.has_several then v.value else c.value end as value
     from session_actions as a
     inner join sessions as s
         on a.session_id = s.session_id
     left join conversions as c
         on a.session_id = c.session_id
+    left join later_values as v
+        on a.session_id = v.session_id and a.event_number = v.event_number and v.is_action = 1
     where
         not a.is_bot
         and (c.last_event_number is null or a.event_number < c.last_event_number)
