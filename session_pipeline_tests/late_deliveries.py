@@ -72,7 +72,7 @@ READS: Mapping[str, Mapping[str, Sequence[int]]] = {
         "session_outcomes": SAME,
         "session_dimensions": SAME,
     },
-    "progress_changes": {"action_visits": PAST, "action_progress": PAST},
+    "progress_changes": {"action_visits": PAST, "action_progress": PAST, "daily_outcomes": PAST},
     "outcome_changes": {"daily_outcomes": PAST, "daily_breakdowns": PAST},
     "moments": {
         "sessions": SAME,

@@ -114,8 +114,11 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
         ("visitor_days", date(2026, 10, 8)): "visitor_states changed",
         ("visitor_days", date(2026, 10, 9)): "visitor_states changed",
         ("daily_visitors", date(2026, 10, 8)): "visitor_days changed",
-        ("progress_changes", date(2026, 10, 8)): "action_visits changed, action_progress changed",
-        ("progress_changes", date(2026, 10, 9)): "action_visits changed, action_progress changed",
+        **{
+            ("progress_changes", date(2026, 10, day)): "daily_outcomes changed, action_visits changed, "
+            "action_progress changed"
+            for day in (8, 9)
+        },
         ("outcome_changes", date(2026, 10, 8)): "daily_outcomes changed, daily_breakdowns changed",
         ("outcome_changes", date(2026, 10, 9)): "daily_outcomes changed, daily_breakdowns changed",
         ("visitors", None): "visitor_states changed",

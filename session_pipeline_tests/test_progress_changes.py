@@ -165,6 +165,26 @@ def compare_window(rows: Mapping[StepKey, Row], tested: Mapping[StepKey, oracle.
         assert row["tested_count"] == len(tested)
 
 
+@pytest.mark.parametrize(("others", "is_tested"), [(0, True), (1000, False)])
+def test_a_step_is_tested_if_enough_of_all_conversions_depend_on_it(others: int, is_tested: bool) -> None:
+    """A session that converts with its first action has a conversion, but none after an action."""
+    sessions = shop(60) + [
+        Session(day(offset), f"{offset:03}-b{number:03}", [(1, "buy")], 1.0)
+        for offset in range(32, 60)
+        for number in range(others)
+    ]
+    tested = oracle.tested_steps(oracle.daily_counts(sessions), day(59))
+    assert any(each.window_days == 28 for each in tested) == is_tested
+    assert any(row["window_days"] == 28 for row in changes(rows_of(sessions, [59]))) == is_tested
+
+
+def test_a_site_with_conversions_and_no_actions_has_no_rows() -> None:
+    sessions = [Session(day(offset), f"{offset}", [], math.inf) for offset in range(60)]
+    assert changes(rows_of(sessions, [59])) == []
+    healthy = rows_of(shop(60), [59], "shop")
+    assert changes([*rows_of(sessions, [59]), *healthy]) == changes(healthy)
+
+
 # Planted faults
 
 

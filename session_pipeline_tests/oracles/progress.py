@@ -56,10 +56,14 @@ def first_times(session: Session) -> list[tuple[int, str]]:
 
 
 def daily_counts(sessions: Iterable[Session]) -> dict[date, dict[Step, tuple[int, int, int]]]:
-    """Return the counts of actions (with the goal as next action) and of progress, by day and step."""
+    """Return the counts of actions (with the goal as next action) and of progress, by day and step.
+
+    The conversions of a day are at the goal itself.
+    """
     counts: dict[date, dict[Step, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for session in sessions:
         firsts = first_times(session)
+        counts[session.day][WHOLE, GOAL, GOAL]["n"] += session.converted_at is not None
         for segment in (WHOLE, *session.segments):
             of_day = counts[session.day]
             for number, action in firsts:
@@ -77,7 +81,7 @@ def rows_of_counts(counts: Counts, asked_for: Collection[date], site: str = "mai
     return [
         {
             "session_date": day,
-            "is_asked_for": day in asked_for and later == GOAL,
+            "is_asked_for": day in asked_for and later == GOAL and action != GOAL,
             "site": site,
             "dimension": segment[0],
             "dimension_value": segment[1],
@@ -86,7 +90,7 @@ def rows_of_counts(counts: Counts, asked_for: Collection[date], site: str = "mai
             "session_count": n,
             "converted_count": g,
             "converted_after_count": a,
-            "converted_value": VALUE * g if later == GOAL and g else None,
+            "converted_value": VALUE * g if later == GOAL and action != GOAL and g else None,
             "is_followed": True,
             "stopped_session_ids": f"{day} 2 3" if action == "ship" and later == GOAL else None,
         }
@@ -139,8 +143,8 @@ def tested_steps(counts: Counts, last: date) -> list[Tested]:
 
 
 def _tested(counts: Counts, window_days: int, window: Sequence[date], before: Sequence[date]) -> list[Tested]:
-    goals = sum(max((c[1] for s, c in counts.get(day, {}).items() if s[0] == WHOLE), default=0) for day in window)
-    steps = sorted({step for day in (*window, *before) for step in counts.get(day, {})})
+    goals = sum(counts.get(day, {}).get((WHOLE, GOAL, GOAL), (0, 0, 0))[0] for day in window)
+    steps = sorted({step for day in (*window, *before) for step in counts.get(day, {}) if step[1] != GOAL})
     rows = []
     for step in steps:
         (n1, k1, _, _), (n0, k0, g0, kg0) = (_sums(counts, step, days) for days in (window, before))

@@ -55,7 +55,7 @@ class SiteCounts:
         first: The first day of the arrays.
         asked_for: The positions of the days for which changes are asked.
         has_sessions: Whether each day has a session with an action.
-        goals: For each day, the most conversions after any one action.
+        goals: For each day, its conversions.
         segments: The segments: dimension and value.
         visits_of_segment: For each day and segment, its sessions at an action, summed over actions.
         actions: The actions; the last one is the goal.
@@ -149,7 +149,8 @@ class SiteCounts:
 def counts_of_sites(rows: "pa.Table") -> list[SiteCounts]:
     """Returns the counts of each site, in the order of their names, from the rows of progress_counts."""
     sites, site_of = _sorted_codes(rows, "site")
-    return [_of_site(rows.filter(_mask(site_of == number)), site) for number, site in enumerate(sites)]
+    found = (_of_site(rows.filter(_mask(site_of == number)), site) for number, site in enumerate(sites))
+    return [counts for counts in found if counts.steps.size]
 
 
 def _of_site(rows: "pa.Table", site: str) -> SiteCounts:
@@ -157,6 +158,10 @@ def _of_site(rows: "pa.Table", site: str) -> SiteCounts:
     first = int(days.min())
     day = days - first
     day_count = int(day.max()) + 1
+    goals = np.zeros(day_count, np.int64)
+    is_conversions = rows["action"].to_numpy() == GOAL
+    goals[day[is_conversions]] = rows["session_count"].to_numpy()[is_conversions]
+    rows, day = rows.filter(_mask(~is_conversions)), day[~is_conversions]
     segments, segment = _segments(rows)
     actions, action, later = _actions(rows)
     goal = len(actions) - 1
@@ -165,9 +170,8 @@ def _of_site(rows: "pa.Table", site: str) -> SiteCounts:
     is_asked = rows["is_asked_for"].to_numpy(zero_copy_only=False)
     counts = [_whole(rows, name) for name in ("session_count", "converted_count", "converted_after_count")]
     is_whole = is_visit & (segment == 0)
-    has_sessions, goals = np.zeros(day_count, np.bool_), np.zeros(day_count, np.int64)
+    has_sessions = np.zeros(day_count, np.bool_)
     has_sessions[day[is_whole & (counts[0] > 0)]] = True
-    np.maximum.at(goals, day[is_whole], counts[1][is_whole])
     visits_of_segment = np.zeros((day_count, len(segments)), np.int64)
     np.add.at(visits_of_segment, (day[is_visit], segment[is_visit]), counts[0][is_visit])
 

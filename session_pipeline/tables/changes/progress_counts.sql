@@ -1,5 +1,6 @@
 -- One row is an action (next_action '(goal)') or a step from an action to a later one, by dimension
--- value, on one of the days or of the days before that are compared with it.
+-- value, on one of the days or of the days before that are compared with it; or the conversions of
+-- such a day (action '(goal)').
 -- A step that fewer sessions converted after than a test needs is left out, unless it or its
 -- reverse has enough: the reverse is subtracted. Steps of all sessions are kept for comparisons. An
 -- action that is called like the goal is left out.
@@ -42,6 +43,18 @@ read_steps as (
         next_action as action,
         action as next_action
     from testable
+),
+
+conversions as (
+    select
+        o.session_date,
+        o.site,
+        cast(sum(o.session_count) as bigint) as session_count
+    from daily_outcomes as o
+    inner join outcome_rules as r
+        on o.outcome = r.outcome
+    where r.is_conversion
+    group by o.session_date, o.site
 )
 
 select
@@ -84,3 +97,19 @@ inner join read_steps as r
         and p.action = r.action
         and p.next_action = r.next_action
 where p.action <> '(goal)' and p.next_action <> '(goal)'
+union all
+select
+    session_date,
+    false as is_asked_for,
+    site,
+    'all' as dimension,
+    'all' as dimension_value,
+    '(goal)' as action,
+    '(goal)' as next_action,
+    session_count,
+    session_count as converted_count,
+    cast(0 as bigint) as converted_after_count,
+    null as converted_value,
+    true as is_followed,
+    null as stopped_session_ids
+from conversions

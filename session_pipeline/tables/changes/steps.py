@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from session_pipeline.reference.changes import DAYS_READ
 from session_pipeline.tables.changes import from_settings
 from session_pipeline.tables.graph import Computation, PythonTable, Relation, Step
+from session_pipeline.tables.outcomes.from_settings import outcome_rules
 from session_pipeline.tables.spans import days_back
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def _found_outcomes(rows: "pa.Table") -> "pa.Table":
 
 
 # Stands for the Python code that finds changes; a test pins the source.
-LOGIC_VERSION = "3"
+LOGIC_VERSION = "4"
 
 STEPS: tuple[Step, ...] = (
     Step(
@@ -37,7 +38,8 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="progress_changes",
         tables=("progress_changes",),
-        spans={"action_visits": days_back(DAYS_READ), "action_progress": days_back(DAYS_READ)},
+        spans=dict.fromkeys(("action_visits", "action_progress", "daily_outcomes"), days_back(DAYS_READ)),
+        lists={"outcome_rules": outcome_rules},
         python_table=PythonTable("found_progress", "progress_counts", _found_progress),
         logic_version=LOGIC_VERSION,
     ),
