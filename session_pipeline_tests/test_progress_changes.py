@@ -128,6 +128,20 @@ def test_detectable_share_has_the_score_asked_for() -> None:
     assert np.isnan(largest_share_with_score(-4.0, np.array([5.0]), k0, n0, spread)[0])
 
 
+@pytest.mark.parametrize("rate", [0.79, 0.75, 0.721, 0.719, 0.5])
+def test_a_rate_up_to_the_detectable_rate_has_the_score_and_the_size_of_an_alert(rate: float) -> None:
+    step = (oracle.WHOLE, "cart", GOAL)
+    counts = {
+        day(offset): {step: (1000, converted, 0)}
+        for offset in range(63)
+        for converted in [round(1000 * rate) if offset >= 56 else 800]
+    }
+    row = next(row for row in changes(oracle.rows_of_counts(counts, {day(62)})) if row["window_days"] == 7)
+    is_large = row["score"] <= -4 and row["progress_rate"] <= 0.9 * row["usual_rate"]
+    assert (row["score"] <= -4, is_large) == (rate < 0.79, rate < 0.72)
+    assert is_large == (row["progress_rate"] <= row["detectable_rate"])
+
+
 # Scores against the oracle
 
 

@@ -127,8 +127,8 @@ TABLES: tuple[Table, ...] = (
             ),
             rate(
                 "detectable_rate",
-                "Largest progress_rate that would have had the score of an alert; null if none would. Smaller drops "
-                "cannot be told from chance.",
+                "Largest progress_rate that would have had the score and the size of an alert: a score of -4, and at "
+                "most 90 % of usual_rate. Null if none would. A smaller drop is no alert.",
             ),
             c.SENTENCE,
             text(

@@ -125,7 +125,8 @@ TABLES: tuple[Table, ...] = (
         name="typical_paths",
         grain=(
             "One row is one of the most frequent paths of a window of days up to the day, by outcome and segment."
-            " Repeats are folded, and rare actions are replaced by their kind."
+            " Repeats are folded, and rare actions are replaced by their kind. An action is rare if fewer than one in"
+            " five sessions of the outcome have it among the actions of their path."
         ),
         date_column="session_date",
         key=("site", "window_days", "outcome", "segment", "rank"),
