@@ -111,7 +111,19 @@ TABLES: tuple[Table, ...] = (
         date_column="session_date",
         key=("site", "outcome"),
         order=("site", "outcome"),
-        columns=(c.SITE, c.OUTCOME, c.SESSION_COUNT, c.VISITOR_COUNT, c.VALUE, c.BOT_SESSION_COUNT),
+        columns=(
+            c.SITE,
+            c.OUTCOME,
+            c.SESSION_COUNT,
+            c.VISITOR_COUNT,
+            Column(
+                "value",
+                "DECIMAL(38,6)",
+                "Sum of the values of all events that meet the rule of the outcome, without bots; also if it is no "
+                "conversion. Null if no event has a value.",
+            ),
+            c.BOT_SESSION_COUNT,
+        ),
     ),
     Table(
         name="daily_bots",
