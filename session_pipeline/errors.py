@@ -92,6 +92,10 @@ class MemoryTooSmallError(SessionPipelineError):
         super().__init__(f"not enough memory ({reason}); {fix} and run again")
 
 
+class HistoryError(SessionPipelineError):
+    """The history of runs cannot be read or written. What is built is not affected."""
+
+
 class ModelError(SessionPipelineError):
     """A model could not be read, or failed while it was running."""
 

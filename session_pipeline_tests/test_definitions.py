@@ -159,15 +159,16 @@ def test_instance_config_has_only_known_keys(tmp_path: Path) -> None:
 def test_repository_and_data_folder_share_the_run_history(tmp_path: Path) -> None:
     packaged = yaml.safe_load(files("session_pipeline.defs").joinpath("dagster.yaml").read_text(encoding="utf-8"))
     own = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
-    in_home, in_own = packaged.pop("event_log_storage"), own.pop("event_log_storage")
-    assert (in_home.pop("config"), in_own.pop("config")) == (
-        {"base_dir": {"env": "DAGSTER_HOME"}},
-        {"base_dir": "data/dagster_home"},
-    )
-    assert in_home == in_own == home.EVENT_LOG
+    for key, name in home.STORAGES.items():
+        in_home, in_own = packaged.pop(key), own.pop(key)
+        assert (in_home.pop("config"), in_own.pop("config")) == (
+            {"base_dir": {"env": "DAGSTER_HOME"}},
+            {"base_dir": "data/dagster_home"},
+        )
+        assert in_home == in_own == name
     assert {key: own[key] for key in packaged} == packaged
     in_repository = InstanceRef.from_dir(str(tmp_path), config_dir=str(ROOT))
     at_home = InstanceRef.from_dir(str(tmp_path / "data" / "dagster_home"), config_dir=str(ROOT / "data/dagster_home"))
-    for name in ("local_artifact_storage_data", "compute_logs_data", "schedule_storage_data", "run_storage_data"):
+    for name in ("local_artifact_storage_data", "compute_logs_data"):
         relative, absolute = (getattr(ref, name).config_dict["base_dir"] for ref in (in_repository, at_home))
         assert str(tmp_path / relative).rstrip("/") == absolute.rstrip("/"), name

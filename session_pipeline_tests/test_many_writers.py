@@ -1,5 +1,6 @@
 """Tests concurrent processes that run different and equal days of one data folder: the result equals one clean run."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import session_pipeline
 from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs import broken_history, home
 from session_pipeline.run.pipeline import open_store
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.crashes.killed_runs import LONGEST_SECONDS, PROCESSES
@@ -135,9 +137,24 @@ def test_two_concurrent_runs_equal_a_clean_run(tmp_path: Path) -> None:
     assert_as_a_clean_run(deployment, tmp_path / "clean")
 
 
+def _start_dagster(folder: Path, count: int) -> None:
+    """Open the instances of new folders as the webserver and the daemon do."""
+    import dagster as dg
+
+    for number in range(count):
+        for name, value in home.prepare(DataFolder(folder / str(number))).items():
+            os.environ[name] = value
+        with dg.DagsterInstance.get() as instance:
+            assert instance.get_run_records(limit=1) == []
+            assert instance.all_instigator_state() == []
+
+
 @pytest.mark.reliability
-def test_new_dagster_tables_are_created_by_many_processes(tmp_path: Path) -> None:
-    at_once(_open_instances, [(tmp_path, 5)] * PROCESS_COUNT)
+@pytest.mark.parametrize("opened", [_open_instances, _start_dagster], ids=["commands", "webserver and daemon"])
+def test_new_dagster_tables_are_created_by_many_processes(tmp_path: Path, opened: Callable[[Path, int], None]) -> None:
+    at_once(opened, [(tmp_path, 5)] * PROCESS_COUNT)
+    for number in range(5):
+        assert broken_history.broken(DataFolder(tmp_path / str(number)).dagster_home) is None
 
 
 @pytest.mark.reliability

@@ -47,8 +47,10 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
     until = plan.frame.until
     lost_key = delivered_files.lost_visitor_key(folder, store)
     check_errors, check_warnings = _checks(folder)
+    broken_history = history.broken(folder)
     errors = [
         *([lost_key] if lost_key else []),
+        *([broken_history] if broken_history else []),
         *([UNFINISHED_ERASURE] if unfinished_in(folder) is not None else []),
         *rejected_files(folder, store, until),
         *missing_sources(settings, store, until),

@@ -39,6 +39,7 @@ from dagster._serdes import ConfigurableClassData, deserialize_value, serialize_
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
+from session_pipeline.defs import home, storages
 from session_pipeline.defs.event_text import Metadata, PartitionTexts, materialization_event, planned_event
 from session_pipeline.engines.sql import query_text
 
@@ -71,7 +72,8 @@ class EventLog(SqliteEventLogStorage):
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "EventLog":
         """Create the event log of a Dagster home; `base_dir` is that folder."""
-        return cls(os.path.join(config_value["base_dir"], "history", "runs", ""), inst_data)
+        with storages.opening(config_value["base_dir"], home.INDEX) as folder:
+            return cls(folder, inst_data)
 
     @property
     def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:

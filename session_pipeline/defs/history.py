@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import home, tags
+from session_pipeline.defs import broken_history, home, tags
 from session_pipeline.engines.sql import query_text
 from session_pipeline.run.outcome import FailedCheck
 
@@ -58,6 +58,11 @@ def failed_checks(folder: DataFolder, checks: Iterable[tuple[str, str]]) -> list
         return instance_history.failed_checks(folder, named)
 
     return _read(folder, lambda history: _checks(history / "runs" / "index.db", named), ask)
+
+
+def broken(folder: DataFolder) -> str | None:
+    """Return a sentence if databases of the run history are broken, with what to do; else None."""
+    return broken_history.broken(folder.dagster_home) if home.has_own_storage(folder) else None
 
 
 def _read(

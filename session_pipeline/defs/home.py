@@ -11,8 +11,15 @@ from pathlib import Path
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.store.files import make_folder
 
-EVENT_LOG = {"module": "session_pipeline.defs.event_log", "class": "EventLog"}
-OTHER_STORAGE = re.compile(r"^(storage|run_storage|instance_class):", re.MULTILINE)
+# The databases, relative to Dagster's home.
+RUNS, INDEX, SCHEDULES = "history/runs.db", "history/runs/index.db", "schedules/schedules.db"
+# The classes that dagster.yaml names, by its keys.
+STORAGES = {
+    "run_storage": {"module": "session_pipeline.defs.storages", "class": "Runs"},
+    "event_log_storage": {"module": "session_pipeline.defs.event_log", "class": "EventLog"},
+    "schedule_storage": {"module": "session_pipeline.defs.storages", "class": "Schedules"},
+}
+OTHER_STORAGE = re.compile(r"^(storage|instance_class):", re.MULTILINE)
 
 
 def settings_of(folder: DataFolder) -> Path:
@@ -27,7 +34,13 @@ def has_own_storage(folder: DataFolder) -> bool:
     """
     settings = settings_of(folder)
     text = settings.read_text(encoding="utf-8") if settings.is_file() else ""
-    return not OTHER_STORAGE.search(text) and ("event_log_storage:" not in text or EVENT_LOG["module"] in text)
+    return not OTHER_STORAGE.search(text) and _is_ours("run_storage", text) and _is_ours("event_log_storage", text)
+
+
+def _is_ours(key: str, text: str) -> bool:
+    """Return whether dagster.yaml does not name a storage, or names ours; a file of an older version names none."""
+    is_named = re.search(rf"^{key}:", text, re.MULTILINE)
+    return not is_named or bool(re.search(rf"^{key}:\s+module: {STORAGES[key]['module']}$", text, re.MULTILINE))
 
 
 def prepare(folder: DataFolder) -> dict[str, str]:

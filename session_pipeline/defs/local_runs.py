@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -21,7 +22,6 @@ from session_pipeline.defs.partitions import BuiltDays, days_of
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
-from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.shortage import disk_full, means_disk_full
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -39,16 +39,18 @@ class RunFailedError(SessionPipelineError):
 
 @contextmanager
 def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
-    """Open the Dagster instance of a data folder."""
+    """Open the Dagster instance of a data folder.
+
+    Raises:
+        HistoryError: A database of the instance is broken.
+    """
     home.prepare(folder)
-    # A dagster.yaml of an older version names no storage, and one of now takes the folder from the environment.
-    event_log = {**home.EVENT_LOG, "config": {"base_dir": str(folder.dagster_home)}}
-    overrides = (
-        {"event_log_storage": event_log, "compute_logs": NOTHING_PRINTED} if home.has_own_storage(folder) else None
-    )
-    with folder_lock(folder.dagster_home):  # if two processes create Dagster's tables at once, one fails
-        instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides))
-    with instance:
+    overrides: dict[str, Any] | None = None
+    if home.has_own_storage(folder):
+        # A dagster.yaml of an older version names no storage, and one of now takes the folder from the environment.
+        config = {"config": {"base_dir": str(folder.dagster_home)}}
+        overrides = {key: {**name, **config} for key, name in home.STORAGES.items()} | {"compute_logs": NOTHING_PRINTED}
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides)) as instance:
         yield instance
 
 

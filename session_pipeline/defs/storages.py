@@ -1,0 +1,63 @@
+"""Opens Dagster's SQLite databases one process at a time: if two create the tables at once, the database is broken.
+
+The webserver and the daemon open them at their start, without a command of this package before. So the lock is taken
+here, in the classes that dagster.yaml names. `defs.event_log` has the class for events, `defs.broken_history` finds
+databases that are broken already.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dagster._core.storage.runs.sqlite import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite import SqliteScheduleStorage
+from dagster._serdes import ConfigurableClassData
+
+from session_pipeline.defs import broken_history, home
+from session_pipeline.errors import HistoryError
+from session_pipeline.store.files import make_folder
+from session_pipeline.store.locks import folder_lock
+
+
+@contextmanager
+def opening(base_dir: str, database: str) -> Iterator[str]:
+    """Keep other processes from opening a database of a Dagster home within the block; yield its folder.
+
+    Args:
+        base_dir: The Dagster home.
+        database: The file, relative to the home.
+
+    Raises:
+        HistoryError: The database is broken.
+    """
+    path = Path(base_dir, database).absolute()
+    make_folder(path.parent)
+    with folder_lock(path.parent):
+        # Only this database: another one may be in creation, which a reader would disturb.
+        if broken_history.is_broken(path):
+            raise HistoryError(broken_history.broken(Path(base_dir).absolute()) or "")
+        yield os.path.join(path.parent, "")
+
+
+class Runs(SqliteRunStorage):
+    """Dagster's SQLite storage of runs, in `history` of the Dagster home that `base_dir` names."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "Runs":
+        """Open the storage; create it if it does not exist."""
+        with opening(config_value["base_dir"], home.RUNS) as folder:
+            return cls.from_local(folder, inst_data)
+
+
+class Schedules(SqliteScheduleStorage):
+    """Dagster's SQLite storage of ticks, in `schedules` of the Dagster home that `base_dir` names."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "Schedules":
+        """Open the storage; create it if it does not exist."""
+        with opening(config_value["base_dir"], home.SCHEDULES) as folder:
+            storage = cls.from_local(folder, inst_data)
+        assert isinstance(storage, cls)  # Dagster declares its own class
+        return storage

@@ -1,0 +1,67 @@
+"""Databases of Dagster that two processes created at once are reported in one sentence, by all commands."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from session_pipeline.defs import broken_history, home
+from session_pipeline.errors import HistoryError
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.orchestration import orchestrated
+from session_pipeline_tests.shop_commands import call, run
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    with orchestrated(tmp_path / "data") as deployment:
+        return deployment
+
+
+def break_database(deployment: Deployment, database: str) -> None:
+    """Add a second version of the tables, as the second of two processes does."""
+    with closing(sqlite3.connect(deployment.folder.dagster_home / database)) as rows:
+        rows.execute("insert into alembic_version values ('5771160a95ad')")
+        rows.commit()
+
+
+def test_new_databases_are_not_broken(deployment: Deployment) -> None:
+    assert broken_history.broken(deployment.folder.dagster_home) is None
+
+
+@pytest.mark.parametrize(
+    ("database", "folder", "lost"),
+    [
+        (home.RUNS, "history", "the history of runs in the UI"),
+        (home.INDEX, "history", "the history of runs in the UI"),
+        (home.SCHEDULES, "schedules", "the ticks, and which schedules"),
+    ],
+)
+def test_sentence_names_what_to_delete_and_what_is_lost(
+    deployment: Deployment, database: str, folder: str, lost: str
+) -> None:
+    break_database(deployment, database)
+    sentence = broken_history.broken(deployment.folder.dagster_home)
+    assert sentence is not None
+    assert f"delete {deployment.folder.dagster_home / folder}, and start" in sentence
+    assert lost in sentence
+
+
+@pytest.mark.parametrize("database", [home.RUNS, home.INDEX, home.SCHEDULES])
+def test_run_and_status_report_a_broken_database_in_one_sentence(deployment: Deployment, database: str) -> None:
+    deployment.deliver("day", [{"visitor_id": "v", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}])
+    break_database(deployment, database)
+    ran = run(deployment.folder.path)
+    sentence = broken_history.broken(deployment.folder.dagster_home)
+    assert (ran.returncode, ran.stderr) == (1, f"Error: {sentence}\n")
+    code, out, _ = call("status", "--data", deployment.folder.path)
+    assert (code, str(sentence) in out) == (0, True)
+
+
+def test_dagster_itself_reports_a_broken_database(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_database(deployment, home.SCHEDULES)
+    monkeypatch.setenv("DAGSTER_HOME", str(deployment.folder.dagster_home))
+    with pytest.raises(HistoryError, match="broke them"):
+        dg.DagsterInstance.get()
