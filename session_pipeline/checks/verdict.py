@@ -15,6 +15,7 @@ from session_pipeline.engines.sql import query_text
 from session_pipeline.store.records import Key
 from session_pipeline.tables import table
 from session_pipeline.tables.spans import Span
+from session_pipeline.tables.steps import STEP_OF_TABLE
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
@@ -83,6 +84,18 @@ def add_input(job: Job, run: "Run", name: str, days: Iterable[date]) -> None:
     found = [run.store.get(Key(name, day)) for day in days]
     rows = run.rows_of(name, [partition for partition in found if partition is not None])
     job.add_input(table(name), rows.paths, with_date=True, kept_days=rows.kept_days)
+
+
+def stale_tables(run: "Run", names: Iterable[str]) -> list[str]:
+    """Return the tables without days, of the named ones, that are still stale according to the plan.
+
+    A run builds one range of days, and these tables with it. If there are more ranges, a table that reads the days of
+    another range is built again with that one, and until then it can differ from a table that is up to date.
+
+    A daily table needs no such test: `Plan.ranges` puts days that read each other into one range.
+    """
+    undated = {item.step.name for item in run.plan(upgrade=run.upgrade).items if item.day is None}
+    return [name for name in names if STEP_OF_TABLE[name].name in undated]
 
 
 def stretches(run: "Run", days: Sequence[date]) -> Iterator[tuple[date, ...]]:
