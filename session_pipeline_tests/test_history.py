@@ -1,8 +1,11 @@
 """Past runs and failed checks are the same with and without Dagster."""
 
+import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -10,6 +13,7 @@ from session_pipeline.checks import CHECKS
 from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.defs import history, home, instance_history, tags
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
+from session_pipeline_tests.shop_commands import call
 from session_pipeline_tests.test_dagster_runs import MONDAY
 
 NAMES = [(check.name, check.table) for check in CHECKS]
@@ -57,6 +61,30 @@ def test_dagster_is_asked_if_the_files_are_not_as_expected(
 
         monkeypatch.setattr(history, "_runs", failing)
     assert history.last_runs(deployment.folder, 5) == ["asked"]
+
+
+@pytest.mark.parametrize("database", ["runs.db", "runs/index.db"])
+def test_status_says_that_a_damaged_history_cannot_be_read(deployment: Orchestrated, database: str) -> None:
+    path = deployment.folder.dagster_home / "history" / database
+    for each in path.parent.glob(f"{path.name}-*"):
+        each.unlink()
+    path.write_bytes(b"no database" * 1000)
+    code, out, err = call("status", "--data", deployment.folder.path)
+    assert (code, err) == (0, "")
+    assert "the last runs and the results of checks are not known: Dagster cannot read its database" in out
+
+
+def test_status_says_that_a_full_disk_hides_the_last_runs(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = sqlite3.OperationalError("disk I/O error")
+    full.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    monkeypatch.setattr(history, "_rows", Mock(side_effect=full))
+    code, out, err = call("status", "--json", "--data", deployment.folder.path)
+    found = json.loads(out)
+    assert (code, err, found["runs"]) == (0, "", [])
+    [sentence] = [problem for problem in found["problems"] if "not known" in problem]
+    assert f"cannot write {deployment.folder.dagster_home}: the disk is full" in sentence
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "status", "check", "query"])

@@ -11,7 +11,7 @@ from session_pipeline.checks import CHECKS, missing_sources, rejected_files, set
 from session_pipeline.cli.screen import counted, day_ranges, echo, plain
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
-from session_pipeline.errors import StoreError
+from session_pipeline.errors import HistoryError, StoreError
 from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.ingest.raw_folder import deliveries
 from session_pipeline.run import delivered_files
@@ -54,7 +54,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
         *([UNFINISHED_ERASURE] if unfinished_in(folder) is not None else []),
         *rejected_files(folder, store, until),
         *missing_sources(settings, store, until),
-        *check_errors,
+        *(error for error in check_errors if error != broken_history),
         *deferred_days(plan),
     ]
     nothing = f"there are no files under {folder.raw} yet; put them into one folder for each source"
@@ -101,6 +101,9 @@ def show(problems: Problems) -> None:
 def _checks(folder: DataFolder) -> tuple[list[str], list[str]]:
     """Return the errors and the warnings of the checks that failed in their latest evaluation."""
     names = [(check.name, check.table) for check in CHECKS if check.name not in COUNTED_HERE]
-    found = history.failed_checks(folder, names)
+    try:
+        found = history.failed_checks(folder, names)
+    except HistoryError as error:
+        return [str(error)], []
     errors, warnings = ([str(check) for check in found if check.is_error is kind] for kind in (True, False))
     return errors, warnings

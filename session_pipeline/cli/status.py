@@ -13,7 +13,8 @@ from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import ago, counted, day_ranges, echo, echo_json, grid, plain, size, span, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
-from session_pipeline.errors import WrongUseError
+from session_pipeline.defs.history import PastRun
+from session_pipeline.errors import HistoryError, WrongUseError
 from session_pipeline.ingest.changes import changed_fields
 from session_pipeline.publish import publication
 from session_pipeline.run import delivered_files
@@ -102,6 +103,7 @@ def _status(folder: DataFolder) -> Status:
         accepted = [facts for facts in ledger if facts["status"] == "accepted"]
         there = delivered_files.files_there(folder, store)
         wrong = problems.find(folder, settings, store, plan)
+        runs, unreadable = _last_runs(folder)
         return Status(
             folder=str(folder.path),
             until=str(until),
@@ -112,7 +114,7 @@ def _status(folder: DataFolder) -> Status:
                 if facts["status"] != "accepted" and facts["file_id"] in there
             ],
             files_to_read=now.files_to_read(),
-            problems=wrong.errors,
+            problems=[*wrong.errors, *(sentence for sentence in unreadable if sentence not in wrong.errors)],
             warnings=wrong.warnings,
             changed_fields=changed_fields(ledger),
             lines={
@@ -134,8 +136,16 @@ def _status(folder: DataFolder) -> Status:
                 "warehouse": folder.warehouse.stat().st_size if folder.warehouse.is_file() else 0,
                 "raw": sum(path.stat().st_size for path in folder.raw.rglob("*") if path.is_file()),
             },
-            runs=[asdict(past) for past in history.last_runs(folder, LAST_RUNS)],
+            runs=[asdict(past) for past in runs],
         )
+
+
+def _last_runs(folder: DataFolder) -> tuple[list[PastRun], list[str]]:
+    """Return the last runs, and a sentence if they cannot be read."""
+    try:
+        return history.last_runs(folder, LAST_RUNS), []
+    except HistoryError as error:
+        return [], [str(error)]
 
 
 def _overdue(found: Status, oldest: timedelta) -> list[str]:

@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import broken_history, home, tags
 from session_pipeline.engines.sql import query_text
+from session_pipeline.errors import DiskFullError, HistoryError, SessionPipelineError
 from session_pipeline.run.outcome import FailedCheck
+from session_pipeline.store.shortage import report_shortage
 
 LATEST_CHECKS = 10  # a killed run leaves a planned check without a result; then the result before it counts
 BUSY_SECONDS = 30
@@ -38,7 +40,11 @@ class PastRun:
 
 
 def last_runs(folder: DataFolder, limit: int) -> list[PastRun]:
-    """Return the latest runs, newest first."""
+    """Return the latest runs, newest first.
+
+    Raises:
+        HistoryError: The run history cannot be read, as when the disk is full.
+    """
 
     def ask() -> list[PastRun]:
         from session_pipeline.defs import instance_history
@@ -49,7 +55,11 @@ def last_runs(folder: DataFolder, limit: int) -> list[PastRun]:
 
 
 def failed_checks(folder: DataFolder, checks: Iterable[tuple[str, str]]) -> list[FailedCheck]:
-    """Return the checks whose latest result is a failure. Each check is given by its name and its table."""
+    """Return the checks whose latest result is a failure. Each check is given by its name and its table.
+
+    Raises:
+        HistoryError: The run history cannot be read, as when the disk is full.
+    """
     named = list(checks)
 
     def ask() -> list[FailedCheck]:
@@ -65,6 +75,11 @@ def broken(folder: DataFolder) -> str | None:
     return broken_history.broken(folder.dagster_home) if home.has_own_storage(folder) else None
 
 
+def unknown(error: SessionPipelineError | str) -> HistoryError:
+    """Return the error for a run history that cannot be read."""
+    return HistoryError(f"the last runs and the results of checks are not known: {error}")
+
+
 def _read(
     folder: DataFolder, read: Callable[[Path], list[Found]], ask_dagster: Callable[[], list[Found]]
 ) -> list[Found]:
@@ -74,7 +89,10 @@ def _read(
     if not home.has_own_storage(folder):
         return ask_dagster()
     try:
-        return read(history)
+        with report_shortage(folder.dagster_home):  # also to read, SQLite writes the file that readers share
+            return read(history)
+    except DiskFullError as error:
+        raise unknown(error) from error
     except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
         return ask_dagster()
 

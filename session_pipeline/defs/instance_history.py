@@ -1,20 +1,43 @@
-"""Reads past runs and check results from a Dagster instance. `defs.history` does it without importing Dagster."""
+"""Reads past runs and check results from a Dagster instance. `defs.history` does it without importing Dagster.
 
-from collections.abc import Iterable
+Raises HistoryError if that is not possible: on a full disk, with a damaged database, or without its server.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import tags
-from session_pipeline.defs.history import LATEST_CHECKS, NO_SENTENCE, PastRun
+from session_pipeline.defs.history import LATEST_CHECKS, NO_SENTENCE, PastRun, unknown
 from session_pipeline.defs.local_runs import instance_of
+from session_pipeline.errors import DiskFullError
 from session_pipeline.run.outcome import FailedCheck
+from session_pipeline.store.shortage import report_shortage
+
+
+@contextmanager
+def _readable(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
+    try:
+        with report_shortage(folder.dagster_home), instance_of(folder) as instance:
+            yield instance
+    except DiskFullError as error:
+        raise unknown(error) from error
+    except SQLAlchemyError as error:
+        why = str(error).splitlines()[0]
+        raise unknown(
+            f"Dagster cannot read its database ({why}); if this remains, stop all processes and delete"
+            f" {folder.dagster_home / 'history'}, or restore the storage that dagster.yaml names: only the history of"
+            " runs is lost"
+        ) from error
 
 
 def last_runs(folder: DataFolder, limit: int) -> list[PastRun]:
     """Return the latest runs, newest first."""
-    with instance_of(folder) as instance:
+    with _readable(folder) as instance:
         records = instance.get_run_records(limit=limit)
     return [
         PastRun(
@@ -32,7 +55,7 @@ def last_runs(folder: DataFolder, limit: int) -> list[PastRun]:
 def failed_checks(folder: DataFolder, checks: Iterable[tuple[str, str]]) -> list[FailedCheck]:
     """Return the checks whose latest result is a failure. Each check is given by its name and its table."""
     failed = []
-    with instance_of(folder) as instance:
+    with _readable(folder) as instance:
         for name, table in checks:
             key = dg.AssetCheckKey(dg.AssetKey(table), name)
             records = instance.event_log_storage.get_asset_check_execution_history(key, limit=LATEST_CHECKS)
