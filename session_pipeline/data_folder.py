@@ -5,6 +5,7 @@ paths only; each file is read and written by the package that owns it.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from session_pipeline.errors import WrongUseError
 
 ENVIRONMENT_VARIABLE = "SESSION_PIPELINE_DATA"
 DEFAULT = "data"
+# DuckDB searches for files with * ? and [, and takes \ for /. The URLs of Dagster's databases end at ? and decode %20.
+MISREAD = re.compile(r"[*?\[\\]|%[0-9a-fA-F]{2}")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,27 @@ def is_named() -> bool:
     return bool(os.environ.get(ENVIRONMENT_VARIABLE))
 
 
+def at(path: Path) -> DataFolder:
+    """Return the data folder with a path, whether it exists or not.
+
+    Raises:
+        WrongUseError: The path has characters that DuckDB or Dagster read as something else. They would use the files
+            of another folder.
+    """
+    folder = DataFolder(path.absolute())
+    if found := MISREAD.search(str(folder.path)):
+        raise WrongUseError(
+            f"{folder.path} cannot be a data folder, because its path contains {found[0]}; rename that folder, or use"
+            " another: a path can contain everything except * ? [ \\ and % before two hexadecimal digits"
+        )
+    try:
+        str(folder.path).encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(folder.path).decode(errors="backslashreplace")
+        raise WrongUseError(f"{name} cannot be a data folder, because its path is not UTF-8; rename it") from None
+    return folder
+
+
 def find(path: Path | str | None = None, *, option: str = "--data") -> DataFolder:
     """Return the data folder: the given one, otherwise SESSION_PIPELINE_DATA, otherwise `data`.
 
@@ -84,9 +108,9 @@ def find(path: Path | str | None = None, *, option: str = "--data") -> DataFolde
         option: What the user gives the folder with; the error names it.
 
     Raises:
-        WrongUseError: The folder has neither settings.toml nor raw/.
+        WrongUseError: The folder has neither settings.toml nor raw/, or its path cannot be that of a data folder.
     """
-    folder = DataFolder(Path(path or os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT).absolute())
+    folder = at(Path(path or os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT))
     if not folder.has_settings and not folder.raw.is_dir():
         raise WrongUseError(
             f"{folder.path} is not a data folder: it has neither settings.toml nor raw/; create one with"

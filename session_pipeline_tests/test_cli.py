@@ -23,6 +23,23 @@ def test_init_creates_a_usable_folder_and_never_overwrites(tmp_path: Path) -> No
     assert (code, "is already a data folder" in err) == (2, True)
 
 
+@pytest.mark.parametrize("name", ["a%20b", "a?b", "a\\b", "a*b", "a[b]c", os.fsdecode(b"a\xff")])
+def test_path_that_duckdb_or_dagster_misread_cannot_be_a_data_folder(tmp_path: Path, name: str) -> None:
+    """With a * or a [, DuckDB would read the files of other folders; with a %20, Dagster the history of another one."""
+    folder = tmp_path / name
+    assert call("init", folder)[0] == 2
+    assert list(tmp_path.iterdir()) == []
+    (folder / "raw").mkdir(parents=True)
+    for command in ("run", "plan", "status", "check", "verify", "dev"):
+        code, out, err = call(command, "--data", folder)
+        assert (code, out, "cannot be a data folder" in err) == (2, "", True), command
+        assert "Traceback" not in err
+
+
+def test_other_unusual_characters_can_be_in_the_path(tmp_path: Path) -> None:
+    assert call("init", tmp_path / "100% {a} 'b' #c ä")[0] == 0
+
+
 def test_version_and_help_options() -> None:
     assert re.fullmatch(r"session-pipeline \d+\.\d+\.\d+\n", call("--version")[1])
     assert call("-h") == call("--help")

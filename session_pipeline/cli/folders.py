@@ -37,9 +37,9 @@ def init(
     whose values fit. If no line of the file is accepted with them, the command says what is missing and exits with 1.
     The folder is created in any case.
     """
+    made = data_folder.at(folder)
     if from_file is not None:
         found = trial.try_file(from_file, folder=None, source=source)
-    made = DataFolder(folder.absolute())
     if made.settings.exists():
         raise WrongUseError(f"{folder} is already a data folder; continue with `session-pipeline run --data {folder}`")
     make_folder(made.raw)
