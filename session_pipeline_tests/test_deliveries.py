@@ -111,7 +111,11 @@ def header_with_a_name_twice(deployment: Deployment, raw: Path) -> None:
         pytest.param(link_to_nothing, "it is a link", marks=pytest.mark.long),
         pytest.param(link_upwards, "it is a link", marks=pytest.mark.long),
         pytest.param(linked_folder, "it is a link", marks=pytest.mark.long),
-        pytest.param(linked_source, "it is not in the folder of a source", marks=pytest.mark.long),
+        pytest.param(
+            linked_source,
+            "it is a link, and links are not followed; put the files themselves into",
+            marks=pytest.mark.long,
+        ),
         pytest.param(hard_link, "it is a hard link", marks=pytest.mark.long),
         (pipe, "it is not a regular file"),
         pytest.param(plug, "it is not a regular file", marks=pytest.mark.long),

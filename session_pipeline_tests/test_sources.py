@@ -40,6 +40,15 @@ def test_source_without_a_folder_is_named_with_the_similar_folder(deployment: De
     assert warnings(deployment) == []
 
 
+def test_source_whose_folder_is_a_link_is_named(deployment: Deployment, tmp_path: Path) -> None:
+    deployment.folder.raw.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (deployment.folder.raw / "app").symlink_to(tmp_path / "elsewhere")
+    deployment.set({"sources": {"app": {"site": "shop"}}})
+    [sentence] = warnings(deployment)
+    assert sentence.startswith("[sources.app] in settings.toml has no folder raw/app, but a link")
+
+
 @pytest.mark.parametrize("command", ["check", pytest.param("run", marks=pytest.mark.long), "status"])
 def test_commands_warn_about_a_source_without_a_folder(
     deployment: Deployment, command: str, capsys: pytest.CaptureFixture[str]

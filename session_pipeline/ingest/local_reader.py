@@ -40,6 +40,12 @@ class LocalReader:
     def admit(self, delivery: Delivery) -> Admitted:
         """Admit a delivery; see admit.admit."""
         if not delivery.source:
+            # First, because a link to the folder of a source is not in a folder either.
+            if delivery.path.is_symlink():
+                raise RefusedFileError(
+                    "it is a link, and links are not followed; put the files themselves into the folder of a source,"
+                    " or mount their folder there (mount --bind)"
+                )
             raise RefusedFileError("it is not in the folder of a source; move it into one, such as raw/web/")
         return self._admit(delivery.path, delivery.source)
 
