@@ -281,6 +281,22 @@ def test_source_without_page_views_is_named_with_its_events(two_sources: Deploym
     assert sentence.startswith("raw/forms has no page view so far; existing event names: 'contact'; page views must")
 
 
+def test_renamed_source_has_no_warning(two_sources: Deployment, tmp_path: Path) -> None:
+    """Its rows stay as they were read. Whether its old section is kept or not, no setting changes them."""
+    shutil.copytree(two_sources.folder.path, tmp_path / "data")
+    renamed = Deployment.at(tmp_path / "data")
+    (renamed.folder.raw / "forms").rename(renamed.folder.raw / "contact")
+    for sources in ({"contact": {"site": "a.example"}}, {"contact": {"site": "a.example"}, "forms": {"site": "b"}}):
+        assert warnings_of(renamed, {"sources": sources}) == {}
+
+
+def test_source_whose_files_were_removed_still_must_set_its_site(two_sources: Deployment, tmp_path: Path) -> None:
+    shutil.copytree(two_sources.folder.path, tmp_path / "data")
+    emptied = Deployment.at(tmp_path / "data")
+    (emptied.folder.raw / "forms" / "events.jsonl").unlink()
+    assert warnings_of(emptied).keys() == {"sources.forms.site", "sources.forms"}
+
+
 @pytest.mark.long
 def test_page_view_under_another_name_is_reported(tmp_path: Path) -> None:
     names = ["pageview", "$pageview", "Page Viewed", "Viewed page", "page", "screen_view"]

@@ -5,7 +5,7 @@ themselves are valid; invalid ones are errors of settings/. Reads the warehouse 
 the report and the asset check) give the same answer for the same publication.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -20,6 +20,8 @@ from session_pipeline.publish import warehouse
 from session_pipeline.settings import Settings
 
 __all__ = ["Findings", "SettingsWarning", "find", "find_for_folder"]
+
+NO_FOLDERS: Mapping[str, bool] = {}
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,17 @@ def find_for_folder(folder: DataFolder, settings: Settings) -> Findings:
     Raises:
         StoreError: The warehouse cannot be read.
     """
-    folders = sources.folders_with_files(folder.raw)
+    folders = sources.folders_of_sources(folder.raw)
     if not folder.warehouse.is_file():
-        return Findings(tuple(sources.shared_sites(settings, folders)))
+        with_files = [name for name, has_file in folders.items() if has_file]
+        return Findings(tuple(sources.shared_sites(settings, with_files)))
     with closing(warehouse.connect(folder.warehouse, folder.store)) as connection:
         return find(connection, settings, folders)
 
 
-def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Iterable[str] = ()) -> Findings:
+def find(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Mapping[str, bool] = NO_FOLDERS
+) -> Findings:
     """Compare settings with a warehouse.
 
     The cost is bounded: at most the last 28 days with events and at most five million events are read, but always at
@@ -58,18 +63,18 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Ite
     Args:
         connection: The warehouse.
         settings: The settings, which may be newer than the warehouse.
-        folders: Folders under raw/ that contain files. Sources in the warehouse are added.
+        folders: The folders under raw/, and whether each contains a file. Only their sources are compared.
 
     Raises:
         StoreError: The warehouse lacks a table or a column, or a file of the store that it refers to cannot be read.
     """
     try:
         window = recent_days(connection)
-        names = sorted({*folders, *sources.delivered_sources(connection)})
+        names = sources.used_sources(connection, folders)
         found: Sequence[rules.Rule] = () if window is None else rules.unmatched(connection, settings, window)
         warnings = [*_of_rules(connection, window, found), *sources.shared_sites(settings, names)]
         if window is not None:
-            warnings += sources.without_page_views(connection, settings, window)
+            warnings += sources.without_page_views(connection, settings, window, folders)
     except duckdb.Error as error:
         raise StoreError(
             f"the warehouse cannot be compared with the settings ({str(error).splitlines()[0]});"

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -18,20 +18,27 @@ LISTED_NAMES = 6
 MOST_NAMES = 500  # only the most frequent names are searched
 
 
-def folders_with_files(raw: Path) -> list[str]:
-    """Return the folders under raw/ that contain a file. The search in a folder stops at the first file."""
+def folders_of_sources(raw: Path) -> dict[str, bool]:
+    """Return the folders under raw/, and whether each contains a file. The search in a folder stops at the first."""
     try:
-        names = [entry.name for entry in os.scandir(raw) if entry.is_dir(follow_symlinks=False)]
+        names = sorted(entry.name for entry in os.scandir(raw) if entry.is_dir(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []  # the ingest reports folders that cannot be read
-    with_files = [name for name in names if not name.startswith(".") and _has_file(raw / name)]
-    return sorted(os.fsencode(name).decode(errors="backslashreplace") for name in with_files)
+        return {}  # the ingest reports folders that cannot be read
+    return {
+        os.fsencode(name).decode(errors="backslashreplace"): _has_file(raw / name)
+        for name in names
+        if not name.startswith(".")
+    }
 
 
-def delivered_sources(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return the sources with an accepted file."""
+def used_sources(connection: duckdb.DuckDBPyConnection, folders: Mapping[str, bool]) -> list[str]:
+    """Return the sources with a folder that have a file now or had an accepted one.
+
+    A source without a folder was renamed or has ended. Its rows stay as they were read, so no setting changes them.
+    """
     rows = connection.execute("select distinct source from source_files where status = 'accepted'").fetchall()
-    return [row[0] for row in rows]
+    delivered = {row[0] for row in rows}
+    return [name for name, has_file in folders.items() if has_file or name in delivered]
 
 
 def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsWarning]:
@@ -52,9 +59,9 @@ def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsW
 
 
 def without_page_views(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window
+    connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window, folders: Container[str]
 ) -> Iterator[SettingsWarning]:
-    """Yield a warning for each source without page views.
+    """Yield a warning for each source that has a folder under raw/ and no page views.
 
     A source for which the settings set a site that has page views from other sources gets no warning, unless it has an
     event that is probably a page view under another name.
@@ -62,7 +69,7 @@ def without_page_views(
     rows = connection.execute(query_text(__package__, "sources_and_sites"), on_days(window.days)).fetchall()
     sites_with_page_views = {site for _, site, has_page_views in rows if has_page_views}
     with_page_views = {source for source, _, has_page_views in rows if has_page_views}
-    for source in dict.fromkeys(row[0] for row in rows if row[0] not in with_page_views):
+    for source in dict.fromkeys(row[0] for row in rows if row[0] not in with_page_views and row[0] in folders):
         names = _event_names(connection, window, source)
         completes_a_site = settings.has_own_site(source) and settings.source(source).site in sites_with_page_views
         if completes_a_site and not any(map(_is_like_page_view, names)):
