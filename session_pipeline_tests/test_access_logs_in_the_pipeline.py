@@ -23,6 +23,7 @@ from session_pipeline.settings import load_settings
 from session_pipeline.store.store import Store
 from session_pipeline_tests.access_logs import NGINX_MAIN, combined
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.listeners import Listener
 from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES
 from session_pipeline_tests.public_events import sessions_by_gap, sessions_of
 from session_pipeline_tests.shop_commands import call, run
@@ -137,6 +138,25 @@ def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
     with open_run(folder, run_id="test", until=date(2024, 10, 12)) as run_:
         run_.ingest()
     assert pipeline_gone(folder, settings) == ["web/access.log"]
+
+
+def test_run_says_that_it_replaced_a_lost_key(tmp_path: Path) -> None:
+    """After the run, all ids match the new key: only its own warning and alert show that they have changed."""
+    listener = Listener(tmp_path / "listener")
+    settings = {"start_date": date(2024, 1, 1), "alerts": {"command": list(listener.command)}}
+    deployment = Deployment(tmp_path / "data", settings)
+    path = deployment.folder.raw / "web" / "access.log"
+    path.parent.mkdir(parents=True)
+    path.write_text(combined() + "\n")
+    assert "visitor_key" not in run(deployment.folder.path).stdout
+    listener.heard()
+    deployment.folder.visitor_key.unlink()
+    ran = run(deployment.folder.path)
+    sentence = "visitor_key was missing or changed, so 1 file was read again with another key"
+    assert (ran.returncode, ran.stdout.count(sentence)) == (0, 1), ran.stderr
+    [warned] = [one for one in listener.heard() if one["about"] == "check visitor_key_kept"]
+    assert sentence in warned["sentence"]
+    assert sentence in call("status", "--data", deployment.folder.path)[1]
 
 
 def pipeline_gone(folder: Any, settings: Any) -> list[str]:

@@ -47,6 +47,7 @@ def test_only_these_checks_warn_and_only_one_blocks(four_weeks: Deployment) -> N
         "settings_match_data",
         "source_arrived",
         "unfolded_actions",
+        "visitor_key_kept",
         "volume_unusual",
     }
     assert [check.name for check in CHECKS if check.is_blocking] == ["ledger_closes"]

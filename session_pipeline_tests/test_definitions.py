@@ -90,10 +90,10 @@ def test_ingest_and_build_jobs_split_the_assets(definitions: dg.Definitions) -> 
         assets = {key.to_user_string() for key in layer.executable_asset_keys}
         return assets, {key.name for key in layer.asset_graph.asset_check_keys}
 
-    assert of("ingest") == (INGESTED, {"set_aside_rate", "source_arrived"})
+    assert of("ingest") == (INGESTED, {"set_aside_rate", "source_arrived", "visitor_key_kept"})
     assets, checks = of("build")
     assert assets == (TABLES.keys() - INGESTED - {"warehouse_info"}) | {"warehouse", "lake", "report"}
-    assert checks == {check.name for check in CHECKS} - {"set_aside_rate", "source_arrived"}
+    assert checks == {check.name for check in CHECKS} - {"set_aside_rate", "source_arrived", "visitor_key_kept"}
     for job in ("ingest", "build"):
         assert definitions.resolve_job_def(job).executor_def is dg.in_process_executor
 

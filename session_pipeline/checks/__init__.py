@@ -12,6 +12,7 @@ from session_pipeline.checks.deliveries import (
     rejected_files,
     set_aside_rate,
     source_arrived,
+    visitor_key_kept,
 )
 from session_pipeline.checks.friction import friction_adds_up
 from session_pipeline.checks.moments import moments_add_up
@@ -50,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     Check("conflicting_event_ids", "duplicate_events", conflicting_event_ids, is_error=False),
     Check("set_aside_rate", "source_files", set_aside_rate, is_error=False),
     Check("source_arrived", "source_files", source_arrived, is_error=False),
+    Check("visitor_key_kept", "source_files", visitor_key_kept, is_error=False),
     Check("volume_unusual", "sessions", volume_unusual, is_error=False),
     Check("bot_share", "sessions", bot_share, is_error=False),
     Check("unfolded_actions", "session_actions", unfolded_actions, is_error=False),
@@ -87,6 +89,7 @@ __all__ = [
     "source_arrived",
     "too_many_set_aside",
     "unfolded_actions",
+    "visitor_key_kept",
     "visitors_add_up",
     "volume_unusual",
 ]

@@ -125,6 +125,16 @@ def source_arrived(run: "Run", days: Sequence[date]) -> Verdict:
     return verdict(problems, "all sources that are due have delivered")
 
 
+def visitor_key_kept(run: "Run", days: Sequence[date]) -> Verdict:
+    """All visitor ids were made with the current visitor_key, also before this run, so people keep their ids."""
+    reread_count = run.outcome.other_key_count - files_of_other_keys(run.folder, run.store)
+    if reread_count > 0:  # afterwards, only the outcome shows that ids have changed
+        problem: str | None = replaced_visitor_key(run.folder, reread_count)
+    else:
+        problem = lost_visitor_key(run.folder, run.store)
+    return verdict([problem] if problem else [], "all visitor ids were made with the current visitor_key")
+
+
 def missing_sources(settings: Settings, store: Store, until: date) -> list[str]:
     """Return a sentence about each source that should have delivered events of the last day by now but did not."""
     start = Calendar(settings.timezone).start(until).isoformat(sep=" ")

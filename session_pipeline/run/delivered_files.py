@@ -98,17 +98,31 @@ def sources_without_folder(folder: DataFolder, settings: Settings) -> list[str]:
 
 def lost_visitor_key(folder: DataFolder, store: Store) -> str | None:
     """Return a warning if visitor ids in the store were made with another key than the present one, else None."""
-    key = find_key(folder.visitor_key)
-    known = key.fingerprint if key is not None else None
-    made = [item.facts.get("visitor_key") for item in store.catalog.source_files().values()]
-    others = sum(1 for each in made if each not in (None, known))
+    others = files_of_other_keys(folder, store)
     if not others:
         return None
     return (
         f"the visitor ids of {others} {'file' if others == 1 else 'files'} were made with a visitor_key other than"
-        f" {'the current one' if key else 'that of the next run'}: the same people get other ids; restore"
-        f" {folder.visitor_key} from a backup if there is one"
+        f" {'the current one' if folder.visitor_key.exists() else 'that of the next run'}: the same people get other"
+        f" ids; restore {folder.visitor_key} from a backup if there is one"
     )
+
+
+def replaced_visitor_key(folder: DataFolder, file_count: int) -> str:
+    """Return a warning after an ingest that read files again because their visitor ids were made with another key."""
+    return (
+        f"visitor_key was missing or changed, so {file_count} {'file was' if file_count == 1 else 'files were'} read"
+        " again with another key: the same people have other visitor ids than before; to have the former ones back,"
+        f" restore {folder.visitor_key} from a backup, and run again"
+    )
+
+
+def files_of_other_keys(folder: DataFolder, store: Store) -> int:
+    """Return the number of files in the store whose visitor ids were made with another key than the present one."""
+    key = find_key(folder.visitor_key)
+    known = key.fingerprint if key is not None else None
+    made = [item.facts.get("visitor_key") for item in store.catalog.source_files().values()]
+    return sum(1 for each in made if each not in (None, known))
 
 
 def recognised_presets(settings: Settings, store: Store) -> dict[str, list[str]]:

@@ -50,6 +50,8 @@ class Outcome:
         report: The report; None if it was not written.
         failed_checks: The checks that did not hold, in order of time.
         expired_count: Partitions that expired, or lost their text.
+        other_key_count: Files whose visitor ids were made with another visitor_key, before the ingest read those of
+            them again that are still under raw/.
     """
 
     run_ids: set[str] = field(default_factory=set)
@@ -58,3 +60,4 @@ class Outcome:
     report: Written | None = None
     failed_checks: list[FailedCheck] = field(default_factory=list)
     expired_count: int = 0
+    other_key_count: int = 0

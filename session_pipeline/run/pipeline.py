@@ -25,6 +25,7 @@ from session_pipeline.ingest.expired_text import expired_text
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published
+from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import (
     HAD_SETTINGS,
     OpenFolder,
@@ -134,6 +135,9 @@ class Run(OpenFolder):
 
         before = self.store.change_count
         with self.profile.stage(INGEST):
+            # Counted first: the ingest makes a key if there is none, and reads these files again.
+            others = delivered_files.files_of_other_keys(self.folder, self.store)
+            self.outcome.other_key_count = max(others, self.outcome.other_key_count)
             self.outcome.files = self._ingest.run(at_file, settle_seconds=settle_seconds)
         if self.store.change_count != before:
             self._plans.clear()
