@@ -34,7 +34,7 @@ def test_source_without_a_folder_is_named_with_the_similar_folder(deployment: De
     deployment.set({"sources": {"wbe": {"site": "shop"}, "we b": {}, "zzz": {}}})
     assert warnings(deployment) == [
         "[sources.wbe] in settings.toml has no folder raw/wbe; did you mean [sources.web]?",
-        "[sources.zzz] in settings.toml has no folder raw/zzz; deliver its files there, or remove the section",
+        "[sources.zzz] in settings.toml has no folder raw/zzz; deliver its files there, or rename or remove it",
     ]
     deployment.set({"sources": {"web": {"site": "shop"}}})
     assert warnings(deployment) == []

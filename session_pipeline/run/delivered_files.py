@@ -91,7 +91,9 @@ def sources_without_folder(folder: DataFolder, settings: Settings) -> list[str]:
             there_is = "a link, and links are not followed; put the files themselves into a folder, or mount it there"
             sentences.append(f"{key_of_source(name)} in settings.toml has no folder raw/{name}, but {there_is}")
             continue
-        hint = f"did you mean {key_of_source(match[0])}?" if match else "deliver its files there, or remove the section"
+        hint = (
+            f"did you mean {key_of_source(match[0])}?" if match else "deliver its files there, or rename or remove it"
+        )
         sentences.append(f"{key_of_source(name)} in settings.toml has no folder raw/{name}; {hint}")
     return sentences
 
