@@ -10,12 +10,14 @@ import dagster as dg
 import pytest
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.schedules.sqlite import SqliteScheduleStorage
 from dagster._serdes import deserialize_value, serialize_value
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import event_log, home, partition_events
 from session_pipeline.defs.event_log import EventLog
 from session_pipeline.defs.local_runs import QUIET, instance_of
+from session_pipeline.defs.storages import Runs
 from session_pipeline_tests.crashes.killed_runs import PROCESSES
 
 DAYS = dg.DailyPartitionsDefinition("2026-10-05", end_date="2026-10-25")
@@ -154,6 +156,19 @@ def test_settings_file_of_an_older_version_gets_the_new_event_log(tmp_path: Path
         )
     with instance_of(folder) as instance:
         assert type(instance.event_log_storage) is SqliteEventLogStorage, "the choice of a user is kept"
+
+
+def test_schedule_storage_that_a_user_chose_is_kept(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+    _home(folder.path)
+    with home.settings_of(folder).open("a") as settings:
+        settings.write(
+            "schedule_storage:\n  module: dagster._core.storage.schedules\n  class: SqliteScheduleStorage\n"
+            f"  config:\n    base_dir: {folder.dagster_home}/elsewhere\n"
+        )
+    with instance_of(folder) as instance:
+        assert type(instance.run_storage) is Runs
+        assert type(instance.schedule_storage) is SqliteScheduleStorage
 
 
 def _several_runs(folder: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.store.files import make_folder
@@ -35,6 +36,14 @@ def has_own_storage(folder: DataFolder) -> bool:
     settings = settings_of(folder)
     text = settings.read_text(encoding="utf-8") if settings.is_file() else ""
     return not OTHER_STORAGE.search(text) and _is_ours("run_storage", text) and _is_ours("event_log_storage", text)
+
+
+def own_storages(folder: DataFolder) -> dict[str, Any]:
+    """Return our storages as in dagster.yaml, for the folder as it is called now, without those that a user chose."""
+    settings = settings_of(folder)
+    text = settings.read_text(encoding="utf-8") if settings.is_file() else ""
+    config = {"config": {"base_dir": str(folder.dagster_home)}}
+    return {key: {**name, **config} for key, name in STORAGES.items() if _is_ours(key, text)}
 
 
 def _is_ours(key: str, text: str) -> bool:

@@ -22,6 +22,7 @@ from session_pipeline.defs.partitions import BuiltDays, days_of
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
+from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.shortage import disk_full, means_disk_full
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -48,9 +49,10 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
     overrides: dict[str, Any] | None = None
     if home.has_own_storage(folder):
         # A dagster.yaml of an older version names no storage, and one of now takes the folder from the environment.
-        config = {"config": {"base_dir": str(folder.dagster_home)}}
-        overrides = {key: {**name, **config} for key, name in home.STORAGES.items()} | {"compute_logs": NOTHING_PRINTED}
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides)) as instance:
+        overrides = {**home.own_storages(folder), "compute_logs": NOTHING_PRINTED}
+    with folder_lock(folder.dagster_home):  # for storages that a user chose; ours take locks themselves
+        instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides))
+    with instance:
         yield instance
 
 
