@@ -11,7 +11,13 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
-from session_pipeline.run.delivered_files import files_there, lines_before_start
+from session_pipeline.run.delivered_files import (
+    files_of_other_keys,
+    files_there,
+    lines_before_start,
+    lost_visitor_key,
+    replaced_visitor_key,
+)
 from session_pipeline.run.wrapped_records import is_one_object, wrapped_records
 from session_pipeline.settings import Settings
 from session_pipeline.store.records import Partition
