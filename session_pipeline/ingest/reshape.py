@@ -77,14 +77,7 @@ def _merged(checked_lines: str, ways: Sequence[Sequence[str]], extract: str, cha
     pointers = ", ".join(literal(json_pointer(keys)) for keys in ways)
     values = f"case when is_object and {_may_have_one(ways)} then {extract}(line, [{pointers}]) end"
     members = ", ".join(_member(keys, changed(f"_values[{place}]")) for place, keys in enumerate(ways, start=1))
-    merged = "cast(json_merge_patch(line, '{' || _members || '}') as varchar)"
-    return f"""
-        select * exclude (_values, _members) replace (case when _members <> '' then {merged} else line end as line)
-        from (
-            select *, concat_ws(',', {members}) as _members
-            from (select *, {values} as _values from ({checked_lines}))
-        )
-    """
+    return query("merged_lines", checked_lines=f"({checked_lines})", values=values, members=members)
 
 
 def _member(keys: Sequence[str], value: str) -> str:
