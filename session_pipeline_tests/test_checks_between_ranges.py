@@ -58,6 +58,6 @@ def test_no_check_fails_between_two_ranges(tmp_path: Path, identity: str) -> Non
     found = verdicts(deployment)
     assert len(found) == 2
     assert [[(name, each.sentence) for name, each in one.items() if not each.holds] for one in found] == [[], []]
-    sentence = "not compared: visitors and retention will be built again after other days"
+    sentence = "they differ, and visitors and retention will be built again after other days"
     assert found[0]["cohorts_cover_visitors"].sentence == sentence
     assert found[1]["cohorts_cover_visitors"].sentence == "every visitor is in one cohort"

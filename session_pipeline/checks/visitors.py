@@ -32,10 +32,8 @@ def visitors_add_up(run: "Run", days: Sequence[date]) -> Verdict:
 def cohorts_cover_visitors(run: "Run", days: Sequence[date]) -> Verdict:
     """Each visitor is in one cohort of first visits and, after a conversion, in one of first conversions.
 
-    Both tables are of all days. While one of them is stale because other days are not built yet, they are not compared.
+    Both tables are of all days. They may differ while one of them is stale because other days are not built yet.
     """
-    if stale := stale_tables(run, COHORT_TABLES):
-        return Verdict(True, f"not compared: {' and '.join(stale)} will be built again after other days")
     with run.engine.job() as job:
         for name in COHORT_TABLES:
             found = run.store.get(Key(name, None))
@@ -45,4 +43,6 @@ def cohorts_cover_visitors(run: "Run", days: Sequence[date]) -> Verdict:
         f"{row['cohort']} of {row['site']}: {row['in_visitors']} in visitors, {row['in_retention']} in retention"
         for row in wrong
     ]
+    if problems and (stale := stale_tables(run, COHORT_TABLES)):
+        return Verdict(True, f"they differ, and {' and '.join(stale)} will be built again after other days")
     return verdict(problems, "every visitor is in one cohort")
