@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from session_pipeline.ingest import admit as admission
 from session_pipeline.ingest import lines as line_reading
+from session_pipeline.ingest.formats.separated import MOST_COLUMNS_OF_DUCKDB
 from session_pipeline_tests.ingesting import Ingest, as_csv
 
 Line = tuple[str | None, str | None, str | None]
@@ -76,3 +77,13 @@ def test_duckdb_and_python_read_the_same_lines(
 
     compare()
     assert compared_count > 20
+
+
+@pytest.mark.parametrize(
+    ("column_count", "is_read"), [(MOST_COLUMNS_OF_DUCKDB, True), (MOST_COLUMNS_OF_DUCKDB + 1, False)]
+)
+def test_file_with_very_many_columns_is_read_by_python(module_ingest: Ingest, column_count: int, is_read: bool) -> None:
+    names = [f"c{number}" for number in range(column_count)]
+    found = both_ways(module_ingest, as_csv(names, names).encode(), "wide.csv")
+    assert (found is not None) == is_read
+    assert found is None or found[0] == found[1]

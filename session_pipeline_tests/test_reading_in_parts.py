@@ -68,6 +68,16 @@ def test_wide_lines_that_are_changed_need_little_memory(tmp_path: Path) -> None:
     assert pq.read_table(day.path).column("event_id").to_pylist() == [f"e{number}" for number in range(6_000)]
 
 
+def test_long_lines_need_little_memory(tmp_path: Path) -> None:
+    """Lines of 10 kB with 150 fields."""
+    fields = {f"field_{number}": f"{number} " + "x" * 50 for number in range(150)}
+    usual = {"visitor_id": "v", "event_name": "n", "event_time": "2026-10-05T10:00:00Z", **fields}
+    lines = [json.dumps({"event_id": f"e{number}", **usual}) for number in range(5_000)]
+    found = read(tmp_path, lines, memory_limit="300MB")
+    [day] = found.days
+    assert pq.read_table(day.path).column("event_id").to_pylist() == [f"e{number}" for number in range(5_000)]
+
+
 @pytest.fixture
 def lines() -> list[str]:
     chance = random.Random(1)

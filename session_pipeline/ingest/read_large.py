@@ -29,6 +29,11 @@ from session_pipeline.ingest.work import Errors, Work
 BYTES_OF_PART = 128 << 20
 MOST_ROWS_OF_PART = 500_000
 SAMPLE = {"sampled_lines": 2_000, "most_shapes": 16}
+# Longer lines are given in batches of about this size, for the same reason as those that are changed (work.py).
+LONG_LINE_BYTES = 1_000
+BYTES_AT_ONCE = 512 << 10
+FEWEST_AT_ONCE = 64  # with fewer, starting the functions takes longer than they do
+MEASURED_LINES = 100
 
 
 class LargeFile(Work):
@@ -103,6 +108,12 @@ class LargeFile(Work):
 
     def _shapes(self) -> Sequence[Sequence[str]]:
         return [keys for (keys,) in self._connection.execute(query("shapes"), SAMPLE).fetchall()]
+
+    def _lines_at_once(self) -> int | None:
+        first = f"(select line from delivered_lines limit {MEASURED_LINES})"
+        [(length,)] = self._connection.execute(f"select avg(strlen(line)) from {first}").fetchall()
+        at_once = max(int(BYTES_AT_ONCE / length), FEWEST_AT_ONCE) if length and length > LONG_LINE_BYTES else None
+        return super()._lines_at_once() or at_once
 
     def _nameless_ids(self) -> pa.Array:
         event_ids = super()._nameless_ids()

@@ -34,6 +34,8 @@ from session_pipeline.ingest.records import (
     unquoted_records,
 )
 
+# DuckDB makes a JSON object of 2,048 lines at once; of so many columns, they fill its memory.
+MOST_COLUMNS_OF_DUCKDB = 1_000
 LONE_CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
 # Why a header cannot be used, by the reason for which another line would be quarantined.
 UNUSABLE_HEADERS: Mapping[str, str] = {
@@ -122,7 +124,7 @@ class _Separated(Format):
         if not content.is_tidy:
             return None
         header = self._header_of(content)
-        if header.least_count < len(header.names):
+        if header.least_count < len(header.names) or len(header.names) > MOST_COLUMNS_OF_DUCKDB:
             return None
         names = header.names
         fields = [f"field_{number}" for number in range(len(names))]
