@@ -91,7 +91,7 @@ def test_columns_are_suggested_even_if_lines_are_accepted(tmp_path: Path) -> Non
     file = write(tmp_path / "events.jsonl", {**line, "url": "https://shop.example/", "path": "/", "amount": 5})
     assert tried(file)["suggested_columns"] == {"page_url": "url", "value": "amount"}
     settings = {"sources": {"try": {"columns": {"page_url": "url"}}}}
-    found = tried(file, "--data", Deployment(tmp_path / "data", settings).folder.path)
+    found = tried(file, "--data", Deployment(tmp_path / "named", settings).folder.path)
     assert found["suggested_columns"] == {"value": "amount"}
     out = call("try", write(tmp_path / "whole.jsonl", {**line, "page_url": "https://shop.example/"}))[1]
     assert "Fields with other names" not in out

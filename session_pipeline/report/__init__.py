@@ -91,7 +91,7 @@ def is_current(folder: DataFolder) -> bool:
 
 def _page(folder: DataFolder, settings: "Settings | None", last_day: date | None) -> "Page":
     # These imports are slow. Dagster's definitions import this module, but do not write a report.
-    from session_pipeline.checks.settings_warnings import find
+    from session_pipeline.checks.settings_warnings import find, folders_of_sources
     from session_pipeline.publish import warehouse
     from session_pipeline.report import figures, flaws, page
     from session_pipeline.settings import load_settings
@@ -102,7 +102,7 @@ def _page(folder: DataFolder, settings: "Settings | None", last_day: date | None
         warehouse.connect(folder.warehouse, folder.store, memory_limit=MEMORY_LIMIT) as connection,
     ):
         found = figures.read(connection, settings.timezone, last_day)
-        findings = find(connection, settings)
+        findings = find(connection, settings, folders_of_sources(folder.raw))
         look = flaws.look_first(connection, found, settings) if found.window else None
     return page.render(found, settings, findings, look)
 

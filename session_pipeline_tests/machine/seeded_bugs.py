@@ -192,7 +192,7 @@ def events_at_one_instant_are_in_any_order(put: Put) -> None:
 def rows_are_written_in_any_order(put: Put) -> None:
     copy, write_days = engine._copy, engine.Job._write_days
 
-    def copy_shuffled(connection: Any, contract: Any, rows: str, day: Any, path: Any) -> int:
+    def copy_shuffled(connection: Any, contract: Any, rows: str, day: Any, path: Any, empty: Any = ()) -> int:
         if contract.name != "events":
             return copy(connection, contract, rows, day, path)
         in_any_order = replace(contract, order=("_chance",))

@@ -13,15 +13,14 @@ import duckdb
 
 from session_pipeline.checks.settings_warnings import rules, sources
 from session_pipeline.checks.settings_warnings.model import SettingsWarning
+from session_pipeline.checks.settings_warnings.sources import folders_of_sources
 from session_pipeline.checks.settings_warnings.window import Window, recent_days
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
 from session_pipeline.settings import Settings
 
-__all__ = ["Findings", "SettingsWarning", "find", "find_for_folder"]
-
-NO_FOLDERS: Mapping[str, bool] = {}
+__all__ = ["Findings", "SettingsWarning", "find", "find_for_folder", "folders_of_sources"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def find_for_folder(folder: DataFolder, settings: Settings) -> Findings:
     Raises:
         StoreError: The warehouse cannot be read.
     """
-    folders = sources.folders_of_sources(folder.raw)
+    folders = folders_of_sources(folder.raw)
     if not folder.warehouse.is_file():
         with_files = [name for name, has_file in folders.items() if has_file]
         return Findings(tuple(sources.shared_sites(settings, with_files)))
@@ -52,9 +51,7 @@ def find_for_folder(folder: DataFolder, settings: Settings) -> Findings:
         return find(connection, settings, folders)
 
 
-def find(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Mapping[str, bool] = NO_FOLDERS
-) -> Findings:
+def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Mapping[str, bool]) -> Findings:
     """Compare settings with a warehouse.
 
     The cost is bounded: at most the last 28 days with events and at most five million events are read, but always at
@@ -63,7 +60,7 @@ def find(
     Args:
         connection: The warehouse.
         settings: The settings, which may be newer than the warehouse.
-        folders: The folders under raw/, and whether each contains a file. Only their sources are compared.
+        folders: The `folders_of_sources` of the data folder. Only these sources are compared.
 
     Raises:
         StoreError: The warehouse lacks a table or a column, or a file of the store that it refers to cannot be read.
