@@ -3,7 +3,6 @@
 The rows of a large file are never in memory together. read_large.py decides how large a part is.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,8 +12,6 @@ import duckdb
 import pyarrow as pa
 
 P = ParamSpec("P")
-# What DuckDB says before the error of a query whose rows another query reads.
-OF_GIVEN_ROWS = re.compile(r"Invalid Input Error: reading the stream registered as '\w+' failed: \w+: ")
 ROWS_OF_BATCH = 20_000  # few, because Ctrl-C is noticed between batches
 # DuckDB's errors arrive through Arrow without their class.
 ERRORS: dict[str, type[duckdb.Error]] = {
@@ -73,7 +70,6 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         except StopIteration:
             return
         except (OSError, pa.ArrowException) as error:
-            text = OF_GIVEN_ROWS.sub("", str(error), count=1)
-            kind = next((each for start, each in ERRORS.items() if text.startswith(start)), duckdb.Error)
-            raise kind(text) from error
+            kind = next((each for start, each in ERRORS.items() if str(error).startswith(start)), duckdb.Error)
+            raise kind(str(error)) from error
         yield batch
