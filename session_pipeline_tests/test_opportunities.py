@@ -1,7 +1,7 @@
 """Tests opportunities and next best actions: counts and figures against oracles, planted and permuted signals."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -120,6 +120,31 @@ def test_days_built_together_have_the_rows_of_days_built_alone(
 CROWDED = DAYS[1::2]
 
 
+def mobile_session(
+    number: int,
+    day: date,
+    names: Sequence[str],
+    conversions: list[int],
+    *,
+    is_of_funnel: bool,
+    signals: list[tuple[str, str, int]],
+) -> Session:
+    """Return a session with these actions; its first one can be a step of a funnel."""
+    return Session(
+        session_id=f"s{number:05}",
+        day=day,
+        site="main",
+        device="mobile",
+        is_bot=False,
+        actions=[(place, place, name) for place, name in enumerate(names, start=1)],
+        conversions=conversions,
+        as_a_whole=False,
+        values=[None for _ in conversions],
+        steps=[(1, "shop", 1)] if is_of_funnel else [],
+        signals=signals,
+    )
+
+
 def crowded(random: Random, number: int) -> Session:
     """Return a session that was at the guide or the tour before the list, or at neither of them.
 
@@ -132,19 +157,9 @@ def crowded(random: Random, number: int) -> Session:
     if day in CROWDED and random.random() < 0.6:
         names, has_left = [*random.sample(("/xa", "/xb", "/xc", "/xd"), 4), "/list"], False
     conversions = [9] if random.random() < (0.2 if has_left else 0.5) else []
-    return Session(
-        session_id=f"s{number:05}",
-        day=day,
-        site="main",
-        device="mobile",
-        is_bot=False,
-        actions=[(place, place, name) for place, name in enumerate(names, start=1)],
-        conversions=conversions,
-        as_a_whole=False,
-        values=[None for _ in conversions],
-        steps=[(1, "shop", 1)] if names[0] == "/tour" and day in DAYS[3:5] and random.random() < 0.1 else [],
-        signals=[("/guide", "u_turn", 2)] if has_left else [],
-    )
+    is_of_funnel = names[0] == "/tour" and day in DAYS[3:5] and random.random() < 0.1
+    signals = [("/guide", "u_turn", 2)] if has_left else []
+    return mobile_session(number, day, names, conversions, is_of_funnel=is_of_funnel, signals=signals)
 
 
 def test_a_day_that_does_not_count_an_action_is_left_out_for_its_signal(engine: DuckDBEngine) -> None:
@@ -277,19 +292,8 @@ def browsing(random: Random, number: int) -> Session:
     names = ["cart", "/", "/list"] if has_cart else ["/", "/list", "/list"]
     signals = [] if has_cart else [("/list", "repeat", 3)]
     conversions = [4] if random.random() < (0.5 if has_cart else 0.05) else []
-    return Session(
-        session_id=f"s{number:05}",
-        day=FIRST,
-        site="main",
-        device="mobile",
-        is_bot=False,
-        actions=[(place, place, name) for place, name in enumerate(names, start=1)],
-        conversions=conversions,
-        as_a_whole=False,
-        values=[None for _ in conversions],
-        steps=[(1, "shop", 1)] if has_cart else [],
-        signals=signals if random.random() < 0.8 else [],
-    )
+    signals = signals if random.random() < 0.8 else []
+    return mobile_session(number, FIRST, names, conversions, is_of_funnel=has_cart, signals=signals)
 
 
 @pytest.mark.parametrize("with_stage", [True, False])

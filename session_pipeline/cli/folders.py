@@ -18,6 +18,7 @@ from session_pipeline.errors import SettingsError, SettingsFileError, StoreError
 from session_pipeline.run import trial
 from session_pipeline.run.alerts import missing_program
 from session_pipeline.run.delivered_files import sources_without_folder
+from session_pipeline.run.try_file import try_file
 from session_pipeline.sample import FIRST_DAY, write_sample
 from session_pipeline.sample.faults import EXAMPLE, fault_of
 from session_pipeline.settings import key_of_source, load_settings, settings_template, source_section
@@ -39,7 +40,7 @@ def init(
     """
     made = data_folder.at(folder)
     if from_file is not None:
-        found = trial.try_file(from_file, folder=None, source=source)
+        found = try_file(from_file, folder=None, source=source)
     if made.settings.exists():
         raise WrongUseError(f"{folder} is already a data folder; continue with `session-pipeline run --data {folder}`")
     make_folder(made.raw)

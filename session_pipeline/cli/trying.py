@@ -1,6 +1,6 @@
 """The command try: shows how a file would be ingested, before it is delivered.
 
-This module only prints the result; `run.trial` computes it.
+This module only prints the result; `run.try_file` computes it.
 """
 
 from dataclasses import asdict
@@ -19,6 +19,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.run import trial
 from session_pipeline.run.trial import Trial
+from session_pipeline.run.try_file import source_of, try_file
 from session_pipeline.settings import key_of_source, source_section
 
 SHOWN_FIELDS = 12
@@ -40,8 +41,8 @@ def try_(
     of the data folder, or the packaged settings if there is no data folder.
     """
     folder = _folder(data)
-    source = trial.source_of(file, folder) if source is None else source
-    found = trial.try_file(file, folder=folder, source=source)
+    source = source_of(file, folder) if source is None else source
+    found = try_file(file, folder=folder, source=source)
     if as_json:
         echo_json(asdict(found))
     else:

@@ -1,11 +1,11 @@
 """One run over a data folder, from delivered files to published tables; also trials, erasures and alerts.
 
 opened.py opens a data folder to look at it. pipeline.py runs ingest, plan, build and publish; outcome.py is what a run
-reports, and profile.py measures its stages. delivered_files.py words what commands say about delivered files. trial.py
-reads one file in a temporary folder, for `try FILE`; sampled_fields.py reads values of its fields, suggestions.py finds
-those that are probably meant for its empty columns, and wrapped_records.py finds a list of events in a single object.
-held.py finds what is stored about a person, and erasure.py erases it. alerts.py passes problems of runs and checks to
-the user's command.
+reports, and profile.py measures its stages. delivered_files.py words what commands say about delivered files.
+try_file.py tries one file as it is and with suggested keys, for `try FILE`, and trial.py reads it each time in a
+temporary folder; sampled_fields.py reads values of its fields, suggestions.py finds those that are probably meant for
+its empty columns, and wrapped_records.py finds a list of events in a single object. held.py finds what is stored about
+a person, and erasure.py erases it. alerts.py passes problems of runs and checks to the user's command.
 
 cli/ and defs/ call this package; the work itself is in ingest/, build/ and publish/.
 """

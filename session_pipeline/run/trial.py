@@ -1,16 +1,15 @@
-"""Tries one file: reads it and builds its first sessions in a temporary folder, and returns what came out.
+"""Reads one file and builds its first sessions in a temporary folder, and returns what came out.
 
-A trial uses the same code as a run, so the two cannot disagree. It changes nothing in the data folder. cli/trying.py
-prints the result.
+A trial uses the same code as a run, so the two cannot disagree. It changes nothing in the data folder. try_file.py
+decides what is tried; cli/trying.py prints the result.
 """
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,8 @@ from session_pipeline.build.wanted import days_with_events
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import fill, query_text, quote
-from session_pipeline.errors import RefusedFileError, WrongUseError
-from session_pipeline.ingest.admit import admit, format_by_content
+from session_pipeline.ingest.admit import admit
 from session_pipeline.ingest.compression import compression_of_name
-from session_pipeline.ingest.file_names import UnknownEndingError, kind_of
-from session_pipeline.ingest.formats import JsonLines, W3c
 from session_pipeline.ingest.recognition import MOST_LINES, preset_of
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.source_rules import rules_of
@@ -127,102 +123,8 @@ class Trial:
     sessions: Sequence[Mapping[str, Any]]
 
 
-def source_of(file: Path, folder: DataFolder | None) -> str:
-    """Return the source of a file: its folder under raw/ if it is there, otherwise NO_SOURCE."""
-    path = file.absolute()
-    if folder is not None and path.is_relative_to(folder.raw) and path.parent != folder.raw:
-        return path.relative_to(folder.raw).parts[0]
-    return NO_SOURCE
-
-
-def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
-    """Read one file with the settings of a source, and build the sessions of its first days. Nothing is kept.
-
-    The file is also tried with the keys that are suggested. They are dropped if fewer lines are accepted with them.
-
-    Args:
-        file: The file; it can be anywhere.
-        folder: The data folder whose settings are used; None uses the packaged settings.
-        source: The source whose settings are used.
-
-    Raises:
-        WrongUseError: The file does not exist, is not a regular file, or its name begins with a dot; or the name of the
-            source cannot be that of a folder that is read.
-        SettingsError: The settings are invalid.
-    """
-    if not file.is_file():
-        raise WrongUseError(f"{file} {'is not a file' if file.exists() else 'does not exist'}; name a file of events")
-    if file.name.startswith("."):
-        raise WrongUseError(f"{file} begins with a dot, and such files are not read; rename it")
-    if not source or source.startswith(".") or "/" in source or "\0" in source:
-        raise WrongUseError(
-            f"{source!r} is not the name of a source; a source is called like its folder under raw/, such as web"
-        )
-    has_settings = folder is not None and source in load_settings(folder.path).sources
-    attempt = partial(_try, file, folder, source)
-    found = attempt({})
-    if has_settings:
-        return found
-    return _with_format(found, file, attempt) if _has_unknown_ending(file) else _with_suggested(found, attempt)
-
-
-def _with_suggested(found: Trial, attempt: Callable[..., Trial]) -> Trial:
-    """Return a trial with the result of its suggested keys; without the keys if fewer lines are accepted with them."""
-    if not found.suggested:
-        return found
-    better = attempt(found.suggested)
-    if found.suggested.keys() == {"records_in"}:  # only now, the fields of the records are known
-        found = replace(
-            found,
-            suggested={**found.suggested, **better.suggested},
-            suggested_columns=better.suggested_columns,
-            missing=better.missing,
-        )
-        better = attempt(found.suggested) if better.suggested else better
-    if better.facts["accepted_count"] < found.facts["accepted_count"]:
-        return replace(found, suggested_columns={}, suggested={})
-    accepted, lines = better.facts["accepted_count"], better.facts["line_count"]
-    return replace(found, accepted_with_suggested=accepted, lines_with_suggested=lines)
-
-
-def _has_unknown_ending(file: Path) -> bool:
-    try:
-        kind_of(Path(file.name), None)
-    except RefusedFileError as error:
-        return isinstance(error, UnknownEndingError)
-    return False
-
-
-def _with_format(found: Trial, file: Path, attempt: Callable[..., Trial]) -> Trial:
-    """Return the trial of a file that is refused for its name, with the keys that its content needs, if it shows them.
-
-    The further keys of JSON lines are those that are found if its name has an ending.
-    """
-    format = format_by_content(file)
-    if format == W3c.name:
-        read = found
-        keys: dict[str, Any] = {"preset": W3c.name}
-    elif format == JsonLines.name:
-        read = _with_suggested(attempt({}, ending=".jsonl"), partial(attempt, ending=".jsonl"))
-        preset = read.facts.get("preset")
-        keys = {"format": format, **({"preset": preset} if preset else read.suggested)}
-    else:
-        return found
-    better = attempt(keys)
-    if better.facts["status"] != "accepted":
-        return found
-    return replace(
-        found,
-        suggested=keys,
-        suggested_columns=read.suggested_columns,
-        missing=read.missing,
-        accepted_with_suggested=better.facts["accepted_count"],
-        lines_with_suggested=better.facts["line_count"],
-    )
-
-
-def _try(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any], *, ending: str = "") -> Trial:
-    """Try a file with some keys of its source.
+def attempt(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any], *, ending: str = "") -> Trial:
+    """Read a file with some keys of its source, and build the sessions of its first days.
 
     Args:
         file: The file.

@@ -1,0 +1,112 @@
+"""Tries one file as it is, and with the keys that are suggested for it.
+
+trial.py reads the file each time; suggestions.py finds the keys.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.errors import RefusedFileError, WrongUseError
+from session_pipeline.ingest.admit import format_by_content
+from session_pipeline.ingest.file_names import UnknownEndingError, kind_of
+from session_pipeline.ingest.formats import JsonLines, W3c
+from session_pipeline.run.trial import NO_SOURCE, Trial, attempt
+from session_pipeline.settings import load_settings
+
+
+def source_of(file: Path, folder: DataFolder | None) -> str:
+    """Return the source of a file: its folder under raw/ if it is there, otherwise NO_SOURCE."""
+    path = file.absolute()
+    if folder is not None and path.is_relative_to(folder.raw) and path.parent != folder.raw:
+        return path.relative_to(folder.raw).parts[0]
+    return NO_SOURCE
+
+
+def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
+    """Read one file with the settings of a source, and build the sessions of its first days. Nothing is kept.
+
+    The file is also tried with the keys that are suggested. They are dropped if fewer lines are accepted with them.
+
+    Args:
+        file: The file; it can be anywhere.
+        folder: The data folder whose settings are used; None uses the packaged settings.
+        source: The source whose settings are used.
+
+    Raises:
+        WrongUseError: The file does not exist, is not a regular file, or its name begins with a dot; or the name of the
+            source cannot be that of a folder that is read.
+        SettingsError: The settings are invalid.
+    """
+    if not file.is_file():
+        raise WrongUseError(f"{file} {'is not a file' if file.exists() else 'does not exist'}; name a file of events")
+    if file.name.startswith("."):
+        raise WrongUseError(f"{file} begins with a dot, and such files are not read; rename it")
+    if not source or source.startswith(".") or "/" in source or "\0" in source:
+        raise WrongUseError(
+            f"{source!r} is not the name of a source; a source is called like its folder under raw/, such as web"
+        )
+    has_settings = folder is not None and source in load_settings(folder.path).sources
+    try_with = partial(attempt, file, folder, source)
+    found = try_with({})
+    if has_settings:
+        return found
+    return _with_format(found, file, try_with) if _has_unknown_ending(file) else _with_suggested(found, try_with)
+
+
+def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
+    """Return a trial with the result of its suggested keys; without the keys if fewer lines are accepted with them."""
+    if not found.suggested:
+        return found
+    better = try_with(found.suggested)
+    if found.suggested.keys() == {"records_in"}:  # only now, the fields of the records are known
+        found = replace(
+            found,
+            suggested={**found.suggested, **better.suggested},
+            suggested_columns=better.suggested_columns,
+            missing=better.missing,
+        )
+        better = try_with(found.suggested) if better.suggested else better
+    if better.facts["accepted_count"] < found.facts["accepted_count"]:
+        return replace(found, suggested_columns={}, suggested={})
+    accepted, lines = better.facts["accepted_count"], better.facts["line_count"]
+    return replace(found, accepted_with_suggested=accepted, lines_with_suggested=lines)
+
+
+def _has_unknown_ending(file: Path) -> bool:
+    try:
+        kind_of(Path(file.name), None)
+    except RefusedFileError as error:
+        return isinstance(error, UnknownEndingError)
+    return False
+
+
+def _with_format(found: Trial, file: Path, try_with: Callable[..., Trial]) -> Trial:
+    """Return the trial of a file that is refused for its name, with the keys that its content needs, if it shows them.
+
+    The further keys of JSON lines are those that are found if its name has an ending.
+    """
+    format = format_by_content(file)
+    if format == W3c.name:
+        read = found
+        keys: dict[str, Any] = {"preset": W3c.name}
+    elif format == JsonLines.name:
+        read = _with_suggested(try_with({}, ending=".jsonl"), partial(try_with, ending=".jsonl"))
+        preset = read.facts.get("preset")
+        keys = {"format": format, **({"preset": preset} if preset else read.suggested)}
+    else:
+        return found
+    better = try_with(keys)
+    if better.facts["status"] != "accepted":
+        return found
+    return replace(
+        found,
+        suggested=keys,
+        suggested_columns=read.suggested_columns,
+        missing=read.missing,
+        accepted_with_suggested=better.facts["accepted_count"],
+        lines_with_suggested=better.facts["line_count"],
+    )
