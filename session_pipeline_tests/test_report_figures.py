@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import pytest
@@ -16,17 +17,42 @@ def test_import_of_the_report_does_not_load_the_template_engine() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def window(*days_ago: int) -> Window:
+    """Returns the window that ends with LAST, with visits on these days."""
+    return Window([LAST - timedelta(days=days) for days in days_ago], LAST, LAST, is_full=True)
+
+
 def test_week_is_seven_days_after_the_seven_before() -> None:
-    window = Window(LAST - timedelta(days=13), LAST, LAST, is_full=True)
-    assert (window.first_day, window.before_first_day, window.before_last_day) == (
+    found = window(13, 0)
+    assert (found.first_day, found.before_first_day, found.before_last_day) == (
         date(2024, 3, 9),
         date(2024, 3, 2),
         date(2024, 3, 8),
     )
-    assert window.has_before
-    later = Window(LAST - timedelta(days=12), LAST, LAST, is_full=True)
-    assert (later.has_before, later.has_some_before) == (False, True)
-    assert not Window(LAST - timedelta(days=6), LAST, LAST, is_full=True).has_some_before
+    assert found.trend_first_day == found.first_known_day == date(2024, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "has_before", "has_some_before"),
+    [
+        (range(13, -1, -1), True, True),
+        (range(12, -1, -1), False, True),
+        ((13, 12, 9, 8, 7, 6, 5, 2, 1, 0), True, True),
+        ((13, 9, 8, 7, 6, 5, 2, 1, 0), False, True),
+        ((20, 6, 5, 2, 1, 0), False, False),
+    ],
+    ids=["each day", "a day of the week before is missing", "closed weekdays", "a holiday", "no week before"],
+)
+def test_weeks_are_compared_if_they_have_the_same_weekdays(
+    days_ago: Sequence[int], has_before: bool, has_some_before: bool
+) -> None:
+    found = window(*days_ago)
+    assert (found.has_before, found.has_some_before) == (has_before, has_some_before)
+
+
+def test_days_with_visits_are_counted() -> None:
+    found = window(57, 56, 40, 13, 9, 8, 6, 5, 2, 1, 0)
+    assert (found.compared_day_count, found.week_day_count, found.before_day_count) == (10, 5, 3)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ import pytest
 from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import warehouse
-from session_pipeline.report.flaws import is_worse, visits_needed
+from session_pipeline.report.figures import Figure, Figures
+from session_pipeline.report.flaws import hard_times, is_worse, visits_needed
+from session_pipeline.report.formats import THIN_SPACE
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import Page, Visits
@@ -45,6 +47,7 @@ STEP = {
 }
 
 
+OTHER_SITE = {"site": "jp", "session_count": 10, "visitor_count": 1, "converted_count": 0, "bounce_count": 0}
 CONVERTED = {"outcome": "purchase", "value": 5, "is_converted": True, "conversion_count": 1, "is_bot": False}
 
 
@@ -213,12 +216,79 @@ def test_friction_follows_if_there_are_fewer_than_three(deployment: Deployment, 
     assert flaws_of(page) == [
         "30.0\u202f% of all visits had a hard time. At /pay, 6 of 6 visits had a hard time: 6 saw an error."
     ]
-    assert "Changes cannot be found yet. That takes 29 days with visits; so far there are 2." in page.text
+    assert "Changes cannot be found yet. That takes 29 days with visits in eight weeks; so far there are 2." in page.text
     examples = re.findall(r"<li><code>(.*?)</code></li>", page.html)
     assert len(examples) == 3
     with warehouse.connect(deployment.folder.warehouse, deployment.folder.store) as connection:
         known = {key for (key,) in connection.execute("select session_id from session_friction").fetchall()}
     assert set(examples) <= known
+
+
+def summary(site: str, latest: int, count: int = 50) -> list[dict[str, Any]]:
+    """Returns five weeks of visits to a site, up to `latest` days before the last."""
+    days = [LAST - timedelta(days=days_ago) for days_ago in range(latest, latest + 35)]
+    return [OTHER_SITE | {"site": site, "session_date": day, "session_count": count} for day in days]
+
+
+def known_until(day: date) -> dict[str, Any]:
+    """Returns a row of warehouse_info: everything is known until this day."""
+    return {"data_until": day, "built_at": day + timedelta(days=1), "generation": 10**6, "package_version": "0"}
+
+
+def test_site_without_visits_comes_first(deployment: Deployment, tmp_path: Path) -> None:
+    rows = {"daily_summary": summary("jp", 4), "progress_changes": [STEP | {"sentence": "Fewer go on."}]}
+    page = page_with(deployment, tmp_path, rows)
+    assert flaws_of(page)[:2] == [
+        "No visits on site jp since Tue 12 Mar; usually there are 200 in these 4 days."
+        " Check the tracking and the delivery of events.",
+        "On site main: Fewer go on.",
+    ]
+    assert "No change for the worse" not in page.text
+
+
+def test_end_of_all_visits_comes_first(deployment: Deployment, tmp_path: Path) -> None:
+    rows = {"daily_summary": summary("main", 0), "warehouse_info": [known_until(LAST + timedelta(days=1))]}
+    page = page_with(deployment, tmp_path, rows)
+    assert flaws_of(page)[0] == (
+        "No visits since Sat 16 Mar; usually there are 50 on this day. Check the tracking and the delivery of events."
+    )
+    assert "No change for the worse" not in page.text
+
+
+def test_quiet_report_says_until_when_there_were_visits(deployment: Deployment, tmp_path: Path) -> None:
+    """Visits ended so long ago that it is no news."""
+    row = STEP | {"is_alert": False}
+    rows = {"progress_changes": [row], "warehouse_info": [known_until(LAST + timedelta(days=40))]}
+    assert "No change for the worse was found through Fri 15 Mar." in page_with(deployment, tmp_path, rows).text
+
+
+def test_days_without_visits_do_not_count_for_a_comparison(deployment: Deployment, tmp_path: Path) -> None:
+    """Visits on weekdays only: 35 days, but only 25 of them with visits, so that nothing could be compared."""
+    open_days = [row for row in summary("main", 0) if row["session_date"].weekday() < 5]
+    page = page_with(deployment, tmp_path, {"daily_summary": open_days})
+    assert "No change for the worse" not in page.text
+    assert "That takes 29 days with visits in eight weeks; so far there are 25." in page.text
+
+
+def test_nothing_is_quiet_if_nothing_was_compared(deployment: Deployment, tmp_path: Path) -> None:
+    page = page_with(deployment, tmp_path, {"daily_summary": summary("main", 0)})
+    assert "Changes cannot be found yet. There are too few visits with a conversion" in page.text
+
+
+@pytest.mark.parametrize(
+    ("hard_count", "visit_count", "expected"),
+    [
+        (0, 12, "No visit of this week had a hard time."),
+        (1, 1000, "Hardly any visit of this week had a hard time."),
+        (4, 12, "33.3 % of all visits had a hard time, but fewer than 5 at any one page; see Hard times."),
+        (None, 12, ""),
+    ],
+)
+def test_few_hard_times_are_said_as_they_are(hard_count: int | None, visit_count: int, expected: str) -> None:
+    rate = None if hard_count is None else hard_count / visit_count
+    week = {"period": "week", "hard_time_count": hard_count, "friction_rate": rate}
+    figures = Figures({}, None, {"visits": Figure("", [week])})
+    assert hard_times(figures).replace(THIN_SPACE, " ") == expected
 
 
 def test_difficulties_that_go_with_missing_conversions_come_first(deployment: Deployment, tmp_path: Path) -> None:
@@ -336,9 +406,6 @@ def test_hostile_text_of_all_tables_stays_text(deployment: Deployment, tmp_path:
     assert page.elements.isdisjoint({"script", "img", "iframe", "object", "form"})
     assert flaws_of(page)[0] == f"On site main: Look at {HOSTILE}."
     assert len(page.ids) == len(set(page.ids))
-
-
-OTHER_SITE = {"site": "jp", "session_count": 10, "visitor_count": 1, "converted_count": 0, "bounce_count": 0}
 
 
 def test_every_sentence_names_its_site_if_there_are_several(deployment: Deployment, tmp_path: Path) -> None:

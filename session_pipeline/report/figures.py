@@ -14,7 +14,7 @@ import duckdb
 
 from session_pipeline.engines.sql import fill
 from session_pipeline.errors import StoreError, WrongUseError
-from session_pipeline.reference.days import zone
+from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.report.window import Window
 from session_pipeline.tables.parameters import Scalar
 
@@ -26,6 +26,8 @@ VISIT_QUERIES = (
     "outcomes",
     "outcome_days",
     "days",
+    "silent_sites",
+    "comparisons",
     "changed_steps",
     "changed_outcomes",
     "opportunities",
@@ -116,15 +118,15 @@ def _window(
     connection: duckdb.DuckDBPyConnection, published: Row, timezone: str, last_day: date | None
 ) -> Window | None:
     built_on = published["built_at"].replace(tzinfo=UTC).astimezone(zone(timezone)).date()
-    found = run_query(connection, "days_with_visits", {"built_on": built_on}).rows[0]
-    first, latest = found["first_day"], found["latest_day"]
-    if last_day is not None and (first is None or not first <= last_day <= latest):
-        days = "no day" if first is None else f"the days from {first} to {latest}"
-        raise WrongUseError(f"there is no report of {last_day}: the warehouse has {days}; choose one of these days")
-    last = last_day or found["last_day"]
-    return (
-        None if last is None else Window(first, last, latest, is_full=last < built_on, is_chosen=last_day is not None)
-    )
+    days = [row["session_date"] for row in run_query(connection, "days_with_visits", {}).rows]
+    if last_day is not None and (not days or not days[0] <= last_day <= days[-1]):
+        known = f"the days from {days[0]} to {days[-1]}" if days else "no day"
+        raise WrongUseError(f"there is no report of {last_day}: the warehouse has {known}; choose one of these days")
+    if not days:
+        return None
+    last = last_day or max((day for day in days if day < built_on), default=days[-1])
+    known_until = last_day or max(last, min(published["data_until"], built_on - ONE_DAY))
+    return Window(days, last, known_until, is_full=last < built_on, is_chosen=last_day is not None)
 
 
 def run_query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]) -> Figure:

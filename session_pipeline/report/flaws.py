@@ -1,7 +1,8 @@
 """Finds what to look at first: the steps, outcomes and actions where most is lost, each as a plain sentence.
 
-The order is: steps that fewer visits take than before, outcomes that left their usual range, difficulties after which
-fewer visits convert, and last the actions with most difficulties. All are associations, and the page says so.
+The order is: sites without visits, steps that fewer visits take than before, outcomes that left their usual range,
+difficulties after which fewer visits convert, and last the actions with most difficulties. All but the first are
+associations, and the page says so.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from session_pipeline.settings import Settings
 MOST = 3
 EXAMPLES = 3
 FEWEST_HARD_TIMES = 5
+HARDLY_ANY = 0.01  # of all visits
 CHART_WIDTH = 250
 FIRST_COMPARED_DAYS = 29  # the shortest base (28 days) and the shortest window (1 day) of progress_changes
 Z_FOUND = 4.5  # the score that a change must be expected to have, so that it is found in most cases
@@ -64,9 +66,10 @@ class Look:
 
     Attributes:
         flaws: At most three, the most important first.
-        has_changes: Whether one of them is a change or a significant difficulty.
-        can_compare: Whether there are enough days to look for changes.
+        has_changes: Whether one of them is a site without visits, a change or a significant difficulty.
+        can_compare: Whether any step or outcome was compared with its past.
         detectable: Sentences that say which fault would have been found; empty if there are changes.
+        hard_times: How many visits had a hard time, if there are no flaws; empty if the events cannot show it.
         steps, outcomes, opportunities: The rows of everything that was found, for the table below.
     """
 
@@ -74,6 +77,7 @@ class Look:
     has_changes: bool
     can_compare: bool
     detectable: Sequence[str]
+    hard_times: str = ""
     steps: Sequence[Row] = ()
     outcomes: Sequence[Row] = ()
     opportunities: Sequence[Row] = ()
@@ -95,7 +99,11 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
         row["sentence"] = currencies.in_sentence(row["sentence"], lost)
     steps = _ordered(steps, step_values, currencies, "associated_lost")
     opportunities = _ordered(opportunities, opportunity_values, currencies, "associated_lost_conversions")
-    found = [_changed_step(number, row, window, currencies) for number, row in enumerate(steps[:MOST], start=1)]
+    found = _silence(figures)
+    found += [
+        _changed_step(number, row, window, currencies)
+        for number, row in enumerate(steps[: MOST - len(found)], start=1)
+    ]
     worse = [row for row in outcomes if is_worse(row, conversions)]
     found += [
         _changed_outcome(connection, number, row, window) for number, row in enumerate(worse[: MOST - len(found)])
@@ -110,8 +118,9 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     if len(found) < MOST:
         found += _friction(connection, figures, window, MOST - len(found))
     could_find = [] if has_changes else detectable(figures, window)
-    can_compare = window.known_days >= FIRST_COMPARED_DAYS or bool(figures.rows("detectable"))
-    return Look(found[:MOST], has_changes, can_compare, could_find, steps, outcomes, opportunities)
+    can_compare = any(row["step_count"] or row["outcome_count"] for row in figures.rows("comparisons"))
+    few = "" if found else hard_times(figures)
+    return Look(found[:MOST], has_changes, can_compare, could_find, few, steps, outcomes, opportunities)
 
 
 def _ordered(rows: list[Row], values: Sequence[LostValue | None], currencies: Currencies, lost: str) -> list[Row]:
@@ -125,6 +134,34 @@ def is_worse(row: Row, conversions: set[str]) -> bool:
         return False  # fewer engaged visits without a conversion can be good news
     wanted = row["outcome"] in ("(sessions)", "(converted)") or row["outcome"] in conversions
     return bool(row["score"] < 0) == wanted
+
+
+def _silence(figures: Figures) -> list[Flaw]:
+    """Returns one flaw about the sites that have no visits any more, or about all sites together."""
+    rows = figures.rows("silent_sites")
+    if not rows:
+        return []
+    if rows[0]["silent_site"] is None:
+        rows = rows[:1]
+    sentences = [_silence_sentence(row) for row in rows[:MOST]]
+    if len(rows) > MOST:
+        sentences.append(f"And {formats.counted(len(rows) - MOST, 'more site')}.")
+    return [
+        Flaw(
+            "No visits",
+            " ".join([*sentences, "Check the tracking and the delivery of events."]),
+            figures.query("silent_sites"),
+        )
+    ]
+
+
+def _silence_sentence(row: Row) -> str:
+    site = "" if row["silent_site"] is None else f" on site {row['silent_site']}"
+    days = "on this day" if row["day_count"] == 1 else f"in these {row['day_count']} days"
+    return (
+        f"No visits{site} since {formats.day(row['since'])}; usually there are {formats.number(row['usual_count'])}"
+        f" {days}."
+    )
 
 
 def _changed_step(number: int, row: Row, window: Window, currencies: Currencies) -> Flaw:
@@ -220,6 +257,21 @@ def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: W
     return found
 
 
+def hard_times(figures: Figures) -> str:
+    """Says how many visits had a hard time, although no action has enough of them for a flaw of its own."""
+    week = next(row for row in figures.rows("visits") if row["period"] == "week")
+    if week["friction_rate"] is None:
+        return ""
+    if not week["hard_time_count"]:
+        return "No visit of this week had a hard time."
+    if week["friction_rate"] < HARDLY_ANY:
+        return "Hardly any visit of this week had a hard time."
+    return (
+        f"{formats.percent(week['friction_rate'])} of all visits had a hard time, but fewer than {FEWEST_HARD_TIMES} at"
+        " any one page; see Hard times."
+    )
+
+
 def _lost(row: Row | None) -> float:
     return (row["associated_lost_conversions"] or 0.0) if row else 0.0
 
@@ -252,10 +304,10 @@ def detectable(figures: Figures, window: Window) -> list[str]:
             f" {formats.percent(row['detectable_rate'])} had gone on to {formats.words(row['next_action'])};"
             f" {formats.percent(row['usual_rate'])} is usual."
         ]
-    if window.known_days < FIRST_COMPARED_DAYS:
-        are = "is" if window.known_days == 1 else "are"
-        days = formats.number(window.known_days)
-        return [f"That takes {FIRST_COMPARED_DAYS} days with visits; so far there {are} {days}."]
+    if window.compared_day_count < FIRST_COMPARED_DAYS:
+        are = "is" if window.compared_day_count == 1 else "are"
+        days = formats.number(window.compared_day_count)
+        return [f"That takes {FIRST_COMPARED_DAYS} days with visits in eight weeks; so far there {are} {days}."]
     first_step = next(
         (row for row in figures.rows("funnels") if row["step_number"] == 2 and row["reached_count"]), None
     )

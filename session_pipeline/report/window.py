@@ -1,6 +1,6 @@
 """Defines the days that a report covers: a week that ends with its last day, the week before, and the trend."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -8,10 +8,12 @@ from session_pipeline.tables.parameters import Z_95, Scalar
 
 TREND_DAYS = 28
 ALERT_DAYS = 14  # alerts flicker, so those of two weeks are shown
+COMPARED_DAYS = 57  # the shortest window (1 day) of the tables of changes, and the 56 days before it
 
 PARAMETERS = (
     "first_day",
     "last_day",
+    "known_until",
     "before_first_day",
     "before_last_day",
     "trend_first_day",
@@ -24,18 +26,28 @@ class Window:
     """The days that the report covers.
 
     Attributes:
-        first_known_day: First day that has visits.
+        days_with_visits: All days that have visits, in order; there is at least one.
         last_day: Last full day with visits. If there is no full day, the last day with visits.
-        latest_day: Last day with visits, full or not.
+        known_until: Last full day of the warehouse; later than last_day if there are no visits after it.
         is_full: Whether last_day was over when the warehouse was written.
         is_chosen: Whether somebody asked for this last day; otherwise it is the latest possible one.
     """
 
-    first_known_day: date
+    days_with_visits: Sequence[date]
     last_day: date
-    latest_day: date
+    known_until: date
     is_full: bool
     is_chosen: bool = False
+
+    @property
+    def first_known_day(self) -> date:
+        """First day that has visits."""
+        return self.days_with_visits[0]
+
+    @property
+    def latest_day(self) -> date:
+        """Last day with visits, full or not."""
+        return self.days_with_visits[-1]
 
     @property
     def first_day(self) -> date:
@@ -68,16 +80,38 @@ class Window:
         return (self.last_day - self.first_known_day).days + 1
 
     @property
+    def compared_day_count(self) -> int:
+        """Number of days with visits among the last day and the 56 days before it."""
+        return len(self._with_visits(self.last_day - timedelta(days=COMPARED_DAYS - 1), self.last_day))
+
+    @property
+    def week_day_count(self) -> int:
+        """Number of days of the week that have visits."""
+        return len(self._with_visits(self.first_day, self.last_day))
+
+    @property
+    def before_day_count(self) -> int:
+        """Number of days of the week before that have visits."""
+        return len(self._with_visits(self.before_first_day, self.before_last_day))
+
+    @property
     def has_before(self) -> bool:
-        """Whether the first day with visits is not later than the first day of the week before."""
-        return self.first_known_day <= self.before_first_day
+        """Whether the same weekdays have visits in the week and in the week before, so that counts can be compared."""
+        week, before = (
+            {day.weekday() for day in self._with_visits(last - timedelta(days=6), last)}
+            for last in (self.last_day, self.before_last_day)
+        )
+        return week == before
 
     @property
     def has_some_before(self) -> bool:
-        """Whether the first day with visits is in the week before, or earlier."""
-        return self.first_known_day <= self.before_last_day
+        """Whether the week before has visits, so that shares can be compared."""
+        return self.before_day_count > 0
 
     @property
     def parameters(self) -> Mapping[str, Scalar]:
         """The parameters of the queries."""
         return {"z": Z_95, **{name: getattr(self, name) for name in PARAMETERS}}
+
+    def _with_visits(self, first: date, last: date) -> Sequence[date]:
+        return [day for day in self.days_with_visits if first <= day <= last]
