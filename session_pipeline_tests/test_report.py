@@ -36,13 +36,13 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A week of 20 visits with 5 purchases, after a week of 4 visits with 2 purchases; one bot."""
+    """A week of 20 visits with 5 purchases, after a week of 4 visits with 2 purchases, on three weekdays; one bot."""
     visits = Visits()
-    before = LAST - timedelta(days=13)
-    visits.add(before, 2, BUYING)
-    visits.add(before, 2, ["/"])
+    visits.add(LAST - timedelta(days=13), 2, BUYING)
+    visits.add(LAST - timedelta(days=8), 1, ["/"])
+    visits.add(LAST - timedelta(days=7), 1, ["/"])
+    visits.add(LAST - timedelta(days=6), 3, BROWSING)
     visits.add(LAST - timedelta(days=1), 4, BUYING)
-    visits.add(LAST - timedelta(days=1), 3, BROWSING)
     visits.add(LAST - timedelta(days=1), 3, [*BROWSING, "add_to_cart"])
     visits.add(LAST, 1, BUYING)
     visits.add(LAST, 3, BROWSING)
@@ -67,6 +67,8 @@ def test_outcomes_are_counted_and_compared_with_the_week_before(page: Page) -> N
     assert page.row("abandoned cart") == ["abandoned cart", "3", "15.0 %", "+15.0 pp", "", "0"]
     assert page.row("engaged") == ["engaged", "6", "30.0 %", "+30.0 pp", "", "3"]
     assert page.row("bounce") == ["bounce", "6", "30.0 %", "−20.0 pp", "", "6"]
+    assert page.html.count('<td class="pale">−25.0') == 1  # 5 of 20 after 2 of 4 can be chance, here and above
+    assert "<b>−25.0" not in page.html
 
 
 def test_outcomes_follow_settings_order_then_engaged_and_bounce(page: Page) -> None:
@@ -81,6 +83,7 @@ def test_headline_has_days_visits_value_and_bots(page: Page) -> None:
     assert "20 visitors. 1 bot session excluded." in page.text
     assert "Visits 20 +400.0 % · Fri 15 Mar: 10" in page.text
     assert "Converted 5 25.0 % −25.0 pp · Fri 15 Mar: 1" in page.text
+    assert "Changes compare with the week before, 2–8 Mar 2024." in page.text
     assert "Value 52.50 EUR +150.0 % · Fri 15 Mar: 10.50" in page.text
 
 
@@ -157,7 +160,7 @@ def test_every_chart_has_a_short_alternative(page: Page) -> None:
     assert by_title["Shares of outcomes"] == (
         "9–15 Mar: engaged is the most frequent outcome, with 30.0 %. The table has all."
     )
-    assert by_title["Conversion rate by day"] == "14 days, from 10.0 % to 50.0 %; last 10.0 %."
+    assert by_title["Conversion rate by day"] == "14 days, from 0.0 % to 100.0 %; last 10.0 %."
     assert by_title["Funnel &lt;b&gt;checkout&lt;/b&gt;"] == (
         "62.5 % of 8 attempts reach purchase. The largest loss is after cart."
     )

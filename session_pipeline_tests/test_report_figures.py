@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from session_pipeline.report import charts, formats, svg
+from session_pipeline.report.chance import is_significant
 from session_pipeline.report.figures import Window
 from session_pipeline_tests.report_pages import LAST
 
@@ -93,6 +94,22 @@ def test_chart_without_conversions_or_with_one_day_is_drawn() -> None:
 
 
 @pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ((1, 1, 0, 1), False),
+        ((0, 20, 4, 1000), False),
+        ((0, 0, 5, 10), False),
+        ((56, 70, 48, 80), True),  # Newcombe's example: 0.2 (0.0524 to 0.3339)
+        ((48, 80, 56, 70), True),
+        ((9, 10, 3, 10), True),  # 0.6 (0.1705 to 0.8090)
+        ((5, 56, 0, 29), False),  # 0.0893 (-0.0381 to 0.1926)
+    ],
+)
+def test_a_difference_of_few_visits_can_be_chance(counts: tuple[int, int, int, int], expected: bool) -> None:
+    assert is_significant(*counts) is expected
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         (formats.number(1234567), "1,234,567"),
@@ -108,6 +125,8 @@ def test_chart_without_conversions_or_with_one_day_is_drawn() -> None:
         (formats.points(-0.012), "−1.2 pp"),
         (formats.growth(3, 2), "+50.0 %"),
         (formats.growth(3, 0), "–"),
+        (formats.growth(50, -100), "–"),
+        (formats.growth(-50, 100), "−150.0 %"),
         (formats.days(date(2026, 12, 29), date(2027, 1, 4)), "29 Dec 2026 – 4 Jan 2027"),
         (formats.days(date(2026, 9, 28), date(2026, 10, 4)), "28 Sep – 4 Oct 2026"),
         (formats.duration(604800), "7 days"),

@@ -216,12 +216,28 @@ def test_friction_follows_if_there_are_fewer_than_three(deployment: Deployment, 
     assert flaws_of(page) == [
         "30.0\u202f% of all visits had a hard time. At /pay, 6 of 6 visits had a hard time: 6 saw an error."
     ]
-    assert "Changes cannot be found yet. That takes 29 days with visits in eight weeks; so far there are 2." in page.text
+    assert "Changes cannot be found yet. That takes 29 days with visits in eight weeks; so far there are 2" in page.text
     examples = re.findall(r"<li><code>(.*?)</code></li>", page.html)
     assert len(examples) == 3
     with warehouse.connect(deployment.folder.warehouse, deployment.folder.store) as connection:
         known = {key for (key,) in connection.execute("select session_id from session_friction").fetchall()}
     assert set(examples) <= known
+
+
+def test_fewer_visits_are_dated_from_the_first_of_their_alerts(deployment: Deployment, tmp_path: Path) -> None:
+    """Alerts of visits are single days. The site is closed on the Sunday; on the Thursday before, all was as usual."""
+    alert = {"site": "jp", "rank": 1, "window_days": 1, "dimension": "all", "dimension_value": "all", "score": -6.0}
+    alert |= {"outcome": "(sessions)", "is_alert": True}
+    days = [LAST - timedelta(days=days) for days in (9, 7, 6, 4, 3, 2)]
+    rows = {
+        "daily_summary": [OTHER_SITE | {"session_date": day} for day in [*days, LAST - timedelta(days=8)]],
+        "outcome_changes": [
+            alert | {"session_date": day, "since": day, "sentence": f"{day.day} March."} for day in days
+        ],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    assert flaws_of(page)[0] == "On site jp: 13 March."
+    assert "Unusual · since 8 Mar · last seen 13 Mar" in page.text
 
 
 def summary(site: str, latest: int, count: int = 50) -> list[dict[str, Any]]:
@@ -273,6 +289,16 @@ def test_days_without_visits_do_not_count_for_a_comparison(deployment: Deploymen
 def test_nothing_is_quiet_if_nothing_was_compared(deployment: Deployment, tmp_path: Path) -> None:
     page = page_with(deployment, tmp_path, {"daily_summary": summary("main", 0)})
     assert "Changes cannot be found yet. There are too few visits with a conversion" in page.text
+
+
+def test_weeks_with_other_weekdays_show_no_change(deployment: Deployment, tmp_path: Path) -> None:
+    """Visits on a Thursday and a Friday, after a Saturday and a Thursday."""
+    rows = [OTHER_SITE | {"site": "main", "session_date": LAST - timedelta(days=days)} for days in (13, 8)]
+    page = page_with(deployment, tmp_path, {"daily_summary": rows})
+    assert "Visits 20 Fri 15 Mar: 8" in page.text
+    assert "Converted 12 60.0 % Fri 15 Mar: 0" in page.text
+    assert "No change is shown, because the two weeks have visits on different weekdays." in page.text
+    assert "the week before, 2–8 Mar 2024; visits on 2 days of it and 2 of this week" in page.text
 
 
 @pytest.mark.parametrize(

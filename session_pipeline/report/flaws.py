@@ -101,8 +101,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     opportunities = _ordered(opportunities, opportunity_values, currencies, "associated_lost_conversions")
     found = _silence(figures)
     found += [
-        _changed_step(number, row, window, currencies)
-        for number, row in enumerate(steps[: MOST - len(found)], start=1)
+        _changed_step(number, row, window, currencies) for number, row in enumerate(steps[: MOST - len(found)], start=1)
     ]
     worse = [row for row in outcomes if is_worse(row, conversions)]
     found += [

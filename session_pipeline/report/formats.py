@@ -75,8 +75,8 @@ def points(change: float | None) -> str:
 
 
 def growth(now: float | None, before: float | None) -> str:
-    """Formats a change relative to the value before: +12.0 %."""
-    if now is None or not before:
+    """Formats a change relative to the value before: +12.0 %. A value of 0 or below, as after refunds, has none."""
+    if now is None or before is None or before <= 0:
         return NOTHING
     text = f"{(now / before - 1) * 100:+.1f}"
     return f"±0.0{THIN_SPACE}%" if text in ("+0.0", "-0.0") else f"{_signed(text)}{THIN_SPACE}%"

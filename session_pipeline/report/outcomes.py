@@ -7,6 +7,7 @@ from datetime import date
 from markupsafe import Markup
 
 from session_pipeline.report import charts, formats
+from session_pipeline.report.chance import is_significant
 from session_pipeline.report.charts import Bar
 from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.window import Window
@@ -20,11 +21,15 @@ TILE_WIDTH, TILE_HEIGHT = 110, 34
 
 
 Trend = Callable[[str, str, Sequence[float | None]], Markup]
+Growth = Callable[[float | None, float | None], str]
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A figure of the week: its name, its value, its share or unit, its change, a detail, and its trend."""
+    """A figure of the week: its name, its value, its share or unit, its change, a detail, and its trend.
+
+    can_be_chance is False for a change of a count: its chance is not known.
+    """
 
     name: str
     value: str
@@ -32,17 +37,20 @@ class Tile:
     change: str
     detail: str
     trend: Markup | None = None
+    can_be_chance: bool = False
 
 
 def outcome_rows(figures: Figures, settings: Settings) -> list[Row]:
-    """Returns the outcomes in the order of the settings, with is_converted, a colour and a trend."""
+    """Returns the outcomes in the order of the settings, with is_converted, is_significant, a colour and a trend."""
     conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
     rows = ordered(figures.rows("outcomes"), [rule.name for rule in settings.outcomes])
     days = [row["session_date"] for row in figures.rows("days")]
     totals = {row["session_date"]: row["session_count"] for row in figures.rows("days")}
     counts = {(row["outcome"], row["session_date"]): row["session_count"] for row in figures.rows("outcome_days")}
+    week_total, before_total = (sum(row[f"{period}_count"] for row in rows) for period in ("week", "before"))
     for number, row in enumerate(rows, start=1):
         name = row["outcome"]
+        row["is_significant"] = is_significant(row["week_count"], week_total, row["before_count"], before_total)
         row["is_converted"] = name in conversions
         shares = [counts.get((name, day), 0) / totals[day] if totals[day] else None for day in days]
         title = f"Share of {formats.words(name)} by day"
@@ -77,10 +85,15 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
         )
 
     def grown(now: float | None, then: float | None) -> str:
-        return formats.growth(now, then) if window.has_before and then else ""
+        change = formats.growth(now, then) if window.has_before else formats.NOTHING
+        return "" if change == formats.NOTHING else change
 
-    def moved(now: float | None, then: float | None) -> str:
-        return "" if now is None or then is None else formats.points(now - then)
+    def moved(rate: str) -> str:
+        now, then = week[rate], before[rate]
+        return "" if now is None or then is None or not window.has_before else formats.points(now - then)
+
+    def is_chance(count: str, total: str) -> bool:
+        return not is_significant(week[count] or 0, week[total] or 0, before[count] or 0, before[total] or 0)
 
     last = formats.day(window.last_day)
     found = [
@@ -96,23 +109,25 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
             "Converted",
             formats.number(week["converted_count"]),
             formats.percent(week["conversion_rate"]),
-            moved(week["conversion_rate"], before["conversion_rate"]),
+            moved("conversion_rate"),
             f"{last}: {formats.number(visits['day']['converted_count'])}",
             trend("rate", "Conversion rate", [row["conversion_rate"] for row in days]),
+            is_chance("converted_count", "session_count"),
         ),
     ]
     sums = [row for row in figures.rows("value") if (row["week_value"], row["before_value"]) != (None, None)]
     if sums:
-        found.append(_value_tile(figures, sums, window, trend))
+        found.append(_value_tile(figures, sums, window, grown, trend))
     if week["friction_rate"] is not None:
         found.append(
             Tile(
                 "Had a hard time",
                 formats.number(week["hard_time_count"]),
                 formats.percent(week["friction_rate"]),
-                moved(week["friction_rate"], before["friction_rate"]),
+                moved("friction_rate"),
                 f"{last}: {formats.number(visits['day']['hard_time_count'])}",
                 trend("hard-rate", "Visits with a hard time", [row["friction_rate"] for row in days]),
+                is_chance("hard_time_count", "observed_count"),
             )
         )
     if len(found) < TILES:
@@ -127,11 +142,10 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
     return found
 
 
-def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, trend: Trend) -> Tile:
+def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, grown: Growth, trend: Trend) -> Tile:
     """Returns the value of the week in each currency of the two weeks, the largest number first."""
     sums = [{**row, "week_value": row["week_value"] or 0.0} for row in sums]
     first = sums[0]
-    change = formats.growth(first["week_value"], first["before_value"]) if window.has_before else ""
     others = ", ".join(formats.money(row["week_value"], row["currency"]) for row in sums[1:])
     detail = f"{formats.day(window.last_day)}: {formats.money(first['day_value'], None)}"
     values = [row["value"] for row in figures.rows("days")] if len(figures.rows("value")) == 1 else []
@@ -139,7 +153,7 @@ def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, trend: Tr
         "Value",
         formats.rounded(first["week_value"]),
         formats.unit_beside_others(first["currency"]) if others else formats.unit(first["currency"]),
-        "" if change == formats.NOTHING else change,
+        grown(first["week_value"], first["before_value"]),
         f"and {others}" if others else detail,
         trend("value", "Value", values),
     )

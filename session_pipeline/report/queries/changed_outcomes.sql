@@ -1,5 +1,6 @@
 -- One row is an outcome, or the number of visits, that left its usual range in the last 14 days,
--- with the figures of the last day on which it did.
+-- with the figures of the last day on which it did. A number of visits is compared day by day, so
+-- since is the first of the days with visits that are all alerts in the same direction.
 with alerts as (
     select
         *,
@@ -8,26 +9,72 @@ with alerts as (
             order by session_date desc, rank asc
         ) as _recency
     from outcome_changes
-    where session_date between $alerts_first_day and $last_day and is_alert
+    where session_date <= $last_day and is_alert
+),
+
+latest as (
+    select *
+    from alerts
+    where _recency = 1 and session_date >= $alerts_first_day
+),
+
+-- Each earlier day with visits to the site, and the last of them without such an alert.
+days_before as (
+    select
+        l.site,
+        l.dimension,
+        l.dimension_value,
+        d.session_date,
+        max(case when a.session_date is null then d.session_date end) over (
+            partition by l.site, l.dimension, l.dimension_value
+        ) as last_usual_day
+    from latest as l
+    inner join daily_summary as d
+        on l.site = d.site and d.session_date <= l.session_date and d.session_count > 0
+    left join alerts as a
+        on
+            l.site = a.site
+            and l.dimension = a.dimension
+            and l.dimension_value = a.dimension_value
+            and l.outcome = a.outcome
+            and d.session_date = a.session_date
+            and sign(l.score) = sign(a.score)
+    where l.outcome = '(sessions)'
+),
+
+runs as (
+    select
+        site,
+        dimension,
+        dimension_value,
+        min(session_date) as first_alert_day
+    from days_before
+    where last_usual_day is null or session_date > last_usual_day
+    group by site, dimension, dimension_value
 )
 
 select
-    session_date as last_alert_day,
-    since,
-    site,
-    window_days,
-    dimension,
-    dimension_value,
-    outcome,
-    session_count,
-    outcome_count,
-    rate,
-    expected_count,
-    usual_rate,
-    score,
-    sentence
-from alerts
-where _recency = 1
+    l.session_date as last_alert_day,
+    coalesce(r.first_alert_day, l.since) as since,
+    l.site,
+    l.window_days,
+    l.dimension,
+    l.dimension_value,
+    l.outcome,
+    l.session_count,
+    l.outcome_count,
+    l.rate,
+    l.expected_count,
+    l.usual_rate,
+    l.score,
+    l.sentence
+from latest as l
+left join runs as r
+    on
+        l.outcome = '(sessions)'
+        and l.site = r.site
+        and l.dimension = r.dimension
+        and l.dimension_value = r.dimension_value
 order by
-    abs(score) desc, site asc, dimension asc, dimension_value asc, outcome asc
+    abs(l.score) desc, l.site asc, l.dimension asc, l.dimension_value asc, l.outcome asc
 limit 20

@@ -3,19 +3,16 @@
 with alerts as (
     select
         *,
-        min(session_date) over same_step as first_alert_day,
         row_number() over (
             partition by site, dimension, dimension_value, action, next_action
             order by session_date desc, rank asc
         ) as _recency
     from progress_changes
     where session_date between $alerts_first_day and $last_day and is_alert
-    window same_step as (partition by site, dimension, dimension_value, action, next_action)
 )
 
 select
     session_date as last_alert_day,
-    first_alert_day,
     since,
     site,
     window_days,

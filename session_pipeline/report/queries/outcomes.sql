@@ -1,6 +1,5 @@
 -- One row is an outcome: its visits and their share in the week, on its last day and in the week
--- before. change is the difference between the shares of the two weeks. is_significant is true if
--- chance alone gives a change this large in fewer than 5 of 100 cases.
+-- before. change is the difference between the shares of the two weeks.
 with counted as (
     select
         outcome,
@@ -20,8 +19,6 @@ with counted as (
 compared as (
     select
         *,
-        cast(sum(week_count) over () as double) as _week_total,
-        cast(sum(before_count) over () as double) as _before_total,
         week_count / nullif(sum(week_count) over (), 0) as week_share,
         day_count / nullif(sum(day_count) over (), 0) as day_share,
         before_count / nullif(sum(before_count) over (), 0) as before_share
@@ -37,10 +34,6 @@ select
     day_share,
     before_count,
     before_share,
-    week_share - before_share as change,
-    coalesce(abs(week_share - before_share) > $z * sqrt(
-        week_share * (1 - week_share) / _week_total
-        + before_share * (1 - before_share) / nullif(_before_total, 0)
-    ), false) as is_significant
+    week_share - before_share as change
 from compared
 order by outcome

@@ -1,4 +1,4 @@
--- One row is a site that has no visits any more, or all sites together (null), with the visits that
+-- One row is a site that has no visits any more (null: all sites), with the number of visits that
 -- there usually are on the days since. What is usual is the median of the weekday in the four weeks
 -- before the last visit; a weekday counts if it has visits in each of them. A row needs 10 usual
 -- visits, and more days than there were other days without visits on weekdays that have some.

@@ -59,6 +59,7 @@ select
     v.converted_count,
     v.converted_count / nullif(v.session_count, 0) as conversion_rate,
     f.hard_time_count,
+    f.observed_count,
     f.hard_time_count / nullif(f.observed_count, 0) as friction_rate,
     v.bot_session_count
 from visits as v

@@ -139,7 +139,7 @@ def outcome_sentence(
     """
     when = window[0].upper() + window[1:]
     if outcome is None or usual_rate is None:
-        return f"{when}, there were {count:,} {visits_of(segment)}; on this weekday it usually is {expected:,.0f}."
+        return f"{when}, there were {count:,} {visits_of(segment)}; on this weekday there are usually {expected:,.0f}."
     how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
     sentence = f"{when}, {of_hundred(rate)} of 100 {visits_of(segment)} {how} ({count:,}); usually it is"
     sentence += f" {of_hundred(usual_rate)} ({expected:,.0f})."
