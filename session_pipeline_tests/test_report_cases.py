@@ -131,6 +131,20 @@ def test_usual_actions_are_those_of_the_named_site() -> None:
     assert (groups[1].site, groups[1].common) == ("large", [("/a", "page", 0.5)])
 
 
+@pytest.mark.parametrize(
+    ("on_path", "visit_count", "has_few", "is_varied"),
+    [(1, 1, True, True), (4, 4, True, False), (4, 5, False, False), (4, 41, False, True), (1, 6, False, True)],
+)
+def test_paths_are_varied_if_few_visits_and_a_small_share_take_one(
+    on_path: int, visit_count: int, has_few: bool, is_varied: bool
+) -> None:
+    path = {"site": "main", "window_days": 7, "outcome": "(not converted)", "rank": 1, "path": "/a"}
+    path |= {"session_count": on_path, "group_session_count": visit_count, "share": on_path / visit_count}
+    done = {"site": "main", "action": "/a", "converted_share": None, "converted_place": None}
+    group = paths.visit_groups([path], [done | {"other_share": 1.0, "other_place": 1.0}], [], False)[1]
+    assert (group.has_few, bool(group.common)) == (has_few, is_varied)
+
+
 def test_warehouse_without_visits_explains_what_to_do(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.run(until=LAST)

@@ -7,7 +7,9 @@ from session_pipeline.report import formats
 from session_pipeline.report.figures import Row
 
 WEEK = 7
+FEWEST_VISITS = 5  # of a group; fewer have no usual path
 FEWEST_ON_PATH = 5
+SMALL_SHARE = 0.1  # of the visits of a group; so few on the most common path are not usual, unless they are many
 STEPS_SHOWN = 8
 MOST_DO = 0.4  # the share of visits
 JOIN = " > "
@@ -24,8 +26,8 @@ class VisitGroup:
         end: How its visits end, in one word.
         session_count: The visits of the group.
         paths: The most common paths, the usual one first: dictionaries with steps, share and medians.
-        common: If hardly two visits take the same path, the actions that most of them do, with their shares.
-        window_days: The days that the paths cover: 7, or 28 if in 7 hardly two visits take the same path.
+        common: If hardly any visits take the same path, the actions that most of them do, with their shares.
+        window_days: The days that the paths cover: 7, or 28 if in 7 hardly any visits take the same path.
         site: The site whose paths are shown, if the report covers several.
     """
 
@@ -37,6 +39,11 @@ class VisitGroup:
     common: Sequence[tuple[str, str, float]] = ()
     window_days: int = WEEK
     site: str = ""
+
+    @property
+    def has_few(self) -> bool:
+        """Whether there are visits, but too few for a usual path."""
+        return 0 < self.session_count < FEWEST_VISITS
 
 
 def visit_groups(
@@ -57,7 +64,7 @@ def visit_groups(
         largest = max(found, key=lambda row: (row["group_session_count"], row["site"]), default=None)
         of_site = [row for row in found if largest is not None and row["site"] == largest["site"]]
         kind = "converted" if name == "converted" else "other"
-        is_varied = not of_site or of_site[0]["session_count"] < FEWEST_ON_PATH
+        is_varied = not of_site or _is_rare(of_site[0])
         groups.append(
             VisitGroup(
                 name,
@@ -71,6 +78,12 @@ def visit_groups(
             )
         )
     return groups
+
+
+def _is_rare(path: Row) -> bool:
+    """Whether so few visits take the most common path of their group that it is not usual."""
+    is_small = path["session_count"] == 1 or path["share"] < SMALL_SHARE
+    return bool(is_small and path["session_count"] < FEWEST_ON_PATH)
 
 
 def _common(rows: Sequence[Row], site: str, kind: str) -> list[tuple[str, str, float]]:

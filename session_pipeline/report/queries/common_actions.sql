@@ -1,5 +1,6 @@
 -- One row is an action of a site in the week: the share of the visits with a conversion that did it
--- before, and of the visits without a conversion, each with its usual position in the visit.
+-- before, and of the visits without a conversion, each with its usual position in the visit. Visits
+-- that do it only after their conversion are in neither.
 with totals as (
     select
         site,
@@ -16,7 +17,8 @@ places as (
         action,
         sum(step_number * converted_count) / nullif(sum(converted_count), 0) as converted_place,
         sum(step_number * (session_count - converted_count))
-        / nullif(sum(session_count - converted_count), 0) as other_place
+        / nullif(sum(session_count - converted_count), 0) as other_place,
+        sum(session_count - converted_count) as other_count
     from action_steps
     where session_date between $first_day and $last_day and step_number > 0
     group by site, action
@@ -38,7 +40,7 @@ select
     v.action,
     v.converted_count / nullif(t.converted_count, 0) as converted_share,
     p.converted_place,
-    v.other_count / nullif(t.other_count, 0) as other_share,
+    least(v.other_count, p.other_count) / nullif(t.other_count, 0) as other_share,
     p.other_place
 from visits as v
 inner join places as p
@@ -47,5 +49,5 @@ inner join totals as t
     on v.site = t.site
 where
     v.converted_count >= 0.4 * t.converted_count
-    or v.other_count >= 0.4 * t.other_count
+    or least(v.other_count, p.other_count) >= 0.4 * t.other_count
 order by v.site, v.action
