@@ -30,7 +30,7 @@ days_before as (
         ) as last_usual_day
     from latest as l
     inner join daily_summary as d
-        on l.site = d.site and d.session_date <= l.session_date and d.session_count > 0
+        on l.site = d.site and l.session_date >= d.session_date and d.session_count > 0
     left join alerts as a
         on
             l.site = a.site

@@ -1,5 +1,5 @@
 -- One row is one of the most frequent last actions of a visit to a site without a conversion, in
--- the week. exit_rate is their share of all visits that were at the action. The visits at a page are
+-- the week. exit_rate is their share of all visits that were at the action. Visits at a page are
 -- counted on each day, those at other actions only for the most visited ones; so they are null if
 -- they are not known for a day on which a visit ended there.
 with exits as (
