@@ -4,15 +4,21 @@ These are associations, and the sentences say so.
 """
 
 from dataclasses import dataclass
+from math import exp, lgamma, log, log1p
 
 from session_pipeline.report import formats, sites
 from session_pipeline.report.figures import Figures, Row
 
 MOST = 2
 FEWEST_VISITS = 30
+NEGLIGIBLE = 1e-12
+CHANCE = 0.05  # of any finding among the groups of a week, if no group differs from all visits
 CAUTION = "An association, not an effect: interested visitors look at more."
 IMPROVED = "Nothing says what causes it; with many steps, one improves by chance now and then."
-COMPARED = "A comparison of groups that can also differ in other ways."
+COMPARED = (
+    "A comparison of groups that can also differ in other ways. By chance alone, any of them stands out so in fewer"
+    " than 5 of 100 weeks."
+)
 LIFECYCLES = {
     "new": "of new visitors",
     "returning": "of visitors who were also there the day before",
@@ -46,25 +52,51 @@ def _found(row: Row, note: str, figure: str) -> Strength:
 
 
 def _best_groups(figures: Figures) -> list[Strength]:
-    """Returns the best value of each dimension whose rate is surely above that of all visits; landing pages come last.
+    """Returns the best value of each dimension that surely converts more often than all visits; pages come last.
 
-    Visits that begin late in a funnel, such as in the cart, convert more often for no other reason.
+    Chance must give so many conversions with a probability below CHANCE divided by the number of groups, so that it
+    rarely causes any finding. Visits that begin late in a funnel, such as in the cart, convert more often for no other
+    reason.
     """
     week = next(row for row in figures.rows("visits") if row["period"] == "week")
     usual = week["conversion_rate"]
-    rows = [(row["dimension"], row["dimension_value"], row) for row in figures.rows("breakdowns")]
-    pages = [("landing page", row["action"], row) for row in figures.rows("landing_pages")]
+    groups = {
+        "breakdowns": [(row["dimension"], row["dimension_value"], row) for row in figures.rows("breakdowns")],
+        "landing_pages": [("landing page", row["action"], row) for row in figures.rows("landing_pages")],
+    }
+    groups = {
+        figure: [group for group in named if group[1] != "(none)" and group[2]["session_count"] >= FEWEST_VISITS]
+        for figure, named in groups.items()
+    }
+    level = CHANCE / max(1, sum(map(len, groups.values())))
     found = []
-    for named, figure in ((rows, "breakdowns"), (pages, "landing_pages")):
+    for figure, compared in groups.items():
         best: dict[str, tuple[str, Row]] = {}
-        for dimension, value, row in named:
-            is_better = row["session_count"] >= FEWEST_VISITS and row["low"] > usual and value != "(none)"
+        for dimension, value, row in compared:
+            is_better = chance_of(row["converted_count"], row["session_count"], usual) < level
             if is_better and (dimension not in best or row["low"] > best[dimension][1]["low"]):
                 best[dimension] = (value, row)
         for dimension, (value, row) in sorted(best.items(), key=lambda item: (-item[1][1]["low"], item[0])):
             place = sites.place(figures, row) if figure == "landing_pages" else ""
             found.append(Strength(_sentence(dimension, value, row, usual, place), COMPARED, figure))
     return found
+
+
+def chance_of(converted: int, visits: int, rate: float) -> float:
+    """Returns the binomial probability that at least `converted` of `visits` convert; 1 if no more than expected do."""
+    if converted <= rate * visits:
+        return 1.0
+    if rate <= 0:
+        return 0.0
+    ways = lgamma(visits + 1) - lgamma(converted + 1) - lgamma(visits - converted + 1)
+    term = exp(ways + converted * log(rate) + (visits - converted) * log1p(-rate))
+    total = term
+    for count in range(converted, visits):
+        term *= (visits - count) / (count + 1) * rate / (1 - rate)
+        total += term
+        if term <= total * NEGLIGIBLE:
+            break
+    return total
 
 
 def _sentence(dimension: str, value: str, row: Row, usual: float, place: str) -> str:
