@@ -128,7 +128,7 @@ def test_usual_actions_are_those_of_the_named_site() -> None:
         [],
         has_several_sites=True,
     )
-    assert (groups[1].site, groups[1].common) == ("large", [("/a", "page", 0.5)])
+    assert (groups[1].site, groups[1].common) == ("large", [(("/a", "page", ""), 0.5)])
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_alerts_come_first_in_order_of_lost_value(deployment: Deployment, tmp_pa
     rows = {
         "progress_changes": [
             STEP | {"action": "/a", "associated_lost_value": 100.0, "sentence": "Second."},
-            STEP | {"action": "/b", "associated_lost_value": 900.0, "sentence": "First of 3 sessions."},
+            STEP | {"action": "/b", "associated_lost_value": 900.0, "sentence": "First."},
             STEP | {"action": "/c", "is_alert": False, "associated_lost_value": 9999.0, "sentence": "No alert."},
             STEP | {"action": "/d", "session_date": LAST - timedelta(days=14), "sentence": "Too old."},
         ],
@@ -115,7 +115,7 @@ def test_alerts_come_first_in_order_of_lost_value(deployment: Deployment, tmp_pa
         ],
     }
     page = page_with(deployment, tmp_path, rows)
-    assert flaws_of(page) == ["First of 3 visits.", "Second.", "Third."]
+    assert flaws_of(page) == ["First.", "Second.", "Third."]
     assert [key for key in page.ids if re.fullmatch(r"flaw-\d", key)] == ["flaw-1", "flaw-2", "flaw-3"]
     assert "No change for the worse" not in page.text
     assert "Fewer go on · since 9 Mar · worth about 900.00 EUR" in page.text
@@ -356,7 +356,7 @@ def test_what_works_is_worded_with_caution(deployment: Deployment, tmp_path: Pat
             | {"difference": 0.1, "score": 5.0, "is_significant": True, "sentence": f"Sessions of {window} days."}
             for window in (28, 84)
         ],
-        "progress_changes": [STEP | {"score": 4.2, "is_alert": False, "sentence": "More sessions go on."}],
+        "progress_changes": [STEP | {"score": 4.2, "is_alert": False, "sentence": "More visits go on."}],
     }
     page = page_with(deployment, tmp_path, rows)
     works = page.text.split("What works")[1].split("Changes found")[0]
@@ -377,7 +377,7 @@ def test_what_works_names_visitors_as_the_glossary_does(deployment: Deployment, 
 
 
 def groups_of_chance(number: int) -> Figures:
-    """Returns the figures of a week of 1,000 visits in 30 groups. A visit converts with 3 %, whatever its groups are."""
+    """Returns the figures of a week of 1,000 visits in 30 groups. Each converts with 3 %, whatever its groups are."""
     draw = random.Random(number)
     groups: dict[tuple[str, int], list[int]] = {}
     week = [0, 0]
@@ -485,7 +485,7 @@ def test_hostile_text_of_all_tables_stays_text(deployment: Deployment, tmp_path:
 def test_every_sentence_names_its_site_if_there_are_several(deployment: Deployment, tmp_path: Path) -> None:
     rows = {
         "progress_changes": [
-            STEP | {"site": "jp", "sentence": "Fewer sessions go on."},
+            STEP | {"site": "jp", "sentence": "Fewer visits go on."},
             STEP | {"action": "/b", "score": 4.2, "is_alert": False, "sentence": "More go on."},
         ],
         "outcome_changes": [

@@ -12,7 +12,7 @@ from math import log
 import duckdb
 from markupsafe import Markup
 
-from session_pipeline.report import charts, formats, lost_values, sites
+from session_pipeline.report import charts, formats, lost_values, names, sites
 from session_pipeline.report.figures import Figures, Row, filled, run_query
 from session_pipeline.report.lost_values import Currencies, LostValue
 from session_pipeline.report.window import Window
@@ -186,7 +186,7 @@ def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Ro
         of_day = {**parameters, "day": row["last_alert_day"], "is_more": row["score"] > 0}
         examples = [found["session_id"] for found in run_query(connection, "flaw_outcome_examples", of_day).rows]
     rates = [(_time_of(row, window), row["rate"], "on-loss"), ("usual", row["usual_rate"], "ghost-strong")]
-    title = f"Share of visits with outcome {formats.words(row['outcome'])}"
+    title = f"Share of visits with outcome {formats.isolated(formats.words(row['outcome']))}"
     return Flaw(
         "Unusual",
         row["sentence"],
@@ -236,7 +236,7 @@ def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: W
     dates = formats.short_days(window.first_day, window.last_day)
     found: list[Flaw] = []
     for row, most, most_count, other in pages[:count]:
-        where = formats.shortened(formats.words(row["action"])) + sites.place(figures, row)
+        where = names.action_in_sentence(row["action"]) + sites.place(figures, row)
         visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], 'visit')}"
         sentence = f"At {where}, {visits} had a hard time: {formats.number(most_count)} {SIGNALS[most]}."
         chart = None
@@ -298,9 +298,9 @@ def detectable(figures: Figures, window: Window) -> list[str]:
         row = steps[0]
         return [
             f"A fault would have been found if of the {formats.counted(row['session_count'], 'visit')} at"
-            f" {formats.words(row['action'])}{sites.place(figures, row)} in"
+            f" {names.action_in_sentence(row['action'])}{sites.place(figures, row)} in"
             f" {formats.counted(row['window_days'], 'day')} at most"
-            f" {formats.percent(row['detectable_rate'])} had gone on to {formats.words(row['next_action'])};"
+            f" {formats.percent(row['detectable_rate'])} had gone on to {names.action_in_sentence(row['next_action'])};"
             f" {formats.percent(row['usual_rate'])} is usual."
         ]
     if window.compared_day_count < FIRST_COMPARED_DAYS:

@@ -5,12 +5,19 @@ The texts do not depend on the language of the machine.
 
 import re
 from datetime import date, datetime
+from unicodedata import bidirectional
 
 NOTHING = "–"
 MINUS = "−"
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
-HOME = re.compile(r"(?<= )/(?=[ ,.;:]|$)")
+ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+KEPT_ENCODED = frozenset("/%?#")  # they have a meaning in an address
+JOINERS = dict.fromkeys(map(ord, "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"))  # of Persian and of emojis
+ISOLATE, END_OF_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))  # invisible characters that reorder texts
+RIGHT_TO_LEFT = frozenset(("R", "AL", "AN"))
+LENGTH, FULL_LENGTH = 60, 300  # of names: shown, and where the pointer is on them
 SESSION = re.compile(r"(?<![\w/-])[Ss]ession(?=s?\b(?![/-]))")
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -138,15 +145,40 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def in_visits(sentence: str) -> str:
-    """Writes a sentence of a table in the words of the report: visits instead of sessions, and the home page for /."""
-    visits = SESSION.sub(lambda match: "Visit" if match[0][0] == "S" else "visit", sentence)
-    return HOME.sub("the home page", visits)
+def in_visits(text: str) -> str:
+    """Writes a text about tables in the words of the report: visits instead of sessions."""
+    return SESSION.sub(lambda match: "Visit" if match[0][0] == "S" else "visit", text)
 
 
-def shortened(text: str, length: int = 60) -> str:
-    """Shortens a text to at most `length` characters. Paths come from requests and may have thousands."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def shortened(text: str, length: int = LENGTH) -> str:
+    """Shortens a text to at most `length` characters, in its middle: long paths often differ at the end only."""
+    end = (length - 1) // 2
+    return text if len(text) <= length else f"{text[: length - 1 - end]}…{text[len(text) - end :]}"
+
+
+def full(text: str) -> str:
+    """Returns a text that shortened() shortens, for a tooltip; else nothing. Paths may have thousands of characters."""
+    return "" if len(text) <= LENGTH else shortened(text, FULL_LENGTH)
+
+
+def decoded(path: str) -> str:
+    """Decodes a percent-encoded path for reading. What is no text, or has a meaning in an address, stays encoded."""
+    return ENCODED.sub(lambda match: _decoded(match[0]), path)
+
+
+def _decoded(encoded: str) -> str:
+    try:
+        text = bytes.fromhex(encoded.replace("%", "")).decode()
+    except UnicodeDecodeError:
+        return encoded
+    return text if text.translate(JOINERS).isprintable() and KEPT_ENCODED.isdisjoint(text) else encoded
+
+
+def isolated(name: str) -> str:
+    """Isolates a name with characters from right to left, so that it does not reorder the sentence it is in."""
+    name = name.translate(DIRECTIONS)
+    is_mixed = any(bidirectional(character) in RIGHT_TO_LEFT for character in name)
+    return f"{ISOLATE}{name}{END_OF_ISOLATE}" if is_mixed else name
 
 
 def sentence_start(text: str) -> str:

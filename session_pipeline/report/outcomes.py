@@ -53,7 +53,7 @@ def outcome_rows(figures: Figures, settings: Settings) -> list[Row]:
         row["is_significant"] = is_significant(row["week_count"], week_total, row["before_count"], before_total)
         row["is_converted"] = name in conversions
         shares = [counts.get((name, day), 0) / totals[day] if totals[day] else None for day in days]
-        title = f"Share of {formats.words(name)} by day"
+        title = f"Share of {formats.isolated(formats.words(name))} by day"
         row["trend"] = charts.sparkline(f"trend-{number}", TREND_WIDTH, TREND_HEIGHT, title, _trend(shares), shares)
     _colour(rows)
     return rows
@@ -170,7 +170,12 @@ def bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> 
         Bar(
             label,
             [
-                (formats.words(row["outcome"]), row[f"{period}_count"], row[f"{period}_share"] or 0.0, row["colour"])
+                (
+                    formats.isolated(formats.words(row["outcome"])),
+                    row[f"{period}_count"],
+                    row[f"{period}_share"] or 0.0,
+                    row["colour"],
+                )
                 for row in outcomes
             ],
         )

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from session_pipeline.checks.settings_warnings import Findings
-from session_pipeline.report import charts, formats, outcomes, paths
+from session_pipeline.report import charts, formats, names, outcomes, paths
 from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.flaws import Look
 from session_pipeline.report.funnels import funnel_views, unit
@@ -51,8 +51,10 @@ FILTERS: tuple[Callable[..., object], ...] = (
     formats.short_duration,
     formats.words,
     formats.shortened,
+    formats.full,
+    formats.decoded,
     formats.sentence_start,
-    paths.label,
+    names.label,
 )
 
 
@@ -174,7 +176,7 @@ def _with_charts(breakdowns: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str
         title = DIMENSIONS.get(name, formats.words(name))
         for row in rows:
             row["label"] = LIFECYCLES.get(row["dimension_value"], "") if name == "lifecycle" else ""
-            row["label"] = row["label"] or formats.words(row["dimension_value"])
+            row["label"] = row["label"] or names.value_label(name, row["dimension_value"])
         draw = partial(charts.rates, title=f"Conversion rate by {title}", rows=rows[:CHART_ROWS], highest=highest)
         found[name] = (title, rows, in_both_widths(draw, f"rates-{number}"))
     return found

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from session_pipeline.report import formats
 from session_pipeline.report.figures import Row
+from session_pipeline.report.names import Label, label
 
 WEEK = 7
 FEWEST_VISITS = 5  # of a group; fewer have no usual path
@@ -13,7 +14,6 @@ SMALL_SHARE = 0.1  # of the visits of a group; so few on the most common path ar
 STEPS_SHOWN = 8
 MOST_DO = 0.4  # the share of visits
 JOIN = " > "
-KINDS = {"(more)": "more actions", "(no action)": "no action", "(other event)": "another action"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class VisitGroup:
     end: str
     session_count: int
     paths: Sequence[Row]
-    common: Sequence[tuple[str, str, float]] = ()
+    common: Sequence[tuple[Label, float]] = ()
     window_days: int = WEEK
     site: str = ""
 
@@ -52,7 +52,7 @@ def visit_groups(
     """Returns the visits with a conversion that has a value (with any, if none has one) and those without."""
     with_value = [row["outcome"] for row in outcomes if row["is_converted"] and row["has_value"]]
     if len(with_value) == 1:
-        title = f"Visits with a {formats.words(with_value[0])}"
+        title = f"Visits with a {formats.isolated(formats.words(with_value[0]))}"
         bought = ("converted", title, "bought" if with_value[0] == "purchase" else "converted", with_value[0])
     else:
         bought = ("converted", "Visits with a conversion", "converted", "(converted)")
@@ -80,19 +80,13 @@ def visit_groups(
     return groups
 
 
-def _is_rare(path: Row) -> bool:
-    """Whether so few visits take the most common path of their group that it is not usual."""
-    is_small = path["session_count"] == 1 or path["share"] < SMALL_SHARE
-    return bool(is_small and path["session_count"] < FEWEST_ON_PATH)
-
-
-def _common(rows: Sequence[Row], site: str, kind: str) -> list[tuple[str, str, float]]:
+def _common(rows: Sequence[Row], site: str, kind: str) -> list[tuple[Label, float]]:
     """Returns the actions that most visits to a site do, in their usual order."""
     rows = [row for row in rows if row["site"] == site]
     most = [row for row in rows if (row[f"{kind}_share"] or 0) >= MOST_DO and row[f"{kind}_place"] is not None]
     most = sorted(most, key=lambda row: (-row[f"{kind}_share"], row["action"]))[:STEPS_SHOWN]
     in_order = sorted(most, key=lambda row: (row[f"{kind}_place"], row["action"]))
-    return [(*label(row["action"]), row[f"{kind}_share"]) for row in in_order]
+    return [(label(row["action"]), row[f"{kind}_share"]) for row in in_order]
 
 
 def _window_days(rows: Sequence[Row]) -> int:
@@ -101,22 +95,13 @@ def _window_days(rows: Sequence[Row]) -> int:
     return min(usual, default=WEEK)
 
 
-def _steps(path: str) -> list[tuple[str, str]]:
-    """Returns each step of a path as its label and its kind."""
+def _steps(path: str) -> list[Label]:
+    """Returns the label of each step of a path."""
     return [label(action) for action in path.split(JOIN)[:STEPS_SHOWN] if action != "(more)"]
 
 
 def _is_cut(path: str) -> bool:
     return len(path.split(JOIN)) > STEPS_SHOWN or path.endswith("(more)")
-
-
-def label(action: str) -> tuple[str, str]:
-    """Returns an action in words, and whether it is a page or an action."""
-    if action == "/":
-        return "home page", "/"
-    if action.startswith("/"):
-        return formats.shortened(action), "page"
-    return formats.shortened(formats.words(KINDS.get(action, action))), "action"
 
 
 def step_grid(rows: Sequence[Row]) -> tuple[list[int], list[tuple[str, list[Row | None]]]]:

@@ -1,6 +1,6 @@
 """Names the site of rows and sentences, if the report covers several sites. With one site, nothing is named."""
 
-from session_pipeline.report import formats
+from session_pipeline.report import formats, names
 from session_pipeline.report.figures import VISIT_QUERIES, Figures, Row
 
 
@@ -11,13 +11,13 @@ def has_several(figures: Figures) -> bool:
 
 def place(figures: Figures, row: Row) -> str:
     """Returns the site of a row to put behind an action, such as ` on site shop`; nothing if there is one site."""
-    return f" on site {row['site']}" if has_several(figures) else ""
+    return f" on site {formats.isolated(row['site'])}" if has_several(figures) else ""
 
 
 def with_sentences(figures: Figures, name: str) -> list[Row]:
     """Returns the rows of a figure, each with its sentence in the words of the report, and with its site."""
     start = "On site {}: " if has_several(figures) else ""
     return [
-        {**row, "sentence": start.format(row["site"]) + formats.in_visits(row["sentence"])}
+        {**row, "sentence": start.format(formats.isolated(row["site"])) + names.sentence(row)}
         for row in figures.rows(name)
     ]

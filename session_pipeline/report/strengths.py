@@ -6,7 +6,7 @@ These are associations, and the sentences say so.
 from dataclasses import dataclass
 from math import exp, lgamma, log, log1p
 
-from session_pipeline.report import formats, sites
+from session_pipeline.report import formats, names, sites
 from session_pipeline.report.figures import Figures, Row
 
 MOST = 2
@@ -62,7 +62,7 @@ def _best_groups(figures: Figures) -> list[Strength]:
     usual = week["conversion_rate"]
     groups = {
         "breakdowns": [(row["dimension"], row["dimension_value"], row) for row in figures.rows("breakdowns")],
-        "landing_pages": [("landing page", row["action"], row) for row in figures.rows("landing_pages")],
+        "landing_pages": [(names.LANDING, row["action"], row) for row in figures.rows("landing_pages")],
     }
     groups = {
         figure: [group for group in named if group[1] != "(none)" and group[2]["session_count"] >= FEWEST_VISITS]
@@ -100,8 +100,8 @@ def chance_of(converted: int, visits: int, rate: float) -> float:
 
 
 def _sentence(dimension: str, value: str, row: Row, usual: float, place: str) -> str:
-    name = formats.shortened(formats.words(value), 50)
-    places = {"landing page": f"that begin at {name}{place}", "device": f"on {name}"}
+    name = names.value_in_sentence(dimension, value)
+    places = {names.LANDING: f"that begin at {name}{place}", "device": f"on {name}"}
     where = LIFECYCLES[value] if dimension == "lifecycle" else places.get(dimension)
     where = where or f"with {formats.words(dimension).replace('utm ', '')} {name}"
     return (

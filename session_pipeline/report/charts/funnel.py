@@ -25,19 +25,23 @@ def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
         drawn += [
             text(label, 0, top + 14),
             text(figures, width - interval_width, top + 14, "end strong"),
-            rectangle(0, top + bar_top, share * width, bar_height, "accent", f"{step['step']}: {figures}"),
+            rectangle(
+                0, top + bar_top, share * width, bar_height, "accent", f"{formats.isolated(step['step'])}: {figures}"
+            ),
         ]
         if before:
             interval = f"({formats.interval(step['low'], step['high'])})"
             drawn += [text(interval, width, top + 14, "end small muted"), *_loss(before, step, width, top + bar_top)]
-    return image(key, width, pitch * len(steps), f"Funnel {name}", _description(steps), *drawn)
+    return image(key, width, pitch * len(steps), f"Funnel {formats.isolated(name)}", _description(steps), *drawn)
 
 
 def _description(steps: Sequence[Row]) -> str:
     last = steps[-1]
     reached = f"{formats.percent(last['conversion_rate'])} of {formats.counted(steps[0]['reached_count'], 'attempt')}"
-    sentences = [f"{reached} reach {last['step']}."]
-    sentences += [f"The largest loss is after {step['step']}." for step in steps if step["is_largest_loss"]]
+    sentences = [f"{reached} reach {formats.isolated(last['step'])}."]
+    sentences += [
+        f"The largest loss is after {formats.isolated(step['step'])}." for step in steps if step["is_largest_loss"]
+    ]
     return " ".join(sentences)
 
 

@@ -39,7 +39,8 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
         rate = formats.percent(row["conversion_rate"])
         value = row["label"]
         left, right = x(row["low"]), x(min(row["high"], ticks[-1]))
-        tooltip = f"{value}: {rate}, 95 % interval {formats.interval(row['low'], row['high'])}"
+        name = formats.isolated(formats.shortened(value, formats.FULL_LENGTH))
+        tooltip = f"{name}: {rate}, 95 % interval {formats.interval(row['low'], row['high'])}"
         drawn += [
             text(fitted(value, label_width - 4), 0, middle + BASELINE),
             rectangle(left, middle - 3, right - left, 6, "interval", tooltip),
@@ -51,5 +52,5 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
 
 def _description(rows: Sequence[Row]) -> str:
     best = max(rows, key=lambda row: row["conversion_rate"])
-    name = formats.shortened(best["label"], 40)
+    name = formats.isolated(formats.shortened(best["label"], 40))
     return f"The highest rate is {formats.percent(best['conversion_rate'])}, of {name}. The table has all rates."

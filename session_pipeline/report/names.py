@@ -1,0 +1,77 @@
+"""Writes names for people: actions, values of dimensions and outcomes, alone and in sentences.
+
+Names come from events, so they can be long, in any script, and contain any words. sites.py names sites; formats.py has
+the rules for single texts.
+"""
+
+import re
+from typing import NamedTuple
+
+from session_pipeline.report import formats
+from session_pipeline.report.figures import Row
+
+KINDS = {"(more)": "more actions", "(no action)": "no action", "(other event)": "another action"}
+ACTION_COLUMNS = ("action", "next_action", "at_action", "seen_action")
+LANDING = "landing_action"
+OWN_VOCABULARY = ("channel", "device", "lifecycle")  # the values of these dimensions are words of this package
+OTHERS = re.compile(r"(?<=, for ).+(?= it (?:still is|went from) )")  # with a value that the row does not have
+SESSIONS = re.compile(r"^Sessions\b")
+
+
+class Label(NamedTuple):
+    """The name of an action for people.
+
+    Attributes:
+        text: The name, shortened.
+        kind: Whether it is a page or an action.
+        full: The name in full if `text` is shortened, else empty.
+    """
+
+    text: str
+    kind: str
+    full: str = ""
+
+
+def label(action: str) -> Label:
+    """Returns the name of an action: pages as in an address bar, events in words."""
+    if action == "/":
+        return Label("home page", "/")
+    is_page = action.startswith("/")
+    name = formats.decoded(action) if is_page else formats.words(KINDS.get(action, action))
+    return Label(formats.shortened(name), "page" if is_page else "action", formats.full(name))
+
+
+def action_in_sentence(action: str) -> str:
+    """Returns the name of an action as a part of a sentence."""
+    return "the home page" if action == "/" else formats.isolated(label(action).text)
+
+
+def value_label(dimension: str, value: str) -> str:
+    """Returns a value of a dimension. Values that come from events, such as campaigns, stay as they are."""
+    return formats.words(value) if dimension in OWN_VOCABULARY else value
+
+
+def value_in_sentence(dimension: str, value: str) -> str:
+    """Returns a value of a dimension as a part of a sentence."""
+    if dimension == LANDING:
+        return action_in_sentence(value)
+    return formats.isolated(formats.shortened(value_label(dimension, value), 50))
+
+
+def sentence(row: Row) -> str:
+    """Returns the sentence of a row in the words of the report: visits instead of sessions, and its names for people.
+
+    Only whole names of the row are replaced, so a name that contains `/` or "session" stays as it is.
+    """
+    written = {row[column]: action_in_sentence(row[column]) for column in ACTION_COLUMNS if row.get(column)}
+    if row.get("outcome"):
+        written[row["outcome"]] = formats.isolated(formats.words(row["outcome"]))
+    if row.get("dimension_value"):
+        written[row["dimension_value"]] = value_in_sentence(row["dimension"], row["dimension_value"])
+    if row.get("dimension") == LANDING:
+        written["/"] = action_in_sentence("/")  # of the other visits
+    text = SESSIONS.sub("Visits", row["sentence"])
+    if written:
+        names = "|".join(re.escape(name) for name in sorted(written, key=lambda name: (-len(name), name)))
+        text = re.sub(rf"(?<![^\s=])(?:{names})(?![^\s,.;:])", lambda name: written[name[0]], text)
+    return OTHERS.sub(lambda others: formats.isolated(others[0]), text)

@@ -1,0 +1,115 @@
+"""Tests how the report writes names: readable in any script, the same in sentences and tables, and never altered."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from session_pipeline.report import formats, names
+from session_pipeline.tables.changes.sentences import progress_sentence
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.report_pages import LAST, Visits, written
+
+SHOES = "/العربية/حذاء"
+LONG = "/articles/" + "very-long-title-" * 5
+
+
+def changed(dimension: str, value: str, action: str, next_action: str, *others: str) -> str:
+    """Returns the sentence of a changed step as the report writes it."""
+    text = progress_sentence(
+        segment=(dimension, value),
+        action=action,
+        next_action=next_action,
+        window="in the 7 days to 9 April",
+        since=date(2024, 4, 3),
+        rate=0.2,
+        usual_rate=0.5,
+        others=others,
+        others_rate=0.5,
+        others_usual_rate=0.5,
+        lost=0.0,
+        lost_value=None,
+        explained_by=None,
+    )
+    row = {"dimension": dimension, "dimension_value": value, "action": action, "next_action": next_action}
+    return names.sentence(row | {"sentence": text})
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (("all", "all", "/my_page", "/"), "visits at /my_page go on to the home page: 20"),
+        (("all", "all", "/", "add_to_cart"), "visits at the home page go on to add to cart: 20"),
+        (("all", "all", "Login / Register", "/a"), "visits at Login / Register go on to /a: 20"),
+        (("all", "all", "Session Started", "sessions"), "visits at Session Started go on to sessions: 20"),
+        (("utm_campaign", "spring_sale", "/a", "/b"), "visits with utm_campaign spring_sale at /a go on to /b: 20"),
+        (("channel", "paid_search", "/a", "/b"), "visits with channel paid search at /a go on to /b: 20"),
+        (("landing_action", "/a", "/a", "/", "/"), ", for visits that begin with the home page it still is 50."),
+        (("all", "all", quote(SHOES), "/b"), f"visits at \u2068{SHOES}\u2069 go on to /b: 20"),
+        (("variant", "أ", "/a", "/b", "ب"), ", for \u2068visits with variant ب\u2069 it still is 50."),
+        (("variant", "أ", "/a", "/b"), "visits with variant \u2068أ\u2069 at /a"),
+    ],
+)
+def test_sentence_has_the_names_of_the_report(step: tuple[str, str, str, str], expected: str) -> None:
+    assert expected in changed(*step)
+
+
+def test_sentence_about_sessions_is_about_visits() -> None:
+    text = "Sessions that also had the event Sessions before / (12): compared at the same moments, 1 of 100."
+    row = {"seen_action": "Sessions", "at_action": "/", "sentence": text}
+    assert names.sentence(row) == (
+        "Visits that also had the event Sessions before the home page (12): compared at the same moments, 1 of 100."
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ("/", ("home page", "/", "")),
+        ("/my_page", ("/my_page", "page", "")),
+        ("add_to_cart", ("add to cart", "action", "")),
+        ("(more)", ("more actions", "action", "")),
+        (quote(SHOES), (SHOES, "page", "")),
+        (f"{LONG}a", (f"{LONG[:30]}…{LONG[-28:]}a", "page", f"{LONG}a")),
+    ],
+)
+def test_label_of_an_action(action: str, expected: tuple[str, str, str]) -> None:
+    assert names.label(action) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/caf%C3%A9/a%20b", "/café/a b"),
+        ("/a%2Fb%3Fc%25", "/a%2Fb%3Fc%25"),
+        ("/%E9t%E9", "/%E9t%E9"),
+        ("/%E2%80%AE/%00", "/%E2%80%AE/%00"),
+        ("/%D9%85%DB%8C%E2%80%8C%D8%B4%D9%88%D8%AF", "/می\u200cشود"),
+        ("/100%", "/100%"),
+    ],
+)
+def test_path_is_decoded_unless_that_is_no_text_or_changes_it(path: str, expected: str) -> None:
+    assert formats.decoded(path) == expected
+
+
+def test_characters_that_reorder_a_sentence_are_removed() -> None:
+    assert formats.isolated("\u2069\u202eshop") == "shop"
+
+
+@pytest.mark.long
+def test_page_shows_names_as_they_are_and_in_full_on_hover(tmp_path: Path) -> None:
+    visits = Visits()
+    fields: dict[str, Any] = {"utm_campaign": "spring_sale"}
+    visits.add(LAST, 3, [f"{quote(SHOES)}", f"{LONG}a"], **fields)
+    visits.add(LAST, 3, [f"{LONG}b", "error"], page_url="https://shop.example/my_page")
+    visits.add(LAST, 3, ["/my_page", "error"], page_url="https://shop.example/my_page")
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    assert page.row("spring_sale")[1] == "3"
+    assert page.row(SHOES)[1]
+    assert page.html.count(f'<bdi title="{LONG}a">') > 1
+    assert "At /my_page, " in page.text
