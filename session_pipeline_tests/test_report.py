@@ -270,3 +270,7 @@ def test_main_figures_are_above_the_fold_and_page_fits_a_phone(deployment: Deplo
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390
         assert tab.evaluate("getComputedStyle(document.documentElement).backgroundColor") != "rgb(255, 255, 255)"
         assert tab.locator(".wide:visible").count() == 0
+    with opened(path, 700, 1000, "light") as tab:  # less than the width of A4 without its margins
+        tab.emulate_media(media="print")
+        assert tab.locator(".detail:visible").count() > 0
+        assert tab.locator(".narrow:visible").count() == 0

@@ -27,7 +27,10 @@ def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
     assert page.row("/about") == ["/about", "20.0 %", "20.0 %", "", ""]
     assert page.row("visit is over") == ["visit is over", "", "", "", "100.0 %"]
     assert "no comparison with the week before, because visits start on Fri 15 Mar" in page.text
-    assert "Visits with a conversion 0 No such visits in this week." in page.text
+    assert "No visit converted in 1 day. [[outcomes]] in settings.toml defines what counts" in page.text
+    assert not [
+        text for text in ("What works", "Visits with", "Who converts", "Conversion rate by") if text in page.html
+    ]
     assert "Change" not in next(row for row in page.rows if row[0] == "Outcome")
 
 
@@ -131,18 +134,34 @@ def test_usual_actions_are_those_of_the_named_site() -> None:
     assert (groups[1].site, groups[1].common) == ("large", [(("/a", "page", ""), 0.5)])
 
 
+def group_of(site: str, outcome: str, visits: int) -> dict[str, Any]:
+    """Returns the row of a path that nobody else takes, in a group with this many visits."""
+    row = {"window_days": 7, "rank": 1, "path": "/a", "session_count": 1, "share": 0.01, "median_seconds": 1.0}
+    return row | {"median_action_count": 1.0, "site": site, "outcome": outcome, "group_session_count": visits}
+
+
+def test_both_usual_paths_are_of_the_site_with_most_conversions() -> None:
+    rows = [
+        group_of("blog", "(not converted)", 90),
+        group_of("blog", "(converted)", 1),
+        group_of("shop", "(not converted)", 20),
+        group_of("shop", "(converted)", 10),
+    ]
+    groups = paths.visit_groups(rows, [], [], has_several_sites=True)
+    assert [(group.site, group.session_count) for group in groups] == [("shop", 10), ("shop", 20)]
+
+
 @pytest.mark.parametrize(
-    ("on_path", "visit_count", "has_few", "is_varied"),
-    [(1, 1, True, True), (4, 4, True, False), (4, 5, False, False), (4, 41, False, True), (1, 6, False, True)],
+    ("outcome", "title"),
+    [
+        ("purchase", "Visits with a purchase"),
+        ("order", "Visits with an order"),
+        ("user_plan", "Visits with a user plan"),
+    ],
 )
-def test_paths_are_varied_if_few_visits_and_a_small_share_take_one(
-    on_path: int, visit_count: int, has_few: bool, is_varied: bool
-) -> None:
-    path = {"site": "main", "window_days": 7, "outcome": "(not converted)", "rank": 1, "path": "/a"}
-    path |= {"session_count": on_path, "group_session_count": visit_count, "share": on_path / visit_count}
-    done = {"site": "main", "action": "/a", "converted_share": None, "converted_place": None}
-    group = paths.visit_groups([path], [done | {"other_share": 1.0, "other_place": 1.0}], [], False)[1]
-    assert (group.has_few, bool(group.common)) == (has_few, is_varied)
+def test_outcome_with_a_value_has_its_article(outcome: str, title: str) -> None:
+    outcomes = [{"outcome": outcome, "is_converted": True, "has_value": True}]
+    assert paths.visit_groups([], [], outcomes, has_several_sites=False)[0].title == title
 
 
 def test_warehouse_without_visits_explains_what_to_do(tmp_path: Path) -> None:

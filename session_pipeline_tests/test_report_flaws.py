@@ -442,10 +442,10 @@ def test_sums_in_several_currencies_are_named_and_not_added(deployment: Deployme
     rows = [
         {"session_id": currency or "none", "site": "main", "outcome": "purchase", "value": value}
         | {"is_converted": True, "conversion_count": 1, "is_bot": False, "currency": currency}
-        for currency, value in ((None, 9_000_000), ("USD", 5))
+        for currency, value in (("JPY", 9_000_000), ("USD", 5), (None, 3))
     ]
     page = page_with(deployment, tmp_path, {"session_outcomes": rows})
-    assert "Value 9,000,000 without a currency and 126.00 EUR, 5.00 USD" in page.text
+    assert "Value 9,000,000 JPY and 126.00 EUR, 5.00 USD, 3.00 without a currency" in page.text
     assert "Rate Hard time" in page.text.split("The days as a table")[1]
 
 
@@ -554,6 +554,8 @@ def test_site_without_visits_in_the_week_keeps_its_row(deployment: Deployment, t
         ("abandoned_cart", 4, True),
         ("bounce", -4, False),
         ("engaged", 4, False),
+        ("read", 4, False),
+        ("read", -4, False),
     ],
 )
 def test_outcome_is_worse_by_its_kind_and_direction(outcome: str, score: float, expected: bool) -> None:

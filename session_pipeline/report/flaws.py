@@ -27,6 +27,8 @@ FIRST_COMPARED_DAYS = 29  # the shortest base (28 days) and the shortest window 
 Z_FOUND = 4.5  # the score that a change must be expected to have, so that it is found in most cases
 BASE_RATIO = 4  # visits before the compared days for each visit in them
 
+UNWANTED = ("abandoned_cart", "bounce")  # by their meaning; of other outcomes without a conversion nothing is known
+
 SIGNALS = {
     "error": "saw an error",
     "error_loop": "saw several errors",
@@ -128,11 +130,13 @@ def _ordered(rows: list[Row], values: Sequence[LostValue | None], currencies: Cu
 
 
 def is_worse(row: Row, conversions: set[str]) -> bool:
-    """Whether a changed outcome is bad news: fewer visits or conversions, or more abandoned carts or bounces."""
-    if row["outcome"] == "engaged":
-        return False  # fewer engaged visits without a conversion can be good news
-    wanted = row["outcome"] in ("(sessions)", "(converted)") or row["outcome"] in conversions
-    return bool(row["score"] < 0) == wanted
+    """Whether a changed outcome is bad news: fewer visits or conversions, or more abandoned carts or bounces.
+
+    A change of any other outcome can be good or bad: more or fewer engaged visits, or an outcome that is no conversion.
+    """
+    if row["outcome"] in ("(sessions)", "(converted)") or row["outcome"] in conversions:
+        return bool(row["score"] < 0)
+    return row["outcome"] in UNWANTED and bool(row["score"] > 0)
 
 
 def _silence(figures: Figures) -> list[Flaw]:

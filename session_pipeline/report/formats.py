@@ -52,6 +52,11 @@ def unit_beside_others(currency: str | None) -> str:
     return unit(currency) or "without a currency"
 
 
+def money_beside_others(value: float, currency: str | None) -> str:
+    """Formats a sum that stands next to sums in other currencies."""
+    return f"{money(value, None)}{THIN_SPACE}{unit_beside_others(currency)}"
+
+
 def rounded(value: float | None) -> str:
     """Formats a sum for a headline: without decimals from 1,000 on."""
     return money(value, None) if value is None or abs(value) < 1000 else number(value)

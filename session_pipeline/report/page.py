@@ -140,6 +140,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
             figures.rows("usual_paths"), figures.rows("common_actions"), found, has_several(figures)
         ),
         "strengths": strengths(figures),
+        "converts": any(row["converted_count"] for row in days),
         "funnels": funnel_views(figures.rows("funnels"), figures.rows("funnel_drops"), settings, findings),
         "units": {funnel.name: unit(funnel) for funnel in settings.funnels},
         "positions": positions,

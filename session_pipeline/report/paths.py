@@ -1,5 +1,6 @@
 """Prepares paths: the usual path of visits with and without a conversion, and the steps of a visit."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,12 +8,13 @@ from session_pipeline.report import formats
 from session_pipeline.report.figures import Row
 from session_pipeline.report.names import Label, label
 
+AN = re.compile("(?!us|uni|eu|one)[aeiou]", re.IGNORECASE)  # an order, a user
 WEEK = 7
 FEWEST_VISITS = 5  # of a group; fewer have no usual path
 FEWEST_ON_PATH = 5
 SMALL_SHARE = 0.1  # of the visits of a group; so few on the most common path are not usual, unless they are many
 STEPS_SHOWN = 8
-MOST_DO = 0.4  # the share of visits
+MANY_DO = 0.4  # the share of visits
 JOIN = " > "
 
 
@@ -26,9 +28,9 @@ class VisitGroup:
         end: How its visits end, in one word.
         session_count: The visits of the group.
         paths: The most common paths, the usual one first: dictionaries with steps, share and medians.
-        common: If hardly any visits take the same path, the actions that most of them do, with their shares.
-        window_days: The days that the paths cover: 7, or 28 if in 7 hardly any visits take the same path.
-        site: The site whose paths are shown, if the report covers several.
+        common: If hardly two visits take the same path, the actions that many of them do, with their shares.
+        window_days: The days that the paths cover: 7, or 28 if in 7 hardly two visits take the same path.
+        site: The site whose paths are shown, if the report covers several; the same for both groups.
     """
 
     name: str
@@ -52,38 +54,57 @@ def visit_groups(
     """Returns the visits with a conversion that has a value (with any, if none has one) and those without."""
     with_value = [row["outcome"] for row in outcomes if row["is_converted"] and row["has_value"]]
     if len(with_value) == 1:
-        title = f"Visits with a {formats.isolated(formats.words(with_value[0]))}"
+        title = f"Visits with {_article(with_value[0])} {formats.isolated(formats.words(with_value[0]))}"
         bought = ("converted", title, "bought" if with_value[0] == "purchase" else "converted", with_value[0])
     else:
         bought = ("converted", "Visits with a conversion", "converted", "(converted)")
     left = ("not_converted", "Visits without a conversion", "left", "(not converted)")
+    site = _compared_site(paths, (bought[3], left[3]))
     groups = []
     for name, title, end, outcome in (bought, left):
-        window_days = _window_days([row for row in paths if row["outcome"] == outcome])
-        found = [row for row in paths if row["outcome"] == outcome and row["window_days"] == window_days]
-        largest = max(found, key=lambda row: (row["group_session_count"], row["site"]), default=None)
-        of_site = [row for row in found if largest is not None and row["site"] == largest["site"]]
+        of_outcome = [row for row in paths if row["outcome"] == outcome and row["site"] == site]
+        window_days = _window_days(of_outcome)
+        of_site = [row for row in of_outcome if row["window_days"] == window_days]
         kind = "converted" if name == "converted" else "other"
-        is_varied = not of_site or _is_rare(of_site[0])
+        is_varied = bool(of_site) and of_site[0]["session_count"] < FEWEST_ON_PATH
         groups.append(
             VisitGroup(
                 name,
                 title,
                 end,
-                largest["group_session_count"] if largest else 0,
+                of_site[0]["group_session_count"] if of_site else 0,
                 [{**row, "steps": _steps(row["path"]), "is_cut": _is_cut(row["path"])} for row in of_site],
-                _common(common, largest["site"] if largest else "", kind) if is_varied else [],
+                _common(common, site, kind) if is_varied else [],
                 window_days,
-                largest["site"] if largest and has_several_sites else "",
+                site if has_several_sites else "",
             )
         )
     return groups
 
 
+def _compared_site(rows: Sequence[Row], outcomes: Sequence[str]) -> str:
+    """Returns the site with the most visits of the first outcome, then of the second; empty without any visit."""
+
+    def visits(site: str) -> list[int]:
+        return [
+            max(
+                (row["group_session_count"] for row in rows if (row["site"], row["outcome"]) == (site, outcome)),
+                default=0,
+            )
+            for outcome in outcomes
+        ]
+
+    return max(sorted({row["site"] for row in rows if row["outcome"] in outcomes}), key=visits, default="")
+
+
+def _article(noun: str) -> str:
+    return "an" if AN.match(noun) else "a"
+
+
 def _common(rows: Sequence[Row], site: str, kind: str) -> list[tuple[Label, float]]:
-    """Returns the actions that most visits to a site do, in their usual order."""
+    """Returns the actions that many visits to a site do, in their usual order."""
     rows = [row for row in rows if row["site"] == site]
-    most = [row for row in rows if (row[f"{kind}_share"] or 0) >= MOST_DO and row[f"{kind}_place"] is not None]
+    most = [row for row in rows if (row[f"{kind}_share"] or 0) >= MANY_DO and row[f"{kind}_place"] is not None]
     most = sorted(most, key=lambda row: (-row[f"{kind}_share"], row["action"]))[:STEPS_SHOWN]
     in_order = sorted(most, key=lambda row: (row[f"{kind}_place"], row["action"]))
     return [(label(row["action"]), row[f"{kind}_share"]) for row in in_order]

@@ -28,24 +28,25 @@ SIDE_BY_SIDE, GAP = 900, 48
 def days(key: str, width: int, rows: Sequence[Row]) -> Markup:
     """Draws two line charts by day: visits and their conversion rate. Days that are not final have hollow points.
 
-    On a wide image, the charts are next to each other, otherwise one below the other.
+    On a wide image, the charts are next to each other, otherwise one below the other. Without any conversion, there is
+    only the chart of visits.
     """
-    is_wide = width > SIDE_BY_SIDE
-    panel_width = (width - GAP) / 2 if is_wide else width
     highest_count = max(row["session_count"] for row in rows)
     highest_rate = max(row["conversion_rate"] or 0.0 for row in rows)
-    panels = (
-        ("Visits", "session_count", nice_ticks(highest_count, 5, 1)),
-        ("Conversion rate", "conversion_rate", nice_ticks(highest_rate, 5, 0.01)),
-    )
+    panels = [("Visits", "session_count", nice_ticks(highest_count, 5, 1))]
+    if highest_rate:
+        panels.append(("Conversion rate", "conversion_rate", nice_ticks(highest_rate, 5, 0.01)))
+    is_wide = width > SIDE_BY_SIDE
+    panel_width = (width - GAP) / 2 if is_wide and len(panels) > 1 else width
     left = max(50, 12 + text_width(formats.number(panels[0][2][-1])))
     drawn: list[Markup] = []
-    for index, (title, column, ticks) in enumerate(panels):
+    for index, (name, column, ticks) in enumerate(panels):
         start = index * (panel_width + GAP) if is_wide else 0.0
         top = 0 if is_wide else index * PANEL_HEIGHT
-        drawn += _panel(title, column, ticks, rows, (start, start + left, start + panel_width - MARGIN), top)
-    height = TITLE_HEIGHT + PLOT_HEIGHT + AXIS_HEIGHT + (0 if is_wide else PANEL_HEIGHT)
-    return image(key, width, height, "Visits and conversion rate by day", _description(rows), *drawn)
+        drawn += _panel(name, column, ticks, rows, (start, start + left, start + panel_width - MARGIN), top)
+    height = TITLE_HEIGHT + PLOT_HEIGHT + AXIS_HEIGHT + (0 if is_wide else PANEL_HEIGHT * (len(panels) - 1))
+    title = "Visits and conversion rate by day" if len(panels) > 1 else "Visits by day"
+    return image(key, width, height, title, _description(rows), *drawn)
 
 
 def _panel(
