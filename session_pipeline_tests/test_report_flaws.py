@@ -536,6 +536,22 @@ def test_hard_times_of_two_sites_are_counted_apart(deployment: Deployment, tmp_p
     assert ["/pay", "main", "6", "6"] in [row[:4] for row in page.rows]
 
 
+def test_page_of_many_dimensions_and_sites_says_what_it_leaves_out(deployment: Deployment, tmp_path: Path) -> None:
+    value = {"site": "main", "session_count": 10, "bounce_count": 0, "new_session_count": 0, "converted_count": 1}
+    rows = {
+        "daily_breakdowns": [
+            value | {"dimension": f"own_{number:02}", "dimension_value": letter}
+            for number in range(20)
+            for letter in "ab"
+        ],
+        "daily_summary": [OTHER_SITE | {"site": f"site {number:02}"} for number in range(60)],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    assert page.text.count("By own ") == page.text.count("By ") - 1 == 15
+    assert "5 more dimensions: the table daily_breakdowns has all." in page.text
+    assert "11 more sites: the table daily_summary has all." in page.text
+
+
 def test_site_without_visits_in_the_week_keeps_its_row(deployment: Deployment, tmp_path: Path) -> None:
     before = OTHER_SITE | {"session_date": LAST - timedelta(days=7)}
     page = page_with(deployment, tmp_path, {"daily_summary": [before]})

@@ -31,7 +31,9 @@ CHART_ROWS = 8
 WIDE, NARROW = 540, 358  # widths of charts in pixels: on a desktop, and on a phone
 OUTCOMES_WIDE, PAGE_WIDE = 688, 1236
 MOST_WARNINGS = 20
+MOST_DIMENSIONS, MOST_FUNNELS, MOST_SITES = 15, 10, 50  # so that a page stays below 400 kB
 FEWEST_VISITS = 30  # the intervals of fewer do not decide the scale of the rates
+COMMON_DIMENSIONS = ("channel", "device", "lifecycle", "utm_campaign")
 DIMENSIONS = {"utm_campaign": "campaign", "utm_source": "campaign source", "lifecycle": "visitor"}
 LIFECYCLES = {"new": "new", "returning": "also there the day before", "resurrected": "back after a pause"}
 
@@ -126,6 +128,8 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
     visits = {row["period"]: row for row in figures.rows("visits")}
     found = outcomes.outcome_rows(figures, settings)
     days, sites = figures.rows("days"), figures.rows("sites")
+    funnels = funnel_views(figures.rows("funnels"), figures.rows("funnel_drops"), settings, findings)
+    compared = {name: rows for name, rows in _grouped(figures.rows("breakdowns"), "dimension").items() if len(rows) > 1}
     positions, grid = paths.step_grid(figures.rows("steps"))
     bars = outcomes.bars(found, visits, window)
     return {
@@ -141,7 +145,8 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         ),
         "strengths": strengths(figures),
         "converts": any(row["converted_count"] for row in days),
-        "funnels": funnel_views(figures.rows("funnels"), figures.rows("funnel_drops"), settings, findings),
+        "funnels": dict(list(funnels.items())[:MOST_FUNNELS]),
+        "more_funnels": max(0, len(funnels) - MOST_FUNNELS),
         "units": {funnel.name: unit(funnel) for funnel in settings.funnels},
         "positions": positions,
         "grid": grid,
@@ -150,12 +155,14 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "landing_pages": figures.rows("landing_pages"),
         "exit_pages": figures.rows("exit_pages"),
         "searches": figures.rows("searches"),
-        "breakdowns": _with_charts(_grouped(figures.rows("breakdowns"), "dimension")),
+        "breakdowns": _with_charts(_shown(compared)),
+        "more_dimensions": max(0, len(compared) - MOST_DIMENSIONS),
         "retention": _cohorts(figures.rows("retention")),
         "days": days,
         "one_currency": len(figures.rows("value")) <= 1,
         "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE),
-        "sites": sites,
+        "sites": sites[:MOST_SITES],
+        "more_sites": max(0, len(sites) - MOST_SITES),
         "several_sites": has_several(figures),
     }
 
@@ -166,9 +173,14 @@ def in_both_widths(draw: Callable[[str, int], Markup], key: str, wide: int = WID
     return Markup("").join(Markup('<div class="{}">{}</div>').format(size, image) for size, image in images)
 
 
-def _with_charts(breakdowns: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, Sequence[Row], Markup]]:
-    """Returns the title, the rows and the chart of each breakdown that has values to compare. All have one scale."""
-    compared = {name: rows for name, rows in breakdowns.items() if len(rows) > 1}
+def _shown(breakdowns: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
+    """Returns the breakdowns that the page has room for: those of each site first, then own dimensions by name."""
+    first = sorted(breakdowns, key=lambda name: (name not in COMMON_DIMENSIONS, name))[:MOST_DIMENSIONS]
+    return {name: rows for name, rows in breakdowns.items() if name in first}
+
+
+def _with_charts(compared: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, Sequence[Row], Markup]]:
+    """Returns the title, the rows and the chart of each breakdown. All charts have one scale."""
     shown = [row for rows in compared.values() for row in rows[:CHART_ROWS]]
     certain = [row["high"] for row in shown if row["session_count"] >= FEWEST_VISITS]
     highest = max([*certain, *(row["conversion_rate"] for row in shown)], default=1.0)
