@@ -20,6 +20,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import warehouse
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.flaws import is_worse, visits_needed
+from session_pipeline.report.page import fitting
 from session_pipeline.report.strengths import chance_of, strengths
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
@@ -550,6 +551,13 @@ def test_page_of_many_dimensions_and_sites_says_what_it_leaves_out(deployment: D
     assert page.text.count("By own ") == page.text.count("By ") - 1 == 15
     assert "5 more dimensions: the table daily_breakdowns has all." in page.text
     assert "11 more sites: the table daily_summary has all." in page.text
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [([], 0), ([9], 1), ([99], 1), ([20, 20, 20], 3), ([20, 20, 21], 2), ([50, 50, 1], 1)]
+)
+def test_funnels_are_shown_while_their_steps_fit(sizes: list[int], expected: int) -> None:
+    assert fitting(sizes, 60) == expected
 
 
 def test_site_without_visits_in_the_week_keeps_its_row(deployment: Deployment, tmp_path: Path) -> None:

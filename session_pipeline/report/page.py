@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, partial
-from itertools import groupby
+from itertools import accumulate, groupby
 from operator import itemgetter
 from typing import Any
 
@@ -31,7 +31,7 @@ CHART_ROWS = 8
 WIDE, NARROW = 540, 358  # widths of charts in pixels: on a desktop, and on a phone
 OUTCOMES_WIDE, PAGE_WIDE = 688, 1236
 MOST_WARNINGS = 20
-MOST_DIMENSIONS, MOST_FUNNELS, MOST_SITES = 15, 10, 50  # so that a page stays below 400 kB
+MOST_DIMENSIONS, MOST_FUNNEL_STEPS, MOST_SITES = 15, 60, 50  # so that a page stays below 400 kB
 FEWEST_VISITS = 30  # the intervals of fewer do not decide the scale of the rates
 COMMON_DIMENSIONS = ("channel", "device", "lifecycle", "utm_campaign")
 DIMENSIONS = {"utm_campaign": "campaign", "utm_source": "campaign source", "lifecycle": "visitor"}
@@ -129,6 +129,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
     found = outcomes.outcome_rows(figures, settings)
     days, sites = figures.rows("days"), figures.rows("sites")
     funnels = funnel_views(figures.rows("funnels"), figures.rows("funnel_drops"), settings, findings)
+    shown_funnels = fitting([len(steps) for steps, _ in funnels.values()], MOST_FUNNEL_STEPS)
     compared = {name: rows for name, rows in _grouped(figures.rows("breakdowns"), "dimension").items() if len(rows) > 1}
     positions, grid = paths.step_grid(figures.rows("steps"))
     bars = outcomes.bars(found, visits, window)
@@ -145,8 +146,8 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         ),
         "strengths": strengths(figures),
         "converts": any(row["converted_count"] for row in days),
-        "funnels": dict(list(funnels.items())[:MOST_FUNNELS]),
-        "more_funnels": max(0, len(funnels) - MOST_FUNNELS),
+        "funnels": dict(list(funnels.items())[:shown_funnels]),
+        "more_funnels": len(funnels) - shown_funnels,
         "units": {funnel.name: unit(funnel) for funnel in settings.funnels},
         "positions": positions,
         "grid": grid,
@@ -171,6 +172,11 @@ def in_both_widths(draw: Callable[[str, int], Markup], key: str, wide: int = WID
     """Draws a chart in two widths, of which page.css shows the one for the window."""
     images = [("wide", draw(f"{key}-wide", wide)), ("narrow", draw(f"{key}-narrow", NARROW))]
     return Markup("").join(Markup('<div class="{}">{}</div>').format(size, image) for size, image in images)
+
+
+def fitting(sizes: Sequence[int], room: int) -> int:
+    """Returns how many of the first parts fit; one always does."""
+    return max(min(1, len(sizes)), sum(end <= room for end in accumulate(sizes)))
 
 
 def _shown(breakdowns: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
