@@ -128,7 +128,7 @@ def segments_of(session_id: str, values: Mapping[tuple[str, str], str], days: Ma
             continue
         kept = sorted(of_day, key=lambda value: (-of_day[value], value))[: changes.MOST_DIMENSION_VALUES]
         value = values[session_id, dimension]
-        found.append((dimension, value if value in kept else "other"))
+        found.append((dimension, value if value in kept else "(other)"))
     return found
 
 

@@ -55,7 +55,7 @@ def test_others_are_not_unchanged_if_their_change_is_like_that_of_the_row() -> N
         (WHOLE, "visits"),
         (("device", "mobile"), "mobile visits"),
         (("device", "other"), "visits with device other"),
-        (("utm_campaign", "other"), "visits with utm_campaign other"),
+        (("utm_campaign", "(other)"), "visits with utm_campaign (other)"),
         (("device", "(none)"), "visits without device"),
         (("variant", "b"), "visits with variant b"),
         (("landing_action", "/a"), "visits that begin with /a"),

@@ -7,10 +7,11 @@ single settings and combinations of settings. Larger sections have modules of th
 from collections.abc import Iterable, Mapping
 from datetime import date
 from operator import attrgetter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from session_pipeline.reference.changes import WHOLE
 from session_pipeline.settings.bots import BotSettings
 from session_pipeline.settings.definitions import DefinitionsSettings, SessionDefinition, followed
 from session_pipeline.settings.engine import EngineSettings
@@ -245,10 +246,10 @@ class Settings(Section):
     @field_validator("dimensions")
     @classmethod
     def _check_dimensions(cls, dimensions: Mapping[str, str]) -> Mapping[str, str]:
-        if taken := sorted(dimensions.keys() & set(SESSION_BREAKDOWNS)):
+        if taken := sorted(dimensions.keys() & {*SESSION_BREAKDOWNS, *get_args(ChangeDimension)}):
             raise refusal(f"has {taken[0]}, which is already a column of sessions", "choose another name")
-        if LIFECYCLE in dimensions:
-            raise refusal(f"has {LIFECYCLE}, which is a packaged dimension", "choose another name")
+        if taken := sorted(dimensions.keys() & {LIFECYCLE, WHOLE[0]}):
+            raise refusal(f"has {taken[0]}, which is a packaged dimension", "choose another name")
         return dimensions
 
     def source(self, name: str, recognised: str | None = None) -> SourceSettings:

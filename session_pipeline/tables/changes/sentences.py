@@ -10,7 +10,7 @@ MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-NO_VALUE, OTHER_VALUES = "(none)", "other"
+NO_VALUE, OTHER = "(none)", "other"
 # The rate of the others is still the same if it differs by at most a tenth of what it was (from 5.8 to
 # 2.7 is half), by at most 5 of 100, and by at most a quarter of the change that the sentence is about.
 STILL_OF_RATE, STILL, STILL_OF_CHANGE = 0.1, 0.05, 0.25
@@ -33,7 +33,7 @@ def visits_of(segment: Segment) -> str:
         return "visits"
     if value == NO_VALUE:
         return f"visits without {dimension}"
-    if value == OTHER_VALUES:  # of a device it is a kind of its own; of a campaign it can be all that are rare
+    if value == OTHER:  # of a device, it is a kind of its own; "other visits" would mean something else
         return f"visits with {dimension} {value}"
     if dimension == "landing_action":
         return f"visits that begin with {value}"

@@ -1,6 +1,6 @@
 -- One row is a session of the day and a segment that it belongs to: all sessions, or a value of a
 -- dimension. The most frequent values of a dimension on a day of a site are kept; the others are
--- 'other'. A dimension that no session of the day has a value of is left out.
+-- '(other)'. A dimension that no session of the day has a value of is left out.
 with found as (
     select
         session_id,
@@ -63,7 +63,7 @@ select
     v.dimension,
     case
         when r.place <= $most_dimension_values then v.dimension_value
-        else 'other'
+        else '(other)'
     end as dimension_value
 from valued as v
 inner join ranked as r
