@@ -9,6 +9,7 @@ import pytest
 
 from session_pipeline.cli import timeline
 from session_pipeline.errors import WrongUseError
+from session_pipeline.publish.macros import MACROS
 from session_pipeline_tests.shop_commands import call
 
 
@@ -50,6 +51,16 @@ def test_query_lists_tables_and_columns(shop: Path) -> None:
     _, out, _ = call("query", "--tables", "sessions", "--data", shop)
     assert "Why a session starts here" in out
     assert call("query", "--tables", "sesions", "--data", shop)[0] == 2
+
+
+def test_query_lists_macros_and_arguments(shop: Path) -> None:
+    written = json.loads(call("query", "--tables", "--format", "json", "--data", shop)[1])
+    assert [row["table"] for row in written if row["rows"] is None] == [f"{name}()" for name in MACROS]
+    written = json.loads(call("query", "--tables", "ad_hoc_funnel", "--format", "json", "--data", shop)[1])
+    assert [(row["argument"], row["default"]) for row in written][:2] == [
+        ("given_steps", ""),
+        ("window_seconds", "null"),
+    ]
 
 
 def test_grains_complete_the_heading_of_the_list_of_tables(shop: Path) -> None:

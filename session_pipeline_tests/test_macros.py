@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from session_pipeline.publish import reader
+from session_pipeline.publish.macros import MACROS
 from session_pipeline_tests.deployment import Deployment
 
 PATHS = (
@@ -93,6 +94,34 @@ def test_days_limit_the_sessions(warehouse: Deployment) -> None:
     assert rows(warehouse, "select sum(session_count) from paths_after('home', last_day := '2026-10-05')") == [(4,)]
 
 
+def test_arguments_can_be_named(warehouse: Deployment) -> None:
+    for name, macro in MACROS.items():
+        with reader.connect(warehouse.folder.path) as connection:
+            found = connection.execute(
+                "select parameters from duckdb_functions() where function_name = $1", [name]
+            ).fetchall()
+        assert found == [([argument.name for argument in macro.arguments],)]
+    assert rows(warehouse, "select path, session_count from paths_after(given_action := 'purchase')") == [("(end)", 2)]
+    found = rows(warehouse, "select step, session_count from ad_hoc_funnel(given_steps := ['cart', 'purchase'])")
+    assert found == [("cart", 3), ("purchase", 2)]
+
+
+def test_site_limits_the_sessions(warehouse: Deployment) -> None:
+    for call in ("paths_after('home'", "paths_before('cart'", "ad_hoc_funnel(['home', 'cart']"):
+        of_all = rows(warehouse, f"from {call})")
+        assert rows(warehouse, f"from {call}, given_site := null)") == of_all
+        assert rows(warehouse, f"from {call}, given_site := 'main')") == of_all
+        assert rows(warehouse, f"select coalesce(sum(session_count), 0) from {call}, given_site := 'another')") == [
+            (0,)
+        ]
+
+
+def test_no_number_of_actions_has_no_path(warehouse: Deployment) -> None:
+    for macro in ("paths_after", "paths_before"):
+        for count in ("0", "-1", "null"):
+            assert rows(warehouse, f"from {macro}('home', step_count := {count})") == []
+
+
 def test_export_has_the_macros(warehouse: Deployment, tmp_path: Path) -> None:
     from session_pipeline.cli.answers import export
 
@@ -103,4 +132,4 @@ def test_export_has_the_macros(warehouse: Deployment, tmp_path: Path) -> None:
             "select function_name, comment from duckdb_functions() where database_name = 'export' and not internal"
         ).fetchall()
     assert found == [("(end)", 2)]
-    assert {name for name, comment in comments if comment} == {"paths_after", "paths_before", "ad_hoc_funnel"}
+    assert {name for name, comment in comments if comment} == MACROS.keys()

@@ -138,7 +138,11 @@ def error_of(text: str) -> tuple[str, str]:
             "write two of the 3 steps",
         ),
         ("[dimensions]\nchannel = 'site'", "dimensions", "has channel, which is already a column of sessions"),
-        ("[dimensions]\nlanding_action = 'site'", "dimensions", "has landing_action, which is already a column of sessions"),
+        (
+            "[dimensions]\nlanding_action = 'site'",
+            "dimensions",
+            "has landing_action, which is already a column of sessions",
+        ),
         ("[dimensions]\nall = 'site'", "dimensions", "has all, which is a packaged dimension"),
         ("[dimensions]\nplan = 'max(site)'", "dimensions.plan", "contains MAX(site)"),
         ("[dimensions]\n'A plan' = 'site'", 'dimensions."A plan"', "use a-z, 0-9 and _"),

@@ -16,6 +16,7 @@ from session_pipeline.cli.screen import size, stderr
 from session_pipeline.engines.sql import fill, literal, query_text, quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
+from session_pipeline.publish.macros import MACROS, Macro
 from session_pipeline.tables import TABLES
 
 EXAMPLE = 'session-pipeline query "select count(*) from sessions"'
@@ -33,9 +34,9 @@ class Format(Enum):
 
 def query(
     sql: Annotated[
-        str, typer.Argument(metavar="SQL", help="One SELECT; - reads standard input. With --tables: a table name.")
+        str, typer.Argument(metavar="SQL", help="One SELECT; - reads standard input. With --tables: a table or macro.")
     ] = "",
-    tables: Annotated[bool, typer.Option("--tables", help="List the tables, or the columns of one table.")] = False,
+    tables: Annotated[bool, typer.Option("--tables", help="List the tables and macros, or describe one.")] = False,
     file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the SQL from this file.")] = None,
     form: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TABLE,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file.")] = None,
@@ -62,7 +63,7 @@ def query(
     if is_raw and form is not Format.CSV:
         raise WrongUseError("--raw applies only to CSV; add --format csv")
     if tables and sql:
-        sql = _columns_of(sql)
+        sql = _arguments_of(MACROS[sql]) if sql in MACROS else _columns_of(sql)
     elif file or sql == "-":
         sql = _read(file)
     with reader.connect(chosen_folder(data).path) as connection:
@@ -124,18 +125,28 @@ def _write_text(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, f
 
 
 def _all_tables(found: Collection[str]) -> str:
-    """Return SQL that lists the tables of the warehouse in the order of the data flow."""
-    grains = {
-        name: contract.grain.removeprefix("One row is ").removeprefix("One row describes ").removesuffix(".")
-        for name, contract in TABLES.items()
-        if contract.is_published and name in found
-    }
-    listed = " union all ".join(
-        f"select {position} as position, {literal(name)} as name, count(*) as row_count, {literal(grain)} as grain"
-        f" from {quote(name)}"
-        for position, (name, grain) in enumerate(grains.items())
+    """Return SQL that lists the tables of the warehouse in the order of the data flow, and then its macros."""
+    names = [name for name, contract in TABLES.items() if contract.is_published and name in found]
+    entries = [
+        *(f"{literal(name)}, count(*), {literal(_row_of(TABLES[name].grain))} from {quote(name)}" for name in names),
+        *(f"{literal(f'{name}()')}, null, {literal(_row_of(macro.grain))}" for name, macro in MACROS.items()),
+    ]
+    listed = " union all ".join(f"select {position}, {entry}" for position, entry in enumerate(entries))
+    columns = '"table", "rows", "one row is"'
+    return f"select {columns} from ({listed}) as listed (position, {columns}) order by position"
+
+
+def _row_of(grain: str) -> str:
+    return grain.removeprefix("One row is ").removeprefix("One row describes ").removesuffix(".")
+
+
+def _arguments_of(macro: Macro) -> str:
+    """Return SQL that lists the arguments of a macro with their defaults and meanings."""
+    arguments = ", ".join(
+        f"({literal(argument.name)}, {literal(argument.default or '')}, {literal(argument.meaning)})"
+        for argument in macro.arguments
     )
-    return f'select name as "table", row_count as "rows", grain as "one row is" from ({listed}) order by position'
+    return f'from (values {arguments}) as arguments (argument, "default", meaning)'
 
 
 def _columns_of(name: str) -> str:

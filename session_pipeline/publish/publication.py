@@ -12,6 +12,7 @@ from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import StoreError
+from session_pipeline.publish.macros import MACROS
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog import WAREHOUSE_BYTES
 from session_pipeline.store.files import digest
@@ -99,7 +100,8 @@ def settings_hash(plan: Plan) -> str:
 def _contracts_number() -> int:
     """Return a number that identifies the published tables and macros, so that a newer package publishes again."""
     shapes = {name: contract.shape for name, contract in TABLES.items() if contract.is_published}
-    return int(digest([shapes, query_text(__package__, "macros")])[:12], 16)
+    comments = [macro.comment(name) for name, macro in MACROS.items()]
+    return int(digest([shapes, query_text(__package__, "macros"), comments])[:12], 16)
 
 
 def publish(

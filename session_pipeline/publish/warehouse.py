@@ -15,6 +15,7 @@ import duckdb
 
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.errors import StoreError
+from session_pipeline.publish.macros import MACROS
 from session_pipeline.publish.native_rows import (
     INTERNAL_SCHEMA,
     NOTHING_KEPT,
@@ -38,12 +39,6 @@ if TYPE_CHECKING:  # slow to load, and readers do not need it
 
 STORAGE_VERSION = "v1.5.0"
 NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views
-_DAYS = "first_day := null, last_day := null"
-_MACROS = {
-    "paths_after": f"The next actions after an action of a session: paths_after(action, step_count := 3, {_DAYS}).",
-    "paths_before": f"The actions before an action of a session: paths_before(action, step_count := 3, {_DAYS}).",
-    "ad_hoc_funnel": f"Sessions with these actions in order: ad_hoc_funnel(steps, window_seconds := null, {_DAYS}).",
-}
 _PUBLISHED_GRAIN = "One row is a file whose rows a table of this warehouse shows. For session_pipeline itself."
 _PUBLISHED_COLUMNS = (
     ("table_name", "varchar", "Table that shows the rows."),
@@ -216,8 +211,8 @@ def _write(
             else:
                 replaced += replace_partitions(connection, columns, store, contract, found, kept)
         connection.execute(query_text(__package__, "macros"))
-        for macro, meaning in _MACROS.items():
-            connection.execute(f"comment on macro table {macro} is {literal(meaning)}")
+        for name, macro in MACROS.items():
+            connection.execute(f"comment on macro table {name} is {literal(macro.comment(name))}")
         crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
         crash_points.reached("warehouse: committed")

@@ -1,15 +1,12 @@
 -- Table macros of the warehouse, for questions that no table answers. They read session_actions and
--- leave out sessions of bots. docs/queries.md shows their results.
+-- leave out sessions of bots. macros.py describes their arguments, and docs/queries.md shows their
+-- results. No argument has the name of a column, because in a view, DuckDB takes one for the other.
 
 -- One row is a path: the actions that followed the first time that sessions had an action. If fewer
 -- than step_count actions followed, the path ends with (end).
---   given_action    the action, as in session_actions
---   step_count      the number of actions that follow
---   first_day       the first date of sessions, such as '2026-10-05'; null for no limit
---   last_day        the last date
 -- select * from paths_after('/cart', step_count := 2, first_day := '2026-10-05')
 create or replace macro paths_after(
-    given_action, step_count := 3, first_day := null, last_day := null
+    given_action, step_count := 3, first_day := null, last_day := null, given_site := null
 ) as table (
     with first_occurrences as (
         select
@@ -18,9 +15,11 @@ create or replace macro paths_after(
         from session_actions
         where
             action = given_action
+            and step_count >= 1
             and not is_bot
             and coalesce(session_date >= cast(first_day as date), true)
             and coalesce(session_date <= cast(last_day as date), true)
+            and coalesce(site = given_site, true)
         group by session_id
     ),
 
@@ -58,13 +57,9 @@ create or replace macro paths_after(
 
 -- One row is a path: the actions before the first time that sessions had an action. If there were
 -- fewer than step_count actions, the path begins with (start).
---   given_action    the action, as in session_actions
---   step_count      the number of actions before it
---   first_day       the first date of sessions, such as '2026-10-05'; null for no limit
---   last_day        the last date
 -- select * from paths_before('purchase', step_count := 2)
 create or replace macro paths_before(
-    given_action, step_count := 3, first_day := null, last_day := null
+    given_action, step_count := 3, first_day := null, last_day := null, given_site := null
 ) as table (
     with first_occurrences as (
         select
@@ -73,9 +68,11 @@ create or replace macro paths_before(
         from session_actions
         where
             action = given_action
+            and step_count >= 1
             and not is_bot
             and coalesce(session_date >= cast(first_day as date), true)
             and coalesce(session_date <= cast(last_day as date), true)
+            and coalesce(site = given_site, true)
         group by session_id
     ),
 
@@ -113,13 +110,9 @@ create or replace macro paths_before(
 
 -- One row is a step of a funnel whose steps are actions: how many sessions had the actions up to
 -- this one, in this order. Other actions may be in between.
---   given_steps     the list of actions, as in session_actions
---   window_seconds  the maximum time from the first step to the last; null for no limit
---   first_day       the first date of sessions, such as '2026-10-05'; null for no limit
---   last_day        the last date
 -- select * from ad_hoc_funnel(['/cart', 'begin_checkout', 'purchase'], window_seconds := 1800)
 create or replace macro ad_hoc_funnel(
-    given_steps, window_seconds := null, first_day := null, last_day := null
+    given_steps, window_seconds := null, first_day := null, last_day := null, given_site := null
 ) as table (
     with recursive step_actions as (
         select
@@ -133,6 +126,7 @@ create or replace macro ad_hoc_funnel(
             and not is_bot
             and coalesce(session_date >= cast(first_day as date), true)
             and coalesce(session_date <= cast(last_day as date), true)
+            and coalesce(site = given_site, true)
     ),
 
     -- One row is a step, a session, and an action that takes the step. Of several attempts that

@@ -25,7 +25,9 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SITE,
             c.DIMENSION,
-            text("dimension_value", "Value of the dimension; '(none)' instead of null, '(other)' beyond the 20 largest."),
+            text(
+                "dimension_value", "Value of the dimension; '(none)' instead of null, '(other)' beyond the 20 largest."
+            ),
             c.ACTION,
             count("session_count", "Sessions that did the action, without bots."),
             count("converted_count", "Of session_count: sessions with a conversion after their first such action."),
