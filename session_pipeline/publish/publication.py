@@ -62,7 +62,8 @@ def is_current(folder: DataFolder, store: Store, plan: Plan) -> bool:
 def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
     """Whether the present tables, settings and contracts are published, whatever the last day.
 
-    This is false, too, if the warehouse or the lake was removed or the warehouse was changed by another program.
+    This is false, too, if the warehouse or the lake was removed, the warehouse was changed by another program, or the
+    data folder was moved: views of the warehouse contain the path of the store.
     """
     latest = next(iter(store.catalog.publications()), None)
     return (
@@ -70,6 +71,7 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
         and latest.generation == store.catalog.generation()
         and latest.settings_hash == settings_hash(plan)
         and store.catalog.number("published_contracts") == _contracts_number()
+        and store.catalog.number("published_folder") == _folder_number(folder)
         and _is_as_published(folder, store)
         and folder.lake.is_dir()
     )
@@ -102,6 +104,11 @@ def _contracts_number() -> int:
     shapes = {name: contract.shape for name, contract in TABLES.items() if contract.is_published}
     comments = [macro.comment(name) for name, macro in MACROS.items()]
     return int(digest([shapes, query_text(__package__, "macros"), comments])[:12], 16)
+
+
+def _folder_number(folder: DataFolder) -> int:
+    """Return a number that identifies the path of the store."""
+    return int(digest(str(folder.store))[:12], 16)
 
 
 def publish(
@@ -178,6 +185,7 @@ def publish(
         store.catalog.set_number(WAREHOUSE_BYTES, byte_count)
         store.catalog.set_number("warehouse_written_at", written_at)
         store.catalog.set_number("published_contracts", _contracts_number())
+        store.catalog.set_number("published_folder", _folder_number(folder))
         store.catalog.put_publication(publication)
     crash_points.reached("publish: recorded")
     store.sweep()

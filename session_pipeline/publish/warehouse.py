@@ -5,6 +5,7 @@ file; open connections keep the old one. publication.py decides when to publish.
 """
 
 import os
+import shlex
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -117,7 +118,8 @@ def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> 
     With a `memory_limit`, such as "1GB", a query that needs more fails; otherwise DuckDB's default applies.
 
     Raises:
-        StoreError: There is no warehouse yet, or it cannot be opened.
+        StoreError: There is no warehouse yet, it cannot be opened, or its views read another store, because the data
+            folder was moved or copied.
     """
     if not path.is_file():
         raise StoreError(f"there is no warehouse at {path} yet; create it with `session-pipeline run`")
@@ -133,22 +135,40 @@ def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> 
     )
     try:
         connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
-        _lock_down(connection, store_folder)
+        connection.execute("use warehouse")
+        folder = _folder_of_views(connection)
+        if folder is None or _is_same(folder, store_folder):
+            _lock_down(connection, folder)
+            return connection
     except duckdb.Error as error:
         connection.close()
         raise StoreError(
             f"{path} cannot be opened ({str(error).splitlines()[0]}); close what writes to it,"
             " or remove it and run `session-pipeline run`, which rebuilds it"
         ) from None
-    return connection
+    connection.close()
+    raise StoreError(
+        f"{path} reads the files of {folder}: the data folder was moved or copied; run"
+        f" `session-pipeline run --data {shlex.quote(str(path.parent))}` once"
+    )
 
 
-def _lock_down(connection: duckdb.DuckDBPyConnection, store_folder: Path) -> None:
-    connection.execute("use warehouse")
+def _folder_of_views(connection: duckdb.DuckDBPyConnection) -> Path | None:
+    """Return the folder of the files that views read: that of the store; None if no view reads files."""
+    found = connection.execute(query_text(__package__, "folder_of_views")).fetchone()
+    return None if found is None else Path(found[0])
+
+
+def _is_same(folder: Path, store_folder: Path) -> bool:
+    """Whether these are names of one folder, possibly through links."""
+    return folder == store_folder or (folder.is_dir() and folder.samefile(store_folder))
+
+
+def _lock_down(connection: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
     connection.execute("set timezone = 'UTC'")
-    if connection.execute("select 1 from duckdb_views() where not internal limit 1").fetchone():
+    if folder is not None:
         # Views read the store's files. An allowed folder can also be written to, so these files are read-only on disk.
-        connection.execute(f"set allowed_directories = [{literal(str(store_folder) + os.sep)}]")
+        connection.execute(f"set allowed_directories = [{literal(str(folder) + os.sep)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 
