@@ -73,6 +73,13 @@ class DataFolder:
         """Dagster's settings and run history."""
         return self.path / "dagster_home"
 
+    def contains(self, path: Path) -> bool:
+        """Whether a path is one of these files, or is within one of these folders, possibly through links."""
+        target = Path(os.path.realpath(path))
+        files = (self.settings, self.visitor_key, self.erasures, self.warehouse)
+        folders = (self.raw, self.store, self.lake, self.reports, self.dagster_home)
+        return any(target.is_relative_to(os.path.realpath(own)) for own in (*files, *folders))
+
 
 def is_named() -> bool:
     """Whether the environment variable selects a data folder."""

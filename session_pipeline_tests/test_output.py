@@ -125,6 +125,18 @@ def test_failed_output_leaves_the_old_file(data: Path, tmp_path: Path) -> None:
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
+def test_own_files_of_the_data_folder_are_not_written(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(data / "settings.toml")
+    settings = (data / "settings.toml").read_bytes()
+    own = ("settings.toml", "warehouse.duckdb", "visitor_key", "raw/test/new.csv", "store/x", "reports/latest.html")
+    for path in (tmp_path / "link", *(data / name for name in own)):
+        for command in (("query", "select 1", "-f", "csv", "-o", path), ("export", path)):
+            code, _, err = call(*command, "--data", data)
+            assert (code, "belongs to the data folder" in err) == (2, True), command
+    assert (data / "settings.toml").read_bytes() == settings
+    assert csv_to(data / "rows.csv", data) == 0
+
+
 def test_unwritable_path_is_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(WrongUseError, match="is a folder; name a file in it"), destination(tmp_path):
         pass

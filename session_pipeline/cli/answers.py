@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from session_pipeline.cli.app import Data, Site, User, Visitor, chosen_folder, day_of
-from session_pipeline.cli.output import STANDARD_OUTPUT, destination, is_regular
+from session_pipeline.cli.output import STANDARD_OUTPUT, destination, is_regular, refuse_own_file
 from session_pipeline.cli.screen import echo, size, stderr
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import publication, reader, warehouse
@@ -50,6 +50,8 @@ def export(
     is_of_person = bool(visitor or user or site)
     if file == STANDARD_OUTPUT and not is_of_person:
         raise WrongUseError("a warehouse cannot be printed; name a file (- prints only with --visitor or --user)")
+    if file != STANDARD_OUTPUT:
+        refuse_own_file(folder, file)
     if file != STANDARD_OUTPUT and is_regular(file):
         raise WrongUseError(f"{file} already exists; name another file, or remove it first")
     if is_of_person:

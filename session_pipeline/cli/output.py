@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.store.files import sync_file, sync_folder
 
@@ -45,6 +46,16 @@ def destination(path: Path) -> Iterator[Path]:
             special.flush()
         else:
             _replace(temporary, target)
+
+
+def refuse_own_file(folder: DataFolder, path: Path) -> None:
+    """Check that a file to write is none of the data folder's own.
+
+    Raises:
+        WrongUseError: It is one, or it would be in one of the folders for them.
+    """
+    if folder.contains(path):
+        raise WrongUseError(f"{path} belongs to the data folder {folder.path}; name a file somewhere else")
 
 
 def is_regular(path: Path) -> bool:

@@ -11,7 +11,7 @@ import typer
 
 from session_pipeline.cli import interruptible, rows
 from session_pipeline.cli.app import Data, chosen_folder, ended
-from session_pipeline.cli.output import STANDARD_OUTPUT, destination
+from session_pipeline.cli.output import STANDARD_OUTPUT, destination, refuse_own_file
 from session_pipeline.cli.screen import size, stderr
 from session_pipeline.engines.sql import fill, literal, query_text, quote
 from session_pipeline.errors import WrongUseError
@@ -66,7 +66,10 @@ def query(
         sql = _arguments_of(MACROS[sql]) if sql in MACROS else _columns_of(sql)
     elif file or sql == "-":
         sql = _read(file)
-    with reader.connect(chosen_folder(data).path) as connection:
+    folder = chosen_folder(data)
+    if output is not None:
+        refuse_own_file(folder, output)
+    with reader.connect(folder.path) as connection:
         try:
             if tables and not sql:
                 sql = _all_tables(reader.tables_of(connection))
