@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from session_pipeline import report
 from session_pipeline.checks import CHECKS
 from session_pipeline.cli import app
 from session_pipeline.defs import tags
@@ -16,6 +17,7 @@ from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.built_week import clean, event
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.older_versions import query
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, checks_of, orchestrated, shop_lines
 
 UNTIL = date(2026, 10, 20)
@@ -139,6 +141,17 @@ def test_settings_changed_back_leave_no_deferred_days(deployment: Deployment, bu
     assert deployment.hashes() == built.hashes()
 
 
+@pytest.mark.long
+def test_deferred_days_are_counted_in_the_warehouse_and_in_the_report(deployment: Deployment) -> None:
+    sentence = "6 days still with the definitions of earlier settings or models"
+    deployment.run(UNTIL, upgrade=False)
+    assert query(deployment, "select timezone, waiting_day_count from warehouse_info") == [("UTC", 6)]
+    assert sentence in report.write(deployment.folder).path.read_text()
+    deployment.run(UNTIL, upgrade=True)
+    assert query(deployment, "select waiting_day_count from warehouse_info") == [(0,)]
+    assert sentence not in report.write(deployment.folder).path.read_text()
+
+
 @pytest.fixture(scope="module")
 def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """Three days of a shop, for tests to copy."""
@@ -204,8 +217,15 @@ class TestInDagster:
         assert (code, "4 days of older settings, 2024-05-06" in problem) == (1, True)
         deferred = json.loads(said("plan", "--json")[1])["deferred"]
         assert {item["day"] for item in deferred} == set(days)
+        steps = [{"name": name, "where": "event_name = 'page_view'"} for name in ("one", "two")]
+        waiting_still = {**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}}
+        orchestration.set({**waiting_still, "funnels": [{"name": "mine", "steps": steps}]})
+        code, summary = said("run")
+        assert (code, "mine: no attempts yet; 4 days of earlier settings" in " ".join(summary.split())) == (0, True), (
+            summary
+        )
         code, summary = said("run", "--upgrade")
-        assert code == 0, summary
+        assert (code, "mine: no attempts yet" in summary) == (0, False)
         assert json.loads(said("status", "--json")[1])["days_by_older_rules"] == []
         assert said("status", "--check")[0] == 0
         run, *_ = orchestration.instance.get_runs(limit=1)

@@ -49,7 +49,7 @@ class Summary:
         sessions: Number of sessions of people and of bots.
         outcomes: Number of sessions without bots by outcome, largest first.
         funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
-            are not counted.
+            are not counted. No steps if no day has the funnel yet, because days wait.
         excluded: For each funnel the number of excluded attempts.
         expired_count: Number of partitions that expired.
         warnings: Sentences about what a person should look at.
@@ -88,14 +88,15 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
     )
     all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
     days = built_days or all_days
-    sessions, outcomes, funnels, excluded = _answers(folder, settings, days)
+    waiting_days = sorted({item.day for item in now.plan(upgrade=now.upgrade).deferred if item.day})
+    sessions, outcomes, funnels, excluded = _answers(folder, settings, days, waiting_days)
     return Summary(
         files=vars(files),
         ledger=ledger,
         recognised=delivered_files.recognised_presets(settings, store),
         set_aside_reasons=reasons,
         built_days=built_days,
-        waiting_days=sorted({item.day for item in now.plan(upgrade=now.upgrade).deferred if item.day}),
+        waiting_days=waiting_days,
         days=days,
         is_all_days=days == all_days,
         sessions=sessions,
@@ -196,6 +197,11 @@ def _show_answers(summary: Summary) -> None:
     if rows:
         stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
     for funnel, steps in summary.funnels.items():
+        if not steps:
+            waiting = counted(len({*summary.days} & {*summary.waiting_days}), "day")
+            note = f"no attempts yet; {waiting} of earlier settings to be rebuilt by `session-pipeline run --upgrade`"
+            echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}: {note}"))
+            continue
         entered = steps[0][1]
         excluded = summary.excluded[funnel]
         note = f" ({counted(excluded, 'excluded attempt')} not counted)" if excluded else ""
@@ -252,7 +258,7 @@ def _withdrawn(files: IngestSummary) -> list[str]:
 
 
 def _answers(
-    folder: DataFolder, settings: Settings, days: list[date]
+    folder: DataFolder, settings: Settings, days: list[date], waiting_days: list[date]
 ) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]], dict[str, int]]:
     parameters: dict[str, Any] = {"days": days}
     with reader.connect(folder.path) as warehouse:
@@ -263,10 +269,13 @@ def _answers(
                 query_text(__package__, "funnel_counts"), parameters
             ).fetchall()
         }
+    built = {name for name, _ in steps}
+    is_waiting = not set(days).isdisjoint(waiting_days)
     funnels = {
         funnel.name: [
             (funnel.step_name(number), steps.get((funnel.name, number), (0, 0))[0])
             for number in range(1, len(funnel.steps) + 1)
+            if funnel.name in built or not is_waiting
         ]
         for funnel in settings.funnels
     }

@@ -48,6 +48,8 @@ def run_core(folder: Path) -> int:
             "generation": 1,
             "package_version": "",
             "settings_hash": "",
+            "timezone": run.settings.timezone,
+            "waiting_day_count": 0,
         }
         warehouse.publish(
             run.store,

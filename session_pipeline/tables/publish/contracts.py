@@ -17,6 +17,12 @@ TABLES: tuple[Table, ...] = (
             count("generation", "Generation of the store that all tables in this file show."),
             text("package_version", "Version of session_pipeline that wrote it."),
             text("settings_hash", "Hash of the resolved settings."),
+            text("timezone", "Time zone in the settings: dates are days in it. Times are UTC."),
+            count(
+                "waiting_day_count",
+                "Days that still have the definitions of earlier settings or models, because they are more than "
+                "max_rebuild_days; `session-pipeline run --upgrade` rebuilds them.",
+            ),
         ),
     ),
 )
