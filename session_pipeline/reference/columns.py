@@ -169,6 +169,11 @@ DIMENSION_VALUE = text("dimension_value", "Value of the dimension; '(none)' inst
 
 # Days
 SESSION_COUNT = count("session_count", "Sessions, without bots.")
+LIFECYCLE = text(
+    "lifecycle",
+    "new: the visitor's first day; returning: also seen on the day before; resurrected: seen before, but not on the day"
+    " before; null for bots.",
+)
 VISITOR_COUNT = count("visitor_count", "Distinct visitors, without bots; in retention: the visitors of the cohort.")
 BOUNCE_COUNT = count("bounce_count", "Sessions with outcome bounce, without bots.")
 ENGAGED_COUNT = count("engaged_count", "Engaged sessions (is_engaged), without bots.")

@@ -120,6 +120,8 @@ def visitors(visits: Iterable[Visit]) -> list[Row]:
                 "user_id": next((visit.user_id for visit in own if visit.user_id is not None), None),
                 "first_seen_at": own[0].at,
                 "last_seen_at": own[-1].at,
+                "first_visit_date": own[0].day,
+                "last_visit_date": own[-1].day,
                 "first_utm_campaign": own[0].campaign,
                 "first_converted_at": converted.at if converted else None,
                 "session_count": len(own),

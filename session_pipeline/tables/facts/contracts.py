@@ -49,6 +49,7 @@ TABLES: tuple[Table, ...] = (
             GOALS,
             DIMENSIONS,
             count("visit_number", "Number of the session among all sessions of the visitor, from 1; null for bots."),
+            c.LIFECYCLE,
             flag("has_hard_time", "Whether a signal of friction that counts as a hard time occurred."),
             text("friction_signals", "Signals of friction in the session, joined by ', '; null if none."),
             count("friction_count", "Occurrences of signals of friction in the session."),

@@ -1,4 +1,4 @@
--- One row is a session with its outcome, goals, dimensions, visit number and friction.
+-- One row is a session with its outcome, goals, dimensions, visit number, life cycle and friction.
 with goals as (
     select
         session_id,
@@ -47,6 +47,7 @@ visits as (
     select
         s.session_id,
         v.visit_number,
+        v.lifecycle,
         row_number() over (
             partition by s.session_date, s.site, s.visitor_id order by s.started_at, s.session_id
         ) as session_number
@@ -94,6 +95,7 @@ select
     g.goals,
     d.dimensions,
     v.visit_number + v.session_number - 1 as visit_number,
+    v.lifecycle,
     coalesce(f.has_hard_time, false) as has_hard_time,
     f.friction_signals,
     coalesce(f.friction_count, 0) as friction_count,

@@ -12,6 +12,7 @@ FIRST_CHANNEL = text("first_channel", "Marketing channel of the visitor's first 
 FIRST_UTM_CAMPAIGN = text("first_utm_campaign", "Campaign of the visitor's first session; null if there is none.")
 FIRST_CONVERTED_AT = time("first_converted_at", "Time of the visitor's first conversion; null if there is none.")
 FIRST_VISIT_DATE = date("first_visit_date", "Local date of the visitor's first session.")
+LAST_VISIT_DATE = date("last_visit_date", "Local date of the visitor's last session.")
 FIRST_CONVERSION_DATE = date(
     "first_conversion_date",
     "Local date of the visitor's first session with a conversion, known up to the row's day; null if there is none.",
@@ -23,11 +24,6 @@ DAYS_SINCE_LAST_VISIT = count(
     "days_since_last_visit", "Days from previous_visit_date to the day; null on the visitor's first day."
 )
 VISIT_NUMBER = count("visit_number", "Number of the day's first session among all sessions of the visitor, from 1.")
-LIFECYCLE = text(
-    "lifecycle",
-    "new: the visitor's first day; returning: also seen on the day before; resurrected: seen before, but not on the day"
-    " before.",
-)
 NEW_COUNT = count("new_count", "Visitors whose first day this is.")
 RETURNING_COUNT = count("returning_count", "Visitors who were also seen on the day before.")
 RESURRECTED_COUNT = count("resurrected_count", "Visitors who were seen before, but not on the day before.")
@@ -64,7 +60,7 @@ TABLES: tuple[Table, ...] = (
             FIRST_SEEN_AT,
             LAST_SEEN_AT,
             FIRST_VISIT_DATE,
-            date("last_visit_date", "Local date of the visitor's last session."),
+            LAST_VISIT_DATE,
             FIRST_CONVERTED_AT,
             FIRST_CONVERSION_DATE,
             c.SESSION_COUNT,
@@ -81,7 +77,7 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SITE,
             c.VISITOR_ID,
-            LIFECYCLE,
+            c.LIFECYCLE,
             VISIT_NUMBER,
             FIRST_VISIT_DATE,
             PREVIOUS_VISIT_DATE,
@@ -121,6 +117,8 @@ TABLES: tuple[Table, ...] = (
             c.USER_ID,
             FIRST_SEEN_AT,
             LAST_SEEN_AT,
+            FIRST_VISIT_DATE,
+            LAST_VISIT_DATE,
             FIRST_SESSION_ID,
             FIRST_CHANNEL,
             FIRST_UTM_CAMPAIGN,

@@ -24,6 +24,8 @@ select
     min_by(s.user_id, s.first_visit_date) filter (where s.user_id is not null) as user_id,
     min(s.first_seen_at) as first_seen_at,
     max(s.last_seen_at) as last_seen_at,
+    min(s.first_visit_date) as first_visit_date,
+    max(s.last_visit_date) as last_visit_date,
     min_by(s.first_session_id, s.first_visit_date) as first_session_id,
     min_by({ 'value': s.first_channel }, s.first_visit_date).value as first_channel,
     min_by({ 'value': s.first_utm_campaign }, s.first_visit_date).value as first_utm_campaign,
