@@ -1,7 +1,7 @@
 """Compares or rewrites query results and command output that the documents show for the committed sample.
 
 `python -m session_pipeline_tests.documented_output` rewrites them, after `session-pipeline run`. The comparison is done
-in test_docs.py.
+in test_docs.py and test_docs_queries.py.
 """
 
 import os

@@ -1,19 +1,17 @@
-"""Tests that the documents are correct: commands, links, tables, settings, queries, and the printed results."""
+"""Tests that the documents are correct: commands, links, tables, settings, and the printed output of commands.
+
+test_docs_queries.py tests docs/queries.md.
+"""
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
-from datetime import date
-from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
 import typer
 
@@ -23,15 +21,12 @@ from session_pipeline.publish import reader
 from session_pipeline.settings import Settings, load_settings, parse_settings, settings_template
 from session_pipeline.tables.page import tables_page
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.documented_output import QUERIES, answer, with_answers, with_outputs
-from session_pipeline_tests.documents import DOCUMENTS, README, ROOT, Block, anchors, blocks, links, prose
+from session_pipeline_tests.documented_output import with_outputs
+from session_pipeline_tests.documents import DOCUMENTS, README, ROOT, anchors, blocks, links, prose
 
 COMMAND = re.compile(r"\bsession-pipeline ([a-z]+)\b")
 SETTING = re.compile(r"`\[{1,2}([a-z.]+)\]{1,2}(?: ([a-z_]+))?`")
 PYTHON = [block.code for block in blocks(README.read_text()) if block.language == "python"]
-SQL = [block for block in blocks(QUERIES.read_text()) if block.language == "sql"]
-# Changes are looked for from the 29th day on, and the sample has seven days. The page says so below the query.
-NEEDS_MORE_DAYS = "15. What changed, and what should we look at first?"
 
 
 def named(path: Path) -> str:
@@ -129,108 +124,6 @@ def test_every_dependency_is_explained() -> None:
         assert name[0] in page, requirement
 
 
-def test_queries_are_numbered() -> None:
-    assert [block.heading.partition(".")[0] for block in SQL] == [str(number + 1) for number in range(len(SQL))]
-
-
-def test_query_results_equal_the_page(sample_deployment: Deployment) -> None:
-    with reader.connect(sample_deployment.folder.path) as warehouse:
-        without_rows = {block.heading for block in SQL if answer(warehouse, block.code).count("\n") <= 2}
-        assert without_rows == {NEEDS_MORE_DAYS}
-        assert with_answers(QUERIES.read_text(), warehouse) == QUERIES.read_text()
-
-
-# Of two sites with equal visits, this lists single sessions. All other queries count both sites, or have rows for each.
-LISTS_SESSIONS = "27. How do I give everything about sessions to a spreadsheet or a BI tool?"
-NUMBERS = {"step_number", "next_number", "days_after", "rank"}  # all other whole and decimal numbers are sums
-
-
-@pytest.fixture(scope="module")
-def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The committed sample, delivered for two sites."""
-    deployment = Deployment(tmp_path_factory.mktemp("two_sites") / "data")
-    settings = (ROOT / "data" / "settings.toml").read_text()
-    deployment.folder.settings.write_text(f"{settings}\n[sources.again]\nsite = 'again'\n")
-    for source in ("sample", "again"):
-        shutil.copytree(ROOT / "data" / "raw" / "sample", deployment.folder.raw / source)
-    deployment.run()
-    return deployment
-
-
-def rows_of(deployment: Deployment, sql: str) -> list[dict[str, Any]]:
-    """Returns all rows of a query, also those beyond its limit."""
-    with reader.connect(deployment.folder.path) as warehouse:
-        cursor = warehouse.execute(re.sub(r"\nlimit \d+\s*$", "", sql))
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Returns what a row is about: its texts, dates and numbers of an order."""
-    return tuple(
-        value for name, value in row.items() if isinstance(value, str | date) or name in NUMBERS or name == "site"
-    )
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("block", SQL, ids=[block.heading.partition(".")[0] for block in SQL])
-def test_queries_distinguish_sites_or_add_them_up(
-    block: Block, sample_deployment: Deployment, two_sites: Deployment
-) -> None:
-    one, two = rows_of(sample_deployment, block.code), rows_of(two_sites, block.code)
-    found = {key_of(row): row for row in two}
-    assert len(found) == len(two), "two rows look the same"
-    if any("site" in row for row in two):
-        for site in ("main", "again"):
-            assert [row | {"site": "main"} for row in two if row["site"] == site] == one
-        return
-    for row in one:
-        factor = 1 if block.heading == LISTS_SESSIONS else 2
-        for name, value in found[key_of(row)].items():
-            is_sum = isinstance(value, int | Decimal) and not isinstance(value, bool) and name not in NUMBERS
-            expected = factor * row[name] if is_sum else row[name]
-            if name == "margin":
-                assert value < expected  # of twice as many sessions
-            else:
-                assert value == pytest.approx(expected, abs=1 if name == "minutes_lost" else None), name
-
-
-def query(number: int) -> str:
-    return SQL[number - 1].code
-
-
-def test_query_of_lines_does_not_call_erased_ones_waiting() -> None:
-    with duckdb.connect() as warehouse:
-        warehouse.execute("create table source_files as select 10 as line_count, 3 as erased_count")
-        for name, count in (("quarantined_lines", 1), ("duplicate_events", 2), ("events", 4)):
-            warehouse.execute(f"create table {name} as select 1 from range({count})")
-        assert warehouse.execute(query(10)).fetchall() == [(10, 3, 1, 2, 4, 0)]
-
-
-def test_query_of_actions_has_days_without_user_agents() -> None:
-    with duckdb.connect() as warehouse:
-        warehouse.execute("""
-            create table action_visits as
-            select '/cart' as action, * from (values
-                ('all', 'all', 10, 5), ('device', 'mobile', 4, 1), ('device', '(none)', 6, 4),
-                ('all', 'all', 90, 5), ('channel', 'direct', 90, 5)
-            ) as counts (dimension, dimension_value, session_count, converted_count)
-        """)
-        assert warehouse.execute(query(14)).fetchall() == [("/cart", 100, 0.1, 0.25)]
-
-
-def test_query_of_hard_times_leaves_out_visits_that_cannot_show_them() -> None:
-    columns = ("error_count", "u_turn_count", "repeated_search_count", "seconds_lost")
-    nulls = ", ".join(f"null::bigint as {name}" for name in columns)
-    with duckdb.connect() as warehouse:
-        warehouse.execute(f"""
-            create table action_friction as
-            select date '2026-10-05' as session_date, '/' as action, session_count, hard_time_count, {nulls}
-            from (values (100, 10), (300, null)) as counts (session_count, hard_time_count)
-        """)
-        assert warehouse.execute(query(12)).fetchall()[0][:4] == ("/", 400, 10, 0.1)
-
-
 def test_command_outputs_equal_the_readme(sample_deployment: Deployment) -> None:
     assert with_outputs(README.read_text(), sample_deployment.folder.path) == README.read_text()
 
@@ -246,18 +139,6 @@ def test_readme_summary_equals_the_sample(sample_deployment: Deployment) -> None
         ).fetchall()
     missing = [f"{what} {count:,}" for what, count in counted if not re.search(rf"{what} +{count:,}\b", summary)]
     assert not missing
-
-
-def test_first_query_excludes_bots(sample_deployment: Deployment) -> None:
-    first = re.search(r'session-pipeline query "(.+)"', QUERIES.read_text())
-    assert first
-    with reader.connect(sample_deployment.folder.path) as warehouse:
-        counted = dict(warehouse.execute(first[1]).fetchall())
-        people = warehouse.execute("select outcome, sum(session_count) from daily_outcomes group by outcome").fetchall()
-        everybody = warehouse.execute("select count(*) from session_outcomes").fetchone()
-    assert counted == {outcome: count for outcome, count in people if count}
-    assert everybody
-    assert sum(counted.values()) < everybody[0]
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.split()[1])

@@ -13,7 +13,7 @@ from session_pipeline.reference.signals import SIGNALS
 # Where a line came from
 FILE_ID = text("file_id", "Delivered file, as the hash of its source and its decompressed content. See source_files.")
 LINE_NUMBER = count("line_number", "Line number in the delivered file, from 1; for a CSV record, its first line.")
-SOURCE = text("source", "Folder under raw/ in which the file was delivered.")
+SOURCE = text("source", "Folder under raw/ in which the file was delivered; in sessions: of the first event.")
 SITE = text("site", "Site the visitor was on; part of the visitor's key. Set per source, 'main' by default.")
 
 # An event
@@ -27,7 +27,9 @@ USER_ID = text(
     "user_id",
     "Logged-in user, as a keyed hash if the settings say so; null if unknown. In sessions and visitors: the first one.",
 )
-CLIENT_SESSION_ID = text("client_session_id", "Session id from the source; null if unknown.")
+CLIENT_SESSION_ID = text(
+    "client_session_id", "Session id from the source; null if unknown. In sessions: the first known one."
+)
 EVENT_TIME = time("event_time", "Time when the event happened, UTC.")
 RECEIVED_AT = time(
     "received_at", "Time when the source received the event, UTC; null if the source does not record it."
@@ -58,7 +60,9 @@ UTM_CONTENT = text(
     "utm_content", "Campaign content, given or from page_url; in sessions: of the first event that names a campaign."
 )
 CLICK_ID_TYPE = text(
-    "click_id_type", "Advertising click id in page_url: its parameter's name (gclid, ...), not its value."
+    "click_id_type",
+    "Advertising click id in page_url: its parameter's name (gclid, ...), not its value. In sessions: "
+    "of the first event.",
 )
 SEARCH_TERM = text("search_term", "What the visitor searched for on the site.")
 ELEMENT = text("element", "Page element that the visitor used.")
@@ -77,7 +81,11 @@ PERSON_ID = text(
 )
 CARRIED_USER_ID = text("carried_user_id", "user_id that the visitor's events carry; '' for events without one.")
 CONTENT_HASH = text("content_hash", "md5 of the line.")
-IS_BOT = flag("is_bot", "Whether it is from a bot, by the user agent or by a rule in [bots]. Counts exclude bots.")
+EVENT_IS_BOT = flag(
+    "is_bot",
+    "Whether this event is from a bot, by the user agent or by a rule in [bots]. If one event of a session is, the "
+    "session is a bot session: see is_bot of sessions.",
+)
 SESSION_ID = text(
     "session_id", "md5 of site, visitor, and id and time of the session's first event. Independent of other sessions."
 )
@@ -109,14 +117,20 @@ EXIT_ACTION = text("exit_action", "Last action; null if no event is an action.")
 CHANNEL = text(
     "channel", "Marketing channel of the session, based on GA4's default channel group: organic_search, direct, ..."
 )
-DEVICE = text("device", "desktop, mobile, tablet, tv or other; null without a user agent.")
-BROWSER = text("browser", "Browser family; null without a user agent.")
-OS = text("os", "Operating system family; null without a user agent.")
+DEVICE = text(
+    "device", "desktop, mobile, tablet, tv or other; null without a user agent. In sessions: of the first event."
+)
+BROWSER = text("browser", "Browser family; null without a user agent. In sessions: of the first event.")
+OS = text("os", "Operating system family; null without a user agent. In sessions: of the first event.")
 IS_BOUNCE = flag(
     "is_bounce", "Whether the session is not engaged: too few page views, no interaction, too little engaged time."
 )
 IS_ENGAGED = flag(
     "is_engaged", "Whether the session has enough page views, an interaction, or enough engaged seconds (see settings)."
+)
+IS_BOT = flag(
+    "is_bot",
+    "Whether any event of the session is from a bot, by the user agent or by a rule in [bots]. Counts exclude bots.",
 )
 IS_COMPLETE = flag("is_complete", "Whether all days that could add events to the session are built.")
 
@@ -148,7 +162,10 @@ POSITION = count("position", "Order among events with equal times: sequence, or 
 
 # Outcomes
 OUTCOME = text("outcome", "How the session ended: the first outcome rule that holds, otherwise engaged or bounce.")
-IS_CONVERTED = flag("is_converted", "Whether the outcome is a conversion; in funnels: whether all steps were reached.")
+IS_CONVERTED = flag(
+    "is_converted",
+    "Whether the outcome is a conversion; in funnels: whether the last step was reached, in mode unordered all steps.",
+)
 CONVERSION_COUNT = count(
     "conversion_count",
     "Events that meet the deciding rule, or 1 if the session as a whole meets it; 0 without a conversion.",
@@ -157,7 +174,7 @@ VALUE = Column(
     "value",
     "DECIMAL(38,6)",
     "Sum of the values of all matching events; in daily tables and tables of visitors: of conversions only. "
-    "Null if no event has a value.",
+    "Adds different currencies without conversion. Null if no event has a value.",
 )
 DECIDED_AT = time("decided_at", "Time of the event that decided the outcome; null if the session as a whole did.")
 DECIDING_EVENT_ID = text("deciding_event_id", "Event that decided the outcome; null if the session as a whole did.")
@@ -191,8 +208,8 @@ CONVERSION_RATE = rate(
     "conversion_rate",
     "Share that converted; in funnel_steps: share of all entered, not excluded, that reached this step.",
 )
-LOW = rate("low", "Lower bound of the 95 % Wilson interval of the rate.")
-HIGH = rate("high", "Upper bound of the 95 % Wilson interval of the rate.")
+LOW = rate("low", "Lower bound of the 95 % Wilson interval of conversion_rate.")
+HIGH = rate("high", "Upper bound of the 95 % Wilson interval of conversion_rate.")
 
 # Funnels
 FUNNEL = text("funnel", "Name of the funnel in the settings.")
@@ -304,7 +321,7 @@ AGENT = (
     BROWSER,
     OS,
     DEVICE,
-    IS_BOT,
+    flag("is_bot", "Whether the user agent is that of a bot."),
     text(
         "bot_reason",
         "What classified it as a bot: 'crawler list: ...', 'parser rules: ...', 'packaged pattern: ...' or "
@@ -314,7 +331,7 @@ AGENT = (
 
 # Columns that a condition in the settings can use: the columns of an event, or of a session
 EVENT_CONDITION_COLUMNS: Mapping[str, str] = {
-    column.name: column.type for column in (*WHO_AND_WHEN, *WHAT_HAPPENED, PROPERTIES, IS_BOT, EVENT_NUMBER)
+    column.name: column.type for column in (*WHO_AND_WHEN, *WHAT_HAPPENED, PROPERTIES, EVENT_IS_BOT, EVENT_NUMBER)
 }
 # Columns of an event that are known before sessions are
 RAW_EVENT_COLUMNS: Mapping[str, str] = {

@@ -11,8 +11,11 @@ from session_pipeline.tables.contract import Table
 HEAD = """# The tables
 
 Made from `session_pipeline/tables`; do not edit by hand. Times are UTC, dates are local dates in the
-reporting time zone, money is exact (DECIMAL), and `site` is part of every key from `events` on. Tables
-marked *store only* are steps on the way: they are not in the warehouse.
+reporting time zone, and sums of values are exact (DECIMAL). A row belongs to one site: its key has the `site`, or
+a `session_id` or `file_id`, which belong to one site. Only `agents_seen`, `user_agents`, `action_labels`
+and `warehouse_info` have no site. Columns are listed in the order of the warehouse, where the date of
+the partition comes last; in the lake, it is in the name of the folder. Tables marked *store only* are
+steps on the way: they are not in the warehouse.
 """
 
 
@@ -34,9 +37,9 @@ def _table(contract: Table) -> str:
     if contract.date_column:
         lines[-1] += f", within a `{contract.date_column}`"
     lines += ["", "| column | type | meaning |", "|---|---|---|"]
+    lines += [f"| {column.name} | {column.type} | {_cell(column.meaning)} |" for column in contract.columns]
     if contract.date_column:
         lines.append(f"| {contract.date_column} | DATE | {_cell(contract.date_meaning)} |")
-    lines += [f"| {column.name} | {column.type} | {_cell(column.meaning)} |" for column in contract.columns]
     return "\n".join([*lines, ""])
 
 

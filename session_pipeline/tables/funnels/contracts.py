@@ -25,7 +25,8 @@ NEXT_ACTION_3 = text("next_action_3", "The action after next_action_2 in the ses
 ENTRY_EVENT_NUMBER = count("entry_event_number", "Position of the event that entered the funnel in its session.")
 ENTRY_STEP = count("entry_step", "Step at which the attempt entered the funnel: 1, unless entry is any.")
 EXCLUSION_NUMBER = count(
-    "exclusion_number", "Number of the exclusion that applied first, as in the settings, from 1; null if none did."
+    "exclusion_number",
+    "Number of the exclusion that applied first, as in the settings, from 1; null if none did (in funnel_drops: 0).",
 )
 UNIT_ATTEMPT_COUNT = count(
     "attempt_count", "Attempts of the session, or of the visitor on the day, including those that do not decide."
@@ -71,7 +72,9 @@ STEP_CONVERSION_RATE = rate(
 STEP_LOW = rate("step_low", "Lower bound of the 95 % Wilson interval of step_conversion_rate.")
 STEP_HIGH = rate("step_high", "Upper bound of the 95 % Wilson interval of step_conversion_rate.")
 STEP_VALUE = Column(
-    "value", "DECIMAL(38,6)", "Sum of the values of the events that reached this step; null if none has a value."
+    "value",
+    "DECIMAL(38,6)",
+    "Sum of the values of the events that reached this step, of all currencies; null if none has a value.",
 )
 STEP_ATTEMPT_COUNT = count(
     "attempt_count", "All attempts of the sessions or visitors that reached this step, also those that do not decide."
@@ -80,11 +83,16 @@ STEP_ACTION_COUNT = count(
     "action_count",
     "Actions after the entry up to this step, in total over the attempts that reached it; null if none is known.",
 )
-ENDED_BY = count("exclusion_number", "0 for attempts that dropped out; for excluded ones, the exclusion's number.")
+ENDED_BY = count(
+    "exclusion_number",
+    "0 for attempts that dropped out (in funnel_entries: null); for excluded ones, the exclusion's number.",
+)
 NEXT_NUMBER = count("next_number", "1 for the action that followed, 2 and 3 for those after it.")
 NEXT_RANK = count("rank", "Rank of the action by attempt_count, from 1; '(other)' comes last.")
 FOLLOWING_ACTION = text(
-    "action", "Action that followed; '(other)' beyond the ten most frequent ones, '(none)' if nothing followed."
+    "action",
+    "Action that followed in the session; '(other)' beyond the ten most frequent ones of the day, '(none)' if nothing "
+    "followed in that session. The visitor may have come back in a later one.",
 )
 DROPPED_ATTEMPT_COUNT = count("attempt_count", "Attempts that ended at the step and went on with the action.")
 
@@ -202,7 +210,9 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         name="funnel_drops",
-        grain="One row is an action that followed where attempts at a funnel ended, on a day of a site, by breakdown.",
+        grain="One row is an action that followed where attempts at a funnel ended, on a day of a site, by breakdown. "
+        "Each day names only its ten most frequent actions, so sums over days can be too low: for exact ones, count "
+        "funnel_entries.",
         date_column="entry_date",
         key=("funnel", "site", "breakdown", "step_number", "exclusion_number", "next_number", "action"),
         order=("funnel", "site", "breakdown", "step_number", "exclusion_number", "next_number", "rank"),

@@ -84,7 +84,7 @@ TABLES: tuple[Table, ...] = (
             c.EVENT_NUMBER,
             c.VISITOR_ID,
             text("device_id", "visitor_id that the source gave the event."),
-            c.IS_BOT,
+            c.EVENT_IS_BOT,
         ),
     ),
 )

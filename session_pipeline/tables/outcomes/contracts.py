@@ -120,7 +120,7 @@ TABLES: tuple[Table, ...] = (
                 "value",
                 "DECIMAL(38,6)",
                 "Sum of the values of all events that meet the rule of the outcome, without bots; also if it is no "
-                "conversion. Null if no event has a value.",
+                "conversion. Adds different currencies without conversion. Null if no event has a value.",
             ),
             c.BOT_SESSION_COUNT,
         ),

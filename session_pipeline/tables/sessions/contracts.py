@@ -27,7 +27,7 @@ TABLES: tuple[Table, ...] = (
             *c.WHAT_HAPPENED,
             c.USER_AGENT_ID,
             c.PROPERTIES,
-            c.IS_BOT,
+            c.EVENT_IS_BOT,
             c.BOT_REASON,
             c.SESSION_ID,
             c.SESSION_DATE,

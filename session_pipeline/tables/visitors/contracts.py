@@ -84,7 +84,7 @@ TABLES: tuple[Table, ...] = (
             DAYS_SINCE_LAST_VISIT,
             FIRST_CONVERSION_DATE,
             FIRST_SESSION_ID,
-            c.CHANNEL,
+            text("channel", "Marketing channel of the day's first session."),
             c.SESSION_COUNT,
             c.CONVERTED_COUNT,
             c.VALUE,
