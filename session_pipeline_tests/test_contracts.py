@@ -1,6 +1,7 @@
 """Tests rules that hold across the contracts of all tables, and across the modules of the package."""
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 import session_pipeline
 from session_pipeline.tables import TABLES
+from session_pipeline.tables.page import HEAD
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.older_versions import SETTINGS, UNTIL, copy_of, query
 
@@ -23,6 +25,47 @@ def test_published_tables_by_session_have_is_bot() -> None:
     }
     assert len(by_session) >= 8
     assert [name for name, columns in by_session.items() if "is_bot" not in columns] == []
+
+
+def test_only_tables_that_the_page_names_have_keys_without_a_site() -> None:
+    of_one_site = {"site", "session_id", "file_id"}
+    without_site = {name for name, contract in TABLES.items() if not of_one_site & set(contract.key)}
+    sentence = re.search(r"Only (.+?) have no site", HEAD, re.DOTALL)
+    assert sentence
+    assert set(re.findall(r"`(\w+)`", sentence[1])) == without_site
+
+
+def meanings(column: str) -> dict[str, str]:
+    """Returns the meaning of the columns with a name, by table."""
+    return {name: item.meaning for name, table in TABLES.items() for item in table.columns if item.name == column}
+
+
+def test_is_bot_says_whether_it_is_that_of_the_event_or_the_session() -> None:
+    by_session = {name: meaning for name, meaning in meanings("is_bot").items() if "session_id" in columns_of(name)}
+    assert {name for name, meaning in by_session.items() if "this event is" in meaning} == {"events", "event_devices"}
+    assert {name for name, meaning in by_session.items() if "session" not in meaning} == set()
+
+
+@pytest.mark.parametrize("bound", ["low", "high"])
+def test_bounds_name_the_column_that_they_bound(bound: str) -> None:
+    found = meanings(bound)
+    assert len(found) >= 4
+    assert [name for name, text in found.items() if not columns_of(name) & set(re.findall(r"\w+", text))] == []
+
+
+def test_sums_of_values_say_that_they_add_currencies() -> None:
+    sums = [
+        (name, column.meaning)
+        for name, table in TABLES.items()
+        for column in table.columns
+        if table.is_published and column.name == "value" and column.type == "DECIMAL(38,6)"
+    ]
+    assert len(sums) >= 8
+    assert [name for name, meaning in sums if "currencies" not in meaning] == []
+
+
+def columns_of(table: str) -> set[str]:
+    return {column.name for column in TABLES[table].columns}
 
 
 def test_no_module_assigns_a_constant_twice() -> None:

@@ -53,6 +53,18 @@ def test_tables_page_is_current() -> None:
     assert (ROOT / "docs" / "tables.md").read_text() == tables_page()
 
 
+def test_tables_page_lists_columns_in_the_order_of_the_warehouse(sample_deployment: Deployment) -> None:
+    sections = re.findall(r"^## (\w+)$(.*?)(?=^## |\Z)", tables_page(), re.MULTILINE | re.DOTALL)
+    listed = {name: re.findall(r"^\| (\w+) \| [A-Z]", text, re.MULTILINE) for name, text in sections}
+    with reader.connect(sample_deployment.folder.path) as warehouse:
+        columns = warehouse.execute(
+            "select table_name, list(column_name order by column_index) from duckdb_columns()"
+            " where schema_name = 'main' and not internal group by table_name"
+        ).fetchall()
+    assert len(columns) >= 30
+    assert [name for name, names in columns if listed[name] != names] == []
+
+
 def commands_in(text: str) -> list[str]:
     return COMMAND.findall(text)
 
