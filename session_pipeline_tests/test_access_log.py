@@ -108,6 +108,7 @@ def test_lines_that_do_not_match_the_format_are_quarantined(ingest: Ingest) -> N
         combined(time="10/Oct/2019:13:55:36 -0700"),
     ]
     content = "\n".join(lines).encode() + b"\nshop.example \xff\n192.0.2.7 a\0b\n" + b"x" * (300 << 10)
+    content += b"\n" + b" " * (300 << 10)
     taken = ingest.take(content, "access.log", RULES)
     assert taken.reasons == {
         3: "log_format_is_nginx_main",
@@ -122,7 +123,7 @@ def test_lines_that_do_not_match_the_format_are_quarantined(ingest: Ingest) -> N
     }
     assert taken.quarantined[1]["line"] == "[address] - - no time"
     assert taken.quarantined[6]["line"].startswith("[address] ")
-    assert taken.admitted.blank_line_count == 1
+    assert taken.admitted.blank_line_count == 2
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,14 @@ def test_line_that_duckdb_rejects_is_quarantined_alone(ingest: Ingest, line: byt
     assert len(taken.quarantined[0]["line"]) <= 2000
 
 
+@pytest.mark.parametrize("blank", [b" ", b"\t"])
+def test_blank_line_is_no_line_however_long_it_is(ingest: Ingest, blank: bytes) -> None:
+    seen = json.dumps(EVENT).encode()
+    taken = ingest.take(b"\n".join([seen, blank * ((256 << 10) + 1), seen]))
+    assert [event["line_number"] for event in taken.events] == [1, 3]
+    assert (taken.reasons, taken.admitted.blank_line_count) == ({}, 1)
+
+
 def test_file_with_only_carriage_returns_is_one_bad_line(ingest: Ingest) -> None:
     assert ingest.take(json.dumps(EVENT) + "\r" + json.dumps(EVENT) + "\r").reading.reasons == {"invalid_json": 1}
 

@@ -46,6 +46,13 @@ def test_fields_change_within_a_file(ingest: Ingest, end: str) -> None:
     assert not any("203.0.113" in str(row) or "db8" in str(row) for row in taken.events)
 
 
+@pytest.mark.parametrize("directive", [b"#Software: \xff", b"#Remark: \0", b"#" * (300 << 10), b" " * (300 << 10)])
+def test_directives_and_blank_lines_are_no_lines_whatever_they_contain(ingest: Ingest, directive: bytes) -> None:
+    lines = [directive, b"#Fields: date time c-ip cs-uri-stem", b"2024-03-01 12:00:00 203.0.113.7 /a", directive]
+    taken = ingest.take(b"\n".join(lines), "u_ex240301.log", RULES)
+    assert (len(taken.events), taken.reasons, taken.admitted.blank_line_count) == (1, {}, 3)
+
+
 @pytest.mark.long
 def test_cloudfront_encodes_words_once_or_twice(ingest: Ingest) -> None:
     fields = "#Fields: date time c-ip cs-method cs-uri-stem cs(User-Agent) x-host-header cs-protocol"

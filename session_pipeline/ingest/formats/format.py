@@ -15,7 +15,7 @@ from session_pipeline.ingest.formats.content import binary_kind, first_lines
 from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.line_counts import LineCounter
 from session_pipeline.ingest.queries import query
-from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, decoded, physical_lines
+from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, decoded, is_blank, physical_lines
 
 if TYPE_CHECKING:
     from session_pipeline.ingest.rules import ReadingRules
@@ -163,11 +163,18 @@ class TextLines(Format):
         return Lines(select, 1, content.line_count + content.blank_line_count)
 
     def python_rows(self, content: Content) -> Iterator[Row]:
-        """Yield every physical line."""
+        """Yield every physical line, and an empty row for every blank line."""
         with content.plain_path.open("rb") as file:
             for line in physical_lines(file):
-                text, reason = decoded(line)
-                yield text or None, reason, None
+                yield row_of_line(line)
+
+
+def row_of_line(line: bytes) -> Row:
+    """Return the row of a line. A blank line, however long, is an empty row: it is counted as blank."""
+    if is_blank(line):
+        return NO_LINE
+    text, reason = decoded(line)
+    return text, reason, None
 
 
 def escaped(path: Path) -> str:

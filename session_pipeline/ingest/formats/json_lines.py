@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES, MARKUP, MARKUP_KIND
-from session_pipeline.ingest.formats.format import Content, Lines, Row, TextLines
+from session_pipeline.ingest.formats.format import Content, Lines, Row, TextLines, row_of_line
 from session_pipeline.ingest.formats.json_values import is_document, key_in_text, records_of, records_of_line
 from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.line_counts import LineCounter
-from session_pipeline.ingest.records import decoded, is_blank, physical_lines
+from session_pipeline.ingest.records import is_blank, physical_lines
 
 
 class JsonLines(TextLines):
@@ -59,8 +59,7 @@ class JsonLines(TextLines):
             return
         with content.plain_path.open("rb") as file:
             for record in _records(file, content.layout):
-                text, reason = decoded(record)
-                yield text or None, reason, None
+                yield row_of_line(record)
 
 
 class _JsonCounter(LineCounter):

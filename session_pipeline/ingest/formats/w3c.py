@@ -14,7 +14,7 @@ from session_pipeline.ingest.formats.content import json_kind
 from session_pipeline.ingest.formats.format import NO_LINE, Content, Format, Lines, Row
 from session_pipeline.ingest.layout import Layout
 from session_pipeline.ingest.line_counts import LineCounter
-from session_pipeline.ingest.records import decoded, physical_lines
+from session_pipeline.ingest.records import decoded, is_blank, physical_lines
 
 DIRECTIVE = re.compile(rb"\n#")
 NO_VALUE = ("-", "")
@@ -46,13 +46,13 @@ class W3c(Format):
         with content.plain_path.open("rb") as file:
             for line in physical_lines(file):
                 text, reason = decoded(line)
-                if reason is None and text.startswith("#"):
+                if line.startswith(b"#"):
                     directive, _, value = text[1:].partition(":")
                     if directive.lower() == "fields":
                         names = value.split()
                     elif directive.lower() == "date":
                         date = value.split()[0] if value.split() else None
-                if reason is None and (text.startswith("#") or not text.strip()):
+                if line.startswith(b"#") or is_blank(line):
                     yield NO_LINE
                 else:
                     yield (text, reason, None) if reason else _row(text, names, date)
