@@ -40,7 +40,7 @@ class CorruptFileError(SessionPipelineError):
     """A delivered file cannot be read: it is truncated, damaged, or its content does not match its name."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the file is damaged ({reason}); deliver it again")
+        super().__init__(f"the file cannot be read ({reason})")
         self.reason = reason
 
 

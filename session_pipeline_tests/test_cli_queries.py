@@ -1,6 +1,7 @@
 """Tests the commands query, show and export: output, formats and exit codes."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -93,6 +94,15 @@ def test_show_prints_the_timeline_of_a_session(shop: Path) -> None:
     assert ["dropped:", "copy", "1:3"] in rows
     assert ["4", "03-06", "00:06:00", "1", "min", "purchase", "49.9", "EUR", "1:5", "◀", "purchase"] in rows
     assert json.loads(call("show", session_id, "--json", "--data", shop)[1])["events"][3]["line_number"] == 5
+
+
+def test_show_marks_the_event_that_decided_among_those_with_the_same_id() -> None:
+    morning, evening = datetime(2024, 3, 5, 10), datetime(2024, 3, 5, 10, 20)
+    events = [{"event_id": "e9", "event_time": morning}, {"event_id": "e9", "event_time": evening}]
+    outcome = {"deciding_event_id": "e9", "decided_at": evening}
+    assert timeline._deciding({"outcome": outcome, "events": events}) is events[1]
+    whole = {"deciding_event_id": None, "decided_at": None}
+    assert timeline._deciding({"outcome": whole, "events": events}) is None
 
 
 def test_show_rejects_an_ambiguous_id_prefix() -> None:

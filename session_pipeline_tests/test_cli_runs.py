@@ -48,6 +48,18 @@ def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> N
         assert (code, "settings.toml is missing, but the store was built with it; restore it" in err) == (1, True), err
 
 
+@pytest.mark.long
+def test_folder_without_events_is_up_to_date_after_a_run(tmp_path: Path) -> None:
+    data = tmp_path / "my shop"
+    assert f"session-pipeline run --data '{data}'" in call("init", data)[1]
+    deliver(data, "events.jsonl", {"no": "event"})
+    assert "Up to date" not in call("status", "--data", data)[1]
+    run(data)
+    assert "Up to date through" in call("plan", "--data", data)[1]
+    assert "Up to date  through" in call("status", "--data", data)[1]
+    assert call("query", "select count(*) from visitors", "-f", "csv", "--data", data)[1].splitlines()[1] == "0"
+
+
 def test_run_prints_a_summary(first_run: FirstRun) -> None:
     assert "raw/web/events.jsonl  new file" in first_run.plan_before
     for part in (

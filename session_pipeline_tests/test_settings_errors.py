@@ -34,6 +34,10 @@ def error_of(text: str) -> tuple[str, str]:
         ("[sources.web]\nfmt = 'csv'", "sources.web.fmt", "did you mean format?"),
         ("[alarm]\ncommand = 'mail'", "alarm", "is an unknown setting; remove it"),
         ("timezone = 'Europe/Berln'", "timezone", "did you mean Europe/Berlin?"),
+        ("timezone = 'CEST'", "timezone", "write the zone of a place, such as Europe/Berlin, or UTC"),
+        ("timezone = 'GMT+2'", "timezone", "write the zone of a place, such as Europe/Berlin, or UTC"),
+        ("[sources.web]\nskip_rows = 1", "sources.web.skip_rows", "write one of preset, format, site"),
+        ("actions.query_parameters = ['color']", "privacy", "does not keep the query parameter color"),
         ("timezone = '../../etc/passwd'", "timezone", "is not a time zone"),
         ("start_date = '2020-01-01'", "start_date", "write a date without quotes"),
         ("start_date = 2020-01-01T00:00:00", "start_date", "write a date without quotes"),
@@ -222,7 +226,11 @@ def test_missing_file_explains_how_to_make_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a = 1\nb = [\n  1,\nc = 2\n", "is not valid TOML: Invalid value (at line 4, column 1)"),
+        (
+            b"a = 1\nb = [\n  1,\nc = 2\n",
+            "is not valid TOML: Invalid value (at line 4, column 1); fix that line: strings",
+        ),
+        (b"[sources.web]\n[sources.web]\n", "twice (at line 2, column 13); fix that line"),
         (b"a = 1\na = 2\n", "line 2"),
         (b"a = '\xff'\n", "save it as a UTF-8 text file"),
         (b"a = " + b"[" * 20_000, "nest lists less deeply"),

@@ -134,7 +134,7 @@ def test_unacceptable_file_explains_why(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(b"{}\n" * 1000)[:-9])
     code, _, err = call("try", file)
     assert code == 1
-    assert "would not be accepted: gzip, cut short" in err.replace("the file is damaged (", "")
+    assert "would not be accepted: gzip, cut short" in err.replace("the file cannot be read (", "")
 
 
 @pytest.mark.parametrize("name", ["nothing.jsonl", "."])

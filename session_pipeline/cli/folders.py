@@ -1,5 +1,6 @@
 """The commands init, sample and check: create a data folder, write sample events, validate the settings."""
 
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -42,14 +43,15 @@ def init(
     if from_file is not None:
         found = try_file(from_file, folder=None, source=source)
     if made.settings.exists():
-        raise WrongUseError(f"{folder} is already a data folder; continue with `session-pipeline run --data {folder}`")
+        command = f"session-pipeline run --data {shlex.quote(str(folder))}"
+        raise WrongUseError(f"{folder} is already a data folder; continue with `{command}`")
     make_folder(made.raw)
     home.prepare(made)
     text = settings_template()
     if from_file is not None:
         text += _section_for(found, source)
     made.settings.write_text(text, encoding="utf-8")
-    option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {folder}"
+    option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {shlex.quote(str(folder))}"
     echo(f"{folder} is ready:")
     is_usable = from_file is None or _accepted_count(found) > 0
     use = "the defaults can be used unchanged" if is_usable else "complete them before you deliver files"

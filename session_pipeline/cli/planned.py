@@ -58,7 +58,10 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         echo("will: is stale now. may: an input is stale; rebuilt only if that input changes.", style="dim")
     if found.unwanted:
         days = {key.date for key in found.unwanted if key.date}
-        echo(f"Dropped: {counted(len(found.unwanted), 'partition')} of days without events, {day_ranges(days)}")
+        tables = ", ".join(sorted({key.table for key in found.unwanted if not key.date}))
+        of_days = f" of days without events, {day_ranges(days)}" if days else ""
+        also = f"{' and' if days else ' of'} {tables}" if tables else ""
+        echo(f"Dropped: {counted(len(found.unwanted), 'partition')}{of_days}{also}")
     if expiry.drop:
         days = {key.date for key in expiry.drop if key.date}
         echo(f"Expired: {counted(len(expiry.drop), 'partition')}, {day_ranges(days)}; removed when nothing is stale")

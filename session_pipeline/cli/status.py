@@ -181,11 +181,11 @@ def _show(found: Status) -> None:
             + (f" + {found.lines['erased']:,} erased" if found.lines["erased"] else ""),
         ),
         ("Days", f"{len(days):,} built{', ' + day_ranges(days) if days else ''}"),
-        (
-            "Stale" if found.stale_because else "Up to date",
-            found.stale_because or f"through {found.until}{but_waiting}",
-        ),
     ]
+    if found.stale_because:
+        rows.append(("Stale", found.stale_because))
+    elif not found.files_to_read:
+        rows.append(("Up to date", f"through {found.until}{but_waiting}"))
     if found.frozen_before:
         frozen = sum(day < found.frozen_before for day in found.days)
         sentence = (

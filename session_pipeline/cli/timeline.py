@@ -116,10 +116,10 @@ def _print_timeline(facts: Row, settings: Settings) -> None:
 
 
 def _event_rows(facts: Row, settings: Settings, files: Sequence[str]) -> Iterator[Sequence[str | Text]]:
-    session, outcome = facts["session"], facts["outcome"]
+    session, outcome, deciding = facts["session"], facts["outcome"], _deciding(facts)
     is_one_day = _local(session["started_at"], settings).date() == _local(session["ended_at"], settings).date()
     for event in facts["events"]:
-        decides = event["event_id"] == outcome["deciding_event_id"]
+        decides = event is deciding
         value = "" if event["value"] is None else f"{plain(event['value'])} {plain(event['currency'] or '')}".strip()
         details = [f"{word} {plain(event[name])}" for name, word in DETAILS.items() if event[name] is not None]
         yield (
@@ -176,7 +176,7 @@ def _start(facts: Row, settings: Settings) -> str:
 def _end(facts: Row, settings: Settings) -> str:
     session, outcome, after = facts["session"], facts["outcome"], facts["session_after"]
     value = f", value {plain(outcome['value'])} {plain(outcome['currency'] or '')}".rstrip() if outcome["value"] else ""
-    deciding = next((e for e in facts["events"] if e["event_id"] == outcome["deciding_event_id"]), None)
+    deciding = _deciding(facts)
     why = f": decided by event {deciding['event_number']}" if deciding else ": decided by the session as a whole"
     text = f"{outcome['outcome']}{value}{why}"
     if not session["is_complete"]:
@@ -186,6 +186,15 @@ def _end(facts: Row, settings: Settings) -> str:
     pause = span((after["started_at"] - session["ended_at"]).total_seconds())
     because = "" if after["break_reason"] == "inactivity" else f" ({_in_words(after['break_reason'], settings)})"
     return f"{text}; the visitor's next session, {after['session_id'][:8]}, started {pause} later{because}"
+
+
+def _deciding(facts: Row) -> Row | None:
+    """Return the event that decided the outcome; None if the session as a whole did.
+
+    An id can occur twice in a session, at different times.
+    """
+    decided = facts["outcome"]["deciding_event_id"], facts["outcome"]["decided_at"]
+    return next((event for event in facts["events"] if (event["event_id"], event["event_time"]) == decided), None)
 
 
 def _in_words(break_reason: str, settings: Settings) -> str:

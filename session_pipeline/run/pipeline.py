@@ -169,12 +169,14 @@ class Run(OpenFolder):
 
         Args:
             step: The step.
-            days: The days, in order; (None,) for a step without days. Frozen days are left out.
+            days: The days, in order; (None,) for a step without days. Frozen days are left out, and steps without days
+                if there is no day with events.
             force: Whether to build the tables even if they are fresh.
             on_built: Called for each day once it is committed. An error that it raises ends the build.
         """
         results = []
-        days = [day for day in days if not self.planner.frame.is_frozen(day)]
+        frame = self.planner.frame
+        days = [day for day in days if (frame.wanted if day is None else not frame.is_frozen(day))]
         self._expect(tuple(day for day in days if day is not None))
         with self.profile.stage(step.name):
             for built in self._builder.build(step, days, force=force, is_held=lambda day: day in self._held_days):

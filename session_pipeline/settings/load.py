@@ -25,7 +25,7 @@ from session_pipeline.settings.model import Settings
 from session_pipeline.settings.presets import NO_PRESET, over_preset, read_preset
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.sources import Preset
-from session_pipeline.settings.values import shown
+from session_pipeline.settings.values import closest, shown, toml_hint
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SECTIONS = {
@@ -69,8 +69,11 @@ def load_settings(data_folder: Path) -> Settings:
     except FileNotFoundError:
         hint = f"create a data folder with `session-pipeline init {data_folder}`"
         raise SettingsError(str(path), "does not exist", hint) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SettingsError(str(path), f"cannot be read ({error})", "save it as a UTF-8 text file") from None
+    except OSError as error:
+        hint = "it must be a file that this user can read"
+        raise SettingsError(str(path), f"cannot be read ({error.strerror})", hint) from None
     return parse_settings(text, str(path), os.environ, folder=folder.path)
 
 
@@ -185,7 +188,7 @@ def _read(text: str, file: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, f"is not valid TOML: {error}", "fix that line: strings need quotes") from None
+        raise SettingsError(file, f"is not valid TOML: {error}", toml_hint(error)) from None
     except RecursionError:
         raise SettingsError(file, "has lists that are nested too deeply", "nest lists less deeply") from None
 
@@ -261,15 +264,19 @@ def _variable_at(location: tuple[int | str, ...], given: Sequence[Variable], is_
 
 def _unknown_key_hint(location: tuple[int | str, ...], variable: Variable | None) -> str:
     if variable is not None and len(variable.path) >= len(location):
-        closest = closest_variable(variable.name)
-        return f"did you mean {closest}?" if closest else "unset it; docs/operations.md explains the names of variables"
+        meant = closest_variable(variable.name)
+        return f"did you mean {meant}?" if meant else "unset it; docs/operations.md explains the names of variables"
     names = [part for part in location if isinstance(part, str)]
     if names[0] == "sources":
         del names[1]  # the name of a source is the name of its folder
-    match = get_close_matches(".".join(names), _known_keys(Settings), n=1)
-    if not match:
-        return "remove it; `session-pipeline init` writes a file with all settings"
-    return f"did you mean {match[0].removeprefix('.'.join([*names[:-1], '']))}?"
+    known, table = _known_keys(Settings), ".".join([*names[:-1], ""])
+    of_table = [key.removeprefix(table) for key in known if table and key.startswith(table)]
+    if direct := [name for name in of_table if "." not in name]:
+        return closest(names[-1], direct)
+    match = get_close_matches(".".join(names), known, n=1)
+    return (
+        f"did you mean {match[0]}?" if match else "remove it; `session-pipeline init` writes a file with all settings"
+    )
 
 
 def _known_keys(section: type[Section], prefix: str = "") -> list[str]:

@@ -243,6 +243,17 @@ class Settings(Section):
             )
         return privacy
 
+    @field_validator("privacy")
+    @classmethod
+    def _check_kept_parameters(cls, privacy: PrivacySettings, info: ValidationInfo) -> PrivacySettings:
+        needed = info.data["actions"].query_parameters if "actions" in info.data else ()
+        if removed := [name for name in needed if name not in privacy.keep_query_parameters]:
+            raise refusal(
+                f"does not keep the query parameter {removed[0]}, which actions.query_parameters names",
+                "add it to keep_query_parameters, or remove it there",
+            )
+        return privacy
+
     @field_validator("dimensions")
     @classmethod
     def _check_dimensions(cls, dimensions: Mapping[str, str]) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from session_pipeline.errors import SettingsError
 from session_pipeline.settings.sources import Preset, Recognition, SourceSettings
-from session_pipeline.settings.values import closest, shown
+from session_pipeline.settings.values import closest, shown, toml_hint
 
 NO_PRESET = "none"  # a source with this preset is never recognised
 OWN_FOLDER = "presets"  # beside settings.toml
@@ -129,12 +129,17 @@ def _put_events(merged: dict[str, Any], own: Mapping[str, Any], preset: Mapping[
 def _read(path: Path, key: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SettingsError(key, f"names {path}, which cannot be read ({error})", "save it as UTF-8 text") from None
+    except OSError as error:
+        hint = "it must be a file that this user can read"
+        raise SettingsError(key, f"names {path}, which cannot be read ({error.strerror})", hint) from None
 
 
 def _parsed(text: str, file: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SettingsError(file, f"is not valid TOML: {error}", "fix that line: strings need quotes") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(file, f"is not valid TOML: {error}", toml_hint(error)) from None
+    except RecursionError:
+        raise SettingsError(file, "has lists that are nested too deeply", "nest lists less deeply") from None

@@ -4,6 +4,7 @@ model.py defines which setting has which type.
 """
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -52,6 +53,13 @@ def closest(name: str, known: Iterable[str]) -> str:
     names = tuple(known)
     match = get_close_matches(name, names, n=1)
     return f"did you mean {match[0]}?" if match else f"write one of {', '.join(names)}"
+
+
+def toml_hint(error: tomllib.TOMLDecodeError) -> str:
+    """Returns how to fix a text that is not TOML."""
+    if str(error).startswith("Invalid value"):
+        return "fix that line: strings need quotes, true and false are lower case"
+    return "fix that line"
 
 
 def distinct(what: str, name_of: Callable[[Any], str] = str) -> AfterValidator:
@@ -103,15 +111,17 @@ def _timezone(name: str) -> str:
     try:
         zone(name)
     except ValueError:
-        match = get_close_matches(name, _zone_names(), n=1)
-        hint = f"did you mean {match[0]}?" if match else "write one such as Europe/Berlin or UTC"
+        match = get_close_matches(name, _places(), n=1)
+        hint = f"did you mean {match[0]}?" if match else "write the zone of a place, such as Europe/Berlin, or UTC"
         raise refusal(f"is {shown(name)}, which is not a time zone", hint) from None
     return name
 
 
 @cache
-def _zone_names() -> tuple[str, ...]:
-    return tuple(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+def _places() -> tuple[str, ...]:
+    """Returns the zones of places. Similar abbreviations and offsets are hours away from each other."""
+    names = files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    return tuple(name for name in names if "/" in name and not name.startswith("Etc/"))
 
 
 def _delivered_column(name: str) -> str:

@@ -73,7 +73,7 @@ def json_kind(lines: Sequence[bytes]) -> str | None:
     if MARKUP.match(lines[0]):
         return MARKUP_KIND
     if are_objects(lines):
-        return 'JSON; if all of the source is, say format = "jsonl" for it'
+        return 'JSON; if all files of the source are, set its format = "jsonl"'
     return None
 
 
