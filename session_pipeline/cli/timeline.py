@@ -82,6 +82,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, session: Row) -> list
         "site": session["site"],
         "visitor": session["visitor_id"],
         "started": session["started_at"],
+        "number": session["day_session_number"],
         "first": session["session_date"],
         "last": session["session_date"] + WITHIN,
     }

@@ -101,6 +101,10 @@ GAP_MICROSECONDS = Column(
 )
 
 # A session
+DAY_SESSION_NUMBER = count(
+    "day_session_number",
+    "Position of the session among the visitor's sessions of the day, in the order of their first events, from 1.",
+)
 STARTED_AT = time("started_at", "Time of the first event.")
 ENDED_AT = time("ended_at", "Time of the last event.")
 DURATION_SECONDS = Column("duration_seconds", "DOUBLE", "Time from the first to the last event, in seconds.")
@@ -290,6 +294,7 @@ SESSION = (
     USER_ID,
     CLIENT_SESSION_ID,
     SOURCE,
+    DAY_SESSION_NUMBER,
     STARTED_AT,
     ENDED_AT,
     DURATION_SECONDS,

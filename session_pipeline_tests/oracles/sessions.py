@@ -123,6 +123,7 @@ class Session:
     site: str
     visitor_id: str
     user_id: str | None
+    day_session_number: int
     started_at: datetime
     ended_at: datetime
     event_count: int
@@ -299,16 +300,30 @@ def summarize(events: Sequence[Event], rules: Rules, until: date) -> list[Sessio
     events_of_session = defaultdict(list)
     for event in events:
         events_of_session[event.session_id].append(event)
+    numbers = day_session_numbers(session_events[0] for session_events in events_of_session.values())
     return [
         summary(
             session_events,
+            numbers[session_id],
             is_complete=session_id not in still_open or last_possible_date(session_events[0], rules) <= until,
         )
         for session_id, session_events in events_of_session.items()
     ]
 
 
-def summary(events: Sequence[Event], is_complete: bool) -> Session:
+def day_session_numbers(firsts: Iterable[Event]) -> dict[str, int]:
+    """Return the number of each session among its visitor's sessions of the day, from the sessions' first events."""
+    firsts_of_day = defaultdict(list)
+    for first in firsts:
+        firsts_of_day[first.line.visitor, first.session_date].append(first)
+    return {
+        first.session_id: number
+        for of_day in firsts_of_day.values()
+        for number, first in enumerate(sorted(of_day, key=lambda event: event.order), start=1)
+    }
+
+
+def summary(events: Sequence[Event], day_session_number: int, is_complete: bool) -> Session:
     first, last = events[0], events[-1]
     return Session(
         session_id=first.session_id,
@@ -316,6 +331,7 @@ def summary(events: Sequence[Event], is_complete: bool) -> Session:
         site=first.line.site,
         visitor_id=first.line.visitor_id,
         user_id=next((event.line.user_id for event in events if event.line.user_id), None),
+        day_session_number=day_session_number,
         started_at=first.event_time,
         ended_at=last.event_time,
         event_count=len(events),

@@ -7,7 +7,9 @@ from sessions
 where
     site = $site
     and visitor_id = $visitor
-    and started_at >= $started
-    and session_id <> $id
-order by started_at, session_id
+    and (
+        started_at > $started
+        or (started_at = $started and day_session_number > $number)
+    )
+order by started_at, day_session_number
 limit 1

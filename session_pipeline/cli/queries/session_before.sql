@@ -6,6 +6,9 @@ from sessions
 where
     site = $site
     and visitor_id = $visitor
-    and started_at < $started
-order by started_at desc, session_id asc
+    and (
+        started_at < $started
+        or (started_at = $started and day_session_number < $number)
+    )
+order by started_at desc, day_session_number desc
 limit 1

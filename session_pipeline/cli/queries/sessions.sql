@@ -19,5 +19,5 @@ inner join session_outcomes as o
 where
     ($day is null or s.session_date = $day)
     and ($outcome is null or o.outcome = $outcome)
-order by s.started_at desc, s.session_id asc
+order by s.started_at desc, s.day_session_number desc, s.session_id asc
 limit $most_sessions

@@ -22,5 +22,5 @@ inner join session_outcomes as o
     on s.session_id = o.session_id
 left join paths as p
     on s.session_id = p.session_id
-order by s.started_at, s.session_id
+order by s.started_at, s.day_session_number, s.session_id
 limit $shown_sessions

@@ -49,7 +49,7 @@ visits as (
         v.visit_number,
         v.lifecycle,
         row_number() over (
-            partition by s.session_date, s.site, s.visitor_id order by s.started_at, s.session_id
+            partition by s.session_date, s.site, s.visitor_id order by s.day_session_number
         ) as session_number
     from sessions as s
     inner join visitor_days as v

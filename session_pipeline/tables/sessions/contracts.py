@@ -134,7 +134,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a session: an unbroken series of a visitor's events, on the day on which it starts.",
         date_column="session_date",
         key=("session_id",),
-        order=("site", "visitor_id", "started_at", "session_id"),
+        order=("site", "visitor_id", "day_session_number"),
         group="sessions",
         columns=c.SESSION,
     ),

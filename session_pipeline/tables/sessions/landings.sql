@@ -25,6 +25,11 @@ select
     f.site,
     f.visitor_id,
     f.source,
+    row_number() over (
+        partition by f.session_date, f.site, f.visitor_id
+        order by
+            f.event_time, coalesce(f.sequence, f.line_number), f.event_id, f.file_id, f.line_number
+    ) as day_session_number,
     f.break_reason,
     f.referrer_host,
     f.page_host,

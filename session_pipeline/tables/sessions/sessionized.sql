@@ -5,7 +5,7 @@
 -- series_id says which events of a site are one series, in which sessions follow each other: those
 -- of a visitor; if sessions are by person, of a person; if the client's session is the key, with
 -- or without a timeout, of each client session of these, and those without one. open_sessions has
--- it as visitor_id. If sessions are by person, event_id has the visitor's id before the event's.
+-- it as visitor_id.
 with kept as (
     select
         d.event_date,
@@ -24,13 +24,8 @@ with kept as (
         end as series_id,
         a.event_time,
         coalesce(a.sequence, a.line_number) as position,
-        case
-            when $by_person
-                then concat_ws(
-                    '|', cast(length(a.visitor_id) as varchar), a.visitor_id, a.event_id
-                )
-            else a.event_id
-        end as event_id,
+        a.event_id,
+        case when $by_person then a.visitor_id end as device_id,
         a.event_name,
         a.user_id,
         a.client_session_id,
@@ -57,6 +52,7 @@ stream as (
         event_time,
         position,
         event_id,
+        device_id,
         event_name,
         user_id,
         client_session_id,
@@ -77,6 +73,7 @@ stream as (
         event_time,
         cast(0 as bigint) as position,
         '' as event_id,
+        cast(null as varchar) as device_id,
         cast(null as varchar) as event_name,
         known_user_id as user_id,
         known_client_session_id as client_session_id,
@@ -159,11 +156,11 @@ with_known_values as (
 run_breaks as (
     select
         *,
-        -- The part of a session's id that says whose it is. By person, event_id says it instead: a
-        -- session keeps its id if it becomes that of another person.
+        -- The part of a session's id that says whose it is: by person, the visitor id of the event.
+        -- So a session keeps its id if it becomes that of another person.
         case
-            when not $by_person
-                then concat_ws('|', cast(length(series_id) as varchar), series_id)
+            when $by_person then concat_ws('|', cast(length(device_id) as varchar), device_id)
+            else concat_ws('|', cast(length(series_id) as varchar), series_id)
         end as series_key,
         case
             when open_session_id is not null then null
@@ -291,6 +288,7 @@ cuts as (
         place as cut_place,
         event_time as cut_time,
         event_id as cut_event_id,
+        series_key as cut_series_key,
         event_date as cut_date
     from parts
     where part > run_part
@@ -315,7 +313,7 @@ in_sessions as (
         case
             when c.cut_place is not null
                 then md5(concat_ws(
-                    '|', p.site, p.series_key, c.cut_event_id, cast(c.cut_time as varchar)
+                    '|', p.site, c.cut_series_key, c.cut_event_id, cast(c.cut_time as varchar)
                 ))
             else p.run_session_id
         end as session_id,

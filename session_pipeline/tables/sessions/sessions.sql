@@ -78,6 +78,7 @@ select
     m.user_id,
     m.client_session_id,
     f.source,
+    f.day_session_number,
     m.started_at,
     m.ended_at,
     cast(date_diff('microsecond', m.started_at, m.ended_at) as double)

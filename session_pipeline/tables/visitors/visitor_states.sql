@@ -10,16 +10,14 @@ with visits as (
         s.visitor_id,
         s.user_id,
         s.session_id,
+        s.day_session_number,
         s.channel,
         s.utm_campaign,
         s.started_at,
         s.ended_at,
         o.is_converted,
         o.value,
-        coalesce(o.decided_at, s.started_at) as converted_at,
-        row_number() over (
-            partition by s.session_date, s.site, s.visitor_id order by s.started_at, s.session_id
-        ) as visit_number
+        coalesce(o.decided_at, s.started_at) as converted_at
     from sessions as s
     inner join session_outcomes as o
         on s.session_id = o.session_id
@@ -28,6 +26,8 @@ with visits as (
     where not s.is_bot
 ),
 
+-- min_by skips rows whose value is null. The channel and campaign of the first session also count
+-- if they are null, so they are in a struct, which is not.
 of_days as (
     select
         session_date,
@@ -35,10 +35,10 @@ of_days as (
         day_number as block_number,
         site,
         visitor_id,
-        min_by(user_id, visit_number) filter (where user_id is not null) as user_id,
-        min_by(session_id, visit_number) as first_session_id,
-        max(channel) filter (where visit_number = 1) as first_channel,
-        max(utm_campaign) filter (where visit_number = 1) as first_utm_campaign,
+        min_by(user_id, day_session_number) filter (where user_id is not null) as user_id,
+        min_by(session_id, day_session_number) as first_session_id,
+        min_by({ 'value': channel }, day_session_number).value as first_channel,
+        min_by({ 'value': utm_campaign }, day_session_number).value as first_utm_campaign,
         min(started_at) as first_seen_at,
         max(ended_at) as last_seen_at,
         session_date as first_visit_date,
@@ -148,8 +148,6 @@ longest_parts as (
     where longer.part_days is null
 )
 
--- min_by skips rows whose value is null. The channel and campaign of the first session also count
--- if they are null, so they are in a struct, which is not.
 select
     session_date,
     block_days,
