@@ -28,7 +28,7 @@ TABLES = (
 LINES = """
     select
         e.line_number, 'event' as becomes, e.event_number, e.break_reason, e.event_date, e.session_date,
-        dense_rank() over (order by s.started_at, s.session_id) as session
+        dense_rank() over (order by s.session_date, s.day_session_number) as session
     from events as e join sessions as s using (session_id) where e.visitor_id = '{0}'
     union all by name
     select line_number, 'duplicate' as becomes from duplicate_events where visitor_id = '{0}'
@@ -46,7 +46,7 @@ VISITORS = """
     join session_outcomes as o using (session_id)
     left join session_actions as a on s.session_id = a.session_id and a.is_landing
     where s.visitor_id like '{0}-%'
-    qualify row_number() over (partition by s.visitor_id order by s.started_at) = 1
+    qualify row_number() over (partition by s.visitor_id order by s.session_date, s.day_session_number) = 1
     order by s.visitor_id
 """
 FUNNELS = """
