@@ -1,4 +1,4 @@
-"""Tests that a funnel with exclusions has the same numbers in the summary of `run`, the report and funnel_steps."""
+"""Tests that funnels with any options have the same numbers in the summary of `run`, the report and funnel_steps."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -14,6 +14,7 @@ from session_pipeline.run.outcome import Outcome
 from session_pipeline_tests.deployment import Deployment
 
 DAY = date(2024, 3, 15)
+STEPS = [{"name": name, "where": f"event_name = '{name}'"} for name in "abc"]
 SETTINGS: Mapping[str, Any] = {
     "funnels": [
         {
@@ -23,19 +24,32 @@ SETTINGS: Mapping[str, Any] = {
                 {"name": "purchase", "where": "event_name = 'purchase'"},
             ],
             "exclusions": [{"where": "event_name = 'log_out'"}],
-        }
+        },
+        {"name": "optional", "steps": [STEPS[0], STEPS[1] | {"optional": True}, STEPS[2]]},
+        {
+            "name": "any",
+            "entry": "any",
+            "steps": STEPS,
+            "exclusions": [{"where": "event_name = 'log_out'", "after_step": 2}],
+        },
     ]
 }
 VISITS = (
     *[["add_to_cart", "log_out", "purchase"]] * 2,
     *[["add_to_cart", "purchase"]] * 1,
     *[["add_to_cart", "search"]] * 3,
+    *[["a"]] * 2,
+    *[["a", "b", "c"]] * 3,
+    *[["a", "c"]] * 5,
+    *[["a", "b"]] * 2,
+    *[["b", "c"]] * 15,
+    *[["b", "log_out"]] * 1,
 )
 
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """Six visitors add to the cart. Two are excluded, and one of the other four buys."""
+    """Six visitors add to the cart: two are excluded, one of the other four buys. 28 visitors do some of a, b, c."""
     deployment = Deployment(tmp_path_factory.mktemp("data"), SETTINGS)
     lines = [
         {
@@ -63,12 +77,24 @@ def test_run_report_and_funnel_steps_show_the_same_rates(deployment: Deployment,
     with reader.connect(deployment.folder.path) as warehouse:
         reported = figures.read(warehouse, "UTC").rows("funnels")
         steps = warehouse.execute(
-            "select step, entered_count - excluded_count, conversion_rate from funnel_steps order by step_number"
+            "select funnel, step, reached_count, conversion_rate, if(step_number > 1, step_conversion_rate, null)"
+            " from funnel_steps order by funnel, step_number"
         ).fetchall()
-    assert steps == [("cart", 4, 1.0), ("purchase", 1, 0.25)]
-    assert [(row["step"], row["reached_count"], row["conversion_rate"]) for row in reported] == steps
-    assert summary.funnels == {"shop": [("cart", 4), ("purchase", 1)]}
-    assert summary.excluded == {"shop": 2}
+    assert [row[1:] for row in steps if row[0] == "shop"] == [("cart", 4, 1.0, None), ("purchase", 1, 0.25, 0.25)]
+    assert [row[1:] for row in steps if row[0] == "optional"] == [
+        ("a", 12, 1.0, None),
+        ("b", 5, 5 / 12, 5 / 12),
+        ("c", 8, 8 / 12, 8 / 12),
+    ]
+    names = ("funnel", "step", "reached_count", "conversion_rate", "step_conversion_rate")
+    assert [tuple(row[name] for name in names) for row in reported] == steps
+    printed = [
+        (funnel, step, count, count / base)
+        for funnel in sorted(summary.funnels)
+        for (step, count), base in zip(summary.funnels[funnel], summary.bases[funnel], strict=True)
+    ]
+    assert printed == [row[:4] for row in steps]
+    assert summary.excluded == {"shop": 2, "optional": 0, "any": 1}
 
 
 def test_run_prints_excluded_entries(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Tests the parts of the report: weeks, axes, charts, and how figures are written."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -80,9 +81,36 @@ def test_svg_escapes_texts_and_shortens_numbers() -> None:
 
 
 def test_texts_in_charts_are_shortened_to_fit() -> None:
-    step = {"step_number": 1, "step": "商" * 40, "reached_count": 12345678, "conversion_rate": 1.0}
+    step = {
+        "step_number": 1,
+        "step": "商" * 40,
+        "reached_count": 12345678,
+        "base_count": 12345678,
+        "conversion_rate": 1.0,
+    }
     image = charts.funnel("funnel-1", 380, "f", [step | {"is_unmatched": False, "is_largest_loss": False}])
     assert '<text x="0" y="14">1  商商…商商商商</text>' in image
+
+
+def test_losses_of_a_funnel_with_an_optional_step_are_as_wide_as_the_attempts_lost() -> None:
+    """Of 12 attempts at a, 2 end there; 5 do the optional step b, and 2 of them end there; 8 reach c."""
+    unmarked = {"base_count": 12, "low": 0.0, "high": 1.0, "is_unmatched": False, "is_largest_loss": False}
+    steps = [
+        unmarked
+        | {"step_number": number, "step": step, "reached_count": reached, "dropped_count": dropped}
+        | {"conversion_rate": reached / 12}
+        for number, (step, reached, dropped) in enumerate((("a", 12, 2), ("b", 5, 2), ("c", 8, 0)), start=1)
+    ]
+    image = charts.funnel("funnel-1", 360, "f", steps)
+    bars = re.findall(r'<rect x="([^"]+)" y="[^"]+" width="([^"]+)" height="18" fill="var\(--([^)]+)', image)
+    assert bars == [
+        ("0", "360", "accent"),
+        ("0", "150", "accent"),
+        ("150", "60", "ghost"),
+        ("0", "240", "accent"),
+        ("240", "60", "ghost"),
+    ]
+    assert "66.7" in image.partition("</desc>")[0]
 
 
 def test_chart_without_conversions_or_with_one_day_is_drawn() -> None:

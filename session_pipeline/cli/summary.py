@@ -49,7 +49,8 @@ class Summary:
         sessions: Number of sessions of people and of bots.
         outcomes: Number of sessions without bots by outcome, largest first.
         funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
-            are not counted. No steps if no day has the funnel yet, because days wait.
+            are not counted.
+        bases: For each funnel and each of its steps, the number of attempts that entered up to the step.
         excluded: For each funnel the number of excluded attempts.
         expired_count: Number of partitions that expired.
         warnings: Sentences about what a person should look at.
@@ -67,6 +68,7 @@ class Summary:
     sessions: dict[str, int]
     outcomes: dict[str, int]
     funnels: dict[str, list[tuple[str, int]]]
+    bases: dict[str, list[int]]
     excluded: dict[str, int]
     expired_count: int
     warnings: list[str]
@@ -88,8 +90,7 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
     )
     all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
     days = built_days or all_days
-    waiting_days = sorted({item.day for item in now.plan(upgrade=now.upgrade).deferred if item.day})
-    sessions, outcomes, funnels, excluded = _answers(folder, settings, days, waiting_days)
+    sessions, outcomes, funnels, bases, excluded = _answers(folder, settings, days)
     return Summary(
         files=vars(files),
         ledger=ledger,
@@ -102,6 +103,7 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
         sessions=sessions,
         outcomes=outcomes,
         funnels=funnels,
+        bases=bases,
         excluded=excluded,
         expired_count=outcome.expired_count,
         warnings=[*_withdrawn(files), *_frozen(files), *warnings],
@@ -197,16 +199,13 @@ def _show_answers(summary: Summary) -> None:
     if rows:
         stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
     for funnel, steps in summary.funnels.items():
-        if not steps:
-            waiting = counted(len({*summary.days} & {*summary.waiting_days}), "day")
-            note = f"no attempts yet; {waiting} of earlier settings to be rebuilt by `session-pipeline run --upgrade`"
-            echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}: {note}"))
-            continue
-        entered = steps[0][1]
         excluded = summary.excluded[funnel]
         note = f" ({counted(excluded, 'excluded attempt')} not counted)" if excluded else ""
         echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
-        rows = [(plain(step), number(count), share(count, entered)) for step, count in steps]
+        rows = [
+            (plain(step), number(count), share(count, base))
+            for (step, count), base in zip(steps, summary.bases[funnel], strict=True)
+        ]
         stdout.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
 
 
@@ -258,14 +257,14 @@ def _withdrawn(files: IngestSummary) -> list[str]:
 
 
 def _answers(
-    folder: DataFolder, settings: Settings, days: list[date], waiting_days: list[date]
-) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]], dict[str, int]]:
+    folder: DataFolder, settings: Settings, days: list[date]
+) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]], dict[str, list[int]], dict[str, int]]:
     parameters: dict[str, Any] = {"days": days}
     with reader.connect(folder.path) as warehouse:
         by_outcome = warehouse.execute(query_text(__package__, "outcome_counts"), parameters).fetchall()
         steps = {
-            (funnel, step): (int(reached), int(excluded))
-            for funnel, step, reached, excluded in warehouse.execute(
+            (funnel, step): (int(reached), int(excluded), int(base))
+            for funnel, step, reached, excluded, base in warehouse.execute(
                 query_text(__package__, "funnel_counts"), parameters
             ).fetchall()
         }
@@ -273,18 +272,22 @@ def _answers(
     is_waiting = not set(days).isdisjoint(waiting_days)
     funnels = {
         funnel.name: [
-            (funnel.step_name(number), steps.get((funnel.name, number), (0, 0))[0])
+            (funnel.step_name(number), steps.get((funnel.name, number), (0, 0, 0))[0])
             for number in range(1, len(funnel.steps) + 1)
             if funnel.name in built or not is_waiting
         ]
         for funnel in settings.funnels
     }
+    bases = {
+        funnel.name: [steps.get((funnel.name, number), (0, 0, 0))[2] for number in range(1, len(funnel.steps) + 1)]
+        for funnel in settings.funnels
+    }
     excluded = {
-        funnel.name: sum(count for (name, _), (_, count) in steps.items() if name == funnel.name)
+        funnel.name: sum(count for (name, _), (_, count, _) in steps.items() if name == funnel.name)
         for funnel in settings.funnels
     }
     sessions = {
         "people": sum(int(row[1]) for row in by_outcome),
         "bots": sum(int(row[2]) for row in by_outcome),
     }
-    return sessions, {row[0]: int(row[1]) for row in by_outcome if row[1]}, funnels, excluded
+    return sessions, {row[0]: int(row[1]) for row in by_outcome if row[1]}, funnels, bases, excluded

@@ -69,6 +69,7 @@ def step_rows(
                     "funnel": name,
                     "site": site,
                     "step_number": number,
+                    "is_optional": number in funnel.optional,
                     "started_count": sum(one.steps[0] == number for one in tried),
                     "entered_count": len(reached) + len(excluded),
                     "reached_count": len(reached),

@@ -37,11 +37,9 @@ def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
 
 def _description(steps: Sequence[Row]) -> str:
     last = steps[-1]
-    reached = f"{formats.percent(last['conversion_rate'])} of {formats.counted(steps[0]['reached_count'], 'attempt')}"
-    sentences = [f"{reached} reach {formats.isolated(last['step'])}."]
-    sentences += [
-        f"The largest loss is after {formats.isolated(step['step'])}." for step in steps if step["is_largest_loss"]
-    ]
+    reached = f"{formats.percent(last['conversion_rate'])} of {formats.counted(last['base_count'], 'attempt')}"
+    sentences = [f"{reached} reach {last['step']}."]
+    sentences += [f"The largest loss is after {step['step']}." for step in steps if step["is_largest_loss"]]
     return " ".join(sentences)
 
 
@@ -50,19 +48,20 @@ def _loss(before: Row, step: Row, width: int, top: float) -> list[Markup]:
 
     A step that matches no event has no loss, because no visit could reach it.
     """
-    share, share_before = step["conversion_rate"] or 0.0, before["conversion_rate"] or 0.0
+    share = step["conversion_rate"] or 0.0
+    lost = before["dropped_count"] / step["base_count"] if step["base_count"] else 0.0
     is_largest = before["is_largest_loss"]
     if step["is_unmatched"]:
         return [text("matches no event", share * width + 6, top + 13, "muted")]
-    drawn = [rectangle(share * width, top, (share_before - share) * width, 18, "loss" if is_largest else "ghost")]
+    drawn = [rectangle(share * width, top, lost * width, 18, "loss" if is_largest else "ghost")]
     if not before["dropped_count"]:
         return []
     rate = formats.percent(before["dropped_count"] / before["reached_count"])
     short = f"{formats.MINUS}{formats.number(before['dropped_count'])} ({rate})"
     on_loss = "on-loss" if is_largest else "muted"
     places = (
-        (share_before - share, share, 6, on_loss),  # on the loss
-        (1 - share_before, share_before, 6, on_loss),  # after the loss
+        (lost, share, 6, on_loss),  # on the loss
+        (1 - share - lost, share + lost, 6, on_loss),  # after the loss
         (share, share, -6, "end on-accent"),  # in the bar of the step
     )
     for content in (f"{short}, largest loss", short) if is_largest else (short,):

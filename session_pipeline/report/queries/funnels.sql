@@ -1,5 +1,6 @@
 -- One row is a step of a funnel in the week, over all sites. Rates are shares of all attempts that
 -- entered and were not excluded. low and high are the bounds of the 95 % Wilson interval.
+-- base_count counts the attempts that entered up to the step and were not excluded.
 -- open_count counts attempts that can still advance.
 with open_attempts as (
     select
@@ -19,6 +20,7 @@ daily_steps as (
         funnel,
         step_number,
         step,
+        coalesce(is_optional, false) as is_optional,
         entry_date,
         dropped_count,
         excluded_count,
@@ -34,6 +36,7 @@ steps as (
         funnel,
         step_number,
         max_by(step, entry_date) as step,
+        max_by(is_optional, entry_date) as is_optional,
         cast(sum(_remaining_count) filter (where entry_date >= $first_day) as bigint)
             as reached_count,
         cast(sum(dropped_count) filter (where entry_date >= $first_day) as bigint)
@@ -59,8 +62,8 @@ steps as (
 counted as (
     select
         *,
-        sum(_started_count) over steps_in_order as _started,
-        sum(_started_before_count) over steps_in_order as _started_before
+        cast(sum(_started_count) over steps_in_order as bigint) as base_count,
+        sum(_started_before_count) over steps_in_order as _base_before
     from steps
     window steps_in_order as (
         partition by funnel order by step_number rows between unbounded preceding and current row
@@ -70,13 +73,18 @@ counted as (
 rated as (
     select
         *,
-        cast(_started as double) as _n,
-        reached_count / nullif(_started, 0) as conversion_rate,
-        reached_count / nullif(lag(reached_count) over steps_in_order, 0)
-            as step_conversion_rate,
-        before_count / nullif(_started_before, 0) as before_rate
+        cast(base_count as double) as _n,
+        reached_count / nullif(base_count, 0) as conversion_rate,
+        (reached_count - _started_count) / nullif(
+            last_value(case when not is_optional then reached_count end ignore nulls)
+                over steps_before,
+            0
+        ) as step_conversion_rate,
+        before_count / nullif(_base_before, 0) as before_rate
     from counted
-    window steps_in_order as (partition by funnel order by step_number)
+    window steps_before as (
+        partition by funnel order by step_number rows between unbounded preceding and 1 preceding
+    )
 ),
 
 spread as (
@@ -98,6 +106,7 @@ select
     s.reached_count,
     s.dropped_count,
     s.excluded_count,
+    s.base_count,
     s.conversion_rate,
     s.step_conversion_rate,
     greatest(0, (s._centre - s._reach) / s._scale) as low,

@@ -54,6 +54,7 @@ SECONDS_TO_CONVERT = Column(
 )
 STEP_NUMBER = count("step_number", "Position of the step, from 1.")
 STEP = text("step", "Name of the step.")
+IS_OPTIONAL = flag("is_optional", "Whether attempts can go on without this step.")
 STARTED_COUNT = count("started_count", "Attempts that entered the funnel at this step, without bots.")
 ENTERED_COUNT = count(
     "entered_count",
@@ -189,6 +190,7 @@ TABLES: tuple[Table, ...] = (
             c.SITE,
             STEP_NUMBER,
             STEP,
+            IS_OPTIONAL,
             BREAKDOWN,
             STARTED_COUNT,
             ENTERED_COUNT,

@@ -148,6 +148,7 @@ select
     site,
     step_number,
     step,
+    is_optional,
     breakdown,
     started_count,
     reached_count + excluded_count as entered_count,
