@@ -1,75 +1,94 @@
-"""Tests queries of the report on rows of their own: real ones would need hundreds of pages or weeks of visits."""
+"""Tests queries of the report on a few rows of the tables that they read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import duckdb
-import pandas as pd
+import pytest
 
-from session_pipeline.report.figures import Row, run_query
+from session_pipeline.publish.native_rows import columns_of
+from session_pipeline.report.figures import Row, Window, run_query
+from session_pipeline.tables import table
 
 LAST = date(2024, 3, 15)
-WEEK = {"first_day": LAST - timedelta(days=6), "last_day": LAST}
-OF_ALL = {"site": "main", "session_date": LAST, "dimension": "all"}
+FIRST = LAST - timedelta(days=6)
+DAY = timedelta(days=1)
 
 
-def rows_of(name: str, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
-    """Returns the rows of a query over the week, from rows of its tables; they are of the last day by default."""
+def answer(query: str, **tables: Sequence[Row]) -> list[Row]:
+    """Returns the rows of a query for the week that ends with LAST. Columns that are not given are null."""
     with duckdb.connect() as connection:
-        for table, rows in tables.items():
-            connection.register(table, pd.DataFrame([{**OF_ALL, **row} for row in rows]).convert_dtypes())
-        return run_query(connection, name, WEEK).rows
+        for name, rows in tables.items():
+            connection.execute(f"create table {name} ({columns_of(table(name))})")
+            for row in rows:
+                values = ", ".join("?" for _ in row)
+                connection.execute(f"insert into {name} ({', '.join(row)}) values ({values})", list(row.values()))
+        return run_query(connection, query, Window(FIRST - 7 * DAY, LAST, LAST, is_full=True).parameters).rows
 
 
-def exits(action: str, exit_count: int, days_ago: int = 0, converted_count: int = 0) -> dict[str, Any]:
-    return {
-        "session_date": LAST - timedelta(days=days_ago),
-        "transition": "exit",
-        "from_action": action,
-        "session_count": exit_count + converted_count,
-        "converted_count": converted_count,
+def test_visits_that_are_over_count_at_every_later_position() -> None:
+    """One visit of /home, and two of /home, /list, /item: none ends before position 3, but one is over there."""
+    counts = {(1, "/home"): 3, (2, "(end)"): 1, (2, "/list"): 2, (3, "/item"): 2, (4, "(end)"): 2}
+    rows = [
+        {"session_date": LAST, "step_number": number, "action": action, "session_count": count}
+        for (number, action), count in counts.items()
+    ]
+    found = {(row["step_number"], row["action"]): row["share"] for row in answer("steps", action_steps=rows)}
+    assert found == {
+        (1, "/home"): 1.0,
+        (2, "(end)"): 1 / 3,
+        (2, "/list"): 2 / 3,
+        (3, "(end)"): 1 / 3,
+        (3, "/item"): 2 / 3,
+        (4, "(end)"): 1.0,
     }
 
 
-def visits(action: str, count: int, days_ago: int = 0) -> dict[str, Any]:
-    return {"session_date": LAST - timedelta(days=days_ago), "action": action, "session_count": count}
+def test_repeated_searches_are_a_share_of_the_visits_that_can_show_them() -> None:
+    search = {"site": "main", "action": "search"}
+    rows = [
+        search | {"session_date": FIRST, "session_count": 90, "repeated_search_count": None},
+        search | {"session_date": LAST, "session_count": 10, "repeated_search_count": 2},
+    ]
+    [found] = answer("searches", action_friction=rows)
+    assert (found["session_count"], found["repeated_search_count"], found["repeated_rate"]) == (10, 2, 0.2)
 
 
-def test_share_of_exits_counts_all_visits_at_a_page() -> None:
-    """On the day before, 200 other actions had more visits, so action_visits does not have the page."""
-    tables = {
-        "action_transitions": [exits("/a", 3, converted_count=1), exits("/a", 2, days_ago=1)],
-        "action_friction": [visits("/a", 7), visits("/a", 3, days_ago=1)],
-        "action_visits": [visits("/a", 7)],
-    }
-    [row] = rows_of("exit_pages", tables)
-    assert (row["action"], row["exit_count"], row["session_count"], row["exit_rate"]) == ("/a", 5, 10, 0.5)
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("opportunities", {"action": "/a", "signal": "error"}, {"action": "/b", "signal": "error"}),
+        (
+            "next_best_actions",
+            {"at_action": "/a", "seen_action": "/c", "difference": 0.1},
+            {"at_action": "/b", "seen_action": "/c", "difference": 0.1},
+        ),
+    ],
+)
+def test_rows_of_several_windows_with_the_same_rank_have_one_order(name: str, first: Row, second: Row) -> None:
+    same = {"site": "main", "session_date": LAST, "rank": 1, "score": 5.0, "is_significant": True}
+    rows: list[dict[str, Any]] = [same | first | {"window_days": 28}, same | second | {"window_days": 7}]
+    orders = [[row["window_days"] for row in answer(name, **{name: each})] for each in (rows, rows[::-1])]
+    assert orders == [[7, 28], [7, 28]]
 
 
-def test_share_of_exits_is_unknown_if_visits_of_a_day_are_not_counted() -> None:
-    tables = {
-        "action_transitions": [exits("click", 3), exits("click", 2, days_ago=1), exits("search", 1)],
-        "action_friction": [visits("/a", 7)],
-        "action_visits": [visits("click", 4), visits("search", 4)],
-    }
-    found = [(row["action"], row["exit_count"], row["session_count"]) for row in rows_of("exit_pages", tables)]
-    assert found == [("click", 5, None), ("search", 1, 4)]
+def test_retention_has_no_cell_of_a_week_that_is_not_over() -> None:
+    """The visitors of the week before the last have no whole week after theirs yet."""
+    rows = [
+        {"cohort": "first_visit", "period": "week", "cohort_date": LAST - days * DAY}
+        | {"periods_after": 1, "visitor_count": 3, "returned_count": 1}
+        for days in (8, 15)
+    ]
+    assert [(row["first_day"], row["visitor_count"]) for row in answer("retention", retention=rows)] == [
+        (LAST - 20 * DAY, 3)
+    ]
 
 
-def test_common_actions_leave_out_what_follows_a_conversion() -> None:
-    """Of 10 visits, 8 convert and then see /thanks; so does one of the others. All begin with /a."""
-    steps = [("/a", 1, 10, 8), ("purchase", 2, 8, 8), ("/thanks", 2, 1, 0), ("/thanks", 3, 8, 8)]
-    tables = {
-        "daily_summary": [{"session_count": 10, "converted_count": 8}],
-        "action_steps": [
-            {"action": action, "step_number": number, "session_count": count, "converted_count": converted}
-            for action, number, count, converted in steps
-        ],
-        "action_visits": [
-            visits("/a", 10) | {"converted_count": 8},
-            visits("/thanks", 9) | {"converted_count": 0},
-        ],
-    }
-    found = {row["action"]: (row["converted_share"], row["other_share"]) for row in rows_of("common_actions", tables)}
-    assert found == {"/a": (1.0, 1.0), "/thanks": (0.0, 0.5)}
+def test_visitor_on_the_first_and_the_third_day_counts_once_in_the_week() -> None:
+    rows: list[Row] = [
+        {"session_date": FIRST, "visitor_id": "v", "previous_visit_date": FIRST - 9 * DAY},
+        {"session_date": FIRST + 2 * DAY, "visitor_id": "v", "previous_visit_date": FIRST},
+    ]
+    found = answer("visits", visitor_days=rows, daily_summary=[], daily_friction=[])
+    assert {row["period"]: row["visitor_count"] for row in found} == {"week": 1, "before": 0, "day": 0}

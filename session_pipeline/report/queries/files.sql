@@ -1,5 +1,5 @@
 -- One row is a source and a status of its delivered files, over all deliveries.
--- line_count = accepted_count + set_aside_count (quarantined lines).
+-- line_count = accepted_count + set_aside_count (quarantined lines) + erased lines.
 select
     source,
     site,

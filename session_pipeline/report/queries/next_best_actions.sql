@@ -26,5 +26,5 @@ select
     example_session_ids
 from longest
 where _window_number = 1
-order by score desc, site asc, rank asc
+order by score desc, site asc, rank asc, window_days asc
 limit 5

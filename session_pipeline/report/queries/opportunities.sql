@@ -31,5 +31,5 @@ from longest
 where _window_number = 1
 order by
     is_significant desc, associated_lost_value desc nulls last, associated_lost_conversions desc,
-    site asc, rank asc
+    site asc, rank asc, window_days asc
 limit 20

@@ -1,5 +1,6 @@
 -- One row is an action of a site at which visitors searched again, with another term, without
--- opening anything between, in the week.
+-- opening anything between, in the week. session_count counts the visits of days on which the events
+-- can show this.
 select
     site,
     action,
@@ -7,7 +8,9 @@ select
     cast(sum(repeated_search_count) as bigint) as repeated_search_count,
     sum(repeated_search_count) / nullif(sum(session_count), 0) as repeated_rate
 from action_friction
-where session_date between $first_day and $last_day
+where
+    session_date between $first_day and $last_day
+    and repeated_search_count is not null
 group by site, action
 having sum(repeated_search_count) > 0
 order by repeated_search_count desc, action asc, site asc

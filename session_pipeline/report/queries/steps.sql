@@ -59,20 +59,32 @@ named as (
     group by all
 ),
 
+-- Also at a position before which no further visit ended, the earlier ends count.
+ends as (
+    select
+        step_number,
+        '(end)' as action,
+        sum(coalesce(sum(session_count) filter (where action = '(end)'), 0)) over (
+            order by step_number rows between unbounded preceding and current row
+        ) as session_count
+    from named
+    group by step_number
+),
+
 cumulative as (
     select
         step_number,
         action,
-        case
-            when action = '(end)'
-                then sum(session_count) over (
-                    partition by action
-                    order by step_number
-                    rows between unbounded preceding and current row
-                )
-            else session_count
-        end as session_count
+        session_count
     from named
+    where action != '(end)'
+    union all
+    select
+        step_number,
+        action,
+        session_count
+    from ends
+    where session_count > 0
 )
 
 select
