@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.tables import table
+from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 
 # Put before a command that must respect file permissions: root ignores them.
@@ -76,7 +78,7 @@ class Deployment:
         with open_run(self.folder, run_id="test", until=until, upgrade=upgrade, wait_seconds=60) as run:
             run.ingest()
             run.drop_unwanted()
-            for step, planned in run.plan(upgrade=upgrade).by_step:
+            for step, planned in by_step(run.plan(upgrade=upgrade)):
                 if needed is not None and step.name not in needed:
                     continue
                 for day_group in [planned] if days is None else [(day,) for day in planned if day in days]:
@@ -118,6 +120,12 @@ class Deployment:
         }
         store.close()
         return found
+
+
+def by_step(plan: Plan) -> list[tuple[Step, tuple[date | None, ...]]]:
+    """Returns the steps that have something to build, in order, each with its days in order."""
+    groups = (list(items) for _, items in groupby(plan.items, key=lambda item: item.step.name))
+    return [(items[0].step, tuple(item.day for item in items)) for items in groups]
 
 
 @cache

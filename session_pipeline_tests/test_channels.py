@@ -4,7 +4,7 @@ from typing import Any
 
 import duckdb
 
-from session_pipeline.reference.channels import TABLE_NAMES, channel_tables, channels, click_id_types
+from session_pipeline.reference.channels import TABLE_NAMES, channel_tables, channels
 from session_pipeline.tables import models
 
 COLUMNS = ("utm_source", "utm_medium", "utm_campaign", "click_id_type", "referrer_host", "page_host")
@@ -242,7 +242,6 @@ def test_every_class_combination_has_one_channel() -> None:
 
 
 def test_values_that_other_modules_use() -> None:
-    assert {"gclid", "fbclid", "msclkid"} <= set(click_id_types())
     assert channels()[0] == "direct"
 
 

@@ -16,7 +16,7 @@ import pytest
 from session_pipeline.build.plan import Certainty, Kind
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.tables import TABLES
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.deployment import Deployment, by_step
 from session_pipeline_tests.late_deliveries import (
     BASE,
     BUILT_DAYS,
@@ -108,7 +108,7 @@ def run(
         reasons = [item.reason for item in plan.items if item.certainty is Certainty.WILL]
         built = [
             (step.name, result.day)
-            for step, days in plan.by_step
+            for step, days in by_step(plan)
             for result in run.build(step, days)
             if result.was_built
         ]

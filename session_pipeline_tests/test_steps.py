@@ -65,7 +65,6 @@ def frame(settings: str = "", timezone: str = NEW_YORK, wanted: tuple[date, ...]
         (spans.days_back(1), 9, (9,)),
         (spans.days_back(3), 9, (7, 8, 9)),
         (spans.days_back(28), 2, (1, 2)),
-        (spans.days_forward(3), 30, (30, 31)),
     ],
 )
 def test_span_has_these_dates(span: spans.Span, day: int, read: tuple[int, ...]) -> None:
@@ -295,7 +294,7 @@ def test_default_span_depends_on_the_date_columns() -> None:
 
 @pytest.mark.parametrize(
     ("span", "distance"),
-    [(spans.THE_DAY, 0), (spans.DAY_BEFORE, 0), (spans.REACH, 1), (spans.days_back(10), 0), (spans.days_forward(4), 3)],
+    [(spans.THE_DAY, 0), (spans.DAY_BEFORE, 0), (spans.REACH, 1), (spans.days_back(10), 0)],
 )
 def test_distance_of_a_span_is_to_its_furthest_later_date(span: spans.Span, distance: int) -> None:
     assert span.distance(frame(), date(2026, 3, 15)) == distance

@@ -14,7 +14,7 @@ from session_pipeline.build import builder
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import open_folder, open_run, writing
 from session_pipeline.store import store_files
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.deployment import Deployment, by_step
 from session_pipeline_tests.simulation.simulated_clock import simulated
 
 FIRST = date(2026, 10, 5)
@@ -60,7 +60,7 @@ def rebuilt_after_an_error(folder: Path, delivered: Sequence[dict[str, Any]]) ->
         run.ingest()
         plan = run.plan()
         for first, last in plan.ranges():
-            for step, planned in plan.by_step:
+            for step, planned in by_step(plan):
                 days = [day for day in planned if day is None or first <= day <= last]
                 try:
                     run.build(step, days)

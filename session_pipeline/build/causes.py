@@ -14,7 +14,7 @@ from session_pipeline.store.store import Store
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, is_optional
 
-MOST_CAUSES = 8  # recorded per partition, beside the step's own; thousands of small files can cause one build
+MOST_CAUSES = 8  # recorded per partition, in addition to the step's own; thousands of small files can cause one build
 OF_OTHER_DAYS = " (lines of other days)"
 MORE = "and more"
 

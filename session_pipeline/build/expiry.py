@@ -76,11 +76,10 @@ def find_expiry(
     if keep.raw:
         frozen_before = max(filter(None, (frozen_before, _first_kept(until, keep.raw))))
         drop += _frozen_raw(partitions, frozen_before, calendar)
-    if frozen_before is not None:
+        # Only frozen days: the settings require more days of these tables than of raw events.
         for tables, days in ((tables_of_people(), keep.events), (other_tables(), keep.aggregates)):
             if days:
-                # Only frozen days: what can still be built is not dropped.
-                first = min(_first_kept(until, days), frozen_before)
+                first = _first_kept(until, days)
                 drop += [key for key in partitions if key.table in tables and key.date and key.date < first]
     texts: list[Key] = []
     if settings.privacy.quarantine_days:

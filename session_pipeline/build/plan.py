@@ -98,14 +98,6 @@ class Plan:
         return frozenset(item.day for item in self.deferred if item.day is not None)
 
     @property
-    def by_step(self) -> list[tuple[Step, tuple[date | None, ...]]]:
-        """The steps that have something to build, in order, each with its days in order."""
-        days: dict[str, list[date | None]] = {}
-        for item in self.items:
-            days.setdefault(item.step.name, []).append(item.day)
-        return [(step, tuple(days[step.name])) for step in steps_of(self.frame.settings) if step.name in days]
-
-    @property
     def days(self) -> tuple[date, ...]:
         """The days that have something to build."""
         return tuple(sorted({item.day for item in self.items if item.day is not None}))

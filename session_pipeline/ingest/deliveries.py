@@ -370,7 +370,7 @@ class Ingest:
         if withdrawn:
             self._ledger.forget(withdrawn)
             self._counts["withdrawn_count"] += 1
-        crash_points.reached("ingest: file set down as not read")
+        crash_points.reached("ingest: file recorded as not read")
 
     def _withdrawn(self, delivery: Delivery, file_id: str | None) -> str | None:
         """Return the id of the content whose rows are withdrawn because its delivery cannot be read any more.

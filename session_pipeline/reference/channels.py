@@ -72,11 +72,6 @@ def channel_tables() -> dict[str, SmallTable]:
     }
 
 
-def click_id_types() -> tuple[str, ...]:
-    """Returns the parameters of page URLs that are click ids, in lower case."""
-    return tuple(_lists()["click_ids"])
-
-
 def channels() -> tuple[str, ...]:
     """Returns all channels, in the order of the rules."""
     return tuple(dict.fromkeys(rule["channel"] for rule in _lists()["rules"]))

@@ -29,7 +29,7 @@ def fields_of(
     """Return the fields of a file's first lines, by name; none for access logs, whose format defines the fields."""
     if admitted.format == AccessLog.name:
         return []
-    lines = _objects(admitted, rules, connection, scratch)
+    lines = _objects(admitted, connection, scratch)
     return fields_in(lines, rules, connection, is_nested=format_named(admitted.format).is_nested)
 
 
@@ -55,17 +55,15 @@ def fields_in(
     return [FieldValues(name, values[name], line_count, times.get(name, 0), lists.get(name)) for name in sorted(values)]
 
 
-def _objects(
-    admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path
-) -> Iterator[dict[str, Any]]:
-    for text in _texts(admitted, rules, connection, scratch):
+def _objects(admitted: Admitted, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Iterator[dict[str, Any]]:
+    for text in _texts(admitted, connection, scratch):
         with suppress(ValueError, RecursionError):
             line = json.loads(text, parse_int=Number, parse_float=Number)
             if isinstance(line, dict):
                 yield line
 
 
-def _texts(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> list[str]:
+def _texts(admitted: Admitted, connection: duckdb.DuckDBPyConnection, scratch: Path) -> list[str]:
     """Return the first lines of a file, as JSON text."""
     connection.execute("set timezone = 'UTC'")  # for times within lists and structs of Parquet files
     sampled = (

@@ -1,7 +1,7 @@
 """Finds presets and puts the keys of a source over those of its preset.
 
 A preset is a TOML file with the keys of a source. Packaged presets are data of ingest/presets/; users' own are in the
-folder presets/ beside settings.toml. sources.py defines the keys; load.py validates them.
+folder presets/ next to settings.toml. sources.py defines the keys; load.py validates them.
 """
 
 import tomllib
@@ -16,7 +16,7 @@ from session_pipeline.settings.sources import Preset, Recognition, SourceSetting
 from session_pipeline.settings.values import closest, shown, toml_hint
 
 NO_PRESET = "none"  # a source with this preset is never recognised
-OWN_FOLDER = "presets"  # beside settings.toml
+OWN_FOLDER = "presets"  # next to settings.toml
 # Keys that only describe a preset.
 _DESCRIPTIONS = ("about", "recognised")
 _TABLES = (

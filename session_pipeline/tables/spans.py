@@ -111,15 +111,6 @@ def days_back(count: int) -> Span:
     )
 
 
-def days_forward(count: int) -> Span:
-    """Returns the span of the day and the days after it, `count` days in total."""
-    return Span(
-        f"the {count} days from the day on",
-        lambda frame, day: frame.only_wanted(dates(day, day + (count - 1) * ONE_DAY)),
-        ahead=lambda frame: count,
-    )
-
-
 def usual_span(reader: Table, read: Table) -> Span:
     """Returns the span that follows from the date columns of two tables.
 

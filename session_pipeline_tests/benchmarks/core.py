@@ -17,6 +17,7 @@ from session_pipeline.run.pipeline import open_run
 from session_pipeline.tables import table
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE
+from session_pipeline_tests.deployment import by_step
 
 TABLES = ("events", "sessions", "session_actions", "session_outcomes")
 
@@ -38,7 +39,7 @@ def run_core(folder: Path) -> int:
     needed = needed_steps()
     with open_run(DataFolder(folder), run_id="core") as run:
         run.ingest()
-        for step, days in run.plan().by_step:
+        for step, days in by_step(run.plan()):
             if step.name in needed:
                 run.build(step, days)
         built_at = datetime.now(UTC).replace(tzinfo=None)

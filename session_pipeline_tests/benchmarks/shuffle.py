@@ -33,6 +33,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines import spark
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.benchmarks.generate import write
+from session_pipeline_tests.deployment import by_step
 from session_pipeline_tests.parity.builds import compare, spark_settings
 from session_pipeline_tests.parity.cluster import Cluster
 
@@ -150,7 +151,7 @@ def build(folder: DataFolder, step_count: int) -> float:
             run.model_engine.session.range(1).collect()
         started = perf_counter()
         run.ingest()
-        for step, days in run.plan(upgrade=True).by_step[: step_count or None]:
+        for step, days in by_step(run.plan(upgrade=True))[: step_count or None]:
             run.build(step, days)
         return perf_counter() - started
 

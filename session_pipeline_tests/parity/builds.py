@@ -12,6 +12,7 @@ import duckdb
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline_tests.compare_builds import VOLATILE, DataSet, difference
+from session_pipeline_tests.deployment import by_step
 
 # For small data: a plan is interpreted, because compiling it takes longer than running it; buffers are small, because
 # clearing them takes longer than filling them; and Java compiles fast rather than well. It halves the time.
@@ -81,7 +82,7 @@ def run(
     with open_run(DataFolder(folder), run_id="parity", until=until, upgrade=True) as opened:
         opened.ingest()
         opened.drop_unwanted()
-        for step, days in opened.plan(upgrade=True).by_step:
+        for step, days in by_step(opened.plan(upgrade=True)):
             opened.build(step, days)
         if publishes:
             opened.publish()

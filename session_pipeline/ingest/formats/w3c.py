@@ -1,7 +1,7 @@
 """W3C extended log files, as CloudFront and IIS write them: a line #Fields names the fields of the lines after it.
 
 A line becomes a JSON object of its fields. The names of the fields can change within a file, so it is read line by line
-in Python. What a field means is said by the preset w3c. Source: https://www.w3.org/TR/WD-logfile.html.
+in Python. The preset w3c says what a field means. Source: https://www.w3.org/TR/WD-logfile.html.
 """
 
 import csv

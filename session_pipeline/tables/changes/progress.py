@@ -141,7 +141,7 @@ def _spread(counts: SiteCounts, window: Window, step: Counts, k0: Floats, n0: Fl
     """Returns how much more the days, and the weeks, before the window differ than by chance alone; at least 1.
 
     Pearson's statistic over its degrees of freedom. Weeks count, because neighbouring days are alike, so single days
-    are too small a yardstick for a window of many days. Few weeks say little, so they are drawn towards 1.
+    alone say too little about a window of many days. Few weeks say little, so they are drawn towards 1.
     """
     share = k0 / n0
     varies = (k0 > 0) & (k0 < n0)

@@ -4,7 +4,7 @@ A factor is a signal of friction at an action, or an action seen before another.
 sums are exact: they do not depend on the order of rows, or on which days are built together. matched.py computes rates,
 intervals and tests from them.
 
-A day counts only its most visited actions. On a day on which the action of a factor is not one of them, nobody knows
+A day counts only its most visited actions. On a day on which the action of a factor is not one of them, it is unknown
 which sessions have the factor, so the day is left out for the factor: otherwise all its sessions would be without it.
 """
 
