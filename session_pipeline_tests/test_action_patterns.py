@@ -4,7 +4,7 @@ import pytest
 
 from session_pipeline.errors import SettingsError
 from session_pipeline.settings import parse_settings
-from session_pipeline.settings.action_patterns import parse_pattern
+from session_pipeline.settings.action_patterns import DAY_MICROSECONDS, Limit, parse_pattern
 from session_pipeline.tables.paths.action_letters import LETTERS, texts
 
 # A is any other action, B is a, C is b; the names are in alphabetical order.
@@ -37,6 +37,7 @@ ERRORS = (
     ("a{3,2}", "the repetition {3,2}"),
     ("(a{100}){100} -> b{999}", "is too long with its repetitions"),
     ("a{1001}", "is too long with its repetitions"),
+    ("a{1,1001}", "is too long with its repetitions"),
     ("a{2 5}", "an unknown sign or a missing -> at character 2"),
     ("(" * 30 + "a" + ")" * 30, "more than 20 groups in each other"),
     ("a" * 2001, "has 2,001 characters"),
@@ -60,6 +61,10 @@ def test_invalid_pattern_is_refused_with_its_problem(pattern: str, problem: str)
         parse_settings(f"[[patterns]]\nname = 'x'\npattern = '''{pattern}'''")
     assert "patterns[0].pattern " in str(raised.value)
     assert problem in str(raised.value)
+
+
+def test_time_limit_can_be_a_whole_day() -> None:
+    assert parse_pattern("a -> (?t<24h) -> b").limits == (Limit("<", DAY_MICROSECONDS),)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from backports import zstd
 
-from session_pipeline.errors import RefusedFileError, SessionPipelineError
+from session_pipeline.errors import RefusedFileError, SessionPipelineError, StillWrittenError
 from session_pipeline.ingest import admit as admission
 from session_pipeline.ingest import line_counts
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
@@ -107,6 +107,21 @@ def test_file_growing_while_hashed_is_refused(ingest: Ingest, monkeypatch: pytes
 
     monkeypatch.setattr(admission, "look_through", look_through_slowly)
     with pytest.raises(RefusedFileError, match="still being written"):
+        ingest.admit(path)
+
+
+def test_file_replaced_while_hashed_is_refused(ingest: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ingest.deliver(json.dumps(EVENT) + "\n")
+    look_through, other = admission.look_through, tmp_path / "other.jsonl"
+
+    def look_through_slowly(*arguments: Any) -> str:
+        content_hash = look_through(*arguments)
+        other.write_text("{}\n")
+        other.rename(path)
+        return content_hash
+
+    monkeypatch.setattr(admission, "look_through", look_through_slowly)
+    with pytest.raises(StillWrittenError):
         ingest.admit(path)
 
 

@@ -80,6 +80,7 @@ class TestLook:
         assert happens(unusual) == ["2024-05-06: few"]
         assert happens(Passed("check c", "2024-05-07", "2024-05-08"), Passed("check c"), unusual) == []
         assert happens(Passed("check c", "2024-05-01", "2024-05-06"), unusual) == ["2024-05-06: few"]
+        assert happens(Passed("check c", "2024-05-06", "2024-05-06"), unusual) == ["2024-05-06: few"]
 
     def test_remembers_a_limited_number_of_problems(self, tmp_path: Path, happens: Any) -> None:
         problems = [f"problem {number}" for number in range(alerts.MOST_REMEMBERED + 1)]
@@ -93,6 +94,18 @@ class TestLook:
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)
         send_new(tmp_path, settings, lambda cursor: ([self.BAD, self.WELL, self.OTHER], 3), pytest.fail)
         assert [one["sentence"] for one in listener.heard()] == ["two lines are lost"]
+
+    def test_look_after_a_record_of_another_shape_is_a_first_look(self, tmp_path: Path, listener: Listener) -> None:
+        (tmp_path / "alerts.json").write_text('{"other": 1}')
+        settings = AlertSettings(command=listener.command, time_limit_seconds=20)
+        cursors: list[int | None] = []
+
+        def news(cursor: int | None) -> tuple[Sequence[Alert | Passed], int]:
+            cursors.append(cursor)
+            return [self.BAD, self.WELL, self.OTHER], 3
+
+        assert send_new(tmp_path, settings, news, pytest.fail) == 1
+        assert cursors == [None]
 
     def test_retries_a_failed_command_then_gives_up(self, happens: Any, listener: Listener) -> None:
         listener.answers(3)

@@ -35,8 +35,9 @@ def test_only_whole_ids_are_found_in_texts(text: str | None, is_in: bool) -> Non
 
 def test_only_long_ids_are_found_in_logs() -> None:
     session_ids = [f"{number:032x}" for number in range(3_000)]
-    search = Unfinished(("short", CANARY, 'a"quoted<id>', *session_ids)).search
+    search = Unfinished(("short", "longer", CANARY, 'a"quoted<id>', *session_ids)).search
     assert search.is_in(f"x{CANARY}x")
+    assert search.is_in("id=longer")
     assert search.is_in(json.dumps({"event": json.dumps({"value": 'a"quoted<id>'})}))
     assert search.is_in("<b>a&quot;quoted&lt;id&gt;</b>")
     assert search.is_in(f"session {session_ids[2_999]} and others")

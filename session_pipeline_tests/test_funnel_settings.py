@@ -4,6 +4,7 @@ import pytest
 
 from session_pipeline.errors import SettingsFileError
 from session_pipeline.settings import FunnelSettings, parse_settings
+from session_pipeline.settings.funnels import LONGEST_VISITOR_WINDOW_DAYS
 
 STEPS = (
     "{ name = 'view', where = 'true' }",
@@ -57,6 +58,12 @@ def test_steps_of_unordered_funnels_are_named_by_number() -> None:
 def test_a_single_step_and_a_window_of_zero_seconds_are_allowed() -> None:
     assert len(funnel(steps=STEPS[:1]).steps) == 1
     assert funnel("grain = 'visitor'\nwindow_seconds = 0").window_seconds == 0
+
+
+@pytest.mark.parametrize("grain", ["visitor", "attempt"])
+def test_longest_window_is_allowed(grain: str) -> None:
+    longest = LONGEST_VISITOR_WINDOW_DAYS * 86_400
+    assert funnel(f"grain = '{grain}'\nwindow_seconds = {longest}").window_seconds == longest
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,13 @@ def knowing(known: Known, built: Built, of_settings: str = "", until: date = UNT
     return Planner(built.partitions, built.recipes, planner.frame, known=known_of(known.text()))
 
 
+CHANGES: tuple[dict[str, object], ...] = (
+    {"sha256": "other"},
+    {"is_damaged": True},
+    {"fingerprint": "other"},
+    {"generation": 2},
+    {"changed_generation": 2},
+)
 LAST = DAY + 130 * ONE
 UNDATED = {(step.name, None) for step in STEPS if not step.is_daily}
 
@@ -62,6 +69,17 @@ def test_plan_after_a_new_day_compares_few_earlier_days(long_history: Built, mon
     asked = compared(knowing(known, built, until=LAST), monkeypatch)
     assert min(day for _, day in asked if day is not None) >= new.key.date - 60 * ONE
     assert min(day for name, day in asked if name == "sessionize" and day) >= new.key.date - 4 * ONE
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+def test_every_change_of_a_partition_changes_the_state_of_its_date(
+    change: dict[str, object], long_history: Built
+) -> None:
+    built = long_history.copy()
+    known = built.planner(until=LAST).state()
+    key = max(built.partitions)
+    built.partitions[key] = replace(built.partitions[key], **change)  # type: ignore[arg-type]
+    assert known.first_change(built.planner(until=LAST).state()) == key.date
 
 
 def test_unreadable_text_is_no_known_state() -> None:
@@ -92,13 +110,6 @@ def histories() -> Mapping[str, Built]:
     return {name: history(*values) for name, values in HISTORIES.items()}
 
 
-CHANGES: tuple[dict[str, object], ...] = (
-    {"sha256": "other"},
-    {"is_damaged": True},
-    {"fingerprint": "other"},
-    {"generation": 2},
-    {"changed_generation": 2},
-)
 OTHER_SETTINGS = ('timezone = "Asia/Tokyo"', "[sessions]\ninactivity_minutes = 20")
 
 

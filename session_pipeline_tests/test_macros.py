@@ -37,6 +37,8 @@ def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     limit = {"tables": 0.2, "views": 0.0}[request.param]
     deployment = Deployment(tmp_path_factory.mktemp("macros"), {"publish": {"native_limit_gb": limit}})
     lines = [line(visitor, place, action) for visitor, path in PATHS for place, action in enumerate(path.split())]
+    times = (("basket", "00:00"), ("basket", "00:50"), ("look", "01:00"), ("pay", "01:40"))
+    lines += [line("fred", 0, action) | {"event_time": f"2026-10-05T10:{time}Z"} for action, time in times]
     deployment.deliver("lines", lines)
     deployment.run()
     return deployment
@@ -77,6 +79,13 @@ def test_ad_hoc_funnel_counts_sessions_within_its_window(warehouse: Deployment) 
     assert rows(warehouse, funnel.format(", 6048000000000000"))[2] == (3, "purchase", 1)
     rates = rows(warehouse, "select conversion_rate, step_conversion_rate from ad_hoc_funnel(['search', 'cart'])")
     assert rates == [(1.0, None), (0.75, 0.75)]
+
+
+def test_latest_of_several_first_steps_has_the_most_time_left(warehouse: Deployment) -> None:
+    """The purchase is 100 s after the first time at the basket, and 50 s after the second."""
+    funnel = "select session_count from ad_hoc_funnel(['basket', 'look', 'pay'], window_seconds := {})"
+    assert rows(warehouse, funnel.format(80)) == [(1,), (1,), (1,)]
+    assert rows(warehouse, funnel.format(49)) == [(1,), (1,), (0,)]
 
 
 def test_step_is_a_later_action(warehouse: Deployment) -> None:

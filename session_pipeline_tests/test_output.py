@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+from io import StringIO
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from session_pipeline.cli import app
 from session_pipeline.cli.output import destination
+from session_pipeline.cli.rows import write_json
 from session_pipeline.cli.screen import console
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.store.files import make_folder, replacing
@@ -252,6 +254,13 @@ def test_csv_escapes_formulas_and_keeps_numbers(data: Path) -> None:
     assert out == "'=name,n,d\n" + "".join(f"{text},-5,-1.50\n" for text in texts)
     _, out, _ = call("query", "select '=1' || chr(27) as a", "-f", "csv", "--raw", "--data", data)
     assert out == "a\n=1\x1b\n"
+
+
+def test_numbers_that_json_does_not_have_are_null() -> None:
+    written = StringIO()
+    with duckdb.connect() as connection:
+        write_json(connection, "select 'nan'::double as a, 'inf'::double as b, '-inf'::float as c, 1.5 as d", written)
+    assert json.loads(written.getvalue()) == [{"a": None, "b": None, "c": None, "d": 1.5}]
 
 
 def test_markdown_is_a_table_of_plain_text(data: Path) -> None:
