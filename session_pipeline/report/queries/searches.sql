@@ -1,6 +1,6 @@
 -- One row is an action of a site at which visitors searched again, with another term, without
--- opening anything between, in the week. session_count counts the visits of days on which the events
--- can show this.
+-- opening anything between, in the week. session_count counts the visits of days on which the
+-- events can show this.
 select
     site,
     action,
