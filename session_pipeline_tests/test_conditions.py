@@ -156,6 +156,8 @@ REFUSED = [
     ("properties ->> event_name = 'b'", "properties ->> 'key'"),
     ("properties ->> '$.a[*].b' = 'b'", "properties ->> 'key'"),
     ("event_name ->> 'a' = 'b'", "only properties contains JSON"),
+    ("line ->> 'a' = 'b'", "write properties ->> 'key'"),
+    ("'a' || properties ->> 'b' = 'ab'", "put properties ->> 'b' in parentheses: (properties ->> 'b')"),
     ("event_name", "is not a condition"),
     ("value", "is not a condition"),
     ("null", "is not a condition"),

@@ -87,7 +87,7 @@ def test_errors_name_file_and_key(tmp_path: Path) -> None:
         "presets/shop.toml: columns.page_ur": "is not a column that a source can provide; did you mean page_url?",
         "presets/shop.toml: expressions.value": (
             "contains SUM(1), which cannot be used here; use columns, 'text', numbers, = <> < > in between like ilike,"
-            " is null, and, or, not, case, ||, cast, properties ->> 'key' and lower, upper, length, trim, coalesce,"
+            " is null, and, or, not, case, ||, cast, line ->> 'key' and lower, upper, length, trim, coalesce,"
             " nullif, replace, split_part, regexp_matches, starts_with, ends_with, contains"
         ),
     }
@@ -103,7 +103,21 @@ def test_errors_name_file_and_key(tmp_path: Path) -> None:
         ("columns = { page_url = ['a', 'a'] }", "sources.web.columns.page_url", "has a field twice"),
         ("columns = { page_url = 3 }", "sources.web.columns.page_url", "is 3; write a string in quotes, or a list"),
         ("expressions = { properties = \"'x'\" }", "sources.web.expressions.properties", "cannot be an expression"),
-        ("expressions = { page_url = \"properties ->> 'a'\" }", "sources.web.expressions.page_url", "unknown column"),
+        (
+            "expressions = { page_url = \"properties ->> 'a'\" }",
+            "sources.web.expressions.page_url",
+            "unknown column 'properties'; write line ->> 'key'",
+        ),
+        (
+            "expressions = { page_url = \"'https://' || line ->> 'host'\" }",
+            "sources.web.expressions.page_url",
+            "put line ->> 'host' in parentheses: (line ->> 'host')",
+        ),
+        (
+            "expressions = { page_url = \"page_title ->> 'host'\" }",
+            "sources.web.expressions.page_url",
+            "only line contains JSON: write line ->> 'key'",
+        ),
         ("events = [{ name = 'a', where = 'event_name' }]", "sources.web.events[0].where", "is not a condition"),
         ("preset = 3", "sources.web.preset", "is 3; write a string in quotes"),
     ],

@@ -16,7 +16,7 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from session_pipeline.errors import SettingsError
 from session_pipeline.settings.conditions.kinds import kind_of
-from session_pipeline.settings.conditions.shape import OPERATORS, Refused, check, is_literal
+from session_pipeline.settings.conditions.shape import JSON_COLUMNS, OPERATORS, Refused, check, is_literal
 from session_pipeline.settings.conditions.size import NESTING_HINT, balance, check_depth, check_length, check_nesting
 
 __all__ = ["parse_condition", "parse_number", "parse_scalar"]
@@ -72,9 +72,10 @@ def _tree(text: str, columns: tuple[tuple[str, str], ...], wanted: str | None) -
     # The root is always a Paren, so that every node below it can be replaced in place.
     root = exp.Paren(this=balance(_read(text).unnest()))
     check_depth(root)
+    json = next((name for name, _ in columns if name in JSON_COLUMNS), JSON_COLUMNS[-1])
     for node in list(root.walk()):
         node.pop_comments()
-        check(node)
+        check(node, json)
     for node in list(root.walk()):
         _settle(node, dict(columns))
     kind = kind_of(root, dict(columns))
@@ -135,6 +136,8 @@ def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
 
 
 def _column_hint(column: exp.Column, columns: Mapping[str, str]) -> str:
+    if column.name.lower() in JSON_COLUMNS and (known := next((name for name in JSON_COLUMNS if name in columns), None)):
+        return f"write {known} ->> 'key'"
     if close := get_close_matches(column.name.lower(), columns, n=1):
         return f"did you mean {close[0]}?"
     if column.this.quoted:

@@ -12,6 +12,7 @@ from sqlglot import ErrorLevel, exp
 from session_pipeline.settings.conditions.patterns import pattern_problem
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
+JSON_COLUMNS = ("line", "properties")  # a line of a file, and an event
 OPERATORS = (exp.Binary, exp.Between, exp.In, exp.Not)
 
 # The allowed nodes, each with the arguments that may contain other nodes.
@@ -57,7 +58,7 @@ _ALLOWED: Mapping[type[exp.Expr], str] = {
 _FLAGS = {"this", "is_string", "quoted", "negate", "safe", "position"}
 _WHAT_CAN_BE_USED = (
     "use columns, 'text', numbers, = <> < > in between like ilike, is null, and, or, not, case, ||, cast, "
-    "properties ->> 'key' and lower, upper, length, trim, coalesce, nullif, replace, split_part, regexp_matches, "
+    "{json} ->> 'key' and lower, upper, length, trim, coalesce, nullif, replace, split_part, regexp_matches, "
     "starts_with, ends_with, contains"
 )
 
@@ -81,26 +82,30 @@ class Refused(Exception):
         self.hint = hint
 
 
-def check(node: exp.Expr) -> None:
+def check(node: exp.Expr, json: str = "properties") -> None:
     """Refuses a node that is not allowed, or that engines read differently.
+
+    Args:
+        node: The node.
+        json: The column with JSON that hints name.
 
     Raises:
         Refused: The node is not allowed.
     """
     allowed = _ALLOWED.get(type(node))
     if allowed is None:
-        raise Refused(f"contains {shown(node)}, which cannot be used here", _WHAT_CAN_BE_USED)
+        raise Refused(f"contains {shown(node)}, which cannot be used here", _WHAT_CAN_BE_USED.format(json=json))
     for child in node.iter_expressions():
         if child.arg_key not in allowed.split():
             raise Refused(f"contains {shown(node)} with {shown(child)}", f"remove {shown(child)}")
     for name, value in node.args.items():
         if value and not isinstance(value, exp.Expr | list) and name not in _FLAGS:
             raise Refused(f"contains {shown(node)}", f"remove {name}")
-    if hint := _differing(node):
+    if hint := _differing(node, json):
         raise Refused(f"contains {shown(node)}", hint)
 
 
-def _differing(node: exp.Expr) -> str | None:
+def _differing(node: exp.Expr, json: str) -> str | None:
     """Returns what to write instead of a node that is allowed in general, but not in this form; None if it is valid."""
     match node:
         case exp.Literal() if not node.is_string and not _NUMBER.fullmatch(node.name):
@@ -130,8 +135,11 @@ def _differing(node: exp.Expr) -> str | None:
             if isinstance(node.this, exp.Column) and node.this.name.lower() == "line":
                 is_field = is_literal(node.expression) and _FIELD.fullmatch(node.expression.name)
                 return None if is_field else "write line ->> 'field', or 'object.field'"
+            if not isinstance(node.this, exp.Column) and (column := _last_json(node.this)):
+                key = f"{column} ->> {shown(node.expression)}"
+                return f"put {key} in parentheses: ({key})"
             if not isinstance(node.this, exp.Column) or node.this.name.lower() != "properties":
-                return "only properties contains JSON: write properties ->> 'key'"
+                return f"only {json} contains JSON: write {json} ->> 'key'"
             if not is_literal(node.expression) or not _JSON_KEY.fullmatch(node.expression.name):
                 return "write properties ->> 'key', or '$.key.inner'"
         case exp.Cast() if node.to.this in _TIME_TYPES:
@@ -142,6 +150,13 @@ def _differing(node: exp.Expr) -> str | None:
         case exp.Cast() if any(int(parameter.name) > _MOST_DIGITS for parameter in node.to.expressions):
             return f"{_MOST_DIGITS} digits are enough: cast to decimal(18, 6)"
     return None
+
+
+def _last_json(node: exp.Expr) -> str | None:
+    """Returns the column with JSON that an operator ends in; None if it ends in something else."""
+    while isinstance(node, exp.Binary):
+        node = node.expression
+    return node.name.lower() if isinstance(node, exp.Column) and node.name.lower() in JSON_COLUMNS else None
 
 
 def _has_null(node: exp.Expr) -> bool:
