@@ -67,6 +67,45 @@ def test_other_values_are_invalid_times(ingest: Ingest) -> None:
     assert taken.quarantined[0]["detail"] == "event_time: yesterday"
 
 
+FORMATS = [
+    ("%d.%m.%Y %H:%M:%S", "20.11.2026 18:10:00", "2026-11-20 18:10:00"),
+    ("%d.%m.%Y %H:%M:%S", "1.2.2026 8:05:00", "2026-02-01 08:05:00"),
+    ("%m/%d/%Y %I:%M:%S %p", "11/20/2026 06:10:00 PM", "2026-11-20 18:10:00"),
+    ("%m/%d/%Y, %I:%M %p", "2/1/2026, 12:10 am", "2026-02-01 00:10:00"),
+    ("%d.%m.%y %H:%M:%S.%f", "20.11.26 18:10:00.25", "2026-11-20 18:10:00.250000"),
+    ("%d %B %Y", "20 November 2026", "2026-11-20 00:00:00"),
+]
+
+
+@pytest.mark.parametrize(("time_format", "written", "meant"), FORMATS)
+def test_time_in_the_format_of_its_source(ingest: Ingest, time_format: str, written: str, meant: str) -> None:
+    taken = ingest.take_lines({**EVENT, "event_time": written}, rules=replace(RULES, time_format=time_format))
+    assert [str(time) for time in taken.column("event_time")] == [meant]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2026-11-20T18:10:00Z", "11/20/2026 18:10:00", "31.02.2026 18:10:00", "20.11.2026", "infinity", 1795198200],
+)
+def test_time_in_another_format_is_invalid(ingest: Ingest, written: object) -> None:
+    rules = replace(RULES, time_format="%d.%m.%Y %H:%M:%S")
+    assert ingest.reason(rules, event_time=written) == ("invalid_event_time", f"event_time: {written}")
+
+
+def test_time_in_a_format_is_local_to_the_source(ingest: Ingest) -> None:
+    rules = replace(RULES, time_format="%d.%m.%Y %H:%M:%S", timezone="Europe/Berlin")
+    lines = [{**EVENT, "event_time": written} for written in ("27.10.2024 02:30:00", "31.03.2024 02:30:00")]
+    taken = ingest.take_lines(*lines, rules=rules)
+    assert [str(time) for time in taken.column("event_time")] == ["2024-10-27 00:30:00", "2024-03-31 01:30:00"]
+
+
+def test_format_applies_to_the_value_of_an_expression(ingest: Ingest) -> None:
+    joined = "(line ->> 'day') || ' ' || (line ->> 'clock')"
+    rules = replace(RULES, time_format="%d.%m.%Y %H:%M", expressions={"event_time": joined})
+    taken = ingest.take_lines({**EVENT, "event_time": None, "day": "20.11.2026", "clock": "18:10"}, rules=rules)
+    assert [str(time) for time in taken.column("event_time")] == ["2026-11-20 18:10:00"]
+
+
 LOCAL_TIMES = [
     ("2024-01-15 12:00:00", "2024-01-15 11:00:00"),
     ("2024-07-15 12:00:00", "2024-07-15 10:00:00"),

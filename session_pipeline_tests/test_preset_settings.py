@@ -119,6 +119,11 @@ def test_errors_name_file_and_key(tmp_path: Path) -> None:
             "only line contains JSON: write line ->> 'key'",
         ),
         ("events = [{ name = 'a', where = 'event_name' }]", "sources.web.events[0].where", "is not a condition"),
+        ("time_format = '%d.%m.%Y %H:%M:%S %z'", "sources.web.time_format", "which contains %z; use %d, %m, %Y"),
+        ("time_format = '%H:%M'", "sources.web.time_format", "which is no date; write one year, month and day"),
+        ("time_format = '%d.%m.%Y %I:%M'", "sources.web.time_format", "only one of %I and %p; write %I with %p"),
+        ("time_format = '%d.%m.%Y %d'", "sources.web.time_format", "has a part twice; remove one of them"),
+        ("time_format = '%d.%m.%Y %'", "sources.web.time_format", "which contains %; use"),
         ("preset = 3", "sources.web.preset", "is 3; write a string in quotes"),
     ],
 )

@@ -213,6 +213,40 @@ def test_init_from_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert load_settings(tmp_path / "new").sources == {}
 
 
+SPLIT = "visitor_id,event_name,date,time\nv1,page_view,20.11.2026,10:00\n"
+EXCEL = "visitor_id;event_name;event_time;value\nv1;purchase;11/20/2026 06:10:00 PM;155,55\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "keys"),
+    [
+        ("a.csv", SPLIT, 'expressions, time_format = "%d.%m.%Y %H:%M"'),
+        ("a.tsv", SPLIT.replace(",", "\t"), 'expressions, time_format = "%d.%m.%Y %H:%M"'),
+        (
+            "a.jsonl",
+            '{"visitor_id": "v", "event_name": "a", "date": "2026-11-20", "time": "10:00"}\n',
+            "expressions",
+        ),
+        ("b.csv", EXCEL, 'time_format = "%m/%d/%Y %I:%M:%S %p", decimal_comma = true'),
+    ],
+)
+def test_init_writes_how_times_and_numbers_are_written(name: str, text: str, keys: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    code, out, err = call("init", tmp_path / "new", "--from", tmp_path / name)
+    assert (code, err) == (0, "")
+    assert f"[sources.web]: {keys} for files like {name}; 1 of 1 line is accepted" in out
+    load_settings(tmp_path / "new")
+
+
+def test_init_writes_no_values_as_names_of_fields(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("v0,2026-11-20T18:10:00Z,page_view\nv0,2026-11-20T18:14:18Z,purchase\n")
+    code, out, err = call("init", tmp_path / "new", "--from", file)
+    said = "the first line looks like data; if the file has no header, set header in [sources.web] to the names"
+    assert (code, said in out, said in err) == (1, True, True)
+    assert load_settings(tmp_path / "new").sources == {}
+
+
 def test_init_names_required_columns_that_were_not_found(tmp_path: Path) -> None:
     lines = [f"c{number % 9},2026-10-05T10:00:{number},{'abc'[number % 3]},/p/{number}" for number in range(10, 50)]
     file = tmp_path / "other.csv"

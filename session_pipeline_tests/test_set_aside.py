@@ -131,6 +131,20 @@ def test_lines_that_no_setting_accepts_are_fixed_at_their_source(reason: str, fi
     assert ("change sources.web.delimiter" in str(of_whole_file)) is (reason != "not_an_object")
 
 
+@pytest.mark.parametrize(
+    ("reason", "other"),
+    [
+        ("invalid_value", "if numbers are written as 12,50, set sources.web.decimal_comma = true"),
+        ("invalid_event_time", "if times are written as 20.11.2026 18:10:00, set sources.web.time_format"),
+        ("missing_visitor_id", "if the file has no header, set sources.web.header"),
+    ],
+)
+def test_other_setting_that_can_decide_is_named(reason: str, other: str) -> None:
+    facts = {"path": "web/a.csv", "source": "web", "format": "csv"}
+    counts = {"line_count": 10, "accepted_count": 0, "set_aside_count": 10}
+    assert str(too_many_set_aside({**facts, **counts}, {reason: 10})).endswith(f"to accept them; {other}")
+
+
 def test_catalog_keeps_the_reasons(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
     deployment.deliver("a", ["{}", "x", "y"], source="web")

@@ -64,8 +64,9 @@ def test_source_is_the_folder_under_raw_or_the_named_one(tmp_path: Path) -> None
     data = ("--data", deployment.folder.path)
     assert tried(write(deployment.folder.raw / "web" / "a" / "x.jsonl", line), *data)["facts"]["accepted_count"] == 1
     elsewhere = write(tmp_path / "x.jsonl", line)
-    assert tried(elsewhere, *data)["facts"]["accepted_count"] == 0
+    assert tried(elsewhere, *data)["facts"]["accepted_count"] == 1  # the only source of the settings
     assert tried(elsewhere, *data, "--source", "web")["facts"]["accepted_count"] == 1
+    assert tried(elsewhere, *data, "--source", "shop")["facts"]["accepted_count"] == 0
 
 
 @pytest.mark.long
@@ -210,3 +211,16 @@ def test_hidden_file_is_wrong_use(tmp_path: Path) -> None:
     code, _, err = call("try", write(tmp_path / ".events.jsonl", *EVENTS))
     assert code == 2
     assert "rename it" in err
+
+
+def test_suggested_section_is_used_by_the_printed_command(tmp_path: Path) -> None:
+    line = {"uid": "ann", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}
+    file = write(tmp_path / "x.jsonl", line)
+    data = Deployment(tmp_path / "two", {"sources": {"web": {"columns": {"visitor_id": "uid"}}, "app": {}}}).folder.path
+    out = call("try", file, "--data", data)[1]
+    assert "Note: no source is chosen; use `--source` with one of app, web." in out
+    assert f"Then run `session-pipeline try {file} --source web --data {data}`." in out
+    code, out, _ = call("try", file, "--data", data, "--source", "web")
+    assert (code, "1 line = 1 accepted" in out) == (0, True)
+    out = call("try", file, "--data", data, "--source", "wbe")[1]
+    assert "Note: the settings have no source wbe; use `--source` with one of app, web." in out

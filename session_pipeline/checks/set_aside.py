@@ -25,9 +25,16 @@ NO_KEY = frozenset(
 # How to fix lines at their source, for reasons whose names do not say it.
 FIXES: Mapping[str, str] = {
     "not_an_object": "write each line as a JSON object",
-    "ragged_row": "write as many fields as the header has, and quote fields that contain the delimiter",
+    "ragged_row": "write as many fields as the header has, and quote fields that contain the delimiter; remove a first"
+    " line such as sep=;",
     "invalid_csv": "close every quote, and write a quote within a field twice",
 }
+# Another setting that can decide, and when it does.
+OTHER_KEYS: Mapping[str, str] = {
+    "invalid_value": "; if numbers are written as 12,50, set sources.{source}.decimal_comma = true",
+    "invalid_event_time": "; if times are written as 20.11.2026 18:10:00, set sources.{source}.time_format",
+}
+HEADER = "; if the file has no header, set sources.{source}.header"  # of CSV and TSV, if no line was accepted
 # Reasons that a setting affects only if it makes all lines unusable.
 OF_WHOLE_FILES = frozenset(("ragged_row", "invalid_csv"))
 
@@ -68,6 +75,10 @@ def too_many_set_aside(
         what = f"fix them at their source{': ' + FIXES[reason] if reason in FIXES else ''}"
     elif reason in OF_WHOLE_FILES:
         what += f"; if it is right, fix them at their source: {FIXES[reason]}"
+    else:
+        is_table = facts.get("format") in ("csv", "tsv") and not facts["accepted_count"]
+        other = HEADER if is_table and reason.startswith("missing_") else ""
+        what += OTHER_KEYS.get(reason, other).format(source=facts["source"])
     return (
         f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"
         f" them for {reason}; see quarantined_lines, then {what}"

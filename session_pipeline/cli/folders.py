@@ -57,7 +57,7 @@ def init(
     use = "the defaults can be used unchanged" if is_usable else "complete them before you deliver files"
     echo(f"  settings.toml  all settings, with comments; {use}")
     if from_file is not None:
-        for line in _what_was_found(found, source):
+        for line in (*_what_was_found(found, source), *found.remarks):
             echo(f"                 {plain(line)}")
     echo("  raw/           put event files into one folder for each source, such as raw/web/2026-10-05.jsonl.gz")
     echo("  dagster_home/  history of runs")
@@ -88,11 +88,15 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
     section, file = key_of_source(source), Path(str(found.facts["path"])).name
     if found.facts["status"] != "accepted" and not found.suggested:
         return [f"{file} cannot be read, so nothing is written for it: {found.facts['reason']}"]
-    accepted = f"{_accepted_count(found):,} of {lines} are accepted"
+    count = _accepted_count(found)
+    accepted = f"{count:,} of {lines} {'is' if count == 1 else 'are'} accepted"
     if preset:
         return [f'{section}: preset = "{preset}" for files like {file}; {accepted}']
     if found.suggested:
-        keys = [f'{key} = "{value}"' if isinstance(value, str) else key for key, value in found.suggested.items()]
+        keys = [
+            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = true" if value is True else key
+            for key, value in found.suggested.items()
+        ]
         return [f"{section}: {', '.join(keys)} for files like {file}; {accepted}"]
     if found.missing:
         return [f"{section}: {', '.join(found.missing)} not found in {file}; {accepted}"]
@@ -106,6 +110,8 @@ def _why_not_usable(found: trial.Trial, source: str, made: DataFolder, command: 
         return f"{file} cannot be read: {found.facts['reason']}; {made.path} was created without settings for it"
     if not (found.lines_with_suggested or found.facts["line_count"]):
         return f"{file} has no lines; {made.path} was created without settings for it"
+    if found.remarks and not found.missing:
+        return f"no line of {file} is accepted: {'; '.join(found.remarks)}; then `{command}`"
     if found.missing:
         columns = f"columns in {key_of_source(source)} of {made.settings}"
         fields = "; ".join(could_be(found))

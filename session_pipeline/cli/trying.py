@@ -3,6 +3,7 @@
 This module only prints the result; `run.try_file` computes it.
 """
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.run import trial
 from session_pipeline.run.trial import Trial
-from session_pipeline.run.try_file import source_of, try_file
+from session_pipeline.run.try_file import chosen_source, try_file, unused_sources
 from session_pipeline.settings import key_of_source, source_section
 
 SHOWN_FIELDS = 12
@@ -30,7 +31,7 @@ def try_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of events, in any folder.")],
     source: Annotated[
         str | None,
-        typer.Option(help="The source whose settings are used. [default: its folder under raw/, else none]"),
+        typer.Option(help="The source whose settings are used. [default: its folder under raw/, else the only one]"),
     ] = None,
     as_json: AsJson = False,
     data: Data = None,
@@ -41,7 +42,7 @@ def try_(
     of the data folder, or the packaged settings if there is no data folder.
     """
     folder = _folder(data)
-    source = source_of(file, folder) if source is None else source
+    source = chosen_source(file, folder) if source is None else source
     found = try_file(file, folder=folder, source=source)
     if as_json:
         echo_json(asdict(found))
@@ -69,8 +70,11 @@ def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
     where = "the packaged settings" if folder is None or not folder.has_settings else str(folder.settings)
     named = "" if source == trial.NO_SOURCE else f", as source {source}"
     echo(Text.assemble((plain(facts["path"]), "bold"), f"  with {where}{named}; nothing is written"))
+    if others := unused_sources(source, folder):
+        unknown = "no source is chosen" if source == trial.NO_SOURCE else f"the settings have no source {plain(source)}"
+        echo(f"Note: {unknown}; use `--source` with one of {plain(', '.join(others))}.", style="yellow")
     if facts["status"] != "accepted":
-        _print_suggested(found, source)
+        _print_suggested(found, source, folder)
         return
     if preset := facts.get("preset"):
         echo(f'recognised: preset = "{plain(preset)}"; `run` reads it so, too')
@@ -78,7 +82,7 @@ def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
     echo(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} quarantined")
     if facts["accepted_count"]:
         _print_fields(found)
-    _print_quarantined(found, source)
+    _print_quarantined(found, source, folder)
     if found.days:
         _print_sessions(found)
 
@@ -110,7 +114,7 @@ def _derived_from(column: str) -> str:
     return "(the line)" if column == "event_id" else "(page_url)"
 
 
-def _print_quarantined(found: Trial, source: str) -> None:
+def _print_quarantined(found: Trial, source: str, folder: DataFolder | None) -> None:
     for item in found.set_aside:
         echo()
         echo(Text.assemble((counted(item.line_count, "line"), "bold"), f" quarantined for {plain(item.reason)}:"))
@@ -119,7 +123,7 @@ def _print_quarantined(found: Trial, source: str) -> None:
         if item.reason in LIMITED_TIMES:
             limit = key_to_change(item.reason, trial.named_source(source))
             echo(f"  The limit is {plain(limit or '')} in settings.toml.")
-    _print_suggested(found, source)
+    _print_suggested(found, source, folder)
     if found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
         echo(
             "More than a fifth of the lines are quarantined: check the lines above before you deliver the file.",
@@ -127,7 +131,7 @@ def _print_quarantined(found: Trial, source: str) -> None:
         )
 
 
-def _print_suggested(found: Trial, source: str) -> None:
+def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> None:
     if found.suggested:
         echo()
         fields = "Fields with other names have values that fit. To use them, write into settings.toml:"
@@ -138,12 +142,25 @@ def _print_suggested(found: Trial, source: str) -> None:
         if found.accepted_with_suggested is not None:
             accepted, lines = number(found.accepted_with_suggested), counted(found.lines_with_suggested or 0, "line")
             echo(f"The file was also tried with this: {accepted} of {lines} would be accepted.")
+        echo(f"Then run `{_try_command(found, source, folder)}`.")
     if found.missing:
         section = key_of_source(trial.named_source(source))
         echo()
         echo(f"Required columns without a field. Name the field of each in columns of {plain(section)}:")
         for line in could_be(found):
             echo(f"  {plain(line)}")
+    if found.remarks:
+        echo()
+    for remark in found.remarks:
+        echo(f"Note: {plain(remark)}.")
+
+
+def _try_command(found: Trial, source: str, folder: DataFolder | None) -> str:
+    """Return the command that tries the file with the settings of its source."""
+    words = ["session-pipeline", "try", str(found.facts["path"]), "--source", trial.named_source(source)]
+    if folder is not None and folder.path != Path(data_folder.DEFAULT).absolute():
+        words += ["--data", str(folder.path)]
+    return plain(shlex.join(words))
 
 
 def could_be(found: Trial) -> list[str]:

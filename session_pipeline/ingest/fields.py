@@ -153,7 +153,6 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
     properties = _way(rules, "properties", format)
     ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
     removed = _removed_ways(rules, format)
-    local_starts, local_offsets = rules.local_clock
     dropped_key = pattern_of_keys(rules.drop_properties)
     members = (f"{literal(ours)}: {literal(labels.get(ours, ours))}" for ours in DELIVERED_COLUMNS)
     return {
@@ -163,13 +162,28 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
         "dropped_fields": literal(_without(rules.drop_properties)),
         "has_dropped_key": f"regexp_matches(_rest, {literal(dropped_key)})" if rules.drop_properties else "false",
         "dropped_value": literal(dropped_key + DROPPED_VALUE),
-        "local_starts": f"cast([{', '.join(map(literal, local_starts))}] as timestamp[])",
-        "local_offsets": f"cast([{', '.join(map(literal, local_offsets))}] as integer[])",
+        **_local_clock(rules),
+        "utc_time_of_event": _time_of_event(rules),
         "earliest": literal(rules.earliest),
         "latest": literal(rules.latest),
         "event_in_line": "event_in_line" if rules.events_in else "cast(1 as integer)",
         "clock_tolerance": f"to_minutes({rules.clock_tolerance_minutes})",
     }
+
+
+def _local_clock(rules: ReadingRules) -> dict[str, str]:
+    starts, offsets = rules.local_clock
+    return {
+        "local_starts": f"cast([{', '.join(map(literal, starts))}] as timestamp[])",
+        "local_offsets": f"cast([{', '.join(map(literal, offsets))}] as integer[])",
+    }
+
+
+def _time_of_event(rules: ReadingRules) -> str:
+    """Return the SQL of an event's time in UTC, from its text."""
+    written = "event_time" if rules.time_format is None else f"event_time, {literal(rules.time_format)}"
+    macro = "utc_time" if rules.time_format is None else "time_of_format"
+    return f"{macro}({written}, {', '.join(_local_clock(rules).values())})"
 
 
 def value_counts(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> dict[str, list[int]]:

@@ -5,7 +5,7 @@
 with typed as (
     select
         *,
-        utc_time(event_time, $local_starts, $local_offsets) as _event_time,
+        $utc_time_of_event as _event_time,
         utc_time(received_at, $local_starts, $local_offsets) as _received_at,
         whole_number(sequence) as _sequence,
         whole_number(status_code) as _status_code,

@@ -26,7 +26,7 @@ NEVER = datetime(1, 1, 1)
 LATER_RULES = (
     "expressions", "events", "event_names", "key_values", "header", "records_in", "events_in", "json_fields",
     "null_values", "drop_fields", "decimal_comma", "request", "has_keyed_users", "has_reduced_agents",
-    "agent_patterns", "hash_properties",
+    "agent_patterns", "hash_properties", "time_format",
 )  # fmt: skip
 
 
@@ -71,6 +71,7 @@ class ReadingRules:
         has_reduced_agents: Whether user agents of people are stored reduced.
         agent_patterns: Patterns of user agents that are stored as they are, because rules of bots look at them.
         hash_properties: Keys whose values are stored as keyed hashes, in the spellings of drop_properties.
+        time_format: Format of event_time, as in local_times.py, if it is in no notation that is known.
     """
 
     source: str
@@ -105,6 +106,7 @@ class ReadingRules:
     has_reduced_agents: bool = False
     agent_patterns: tuple[str, ...] = ()
     hash_properties: tuple[str, ...] = ()
+    time_format: str | None = None
 
     @cached_property
     def layout(self) -> Layout:

@@ -52,6 +52,7 @@ def rules_of(
         null_values=tuple(chosen.null_values),
         drop_fields=tuple(chosen.drop_fields),
         decimal_comma=chosen.decimal_comma,
+        time_format=chosen.time_format,
         request=dict(chosen.request),
         earliest=Calendar(settings.timezone).start(settings.start_date),
     )

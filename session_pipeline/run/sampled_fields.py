@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from session_pipeline.run.suggestions import FieldValues, Number
 
 SAMPLED_LINES = 1_000
 LONGEST_SAMPLED_BYTES = 64 << 10
+FIRST_WEB_TIME = datetime(1990, 1, 1)  # smaller numbers are not epoch times of web events
 MOST_VALUES = 200_000
 DEEPEST = 3  # levels of nested objects whose fields are considered
 
@@ -52,7 +54,11 @@ def fields_in(
         if value_count > MOST_VALUES:
             break
     times = _time_counts(connection, rules, values)
-    return [FieldValues(name, values[name], line_count, times.get(name, 0), lists.get(name)) for name in sorted(values)]
+    return [
+        FieldValues(name, values[name], line_count, time_count, lists.get(name), readable_count)
+        for name in sorted(values)
+        for time_count, readable_count in [times.get(name, (0, 0))]
+    ]
 
 
 def _objects(admitted: Admitted, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Iterator[dict[str, Any]]:
@@ -110,8 +116,11 @@ def _elements(line: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
 
 def _time_counts(
     connection: duckdb.DuckDBPyConnection, rules: ReadingRules, values: Mapping[str, Sequence[object]]
-) -> dict[str, int]:
-    """Count the values of each field that are valid event times, by the same rule that ingest reads times with."""
+) -> dict[str, tuple[int, int]]:
+    """Count the values of each field that are valid event times, by the same rule that ingest reads times with.
+
+    The second count is that of times that would be valid with an earlier start_date, from FIRST_WEB_TIME on.
+    """
     names = list(values)
     pairs = [(place, value) for place, name in enumerate(names) for value in values[name] if isinstance(value, str)]
     # JSON can contain half of a surrogate pair, which an Arrow string cannot.
@@ -124,7 +133,13 @@ def _time_counts(
     starts, offsets = rules.local_clock
     rows = connection.execute(
         query_text(__package__, "time_counts"),
-        {"starts": starts, "offsets": offsets, "earliest": rules.earliest, "latest": rules.latest},
+        {
+            "starts": starts,
+            "offsets": offsets,
+            "earliest": rules.earliest,
+            "readable": min(rules.earliest, FIRST_WEB_TIME),
+            "latest": rules.latest,
+        },
     ).fetchall()
     connection.unregister("sampled_values")
-    return {names[place]: count for place, count in rows}
+    return {names[place]: (time_count, readable_count) for place, time_count, readable_count in rows}

@@ -6,7 +6,7 @@ fields.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +16,7 @@ from typing import Any
 
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.reference.local_times import formats_of, has_time_of_day
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 
 # Common names of the fields in other systems, the surest first.
@@ -52,7 +53,9 @@ ENOUGH_LINES = 20  # lines that are enough to judge a field by its number of dis
 LONGEST_NAME = 100
 URL = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+WITH_COMMA = re.compile(r"[+-]?(\d{1,3}([. '\xa0\u202f]\d{3})+|\d+)(,\d*)?|[+-]?,\d+")  # as with_decimal_point reads it
 WRITTEN_TIME = re.compile(r"\d{4}-\d\d-\d\d")
+BARE_DATE = re.compile(r"\d{4}([-/])\d\d\1\d\d")
 
 
 class Number(str):
@@ -69,6 +72,7 @@ class FieldValues:
         line_count: The number of sampled lines.
         time_count: The number of values that are valid event times.
         list_name: The list of keys and values that it is an element of; None if it is in no such list.
+        readable_count: The number of values that would be valid event times with an earlier start_date.
     """
 
     name: str
@@ -76,6 +80,7 @@ class FieldValues:
     line_count: int
     time_count: int
     list_name: str | None = None
+    readable_count: int = 0
 
     def is_mostly(self, holds: Callable[[str], object], least: float = MOST) -> bool:
         """Whether at least the share `least` of the values are strings or numbers for which `holds` is true."""
@@ -88,6 +93,26 @@ class FieldValues:
     def is_time(self) -> bool:
         """Whether nearly all values are times."""
         return self.time_count >= MOST * len(self.values)
+
+    def is_readable_time(self) -> bool:
+        """Whether nearly all values are times, some of them perhaps before start_date."""
+        return self.readable_count >= MOST * len(self.values)
+
+    def has_decimal_comma(self) -> bool:
+        """Whether the values are numbers with a decimal comma. A comma before three digits could separate thousands."""
+        has_decimals = any(re.search(r",(\d{1,2}|\d{4,})$", str(value)) for value in self.values)
+        return has_decimals and self.is_mostly(WITH_COMMA.fullmatch)
+
+    @cached_property
+    def formats(self) -> tuple[str, ...]:
+        """The formats of local times that all values fit; see local_times.py."""
+        return formats_of([str(value) for value in self.values])
+
+    def is_date(self) -> bool:
+        """Whether all values are dates without a time of day."""
+        if self.formats:
+            return not any(map(has_time_of_day, self.formats))
+        return self.is_mostly(BARE_DATE.fullmatch)
 
     @cached_property
     def different_count(self) -> int:
@@ -120,7 +145,7 @@ def _can_be_event_name(field: FieldValues) -> bool:
 
 CAN_BE: Mapping[str, Callable[[FieldValues], bool]] = {
     "visitor_id": _can_be_visitor,
-    "event_time": lambda field: field.is_filled() and field.is_time(),
+    "event_time": lambda field: field.is_filled() and field.is_time() and not field.is_date(),
     "event_name": _can_be_event_name,
     "event_id": lambda field: field.is_identity() and field.different_count >= MOST * len(field.values),
     "user_id": FieldValues.is_identity,
@@ -132,6 +157,12 @@ CAN_BE: Mapping[str, Callable[[FieldValues], bool]] = {
     "value": lambda field: field.is_mostly(DECIMAL.fullmatch),
     "user_agent": lambda field: field.is_mostly(lambda text: "/" in text, 0.5),
 }
+
+
+def _could_be_time(field: FieldValues) -> bool:
+    """Whether a field has times that are only read with another start_date or a time_format."""
+    is_other = field.is_readable_time() or bool(field.formats)
+    return field.is_filled() and is_other and not field.is_date()
 
 
 def suggested_address(fields: Sequence[FieldValues]) -> str | None:
@@ -194,11 +225,28 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
             continue
         if column == "visitor_id" and rules.visitor_address is not None:
             continue
-        free = {name for name, field in found.items() if field is not current and CAN_BE[column](field)}
+        others = {name: field for name, field in found.items() if field is not current}
+        free = {name for name, field in others.items() if CAN_BE[column](field)}
+        if column == "event_time" and not free and not (current and _could_be_time(current)):
+            free = {name for name, field in others.items() if _could_be_time(field)}
+        if column == "value" and not free and not (current and current.has_decimal_comma()):
+            free = {name for name, field in others.items() if field.has_decimal_comma()}
         free -= set(suggested.values()) | (taken - set(usual_names))
         if match := _named(column, usual_names, free):
             suggested[column] = match
     return suggested
+
+
+def needs_decimal_comma(fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]) -> bool:
+    """Whether the field that values are read from has a decimal comma, which the settings do not say yet."""
+    names = [columns["value"]] if "value" in columns else rules.fields_of("value")
+    is_read = not rules.decimal_comma and "value" not in rules.expressions
+    return is_read and any(field.has_decimal_comma() for field in fields if field.name in names[:1])
+
+
+def is_like_data(header: Iterable[str]) -> bool:
+    """Whether names of fields are probably values of a first line: one is a time, an address on the web or a number."""
+    return any(WRITTEN_TIME.match(name) or "://" in name or DECIMAL.fullmatch(name) for name in header)
 
 
 def missing_columns(
@@ -219,7 +267,7 @@ def missing_columns(
         return {}
     columns = suggested.get("columns", {})
     names = {field.name for field in fields}
-    has = {*filled, *columns, *rules.constants, *rules.expressions}
+    has = {*filled, *columns, *suggested.get("expressions", ()), *rules.constants, *rules.expressions}
     has |= {column for column in NEEDED if names.intersection(rules.fields_of(column))}
     if rules.visitor_address is not None or "visitor_address" in suggested:
         has.add("visitor_id")
@@ -230,6 +278,10 @@ def missing_columns(
     for column in NEEDED:
         if column not in has:
             fitting = [field for field in fields if field.name not in taken and CAN_BE[column](field)]
+            if column == "event_time" and not fitting:
+                fitting = [
+                    field for field in fields if field.is_filled() and (_could_be_time(field) or field.is_date())
+                ]
             fitting.sort(key=lambda field: field.different_count, reverse=column == "visitor_id")
             missing[column] = [field.name for field in fitting]
     return missing

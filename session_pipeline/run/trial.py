@@ -21,6 +21,7 @@ from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.ingest.admit import admit
 from session_pipeline.ingest.compression import compression_of_name
+from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.recognition import MOST_LINES, preset_of
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.source_rules import rules_of
@@ -29,21 +30,25 @@ from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.sampled_fields import fields_in, fields_of
+from session_pipeline.run.suggested_times import time_keys
 from session_pipeline.run.suggestions import (
+    is_like_data,
     missing_columns,
+    needs_decimal_comma,
     suggested_address,
     suggested_columns,
     suggested_key_values,
     suggested_log_format,
 )
 from session_pipeline.run.wrapped_records import WrappedRecords, is_one_object, wrapped_records
-from session_pipeline.settings import OWN_FOLDER, load_settings, settings_template, source_section
+from session_pipeline.settings import OWN_FOLDER, key_of_source, load_settings, settings_template, source_section
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 NO_SOURCE = "try"  # a source that is not in the settings is read with the defaults
 USUAL_SOURCE = "web"  # the source that settings are suggested for if none is named
 TRIED_DAYS = 7
+NO_HEADER = "the first line looks like data; if the file has no header"
 SHOWN_LINES = 3
 SHOWN_SESSIONS = 5
 LONGEST_SHOWN = 120
@@ -93,6 +98,7 @@ class Trial:
         set_aside: Quarantined lines by reason, the most frequent first.
         suggested_columns: Suggested fields for columns without a value: the field's name, by column.
         suggested: Suggested keys of the source, as they are written in TOML, by key.
+        remarks: Sentences about the fields that the suggested keys do not say.
         missing: The columns that every event needs and that have no field, also with the suggested keys. For each, the
             fields that could be meant.
         accepted_with_suggested: The number of lines that were accepted with these keys; None if there are none.
@@ -112,6 +118,7 @@ class Trial:
     set_aside: Sequence[SetAside]
     suggested_columns: Mapping[str, str]
     suggested: Mapping[str, Any]
+    remarks: Sequence[str]
     missing: Mapping[str, Sequence[str]]
     accepted_with_suggested: int | None
     lines_with_suggested: int | None
@@ -146,7 +153,7 @@ def attempt(file: Path, folder: DataFolder | None, source: str, keys: Mapping[st
             set_aside = _set_aside(job, source)
             wrapped = _wrapped(job, ledgered.facts)
         filled = frozenset(field.column for field in fields if field.filled_count)
-        columns, suggested, missing = _suggested(trial, run, ledgered.facts, filled, set_aside, wrapped)
+        columns, suggested, remarks, missing = _suggested(trial, run, ledgered.facts, filled, set_aside, wrapped)
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -163,6 +170,7 @@ def attempt(file: Path, folder: DataFolder | None, source: str, keys: Mapping[st
                 set_aside=set_aside,
                 suggested_columns=columns,
                 suggested=suggested,
+                remarks=remarks,
                 missing=missing,
                 accepted_with_suggested=None,
                 lines_with_suggested=None,
@@ -260,13 +268,13 @@ def _suggested(
     filled: frozenset[str],
     set_aside: Sequence[SetAside],
     wrapped: WrappedRecords | None,
-) -> tuple[dict[str, str], dict[str, Any], dict[str, list[str]]]:
-    """Return the fields probably meant for columns without a value, all suggested keys, and the missing columns."""
+) -> tuple[dict[str, str], dict[str, Any], list[str], dict[str, list[str]]]:
+    """Return the fields meant for columns without a value, all suggested keys, remarks, and the missing columns."""
     if facts["status"] != "accepted":
-        return {}, {}, {}
+        return {}, {}, [], {}
     reasons = {item.reason: item.line_count for item in set_aside}
     if log_format := suggested_log_format(reasons, facts["accepted_count"]):
-        return {}, {"log_format": log_format}, {}
+        return {}, {"log_format": log_format}, [], {}
     [path] = (path for path in trial.raw.glob("*/*"))
     source = path.parent.name
     rules = rules_of(run.settings, source, None, facts.get("preset"))
@@ -283,15 +291,22 @@ def _suggested(
             fields = fields_of(admitted, rules, connection, run.store.scratch)
             if wrapped is not None and _are_events(wrapped, rules, connection):
                 preset = preset_of(iter(wrapped.records[:MOST_LINES]))
-                return {}, {**({"preset": preset} if preset else {}), "records_in": wrapped.records_in}, {}
+                return {}, {**({"preset": preset} if preset else {}), "records_in": wrapped.records_in}, [], {}
+        has_header = format_named(admitted.format).has_header and not rules.header
+        if has_header and not facts["accepted_count"] and is_like_data(field.name for field in fields):
+            section = key_of_source(named_source(source))
+            return {}, {}, [f"{NO_HEADER}, set header in {section} to the names of its fields"], {}
         columns = suggested_columns(fields, rules, filled)
-        keys: dict[str, Any] = {"columns": columns} if columns else {}
+        of_times, remarks = time_keys(fields, rules, columns, run.settings.start_date)
+        keys: dict[str, Any] = {**({"columns": columns} if columns else {}), **of_times}
+        if needs_decimal_comma(fields, rules, columns):
+            keys["decimal_comma"] = True
         if lists := suggested_key_values(columns, fields):
             keys["key_values"] = lists
         has_visitors = "visitor_id" in {*columns, *filled, *rules.expressions} or rules.visitor_address is not None
         if not has_visitors and (address := suggested_address(fields)):
             keys["visitor_address"] = address
-        return columns, keys, missing_columns(fields, rules, filled, keys)
+        return columns, keys, remarks, missing_columns(fields, rules, filled, keys)
     finally:
         admitted.discard()
 

@@ -26,6 +26,23 @@ def source_of(file: Path, folder: DataFolder | None) -> str:
     return NO_SOURCE
 
 
+def chosen_source(file: Path, folder: DataFolder | None) -> str:
+    """Return the source of a file: its folder under raw/; elsewhere the only one in the settings, or NO_SOURCE."""
+    source = source_of(file, folder)
+    if source != NO_SOURCE or folder is None:
+        return source
+    sources = list(load_settings(folder.path).sources)
+    return sources[0] if len(sources) == 1 else NO_SOURCE
+
+
+def unused_sources(source: str, folder: DataFolder | None) -> list[str]:
+    """Return the sources of the settings if a source is none of them and has no folder under raw/."""
+    if folder is None or (folder.raw / source).is_dir():
+        return []
+    sources = sorted(load_settings(folder.path).sources)
+    return [] if source in sources else sources
+
+
 def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
     """Read one file with the settings of a source, and build the sessions of its first days. Nothing is kept.
 
@@ -67,6 +84,7 @@ def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
             found,
             suggested={**found.suggested, **better.suggested},
             suggested_columns=better.suggested_columns,
+            remarks=better.remarks,
             missing=better.missing,
         )
         better = try_with(found.suggested) if better.suggested else better
@@ -106,6 +124,7 @@ def _with_format(found: Trial, file: Path, try_with: Callable[..., Trial]) -> Tr
         found,
         suggested=keys,
         suggested_columns=read.suggested_columns,
+        remarks=read.remarks,
         missing=read.missing,
         accepted_with_suggested=better.facts["accepted_count"],
         lines_with_suggested=better.facts["line_count"],

@@ -160,12 +160,14 @@ def key_of_source(name: str) -> str:
 
 
 def source_section(name: str, keys: Mapping[str, Any]) -> str:
-    """Returns the section of a source as it is written in settings.toml: texts, lists of texts and tables of these."""
+    """Returns the section of a source as it is written in settings.toml: texts, booleans, lists of texts and tables."""
     lines = [f"{key} = {_as_toml(value)}" for key, value in keys.items()]
     return "\n".join([key_of_source(name), *lines, ""])
 
 
 def _as_toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, Mapping):
         members = ", ".join(f"{_path((key,))} = {_as_toml(each)}" for key, each in value.items())
         return f"{{ {members} }}"

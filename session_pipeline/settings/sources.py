@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
+from session_pipeline.reference.local_times import problem_of
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import (
     AccessLogFormat,
@@ -62,7 +63,15 @@ def _request_part(name: str) -> str:
     return name
 
 
+def _time_format(text: str) -> str:
+    if found := problem_of(text):
+        problem, hint = found
+        raise refusal(f"is {shown(text)}, which {problem}", hint)
+    return text
+
+
 Fields = Annotated[str | tuple[str, ...], BeforeValidator(_fields)]
+TimeFormat = Annotated[Label, AfterValidator(_time_format)]
 RequestPart = Annotated[str, AfterValidator(_request_part)]
 
 
@@ -103,6 +112,7 @@ class SourceSettings(Section):
     events: Annotated[tuple[EventRule, ...], Listed, at_most(MOST_EVENT_RULES, "rules")] = ()
     event_names: Annotated[Mapping[Label, Label], at_most(MOST_EVENT_NAMES, "names")] = Field(default_factory=dict)
     key_values: Annotated[tuple[Label, ...], Listed, distinct("key_values")] = ()
+    time_format: TimeFormat | None = None
     timezone: TimeZone = "UTC"
     clock_tolerance_minutes: int = Field(default=60, ge=0, le=525_600)
     expected_by: ClockTime | None = None

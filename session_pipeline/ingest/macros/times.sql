@@ -143,3 +143,11 @@ case
     when regexp_matches(written, '^\d{4}/|[A-Za-z]{3}[ /-]\d{4}')
         then time_of_words(written, local_starts, local_offsets)
 end;
+
+-- A time in UTC, from a local time in a format of strptime; null for anything else. The words
+-- epoch and infinity, which DuckDB reads in any format, are no times.
+create or replace temp macro time_of_format(written, format, local_starts, local_offsets) as
+case
+    when regexp_matches(written, '\d')
+        then instant_of(try_strptime(written, format), local_starts, local_offsets)
+end;

@@ -1,4 +1,5 @@
--- One row is a field, by its place, and how many of its values are valid event times.
+-- One row is a field, by its place, how many of its values are valid event times, and how many
+-- would be with an earlier start_date.
 with read as (
     select
         place,
@@ -8,7 +9,8 @@ with read as (
 
 select
     place,
-    count(*) as time_count
+    count(*) filter (where event_time >= $earliest) as time_count,
+    count(*) as readable_count
 from read
-where event_time >= $earliest and event_time < $latest
+where event_time >= $readable and event_time < $latest
 group by place

@@ -136,7 +136,8 @@ def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
 
 
 def _column_hint(column: exp.Column, columns: Mapping[str, str]) -> str:
-    if column.name.lower() in JSON_COLUMNS and (known := next((name for name in JSON_COLUMNS if name in columns), None)):
+    known = next((name for name in JSON_COLUMNS if name in columns), None)
+    if known and column.name.lower() in JSON_COLUMNS:
         return f"write {known} ->> 'key'"
     if close := get_close_matches(column.name.lower(), columns, n=1):
         return f"did you mean {close[0]}?"

@@ -1,0 +1,84 @@
+"""Suggests how the times of events are read: a time format, or one expression for a date and a time of day.
+
+suggestions.py finds the field of the time; sampled_fields.py reads the values.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.run.suggestions import FieldValues
+
+CLOCK = re.compile(r"\d\d:\d\d(:\d\d([.,]\d+)?)?")
+USUAL_DAYS = ("date", "Date", "event_date", "day")
+USUAL_CLOCKS = ("time", "event_time", "time_of_day", "clock")
+
+
+def time_keys(
+    fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str], start_date: date
+) -> tuple[dict[str, Any], list[str]]:
+    """Suggest keys of the source for the field that the time is read from, and say what is wrong with its values.
+
+    Args:
+        fields: The fields of the sampled lines.
+        rules: How the lines are read at present.
+        columns: The suggested fields, by column.
+        start_date: The first day of the settings.
+
+    Returns:
+        The suggested keys, and sentences for the user.
+    """
+    if rules.time_format or rules.events_in or "event_time" in {*rules.constants, *rules.expressions}:
+        return {}, []
+    names = [columns["event_time"]] if "event_time" in columns else rules.fields_of("event_time")
+    field = next((field for name in names for field in fields if field.name == name), None)
+    if field is None:
+        field = _only_day(fields)
+    if field is None:
+        return {}, []
+    if field.is_date():
+        return _with_time_of_day(field, fields)
+    if field.is_time():
+        return {}, []
+    if field.is_readable_time():
+        sentence = f"{field.name} has times before start_date {start_date}; set start_date to an earlier day"
+        return {}, [sentence] if "event_time" in columns else []
+    return _with_format(field.formats, f"the times in {field.name}")
+
+
+def _only_day(fields: Sequence[FieldValues]) -> FieldValues | None:
+    """Return the field with dates; of several, the one with a usual name; None if there is none, or no such name."""
+    days = {field.name: field for field in fields if field.is_filled() and field.is_date()}
+    name = next((name for name in USUAL_DAYS if name in days), min(days) if len(days) == 1 else "")
+    return days.get(name)
+
+
+def _with_time_of_day(day: FieldValues, fields: Sequence[FieldValues]) -> tuple[dict[str, Any], list[str]]:
+    """Suggest to join a date with the field that has the time of day."""
+    clocks = {field.name: field for field in fields if field.is_filled() and field.is_mostly(CLOCK.fullmatch)}
+    likely = (day.name.replace("date", "time").replace("Date", "Time"), *USUAL_CLOCKS)
+    name = next((name for name in likely if name in clocks), min(clocks) if len(clocks) == 1 else None)
+    if name is None:
+        could = f"; it could be in {' or '.join(sorted(clocks))}" if clocks else ""
+        return {}, [f"{day.name} has no time of day{could}: all events of a day would be at midnight"]
+    joined = f"({_of_line(day.name)}) || ' ' || ({_of_line(name)})"
+    keys: dict[str, Any] = {"expressions": {"event_time": joined}}
+    if not day.formats:
+        return keys, []
+    lengths = {len(str(text)) for text in clocks[name].values}
+    clock = {frozenset((5,)): "%H:%M", frozenset((8,)): "%H:%M:%S"}.get(frozenset(lengths), "%H:%M:%S.%f")
+    further, sentences = _with_format([f"{format} {clock}" for format in day.formats], f"the dates in {day.name}")
+    return {**keys, **further}, sentences
+
+
+def _with_format(formats: Sequence[str], what: str) -> tuple[dict[str, Any], list[str]]:
+    if len(formats) == 1:
+        return {"time_format": formats[0]}, []
+    could = " and ".join(f'time_format = "{format}"' for format in formats)
+    return {}, [f"{what} fit {could}; write the right one into the source"] if formats else []
+
+
+def _of_line(name: str) -> str:
+    return f"line ->> '{name.replace(chr(39), chr(39) * 2)}'"
