@@ -163,7 +163,7 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
         "has_dropped_key": f"regexp_matches(_rest, {literal(dropped_key)})" if rules.drop_properties else "false",
         "dropped_value": literal(dropped_key + DROPPED_VALUE),
         **_local_clock(rules),
-        "utc_time_of_event": _time_of_event(rules),
+        "utc_time_of_event": _time_of_event(rules, format),
         "earliest": literal(rules.earliest),
         "latest": literal(rules.latest),
         "event_in_line": "event_in_line" if rules.events_in else "cast(1 as integer)",
@@ -179,11 +179,12 @@ def _local_clock(rules: ReadingRules) -> dict[str, str]:
     }
 
 
-def _time_of_event(rules: ReadingRules) -> str:
-    """Return the SQL of an event's time in UTC, from its text."""
-    written = "event_time" if rules.time_format is None else f"event_time, {literal(rules.time_format)}"
-    macro = "utc_time" if rules.time_format is None else "time_of_format"
-    return f"{macro}({written}, {', '.join(_local_clock(rules).values())})"
+def _time_of_event(rules: ReadingRules, format: str) -> str:
+    """Return the SQL of an event's time in UTC, from its text. An access log defines how its times are written."""
+    clock = ", ".join(_local_clock(rules).values())
+    if rules.time_format is None or format_named(format).has_own_visitors:
+        return f"utc_time(event_time, {clock})"
+    return f"time_of_format(event_time, {literal(rules.time_format)}, {clock})"
 
 
 def value_counts(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> dict[str, list[int]]:
