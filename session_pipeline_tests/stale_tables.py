@@ -313,7 +313,7 @@ CHANGES: Mapping[str, Change] = {
     "sources{}.drop_fields": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
     "sources{}.decimal_comma": Change(True, NOTHING),
     "sources{}.request": Change({"path": "no_such_field"}, NOTHING),
-    "sources{}.time_format": Change("%Y-%m-%dT%H:%M:%SZ", NOTHING),  # reads the same times
+    "sources{}.time_format": Change("%Y-%m-%dT%H:%M:%S", NOTHING),  # reads the same times
     "sources{}.timezone": Change("Asia/Tokyo", READ_FROM_RAW, "raw_events changed"),
     "sources{}.clock_tolerance_minutes": Change(120, READ_FROM_RAW, "raw_events changed"),
     "sources{}.expected_by": Change("06:00", NOTHING),
