@@ -5,6 +5,7 @@ import json
 import pytest
 
 from session_pipeline.ingest.erasures import Erasures, Unfinished
+from session_pipeline.ingest.former_ids import blank
 from session_pipeline.ingest.visitors import VisitorKey
 from session_pipeline_tests.erasures import CANARY
 
@@ -54,3 +55,16 @@ def test_hashes_differ_by_kind_site_and_key() -> None:
     assert len(hashes) == 12
     twice = Erasures(key=VisitorKey(b"a" * 32)).with_id("visitor", None, "ab-1").with_id("visitor", None, "ab-1")
     assert len(twice.entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "before", "after"),
+    [
+        ("v1", '{"previousId":"v1","v1":1.50}', '{"previousId":"","v1":1.50}'),
+        ("v1", '{"a":{"b":["v1", "v12"]},"c":"x v1"}', '{"a":{"b":["", "v12"]},"c":"x v1"}'),
+        ("7", r'{"id": 7, "n": -7, "m": 7.0, "7": "7 \" 7"}', r'{"id": "", "n": -7, "m": 7.0, "7": "7 \" 7"}'),
+        ("ab-1", r'{"previousId":"ab\u002d1","b":"\\"}', r'{"previousId":"","b":"\\"}'),
+    ],
+)
+def test_only_values_that_are_the_id_are_blanked(given: str, before: str, after: str) -> None:
+    assert blank(before, given) == after

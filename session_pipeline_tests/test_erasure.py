@@ -158,6 +158,87 @@ def test_a_device_of_a_person_is_erased(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_an_erased_former_id_of_other_visitors_is_blanked(tmp_path: Path) -> None:
+    """By person, such an id would link the others to the erased visitor, also in lines that arrive later."""
+    settings = {**SETTINGS, "identity": {"by": "person"}}
+    early = [event("ada", 6, 1, previousId=CANARY, plan="gold"), event("ada", 6, 2, user_id="u1"), *OTHERS[4:]]
+    late = [event("zeta", 7, 8, previousId=CANARY), event("zeta", 7, 9, previousId=CANARY, user_id="u2")]
+    deployment = Deployment(tmp_path / "data", settings)
+    deployment.deliver("first", [event(CANARY, 6, 0), *early])
+    deployment.run(UNTIL)
+    assert set(deployment.table("events")["visitor_id"]) == {"ada", "bob"}
+    held = begin(deployment, Person(CANARY, None, None))
+    assert (held.event_count, held.former_count, held.mention_count) == (1, 1, 0)
+    assert held.counts_for == ("ada",)
+    complete(deployment)
+    assert texts_left(deployment, [CANARY, *held.session_ids]) == []
+    deployment.deliver("late", late)
+    deployment.run(UNTIL)
+    assert texts_left(deployment, [CANARY]) == []
+    without = Deployment(tmp_path / "without", settings)
+    without.deliver("first", [{**each, "previousId": ""} if "previousId" in each else each for each in early])
+    without.deliver("late", [{**each, "previousId": ""} for each in late])
+    without.run(UNTIL)
+    found, expected = rows_without_files(deployment), rows_without_files(without)
+    different = {name for name in expected if found[name] != expected[name]}
+    assert different <= {"raw_events"}, "content_hash is that of the delivered line"
+
+
+@pytest.mark.long
+def test_the_id_of_a_person_stands_for_its_devices_and_users(tmp_path: Path) -> None:
+    settings = {**SETTINGS, "identity": {"by": "person"}}
+    deployment = Deployment(tmp_path / "data", settings)
+    deployment.deliver(
+        "first",
+        [
+            event(CANARY, 6, 0),
+            event(CANARY, 6, 1, user_id=CANARY_USER),
+            event("canary-laptop", 6, 2),
+            event("canary-laptop", 6, 3, user_id=CANARY_USER),
+            event("shared", 6, 4, user_id=CANARY_USER),
+            event("shared", 6, 5, user_id="another"),
+            event("shared", 6, 6),
+            event("ada", 6, 7, user_id="null"),
+            event(CANARY, 6, 8, user_id="null"),
+        ],
+    )
+    deployment.run(UNTIL)
+    with open_folder(deployment.folder, until=UNTIL) as opened:
+        laptop = find_held(opened, Person("canary-laptop", None, None))
+        assert (laptop.event_count, laptop.counts_for) == (2, (CANARY,))
+    held = begin(deployment, Person(CANARY, None, None))
+    assert held.visitors == (("main", CANARY), ("main", "canary-laptop"))
+    assert held.users == (("main", CANARY_USER),)
+    assert held.shared_visitors == (("main", "shared"),)
+    assert (held.event_count, len(held.session_ids)) == (6, 1)
+    deployment.deliver("late", [event("canary-tablet", 6, 9, user_id=CANARY_USER), event("canary-laptop", 6, 10)])
+    complete(deployment)
+    assert texts_left(deployment, [CANARY, CANARY_USER, "canary-laptop", *held.session_ids]) == []
+    rows = deployment.table("raw_events")[["visitor_id", "user_id"]].fillna("")
+    assert sorted(map(tuple, rows.to_numpy())) == [("ada", "null"), ("shared", ""), ("shared", "another")]
+
+
+@pytest.mark.long
+def test_a_person_that_only_shares_devices_is_found_by_its_hash(tmp_path: Path) -> None:
+    settings = {**SETTINGS, "identity": {"by": "person"}}
+    deployment = Deployment(tmp_path / "data", settings)
+    of_users = [event("tablet", 6, minute, user_id=user) for minute, user in enumerate((CANARY_USER, "u2", "u3"))]
+    deployment.deliver("first", [*of_users, event("phone", 6, 5, user_id="u2")])
+    deployment.run(UNTIL)
+    events = deployment.table("events")
+    [person] = events[events["user_id"] == CANARY_USER]["visitor_id"]
+    assert person not in ("tablet", "phone")
+    held = begin(deployment, Person(person, None, None))
+    assert (held.users, held.event_count, len(held.session_ids)) == ((("main", CANARY_USER),), 1, 1)
+    with open_folder(deployment.folder, until=UNTIL) as opened:
+        tables = held_tables(opened.store, held)
+    assert {"raw_events", "events", "sessions", "visitors", "identities", "identity_edges"} <= tables.keys()
+    complete(deployment)
+    assert texts_left(deployment, [person, CANARY_USER, *held.session_ids]) == []
+    assert len(deployment.table("events")) == 3
+
+
+@pytest.mark.long
 def test_erased_lines_are_counted(erased: Erased) -> None:
     files = erased.deployment.table("source_files").set_index("path")
     columns = ["line_count", "accepted_count", "set_aside_count", "erased_count"]

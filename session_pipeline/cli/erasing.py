@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 SHOWN_FILES = 20
+SHOWN_IDS = 20
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,12 @@ def _show(held: Held) -> None:
             f"{counted(len(held.shared_visitors), 'visitor')} also with other user ids: only the events with this"
             " user id are erased there"
         )
+    _show_ids(held)
+    if held.former_count:
+        echo(
+            f"{counted(held.former_count, 'event')} of other visitors have the id as their former id"
+            " (identity.previous_id): they stay without it"
+        )
     if held.mention_count:
         echo(
             f"{counted(held.mention_count, 'event')} of other visitors contain the id, in a URL, a title or properties:"
@@ -141,6 +148,18 @@ def _show(held: Held) -> None:
             echo(f"  {plain(path)}")
         if len(held.files) > SHOWN_FILES:
             echo(f"  and {len(held.files) - SHOWN_FILES:,} more; --json lists all")
+
+
+def _show_ids(held: Held) -> None:
+    """Show the ids that are erased together with the given ones, and whose device a given one is."""
+    others = [*dict.fromkeys(each for _, each in (*held.visitors, *held.users) if each not in held.person.ids)]
+    if others:
+        more = f" and {len(others) - SHOWN_IDS:,} more; --json lists all" if len(others) > SHOWN_IDS else ""
+        echo(f"Ids that are erased, too: {', '.join(map(plain, others[:SHOWN_IDS]))}{more}")
+    for person in held.counts_for:
+        echo(
+            f"In the tables, this visitor id counts for {plain(person)}, whose other ids are not erased", style="yellow"
+        )
 
 
 def _show_done(held: Held, leftovers: Leftovers) -> None:
@@ -172,7 +191,10 @@ def _as_json(held: Held, leftovers: Leftovers) -> dict[str, object]:
         "days": sorted({str(day) for _, day in held.days}),
         "visitor_count": len(held.visitors),
         "shared_visitor_count": len(held.shared_visitors),
+        "visitors": [{"site": site, "visitor_id": each} for site, each in held.visitors],
+        "users": [{"site": site, "user_id": each} for site, each in held.users],
         "mention_count": held.mention_count,
+        "former_count": held.former_count,
         "delivered_files": [str(path) for path in held.files],
         "gone_files": list(held.gone_files),
         "deleted_reports": [str(path) for path in leftovers.reports],

@@ -40,6 +40,7 @@ def _document(opened: OpenFolder, held: Held) -> dict[str, Any]:
         "user_id": held.person.user,
         "site": held.person.site,
         "visitors": [{"site": site, "visitor_id": visitor} for site, visitor in held.visitors],
+        "users": [{"site": site, "user_id": user} for site, user in held.users],
         "visitors_with_other_users": [{"site": site, "visitor_id": each} for site, each in held.shared_visitors],
         "delivered_files": [
             {"file_id": file_id, "source": ledger[file_id].facts["source"], "paths": catalog.paths_of(file_id)}

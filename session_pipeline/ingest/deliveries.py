@@ -44,6 +44,7 @@ from session_pipeline.settings import Settings
 from session_pipeline.store import crash_points
 from session_pipeline.store.records import SourceFile
 from session_pipeline.store.store import Store
+from session_pipeline.tables.identity.from_settings import linking_events
 
 
 class Ingest:
@@ -66,7 +67,7 @@ class Ingest:
         self._engine = engine
         self._run_id = run_id
         self._visitor_key = find_key(folder.visitor_key)
-        self._erasures = erasures_of(folder)
+        self._erasures = replace(erasures_of(folder), linking_events=linking_events(settings))
         self._calendar = Calendar(settings.timezone)
         self._frozen_before = store.catalog.frozen_before()
         self._rules: dict[str, SourceRules] = {}

@@ -20,7 +20,9 @@ from session_pipeline.store.records import Partition, Written
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES
 
-IDS = ("session_id", "user_id")
+IDS = ("session_id", "user_id", "carried_user_id")
+VISITORS = ("visitor_id", "device_id", "person_id")
+FORMER_ID = "previous_id"
 EXAMPLE = "session_id"  # in the names of columns that have ids of sessions as examples
 
 
@@ -54,7 +56,8 @@ def erase_frozen(store: Store, left: Unfinished, run_id: str, reason: str) -> in
             continue  # a run that reads it names it, and asks for a backup
         rows = pa.concat_tables(pq.read_table(path, partitioning=None) for path in store.paths_of(partition))
         is_erased = _erased(rows, left)
-        kept = _without_examples(rows if is_erased is None else rows.filter(pc.invert(is_erased)), left)
+        kept = _without_former_ids(rows if is_erased is None else rows.filter(pc.invert(is_erased)), left)
+        kept = _without_examples(kept, left)
         if kept is rows:
             continue
         path = store.scratch / f"{partition.key.table}.{partition.key.date}.erased.parquet"
@@ -85,7 +88,7 @@ def _erased(rows: pa.Table, left: Unfinished) -> pa.ChunkedArray | None:
     """Return, for each row of a table, whether it is erased; None if no row is."""
     names = set(rows.column_names)
     found = [_is_in(rows.column(name), left.ids) for name in IDS if name in names]
-    for name in ("visitor_id", "device_id"):
+    for name in VISITORS:
         if {"site", name} <= names:
             for site in sorted({site for site, _ in left.visitors}):
                 visitors = [visitor for of_site, visitor in left.visitors if of_site == site]
@@ -94,6 +97,19 @@ def _erased(rows: pa.Table, left: Unfinished) -> pa.ChunkedArray | None:
     for each in found:
         is_erased = each if is_erased is None else pc.or_(is_erased, each)
     return is_erased if is_erased is not None and pc.any(is_erased).as_py() else None
+
+
+def _without_former_ids(rows: pa.Table, left: Unfinished) -> pa.Table:
+    """Return rows of identity_links without erased former ids; rows that are equal then become one."""
+    if FORMER_ID not in rows.column_names or not pc.any(_is_in(rows.column(FORMER_ID), left.ids)).as_py():
+        return rows
+    contract = TABLES["identity_links"]
+    former = pc.if_else(_is_in(rows.column(FORMER_ID), left.ids), "", rows.column(FORMER_ID))
+    blanked = rows.set_column(rows.column_names.index(FORMER_ID), rows.schema.field(FORMER_ID), former)
+    figures = [("first_seen_at", "min"), ("last_seen_at", "max"), ("event_count", "sum")]
+    merged = blanked.group_by(list(contract.key), use_threads=False).aggregate(figures)
+    merged = merged.rename_columns([*contract.key, *(name for name, _ in figures)]).select(rows.column_names)
+    return merged.cast(rows.schema).sort_by([(name, "ascending") for name in contract.order])
 
 
 def _without_examples(rows: pa.Table, left: Unfinished) -> pa.Table:

@@ -80,11 +80,10 @@ def _erase(store: Store, file: SourceFile, partitions: Sequence[Partition], eras
             return
     before = _copied(store, file, partitions)
     left = without_erased(before, erasures, file.facts["site"])
-    counts = {day.utc_date: day.row_count for day in before.days}
     changed = [
         (Key("raw_events", day.utc_date, file.file_id), day.path, day.row_count, dict[str, Any](day.counts))
         for day in left.days
-        if day.row_count != counts[day.utc_date]
+        if not day.sha256
     ]
     if left.quarantine_path is not None and left.set_aside_count != before.set_aside_count:
         key = Key("quarantined_lines", None, file.file_id)
@@ -123,7 +122,7 @@ def _copied(store: Store, file: SourceFile, partitions: Sequence[Partition]) -> 
             continue
         mask = int(partition.counts["quarters"], 16)
         quarters = tuple(number for number in range(mask.bit_length()) if mask >> number & 1)
-        days.append(RawDay(partition.key.date, path, partition.row_count, quarters))
+        days.append(RawDay(partition.key.date, path, partition.row_count, quarters, partition.sha256))
     return Reading(
         accepted_count=file.facts["accepted_count"],
         set_aside_count=file.facts["set_aside_count"],

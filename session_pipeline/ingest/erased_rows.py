@@ -1,12 +1,14 @@
 """Removes the rows of erased visitors and users from files of raw_events and quarantined_lines.
 
+An event of another visitor that names an erased one as its former id stays without that id (former_ids.py).
+
 The same function removes rows from a file that was just read and from one of the store. So the bytes do not depend on
 whether an erasure was recorded before a file arrived or after. erasures.py recognizes the ids.
 """
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 
 from session_pipeline.ingest.day_files import ROW_GROUP_ROWS, WRITTEN
 from session_pipeline.ingest.erasures import Erasures, Kind
+from session_pipeline.ingest.former_ids import erased_former_ids, without_ids
 from session_pipeline.ingest.reading import RawDay, Reading
 from session_pipeline.store.part_files import MANIFEST, paths_at, remove_at
 
@@ -40,12 +43,16 @@ class Times:
 
 
 def erased_events(path: Path, erasures: Erasures, site: str) -> pa.Array | None:
-    """Return, for each row of a file of raw_events, whether it is erased; None if no row is."""
+    """Return, for each row of a file of raw_events, whether it is erased; None if no row is.
+
+    A row with an erased former id is, too. `without_erased` blanks such ids before it removes rows, so it removes only
+    events whose former id cannot be blanked.
+    """
     kinds = erasures.kinds(site)
     names = {name: kind for kind, name in COLUMNS if kind in kinds}
     if not names:
         return None
-    found = pq.read_table(path, columns=list(names), partitioning=None)
+    found = pq.read_table(path, columns=["line_number", *names], partitioning=None)
     is_erased = None
     for name, kind in names.items():
         column = found.column(name).combine_chunks()
@@ -53,6 +60,10 @@ def erased_events(path: Path, erasures: Erasures, site: str) -> pa.Array | None:
         if ids:
             of_column = pc.is_in(column, value_set=pa.array(ids, pa.string()))
             is_erased = of_column if is_erased is None else pc.or_(is_erased, of_column)
+    if former := erased_former_ids(path, erasures, site):
+        lines = found.column("line_number").combine_chunks()
+        has_former = pc.is_in(lines, value_set=pa.array(sorted(former), lines.type))
+        is_erased = has_former if is_erased is None else pc.or_(is_erased, has_former)
     return is_erased
 
 
@@ -72,12 +83,26 @@ def remove_rows(path: Path, is_erased: pa.Array) -> int:
     if not left:
         path.unlink()
         return 0
+    _write_again(path, lambda rows, start: rows.filter(pc.invert(is_erased.slice(start, len(rows)))))
+    return left
+
+
+def blank_former_ids(path: Path, erasures: Erasures, site: str) -> bool:
+    """Remove erased former ids from the properties of the events of a file; return whether an event changed."""
+    former = erased_former_ids(path, erasures, site)
+    if not former:
+        return False
+    _write_again(path, lambda rows, _: without_ids(rows, former))
+    return True
+
+
+def _write_again(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:
+    """Write a Parquet file again with changed rows, given as a table and the number of rows before it."""
     kept = path.with_suffix(".kept")
     with pq.ParquetFile(path) as file, pq.ParquetWriter(kept, file.schema_arrow, **WRITTEN) as writer:
         start, waiting = 0, file.schema_arrow.empty_table()
         for batch in file.iter_batches(ROW_GROUP_ROWS, use_threads=False):
-            rows = pa.table(batch.columns, schema=file.schema_arrow)
-            rows = rows.filter(pc.invert(is_erased.slice(start, len(rows))))
+            rows = changed(pa.table(batch.columns, schema=file.schema_arrow), start)
             start += len(batch)
             waiting = pa.concat_tables([waiting, rows])
             while len(waiting) >= ROW_GROUP_ROWS:
@@ -86,7 +111,6 @@ def remove_rows(path: Path, is_erased: pa.Array) -> int:
         if len(waiting):
             writer.write_table(waiting.combine_chunks())
     os.replace(kept, path)
-    return left
 
 
 def times_of(paths: Sequence[Path]) -> Times:
@@ -104,7 +128,9 @@ def times_of(paths: Sequence[Path]) -> Times:
 
 
 def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
-    """Remove the erased rows from the files of a reading, and return what is left of it.
+    """Remove the erased rows and former ids from the files of a reading, and return what is left of it.
+
+    The hash of a changed day is no longer known.
 
     Args:
         reading: The reading; its files are changed.
@@ -116,9 +142,10 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
     days: list[RawDay] = []
     event_count = line_count = 0
     for day in reading.days:
+        blanked_count = sum(blank_former_ids(path, erasures, site) for path in paths_at(day.path))
         count = sum(_remove(path, erased_events(path, erasures, site)) for path in paths_at(day.path))
         event_count += count
-        if not count:
+        if not count and not blanked_count:
             days.append(day)
         elif count < day.row_count:
             _forget_parts(day.path)
@@ -134,7 +161,7 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
             reasons = reasons_of(paths_at(quarantine_path) if quarantine_path.exists() else [])
             if not reasons:
                 quarantine_path = None
-    if not event_count and not line_count:
+    if not line_count and tuple(days) == reading.days:
         return reading
     ranges = [times_of(paths_at(day.path)) for day in days]
     return replace(

@@ -114,11 +114,13 @@ class Erasures:
         entries: The erased ids, in the order in which they were recorded.
         key: The key of the hashes; None only without entries.
         unfinished: What is left to do; None if all erasures are finished.
+        linking_events: SQL that adds `previous_id` to the relation raw_events; empty if former ids are not compared.
     """
 
     entries: tuple[Erasure, ...] = ()
     key: VisitorKey | None = None
     unfinished: Unfinished | None = None
+    linking_events: str = ""
     _known: dict[tuple[str, int], bool] = field(default_factory=dict, repr=False, compare=False)
 
     def hash_of(self, *parts: str | None) -> str:

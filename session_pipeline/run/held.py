@@ -1,4 +1,6 @@
-"""Finds what the store holds about a person: a visitor id, a user id, and the visitors that belong to that user.
+"""Finds what the store holds about a person: a visitor id, a user id, and the ids that belong to them.
+
+A visitor id is meant as in the tables. By person, the id of a person stands for all ids that only the person uses.
 
 Reads the store only. run/erasure.py erases what is found; cli/personal_data.py exports it.
 """
@@ -20,19 +22,20 @@ from session_pipeline.ingest.visitors import KEY_BYTES, VisitorKey
 from session_pipeline.run.opened import OpenFolder
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table, table
+from session_pipeline.tables.identity.from_settings import linking_events
 
 NEIGHBOURS = (timedelta(days=-1), timedelta(), timedelta(days=1))  # a UTC date has parts of these local days
 IS_HELD = "is_held(site, visitor_id, user_id)"
 IS_OF_VISITOR = "is_of_visitor(site, visitor_id)"
-IS_LINKED = (
-    "is_of_visitor(site, id) or is_of_visitor(site, other_id) or (coalesce(getvariable('held_user') in (id, other_id),"
-    " false) and coalesce(site = getvariable('held_site'), true))"
+IS_LINKED = " or ".join(
+    f"{macro}(site, {name})" for macro in ("is_of_visitor", "is_of_user") for name in ("id", "other_id")
 )
 MACROS = (
     "is_of_visitor(a_site, a_visitor) as"
     " (a_site, a_visitor) in (select (site, visitor_id) from persons where not is_shared)",
-    "is_held(a_site, a_visitor, a_user) as is_of_visitor(a_site, a_visitor) or ("
-    " coalesce(a_user = getvariable('held_user'), false) and coalesce(a_site = getvariable('held_site'), true))",
+    "is_of_user(a_site, a_user) as"
+    " coalesce((a_site, a_user) in (select (site, id) from held_ids where kind = 'user'), false)",
+    "is_held(a_site, a_visitor, a_user) as is_of_visitor(a_site, a_visitor) or is_of_user(a_site, a_user)",
 )
 # Columns of raw_events that can contain an id as a part of a longer text.
 MENTIONING = (
@@ -72,8 +75,10 @@ class Held:
 
     Attributes:
         person: Who.
-        visitors: The visitors whose events are all held, each with its site: of the visitor id, and those whose only
-            user id is the user id.
+        visitors: The visitors whose events are all held, each with its site: of the visitor id, those whose only
+            user id is the user id, and those that only the person uses.
+        users: The user ids whose events are all held, each with its site: the given one, and those of the person.
+        counts_for: The persons that the events of the given visitor id count for, if it is a device of others.
         shared_visitors: Visitors that also have other user ids, each with its site; only the user's own events count.
         event_count: Accepted lines, before duplicates are left out.
         quarantined_count: Quarantined lines that contain one of the ids.
@@ -82,11 +87,14 @@ class Held:
         files: The delivered files that have such lines and are under raw/ now.
         gone_files: The paths of such files that are no longer under raw/.
         mention_count: Events of other visitors that contain one of the ids in a longer text, such as a URL.
+        former_count: Events of other visitors that have one of the ids as their former id (identity.previous_id).
         file_ids: The ids of the delivered files that have such lines.
     """
 
     person: Person
     visitors: tuple[tuple[str, str], ...] = ()
+    users: tuple[tuple[str, str], ...] = ()
+    counts_for: tuple[str, ...] = ()
     shared_visitors: tuple[tuple[str, str], ...] = ()
     event_count: int = 0
     quarantined_count: int = 0
@@ -95,17 +103,20 @@ class Held:
     files: tuple[Path, ...] = ()
     gone_files: tuple[str, ...] = ()
     mention_count: int = 0
+    former_count: int = 0
     file_ids: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:
         """Whether the store has no line of the person, and no row of a frozen day."""
-        return not (self.event_count or self.quarantined_count or self.visitors or self.shared_visitors)
+        return not (
+            self.event_count or self.quarantined_count or self.former_count or self.visitors or self.shared_visitors
+        )
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of the person and of its visitors."""
-        return tuple(sorted({*self.person.ids, *(visitor for _, visitor in self.visitors)}))
+        """The ids of the person, of its visitors and of its users."""
+        return tuple(sorted({*self.person.ids, *(each for _, each in (*self.visitors, *self.users))}))
 
 
 def with_person(erasures: Erasures, held: Held) -> Erasures:
@@ -118,6 +129,9 @@ def with_person(erasures: Erasures, held: Held) -> Erasures:
     for site, visitor in held.visitors:
         if visitor != person.visitor:
             erasures = erasures.with_id("visitor", site, visitor)
+    for site, user in held.users:
+        if user != person.user:
+            erasures = erasures.with_user(site, user)
     return erasures
 
 
@@ -141,6 +155,7 @@ def find_held(opened: OpenFolder, person: Person) -> Held:
 def _find_held(opened: OpenFolder, person: Person) -> Held:
     store = opened.store
     with looking(store, person) as connection:
+        _add_view(connection, "linking_events", linking_events(opened.settings))
         rows = connection.execute(
             "select file_id, cast(event_time as date) as utc_date, count(*) as row_count from raw_events"
             f" where {IS_HELD} group by all"
@@ -156,13 +171,15 @@ def _find_held(opened: OpenFolder, person: Person) -> Held:
         held = Held(
             person,
             visitors=_visitors(connection, shared=False),
+            users=_ids(connection, "select site, id from held_ids where kind = 'user' order by all"),
+            counts_for=_counts_for(connection, person),
             shared_visitors=_visitors(connection, shared=True),
             event_count=sum(count for _, _, count in rows),
             session_ids=tuple(sorted(session_id for (session_id,) in sessions if session_id is not None)),
             days=tuple((site, day) for site, day in days),
             file_ids=frozenset(file_id for file_id, _, _ in rows),
         )
-        held = replace(held, mention_count=_mention_count(connection, held))
+        held = _with_mentions(connection, held)
     return _with_files(opened, _with_quarantined(store, held))
 
 
@@ -176,7 +193,10 @@ def looking(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]
         for name, value in given.items():
             connection.execute(f"set variable {name} = $1::varchar", [value])
         _add(connection, store, "raw_events")
+        _add(connection, store, "identities")
+        _add(connection, store, "identity_edges")
         _add_view(connection, "seen_ids", _seen_ids(store))
+        connection.execute(f"create temp table held_ids as {query_text(__package__, 'held_ids')}")
         connection.execute(f"create temp table persons as {query_text(__package__, 'persons')}")
         for macro in MACROS:
             connection.execute(f"create temp macro {macro}")
@@ -214,24 +234,41 @@ def _rows(store: Store, name: str, dates: Collection[date] | None) -> str:
 
 
 def _visitors(connection: duckdb.DuckDBPyConnection, *, shared: bool) -> tuple[tuple[str, str], ...]:
+    is_shared = "is_shared" if shared else "not is_shared"
+    return _ids(connection, f"select site, visitor_id from persons where {is_shared} order by all")
+
+
+def _ids(connection: duckdb.DuckDBPyConnection, select: str) -> tuple[tuple[str, str], ...]:
+    return tuple((site, each) for site, each in connection.execute(select).fetchall())
+
+
+def _counts_for(connection: duckdb.DuckDBPyConnection, person: Person) -> tuple[str, ...]:
+    """Return the persons that a device counts for; none if the id is that of a person."""
     rows = connection.execute(
-        "select site, visitor_id from persons where is_shared = $1 order by all", [shared]
+        "select distinct person_id from identities where visitor_id = getvariable('held_visitor')"
+        " and carried_user_id = '' and coalesce(site = getvariable('held_site'), true)"
+        " and not exists (select 1 from held_ids where is_of_person) order by all"
     ).fetchall()
-    return tuple((site, visitor) for site, visitor in rows)
+    return tuple(each for (each,) in rows if each != person.visitor)
 
 
-def _mention_count(connection: duckdb.DuckDBPyConnection, held: Held) -> int:
-    """Count the events of others that contain an id."""
+def _with_mentions(connection: duckdb.DuckDBPyConnection, held: Held) -> Held:
+    """Count the events of others that contain an id, and those that have one as their former id."""
     searched = [each for each in held.ids if len(each) >= LEAST_SEARCHED]
-    if not searched:
-        return 0
     mentions = " or ".join(
         f"coalesce(contains({quote(column)}, {literal(each)}), false)" for column in MENTIONING for each in searched
     )
-    [(count,)] = connection.execute(
-        f"select count(*) as row_count from raw_events where ({mentions}) and not {IS_HELD}"
+    rows = connection.execute(
+        f"select file_id, count(*) filter ({mentions or 'false'}) as mention_count,"
+        " count(*) filter (has_former_id) as former_count"
+        f" from ({query_text(__package__, 'mentions')}) group by file_id"
     ).fetchall()
-    return int(count)
+    return replace(
+        held,
+        mention_count=sum(mentioned for _, mentioned, _ in rows),
+        former_count=sum(former for _, _, former in rows),
+        file_ids=held.file_ids.union(file_id for file_id, _, former in rows if former),
+    )
 
 
 def held_tables(store: Store, held: Held) -> dict[str, list[dict[str, object]]]:
@@ -261,8 +298,9 @@ def _condition(contract: Table) -> str | None:
     """Return the condition on rows that are about the person; None for tables whose rows are not about one visitor."""
     names = {column.name for column in contract.columns}
     conditions = [IS_LINKED] if contract.name == "identity_edges" else []
-    if "device_id" in names:
-        conditions.append("is_of_visitor(site, device_id)")
+    conditions += [f"is_of_visitor(site, {name})" for name in ("device_id", "person_id") if name in names]
+    if "carried_user_id" in names:
+        conditions.append("is_of_user(site, carried_user_id)")
     if {"site", "visitor_id"} <= names:
         conditions.append(IS_HELD if contract.name in ("raw_events", "events") else IS_OF_VISITOR)
     conditions += [

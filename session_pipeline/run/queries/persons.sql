@@ -1,21 +1,36 @@
--- One row is a visitor that has one of the ids of a person, with its site. A visitor that also has
--- other user ids is shared: only the person's own events are held of it.
+-- One row is a visitor that has one of the ids that are looked for, with its site. A visitor that
+-- also has other user ids is shared: only the events with the user ids are held of it. If the ids
+-- are those of a person, all visitors that are not the person's own are shared.
 with named as (
-    select distinct
+    select
+        r.site,
+        r.visitor_id
+    from seen_ids as r
+    inner join held_ids as h
+        on
+            r.site = h.site
+            and h.id = case when h.kind = 'visitor' then r.visitor_id else r.user_id end
+    union
+    select
         site,
-        visitor_id
-    from seen_ids
-    where
-        (visitor_id = getvariable('held_visitor') or user_id = getvariable('held_user'))
-        and coalesce(site = getvariable('held_site'), true)
+        id as visitor_id
+    from held_ids
+    where kind = 'visitor' and is_of_person
 )
 
 select
-    r.site,
-    r.visitor_id,
-    coalesce(r.visitor_id <> getvariable('held_visitor'), true)
-    and coalesce(bool_or(r.user_id <> getvariable('held_user')), false) as is_shared
-from seen_ids as r
-inner join named as n
-    on r.site = n.site and r.visitor_id = n.visitor_id
-group by r.site, r.visitor_id
+    n.site,
+    n.visitor_id,
+    bool_and(v.id is null)
+    and (
+        n.site in (select site from held_ids where is_of_person)
+        or bool_or(r.user_id is not null and u.id is null)
+    ) as is_shared
+from named as n
+left join seen_ids as r
+    on n.site = r.site and n.visitor_id = r.visitor_id
+left join held_ids as v
+    on n.site = v.site and v.kind = 'visitor' and n.visitor_id = v.id
+left join held_ids as u
+    on n.site = u.site and u.kind = 'user' and r.user_id = u.id
+group by n.site, n.visitor_id

@@ -1,0 +1,69 @@
+-- One row is an id that is looked for, with its site. If the given visitor id is that of a person,
+-- these are also the visitor ids that only the person uses, and its user ids.
+with sites as (
+    select site
+    from seen_ids
+    union
+    select site
+    from identities
+),
+
+given as (
+    select site
+    from sites
+    where coalesce(site = getvariable('held_site'), true)
+),
+
+of_person as (
+    select
+        i.site,
+        i.visitor_id,
+        i.carried_user_id,
+        i.is_shared
+    from identities as i
+    inner join given as g
+        on i.site = g.site
+    where i.person_id = getvariable('held_visitor')
+),
+
+named as (
+    select
+        site,
+        'visitor' as kind,
+        getvariable('held_visitor') as id
+    from given
+    union
+    select
+        site,
+        'user' as kind,
+        getvariable('held_user') as id
+    from given
+    union
+    select
+        site,
+        'visitor' as kind,
+        visitor_id as id
+    from of_person
+    where carried_user_id = '' and not is_shared
+    union
+    -- A user id without such a link, such as one of many people, does not say who an event is of.
+    select
+        o.site,
+        'user' as kind,
+        o.carried_user_id as id
+    from of_person as o
+    inner join identity_edges as e
+        on
+            o.site = e.site
+            and e.kind = 'visitor_user'
+            and o.visitor_id = e.id
+            and o.carried_user_id = e.other_id
+)
+
+select
+    site,
+    kind,
+    id,
+    site in (select site from of_person) as is_of_person
+from named
+where id is not null
