@@ -224,6 +224,17 @@ def test_setting_that_adds_tables_is_the_reason(deployment: Deployment) -> None:
     assert set(deployment.table("session_changes")["reason"]) == {"setting identity.by changed"}
 
 
+def test_equal_ids_of_two_visitors_by_person_are_two_events(deployment: Deployment) -> None:
+    deployment.set({"identity": {"by": "person"}})
+    anna = [event("08T10:00:00", "1"), event("08T10:00:05", "2")]
+    bob = [{**event("08T10:00:00", "1"), "visitor_id": "bob"}, {**event("08T10:00:07", "2"), "visitor_id": "bob"}]
+    deployment.deliver("first", [*anna, *bob])
+    deployment.run(UNTIL)
+    deployment.deliver("late", [{**event("08T12:00:00", "1"), "visitor_id": "carl"}])
+    deployment.run(UNTIL)
+    assert deployment.table("session_changes").empty
+
+
 @pytest.mark.long
 def test_changes_accumulate(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a")))

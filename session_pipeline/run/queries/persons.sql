@@ -16,16 +16,19 @@ with named as (
         id as visitor_id
     from held_ids
     where kind = 'visitor' and is_of_person
+),
+
+sites_of_person as (
+    select distinct site
+    from held_ids
+    where is_of_person
 )
 
 select
     n.site,
     n.visitor_id,
     bool_and(v.id is null)
-    and (
-        n.site in (select site from held_ids where is_of_person)
-        or bool_or(r.user_id is not null and u.id is null)
-    ) as is_shared
+    and bool_or(p.site is not null or (r.user_id is not null and u.id is null)) as is_shared
 from named as n
 left join seen_ids as r
     on n.site = r.site and n.visitor_id = r.visitor_id
@@ -33,4 +36,6 @@ left join held_ids as v
     on n.site = v.site and v.kind = 'visitor' and n.visitor_id = v.id
 left join held_ids as u
     on n.site = u.site and u.kind = 'user' and r.user_id = u.id
+left join sites_of_person as p
+    on n.site = p.site
 group by n.site, n.visitor_id

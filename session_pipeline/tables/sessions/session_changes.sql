@@ -1,8 +1,100 @@
 -- One row is a session that lost events of a day when the day was rebuilt, and the session that
 -- they belong to now. Events are matched by id, which is unique within a day for a visitor. By
--- person, the visitor can change, so the time is compared instead. A
--- session that only gained events and kept its id has no row.
-with moved as (
+-- person, the visitor can change, so file and line are compared, too; an event whose kept copy is
+-- another one is matched by id and time. A session that only gained events and kept its id has no
+-- row.
+with keyed_before as (
+    select
+        event_date,
+        site,
+        visitor_id,
+        event_id,
+        event_time,
+        session_id,
+        session_date,
+        case
+            when $by_person then concat_ws('|', file_id, cast(line_number as varchar))
+            else visitor_id
+        end as match_key
+    from events_before
+),
+
+keyed_now as (
+    select
+        event_date,
+        site,
+        visitor_id,
+        event_id,
+        event_time,
+        session_id,
+        session_date,
+        case
+            when $by_person then concat_ws('|', file_id, cast(line_number as varchar))
+            else visitor_id
+        end as match_key
+    from events
+),
+
+replaced_copies as (
+    select
+        b.event_date,
+        b.site,
+        b.event_id,
+        b.event_time,
+        b.match_key,
+        row_number() over (
+            partition by b.event_date, b.site, b.event_id, b.event_time
+            order by b.visitor_id, b.match_key
+        ) as copy_number
+    from keyed_before as b
+    left join keyed_now as e
+        on
+            b.event_date = e.event_date
+            and b.site = e.site
+            and b.event_id = e.event_id
+            and b.match_key = e.match_key
+    where e.session_id is null and $by_person
+),
+
+new_copies as (
+    select
+        e.event_date,
+        e.site,
+        e.event_id,
+        e.event_time,
+        e.match_key,
+        row_number() over (
+            partition by e.event_date, e.site, e.event_id, e.event_time
+            order by e.visitor_id, e.match_key
+        ) as copy_number
+    from keyed_now as e
+    left join keyed_before as b
+        on
+            e.event_date = b.event_date
+            and e.site = b.site
+            and e.event_id = b.event_id
+            and e.match_key = b.match_key
+    where b.session_id is null and $by_person
+),
+
+copies as (
+    select
+        r.event_date,
+        r.site,
+        r.event_id,
+        r.match_key,
+        n.match_key as new_key
+    from replaced_copies as r
+    inner join new_copies as n
+        on
+            r.event_date = n.event_date
+            and r.site = n.site
+            and r.event_id = n.event_id
+            and r.event_time = n.event_time
+            and r.copy_number = n.copy_number
+),
+
+moved as (
     select
         b.event_date,
         b.site,
@@ -12,14 +104,19 @@ with moved as (
         e.session_id,
         e.session_date,
         count(*) as event_count
-    from events_before as b
-    left join events as e
+    from keyed_before as b
+    left join copies as c
+        on
+            b.event_date = c.event_date
+            and b.site = c.site
+            and b.event_id = c.event_id
+            and b.match_key = c.match_key
+    left join keyed_now as e
         on
             b.event_date = e.event_date
             and b.site = e.site
             and b.event_id = e.event_id
-            and case when $by_person then cast(b.event_time as varchar) else b.visitor_id end
-            = case when $by_person then cast(e.event_time as varchar) else e.visitor_id end
+            and coalesce(c.new_key, b.match_key) = e.match_key
     where e.session_id is null or e.session_id <> b.session_id
     group by
         b.event_date, b.site, b.visitor_id, b.session_id, b.session_date,
