@@ -6,6 +6,7 @@ import shutil
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -291,3 +292,21 @@ def test_raw_events_of_a_utc_date_are_kept_while_a_local_day_needs_them(timezone
         needed = {utc_date for later in range(3) for utc_date in calendar.utc_dates(day + later * ONE_DAY)}
         assert not any(calendar.is_over_before(utc_date, day) for utc_date in needed)
         assert calendar.is_over_before(min(needed) - ONE_DAY, day)
+
+
+def test_a_later_start_is_refused_because_frozen_days_would_be_lost(expired: Expired, tmp_path: Path) -> None:
+    deployment = Deployment.at(Path(shutil.copytree(expired.deployment.folder.path, tmp_path / "data")))
+    before, visitors = deployment.hashes(), deployment.table("visitors")
+    for start in (FIRST + ONE_DAY, FROZEN_BEFORE, UNTIL):
+        deployment.set({**settings(**KEEP), "start_date": start})
+        for opens in (open_folder, partial(open_run, run_id="test")):
+            with (
+                pytest.raises(SettingsError, match=f"frozen days from {FIRST} to .*set it to {FIRST} or earlier"),
+                opens(deployment.folder, until=UNTIL),
+            ):
+                pass
+    assert deployment.hashes() == before
+    deployment.set({**settings(**KEEP), "start_date": FIRST - ONE_DAY})
+    deployment.run(UNTIL)
+    assert deployment.hashes().keys() >= before.keys()
+    assert deployment.table("visitors")["first_seen_at"].equals(visitors["first_seen_at"])

@@ -275,8 +275,8 @@ class Planner:
             return key.table in STEP_OF_TABLE and not self.frame.wanted
         if key.table not in TABLES:
             return True
-        if self.frame.is_frozen(key.date) and key.date >= self.frame.settings.start_date:
-            return False  # it can expire, but an earlier horizon does not remove it
+        if self.frame.is_frozen(key.date):
+            return False  # it can expire, but no other horizon removes it
         # A log is kept when its day is no longer wanted. A damaged log is dropped, because it cannot be rebuilt.
         return partition.is_damaged if TABLES[key.table].is_log else not self.frame.is_wanted(key.date)
 

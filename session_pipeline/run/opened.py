@@ -105,6 +105,25 @@ def _with_frozen_days(
     return tuple(sorted(there.union(day for day in wanted if day >= frozen_before)))
 
 
+def _refuse_later_start(store: Store, start: date) -> None:
+    """Refuse a start_date after frozen days that have tables: without these days, later ones would lose their history.
+
+    Raises:
+        SettingsError: There are such days.
+    """
+    frozen_before = store.catalog.frozen_before()
+    if frozen_before is None:
+        return
+    there = {key.date for key in store.partitions if key.table in STEP_OF_TABLE and key.date}
+    lost = sorted(day for day in there if day < min(start, frozen_before))
+    if lost:
+        raise SettingsError(
+            "start_date",
+            f"is {start}, after frozen days from {lost[0]} to {lost[-1]}, which cannot be built again",
+            f"set it to {lost[0]} or earlier; privacy.keep_days says how long the tables of frozen days stay",
+        )
+
+
 def record_known(store: Store, planner: Planner) -> None:
     """Record that the plan of the present state is empty, for later planners."""
     text = planner.state().text()
@@ -121,6 +140,8 @@ def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade
 @dataclass
 class OpenFolder:
     """A data folder with its settings loaded and its store open.
+
+    It cannot be made if start_date is after frozen days that have tables (SettingsError).
 
     Attributes:
         folder: The data folder.
@@ -141,6 +162,10 @@ class OpenFolder:
     _plans: dict[bool, tuple[int, Plan]] = field(default_factory=dict, repr=False, kw_only=True)
     # What the caller gave instead of the settings file and of the usual last day.
     _given: tuple[Settings | None, date | None] = field(default=(None, None), repr=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check the settings against what the store has, before anything is read or removed."""
+        _refuse_later_start(self.store, self.settings.start_date)
 
     def renewed(self) -> "OpenFolder":
         """Return the folder with the settings and the last day of now, if the caller gave none.

@@ -89,7 +89,8 @@ class Run(OpenFolder):
     _expected: tuple[date, ...] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Begin with the id that was given."""
+        """Check the settings, and begin with the id that was given."""
+        super().__post_init__()
         self.begin(self.run_id)
 
     def begin(self, run_id: str) -> None:
