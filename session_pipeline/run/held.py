@@ -168,11 +168,12 @@ def _find_held(opened: OpenFolder, person: Person) -> Held:
             f"select distinct site, unnest([event_date, session_date]) as day from events where {IS_HELD} order by all"
         ).fetchall()
         sessions = connection.execute(query_text(__package__, "person_sessions")).fetchall()
+        counts_for = connection.execute(query_text(__package__, "counts_for")).fetchall()
         held = Held(
             person,
             visitors=_visitors(connection, shared=False),
             users=_ids(connection, "select site, id from held_ids where kind = 'user' order by all"),
-            counts_for=_counts_for(connection, person),
+            counts_for=tuple(each for (each,) in counts_for),
             shared_visitors=_visitors(connection, shared=True),
             event_count=sum(count for _, _, count in rows),
             session_ids=tuple(sorted(session_id for (session_id,) in sessions if session_id is not None)),
@@ -242,26 +243,15 @@ def _ids(connection: duckdb.DuckDBPyConnection, select: str) -> tuple[tuple[str,
     return tuple((site, each) for site, each in connection.execute(select).fetchall())
 
 
-def _counts_for(connection: duckdb.DuckDBPyConnection, person: Person) -> tuple[str, ...]:
-    """Return the persons that a device counts for; none if the id is that of a person."""
-    rows = connection.execute(
-        "select distinct person_id from identities where visitor_id = getvariable('held_visitor')"
-        " and carried_user_id = '' and coalesce(site = getvariable('held_site'), true)"
-        " and not exists (select 1 from held_ids where is_of_person) order by all"
-    ).fetchall()
-    return tuple(each for (each,) in rows if each != person.visitor)
-
-
 def _with_mentions(connection: duckdb.DuckDBPyConnection, held: Held) -> Held:
     """Count the events of others that contain an id, and those that have one as their former id."""
     searched = [each for each in held.ids if len(each) >= LEAST_SEARCHED]
     mentions = " or ".join(
         f"coalesce(contains({quote(column)}, {literal(each)}), false)" for column in MENTIONING for each in searched
     )
+    _add_view(connection, "mentions", query_text(__package__, "mentions"))
     rows = connection.execute(
-        f"select file_id, count(*) filter ({mentions or 'false'}) as mention_count,"
-        " count(*) filter (has_former_id) as former_count"
-        f" from ({query_text(__package__, 'mentions')}) group by file_id"
+        f"select file_id, count_if({mentions or 'false'}), count_if(has_former_id) from mentions group by file_id"
     ).fetchall()
     return replace(
         held,
