@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 from unittest.mock import Mock
 
+import pyarrow as pa
 import pytest
 
 from session_pipeline.errors import SessionPipelineError, StoreError
 from session_pipeline.ingest import day_files, deliveries, erased_rows, small_files
-from session_pipeline.ingest.erasures import unfinished_in
+from session_pipeline.ingest.erase_frozen import without_former_ids
+from session_pipeline.ingest.erasures import Unfinished, unfinished_in
 from session_pipeline.run import erasure
 from session_pipeline.run.held import Person
 from session_pipeline_tests.deployment import Deployment, damage
@@ -184,3 +186,22 @@ def test_erasures_need_their_key(tmp_path: Path) -> None:
     deployment.folder.erasures.write_text("{")
     with pytest.raises(SessionPipelineError, match=r"erasures\.json is not a list"):
         deployment.run(UNTIL)
+
+
+def test_links_of_frozen_days_lose_erased_former_ids() -> None:
+    names = ("site", "visitor_id", "carried_user_id", "previous_id", "first_seen_at", "last_seen_at", "event_count")
+    given = [
+        ("main", "zeta", "", "", 5, 9, 2),
+        ("main", "zeta", "", CANARY, 3, 7, 1),
+        ("main", "ada", "", "old", 1, 2, 4),
+        ("main", "ada", "", CANARY, 1, 2, 4),
+    ]
+    rows = pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in given])
+    found = without_former_ids(rows, Unfinished(ids=(CANARY,)))
+    assert found.schema == rows.schema
+    assert [tuple(row.values()) for row in found.to_pylist()] == [
+        ("main", "ada", "", "", 1, 2, 4),
+        ("main", "ada", "", "old", 1, 2, 4),
+        ("main", "zeta", "", "", 3, 9, 3),
+    ]
+    assert without_former_ids(rows, Unfinished(ids=("nobody",))) is rows

@@ -56,7 +56,7 @@ def erase_frozen(store: Store, left: Unfinished, run_id: str, reason: str) -> in
             continue  # a run that reads it names it, and asks for a backup
         rows = pa.concat_tables(pq.read_table(path, partitioning=None) for path in store.paths_of(partition))
         is_erased = _erased(rows, left)
-        kept = _without_former_ids(rows if is_erased is None else rows.filter(pc.invert(is_erased)), left)
+        kept = without_former_ids(rows if is_erased is None else rows.filter(pc.invert(is_erased)), left)
         kept = _without_examples(kept, left)
         if kept is rows:
             continue
@@ -99,7 +99,7 @@ def _erased(rows: pa.Table, left: Unfinished) -> pa.ChunkedArray | None:
     return is_erased if is_erased is not None and pc.any(is_erased).as_py() else None
 
 
-def _without_former_ids(rows: pa.Table, left: Unfinished) -> pa.Table:
+def without_former_ids(rows: pa.Table, left: Unfinished) -> pa.Table:
     """Return rows of identity_links without erased former ids; rows that are equal then become one."""
     if FORMER_ID not in rows.column_names or not pc.any(_is_in(rows.column(FORMER_ID), left.ids)).as_py():
         return rows

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from session_pipeline.ingest.erase_frozen import erase_frozen
@@ -68,7 +69,7 @@ def _has_erased(store: Store, partition: Partition, erasures: Erasures, site: st
     find = erased_events if partition.key.table == "raw_events" else erased_lines
     try:
         return any(find(path, erasures, site) is not None for path in store.paths_of(partition))
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException, duckdb.IOException, duckdb.InvalidInputException):
         store.mark_damaged(partition)
         return False
 
