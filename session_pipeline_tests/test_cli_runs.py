@@ -94,9 +94,9 @@ def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     result = run(own_shop)
     assert result.returncode == 0
     assert "web/foreign.jsonl: 2 of 2 lines were quarantined, 2 of them for missing_visitor_id" in result.stdout
-    assert "raw/web/cut.jsonl.gz: the file is damaged" in result.stdout
+    assert "raw/web/cut.jsonl.gz: the file cannot be read" in result.stdout
     code, out, _ = call("status", "--data", own_shop)
-    assert (code, "raw/web/cut.jsonl.gz: the file is damaged" in out) == (0, True)
+    assert (code, "raw/web/cut.jsonl.gz: the file cannot be read" in out) == (0, True)
 
 
 @pytest.mark.long
@@ -111,7 +111,7 @@ def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
     code, out, err = call("status", "--check", "--data", own_shop)
     assert code == 1
     for problem in (
-        "raw/web/cut.jsonl.gz: the file is damaged",
+        "raw/web/cut.jsonl.gz: the file cannot be read",
         "web/foreign.jsonl: 2 of 2 lines were quarantined",
         "app: no events of ",
     ):

@@ -29,7 +29,9 @@ def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
     assert "no comparison with the week before, because visits start on Fri 15 Mar" in page.text
     assert "No visit converted in 1 day. [[outcomes]] in settings.toml defines what counts" in page.text
     assert not [
-        text for text in ("What works", "Visits with", "Who converts", "Conversion rate by") if text in page.html
+        text
+        for text in ("What works", '<div class="converted">', "Who converts", "Conversion rate by")
+        if text in page.html
     ]
     assert "Change" not in next(row for row in page.rows if row[0] == "Outcome")
 
@@ -162,6 +164,20 @@ def test_both_usual_paths_are_of_the_site_with_most_conversions() -> None:
 def test_outcome_with_a_value_has_its_article(outcome: str, title: str) -> None:
     outcomes = [{"outcome": outcome, "is_converted": True, "has_value": True}]
     assert paths.visit_groups([], [], outcomes, has_several_sites=False)[0].title == title
+
+
+@pytest.mark.parametrize(
+    ("on_path", "visit_count", "has_few", "is_varied"),
+    [(1, 1, True, True), (4, 4, True, False), (4, 5, False, False), (4, 41, False, True), (1, 6, False, True)],
+)
+def test_paths_are_varied_if_few_visits_and_a_small_share_take_one(
+    on_path: int, visit_count: int, has_few: bool, is_varied: bool
+) -> None:
+    path = {"site": "main", "window_days": 7, "outcome": "(not converted)", "rank": 1, "path": "/a"}
+    path |= {"session_count": on_path, "group_session_count": visit_count, "share": on_path / visit_count}
+    done = {"site": "main", "action": "/a", "converted_share": None, "converted_place": None}
+    group = paths.visit_groups([path], [done | {"other_share": 1.0, "other_place": 1.0}], [], False)[1]
+    assert (group.has_few, bool(group.common)) == (has_few, is_varied)
 
 
 def test_warehouse_without_visits_explains_what_to_do(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import warehouse
 from session_pipeline.report.figures import Figure, Figures
-from session_pipeline.report.flaws import is_worse, visits_needed
+from session_pipeline.report.flaws import hard_times, is_worse, visits_needed
+from session_pipeline.report.formats import THIN_SPACE
 from session_pipeline.report.page import fitting
 from session_pipeline.report.strengths import chance_of, strengths
 from session_pipeline.tables import TABLES

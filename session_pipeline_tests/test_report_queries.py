@@ -1,6 +1,6 @@
 """Tests queries of the report on a few rows of the tables that they read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -24,7 +24,19 @@ def answer(query: str, **tables: Sequence[Row]) -> list[Row]:
             for row in rows:
                 values = ", ".join("?" for _ in row)
                 connection.execute(f"insert into {name} ({', '.join(row)}) values ({values})", list(row.values()))
-        return run_query(connection, query, Window(FIRST - 7 * DAY, LAST, LAST, is_full=True).parameters).rows
+        return run_query(connection, query, Window((FIRST - 7 * DAY, LAST), LAST, LAST, is_full=True).parameters).rows
+
+
+def rows_of(name: str, tables: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """Returns the rows of a query; by default, the rows of its tables are those of the last day, of all visits."""
+    filled = {table_name: [_of_all(table_name) | row for row in rows] for table_name, rows in tables.items()}
+    return answer(name, **filled)
+
+
+def _of_all(table_name: str) -> dict[str, Any]:
+    values = {"site": "main", "dimension": "all"}
+    columns = {column.name for column in table(table_name).columns}
+    return {"session_date": LAST} | {name: value for name, value in values.items() if name in columns}
 
 
 def test_visits_that_are_over_count_at_every_later_position() -> None:
@@ -92,3 +104,56 @@ def test_visitor_on_the_first_and_the_third_day_counts_once_in_the_week() -> Non
     ]
     found = answer("visits", visitor_days=rows, daily_summary=[], daily_friction=[])
     assert {row["period"]: row["visitor_count"] for row in found} == {"week": 1, "before": 0, "day": 0}
+
+
+def exits(action: str, exit_count: int, days_ago: int = 0, converted_count: int = 0) -> dict[str, Any]:
+    return {
+        "session_date": LAST - timedelta(days=days_ago),
+        "transition": "exit",
+        "from_action": action,
+        "session_count": exit_count + converted_count,
+        "converted_count": converted_count,
+    }
+
+
+def visits(action: str, count: int, days_ago: int = 0) -> dict[str, Any]:
+    return {"session_date": LAST - timedelta(days=days_ago), "action": action, "session_count": count}
+
+
+def test_share_of_exits_counts_all_visits_at_a_page() -> None:
+    """On the day before, 200 other actions had more visits, so action_visits does not have the page."""
+    tables = {
+        "action_transitions": [exits("/a", 3, converted_count=1), exits("/a", 2, days_ago=1)],
+        "action_friction": [visits("/a", 7), visits("/a", 3, days_ago=1)],
+        "action_visits": [visits("/a", 7)],
+    }
+    [row] = rows_of("exit_pages", tables)
+    assert (row["action"], row["exit_count"], row["session_count"], row["exit_rate"]) == ("/a", 5, 10, 0.5)
+
+
+def test_share_of_exits_is_unknown_if_visits_of_a_day_are_not_counted() -> None:
+    tables = {
+        "action_transitions": [exits("click", 3), exits("click", 2, days_ago=1), exits("search", 1)],
+        "action_friction": [visits("/a", 7)],
+        "action_visits": [visits("click", 4), visits("search", 4)],
+    }
+    found = [(row["action"], row["exit_count"], row["session_count"]) for row in rows_of("exit_pages", tables)]
+    assert found == [("click", 5, None), ("search", 1, 4)]
+
+
+def test_common_actions_leave_out_what_follows_a_conversion() -> None:
+    """Of 10 visits, 8 convert and then see /thanks; so does one of the others. All begin with /a."""
+    steps = [("/a", 1, 10, 8), ("purchase", 2, 8, 8), ("/thanks", 2, 1, 0), ("/thanks", 3, 8, 8)]
+    tables = {
+        "daily_summary": [{"session_count": 10, "converted_count": 8}],
+        "action_steps": [
+            {"action": action, "step_number": number, "session_count": count, "converted_count": converted}
+            for action, number, count, converted in steps
+        ],
+        "action_visits": [
+            visits("/a", 10) | {"converted_count": 8},
+            visits("/thanks", 9) | {"converted_count": 0},
+        ],
+    }
+    found = {row["action"]: (row["converted_share"], row["other_share"]) for row in rows_of("common_actions", tables)}
+    assert found == {"/a": (1.0, 1.0), "/thanks": (0.0, 0.5)}

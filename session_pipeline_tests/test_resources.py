@@ -166,7 +166,7 @@ def test_spill_of_a_dead_run_is_removed_at_the_next_start(
 
 @pytest.mark.parametrize(
     ("threads", "gigabytes", "expected"),
-    [(1, 16, "1000MB"), (2, 16, "1500MB"), (8, 16, "6000MB"), (32, 16, "8000MB"), (2, 1, "500MB")],
+    [(1, 16, "1000MB"), (2, 16, "1400MB"), (8, 16, "5600MB"), (32, 16, "8000MB"), (2, 1, "500MB")],
 )
 def test_memory_limit_follows_threads_and_memory_by_default(
     threads: int, gigabytes: int, expected: str, monkeypatch: pytest.MonkeyPatch

@@ -49,7 +49,7 @@ class Summary:
         sessions: Number of sessions of people and of bots.
         outcomes: Number of sessions without bots by outcome, largest first.
         funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
-            are not counted.
+            are not counted. No steps if no day has the funnel yet, because days wait.
         bases: For each funnel and each of its steps, the number of attempts that entered up to the step.
         excluded: For each funnel the number of excluded attempts.
         expired_count: Number of partitions that expired.
@@ -90,7 +90,8 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
     )
     all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
     days = built_days or all_days
-    sessions, outcomes, funnels, bases, excluded = _answers(folder, settings, days)
+    waiting_days = sorted({item.day for item in now.plan(upgrade=now.upgrade).deferred if item.day})
+    sessions, outcomes, funnels, bases, excluded = _answers(folder, settings, days, waiting_days)
     return Summary(
         files=vars(files),
         ledger=ledger,
@@ -199,6 +200,11 @@ def _show_answers(summary: Summary) -> None:
     if rows:
         stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
     for funnel, steps in summary.funnels.items():
+        if not steps:
+            waiting = counted(len({*summary.days} & {*summary.waiting_days}), "day")
+            note = f"no attempts yet; {waiting} of earlier settings to be rebuilt by `session-pipeline run --upgrade`"
+            echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}: {note}"))
+            continue
         excluded = summary.excluded[funnel]
         note = f" ({counted(excluded, 'excluded attempt')} not counted)" if excluded else ""
         echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
@@ -257,7 +263,7 @@ def _withdrawn(files: IngestSummary) -> list[str]:
 
 
 def _answers(
-    folder: DataFolder, settings: Settings, days: list[date]
+    folder: DataFolder, settings: Settings, days: list[date], waiting_days: list[date]
 ) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]], dict[str, list[int]], dict[str, int]]:
     parameters: dict[str, Any] = {"days": days}
     with reader.connect(folder.path) as warehouse:
@@ -279,8 +285,8 @@ def _answers(
         for funnel in settings.funnels
     }
     bases = {
-        funnel.name: [steps.get((funnel.name, number), (0, 0, 0))[2] for number in range(1, len(funnel.steps) + 1)]
-        for funnel in settings.funnels
+        name: [steps.get((name, number), (0, 0, 0))[2] for number in range(1, len(shown) + 1)]
+        for name, shown in funnels.items()
     }
     excluded = {
         funnel.name: sum(count for (name, _), (_, count, _) in steps.items() if name == funnel.name)

@@ -35,7 +35,7 @@ ROW_GROUP_ROWS = 122_880  # of the files that DuckDB writes
 STATISTICS = "statistics_propagation"
 AUTO = "auto"
 # With two threads, days of 10 million events fit. More memory makes only `sessionize` of big days faster (measured).
-MEGABYTES_OF_THREAD = 750
+MEGABYTES_OF_THREAD = 700
 FEWEST_MEGABYTES = 1000
 # For so few events, one thread is faster than two: handing over work takes longer than the work (measured).
 MOST_EVENTS_OF_ONE_THREAD = 10_000

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # slow to load
     from session_pipeline.publish.native_rows import Kept
 
 GIGABYTE = 1_000_000_000
+NO_VIEWS = 0  # stands for any folder
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
     """Whether the present tables, settings, contracts and waiting days are published, whatever the last day.
 
     This is false, too, if the warehouse or the lake was removed, the warehouse was changed by another program, or the
-    data folder was moved: views of the warehouse contain the path of the store.
+    data folder was moved and the warehouse has views, which contain the path of the store.
     """
     latest = next(iter(store.catalog.publications()), None)
     return (
@@ -71,7 +72,7 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
         and latest.generation == store.catalog.generation()
         and latest.settings_hash == settings_hash(plan)
         and store.catalog.number("published_contracts") == _contracts_number()
-        and store.catalog.number("published_folder") == _folder_number(folder)
+        and store.catalog.number("published_folder") in (NO_VIEWS, _folder_number(folder))
         and store.catalog.number("published_waiting_days") == len(plan.deferred_days)
         and _is_as_published(folder, store)
         and folder.lake.is_dir()
@@ -163,6 +164,8 @@ def publish(
         },
         schema=table("warehouse_info").schema,
     )
+    native_limit_bytes = plan.frame.settings.publish.native_limit_gb * GIGABYTE
+    left_out = [name for name in TABLES if not is_built(name, plan.frame.settings)]
     is_as_published = _is_as_published(folder, store)
     crash_points.reached("publish: begun")
     replaced = warehouse.publish(
@@ -170,11 +173,12 @@ def publish(
         folder.warehouse,
         partitions,
         info,
-        native_limit_bytes=plan.frame.settings.publish.native_limit_gb * GIGABYTE,
+        native_limit_bytes=native_limit_bytes,
         starts_empty=not is_as_published,
         kept=kept,
-        left_out=[name for name in TABLES if not is_built(name, plan.frame.settings)],
+        left_out=left_out,
     )
+    has_views = warehouse.has_views(partitions, native_limit_bytes, left_out)
     # Also if another store wrote the warehouse: the lake can have names of files of a later state.
     since = store.catalog.number("lake_generation") if latest and is_as_published else 0
     crash_points.reached("publish: warehouse in place")
@@ -188,7 +192,7 @@ def publish(
         store.catalog.set_number(WAREHOUSE_BYTES, byte_count)
         store.catalog.set_number("warehouse_written_at", written_at)
         store.catalog.set_number("published_contracts", _contracts_number())
-        store.catalog.set_number("published_folder", _folder_number(folder))
+        store.catalog.set_number("published_folder", _folder_number(folder) if has_views else NO_VIEWS)
         store.catalog.set_number("published_waiting_days", len(plan.deferred_days))
         store.catalog.put_publication(publication)
     crash_points.reached("publish: recorded")

@@ -207,11 +207,7 @@ def _write(
     kept: Kept,
     left_out: Collection[str],
 ) -> int:
-    by_table = {
-        name: [partition for partition in partitions if partition.key.table == name]
-        for name, contract in TABLES.items()
-        if contract.is_published and name not in left_out
-    }
+    by_table = _by_table(partitions, left_out)
     views = _too_large(by_table, native_limit_bytes)
     is_new = not path.exists()
     with kept.connect() as connection, _attached(connection, path):
@@ -271,6 +267,19 @@ def _make_internal_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"comment on table {PUBLISHED} is {literal(_PUBLISHED_GRAIN)}")
     for name, _, meaning in _PUBLISHED_COLUMNS:
         connection.execute(f"comment on column {PUBLISHED}.{name} is {literal(meaning)}")
+
+
+def has_views(partitions: Sequence[Partition], native_limit_bytes: float, left_out: Collection[str]) -> bool:
+    """Whether some tables of the warehouse are views on files of the store; arguments as in `publish`."""
+    return bool(_too_large(_by_table(partitions, left_out), native_limit_bytes))
+
+
+def _by_table(partitions: Sequence[Partition], left_out: Collection[str]) -> dict[str, list[Partition]]:
+    return {
+        name: [partition for partition in partitions if partition.key.table == name]
+        for name, contract in TABLES.items()
+        if contract.is_published and name not in left_out
+    }
 
 
 def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) -> set[str]:

@@ -146,7 +146,6 @@ def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, grown: Gr
     """Returns the value of the week in each currency of the two weeks, the largest number first."""
     sums = [{**row, "week_value": row["week_value"] or 0.0} for row in sums]
     first = sums[0]
-    change = formats.growth(first["week_value"], first["before_value"]) if window.has_before else ""
     others = ", ".join(formats.money_beside_others(row["week_value"], row["currency"]) for row in sums[1:])
     detail = f"{formats.day(window.last_day)}: {formats.money(first['day_value'], None)}"
     values = [row["value"] for row in figures.rows("days")] if len(figures.rows("value")) == 1 else []

@@ -28,8 +28,8 @@ class VisitGroup:
         end: How its visits end, in one word.
         session_count: The visits of the group.
         paths: The most common paths, the usual one first: dictionaries with steps, share and medians.
-        common: If hardly two visits take the same path, the actions that many of them do, with their shares.
-        window_days: The days that the paths cover: 7, or 28 if in 7 hardly two visits take the same path.
+        common: If hardly any visits take the same path, the actions that many of them do, with their shares.
+        window_days: The days that the paths cover: 7, or 28 if in 7 hardly any visits take the same path.
         site: The site whose paths are shown, if the report covers several; the same for both groups.
     """
 
@@ -66,7 +66,7 @@ def visit_groups(
         window_days = _window_days(of_outcome)
         of_site = [row for row in of_outcome if row["window_days"] == window_days]
         kind = "converted" if name == "converted" else "other"
-        is_varied = bool(of_site) and of_site[0]["session_count"] < FEWEST_ON_PATH
+        is_varied = bool(of_site) and _is_rare(of_site[0])
         groups.append(
             VisitGroup(
                 name,
@@ -80,6 +80,12 @@ def visit_groups(
             )
         )
     return groups
+
+
+def _is_rare(path: Row) -> bool:
+    """Whether so few visits take the most common path of their group that it is not usual."""
+    is_small = path["session_count"] == 1 or path["share"] < SMALL_SHARE
+    return bool(is_small and path["session_count"] < FEWEST_ON_PATH)
 
 
 def _compared_site(rows: Sequence[Row], outcomes: Sequence[str]) -> str:

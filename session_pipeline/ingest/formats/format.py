@@ -163,18 +163,16 @@ class TextLines(Format):
         return Lines(select, 1, content.line_count + content.blank_line_count)
 
     def python_rows(self, content: Content) -> Iterator[Row]:
-        """Yield every physical line, and an empty row for every blank line."""
+        """Yield every physical line."""
         with content.plain_path.open("rb") as file:
             for line in physical_lines(file):
                 yield row_of_line(line)
 
 
 def row_of_line(line: bytes) -> Row:
-    """Return the row of a line. A blank line, however long, is an empty row: it is counted as blank."""
-    if is_blank(line):
-        return NO_LINE
+    """Return the row of a line. A blank line is counted as blank, however long it is."""
     text, reason = decoded(line)
-    return text, reason, None
+    return NO_LINE if reason and is_blank(line) else (text or None, reason, None)
 
 
 def escaped(path: Path) -> str:

@@ -38,8 +38,10 @@ def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
 def _description(steps: Sequence[Row]) -> str:
     last = steps[-1]
     reached = f"{formats.percent(last['conversion_rate'])} of {formats.counted(last['base_count'], 'attempt')}"
-    sentences = [f"{reached} reach {last['step']}."]
-    sentences += [f"The largest loss is after {step['step']}." for step in steps if step["is_largest_loss"]]
+    sentences = [f"{reached} reach {formats.isolated(last['step'])}."]
+    sentences += [
+        f"The largest loss is after {formats.isolated(step['step'])}." for step in steps if step["is_largest_loss"]
+    ]
     return " ".join(sentences)
 
 

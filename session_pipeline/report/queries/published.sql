@@ -1,5 +1,5 @@
--- One row describes the warehouse: when it was written, up to which day, from which generation of the
--- store, and how many days wait for a rebuild.
+-- One row describes the warehouse: when it was written, up to which day, from which generation of
+-- the store, and how many days wait for a rebuild.
 select
     built_at,
     data_until,
