@@ -1,9 +1,8 @@
-"""Tests what the report shows first: the order of flaws, the quiet case, what works, and hostile text in all of them.
+"""Tests what the report shows first: the order of flaws, the quiet case, and hostile text in all sentences.
 
 The rows of the tables of changes are written into a copy of a small warehouse, because real ones need months of visits.
 """
 
-import random
 import re
 import shutil
 from collections.abc import Mapping
@@ -22,7 +21,6 @@ from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.flaws import hard_times, is_worse, visits_needed
 from session_pipeline.report.formats import THIN_SPACE
 from session_pipeline.report.page import fitting
-from session_pipeline.report.strengths import chance_of, strengths
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import Page, Visits
@@ -376,53 +374,6 @@ def test_what_works_names_visitors_as_the_glossary_does(deployment: Deployment, 
     page = page_with(deployment, tmp_path, {"daily_breakdowns": rows})
     works = page.text.split("What works")[1].split("Changes found")[0]
     assert "Visits of visitors who were also there the day before convert more often: 99.0 %" in works
-
-
-def groups_of_chance(number: int) -> Figures:
-    """Returns the figures of a week of 1,000 visits in 30 groups. Each converts with 3 %, whatever its groups are."""
-    draw = random.Random(number)
-    groups: dict[tuple[str, int], list[int]] = {}
-    week = [0, 0]
-    for _ in range(1000):
-        is_converted = draw.random() < 0.03
-        for dimension, values in (("channel", 6), ("device", 3), ("variant", 3), ("campaign", 8), ("colour", 10)):
-            value = int(values * draw.random() ** 2)
-            for counts in (week, groups.setdefault((dimension, value), [0, 0])):
-                counts[0] += 1
-                counts[1] += is_converted
-    rows = [
-        {"dimension": dimension, "dimension_value": str(value), "session_count": visits, "converted_count": converted}
-        | {"conversion_rate": converted / visits, "low": 0.0, "high": 1.0}
-        for (dimension, value), (visits, converted) in sorted(groups.items())
-    ]
-    found = {"visits": [{"period": "week", "conversion_rate": week[1] / week[0]}], "breakdowns": rows}
-    return Figures({}, None, {name: Figure("", each) for name, each in found.items()})
-
-
-def test_chance_alone_rarely_works() -> None:
-    """Without a correction for their number, one of the 30 groups stands out in half of the weeks."""
-    assert sum(bool(strengths(groups_of_chance(week))) for week in range(100)) <= 5
-
-
-@pytest.mark.parametrize(("converted", "is_found"), [(45, False), (60, True)])
-def test_real_difference_works(converted: int, is_found: bool) -> None:
-    """The rate is 3 %: of 1,000 visits, 60 conversions are no chance; 45 are, if there are 30 groups."""
-    figures = groups_of_chance(1)
-    figures.rows("visits")[0]["conversion_rate"] = 0.03
-    better = {"dimension": "channel", "dimension_value": "email", "session_count": 1000, "low": 0.04, "high": 0.08}
-    rows = [row | {"converted_count": 0} for row in figures.rows("breakdowns")]
-    figures.rows("breakdowns")[:] = [*rows, better | {"converted_count": converted, "conversion_rate": 0.06}]
-    assert [found.sentence for found in strengths(figures)] == [
-        "Visits with channel email convert more often: 6.0\u202f% (4.0–8.0\u202f%) against 3.0\u202f% of all visits."
-    ] * is_found
-
-
-@pytest.mark.parametrize(
-    ("converted", "visits", "rate", "expected"),
-    [(2, 2, 0.5, 0.25), (2, 3, 0.5, 0.5), (1, 2, 0.5, 1.0), (3, 3, 0.0, 0.0), (9_000, 10**6, 0.5, 1.0)],
-)
-def test_chance_of_conversions(converted: int, visits: int, rate: float, expected: float) -> None:
-    assert chance_of(converted, visits, rate) == pytest.approx(expected)
 
 
 def test_weeks_of_retention_are_over_for_all_their_visitors(deployment: Deployment, tmp_path: Path) -> None:

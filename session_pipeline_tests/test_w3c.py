@@ -47,7 +47,7 @@ def test_fields_change_within_a_file(ingest: Ingest, end: str) -> None:
 
 
 @pytest.mark.parametrize("directive", [b"#Software: \xff", b"#Remark: \0", b"#" * (300 << 10), b" " * (300 << 10)])
-def test_directives_and_blank_lines_are_no_lines_whatever_they_contain(ingest: Ingest, directive: bytes) -> None:
+def test_directives_and_blank_lines_are_skipped_whatever_they_contain(ingest: Ingest, directive: bytes) -> None:
     lines = [directive, b"#Fields: date time c-ip cs-uri-stem", b"2024-03-01 12:00:00 203.0.113.7 /a", directive]
     taken = ingest.take(b"\n".join(lines), "u_ex240301.log", RULES)
     assert (len(taken.events), taken.reasons, taken.admitted.blank_line_count) == (1, {}, 3)

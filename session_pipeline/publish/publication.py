@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # slow to load
     from session_pipeline.publish.native_rows import Kept
 
 GIGABYTE = 1_000_000_000
-NO_VIEWS = 0  # stands for any folder
+NO_VIEWS = 0  # recorded instead of the folder's number if the warehouse has no views
 
 
 @dataclass(frozen=True)
