@@ -12,7 +12,7 @@ import pytest
 
 from session_pipeline.errors import SettingsFileError
 from session_pipeline.run import alerts
-from session_pipeline.run.alerts import Alert, Passed, run_command, send_new
+from session_pipeline.run.alerts import Alert, Passed, missing_program, run_command, send_new
 from session_pipeline.settings import AlertSettings, parse_settings
 from session_pipeline_tests.listeners import Listener
 
@@ -107,21 +107,37 @@ class TestLook:
         assert send_new(tmp_path, settings, news, pytest.fail) == 1
         assert cursors == [None]
 
-    def test_retries_a_failed_command_then_gives_up(self, happens: Any, listener: Listener) -> None:
+    def test_retries_a_failed_command_after_longer_and_longer_pauses_then_gives_up(
+        self, happens: Any, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 1_800_000_000.0
+        monkeypatch.setattr(alerts, "time", lambda: now)
         listener.answers(3)
         happens(self.BAD)
-        happens()
-        happens()
+        for pause in (60, 600, 3600, 21600):
+            said_before = len(self.said)
+            now += pause - 1
+            happens()
+            assert len(self.said) == said_before, "it is not sent again before the pause is over"
+            now += 1
+            happens()
         failed = "[alerts] command ended with 3; the alert is: a line is lost"
-        again = ("it will be sent again", "it will be sent again", "given up after 3 attempts")
+        again = (*["it will be sent again"] * 4, "given up after 5 attempts")
         assert self.said == [f"{failed} ({what_next})" for what_next in again]
         listener.answers(0)
+        now += 10**6
         assert happens() == []
 
-    def test_sends_later_after_a_failed_attempt(self, happens: Any, listener: Listener) -> None:
+    def test_sends_later_after_a_failed_attempt(
+        self, happens: Any, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 1_800_000_000.0
+        monkeypatch.setattr(alerts, "time", lambda: now)
         listener.answers(1)
         happens(self.BAD)
         listener.answers(0)
+        assert happens(self.OTHER) == ["two lines are lost"], "other alerts do not wait"
+        now += 60
         assert happens() == ["a line is lost"]
         assert happens() == []
 
@@ -157,6 +173,27 @@ def test_missing_command_is_reported() -> None:
 
 def test_command_may_ignore_its_input() -> None:
     assert run_command((sys.executable, "-c", "pass"), {"sentence": "x" * 1_000_000}, 120) is None
+
+
+def test_command_may_leave_a_process_running() -> None:
+    started = monotonic()
+    assert run_command(("sh", "-c", "sleep 300 & setsid sleep 301 & cat; echo sent"), {"sentence": "x"}, 100) is None
+    assert monotonic() - started < 90, "it waited for a process in the background"
+
+
+def test_last_line_of_a_failed_command_is_reported() -> None:
+    assert run_command(("sh", "-c", "echo first; echo no server >&2; exit 3"), {}, 100) == "ended with 3: no server"
+
+
+def test_relative_program_is_warned_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alert.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "alert.sh").chmod(0o755)
+    assert missing_program(["./alert.sh"]) == (
+        "the program ./alert.sh depends on the folder that a run is started in; write its whole path"
+    )
+    assert missing_program([str(tmp_path / "alert.sh")]) is None
+    assert missing_program(["sh"]) is None
 
 
 def test_slow_command_is_stopped_with_its_children(tmp_path: Path) -> None:

@@ -1,23 +1,32 @@
 """Tests the alerts of runs: each failed run and check is sent once, however the run was started."""
 
+import json
+import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Timer
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+import duckdb
 import pytest
+from dagster._core.events import EngineEventData
+from dagster._utils.error import serializable_error_info_from_exc_info
 
 from session_pipeline.defs import alerts as alert_history
-from session_pipeline.defs import resources
+from session_pipeline.defs import local_runs, resources
 from session_pipeline.defs.dead_runs import MESSAGE, PROCESS, fail_dead_runs
-from session_pipeline.errors import DiskFullError, MemoryTooSmallError
+from session_pipeline.errors import DiskFullError, MemoryTooSmallError, SettingsError
 from session_pipeline.run.pipeline import open_run
-from session_pipeline.settings import load_settings
+from session_pipeline.settings import AlertSettings, load_settings
 from session_pipeline_tests.commands import run_program
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.listeners import Listener, received_alerts
@@ -217,6 +226,71 @@ def test_stopped_run_is_not_sent(deployment: Orchestrated, listener: Listener, m
 
 
 @pytest.mark.long
+def test_query_that_ctrl_c_interrupts_is_no_failure(
+    deployment: Orchestrated, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_a_query(*args: Any, **more: Any) -> None:
+        until = monotonic() + 60
+        Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        with duckdb.connect() as connection:
+            while monotonic() < until:
+                connection.execute("create or replace table t as select md5(range::varchar) from range(300_000)")
+        pytest.fail("it was not interrupted")
+
+    monkeypatch.setattr(resources, "open_run", in_a_query)
+    assert not deployment.ingest().success
+    look_at(deployment)
+    assert listener.heard() == []
+
+
+@pytest.mark.long
+def test_process_that_cannot_load_the_definitions_is_sent_with_the_reason(
+    deployment: Orchestrated, listener: Listener
+) -> None:
+    run = deployment.instance.create_run_for_job(deployment.definitions().resolve_job_def("build"))
+    try:
+        raise SettingsError("timezone", "is 'Europe/Berln'", "did you mean Europe/Berlin?")
+    except SettingsError:
+        reason = serializable_error_info_from_exc_info(sys.exc_info())
+    deployment.instance.report_engine_event("Could not load job definition.", run, EngineEventData(error=reason))
+    deployment.instance.report_run_failed(run, "This run has been marked as failed from outside the execution context.")
+    look_at(deployment)
+    [failed] = listener.heard()
+    assert "timezone is 'Europe/Berln'; did you mean Europe/Berlin?" in failed["sentence"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("are_ids_larger", [False, True])
+def test_alerts_are_sent_after_the_history_was_deleted(
+    deployment: Orchestrated, listener: Listener, are_ids_larger: bool
+) -> None:
+    (deployment.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
+    assert deployment.ingest().success
+    look_at(deployment)
+    assert len(listener.heard()) == 1
+    [before, _] = json.loads((deployment.folder.dagster_home / "alerts.json").read_text())["cursor"]
+    for name in ("history", "storage"):
+        shutil.rmtree(deployment.folder.dagster_home / name, ignore_errors=True)
+    with local_runs.instance_of(deployment.folder) as instance:
+        begun = Orchestrated(deployment.folder.path, instance)
+        (deployment.folder.raw / "test" / "film.mov").write_bytes(b"\0")
+        for _ in range(30 if are_ids_larger else 1):
+            assert begun.ingest().success
+        ended = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_SUCCESS)
+        [record] = instance.fetch_run_status_changes(ended, limit=1).records
+        assert (record.storage_id > before) is are_ids_larger
+        said: list[str] = []
+        settings = AlertSettings(command=listener.command, time_limit_seconds=20)
+        alert_history.send_new(instance, deployment.folder, settings, said.append)
+        assert said == []
+        [warned] = listener.heard()
+        assert "film.mov" in warned["sentence"]
+        assert "picture.png" not in warned["sentence"], "it was sent before"
+        alert_history.send_new(instance, deployment.folder, settings, said.append)
+        assert listener.heard() == []
+
+
+@pytest.mark.long
 def test_sent_alerts_are_remembered_after_a_restart(
     deployment: Orchestrated, listener: Listener, tmp_path: Path
 ) -> None:
@@ -280,3 +354,35 @@ def test_failed_command_line_run_is_sent(tmp_path: Path, listener: Listener) -> 
         ran = session_pipeline("run", "--data", deployment.folder.path)
         assert ran.returncode == 1
         assert {("check_failed", "check ledger_closes"), ("run_failed", "job build")} <= set(received_alerts(listener))
+
+
+@pytest.mark.long
+def test_run_with_nothing_to_do_sends_waiting_alerts(tmp_path: Path, listener: Listener) -> None:
+    with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
+        deployment.deliver(str(DAY), shop_lines(DAY))
+        assert session_pipeline("run", "--data", deployment.folder.path).returncode == 0
+        listener.heard()
+        run = deployment.instance.create_run_for_job(deployment.definitions().resolve_job_def("build"))
+        deployment.instance.report_run_failed(run, "it failed in the UI")
+        ran = session_pipeline("run", "--data", deployment.folder.path)
+        assert ran.returncode == 0, ran.stderr
+        assert received_alerts(listener) == [("run_failed", "job build")]
+
+
+@pytest.mark.long
+def test_check_that_failed_before_fails_a_run_with_nothing_to_do(tmp_path: Path) -> None:
+    with orchestrated(tmp_path / "data", SMALL) as deployment:
+        deployment.deliver(str(DAY), shop_lines(DAY))
+        assert session_pipeline("run", "--data", deployment.folder.path).returncode == 0
+        failed = dg.AssetCheckEvaluation(
+            check_name="outcomes_add_up",
+            asset_key=dg.AssetKey("daily_summary"),
+            passed=False,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description="2024-05-06: one session is missing",
+            metadata={},
+        )
+        deployment.instance.report_runless_asset_event(failed)
+        ran = session_pipeline("run", "--data", deployment.folder.path)
+        assert ran.returncode == 1
+        assert "1 check failed: outcomes_add_up: 2024-05-06: one session is missing" in ran.stderr.replace("\n", " ")

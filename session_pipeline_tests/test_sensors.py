@@ -266,6 +266,13 @@ def test_rest_of_a_canceled_build_waits(deployment: Orchestrated, monkeypatch: p
     assert len(tick(deployment, "stale_days").run_requests or []) == 2
 
 
+@pytest.mark.long
+def test_rest_waits_after_a_canceled_run_of_chosen_assets(deployment: Orchestrated) -> None:
+    run_id = remember(deployment, "__ASSET_JOB", dg.DagsterRunStatus.CANCELED)
+    remember(deployment, "ingest", dg.DagsterRunStatus.SUCCESS)
+    assert str(tick(deployment, "stale_days").skip_message).startswith(f"run {run_id[:8]} was canceled")
+
+
 def test_same_days_are_not_built_again_right_after_a_run(deployment: Orchestrated) -> None:
     remember(deployment, "build", dg.DagsterRunStatus.FAILURE, **planned(deployment))
     remember(deployment, "build", dg.DagsterRunStatus.SUCCESS, **planned(deployment))

@@ -4,6 +4,7 @@ Stale days and the age of the publication are not in this list; each command rep
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from session_pipeline.build.plan import Plan
@@ -36,10 +37,12 @@ class Problems:
     Attributes:
         errors: Problems that must be fixed; with any of them, `status --check` exits with 1.
         warnings: Unusual findings that can be correct.
+        failed_checks: Those of the errors that are checks, whose latest result may be of an earlier run.
     """
 
     errors: list[str]
     warnings: list[str]
+    failed_checks: Sequence[str] = ()
 
 
 def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Problems:
@@ -48,13 +51,14 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
     lost_key = delivered_files.lost_visitor_key(folder, store)
     check_errors, check_warnings = _checks(folder)
     broken_history = history.broken(folder)
+    check_errors = [error for error in check_errors if error != broken_history]
     errors = [
         *([lost_key] if lost_key else []),
         *([broken_history] if broken_history else []),
         *([UNFINISHED_ERASURE] if unfinished_in(folder) is not None else []),
         *rejected_files(folder, store, until),
         *missing_sources(settings, store, until),
-        *(error for error in check_errors if error != broken_history),
+        *check_errors,
         *deferred_days(plan),
     ]
     nothing = f"there are no files under {folder.raw} yet; put them into one folder for each source"
@@ -63,7 +67,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
         *delivered_files.sources_without_folder(folder, settings),
         *_settings_to_check(folder, settings),
     ]
-    return Problems(errors, [*warnings, *([] if any(True for _ in deliveries(folder)) else [nothing])])
+    return Problems(errors, [*warnings, *([] if any(True for _ in deliveries(folder)) else [nothing])], check_errors)
 
 
 def deferred_days(plan: Plan) -> list[str]:

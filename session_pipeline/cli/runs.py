@@ -37,6 +37,8 @@ from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables.steps import steps_of
 
 if TYPE_CHECKING:  # importing this imports Dagster, which is slow to load
+    from dagster import DagsterInstance
+
     from session_pipeline.defs.local_runs import LocalRuns
 
 ROUNDS = 3  # rebuilding damaged partitions can make more days stale than the first plan contained
@@ -69,6 +71,9 @@ def run(
         if exclusive is not None and (now.has_unfinished_erasure() or not now.is_done()):
             work(*exclusive)
             outcome = exclusive.run.outcome
+        if exclusive is None and now.settings.alerts.command:
+            with dagster_instance(now):  # alerts of runs that others launched
+                pass
         plan = now.plan(upgrade=upgrade)
         if unpublished := publication.why_not(plan):
             raise ended(f"{unpublished}; run again; if this error remains, check the runs in `session-pipeline dev`")
@@ -80,8 +85,10 @@ def run(
             erasing.finish(exclusive.run, exclusive.jobs.instance)
             exclusive.shown.note("the erasure that was interrupted is finished")
 
-        errors = [str(check) for check in outcome.failed_checks if check.is_error]
         found = problems.find(folder, now.settings, now.store, plan)
+        # A check that failed before counts until it passes: the next run of a timer may have nothing to check.
+        now_failed = (str(check) for check in outcome.failed_checks if check.is_error)
+        errors = [*dict.fromkeys([*now_failed, *found.failed_checks])]
         warnings = [
             str(check)
             for check in outcome.failed_checks
@@ -154,7 +161,19 @@ class ExclusiveRun(NamedTuple):
 
 @contextmanager
 def exclusive_run(now: OpenFolder) -> Iterator[ExclusiveRun]:
-    """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not in between.
+    """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not between."""
+    with (
+        dagster_instance(now) as (instance, shown),
+        pipeline.writing(now, run_id="command", progress=progress.of_run(shown)) as run,
+    ):
+        from session_pipeline.defs import local_runs  # Dagster is slow to load
+
+        yield ExclusiveRun(run, local_runs.LocalRuns(run, instance), shown)
+
+
+@contextmanager
+def dagster_instance(now: OpenFolder) -> Iterator["tuple[DagsterInstance, progress.Stages]"]:
+    """Open the Dagster instance of a data folder, and report runs of dead processes as failed.
 
     At the end, also after an error, new alerts are sent to the alert command.
     """
@@ -166,8 +185,7 @@ def exclusive_run(now: OpenFolder) -> Iterator[ExclusiveRun]:
         dead = dead_runs.fail_dead_runs(instance, now.folder)
         if dead:
             shown.note(f"{counted(dead, 'run')} of dead processes reported as failed")
-        with pipeline.writing(now, run_id="command", progress=progress.of_run(shown)) as run:
-            yield ExclusiveRun(run, local_runs.LocalRuns(run, instance), shown)
+        yield instance, shown
 
 
 def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:

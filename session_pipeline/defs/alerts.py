@@ -17,17 +17,19 @@ from session_pipeline.defs import tags
 from session_pipeline.defs.checks import PROBLEMS
 from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.run import alerts
-from session_pipeline.run.alerts import Alert, Passed
+from session_pipeline.run.alerts import Alert, Cursor, Passed
 from session_pipeline.settings import AlertSettings
 
 PAGE = 500  # runs examined per call; the next call examines the rest
 FIRST_RUNS = 50  # number of latest runs that the first call examines
 ALERT_SECONDS = 30
 VARYING = re.compile(r"(?<!\S)/\S+|\d[\d.,]*")  # paths and numbers: another file or size does not make another alert
+ENDINGS: tuple[Any, ...] = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE)
 PROBLEM_EVENTS = {  # event types that describe a problem
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.ENGINE_EVENT,  # of a process that could not load the definitions
 }
 
 
@@ -36,23 +38,41 @@ def send_new(
 ) -> int:
     """Send the alerts of all runs that ended since the last call; returns how many were sent."""
 
-    def results(cursor: int | None) -> tuple[Iterable[Alert | Passed], int]:
-        ended = _ended(instance, cursor)
+    def results(cursor: Cursor | None) -> tuple[Iterable[Alert | Passed], Cursor]:
+        after, time = cursor if isinstance(cursor, list) else (cursor, None)
+        if _begins_again(instance, after, time):
+            after = None
+        ended = _ended(instance, None if after is None else int(after))
         happened = [one for record in ended for one in _of_run(instance, folder, record)]
-        return happened, max((record.storage_id for record in ended), default=cursor or 0)
+        last = max((record.storage_id for record in ended), default=after or 0)
+        return happened, [last, max((record.timestamp for record in ended), default=time or 0.0)]
 
     return alerts.send_new(folder.dagster_home, settings, results, log)
+
+
+def _begins_again(instance: dg.DagsterInstance, last: float | None, time: float | None) -> bool:
+    """Whether the history was deleted since the last look, and its ids begin with 1 again.
+
+    Then a run that ended later than all runs seen so far has an id that was seen. Records of older versions have no
+    time (None).
+    """
+    if last is None or time is None:
+        return False
+    return any(
+        instance.fetch_run_status_changes(
+            dg.RunStatusChangeRecordsFilter(ending, after_timestamp=time, before_storage_id=int(last) + 1), limit=1
+        ).records
+        for ending in ENDINGS
+    )
 
 
 def _ended(instance: dg.DagsterInstance, cursor: int | None) -> list[dg.EventLogRecord]:
     """Return the runs that ended after a cursor, ordered by when they ended."""
     is_first = cursor is None
     found: list[dg.EventLogRecord] = []
-    for after in (
-        dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_SUCCESS, after_storage_id=cursor),
-        dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=cursor),
-    ):
-        limit = FIRST_RUNS if is_first else PAGE
+    limit = FIRST_RUNS if is_first else PAGE
+    for ending in ENDINGS:
+        after = dg.RunStatusChangeRecordsFilter(ending, after_storage_id=cursor)
         found += instance.fetch_run_status_changes(after, limit=limit, ascending=not is_first).records
     found.sort(key=lambda record: record.storage_id)
     return found[-FIRST_RUNS:] if is_first else found[:PAGE]

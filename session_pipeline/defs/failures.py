@@ -15,9 +15,10 @@ def was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
 def why(events: Sequence[dg.DagsterEvent]) -> str:
     """Return the reason for a failure: the first error of this package in the chain of causes, else the innermost one.
 
-    A run that was marked as failed from outside has no error; then the message of the event is returned.
+    A run that was marked as failed from outside has no error. If its process could not load the definitions, the
+    error of that counts; otherwise the message of the event is returned.
     """
-    error = _first_error(events)
+    error = _first_error(events) or _last_error_of_engine(events)
     sentence = next((event.message for event in events if event.is_failure and event.message), "")
     while error is not None:
         kind, _, sentence = error.message.strip().partition(": ")
@@ -27,6 +28,11 @@ def why(events: Sequence[dg.DagsterEvent]) -> str:
             sentence = f"{error.cls_name}: {sentence}"
         error = error.cause
     return str(sentence) or "Dagster reports no reason"
+
+
+def _last_error_of_engine(events: Sequence[dg.DagsterEvent]) -> Any:
+    errors = [event.engine_event_data.error for event in events if event.is_engine_event]
+    return next((error for error in reversed(errors) if error is not None), None)
 
 
 def _first_error(events: Sequence[dg.DagsterEvent]) -> Any:

@@ -19,15 +19,23 @@ from session_pipeline.store.shortage import report_shortage
 
 RETRIES = 2
 RETRY_SECONDS = 5
+INTERRUPTED_QUERY = "Query interrupted"
 ASK_SECONDS = 1.0  # Dagster is asked at most this often whether the run was ended
 
 
 @contextmanager
 def errors_for_dagster(folder: DataFolder) -> Iterator[None]:
-    """Convert errors for Dagster: errors that a person must fix are not retried, other operating system errors are."""
+    """Convert errors for Dagster: errors that a person must fix are not retried, other operating system errors are.
+
+    If Ctrl-C or a cancel arrives during a query, DuckDB replaces the exception of Dagster's signal handler by its own.
+    """
     try:
         with report_shortage(folder.store):
             yield
+    except RuntimeError as error:
+        if str(error) != INTERRUPTED_QUERY:
+            raise
+        raise dg.DagsterExecutionInterruptedError from error
     except SessionPipelineError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     except OSError as error:
@@ -55,8 +63,8 @@ class Pipeline:
     def opened(self) -> Iterator[Run]:
         """Yield the pipeline run to an op, and convert its errors for Dagster.
 
-        The first op opens the store. If another process holds the store, or if the settings are invalid, that op fails
-        with its own error message, instead of the start of the run.
+        The first op opens the store. If another process holds the store, or if the settings became invalid after the
+        definitions were loaded, that op fails with its own error message, instead of the start of the run.
         """
         with errors_for_dagster(self._folder):
             if self._run is None:

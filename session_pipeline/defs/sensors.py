@@ -35,6 +35,7 @@ LOADING = "loading since "  # prefix of the cursor of stale_days while the defin
 LONGEST_LOADING = timedelta(seconds=75)  # the daemon checks for new definitions every minute
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
+RUNS_TO_LOOK_AT = 10
 QUEUED_OR_RUNNING = [dg.DagsterRunStatus.QUEUED, *WITH_A_PROCESS]
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
@@ -137,8 +138,11 @@ def _alert_sensor(folder: DataFolder, alert_settings: AlertSettings) -> dg.Senso
         if not settings.command:
             return dg.SkipReason("settings.toml has no [alerts] command")
         _busy(context.instance, folder)  # also marks runs of dead processes as failed, so that they cause alerts
-        sent = alerts.send_new(context.instance, folder, settings, context.log.error)
-        return dg.SkipReason(f"alerts sent: {sent}" if sent else "no new alert")
+        problems: list[str] = []
+        sent = alerts.send_new(context.instance, folder, settings, problems.append)
+        for problem in problems:
+            context.log.error(problem)
+        return dg.SkipReason("; ".join([*([f"alerts sent: {sent}"] if sent else []), *problems]) or "no new alert")
 
     return send_alerts
 
@@ -219,7 +223,9 @@ def _busy(instance: dg.DagsterInstance, folder: DataFolder) -> str | None:
 
 def _after_cancel(instance: dg.DagsterInstance) -> str | None:
     """Return why to wait after a user canceled a build: the rest, though it is a different plan, waits FIRST_WAIT."""
-    runs = instance.get_run_records(dg.RunsFilter(job_name=BUILD, statuses=FINISHED), limit=1)
+    # A build can also be one that a user composed of assets, which Dagster runs as a job of its own.
+    finished = instance.get_run_records(dg.RunsFilter(statuses=FINISHED), limit=RUNS_TO_LOOK_AT)
+    runs = [run for run in finished if run.dagster_run.job_name != INGEST]
     if not runs or runs[0].dagster_run.status is not dg.DagsterRunStatus.CANCELED or has_died(runs[0].dagster_run):
         return None
     again = runs[0].update_timestamp + FIRST_WAIT

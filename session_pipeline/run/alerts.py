@@ -11,19 +11,21 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 from session_pipeline.settings import AlertSettings
 from session_pipeline.store.files import sync_file, sync_folder
 
-MOST_ATTEMPTS = 3  # after this many failures of the command, an alert is dropped
+PAUSES = (60, 600, 3600, 6 * 3600)  # seconds, at least, between the attempts to send an alert; then it is dropped
 MOST_REMEMBERED = 200  # problems per job or check; the oldest are dropped
 DAY = re.compile(r"(\d{4}-\d\d-\d\d): ")  # prefix of a problem that belongs to one day
+Cursor = int | list[float]  # JSON
 LOOK_SECONDS = 30.0  # after this time no further command is started: Dagster ends a sensor after a minute
 
 
@@ -74,12 +76,12 @@ class _State:
     """The record that is kept between two looks at the run history.
 
     Attributes:
-        cursor: The position in the run history up to which it was read.
+        cursor: The position in the run history up to which it was read, as `events_since` wrote it.
         open: The problems of each job and check that were queued or sent and have not ended.
-        waiting: Alerts that were not sent yet, each with its number of attempts.
+        waiting: Alerts that were not sent yet, each with its number of attempts and the earliest time of the next one.
     """
 
-    cursor: int | None = None
+    cursor: Cursor | None = None
     open: dict[str, list[str]] = field(default_factory=dict)
     waiting: list[dict[str, Any]] = field(default_factory=list)
 
@@ -87,7 +89,7 @@ class _State:
 def send_new(
     folder: Path,
     settings: AlertSettings,
-    events_since: Callable[[int | None], tuple[Iterable[Alert | Passed], int]],
+    events_since: Callable[[Cursor | None], tuple[Iterable[Alert | Passed], Cursor]],
     log: Callable[[str], None],
 ) -> int:
     """Send every alert that is new since the last look. Never raises; errors are logged.
@@ -145,23 +147,31 @@ def _send(path: Path, state: _State, settings: AlertSettings, log: Callable[[str
     for waiting in list(state.waiting):
         if monotonic() >= until:
             break
+        if time() < waiting.get("not_before", 0):
+            continue
         problem = run_command(settings.command, waiting["alert"], settings.time_limit_seconds)
         waiting["attempts"] += 1
-        if problem is None or waiting["attempts"] >= MOST_ATTEMPTS:
+        if problem is None or waiting["attempts"] > len(PAUSES):
             state.waiting.remove(waiting)
+        else:
+            waiting["not_before"] = time() + PAUSES[waiting["attempts"] - 1]
         # Written after each alert: if the process dies before this line, only the present alert is sent again.
         _write(path, state)
         if problem is None:
             sent_count += 1
             continue
-        again = "it will be sent again" if waiting in state.waiting else f"given up after {MOST_ATTEMPTS} attempts"
+        again = "it will be sent again" if waiting in state.waiting else f"given up after {len(PAUSES) + 1} attempts"
         log(f"[alerts] command {problem}; the alert is: {waiting['alert']['sentence']} ({again})")
     return sent_count
 
 
 def missing_program(command: Sequence[str]) -> str | None:
     """Return a sentence if the program of a command does not exist here or cannot be executed; else None."""
-    if not command or shutil.which(command[0]):
+    if not command:
+        return None
+    if "/" in command[0] and not os.path.isabs(command[0]):
+        return f"the program {command[0]} depends on the folder that a run is started in; write its whole path"
+    if shutil.which(command[0]):
         return None
     wrong = "cannot be executed" if os.path.exists(command[0]) else "does not exist"
     return f"the program {command[0]} {wrong} on this machine, so no alert can be sent; install it or correct the path"
@@ -172,27 +182,28 @@ def run_command(command: Sequence[str], alert: Mapping[str, Any], time_limit_sec
 
     The command runs without a shell, and no part of the alert is passed as an argument.
     """
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        return f"cannot be started ({error})"
-    try:
-        printed, _ = process.communicate((json.dumps(alert, default=str) + "\n").encode(), timeout=time_limit_seconds)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return f"took longer than {time_limit_seconds} s and was stopped"
-    if process.returncode:
-        last = printed.decode(errors="replace").strip().splitlines()[-1:]
-        return f"ended with {process.returncode}{': ' + last[0][:200] if last else ''}"
-    return None
+    # Files instead of pipes: a pipe ends only when each process that the program left running has closed it.
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as printed:
+        given.write((json.dumps(alert, default=str) + "\n").encode())
+        given.seek(0)
+        try:
+            process = subprocess.Popen(
+                command, stdin=given, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        except OSError as error:
+            return f"cannot be started ({error})"
+        try:
+            code = process.wait(time_limit_seconds)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return f"took longer than {time_limit_seconds} s and was stopped"
+        if code == 0:
+            return None
+        printed.seek(0)
+        last = printed.read().decode(errors="replace").strip().splitlines()[-1:]
+        return f"ended with {code}{': ' + last[0][:200] if last else ''}"
 
 
 @contextmanager
