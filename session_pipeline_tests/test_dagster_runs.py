@@ -15,7 +15,7 @@ from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
 from session_pipeline.checks import CHECKS
-from session_pipeline.defs import partition_events, resources, tags
+from session_pipeline.defs import resources, tags
 from session_pipeline.defs.history import failed_checks
 from session_pipeline.defs.jobs import UNDATED
 from session_pipeline.run.pipeline import open_run, open_store
@@ -134,7 +134,7 @@ def test_day_of_a_run_that_failed_is_recorded_by_the_next(deployment: Orchestrat
     """A killed run can have committed days without recording them."""
     (build,) = [run for run in deployment.instance.get_runs() if run.job_name == "build"]
     deployment.instance.report_run_failed(build)
-    partition_events._finished.clear()
+    deployment.instance.event_log_storage.succeeded.clear()  # type: ignore[attr-defined]
     deployment.deliver("late", shop_lines(date(2024, 5, 14)))
     deployment.ingest()
     assert deployment.execute("build", deployment.run_tags(MONDAY, NEXT_MONDAY)).success

@@ -285,6 +285,9 @@ def test_sql_comes_from_a_file_or_standard_input(data: Path, tmp_path: Path) -> 
         (("query", "select 1", "--file", str(file)), "is given twice"),
         (("query", "-"), "standard input contains no SQL"),
         (("query", "select 1", "--raw"), "--raw applies only to CSV"),
+        (("query", "select 1", "-f", "parquet"), "Parquet cannot be printed; name a file with --output"),
+        (("query", "select 1", "-f", "table", "-o", "x"), "a table can only be printed"),
+        (("query", "select 1", "-f", "csv", "-o", "-"), "--output - names no file"),
     ):
         code, _, err = call(*arguments, "--data", data)
         assert (code, sentence in err) == (2, True), err

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -19,6 +20,18 @@ from session_pipeline_tests.older_versions import UNTIL, copy_of, lines, query
 def deployment(rebuilt_days: Deployment, tmp_path: Path) -> Deployment:
     """A copy of `rebuilt_days` that the test may change."""
     return copy_of(rebuilt_days, tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("limit", "views"), [(10**9, set()), (60, set()), (59, {"a"}), (35, {"a"}), (34, {"a", "b"}), (0, {"a", "b", "c"})]
+)
+def test_largest_tables_become_views_until_the_rest_fits(
+    limit: int, views: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse, "NATIVE_BYTES_PER_PARQUET_BYTE", 1)
+    sizes = {"c": [10, 0], "b": [25], "a": [20, 5]}
+    by_table = {name: [SimpleNamespace(byte_count=size) for size in found] for name, found in sizes.items()}
+    assert warehouse._too_large(by_table, limit) == views  # type: ignore[arg-type]
 
 
 @pytest.mark.long

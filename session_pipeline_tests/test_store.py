@@ -1,10 +1,12 @@
 """Tests the store: commits, crashes between their steps, damage, the lock, sweeping."""
 
+import errno
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -14,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.errors import StoreError, StoreHeldError
+from session_pipeline.store.files import copy_file
+from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.records import Key, Publication, Written
 from session_pipeline.store.store import Store
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
@@ -181,6 +185,71 @@ def test_unwritable_store_is_reported_in_one_sentence(store: Store) -> None:
             path.chmod(mode)
     assert "StoreError" in done.stderr
     assert "needs write access there" in done.stderr
+
+
+def test_damaged_file_is_looked_at_again_after_its_rebuild(store: Store) -> None:
+    commit(store, 1)
+    before = store.get(KEY)
+    assert before is not None
+    store.mark_damaged(before)
+    commit(store, 1)  # the same bytes, so the same name
+    rebuilt = store.get(KEY)
+    assert rebuilt is not None
+    assert rebuilt.path == before.path
+    store.mark_damaged(rebuilt)
+    damage(store.path_of(rebuilt), b"damaged again")
+    assert store.checked_path(rebuilt) is None
+
+
+def test_changes_of_another_process_are_counted(store: Store) -> None:
+    other = Store(store.folder, "1.0")
+    assert not store.refresh()
+    before = store.change_count
+    commit(other, 1)
+    assert store.refresh()
+    assert store.get(KEY) is not None
+    assert store.change_count > before, "what is planned from the state before is outdated"
+
+
+def test_oldest_file_is_removed_with_the_fourth_publication(store: Store) -> None:
+    commit(store, 0)
+    paths = []
+    for value in range(1, 5):
+        paths.append(store.path_of(store.get(KEY)))  # type: ignore[arg-type]
+        commit(store, value)
+        store.catalog.put_publication(Publication(store.catalog.generation(), DAY, "hash", "now", "test"))
+        store.sweep()
+        assert [path.exists() for path in paths] == [value < 4, *[True] * (value - 1)]
+
+
+def test_folder_lock_keeps_others_out(tmp_path: Path) -> None:
+    inside = threading.Event()
+
+    def enter() -> None:
+        with folder_lock(tmp_path):
+            inside.set()
+
+    with folder_lock(tmp_path):
+        other = threading.Thread(target=enter)
+        other.start()
+        assert not inside.wait(0.3)
+    other.join(30)
+    assert inside.is_set()
+
+
+@pytest.mark.parametrize("size", [0, 1, 300_000])
+@pytest.mark.parametrize("can_kernel_copy", [True, False])
+def test_copied_file_is_equal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, can_kernel_copy: bool
+) -> None:
+    def fails(*arguments: object) -> int:
+        raise OSError(errno.EXDEV, "not between these file systems")
+
+    if not can_kernel_copy:
+        monkeypatch.setattr(os, "copy_file_range", fails)
+    (tmp_path / "source").write_bytes(content := os.urandom(size))
+    copy_file(tmp_path / "source", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == content
 
 
 def test_lock_holder_writes_at_once_and_others_wait(store: Store) -> None:

@@ -74,10 +74,10 @@ def _wrong_funnels(run: "Run", days: Sequence[date], query: str, tables: Sequenc
 
 def built_by_current_rules(run: "Run", days: Sequence[date]) -> Verdict:
     """No day waits for a rebuild with newer settings or models."""
-    waiting = [item for item in run.plan().deferred if item.day is not None]
-    count = len({item.day for item in waiting})
+    plan = run.plan()
+    count = len(plan.deferred_days)
+    reason = next((item.reason for item in plan.deferred if item.day is not None), "")
     problems = [
-        f"{count} days have older settings or models ({item.reason}); rebuild them: `session-pipeline run --upgrade`"
-        for item in waiting[:1]
-    ]
+        f"{count} days have older settings or models ({reason}); rebuild them: `session-pipeline run --upgrade`"
+    ] * bool(count)
     return verdict(problems, "all days were built with the current settings and models", {"days": count})

@@ -62,7 +62,7 @@ def export(
     with closing(open_store(folder)) as store:
         with store.catalog.snapshot():  # a run can be writing at the same time
             store.refresh()
-            latest = next(iter(store.catalog.publications()), None)
+            latest = store.catalog.latest_publication()
             generation = store.catalog.generation()
         with reader.connect(folder.path) as connection:
             info = connection.sql("select * from warehouse_info").to_arrow_table()

@@ -72,7 +72,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
 
 def deferred_days(plan: Plan) -> list[str]:
     """Return a sentence about days with changed settings or models, if they are too many for one run."""
-    days = {item.day for item in plan.deferred if item.day}
+    days = plan.deferred_days
     if not days:
         return []
     return [

@@ -96,7 +96,7 @@ def _status(folder: DataFolder) -> Status:
     with open_folder(folder) as now:
         settings, store, until, plan = now.settings, now.store, now.until, now.plan()
         ledger = [item.facts for item in store.catalog.source_files().values()]
-        latest = next(iter(store.catalog.publications()), None)
+        latest = store.catalog.latest_publication()
         published_until = min(latest.data_until, until) if latest else until
         plan_as_published = plan if published_until == until else make_planner(settings, store, published_until).plan()
         published_at = datetime.fromisoformat(latest.published_at).replace(tzinfo=UTC) if latest else None
@@ -125,7 +125,7 @@ def _status(folder: DataFolder) -> Status:
             stale_days=[str(day) for day in plan.days],
             stale_because=publication.why_not(plan),
             overdue_because=publication.why_not(plan_as_published),
-            days_by_older_rules=sorted({str(item.day) for item in plan.deferred if item.day}),
+            days_by_older_rules=sorted(map(str, plan.deferred_days)),
             frozen_before=str(frozen) if (frozen := plan.frame.frozen_before) else None,
             published_at=published_at.isoformat(timespec="seconds") if published_at else None,
             published_until=str(latest.data_until) if latest else None,

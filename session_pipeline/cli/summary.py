@@ -90,7 +90,7 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
     )
     all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
     days = built_days or all_days
-    waiting_days = sorted({item.day for item in now.plan(upgrade=now.upgrade).deferred if item.day})
+    waiting_days = sorted(now.plan(upgrade=now.upgrade).deferred_days)
     sessions, outcomes, funnels, bases, excluded = _answers(folder, settings, days, waiting_days)
     return Summary(
         files=vars(files),

@@ -28,6 +28,7 @@ from dagster._core.definitions.events import AssetKey
 from dagster._core.definitions.partitions.subset import PartitionsSubset
 from dagster._core.events.log import EventLogEntry
 from dagster._core.instance import RUNLESS_RUN_ID
+from dagster._core.storage.dagster_run import DagsterRun
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
@@ -64,6 +65,7 @@ class EventLog(SqliteEventLogStorage):
         self._found: set[tuple[str, str]] = set()
         self._last_planned: tuple[PartitionsSubset, Sequence[str]] | None = None
         self._materialized: dict[tuple[str, AssetKey | None], Mapping[str, Metadata]] = {}
+        self.succeeded: dict[str, DagsterRun] = {}  # runs that were looked up; they never change
         self._last_tagged: tuple[EventLogEntry, Mapping[str, str]] | None = None
         super().__init__(base_dir, inst_data)
         # Reentrant, because a batch is one block around the blocks of its events.

@@ -3,14 +3,13 @@
 Does not import Dagster, so that commands that only need the path start fast. `defs.local_runs` opens the instance.
 """
 
-import os
 import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
-from session_pipeline.store.files import make_folder
+from session_pipeline.store.files import make_folder, replacing
 
 # The databases, relative to Dagster's home.
 RUNS, INDEX, SCHEDULES = "history/runs.db", "history/runs/index.db", "schedules/schedules.db"
@@ -57,8 +56,7 @@ def prepare(folder: DataFolder) -> dict[str, str]:
     settings = settings_of(folder)
     if not settings.is_file():
         make_folder(folder.dagster_home)
-        # Written by rename, so that another process that starts at the same moment cannot read half a file.
-        temporary = settings.with_name(f".{settings.name}.{os.getpid()}")
-        temporary.write_text(files("session_pipeline.defs").joinpath("dagster.yaml").read_text(encoding="utf-8"))
-        os.replace(temporary, settings)
+        # By rename, so that another process that starts at the same moment cannot read half a file.
+        with replacing(settings) as temporary:
+            temporary.write_text(files("session_pipeline.defs").joinpath("dagster.yaml").read_text(encoding="utf-8"))
     return {"DAGSTER_HOME": str(folder.dagster_home), ENVIRONMENT_VARIABLE: str(folder.path)}

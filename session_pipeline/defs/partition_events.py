@@ -15,8 +15,6 @@ from session_pipeline.defs import tags
 from session_pipeline.defs.event_log import EventLog
 from session_pipeline.tables.graph import Step
 
-_finished: dict[str, dg.DagsterRun] = {}  # runs that finished; they never change
-
 
 def to_record(context: dg.AssetExecutionContext, step: Step, results: Sequence[Built]) -> Sequence[Built]:
     """Return the results to record as materializations: all but those of days that are fresh and recorded already.
@@ -24,25 +22,26 @@ def to_record(context: dg.AssetExecutionContext, step: Step, results: Sequence[B
     A run does not record what it built if it was killed before, or if it built a table only as an input. Of days that
     are all recorded, the last one is returned, because an op materializes something.
     """
-    if not isinstance(context.instance.event_log_storage, EventLog):
+    log = context.instance.event_log_storage
+    if not isinstance(log, EventLog):
         return results  # Dagster makes an event for each partition
 
     def is_recorded(built: Built) -> bool:
         runs = {partition.run_id for partition in built.partitions.values()}
         is_fresh = not built.was_built and not built.reason
-        return is_fresh and all(_is_recorded_by(context.instance, run_id, step, str(built.day)) for run_id in runs)
+        return is_fresh and all(_is_recorded_by(log, context.instance, run_id, step, str(built.day)) for run_id in runs)
 
     return [built for built in results if not is_recorded(built)] or results[-1:]
 
 
-def _is_recorded_by(instance: dg.DagsterInstance, run_id: str, step: Step, day: str) -> bool:
+def _is_recorded_by(log: EventLog, instance: dg.DagsterInstance, run_id: str, step: Step, day: str) -> bool:
     """Whether a run finished that had the tables of a step and the day."""
-    if run_id not in _finished:
+    if run_id not in log.succeeded:
         run = instance.get_run_by_id(run_id)
         if run is None or not run.is_success:
             return False
-        _finished[run_id] = run
-    run = _finished[run_id]
+        log.succeeded[run_id] = run
+    run = log.succeeded[run_id]
     first, last = tags.first_and_last_day(run.tags)
     # A run of the whole job has no selection.
     has_tables = not run.asset_selection or run.asset_selection >= {dg.AssetKey(name) for name in step.tables}

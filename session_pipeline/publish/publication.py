@@ -56,7 +56,7 @@ def why_not(plan: Plan) -> str | None:
 
 def is_current(folder: DataFolder, store: Store, plan: Plan) -> bool:
     """Whether this state, with this last day, is published already."""
-    latest = next(iter(store.catalog.publications()), None)
+    latest = store.catalog.latest_publication()
     return latest is not None and latest.data_until == plan.frame.until and shows_what_is_built(folder, store, plan)
 
 
@@ -66,7 +66,7 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
     This is false, too, if the warehouse or the lake was removed, the warehouse was changed by another program, or the
     data folder was moved and the warehouse has views, which contain the path of the store.
     """
-    latest = next(iter(store.catalog.publications()), None)
+    latest = store.catalog.latest_publication()
     return (
         latest is not None
         and latest.generation == store.catalog.generation()
@@ -145,7 +145,7 @@ def publish(
     reason = why_not(plan)
     if reason is not None:
         raise StoreError(reason)
-    latest = next(iter(store.catalog.publications()), None)
+    latest = store.catalog.latest_publication()
     for partition in published_partitions(store):
         if store.catalog.number("lake_generation") < partition.generation and store.checked_path(partition) is None:
             repair(partition)

@@ -6,7 +6,6 @@ file; open connections keep the old one. publication.py decides when to publish.
 
 import os
 import shlex
-import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +29,7 @@ from session_pipeline.publish.native_rows import (
     replace_rows,
 )
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import sync_file, sync_folder
+from session_pipeline.store.files import copy_file, sync_file, sync_folder
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table
@@ -171,22 +170,6 @@ def _lock_down(connection: duckdb.DuckDBPyConnection, folder: Path | None) -> No
         connection.execute(f"set allowed_directories = [{literal(str(folder) + os.sep)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file within the kernel; blocks are shared where the file system supports it."""
-    with source.open("rb") as reader, target.open("wb") as writer:
-        remaining = os.fstat(reader.fileno()).st_size
-        try:
-            while remaining > 0:
-                copied = os.copy_file_range(reader.fileno(), writer.fileno(), remaining)
-                if copied == 0:
-                    break
-                remaining -= copied
-        except OSError:
-            remaining = -1
-    if remaining != 0:
-        shutil.copyfile(source, target)
 
 
 def _wal_of(path: Path) -> Path:

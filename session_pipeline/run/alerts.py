@@ -20,7 +20,7 @@ from time import monotonic, time
 from typing import Any
 
 from session_pipeline.settings import AlertSettings
-from session_pipeline.store.files import sync_file, sync_folder
+from session_pipeline.store.files import replacing
 
 PAUSES = (60, 600, 3600, 6 * 3600)  # seconds, at least, between the attempts to send an alert; then it is dropped
 MOST_REMEMBERED = 200  # problems per job or check; the oldest are dropped
@@ -109,7 +109,7 @@ def send_new(
     if not settings.command:
         return 0
     try:
-        with _held(folder) as path:
+        with _locked(folder) as path:
             state = _read(path)
             is_first = state.cursor is None
             happened, cursor = events_since(state.cursor)
@@ -207,7 +207,7 @@ def run_command(command: Sequence[str], alert: Mapping[str, Any], time_limit_sec
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[Path]:
+def _locked(folder: Path) -> Iterator[Path]:
     """Lock the record, so that only one process looks at a time; yield the record's path."""
     with (folder / "alerts.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -224,8 +224,5 @@ def _read(path: Path) -> _State:
 
 
 def _write(path: Path, state: _State) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(asdict(state), indent=1, default=str) + "\n")
-    sync_file(temporary)
-    os.replace(temporary, path)
-    sync_folder(path.parent)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(asdict(state), indent=1, default=str) + "\n")

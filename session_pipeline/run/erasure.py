@@ -98,7 +98,7 @@ def delete_leftovers(run: "Run", left: Unfinished) -> list[Path]:
     Raises:
         StoreError: Something is not published yet, or another process reads the catalog.
     """
-    latest = next(iter(run.store.catalog.publications()), None)
+    latest = run.store.catalog.latest_publication()
     if latest is None or latest.generation != run.store.catalog.generation():
         raise StoreError("the erasure is not published yet; run `session-pipeline run`, which finishes it")
     run.store.delete_unused()

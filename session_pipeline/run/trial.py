@@ -25,7 +25,6 @@ from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.recognition import MOST_LINES, preset_of
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.source_rules import rules_of
-from session_pipeline.publish.warehouse import copy_file
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
@@ -42,6 +41,7 @@ from session_pipeline.run.suggestions import (
 )
 from session_pipeline.run.wrapped_records import WrappedRecords, is_one_object, wrapped_records
 from session_pipeline.settings import OWN_FOLDER, key_of_source, load_settings, settings_template, source_section
+from session_pipeline.store.files import copy_file
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
 

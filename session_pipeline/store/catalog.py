@@ -117,19 +117,30 @@ class Catalog:
 
     def generation(self) -> int:
         """The number of the current state; it grows with each change of a table."""
-        return self._number("generation")
-
-    def _number(self, name: str) -> int:
-        row = self._connection.execute("select value from state where name = ?", (name,)).fetchone()
-        return int(row[0]) if row else 0
+        return self.number("generation")
 
     def set_number(self, name: str, value: int) -> None:
         """Record a number of the store's own state, such as the generation that the lake shows."""
-        self._connection.execute("insert or replace into state values (?, ?)", (name, value))
+        self._set(name, value)
 
     def number(self, name: str) -> int:
         """A recorded number; 0 if it was never recorded."""
-        return self._number(name)
+        return int(self._value(name) or 0)
+
+    def set_text(self, name: str, value: str) -> None:
+        """Record a text of the store's own state."""
+        self._set(name, value)
+
+    def text(self, name: str) -> str:
+        """A recorded text; empty if it was never recorded."""
+        return str(self._value(name) or "")
+
+    def _set(self, name: str, value: int | str) -> None:
+        self._connection.execute("insert or replace into state values (?, ?)", (name, value))
+
+    def _value(self, name: str) -> int | str | None:
+        row = self._connection.execute("select value from state where name = ?", (name,)).fetchone()
+        return row[0] if row else None
 
     def shrink(self) -> None:
         """Write the file again without deleted rows, and empty the write-ahead log.
@@ -147,15 +158,6 @@ class Catalog:
         """The first day that is not frozen, because raw events of earlier days have expired; None if none have."""
         number = self.number(FROZEN_BEFORE)
         return date.fromordinal(number) if number else None
-
-    def set_text(self, name: str, value: str) -> None:
-        """Record a text of the store's own state."""
-        self._connection.execute("insert or replace into state values (?, ?)", (name, value))
-
-    def text(self, name: str) -> str:
-        """A recorded text; empty if it was never recorded."""
-        row = self._connection.execute("select value from state where name = ?", (name,)).fetchone()
-        return str(row[0]) if row else ""
 
     def data_version(self) -> int:
         """A number that differs from the last one if another connection has changed the file since."""
@@ -295,16 +297,12 @@ class Catalog:
     def publications(self) -> list[Publication]:
         """All publications, newest first."""
         rows = self._connection.execute("select * from publications order by generation desc")
-        return [
-            Publication(
-                row["generation"],
-                date.fromisoformat(row["data_until"]),
-                row["settings_hash"],
-                row["published_at"],
-                row["run_id"],
-            )
-            for row in rows
-        ]
+        return list(map(_publication, rows))
+
+    def latest_publication(self) -> Publication | None:
+        """The latest publication; None if nothing was published yet."""
+        row = self._connection.execute("select * from publications order by generation desc limit 1").fetchone()
+        return _publication(row) if row else None
 
     def put_publication(self, publication: Publication) -> None:
         """Record a publication."""
@@ -326,6 +324,16 @@ def _date_text(day: date | None) -> str:
 
 def _paths(row: sqlite3.Row) -> list[str]:
     return [file.path for file in files_in_list(row["path"], row["part_list"])] or [row["path"]]
+
+
+def _publication(row: sqlite3.Row) -> Publication:
+    return Publication(
+        row["generation"],
+        date.fromisoformat(row["data_until"]),
+        row["settings_hash"],
+        row["published_at"],
+        row["run_id"],
+    )
 
 
 def _row(partition: Partition) -> dict[str, str | int]:
@@ -352,7 +360,7 @@ def _row(partition: Partition) -> dict[str, str | int]:
 
 
 def _partition(row: Sequence[Any]) -> Partition:
-    """Return the partition of a row that has the columns of PARTITION."""
+    """Return the partition of a row that has the columns of PARTITION. By position: there can be 20,000 rows."""
     table_name, day, file_id, path, sha256, row_count, byte_count, fingerprint, parts, counts, *more = row
     reason, run_id, built_at, generation, is_damaged, changed_generation, causes, part_list = more
     return Partition(

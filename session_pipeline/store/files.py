@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -138,6 +139,22 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
     crash_points.reached("replace: name durable")
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file within the kernel; blocks are shared where the file system supports it."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        remaining = os.fstat(reader.fileno()).st_size
+        try:
+            while remaining > 0:
+                copied = os.copy_file_range(reader.fileno(), writer.fileno(), remaining)
+                if copied == 0:
+                    break
+                remaining -= copied
+        except OSError:
+            remaining = -1
+    if remaining != 0:
+        shutil.copyfile(source, target)
 
 
 def _is_alive(suffix: str) -> bool:

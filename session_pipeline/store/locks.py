@@ -58,7 +58,7 @@ def lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | Non
 
 def _acquire(descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
     deadline = monotonic() + wait_seconds
-    is_told = False
+    is_reported = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,9 +69,9 @@ def _acquire(descriptor: int, path: Path, wait_seconds: float, on_wait: Callable
                 raise StoreHeldError(
                     f"the store {path.parent} is being written by {holder}; try again when it has finished"
                 ) from None
-            if on_wait is not None and not is_told:
+            if on_wait is not None and not is_reported:
                 on_wait(f"waiting for {holder}, which is writing the store")
-                is_told = True
+                is_reported = True
             sleep(LOCK_POLL_SECONDS)
 
 

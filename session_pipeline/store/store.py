@@ -153,7 +153,7 @@ class Store:
                 shutil.rmtree(self._scratch, ignore_errors=True)
                 crash_points.reached("store: scratch removed")
                 self._scratch = None
-                # Like a killed run, a cancelled or failed run can leave files without a row. So can a failed commit
+                # Like a killed run, a canceled or failed run can leave files without a row. So can a failed commit
                 # whose error was caught within. Then the next writer must look for such files.
                 if not is_broken_off and not self._has_leftovers:
                     self.catalog.set_number("run_is_open", 0)

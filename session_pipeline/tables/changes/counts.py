@@ -35,15 +35,6 @@ class SlidingSums:
         return sums
 
 
-@dataclass(frozen=True)
-class Step:
-    """A step from an action to a later one, or to the goal, in a segment."""
-
-    segment: int
-    action: int
-    next_action: int
-
-
 @dataclass(frozen=True, eq=False)
 class SiteCounts:
     """The counts of a site: arrays with a row for each calendar day and a column for each step, or action of a segment.
