@@ -18,6 +18,9 @@ PATHS = (
     ("carl", "home search search product cart cart"),
     ("dora", "home"),
     ("emil", "cart search cart purchase"),
+    ("gina", "(start) help"),
+    ("hugo", "help (end)"),
+    ("ida", "help"),
     ("bot", "home search product cart purchase"),
 )
 
@@ -67,6 +70,13 @@ def test_paths_before_counts_what_precedes_an_action(warehouse: Deployment) -> N
     found = rows(warehouse, "select path, session_count from paths_before('search', step_count := 2)")
     assert found == [("(start) > home", 3), ("(start) > cart", 1)]
     assert rows(warehouse, "select path, session_count from paths_before('home')") == [("(start)", 4)]
+
+
+def test_actions_named_like_an_end_differ_from_it(warehouse: Deployment) -> None:
+    found = rows(warehouse, "select path, session_count from paths_after('help', step_count := 1)")
+    assert found == [("(end)", 2), ("action (end)", 1)]
+    found = rows(warehouse, "select path, session_count from paths_before('help', step_count := 1)")
+    assert found == [("(start)", 2), ("action (start)", 1)]
 
 
 def test_ad_hoc_funnel_counts_sessions_within_its_window(warehouse: Deployment) -> None:

@@ -3,7 +3,8 @@
 -- results. No argument has the name of a column, because in a view, DuckDB takes one for the other.
 
 -- One row is a path: the actions that followed the first time that sessions had an action. If fewer
--- than step_count actions followed, the path ends with (end).
+-- than step_count actions followed, the path ends with (end). An action whose own name begins with
+-- a bracket is written as in the tables of paths: action (end).
 -- select * from paths_after('/cart', step_count := 2, first_day := '2026-10-05')
 create or replace macro paths_after(
     given_action, step_count := 3, first_day := null, last_day := null, given_site := null
@@ -27,7 +28,7 @@ create or replace macro paths_after(
         select
             f.session_id,
             string_agg(
-                replace(a.action, '>', '›') || case
+                replace(regexp_replace(a.action, '^[(]', 'action ('), '>', '›') || case
                     when a.is_exit and a.action_number < f.first_number + step_count
                         then ' > (end)'
                     else ''
@@ -84,7 +85,7 @@ create or replace macro paths_before(
                     when a.is_landing and f.first_number - a.action_number < step_count
                         then '(start) > '
                     else ''
-                end || replace(a.action, '>', '›'),
+                end || replace(regexp_replace(a.action, '^[(]', 'action ('), '>', '›'),
                 ' > ' order by a.action_number
             ) as path
         from first_occurrences as f
