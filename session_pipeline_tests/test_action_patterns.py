@@ -18,6 +18,8 @@ EXPRESSIONS = (
     ("(a | b -> a)?  -> b", "(?:(?:[B])|(?:[C][B]))?[C]"),
     ("^a -> (b | .)$", "[B](?:(?:[C])|(?:[A-C]))"),
     ('"a" -> "b"{2}', "[B][C]{2,2}"),
+    ('"(end)" -> start', "[B][C]"),
+    ("(start | end)$", "(?:(?:[C])|(?:[B]))"),
 )
 ERRORS = (
     ("", "no action at character 1"),
@@ -39,6 +41,17 @@ ERRORS = (
     ("a{1001}", "is too long with its repetitions"),
     ("a{1,1001}", "is too long with its repetitions"),
     ("a{2 5}", "an unknown sign or a missing -> at character 2"),
+    ("/a?b=1", "an unknown sign or a missing -> at character 4; separate actions by ->, and quote names with other"),
+    ("(/a?b=1 -> c)", "an unknown sign or a missing -> at character 5"),
+    ("a -[<=1d]-> b", "an unknown time limit at character 2; write a comparison and a number of s, min or h"),
+    ("(a -[<=500ms]-> b)", "an unknown time limit at character 3"),
+    ("a -> (?t<=500ms) -> b", "an unknown time limit at character 5"),
+    ("(start) -> a", "only start in a group at character 1; write ^ for the start of the session, or start without ("),
+    ("a -> (end)", "only end in a group at character 5; write $ for the end of the session"),
+    ("z? -[>60s]-> a", "a time limit -[ ]-> after actions that can all be absent"),
+    (".* -> z{0,2} -[<=60s]-> a", "a time limit -[ ]-> after actions that can all be absent"),
+    ("(b | (z? -[<=60s]-> a)+)", "a time limit -[ ]-> after actions that can all be absent"),
+    ("b -> (?t<3s) -> z? -[<=60s]-> a", "a time limit -[ ]-> after actions that can all be absent"),
     ("(" * 30 + "a" + ")" * 30, "more than 20 groups in each other"),
     ("a" * 2001, "has 2,001 characters"),
     (
@@ -61,6 +74,13 @@ def test_invalid_pattern_is_refused_with_its_problem(pattern: str, problem: str)
         parse_settings(f"[[patterns]]\nname = 'x'\npattern = '''{pattern}'''")
     assert "patterns[0].pattern " in str(raised.value)
     assert problem in str(raised.value)
+
+
+@pytest.mark.parametrize("pattern", ["x -> z? -[<=60s]-> a", "z? -> x -[<3s]-> a", "x -> (z? -[<3s]-> a)"])
+def test_time_limit_can_follow_an_absent_action(pattern: str) -> None:
+    """The limit is then on the time since the action before that one."""
+    [limit] = [action.gap for action in parse_pattern(pattern).actions if action.gap is not None]
+    assert limit.sign in ("<", "<=")
 
 
 def test_time_limit_can_be_a_whole_day() -> None:

@@ -18,6 +18,7 @@ MOST_GAPS = 10  # different times in -[ ]->
 LARGEST_SIZE = 1_000  # of the regular expression, with its repetitions written out
 DAY_MICROSECONDS = 86_400_000_000
 
+_SESSION_BOUNDS = {"start": "^", "end": "$"}
 _UNITS = {"": 1, "s": 1, "min": 60, "h": 3600}
 _LIMIT = r"(?P<{0}sign><=|<|>=|>|==)\s*(?P<{0}number>\d+(?:\.\d{{1,6}})?)\s*(?P<{0}unit>s|min|h|)"
 _TOKEN = re.compile(
@@ -119,6 +120,11 @@ def parse_pattern(text: str) -> ActionPattern:
     for part in pattern.parts:
         if lengths(part)[0] == 0:
             raise _problem("matches without any action", "write at least one action without * and ?, next to each (?t)")
+        if _can_begin_with_a_limit(part):
+            raise _problem(
+                "has a time limit -[ ]-> after actions that can all be absent",
+                "write an action without * and ? before it",
+            )
     if sum(map(_size, pattern.parts)) > LARGEST_SIZE:
         raise _problem("is too long with its repetitions", f"write at most {LARGEST_SIZE:,} actions in total")
     if len({action.gap.microseconds for action in pattern.actions if action.gap is not None}) > MOST_GAPS:
@@ -154,6 +160,24 @@ def lengths(item: Item) -> tuple[int, int | None]:
             found = list(map(lengths, item.options))
             longest = [most for _, most in found if most is not None]
             return min(least for least, _ in found), max(longest) if len(longest) == len(found) else None
+
+
+def _can_begin_with_a_limit(item: Item) -> bool:
+    """Returns whether the first action can have a time limit, although no action of the item is before it."""
+    match item:
+        case Action():
+            return item.gap is not None
+        case Repeat():
+            return _can_begin_with_a_limit(item.item)
+        case Series():
+            for each in item.items:
+                if _can_begin_with_a_limit(each):
+                    return True
+                if lengths(each)[0] > 0:
+                    break
+            return False
+        case Choice():
+            return any(map(_can_begin_with_a_limit, item.options))
 
 
 def _size(item: Item) -> int:
@@ -204,7 +228,7 @@ class _Parser:
                 items.append(self._item(gap if isinstance(gap, Limit) else None))
         ends_session = self._accept("$")
         if self._text[self._place :].strip():
-            raise self._unexpected("an unknown sign or a missing ->", "write actions, separated by ->")
+            raise self._unknown_sign()
         return ActionPattern((*parts, Series(tuple(items))), tuple(limits), starts_session, ends_session)
 
     def _series(self) -> Item:
@@ -258,7 +282,14 @@ class _Parser:
                     options.append(self._series())
                 self._depth -= 1
                 if not self._accept(")"):
+                    if self._text[self._place :].strip():
+                        raise self._unknown_sign()
                     raise self._unexpected("no )", "close the group")
+                for name, sign in _SESSION_BOUNDS.items():
+                    if options == [Action(frozenset((name,)))]:
+                        self._place = token.start()
+                        hint = f"write {sign} for the {name} of the session, or {name} without ( ) for an action"
+                        raise self._unexpected(f"only {name} in a group", hint)
                 return options[0] if len(options) == 1 else Choice(tuple(options))
         self._place = token.start()
         raise self._unexpected("no action", "write an action; quote names with other characters than a-z, 0-9, _ /")
@@ -285,6 +316,7 @@ class _Parser:
         """Takes an arrow: returns its limit, True for one without a limit, or None if there is no arrow."""
         token = self._peek()
         if token is None or not (token["arrow"] or token["gap"]):
+            self._refuse_unknown_limit("-[")
             return None
         self._take()
         return self._limit(token, "gap") if token["gap"] else True
@@ -297,6 +329,7 @@ class _Parser:
     def _time(self) -> Limit | None:
         token = self._peek()
         if token is None or not token["time"]:
+            self._refuse_unknown_limit("(?")
             return None
         self._take()
         return self._limit(token, "time")
@@ -326,6 +359,15 @@ class _Parser:
         if token is not None:
             self._place = token.end()
         return token
+
+    def _refuse_unknown_limit(self, beginning: str) -> None:
+        if self._text[self._place :].lstrip().startswith(beginning):
+            hint = "write a comparison and a number of s, min or h, such as -[<=0.5s]-> or (?t>2min)"
+            raise self._unexpected("an unknown time limit", hint)
+
+    def _unknown_sign(self) -> SettingsError:
+        hint = "separate actions by ->, and quote names with other characters than a-z, 0-9, _ /"
+        return self._unexpected("an unknown sign or a missing ->", hint)
 
     def _unexpected(self, what: str, hint: str) -> SettingsError:
         return _problem(f"has {what} at character {self._place + 1}", hint)
