@@ -50,6 +50,13 @@ def test_breakdown_has_one_or_several_dimensions() -> None:
     assert funnel("breakdown = ['device', 'channel']\nbreakdown_at = 'cart'").dimensions == ("device", "channel")
 
 
+def test_steps_can_be_named_as_a_value_of_breakdown_at() -> None:
+    """Without breakdown_at, no step is meant."""
+    steps = ("{ name = 'first', where = 'true' }", "{ name = 'last', where = 'true' }")
+    assert funnel("breakdown = 'device'", steps).breakdown_at == "first"
+    assert funnel("breakdown = 'device'\nbreakdown_at = 'cart'", (*steps, STEPS[1])).breakdown_at == "cart"
+
+
 def test_steps_of_unordered_funnels_are_named_by_number() -> None:
     assert [funnel().step_name(number) for number in (1, 2, 3)] == ["view", "cart", "purchase"]
     assert [funnel("mode = 'unordered'").step_name(number) for number in (1, 2)] == ["1 of 3", "2 of 3"]
@@ -76,6 +83,11 @@ def test_longest_window_is_allowed(grain: str) -> None:
         ("", step("min_seconds = 6")[1:], "a time limit at the first step"),
         ("breakdown = 'device'\nbreakdown_at = 'crat'", STEPS, "did you mean cart?"),
         ("breakdown_at = 'last'", STEPS, "breakdown_at without breakdown"),
+        (
+            "breakdown = 'device'\nbreakdown_at = 'last'",
+            (STEPS[0], STEPS[1].replace("cart", "last"), STEPS[2]),
+            "breakdown_at 'last' and a step of this name; rename the step",
+        ),
         ("breakdown = ['device', 'device']", STEPS, "names a dimension twice"),
         ("breakdown = ['device', 'planet']", STEPS, "'planet', which is not a dimension"),
         ("allow_reentry = true", STEPS, "allow_reentry in mode ordered"),

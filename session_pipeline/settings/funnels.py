@@ -160,6 +160,9 @@ class FunnelSettings(Section):
             yield "has an optional first or last step", "make it required, or remove it"
         if self.breakdown_at not in ("first", "last", *names):
             yield f"has breakdown_at {shown(self.breakdown_at)}", closest(self.breakdown_at, ("first", "last", *names))
+        if "breakdown_at" in self.model_fields_set and self.breakdown_at in {"first", "last"}.intersection(names):
+            hint = "rename the step: first and last are the first and the last step that an attempt reached"
+            yield f"has breakdown_at {shown(self.breakdown_at)} and a step of this name", hint
         if self.breakdown_at != "first" and not self.dimensions:
             yield "has breakdown_at without breakdown", "write breakdown, or remove breakdown_at"
         if self.allow_reentry and self.mode != "strict":

@@ -8,7 +8,7 @@ ATTEMPT_NUMBER = count("attempt_number", "Number of the attempt within its unit 
 BREAKDOWN = text(
     "breakdown",
     "Value of the funnel's breakdown; '(all)' without a breakdown, '(none)' for null. "
-    "Values of several dimensions are joined by ' | '.",
+    "Values of several dimensions are joined by ' | ', and a | in one of them is doubled.",
 )
 ENTERED_AT = time("entered_at", "Time of the event that entered the funnel.")
 ENTRY_EVENT_ID = text("entry_event_id", "Event that entered the funnel.")
