@@ -172,6 +172,30 @@ def test_a_day_that_does_not_count_an_action_is_left_out_for_its_signal(engine: 
     assert row["without_count"] == sum(not each.signals for each in at_list)
 
 
+def test_who_had_the_signal_earlier_in_the_session_is_not_without_it(engine: DuckDBEngine) -> None:
+    """On the first day, no U-turn leads to the last action; on the second, each does."""
+    cases = (
+        (100, DAYS[0], ["/a", "/p", "/a", "/d"], [("/p", "u_turn", 3)], 0),
+        (100, DAYS[0], ["/a", "/b", "/b", "/d"], [], 2),
+        (40, DAYS[1], ["/b", "/d", "/p", "/d"], [("/p", "u_turn", 4)], 5),
+    )
+    sessions = [
+        mobile_session(
+            1000 * case + number,
+            day,
+            names,
+            [9] if converts_one_in and number % converts_one_in == 0 else [],
+            is_of_funnel=False,
+            signals=signals,
+        )
+        for case, (count, day, names, signals, converts_one_in) in enumerate(cases)
+        for number in range(count)
+    ]
+    row = compared(engine, count_moments(engine, sessions)[0], DAYS[1:2])[0]
+    assert (row["action"], row["signal"], row["with_count"], row["without_count"]) == ("/p", "u_turn", 40, 100)
+    assert (row["rate_with"], row["rate_without"]) == (0.2, 0.5)
+
+
 def test_next_best_actions_equal_those_of_the_oracle(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(findings, "WINDOWS", (1, 2, 4))
     random = Random(8)

@@ -123,12 +123,11 @@ def moment_counts(sessions: Sequence[Session], most: int) -> dict[tuple[Any, ...
                 if number <= complete_at
                 and (actions[number] == action if signal in OF_A_VISIT else number == complete_at)
             ]
-            if not visits or actions[max(visits)] not in kept:
-                continue
-            at = max(visits)
-            add(session, at, signal, action, 0)
+            at = max(visits, default=complete_at)
+            if visits and actions[at] in kept:
+                add(session, at, signal, action, 0)
             for number in firsts:
-                if number >= at and actions[number] == actions[at]:
+                if number >= at and (signal in WAYS or actions[number] == action):
                     add(session, number, signal, action, 2)
     return {key: tuple(row) for key, row in found.items()}
 

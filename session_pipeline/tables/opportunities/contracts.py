@@ -43,8 +43,8 @@ EXAMPLE_SESSION_IDS = text(
 TABLES: tuple[Table, ...] = (
     Table(
         name="moment_counts",
-        grain="One row is a moment (a site, action, position, stage and device) and a signal that occurs then; "
-        "'' counts all sessions.",
+        grain="One row is a moment (a site, action, position, stage and device) and a signal that has occurred "
+        "by then; '' counts all sessions.",
         date_column="session_date",
         key=("site", "action", "position_bucket", "stage", "device", "signal", "signal_action"),
         order=("site", "action", "position_bucket", "stage", "device", "signal", "signal_action"),

@@ -2,7 +2,8 @@
 -- friction; '' counts all sessions that are at the moment.
 -- A session is counted once at an action and position, the first time. It is without a signal if
 -- the signal has not occurred by then, also if it occurs later: nobody could know. So sessions
--- without it are all sessions minus excluded_count.
+-- without it are all sessions minus excluded_count. A signal that is a way to the present action,
+-- such as a U-turn, can lead to any action, so its session is excluded at all later moments.
 with counted as (
     select
         m.session_date,
@@ -26,9 +27,9 @@ signals as (
     -- One row is a session, an action and a signal that was complete before the last conversion.
     select
         f.session_id,
-        f.action,
+        f.action as signal_action,
         f.signal,
-        f.first_action_number as action_number,
+        f.first_action_number as complete_number,
         s.is_of_a_visit
     from session_friction as f
     inner join compared_signals as s
@@ -40,33 +41,36 @@ signals as (
     where c.place <= $most_moment_actions
 ),
 
-hits as (
+placed as (
     -- A signal of a visit, such as an error, belongs to the moment at which its page was opened;
-    -- any other, such as a U-turn, to the moment at which it was complete.
+    -- any other, such as a U-turn, to the moment at which it was complete. The moment is null if
+    -- there is none, or its action is not counted.
     select
+        s.session_id,
+        s.signal_action,
+        s.signal,
+        s.is_of_a_visit,
+        s.complete_number,
         c.session_date,
         c.site,
-        c.session_id,
         c.action,
         c.action_number,
         c.position_bucket,
         c.stage,
         c.device,
-        c.is_converted,
-        s.signal,
-        s.action as signal_action
+        c.is_converted
     from signals as s
-    inner join counted as c
+    left join counted as c
         on
             s.session_id = c.session_id
-            and s.action_number >= c.action_number
+            and s.complete_number >= c.action_number
             and case
-                when s.is_of_a_visit then s.action = c.action
-                else s.action_number = c.action_number
+                when s.is_of_a_visit then s.signal_action = c.action
+                else s.complete_number = c.action_number
             end
     qualify row_number() over (
-        partition by s.session_id, s.action, s.signal
-        order by c.action_number desc
+        partition by s.session_id, s.signal_action, s.signal
+        order by c.action_number desc nulls last
     ) = 1
 ),
 
@@ -100,7 +104,8 @@ counted_sessions as (
         signal,
         signal_action,
         false as is_excluded
-    from hits
+    from placed
+    where action is not null
     union all
     select
         c.session_date,
@@ -112,15 +117,15 @@ counted_sessions as (
         c.device,
         c.is_converted,
         cast(null as decimal(38, 6)) as value,
-        h.signal,
-        h.signal_action,
+        p.signal,
+        p.signal_action,
         true as is_excluded
-    from hits as h
+    from placed as p
     inner join counted as c
         on
-            h.session_id = c.session_id
-            and h.action = c.action
-            and h.action_number <= c.action_number
+            p.session_id = c.session_id
+            and coalesce(p.action_number, p.complete_number) <= c.action_number
+            and (not p.is_of_a_visit or p.signal_action = c.action)
     where c.is_first_in_bucket
 )
 

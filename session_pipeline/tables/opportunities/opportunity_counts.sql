@@ -1,7 +1,8 @@
 -- One row is a signal of friction at an action (factor) at a moment on a day; or all sessions at a
 -- moment on a day, without a factor; or an action that is counted on a day, without a moment; or a
 -- day that is built, without a site. Of actions that are counted, those of the factors are read.
--- Only signals that can have enough sessions in a window of these days are read.
+-- Only signals that can have enough sessions in a window of these days are read, and only at
+-- moments at which they occur on one of these days. At all others, no session has the signal.
 with frequent as (
     select
         site,
@@ -13,31 +14,51 @@ with frequent as (
     having sum(session_count) >= $least_compared_sessions
 ),
 
-frequent_moments as (
+compared_moments as (
     select distinct
         m.site,
-        m.action
+        m.action,
+        m.position_bucket,
+        m.stage,
+        m.device,
+        m.signal_action,
+        m.signal
     from moment_counts as m
     inner join frequent as f
         on m.site = f.site and m.signal_action = f.signal_action and m.signal = f.signal
+    where m.session_count > 0
+),
+
+compared_actions as (
+    select distinct
+        site,
+        action
+    from compared_moments
 ),
 
 chosen as (
     select
         m.*,
-        f.signal_action as factor_action,
-        f.signal as factor
+        m.signal_action as factor_action,
+        m.signal as factor
     from moment_counts as m
-    inner join frequent as f
-        on m.site = f.site and m.signal_action = f.signal_action and m.signal = f.signal
+    inner join compared_moments as c
+        on
+            m.site = c.site
+            and m.action = c.action
+            and m.position_bucket = c.position_bucket
+            and m.stage = c.stage
+            and m.device = c.device
+            and m.signal_action = c.signal_action
+            and m.signal = c.signal
     union all
     select
         m.*,
         cast(null as varchar) as factor_action,
         cast(null as varchar) as factor
     from moment_counts as m
-    inner join frequent_moments as f
-        on m.site = f.site and m.action = f.action
+    inner join compared_actions as c
+        on m.site = c.site and m.action = c.action
     where m.signal = ''
 ),
 
