@@ -109,7 +109,7 @@ def web_event(random: Random, *, has_status: bool) -> dict[str, Any]:
     if name in ("click", "submit") and random.random() < 0.8:
         event["element"] = random.choice(["button", "link"])
     if name == "search" or (name == "page_view" and random.random() < 0.1):
-        event["search_term"] = random.choice(["lamp", "pan"])
+        event["search_term"] = random.choice(["lamp", " Lamp", "red  lamp", "Red\tlamp ", "Müsli", "MÜSLI"])
     if has_status and name in ("page_view", "asset"):
         event["status_code"] = random.choice([200, 200, 200, 404])
     return event

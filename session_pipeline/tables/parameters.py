@@ -19,6 +19,15 @@ MOST_MOMENT_ACTIONS = 200  # the most visited actions of a day at which signals 
 MOST_SEEN_ACTIONS = 50  # the most visited actions of a day whose pairs are compared
 LEAST_COMPARED_SESSIONS = 30  # on each side of a comparison
 
+# Search terms are compared without regard to the case of these Latin, Greek and Cyrillic letters. Models translate them
+# because lower() differs between engines.
+CAPITAL_LETTERS = "".join(
+    letter
+    for letter in map(chr, (*range(0x41, 0x180), *range(0x386, 0x430)))
+    if letter.lower() != letter and len(letter.lower()) == 1
+)
+SMALL_LETTERS = "".join(map(str.lower, CAPITAL_LETTERS))
+
 
 def parameters(settings: Settings) -> dict[str, Scalar]:
     """Returns all parameters by name. Durations have the units that the models compare."""
@@ -93,6 +102,8 @@ def _of_friction(settings: Settings) -> dict[str, Scalar]:
         "dead_end_sessions": friction.dead_end_sessions,
         "dead_end_exit_percent": friction.dead_end_exit_percent,
         "long_dwell_microseconds": friction.long_dwell_seconds * 1_000_000,
+        "capital_letters": CAPITAL_LETTERS,
+        "small_letters": SMALL_LETTERS,
     }
 
 

@@ -195,7 +195,7 @@ def signals_of(
             for each in actions[before.number : action.number - 1]
             if each.is_step and not options.search_results(each.event)
         ]
-        if action.event["search_term"] != before.event["search_term"] and not opened:
+        if compared_term(action) != compared_term(before) and not opened:
             add("repeated_search", action.place, action, action.time - before.time)
 
     for clicks in series(actions, lambda a: options.click(a.event) and a.event["element"], lambda a: ()):
@@ -221,6 +221,11 @@ def signals_of(
         if seen >= options.dead_end_sessions and left / seen <= options.dead_end_exit_percent / 100:
             add("dead_end", actions[-1].place, actions[-1])
     return found
+
+
+def compared_term(action: Action) -> str:
+    """Returns the search term of an action in lower case, with one space between words."""
+    return " ".join(action.event["search_term"].lower().split())
 
 
 def series(

@@ -48,10 +48,17 @@ searching_sessions as (
     having min(search_term) <> max(search_term)
 ),
 
--- opened_count counts up to the action itself, which opens its own page.
+-- opened_count counts up to the action itself, which opens its own page. term is the search term as
+-- it is compared: in small letters, with one space between words.
 opened_so_far as (
     select
         a.*,
+        trim(
+            regexp_replace(
+                translate(a.search_term, $capital_letters, $small_letters), '[ \t\r\n]+', ' ', 'g'
+            ),
+            ' '
+        ) as term,
         a.is_step and not a.is_results_page as is_opened,
         count(case when a.is_step and not a.is_results_page then 1 end)
             over session_in_order as opened_count
@@ -64,7 +71,7 @@ opened_so_far as (
 searches as (
     select
         *,
-        lag(search_term) over session_in_order as term_before,
+        lag(term) over session_in_order as term_before,
         lag(occurred_at) over session_in_order as searched_at,
         lag(opened_count) over session_in_order as opened_count_before
     from opened_so_far
@@ -160,7 +167,7 @@ occurrences as (
         date_diff('microsecond', searched_at, occurred_at) as microseconds
     from searches
     where
-        search_term <> term_before
+        term <> term_before
         and opened_count - case when is_opened then 1 else 0 end = opened_count_before
     union all
     select
