@@ -86,6 +86,17 @@ def test_half_the_purchases_are_an_alert_with_its_first_day() -> None:
     assert row["rank"] <= 2
 
 
+def test_a_change_that_is_over_is_no_alert_and_has_its_days() -> None:
+    days = shop(100, lambda offset: usual(offset) * (0.3 if 80 <= offset < 90 else 1))
+    found = {(row["window_days"], row["outcome"]): row for row in changes(rows_of(days, [99]))}
+    row = found[28, "purchase"]
+    assert row["score"] < -3.5
+    assert (row["is_alert"], row["since"]) == (False, day(80))
+    assert abs((row["over_since"] - day(90)).days) <= 1
+    assert row["sentence"].startswith("From 22 to 30 March, fewer visits ended with purchase: ")
+    assert "and since 31 March it is " in row["sentence"]
+
+
 def test_far_fewer_sessions_are_an_alert() -> None:
     def sessions(offset: int) -> int:
         return (700 if offset % 7 in (5, 6) else 400) + offset % 11 * 5 - (250 if offset == 99 else 0)

@@ -217,3 +217,42 @@ def root(k1: float, n1: float, k0: float, n0: float) -> float:
         for cases, expected in ((k, n * share), (n - k, n * (1 - share))):
             total += cases * math.log(cases / expected) if cases else 0.0
     return math.copysign(math.sqrt(max(0.0, 2 * total)), k1 / n1 - k0 / n0)
+
+
+def period(days: Sequence[tuple[int, int]], window: int, spread: float, sign: int) -> tuple[int, int | None]:
+    """Return the first day of a change and the first day after it; None while it lasts.
+
+    Args:
+        days: For each day, its cases and its trials; each has trials.
+        window: The position of the first day of the window.
+        spread: How much more the days differ than by chance.
+        sign: 1 for a drop, -1 for a rise.
+    """
+
+    def sums(part: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        return sum(k for k, _ in part), sum(n for _, n in part)
+
+    def score(part: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]) -> float:
+        return sign * root(*sums(part), *sums(others)) / math.sqrt(spread)
+
+    ended = {
+        (first, end): score(days[first:end], [*days[:first], *days[end:]])
+        for first in range(7, len(days))
+        for end in range(max(first, window) + 1, len(days) - 2)
+    }
+    if ended:
+        first, end = min(ended, key=lambda pair: (ended[pair], pair))
+        usual = sums(days[:first])[0] / sums(days[:first])[1]
+
+        def is_alike(start: int) -> bool:
+            k, n = sums(days[start:])
+            return k / n >= 0.9 * usual if sign > 0 else 0.9 * k / n <= usual
+
+        is_usual = is_alike(end) or score(days[end:], days[:first]) > -2
+        is_back = any(
+            not is_alike(start) and score(days[start:], days[:first]) <= -3 for start in range(end, len(days))
+        )
+        if score(days[first:end], days[end:]) <= -3 and is_usual and not is_back:
+            return first, end
+    splits = {first: score(days[first:], days[:first]) for first in range(7, len(days))}
+    return min(splits, key=lambda first: (splits[first], first)), None

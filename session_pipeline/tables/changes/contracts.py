@@ -7,7 +7,11 @@ from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import Column, count, date, flag, rate, text
 from session_pipeline.tables.contract import Table
 
-SINCE = date("since", "Day on which the change most likely began; null unless is_alert.")
+SINCE = date("since", "Day on which the change most likely began; null unless is_alert or over_since.")
+OVER_SINCE = date(
+    "over_since",
+    "Day from which on the rate is usual again, of a row that would be an alert otherwise; null while it lasts.",
+)
 SPREAD = Column(
     "spread",
     "DOUBLE",
@@ -121,8 +125,12 @@ TABLES: tuple[Table, ...] = (
             ),
             rate("q_value", "Largest share of wrong rows to expect among the drops of the window up to this one."),
             count("tested_count", "Steps of the site that were tested in the window, with and without a row."),
-            flag("is_alert", "Whether the row is an alert. One fault is one alert: see explained_by."),
+            flag(
+                "is_alert",
+                "Whether the row is an alert. One fault is one alert: see explained_by. A fault that is over is none.",
+            ),
             SINCE,
+            OVER_SINCE,
             text(
                 "explained_by",
                 "Alert whose loss accounts for the drop, as 'dimension=value: action > next_action'; null without one.",
@@ -168,8 +176,13 @@ TABLES: tuple[Table, ...] = (
             SPREAD,
             Column("score", "DOUBLE", "How unusual outcome_count is, about a normal deviate; negative for too few."),
             count("tested_count", "Outcomes and counts of the site that were tested in the window."),
-            flag("is_alert", "Whether it left its usual range: a score beyond 3.5, for '(sessions)' beyond 5."),
+            flag(
+                "is_alert",
+                "Whether it left its usual range: a score beyond 3.5, for '(sessions)' beyond 5. A change that is over "
+                "is none, see over_since.",
+            ),
             SINCE,
+            OVER_SINCE,
             c.SENTENCE,
         ),
     ),

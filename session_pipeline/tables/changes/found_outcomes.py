@@ -23,8 +23,8 @@ from session_pipeline.tables.changes.outcome_scores import (
     rate_scores,
     session_scores,
 )
-from session_pipeline.tables.changes.scores import first_day_of_change
-from session_pipeline.tables.changes.sentences import outcome_sentence, window_text
+from session_pipeline.tables.changes.periods import Period, period_of_change
+from session_pipeline.tables.changes.sentences import ended_outcome_sentence, outcome_sentence, window_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -143,9 +143,27 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
     n, k = (int(each[first : day + 1, place].sum()) for each in (counts.sessions, counts.with_outcome))
     expected, score = float(scores.expected[place]), float(scores.score[place])
     alert_score = COUNT_ALERT_SCORE if is_count else RATE_ALERT_SCORE
-    is_alert = abs(score) >= alert_score and abs(k - expected) >= LEAST_COUNT
-    since = _since(counts, day, window_days, place, is_drop=score < 0) if is_alert else None
+    is_unusual = abs(score) >= alert_score and abs(k - expected) >= LEAST_COUNT
+    period = None
+    if is_unusual:
+        period = Period(day) if is_count else _period(counts, day, window_days, place, scores)
+    since = None if period is None else counts.day(period.first)
+    over_since = None if period is None or period.over_from is None else counts.day(period.over_from)
     usual_rate = None if is_count else round(expected / n, DIGITS)
+    sentence = outcome_sentence(
+        segment=series[:2],
+        outcome=None if is_count else series[2],
+        window=window_text(window_days, counts.day(day)),
+        since=None if is_count else since,
+        count=k,
+        expected=expected,
+        rate=k / n if n else 0.0,
+        usual_rate=usual_rate,
+    )
+    if since and over_since and period and period.shares:
+        sentence = ended_outcome_sentence(
+            segment=series[:2], outcome=series[2], since=since, over_since=over_since, rates=period.shares
+        )
     return {
         "session_date": counts.day(day),
         "site": counts.site,
@@ -162,27 +180,22 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
         "spread": round(float(scores.spread[place]), DIGITS),
         "score": score,
         "tested_count": tested_count,
-        "is_alert": is_alert,
+        "is_alert": is_unusual and over_since is None,
         "since": since,
-        "sentence": outcome_sentence(
-            segment=series[:2],
-            outcome=None if is_count else series[2],
-            window=window_text(window_days, counts.day(day)),
-            since=None if is_count else since,
-            count=k,
-            expected=expected,
-            rate=k / n if n else 0.0,
-            usual_rate=usual_rate,
-        ),
+        "over_since": over_since,
+        "sentence": sentence,
     }
 
 
-def _since(counts: OutcomeCounts, day: int, window_days: int, place: int, *, is_drop: bool) -> date:
-    """Returns the day on which a rate most likely changed; for a number of sessions, the day itself."""
-    if counts.series[place][2] == SESSIONS:
-        return counts.day(day)
-    first = day - window_days + 1 - BASE_DAYS
-    sessions = counts.sessions[first : day + 1, place]
-    days = np.flatnonzero(sessions)
-    with_outcome = counts.with_outcome[first : day + 1, place][days].tolist()
-    return counts.day(first + int(days[first_day_of_change(with_outcome, sessions[days].tolist(), is_drop=is_drop)]))
+def _period(counts: OutcomeCounts, day: int, window_days: int, place: int, scores: Scores) -> Period:
+    """Returns the days of a change of a rate, among those of its window and of the days before it."""
+    window = day - window_days + 1
+    first = window - BASE_DAYS
+    return period_of_change(
+        counts.with_outcome[first : day + 1, place],
+        counts.sessions[first : day + 1, place],
+        start=first,
+        window=window,
+        spread=float(scores.spread[place]),
+        is_drop=bool(scores.score[place] < 0),
+    )

@@ -10,9 +10,10 @@ from session_pipeline.reference.changes import DAYS_READ, WHOLE
 from session_pipeline.tables.changes import contracts
 from session_pipeline.tables.changes.attribution import ALERT_RATE_RATIO, ALERT_SCORE, Drop, attribute
 from session_pipeline.tables.changes.counts import SiteCounts, counts_of_sites
+from session_pipeline.tables.changes.periods import Period, period_of_change
 from session_pipeline.tables.changes.progress import DIGITS, Tested, Window, tested_windows
-from session_pipeline.tables.changes.scores import Counts, first_day_of_change, largest_share_with_score
-from session_pipeline.tables.changes.sentences import progress_sentence, step_text, window_text
+from session_pipeline.tables.changes.scores import Counts, largest_share_with_score
+from session_pipeline.tables.changes.sentences import ended_progress_sentence, progress_sentence, step_text, window_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,9 +85,9 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
     lost = (n1 * k0 / n0 - k1) * step_value
     value = _mean_value(counts, window, step)
     others_count, others_rate, others_usual_rate = _others(counts, window, step)
-    since = None
-    if drop is not None and drop.is_alert:
-        since = counts.day(_first_day(counts, window, step))
+    period = _period(counts, drop) if drop is not None and drop.is_alert else None
+    since = None if period is None else counts.day(period.first)
+    over_since = None if period is None or period.over_from is None else counts.day(period.over_from)
     explained_by = None if drop is None or drop.explained_by is None else _name(counts, drop.explained_by)
     row: Row = {
         "session_date": counts.day(window.last),
@@ -113,11 +114,25 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
         "score": float(tested.score[place]),
         "q_value": round(float(tested.q_value[place]), DIGITS),
         "tested_count": len(tested.step),
-        "is_alert": since is not None,
+        "is_alert": since is not None and over_since is None,
         "since": since,
+        "over_since": over_since,
         "explained_by": explained_by,
-        "example_session_ids": _examples(counts, window, step),
+        "example_session_ids": _examples(counts, window, step, period),
     }
+    if since and over_since and period and period.shares:
+        row["sentence"] = ended_progress_sentence(
+            segment=segment,
+            action=row["action"],
+            next_action=row["next_action"],
+            window=window_text(window.days, row["session_date"]),
+            since=since,
+            over_since=over_since,
+            rates=period.shares,
+            lost=row["associated_lost"],
+            lost_value=row["associated_lost_value"],
+        )
+        return row
     row["sentence"] = progress_sentence(
         segment=segment,
         action=row["action"],
@@ -183,20 +198,26 @@ def _others(counts: SiteCounts, window: Window, step: int) -> tuple[int | None, 
     return n1, k1 / n1 if n1 else None, k0 / n0 if n0 else None
 
 
-def _first_day(counts: SiteCounts, window: Window, step: int) -> int:
-    """Returns the position of the day on which a drop most likely began, among the days with sessions at risk."""
+def _period(counts: SiteCounts, drop: Drop) -> Period:
+    """Returns the days of a drop, among those of its window and of the days before it."""
+    window = drop.window
     first = max(window.first_usual, 0)
-    at_risk = counts.at_risk[first : window.last + 1, step]
-    progressed = counts.progressed[first : window.last + 1, step]
-    days = np.flatnonzero(at_risk > 0)
-    place = first_day_of_change(progressed[days].tolist(), at_risk[days].tolist(), is_drop=True)
-    return first + int(days[place])
+    return period_of_change(
+        counts.progressed[first : window.last + 1, drop.step],
+        counts.at_risk[first : window.last + 1, drop.step],
+        start=first,
+        window=window.first,
+        spread=drop.spread,
+        is_drop=True,
+    )
 
 
-def _examples(counts: SiteCounts, window: Window, step: int) -> str | None:
-    """Returns the ids of sessions that stopped at the action, those of the latest days first."""
+def _examples(counts: SiteCounts, window: Window, step: int, period: Period | None) -> str | None:
+    """Returns the ids of sessions of the window that stopped at the action before a drop was over, the latest first."""
+    over_from = None if period is None else period.over_from
+    last = window.last if over_from is None else over_from - 1
     found: list[str] = []
-    for day in range(window.last, max(window.first, 0) - 1, -1):
+    for day in range(last, max(window.first, 0) - 1, -1):
         ids = counts.stopped[day, counts.visits[step]]
         found += ids.split(" ") if ids else []
         if len(found) >= MOST_EXAMPLES:

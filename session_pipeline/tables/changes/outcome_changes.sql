@@ -18,5 +18,6 @@ select
     tested_count,
     is_alert,
     since,
+    over_since,
     sentence
 from found_outcomes

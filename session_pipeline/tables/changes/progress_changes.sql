@@ -36,6 +36,7 @@ select
     tested_count,
     is_alert,
     since,
+    over_since,
     explained_by,
     detectable_rate,
     sentence,

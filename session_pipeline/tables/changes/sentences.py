@@ -1,7 +1,7 @@
 """Describes changes in plain English, for the column sentence. The sentences state what is counted, not a cause."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from session_pipeline.reference.changes import GOAL, WHOLE, Segment
 from session_pipeline.tables.statistics import of_hundred
@@ -38,6 +38,14 @@ def visits_of(segment: Segment) -> str:
     if dimension == "landing_action":
         return f"visits that begin with {value}"
     return f"{value} visits" if value.isalpha() and len(value) > 2 else f"visits with {dimension} {value}"
+
+
+def days_text(first: date, last: date) -> str:
+    """Returns days as text: on 9 April, from 9 to 12 April, from 28 March to 2 April."""
+    if first == last:
+        return f"on {day_text(first)}"
+    start = str(first.day) if (first.year, first.month) == (last.year, last.month) else day_text(first)
+    return f"from {start} to {day_text(last)}"
 
 
 def step_text(segment: Segment, action: str, next_action: str) -> str:
@@ -108,6 +116,51 @@ def progress_sentence(
     return sentence + (f" It follows from {explained_by}." if explained_by else "")
 
 
+def ended_progress_sentence(
+    *,
+    segment: Segment,
+    action: str,
+    next_action: str,
+    window: str,
+    since: date,
+    over_since: date,
+    rates: tuple[float, float, float],
+    lost: float,
+    lost_value: float | None,
+) -> str:
+    """Returns the sentence of a row of progress_changes whose drop is over.
+
+    Args:
+        segment: The dimension and its value.
+        action: The action.
+        next_action: The later action.
+        window: The window as text.
+        since: The day on which the drop most likely began.
+        over_since: The first day after it.
+        rates: The share that went on before, during and since.
+        lost: The conversions that are missing in the window.
+        lost_value: Their value, or None.
+    """
+    did = "converted afterwards" if next_action == GOAL else f"went on to {next_action}"
+    sentence = f"fewer {visits_of(segment)} at {action} {did}"
+    sentence = _ended_sentence(sentence, since, over_since, rates)
+    count = f"{abs(lost):,.0f}"
+    worth = f", worth about {lost_value:,.0f}" if lost_value and round(lost_value) else ""
+    if lost > 0 and count != "0":
+        are = "conversion is" if count == "1" else "conversions are"
+        sentence += f" {window[0].upper()}{window[1:]}, about {count} {are} missing{worth}."
+    return sentence
+
+
+def _ended_sentence(what: str, since: date, over_since: date, rates: tuple[float, float, float]) -> str:
+    before, during, afterwards = (of_hundred(rate) for rate in rates)
+    when = days_text(since, over_since - timedelta(days=1))
+    return (
+        f"{when[0].upper()}{when[1:]}, {what}: {during} of 100; before it was {before}, and since"
+        f" {day_text(over_since)} it is {afterwards}."
+    )
+
+
 def _is_still(rate: float, usual_rate: float, change: float) -> bool:
     """Whether a site owner would call the rate of the others unchanged; rates that are written alike always are."""
     largest = min(STILL_OF_RATE * usual_rate, STILL, STILL_OF_CHANGE * change)
@@ -144,3 +197,20 @@ def outcome_sentence(
     sentence = f"{when}, {of_hundred(rate)} of 100 {visits_of(segment)} {how} ({count:,}); usually it is"
     sentence += f" {of_hundred(usual_rate)} ({expected:,.0f})."
     return sentence + (f" It most likely began on {day_text(since)}." if since else "")
+
+
+def ended_outcome_sentence(
+    *, segment: Segment, outcome: str, since: date, over_since: date, rates: tuple[float, float, float]
+) -> str:
+    """Returns the sentence of a row of outcome_changes whose change is over.
+
+    Args:
+        segment: The dimension and its value.
+        outcome: The outcome.
+        since: The day on which the change most likely began.
+        over_since: The first day after it.
+        rates: The share of sessions with the outcome before, during and since.
+    """
+    how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
+    fewer = "fewer" if rates[1] < rates[0] else "more"
+    return _ended_sentence(f"{fewer} {visits_of(segment)} {how}", since, over_since, rates)

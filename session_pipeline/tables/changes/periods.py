@@ -1,0 +1,104 @@
+"""Finds the days of a change: since when it lasts or, if it is over, from when to when it lasted.
+
+Windows of many days contain a change long after it is over. Only clear evidence ends it, so that some good days by
+chance do not. scores.py has the formulas.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session_pipeline.tables.changes.scores import (
+    LEAST_DAYS_BEFORE_A_CHANGE,
+    Counts,
+    Floats,
+    first_day_of_change,
+    signed_root,
+)
+
+LEAST_DAYS_SINCE = 3  # a weekend alone can differ
+ALIKE = 0.9  # the ratio of two shares from which on they are alike
+CLEAR_SCORE = -3.0  # a change that lasts then looks as if it were over on fewer than 1 of 100 days
+UNUSUAL_SCORE = -2.0  # of all days since together
+
+Shares = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Period:
+    """The days of a change.
+
+    Attributes:
+        first: The position of the day on which it most likely began.
+        over_from: The position of the first day with cases after it; None while it lasts.
+        shares: The shares before, during and since the change; None while it lasts.
+    """
+
+    first: int
+    over_from: int | None = None
+    shares: Shares | None = None
+
+
+def period_of_change(
+    counts: Counts, totals: Counts, *, start: int, window: int, spread: float, is_drop: bool
+) -> Period:
+    """Returns the days of a change in a window.
+
+    The days of a change that is over are those that differ most from all others. It is over if at least three days
+    follow, if these clearly differ from it, if their share is usual again, and if the latest of them, however many,
+    are not clearly unusual again.
+
+    Args:
+        counts: The cases of each day, such as sessions that went on.
+        totals: The trials of each day. Days without trials are left out.
+        start: The position of the first of these days.
+        window: The position of the first day of the window. A change that is over lasted until that day or longer.
+        spread: How much more the days differ than by chance, as a ratio of variances.
+        is_drop: Whether the change is a drop, otherwise a rise.
+    """
+    days = np.flatnonzero(totals)
+    k, n = counts[days], totals[days]
+    found = _ended(k, n, int(np.searchsorted(days, window - start)), math.sqrt(spread), is_drop=is_drop)
+    if found is None:
+        return Period(start + int(days[first_day_of_change(k.tolist(), n.tolist(), is_drop=is_drop)]))
+    first, over, shares = found
+    return Period(start + int(days[first]), start + int(days[over]), shares)
+
+
+def _ended(
+    counts: Counts, totals: Counts, window: int, deviation: float, *, is_drop: bool
+) -> tuple[int, int, Shares] | None:
+    """Returns the first day of a change, the first day after it, and the shares; None while it lasts."""
+    last = len(counts)
+    k, n = (np.concatenate(([0.0], np.cumsum(each, dtype=np.float64))) for each in (counts, totals))
+
+    def scores(first: NDArray[Any], end: NDArray[Any], others_k: Floats, others_n: Floats) -> Floats:
+        """Returns how days, from `first` to before `end`, differ from others: negative in the direction of a change."""
+        score = signed_root(k[end] - k[first], n[end] - n[first], others_k, others_n) / deviation
+        return score if is_drop else -score
+
+    firsts, ends = np.meshgrid(
+        np.arange(LEAST_DAYS_BEFORE_A_CHANGE, last), np.arange(window + 1, last - LEAST_DAYS_SINCE + 1), indexing="ij"
+    )
+    firsts, ends = firsts[firsts < ends], ends[firsts < ends]
+    if not len(firsts):
+        return None
+    others = [each[last] - (each[ends] - each[firsts]) for each in (k, n)]
+    best = int(np.argmin(scores(firsts, ends, *others)))
+    first, over = int(firsts[best]), int(ends[best])
+    since = [each[last] - each[[over]] for each in (k, n)]
+    if scores(firsts[[best]], ends[[best]], *since)[0] > CLEAR_SCORE:
+        return None
+    latest = np.arange(over, last)  # all days since, then fewer and fewer
+    before = [np.full(len(latest), each[first]) for each in (k, n)]
+    score = scores(latest, np.full(len(latest), last), *before)
+    share = (k[last] - k[latest]) / (n[last] - n[latest])
+    usual = float(k[first] / n[first])
+    is_alike = share >= ALIKE * usual if is_drop else ALIKE * share <= usual
+    if not (is_alike[0] or score[0] > UNUSUAL_SCORE) or (~is_alike & (score <= CLEAR_SCORE)).any():
+        return None
+    during = float((k[over] - k[first]) / (n[over] - n[first]))
+    return first, over, (usual, during, float(share[0]))

@@ -1,0 +1,113 @@
+"""Tests on which days a change lasted, by hand and against the oracle: only clear evidence ends it."""
+
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+import pytest
+
+from session_pipeline.tables.changes.periods import Period, period_of_change
+from session_pipeline_tests.oracles import progress as oracle
+
+USUAL, LOW = (85, 100), (43, 100)
+PARTLY = (70, 100)
+
+
+def period(
+    days: Sequence[tuple[int, int]], window_days: int = 28, spread: float = 1.0, *, is_drop: bool = True
+) -> Period:
+    """Return the period of a change in the window that ends with the last of these days."""
+    counts, totals = (np.array(each, np.int64) for each in zip(*days, strict=True))
+    return period_of_change(counts, totals, start=0, window=len(days) - window_days, spread=spread, is_drop=is_drop)
+
+
+def test_a_change_that_lasts_has_no_end() -> None:
+    assert period([USUAL] * 70 + [LOW] * 10) == Period(70)
+
+
+def test_a_change_that_is_over_has_its_days_and_shares() -> None:
+    assert period([USUAL] * 60 + [LOW] * 10 + [USUAL] * 8) == Period(60, 70, (0.85, 0.43, 0.85))
+
+
+def test_a_rise_that_is_over_has_its_days_and_shares() -> None:
+    assert period([LOW] * 60 + [USUAL] * 10 + [LOW] * 8, is_drop=False) == Period(60, 70, (0.43, 0.85, 0.43))
+
+
+@pytest.mark.parametrize(("days_since", "over_from"), [(2, None), (3, 70)])
+def test_a_weekend_alone_ends_no_change(days_since: int, over_from: int | None) -> None:
+    assert period([USUAL] * 60 + [LOW] * 10 + [USUAL] * days_since).over_from == over_from
+
+
+def test_few_usual_sessions_end_no_change() -> None:
+    assert period([USUAL] * 60 + [LOW] * 10 + [(1, 1)] * 3).over_from is None
+
+
+def test_days_that_differ_much_by_themselves_end_no_change() -> None:
+    days = [USUAL] * 60 + [LOW] * 10 + [(9, 10)] * 3
+    assert [period(days, spread=spread).over_from for spread in (1.0, 4.0)] == [70, None]
+
+
+def test_a_change_that_is_over_in_part_lasts() -> None:
+    assert period([USUAL] * 60 + [LOW] * 10 + [PARTLY] * 8) == Period(60)
+
+
+def test_a_change_that_returns_lasts() -> None:
+    assert period([USUAL] * 60 + [LOW] * 10 + [USUAL] * 15 + [LOW]).over_from is None
+
+
+def test_a_change_before_the_window_is_not_its_change() -> None:
+    days = [USUAL] * 40 + [(5, 100)] * 20 + [USUAL] * 20 + [PARTLY] * 4
+    assert period(days, window_days=7).over_from is None
+
+
+def test_days_without_sessions_are_left_out() -> None:
+    days = [USUAL] * 60 + [LOW] * 9 + [(0, 0)] * 2 + [USUAL] * 5
+    assert period(days) == Period(60, 71, (0.85, 0.43, 0.85))
+
+
+def random_days(seed: int, lowest: float, days_since: int) -> list[tuple[int, int]]:
+    """Return the counts of 84 days: up to 20 of them, before `days_since` usual days, have a lower share."""
+    random = Random(seed)
+    usual, lasting, size = random.uniform(0.1, 0.9), random.randint(3, 20), random.choice([5, 20, 100])
+    ratio = random.uniform(lowest, 1)
+    shares = [usual] * (84 - lasting - days_since) + [usual * ratio] * lasting + [usual] * days_since
+    totals = [random.randint(1, 2 * size) for _ in shares]
+    return [
+        (sum(random.random() < share for _ in range(total)), total) for share, total in zip(shares, totals, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("is_drop", [True, False])
+def test_periods_are_those_of_the_oracle(*, is_drop: bool) -> None:
+    over_count = 0
+    for seed in range(24):
+        days = random_days(seed, 0.2, Random(-seed).randint(0, 12))
+        days = days if is_drop else [(n - k, n) for k, n in days]
+        window_days, spread = (7, 14, 28)[seed % 3], 1 + seed % 2
+        found = period(days, window_days, spread, is_drop=is_drop)
+        over_count += found.over_from is not None
+        expected = oracle.period(days, 84 - window_days, spread, 1 if is_drop else -1)
+        assert (found.first, found.over_from) == expected, seed
+    assert 3 < over_count < 21
+
+
+def score(days: Sequence[tuple[int, int]], window_days: int) -> float:
+    """Return the score of the window that ends with the last day against the 56 days before it."""
+    (k1, n1), (k0, n0) = (
+        [sum(each) for each in zip(*part, strict=True)]
+        for part in (days[-window_days:], days[-window_days - 56 : -window_days])
+    )
+    return oracle.root(k1, n1, k0, n0)
+
+
+@pytest.mark.long
+def test_an_alert_that_lasts_hardly_ever_looks_over() -> None:
+    alerts = [
+        (days, window_days)
+        for seed in range(2000)
+        for days in [random_days(seed, 0.2, 0)]
+        for window_days in [min((7, 14, 28), key=lambda window_days: score(days, window_days))]
+        if score(days, window_days) <= -4
+    ]
+    assert len(alerts) > 1000
+    assert sum(period(*alert).over_from is not None for alert in alerts) < 0.01 * len(alerts)
