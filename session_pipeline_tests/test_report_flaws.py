@@ -212,6 +212,76 @@ def test_flaw_has_its_last_day_examples_and_rates(deployment: Deployment, tmp_pa
     assert "Then 24.0\u202f%, before 77.0\u202f%, others then 74.0\u202f%." in first
 
 
+OVER = {"is_alert": False, "since": date(2024, 3, 2), "over_since": date(2024, 3, 10), "associated_lost_value": 9e3}
+
+
+def test_a_fault_that_is_over_comes_after_those_that_last(deployment: Deployment, tmp_path: Path) -> None:
+    earlier = LAST - timedelta(days=5)
+    rows = {
+        "progress_changes": [
+            STEP | {"action": "/a", "session_date": earlier, "associated_lost_value": 9e3, "sentence": "Was there."},
+            STEP | {"action": "/a", **OVER, "sentence": "Is over."},
+            STEP | {"action": "/b", "associated_lost_value": 5.0, "sentence": "Lasts."},
+            STEP | {"action": "/c", **OVER, "over_since": LAST - timedelta(days=14), "sentence": "Over long ago."},
+        ],
+        "outcome_changes": [
+            {"site": "main", "rank": 1, "window_days": 28, "dimension": "all", "dimension_value": "all", "score": -4.0}
+            | {"outcome": "purchase", "rate": 0.3, "usual_rate": 0.4, "is_alert": False, "sentence": "Its outcome."}
+            | {"since": date(2024, 3, 2), "over_since": date(2024, 3, 10)}
+        ],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    assert flaws_of(page)[:2] == ["Lasts.", "Is over."]
+    assert "had a hard time" in flaws_of(page)[2]
+    second = page.html.split('id="flaw-2"')[1].split("</article>")[0]
+    assert "Usual again · 2–9 Mar · worth about" in second
+    assert "<svg" not in second
+    assert "Was there." not in page.text
+    found = page.text.split("Changes found in")[1]
+    assert all(sentence in found for sentence in ("Is over.", "Over long ago.", "Its outcome."))
+
+
+def test_outcomes_that_a_fault_lowered_come_after_it_when_it_is_over(deployment: Deployment, tmp_path: Path) -> None:
+    outcome = {"site": "main", "rank": 1, "dimension": "all", "dimension_value": "all", "score": -4.0}
+    outcome |= {"is_alert": True, "rate": 0.3, "usual_rate": 0.4, "since": date(2024, 3, 3)}
+    rows = {
+        "progress_changes": [STEP | OVER | {"sentence": "Is over."}],
+        "outcome_changes": [
+            outcome | {"outcome": "(converted)", "window_days": 28, "sentence": "Has its days."},
+            outcome | {"outcome": "purchase", "window_days": 1, "sentence": "Has none of them."},
+            outcome
+            | {"outcome": "bounce", "score": 4.0, "window_days": 7, "session_date": LAST - timedelta(days=4)}
+            | {"sentence": "Was there."},
+        ],
+    }
+    page = page_with(deployment, tmp_path, rows)
+    assert flaws_of(page) == ["Has none of them.", "Is over.", "Has its days."]
+    assert "Was there." in page.text.split("Changes found in")[1]
+
+
+def test_a_fault_that_another_explains_later_has_no_place(deployment: Deployment, tmp_path: Path) -> None:
+    earlier = {"session_date": LAST - timedelta(days=2)}
+    by_first = {"is_alert": False, "explained_by": "device=mobile: /b > /payment"}
+    rows = [
+        STEP | {"action": "/a", "associated_lost_value": 900.0, "sentence": "Its other name."} | earlier,
+        STEP | {"action": "/a", **by_first, "sentence": "Follows."},
+        STEP | {"action": "/b", "associated_lost_value": 100.0, "sentence": "The fault."},
+        STEP | {"action": "/b", "window_days": 14, **by_first, "sentence": "Its other window."},
+    ]
+    page = page_with(deployment, tmp_path, {"progress_changes": rows})
+    assert flaws_of(page)[0] == "The fault."
+    assert "Its other" not in page.text
+
+
+def test_each_site_has_one_place_while_others_have_flaws(deployment: Deployment, tmp_path: Path) -> None:
+    rows = [
+        STEP | {"site": site, "action": f"/{value}", "associated_lost": value, "sentence": f"{value}."}
+        for site, value in (("jp", 90.0), ("jp", 80.0), ("jp", 70.0), ("main", 50.0))
+    ]
+    page = page_with(deployment, tmp_path, {"progress_changes": rows})
+    assert flaws_of(page) == ["On site jp: 90.0.", "On site jp: 80.0.", "On site main: 50.0."]
+
+
 def test_friction_follows_if_there_are_fewer_than_three(deployment: Deployment, tmp_path: Path) -> None:
     page = page_with(deployment, tmp_path, {})
     assert flaws_of(page) == [

@@ -1,8 +1,8 @@
 """Finds what to look at first: the steps, outcomes and actions where most is lost, each as a plain sentence.
 
 The order is: sites without visits, steps that fewer visits take than before, outcomes that left their usual range,
-difficulties after which fewer visits convert, and last the actions with most difficulties. All but the first are
-associations, and the page says so.
+difficulties after which fewer visits convert, a change that is over, and last the actions with most difficulties. All
+but the first are associations, and the page says so. places.py decides what has a place.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from math import log
 import duckdb
 from markupsafe import Markup
 
-from session_pipeline.report import charts, formats, lost_values, names, sites
+from session_pipeline.report import charts, formats, lost_values, names, places, sites
 from session_pipeline.report.figures import Figures, Row, filled, run_query
 from session_pipeline.report.lost_values import Currencies, LostValue
 from session_pipeline.report.window import Window
@@ -27,6 +27,7 @@ FIRST_COMPARED_DAYS = 29  # the shortest base (28 days) and the shortest window 
 Z_FOUND = 4.5  # the score that a change must be expected to have, so that it is found in most cases
 BASE_RATIO = 4  # visits before the compared days for each visit in them
 
+OVER = "Usual again"  # windows with the days since: their rates are not those of the change, so they have no chart
 UNWANTED = ("abandoned_cart", "bounce")  # by their meaning; of other outcomes without a conversion nothing is known
 
 SIGNALS = {
@@ -101,27 +102,25 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
         row["sentence"] = currencies.in_sentence(row["sentence"], lost)
     steps = _ordered(steps, step_values, currencies, "associated_lost")
     opportunities = _ordered(opportunities, opportunity_values, currencies, "associated_lost_conversions")
-    found = _silence(figures)
-    found += [
-        _changed_step(number, row, window, currencies) for number, row in enumerate(steps[: MOST - len(found)], start=1)
-    ]
     worse = [row for row in outcomes if is_worse(row, conversions)]
-    found += [
-        _changed_outcome(connection, number, row, window) for number, row in enumerate(worse[: MOST - len(found)])
-    ]
     first = {(row["site"], row["action"]): row for row in reversed(opportunities)}  # one error can be several signals
-    found += [
-        _opportunity(number, row, window, currencies)
-        for number, row in enumerate(opportunities)
-        if first[row["site"], row["action"]] is row
-    ]
+    moments = [row for row in opportunities if first[row["site"], row["action"]] is row]
+    found = _silence(figures)
+    chosen = places.chosen(steps, worse, moments, window, MOST - len(found))
+    for number, (kind, row) in enumerate(chosen, start=1):
+        if kind == "step":
+            found.append(_changed_step(number, row, window, currencies))
+        elif kind == "outcome":
+            found.append(_changed_outcome(connection, number, row, window))
+        else:
+            found.append(_opportunity(number, row, window, currencies))
     has_changes = bool(found)
     if len(found) < MOST:
         found += _friction(connection, figures, window, MOST - len(found))
     could_find = [] if has_changes else detectable(figures, window)
     can_compare = any(row["step_count"] or row["outcome_count"] for row in figures.rows("comparisons"))
     few = "" if found else hard_times(figures)
-    return Look(found[:MOST], has_changes, can_compare, could_find, few, steps, outcomes, opportunities)
+    return Look(found, has_changes, can_compare, could_find, few, steps, outcomes, opportunities)
 
 
 def _ordered(rows: list[Row], values: Sequence[LostValue | None], currencies: Currencies, lost: str) -> list[Row]:
@@ -172,14 +171,15 @@ def _changed_step(number: int, row: Row, window: Window, currencies: Currencies)
     rates = [(now, row["progress_rate"], "on-loss"), ("before", row["usual_rate"], "ghost-strong")]
     if row["others_rate"] is not None:
         rates.append((f"others {now}", row["others_rate"], "ghost-strong"))
+    chart = charts.comparison(f"flaw-step-{number}", CHART_WIDTH, "Share of visits that go on", rates)
     parameters = {name: row[name] for name in ("site", "dimension", "dimension_value", "action", "next_action")}
     return Flaw(
-        "Fewer go on",
+        OVER if row["over_since"] else "Fewer go on",
         row["sentence"],
         filled("flaw_step", {**window.parameters, **parameters}),
         [*_dates(row, window), *currencies.worth(lost_values.of_step(row))],
         _ids(row["example_session_ids"]),
-        charts.comparison(f"flaw-step-{number}", CHART_WIDTH, "Share of visits that go on", rates),
+        None if row["over_since"] else chart,
     )
 
 
@@ -187,17 +187,20 @@ def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Ro
     parameters = {name: row[name] for name in ("site", "dimension", "dimension_value", "outcome")}
     examples: list[str] = []
     if row["dimension"] == "all" and row["outcome"] != "(sessions)":
-        of_day = {**parameters, "day": row["last_alert_day"], "is_more": row["score"] > 0}
+        of_day = {**parameters, "day": row["last_seen_day"], "is_more": row["score"] > 0}
         examples = [found["session_id"] for found in run_query(connection, "flaw_outcome_examples", of_day).rows]
     rates = [(_time_of(row, window), row["rate"], "on-loss"), ("usual", row["usual_rate"], "ghost-strong")]
     title = f"Share of visits with outcome {formats.isolated(formats.words(row['outcome']))}"
+    chart = None
+    if row["rate"] is not None and not row["over_since"]:
+        chart = charts.comparison(f"flaw-outcome-{number}", CHART_WIDTH, title, rates)
     return Flaw(
-        "Unusual",
+        OVER if row["over_since"] else "Unusual",
         row["sentence"],
         filled("flaw_outcome", {**window.parameters, **parameters}),
         _dates(row, window),
         examples,
-        None if row["rate"] is None else charts.comparison(f"flaw-outcome-{number}", CHART_WIDTH, title, rates),
+        chart,
     )
 
 
@@ -285,9 +288,13 @@ def _time_of(row: Row, window: Window) -> str:
 
 
 def _dates(row: Row, window: Window) -> list[str]:
+    if row["over_since"]:
+        if row["since"] == row["last_seen_day"]:
+            return [formats.short_day(row["since"])]
+        return [formats.short_days(row["since"], row["last_seen_day"])]
     notes = [f"since {formats.short_day(row['since'])}"] if row["since"] else []
     if row["last_alert_day"] < window.last_day:
-        notes.append(f"last seen {formats.short_day(row['last_alert_day'])}")
+        notes.append(f"last seen {formats.short_day(row['last_seen_day'])}")
     return notes
 
 

@@ -1,6 +1,7 @@
 -- One row is an outcome, or the number of visits, that left its usual range in the last 14 days,
 -- with the figures of the last day on which it did. A number of visits is compared day by day, so
--- since is the first of the days with visits that are all alerts in the same direction.
+-- since is the first of the days with visits that are all alerts in the same direction. A change
+-- that is over has the day from which on the rate is usual again.
 with alerts as (
     select
         *,
@@ -9,7 +10,7 @@ with alerts as (
             order by session_date desc, rank asc
         ) as _recency
     from outcome_changes
-    where session_date <= $last_day and is_alert
+    where session_date <= $last_day and (is_alert or over_since is not null)
 ),
 
 latest as (
@@ -56,6 +57,8 @@ runs as (
 select
     l.session_date as last_alert_day,
     coalesce(r.first_alert_day, l.since) as since,
+    l.over_since,
+    coalesce(l.over_since - 1, l.session_date) as last_seen_day,
     l.site,
     l.window_days,
     l.dimension,
@@ -76,5 +79,6 @@ left join runs as r
         and l.dimension = r.dimension
         and l.dimension_value = r.dimension_value
 order by
-    abs(l.score) desc, l.site asc, l.dimension asc, l.dimension_value asc, l.outcome asc
+    l.over_since is not null, abs(l.score) desc, l.site asc, l.dimension asc,
+    l.dimension_value asc, l.outcome asc
 limit 20

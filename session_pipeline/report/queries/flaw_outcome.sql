@@ -9,7 +9,8 @@ select
     usual_rate,
     score,
     is_alert,
-    since
+    since,
+    over_since
 from outcome_changes
 where
     session_date between $alerts_first_day and $last_day

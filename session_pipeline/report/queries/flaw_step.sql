@@ -11,7 +11,8 @@ select
     associated_lost,
     associated_lost_value,
     is_alert,
-    since
+    since,
+    over_since
 from progress_changes
 where
     session_date between $alerts_first_day and $last_day

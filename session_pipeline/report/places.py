@@ -1,0 +1,60 @@
+"""Decides which changes and difficulties have one of the places at the top of the report, and in which order.
+
+flaws.py writes them; the tables below the top have all rows.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from session_pipeline.report.figures import Row
+from session_pipeline.report.window import Window
+
+MOST_OVER = 1  # changes that are over
+
+Candidate = tuple[str, Row]  # step, outcome or moment
+
+
+def chosen(
+    steps: Sequence[Row], outcomes: Sequence[Row], moments: Sequence[Row], window: Window, count: int
+) -> list[Candidate]:
+    """Returns what has a place: what lasts in its order, then a change that is over, then what can come from it.
+
+    While other sites have something that lasts, a site has one place. A change that is over has one for two weeks.
+
+    Args:
+        steps: The changed steps.
+        outcomes: The outcomes that changed for the worse.
+        moments: The difficulties that go with fewer conversions.
+        window: The days of the report.
+        count: The number of places.
+    """
+    past = [row for row in steps if row["over_since"]]
+    lasting = [row for row in outcomes if not row["over_since"]]
+    following = [row for row in lasting if any(_can_follow(row, step) for step in past)]
+    places = _of_sites(
+        [
+            *(("step", row) for row in steps if not row["over_since"]),
+            *(("outcome", row) for row in lasting if row not in following),
+            *(("moment", row) for row in moments),
+        ],
+        count,
+    )
+    over = [("step", row) for row in past] + [("outcome", row) for row in outcomes if row["over_since"]]
+    over = [(kind, row) for kind, row in over if row["over_since"] >= window.alerts_first_day]
+    after = [("outcome", row) for row in following if row["last_alert_day"] == window.last_day]
+    return [*places, *over[:MOST_OVER], *after][: max(count, 0)]
+
+
+def _of_sites(candidates: Sequence[Candidate], count: int) -> list[Candidate]:
+    """Returns candidates in their order: the first of each site, and the next ones if there are fewer sites."""
+    sites = [row["site"] for _, row in candidates]
+    places = sorted(range(len(sites)), key=lambda place: (sites[place] in sites[:place], place))
+    return [candidates[place] for place in sorted(places[: max(count, 0)])]
+
+
+def _can_follow(outcome: Row, step: Row) -> bool:
+    """Whether the rate of an outcome can come from a step that is over: its window has days of the step's change."""
+    if outcome["outcome"] == "(sessions)" or outcome["site"] != step["site"]:
+        return False
+    first_day = outcome["last_alert_day"] - timedelta(days=outcome["window_days"] - 1)
+    return bool(first_day <= step["last_seen_day"] and step["since"] <= outcome["last_alert_day"])
