@@ -236,6 +236,7 @@ def test_a_fault_that_is_over_comes_after_those_that_last(deployment: Deployment
     second = page.html.split('id="flaw-2"')[1].split("</article>")[0]
     assert "Usual again · 2–9 Mar · worth about" in second
     assert "<svg" not in second
+    assert 'class="flaw mild" id="flaw-2"' in page.html
     assert "Was there." not in page.text
     found = page.text.split("Changes found in")[1]
     assert all(sentence in found for sentence in ("Is over.", "Over long ago.", "Its outcome."))

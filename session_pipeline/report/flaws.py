@@ -51,7 +51,7 @@ class Flaw:
         examples: Session ids for `session-pipeline show`.
         query: A query of the figures behind it.
         chart: The rates that are compared.
-        is_mild: Whether it is only the action with most difficulties, without a comparison.
+        is_mild: Whether it is over, or only the action with most difficulties, without a comparison.
     """
 
     kind: str
@@ -180,6 +180,7 @@ def _changed_step(number: int, row: Row, window: Window, currencies: Currencies)
         [*_dates(row, window), *currencies.worth(lost_values.of_step(row))],
         _ids(row["example_session_ids"]),
         None if row["over_since"] else chart,
+        is_mild=row["over_since"] is not None,
     )
 
 
@@ -201,6 +202,7 @@ def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Ro
         _dates(row, window),
         examples,
         chart,
+        is_mild=row["over_since"] is not None,
     )
 
 
