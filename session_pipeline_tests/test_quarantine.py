@@ -31,7 +31,8 @@ def test_line_that_is_not_a_json_object_is_quarantined(ingest: Ingest) -> None:
 
 def test_text_that_looks_like_lax_json_is_accepted(ingest: Ingest) -> None:
     title = 'a:NaN, b: -inf,] "c":[nan], {,}'
-    assert ingest.event(page_title=title)["page_title"] == title
+    event = ingest.event(page_title=title, tags=["a", "b"])
+    assert (event["page_title"], event["properties"]) == (title, '{"tags":["a","b"]}')
 
 
 UNUSABLE: list[tuple[Row, str, str]] = [

@@ -191,13 +191,13 @@ def test_json_text_of_a_csv_can_have_several_events(ingest: Ingest) -> None:
 
 def test_columns_can_be_read_from_json_texts(ingest: Ingest) -> None:
     rules = replace(RULES, json_fields=("props",), columns={"page_url": "props.$url", "user_id": "props.ids.0.id"})
-    props = json.dumps({"$url": "/a", "ids": [{"id": "u"}], "none": None}).replace('"', '""')
+    props = json.dumps({"$url": "/a", "ids": [{"id": "u"}], "tags": ["a", "b"], "none": None}).replace('"', '""')
     rows = [f'v,2024-03-01,a,"{props}"', "v,2024-03-01,b,{not JSON", "v,2024-03-01,c,", 'v,2024-03-01,d,"[NaN]"']
     taken = ingest.take("visitor_id,event_time,event_name,props\n" + "\n".join(rows), "a.csv", rules)
     assert taken.column("page_url") == ["/a", None, None, None]
     assert taken.column("user_id") == ["u", None, None, None]
     assert [json.loads(row or "{}").get("props") for row in taken.column("properties")] == [
-        {"$url": "/a", "ids": [{"id": "u"}]}, "{not JSON", None, "[NaN]",
+        {"$url": "/a", "ids": [{"id": "u"}], "tags": ["a", "b"]}, "{not JSON", None, "[NaN]",
     ]  # fmt: skip
 
 
