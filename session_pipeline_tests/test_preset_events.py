@@ -1,20 +1,16 @@
 """Tests what lines of the exports of tools become: which are the same event, and their names, values and visitors."""
 
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.source_rules import rules_of
 from session_pipeline.settings import parse_settings
-from session_pipeline_tests.ingesting import KEY, Ingest, Row, Taken, as_csv
+from session_pipeline_tests.ingesting import KEY, Ingest, Row, Taken
 
 Line = dict[str, Any]
 
@@ -162,120 +158,44 @@ def test_shopify_order_without_customer_and_address_is_a_visitor_of_its_own(inge
     assert rows[3]["visitor_id"] == "7"
 
 
-# Snowplow's e-commerce plugin
+# Amplitude, and apps
 
-ECOMMERCE = "com_snowplowanalytics_snowplow_ecommerce"
-ACTION = f"unstruct_event_{ECOMMERCE}_snowplow_ecommerce_action_1"
-SHOWN = ("event_name", "value", "currency")
-PRODUCTS: list[Line] = [{"id": "p1", "price": 20}, {"id": "p2", "price": 9.9}]
-TRANSACTION = {"transaction": [{"transaction_id": "T1", "revenue": 49.9, "currency": "EUR"}], "product": PRODUCTS}
-# The type of an action, its entities by name, and what it becomes.
-PLUGIN: list[tuple[str, Mapping[str, list[Line]], tuple[str, str | None, str | None]]] = [
-    ("list_view", {"product": PRODUCTS}, ("view_item_list", None, None)),
-    ("list_click", {"product": PRODUCTS[:1]}, ("select_item", None, None)),
-    ("product_view", {"product": PRODUCTS[:1]}, ("view_item", None, None)),
-    ("promo_view", {}, ("view_promotion", None, None)),
-    ("promo_click", {}, ("select_promotion", None, None)),
-    ("add_to_cart", {"product": PRODUCTS, "cart": [{"total_value": 29.9}]}, ("add_to_cart", None, None)),
-    ("remove_from_cart", {}, ("remove_from_cart", None, None)),
-    ("checkout_step", {"checkout_step": [{"step": 1}]}, ("begin_checkout", None, None)),
-    ("checkout_step", {"checkout_step": [{"step": 2}]}, ("checkout_step_2", None, None)),
-    ("checkout_step", {}, ("begin_checkout", None, None)),
-    ("transaction", TRANSACTION, ("purchase", "49.900000", "EUR")),
-    ("trns_error", TRANSACTION, ("trns_error", None, "EUR")),
-    ("refund", {"refund": [{"transaction_id": "T1", "refund_amount": 49.9}]}, ("refund", None, None)),
-]  # fmt: skip
+HOUR = "2024-05-06T10:00:00Z"
+OPENED = ("Application Opened", "Application Backgrounded", "Application Installed", "Application Updated")
+# What the library of an app sends on its own, by preset: a line without its name, the field of the name, and the names.
+OF_APPS: dict[str, tuple[Line, str, tuple[str, ...]]] = {
+    "segment": ({"type": "track", "anonymousId": "a", "timestamp": HOUR}, "event", OPENED),
+    "rudderstack": ({"type": "track", "anonymousId": "a", "timestamp": HOUR}, "event", OPENED),
+    "posthog": ({"distinct_id": "a", "timestamp": HOUR, "properties": {}}, "event",
+                (*OPENED, "Application Became Active")),
+    "mixpanel": ({"properties": {"distinct_id": "a", "time": 1714989600}}, "event",
+                 ("$ae_first_open", "$ae_updated", "$ae_session")),
+    "amplitude": ({"device_id": "a", "event_time": "2024-05-06 10:00:00"}, "event_type",
+                  tuple(f"[Amplitude] {name}" for name in OPENED)),
+}  # fmt: skip
 
 
-def plugin_lines() -> list[Line]:
-    """Returns the fields that all forms of the plugin's events have."""
-    return [
-        {"app_id": "shop", "platform": "web", "event": "unstruct", "event_id": f"e{number}", "domain_userid": "d",
-         "collector_tstamp": f"2026-05-04 09:00:{number:02}.000", "event_name": "snowplow_ecommerce_action"}
-        for number in range(len(PLUGIN))
-    ]  # fmt: skip
+@pytest.mark.parametrize("name", OF_APPS)
+def test_events_that_an_app_sends_on_its_own_are_requests(ingest: Ingest, name: str) -> None:
+    line, field, names = OF_APPS[name]
+    rows = events(ingest, name, *({**line, field: each} for each in names))
+    assert [row["event_name"] for row in rows] == ["request"] * len(names)
 
 
-def self_describing(name: str, data: object, vendor: str = "com.snowplowanalytics.snowplow.ecommerce") -> Line:
-    return {"schema": f"iglu:{vendor}/{name}/jsonschema/1-0-2", "data": data}
+@pytest.mark.parametrize(
+    ("name", "crash"), [("segment", "Application Crashed"), ("rudderstack", "Application Crashed"),
+                        ("mixpanel", "$ae_crashed")],
+)  # fmt: skip
+def test_crash_of_an_app_is_an_exception(ingest: Ingest, name: str, crash: str) -> None:
+    line, field, _ = OF_APPS[name]
+    [row] = events(ingest, name, {**line, field: crash})
+    assert row["event_name"] == "exception"
 
 
-def texts_of_enriched_events() -> list[Line]:
-    """Returns the lines with unstruct_event and contexts as enriched events have them, with other entities around."""
-    vendor = "com.snowplowanalytics.snowplow"
-    lines = []
-    for line, (kind, entities, _) in zip(plugin_lines(), PLUGIN, strict=True):
-        action = self_describing("snowplow_ecommerce_action", {"type": kind})
-        contexts = [self_describing("web_page", {"id": "w"}, vendor)]
-        contexts += [self_describing(name, each) for name, found in reversed(entities.items()) for each in found]
-        lines.append({
-            **line,
-            "unstruct_event": json.dumps(self_describing("unstruct_event", action, vendor)),
-            "contexts": json.dumps(self_describing("contexts", contexts, vendor)),
-        })  # fmt: skip
-    return lines
-
-
-def columns_of_table() -> list[Line]:
-    """Returns the lines with a column for each kind of entity, as the Analytics SDKs and tables have them."""
-    return [
-        {
-            **line,
-            ACTION: {"type": kind},
-            **{f"contexts_{ECOMMERCE}_{name}_1": found for name, found in entities.items()},
-        }
-        for line, (kind, entities, _) in zip(plugin_lines(), PLUGIN, strict=True)
-    ]
-
-
-def as_tsv(lines: list[Line]) -> str:
-    return "".join("\t".join(str(line.get(name, "")) for name in preset("snowplow").header) + "\n" for line in lines)
-
-
-def as_table(lines: list[Line], *, has_texts: bool) -> pa.Table:
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    if has_texts:
-        lines = [
-            {name: json.dumps(v) if isinstance(v, list | dict) else v for name, v in line.items()} for line in lines
-        ]
-    return pa.Table.from_pylist([{name: line.get(name) for name in names} for line in lines])
-
-
-def as_parquet(lines: list[Line], *, has_texts: bool) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(as_table(lines, has_texts=has_texts), sink)
-    return sink.getvalue()
-
-
-def as_csv_of_table(lines: list[Line]) -> str:
-    table = as_table(lines, has_texts=True)
-    return as_csv(table.column_names, *(["" if v is None else v for v in row.values()] for row in table.to_pylist()))
-
-
-FORMS: Mapping[str, tuple[str, Callable[[], str | bytes]]] = {
-    "enriched events": ("a.tsv", lambda: as_tsv(texts_of_enriched_events())),
-    "enriched events as JSON": ("a.jsonl", lambda: "\n".join(map(json.dumps, texts_of_enriched_events()))),
-    "the Analytics SDK": ("a.jsonl", lambda: "\n".join(map(json.dumps, columns_of_table()))),
-    "a table with structs": ("a.parquet", lambda: as_parquet(columns_of_table(), has_texts=False)),
-    "a table with JSON as text": ("a.parquet", lambda: as_parquet(columns_of_table(), has_texts=True)),
-    "a table as CSV": ("a.csv", lambda: as_csv_of_table(columns_of_table())),
-}
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_actions_of_the_ecommerce_plugin_have_names_and_values(ingest: Ingest, form: str) -> None:
-    name, content = FORMS[form]
-    found = ingest.take(content(), name, preset("snowplow"))
-    assert found.quarantined == []
-    shown = [tuple(None if row[each] is None else str(row[each]) for each in SHOWN) for row in found.events]
-    assert shown == [expected for _, _, expected in PLUGIN]
-
-
-def test_entities_of_enriched_events_are_kept_under_the_names_of_the_tables(ingest: Ingest) -> None:
-    found = ingest.take(as_tsv(texts_of_enriched_events()), "a.tsv", preset("snowplow"))
-    [row] = [row for row in found.events if row["event_name"] == "purchase"]
-    assert json.loads(row["properties"])["contexts"]["data"] == {
-        "com_snowplowanalytics_snowplow_web_page_1": [{"id": "w"}],
-        f"{ECOMMERCE}_product_1": PRODUCTS,
-        f"{ECOMMERCE}_transaction_1": TRANSACTION["transaction"],
-    }
+def test_amplitude_order_with_revenue_of_the_sdk_is_one_purchase(ingest: Ingest) -> None:
+    line, field, _ = OF_APPS["amplitude"]
+    order = {**line, field: "Order Completed", "event_properties": {"revenue": 12.5}}
+    revenue = {**line, field: "revenue_amount", "event_properties": {"$revenue": 12.5, "$price": 12.5}}
+    rows = events(ingest, "amplitude", order, revenue)
+    assert [row["event_name"] for row in rows] == ["purchase", "revenue_amount"]
+    assert [str(row["value"]) for row in rows] == ["12.500000", "12.500000"]

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.ingest.recognition import recognised_preset
+from session_pipeline.settings import packaged_preset
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES
 
@@ -136,10 +137,11 @@ def test_every_line_is_an_event_and_an_event_id_counts_once(result: Result) -> N
 
 
 def test_structured_events_are_named_by_their_action(result: Result) -> None:
-    """A structured event has its action as name, and every other event its event_name."""
+    """A structured event has its action as name, and every other event our name for its event_name."""
+    ours = packaged_preset("snowplow").event_names
     actions = {line["event_id"]: line["se_action"] for line in result.theirs["events"] if line["event"] == "struct"}
     for line in result.theirs["events"]:
-        name = actions.get(line["event_id"], line["event_name"])
+        name = actions.get(line["event_id"], ours.get(line["event_name"], line["event_name"]))
         assert result.event_of[line["event_id"]]["event_name"] == name
     assert set(actions.values()) == {"login"}
 
