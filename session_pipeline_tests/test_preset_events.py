@@ -158,6 +158,32 @@ def test_shopify_order_without_customer_and_address_is_a_visitor_of_its_own(inge
     assert rows[3]["visitor_id"] == "7"
 
 
+# Logs of servers
+
+BALANCED = (
+    'https 2024-05-06T10:00:05.123456Z app/lb/abc 203.0.113.7:2817 - -1 -1 -1 400 - 0 0 "{}" "Mozilla/5.0" - - - "-"'
+    ' "-" "-" - 2024-05-06T10:00:05.000000Z "-" "-" "-" "-" "-" "-" "-" TID_1 "-" "-" "-"{}\n'
+)
+
+
+def test_fields_that_aws_adds_at_the_end_are_ignored(ingest: Ingest) -> None:
+    request = "GET https://shop.example:443/a HTTP/1.1"
+    lines = [BALANCED.format(request, further) for further in ("", ' "new" 7')]
+    found = ingest.take("".join(lines), "a.log", preset("alb"))
+    assert (found.quarantined, found.column("page_path")) == ([], ["/a", "/a"])
+    assert len(set(found.column("properties"))) == 1
+
+
+def test_closed_connection_is_an_invalid_request(ingest: Ingest) -> None:
+    closed = BALANCED.format("- http://shop.example:80- -", "")
+    assert ingest.take(closed, "a.log", preset("alb")).reasons == {1: "invalid_request"}
+    line = {"time_iso8601": "2024-05-06T10:00:00+00:00", "remote_addr": "203.0.113.7", "status": "400"}
+    lines = [{**line, "request": ""}, {**line, "request": "-"}, {**line, "request_method": "", "request_uri": ""}, line]
+    found = taken(ingest, "nginx_json", *lines)
+    assert found.reasons == {**dict.fromkeys((1, 2, 3), "invalid_request"), 4: "missing_event_name"}
+    assert [row["detail"] for row in found.quarantined][:3] == [None] * 3
+
+
 # Amplitude, and apps
 
 HOUR = "2024-05-06T10:00:00Z"

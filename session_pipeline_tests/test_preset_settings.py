@@ -143,6 +143,9 @@ OF_RECORDS = [
     ("header = ['a', '?']", "header", "has a mark without a name; write the name of the field before the ?"),
     ("header = ['a?', 'b']", "header",
      "has an optional name before others; move names that end in ? to the end of the list"),
+    *((f"header = {header}", "header",
+       "has ... at another place than after all names; write it as the last element of the list")
+      for header in (["a", "...", "b"], ["..."])),
     (f"header = {[f'f{number}' for number in range(1_001)]}", "header", "has 1,001 names; write at most 1,000"),
     ("request = 'x'", "request", "is 'x'; write a table: [name], and its keys below it"),
     ("request = { lines = 'r' }", "request.lines", "is not a part of a request; did you mean line?"),

@@ -346,6 +346,21 @@ def test_optional_fields_at_the_end_may_be_missing(ingest: Ingest) -> None:
     assert taken.reasons == {4: "ragged_row", 5: "ragged_row"}
 
 
+def test_further_fields_at_the_end_are_ignored_if_the_header_says_so(ingest: Ingest) -> None:
+    lines = ["v,2024-03-01,a", "v,2024-03-01,b,t,e", "v,2024-03-01,c,t,e,f,g", "v,2024-03-01"]
+    taken = ingest.take("\n".join(lines), "a.csv", replace(RULES, header=(*NAMES, "...")))
+    assert taken.column("event_name") == ["a", "b", "c"]
+    assert taken.column("element") == [None, "e", "e"]
+    assert taken.column("properties") == [None, None, None]
+    assert taken.reasons == {4: "ragged_row"}
+
+
+def test_header_without_optional_names_can_be_followed_by_further_fields(ingest: Ingest) -> None:
+    lines = ["v,2024-03-01,a", "v,2024-03-01,b,t"]
+    taken = ingest.take("\n".join(lines), "a.csv", replace(RULES, header=(*NAMES[:3], "...")))
+    assert (taken.column("event_name"), taken.reasons) == (["a", "b"], {})
+
+
 def test_empty_files_have_no_lines(ingest: Ingest) -> None:
     assert ingest.take("[]").admitted.line_count == 0
     assert ingest.take("", "a.csv", replace(RULES, header=NAMES)).admitted.line_count == 0

@@ -14,7 +14,13 @@ from session_pipeline.engines.sql import literal, quote
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.line_sql import event_name, with_expressions
 from session_pipeline.ingest.queries import query
-from session_pipeline.ingest.requests import request_fields, request_origins, visitor_address, with_request
+from session_pipeline.ingest.requests import (
+    asked_fields,
+    request_fields,
+    request_origins,
+    visitor_address,
+    with_request,
+)
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.shapes import KnownShapes, known_shapes, shape_list
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
@@ -164,6 +170,7 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
         "dropped_value": literal(dropped_key + DROPPED_VALUE),
         **_local_clock(rules),
         "utc_time_of_event": _time_of_event(rules, format),
+        "why_no_event_name": _why_no_event_name(rules, format),
         "earliest": literal(rules.earliest),
         "latest": literal(rules.latest),
         "event_in_line": "event_in_line" if rules.events_in else "cast(1 as integer)",
@@ -185,6 +192,20 @@ def _time_of_event(rules: ReadingRules, format: str) -> str:
     if rules.time_format is None or format_named(format).has_own_visitors:
         return f"utc_time(event_time, {clock})"
     return f"time_of_format(event_time, {literal(rules.time_format)}, {clock})"
+
+
+def _why_no_event_name(rules: ReadingRules, format: str) -> str:
+    """Return the SQL of the reason for which a line without an event name is quarantined.
+
+    A server's log has a line for a connection that was closed before a request. A line without the fields of a request
+    is another case: the settings can name other fields.
+    """
+    conditions = [
+        f"json_exists(line, {literal(json_pointer(rules.way(name, format)))})" for name in asked_fields(rules)
+    ]
+    if not conditions:
+        return "'missing_event_name'"
+    return f"if({' or '.join(conditions)}, 'invalid_request', 'missing_event_name')"
 
 
 def value_counts(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> dict[str, list[int]]:

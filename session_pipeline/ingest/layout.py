@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 OPTIONAL = "?"  # at the end of a name in `header`
+FURTHER = "..."  # at the end of `header`
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Layout:
     Attributes:
         delimiter: Field separator of a CSV or TSV; None: detected from the header of a CSV, a tab in a TSV.
         header: Names of the fields of a CSV or TSV whose files do not begin with a header. Fields whose names end in ?
-            may be missing at the end of a record. Empty: the files begin with a header.
+            may be missing at the end of a record. If the last name is "...", further fields are ignored. Empty: the
+            files begin with a header.
         records_in: Path of keys to the list that contains the records of a JSON value, separated by dots; None: a JSON
             object is a record.
         asked: The names of fields that are read or removed.
@@ -33,12 +35,17 @@ class Layout:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of `header`, without the mark of optional ones."""
-        return tuple(name.removesuffix(OPTIONAL) for name in self.header)
+        return tuple(name.removesuffix(OPTIONAL) for name in self.header if name != FURTHER)
+
+    @property
+    def can_have_further(self) -> bool:
+        """Whether a record can have more fields than `header` names."""
+        return FURTHER in self.header
 
     @property
     def least_count(self) -> int:
         """How many fields a record must have at least, if `header` gives the names."""
-        return sum(not name.endswith(OPTIONAL) for name in self.header)
+        return sum(not name.endswith(OPTIONAL) and name != FURTHER for name in self.header)
 
     @property
     def keys(self) -> tuple[str, ...]:

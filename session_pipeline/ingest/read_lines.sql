@@ -62,7 +62,7 @@ judged as (
             when has_repeated_key then 'duplicate_key'
             when visitor_id is null then 'missing_visitor_id'
             when event_time is null then 'missing_event_time'
-            when event_name is null then 'missing_event_name'
+            when event_name is null then $why_no_event_name
             when _event_time is null then 'invalid_event_time'
             when _received_at is null and received_at is not null then 'invalid_received_at'
             when _sequence is null and sequence is not null then 'invalid_sequence'
@@ -88,6 +88,7 @@ select
         when _reason = 'missing_visitor_id' then $labels['visitor_id']
         when _reason = 'missing_event_time' then $labels['event_time']
         when _reason = 'missing_event_name' then $labels['event_name']
+        when _reason = 'invalid_request' then null
         when _reason = 'invalid_received_at'
             then $labels['received_at'] || ': ' || left(received_at, 200)
         when _reason = 'invalid_sequence' then $labels['sequence'] || ': ' || left(sequence, 200)

@@ -81,9 +81,14 @@ def request_origins(rules: ReadingRules) -> dict[str, str]:
     if not rules.request:
         return {}
     located = [name for part in ("scheme", "host") if part in rules.request for name in _names(rules, part)]
-    asked = [name for part in ("line", "method", "target", "path", "query") if part in rules.request
-             for name in _names(rules, part)]  # fmt: skip
+    asked = asked_fields(rules)
     return {"event_name": " ".join(asked), "page_url": " ".join([*located, *asked])}
+
+
+def asked_fields(rules: ReadingRules) -> list[str]:
+    """Return the fields that say what was asked for. A line that has them, without a value, has no HTTP request."""
+    parts = ("line", "method", "target", "path", "query")
+    return [name for part in parts if part in rules.request for name in _names(rules, part)]
 
 
 def _names(rules: ReadingRules, part: str) -> tuple[str, ...]:

@@ -136,7 +136,9 @@ class SourceSettings(Section):
     def _ends_in_the_optional_names(cls, header: tuple[str, ...]) -> tuple[str, ...]:
         if "?" in header:
             raise refusal("has a mark without a name", "write the name of the field before the ?")
-        marks = [name.endswith("?") for name in header]
+        if "..." in header[:-1] or header == ("...",):
+            raise refusal("has ... at another place than after all names", "write it as the last element of the list")
+        marks = [name.endswith("?") for name in header if name != "..."]
         if marks != sorted(marks):
             raise refusal("has an optional name before others", "move names that end in ? to the end of the list")
         return header

@@ -54,6 +54,7 @@ class _Header:
         delimiter: The field separator.
         names: The names.
         least_count: Number of fields that a record must have at least.
+        can_have_further: Whether a record can have further fields, which are ignored.
         is_there: Whether the first line is a header; otherwise the names are from the settings.
         is_spaced: Whether blanks around a value, outside its quotes, are no part of it.
     """
@@ -61,6 +62,7 @@ class _Header:
     delimiter: str
     names: Sequence[str]
     least_count: int
+    can_have_further: bool
     is_there: bool
     is_spaced: bool
 
@@ -124,7 +126,8 @@ class _Separated(Format):
         if not content.is_tidy:
             return None
         header = self._header_of(content)
-        if header.least_count < len(header.names) or len(header.names) > MOST_COLUMNS_OF_DUCKDB:
+        is_fixed = header.least_count == len(header.names) and not header.can_have_further
+        if not is_fixed or len(header.names) > MOST_COLUMNS_OF_DUCKDB:
             return None
         names = header.names
         fields = [f"field_{number}" for number in range(len(names))]
@@ -180,9 +183,18 @@ class _Separated(Format):
         """
         first = self._first(file, layout)
         if not first.is_header:
-            return _Header(first.delimiter, layout.names, layout.least_count, is_there=False, is_spaced=False)
+            return _Header(
+                first.delimiter,
+                layout.names,
+                layout.least_count,
+                can_have_further=layout.can_have_further,
+                is_there=False,
+                is_spaced=False,
+            )
         names = layout.names_as_asked(_names(first.record))
-        return _Header(first.delimiter, names, len(names), is_there=True, is_spaced=first.is_spaced)
+        return _Header(
+            first.delimiter, names, len(names), can_have_further=False, is_there=True, is_spaced=first.is_spaced
+        )
 
     def _first(self, file: IO[bytes], layout: Layout) -> "_First":
         file.seek(0)
@@ -265,8 +277,9 @@ def _row(record: Record, header: _Header) -> Row:
     if record.fields is None:
         return record.text, record.reason, None
     names, fields = header.names, record.fields
-    if not any(fields[len(names) :]):
-        fields = fields[: len(names)]  # surplus delimiters at the end of the line, which DuckDB also accepts
+    # Surplus delimiters at the end of a line are ignored as well, which DuckDB also accepts.
+    if header.can_have_further or not any(fields[len(names) :]):
+        fields = fields[: len(names)]
     if not header.least_count <= len(fields) <= len(names):
         return record.text, "ragged_row", f"{len(fields)} fields instead of {len(names)}"
     values = (field or None for field in fields)
