@@ -354,6 +354,7 @@ MODELS: Mapping[str, Sequence[str]] = {
             "stopped_events",
             "reached_steps",
             "next_reached_steps",
+            "optional_steps",
             "unstopped_steps",
             "unordered_attempts",
             "unordered_steps",

@@ -210,13 +210,13 @@ def test_funnel_steps_are_computed_one_after_another() -> None:
     assert runs == [
         ("step_events", "step_events", {}),
         ("reached_steps", "reached_steps", {}),
-        ("next_reached_steps", "reached_steps", {"step_number": 2, "is_optional": False}),
-        ("next_reached_steps", "reached_steps", {"step_number": 3, "is_optional": False}),
+        ("next_reached_steps", "reached_steps", {"step_number": 2}),
+        ("next_reached_steps", "reached_steps", {"step_number": 3}),
         ("funnel_attempts", "funnel_attempts", {}),
         ("attempt_steps", "attempt_steps", {}),
     ]
     assert len(step.runs(parse_settings("funnels = []", "settings.toml"))) == 4
-    assert not step.parameters & {"step_number", "is_optional"}
+    assert "step_number" not in step.parameters
     assert step.day_columns == {"day_start", "day_end", "observed_until"}
 
 

@@ -26,7 +26,7 @@ MOST_BREAKDOWNS = 5
 
 
 class StepSettings(Section):
-    """A funnel step. Its times count from the step before."""
+    """A funnel step. Its times count from the required step before it."""
 
     name: Label
     where: EventCondition
@@ -140,6 +140,16 @@ class FunnelSettings(Section):
                 raise refusal(f"has number {number} {between}", f"write two of the {len(steps)} steps in order")
         return exclusions
 
+    @property
+    def _shortest_seconds(self) -> int:
+        """The shortest time in which an attempt can reach every step; optional steps do not wait for one another."""
+        shortest = before = 0
+        for step in self.steps:
+            shortest = max(shortest, before + step.min_seconds)
+            if not step.optional:
+                before += step.min_seconds
+        return shortest
+
     @model_validator(mode="after")
     def _check_contradictions(self) -> Self:
         for problem, hint in self._contradictions():
@@ -152,7 +162,7 @@ class FunnelSettings(Section):
         window = self.window_seconds
         if window is not None and self.min_seconds > window:
             yield f"has min_seconds {self.min_seconds}, longer than window_seconds {window}", "write a shorter time"
-        if window is not None and sum(step.min_seconds for step in steps) > window:
+        if window is not None and self._shortest_seconds > window:
             yield f"has steps with a longer min_seconds in total than window_seconds {window}", "write shorter times"
         if steps[0].min_seconds or steps[0].window_seconds is not None:
             yield "has a time limit at the first step, which has no step before it", "remove it"

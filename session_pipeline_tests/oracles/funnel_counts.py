@@ -5,7 +5,7 @@ Each event is an action here, called by its event name, as for events that are n
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -61,7 +61,7 @@ def step_rows(
             values = [value_of(one.taken[at]) for one, at in taken]
             actions = [action_count(one, one.taken[at]) for one, at in taken]
             seconds = sorted(
-                (one.taken[at].event_time - one.taken[at - 1].event_time).total_seconds() for one, at in taken if at
+                (one.taken[at].event_time - time_before(one, at)).total_seconds() for one, at in taken if at
             )
             rows.append(
                 {
@@ -83,6 +83,12 @@ def step_rows(
                 }
             )
     return rows
+
+
+def time_before(attempt: Attempt, at: int) -> datetime:
+    """Return the time of the step that was reached before one; optional steps can be reached in any order."""
+    times = [event.event_time for event in attempt.taken]
+    return max(time for place, time in enumerate(times) if (time, place) < (times[at], at))
 
 
 def total(numbers: Iterable[int | None]) -> int | None:

@@ -28,7 +28,7 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Limits:
-    """The shortest and the longest time from the step before."""
+    """The shortest and the longest time from the required step before."""
 
     shortest: timedelta = NO_TIME
     longest: timedelta | None = None
@@ -259,36 +259,30 @@ def before_its_end(required: dict[int, Event], reachable: Sequence[Event], funne
 
 
 def with_optional_steps(required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel) -> dict[int, Event]:
+    """Add the optional steps, each with the first event that meets it between the required steps around it."""
     from session_pipeline_tests.oracles.funnel_stops import is_stopped_before
 
     taken = dict(required)
     first = min(required)
     for number in sorted(funnel.optional):
-        before = max((step for step in required if step < number), default=None)
-        if number < first or before is None or any(before < step < number for step in funnel.required):
-            continue
-        at = max(step for step in taken if step < number)
-        next_step = min((step for step in funnel.required if step > number), default=0)
-        bound = required.get(next_step)
+        before = max(step for step in funnel.required if step < number)
+        bound = required.get(min(step for step in funnel.required if step > number))
         longest = funnel.limits.get(number, Limits()).longest
-        found = None
-        for event in following(number, {**{step: taken[step] for step in taken if step <= at}}, at, reachable, funnel):
-            if not (funnel.one_event_per_step and event == bound and event.event_time == taken[at].event_time):
-                found = event
-                break
+        if before not in required:
+            continue
+        found = next(following(number, taken, before, reachable, funnel), None)
         if found is None or found.event_time > latest(taken[first], funnel):
             continue
-        if longest is not None and found.event_time > taken[at].event_time + longest:
+        if longest is not None and found.event_time > taken[before].event_time + longest:
             continue
         if bound is None:
             is_too_late = is_stopped_before(found, number, required[before], before, reachable, funnel)
-        elif funnel.one_event_per_step and (found == bound or funnel.ties == "later"):
-            is_too_late = found == bound or found.event_time >= bound.event_time
+        elif funnel.ties == "later":
+            is_too_late = found.event_time >= bound.event_time
         else:
             is_too_late = found.event_time > bound.event_time
-        if is_too_late:
-            continue
-        taken[number] = found
+        if not is_too_late:
+            taken[number] = found
     return taken
 
 

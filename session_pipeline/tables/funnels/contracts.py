@@ -16,7 +16,7 @@ STEP_REACHED = count("step_reached", "Deepest step reached, from 1; in mode unor
 LAST_STEP_AT = time("last_step_at", "Time of the event that reached the deepest step.")
 DROPPED_TO_ACTION = text(
     "dropped_to_action",
-    "Action after the last reached step in its session; null if converted or if no action followed.",
+    "Action after the deepest step in its session; null if converted or if no action followed.",
 )
 DROPPED_TO_ACTION_2 = text("dropped_to_action_2", "The action after dropped_to_action; null if there is none.")
 DROPPED_TO_ACTION_3 = text("dropped_to_action_3", "The action after dropped_to_action_2; null if there is none.")

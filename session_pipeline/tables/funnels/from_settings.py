@@ -98,9 +98,8 @@ def _capped(seconds: int | None) -> int | None:
 def funnel_step_rules(settings: Settings) -> SmallTable:
     """Returns the funnel steps, with where an attempt comes from and how long it can take.
 
-    from_step is the step that an attempt must have reached: for a required step the required step before it, for an
-    optional step the one before it, reached or skipped. entry_step is null if no attempt can enter at the step, and in
-    mode unordered, where unordered_attempts.sql finds the entries.
+    from_step is the step that an attempt must have reached: the required step before this one. entry_step is null if no
+    attempt can enter at the step. Both are null in mode unordered, where unordered_attempts.sql finds the entries.
     """
     rows = [row for funnel in settings.funnels for row in _step_rules(funnel)]
     types = {
@@ -131,7 +130,7 @@ def _step_rules(funnel: FunnelSettings) -> list[dict[str, object]]:
             {
                 "funnel": funnel.name,
                 "step_number": number,
-                "from_step": None if is_unordered else number - 1 if step.optional else before,
+                "from_step": None if is_unordered else before,
                 "next_required_step": min((one for one in required if one > number), default=None),
                 "entry_step": number if is_entry else None,
                 "is_optional": step.optional,

@@ -1,4 +1,5 @@
--- One row is a step that an attempt of funnel_entries reached.
+-- One row is a step that an attempt of funnel_entries reached. The time is since the step that was
+-- reached before it: optional steps can be reached in another order than that of the settings.
 with steps as (
     select
         *,
@@ -7,7 +8,7 @@ with steps as (
     from attempt_steps
     window steps_in_order as (
         partition by entry_date, funnel, session_id, event_number, entry_step
-        order by step_number
+        order by reached_at, step_number
     )
 )
 

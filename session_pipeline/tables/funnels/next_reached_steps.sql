@@ -1,9 +1,8 @@
--- One row is an attempt and a step: all rows of reached_steps, and step $step_number of attempts
--- that reached the step before it. An attempt takes the step with the first event that meets it: at
--- the same time or later, depending on ties and min_seconds, and none already used at that time.
--- The model runs for all required steps first. Then it runs with $is_optional for optional steps,
--- which an attempt takes before the next required step, or skips. session_id, event_number,
--- position and event_id are those of the event that entered the funnel.
+-- One row is an attempt and a step: all rows of reached_steps, and the required step $step_number
+-- of attempts that reached the required step before it. An attempt takes the step with the first
+-- event that meets it: at the same time or later, depending on ties and min_seconds, and none
+-- already used at that time. session_id, event_number, position and event_id are those of the event
+-- that entered the funnel. Optional steps are in optional_steps.sql.
 with attempts as (
     select
         r.*,
@@ -13,18 +12,11 @@ with attempts as (
         ) as searched_from,
         r.reached_at + cast(q.window_seconds as integer) * interval 1 second as step_ends_at,
         q.takes_ties,
-        q.is_one_event_per_step,
-        n.reached_at as next_reached_at,
-        n.step_session_id as next_session_id,
-        n.step_event_number as next_event_number
+        q.is_one_event_per_step
     from reached_steps as r
     inner join funnel_step_rules as q
         on r.funnel = q.funnel and r.step_number = q.from_step
-    left join reached_steps as n
-        on
-            $is_optional and r.funnel = n.funnel and r.attempt_id = n.attempt_id
-            and q.next_required_step = n.step_number
-    where q.step_number = $step_number and q.is_optional = $is_optional
+    where q.step_number = $step_number and not q.is_optional
 ),
 
 candidates as (
@@ -62,11 +54,6 @@ at_the_same_time as (
         and not contains(
             a.used_at_once,
             concat_ws('', '|', c.session_id, ':', cast(c.event_number as varchar), '|')
-        )
-        and (
-            a.next_session_id is null
-            or a.next_session_id <> c.session_id
-            or a.next_event_number <> c.event_number
         )
     qualify
         row_number() over (
@@ -152,35 +139,18 @@ found as (
         on a.funnel = l.funnel and a.attempt_id = l.attempt_id
 ),
 
--- A stop does not matter if the attempt reached the next required step, because it was before the
--- stop.
-decided as (
-    select
-        f.*,
-        coalesce(
-            f.found_at is not null
-            and (f.window_ends_at is null or f.found_at <= f.window_ends_at)
-            and (f.step_ends_at is null or f.found_at <= f.step_ends_at)
-            and case
-                when f.next_reached_at is null
-                    then
-                        (f.stops.stop_place is null or f.found_stops.place < f.stops.stop_place)
-                        and (
-                            f.stops.other_event_place is null
-                            or f.found_stops.event_place < f.stops.other_event_place
-                        )
-                when not f.is_one_event_per_step then f.found_at <= f.next_reached_at
-                when not f.takes_ties then f.found_at < f.next_reached_at
-                else
-                    f.found_at <= f.next_reached_at
-                    and (
-                        f.next_session_id <> f.found_session_id
-                        or f.next_event_number <> f.found_event_number
-                    )
-            end,
-            false
-        ) as does_take
+taken as (
+    select f.*
     from found as f
+    where
+        f.found_at is not null
+        and (f.window_ends_at is null or f.found_at <= f.window_ends_at)
+        and (f.step_ends_at is null or f.found_at <= f.step_ends_at)
+        and (f.stops.stop_place is null or f.found_stops.place < f.stops.stop_place)
+        and (
+            f.stops.other_event_place is null
+            or f.found_stops.event_place < f.stops.other_event_place
+        )
 )
 
 select
@@ -221,18 +191,13 @@ select
     entry_step,
     cast($step_number as bigint) as step_number,
     cast($step_number as bigint) as met_step,
-    does_take as is_taken,
-    case when does_take then found_at else reached_at end as reached_at,
-    case when does_take then found_session_id else step_session_id end as step_session_id,
-    case when does_take then found_event_number else step_event_number end as step_event_number,
-    case
-        when not does_take then used_at_once
-        else
-            concat_ws(
-                '', case when found_at = reached_at then used_at_once end,
-                '|', found_session_id, ':', cast(found_event_number as varchar), '|'
-            )
-    end as used_at_once,
-    case when $is_optional then stops else found_stops end as stops
-from decided
-where does_take or $is_optional
+    true as is_taken,
+    found_at as reached_at,
+    found_session_id as step_session_id,
+    found_event_number as step_event_number,
+    concat_ws(
+        '', case when found_at = reached_at then used_at_once end,
+        '|', found_session_id, ':', cast(found_event_number as varchar), '|'
+    ) as used_at_once,
+    found_stops as stops
+from taken

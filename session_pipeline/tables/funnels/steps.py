@@ -17,14 +17,14 @@ def _once_if_any(is_used: Callable[[FunnelSettings], bool]) -> Runs:
     return lambda settings: [{}] if any(map(is_used, settings.funnels)) else []
 
 
-def _for_each(model: str, numbers: Numbers, **constants: Scalar) -> Computation:
+def _for_each(model: str, numbers: Numbers) -> Computation:
     """Runs a model of reached_steps for each step number that some funnel has, in order."""
 
     def runs(settings: Settings) -> Sequence[Mapping[str, Scalar]]:
         found = sorted({number for funnel in settings.funnels for number in numbers(funnel)})
-        return [{"step_number": number, **constants} for number in found]
+        return [{"step_number": number} for number in found]
 
-    return Computation(model, "reached_steps", frozenset(("step_number", *constants)), runs)
+    return Computation(model, "reached_steps", frozenset(("step_number",)), runs)
 
 
 def _is_unordered(funnel: FunnelSettings) -> bool:
@@ -72,9 +72,9 @@ STEPS: tuple[Step, ...] = (
             Computation("step_events", "step_events"),
             Computation("stopped_events", "step_events", runs=_once_if_any(stops.has_stops)),
             Computation("reached_steps", "reached_steps"),
-            _for_each("next_reached_steps", _required_after_the_first, is_optional=False),
+            _for_each("next_reached_steps", _required_after_the_first),
             Computation("unstopped_steps", "reached_steps", runs=_once_if_any(_does_stop_all)),
-            _for_each("next_reached_steps", _optional, is_optional=True),
+            _for_each("optional_steps", _optional),
             Computation("unordered_attempts", "reached_steps", runs=_once_if_any(_is_unordered)),
             _for_each("unordered_steps", _without_an_order),
             Computation("numbered_steps", "reached_steps", runs=_once_if_any(_is_unordered)),
