@@ -12,7 +12,8 @@ from itertools import takewhile
 from session_pipeline_tests.oracles.funnels import Funnel
 from session_pipeline_tests.oracles.sessions import Event
 
-# The place of an event as an event of a step: at equal times, steps come in the order of the funnel.
+# The place of an event as an event of a step: at equal times, steps come in the order of the funnel. With one event per
+# step only the time counts, because an event does not stop an attempt before another event of its time.
 Place = tuple[datetime, int, int, str]
 
 
@@ -64,7 +65,7 @@ def is_stopped_before(
     """Return whether the attempt is stopped between a reached step and the event that would take the next one."""
     return any(
         stopping.event_time < event.event_time
-        if met == 0 and funnel.one_event_per_step
+        if funnel.one_event_per_step
         else place(stopping, met) < place(event, number)
         for stopping, met in stopping_events(reached, at, reachable, funnel)
     )
@@ -76,22 +77,18 @@ def until_first_stop(
     """Return the attempts without what comes after the first stop of the attempt that is deepest at that time."""
 
     def position(event: Event, step: int) -> tuple[object, ...]:
-        return event.order if funnel.one_event_per_step else place(event, step)
+        return (event.event_time,) if funnel.one_event_per_step else place(event, step)
 
-    def end_of(event: Event) -> tuple[object, ...]:
-        return (event.event_time, math.inf)
+    def end_of(event: Event, step: int) -> tuple[object, ...]:
+        return (event.event_time, math.inf) if funnel.one_event_per_step else place(event, step)
 
     ends = []
     for path in paths:
         at = max(path)
-        stops = sorted(stopping_events(path[at], at, reachable, funnel), key=lambda stop: place(*stop))
-        first = [
-            *[end_of(event) if funnel.one_event_per_step else place(event, 0) for event, met in stops if met == 0][:1],
-            *[position(event, met) for event, met in stops if met > 0][:1],
-        ]
-        if at == len(funnel.steps) or not first:
+        stops = [end_of(*stop) for stop in stopping_events(path[at], at, reachable, funnel)]
+        if at == len(funnel.steps) or not stops:
             continue
-        end = min(first)
+        end = min(stops)
         deepest = max(step for other in paths for step, event in other.items() if position(event, step) < end)
         if deepest <= at:
             ends.append(end)

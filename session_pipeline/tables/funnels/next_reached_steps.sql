@@ -147,10 +147,6 @@ taken as (
         and (f.window_ends_at is null or f.found_at <= f.window_ends_at)
         and (f.step_ends_at is null or f.found_at <= f.step_ends_at)
         and (f.stops.stop_place is null or f.found_stops.place < f.stops.stop_place)
-        and (
-            f.stops.other_event_place is null
-            or f.found_stops.event_place < f.stops.other_event_place
-        )
 )
 
 select

@@ -159,12 +159,7 @@ where
     and (a.step_ends_at is null or c.event_time <= a.step_ends_at)
     and case
         when a.next_reached_at is null
-            then
-                (a.stops.stop_place is null or c.stops.place < a.stops.stop_place)
-                and (
-                    a.stops.other_event_place is null
-                    or c.stops.event_place < a.stops.other_event_place
-                )
+            then a.stops.stop_place is null or c.stops.place < a.stops.stop_place
         when a.takes_ties then c.event_time <= a.next_reached_at
         else c.event_time < a.next_reached_at
     end

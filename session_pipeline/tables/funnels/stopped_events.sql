@@ -1,6 +1,5 @@
 -- One row is an event that meets a funnel step or an exclusion: the rows of step_events, with stops
--- filled in as described there. The events of a strict funnel that meet no step have step 0. With
--- one event per step they stop after all events of their time, otherwise in the order of place.
+-- filled in as described there. The events of a strict funnel that meet no step have step 0.
 with placed as (
     select
         e.funnel,
@@ -13,46 +12,47 @@ with placed as (
         e.event_time,
         e.position,
         e.event_id,
-        row_number() over (
+        f.is_one_event_per_step,
+        dense_rank() over (
             partition by e.funnel, e.site, e.unit_id
             order by
-                e.event_time, e.step_number, e.position, e.event_id, e.session_id, e.event_number
-        ) as place,
-        dense_rank() over (
-            partition by e.funnel, e.site, e.unit_id
-            order by e.event_time, e.position, e.event_id, e.session_id, e.event_number
-        ) as event_place,
-        dense_rank() over (
-            partition by e.funnel, e.site, e.unit_id order by e.event_time
-        ) as moment
+                e.event_time,
+                case when not f.is_one_event_per_step then e.step_number end,
+                case when not f.is_one_event_per_step then e.position end,
+                case when not f.is_one_event_per_step then e.event_id end,
+                case when not f.is_one_event_per_step then e.session_id end,
+                case when not f.is_one_event_per_step then e.event_number end
+        ) as place
     from step_events as e
+    inner join funnels as f
+        on e.funnel = f.funnel
     where e.funnel in (select funnel from stopping_steps)
 ),
 
 -- One row is an event and a step, such that the event stops an attempt that is at the step. With
--- one event per step, an event that can be the next step does not stop.
+-- one event per step, an event that can be the next step does not stop, and what stops does so
+-- after all events of its time.
 stops as (
     select
         p.funnel,
         p.site,
         p.unit_id,
         p.event_time,
-        p.event_place,
+        p.place,
         s.step_number,
-        s.is_one_event_per_step,
-        min(p.place) as place
+        case when p.is_one_event_per_step then p.place + 1 else p.place end as stop_place
     from placed as p
     inner join stopping_steps as s
         on p.funnel = s.funnel and p.step_number = s.met_step
     group by
-        p.funnel, p.site, p.unit_id, p.event_time, p.event_place, s.step_number,
-        s.is_one_event_per_step,
-        case when s.is_one_event_per_step then p.event_place else p.place end
+        p.funnel, p.site, p.unit_id, p.event_time, p.session_id, p.event_number, p.place,
+        p.is_one_event_per_step, s.step_number
     having bool_and(s.is_stop)
 ),
 
--- The window below orders by descending place, so each event sees the next stop. With one event per
--- step, events at the same time do not stop, so the event comes before the stops of its time.
+-- The window below orders by descending place, so each event sees the next stop. At an equal place,
+-- it comes before the stops: neither the event itself nor, with one event per step, an event at the
+-- same time stops an attempt that took a step with it.
 stream as (
     select
         p.funnel,
@@ -61,15 +61,11 @@ stream as (
         p.step_number,
         p.session_id,
         p.event_number,
-        case when f.is_one_event_per_step then p.event_time end as at_time,
         p.place,
         0 as is_stop,
         cast(null as bigint) as stop_place,
-        cast(null as bigint) as stop_event_place,
         cast(null as timestamp) as stop_time
     from placed as p
-    inner join funnels as f
-        on p.funnel = f.funnel
     where p.step_number > 0
     union all
     select
@@ -79,11 +75,9 @@ stream as (
         step_number,
         cast(null as varchar) as session_id,
         cast(null as bigint) as event_number,
-        case when is_one_event_per_step then event_time end as at_time,
         place,
         1 as is_stop,
-        place as stop_place,
-        event_place as stop_event_place,
+        stop_place,
         event_time as stop_time
     from stops
 ),
@@ -96,44 +90,29 @@ with_step_stop as (
         event_number,
         is_stop,
         last_value(stop_place ignore nulls) over latest_first as stop_place,
-        last_value(stop_event_place ignore nulls) over latest_first as stop_event_place,
         last_value(stop_time ignore nulls) over latest_first as stop_time
     from stream
     window latest_first as (
         partition by funnel, site, unit_id, step_number
-        order by
-            at_time desc,
-            case when at_time is not null then is_stop else 0 end,
-            place desc, is_stop asc, session_id asc, event_number asc
+        order by place desc, is_stop asc, session_id asc, event_number asc
         rows between unbounded preceding and current row
     )
 ),
 
-moments as (
-    select
-        *,
-        max(event_place) over (partition by funnel, site, unit_id, moment) as last_event_place
-    from placed
-    where
-        funnel in (
-            select f.funnel from funnels as f
-            where f.is_one_event_per_step
-        )
-),
-
+-- With one event per step, an event that meets no step stops an attempt at any step.
 with_other_event as (
     select
         funnel,
         step_number,
         session_id,
         event_number,
-        min(case when step_number = 0 then last_event_place + 1 end) over later
-            as other_event_place,
-        min(case when step_number = 0 then event_time end) over later as other_event_time
-    from moments
+        min(case when step_number = 0 then place + 1 end) over later as stop_place,
+        min(case when step_number = 0 then event_time end) over later as stop_time
+    from placed
+    where is_one_event_per_step
     window later as (
         partition by funnel, site, unit_id
-        order by moment
+        order by place
         range between 1 following and unbounded following
     )
 )
@@ -151,14 +130,8 @@ select
     e.event_id,
     {
         'place': p.place,
-        'event_place': p.event_place,
-        'stop_place': s.stop_place,
-        'stop_event_place': s.stop_event_place,
-        'other_event_place': o.other_event_place,
-        'stopped_at': case
-            when s.stop_time is null or o.other_event_time < s.stop_time then o.other_event_time
-            else s.stop_time
-        end
+        'stop_place': least(s.stop_place, o.stop_place),
+        'stopped_at': least(s.stop_time, o.stop_time)
     } as stops
 from step_events as e
 left join placed as p

@@ -15,7 +15,7 @@ def has_stops(funnel: FunnelSettings) -> bool:
 
 
 def stopping_steps(settings: Settings) -> SmallTable:
-    """Returns what stops an attempt: (funnel, step_number, met_step, is_stop, is_one_event_per_step).
+    """Returns what stops an attempt: (funnel, step_number, met_step, is_stop).
 
     An attempt at step_number is stopped by an event that meets met_step. With one event per step, an event that also
     meets a step that the attempt can take next does not stop it: for this step, is_stop is false.
@@ -26,7 +26,6 @@ def stopping_steps(settings: Settings) -> SmallTable:
             "step_number": step,
             "met_step": met,
             "is_stop": is_stop,
-            "is_one_event_per_step": funnel.one_event_per_step,
         }
         for funnel in settings.funnels
         if has_stops(funnel)
@@ -37,7 +36,6 @@ def stopping_steps(settings: Settings) -> SmallTable:
         "step_number": "BIGINT",
         "met_step": "BIGINT",
         "is_stop": "BOOLEAN",
-        "is_one_event_per_step": "BOOLEAN",
     }
     return SmallTable(types, rows)
 

@@ -1,7 +1,6 @@
 -- One row is an attempt and a step it reached, without what a funnel with stop_ends = "all" does
 -- not count: a stop of the attempt that is deepest at that time ends all attempts of the session,
--- or of the visitor on the day. _place is the order in which events stop: with one event per step
--- the order of events, otherwise that of the events of steps.
+-- or of the visitor on the day.
 with placed_steps as (
     select
         r.entry_date,
@@ -11,13 +10,8 @@ with placed_steps as (
         r.attempt_id,
         r.step_number,
         f.step_count,
-        case when f.is_one_event_per_step then r.stops.event_place else r.stops.place end as _place,
-        case
-            when not f.is_one_event_per_step then r.stops.stop_place
-            when r.stops.other_event_place < r.stops.stop_event_place
-                then r.stops.other_event_place
-            else coalesce(r.stops.stop_event_place, r.stops.other_event_place)
-        end as _stop_place
+        r.stops.place as _place,
+        r.stops.stop_place as _stop_place
     from reached_steps as r
     inner join funnels as f
         on r.funnel = f.funnel
@@ -96,16 +90,12 @@ with_end as (
     select
         r.*,
         e.end_place,
-        max(
-            case when f.is_one_event_per_step then r.stops.event_place else r.stops.place end
-        ) over (
+        max(r.stops.place) over (
             partition by r.funnel, r.attempt_id
             order by r.step_number
             rows between unbounded preceding and current row
         ) as last_place
     from reached_steps as r
-    inner join funnels as f
-        on r.funnel = f.funnel
     left join ends as e
         on
             r.entry_date = e.entry_date and r.funnel = e.funnel
