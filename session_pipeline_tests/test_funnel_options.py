@@ -38,10 +38,10 @@ TABLES = ("funnel_entries", "funnel_steps", "funnel_drops")
 Row = dict[str, Any]
 
 
-def visits(random: Random) -> Delivery:
+def visits(random: Random, first: datetime = NOON) -> Delivery:
     lines = []
     for visitor in range(VISITOR_COUNT):
-        begins = NOON
+        begins = first
         for _ in range(random.choice((1, 1, 1, 2, 3))):
             lines += [
                 {
@@ -211,6 +211,23 @@ def test_drops_equal_oracle(name: str, case: Case) -> None:
     rows = drop_rows(name, funnel, case.attempts[name], RULES.timezone, actions_after(case.events))
     if rows:
         case.check("funnel_drops", name, rows)
+
+
+@pytest.mark.long
+def test_closed_entries_do_not_change(tmp_path: Path) -> None:
+    random = Random(4)
+    delivered = visits(random, datetime(2026, 10, 5, 23, 59, 57))
+    said = settings(RULES, DAY - timedelta(days=1), random_funnels(random))
+    deployment = Deployment(tmp_path, said, only=("funnel_entries",))
+    deployment.deliver(delivered.name, delivered.lines)
+    closed: Counter[tuple[tuple[str, Any], ...]] = Counter()
+    for days in (0, 1, 2, 9):
+        deployment.run(until=DAY + timedelta(days=days))
+        rows = [plain(row) for row in deployment.table("funnel_entries").to_dict("records")]
+        changed = closed - Counter(rows)
+        assert not changed, next(iter(changed))
+        closed = Counter(row for row in rows if dict(row)["is_window_closed"])
+    assert closed == Counter(rows)
 
 
 def test_funnels_use_every_option(case: Case) -> None:

@@ -135,17 +135,21 @@ def attempts(events: Sequence[Event], funnel: Funnel, rules: Rules, until: date 
         groups = [[one] for one in tried] if funnel.grain == "attempt" else [tried]
         for group in groups:
             deciding = min(group, key=lambda one: (-one.step_reached, one.is_excluded, one.order))
-            nothing_to_come = (
-                room in complete
-                if funnel.grain == "session"
-                else all(latest(one.entry, funnel) < known_until for one in group)
-            )
             # A later clean attempt replaces an excluded one, even an excluded conversion.
             is_final = deciding.is_converted and not deciding.is_excluded
+            open_attempts = can_replace(deciding, group) if is_final else group
+            nothing_to_come = all(event.session_id in complete for event in deciding.taken) and (
+                funnel.grain == "session" or all(latest(one.entry, funnel) < known_until for one in open_attempts)
+            )
             counted = [one for one in group if not is_final or one.entry.event_time <= deciding.taken[-1].event_time]
-            is_closed = is_final or nothing_to_come
-            decided.append(replace(deciding, is_window_closed=is_closed, count=len(counted)))
+            decided.append(replace(deciding, is_window_closed=nothing_to_come, count=len(counted)))
     return decided
+
+
+def can_replace(conversion: Attempt, tried: Sequence[Attempt]) -> list[Attempt]:
+    """Return the attempts before a conversion, if one of them can convert later; those of the same step cannot."""
+    before = [one for one in tried if one.order < conversion.order and not one.is_excluded]
+    return before if any(one.steps[0] < conversion.steps[0] for one in before) else []
 
 
 def entry_steps(event: Event, funnel: Funnel) -> list[int]:

@@ -11,6 +11,7 @@ with open_attempts as (
         entry_date between $first_day and $last_day
         and not is_bot
         and not is_excluded
+        and not is_converted
         and not is_window_closed
     group by funnel
 ),

@@ -47,7 +47,8 @@ IS_EXCLUDED = flag(
 )
 IS_WINDOW_CLOSED = flag(
     "is_window_closed",
-    "Whether no later event can change the row: converted and not excluded, session complete, or windows over.",
+    "Whether no later event can change the row: its sessions are complete, and no open attempt can change or replace "
+    "it.",
 )
 SECONDS_TO_CONVERT = Column(
     "seconds_to_convert", "DOUBLE", "Time from entry to the last step, in seconds; null unless converted."

@@ -1,6 +1,7 @@
 -- One row is an attempt that counts. With grain attempt, each attempt does. Otherwise only the
 -- deepest of all attempts of a unit (session, or visitor on the day) does. Among equally deep
 -- attempts, one that was not excluded goes before an excluded one, then the earliest goes first.
+-- open_until is the end of the last window in which an attempt can change or replace the row.
 with deepest_steps as (
     select
         entry_date,
@@ -169,6 +170,8 @@ attempts as (
         on d.funnel = x.funnel and d.attempt_id = x.attempt_id
 ),
 
+-- A clean conversion can be replaced only by an attempt before it. Only one that entered at an
+-- earlier step can convert later.
 ranked as (
     select
         *,
@@ -179,16 +182,27 @@ ranked as (
         row_number() over deepest_first as attempt_rank,
         first_value(case when is_clean_conversion then reached_at end) over deepest_first
             as converted_at,
-        max(window_ends_at) over (
-            partition by entry_date, funnel, site, unit_id
-        ) as last_window_ends_at
+        case
+            when not is_clean_conversion
+                then max(window_ends_at) over (partition by entry_date, funnel, site, unit_id)
+            when
+                min(case when exclusion_number is null then entry_step end) over earlier
+                < entry_step
+                then max(case when exclusion_number is null then window_ends_at end) over earlier
+        end as open_until
     from attempts
-    window deepest_first as (
-        partition by entry_date, funnel, site, unit_id
-        order by
-            step_number desc, exclusion_number is not null asc, entered_at asc,
-            position asc, event_id asc, session_id asc, event_number asc, entry_step asc
-    )
+    window
+        deepest_first as (
+            partition by entry_date, funnel, site, unit_id
+            order by
+                step_number desc, exclusion_number is not null asc, entered_at asc,
+                position asc, event_id asc, session_id asc, event_number asc, entry_step asc
+        ),
+        earlier as (
+            partition by entry_date, funnel, site, visiting_id
+            order by entered_at, position, event_id, session_id, event_number, entry_step
+            rows between unbounded preceding and 1 preceding
+        )
 ),
 
 -- Attempts after the conversion are not counted, so that a converted row is final.
@@ -213,8 +227,7 @@ select
     step_number as step_reached,
     reached_at as last_step_at,
     exclusion_number,
-    is_clean_conversion,
-    last_window_ends_at,
+    open_until,
     attempt_number,
     attempt_count
 from counted

@@ -12,8 +12,7 @@ with entries as (
         s.step_reached,
         s.last_step_at,
         s.exclusion_number,
-        s.is_clean_conversion,
-        s.last_window_ends_at,
+        s.open_until,
         s.step_reached = f.step_count as is_converted,
         f.is_within_session,
         f.breakdown_step,
@@ -21,7 +20,7 @@ with entries as (
         max(case when s.step_number = s.entry_step then s.visitor_id end) as visitor_id,
         max(case when s.step_number = s.entry_step then s.event_id end) as entry_event_id,
         bool_or(s.step_number = s.entry_step and s.is_bot) as is_bot,
-        bool_or(s.step_number = s.entry_step and s.is_complete) as is_complete,
+        bool_and(s.is_complete) as is_complete,
         max(
             case
                 when
@@ -51,12 +50,11 @@ with entries as (
     group by
         s.entry_date, s.funnel, s.attempt_number, s.attempt_count, s.session_id, s.event_number,
         s.entry_step, s.entered_at, s.step_reached, s.last_step_at, s.exclusion_number,
-        s.is_clean_conversion, s.last_window_ends_at, f.step_count, f.is_within_session,
-        f.breakdown_step
+        s.open_until, f.step_count, f.is_within_session, f.breakdown_step
 )
 
--- An excluded attempt is not final while other attempts can follow: one without exclusion would
--- replace it.
+-- Also after its window, a later event of a session of the attempt can change the row: what
+-- followed, the breakdown, or whether it is a bot.
 select
     e.entry_date,
     e.funnel,
@@ -78,11 +76,8 @@ select
     e.is_converted,
     e.exclusion_number is not null as is_excluded,
     e.exclusion_number,
-    e.is_clean_conversion
-    or case
-        when e.is_within_session then e.is_complete
-        else coalesce(e.last_window_ends_at < y.observed_until, false)
-    end as is_window_closed,
+    e.is_complete and (e.is_within_session or coalesce(e.open_until < y.observed_until, true))
+        as is_window_closed,
     case
         when e.is_converted
             then cast(date_diff('microsecond', e.entered_at, e.last_step_at) as double) / 1000000
