@@ -3,6 +3,9 @@
 A fault at a step also lowers the steps around it and the segments that overlap. So the strongest drop is taken, what
 its loss accounts for elsewhere is restored, and the rest is looked at again. Everything is derived from the counts
 before the window. progress.py computes the scores.
+
+Only a loss is an alert: conversions must be missing. If an event is no longer sent, a page is renamed, or more visitors
+come who never buy, steps drop as well. Such a drop explains others like an alert does, without being one.
 """
 
 import math
@@ -11,13 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from session_pipeline.reference.changes import WHOLE
+from session_pipeline.reference.changes import LEAST_USUAL_CONVERSIONS, WHOLE
 from session_pipeline.tables.changes.counts import SiteCounts
-from session_pipeline.tables.changes.progress import Tested, Window
+from session_pipeline.tables.changes.progress import WEEK_DAYS, Tested, Window
 from session_pipeline.tables.changes.scores import signed_root
 
 ALERT_SCORE, ALERT_Q = -4.0, 0.05
 ALERT_RATE_RATIO = 0.9  # of the usual rate: a smaller drop is no alert
+LEAST_MISSING_SHARE = 0.5  # of the conversions that depend on the step: if fewer are missing, it is no loss
+LOSS_SCORE = -1.64  # of the conversions after the action, of the visits that are counted; one-sided 5 %
 NAME_SCORE = -3.0  # a drop this strong can lend an alert its name, if it explains one
 EXPLAINED_SCORE = -2.5
 NEARLY_AS_STRONG = 0.9
@@ -34,17 +39,19 @@ class Drop:
         step: The position of its step.
         score: Its score.
         spread: Its spread.
-        can_alert: Whether it is strong enough for an alert.
+        is_loss: Whether conversions are missing, and the rate is low enough for an alert.
+        can_alert: Whether it is a loss that is strong enough for an alert.
         left: Its score after what other alerts account for is restored.
         restored: The sessions that were restored.
         is_alert: Whether it is an alert.
-        explained_by: The alert that accounts for it, or None.
+        explained_by: The drop that accounts for it, or None.
     """
 
     window: Window
     step: int
     score: float
     spread: float
+    is_loss: bool
     can_alert: bool
     left: float
     restored: float = 0.0
@@ -59,13 +66,18 @@ class Drop:
         """
         return self.left * math.sqrt(self.spread)
 
+    @property
+    def alert(self) -> "Drop | None":
+        """The alert that accounts for it, or None."""
+        return self.explained_by if self.explained_by is not None and self.explained_by.is_alert else None
+
 
 def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, int], Drop]:
     """Returns the drops of a day that are alerts or are explained by one, by length of the window and step."""
     drops = list(_drops(counts, tested))
     if not any(drop.can_alert for drop in drops):
         return {}
-    named: list[Drop] = []
+    named: list[Drop] = []  # also drops that are no loss or explain nothing
     while sum(drop.is_alert for drop in named) < MOST_ALERTS:
         unexplained = [drop for drop in drops if drop.explained_by is None and drop not in named]
         candidates = [drop for drop in unexplained if drop.evidence <= ALERT_SCORE and drop.left <= NAME_SCORE]
@@ -76,32 +88,91 @@ def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, i
         rest = [(drop, _restored(counts, top, drop)) for drop in unexplained if drop is not top]
         restored = [(drop, sessions, _left(drop, sessions)) for drop, sessions in rest if sessions > drop.restored]
         gone = [drop for drop, _, left in restored if left > ALERT_SCORE]
-        if top.can_alert or any(drop.can_alert for drop in gone):
-            top.is_alert = True
+        if not top.is_loss or top.can_alert or any(drop.can_alert for drop in gone):
+            top.is_alert = top.is_loss
             for drop, sessions, left in restored:
                 drop.restored, drop.left = sessions, left
             for drop in gone:
                 drop.explained_by = top
-    return {(drop.window.days, drop.step): drop for drop in drops if drop.is_alert or drop.explained_by is not None}
+    return {(drop.window.days, drop.step): drop for drop in drops if drop.is_alert or drop.alert is not None}
 
 
 def _drops(counts: SiteCounts, tested: Sequence[Tested]) -> Sequence[Drop]:
     """Returns the drops that an alert can be, or can explain."""
     drops = []
-    goal = len(counts.actions) - 1
     for rows in tested:
         window = rows.window
         for place in np.flatnonzero(rows.score <= EXPLAINED_SCORE).tolist():
             step, score = int(rows.step[place]), float(rows.score[place])
-            at_goal = counts.position_of[int(counts.steps[step, 0]), int(counts.steps[step, 1]), goal]
-            can_alert = (
-                score <= ALERT_SCORE
-                and float(rows.q_value[place]) <= ALERT_Q
-                and _rate(window, step) <= ALERT_RATE_RATIO * _usual_rate(window, step)
-                and _rate(window, at_goal) < _usual_rate(window, at_goal)
-            )
-            drops.append(Drop(window, step, score, float(rows.spread[place]), can_alert, left=score))
+            lost = window.lost(step) * float(rows.step_value[place])
+            is_lower = _rate(window, step) <= ALERT_RATE_RATIO * _usual_rate(window, step)
+            is_loss = is_lower and _are_conversions_missing(counts, window, step, lost)
+            can_alert = is_loss and score <= ALERT_SCORE and float(rows.q_value[place]) <= ALERT_Q
+            drops.append(Drop(window, step, score, float(rows.spread[place]), is_loss, can_alert, left=score))
     return drops
+
+
+def _are_conversions_missing(counts: SiteCounts, window: Window, step: int, lost: float) -> bool:
+    """Returns whether conversions after the action of a step are missing, and enough for what depends on its loss.
+
+    More visits that convert less are no loss, unless visits grew everywhere: beyond that, they are not counted.
+    """
+    segment, action, _ = counts.steps[step].tolist()
+    visits = _visits(counts, window, segment, action)
+    if visits is None or not visits.usual_count:
+        return False
+    missing = visits.count * visits.usual_converted / visits.usual_count - visits.converted
+    counted = min(visits.count, visits.usual_in_window * _growth(counts, window, action))
+    trials = visits.converted, counted, visits.usual_converted, visits.usual_count
+    root = signed_root(*(np.array([each], np.float64) for each in trials))
+    return missing >= LEAST_MISSING_SHARE * lost and float(root[0]) <= LOSS_SCORE
+
+
+def _growth(counts: SiteCounts, window: Window, action: int) -> float:
+    """Returns how many times as many visits as usual are at an action, apart from a single source of more; at least 1.
+
+    Of each dimension, the values with enough conversions count, without the one that gained the most visits. The
+    dimension with the least growth counts.
+    """
+    whole = _visits(counts, window, 0, action)
+    if whole is None or not whole.usual_in_window:
+        return 1.0
+    ratio = whole.usual_in_window / whole.usual_count
+    by_dimension: dict[str, list[tuple[int, float]]] = {}
+    for segment, (dimension, _) in enumerate(counts.segments):
+        visits = _visits(counts, window, segment, action)
+        if segment and visits and visits.usual_converted >= LEAST_USUAL_CONVERSIONS:
+            by_dimension.setdefault(dimension, []).append((visits.count, visits.usual_count * ratio))
+    growths = []
+    for values in by_dimension.values():
+        rest = sorted(values, key=lambda each: each[0] - each[1])[:-1]
+        if rest:
+            growths.append(sum(count for count, _ in rest) / sum(usual for _, usual in rest))
+    return max(1.0, min(growths, default=1.0))
+
+
+@dataclass(frozen=True)
+class _Visits:
+    """Sessions at an action, in a window and on the same weekdays before it: a Sunday is compared with Sundays."""
+
+    count: int
+    converted: int
+    usual_count: int
+    usual_converted: int
+    usual_in_window: float  # of as many days with visits as the window has
+
+
+def _visits(counts: SiteCounts, window: Window, segment: int, action: int) -> _Visits | None:
+    to_goal = counts.position_of.get((segment, action, len(counts.actions) - 1))
+    if to_goal is None:
+        return None
+    days = np.arange(max(window.first, 0), window.last + 1)
+    usual_days = np.arange(max(window.first_usual, 0), window.first)
+    usual_days = usual_days[(window.last - usual_days) % WEEK_DAYS < window.days]
+    visits, usual = (counts.at_risk[each, to_goal] for each in (days, usual_days))
+    converted, usual_converted = (int(counts.progressed[each, to_goal].sum()) for each in (days, usual_days))
+    ratio = int((visits > 0).sum()) / max(1, int((usual > 0).sum()))
+    return _Visits(int(visits.sum()), converted, int(usual.sum()), usual_converted, int(usual.sum()) * ratio)
 
 
 def _rate(window: Window, step: int) -> float:
@@ -139,6 +210,8 @@ def _narrowest(counts: SiteCounts, candidates: Sequence[Drop]) -> Drop:
     least = NEARLY_AS_STRONG * top.evidence
     for drop in candidates[1:]:
         if drop.evidence > least or drop.window is not top.window or counts.steps[drop.step, 0] != segment:
+            continue
+        if drop.is_loss != top.is_loss:
             continue
         (_, action, later), (_, other, other_later) = counts.steps[top.step].tolist(), counts.steps[drop.step].tolist()
         begins_later = other == action or base.precedes(action, other)

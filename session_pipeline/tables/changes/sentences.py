@@ -195,7 +195,7 @@ def outcome_sentence(
         return f"{when}, there were {count:,} {visits_of(segment)}; on this weekday there are usually {expected:,.0f}."
     how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
     sentence = f"{when}, {of_hundred(rate)} of 100 {visits_of(segment)} {how} ({count:,}); usually it is"
-    sentence += f" {of_hundred(usual_rate)} ({expected:,.0f})."
+    sentence += f" {of_hundred(usual_rate)} (of so many visits, {expected:,.0f})."
     return sentence + (f" It most likely began on {day_text(since)}." if since else "")
 
 
