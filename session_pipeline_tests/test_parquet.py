@@ -12,6 +12,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -326,3 +327,15 @@ def test_file_with_too_many_columns_is_refused(ingest: Ingest) -> None:
     content = written(events(1, **{f"field {number}": [number] for number in range(5000)}))
     with pytest.raises(RefusedFileError, match="5,003 columns, more than 5,000"):
         ingest.take(content, "a.parquet")
+
+
+def test_intervals_are_texts(ingest: Ingest) -> None:
+    path = ingest.root / "intervals.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            "copy (select 'v' as visitor_id, timestamp '2024-03-01 12:00:00' as event_time, 'a' as event_name,"
+            " interval 1 day as cart_age, {'a': [interval 2 hours], 'id': 'x'::blob} as ages)"
+            f" to '{path}' (format parquet)"
+        )
+    taken = ingest.take(path.read_bytes(), "a.parquet")
+    assert taken.column("properties") == ['{"cart_age":"1 day","ages":{"a":["02:00:00"],"id":"x"}}']

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from session_pipeline.checks import rejected_files
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
@@ -55,6 +56,70 @@ def test_one_line_of_another_kind_makes_it_uncertain(tmp_path: Path) -> None:
     lines = GA4.read_text().splitlines()
     made = deployment(tmp_path, "\n".join([*lines[:5], '{"event_name":"x"}', *lines[5:]]) + "\n")
     assert [each.get("preset") for each in facts(made)] == [None]
+
+
+POSTHOG = [json.loads(line) for line in (EXAMPLES / "posthog" / "events.jsonl").read_text().splitlines()]
+ORDER = {
+    "id": 1, "name": "#1001", "created_at": "2026-05-04T10:00:00Z", "financial_status": "paid", "total_price": "12.50",
+    "customer": {"id": 7}, "line_items": [{"id": 1}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["[{}]", "{}\n"])
+@pytest.mark.parametrize(("length", "preset"), [(70_000, "posthog"), (250_000, "posthog"), (400_000, None)])
+def test_first_object_may_be_as_long_as_a_line(text: str, length: int, preset: str | None, tmp_path: Path) -> None:
+    long = {**POSTHOG[0], "properties": {**POSTHOG[0]["properties"], "text": "x" * length}}
+    [found] = facts(deployment(tmp_path, text.replace("{}", json.dumps(long)), "a.json"))
+    assert (found.get("preset"), found["accepted_count"]) == (preset, 1 if preset else 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "preset", "accepted_count"),
+    [
+        ({"next": None, "results": POSTHOG}, "posthog", len(POSTHOG)),
+        ({"orders": [ORDER]}, "shopify", 1),
+        ({"orders": [{**ORDER, "id": number} for number in range(900)]}, "shopify", 900),  # more than is looked at
+        (ORDER, "shopify", 1),
+        ({"data": POSTHOG}, None, 0),  # the preset does not read this list
+        ({"results": [*POSTHOG[:2], {"event": "x"}]}, None, 0),
+        ({**NATIVE, "orders": [ORDER]}, None, 1),
+    ],
+    ids=["results", "orders", "many orders", "one order", "data", "another kind", "native"],
+)
+def test_answers_of_an_api_are_recognised(
+    answer: dict[str, Any], preset: str | None, accepted_count: int, tmp_path: Path
+) -> None:
+    [found] = facts(deployment(tmp_path, json.dumps(answer), "a.json"))
+    assert (found.get("preset"), found["accepted_count"]) == (preset, accepted_count)
+
+
+def test_table_is_not_recognised_as_a_preset_of_json(tmp_path: Path) -> None:
+    names = [name for name in ORDER if name not in ("customer", "line_items")]
+    text = "\n".join([",".join(names), ",".join(str(ORDER[name]) for name in names)]) + "\n"
+    [found] = facts(deployment(tmp_path, text, "orders.csv"))
+    assert (found["status"], found.get("preset")) == ("accepted", None)
+
+
+def test_preset_is_suggested_for_a_file_with_one_odd_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # no data folder
+    odd = {name: value for name, value in POSTHOG[0].items() if name != "properties"}
+    text = "".join(json.dumps(line) + "\n" for line in (odd, *POSTHOG[1:]))
+    made = deployment(tmp_path, text, "odd.jsonl")
+    warning = 'if they are of posthog, set sources.web.preset = "posthog" in settings.toml'
+    assert warning in warnings(made)
+    for source, is_said in (("web", True), ("other", False)):  # also because of the other files of the source
+        made = deployment(tmp_path / source, json.dumps(odd) + "\n", "odd.jsonl")
+        made.deliver("a", POSTHOG, source)
+        assert (warning in warnings(made)) is is_said
+    found = json.loads(call("try", tmp_path / "data" / "raw" / "web" / "odd.jsonl", "--json")[1])
+    assert (found["suggested"], found["accepted_with_suggested"]) == ({"preset": "posthog"}, len(POSTHOG))
+
+
+def warnings(made: Deployment) -> str:
+    with open_run(made.folder, run_id="test", until=UNTIL) as run:
+        run.ingest()
+        return "\n".join(rejected_files(made.folder, run.settings, run.store, UNTIL))
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,25 @@ def test_other_setting_that_can_decide_is_named(reason: str, other: str) -> None
     assert str(too_many_set_aside({**facts, **counts}, {reason: 10})).endswith(f"to accept them; {other}")
 
 
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (without("", value=float("nan")), "fix them at their source: NaN and Infinity are not JSON: write null"),
+        (without("") + ",", "fix them at their source: write no comma after an object"),
+        ("\ufeff" + without(""), "fix them at their source: remove the byte order marks within the file"),
+        ("{'visitor_id': 'v'}", "fix them at their source: write each line as one complete JSON object"),
+        ("v,2024-03-01,a", "change sources.web.format in settings.toml to accept them"),
+    ],
+)
+def test_what_is_wrong_with_json_is_named(line: str, what: str) -> None:
+    facts = {"path": "web/a.jsonl", "source": "web", "format": "jsonl", "status": "accepted"}
+    counts = {"line_count": 10, "accepted_count": 0, "set_aside_count": 10}
+    said = too_many_set_aside({**facts, **counts}, {"invalid_json": 9, "nul_byte": 1}, [("invalid_json", line)])
+    assert str(said).endswith(what)
+    said = too_many_set_aside({**facts, **counts, "accepted_count": 1}, {"invalid_json": 9}, [("invalid_json", line)])
+    assert "fix them at their source" in str(said)
+
+
 def test_catalog_keeps_the_reasons(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
     deployment.deliver("a", ["{}", "x", "y"], source="web")

@@ -13,11 +13,11 @@ import duckdb
 import pytest
 
 from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.wrapped_records import Number
 from session_pipeline.run.sampled_fields import fields_in, fields_of
 from session_pipeline.run.suggested_times import time_keys
 from session_pipeline.run.suggestions import (
     FieldValues,
-    Number,
     is_like_data,
     missing_columns,
     needs_decimal_comma,

@@ -5,10 +5,12 @@ from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from session_pipeline.checks.set_aside import too_many_set_aside
+from session_pipeline.checks.set_aside import has_too_many_set_aside, too_many_set_aside
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal
+from session_pipeline.ingest.formats import JsonLines
+from session_pipeline.ingest.recognition import MOST_LINES
 from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.run.delivered_files import (
@@ -16,9 +18,9 @@ from session_pipeline.run.delivered_files import (
     files_there,
     lines_before_start,
     lost_visitor_key,
+    recognised_presets,
     replaced_visitor_key,
 )
-from session_pipeline.run.wrapped_records import is_one_object, wrapped_records
 from session_pipeline.settings import Settings
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
@@ -87,11 +89,11 @@ def conflicting_event_ids(run: "Run", days: Sequence[date]) -> Verdict:
 
 def set_aside_rate(run: "Run", days: Sequence[date]) -> Verdict:
     """No file that was read in the last week has more than 20 % of its lines quarantined, and all files can be read."""
-    problems = rejected_files(run.folder, run.store, run.until)
+    problems = rejected_files(run.folder, run.settings, run.store, run.until)
     return verdict(problems, "all files were read, and few lines were quarantined")
 
 
-def rejected_files(folder: DataFolder, store: Store, until: date) -> list[str]:
+def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: date) -> list[str]:
     """Return a sentence about each file that was not read, or of which too many lines were quarantined.
 
     Files without an accepted line are reported as long as they are under raw/, all others for a week.
@@ -99,6 +101,7 @@ def rejected_files(folder: DataFolder, store: Store, until: date) -> list[str]:
     since = (until - WATCHED).isoformat()
     quarantined = {partition.key.file_id: partition for partition in store.of_table("quarantined_lines")}
     present = files_there(folder, store)
+    recognised = recognised_presets(settings, store)
     problems = []
     for file_id, item in store.catalog.source_files().items():
         facts = item.facts
@@ -109,20 +112,24 @@ def rejected_files(folder: DataFolder, store: Store, until: date) -> list[str]:
         lines = quarantined.get(file_id)
         if lines is None or not (lines.built_at >= since or (file_id in present and not facts["accepted_count"])):
             continue
-        if sentence := too_many_set_aside(facts, lines.counts, _records_in(store, lines, facts)):
+        source = str(facts["source"])
+        presets = recognised.get(source, []) if settings.recognises(source) else None
+        if sentence := too_many_set_aside(facts, lines.counts, _first_lines(store, lines, facts), presets):
             problems.append(sentence)
     return problems
 
 
-def _records_in(store: Store, lines: Partition, facts: Mapping[str, Any]) -> str | None:
-    """Return the list of objects in the only line of a file, which could be its events; None if there is none."""
-    if not is_one_object(facts):
-        return None
+def _first_lines(store: Store, lines: Partition, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the reasons and texts of the first quarantined lines of a file of JSON; empty for other files."""
+    if facts["format"] != JsonLines.name or not has_too_many_set_aside(facts):
+        return []
     import pyarrow.parquet as pq  # slow to load, and seldom needed
 
-    texts = [text for path in store.paths_of(lines) for text in pq.read_table(path)["line"].to_pylist()]
-    found = wrapped_records(texts[0] or "") if texts else None
-    return found and found.records_in
+    for path in store.paths_of(lines):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(MOST_LINES, columns=["reason", "line"]):
+                return [(row["reason"], row["line"] or "") for row in batch.to_pylist()]
+    return []
 
 
 def source_arrived(run: "Run", days: Sequence[date]) -> Verdict:

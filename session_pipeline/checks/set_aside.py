@@ -1,12 +1,16 @@
 """Decides whether too many lines of a file were quarantined, and names the main reason and the setting to change.
 
-Works on counts and reasons only; checks/deliveries.py collects them.
+Works on counts, reasons and the first quarantined lines only; checks/deliveries.py collects them.
 """
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from session_pipeline.ingest.recognition import MOST_LINES, likely_preset, preset_of
+from session_pipeline.ingest.wrapped_records import is_one_object, wrapped_records
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 
 LARGEST_SET_ASIDE_RATE = 0.2
@@ -24,6 +28,7 @@ NO_KEY = frozenset(
 )
 # How to fix lines at their source, for reasons whose names do not say it.
 FIXES: Mapping[str, str] = {
+    "invalid_json": "write each line as one complete JSON object",
     "not_an_object": "write each line as a JSON object",
     "ragged_row": "write as many fields as the header has, and quote fields that contain the delimiter; remove a first"
     " line such as sep=;",
@@ -35,6 +40,7 @@ OTHER_KEYS: Mapping[str, str] = {
     "invalid_event_time": "; if times are written as 20.11.2026 18:10:00, set sources.{source}.time_format",
 }
 HEADER = "; if the file has no header, set sources.{source}.header"  # of CSV and TSV, if no line was accepted
+BYTE_ORDER_MARK = "\ufeff"
 # Reasons that a setting affects only if it makes all lines unusable.
 OF_WHOLE_FILES = frozenset(("ragged_row", "invalid_csv"))
 
@@ -49,29 +55,47 @@ def key_to_change(reason: str, source: str) -> str | None:
     return KEYS.get(reason, f"sources.{{source}}.columns.{column}").format(source=source)
 
 
+def has_too_many_set_aside(facts: Mapping[str, Any]) -> bool:
+    """Whether more than LARGEST_SET_ASIDE_RATE of a file's lines were quarantined."""
+    return bool(facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * facts["line_count"])
+
+
 def too_many_set_aside(
-    facts: Mapping[str, Any], reasons: Mapping[str, int], records_in: str | None = None
+    facts: Mapping[str, Any],
+    reasons: Mapping[str, int],
+    lines: Sequence[tuple[str, str]] = (),
+    presets: Collection[str] | None = None,
 ) -> str | None:
     """Return a warning if more than LARGEST_SET_ASIDE_RATE of a file's lines were quarantined; else None.
 
     Args:
         facts: Its row of source_files.
         reasons: Number of quarantined lines, by reason.
-        records_in: The only list of objects in the only line of the file; None if there is none.
+        lines: The first quarantined lines: reason and text.
+        presets: The presets that other files of the source were recognised as; None if the settings say how files of
+            the source are read.
     """
-    if facts["set_aside_count"] <= LARGEST_SET_ASIDE_RATE * facts["line_count"]:
+    if not has_too_many_set_aside(facts):
         return None
     reason, count = min(Counter(reasons).items(), key=lambda item: (-item[1], item[0]))
     if reason.startswith(OTHER_LOG_FORMAT):
         return _other_log_format(facts, reason.removeprefix(OTHER_LOG_FORMAT), count)
-    if records_in is not None:
+    texts = [text for _, text in lines]
+    if texts and is_one_object(facts) and (wrapped := wrapped_records(texts[0])):
+        setting = f'sources.{facts["source"]}.records_in = "{wrapped.records_in}"'
+        if preset := preset_of(iter(wrapped.records[:MOST_LINES])):
+            setting = f'sources.{facts["source"]}.preset = "{preset}" and {setting}'
         return (
-            f"{facts['path']}: its only line was quarantined for {reason}; if the objects in {records_in} are its"
-            f' events, set sources.{facts["source"]}.records_in = "{records_in}" in settings.toml'
+            f"{facts['path']}: its only line was quarantined for {reason}; if the objects in {wrapped.records_in} are"
+            f" its events, set {setting} in settings.toml"
         )
     key = key_to_change(reason, facts["source"])
     what = f"change {key} in settings.toml to accept them"
-    if key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
+    if reason.startswith("missing_") and (preset := _preset(facts, texts, presets)):
+        what = f'if they are of {preset}, set sources.{facts["source"]}.preset = "{preset}" in settings.toml'
+    elif reason == "invalid_json" and (facts["accepted_count"] or any(map(_begins_as_object, texts))):
+        what = f"fix them at their source: {_what_is_wrong([text for found, text in lines if found == reason])}"
+    elif key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
         what = f"fix them at their source{': ' + FIXES[reason] if reason in FIXES else ''}"
     elif reason in OF_WHOLE_FILES:
         what += f"; if it is right, fix them at their source: {FIXES[reason]}"
@@ -83,6 +107,36 @@ def too_many_set_aside(
         f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"
         f" them for {reason}; see quarantined_lines, then {what}"
     )
+
+
+def _preset(facts: Mapping[str, Any], texts: Sequence[str], presets: Collection[str] | None) -> str | None:
+    """Return the preset that a file was probably meant for: that of most lines, or of the source's other files."""
+    if presets is None or facts.get("preset") is not None:
+        return None
+    return likely_preset(texts) or (next(iter(presets)) if len(presets) == 1 else None)
+
+
+def _begins_as_object(text: str) -> bool:
+    return text.lstrip(BYTE_ORDER_MARK).startswith("{")
+
+
+def _what_is_wrong(texts: Sequence[str]) -> str:
+    """Return how to fix lines that are no JSON, by the first of them."""
+    text = texts[0].strip() if texts else ""
+    if text.startswith(BYTE_ORDER_MARK):
+        return "remove the byte order marks within the file"
+    if text.endswith(",") and _is_json(text[:-1]):
+        return "write no comma after an object"
+    if _is_json(text):  # as Python reads it
+        return "NaN and Infinity are not JSON: write null"
+    return FIXES["invalid_json"]
+
+
+def _is_json(text: str) -> bool:
+    with suppress(ValueError, RecursionError):
+        json.loads(text)
+        return True
+    return False
 
 
 def _other_log_format(facts: Mapping[str, Any], log_format: str, count: int) -> str:

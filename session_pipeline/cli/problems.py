@@ -56,7 +56,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
         *([lost_key] if lost_key else []),
         *([broken_history] if broken_history else []),
         *([UNFINISHED_ERASURE] if unfinished_in(folder) is not None else []),
-        *rejected_files(folder, store, until),
+        *rejected_files(folder, settings, store, until),
         *missing_sources(settings, store, until),
         *check_errors,
         *deferred_days(plan),

@@ -7,17 +7,26 @@ content counts, so a file has the same preset whenever and after whatever it is 
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from session_pipeline.ingest.formats import Parquet
+from session_pipeline.ingest.formats import JsonLines, Parquet
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
 from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.layout import as_asked
-from session_pipeline.ingest.records import BYTE_ORDER_MARK, delimiter_of, is_spaced, split_record
-from session_pipeline.settings import Preset, Recognition, packaged_recognitions
+from session_pipeline.ingest.records import (
+    BYTE_ORDER_MARK,
+    LONGEST_EVENT_BYTES,
+    delimiter_of,
+    is_spaced,
+    split_record,
+)
+from session_pipeline.ingest.wrapped_records import wrapped_records
+from session_pipeline.settings import Preset, Recognition, packaged_preset, packaged_recognitions
 
 MOST_LINES = 20
 NATIVE = ("visitor_id", "event_time", "event_name")  # a file with these fields needs no preset
@@ -36,11 +45,13 @@ def recognised_preset(file: IO[bytes], path: Path, format: str) -> str | None:
     if format == Parquet.name:
         return _preset_of_columns(list(_rows(path)))
     beginning = file.read(LOOKED_AT_BYTES)
-    file.seek(0)
     is_cut = len(beginning) == LOOKED_AT_BYTES
-    text = beginning.removeprefix(BYTE_ORDER_MARK).decode(errors="replace").lstrip(_WHITESPACE)
+    text = _decoded(beginning)
+    if text.startswith(("{", "[")) and next(_objects(text), None) is None:
+        text = _decoded(beginning + file.read(LONGEST_EVENT_BYTES))  # a first object may be as long as a line
+    file.seek(0)
     if text.startswith(("{", "[")):
-        return preset_of(_objects(text))
+        return _preset_of_json(text)
     if found := _preset_of_text(text):
         return found
     if format in (Csv.name, Tsv.name):
@@ -48,7 +59,32 @@ def recognised_preset(file: IO[bytes], path: Path, format: str) -> str | None:
     return None
 
 
+def _decoded(beginning: bytes) -> str:
+    return beginning.removeprefix(BYTE_ORDER_MARK).decode(errors="replace").lstrip(_WHITESPACE)
+
+
+def _preset_of_json(text: str) -> str | None:
+    """Return the preset of the first objects, or of the records in the only object if the preset reads their list."""
+    if found := preset_of(_objects(text)):
+        return found
+    objects = list(islice(_objects(text), 2))
+    if len(objects) > 1 or any(map(_is_native, objects)) or (wrapped := wrapped_records(text)) is None:
+        return None
+    found = preset_of(iter(wrapped.records[:MOST_LINES]))
+    return found if found and packaged_preset(found).records_in == wrapped.records_in else None
+
+
+def _is_native(line: Mapping[str, Any]) -> bool:
+    return all(name in line for name in NATIVE)
+
+
 def _preset_of_columns(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the preset of rows with the same columns, if it reads tables."""
+    found = _preset_of_rows(rows)
+    return found if found and packaged_preset(found).format != JsonLines.name else None
+
+
+def _preset_of_rows(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the preset of rows with the same columns. Names in another case count if no row fits as it is."""
     if not rows:
         return None
@@ -71,7 +107,7 @@ def preset_of(objects: Iterator[Mapping[str, Any]]) -> str | None:
     The first object decides which presets are tried with the others, so most files cost one object.
     """
     first = next(objects, None)
-    if first is None or all(name in first for name in NATIVE):
+    if first is None or _is_native(first):
         return None
     fitting = [name for name, found in packaged_recognitions().items() if found.fields and _fits(first, found)]
     for line in objects:
@@ -79,6 +115,17 @@ def preset_of(objects: Iterator[Mapping[str, Any]]) -> str | None:
             return None
         fitting = [name for name in fitting if _fits(line, packaged_recognitions()[name])]
     return _surest(fitting)
+
+
+def likely_preset(texts: Sequence[str]) -> str | None:
+    """Return the preset that most lines of JSON fit, although not all of them do; None if most fit none.
+
+    Args:
+        texts: The lines. Those that are cut short or not an object are not counted.
+    """
+    presets = Counter(preset_of(iter([line])) for text in texts for line in islice(_objects(text), 1))
+    found, count = min(presets.items(), key=lambda item: (-item[1], item[0] or ""), default=(None, 0))
+    return found if 2 * count > presets.total() else None
 
 
 def fits(line: Mapping[str, Any], preset: Preset) -> bool:
@@ -100,7 +147,11 @@ def _weight(recognition: Recognition) -> int:
 
 def _fits(line: Mapping[str, Any], recognition: Recognition) -> bool:
     missing = object()
-    return all(value_at(line, name, missing) is not missing for name in recognition.fields) and all(
+    has_fields = any(
+        names and all(value_at(line, name, missing) is not missing for name in names)
+        for names in (recognition.fields, recognition.or_fields)
+    )
+    return has_fields and all(
         re.fullmatch(pattern, str(value_at(line, name, ""))) for name, pattern in recognition.values.items()
     )
 

@@ -16,7 +16,8 @@ from session_pipeline.ingest.formats import AccessLog, format_named
 from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python
 from session_pipeline.ingest.queries import macros
 from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.run.suggestions import FieldValues, Number
+from session_pipeline.ingest.wrapped_records import Number
+from session_pipeline.run.suggestions import FieldValues
 
 SAMPLED_LINES = 1_000
 LONGEST_SAMPLED_BYTES = 64 << 10

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.wrapped_records import Number
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.local_times import formats_of, has_time_of_day
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
@@ -56,10 +57,6 @@ DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 WITH_COMMA = re.compile(r"[+-]?(\d{1,3}([. '\xa0\u202f]\d{3})+|\d+)(,\d*)?|[+-]?,\d+")  # as with_decimal_point reads it
 WRITTEN_TIME = re.compile(r"\d{4}-\d\d-\d\d")
 BARE_DATE = re.compile(r"\d{4}([-/])\d\d\1\d\d")
-
-
-class Number(str):
-    """A JSON number, as its original text."""
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,12 @@ from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.ingest.admit import admit
 from session_pipeline.ingest.compression import compression_of_name
-from session_pipeline.ingest.formats import format_named
-from session_pipeline.ingest.recognition import MOST_LINES, preset_of
+from session_pipeline.ingest.formats import JsonLines, format_named
+from session_pipeline.ingest.recognition import MOST_LINES, likely_preset, preset_of
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.source_rules import rules_of
+from session_pipeline.ingest.wrapped_records import WrappedRecords, is_one_object, wrapped_records
+from session_pipeline.publish.warehouse import copy_file
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
@@ -39,7 +41,6 @@ from session_pipeline.run.suggestions import (
     suggested_key_values,
     suggested_log_format,
 )
-from session_pipeline.run.wrapped_records import WrappedRecords, is_one_object, wrapped_records
 from session_pipeline.settings import OWN_FOLDER, key_of_source, load_settings, settings_template, source_section
 from session_pipeline.store.files import copy_file
 from session_pipeline.tables import table
@@ -151,9 +152,13 @@ def attempt(file: Path, folder: DataFolder | None, source: str, keys: Mapping[st
             _add(job, run, "quarantined_lines")
             fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
             set_aside = _set_aside(job, source)
-            wrapped = _wrapped(job, ledgered.facts)
+            wrapped, likely = _wrapped(job, ledgered.facts), _likely_preset(job, ledgered.facts)
         filled = frozenset(field.column for field in fields if field.filled_count)
-        columns, suggested, remarks, missing = _suggested(trial, run, ledgered.facts, filled, set_aside, wrapped)
+        columns, suggested, remarks, missing = (
+            ({}, {"preset": likely}, [], {})
+            if likely is not None
+            else _suggested(trial, run, ledgered.facts, filled, set_aside, wrapped)
+        )
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -317,6 +322,14 @@ def _wrapped(job: Job, facts: Mapping[str, Any]) -> WrappedRecords | None:
         return None
     [line] = job.rows("select line from quarantined_lines").column("line").to_pylist()
     return wrapped_records(line or "")
+
+
+def _likely_preset(job: Job, facts: Mapping[str, Any]) -> str | None:
+    """Return the preset that most of the first lines of JSON fit, if most lines could not be read without it."""
+    if facts.get("preset") or facts["set_aside_count"] <= facts["accepted_count"] or facts["format"] != JsonLines.name:
+        return None
+    found = job.rows(f"select line from quarantined_lines order by line_number limit {MOST_LINES}")
+    return likely_preset([line or "" for line in found.column("line").to_pylist()])
 
 
 def _are_events(wrapped: WrappedRecords, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> bool:

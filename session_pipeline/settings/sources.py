@@ -91,11 +91,13 @@ class Recognition(Section):
 
     Attributes:
         fields: Fields that every line has, also if they are null.
+        or_fields: Fields that every other line has, if a tool writes two kinds of lines.
         values: A regular expression that the whole value of a field matches in every line, by field.
         line: A regular expression that the beginning of the first line of a text file matches.
     """
 
     fields: Annotated[tuple[Label, ...], Listed] = ()
+    or_fields: Annotated[tuple[Label, ...], Listed] = ()
     values: Mapping[Label, LineText] = Field(default_factory=dict)
     line: LineText | None = None
 

@@ -72,12 +72,12 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
 
 def row_lines(path: Path, layout: Layout) -> str:
     """Return a SELECT of (line, reason, detail) with a JSON object for each row, in the file's order."""
-    schema = pq.read_schema(path)
-    names = layout.names_as_asked(_names(schema))
+    with pq.ParquetFile(path) as file:
+        names = layout.names_as_asked(_names(file.schema_arrow))
+        types = _types(file)
     columns = [f"c{number}" for number in range(len(names))]
     members = (
-        f"{literal(name)}, {_json(column, each.type)}"
-        for name, column, each in zip(names, columns, schema, strict=True)
+        f"{literal(name)}, {_json(column, type)}" for name, column, type in zip(names, columns, types, strict=True)
     )
     return query(
         "formats/parquet_rows",
@@ -153,6 +153,28 @@ def _names(schema: pa.Schema) -> list[str]:
     return names
 
 
+def _types(file: pq.ParquetFile) -> list[pa.DataType]:
+    """Return the types of the columns as DuckDB reads them: pyarrow reads Parquet's INTERVAL as binary data."""
+    types = [column.type for column in file.schema_arrow]
+    leaves = [file.schema.column(number).converted_type == "INTERVAL" for number in range(len(file.schema))]
+    if not any(leaves):
+        return types
+    are_intervals = iter(leaves)
+    return [_with_intervals(type, are_intervals) for type in types]
+
+
+def _with_intervals(type: pa.DataType, are_intervals: Iterator[bool]) -> pa.DataType:
+    """Return a type with intervals for the leaves that are, which come in the order of the file."""
+    if pa.types.is_struct(type):
+        return pa.struct([each.with_type(_with_intervals(each.type, are_intervals)) for each in type])
+    if pa.types.is_map(type):
+        key_type = _with_intervals(type.key_type, are_intervals)
+        return pa.map_(key_type, _with_intervals(type.item_type, are_intervals))
+    if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
+        return pa.list_(_with_intervals(type.value_type, are_intervals))
+    return pa.month_day_nano_interval() if next(are_intervals) else type
+
+
 def _expanded(column: pa.Array) -> int:
     """Return the bytes that a column of a batch takes if each of its texts is written out."""
     if not pa.types.is_dictionary(column.type):
@@ -180,7 +202,7 @@ def _json(value: str, type: pa.DataType, depth: int = 0) -> str:
         return f"cast({written} as json)" if type.precision <= EXACT_DIGITS else f"to_json({written})"
     if pa.types.is_binary(type) or pa.types.is_large_binary(type) or pa.types.is_fixed_size_binary(type):
         return f"to_json(coalesce(try(decode({value})), hex({value})))"
-    if pa.types.is_temporal(type):
+    if pa.types.is_temporal(type):  # also intervals
         return f"to_json(cast({value} as varchar))"
     if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
         item = f"item_{depth}"

@@ -1,6 +1,7 @@
 """Finds the records in a JSON object that wraps them, such as the answer of an API: {"next": null, "results": [...]}.
 
-suggestions.py and the check of quarantined lines suggest `records_in` for it.
+recognition.py recognises the preset of the records. `try` and the check of quarantined lines suggest `records_in` for
+other records.
 """
 
 import json
@@ -10,10 +11,15 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from session_pipeline.ingest.formats.json_lines import JsonLines
-from session_pipeline.run.suggestions import Number
 
 DEEPEST = 3  # levels of objects around the list
 _SPACE = re.compile(r"[ \t\r\n]*")
+
+
+class Number(str):
+    """A JSON number, as its original text."""
+
+
 _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number)
 
 
