@@ -235,6 +235,8 @@ def test_init_and_try_find_the_log_format(
         ("w3c/cloudfront.log", ['preset = "w3c"'], 22),
         ("w3c/u_ex260504.log", ['preset = "w3c"'], 22),
         ("posthog/events.jsonl", ['format = "jsonl"', 'preset = "posthog"'], 23),
+        ("snowplow/enriched.tsv", ['preset = "snowplow"', 'format = "tsv"'], 20),
+        ("vhost_combined/other_vhosts_access.log", ['format = "access_log"', 'log_format = "vhost_combined"'], 22),
     ],
 )
 def test_name_without_a_known_ending(
@@ -260,12 +262,31 @@ def test_name_without_a_known_ending(
 
 
 def test_content_that_shows_no_format_suggests_nothing(tmp_path: Path) -> None:
-    for content in (b"ann,2026-05-04,page_view\n", b"\x1f\x8b{}", b"", b"# Fields: a b\n"):
+    for content in (b"ann,2026-05-04,page_view\n", b"ORC, a\n", bytes(99), b"", b"# Fields: a b\n"):
         file = tmp_path / "other.abcd1234"
         file.write_bytes(content)
         found = json.loads(call("try", file, "--json")[1])
         assert (found["facts"]["status"], found["suggested"]) == ("refused", {})
         assert "set format for its source in settings.toml);" in found["facts"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.zip", b"PK\x03\x04", "a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV"),
+        ("a.tar.gz", gzip.compress(bytes(257) + b"ustar"), "a tar archive; unpack it"),
+        ("a.jsonl.bz2", b"BZh91AY&SY", "bzip2; compress it with gzip or zstd"),
+        ("a.avro", b"Obj\x01", "an Avro file; write it as Parquet or JSON lines"),
+        ("a.orc", b"ORC\n\x06", "an ORC file; write it as Parquet or JSON lines"),
+        ("events", gzip.compress(b"{}"), "gzip, but its name does not end in .gz; rename it"),
+    ],
+)
+def test_reason_says_what_to_do_with_files_of_other_kinds(name: str, content: bytes, what: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    found = json.loads(call("try", file, "--json")[1])["facts"]
+    assert found["status"] == "refused"
+    assert f"(it is {what})" in found["reason"]
 
 
 def test_init_from_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,17 +24,16 @@ from session_pipeline.ingest.compression import (
     decompressed,
 )
 from session_pipeline.ingest.file_names import UnknownEndingError, kind_of
-from session_pipeline.ingest.formats import JsonLines, Parquet, W3c, format_named, format_of_content, other_kind
+from session_pipeline.ingest.formats import Parquet, format_named, other_kind
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
 from session_pipeline.ingest.formats.parquet import is_parquet, without_inner_ending
 from session_pipeline.ingest.layout import NO_LAYOUT, Layout
 from session_pipeline.ingest.line_counts import CHUNK_BYTES, LineCounter, look_through
 from session_pipeline.ingest.line_ranges import Borders, LineRange
 from session_pipeline.ingest.recognition import recognised_preset
+from session_pipeline.ingest.unknown_names import why_refused
 from session_pipeline.store import crash_points
 
-# The setting that reads a file whose name gives no format, by the format that its content shows.
-KEYS_BY_CONTENT: Mapping[str, str] = {W3c.name: 'preset = "w3c"', JsonLines.name: 'format = "jsonl"'}
 NO_PERMISSION = "its permissions do not let it be read"
 
 
@@ -122,8 +121,7 @@ def admit(
     try:
         format, compression = kind_of(path, format)
     except UnknownEndingError as error:
-        key = KEYS_BY_CONTENT.get(format_by_content(path) or "")
-        raise RefusedFileError(f"{error.reason}; its content needs {key}" if key else error.reason) from error
+        raise RefusedFileError(why_refused(error.reason, beginning_of(path))) from error
     with (
         _opened(path) as delivered,
         _plain(delivered, path, _outer(delivered, path, format, compression), scratch) as (plain_path, plain),
@@ -186,14 +184,13 @@ def id_of_content(path: Path, *, root: Path, source: str, scratch: Path) -> str 
     return None
 
 
-def format_by_content(path: Path) -> str | None:
-    """Return the format that the first bytes of a regular file show for certain; None if they show none."""
+def beginning_of(path: Path) -> bytes:
+    """Return the first bytes of a file, without the compression that its name gives; empty if it cannot be read."""
     compression = compression_of_name(path.name.lower())
     with suppress(CorruptFileError, RefusedFileError, OSError), _opened(path) as delivered:
         content = decompressed(delivered, compression) if compression else iter([delivered.read(LOOKED_AT_BYTES)])
-        if found := format_of_content(next(content, b"")[:LOOKED_AT_BYTES]):
-            return found.name
-    return None
+        return next(content, b"")[:LOOKED_AT_BYTES]
+    return b""
 
 
 def _file_id(source: str, content_hash: str) -> str:

@@ -52,7 +52,7 @@ def recognised_preset(file: IO[bytes], path: Path, format: str) -> str | None:
     file.seek(0)
     if text.startswith(("{", "[")):
         return _preset_of_json(text)
-    if found := _preset_of_text(text):
+    if found := preset_of_text(beginning):
         return found
     if format in (Csv.name, Tsv.name):
         return _preset_of_columns(list(_records(text, "\t" if format == Tsv.name else None, is_cut)))
@@ -171,9 +171,9 @@ def value_at(line: Mapping[str, Any], name: str, default: object = None) -> obje
     return value
 
 
-def _preset_of_text(text: str) -> str | None:
-    """Return the preset whose pattern the first line of a text matches."""
-    first = text.split("\n", 1)[0].rstrip("\r")
+def preset_of_text(beginning: bytes) -> str | None:
+    """Return the preset whose pattern the first line of a text matches, by its first bytes."""
+    first = _decoded(beginning).split("\n", 1)[0].rstrip("\r")
     found = [
         name
         for name, recognition in packaged_recognitions().items()

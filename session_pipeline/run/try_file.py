@@ -11,9 +11,9 @@ from typing import Any
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import RefusedFileError, WrongUseError
-from session_pipeline.ingest.admit import format_by_content
+from session_pipeline.ingest.admit import beginning_of
 from session_pipeline.ingest.file_names import UnknownEndingError, kind_of
-from session_pipeline.ingest.formats import JsonLines, W3c
+from session_pipeline.ingest.unknown_names import ending_of, keys_of_content
 from session_pipeline.run.trial import NO_SOURCE, Trial, attempt
 from session_pipeline.settings import load_settings
 
@@ -105,18 +105,16 @@ def _has_unknown_ending(file: Path) -> bool:
 def _with_format(found: Trial, file: Path, try_with: Callable[..., Trial]) -> Trial:
     """Return the trial of a file that is refused for its name, with the keys that its content needs, if it shows them.
 
-    The further keys of JSON lines are those that are found if its name has an ending.
+    The further keys of JSON and Parquet are those that are found if its name has an ending.
     """
-    format = format_by_content(file)
-    if format == W3c.name:
-        read = found
-        keys: dict[str, Any] = {"preset": W3c.name}
-    elif format == JsonLines.name:
-        read = _with_suggested(try_with({}, ending=".jsonl"), partial(try_with, ending=".jsonl"))
-        preset = read.facts.get("preset")
-        keys = {"format": format, **({"preset": preset} if preset else read.suggested)}
-    else:
+    keys: dict[str, Any] = dict(keys_of_content(beginning_of(file)))
+    if not keys:
         return found
+    read = found
+    if ending := ending_of(keys):
+        read = _with_suggested(try_with({}, ending=ending), partial(try_with, ending=ending))
+        preset = read.facts.get("preset")
+        keys |= {"preset": preset} if preset else read.suggested
     better = try_with(keys)
     if better.facts["status"] != "accepted":
         return found

@@ -21,26 +21,28 @@ MAGIC: Sequence[tuple[bytes, str]] = (
     (b"GIF87a", "a GIF picture"),
     (b"GIF89a", "a GIF picture"),
     (b"%PDF-", "a PDF"),
-    (b"PK\x03\x04", "a ZIP archive or a spreadsheet"),
-    (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Office document"),
-    (b"SQLite format 3\0", "an SQLite database"),
+    (b"PK\x03\x04", "a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV"),
+    (b"Rar!\x1a\x07", "a RAR archive; unpack it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Office document; save the sheet as CSV"),
+    (b"SQLite format 3\0", "an SQLite database; export the events as Parquet or JSON lines"),
     (b"\x7fELF", "a program"),
     (b"PAR1", "Parquet"),
     (b"PARE", "encrypted Parquet; deliver it decrypted"),
-    (b"ARROW1\0\0", "an Arrow file"),
-    (b"Obj\x01", "an Avro file"),
+    (b"ARROW1\0\0", "an Arrow file; write it as Parquet"),
+    (b"Obj\x01", "an Avro file; write it as Parquet or JSON lines"),
     (b"\x1f\x8b\x08", "gzip within"),
     (b"\x28\xb5\x2f\xfd", "zstd within"),
-    (b"BZh91AY", "bzip2"),
-    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh91AY", "bzip2; compress it with gzip or zstd"),
+    (b"\xfd7zXZ\0", "xz; compress it with gzip or zstd"),
     (b"\xff\xfe\0\0", "text in UTF-32; deliver it in UTF-8"),  # before UTF-16, because its first two bytes are equal
     (b"\0\0\xfe\xff", "text in UTF-32; deliver it in UTF-8"),
     (b"\xff\xfe", "text in UTF-16; deliver it in UTF-8"),
     (b"\xfe\xff", "text in UTF-16; deliver it in UTF-8"),
 )
 TAR_AT, TAR = 257, b"ustar"
+ORC = re.compile(rb"ORC\n?[\x00-\x08\x0b\x0c\x0e-\x1f]")  # text can begin with these letters, too
+BINARY_DATA = "binary data"  # of a kind that is not known
 # First bytes of ASCII text in UTF-16 and UTF-32 without a byte order mark.
 WIDE_TEXT: Sequence[tuple[re.Pattern[bytes], str]] = (
     (re.compile(rb"(?:[\x09-\x7e]\0\0\0){4}|(?:\0\0\0[\x09-\x7e]){4}"), "text in UTF-32; deliver it in UTF-8"),
@@ -56,9 +58,11 @@ def binary_kind(beginning: bytes) -> str | None:
         if beginning.startswith(magic):
             return kind
     if beginning[TAR_AT:].startswith(TAR):
-        return "a tar archive"
+        return "a tar archive; unpack it"
+    if ORC.match(beginning):
+        return "an ORC file; write it as Parquet or JSON lines"
     if beginning.count(b"\0") > MOST_NULS * len(beginning):
-        return next((kind for pattern, kind in WIDE_TEXT if pattern.match(beginning)), "binary data")
+        return next((kind for pattern, kind in WIDE_TEXT if pattern.match(beginning)), BINARY_DATA)
     return None
 
 
