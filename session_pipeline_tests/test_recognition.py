@@ -261,6 +261,18 @@ def test_name_without_a_known_ending(
     )
 
 
+def test_init_suggests_the_requests_of_a_log_in_json(tmp_path: Path) -> None:
+    line = '{"time": "2026-05-04T10:00:00Z", "verb": "GET", "url": "/p/%s", "host": "a.example", "ip": "192.0.2.%s"}\n'
+    file = tmp_path / "access.log"
+    file.write_text("".join(line % (number, number) for number in range(30)))
+    code, out, err = call("init", tmp_path / "new", "--from", file)
+    assert (code, err) == (0, "")
+    assert "30 of 30 lines are accepted" in out
+    found = load_settings(tmp_path / "new").source("web")
+    assert (found.format, found.visitor_address, found.columns) == ("jsonl", "ip", {"event_time": "time"})
+    assert found.request == {"method": "verb", "target": "url", "host": "host"}
+
+
 def test_content_that_shows_no_format_suggests_nothing(tmp_path: Path) -> None:
     for content in (b"ann,2026-05-04,page_view\n", b"ORC, a\n", bytes(99), b"", b"# Fields: a b\n"):
         file = tmp_path / "other.abcd1234"

@@ -15,12 +15,14 @@ import pytest
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.wrapped_records import Number
 from session_pipeline.run.sampled_fields import fields_in, fields_of
+from session_pipeline.run.suggested_requests import suggested_request
 from session_pipeline.run.suggested_times import time_keys
 from session_pipeline.run.suggestions import (
     FieldValues,
     is_like_data,
     missing_columns,
     needs_decimal_comma,
+    suggested_address,
     suggested_columns,
 )
 from session_pipeline_tests.ingesting import RULES, Ingest
@@ -274,6 +276,64 @@ def test_decimal_comma_is_suggested(keys: Keys) -> None:
     assert keys({**time, "revenue": "1.155,5"}) == ({"value": "revenue", "decimal_comma": True}, [])
     for value in ("1,155", "155.55", "12 EUR"):
         assert keys({**time, "value": value}) == ({}, [])
+
+
+def google(number: int) -> dict[str, Any]:
+    return {
+        "timestamp": time(number), "logName": "projects/x", "jsonPayload": {"remoteIp": f"192.0.2.{number}"},
+        "httpRequest": {"requestMethod": "GET", "requestUrl": f"https://shop.example/p/{number}?q=a", "status": 200,
+                        "remoteIp": f"192.0.2.{number}", "serverIp": "10.0.0.1", "referer": "https://e.org/"},
+    }  # fmt: skip
+
+
+def proxy(number: int) -> dict[str, Any]:
+    return {
+        "host": "edge.example", "path": "/other", "proxy": {"method": "POST", "path": "/p?q=a", "host": "shop.example",
+        "scheme": "https", "statusCode": 200, "clientIp": f"192.0.2.{number}"},
+    }  # fmt: skip
+
+
+def cloudfront(number: int) -> dict[str, Any]:
+    return {"cs-method": "GET", "cs-uri-stem": "/p", "cs-uri-query": "q=a", "cs(User-Agent)": AGENT, "sc-status": "200"}
+
+
+@pytest.mark.parametrize(
+    ("line_of", "request_keys", "columns", "address"),
+    [
+        (
+            google,
+            {"method": "httpRequest.requestMethod", "target": "httpRequest.requestUrl"},
+            {"status_code": "httpRequest.status", "referrer": "httpRequest.referer"},
+            "httpRequest.remoteIp",  # of two fields with equal values
+        ),
+        (
+            proxy,
+            {"method": "proxy.method", "target": "proxy.path", "host": "proxy.host", "scheme": "proxy.scheme"},
+            {"status_code": "proxy.statusCode"},
+            "proxy.clientIp",
+        ),
+        (
+            cloudfront,
+            {"method": "cs-method", "path": "cs-uri-stem", "query": "cs-uri-query"},
+            {"status_code": "sc-status", "user_agent": "cs(User-Agent)"},
+            None,
+        ),
+        (segment, {}, {}, "context_ip"),
+        (lambda number: {"method": "GET", "name": "a"}, {}, {}, None),
+    ],
+    ids=["google", "proxy", "cloudfront", "events", "no target"],
+)
+def test_requests_in_logs_are_suggested(
+    line_of: Callable[[int], Mapping[str, Any]],
+    request_keys: Mapping[str, str],
+    columns: Mapping[str, str],
+    address: str | None,
+) -> None:
+    lines = [json.loads(json.dumps(line_of(number)), parse_int=Number) for number in range(30)]
+    with duckdb.connect() as connection:
+        fields = fields_in(lines, RULES, connection, is_nested=True)
+    assert suggested_request(fields) == (request_keys, columns)
+    assert suggested_address(fields) == address
 
 
 def test_first_line_with_values_is_no_header() -> None:

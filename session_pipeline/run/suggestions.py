@@ -165,11 +165,14 @@ def _could_be_time(field: FieldValues) -> bool:
 def suggested_address(fields: Sequence[FieldValues]) -> str | None:
     """Suggest the field with the visitor's address, by its values; None if no field has addresses, or several do.
 
-    Of several fields, the one with a usual name is meant.
+    Of several fields, the one with a usual name is meant; of several with usual names and equal values, the first.
     """
-    found = [field.name for field in fields if field.is_filled() and field.is_mostly(_is_address)]
-    named = [name for name in found if re.search(r"(^|[._-])(client|remote|visitor|user)?[._-]?(ip|addr)", name, re.I)]
-    return found[0] if len(found) == 1 else named[0] if len(named) == 1 else None
+    found = [field for field in fields if field.is_filled() and field.is_mostly(_is_address)]
+    usual = re.compile(r"(^|[._-])(client|remote|visitor|user)?[._-]?(ip|addr)", re.IGNORECASE)
+    named = [field for field in found if usual.search(field.name)]
+    if len(found) == 1:
+        return found[0].name
+    return named[0].name if named and all(field.values == named[0].values for field in named) else None
 
 
 def suggested_log_format(reasons: Mapping[str, int], accepted_count: int) -> str | None:
@@ -268,7 +271,7 @@ def missing_columns(
     has |= {column for column in NEEDED if names.intersection(rules.fields_of(column))}
     if rules.visitor_address is not None or "visitor_address" in suggested:
         has.add("visitor_id")
-    if rules.request or rules.events:
+    if rules.request or rules.events or "request" in suggested:
         has.add("event_name")
     taken = {name for column in DELIVERED_COLUMNS for name in rules.fields_of(column)} | set(columns.values())
     missing = {}

@@ -31,6 +31,7 @@ from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.sampled_fields import fields_in, fields_of
+from session_pipeline.run.suggested_requests import suggested_request, with_request
 from session_pipeline.run.suggested_times import time_keys
 from session_pipeline.run.suggestions import (
     is_like_data,
@@ -308,6 +309,8 @@ def _suggested(
             keys["decimal_comma"] = True
         if lists := suggested_key_values(columns, fields):
             keys["key_values"] = lists
+        if "event_name" not in filled and not rules.request and (of_request := suggested_request(fields))[0]:
+            keys, columns = with_request(keys, columns, of_request)
         has_visitors = "visitor_id" in {*columns, *filled, *rules.expressions} or rules.visitor_address is not None
         if not has_visitors and (address := suggested_address(fields)):
             keys["visitor_address"] = address

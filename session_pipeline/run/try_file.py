@@ -13,6 +13,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import RefusedFileError, WrongUseError
 from session_pipeline.ingest.admit import beginning_of
 from session_pipeline.ingest.file_names import UnknownEndingError, kind_of
+from session_pipeline.ingest.formats import JsonLines
 from session_pipeline.ingest.unknown_names import ending_of, keys_of_content
 from session_pipeline.run.trial import NO_SOURCE, Trial, attempt
 from session_pipeline.settings import load_settings
@@ -71,7 +72,7 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
     found = try_with({})
     if has_settings:
         return found
-    return _with_format(found, file, try_with) if _has_unknown_ending(file) else _with_suggested(found, try_with)
+    return _with_format(found, file, try_with) if _has_other_format(found, file) else _with_suggested(found, try_with)
 
 
 def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
@@ -92,6 +93,12 @@ def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
         return replace(found, suggested_columns={}, suggested={})
     accepted, lines = better.facts["accepted_count"], better.facts["line_count"]
     return replace(found, accepted_with_suggested=accepted, lines_with_suggested=lines)
+
+
+def _has_other_format(found: Trial, file: Path) -> bool:
+    """Whether the name of a file gives no format, or that of an access log for a file of JSON."""
+    is_json = found.facts["status"] == "corrupt" and keys_of_content(beginning_of(file)) == {"format": JsonLines.name}
+    return is_json or _has_unknown_ending(file)
 
 
 def _has_unknown_ending(file: Path) -> bool:
