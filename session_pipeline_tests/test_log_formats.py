@@ -1,5 +1,6 @@
 """Tests access log formats: a line of another format is quarantined, and the known format that fits is named."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ LINES = {
     "combinedio": f'{WHO} 12 "-" "{AGENT}" 512 1024',
     "nginx_combined": f'{WHO} 12 "-" "{AGENT}"',
     "nginx_main": f'{WHO} 12 "-" "{AGENT}" "198.51.100.9, 10.0.0.1"',
+    "ingress_nginx": f'{WHO} 12 "-" "{AGENT}" 35 0.002 [web-80] [] 10.0.0.1:80, 10.0.0.2:80 0, 12 0.002 502, 200 a1',
+    "traefik": f'{WHO} 12 "-" "{AGENT}" 7 "web@docker" "http://10.0.0.1:80" 12ms',
 }
 SAME_LINES = {"combined", "nginx_combined"}
 
@@ -54,6 +57,7 @@ def test_line_of_a_named_format_is_an_event(ingest: Ingest, name: str) -> None:
     assert event["visitor_id"] == visitor("198.51.100" if name == "nginx_main" else "203.0.113", agent)
     assert (event["page_path"], event["status_code"], event["user_id"]) == ("/a", 200, None)
     assert event["page_host"] == ("www.shop.example" if "vhost" in name else None)
+    assert "10.0.0" not in json.dumps(event, default=str)
 
 
 @pytest.mark.parametrize("own", NAMED_FORMATS)

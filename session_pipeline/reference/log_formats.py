@@ -1,7 +1,9 @@
 """Turns the format of an access log, written as Apache's LogFormat or nginx's log_format, into a pattern for its lines.
 
 Sources: https://httpd.apache.org/docs/2.4/mod/mod_log_config.html and
-https://nginx.org/en/docs/http/ngx_http_log_module.html. ingest/formats/access_log.py reads the lines.
+https://nginx.org/en/docs/http/ngx_http_log_module.html;
+https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/log-format/ and
+https://doc.traefik.io/traefik/observability/access-logs/ for theirs. ingest/formats/access_log.py reads the lines.
 """
 
 import re
@@ -26,6 +28,11 @@ NAMED_FORMATS: Mapping[str, str] = {
     "combinedio": f"{_COMBINED} %I %O",
     "nginx_combined": _NGINX_COMBINED,  # nginx's default
     "nginx_main": f'{_NGINX_COMBINED} "$http_x_forwarded_for"',  # of nginx.org's packages
+    "ingress_nginx": f"{_NGINX_COMBINED} $request_length $request_time [$proxy_upstream_name]"
+    " [$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time"
+    " $upstream_status $req_id",  # of Kubernetes, its default
+    # Traefik's common format, which is no format of nginx, in nginx's notation.
+    "traefik": f'{_NGINX_COMBINED} $request_count "$router_name" "$server_url" ${{duration_milliseconds}}ms',
 }
 # Prefix of the quarantine reason of a line that fits another named format and not that of its source. The name follows.
 OTHER_LOG_FORMAT = "log_format_is_"
@@ -45,7 +52,7 @@ NGINX: Mapping[str, str] = {
     "request_uri": "target", "uri": "path", "document_uri": "path", "args": "query", "query_string": "query",
     "server_protocol": "protocol", "status": "status_code", "body_bytes_sent": "bytes", "bytes_sent": "bytes_sent",
     "host": "host", "server_name": "host", "scheme": "scheme", "request_time": "duration_seconds",
-    "server_addr": "", "proxy_add_x_forwarded_for": "forwarded_for", "binary_remote_addr": "",
+    "server_addr": "", "server_url": "", "proxy_add_x_forwarded_for": "forwarded_for", "binary_remote_addr": "",
 }  # fmt: skip
 HEADERS: Mapping[str, str] = {
     "referer": "referrer", "user-agent": "user_agent", "host": "host", "x-forwarded-for": "forwarded_for",
