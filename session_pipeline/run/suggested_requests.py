@@ -21,7 +21,7 @@ SCHEME_NAME = re.compile(r"(request|url)?scheme|csprotocol|protocol")
 STATUS_NAME = re.compile(r".*status(code)?")
 QUERY_NAME = re.compile(r".*query(string)?")
 AGENT_NAME = re.compile(r".*useragent")
-REFERRER_NAME = re.compile(r".*referr?er")
+REFERRER_NAME = re.compile(r".*refer(er|rer)")
 
 
 def suggested_request(fields: Sequence[FieldValues]) -> tuple[dict[str, str], dict[str, str]]:
