@@ -115,9 +115,14 @@ hard_breaks as (
                     end as bigint
                 ) * 60000000 + $border_microseconds
                 then 'inactivity'
-            when $split_at_midnight and previous_time < day_start then 'midnight'
+            when
+                $split_at_midnight
+                and (client_session_id is null or $client_sessions <> 'key_without_timeout')
+                and previous_time < day_start
+                then 'midnight'
             when
                 $split_at_utc_hour
+                and (client_session_id is null or $client_sessions <> 'key_without_timeout')
                 and date_trunc('hour', previous_time) < date_trunc('hour', event_time)
                 then 'utc_hour'
             when event_name = $separator then 'separator'
