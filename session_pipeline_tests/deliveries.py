@@ -105,7 +105,7 @@ def settings(
     }
     sessions |= {f"split_on_{change}": True for change in sorted(rules.breaks_at)}
     sessions |= {"at_border": "starts"} if rules.starts_at_border else {}
-    sessions |= {key: True for key in ("whole_minutes", "split_at_utc_hour") if getattr(rules, key)}
+    sessions |= {"split_at_utc_hour": True} if rules.split_at_utc_hour else {}
     sessions |= {"split_on_new_campaign": True} if rules.breaks_at_first_campaign else {}
     if rules.separator is not None:
         sessions["separator"] = rules.separator

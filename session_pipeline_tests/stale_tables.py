@@ -135,12 +135,12 @@ CHANGES: Mapping[str, Change] = {
     "max_rebuild_days": Change(7, NOTHING),
     "sessions.inactivity_minutes": Change(20, SESSIONIZED, "setting inactivity_minutes changed from 30 to 20"),
     "sessions.definition": Change(
-        "plausible",
+        "posthog",
         SESSIONIZED,
-        "setting at_border or whole_minutes changed",
+        "setting client_sessions changed from 'ignore' to 'key_without_timeout', "
+        "setting least_client_session_minutes changed from 0 to 720",
     ),
-    "sessions.at_border": Change("starts", SESSIONIZED, "setting at_border or whole_minutes changed"),
-    "sessions.whole_minutes": Change(True, SESSIONIZED, "setting at_border or whole_minutes changed"),
+    "sessions.at_border": Change("starts", SESSIONIZED, "setting at_border changed"),
     "sessions.split_at_utc_hour": Change(True, SESSIONIZED, "setting split_at_utc_hour changed from false to true"),
     "sessions.split_on_new_campaign": Change(
         True, SESSIONIZED, "setting split_on_new_campaign changed from false to true"
@@ -170,7 +170,6 @@ CHANGES: Mapping[str, Change] = {
     # Rules matter only if `also` names their definition.
     "definitions.rules{}.inactivity_seconds": Change(60, NOTHING),
     "definitions.rules{}.at_border": Change("stays", NOTHING),
-    "definitions.rules{}.whole_minutes": Change(True, NOTHING),
     "definitions.rules{}.midnight": Change(False, NOTHING),
     "definitions.rules{}.utc_hour": Change(True, NOTHING),
     "definitions.rules{}.campaign": Change("no", NOTHING),

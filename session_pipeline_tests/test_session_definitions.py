@@ -27,8 +27,8 @@ OWN_RULES = {
         ends=lambda event: event["event_name"] == "purchase",
         stays=lambda views, events, conversions, length: conversions > 0,
     ),
-    "whole_minutes_at_the_border": Definition(
-        is_too_long=lambda gap: gap // oracle.MINUTE >= 30,
+    "short_sessions": Definition(
+        is_too_long=lambda gap: gap >= HALF_AN_HOUR,
         longest=timedelta(hours=2),
         stays=lambda views, events, conversions, length: length.total_seconds() >= 0.5,
     ),
@@ -48,10 +48,9 @@ SETTINGS: Mapping[str, Any] = {
                 "ends": "event_name = 'purchase'",
                 "bounce_unless": {"conversions": 1},
             },
-            "whole_minutes_at_the_border": {
+            "short_sessions": {
                 "inactivity_seconds": 1800,
                 "at_border": "starts",
-                "whole_minutes": True,
                 "max_hours": 2,
                 "bounce_unless": {"seconds": 0.5},
             },
@@ -190,8 +189,7 @@ def rules_of_case(case: Mapping[str, Any]) -> dict[str, Any]:
     if "timeout_seconds" in rule:
         said["inactivity_seconds"] = rule["timeout_seconds"]
     if "new_if" in rule:
-        border = {">": "stays", ">=": "starts"}[rule["new_if"].split()[1]]
-        said |= {"at_border": border, "whole_minutes": rule["new_if"].startswith("floor")}
+        said["at_border"] = {">": "stays", ">=": "starts"}[rule["new_if"].split()[1]]
     if "midnight_split" in rule:
         said["midnight"] = rule["midnight_split"]
     if "client_flag" in rule:
@@ -263,10 +261,6 @@ def test_published_cases_of_sessions_under_the_rules_of_their_tools(tmp_path: Pa
     [
         ("inactivity_seconds = 1800", 1800.000001),
         ('inactivity_seconds = 1800\nat_border = "starts"', 1800),
-        ("inactivity_seconds = 1800\nwhole_minutes = true", 1860),
-        ('inactivity_seconds = 1800\nwhole_minutes = true\nat_border = "starts"', 1800),
-        ('inactivity_seconds = 1790\nwhole_minutes = true\nat_border = "starts"', 1800),
-        ("inactivity_seconds = 1790\nwhole_minutes = true", 1800),
         ("midnight = true", None),
     ],
 )

@@ -55,7 +55,7 @@ _MADE_FROM: Mapping[str, str] = {
     "setting action_letters": "setting patterns",
     "list timed_patterns": "setting patterns",
     "list part_lengths": "setting patterns",
-    "setting border_microseconds": "setting at_border or whole_minutes",
+    "setting border_microseconds": "setting at_border",
     "setting ruled_agents": "setting bots",
     "list session_definitions": "setting definitions, sessions or outcomes",
     "list uncounted_events": "setting definitions, sessions or outcomes",

@@ -38,7 +38,6 @@ class DefinitionSettings(Section):
     Attributes:
         inactivity_seconds: A gap that is longer starts a session; absent: no gap does.
         at_border: What a gap of exactly this length does.
-        whole_minutes: Whether gaps are cut to whole minutes before they are compared.
         midnight: Whether each local day starts a session.
         utc_hour: Whether each hour of UTC starts a session.
         campaign: Whether another campaign starts a session, also the first one of a session (new), or not at all.
@@ -55,7 +54,6 @@ class DefinitionSettings(Section):
 
     inactivity_seconds: int | None = Field(default=None, ge=1, le=DAY_SECONDS)
     at_border: Literal["stays", "starts"] = "stays"
-    whole_minutes: bool = False
     midnight: bool = False
     utc_hour: bool = False
     campaign: Literal["no", "changed", "new"] = "no"
@@ -128,7 +126,6 @@ def followed(sessions: Mapping[str, Any]) -> dict[str, Any]:
         # Without a timeout, sessions end with the hour.
         "inactivity_minutes": 60 if rules.inactivity_seconds is None else rules.inactivity_seconds // 60,
         "at_border": rules.at_border,
-        "whole_minutes": rules.whole_minutes,
         "max_hours": rules.max_hours or 24,
         "split_at_midnight": rules.midnight,
         "split_at_utc_hour": rules.utc_hour,

@@ -59,7 +59,6 @@ class SessionSettings(Section):
     definition: SessionDefinition
     inactivity_minutes: int = Field(ge=1, le=720)
     at_border: Literal["stays", "starts"]
-    whole_minutes: bool
     max_hours: int = Field(ge=1, le=24)
     split_at_midnight: bool
     split_at_utc_hour: bool

@@ -52,7 +52,8 @@ def _of_sessions(settings: Settings) -> dict[str, Scalar]:
         "least_client_session_minutes": (
             LONGEST_INACTIVITY_MINUTES if sessions.client_sessions == "key_without_timeout" else 0
         ),
-        "border_microseconds": _border_microseconds(settings),
+        # What a gap must have in addition to inactivity_minutes, at least, to start a session.
+        "border_microseconds": 0 if sessions.at_border == "starts" else 1,
         "max_microseconds": sessions.max_hours * 3_600_000_000,
         "split_at_midnight": sessions.split_at_midnight,
         "separator": sessions.separator,
@@ -69,13 +70,6 @@ def _of_sessions(settings: Settings) -> dict[str, Scalar]:
         "page_views_per_day": settings.bots.page_views_per_day,
         "single_hit": settings.bots.single_hit,
     }
-
-
-def _border_microseconds(settings: Settings) -> int:
-    """Returns what a gap must have in addition to inactivity_minutes, at least, to start a session."""
-    if settings.sessions.at_border == "starts":
-        return 0
-    return 60_000_000 if settings.sessions.whole_minutes else 1
 
 
 def _of_paths(settings: Settings) -> dict[str, Scalar]:

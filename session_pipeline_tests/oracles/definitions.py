@@ -66,7 +66,7 @@ TOOLS: Mapping[str, Definition] = {
         stays=lambda views, events, conversions, length: events not in (0, 1),
     ),
     "plausible": Definition(
-        is_too_long=lambda gap: gap // MINUTE > 30,
+        is_too_long=lambda gap: gap > HALF_AN_HOUR,
         needs="event",
         length="counted",
         stays=lambda views, events, conversions, length: events > 1,

@@ -49,7 +49,6 @@ TIMINGS = ((30, 24), (720, 24), (30, 1), (1, 1), (720, 12), (600, 24), (30, 3))
 VARIANTS: tuple[dict[str, bool], ...] = (
     {},
     {"starts_at_border": True, "breaks_at_first_campaign": True},
-    {"whole_minutes": True},
     {"split_at_utc_hour": True},
 )
 

@@ -122,7 +122,6 @@ def _session_case(case: Mapping[str, Any]) -> SessionCase:
         separator=rule.get("separator"),
         breaks_at=frozenset({"user"} if rule.get("split_on_user_change") else ()),
         starts_at_border=">=" in rule.get("new_if", ""),
-        whole_minutes="floor" in rule.get("new_if", ""),
         split_at_utc_hour=rule.get("bucket") == "utc_hour",
     )
     lines = []

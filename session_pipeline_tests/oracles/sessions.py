@@ -67,14 +67,11 @@ class Rules:
     separator: str | None = None
     breaks_at: frozenset[str] = frozenset()
     starts_at_border: bool = False
-    whole_minutes: bool = False
     split_at_utc_hour: bool = False
     breaks_at_first_campaign: bool = False
 
     def is_too_long(self, gap: timedelta) -> bool:
         """Return whether a gap starts a session."""
-        minute = timedelta(minutes=1)
-        gap = gap // minute * minute if self.whole_minutes else gap
         return gap > self.inactivity or (self.starts_at_border and gap == self.inactivity)
 
     @property

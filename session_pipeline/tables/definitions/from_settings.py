@@ -11,7 +11,7 @@ from session_pipeline.settings import Settings
 from session_pipeline.settings.definitions import DefinitionSettings, StaySettings
 from session_pipeline.tables.settings_sql import Rule, event_condition, matches, text_sql
 
-MINUTE, SECOND = 60, 1_000_000  # in seconds, in microseconds
+SECOND = 1_000_000  # in microseconds
 STAYS = ("page_views", "events", "interactions", "microseconds", "conversions")
 COLUMNS: Mapping[str, str] = {
     "definition": "VARCHAR",
@@ -36,18 +36,11 @@ COLUMNS: Mapping[str, str] = {
 
 
 def least_break(definition: DefinitionSettings) -> int | None:
-    """Returns the shortest gap that starts a session, in microseconds; None if no gap does.
-
-    The border, and whole minutes, only change this number: more than 30 whole minutes are at least 31 minutes.
-    """
+    """Returns the shortest gap that starts a session, in microseconds; None if no gap does."""
     seconds = definition.inactivity_seconds
     if seconds is None:
         return None
-    starts_at_border = definition.at_border == "starts"
-    if definition.whole_minutes:
-        minutes = -(-seconds // MINUTE) if starts_at_border else seconds // MINUTE + 1
-        return minutes * MINUTE * SECOND
-    return seconds * SECOND + (0 if starts_at_border else 1)
+    return seconds * SECOND + (0 if definition.at_border == "starts" else 1)
 
 
 def session_definitions(settings: Settings) -> SmallTable:
