@@ -74,7 +74,8 @@ def read_lines(
 
 
 def _line(said: Mapping[str, Any], text: str, site: str, file_id: str, number: int) -> Line:
-    in_url = parse_qs(urlsplit(said.get("page_url", "")).query).get("utm_campaign", [None])[0]
+    page, referrer = (urlsplit(said.get(name, "")) for name in ("page_url", "referrer"))
+    in_url = parse_qs(page.query).get("utm_campaign", [None])[0]
     return Line(
         site=site,
         visitor_id=said["visitor_id"],
@@ -88,6 +89,7 @@ def _line(said: Mapping[str, Any], text: str, site: str, file_id: str, number: i
         user_id=said.get("user_id"),
         client_session_id=said.get("client_session_id"),
         utm_campaign=said.get("utm_campaign", in_url),
+        is_referred=referrer.hostname not in (None, page.hostname),
     )
 
 

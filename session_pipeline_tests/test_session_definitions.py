@@ -82,7 +82,8 @@ def lines_of(random: Random) -> Iterator[dict[str, Any]]:
                 "event_name": random.choice(EVENTS),
                 "page_url": "https://shop.example/",
                 "user_id": random.choice([None, None, None, "ann", "ben"]),
-                "utm_campaign": random.choice([None, None, None, None, "spring", "summer"]),
+                "referrer": random.choice([None, None, None, "https://shop.example/", "https://search.example/"]),
+                "utm_campaign": random.choice([None, None, None, None, "spring", "summer", "Spring"]),
                 "client_session_id": random.choice([None, "c1", "c1", "c2"]) if ids else None,
                 "new_visit": "1" if random.random() < 0.03 else None,
                 "user_agent": BOT if random.random() < 0.005 else None,
@@ -169,6 +170,29 @@ def test_differences_and_own_row_add_up(built: Deployment) -> None:
     summary = summary[summary["session_count"] > 0].sort_index()
     for name in ("session_count", "visitor_count", "page_view_count", "engaged_count"):
         assert (own[name] == summary[name]).all()
+
+
+def lines_within_hours(random: Random) -> Iterator[dict[str, Any]]:
+    """Yields events of visitors of six hours, without new_visit, which `[sessions] definition` does not follow."""
+    for line in lines_of(random):
+        start = datetime(2026, 3, 6, int(line["visitor_id"][1:]) * 7 % 24)
+        time = start + timedelta(seconds=random.randrange(6 * 3_600))
+        kept = {name: value for name, value in line.items() if name not in ("new_visit", "user_agent")}
+        yield {**kept, "event_time": f"{time.isoformat()}Z"}
+
+
+@pytest.mark.parametrize(
+    "tool", [pytest.param(tool, marks=[] if tool in ("matomo", "umami") else pytest.mark.long) for tool in TOOLS]
+)
+def test_sessions_that_follow_a_definition_are_those_that_it_counts(tool: str, tmp_path: Path) -> None:
+    settings = {"sessions": {"definition": tool}, "definitions": {"also": [tool]}}
+    deployment = Deployment(tmp_path, settings, only=COUNTED)
+    deployment.deliver("events", list(lines_within_hours(Random(5))))
+    deployment.run(until=UNTIL)
+    rows = deployment.table("daily_definitions")
+    causes = [f"{cause}_difference" for cause in oracle.CAUSES if cause != "uncounted"]
+    assert not rows[causes].any(axis=None)
+    assert rows["session_count"].sum() > 100
 
 
 def test_nothing_is_built_without_definitions(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ class BorderCases:
             return self.random.choice(choices) if self.random.random() < says else None
 
         page_url = f"https://shop.example/{self.random.choice('pqr')}"
-        campaign = said("spring", "summer")
+        campaign = said("spring", "summer", "Spring")
         in_url = campaign and self.random.random() < 0.3
         return {
             "site": "main",
@@ -137,6 +137,7 @@ class BorderCases:
             "user_id": said("ann", "bob"),
             "client_session_id": said("first", "second"),
             "sequence": said(*range(6)),
+            "referrer": said("https://search.example/", "https://shop.example/p"),
         }
 
     # Lines that repeat events

@@ -130,7 +130,9 @@ def _sessions_of_stream(events: Sequence[Event], definition: Definition, *, is_k
     found: list[Session] = []
     previous: Event | None = None
     users: list[Event] = []  # of the series since the last hard break
-    campaigns: list[Event] = []  # of the run, since the last break other than a campaign or the longest time
+    # Those of the run, since the last break other than a campaign or the longest time
+    campaigns: list[Event] = []
+    referred: list[Event] = []
     run: Event | None = None
     for event in events:
         hard = _hard_break(previous, event, definition, is_keyed=is_keyed)
@@ -141,15 +143,16 @@ def _sessions_of_stream(events: Sequence[Event], definition: Definition, *, is_k
         if not reason and definition.user and not is_keyed and event["user_id"] and known_user:
             reason = "user" if event["user_id"] != known_user else None
         if reason:
-            run, campaigns = event, []
+            run, campaigns, referred = event, [], []
         assert run is not None
         if not reason:
-            reason = _soft_break(run, previous, event, campaigns, definition, is_keyed=is_keyed)
+            reason = _soft_break(run, previous, event, (campaigns, referred), definition, is_keyed=is_keyed)
         if reason:
             found.append(Session(reason))
         found[-1].events.append(event)
         users += [event] if event["user_id"] else []
         campaigns += [event] if event["utm_campaign"] else []
+        referred += [event] if event["referrer_host"] not in (None, event["page_host"]) else []
         previous = event
     return found
 
@@ -173,16 +176,20 @@ def _soft_break(
     run: Event,
     previous: Event | None,
     event: Event,
-    campaigns: Sequence[Event],
+    sources: tuple[Sequence[Event], Sequence[Event]],
     definition: Definition,
     *,
     is_keyed: bool,
 ) -> str | None:
     assert previous is not None
-    known = _known(campaigns, event, "utm_campaign")
-    if event["utm_campaign"] and not is_keyed:
-        is_other = event["utm_campaign"] != known
-        if (definition.campaign == "new" and is_other) or (definition.campaign == "changed" and known and is_other):
+    campaigns, referred = sources
+    known, campaign = _known(campaigns, event, "utm_campaign"), event["utm_campaign"]
+    if campaign and not is_keyed:
+        if definition.campaign == "changed" and known and campaign != known:
+            return "campaign"
+        if definition.campaign == "new" and known and campaign.lower() != known.lower():
+            return "campaign"
+        if definition.campaign == "new" and not known and _known(referred, event, "referrer_host"):
             return "campaign"
     if event["event_date"] - run["event_date"] > ONE_DAY:
         return "max_hours" if previous["event_date"] != event["event_date"] else None

@@ -48,7 +48,8 @@ TIMINGS = ((30, 24), (720, 24), (30, 1), (1, 1), (720, 12), (600, 24), (30, 3))
 # Rules of other tools.
 VARIANTS: tuple[dict[str, bool], ...] = (
     {},
-    {"starts_at_border": True, "breaks_at_first_campaign": True},
+    {"starts_at_border": True},
+    {"breaks_at_first_campaign": True},
     {"split_at_utc_hour": True},
 )
 

@@ -18,6 +18,7 @@ CARRIED_FOR_COPIES = timedelta(hours=1)
 
 # The breaks at a changed value, in order of priority, and the field of a line that has the value.
 CHANGES = {"client_session": "client_session_id", "user": "user_id", "campaign": "utm_campaign"}
+FROM_ANOTHER_HOST = ""  # what is known of a session that came from another host without a campaign
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Line:
     user_id: str | None = None
     client_session_id: str | None = None
     utm_campaign: str | None = None
+    is_referred: bool = False  # from another host than the page's
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -57,7 +59,8 @@ class Line:
 class Rules:
     """The settings that sessions depend on. `breaks_at` has the names of CHANGES that are switched on.
 
-    With `breaks_at_first_campaign`, a session that has no campaign ends at an event that has one.
+    With `breaks_at_first_campaign`, a session that has no campaign ends at an event that has one, if an event before it
+    came from another host; and campaigns are compared in lower case.
     """
 
     timezone: str = "UTC"
@@ -222,7 +225,9 @@ def next_event(previous: Event | None, line: Line, rules: Rules) -> Event:
     reason = hard_break(previous, line, rules)
     known = {} if previous is None or reason else dict(previous.known)
     reason = reason or changed_value(known, line, rules)
-    known |= {change: value for change in rules.remembered if (value := getattr(line, CHANGES[change]))}
+    known |= {change: value for change in rules.remembered if (value := value_of(line, change, rules))}
+    if rules.breaks_at_first_campaign and line.is_referred:
+        known.setdefault("campaign", FROM_ANOTHER_HOST)
 
     run_started_at = line.event_time if previous is None or reason else previous.run_started_at
     if previous and not reason:
@@ -260,13 +265,17 @@ def whole_hour(at: datetime) -> datetime:
 
 def changed_value(known: Mapping[str, str], line: Line, rules: Rules) -> str | None:
     """Return the first break at a changed value: the line has the value, and another one is known. Otherwise None."""
-    for change, name in CHANGES.items():
-        value = getattr(line, name)
-        if change in rules.breaks_at and value and known.get(change, value) != value:
-            return change
-        if change == "campaign" and rules.breaks_at_first_campaign and value and change not in known:
+    for change in CHANGES:
+        value = value_of(line, change, rules)
+        is_other = bool(value) and known.get(change, value) != value
+        if is_other and (change in rules.breaks_at or known[change] == FROM_ANOTHER_HOST):
             return change
     return None
+
+
+def value_of(line: Line, change: str, rules: Rules) -> str | None:
+    value: str | None = getattr(line, CHANGES[change])
+    return value.lower() if value and change == "campaign" and rules.breaks_at_first_campaign else value
 
 
 def session_id_of(first: Line) -> str:

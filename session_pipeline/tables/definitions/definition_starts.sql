@@ -27,7 +27,17 @@ stream as (
         e.event_id,
         e.event_name,
         e.user_id,
-        e.utm_campaign,
+        case
+            when d.campaign_rule = 'new'
+                then translate(
+                    e.utm_campaign,
+                    'ABCDEFGHIJKLMNOPQRSTUVWXYZ',
+                    'abcdefghijklmnopqrstuvwxyz'
+                )
+            else e.utm_campaign
+        end as utm_campaign,
+        e.referrer_host is not null
+        and e.referrer_host <> coalesce(e.page_host, '') as is_referred,
         e.file_id,
         e.line_number,
         case when e.event_number = 1 then e.break_reason end as own_reason,
@@ -137,7 +147,9 @@ with_campaigns as (
         ) over before_now as last_campaign_place,
         max(
             case when utm_campaign is not null then event_date end
-        ) over before_now as last_campaign_date
+        ) over before_now as last_campaign_date,
+        max(case when is_referred then place end) over before_now as last_referred_place,
+        max(case when is_referred then event_date end) over before_now as last_referred_date
     from user_breaks
     window
         until_now as (
@@ -158,6 +170,11 @@ known_campaigns as (
                 last_campaign_place >= run_place
                 and date_diff('day', last_campaign_date, event_date) <= 1
                 then last_campaign
+            -- The visitor came from another host, without a campaign.
+            when
+                last_referred_place >= run_place
+                and date_diff('day', last_referred_date, event_date) <= 1
+                then ''
         end as known_campaign,
         date_diff('day', run_date, event_date) > 1 as is_from_before
     from with_campaigns
@@ -172,8 +189,8 @@ starts as (
                 client_session_id is null
                 and utm_campaign is not null
                 and (
-                    campaign_rule = 'changed' and utm_campaign <> known_campaign
-                    or campaign_rule = 'new' and utm_campaign <> coalesce(known_campaign, '')
+                    campaign_rule = 'changed' and utm_campaign <> nullif(known_campaign, '')
+                    or campaign_rule = 'new' and utm_campaign <> known_campaign
                 )
                 then 'campaign'
             when is_from_before and previous_date < event_date then 'max_hours'

@@ -6,6 +6,8 @@
 -- of a visitor; if sessions are by person, of a person; if the client's session is the key, with
 -- or without a timeout, of each client session of these, and those without one. open_sessions has
 -- it as visitor_id.
+-- With $split_on_new_campaign, a campaign is compared in lower case, and an empty one stands for
+-- events from another host until a campaign is known: the first campaign is a break only after them.
 with kept as (
     select
         d.event_date,
@@ -29,7 +31,18 @@ with kept as (
         a.event_name,
         a.user_id,
         a.client_session_id,
-        a.utm_campaign,
+        case
+            when $split_on_new_campaign
+                then translate(
+                    a.utm_campaign,
+                    'ABCDEFGHIJKLMNOPQRSTUVWXYZ',
+                    'abcdefghijklmnopqrstuvwxyz'
+                )
+            else a.utm_campaign
+        end as utm_campaign,
+        $split_on_new_campaign
+        and a.referrer_host is not null
+        and a.referrer_host <> coalesce(a.page_host, '') as is_referred,
         a.file_id,
         a.line_number
     from raw_events as a
@@ -57,6 +70,7 @@ stream as (
         user_id,
         client_session_id,
         utm_campaign,
+        is_referred,
         file_id,
         line_number,
         cast(null as varchar) as open_session_id,
@@ -77,7 +91,8 @@ stream as (
         cast(null as varchar) as event_name,
         known_user_id as user_id,
         known_client_session_id as client_session_id,
-        known_campaign as utm_campaign,
+        nullif(known_campaign, '') as utm_campaign,
+        known_campaign = '' as is_referred,
         cast(null as varchar) as file_id,
         cast(null as bigint) as line_number,
         session_id as open_session_id,
@@ -145,7 +160,8 @@ with_known_values as (
         last_value(utm_campaign ignore nulls) over before_now as last_campaign,
         max(
             case when utm_campaign is not null then place end
-        ) over before_now as last_campaign_place
+        ) over before_now as last_campaign_place,
+        max(case when is_referred then place end) over before_now as last_referred_place
     from hard_breaks
     window
         until_now as (
@@ -189,6 +205,7 @@ run_breaks as (
                 $split_on_new_campaign
                 and utm_campaign is not null
                 and (last_campaign_place is null or last_campaign_place < hard_place)
+                and last_referred_place >= hard_place
                 then 'campaign'
         end as run_reason,
         case
@@ -211,7 +228,8 @@ run_breaks as (
             when $split_on_campaign or $split_on_new_campaign
                 then coalesce(
                     utm_campaign,
-                    case when last_campaign_place >= hard_place then last_campaign end
+                    case when last_campaign_place >= hard_place then last_campaign end,
+                    case when is_referred or last_referred_place >= hard_place then '' end
                 )
         end as known_campaign
     from with_known_values
