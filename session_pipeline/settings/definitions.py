@@ -40,8 +40,8 @@ class DefinitionSettings(Section):
         at_border: What a gap of exactly this length does.
         midnight: Whether each local day starts a session.
         utc_hour: Whether each hour of UTC starts a session.
-        campaign: Whether another campaign starts a session (changed), or not at all. With new, the first one does too if
-            an earlier event of the session came from another host, and campaigns are compared in lower case.
+        campaign: Whether another campaign starts a session (changed), or not at all. With new, the first one does too
+            if an earlier event of the session came from another host, and campaigns are compared in lower case.
         user: Whether another user_id starts a session.
         client_session: Whether events with a client_session_id have one session for each id, whatever the gaps.
         max_hours: A session never lasts longer; absent: two days at most.

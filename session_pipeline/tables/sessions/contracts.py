@@ -84,8 +84,8 @@ TABLES: tuple[Table, ...] = (
             ),
             text(
                 "known_campaign",
-                "Last known campaign since an inactivity, midnight or separator break; null if the split is off. Empty if "
-                "none is known, the first one is a break, and an event since then came from another host.",
+                "Last known campaign since an inactivity, midnight or separator break; null if the split is off. "
+                "Empty if none is known, the first one is a break, and an event since then came from another host.",
             ),
         ),
     ),

@@ -6,8 +6,8 @@
 -- of a visitor; if sessions are by person, of a person; if the client's session is the key, with
 -- or without a timeout, of each client session of these, and those without one. open_sessions has
 -- it as visitor_id.
--- With $split_on_new_campaign, a campaign is compared in lower case, and an empty one stands for
--- events from another host until a campaign is known: the first campaign is a break only after them.
+-- With $split_on_new_campaign, campaigns are compared in lower case. The first one is a break only
+-- after an event from another host; in open_sessions, an empty known_campaign stands for this event.
 with kept as (
     select
         d.event_date,
