@@ -7,7 +7,7 @@
 -- or without a timeout, of each client session of these, and those without one. open_sessions has
 -- it as visitor_id.
 -- With $split_on_new_campaign, campaigns are compared in lower case. The first one is a break only
--- after an event from another host; in open_sessions, an empty known_campaign stands for this event.
+-- after an event from another host; an empty known_campaign of open_sessions stands for this event.
 with kept as (
     select
         d.event_date,
