@@ -233,14 +233,18 @@ def test_report_of_an_unknown_day_is_refused(deployment: Deployment) -> None:
         report.write_day(deployment.folder, LAST + timedelta(days=1))
 
 
-def test_reports_of_other_days_stay_and_the_former_file_is_removed(deployment: Deployment) -> None:
-    other, former = (deployment.folder.reports / name for name in ("2024-01-01.html", "index.html"))
-    for path in (other, former):
+def test_reports_of_other_days_and_files_of_others_stay(deployment: Deployment) -> None:
+    """The folder of reports can be a link to the folder of a web server."""
+    names = ("2024-01-01.html", "index.html", ".index.html.swp", ".latest.html.swp", ".2024-01-01.html.orig")
+    kept = [deployment.folder.reports / name for name in names]
+    dead = deployment.folder.reports / ".2024-01-01.html.999999999"
+    for path in (*kept, dead):
         path.write_text("kept")
     report.write(deployment.folder)
-    assert other.read_text() == "kept"
-    assert not former.exists()
-    other.unlink()
+    assert [path.read_text() for path in kept] == ["kept"] * len(kept)
+    assert not dead.exists()
+    for path in kept:
+        path.unlink()
 
 
 def test_queries_read_daily_tables_and_no_events() -> None:

@@ -35,11 +35,13 @@ class Leftovers:
 
     Attributes:
         reports: Reports of days that the visitor was seen on.
+        other_pages: Pages in the folder of reports that contain an id and are no reports; they stay.
         history_count: Runs, ticks and logs that contained an id; None if the history is in another storage.
         frozen_before: Days before this one are frozen, so their counts still include the visitor; None if none are.
     """
 
     reports: tuple[Path, ...]
+    other_pages: tuple[Path, ...]
     history_count: int | None
     frozen_before: date | None
 
@@ -106,9 +108,10 @@ def finish(run: Run, instance: "DagsterInstance") -> Leftovers:
     if not report.is_current(run.folder):
         report.write(run.folder, run.settings)
     reports = erasure.delete_leftovers(run, left)
+    other_pages = erasure.pages_with_ids(run.folder, left)
     history_count = erased_history.remove(instance, run.folder, left)
     erasure.finish(run)
-    return Leftovers(tuple(reports), history_count, run.store.catalog.frozen_before())
+    return Leftovers(tuple(reports), tuple(other_pages), history_count, run.store.catalog.frozen_before())
 
 
 def _show(held: Held) -> None:
@@ -169,6 +172,8 @@ def _show_done(held: Held, leftovers: Leftovers) -> None:
             f"{counted(len(leftovers.reports), 'report')} of these days deleted; `session-pipeline report --date DATE`"
             " writes one again"
         )
+    for path in leftovers.other_pages:
+        echo(f"{plain(path)} is not a report and contains the id: it stays", style="yellow")
     if held.files:
         echo(f"Not changed: {counted(len(held.files), 'delivered file')} with these lines, listed above")
     if leftovers.history_count is None:
@@ -198,6 +203,7 @@ def _as_json(held: Held, leftovers: Leftovers) -> dict[str, object]:
         "delivered_files": [str(path) for path in held.files],
         "gone_files": list(held.gone_files),
         "deleted_reports": [str(path) for path in leftovers.reports],
+        "other_pages": [str(path) for path in leftovers.other_pages],
         "deleted_from_history_count": leftovers.history_count,
         "counted_before": str(leftovers.frozen_before) if leftovers.frozen_before else None,
     }

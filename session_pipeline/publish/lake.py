@@ -3,11 +3,15 @@
 Each file is a hard link to the store, or a copy where hard links are not possible. It is replaced by rename, so it is
 always complete. All files of a table have the columns of its contract, because readers of a folder use the columns of
 the first file: files of an older version are rewritten with today's columns. publication.py decides when to publish.
+
+The lake can be a link to a folder that has other files, too. Only files named like those of a published table are
+removed.
 """
 
 import os
+import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +25,17 @@ from session_pipeline.store.files import at_once, make_folder, refusal_explained
 from session_pipeline.store.paths import folder_name
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
-from session_pipeline.tables import Table, table
+from session_pipeline.tables import TABLES, Table, table
 
 STEM, SUFFIX = "data", ".parquet"
+PUBLISHED_TABLES = "published_tables"  # text: the names of all tables that were ever published, also of other versions
+# What `places_of` returns, and the temporary names of `_place`.
+OWN_PLACE = re.compile(
+    r"(?P<table>\w+)/"
+    r"(?:(?:\w+=\d{4}-\d{2}-\d{2}/)?(?:data(?:-\d{5,})?\.parquet|\.data(?:-\d{5,})?\.parquet\.\d+)"
+    r"|[0-9a-f]{32}(?:-\d{5,})?\.parquet|\.[0-9a-f]{32}(?:-\d{5,})?\.parquet\.\d+)",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,9 @@ class LakeChange:
 def publish(
     store: Store, lake: Path, partitions: Iterable[Partition], since_generation: int, *, contracts_changed: bool = False
 ) -> LakeChange:
-    """Make the lake show exactly these partitions: replace what changed since a generation, remove everything else.
+    """Make the lake show exactly these partitions: replace what changed since a generation, remove all other partitions.
+
+    Files of others stay.
 
     Args:
         store: The store that has the partitions' files.
@@ -52,7 +66,7 @@ def publish(
         for partition in partitions
         for place, file in zip(places_of(partition), partition.files, strict=True)
     }
-    present = set(_files(lake))
+    present = set(own_places(_files(lake), {*TABLES, *store.catalog.text(PUBLISHED_TABLES).split()}))
     fits: dict[tuple[str, str], bool] = {}  # files of one recipe have the same columns, so one of them is opened
     linked = 0
     folders = set() if lake.is_dir() else {lake.parent}
@@ -91,6 +105,14 @@ def places_of(partition: Partition) -> list[str]:
     if count == 1:
         return [f"{stem}{SUFFIX}"]
     return [f"{stem}-{number:05}{SUFFIX}" for number in range(1, count + 1)]
+
+
+def own_places(places: Iterable[str], tables: Collection[str]) -> Iterator[str]:
+    """Yield those paths below the lake that are named like files of these tables."""
+    for place in places:
+        found = OWN_PLACE.fullmatch(place)
+        if found is not None and found["table"] in tables:
+            yield place
 
 
 def _files(lake: Path) -> Iterator[str]:

@@ -187,11 +187,13 @@ def publish(
     crash_points.reached("publish: lake in place")
     publication = Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id)
     byte_count, written_at = _stamp(folder) or (0, 0)
+    tables = {*store.catalog.text(lake.PUBLISHED_TABLES).split(), *(each.key.table for each in partitions)}
     with store.catalog.transaction(advances=False):
         store.catalog.set_number("lake_generation", generation)
         store.catalog.set_number(WAREHOUSE_BYTES, byte_count)
         store.catalog.set_number("warehouse_written_at", written_at)
         store.catalog.set_number("published_contracts", _contracts_number())
+        store.catalog.set_text(lake.PUBLISHED_TABLES, " ".join(sorted(tables)))
         store.catalog.set_number("published_folder", _folder_number(folder) if has_views else NO_VIEWS)
         store.catalog.set_number("published_waiting_days", len(plan.deferred_days))
         store.catalog.put_publication(publication)

@@ -6,6 +6,7 @@ writes the warehouse.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from session_pipeline.settings import Settings
 
 FILE_NAME = "latest.html"
-FORMER_FILE_NAME = "index.html"  # of earlier versions; it would show old figures
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MEMORY_LIMIT = "1GB"  # queries of daily tables need far less; beyond it, they fail instead of filling the machine
 
 
@@ -53,11 +54,10 @@ def write(folder: DataFolder, settings: "Settings | None" = None) -> Written:
     while True:
         made_from = _time_of_warehouse(folder)
         page = _page(folder, settings, None)
-        remove_temporaries(folder.reports, ".*.html.*")
+        remove_temporaries(folder.reports, ".????-??-??.html.*")
         if page.last_day:
             _replace(folder, day_file(folder, page.last_day), page.text, made_from)
         _replace(folder, path, page.text, made_from)
-        (folder.reports / FORMER_FILE_NAME).unlink(missing_ok=True)
         crash_points.reached("report: in place")
         # If a run published in the meantime, this report can have replaced a newer one; write it again.
         if made_from == _time_of_warehouse(folder):
@@ -81,6 +81,14 @@ def write_day(folder: DataFolder, last_day: date, settings: "Settings | None" = 
 def day_file(folder: DataFolder, last_day: date) -> Path:
     """Returns the path of the report whose last day is this day."""
     return folder.reports / f"{last_day}.html"
+
+
+def day_of(path: Path) -> date | None:
+    """Returns the day that a report is named by; None for latest.html and for pages that are no reports."""
+    try:
+        return date.fromisoformat(path.stem) if DAY.fullmatch(path.stem) else None
+    except ValueError:
+        return None
 
 
 def is_current(folder: DataFolder) -> bool:

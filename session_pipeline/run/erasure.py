@@ -11,12 +11,14 @@ The steps, in this order. Each can be repeated, so an erasure that was killed go
 7. `finish`: erasures.json keeps only the hashes.
 """
 
+import os
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal
 from session_pipeline.errors import StoreError
@@ -110,10 +112,9 @@ def _delete_reports(folder: DataFolder, left: Unfinished) -> list[Path]:
     days = [day for _, day in left.days]
     current = folder.warehouse.stat().st_mtime_ns
     gone = []
-    for path in sorted(folder.reports.glob("*.html")):
+    for path in sorted(filter(_is_report, folder.reports.glob("*.html"))):
         is_current = path.stat().st_mtime_ns == current
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if not is_current and (_shows(path, days) or left.search.is_in(text)):
+        if not is_current and (_shows(path, days) or _contains(path, left)):
             path.unlink()
             gone.append(path)
             crash_points.reached("erase: report deleted")
@@ -122,14 +123,25 @@ def _delete_reports(folder: DataFolder, left: Unfinished) -> list[Path]:
     return gone
 
 
+def pages_with_ids(folder: DataFolder, left: Unfinished) -> list[Path]:
+    """Return the pages in the folder of reports that are no reports and contain an erased id. They stay."""
+    pages = [path for path in sorted(folder.reports.glob("*.html")) if not _is_report(path)]
+    return [path for path in pages if path.is_file() and os.access(path, os.R_OK) and _contains(path, left)]
+
+
+def _is_report(path: Path) -> bool:
+    return path.name == report.FILE_NAME or report.day_of(path) is not None
+
+
+def _contains(path: Path, left: Unfinished) -> bool:
+    return left.search.is_in(path.read_text(encoding="utf-8", errors="replace"))
+
+
 def _shows(path: Path, days: Collection[date]) -> bool:
-    """Whether a report that is named by its last day can show one of these days. Others are taken to show all days."""
-    if not days:
-        return False
-    try:
-        last_day = date.fromisoformat(path.stem)
-    except ValueError:
-        return True
+    """Whether a report can show one of these days. One that is not named by its last day is taken to show all days."""
+    last_day = report.day_of(path)
+    if last_day is None:
+        return bool(days)
     return any(day <= last_day <= day + REPORT_REACH for day in days)
 
 

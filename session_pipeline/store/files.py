@@ -111,7 +111,8 @@ def refusal_explained(path: Path) -> Iterator[None]:
 def remove_temporaries(folder: Path, pattern: str) -> None:
     """Remove temporary files of `replacing` whose process is dead."""
     for leftover in folder.glob(pattern):
-        if not _is_alive(leftover.suffix):
+        number = leftover.suffix[1:]  # files of other programs, such as .latest.html.swp, have no number there
+        if number.isdecimal() and not _is_alive(number):
             leftover.unlink(missing_ok=True)
 
 
@@ -141,25 +142,9 @@ def replacing(path: Path) -> Iterator[Path]:
     crash_points.reached("replace: name durable")
 
 
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file within the kernel; blocks are shared where the file system supports it."""
-    with source.open("rb") as reader, target.open("wb") as writer:
-        remaining = os.fstat(reader.fileno()).st_size
-        try:
-            while remaining > 0:
-                copied = os.copy_file_range(reader.fileno(), writer.fileno(), remaining)
-                if copied == 0:
-                    break
-                remaining -= copied
-        except OSError:
-            remaining = -1
-    if remaining != 0:
-        shutil.copyfile(source, target)
-
-
-def _is_alive(suffix: str) -> bool:
+def _is_alive(process: str) -> bool:
     try:
-        os.kill(int(suffix.removeprefix(".")), 0)
+        os.kill(int(process), 0)
     except (ProcessLookupError, ValueError, OverflowError):
         return False
     except PermissionError:
