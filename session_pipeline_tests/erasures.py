@@ -11,7 +11,8 @@ import pandas as pd
 from session_pipeline import report
 from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.run import erasure
-from session_pipeline.run.held import Held, Person, find_held
+from session_pipeline.run.held import Held, find_held
+from session_pipeline.run.person import Person
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.canaries import all_places

@@ -12,7 +12,7 @@ from session_pipeline.ingest import day_files, deliveries, erased_rows, small_fi
 from session_pipeline.ingest.erase_frozen import without_former_ids
 from session_pipeline.ingest.erasures import Unfinished, unfinished_in
 from session_pipeline.run import erasure
-from session_pipeline.run.held import Person
+from session_pipeline.run.person import Person
 from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.erasures import BAD, CANARY, CANARY_USER, SETTINGS, UNTIL, begin, deliver, event
 
@@ -197,11 +197,11 @@ def test_links_of_frozen_days_lose_erased_former_ids() -> None:
         ("main", "ada", "", CANARY, 1, 2, 4),
     ]
     rows = pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in given])
-    found = without_former_ids(rows, Unfinished(ids=(CANARY,)))
+    found = without_former_ids(rows, Unfinished(visitors=(("main", CANARY),)))
     assert found.schema == rows.schema
     assert [tuple(row.values()) for row in found.to_pylist()] == [
         ("main", "ada", "", "", 1, 2, 4),
         ("main", "ada", "", "old", 1, 2, 4),
         ("main", "zeta", "", "", 3, 9, 3),
     ]
-    assert without_former_ids(rows, Unfinished(ids=("nobody",))) is rows
+    assert without_former_ids(rows, Unfinished(users=(("second", CANARY), ("main", "nobody")))) is rows

@@ -12,7 +12,8 @@ import pytest
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.run import erasure
-from session_pipeline.run.held import Person, find_held, held_tables
+from session_pipeline.run.held import find_held, held_tables
+from session_pipeline.run.person import Person
 from session_pipeline.run.pipeline import open_folder, open_run
 from session_pipeline.settings.privacy import LONGEST_READ_DAYS
 from session_pipeline.tables import TABLES

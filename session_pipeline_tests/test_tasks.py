@@ -25,7 +25,8 @@ from session_pipeline.ingest.line_ranges import copy_range
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.tasks import Failure, Place, RangeTask, take_range
 from session_pipeline.run import erasure
-from session_pipeline.run.held import Person, find_held
+from session_pipeline.run.held import find_held
+from session_pipeline.run.person import Person
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline_tests.deployment import Deployment
 

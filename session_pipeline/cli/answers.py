@@ -13,7 +13,7 @@ from session_pipeline.cli.output import STANDARD_OUTPUT, destination, is_regular
 from session_pipeline.cli.screen import echo, size, stderr
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import publication, reader, warehouse
-from session_pipeline.run.held import Person
+from session_pipeline.run.person import Person
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables import TABLES

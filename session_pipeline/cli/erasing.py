@@ -18,7 +18,8 @@ from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.erasures import unfinished_in
 from session_pipeline.publish import publication
 from session_pipeline.run import erasure, pipeline
-from session_pipeline.run.held import Held, Person, find_held
+from session_pipeline.run.held import Held, find_held
+from session_pipeline.run.person import Person
 from session_pipeline.run.pipeline import Run
 from session_pipeline.store.shortage import report_shortage
 

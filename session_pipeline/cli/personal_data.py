@@ -11,8 +11,9 @@ from session_pipeline.cli.app import ended
 from session_pipeline.cli.output import STANDARD_OUTPUT, destination
 from session_pipeline.cli.screen import json_text, size, stderr
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.run.held import Held, Person, find_held, held_tables
+from session_pipeline.run.held import Held, find_held, held_tables
 from session_pipeline.run.opened import OpenFolder, open_folder
+from session_pipeline.run.person import Person
 
 
 def write(folder: DataFolder, person: Person, file: Path) -> None:

@@ -19,7 +19,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SessionPipelineError
@@ -63,13 +63,17 @@ class Unfinished:
     """What the remaining steps of an erasure need.
 
     Attributes:
-        ids: The erased ids and the ids of their sessions, in plain text.
-        visitors: The erased visitors, each with its site.
+        ids: The erased ids and the ids of their sessions, in plain text: what logs and reports are searched for.
+        visitors: What visitor_id is in erased rows, each with its site.
+        users: The erased user ids, as they are in the tables, each with its site.
+        session_ids: The sessions that consist of erased events only, also under former ids.
         days: The local days that had events of them, each with its site.
     """
 
     ids: tuple[str, ...] = ()
     visitors: tuple[tuple[str, str], ...] = ()
+    users: tuple[tuple[str, str], ...] = ()
+    session_ids: tuple[str, ...] = ()
     days: tuple[tuple[str, date], ...] = ()
 
     @cached_property
@@ -82,6 +86,8 @@ class Unfinished:
         return Unfinished(
             tuple(sorted({*self.ids, *other.ids})),
             tuple(sorted({*self.visitors, *other.visitors})),
+            tuple(sorted({*self.users, *other.users})),
+            tuple(sorted({*self.session_ids, *other.session_ids})),
             tuple(sorted({*self.days, *other.days})),
         )
 
@@ -161,10 +167,10 @@ class Erasures:
         return given, self.key.keyed(USER_PURPOSE, given)
 
     def are_in(self, text: str | None, site: str) -> bool:
-        """Whether an erased id is in a text: as it is, percent-encoded, or escaped as in JSON.
+        """Whether an erased id is in a text: as it is, percent-encoded, as forms write it, or escaped as in JSON.
 
-        An id is a part of the text between characters that are not both letters or digits. So v1 is in `"v1"` and not
-        in `v12`.
+        Forms write a blank as `+`. An id is a part of the text between characters that are not both letters or digits.
+        So v1 is in `"v1"` and not in `v12`.
         """
         texts = {entry.text_hash: entry.length for entry in self._of_site(site)}
         if not text or not texts:
@@ -172,7 +178,8 @@ class Erasures:
         lengths = set(texts.values())
         return any(
             self._is_erased(part, texts)
-            for form in {text, unquote(text), _unescaped(text), unquote(_unescaped(text))}
+            for plain in {text, _unescaped(text)}
+            for form in {plain, unquote(plain), unquote_plus(plain)}
             for part in _parts(form, lengths)
         )
 
@@ -195,8 +202,7 @@ class Erasures:
             "format": FORMAT,
             "visitor_key": self.key and self.key.fingerprint,
             "erasures": [asdict(entry) for entry in self.entries],
-            "unfinished": left
-            and {"ids": left.ids, "visitors": left.visitors, "days": [[site, str(day)] for site, day in left.days]},
+            "unfinished": left and {**asdict(left), "days": [[site, str(day)] for site, day in left.days]},
         }
 
     def save(self, path: Path) -> None:
@@ -251,7 +257,10 @@ def load_erasures(path: Path, key: VisitorKey | None) -> Erasures:
             f"{path} belongs to another visitor_key; restore {path.with_name('visitor_key')} from a backup: with"
             " another key, erased visitors would come back"
         )
-    return Erasures(entries, key, unfinished)
+    erasures = Erasures(entries, key, unfinished)
+    if unfinished is not None and "users" not in found["unfinished"]:
+        return replace(erasures, unfinished=_with_kinds(erasures, unfinished))
+    return erasures
 
 
 def _unfinished(found: Mapping[str, Any] | None) -> Unfinished | None:
@@ -259,9 +268,21 @@ def _unfinished(found: Mapping[str, Any] | None) -> Unfinished | None:
         return None
     return Unfinished(
         tuple(found["ids"]),
-        tuple((site, visitor) for site, visitor in found["visitors"]),
-        tuple((site, date.fromisoformat(day)) for site, day in found["days"]),
+        visitors=tuple((site, visitor) for site, visitor in found["visitors"]),
+        users=tuple((site, user) for site, user in found.get("users", [])),
+        session_ids=tuple(found.get("session_ids", found["ids"])),
+        days=tuple((site, date.fromisoformat(day)) for site, day in found["days"]),
     )
+
+
+def _with_kinds(erasures: Erasures, left: Unfinished) -> Unfinished:
+    """Return what an older version left to do, with the kinds of its ids, which it did not record."""
+    sites = sorted({site for site, _ in (*left.visitors, *left.days)})
+    found: dict[Kind, list[tuple[str, str]]] = {
+        kind: [(site, each) for site in sites for each in erasures.erased(kind, site, left.ids)]
+        for kind in ("visitor", "user")
+    }
+    return left.with_others(Unfinished(visitors=tuple(found["visitor"]), users=tuple(found["user"])))
 
 
 def _escaped(text: str) -> set[str]:

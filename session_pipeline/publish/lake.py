@@ -49,9 +49,9 @@ class LakeChange:
 def publish(
     store: Store, lake: Path, partitions: Iterable[Partition], since_generation: int, *, contracts_changed: bool = False
 ) -> LakeChange:
-    """Make the lake show exactly these partitions: replace what changed since a generation, remove all other partitions.
+    """Make the lake show exactly these partitions: replace what changed since a generation, remove all others.
 
-    Files of others stay.
+    Files that are not of a published table stay.
 
     Args:
         store: The store that has the partitions' files.

@@ -44,7 +44,13 @@ def record(run: "Run", held: Held) -> None:
     folder = run.folder
     make_key(folder.visitor_key)
     erasures = with_person(erasures_of(folder), held)
-    left = Unfinished((*held.ids, *held.session_ids), held.visitors, held.days)
+    left = Unfinished(
+        ids=(*held.ids, *held.session_ids),
+        visitors=held.row_visitors,
+        users=held.users,
+        session_ids=held.session_ids,
+        days=held.days,
+    )
     replace(erasures, unfinished=left.with_others(erasures.unfinished or Unfinished())).save(folder.erasures)
     crash_points.reached("erase: recorded")
     run.forget_ingest()
@@ -69,7 +75,7 @@ def _remove_from_log(run: "Run", log: Log, partition: Partition, left: Unfinishe
     conditions = [f"contains(reason, {literal(REASON)})"]
     if "visitor_id" in names:
         conditions.append(_is_one_of("(site, visitor_id)", [f"({literal(a)}, {literal(b)})" for a, b in left.visitors]))
-        ids = [literal(each) for each in left.ids]
+        ids = [literal(each) for each in left.session_ids]
         conditions += [_is_one_of(name, ids) for name in ("session_id", "replaced_session_id") if name in names]
     else:
         sites = [literal(site) for site, day in left.days if day == partition.key.date]

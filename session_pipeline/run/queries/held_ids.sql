@@ -36,7 +36,7 @@ named as (
     select
         site,
         'user' as kind,
-        getvariable('held_user') as id
+        unnest([getvariable('held_user'), getvariable('held_keyed_user')]) as id
     from given
     union
     select

@@ -1,0 +1,135 @@
+"""Opens the store with what tells the rows of a person: its ids, and macros that compare them.
+
+A visitor id is meant as in the tables. By person, the id of a person stands for all ids that only the person uses.
+held.py finds what there is about a person.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from session_pipeline.engines.sql import query_text, quote, rows_of
+from session_pipeline.errors import WrongUseError
+from session_pipeline.ingest.erase_frozen import frozen_partitions
+from session_pipeline.ingest.visitors import USER_PURPOSE, VisitorKey
+from session_pipeline.store.store import Store
+from session_pipeline.tables import table
+
+IS_HELD = "is_held(site, visitor_id, user_id)"
+IS_OF_VISITOR = "is_of_visitor(site, visitor_id)"
+IS_LINKED = " or ".join(
+    f"{macro}(site, {name})" for macro in ("is_of_visitor", "is_of_user") for name in ("id", "other_id")
+)
+MACROS = (
+    "is_of_visitor(a_site, a_visitor) as"
+    " (a_site, a_visitor) in (select (site, visitor_id) from persons where not is_shared)",
+    "is_of_user(a_site, a_user) as"
+    " coalesce((a_site, a_user) in (select (site, id) from held_ids where kind = 'user'), false)",
+    "is_held(a_site, a_visitor, a_user) as is_of_visitor(a_site, a_visitor) or is_of_user(a_site, a_user)",
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is looked for: a visitor id, a user id or both, as they are in the tables.
+
+    Attributes:
+        visitor: The visitor id; None if only a user id is known.
+        user: The user id; None if only a visitor id is known.
+        site: The only site that counts; None for all sites.
+        keyed_user: The form of the user id that `user_ids = "keyed"` stores; None if it is not known.
+    """
+
+    visitor: str | None
+    user: str | None
+    site: str | None
+    keyed_user: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check that an id is given."""
+        if not self.visitor and not self.user:
+            raise WrongUseError("nobody is named; give --visitor ID or --user ID, as in the tables")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids that are given, and the keyed form of the user id."""
+        return tuple(each for each in (self.visitor, self.user, self.keyed_user) if each)
+
+    def with_key(self, key: VisitorKey | None) -> "Person":
+        """Return the person with the keyed form of the user id, which is looked for, too."""
+        if key is None or self.user is None:
+            return self
+        return replace(self, keyed_user=key.keyed(USER_PURPOSE, self.user))
+
+
+@contextmanager
+def looking(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection with the tables raw_events and persons, and the macros is_held and is_of_visitor."""
+    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False, "temp_directory": ""}) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("set enable_progress_bar = false")
+        given = {
+            "held_visitor": person.visitor,
+            "held_user": person.user,
+            "held_keyed_user": person.keyed_user,
+            "held_site": person.site,
+        }
+        for name, value in given.items():
+            connection.execute(f"set variable {name} = $1::varchar", [value])
+        add(connection, store, "raw_events")
+        add(connection, store, "identities")
+        add(connection, store, "identity_edges")
+        add_view(connection, "seen_ids", _seen_ids(connection, store))
+        connection.execute(f"create temp table held_ids as {query_text(__package__, 'held_ids')}")
+        connection.execute(f"create temp table persons as {query_text(__package__, 'persons')}")
+        for macro in MACROS:
+            connection.execute(f"create temp macro {macro}")
+        yield connection
+
+
+def add(connection: duckdb.DuckDBPyConnection, store: Store, name: str, dates: Collection[date] | None = None) -> None:
+    """Add a table of the store as a view: all of it, or only some dates. Events have the visitor id of the source."""
+    if name == "events" and store.of_table("event_devices"):
+        add(connection, store, "event_devices", dates)
+        add_view(connection, "events_of_persons", _rows(store, name, dates))
+        add_view(connection, name, query_text(__package__, "events_of_devices"))
+    else:
+        add_view(connection, name, _rows(store, name, dates))
+
+
+def _seen_ids(connection: duckdb.DuckDBPyConnection, store: Store) -> str:
+    """Return SQL of the ids that were seen together: in raw events, and in tables of days that have no raw events."""
+    frozen = {name: _frozen_paths(store, name) for name in ("events", "identity_links", "visitor_states")}
+    selects = ["select site, visitor_id, user_id from raw_events"]
+    if frozen["events"]:
+        dates = {each.key.date for each in frozen_partitions(store, ("events",)) if each.key.date}
+        add(connection, store, "events", dates)
+        selects.append("select site, visitor_id, user_id from events")
+    if frozen["identity_links"]:
+        links = rows_of(table("identity_links"), frozen["identity_links"])
+        selects.append(f"select site, visitor_id, nullif(carried_user_id, '') from ({links})")
+    if frozen["visitor_states"]:
+        # By person, the visitors are persons, whose devices and user ids are in identity_links.
+        user = "null" if frozen["identity_links"] else "user_id"
+        states = rows_of(table("visitor_states"), frozen["visitor_states"])
+        selects.append(f"select site, visitor_id, {user} from ({states})")
+    return " union all ".join(selects)
+
+
+def _frozen_paths(store: Store, name: str) -> list[Path]:
+    return [path for each in frozen_partitions(store, (name,)) for path in store.paths_of(each)]
+
+
+def add_view(connection: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:
+    """Add a SELECT as a view; it replaces an earlier one of that name."""
+    connection.execute(f"create or replace temp view {quote(name)} as {rows}")
+
+
+def _rows(store: Store, name: str, dates: Collection[date] | None) -> str:
+    partitions = [each for each in store.of_table(name) if dates is None or each.key.date in dates]
+    paths = [path for partition in partitions for path in store.paths_of(partition)]
+    return rows_of(table(name), paths, with_date=True)

@@ -1,0 +1,184 @@
+"""Tests what an erasure removes from frozen days, whose raw events have expired: the person's rows, and nothing else.
+
+The days before 7 October are frozen. test_erasure.py tests the tables that are built again.
+"""
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.ingest.erasures import Unfinished, erasures_of
+from session_pipeline.run.held import Held, find_held, held_tables
+from session_pipeline.run.person import Person
+from session_pipeline.run.pipeline import open_folder
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.erasures import CANARY, CANARY_USER, begin, event, texts_left
+
+pytestmark = pytest.mark.long
+
+UNTIL = date(2026, 10, 16)
+SETTINGS: dict[str, Any] = {"start_date": date(2026, 10, 1), "privacy": {"keep_days": {"raw": 10}}}
+SITES = {"first": {"site": "a"}, "second": {"site": "b"}}
+PERSONS = {**SETTINGS, "identity": {"by": "person"}}
+# Counts of frozen days name actions and pages, and nobody.
+COUNTS: list[str] = []
+
+
+def deployed(folder: Path, settings: dict[str, Any], **lines: list[dict[str, Any]]) -> Deployment:
+    deployment = Deployment(folder, settings)
+    for source, its_lines in lines.items():
+        deployment.deliver("events", its_lines, source=source)
+    deployment.run(UNTIL)
+    return deployment
+
+
+def erase(deployment: Deployment, person: Person) -> Held:
+    held = begin(deployment, person)
+    deployment.run(UNTIL)
+    return held
+
+
+def pairs(deployment: Deployment, table: str, *columns: str) -> list[tuple[str, ...]]:
+    rows = deployment.table(table)[list(columns)].fillna("")
+    return sorted(tuple(map(str, row)) for row in rows.to_numpy())
+
+
+def test_rows_of_other_sites_stay(tmp_path: Path) -> None:
+    lines = [event("ada", 1, 1, user_id=CANARY_USER), event("ada", 15, 1)]
+    deployment = deployed(tmp_path / "data", {**SETTINGS, "sources": SITES}, first=lines, second=lines)
+    held = erase(deployment, Person(None, CANARY_USER, "a"))
+    assert held.visitors == (("a", "ada"),)
+    assert pairs(deployment, "events", "site", "user_id") == [("b", ""), ("b", CANARY_USER)]
+    assert pairs(deployment, "sessions", "site", "user_id") == [("b", ""), ("b", CANARY_USER)]
+    assert set(deployment.table("visitor_states")["site"]) == {"b"}
+
+
+def test_users_whose_id_is_that_of_an_erased_visitor_stay(tmp_path: Path) -> None:
+    lines = [event("1234567", 1, 1), event("other", 1, 2, user_id="1234567"), event("other", 15, 1)]
+    deployment = deployed(tmp_path / "data", SETTINGS, test=lines)
+    erase(deployment, Person("1234567", None, None))
+    assert pairs(deployment, "events", "visitor_id", "user_id") == [("other", ""), ("other", "1234567")]
+    assert pairs(deployment, "sessions", "visitor_id", "user_id") == [("other", ""), ("other", "1234567")]
+
+
+def test_erasure_that_an_older_version_began_is_finished(tmp_path: Path) -> None:
+    """It recorded ids without their kind."""
+    lines = [
+        event("tablet", 1, 1, user_id=CANARY_USER),
+        event("tablet", 1, 2, user_id="another"),
+        event(CANARY_USER, 1, 3, user_id="third"),
+        event("ada", 15, 1),
+    ]
+    deployment = deployed(tmp_path / "data", SETTINGS, test=lines)
+    begin(deployment, Person(None, CANARY_USER, None))
+    path = deployment.folder.erasures
+    found = json.loads(path.read_text())
+    found["unfinished"] = {name: found["unfinished"][name] for name in ("ids", "visitors", "days")}
+    path.write_text(json.dumps(found))
+    left = erasures_of(deployment.folder).unfinished
+    assert left is not None
+    assert (left.users, left.visitors) == ((("main", CANARY_USER),), ())
+    deployment.run(UNTIL)
+    assert pairs(deployment, "events", "visitor_id", "user_id") == [
+        ("ada", ""),
+        ("tablet", "another"),
+        (CANARY_USER, "third"),
+    ]
+
+
+def persons(folder: Path) -> Deployment:
+    """On the frozen day, two devices of one user have one session. It has the visitor id of the first."""
+    lines = [
+        event("first-device", 1, 1, user_id=CANARY_USER),
+        event(CANARY, 1, 2, user_id=CANARY_USER, page_url="https://shop.example/second-page"),
+        event(CANARY, 1, 3, event_name="second_event"),
+        event("first-device", 1, 4, user_id=CANARY_USER),
+        event("ada", 1, 5),
+        event("ada", 15, 1),
+    ]
+    return deployed(folder, PERSONS, test=lines)
+
+
+def test_device_of_a_person_is_found_and_erased(tmp_path: Path) -> None:
+    deployment = persons(tmp_path / "data")
+    assert set(deployment.table("events")["visitor_id"]) == {"first-device", "ada"}
+    with open_folder(deployment.folder, until=UNTIL) as opened:
+        held = find_held(opened, Person(CANARY, None, None))
+        tables = held_tables(opened.store, held)
+    assert (held.visitors, held.counts_for, len(held.days)) == ((("main", CANARY),), ("first-device",), 1)
+    assert [path.name for path in held.files] == ["events.jsonl"]
+    assert (len(tables["events"]), len(tables["event_devices"]), len(tables["identity_links"])) == (2, 2, 2)
+    erase(deployment, Person(CANARY, None, None))
+    assert texts_left(deployment, [CANARY, "second-page", "second_event"]) == COUNTS
+    assert len(deployment.table("events")) == 4
+    assert deployment.table("event_devices").empty
+    assert sorted(deployment.table("sessions")["visitor_id"]) == ["ada", "ada", "first-device"]
+
+
+def test_user_of_several_devices_is_erased_with_them(tmp_path: Path) -> None:
+    deployment = persons(tmp_path / "data")
+    held = erase(deployment, Person(None, CANARY_USER, None))
+    assert held.visitors == (("main", CANARY), ("main", "first-device"))
+    assert texts_left(deployment, [CANARY, CANARY_USER, "first-device", *held.session_ids]) == []
+    assert set(deployment.table("visitors")["visitor_id"]) == {"ada"}
+
+
+def test_person_with_shared_devices_only_is_erased_under_its_hash(tmp_path: Path) -> None:
+    lines = [event("tablet", 1, minute, user_id=user) for minute, user in enumerate((CANARY_USER, "u2"))]
+    deployment = deployed(tmp_path / "data", PERSONS, test=[*lines, event("ada", 15, 1)])
+    events = deployment.table("events")
+    [person] = events[events["user_id"] == CANARY_USER]["visitor_id"]
+    erase(deployment, Person(None, CANARY_USER, None))
+    assert texts_left(deployment, [CANARY_USER, person]) == []
+    assert set(deployment.table("visitors")["visitor_id"]) == {"ada", *events[events["user_id"] == "u2"]["visitor_id"]}
+
+
+def test_events_of_a_user_leave_a_session_shared_with_another(tmp_path: Path) -> None:
+    lines = [
+        event(CANARY, 1, 1, user_id="ann", page_url="https://shop.example/ann"),
+        event(CANARY, 1, 2, user_id=CANARY_USER, page_url="https://shop.example/secret"),
+        event(CANARY, 1, 3, user_id=CANARY_USER, event_name="secret_purchase"),
+        event(CANARY, 1, 4, user_id=CANARY_USER, event_name="purchase", value=5, page_url="https://shop.example/paid"),
+        event(CANARY, 1, 5, user_id="ann", page_url="https://shop.example/ann"),
+        event(CANARY, 1, 6, user_id=CANARY_USER, page_url="https://shop.example/secret"),
+        event("ada", 15, 1),
+    ]
+    deployment = deployed(tmp_path / "data", SETTINGS, test=[*lines, lines[2]])
+    before = {name: deployment.table(name) for name in ("events", "daily_summary")}
+    held = erase(deployment, Person(None, CANARY_USER, None))
+    assert (held.visitors, held.shared_visitors, held.session_ids) == ((), (("main", CANARY),), ())
+    assert [path.name for path in held.files] == ["events.jsonl"]
+    events = before["events"]
+    event_ids = events[events["user_id"] == CANARY_USER]["event_id"].tolist()
+    assert len(event_ids) == 4
+    assert texts_left(deployment, [CANARY_USER, *event_ids]) == []
+    assert texts_left(deployment, ["/secret", "secret_purchase", "/paid"]) == COUNTS
+    assert pairs(deployment, "events", "visitor_id", "user_id") == [("ada", ""), (CANARY, "ann"), (CANARY, "ann")]
+    session = deployment.table("sessions").iloc[0]
+    names = ["landing_page", "landing_action", "exit_page", "exit_action", "user_id", "event_count"]
+    assert session[names].tolist() == ["/ann", "/ann", None, None, "ann", 6]
+    assert pairs(deployment, "session_actions", "action", "previous_action", "next_action")[1:] == [
+        ("/ann", "", ""),
+        ("/ann", "", ""),
+    ]
+    assert deployment.table("duplicate_events").empty
+    assert deployment.table("daily_summary").equals(before["daily_summary"])
+
+
+def test_user_that_came_first_leaves_the_visitor_and_the_session(tmp_path: Path) -> None:
+    lines = [event("tablet", 1, 1, user_id=CANARY_USER), event("tablet", 1, 2, user_id="ann"), event("ada", 15, 1)]
+    deployment = deployed(tmp_path / "data", SETTINGS, test=lines)
+    erase(deployment, Person(None, CANARY_USER, None))
+    assert pairs(deployment, "sessions", "visitor_id", "user_id") == [("ada", ""), ("tablet", "")]
+    assert set(pairs(deployment, "visitor_states", "visitor_id", "user_id")) == {("ada", ""), ("tablet", "")}
+    assert texts_left(deployment, [CANARY_USER]) == []
+
+
+def test_users_are_recorded_with_their_site() -> None:
+    one = Unfinished(ids=("u1",), users=(("a", "u1"),), session_ids=("s1",))
+    both = one.with_others(replace(one, users=(("b", "u1"),), session_ids=("s2",)))
+    assert (both.users, both.session_ids) == ((("a", "u1"), ("b", "u1")), ("s1", "s2"))
