@@ -67,6 +67,7 @@ def build_with_canary(folder: Path) -> Deployment:
     deployment.deliver("third", THIRD)  # the first of these is the new beginning of a session of the canary
     deployment.run(UNTIL)
     shutil.copyfile(deployment.folder.reports / "latest.html", deployment.folder.reports / "2026-10-05.html")
+    (deployment.folder.reports / "index.html").write_text("a page of others")
     return deployment
 
 
@@ -83,9 +84,9 @@ def erase_canary(deployment: Deployment) -> Erased:
     return Erased(deployment, held, complete(deployment))
 
 
-def begin(deployment: Deployment, person: Person) -> Held:
+def begin(deployment: Deployment, person: Person, until: date = UNTIL) -> Held:
     """Record an erasure, as the command does."""
-    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+    with open_run(deployment.folder, run_id="test", until=until) as run:
         held = find_held(run, person)
         erasure.record(run, held)
     return held

@@ -34,6 +34,16 @@ def test_only_whole_ids_are_found_in_texts(text: str | None, is_in: bool) -> Non
     assert not erasures.are_in(text, "second")
 
 
+@pytest.mark.parametrize(
+    ("text", "is_in"),
+    [("/?name=ann+smith&x=1", True), (r'"\/?name=ann+smith"', True), ("ann%20smith", True), ("ann smith+x", True),
+     ("ann++smith", False), ("annsmith", False)],
+)  # fmt: skip
+def test_blank_of_an_id_is_found_as_forms_write_it(text: str, is_in: bool) -> None:
+    erasures = Erasures(key=VisitorKey(b"k" * 32)).with_id("user", None, "ann smith")
+    assert erasures.are_in(text, "main") is is_in
+
+
 def test_only_long_ids_are_found_in_logs() -> None:
     session_ids = [f"{number:032x}" for number in range(3_000)]
     search = Unfinished(("short", "longer", CANARY, 'a"quoted<id>', *session_ids)).search

@@ -12,7 +12,9 @@ from session_pipeline.ingest import day_files, deliveries, erased_rows, small_fi
 from session_pipeline.ingest.erase_frozen import without_former_ids
 from session_pipeline.ingest.erasures import Unfinished, unfinished_in
 from session_pipeline.run import erasure
+from session_pipeline.run.held import find_held, held_tables
 from session_pipeline.run.person import Person
+from session_pipeline.run.pipeline import open_folder
 from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.erasures import BAD, CANARY, CANARY_USER, SETTINGS, UNTIL, begin, deliver, event
 
@@ -172,6 +174,22 @@ def test_erased_user_does_not_come_back_if_user_ids_are_stored_in_another_form(
     deployment.set({**SETTINGS, "privacy": {"user_ids": after}})
     deployment.run(UNTIL)
     assert len(deployment.table("events")) == 1
+
+
+def test_user_is_found_by_its_plain_id_if_user_ids_are_keyed(tmp_path: Path) -> None:
+    deployment = Deployment(
+        tmp_path / "data", {**SETTINGS, "privacy": {"user_ids": "keyed"}}, only=("raw_events", "events")
+    )
+    own = [event("own", 6, 1, user_id=CANARY_USER), event("own", 6, 2)]
+    deployment.deliver("a", [*own, event("ada", 6, 3, user_id="another")])
+    deployment.run(UNTIL)
+    with open_folder(deployment.folder, until=UNTIL) as opened:
+        tables = held_tables(opened.store, find_held(opened, Person(None, CANARY_USER, None)))
+    assert (len(tables["raw_events"]), len(tables["events"])) == (2, 2)
+    held = begin(deployment, Person(None, CANARY_USER, None))
+    assert (held.visitors, held.event_count) == ((("main", "own"),), 2)
+    deployment.run(UNTIL)
+    assert deployment.table("events")["visitor_id"].tolist() == ["ada"]
 
 
 def test_erasures_need_their_key(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
-from session_pipeline.ingest.erasures import unfinished_in
+from session_pipeline.ingest.erasures import Unfinished, unfinished_in
 from session_pipeline.run import erasure
 from session_pipeline.run.held import find_held, held_tables
 from session_pipeline.run.person import Person
@@ -65,6 +66,7 @@ def test_everything_about_the_visitor_is_found(erased: Erased) -> None:
     assert {str(day) for _, day in held.days} == {"2026-10-05", "2026-10-06"}
     assert [path.name for path in held.files] == ["first.jsonl", "second.jsonl", "third.jsonl"]
     assert [path.name for path in reports] == ["2026-10-05.html"]
+    assert (deployment.folder.reports / "index.html").read_text() == "a page of others"
     assert CANARY in (deployment.folder.raw / "test" / "first.jsonl").read_text()
 
 
@@ -272,6 +274,15 @@ def test_later_arrivals_of_an_erased_visitor_are_left_out(erased: Erased, tmp_pa
     assert files.loc["test/late.jsonl", ["accepted_count", "set_aside_count", "erased_count"]].tolist() == [1, 0, 4]
     assert files.loc["test/alone.jsonl", ["status", "accepted_count", "erased_count"]].tolist() == ["accepted", 0, 1]
     assert not texts_left(deployment, [f'"{CANARY}"'])
+
+
+def test_pages_that_are_no_reports_are_named_and_stay(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    folder.reports.mkdir()
+    for name in ("index.html", "about.html", "2026-10-05.html", "latest.html"):
+        (folder.reports / name).write_text("nobody" if name == "about.html" else f"about {CANARY}")
+    found = erasure.pages_with_ids(folder, Unfinished(ids=(CANARY,)))
+    assert [path.name for path in found] == ["index.html"]
 
 
 def test_person_needs_an_id() -> None:
