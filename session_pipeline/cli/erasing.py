@@ -181,8 +181,8 @@ def _show_done(held: Held, leftovers: Leftovers) -> None:
         echo("dagster.yaml names another storage for the history of runs: it was not searched", style="yellow")
     if leftovers.frozen_before is not None:
         echo(
-            f"Counts of frozen days, before {leftovers.frozen_before}, still include the visitor, because these days"
-            " cannot be built again; they name nobody",
+            f"Counts of frozen days, before {leftovers.frozen_before}, still include the visitor, and so do the figures"
+            " of sessions shared with others: these days cannot be built again; they name nobody",
             style="yellow",
         )
     stderr.print("Exports, backups and copies of the data folder are not changed.", soft_wrap=True)
