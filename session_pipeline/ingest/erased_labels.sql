@@ -4,7 +4,7 @@ with labels as (
     select
         f.event_date,
         f.event_name,
-        case when f.event_name = 'page_view' then coalesce(f.page_path, '') else '' end as page_path,
+        coalesce(case when f.event_name = 'page_view' then f.page_path end, '') as page_path,
         e.session_id is not null as is_erased
     from frozen_events as f
     left join erased_events as e
@@ -12,10 +12,7 @@ with labels as (
     where f.event_date in (select event_date from erased_events)
 )
 
-select
-    event_date,
-    event_name,
-    page_path
+select row(event_date, event_name, page_path) as label
 from labels
 group by event_date, event_name, page_path
 having bool_and(is_erased)

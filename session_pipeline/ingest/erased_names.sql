@@ -19,16 +19,26 @@ actions as (
     left join erased_events as e
         on a.session_id = e.session_id and a.event_number = e.event_number
     where a.session_id in (select session_id from erased_events)
+),
+
+names as (
+    select
+        session_id,
+        name,
+        is_erased
+    from pages
+    union all
+    select
+        session_id,
+        name,
+        is_erased
+    from actions
 )
 
 select
     session_id,
     name
-from (
-    select * from pages -- noqa: AM04
-    union all
-    select * from actions -- noqa: AM04
-)
+from names
 where name is not null
 group by session_id, name
 having bool_and(is_erased)

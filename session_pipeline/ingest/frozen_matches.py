@@ -46,8 +46,7 @@ OF_EVENT: Mapping[str, str] = {
     "duplicate_events": OF_LINE.format("kept_file_id", "kept_line_number"),
     "recent_event_ids": OF_LINE.format("file_id", "line_number"),
     # A path can have parameters, which events do not have.
-    "action_labels": "(event_date, event_name, split_part(page_path, '?', 1))"
-    " in (select (event_date, event_name, page_path) from erased_labels)",
+    "action_labels": "row(event_date, event_name, split_part(page_path, '?', 1)) in (select label from erased_labels)",
 }
 ROW = "_row_number"
 
