@@ -235,6 +235,7 @@ def test_report_of_an_unknown_day_is_refused(deployment: Deployment) -> None:
 
 def test_reports_of_other_days_and_files_of_others_stay(deployment: Deployment) -> None:
     """The folder of reports can be a link to the folder of a web server."""
+    report.write(deployment.folder)
     names = ("2024-01-01.html", "index.html", ".index.html.swp", ".latest.html.swp", ".2024-01-01.html.orig")
     kept = [deployment.folder.reports / name for name in names]
     dead = deployment.folder.reports / ".2024-01-01.html.999999999"
