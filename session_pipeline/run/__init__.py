@@ -4,9 +4,9 @@ opened.py opens a data folder to look at it. pipeline.py runs ingest, plan, buil
 reports, and profile.py measures its stages. delivered_files.py words what commands say about delivered files.
 try_file.py tries one file as it is and with suggested keys, for `try FILE`, and trial.py reads it each time in a
 temporary folder; sampled_fields.py reads values of its fields, suggestions.py finds those that are probably meant for
-its empty columns, suggested_times.py how their times are read, and wrapped_records.py finds a list of events in a
-single object. person.py tells which rows are about a person, held.py finds what is stored about it, and erasure.py
-erases it. alerts.py passes problems of runs and checks to the user's command.
+its empty columns, suggested_times.py how their times are read, and suggested_requests.py the requests in logs.
+person.py tells which rows are about a person, held.py finds what is stored about it, and erasure.py erases it.
+alerts.py passes problems of runs and checks to the user's command.
 
 cli/ and defs/ call this package; the work itself is in ingest/, build/ and publish/.
 """

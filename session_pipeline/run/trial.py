@@ -26,7 +26,6 @@ from session_pipeline.ingest.recognition import MOST_LINES, likely_preset, prese
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.source_rules import rules_of
 from session_pipeline.ingest.wrapped_records import WrappedRecords, is_one_object, wrapped_records
-from session_pipeline.publish.warehouse import copy_file
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run

@@ -85,9 +85,9 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
     lost = (n1 * k0 / n0 - k1) * step_value
     value = _mean_value(counts, window, step)
     others_count, others_rate, others_usual_rate = _others(counts, window, step)
-    since = None
-    if drop is not None and drop.is_alert:
-        since = counts.day(_first_day(counts, window, step))
+    period = _period(counts, drop) if drop is not None and drop.is_alert else None
+    since = None if period is None else counts.day(period.first)
+    over_since = None if period is None or period.over_from is None else counts.day(period.over_from)
     explained_by = None if drop is None or drop.alert is None else _name(counts, drop.alert)
     row: Row = {
         "session_date": counts.day(window.last),
