@@ -58,7 +58,7 @@ PLACES = (
 TIMINGS = ((30, 24), (720, 12), (5, 1), (240, 5), (60, 2))
 DAY_COUNT = 16
 FEW_DAYS = 7
-SEED_COUNT = int(os.environ.get("SESSION_PIPELINE_STRETCH_SEEDS", "4"))
+SEED_COUNT = int(os.environ.get("SESSION_PIPELINE_STRETCH_SEEDS", "3"))
 AGENTS = (None, "Mozilla/5.0 (Windows NT 10.0) Chrome/120.0", "Googlebot/2.1 (+http://www.google.com/bot.html)")
 
 
