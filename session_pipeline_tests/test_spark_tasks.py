@@ -15,7 +15,7 @@ from session_pipeline.engines.spark import SparkEngine
 from session_pipeline.ingest import small_files, task_reader
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.settings.engine import EngineSettings
-from session_pipeline_tests.test_tasks import assert_equal, both, deliver, event, ingest
+from session_pipeline_tests.test_tasks import assert_equal, deliver, event, ingest, two_deliveries
 
 # PySpark warns of pandas 3, which its Arrow functions do not use.
 pytestmark = [pytest.mark.spark, pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")]
@@ -55,7 +55,7 @@ def test_ingest_in_spark_equals_ingest_in_one_process(
     monkeypatch.setattr(
         task_reader.TaskReader, "__init__", lambda self, *arguments: init(self, *arguments, bytes_of_range=5_000_000)
     )
-    one, tasks = both(tmp_path)
+    one, tasks = two_deliveries(tmp_path)
     chance = random.Random(5)
     found = [event(chance, number) for number in range(60_000)]
     for each in (one, tasks):

@@ -156,14 +156,19 @@ class Both:
         return one, tasks
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
-    folder = tmp_path_factory.mktemp("both")
+def two_deliveries(folder: Path) -> tuple[Deployment, Deployment]:
+    """Returns two folders with the same files and the same visitor key, to be read in one process and in tasks."""
     one, tasks = Deployment(folder / "one"), Deployment(folder / "tasks")
     for each in (one, tasks):
         mixed(each.folder.raw)
         each.folder.visitor_key.parent.mkdir(parents=True, exist_ok=True)
         each.folder.visitor_key.write_text("ab" * 32 + "\n")
+    return one, tasks
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
+    one, tasks = two_deliveries(tmp_path_factory.mktemp("both"))
     with small_ranges() as runner:
         return Both(one, tasks, (ingest(one), ingest(tasks, runner)), runner.counts)
 
