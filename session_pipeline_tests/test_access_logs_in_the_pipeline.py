@@ -29,6 +29,7 @@ from session_pipeline_tests.public_events import sessions_by_gap, sessions_of
 from session_pipeline_tests.shop_commands import call, run
 
 
+@pytest.mark.long
 def test_no_address_leaves_the_delivered_file(tmp_path: Path) -> None:
     addresses = ["198.51.100.23", "2001:db8:abcd:12::7", "203.0.113.77", "dial-77.example.net", "10.99.98.97"]
     other_forms = {
@@ -140,6 +141,7 @@ def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
     assert pipeline_gone(folder, settings) == ["web/access.log"]
 
 
+@pytest.mark.long
 def test_run_says_that_it_replaced_a_lost_key(tmp_path: Path) -> None:
     """After the run, all ids match the new key: only its own warning and alert show that they have changed."""
     listener = Listener(tmp_path / "listener")

@@ -47,6 +47,7 @@ def verdicts(deployment: Deployment) -> list[dict[str, Verdict]]:
     return [{check.name: check.run(run, days) for check in CHECKS} for run, days in build_ranges(deployment)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("identity", ["visitor", "person"])
 def test_no_check_fails_between_two_ranges(tmp_path: Path, identity: str) -> None:
     settings = {**SETTINGS, "identity": {"by": identity}}

@@ -113,6 +113,7 @@ def histories() -> Mapping[str, Built]:
 OTHER_SETTINGS = ('timezone = "Asia/Tokyo"', "[sessions]\ninactivity_minutes = 20")
 
 
+@pytest.mark.long
 @given(data=st.data())
 @settings(max_examples=60)
 def test_plan_is_the_same_with_and_without_a_known_state(data: st.DataObject, histories: Mapping[str, Built]) -> None:

@@ -228,6 +228,7 @@ def test_init_and_try_find_the_log_format(
     assert "sources.try" not in out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize(
     ("example", "keys", "count"),

@@ -71,6 +71,7 @@ def rebuilt_after_an_error(folder: Path, delivered: Sequence[dict[str, Any]]) ->
     return deployment.hashes(), errors
 
 
+@pytest.mark.long
 def test_step_that_failed_in_a_later_range_reads_its_earlier_days_from_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +82,7 @@ def test_step_that_failed_in_a_later_range_reads_its_earlier_days_from_the_store
     assert rebuilt_after_an_error(tmp_path / "retried", lines(DAYS)) == (expected, 1)
 
 
+@pytest.mark.long
 def test_sessions_over_midnight_survive_an_error_in_the_stretch_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

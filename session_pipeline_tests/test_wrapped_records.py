@@ -49,6 +49,7 @@ def test_only_list_of_objects_is_found(text: str, records_in: str | None, count:
     assert len(found.records if found else ()) == count
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("records", "keys"),
     [

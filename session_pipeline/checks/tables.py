@@ -77,7 +77,8 @@ def built_by_current_rules(run: "Run", days: Sequence[date]) -> Verdict:
     plan = run.plan()
     count = len(plan.deferred_days)
     reason = next((item.reason for item in plan.deferred if item.day is not None), "")
-    problems = [
-        f"{count} days have older settings or models ({reason}); rebuild them: `session-pipeline run --upgrade`"
-    ] * bool(count)
-    return verdict(problems, "all days were built with the current settings and models", {"days": count})
+    what_to_do = "rebuild them: `session-pipeline run --upgrade`"
+    problem = f"{count} days have older settings or models ({reason}); {what_to_do}"
+    return verdict(
+        [problem] if count else [], "all days were built with the current settings and models", {"days": count}
+    )
