@@ -77,7 +77,7 @@ class TestAddedColumn:
 
     @pytest.mark.long
     @pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])
-    def test_is_null_on_deferred_days(self, older: Deployment, native_limit_gb: float) -> None:
+    def test_is_null_on_outdated_days(self, older: Deployment, native_limit_gb: float) -> None:
         older.set({**FEW, "publish": {"native_limit_gb": native_limit_gb}})
         assert older.run(UNTIL, upgrade=False) == []
         days = [(date(2026, 10, day), 0) for day in (5, 6, 7)]

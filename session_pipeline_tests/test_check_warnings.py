@@ -1,4 +1,4 @@
-"""Tests the checks that warn: of alerts, unusual data, late sources, waiting days, and settings without matches."""
+"""Tests the checks that warn: of alerts, unusual data, late sources, outdated days, and settings without matches."""
 
 import shutil
 from dataclasses import replace
@@ -158,7 +158,7 @@ def test_no_source_is_late_before_the_first_day(deployment: Deployment) -> None:
         assert asked(deployment, checks.source_arrived).holds
 
 
-def test_built_by_current_rules_counts_deferred_days(deployment: Deployment) -> None:
+def test_built_by_current_rules_counts_outdated_days(deployment: Deployment) -> None:
     deployment.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
     assert asked(deployment, checks.built_by_current_rules).sentence == (
         "8 days have older settings or models (setting inactivity_minutes changed from 30 to 10); rebuild them:"

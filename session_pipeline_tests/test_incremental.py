@@ -181,7 +181,7 @@ def test_start_date_after_all_events_leaves_only_quarantine(week: Deployment, tm
 def test_days_stale_for_logic_alone_wait_for_an_upgrade(week: Deployment) -> None:
     week.set({"max_rebuild_days": 3, "sessions": {"engaged_seconds": 20}})
     plan = week.plan(UNTIL)
-    assert {item.step.name for item in plan.deferred} >= {"sessions"}
+    assert {item.step.name for item in plan.outdated} >= {"sessions"}
     assert week.run(UNTIL, upgrade=False) == []
     assert week.run(UNTIL, upgrade=True)
     assert week.plan(UNTIL).is_empty

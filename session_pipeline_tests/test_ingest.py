@@ -159,6 +159,6 @@ def test_logic_version_stands_for_this_source() -> None:
     formats = sorted((folder / "formats").glob("*.py"))
     names = [*(folder / f"{name}.py" for name in modules), *formats, *logs]
     source = "".join("".join(path.read_text().split()) for path in [*names, *sorted(folder.rglob("*.sql"))])
-    # How presets are recognised decides how files are read. Their other keys are settings, which fingerprints have.
+    # How presets are recognized decides how files are read. Their other keys are settings, which fingerprints have.
     source += repr({name: vars(found) for name, found in packaged_recognitions().items()})
     assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (9, "af99ee1271795a86")

@@ -134,7 +134,7 @@ def test_plan_is_the_same_with_and_without_a_known_state(data: st.DataObject, hi
     of_settings = data.draw(st.sampled_from([built.settings] * 4 + [*OTHER_SETTINGS]))
     expected, found = built.planner(of_settings, until).plan(), knowing(known, built, of_settings, until).plan()
     assert described(found) == described(expected)
-    assert (found.unwanted, found.deferred) == (expected.unwanted, expected.deferred)
+    assert (found.unwanted, found.outdated) == (expected.unwanted, expected.outdated)
 
 
 @pytest.mark.parametrize("name", HISTORIES)

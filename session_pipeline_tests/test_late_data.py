@@ -101,7 +101,7 @@ def run(
         run.ingest()
         plan = run.plan()
         assert plan.unwanted == ()
-        assert plan.deferred == ()
+        assert plan.outdated == ()
         assert {item.kind for item in plan.items} <= {Kind.DATA}
         for item in plan.items:
             named[item.certainty].add((item.step.name, item.day))

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.ingest.layout import as_asked
-from session_pipeline.ingest.recognition import recognised_preset
+from session_pipeline.ingest.recognition import recognized_preset
 from session_pipeline.ingest.rules import ReadingRules
 from session_pipeline.ingest.source_rules import rules_of
 from session_pipeline.settings import parse_settings
@@ -50,7 +50,7 @@ def test_export_of_snowflake_is_read_as_one_in_lower_case(ingest: Ingest, kind: 
     for is_upper in (False, True):
         path = ingest.deliver(written(kind, is_upper=is_upper), f"a.{kind}")
         with path.open("rb") as file:
-            assert recognised_preset(file, path, kind) == "snowplow"
+            assert recognized_preset(file, path, kind) == "snowplow"
         taken[is_upper] = ingest.read(ingest.admit(path, snowplow()), snowplow())
     assert [len(each.events) for each in taken.values()] == [len(ROWS), len(ROWS)]
     lower, upper = (

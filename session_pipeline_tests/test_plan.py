@@ -67,12 +67,12 @@ class ByLogic:
 
 def test_logic_days_over_the_limit_wait_for_an_upgrade() -> None:
     four = ByLogic()
-    assert four.plan(4).deferred == ()
+    assert four.plan(4).outdated == ()
     assert len(four.plan(4).days) == 4
-    held = four.plan(3)
-    assert held.items == ()
-    assert held.deferred_days == {DAY + number * ONE for number in range(4)}
-    assert four.planner(3).plan(upgrade=True).deferred == ()
+    limited = four.plan(3)
+    assert limited.items == ()
+    assert limited.outdated_days == {DAY + number * ONE for number in range(4)}
+    assert four.planner(3).plan(upgrade=True).outdated == ()
 
 
 def test_day_with_a_data_reason_does_not_wait() -> None:
@@ -80,7 +80,7 @@ def test_day_with_a_data_reason_does_not_wait() -> None:
     four.built.change(Key("action_labels", DAY), is_damaged=True)
     plan = four.plan(3)
     assert {item.day for item in plan.items if item.certainty is Certainty.WILL} == {DAY}
-    assert {item.day for item in plan.deferred} == {DAY + ONE, DAY + 2 * ONE, DAY + 3 * ONE}
+    assert {item.day for item in plan.outdated} == {DAY + ONE, DAY + 2 * ONE, DAY + 3 * ONE}
 
 
 def test_new_days_do_not_count_toward_the_limit() -> None:
@@ -88,7 +88,7 @@ def test_new_days_do_not_count_toward_the_limit() -> None:
     new = raw(DAY + 30 * ONE, 1, "f2")
     four.built.partitions[new.key] = new
     plan = four.plan(4)
-    assert plan.deferred == ()
+    assert plan.outdated == ()
     assert DAY in plan.days
 
 
@@ -99,4 +99,4 @@ def test_undated_tables_do_not_count_toward_the_limit() -> None:
     four.built.change(in_one_piece, fingerprint="other", parts=parts)
     plan = four.plan(4)
     assert described(plan)["user_agents"][:2] == (Certainty.WILL, Kind.LOGIC)
-    assert plan.deferred == ()
+    assert plan.outdated == ()

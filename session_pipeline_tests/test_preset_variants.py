@@ -92,7 +92,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, FileResult
 @pytest.mark.long
 @pytest.mark.parametrize("preset", EXAMPLES)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_variant_is_recognised_and_tells_the_same_story(
+def test_variant_is_recognized_and_tells_the_same_story(
     preset: str, variant: str, results: Mapping[str, FileResult]
 ) -> None:
     found = results[f"{preset}-{variant}"]

@@ -36,8 +36,8 @@ def test_examples_are_short(source: str, results: Mapping[str, FileResult]) -> N
 
 
 @pytest.fixture(scope="module")
-def recognised(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, FileResult]:
-    return read_files(tmp_path_factory.mktemp("recognised"), {source: (None, path) for source, path in FILES.items()})
+def recognized(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, FileResult]:
+    return read_files(tmp_path_factory.mktemp("recognized"), {source: (None, path) for source, path in FILES.items()})
 
 
 # Single lines of a log can have these formats, so the reason of quarantined lines names the format.
@@ -46,9 +46,9 @@ OF_LINES = ("nginx_main", "vhost_combined")
 
 @pytest.mark.long
 @pytest.mark.parametrize("source", [source for source, path in FILES.items() if path.parent.name not in OF_LINES])
-def test_preset_is_recognised_from_the_file(
-    source: str, results: Mapping[str, FileResult], recognised: Mapping[str, FileResult]
+def test_preset_is_recognized_from_the_file(
+    source: str, results: Mapping[str, FileResult], recognized: Mapping[str, FileResult]
 ) -> None:
-    assert recognised[source].facts["preset"] == FILES[source].parent.name
-    assert recognised[source].events == results[source].events
-    assert recognised[source].sessions == results[source].sessions
+    assert recognized[source].facts["preset"] == FILES[source].parent.name
+    assert recognized[source].events == results[source].events
+    assert recognized[source].sessions == results[source].sessions

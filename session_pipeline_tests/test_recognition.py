@@ -1,4 +1,4 @@
-"""Tests which files are recognised as files of a preset, and what the commands say about it."""
+"""Tests which files are recognized as files of a preset, and what the commands say about it."""
 
 import gzip
 import json
@@ -47,7 +47,7 @@ def facts(made: Deployment) -> list[dict[str, Any]]:
     ],
     ids=["native", "empty", "broken", "numbers", "late"],
 )
-def test_other_files_are_not_recognised(text: str, tmp_path: Path) -> None:
+def test_other_files_are_not_recognized(text: str, tmp_path: Path) -> None:
     found = facts(deployment(tmp_path, text))
     assert [each.get("preset") for each in found] == (["ga4"] if "event_params" in text else [None])
 
@@ -86,14 +86,14 @@ def test_first_object_may_be_as_long_as_a_line(text: str, length: int, preset: s
     ],
     ids=["results", "orders", "many orders", "one order", "data", "another kind", "native"],
 )
-def test_answers_of_an_api_are_recognised(
+def test_answers_of_an_api_are_recognized(
     answer: dict[str, Any], preset: str | None, accepted_count: int, tmp_path: Path
 ) -> None:
     [found] = facts(deployment(tmp_path, json.dumps(answer), "a.json"))
     assert (found.get("preset"), found["accepted_count"]) == (preset, accepted_count)
 
 
-def test_table_is_not_recognised_as_a_preset_of_json(tmp_path: Path) -> None:
+def test_table_is_not_recognized_as_a_preset_of_json(tmp_path: Path) -> None:
     names = [name for name in ORDER if name not in ("customer", "line_items")]
     text = "\n".join([",".join(names), ",".join(str(ORDER[name]) for name in names)]) + "\n"
     [found] = facts(deployment(tmp_path, text, "orders.csv"))
@@ -125,16 +125,16 @@ def warnings(made: Deployment) -> str:
 @pytest.mark.parametrize(
     "source", [{"preset": "none"}, {"columns": {"event_time": "event_timestamp"}}, {"format": "jsonl"}]
 )
-def test_source_with_settings_is_not_recognised(source: dict[str, Any], tmp_path: Path) -> None:
+def test_source_with_settings_is_not_recognized(source: dict[str, Any], tmp_path: Path) -> None:
     assert [each.get("preset") for each in facts(deployment(tmp_path, GA4.read_text(), **source))] == [None]
 
 
-def test_source_with_a_site_only_is_recognised(tmp_path: Path) -> None:
+def test_source_with_a_site_only_is_recognized(tmp_path: Path) -> None:
     [found] = facts(deployment(tmp_path, GA4.read_text(), site="shop"))
     assert (found["preset"], found["site"], found["set_aside_count"]) == ("ga4", "shop", 0)
 
 
-def test_files_of_one_source_are_recognised_one_by_one(tmp_path: Path) -> None:
+def test_files_of_one_source_are_recognized_one_by_one(tmp_path: Path) -> None:
     made = deployment(tmp_path, GA4.read_text())
     (made.folder.raw / "web" / "b.jsonl").write_text(json.dumps(NATIVE) + "\n")
     found = facts(made)
@@ -145,7 +145,7 @@ def test_files_of_one_source_are_recognised_one_by_one(tmp_path: Path) -> None:
     assert facts(made) == found
 
 
-def test_writing_down_what_was_recognised_reads_nothing_again(tmp_path: Path) -> None:
+def test_writing_down_what_was_recognized_reads_nothing_again(tmp_path: Path) -> None:
     made = deployment(tmp_path, GA4.read_text())
     facts(made)
     made.set({"start_date": date(2026, 5, 1), "sources": {"web": {"preset": "ga4"}}})
@@ -170,13 +170,13 @@ def test_changed_preset_reads_the_files_of_its_sources_only(tmp_path: Path) -> N
 
 
 @pytest.mark.long
-def test_run_says_what_it_recognised(tmp_path: Path) -> None:
+def test_run_says_what_it_recognized(tmp_path: Path) -> None:
     made = deployment(tmp_path, GA4.read_text())
     code, out, err = call("run", "--data", made.folder.path, "--until", "2026-05-06")
     assert code == 0, err
-    assert 'raw/web/ read with preset = "ga4", recognised from its files' in " ".join(out.split())
+    assert 'raw/web/ read with preset = "ga4", recognized from its files' in " ".join(out.split())
     code, out, _ = call("run", "--json", "--data", made.folder.path, "--until", "2026-05-06")
-    assert json.loads(out)["recognised"] == {"web": ["ga4"]}
+    assert json.loads(out)["recognized"] == {"web": ["ga4"]}
 
 
 def test_init_writes_the_preset_of_a_file(tmp_path: Path) -> None:

@@ -306,5 +306,5 @@ def test_logic_days_over_the_limit_wait_for_an_upgrade(built: Orchestrated) -> N
     assert {request.tags[tags.REASON] for request in requests} == {"upgrade"}
     for request in requests:
         assert built.execute("build", request.tags).success
-    assert not built.planned().deferred
+    assert not built.planned().outdated
     assert tick(built, "stale_days").skip_message == "all days are up to date"

@@ -122,7 +122,7 @@ def as_parquet(lines: list[Line], *, has_texts: bool) -> bytes:
 
 
 def as_csv_of_table(lines: list[Line]) -> str:
-    """Returns the lines with all columns that every table has, by which its header is recognised."""
+    """Returns the lines with all columns that every table has, by which its header is recognized."""
     table = as_table([{**dict.fromkeys(RULES.header), **line} for line in lines], has_texts=True)
     return as_csv(table.column_names, *(["" if v is None else v for v in row.values()] for row in table.to_pylist()))
 

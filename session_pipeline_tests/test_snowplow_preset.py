@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.ingest.recognition import recognised_preset
+from session_pipeline.ingest.recognition import recognized_preset
 from session_pipeline.settings import packaged_preset
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES
@@ -122,10 +122,10 @@ def our_figures(row: Row) -> Figures:
 # Events
 
 
-def test_their_file_is_recognised() -> None:
+def test_their_file_is_recognized() -> None:
     path = FOLDER / "snowplow_web_events.csv"
     with path.open("rb") as file:
-        assert recognised_preset(file, path, "csv") == "snowplow"
+        assert recognized_preset(file, path, "csv") == "snowplow"
 
 
 def test_every_line_is_an_event_and_an_event_id_counts_once(result: Result) -> None:

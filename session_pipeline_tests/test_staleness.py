@@ -77,8 +77,8 @@ def test_digest_ignores_key_order_but_not_list_order() -> None:
 
 def test_everything_built_is_fresh() -> None:
     plan = Built(raw(DAY, 1)).planner().plan()
-    assert plan.items == plan.deferred == plan.unwanted == ()
-    assert repr(plan) == "Plan(items=(), deferred=(), unwanted=())"
+    assert plan.items == plan.outdated == plan.unwanted == ()
+    assert repr(plan) == "Plan(items=(), outdated=(), unwanted=())"
     assert plan.is_empty
     assert plan.days == ()
 

@@ -83,7 +83,7 @@ class Builder:
         days: Sequence[date | None],
         *,
         force: bool = False,
-        is_held: Callable[[date], bool] = lambda day: False,
+        is_outdated: Callable[[date], bool] = lambda day: False,
     ) -> Iterator[Built]:
         """Build a step's tables of those days that are stale, in stretches, and yield the result of each day.
 
@@ -94,15 +94,15 @@ class Builder:
             step: The step.
             days: The days, in order; (None,) for a step without days.
             force: Whether to build the tables even if they are fresh.
-            is_held: Whether a day waits for an upgrade. On such a day, tables that are stale only because settings or
-                models changed are not built. Called only for such tables.
+            is_outdated: Whether a day waits for an upgrade. On such a day, tables that are stale only because settings
+                or models changed are not built. Called only for such tables.
         """
         position = 0
         while position < len(days):
             day = days[position]
             self._build_missing_inputs(step, (day,))
             found = self.planner.staleness(step, day)
-            why_not = self._why_not(day, found, force=force, is_held=is_held)
+            why_not = self._why_not(day, found, force=force, is_outdated=is_outdated)
             if why_not is not None:
                 partitions = {name: self.store.partitions[Key(name, day)] for name in step.tables}
                 yield Built(day, partitions, False, False, why_not, 0.0)
@@ -110,7 +110,7 @@ class Builder:
                 continue
             stretch: dict[date | None, Staleness | None] = {day: found}
             if day is not None:
-                later = self._stale_neighbours(step, days[position:], force=force, is_held=is_held)
+                later = self._stale_neighbours(step, days[position:], force=force, is_outdated=is_outdated)
                 stretch = {
                     other: self.planner.staleness(step, other)
                     for other in first_stretch(later, self.planner.event_count, self._engine.stretch_scale)
@@ -148,18 +148,18 @@ class Builder:
 
     @staticmethod
     def _why_not(
-        day: date | None, found: Staleness | None, *, force: bool, is_held: Callable[[date], bool]
+        day: date | None, found: Staleness | None, *, force: bool, is_outdated: Callable[[date], bool]
     ) -> str | None:
         """Return why a day is not built ("" if it is fresh); None if it is built."""
         if force:
             return None
         if found is None:
             return ""
-        waits = found.kind is Kind.LOGIC and day is not None and is_held(day)
+        waits = found.kind is Kind.LOGIC and day is not None and is_outdated(day)
         return f"waits for `run --upgrade`: {found.reason}" if waits else None
 
     def _stale_neighbours(
-        self, step: Step, days: Sequence[date | None], *, force: bool, is_held: Callable[[date], bool]
+        self, step: Step, days: Sequence[date | None], *, force: bool, is_outdated: Callable[[date], bool]
     ) -> Iterator[date]:
         """Yield the first of the days, which is known to be stale, and the stale days that follow it without a gap."""
         last: date | None = None
@@ -167,7 +167,7 @@ class Builder:
             assert day is not None
             if last is not None:
                 found = self.planner.staleness(step, day)
-                is_stale = self._why_not(day, found, force=force, is_held=is_held) is None
+                is_stale = self._why_not(day, found, force=force, is_outdated=is_outdated) is None
                 if not is_stale or self.planner.frame.next_wanted(last) != day:
                     return
             yield day

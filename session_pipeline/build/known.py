@@ -26,7 +26,7 @@ WITHOUT_LIMIT = 10_000_000  # more days than a calendar has
 
 @dataclass(frozen=True)
 class Known:
-    """A state in which the plan was empty and nothing was deferred.
+    """A state in which the plan was empty and nothing was outdated.
 
     Attributes:
         code: The hash of what all days depend on: the version, models and settings.

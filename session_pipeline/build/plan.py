@@ -76,14 +76,14 @@ class Plan:
 
     Attributes:
         items: What to build, in this order.
-        deferred: What waits for an upgrade: it is stale only because settings or models changed, on more days than one
+        outdated: What waits for an upgrade: it is stale only because settings or models changed, on more days than one
             run rebuilds.
         unwanted: Partitions to drop.
         frame: The settings, the days that are wanted and the horizon that the plan is made for.
     """
 
     items: tuple[Item, ...]
-    deferred: tuple[Item, ...]
+    outdated: tuple[Item, ...]
     unwanted: tuple[Key, ...]
     frame: Frame = field(repr=False)
 
@@ -93,9 +93,9 @@ class Plan:
         return not self.items and not self.unwanted
 
     @property
-    def deferred_days(self) -> frozenset[date]:
-        """The days that have tables waiting for an upgrade."""
-        return frozenset(item.day for item in self.deferred if item.day is not None)
+    def outdated_days(self) -> frozenset[date]:
+        """The days that have outdated tables."""
+        return frozenset(item.day for item in self.outdated if item.day is not None)
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -142,7 +142,7 @@ class Planner:
                 it commits.
             recipes: The recipes of the catalog.
             frame: The settings, the days that are wanted and the horizon.
-            known: A `state` for which the plan was empty and nothing was deferred; None compares all days.
+            known: A `state` for which the plan was empty and nothing was outdated; None compares all days.
             version: The version of the package.
         """
         self.frame = frame
@@ -216,22 +216,23 @@ class Planner:
     def plan(self, *, upgrade: bool = False) -> Plan:
         """Return everything that is stale, in the order to build it.
 
-        A deferred item does not make its readers stale, so that everything else can be built and published. A deferred
-        item that reads a stale partition is also an item that may be built: if that input changes, the reason is data.
+        An outdated item does not make its readers stale, so that everything else can be built and published. An
+        outdated item that reads a stale partition is also an item that may be built: if that input changes, the reason
+        is data.
 
         Args:
             upgrade: Whether to build all items, without the limit max_rebuild_days.
         """
         asked = self._asked()
         found = {(step.name, day): self.staleness(step, day) for step, day in asked}
-        held = frozenset() if upgrade else _held(found, self.frame.settings.max_rebuild_days)
+        outdated_days = frozenset() if upgrade else _outdated_days(found, self.frame.settings.max_rebuild_days)
         items: list[Item] = []
-        deferred: list[Item] = []
+        outdated: list[Item] = []
         stale: set[tuple[str, date | None]] = set()
         for step, day in asked:
             staleness, stale_input = found[step.name, day], self._stale_input(step, day, stale)
-            if staleness is not None and staleness.kind is Kind.LOGIC and day in held:
-                deferred.append(Item(step, day, Certainty.WILL, staleness.kind, staleness.reason))
+            if staleness is not None and staleness.kind is Kind.LOGIC and day in outdated_days:
+                outdated.append(Item(step, day, Certainty.WILL, staleness.kind, staleness.reason))
                 staleness = None
             if staleness is not None:
                 items.append(Item(step, day, Certainty.WILL, staleness.kind, staleness.reason))
@@ -241,7 +242,7 @@ class Planner:
                 continue
             stale.add((step.name, day))
         unwanted = tuple(sorted(key for key, partition in self._partitions.items() if self._is_unwanted(partition)))
-        return Plan(tuple(items), tuple(deferred), unwanted, self.frame)
+        return Plan(tuple(items), tuple(outdated), unwanted, self.frame)
 
     def state(self) -> Known:
         """Return the state that the plan is computed from, to be given to a later planner if the plan is empty."""
@@ -292,8 +293,8 @@ class Planner:
         return None
 
 
-def _held(found: Mapping[tuple[str, date | None], Staleness | None], max_days: int) -> frozenset[date]:
-    """Return the days that wait for an upgrade: those stale only for logic, if they exceed the limit.
+def _outdated_days(found: Mapping[tuple[str, date | None], Staleness | None], max_days: int) -> frozenset[date]:
+    """Return the outdated days: those stale only for logic, if they exceed the limit.
 
     The limit counts all days with logic reasons, including those that also have data reasons. Tables that a setting
     adds to a day are built at once, but are no reason to build the others.

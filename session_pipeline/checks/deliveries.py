@@ -18,7 +18,7 @@ from session_pipeline.run.delivered_files import (
     files_there,
     lines_before_start,
     lost_visitor_key,
-    recognised_presets,
+    recognized_presets,
     replaced_visitor_key,
 )
 from session_pipeline.settings import Settings
@@ -101,7 +101,7 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
     since = (until - WATCHED).isoformat()
     quarantined = {partition.key.file_id: partition for partition in store.of_table("quarantined_lines")}
     present = files_there(folder, store)
-    recognised = recognised_presets(settings, store)
+    recognized = recognized_presets(settings, store)
     problems = []
     for file_id, item in store.catalog.source_files().items():
         facts = item.facts
@@ -113,7 +113,7 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
         if lines is None or not (lines.built_at >= since or (file_id in present and not facts["accepted_count"])):
             continue
         source = str(facts["source"])
-        presets = recognised.get(source, []) if settings.recognises(source) else None
+        presets = recognized.get(source, []) if settings.recognizes(source) else None
         if sentence := too_many_set_aside(facts, lines.counts, _first_lines(store, lines, facts), presets):
             problems.append(sentence)
     return problems

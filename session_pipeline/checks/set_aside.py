@@ -72,7 +72,7 @@ def too_many_set_aside(
         facts: Its row of source_files.
         reasons: Number of quarantined lines, by reason.
         lines: The first quarantined lines: reason and text.
-        presets: The presets that other files of the source were recognised as; None if the settings say how files of
+        presets: The presets that other files of the source were recognized as; None if the settings say how files of
             the source are read.
     """
     if not has_too_many_set_aside(facts):

@@ -73,10 +73,10 @@ def _wrong_funnels(run: "Run", days: Sequence[date], query: str, tables: Sequenc
 
 
 def built_by_current_rules(run: "Run", days: Sequence[date]) -> Verdict:
-    """No day waits for a rebuild with newer settings or models."""
+    """No day is outdated: built with older settings or models, and waiting for `run --upgrade`."""
     plan = run.plan()
-    count = len(plan.deferred_days)
-    reason = next((item.reason for item in plan.deferred if item.day is not None), "")
+    count = len(plan.outdated_days)
+    reason = next((item.reason for item in plan.outdated if item.day is not None), "")
     what_to_do = "rebuild them: `session-pipeline run --upgrade`"
     problem = f"{count} days have older settings or models ({reason}); {what_to_do}"
     return verdict(

@@ -32,7 +32,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
             {
                 "until": last_day,
                 "items": [_item(item) for item in found.items],
-                "deferred": [_item(item) for item in found.deferred],
+                "outdated": [_item(item) for item in found.outdated],
                 "unwanted": [str(key) for key in found.unwanted],
                 "expiring": [str(key) for key in (*expiry.drop, *expiry.texts)],
                 "frozen_before": expiry.frozen_before or found.frame.frozen_before,
@@ -69,7 +69,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         echo(f"Expired: the text of quarantined lines of {counted(len(expiry.texts), 'file')}")
     if expiry.frozen_before and expiry.frozen_before != found.frame.frozen_before:
         echo(f"Frozen then: days before {expiry.frozen_before}, which are not built again")
-    if not (found.items or found.deferred or found.unwanted or to_read):
+    if not (found.items or found.outdated or found.unwanted or to_read):
         echo(f"Up to date through {last_day}{', and published' if is_published else ''}.")
     if not found.items and not is_published:
         echo("The current state is not published yet; `run` publishes it.")

@@ -59,7 +59,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
         *rejected_files(folder, settings, store, until),
         *missing_sources(settings, store, until),
         *check_errors,
-        *deferred_days(plan),
+        *outdated_days(plan),
     ]
     nothing = f"there are no files under {folder.raw} yet; put them into one folder for each source"
     warnings = [
@@ -70,13 +70,13 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
     return Problems(errors, [*warnings, *([] if any(True for _ in deliveries(folder)) else [nothing])], check_errors)
 
 
-def deferred_days(plan: Plan) -> list[str]:
+def outdated_days(plan: Plan) -> list[str]:
     """Return a sentence about days with changed settings or models, if they are too many for one run."""
-    days = plan.deferred_days
+    days = plan.outdated_days
     if not days:
         return []
     return [
-        f"{counted(len(days), 'day')} of older settings, {day_ranges(days)} ({undated(plan.deferred[0].reason)}):"
+        f"{counted(len(days), 'day')} of older settings, {day_ranges(days)} ({undated(plan.outdated[0].reason)}):"
         " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
     ]
 

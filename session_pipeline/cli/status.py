@@ -39,7 +39,7 @@ class Status:
         stale_because: What the next run will build and why; None if nothing is stale.
         overdue_because: The same for the days up to the last published day, so that the start of a new day alone does
             not trigger `--check`.
-        days_by_older_rules: Days that were built with older settings or models and wait for `run --upgrade`.
+        outdated_days: Days that were built with older settings or models and wait for `run --upgrade`.
         frozen_before: The first day that is not frozen; earlier days are not built again. None if no day is frozen.
         age_seconds: Time since the last publication.
         is_published: Whether readers have the newest state.
@@ -58,7 +58,7 @@ class Status:
     stale_days: list[str]
     stale_because: str | None
     overdue_because: str | None
-    days_by_older_rules: list[str]
+    outdated_days: list[str]
     frozen_before: str | None
     published_at: str | None
     published_until: str | None
@@ -125,7 +125,7 @@ def _status(folder: DataFolder) -> Status:
             stale_days=[str(day) for day in plan.days],
             stale_because=publication.why_not(plan),
             overdue_because=publication.why_not(plan_as_published),
-            days_by_older_rules=sorted(map(str, plan.deferred_days)),
+            outdated_days=sorted(map(str, plan.outdated_days)),
             frozen_before=str(frozen) if (frozen := plan.frame.frozen_before) else None,
             published_at=published_at.isoformat(timespec="seconds") if published_at else None,
             published_until=str(latest.data_until) if latest else None,
@@ -171,7 +171,7 @@ def _show(found: Status) -> None:
         published += "" if found.is_published else "; newer data is not published yet"
     else:
         published = "not yet"
-    but_waiting = ", except the days that wait" if found.days_by_older_rules else ""
+    but_outdated = ", except outdated days" if found.outdated_days else ""
     rows = [
         ("Folder", found.folder),
         ("Files", ", ".join([f"{found.files.get('accepted', 0):,} accepted", *not_accepted, *filter(None, [waiting])])),
@@ -185,16 +185,16 @@ def _show(found: Status) -> None:
     if found.stale_because:
         rows.append(("Stale", found.stale_because))
     elif not found.files_to_read:
-        rows.append(("Up to date", f"through {found.until}{but_waiting}"))
+        rows.append(("Up to date", f"through {found.until}{but_outdated}"))
     if found.frozen_before:
         frozen = sum(day < found.frozen_before for day in found.days)
         sentence = (
             f"days before {found.frozen_before} ({frozen:,} built): their raw events have expired; they stay as is"
         )
         rows.append(("Frozen", sentence))
-    if found.days_by_older_rules:
-        older = f"{counted(len(found.days_by_older_rules), 'day')} of older settings; `run --upgrade` rebuilds them"
-        rows.append(("Waiting", older))
+    if found.outdated_days:
+        older = f"{counted(len(found.outdated_days), 'day')} of older settings; `run --upgrade` rebuilds them"
+        rows.append(("Outdated", older))
     rows += [
         ("Published", published),
         ("Sizes", ", ".join(f"{name} {size(count)}" for name, count in found.byte_counts.items())),

@@ -40,10 +40,10 @@ class Summary:
         files: Counts of the files that the run found under raw/.
         ledger: Line counts over all files ever accepted: lines, accepted, set aside, events, duplicates, waiting (their
             day is not built yet), before start_date (only of files that are gone).
-        recognised: The presets that files were recognised as, by source, for sources without own settings.
+        recognized: The presets that files were recognized as, by source, for sources without own settings.
         set_aside_reasons: Number of quarantined lines by reason, largest first.
         built_days: Days for which the run built at least one partition.
-        waiting_days: Days of older settings or models that wait for `run --upgrade`.
+        outdated_days: Days of older settings or models that wait for `run --upgrade`.
         days: Days over which outcomes and funnels are counted: the built days, or all days if none was built.
         is_all_days: Whether `days` are all days that have sessions.
         sessions: Number of sessions of people and of bots.
@@ -59,10 +59,10 @@ class Summary:
 
     files: dict[str, int]
     ledger: dict[str, int]
-    recognised: dict[str, list[str]]
+    recognized: dict[str, list[str]]
     set_aside_reasons: dict[str, int]
     built_days: list[date]
-    waiting_days: list[date]
+    outdated_days: list[date]
     days: list[date]
     is_all_days: bool
     sessions: dict[str, int]
@@ -90,15 +90,15 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
     )
     all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
     days = built_days or all_days
-    waiting_days = sorted(now.plan(upgrade=now.upgrade).deferred_days)
-    sessions, outcomes, funnels, bases, excluded = _answers(folder, settings, days, waiting_days)
+    outdated_days = sorted(now.plan(upgrade=now.upgrade).outdated_days)
+    sessions, outcomes, funnels, bases, excluded = _answers(folder, settings, days, outdated_days)
     return Summary(
         files=vars(files),
         ledger=ledger,
-        recognised=delivered_files.recognised_presets(settings, store),
+        recognized=delivered_files.recognized_presets(settings, store),
         set_aside_reasons=reasons,
         built_days=built_days,
-        waiting_days=waiting_days,
+        outdated_days=outdated_days,
         days=days,
         is_all_days=days == all_days,
         sessions=sessions,
@@ -119,17 +119,17 @@ def show(summary: Summary) -> None:
     files, ledger = summary.files, summary.ledger
     others = [f"{files[f'{word}_count']} {word}" for word in ("redelivered", "corrupt", "refused")]
     if files["unsettled_count"]:
-        others.append(f"{files['unsettled_count']} still being written, deferred to the next run")
+        others.append(f"{files['unsettled_count']} still being written, left for the next run")
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
     built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
-    others_are = "all other days are" if summary.waiting_days else "all days are"
+    others_are = "all other days are" if summary.outdated_days else "all days are"
     before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
     expired = f" + {ledger['expired']:,} expired" if ledger.get("expired") else ""
     rows = [
         ("Files", f"{files['read_count']:,} new, {', '.join(others)}; {files['found_count']:,} under raw/"),
         *(
-            ("", f'raw/{plain(source)}/ read with preset = "{plain(preset)}", recognised from its files')
-            for source, presets in summary.recognised.items()
+            ("", f'raw/{plain(source)}/ read with preset = "{plain(preset)}", recognized from its files')
+            for source, presets in summary.recognized.items()
             for preset in presets
         ),
         (
@@ -201,8 +201,8 @@ def _show_answers(summary: Summary) -> None:
         stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
     for funnel, steps in summary.funnels.items():
         if not steps:
-            waiting = counted(len({*summary.days} & {*summary.waiting_days}), "day")
-            note = f"no attempts yet; {waiting} of earlier settings to be rebuilt by `session-pipeline run --upgrade`"
+            outdated = counted(len({*summary.days} & {*summary.outdated_days}), "day")
+            note = f"no attempts yet; {outdated} of older settings to be rebuilt by `session-pipeline run --upgrade`"
             echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}: {note}"))
             continue
         excluded = summary.excluded[funnel]
@@ -263,7 +263,7 @@ def _withdrawn(files: IngestSummary) -> list[str]:
 
 
 def _answers(
-    folder: DataFolder, settings: Settings, days: list[date], waiting_days: list[date]
+    folder: DataFolder, settings: Settings, days: list[date], outdated_days: list[date]
 ) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]], dict[str, list[int]], dict[str, int]]:
     parameters: dict[str, Any] = {"days": days}
     with reader.connect(folder.path) as warehouse:
@@ -275,12 +275,12 @@ def _answers(
             ).fetchall()
         }
     built = {name for name, _ in steps}
-    is_waiting = not set(days).isdisjoint(waiting_days)
+    is_outdated = not set(days).isdisjoint(outdated_days)
     funnels = {
         funnel.name: [
             (funnel.step_name(number), steps.get((funnel.name, number), (0, 0, 0))[0])
             for number in range(1, len(funnel.steps) + 1)
-            if funnel.name in built or not is_waiting
+            if funnel.name in built or not is_outdated
         ]
         for funnel in settings.funnels
     }

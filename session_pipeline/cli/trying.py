@@ -77,7 +77,7 @@ def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
         _print_suggested(found, source, folder)
         return
     if preset := facts.get("preset"):
-        echo(f'recognised: preset = "{plain(preset)}"; `run` reads it so, too')
+        echo(f'recognized: preset = "{plain(preset)}"; `run` reads it so, too')
     accepted, set_aside = number(facts["accepted_count"]), number(facts["set_aside_count"])
     echo(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} quarantined")
     if facts["accepted_count"]:

@@ -30,7 +30,7 @@ from session_pipeline.ingest.formats.parquet import is_parquet, without_inner_en
 from session_pipeline.ingest.layout import NO_LAYOUT, Layout
 from session_pipeline.ingest.line_counts import CHUNK_BYTES, LineCounter, look_through
 from session_pipeline.ingest.line_ranges import Borders, LineRange
-from session_pipeline.ingest.recognition import recognised_preset
+from session_pipeline.ingest.recognition import recognized_preset
 from session_pipeline.ingest.unknown_names import why_refused
 from session_pipeline.store import crash_points
 
@@ -56,7 +56,7 @@ class Admitted:
         stamp: State of the delivered file, which must be the same after reading.
         ranges: Ranges of lines that several tasks can read; empty if the file is read as a whole.
         layout: How the settings split its content into records.
-        preset: The preset that it was recognised as; None if it was not recognised, or not looked at.
+        preset: The preset that it was recognized as; None if it was not recognized, or not looked at.
     """
 
     path: Path
@@ -109,8 +109,8 @@ def admit(
         scratch: Folder for the decompressed copy of a compressed file.
         layout: How the settings split its content into records.
         bytes_of_range: The least size of a range of lines that can be read alone; None: the file is not divided.
-        of_preset: Returns format and layout of the preset that the file is recognised as; None: it is not
-            recognised.
+        of_preset: Returns format and layout of the preset that the file is recognized as; None: it is not
+            recognized.
 
     Raises:
         CorruptFileError: It is cut short or damaged, or of another kind than its format.
@@ -127,7 +127,7 @@ def admit(
         _plain(delivered, path, _outer(delivered, path, format, compression), scratch) as (plain_path, plain),
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
-        preset = recognised_preset(plain, plain_path, format) if of_preset is not None else None
+        preset = recognized_preset(plain, plain_path, format) if of_preset is not None else None
         if of_preset is not None and preset is not None:
             preset_format, layout = of_preset(preset)
             format = preset_format or format

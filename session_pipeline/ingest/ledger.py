@@ -50,7 +50,7 @@ class Ledger:
         Args:
             catalog: The catalog of the store.
             partitions: The partitions of the store.
-            rules_of: Returns the reading rules of a source and a recognised preset.
+            rules_of: Returns the reading rules of a source and a recognized preset.
         """
         self.files = catalog.source_files()
         self.known = catalog.delivered()
@@ -79,7 +79,7 @@ class Ledger:
             return NO_FORMAT
 
     def _rules(self, source: str, file_id: str) -> ReadingRules:
-        """Return the reading rules of a content, with the preset that it was recognised as."""
+        """Return the reading rules of a content, with the preset that it was recognized as."""
         file = self.files.get(file_id)
         return self._rules_of(source, file.facts.get("preset") if file is not None else None)
 

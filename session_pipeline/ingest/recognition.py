@@ -1,6 +1,6 @@
-"""Recognises the preset of a file from its first lines, for sources whose settings do not say how they are read.
+"""Recognizes the preset of a file from its first lines, for sources whose settings do not say how they are read.
 
-A preset is recognised only if it is certain: all of the first lines fit it, and no other preset fits as well. Only the
+A preset is recognized only if it is certain: all of the first lines fit it, and no other preset fits as well. Only the
 content counts, so a file has the same preset whenever and after whatever it is delivered.
 """
 
@@ -34,7 +34,7 @@ _BETWEEN_OBJECTS = re.compile(r"[\s,\[]*")
 _WHITESPACE = " \t\r\n"
 
 
-def recognised_preset(file: IO[bytes], path: Path, format: str) -> str | None:
+def recognized_preset(file: IO[bytes], path: Path, format: str) -> str | None:
     """Return the name of the preset of a file; None if none is certain.
 
     Args:
@@ -130,7 +130,7 @@ def likely_preset(texts: Sequence[str]) -> str | None:
 
 def fits(line: Mapping[str, Any], preset: Preset) -> bool:
     """Whether a line, as an object, has what the lines of a preset have."""
-    return preset.recognised is not None and bool(preset.recognised.fields) and _fits(line, preset.recognised)
+    return preset.recognized is not None and bool(preset.recognized.fields) and _fits(line, preset.recognized)
 
 
 def _surest(names: Sequence[str]) -> str | None:

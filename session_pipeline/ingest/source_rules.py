@@ -11,7 +11,7 @@ from session_pipeline.settings import Settings
 
 
 def rules_of(
-    settings: Settings, source: str, visitor_key: VisitorKey | None, recognised: str | None = None
+    settings: Settings, source: str, visitor_key: VisitorKey | None, recognized: str | None = None
 ) -> ReadingRules:
     """Return the reading rules of a source, from the settings.
 
@@ -19,9 +19,9 @@ def rules_of(
         settings: The settings.
         source: The source.
         visitor_key: The key of derived visitor ids.
-        recognised: The preset that the file was recognised as; None if it was not recognised.
+        recognized: The preset that the file was recognized as; None if it was not recognized.
     """
-    chosen = settings.source(source, recognised)
+    chosen = settings.source(source, recognized)
     return ReadingRules(
         source=source,
         site=chosen.site,
@@ -66,7 +66,7 @@ def _agent_patterns(settings: Settings) -> tuple[str, ...]:
 
 
 class SourceRules:
-    """How the files of a source are read: by its settings, or by the preset that a file is recognised as.
+    """How the files of a source are read: by its settings, or by the preset that a file is recognized as.
 
     It can be sent to other processes.
     """
@@ -79,7 +79,7 @@ class SourceRules:
         self._found: dict[str | None, ReadingRules] = {}
 
     def of(self, preset: str | None) -> ReadingRules:
-        """Return the rules for files that were recognised as a preset, or that were not recognised."""
+        """Return the rules for files that were recognized as a preset, or that were not recognized."""
         if preset not in self._found:
             self._found[preset] = rules_of(self._settings, self._source, self._visitor_key, preset)
         return self._found[preset]
@@ -95,7 +95,7 @@ class SourceRules:
             scratch=scratch,
             layout=own.layout,
             bytes_of_range=bytes_of_range,
-            of_preset=self._of_preset if self._settings.recognises(self._source) else None,
+            of_preset=self._of_preset if self._settings.recognizes(self._source) else None,
         )
 
     def _of_preset(self, preset: str) -> tuple[str | None, Layout]:

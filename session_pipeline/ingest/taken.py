@@ -101,7 +101,7 @@ def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Wri
 def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[str, Any]:
     """Return the facts that the ledger records about a file that was read.
 
-    They are the columns of source_files, plus the formats that were tried, the rules, the preset that was recognised,
+    They are the columns of source_files, plus the formats that were tried, the rules, the preset that was recognized,
     and the fingerprint of the visitor key.
     """
     facts: dict[str, Any] = {

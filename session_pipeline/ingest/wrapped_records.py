@@ -1,6 +1,6 @@
 """Finds the records in a JSON object that wraps them, such as the answer of an API: {"next": null, "results": [...]}.
 
-recognition.py recognises the preset of the records. `try` and the check of quarantined lines suggest `records_in` for
+recognition.py recognizes the preset of the records. `try` and the check of quarantined lines suggest `records_in` for
 other records.
 """
 

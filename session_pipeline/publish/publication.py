@@ -61,7 +61,7 @@ def is_current(folder: DataFolder, store: Store, plan: Plan) -> bool:
 
 
 def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
-    """Whether the present tables, settings, contracts and waiting days are published, whatever the last day.
+    """Whether the present tables, settings, contracts and outdated days are published, whatever the last day.
 
     This is false, too, if the warehouse or the lake was removed, the warehouse was changed by another program, or the
     data folder was moved and the warehouse has views, which contain the path of the store.
@@ -73,7 +73,7 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
         and latest.settings_hash == settings_hash(plan)
         and store.catalog.number("published_contracts") == _contracts_number()
         and store.catalog.number("published_folder") in (NO_VIEWS, _folder_number(folder))
-        and store.catalog.number("published_waiting_days") == len(plan.deferred_days)
+        and store.catalog.number("published_outdated_days") == len(plan.outdated_days)
         and _is_as_published(folder, store)
         and folder.lake.is_dir()
     )
@@ -160,7 +160,7 @@ def publish(
             "package_version": [package_version],
             "settings_hash": [settings_hash(plan)],
             "timezone": [plan.frame.settings.timezone],
-            "waiting_day_count": [len(plan.deferred_days)],
+            "outdated_day_count": [len(plan.outdated_days)],
         },
         schema=table("warehouse_info").schema,
     )
@@ -195,7 +195,7 @@ def publish(
         store.catalog.set_number("published_contracts", _contracts_number())
         store.catalog.set_text(lake.PUBLISHED_TABLES, " ".join(sorted(tables)))
         store.catalog.set_number("published_folder", _folder_number(folder) if has_views else NO_VIEWS)
-        store.catalog.set_number("published_waiting_days", len(plan.deferred_days))
+        store.catalog.set_number("published_outdated_days", len(plan.outdated_days))
         store.catalog.put_publication(publication)
     crash_points.reached("publish: recorded")
     store.sweep()

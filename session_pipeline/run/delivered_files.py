@@ -127,12 +127,12 @@ def files_of_other_keys(folder: DataFolder, store: Store) -> int:
     return sum(1 for each in made if each not in (None, known))
 
 
-def recognised_presets(settings: Settings, store: Store) -> dict[str, list[str]]:
-    """Return the presets that files of a source were recognised as, by source, for sources without own settings."""
+def recognized_presets(settings: Settings, store: Store) -> dict[str, list[str]]:
+    """Return the presets that files of a source were recognized as, by source, for sources without own settings."""
     found: dict[str, set[str]] = {}
     for item in store.catalog.source_files().values():
         source, preset = str(item.facts["source"]), item.facts.get("preset")
-        if preset is not None and settings.recognises(source):
+        if preset is not None and settings.recognizes(source):
             found.setdefault(source, set()).add(preset)
     return {source: sorted(presets) for source, presets in sorted(found.items())}
 

@@ -97,7 +97,7 @@ class Run(OpenFolder):
         """Record what follows under this id. The command line does the work of several Dagster runs in one Run."""
         self.run_id = run_id
         self.outcome.run_ids.add(run_id)
-        self._forget("_ingest", "_builder", "_held_days")
+        self._forget("_ingest", "_builder", "_outdated_days")
 
     @cached_property
     def _ingest(self) -> "Ingest":
@@ -107,10 +107,13 @@ class Run(OpenFolder):
         return Ingest(self.folder, self.settings, self.store, self.engine, run_id=self.run_id, runner=runner)
 
     @cached_property
-    def _held_days(self) -> frozenset[date]:
-        """The days that wait for an upgrade, according to the latest plan; computed when the run first needs them."""
+    def _outdated_days(self) -> frozenset[date]:
+        """The outdated days according to the latest plan; computed when the run first needs them."""
         planned = self._plans.get(self.upgrade)
-        return (planned[1] if planned else self.plan(upgrade=self.upgrade)).deferred_days
+        return (planned[1] if planned else self.plan(upgrade=self.upgrade)).outdated_days
+
+    def _is_outdated(self, day: date) -> bool:
+        return day in self._outdated_days
 
     @cached_property
     def _builder(self) -> Builder:
@@ -142,7 +145,7 @@ class Run(OpenFolder):
             self.outcome.files = self._ingest.run(at_file, settle_seconds=settle_seconds)
         if self.store.change_count != before:
             self._plans.clear()
-            self._forget("planner", "_builder", "_held_days")
+            self._forget("planner", "_builder", "_outdated_days")
         self._find_persons()
         return self.outcome.files
 
@@ -180,7 +183,7 @@ class Run(OpenFolder):
         days = [day for day in days if (frame.wanted if day is None else not frame.is_frozen(day))]
         self._expect(tuple(day for day in days if day is not None))
         with self.profile.stage(step.name):
-            for built in self._builder.build(step, days, force=force, is_held=lambda day: day in self._held_days):
+            for built in self._builder.build(step, days, force=force, is_outdated=self._is_outdated):
                 self.progress.on_build(step, built.day, built)
                 on_built(built)
                 results.append(built)
@@ -226,7 +229,7 @@ class Run(OpenFolder):
         )
         self.outcome.expired_count += len(found.drop) + len(found.texts)
         self._plans.clear()
-        self._forget("planner", "_builder", "_held_days", "_ingest")
+        self._forget("planner", "_builder", "_outdated_days", "_ingest")
         return found
 
     def publish(self) -> Published | str:
@@ -258,7 +261,7 @@ class Run(OpenFolder):
             erasure.remove_from_logs(self, left)
         if self.expire():
             plan = self.plan()
-        if plan.is_empty and not plan.deferred:
+        if plan.is_empty and not plan.outdated:
             record_known(self.store, self.planner)
         if publication.is_current(self.folder, self.store, plan):
             return "this state is already published"

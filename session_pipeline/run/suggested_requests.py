@@ -1,6 +1,6 @@
 """Suggests how the requests in a server's log of JSON or CSV are read: the fields of method, target, host and scheme.
 
-A log is recognised by its values: one field has HTTP methods, and one begins with / or http. suggestions.py suggests
+A log is recognized by its values: one field has HTTP methods, and one begins with / or http. suggestions.py suggests
 the other columns.
 """
 

@@ -262,19 +262,19 @@ class Settings(Section):
             raise refusal(f"has {taken[0]}, which is a packaged dimension", "choose another name")
         return dimensions
 
-    def source(self, name: str, recognised: str | None = None) -> SourceSettings:
+    def source(self, name: str, recognized: str | None = None) -> SourceSettings:
         """Returns the settings for the files under raw/<name>; the defaults if the settings do not name the source.
 
         Args:
             name: The source.
-            recognised: The packaged preset that a file was recognised as. It counts if the settings recognise files.
+            recognized: The packaged preset that a file was recognized as. It counts if the settings recognize files.
         """
         own = self.sources.get(name, SourceSettings())
-        is_known = recognised in packaged_names() and self.recognises(name)
-        return with_preset(own, recognised) if recognised and is_known else own
+        is_known = recognized in packaged_names() and self.recognizes(name)
+        return with_preset(own, recognized) if recognized and is_known else own
 
-    def recognises(self, name: str) -> bool:
-        """Whether the presets of a source's files are recognised, because no setting says how they are read."""
+    def recognizes(self, name: str) -> bool:
+        """Whether the presets of a source's files are recognized, because no setting says how they are read."""
         return name not in self.sources or self.sources[name].model_fields_set <= KEYS_OF_ANY_FORMAT
 
     def has_own_site(self, name: str) -> bool:

@@ -15,10 +15,10 @@ from session_pipeline.errors import SettingsError
 from session_pipeline.settings.sources import Preset, Recognition, SourceSettings
 from session_pipeline.settings.values import closest, shown, toml_hint
 
-NO_PRESET = "none"  # a source with this preset is never recognised
+NO_PRESET = "none"  # a source with this preset is never recognized
 OWN_FOLDER = "presets"  # next to settings.toml
 # Keys that only describe a preset.
-_DESCRIPTIONS = ("about", "recognised")
+_DESCRIPTIONS = ("about", "recognized")
 _TABLES = (
     "constants",
     "event_names",
@@ -47,16 +47,16 @@ def packaged_preset(name: str) -> Preset:
 
 @cache
 def packaged_recognitions() -> Mapping[str, Recognition]:
-    """Returns how the files of each packaged preset are recognised, by name.
+    """Returns how the files of each packaged preset are recognized, by name.
 
     The rest of the presets is not validated, because parsing their expressions takes longer than a small ingest.
     """
-    found = {name: tomllib.loads(packaged_text(name)).get("recognised") for name in packaged_names()}
+    found = {name: tomllib.loads(packaged_text(name)).get("recognized") for name in packaged_names()}
     return {name: Recognition.model_construct(**given) for name, given in found.items() if given}
 
 
 def with_preset(own: SourceSettings, name: str) -> SourceSettings:
-    """Returns the settings of a source whose files are recognised: those of the preset, and the source's own keys."""
+    """Returns the settings of a source whose files are recognized: those of the preset, and the source's own keys."""
     preset = packaged_preset(name)
     given = {key: getattr(preset, key) for key in SourceSettings.model_fields}
     return SourceSettings.model_construct(**{**given, **{key: getattr(own, key) for key in own.model_fields_set}})

@@ -34,7 +34,7 @@ from session_pipeline.settings.values import (
     shown,
 )
 
-# Keys that do not say how files are read, so the files of a source with only these are recognised.
+# Keys that do not say how files are read, so the files of a source with only these are recognized.
 KEYS_OF_ANY_FORMAT = frozenset({"site", "timezone", "clock_tolerance_minutes", "expected_by"})
 MOST_EVENT_NAMES = 2_000
 MOST_EVENT_RULES = 200
@@ -158,8 +158,8 @@ class Preset(SourceSettings):
 
     Attributes:
         about: What the preset reads, in one sentence.
-        recognised: How its files are recognised; None if only the settings can name it.
+        recognized: How its files are recognized; None if only the settings can name it.
     """
 
     about: str
-    recognised: Recognition | None = None
+    recognized: Recognition | None = None

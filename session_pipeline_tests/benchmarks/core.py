@@ -50,7 +50,7 @@ def run_core(folder: Path) -> int:
             "package_version": "",
             "settings_hash": "",
             "timezone": run.settings.timezone,
-            "waiting_day_count": 0,
+            "outdated_day_count": 0,
         }
         warehouse.publish(
             run.store,

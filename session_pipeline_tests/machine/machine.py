@@ -156,8 +156,8 @@ class Machine:
         self._set(replace(self.mirror.options, max_rebuild_days=1))
         self._putting_back(lambda: self.deployment.run(self.until, upgrade=False))
         with open_run(self.deployment.folder, run_id="look", until=self.until) as run:
-            is_deferred = bool(run.plan().deferred)
-        if is_deferred:
+            is_outdated = bool(run.plan().outdated)
+        if is_outdated:
             self.mirror.was_ingested()
             self._look_at_the_ledger()
             self._shown = self._rows_shown()

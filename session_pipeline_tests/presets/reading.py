@@ -52,7 +52,7 @@ def read_files(folder: Path, files: Mapping[str, tuple[str | None, Path]]) -> di
 
     Args:
         folder: An empty folder.
-        files: For each source, its preset (None: it is recognised) and its file.
+        files: For each source, its preset (None: it is recognized) and its file.
     """
     settings = {
         source: {"site": source, **({"preset": preset} if preset else {})} for source, (preset, _) in files.items()

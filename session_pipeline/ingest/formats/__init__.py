@@ -1,6 +1,6 @@
 """The formats of delivered files, one module each.
 
-A module says how its files are called, recognised, counted and split into lines of JSON. To add a format, write a
+A module says how its files are called, recognized, counted and split into lines of JSON. To add a format, write a
 module with a subclass of Format and add it to FORMATS. What a line means is decided in read_lines.sql.
 """
 

@@ -50,7 +50,7 @@ class AccessLog(TextLines):
         return LOG_NAME.search(name) is not None
 
     def other_text(self, lines: Sequence[bytes]) -> str | None:
-        """Recognise markup and JSON."""
+        """Recognize markup and JSON."""
         return json_kind(lines)
 
     def as_json(self, lines: str, rules: "ReadingRules") -> str:

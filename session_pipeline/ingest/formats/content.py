@@ -1,4 +1,4 @@
-"""Recognises the kind of a content by its first bytes: pictures, archives, other encodings, markup, JSON.
+"""Recognizes the kind of a content by its first bytes: pictures, archives, other encodings, markup, JSON.
 
 A file of another kind than its format is rejected as a whole. Otherwise all of its lines would be quarantined, without
 a useful reason. A file of the right kind with invalid lines is accepted; read_lines.sql quarantines the lines.

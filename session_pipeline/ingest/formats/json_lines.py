@@ -20,7 +20,7 @@ class JsonLines(TextLines):
     is_nested = True
 
     def other_text(self, lines: Sequence[bytes]) -> str | None:
-        """Recognise markup, and text that is not JSON."""
+        """Recognize markup, and text that is not JSON."""
         if MARKUP.match(lines[0]):
             return MARKUP_KIND
         if not any(re.match(rb"\{|\[\s*(\{|\[|\]|$)", line) for line in lines):

@@ -1,7 +1,7 @@
 """Splits JSON that is not written one object a line into records, without reading all of it into memory.
 
 A file can be one list, objects over several lines, or an object with a list of records in it. Brackets and strings are
-recognised here; whether a record is valid JSON is judged where all lines are judged (checked_lines.sql).
+recognized here; whether a record is valid JSON is judged where all lines are judged (checked_lines.sql).
 """
 
 import json

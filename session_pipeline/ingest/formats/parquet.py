@@ -31,7 +31,7 @@ class Parquet(Format):
         return super().fits_name(name) or super().fits_name(without_inner_ending(name))
 
     def other_kind(self, beginning: bytes) -> str | None:
-        """Recognise everything that does not begin as Parquet does."""
+        """Recognize everything that does not begin as Parquet does."""
         return None if is_parquet(beginning) else "not Parquet"
 
     def counter(self, layout: Layout) -> LineCounter:

@@ -99,7 +99,7 @@ class _Separated(Format):
         raise NotImplementedError
 
     def other_text(self, lines: Sequence[bytes]) -> str | None:
-        """Recognise markup and JSON."""
+        """Recognize markup and JSON."""
         return json_kind(lines)
 
     def counter(self, layout: Layout) -> LineCounter:
@@ -245,7 +245,7 @@ class Tsv(_Separated):
         return "\t"
 
     def other_text(self, lines: Sequence[bytes]) -> str | None:
-        """Recognise markup, JSON and CSV."""
+        """Recognize markup, JSON and CSV."""
         if kind := super().other_text(lines):
             return kind
         if b"\t" not in lines[0] and re.search(rb"[,;]", lines[0]):

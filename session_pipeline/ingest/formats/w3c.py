@@ -28,7 +28,7 @@ class W3c(Format):
     name = "w3c"
 
     def other_text(self, lines: Sequence[bytes]) -> str | None:
-        """Recognise markup and JSON."""
+        """Recognize markup and JSON."""
         return json_kind(lines)
 
     def counter(self, layout: Layout) -> LineCounter:

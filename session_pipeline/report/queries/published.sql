@@ -5,7 +5,7 @@ select
     data_until,
     generation,
     package_version,
-    waiting_day_count
+    outdated_day_count
 from warehouse_info
 order by generation desc
 limit 1

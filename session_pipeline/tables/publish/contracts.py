@@ -19,8 +19,8 @@ TABLES: tuple[Table, ...] = (
             text("settings_hash", "Hash of the resolved settings."),
             text("timezone", "Time zone in the settings: dates are days in it. Times are UTC."),
             count(
-                "waiting_day_count",
-                "Days that still have the definitions of earlier settings or models, because they are more than "
+                "outdated_day_count",
+                "Days that still have the definitions of older settings or models, because they are more than "
                 "max_rebuild_days; `session-pipeline run --upgrade` rebuilds them.",
             ),
         ),

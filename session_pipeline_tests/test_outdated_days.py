@@ -1,4 +1,4 @@
-"""Tests settings that change for more days than one run rebuilds: which days are deferred, and when they are built."""
+"""Tests settings that change for more days than one run rebuilds: which days are outdated, and when they are built."""
 
 import json
 import shutil
@@ -52,8 +52,8 @@ def deployment(built: Deployment, tmp_path: Path) -> Deployment:
     return Deployment(tmp_path / "data", NEWER)
 
 
-def waiting(deployment: Deployment) -> list[int]:
-    return sorted(day.day for day in deployment.plan(UNTIL).deferred_days)
+def outdated(deployment: Deployment) -> list[int]:
+    return sorted(day.day for day in deployment.plan(UNTIL).outdated_days)
 
 
 def warning_checks(deployment: Deployment) -> set[str]:
@@ -64,22 +64,22 @@ def warning_checks(deployment: Deployment) -> set[str]:
 
 
 @pytest.mark.long
-def test_deferred_days_do_not_block_new_days(deployment: Deployment, tmp_path: Path) -> None:
+def test_outdated_days_do_not_block_new_days(deployment: Deployment, tmp_path: Path) -> None:
     deployment.deliver("day-9", owls(9))
     built = deployment.run(UNTIL, upgrade=False)
     assert isinstance(deployment.published, Published)
     assert {day.day for _, day in built if day} >= {9, 10}
-    assert waiting(deployment) == [5, 6, 7, 8]
+    assert outdated(deployment) == [5, 6, 7, 8]
     assert warning_checks(deployment) == {"built_by_current_rules"}
     assert deployment.run(UNTIL, upgrade=False) == []
     assert "already" in str(deployment.published)
     assert deployment.run(UNTIL, upgrade=True)
-    assert waiting(deployment) == []
+    assert outdated(deployment) == []
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
 @pytest.mark.long
-def test_last_deferred_day_gets_its_sessions_events_of_a_new_day(deployment: Deployment) -> None:
+def test_last_outdated_day_gets_its_sessions_events_of_a_new_day(deployment: Deployment) -> None:
     """That a session continues on a new day counts as data, even if settings changed in the meantime."""
     deployment.deliver("day-9", owls(9))
     deployment.deliver("day-10", owls(10))
@@ -88,67 +88,67 @@ def test_last_deferred_day_gets_its_sessions_events_of_a_new_day(deployment: Dep
 
 
 @pytest.mark.long
-def test_late_data_for_a_deferred_day_is_built_at_once(deployment: Deployment, tmp_path: Path) -> None:
+def test_late_data_for_an_outdated_day_is_built_at_once(deployment: Deployment, tmp_path: Path) -> None:
     deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
     built = deployment.run(UNTIL, upgrade=False)
     assert isinstance(deployment.published, Published)
     assert ("sessionize", date(2026, 10, 6)) in built
     assert "late" in set(deployment.table("sessions")["visitor_id"])
-    assert 6 not in waiting(deployment)
-    assert 5 in waiting(deployment), "what nothing new came for still waits"
+    assert 6 not in outdated(deployment)
+    assert 5 in outdated(deployment), "what nothing new came for still waits"
     assert warning_checks(deployment) == {"built_by_current_rules"}
     deployment.run(UNTIL, upgrade=True)
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
 @pytest.mark.long
-def test_late_data_rebuilds_only_deferred_days_that_read_it(deployment: Deployment) -> None:
+def test_late_data_rebuilds_only_outdated_days_that_read_it(deployment: Deployment) -> None:
     deployment.set({**FEW, "sessions": {"engaged_seconds": 20}})  # changes nothing that is carried over midnight
     deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
     built = deployment.run(UNTIL, upgrade=False)
     assert {day.day for step, day in built if day and step == "sessionize"} == {6}
     # Sessions of the 5th read the events of the 6th.
-    assert waiting(deployment) == [7, 8, 9, 10]
+    assert outdated(deployment) == [7, 8, 9, 10]
 
 
 @pytest.mark.long
-def test_damaged_file_of_a_deferred_day_is_rebuilt(deployment: Deployment) -> None:
+def test_damaged_file_of_an_outdated_day_is_rebuilt(deployment: Deployment) -> None:
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         run.store.mark_damaged(run.store.of_table("sessions")[0])
     built = deployment.run(UNTIL, upgrade=False)
     assert ("sessions", date(2026, 10, 5)) in built
-    assert waiting(deployment) == [6, 7, 8, 9, 10]
+    assert outdated(deployment) == [6, 7, 8, 9, 10]
 
 
 @pytest.mark.long
-def test_time_zone_change_is_not_deferred(deployment: Deployment, tmp_path: Path) -> None:
+def test_time_zone_change_is_not_outdated(deployment: Deployment, tmp_path: Path) -> None:
     """Both time zones read the same UTC dates and divide them at different times."""
     deployment.set({**FEW, "timezone": "Asia/Kolkata"})
     deployment.run(UNTIL)
     deployment.set({**FEW, "timezone": "Asia/Kathmandu", "sessions": {"inactivity_minutes": 10}})
     deployment.run(UNTIL, upgrade=False)
-    assert waiting(deployment) == []
+    assert outdated(deployment) == []
     assert warning_checks(deployment) == set()
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
 @pytest.mark.long
-def test_settings_changed_back_leave_no_deferred_days(deployment: Deployment, built: Deployment) -> None:
+def test_settings_changed_back_leave_no_outdated_days(deployment: Deployment, built: Deployment) -> None:
     deployment.run(UNTIL, upgrade=False)
     deployment.set(FEW)
     assert deployment.run(UNTIL, upgrade=False) == []
-    assert waiting(deployment) == []
+    assert outdated(deployment) == []
     assert deployment.hashes() == built.hashes()
 
 
 @pytest.mark.long
-def test_deferred_days_are_counted_in_the_warehouse_and_in_the_report(deployment: Deployment) -> None:
-    sentence = "6 days still with the definitions of earlier settings or models"
+def test_outdated_days_are_counted_in_the_warehouse_and_in_the_report(deployment: Deployment) -> None:
+    sentence = "6 days still with the definitions of older settings or models"
     deployment.run(UNTIL, upgrade=False)
-    assert query(deployment, "select timezone, waiting_day_count from warehouse_info") == [("UTC", 6)]
+    assert query(deployment, "select timezone, outdated_day_count from warehouse_info") == [("UTC", 6)]
     assert sentence in report.write(deployment.folder).path.read_text()
     deployment.run(UNTIL, upgrade=True)
-    assert query(deployment, "select waiting_day_count from warehouse_info") == [(0,)]
+    assert query(deployment, "select outdated_day_count from warehouse_info") == [(0,)]
     assert sentence not in report.write(deployment.folder).path.read_text()
 
 
@@ -172,7 +172,7 @@ class TestInDagster:
             yield made
 
     @pytest.mark.long
-    def test_build_skips_deferred_days_and_reports_them(self, orchestration: Orchestrated) -> None:
+    def test_build_skips_outdated_days_and_reports_them(self, orchestration: Orchestrated) -> None:
         orchestration.deliver("late", shop_lines(date(2024, 5, 7), visitors=7)[-2:])
         assert orchestration.ingest().success
         result = orchestration.execute("build", orchestration.run_tags(self.DAY, self.LAST))
@@ -187,21 +187,21 @@ class TestInDagster:
         assert orchestration.seen("warehouse")["replaced_partitions"] > 0, "it was published"
 
     @pytest.mark.long
-    def test_upgrade_builds_deferred_days(self, orchestration: Orchestrated) -> None:
+    def test_upgrade_builds_outdated_days(self, orchestration: Orchestrated) -> None:
         upgrade = {**orchestration.run_tags(self.DAY, self.LAST), tags.UPGRADE: "true"}
         result = orchestration.execute("build", upgrade)
         assert result.success
         assert checks_of(result)["built_by_current_rules"] is True
         assert orchestration.planned().is_empty
-        assert not orchestration.planned().deferred
+        assert not orchestration.planned().outdated
 
     @pytest.mark.long
-    def test_deferred_day_can_be_built_by_hand(self, orchestration: Orchestrated) -> None:
+    def test_outdated_day_can_be_built_by_hand(self, orchestration: Orchestrated) -> None:
         assert orchestration.by_hand(self.DAY, "sessions").success
         assert orchestration.seen("sessions", self.DAY)["built_because"].startswith("asked for by hand")
 
     @pytest.mark.long
-    def test_command_line_lists_and_upgrades_deferred_days(
+    def test_command_line_lists_and_upgrades_outdated_days(
         self, orchestration: Orchestrated, capsys: pytest.CaptureFixture[str]
     ) -> None:
         def said(*arguments: str) -> tuple[int, str]:
@@ -212,21 +212,21 @@ class TestInDagster:
 
         days = [f"2024-05-0{day}" for day in range(6, 10)]
         assert said("run")[0] == 0
-        assert json.loads(said("status", "--json")[1])["days_by_older_rules"] == days
+        assert json.loads(said("status", "--json")[1])["outdated_days"] == days
         code, problem = said("status", "--check")
         assert (code, "4 days of older settings, 2024-05-06" in problem) == (1, True)
-        deferred = json.loads(said("plan", "--json")[1])["deferred"]
-        assert {item["day"] for item in deferred} == set(days)
+        outdated = json.loads(said("plan", "--json")[1])["outdated"]
+        assert {item["day"] for item in outdated} == set(days)
         steps = [{"name": name, "where": "event_name = 'page_view'"} for name in ("one", "two")]
         waiting_still = {**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}}
         orchestration.set({**waiting_still, "funnels": [{"name": "mine", "steps": steps}]})
         code, summary = said("run")
-        assert (code, "mine: no attempts yet; 4 days of earlier settings" in " ".join(summary.split())) == (0, True), (
+        assert (code, "mine: no attempts yet; 4 days of older settings" in " ".join(summary.split())) == (0, True), (
             summary
         )
         code, summary = said("run", "--upgrade")
         assert (code, "mine: no attempts yet" in summary) == (0, False)
-        assert json.loads(said("status", "--json")[1])["days_by_older_rules"] == []
+        assert json.loads(said("status", "--json")[1])["outdated_days"] == []
         assert said("status", "--check")[0] == 0
         run, *_ = orchestration.instance.get_runs(limit=1)
         assert run.tags[tags.REASON] == "upgrade"
