@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from session_pipeline.ingest import small_files
+from session_pipeline.ingest.reading import small_files
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.ingesting import Ingest

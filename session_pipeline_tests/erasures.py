@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from session_pipeline import report
-from session_pipeline.ingest.erasures import unfinished_in
+from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.run import erasure
 from session_pipeline.run.held import Held, find_held
 from session_pipeline.run.person import Person

@@ -18,10 +18,10 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 
-from session_pipeline.ingest.admit import Admitted, admit
-from session_pipeline.ingest.read import ReadingRules, read
-from session_pipeline.ingest.reading import Reading
-from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.ingest.admission.admit import Admitted, admit
+from session_pipeline.ingest.mapping.visitors import VisitorKey
+from session_pipeline.ingest.reading.read import ReadingRules, read
+from session_pipeline.ingest.reading.result import Reading
 
 Row = dict[str, Any]
 KEY = VisitorKey(bytes(range(32)))

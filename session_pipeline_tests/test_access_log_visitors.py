@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from session_pipeline.errors import SessionPipelineError
-from session_pipeline.ingest.visitors import KEY_BYTES, VisitorKey, find_key, make_key
+from session_pipeline.ingest.mapping.visitors import KEY_BYTES, VisitorKey, find_key, make_key
 from session_pipeline_tests.access_logs import AGENT, KEY, NGINX_MAIN, RULES, combined, event, events, visitor
 from session_pipeline_tests.ingesting import Ingest
 

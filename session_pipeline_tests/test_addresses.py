@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from session_pipeline.ingest.addresses import (
+from session_pipeline.ingest.reading.addresses import (
     MAY_HAVE_ADDRESS,
     is_address,
     without_address,

@@ -11,8 +11,8 @@ import pytest
 from backports import zstd
 
 from session_pipeline.errors import RefusedFileError, SessionPipelineError, StillWrittenError
-from session_pipeline.ingest import admit as admission
-from session_pipeline.ingest import line_counts
+from session_pipeline.ingest.admission import admit as admission
+from session_pipeline.ingest.formats import line_counts
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
 
 # Admission

@@ -9,7 +9,7 @@ import pytest
 from backports import zstd
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest import compression
+from session_pipeline.ingest.formats import compression
 from session_pipeline_tests.ingesting import EVENT, Ingest
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from session_pipeline.ingest import admit as admission
-from session_pipeline.ingest import lines as line_reading
+from session_pipeline.ingest.admission import admit as admission
 from session_pipeline.ingest.formats.separated import MOST_COLUMNS_OF_DUCKDB
+from session_pipeline.ingest.reading import lines as line_reading
 from session_pipeline_tests.ingesting import Ingest, as_csv
 
 Line = tuple[str | None, str | None, str | None]

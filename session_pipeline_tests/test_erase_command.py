@@ -18,7 +18,7 @@ from session_pipeline.cli import app
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.defs.local_runs import QUIET, instance_of
-from session_pipeline.ingest.erasures import unfinished_in
+from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.store import crash_points
 from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt
 from session_pipeline_tests.deployment import Deployment

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.ingest.erasures import Unfinished, erasures_of, unfinished_in
+from session_pipeline.ingest.erasing.erasures import Unfinished, erasures_of, unfinished_in
 from session_pipeline.run import erasure
 from session_pipeline.run.held import Held, find_held, held_tables
 from session_pipeline.run.person import Person

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from session_pipeline.ingest.erasures import Erasures, Unfinished
-from session_pipeline.ingest.former_ids import blank
-from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.ingest.erasing.erasures import Erasures, Unfinished
+from session_pipeline.ingest.erasing.former_ids import blank
+from session_pipeline.ingest.mapping.visitors import VisitorKey
 from session_pipeline_tests.erasures import CANARY
 
 

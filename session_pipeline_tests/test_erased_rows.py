@@ -8,9 +8,11 @@ import pyarrow as pa
 import pytest
 
 from session_pipeline.errors import SessionPipelineError, StoreError
-from session_pipeline.ingest import day_files, deliveries, erased_rows, small_files
-from session_pipeline.ingest.erase_frozen import without_former_ids
-from session_pipeline.ingest.erasures import Unfinished, unfinished_in
+from session_pipeline.ingest import deliveries
+from session_pipeline.ingest.erasing import erased_rows
+from session_pipeline.ingest.erasing.erase_frozen import without_former_ids
+from session_pipeline.ingest.erasing.erasures import Unfinished, unfinished_in
+from session_pipeline.ingest.reading import day_files, small_files
 from session_pipeline.run import erasure
 from session_pipeline.run.held import find_held, held_tables
 from session_pipeline.run.person import Person

@@ -11,7 +11,7 @@ import pytest
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
-from session_pipeline.ingest.erasures import Unfinished, unfinished_in
+from session_pipeline.ingest.erasing.erasures import Unfinished, unfinished_in
 from session_pipeline.run import erasure
 from session_pipeline.run.held import find_held, held_tables
 from session_pipeline.run.person import Person

@@ -17,9 +17,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest import read_large, small_files
-from session_pipeline.ingest.records import BYTE_ORDER_MARK
-from session_pipeline.ingest.small_files import LARGEST_SMALL_BYTES
+from session_pipeline.ingest.formats.records import BYTE_ORDER_MARK
+from session_pipeline.ingest.reading import read_large, small_files
+from session_pipeline.ingest.reading.small_files import LARGEST_SMALL_BYTES
 from session_pipeline_tests.access_logs import RULES as LOG_RULES
 from session_pipeline_tests.access_logs import combined
 from session_pipeline_tests.corpus.inputs import EVENT, line, lines
@@ -204,7 +204,7 @@ def test_lost_line_of_a_large_file_is_noticed(ingest: Ingest, monkeypatch: pytes
         assert found is not None
         return replace(found, select=f"select * from ({found.select}) where line like '%ann%'", row_count=count)
 
-    monkeypatch.setattr("session_pipeline.ingest.read_large.lines_by_duckdb", lossy)
+    monkeypatch.setattr("session_pipeline.ingest.reading.read_large.lines_by_duckdb", lossy)
     with pytest.raises(Exception, match="lines were counted"):
         take(ingest, "x.jsonl", lines(count) + b"{}\n")
 
@@ -216,6 +216,6 @@ def test_lost_line_of_a_small_file_is_noticed(ingest: Ingest, monkeypatch: pytes
     def lossy(*arguments: object) -> object:
         return list(good(*arguments))[:-1]  # type: ignore[arg-type]
 
-    monkeypatch.setattr("session_pipeline.ingest.small_files.python_rows", lossy)
+    monkeypatch.setattr("session_pipeline.ingest.reading.small_files.python_rows", lossy)
     with pytest.raises(Exception, match="lines were counted"):
         take(ingest, "x.jsonl", lines(9) + b"{}\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline.ingest.erasures import unfinished_in
+from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.run.person import Person
 from session_pipeline.store import crash_points
 from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt

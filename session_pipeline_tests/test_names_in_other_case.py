@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline.ingest.layout import as_asked
-from session_pipeline.ingest.recognition import recognized_preset
-from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.ingest.source_rules import rules_of
+from session_pipeline.ingest.admission.recognition import recognized_preset
+from session_pipeline.ingest.formats.layout import as_asked
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.ingesting import RULES, Ingest, as_csv
 from session_pipeline_tests.presets.reading import EXAMPLES

@@ -19,8 +19,8 @@ import pytest
 from backports import zstd
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest.admit import id_of_content
-from session_pipeline.ingest.file_names import is_called_like_a_file
+from session_pipeline.ingest.admission.admit import id_of_content
+from session_pipeline.ingest.admission.file_names import is_called_like_a_file
 from session_pipeline.ingest.formats import parquet_content as parquet
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.ingesting import RULES, Ingest

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.ingest.source_rules import rules_of
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.ingesting import KEY, Ingest, Row, Taken
 

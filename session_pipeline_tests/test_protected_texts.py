@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.ingest.mapping.visitors import VisitorKey
 from session_pipeline.reference.user_agents import _row, reduced_agent
 from session_pipeline_tests.ingesting import EVENT, KEY, RULES, Ingest
 

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline.ingest import day_files, read_large, small_files, work
-from session_pipeline.ingest import read as reading
-from session_pipeline.ingest.admit import admit
-from session_pipeline.ingest.reading import Reading
-from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.ingest.shapes import known_shapes
-from session_pipeline.ingest.stream import one_behind, parts_of_rows
+from session_pipeline.ingest.admission.admit import admit
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.mapping.shapes import known_shapes
+from session_pipeline.ingest.reading import day_files, read_large, small_files, work
+from session_pipeline.ingest.reading import read as reading
+from session_pipeline.ingest.reading.result import Reading
+from session_pipeline.ingest.reading.stream import one_behind, parts_of_rows
 from session_pipeline.tables import table
 
 PLAIN_TIMES = ("2026-10-05T10:00:00Z", "2026-10-06 11:00:00", "2026-10-05T10:00:00.25+02:00", "1791194400")

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest import read_large, small_files
 from session_pipeline.ingest.formats import json_values
+from session_pipeline.ingest.reading import read_large, small_files
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Taken
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.ingest import rule_changes
-from session_pipeline.ingest.rule_changes import CHANGED_SETTINGS, RECORDED, recorded, what_changed
-from session_pipeline.ingest.visitors import VisitorKey
+from session_pipeline.ingest.mapping import rule_changes
+from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS, RECORDED, recorded, what_changed
+from session_pipeline.ingest.mapping.visitors import VisitorKey
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.ingesting import RULES

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.ingest import small_files
+from session_pipeline.ingest.reading import small_files
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
@@ -122,7 +122,7 @@ def test_file_that_grows_during_ingest_waits_for_the_next_run(tmp_path: Path, mo
         with paths[1].open("a") as file:
             file.write("\n")
 
-    monkeypatch.setattr("session_pipeline.ingest.read_small.write_parts", write_slowly)
+    monkeypatch.setattr("session_pipeline.ingest.reading.read_small.write_parts", write_slowly)
     summary = ingest(deployment)
     monkeypatch.undo()
     assert (summary.read_count, summary.unsettled_count, summary.accepted_count) == (2, 1, 2)

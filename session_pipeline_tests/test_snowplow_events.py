@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline.ingest.source_rules import rules_of
+from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.ingesting import KEY, Ingest, as_csv
 

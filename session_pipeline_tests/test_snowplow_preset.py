@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.ingest.recognition import recognized_preset
+from session_pipeline.ingest.admission.recognition import recognized_preset
 from session_pipeline.settings import packaged_preset
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("pyspark")
 
 from session_pipeline.engines.spark import SparkEngine
-from session_pipeline.ingest import small_files, task_reader
+from session_pipeline.ingest.reading import small_files, task_reader
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.settings.engine import EngineSettings
 from session_pipeline_tests.test_tasks import assert_equal, deliver, event, ingest, two_deliveries

@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.ingest.wrapped_records import Number
+from session_pipeline.ingest.admission.wrapped_records import Number
+from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.run.sampled_fields import fields_in, fields_of
 from session_pipeline.run.suggested_requests import suggested_request
 from session_pipeline.run.suggested_times import time_keys

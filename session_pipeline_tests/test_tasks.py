@@ -18,12 +18,13 @@ from pandas.testing import assert_frame_equal
 from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import StillWrittenError
-from session_pipeline.ingest import admit as admission
-from session_pipeline.ingest import line_counts, small_files, task_reader
-from session_pipeline.ingest.admit import Admitted, admit
-from session_pipeline.ingest.line_ranges import copy_range
-from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.ingest.tasks import Failure, Place, RangeTask, take_range
+from session_pipeline.ingest.admission import admit as admission
+from session_pipeline.ingest.admission.admit import Admitted, admit
+from session_pipeline.ingest.admission.line_ranges import copy_range
+from session_pipeline.ingest.formats import line_counts
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.reading import small_files, task_reader
+from session_pipeline.ingest.reading.tasks import Failure, Place, RangeTask, take_range
 from session_pipeline.run import erasure
 from session_pipeline.run.held import find_held
 from session_pipeline.run.person import Person

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.ingest.wrapped_records import wrapped_records
+from session_pipeline.ingest.admission.wrapped_records import wrapped_records
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.shop_commands import EVENTS, call

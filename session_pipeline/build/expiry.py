@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
 
-from session_pipeline.ingest.expired_text import EXPIRED_TEXT
+from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
 from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar
 from session_pipeline.settings import Settings

@@ -9,8 +9,8 @@ from session_pipeline.checks.set_aside import has_too_many_set_aside, too_many_s
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal
+from session_pipeline.ingest.admission.recognition import MOST_LINES
 from session_pipeline.ingest.formats import JsonLines
-from session_pipeline.ingest.recognition import MOST_LINES
 from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.run.delivered_files import (

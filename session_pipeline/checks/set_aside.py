@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from session_pipeline.ingest.recognition import MOST_LINES, likely_preset, preset_of
-from session_pipeline.ingest.wrapped_records import is_one_object, wrapped_records
+from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
+from session_pipeline.ingest.admission.wrapped_records import is_one_object, wrapped_records
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 
 LARGEST_SET_ASIDE_RATE = 0.2

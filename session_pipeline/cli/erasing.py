@@ -15,7 +15,7 @@ from session_pipeline.cli import runs
 from session_pipeline.cli.app import AsJson, Data, Site, Until, User, Visitor, chosen_folder, ended
 from session_pipeline.cli.screen import counted, echo, echo_json, plain, stderr
 from session_pipeline.errors import WrongUseError
-from session_pipeline.ingest.erasures import unfinished_in
+from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.publish import publication
 from session_pipeline.run import erasure, pipeline
 from session_pipeline.run.held import Held, find_held

@@ -13,8 +13,8 @@ from session_pipeline.cli.screen import counted, day_ranges, echo, plain
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.errors import HistoryError, StoreError
-from session_pipeline.ingest.erasures import unfinished_in
-from session_pipeline.ingest.raw_folder import deliveries
+from session_pipeline.ingest.admission.raw_folder import deliveries
+from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.run import delivered_files
 from session_pipeline.settings import Settings
 from session_pipeline.store.store import Store

@@ -23,7 +23,7 @@ from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
 from session_pipeline.cli.screen import counted, echo, echo_json
 from session_pipeline.defs import home, tags
 from session_pipeline.errors import WrongUseError
-from session_pipeline.ingest.raw_folder import deliveries
+from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
 from session_pipeline.reference.days import dates

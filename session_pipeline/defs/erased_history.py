@@ -18,7 +18,7 @@ from session_pipeline.defs import home, retention
 from session_pipeline.defs.event_log import EventLog
 from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import StoreError
-from session_pipeline.ingest.erasures import IdSearch, Unfinished
+from session_pipeline.ingest.erasing.erasures import IdSearch, Unfinished
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import sync_folder
 from session_pipeline.store.store import PRIMARY_CODE

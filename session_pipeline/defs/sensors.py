@@ -21,8 +21,8 @@ from session_pipeline.defs.dead_runs import WITH_A_PROCESS, fail_dead_runs, has_
 from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
 from session_pipeline.defs.partitions import BuiltDays
 from session_pipeline.errors import SettingsError
+from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.ledger import DAMAGED_ROWS
-from session_pipeline.ingest.raw_folder import deliveries
 from session_pipeline.publish import publication
 from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import AlertSettings, Settings, load_settings

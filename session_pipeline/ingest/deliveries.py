@@ -1,7 +1,7 @@
 """Takes delivered files from raw/ into the store: finds them, admits and reads new ones, records them in the ledger.
 
 A file is identified by its source and content, so a redelivery adds no rows. Small files are read and committed
-together. ledger.py decides what must be read; admit.py and read.py handle formats and fields.
+together. ledger.py decides what must be read; admission/admit.py and reading/read.py handle formats and fields.
 """
 
 import os
@@ -14,19 +14,20 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
-from session_pipeline.ingest.admit import Admitted, id_of_content
-from session_pipeline.ingest.erase_stored import erase_stored
-from session_pipeline.ingest.erased_rows import without_erased
-from session_pipeline.ingest.erasures import erasures_of
+from session_pipeline.ingest.admission.admit import Admitted, id_of_content
+from session_pipeline.ingest.admission.raw_folder import Delivery, deliveries
+from session_pipeline.ingest.erasing.erase_stored import erase_stored
+from session_pipeline.ingest.erasing.erased_rows import without_erased
+from session_pipeline.ingest.erasing.erasures import erasures_of
 from session_pipeline.ingest.ledger import DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger, is_better
-from session_pipeline.ingest.raw_folder import Delivery, deliveries
-from session_pipeline.ingest.readers import make_reader
-from session_pipeline.ingest.reading import Reading
-from session_pipeline.ingest.rule_changes import CHANGED_SETTINGS
-from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.ingest.small_files import MOST_BYTES_TOGETHER, MOST_FILES_TOGETHER, is_small
+from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.mapping.source_rules import SourceRules
+from session_pipeline.ingest.mapping.visitors import find_key, make_key
+from session_pipeline.ingest.reading.readers import make_reader
+from session_pipeline.ingest.reading.result import Reading
+from session_pipeline.ingest.reading.small_files import MOST_BYTES_TOGETHER, MOST_FILES_TOGETHER, is_small
 from session_pipeline.ingest.source_files import write_source_files
-from session_pipeline.ingest.source_rules import SourceRules
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.ingest.taken import (
     EXPIRED_COUNT,
@@ -38,7 +39,6 @@ from session_pipeline.ingest.taken import (
     without_frozen_days,
     written_of,
 )
-from session_pipeline.ingest.visitors import find_key, make_key
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings
 from session_pipeline.store import crash_points

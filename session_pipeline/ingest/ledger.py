@@ -12,11 +12,11 @@ from hashlib import sha256
 from typing import Any
 
 from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.file_names import kind_of
+from session_pipeline.ingest.admission.file_names import kind_of
+from session_pipeline.ingest.admission.raw_folder import Delivery
 from session_pipeline.ingest.formats import preference
-from session_pipeline.ingest.raw_folder import Delivery
-from session_pipeline.ingest.rule_changes import CHANGED_SETTINGS, what_changed
-from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS, what_changed
+from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.records import Key, Partition, SourceFile
 

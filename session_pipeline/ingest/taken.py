@@ -1,6 +1,6 @@
 """Turns a file that was read into partitions of the store and a row of the ledger.
 
-This module computes values only. read.py reads the files; deliveries.py commits the result.
+This module computes values only. reading/read.py reads the files; deliveries.py commits the result.
 """
 
 import json
@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, TypedDict
 
-from session_pipeline.ingest.admit import Admitted
+from session_pipeline.ingest.admission.admit import Admitted
+from session_pipeline.ingest.admission.raw_folder import Delivery
 from session_pipeline.ingest.ledger import NEW_FILE, id_of_refused
-from session_pipeline.ingest.raw_folder import Delivery
-from session_pipeline.ingest.reading import Reading
-from session_pipeline.ingest.rule_changes import RECORDED, recorded
-from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.mapping.rule_changes import RECORDED, recorded
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.reading.result import Reading
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store.part_files import remove_at
 from session_pipeline.store.records import Key, SourceFile, Written

@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.ingest.admission.raw_folder import deliveries, source_folders
 from session_pipeline.ingest.ledger import Ledger, RulesOf
-from session_pipeline.ingest.raw_folder import deliveries, source_folders
-from session_pipeline.ingest.source_rules import rules_of
-from session_pipeline.ingest.visitors import find_key
+from session_pipeline.ingest.mapping.source_rules import rules_of
+from session_pipeline.ingest.mapping.visitors import find_key
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings, key_of_source
 from session_pipeline.store.store import Store

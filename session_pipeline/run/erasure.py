@@ -3,7 +3,7 @@
 The steps, in this order. Each can be repeated, so an erasure that was killed goes on with the next `erase` or `run`:
 
 1. `record`: the keyed hashes are written to erasures.json, together with what the later steps need.
-2. Ingest removes the rows from the delivered files' partitions (ingest/erase_stored.py).
+2. Ingest removes the rows from the delivered files' partitions (ingest/erasing/erase_stored.py).
 3. The plan rebuilds the days whose input changed.
 4. `remove_from_logs`, and then publishing, which writes the warehouse as a new file.
 5. `delete_leftovers`: files of earlier states, free pages of the catalog, reports.
@@ -22,9 +22,9 @@ from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal
 from session_pipeline.errors import StoreError
-from session_pipeline.ingest.erase_stored import REASON
-from session_pipeline.ingest.erasures import Unfinished, erasures_of
-from session_pipeline.ingest.visitors import make_key
+from session_pipeline.ingest.erasing.erase_stored import REASON
+from session_pipeline.ingest.erasing.erasures import Unfinished, erasures_of
+from session_pipeline.ingest.mapping.visitors import make_key
 from session_pipeline.run.held import Held, with_person
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import sync_folder

@@ -16,7 +16,7 @@ from session_pipeline.build.plan import Plan, Planner
 from session_pipeline.build.wanted import wanted_days
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, WrongUseError
-from session_pipeline.ingest.erasures import unfinished_in
+from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.publish import publication
 from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files

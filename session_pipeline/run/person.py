@@ -14,8 +14,8 @@ import duckdb
 
 from session_pipeline.engines.sql import query_text, quote, rows_of
 from session_pipeline.errors import WrongUseError
-from session_pipeline.ingest.erase_frozen import frozen_partitions
-from session_pipeline.ingest.visitors import USER_PURPOSE, VisitorKey
+from session_pipeline.ingest.erasing.erase_frozen import frozen_partitions
+from session_pipeline.ingest.mapping.visitors import USER_PURPOSE, VisitorKey
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
 

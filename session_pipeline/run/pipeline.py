@@ -20,8 +20,8 @@ from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits, rows_of_days
 from session_pipeline.errors import StoreError
-from session_pipeline.ingest.erasures import unfinished_in
-from session_pipeline.ingest.expired_text import expired_text
+from session_pipeline.ingest.erasing.erasures import unfinished_in
+from session_pipeline.ingest.erasing.expired_text import expired_text
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published

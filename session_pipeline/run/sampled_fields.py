@@ -11,12 +11,12 @@ import duckdb
 import pyarrow as pa
 
 from session_pipeline.engines.sql import query_text
-from session_pipeline.ingest.admit import Admitted
+from session_pipeline.ingest.admission.admit import Admitted
+from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.formats import AccessLog, format_named
-from session_pipeline.ingest.lines import lines_by_duckdb, lines_by_python
-from session_pipeline.ingest.queries import macros
-from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.ingest.wrapped_records import Number
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.reading.lines import lines_by_duckdb, lines_by_python
+from session_pipeline.ingest.sql import macros
 from session_pipeline.run.suggestions import FieldValues
 
 SAMPLED_LINES = 1_000

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from session_pipeline.ingest.rules import ReadingRules
+from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.run.suggestions import FieldValues
 
 CLOCK = re.compile(r"\d\d:\d\d(:\d\d([.,]\d+)?)?")

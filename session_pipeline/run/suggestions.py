@@ -14,8 +14,8 @@ from functools import cached_property
 from ipaddress import ip_address
 from typing import Any
 
-from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.ingest.wrapped_records import Number
+from session_pipeline.ingest.admission.wrapped_records import Number
+from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.local_times import formats_of, has_time_of_day
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT

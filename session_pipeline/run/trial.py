@@ -19,13 +19,13 @@ from session_pipeline.build.wanted import days_with_events
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import fill, query_text, quote
-from session_pipeline.ingest.admit import admit
-from session_pipeline.ingest.compression import compression_of_name
+from session_pipeline.ingest.admission.admit import admit
+from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
+from session_pipeline.ingest.admission.wrapped_records import WrappedRecords, is_one_object, wrapped_records
 from session_pipeline.ingest.formats import JsonLines, format_named
-from session_pipeline.ingest.recognition import MOST_LINES, likely_preset, preset_of
-from session_pipeline.ingest.rules import ReadingRules
-from session_pipeline.ingest.source_rules import rules_of
-from session_pipeline.ingest.wrapped_records import WrappedRecords, is_one_object, wrapped_records
+from session_pipeline.ingest.formats.compression import compression_of_name
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run

@@ -11,10 +11,10 @@ from typing import Any
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import RefusedFileError, WrongUseError
-from session_pipeline.ingest.admit import beginning_of
-from session_pipeline.ingest.file_names import UnknownEndingError, kind_of
+from session_pipeline.ingest.admission.admit import beginning_of
+from session_pipeline.ingest.admission.file_names import UnknownEndingError, kind_of
+from session_pipeline.ingest.admission.unknown_names import ending_of, keys_of_content
 from session_pipeline.ingest.formats import JsonLines
-from session_pipeline.ingest.unknown_names import ending_of, keys_of_content
 from session_pipeline.run.trial import NO_SOURCE, Trial, attempt
 from session_pipeline.settings import load_settings
 

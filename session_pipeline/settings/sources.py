@@ -1,6 +1,6 @@
 """Defines the settings of a source: how the files of one folder under raw/ are read.
 
-presets.py finds presets, which are files with the same keys; ingest/rules.py is what these settings become.
+presets.py finds presets, which are files with the same keys; ingest/mapping/rules.py is what these settings become.
 """
 
 from collections.abc import Mapping

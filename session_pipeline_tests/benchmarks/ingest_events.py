@@ -14,8 +14,8 @@ from time import perf_counter
 
 import duckdb
 
-from session_pipeline.ingest.admit import admit
-from session_pipeline.ingest.read import ReadingRules, read
+from session_pipeline.ingest.admission.admit import admit
+from session_pipeline.ingest.reading.read import ReadingRules, read
 
 PLAIN = """
     select

@@ -8,7 +8,8 @@ import gc
 import pyarrow.dataset
 import pyarrow.pandas_compat  # noqa: F401
 
-from session_pipeline.ingest import deliveries, nameless, read, readers, source_files, stream, tasks  # noqa: F401
+from session_pipeline.ingest import deliveries, source_files  # noqa: F401
+from session_pipeline.ingest.reading import nameless, read, readers, stream, tasks  # noqa: F401
 from session_pipeline.report.page import templates
 from session_pipeline.settings import parse_settings
 from session_pipeline.settings.conditions import probe

@@ -14,7 +14,9 @@ from session_pipeline.build import fingerprints
 from session_pipeline.build.fingerprints import Fingerprint
 from session_pipeline.build.plan import Planner
 from session_pipeline.engines import duckdb as engine
-from session_pipeline.ingest import deliveries, rules, source_rules, work
+from session_pipeline.ingest import deliveries
+from session_pipeline.ingest.mapping import rules, source_rules
+from session_pipeline.ingest.reading import work
 from session_pipeline.publish import lake, native_rows, publication, warehouse
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store import locks, store, store_files

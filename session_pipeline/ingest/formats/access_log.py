@@ -4,7 +4,7 @@ An access log contains no event names and no visitor ids. The event name follows
 submit (POST, PUT, PATCH, DELETE), or request for everything else that shows no page. The visitor id is a keyed hash of
 network and user agent. The output contains no addresses.
 
-Produces SQL only; work.py runs it. reference/log_formats.py describes the log formats.
+Produces SQL only; reading/work.py runs it. reference/log_formats.py describes the log formats.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.formats.content import json_kind
 from session_pipeline.ingest.formats.format import TextLines
-from session_pipeline.ingest.queries import query
+from session_pipeline.ingest.sql import query
 from session_pipeline.reference.log_formats import (
     ADDRESSES,
     OTHER_LOG_FORMAT,
@@ -25,7 +25,7 @@ from session_pipeline.reference.log_formats import (
 from session_pipeline.reference.log_values import NUMBERS
 
 if TYPE_CHECKING:
-    from session_pipeline.ingest.rules import ReadingRules
+    from session_pipeline.ingest.mapping.rules import ReadingRules
 
 REQUEST = r"^([A-Z][A-Z_-]*) (\S.*?)(?: (HTTP/[0-9][0-9.]*))?$"
 LOG_NAME = re.compile(r"(^|[._-])log([._-]\d[\d._-]*)?$")
@@ -84,7 +84,7 @@ def _parsed_lines(lines: str, rules: "ReadingRules") -> str:
     values = {name: found.get(name, NOTHING) for name in ASKED}
     query_text = values["query"]
     return query(
-        "formats/access_log",
+        "access_log",
         **values,
         lines=f"({lines})",
         pattern=literal(log_format.pattern),

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from session_pipeline.ingest.records import BYTE_ORDER_MARK, is_blank
+from session_pipeline.ingest.formats.records import BYTE_ORDER_MARK, is_blank
 
 LOOKED_AT_BYTES = 64 << 10
 LOOKED_AT_LINES = 100

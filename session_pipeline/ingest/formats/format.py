@@ -1,6 +1,6 @@
 """What a format says about its files, so that the rest of ingest needs no knowledge of formats.
 
-Each format is a module of this folder. fields.py maps the fields of its lines to columns.
+Each format is a module of this folder. mapping/fields.py maps the fields of its lines to columns.
 """
 
 import re
@@ -12,13 +12,13 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.formats.content import binary_kind, first_lines
-from session_pipeline.ingest.layout import Layout
-from session_pipeline.ingest.line_counts import LineCounter
-from session_pipeline.ingest.queries import query
-from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, decoded, is_blank, physical_lines
+from session_pipeline.ingest.formats.layout import Layout
+from session_pipeline.ingest.formats.line_counts import LineCounter
+from session_pipeline.ingest.formats.records import LONGEST_EVENT_BYTES, decoded, is_blank, physical_lines
+from session_pipeline.ingest.sql import query
 
 if TYPE_CHECKING:
-    from session_pipeline.ingest.rules import ReadingRules
+    from session_pipeline.ingest.mapping.rules import ReadingRules
 
 Row = tuple[str | None, str | None, str | None]
 NO_LINE: Row = (None, None, None)
@@ -159,7 +159,7 @@ class TextLines(Format):
 
     def lines_by_duckdb(self, content: Content) -> Lines | None:
         """Return the lines as DuckDB reads them."""
-        select = query("formats/text_lines", path=literal(escaped(content.plain_path)), longest=LONGEST_EVENT_BYTES)
+        select = query("text_lines", path=literal(escaped(content.plain_path)), longest=LONGEST_EVENT_BYTES)
         return Lines(select, 1, content.line_count + content.blank_line_count)
 
     def python_rows(self, content: Content) -> Iterator[Row]:

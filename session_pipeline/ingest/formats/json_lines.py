@@ -7,9 +7,9 @@ from typing import IO
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES, MARKUP, MARKUP_KIND
 from session_pipeline.ingest.formats.format import Content, Lines, Row, TextLines, row_of_line
 from session_pipeline.ingest.formats.json_values import is_document, key_in_text, records_of, records_of_line
-from session_pipeline.ingest.layout import Layout
-from session_pipeline.ingest.line_counts import LineCounter
-from session_pipeline.ingest.records import is_blank, physical_lines
+from session_pipeline.ingest.formats.layout import Layout
+from session_pipeline.ingest.formats.line_counts import LineCounter
+from session_pipeline.ingest.formats.records import is_blank, physical_lines
 
 
 class JsonLines(TextLines):

@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import IO
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest.records import BYTE_ORDER_MARK, is_blank
+from session_pipeline.ingest.formats.records import BYTE_ORDER_MARK, is_blank
 
 CHUNK_BYTES = 1 << 20
 LONGEST_VALUE_BYTES = 16 << 20

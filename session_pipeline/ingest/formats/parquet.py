@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import IO
 
 from session_pipeline.ingest.formats.format import Content, Format, Lines, Row
-from session_pipeline.ingest.layout import Layout
-from session_pipeline.ingest.line_counts import ByteCounter, LineCounter
+from session_pipeline.ingest.formats.layout import Layout
+from session_pipeline.ingest.formats.line_counts import ByteCounter, LineCounter
 
 MAGIC = b"PAR1"
 ENCRYPTED_MAGIC = b"PARE"  # a file whose footer is encrypted

@@ -1,7 +1,7 @@
 """Verifies delivered Parquet files with pyarrow, and gives the SELECT with which DuckDB reads them as lines of JSON.
 
 DuckDB does not verify checksums, so pyarrow first decodes and counts all rows. Sizes that a file claims are checked,
-because they can be wrong. The SQL files of this folder turn the lines into events.
+because they can be wrong. The SQL files of queries/ turn the lines into events.
 """
 
 from collections import Counter
@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 
 from session_pipeline.engines.sql import literal
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest.compression import EXPANSION_FREE_BYTES, EXPANSION_RATIO
+from session_pipeline.ingest.formats.compression import EXPANSION_FREE_BYTES, EXPANSION_RATIO
 from session_pipeline.ingest.formats.format import escaped
+from session_pipeline.ingest.formats.layout import Layout
 from session_pipeline.ingest.formats.parquet import ENCRYPTED_MAGIC, MAGIC
-from session_pipeline.ingest.layout import Layout
-from session_pipeline.ingest.queries import query
-from session_pipeline.ingest.records import LONGEST_EVENT_BYTES, MOST_COLUMNS
+from session_pipeline.ingest.formats.records import LONGEST_EVENT_BYTES, MOST_COLUMNS
+from session_pipeline.ingest.sql import query
 
 ENCRYPTED = "it is encrypted Parquet, and no keys can be given; deliver it decrypted"
 FREE_ROWS = 1_000_000  # a file of any size may claim this many rows; beyond it, EXPANSION_RATIO per byte
@@ -80,7 +80,7 @@ def row_lines(path: Path, layout: Layout) -> str:
         f"{literal(name)}, {_json(column, type)}" for name, column, type in zip(names, columns, types, strict=True)
     )
     return query(
-        "formats/parquet_rows",
+        "parquet_rows",
         members=", ".join(members),
         columns=", ".join(columns),
         path=literal(escaped(path)),

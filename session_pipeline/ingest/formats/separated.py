@@ -19,10 +19,9 @@ from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.formats.content import json_kind
 from session_pipeline.ingest.formats.format import NO_LINE, Content, Format, Lines, Row, escaped
-from session_pipeline.ingest.layout import Layout
-from session_pipeline.ingest.line_counts import LineCounter, SeparatedLineCounter, count_records
-from session_pipeline.ingest.queries import query
-from session_pipeline.ingest.records import (
+from session_pipeline.ingest.formats.layout import Layout
+from session_pipeline.ingest.formats.line_counts import LineCounter, SeparatedLineCounter, count_records
+from session_pipeline.ingest.formats.records import (
     LONGEST_EVENT_BYTES,
     MOST_COLUMNS,
     Record,
@@ -33,6 +32,7 @@ from session_pipeline.ingest.records import (
     records,
     unquoted_records,
 )
+from session_pipeline.ingest.sql import query
 
 # DuckDB makes a JSON object of 2,048 lines at once; of so many columns, they fill its memory.
 MOST_COLUMNS_OF_DUCKDB = 1_000
@@ -134,7 +134,7 @@ class _Separated(Format):
         types = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields)
         value = f"trim({{}}, {literal(blanks_of(header.delimiter))})" if header.is_spaced else "{}"
         select = query(
-            "formats/separated_lines",
+            "separated_lines",
             pairs=", ".join(
                 f"{literal(name)}, nullif({value.format(quote(field))}, '')"
                 for name, field in zip(names, fields, strict=True)

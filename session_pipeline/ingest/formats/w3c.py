@@ -12,9 +12,9 @@ from urllib.parse import unquote
 
 from session_pipeline.ingest.formats.content import json_kind
 from session_pipeline.ingest.formats.format import NO_LINE, Content, Format, Lines, Row
-from session_pipeline.ingest.layout import Layout
-from session_pipeline.ingest.line_counts import LineCounter
-from session_pipeline.ingest.records import decoded, is_blank, physical_lines
+from session_pipeline.ingest.formats.layout import Layout
+from session_pipeline.ingest.formats.line_counts import LineCounter
+from session_pipeline.ingest.formats.records import decoded, is_blank, physical_lines
 
 DIRECTIVE = re.compile(rb"\n#")
 NO_VALUE = ("-", "")

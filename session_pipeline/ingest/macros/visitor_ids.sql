@@ -1,7 +1,7 @@
 -- Macros for visitor ids that are made from addresses. Every macro returns null if its first
 -- argument is null.
 
--- HMAC-SHA-256 (RFC 2104), in hex. visitors.py sets the key in two forms, as variables.
+-- HMAC-SHA-256 (RFC 2104), in hex. mapping/visitors.py sets the key in two forms, as variables.
 create or replace temp macro keyed_hash(message) as
 sha256(getvariable('outer_key') || unhex(sha256(getvariable('inner_key') || encode(message))));
 

@@ -1,0 +1,60 @@
+"""What a file's name says: its format and compression.
+
+Whether the content agrees is checked in formats/.
+"""
+
+from pathlib import Path
+
+from session_pipeline.errors import RefusedFileError
+from session_pipeline.ingest.formats import FORMATS, Parquet, format_of_file_name
+from session_pipeline.ingest.formats.compression import (
+    COMPRESSIONS,
+    Compression,
+    compression_of_name,
+)
+from session_pipeline.ingest.formats.parquet import without_inner_ending
+
+
+class UnknownEndingError(RefusedFileError):
+    """Neither the settings nor the name of a file give its format."""
+
+
+def is_called_like_a_file(name: str) -> bool:
+    """Whether a name is a valid name of a delivered file, so that a folder should not have it."""
+    if "." not in name:
+        return False  # files and folders can both be named access_log
+    try:
+        format, _ = kind_of(Path(name), None)
+    except RefusedFileError:
+        return False
+    return format != Parquet.name or without_inner_ending(name.lower()) == name.lower()
+
+
+def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
+    """Return the format and the compression of a delivered file.
+
+    Args:
+        path: The file. Only its name is used.
+        format: The format from the settings of its source; None: the format given by the name.
+
+    Raises:
+        UnknownEndingError: Neither the settings nor the name give a known format.
+        RefusedFileError: The name is not UTF-8.
+    """
+    try:
+        name = path.name.lower()
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise RefusedFileError("its name is not UTF-8") from error
+    compression = compression_of_name(name)
+    name = name.removesuffix(compression.ending) if compression else name
+    if format is None and (found := format_of_file_name(name)):
+        format = found.name
+    if format is None:
+        endings = ", ".join(ending for each in FORMATS for ending in each.endings)
+        compressed = " or ".join(each.ending for each in COMPRESSIONS)
+        raise UnknownEndingError(
+            f"its name ends in none of {endings}, .log, .log.1 or the like, each plain or with"
+            f" {compressed}; rename it, or set format for its source in settings.toml"
+        )
+    return format, compression

@@ -1,0 +1,85 @@
+"""Lists what is under raw/: the delivered files, and everything else that is there and will be refused.
+
+Handles names, links and permissions. It opens no files; admit.py does.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.ingest.admission.file_names import is_called_like_a_file
+
+
+@dataclass(frozen=True)
+class Delivery:
+    r"""A file under raw/, or something else there that will be refused.
+
+    Attributes:
+        path: Its path.
+        name: Its path relative to raw/. Bytes that are not UTF-8 are escaped, as \xff.
+        source: The folder under raw/ that contains it; empty for files directly in raw/.
+        stamp: A text that changes whenever the file changes.
+        byte_count: Its size.
+        changed_at: Time of its last change (ctime), in seconds since 1970, by the clock of the file system.
+    """
+
+    path: Path
+    name: str
+    source: str
+    stamp: str
+    byte_count: int
+    changed_at: float
+
+
+def deliveries(folder: DataFolder) -> Iterator[Delivery]:
+    """Yield everything under raw/, sorted by name within each folder. Names that begin with a dot are skipped.
+
+    Links are not followed. Folders that are named like files, or that cannot be read, are not entered. All of these are
+    yielded as deliveries, which are then refused.
+    """
+    if not folder.raw.is_dir():
+        return
+    for parent, folders, names in os.walk(folder.raw, onerror=_unless_gone):
+        is_top = Path(parent) == folder.raw
+        entered = [name for name in folders if is_top or not is_called_like_a_file(name)]
+        entered = sorted(name for name in entered if _can_be_entered(Path(parent) / name))
+        for name in sorted({*names, *folders} - set(entered)):
+            if not name.startswith(".") and (delivery := _delivery(folder, Path(parent) / name)) is not None:
+                yield delivery
+        folders[:] = [name for name in entered if not name.startswith(".")]
+
+
+def _delivery(folder: DataFolder, path: Path) -> Delivery | None:
+    try:
+        state = path.lstat()
+    except FileNotFoundError:
+        return None  # it was just renamed or removed
+    name = Path(os.fsencode(path.relative_to(folder.raw)).decode(errors="backslashreplace"))
+    is_folder = stat.S_ISDIR(state.st_mode)
+    source = name.parts[0] if len(name.parts) > 1 or is_folder else ""
+    stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
+    if is_folder:
+        stamp = f"folder-{state.st_ino}"  # new files in the folder do not change it
+    return Delivery(path, name.as_posix(), source, stamp, state.st_size, state.st_ctime)
+
+
+def _can_be_entered(path: Path) -> bool:
+    return not path.is_symlink() and os.access(path, os.R_OK | os.X_OK, effective_ids=True)
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
+
+
+def source_folders(folder: DataFolder) -> set[str]:
+    """Return the names of the folders under raw/, which are the names of sources in settings.toml."""
+    with os.scandir(folder.raw) as entries:
+        return {
+            os.fsencode(entry.name).decode(errors="backslashreplace")
+            for entry in entries
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+        }

@@ -1,0 +1,198 @@
+"""Removes the rows of erased visitors and users from files of raw_events and quarantined_lines.
+
+An event of another visitor that names an erased one as its former id stays without that id (former_ids.py).
+
+The same function removes rows from a file that was just read and from one of the store. So the bytes do not depend on
+whether an erasure was recorded before a file arrived or after. erasures.py recognizes the ids.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from session_pipeline.ingest.erasing.erasures import Erasures, Kind
+from session_pipeline.ingest.erasing.former_ids import erased_former_ids, without_ids
+from session_pipeline.ingest.reading.day_files import ROW_GROUP_ROWS, WRITTEN
+from session_pipeline.ingest.reading.result import RawDay, Reading
+from session_pipeline.store.part_files import MANIFEST, paths_at, remove_at
+
+COLUMNS: tuple[tuple[Kind, str], ...] = (("visitor", "visitor_id"), ("user", "user_id"))
+MINUTES_OF_QUARTER = 15
+
+
+@dataclass(frozen=True)
+class Times:
+    """The times of the events of some files.
+
+    Attributes:
+        quarters: Quarter hours of the UTC day that have events, from 0 to 95.
+        first: The earliest event; None without events.
+        last: The latest event; None without events.
+    """
+
+    quarters: tuple[int, ...]
+    first: datetime | None
+    last: datetime | None
+
+
+def erased_events(path: Path, erasures: Erasures, site: str) -> pa.Array | None:
+    """Return, for each row of a file of raw_events, whether it is erased; None if no row is.
+
+    A row with an erased former id is, too. `without_erased` blanks such ids before it removes rows, so it removes only
+    events whose former id cannot be blanked.
+    """
+    kinds = erasures.kinds(site)
+    names = {name: kind for kind, name in COLUMNS if kind in kinds}
+    if not names:
+        return None
+    found = pq.read_table(path, columns=["line_number", *names], partitioning=None)
+    is_erased = None
+    for name, kind in names.items():
+        column = found.column(name).combine_chunks()
+        ids = erasures.erased(kind, site, [each for each in pc.unique(column).to_pylist() if each is not None])
+        if ids:
+            of_column = pc.is_in(column, value_set=pa.array(ids, pa.string()))
+            is_erased = of_column if is_erased is None else pc.or_(is_erased, of_column)
+    if former := erased_former_ids(path, erasures, site):
+        lines = found.column("line_number").combine_chunks()
+        has_former = pc.is_in(lines, value_set=pa.array(sorted(former), lines.type))
+        is_erased = has_former if is_erased is None else pc.or_(is_erased, has_former)
+    return is_erased
+
+
+def erased_lines(path: Path, erasures: Erasures, site: str) -> pa.Array | None:
+    """Return, for each row of a file of quarantined_lines, whether it contains an erased id; None if no row does."""
+    found = pq.read_table(path, columns=["detail", "line"], partitioning=None).to_pylist()
+    is_erased = [any(erasures.are_in(text, site) for text in row.values()) for row in found]
+    return pa.array(is_erased, pa.bool_()) if any(is_erased) else None
+
+
+def remove_rows(path: Path, is_erased: pa.Array) -> int:
+    """Write a Parquet file again without some rows; return how many rows are left.
+
+    The bytes depend only on the rows that are left. A file without rows is removed.
+    """
+    left = len(is_erased) - int(pc.sum(pc.cast(is_erased, pa.int64())).as_py())
+    if not left:
+        path.unlink()
+        return 0
+    _write_again(path, lambda rows, start: rows.filter(pc.invert(is_erased.slice(start, len(rows)))))
+    return left
+
+
+def blank_former_ids(path: Path, erasures: Erasures, site: str) -> bool:
+    """Remove erased former ids from the properties of the events of a file; return whether an event changed."""
+    former = erased_former_ids(path, erasures, site)
+    if not former:
+        return False
+    _write_again(path, lambda rows, _: without_ids(rows, former))
+    return True
+
+
+def _write_again(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:
+    """Write a Parquet file again with changed rows, given as a table and the number of rows before it."""
+    kept = path.with_suffix(".kept")
+    with pq.ParquetFile(path) as file, pq.ParquetWriter(kept, file.schema_arrow, **WRITTEN) as writer:
+        start, waiting = 0, file.schema_arrow.empty_table()
+        for batch in file.iter_batches(ROW_GROUP_ROWS, use_threads=False):
+            rows = changed(pa.table(batch.columns, schema=file.schema_arrow), start)
+            start += len(batch)
+            waiting = pa.concat_tables([waiting, rows])
+            while len(waiting) >= ROW_GROUP_ROWS:
+                writer.write_table(waiting.slice(0, ROW_GROUP_ROWS).combine_chunks())
+                waiting = waiting.slice(ROW_GROUP_ROWS)
+        if len(waiting):
+            writer.write_table(waiting.combine_chunks())
+    os.replace(kept, path)
+
+
+def times_of(paths: Sequence[Path]) -> Times:
+    """Return the times of the events in files of raw_events of one UTC date."""
+    quarters: set[int] = set()
+    first = last = None
+    for path in paths:
+        times = pq.read_table(path, columns=["event_time"], partitioning=None).column("event_time")
+        quarter = pc.add(pc.multiply(pc.hour(times), 4), pc.divide(pc.minute(times), MINUTES_OF_QUARTER))
+        quarters.update(pc.unique(quarter).to_pylist())
+        least, most = pc.min_max(times).as_py().values()
+        first = least if first is None else min(first, least)
+        last = most if last is None else max(last, most)
+    return Times(tuple(sorted(quarters)), first, last)
+
+
+def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
+    """Remove the erased rows and former ids from the files of a reading, and return what is left of it.
+
+    The hash of a changed day is no longer known.
+
+    Args:
+        reading: The reading; its files are changed.
+        erasures: The erasures.
+        site: The site of the file.
+    """
+    if not erasures.kinds(site):
+        return reading
+    days: list[RawDay] = []
+    event_count = line_count = 0
+    for day in reading.days:
+        blanked_count = sum(blank_former_ids(path, erasures, site) for path in paths_at(day.path))
+        count = sum(_remove(path, erased_events(path, erasures, site)) for path in paths_at(day.path))
+        event_count += count
+        if not count and not blanked_count:
+            days.append(day)
+        elif count < day.row_count:
+            _forget_parts(day.path)
+            quarters = times_of(paths_at(day.path)).quarters
+            days.append(replace(day, row_count=day.row_count - count, quarters=quarters, sha256=""))
+        elif day.path.exists():
+            remove_at(day.path)
+    reasons, quarantine_path = reading.reasons, reading.quarantine_path
+    if quarantine_path is not None:
+        line_count = sum(_remove(path, erased_lines(path, erasures, site)) for path in paths_at(quarantine_path))
+        if line_count:
+            _forget_parts(quarantine_path)
+            reasons = reasons_of(paths_at(quarantine_path) if quarantine_path.exists() else [])
+            if not reasons:
+                quarantine_path = None
+    if not line_count and tuple(days) == reading.days:
+        return reading
+    ranges = [times_of(paths_at(day.path)) for day in days]
+    return replace(
+        reading,
+        accepted_count=reading.accepted_count - event_count,
+        set_aside_count=reading.set_aside_count - line_count,
+        erased_count=reading.erased_count + event_count + line_count,
+        reasons=reasons,
+        first_event_time=min((each.first for each in ranges if each.first is not None), default=None),
+        last_event_time=max((each.last for each in ranges if each.last is not None), default=None),
+        days=tuple(days),
+        quarantine_path=quarantine_path,
+    )
+
+
+def reasons_of(paths: Sequence[Path]) -> dict[str, int]:
+    """Return the number of lines in files of quarantined_lines, by reason."""
+    reasons: Counter[str] = Counter()
+    for path in paths:
+        reasons.update(pq.read_table(path, columns=["reason"], partitioning=None).column("reason").to_pylist())
+    return dict(sorted(reasons.items()))
+
+
+def _remove(path: Path, is_erased: pa.Array | None) -> int:
+    """Remove rows from a file; return how many."""
+    return 0 if is_erased is None else len(is_erased) - remove_rows(path, is_erased)
+
+
+def _forget_parts(path: Path) -> None:
+    """Remove the list of part files, which has their former hashes, and a folder in which no part is left."""
+    if path.is_dir():
+        (path / MANIFEST).unlink(missing_ok=True)
+        if not paths_at(path):
+            remove_at(path)

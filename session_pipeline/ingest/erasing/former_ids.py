@@ -1,0 +1,65 @@
+"""Finds erased ids that events of other visitors have as their former id (identity.previous_id), and blanks them.
+
+Otherwise, the other visitor would be linked to the erased id, and its tables would have it. erased_rows.py writes the
+files; erasures.py recognizes the ids.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from session_pipeline.engines.sql import rows_of
+from session_pipeline.ingest.erasing.erasures import Erasures
+from session_pipeline.tables import table
+
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?P<of_key>\s*:)?|-?\d[\d.eE+-]*')  # a text, perhaps a key, or a number
+BLANK = '""'
+
+
+def erased_former_ids(path: Path, erasures: Erasures, site: str) -> dict[int, str]:
+    """Return the former id of each event of a file of raw_events that has an erased one, by line number."""
+    if not erasures.linking_events:
+        return {}
+    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False, "temp_directory": ""}) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("set threads = 1")
+        connection.execute(f"create temp view raw_events as {rows_of(table('raw_events'), [path])}")
+        connection.execute(f"create temp view linking_events as {erasures.linking_events}")
+        found = connection.execute("select distinct previous_id from linking_events where previous_id <> ''").fetchall()
+        ids = [former for (former,) in found]
+        erased = {*erasures.erased("visitor", site, ids), *erasures.erased("user", site, ids)}
+        if not erased:
+            return {}
+        rows = connection.execute(
+            "select line_number, previous_id from linking_events where previous_id in (select unnest($1::varchar[]))",
+            [sorted(erased)],
+        ).fetchall()
+    return dict(rows)
+
+
+def without_ids(rows: pa.Table, ids: Mapping[int, str]) -> pa.Table:
+    """Return rows of raw_events without these ids in their properties, given by line number."""
+    place = rows.column_names.index("properties")
+    blanked = [
+        blank(text, ids[line]) if text is not None and line in ids else text
+        for line, text in zip(rows.column("line_number").to_pylist(), rows.column(place).to_pylist(), strict=True)
+    ]
+    field = rows.schema.field(place)
+    return rows.set_column(place, field, pa.array(blanked, field.type))
+
+
+def blank(properties: str, given: str) -> str:
+    """Return a JSON text in which each value that is an id, as a text or as a number, is an empty text."""
+
+    def blanked(found: re.Match[str]) -> str:
+        token = found[0]
+        if found["of_key"]:
+            return token
+        value = json.loads(token, strict=False) if token.startswith('"') else token
+        return BLANK if value == given else token
+
+    return TOKEN.sub(blanked, properties)

@@ -1,0 +1,160 @@
+"""Counts the lines of a file while it is hashed, with other code than the reader, so that the ledger has two sides.
+
+What a line contains is judged in reading/read.py.
+"""
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import IO
+
+from session_pipeline.errors import RefusedFileError
+from session_pipeline.ingest.formats.records import (
+    BYTE_ORDER_MARK,
+    decoded,
+    delimiter_of,
+    is_blank,
+    is_spaced,
+    physical_lines,
+    records,
+)
+
+CHUNK_BYTES = 4 << 20
+LONGEST_LINE_BYTES = 16 << 20
+LARGEST_CONTENT_BYTES = 256 << 30
+BLANK_LINE = re.compile(rb"\n[ \t\r]*(?=\n)")
+
+
+class LineCounter:
+    """Counts lines chunk by chunk.
+
+    Attributes:
+        byte_count: Number of bytes.
+        line_count: Number of lines, also blank ones.
+        blank_count: Number of blank lines.
+        has_open_quotes: Whether a line has an odd number of quotes, so that a record may have several lines.
+        is_tidy: Whether DuckDB can number the lines and reads them as Python does.
+    """
+
+    def __init__(self) -> None:
+        self.byte_count = 0
+        self.line_count = 0
+        self.blank_count = 0
+        self.has_open_quotes = False
+        self.is_tidy = True
+        self._rest = b""  # the start of a line that continues in the next chunk
+
+    @property
+    def unfinished(self) -> bytes:
+        """The start of a line that continues in the next chunk."""
+        return self._rest
+
+    def add(self, chunk: bytes) -> None:
+        """Count the lines of the next chunk."""
+        content = chunk.removeprefix(BYTE_ORDER_MARK) if self.byte_count == 0 else chunk
+        self.add_bytes(chunk)
+        first, last = content.find(b"\n"), content.rfind(b"\n")
+        line = self._rest + (content if first < 0 else content[:first])
+        if len(line) > LONGEST_LINE_BYTES:
+            raise RefusedFileError(f"it has a line of more than {LONGEST_LINE_BYTES >> 20} MiB")
+        if first < 0:
+            self._rest = line
+            return
+        self.line_count += content.count(b"\n")
+        self.blank_count += is_blank(line) + len(BLANK_LINE.findall(content, first, last + 1))
+        self.look_closer(b"\n" + line + b"\n")
+        self.look_closer(content[first : last + 1])
+        self._rest = content[last + 1 :]
+
+    def finish(self) -> None:
+        """Count a last line that has no line end."""
+        if self._rest:
+            self.line_count += 1
+            self.blank_count += is_blank(self._rest)
+        self.look_closer(b"\n" + self._rest)
+
+    def add_bytes(self, chunk: bytes) -> None:
+        """Count the bytes of the next chunk."""
+        self.byte_count += len(chunk)
+        if self.byte_count > LARGEST_CONTENT_BYTES:
+            raise RefusedFileError(f"it has more than {LARGEST_CONTENT_BYTES >> 30} GiB")
+
+    def look_closer(self, lines: bytes) -> None:
+        """Look for content that DuckDB and Python read differently, in lines that each follow a line end."""
+
+
+class ByteCounter(LineCounter):
+    """Counts bytes only."""
+
+    def add(self, chunk: bytes) -> None:
+        """Count the bytes of the next chunk."""
+        self.add_bytes(chunk)
+
+
+class SeparatedLineCounter(LineCounter):
+    """Counts lines of separated values, and finds out whether the file is tidy."""
+
+    def __init__(self, delimiter: str | None, *, is_quoted: bool) -> None:
+        super().__init__()
+        self._delimiter = delimiter
+        self._is_quoted = is_quoted
+        self._is_spaced: bool | None = None  # unknown before the first line
+
+    def finish(self) -> None:
+        """Count a last line that has no line end."""
+        super().finish()
+        self.is_tidy &= not self.blank_count and not self.has_open_quotes
+
+    def look_closer(self, lines: bytes) -> None:
+        """Look for content that DuckDB and Python read differently."""
+        self.is_tidy &= b"\0" not in lines and lines.count(b"\r") == lines.count(b"\r\n")
+        if not self._is_quoted:
+            return
+        if self._delimiter is None and lines.strip():
+            self._delimiter = delimiter_of(lines.split(b"\n"))
+        if self._is_spaced is None and self._delimiter is not None and lines.strip():
+            header, _ = decoded(lines.strip(b"\r\n").split(b"\n", 1)[0])
+            self._is_spaced = is_spaced(header, self._delimiter, is_quoted=True)
+        if b'"' not in lines:
+            return
+        # DuckDB does not say whether a value was quoted, so only Python can remove blanks outside quotes.
+        self.is_tidy &= not self._is_spaced
+        if not self.has_open_quotes:
+            self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
+        if self.is_tidy and (b'" ' in lines or b' "' in lines):
+            # DuckDB sometimes trims spaces around quotes. Within quoted fields they are harmless: remove such fields.
+            border = re.escape(str(self._delimiter)).encode()
+            quoted = rb'(?<=[\n%s])"[^"]*(?:""[^"]*)*"(?=[\r\n%s]|\Z)' % (border, border)
+            self.is_tidy = b'"' not in re.sub(quoted, b"", lines)
+
+
+def look_through(
+    file: IO[bytes], counter: LineCounter, on_chunk: Callable[[LineCounter], None] = lambda counter: None
+) -> str:
+    """Hash the content in a separate thread while its lines are counted, and call `on_chunk` after each large chunk."""
+    chunk = file.read(CHUNK_BYTES)
+    digest = sha256()
+    if len(chunk) < CHUNK_BYTES:  # for a small file, a thread costs more than it saves
+        digest.update(chunk)
+        counter.add(chunk)
+        chunk = file.read(CHUNK_BYTES)
+    if chunk:
+        with ThreadPoolExecutor(1) as other_thread:
+            while chunk:
+                hashed = other_thread.submit(digest.update, chunk)
+                counter.add(chunk)
+                on_chunk(counter)
+                chunk = file.read(CHUNK_BYTES)
+                hashed.result()
+    counter.finish()
+    return digest.hexdigest()
+
+
+def count_records(file: IO[bytes], delimiter: str, *, is_spaced: bool) -> tuple[int, int]:
+    """Return the number of records, including the header, and the number of lines they cover."""
+    record_count = covered_count = 0
+    for record in records(physical_lines(file), delimiter, is_spaced=is_spaced):
+        record_count += 1
+        covered_count += record.line_count
+    return record_count, covered_count

@@ -1,0 +1,6 @@
+"""Maps delivered lines to events, as the settings of a source say.
+
+source_rules makes rules of the settings, and rule_changes names what differs from the rules of before. SQL is made by
+reshape (lines are changed first), fields (which fields become which columns), requests (logs of web servers), line_sql
+(expressions and event rules) and shapes (lines that can be read fast). visitors has the key of derived visitor ids.
+"""

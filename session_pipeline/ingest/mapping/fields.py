@@ -1,0 +1,333 @@
+"""Maps the fields of a delivered line to the columns of an event, and determines which fields remain as properties.
+
+Produces SQL, JSON pointers and JSON merge patches. reading/work.py runs them.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import duckdb
+
+from session_pipeline.engines.sql import literal, quote
+from session_pipeline.ingest.formats import format_named
+from session_pipeline.ingest.mapping.line_sql import event_name, with_expressions
+from session_pipeline.ingest.mapping.requests import (
+    asked_fields,
+    request_fields,
+    request_origins,
+    visitor_address,
+    with_request,
+)
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.mapping.shapes import KnownShapes, known_shapes, shape_list
+from session_pipeline.ingest.sql import query
+from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.tables import table
+
+NEVER_MATCHES = r"\b\B"
+_JSON_TEXT = r'"(?:[^"\\]|\\.)*"'
+_JSON_SCALAR = rf"(?:{_JSON_TEXT}|-?[0-9][0-9.e+-]*|true|false|null)"
+_JSON_MEMBER = f"{_JSON_TEXT}:{_JSON_SCALAR}"
+_JSON_LIST = rf"\[(?:{_JSON_SCALAR}(?:,{_JSON_SCALAR})*)?\]"
+_JSON_OBJECT = rf"\{{(?:{_JSON_MEMBER}(?:,{_JSON_MEMBER})*)?\}}"
+DROPPED_VALUE = f"(?:{_JSON_SCALAR}|{_JSON_LIST}|{_JSON_OBJECT})"
+SEPARATORS = r"[ _.$@:/-]"
+
+
+def given_lines(rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]] = ()) -> str:
+    """Return a SELECT from checked_lines that gives the fields of each line as text, under our column names.
+
+    Where a line has no value, the constant of the column is used. Each line is parsed once into a struct, for the
+    fields at its top level. If there are other fields, it is parsed a second time for those: nested fields, and fields
+    whose names differ only in case, which a struct cannot contain.
+
+    Args:
+        rules: The rules of the source.
+        format: The format of the file.
+        shapes: Frequent shapes of lines: the keys of an object, in order. They make reading faster and never change it.
+    """
+    fields = _Fields(rules, format)
+    found = {ours: fields.first_of(rules.fields_of(ours)) for ours in DELIVERED_COLUMNS}
+    is_single = all(len(rules.fields_of(ours)) == 1 for ours in DELIVERED_COLUMNS)
+    values = {ours: f"nullif({field}, '')" for ours, field in found.items()}
+    values = with_expressions(rules, values, fields.named)
+    if rules.request:
+        values = with_request(rules, format, values, lambda names: fields.first_of(names, is_at_top=False))
+    if rules.decimal_comma:
+        values["value"] = f"with_decimal_point({values['value']})"
+    if format_named(format).has_own_visitors:
+        values["visitor_id"] = f"coalesce({values['visitor_id']}, {fields.deep(['visitor_id'])})"
+    elif rules.addresses:
+        address = visitor_address(rules, [fields.named(name) for name in rules.addresses])
+        # A macro repeats the SQL of its arguments, so nested macros grow exponentially. A lambda names a value once.
+        visitor = f"list_transform([{address}], lambda written: visitor_of(written, {values['user_agent']}))[1]"
+        values["visitor_id"] = f"coalesce({values['visitor_id']}, {visitor})"
+    for ours, constant in rules.constants.items():
+        values[ours] = f"coalesce({values[ours]}, {literal(constant)})"
+    if rules.events or rules.event_names:
+        values["event_name"] = event_name(rules, values, fields.named)
+    known = _known_shapes(rules, format, shapes, fields.at_top)
+    types = {**dict.fromkeys(fields.at_top.values(), "VARCHAR"), **dict.fromkeys(known.others, "JSON")}
+    structure = json.dumps(types, ensure_ascii=False)
+    pointers = ", ".join(map(literal, fields.pointers))
+    # If all fields are at the top level, a line with as many keys as fields found has no other fields.
+    found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
+    is_countable = is_single and not fields.pointers and len(set(found.values())) == len(found)
+    is_full = f"len(_keys) = {found_count}" if is_countable else "false"
+    columns = [f"{value} as {ours}" for ours, value in values.items()]
+    if rules.events_in:
+        columns.append("event_in_line")
+    return query(
+        "given_lines",
+        structure=literal(structure),
+        deeper=f"json_extract_string(line, [{pointers}])" if fields.pointers else "cast(null as varchar[])",
+        shapes_of_columns=shape_list(known.of_columns),
+        shapes_with_others=shape_list(known.with_others),
+        others=known.others_as_json("_at_top"),
+        is_full=is_full,
+        delivered_properties=found["properties"],
+        columns=", ".join(columns),
+    )
+
+
+class _Fields:
+    """The fields that are read from a line, and the SQL of each.
+
+    Attributes:
+        at_top: Fields that are read from a struct of the line's top level: their names, by their names in lower case.
+        pointers: JSON pointers to all other fields.
+    """
+
+    def __init__(self, rules: ReadingRules, format: str) -> None:
+        self._rules = rules
+        self._format = format
+        self.at_top: dict[str, str] = {}
+        self.pointers: list[str] = []
+
+    def first_of(self, names: Sequence[str], *, is_at_top: bool = True) -> str:
+        """Return the SQL of the first of some fields that has a value.
+
+        Only the first is read from the struct, because only that one is left out of the other fields.
+        """
+        if not names:
+            return "cast(null as varchar)"
+        way = self._rules.way(names[0], self._format)
+        first = self.deep(way)
+        if is_at_top and len(way) == 1 and self.at_top.setdefault(way[0].lower(), way[0]) == way[0]:
+            self.pointers.pop()
+            first = f"_at_top.{quote(way[0])}"
+        if len(names) == 1:
+            return first
+        values = ", ".join(f"nullif({field}, '')" for field in [first, *map(self.named, names[1:])])
+        return f"coalesce({values})"
+
+    def named(self, name: str) -> str:
+        """Return the SQL of a field, from its name as it is in the settings."""
+        return self.deep(self._rules.way(name, self._format))
+
+    def deep(self, way: Sequence[str]) -> str:
+        """Return the SQL of a field that is read by its path of keys."""
+        self.pointers.append(json_pointer(way))
+        return f"_deeper[{len(self.pointers)}]"
+
+
+def _known_shapes(
+    rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]], at_top: Mapping[str, str]
+) -> KnownShapes:
+    """Return the shapes that can be read fast.
+
+    If a nested field is not stored, there are none: removing it adds the objects around it.
+    """
+    removed = _removed_ways(rules, format)
+    if any(len(way) > 1 for way in removed):
+        return KnownShapes([], [], [])
+    ways = [*(_way(rules, ours, format) for ours in DELIVERED_COLUMNS), *removed]
+    columns = {way[0] for way in ways if len(way) == 1}
+    can_have_others = len(_way(rules, "properties", format)) <= 1
+    return known_shapes(shapes, columns, at_top, can_have_others=can_have_others)
+
+
+def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
+    """Return the SQL of the placeholders of read_lines.sql.
+
+    They are not parameters, because DuckDB would then keep all rows in memory before the first is used.
+    """
+    labels = {ours: f"{ours} ({', '.join(rules.fields_of(ours))})" for ours in rules.columns}
+    labels = {ours: label for ours, label in labels.items() if label not in (f"{ours} ({ours})", f"{ours} ()")}
+    properties = _way(rules, "properties", format)
+    ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
+    removed = _removed_ways(rules, format)
+    dropped_key = pattern_of_keys(rules.drop_properties)
+    members = (f"{literal(ours)}: {literal(labels.get(ours, ours))}" for ours in DELIVERED_COLUMNS)
+    return {
+        "labels": f"{{{', '.join(members)}}}",
+        "mapped_fields": literal(_without([way[0] for way in ways if len(way) == 1], removed)),
+        "properties_field": literal(_without(properties if len(properties) == 1 else [])),
+        "dropped_fields": literal(_without(rules.drop_properties)),
+        "has_dropped_key": f"regexp_matches(_rest, {literal(dropped_key)})" if rules.drop_properties else "false",
+        "dropped_value": literal(dropped_key + DROPPED_VALUE),
+        **_local_clock(rules),
+        "utc_time_of_event": _time_of_event(rules, format),
+        "why_no_event_name": _why_no_event_name(rules, format),
+        "earliest": literal(rules.earliest),
+        "latest": literal(rules.latest),
+        "event_in_line": "event_in_line" if rules.events_in else "cast(1 as integer)",
+        "clock_tolerance": f"to_minutes({rules.clock_tolerance_minutes})",
+    }
+
+
+def _local_clock(rules: ReadingRules) -> dict[str, str]:
+    starts, offsets = rules.local_clock
+    return {
+        "local_starts": f"cast([{', '.join(map(literal, starts))}] as timestamp[])",
+        "local_offsets": f"cast([{', '.join(map(literal, offsets))}] as integer[])",
+    }
+
+
+def _time_of_event(rules: ReadingRules, format: str) -> str:
+    """Return the SQL of an event's time in UTC, from its text. An access log defines how its times are written."""
+    clock = ", ".join(_local_clock(rules).values())
+    if rules.time_format is None or format_named(format).has_own_visitors:
+        return f"utc_time(event_time, {clock})"
+    return f"time_of_format(event_time, {literal(rules.time_format)}, {clock})"
+
+
+def _why_no_event_name(rules: ReadingRules, format: str) -> str:
+    """Return the SQL of the reason for which a line without an event name is quarantined.
+
+    A server's log has a line for a connection that was closed before a request. A line without the fields of a request
+    is another case: the settings can name other fields.
+    """
+    conditions = [
+        f"json_exists(line, {literal(json_pointer(rules.way(name, format)))})" for name in asked_fields(rules)
+    ]
+    if not conditions:
+        return "'missing_event_name'"
+    return f"if({' or '.join(conditions)}, 'invalid_request', 'missing_event_name')"
+
+
+def value_counts(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> dict[str, list[int]]:
+    """Return, by file id, in how many accepted lines each column has a value, and how many are not its constant."""
+    types = {column.name: column.type for column in table("raw_events").columns}
+    counts = [f"count({quote(ours)})" for ours in DELIVERED_COLUMNS]
+    for ours, value in rules.constants.items():
+        constant = f"try_cast({literal(value)} as {types[ours]})"
+        counts.append(f"count(*) filter ({quote(ours)} is distinct from {constant})")
+    rows = connection.execute(f"select file_id, {', '.join(counts)} from accepted_lines group by file_id").fetchall()
+    return {file_id: found for file_id, *found in rows}
+
+
+def mappings_of(rules: ReadingRules, format: str, counts: Mapping[str, Sequence[int]]) -> dict[str, dict[str, str]]:
+    """Return, by file id, the origin of each column in which some accepted line has a value.
+
+    Args:
+        rules: The rules of the source.
+        format: The format of the files.
+        counts: What value_counts returned, by file id.
+    """
+    origins = _origins(rules, format)
+    return {file_id: _mapping(rules, origins, found) for file_id, found in counts.items()}
+
+
+def _mapping(rules: ReadingRules, origins: Mapping[str, str], found: Sequence[int]) -> dict[str, str]:
+    own_values = dict(zip(rules.constants, found[len(DELIVERED_COLUMNS) :], strict=True))
+    mapping = {}
+    for ours, count in zip(DELIVERED_COLUMNS, found, strict=False):
+        if count and ours in rules.constants:
+            constant = f"constant {rules.constants[ours]!r}"
+            mapping[ours] = f"{origins.get(ours, ours)}, else {constant}" if own_values[ours] else constant
+        elif count:
+            mapping[ours] = origins.get(ours, ours)
+    return mapping
+
+
+def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
+    """Return the origin of each column whose name in the source differs from our column name."""
+    if format_named(format).has_own_visitors:
+        made = format_named(format).origins(rules)
+    elif rules.addresses:
+        made = {"visitor_id": f"keyed hash of {', else '.join(rules.addresses)}"}
+        if "visitor_id" not in rules.columns:
+            made["visitor_id"] = f"visitor_id, else {made['visitor_id']}"
+    else:
+        made = {}
+    given = {ours: ", else ".join(rules.fields_of(ours)) for ours in rules.columns if rules.fields_of(ours)}
+    for ours in rules.expressions:
+        given[ours] = f"expression, else {given[ours]}" if ours in given else "expression"
+    if "visitor_id" in given and "visitor_id" in made:
+        given["visitor_id"] += f", else {made['visitor_id']}"
+    return {**made, **request_origins(rules), **given}
+
+
+def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
+    """Return the path of keys to the first field of a column; empty if it has no field."""
+    names = rules.fields_of(ours)
+    return rules.way(names[0], format) if names else []
+
+
+def _removed_ways(rules: ReadingRules, format: str) -> list[list[str]]:
+    """Return the paths of keys to fields that are not stored: addresses, parts of requests, and those of the settings.
+
+    Of a log of requests, all fields that become columns are removed, also nested ones, because they contain URLs with
+    all of their query parameters.
+    """
+    if format_named(format).has_own_visitors:
+        return [["visitor_id"]]
+    names = [*rules.addresses, *rules.drop_fields]
+    if rules.request:
+        names += [name for ours in rules.columns for name in rules.fields_of(ours)]
+        names += request_fields(rules)
+    ways = [rules.way(name, format) for name in dict.fromkeys(names)]
+    for way in ways:
+        while len(way) > 1 and way[-1].isdecimal():  # an element of a list is removed with its list
+            way.pop()
+    return ways
+
+
+def json_pointer(way: Sequence[str]) -> str:
+    """Return a path of keys as a JSON pointer (RFC 6901)."""
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)
+
+
+def _without(keys: Sequence[str], ways: Iterable[Sequence[str]] = ()) -> str:
+    """Return a JSON merge patch (RFC 7396) that removes keys, and the fields at the ends of paths of keys."""
+    patch: dict[str, Any] = dict.fromkeys(keys)
+    for *outer, last in ways:
+        inner: Any = patch
+        for key in outer:
+            inner = inner.setdefault(key, {})
+            if inner is None:
+                break  # removing a key also removes everything below it
+        if inner is not None:
+            inner[last] = None
+    return json.dumps(patch, ensure_ascii=False)
+
+
+def pattern_of_keys(names: Sequence[str]) -> str:
+    """Return a pattern that matches keys with some names, with their colon, at any depth of JSON without spaces.
+
+    It matches all spellings of a key; see _spellings. Python and RE2 read it alike.
+    """
+    if not names:
+        return NEVER_MATCHES
+    return f'"({"|".join(map(_spellings, names))})":'
+
+
+def _spellings(name: str) -> str:
+    """Return a pattern that matches the spellings of a name in JSON.
+
+    It ignores case, and separators between letters are optional. A name that begins with * also matches longer names
+    that end in these words.
+    """
+    is_end = len(name) > 1 and name.startswith("*")
+    letters = re.sub(SEPARATORS, "", name.removeprefix("*") if is_end else name)
+    if not letters:
+        return re.escape(json.dumps(name, ensure_ascii=False)[1:-1])
+    first, *others = (re.escape(json.dumps(letter, ensure_ascii=False)[1:-1]) for letter in letters)
+    rest = "".join(f"{SEPARATORS}*{other}" for other in others) + f"{SEPARATORS}*"
+    if not is_end:
+        return f"{SEPARATORS}*(?i:{first}{rest})"
+    other_words = r'(?:[^"\\]*[^"\\A-Za-z])?'
+    return rf'{other_words}(?i:{first}{rest})|[^"\\]*[a-z0-9]{first.upper()}(?i:{rest})'

@@ -1,0 +1,63 @@
+"""Turns the expressions and event rules of a source into SQL over the fields of a line.
+
+settings/conditions parses them; fields.py says how a field of a line is read.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from sqlglot import exp
+
+from session_pipeline.engines.sql import literal
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.reference.columns import LINE_COLUMNS
+from session_pipeline.settings.conditions import parse_condition, parse_scalar
+
+
+def with_expressions(rules: ReadingRules, values: Mapping[str, str], field: Callable[[str], str]) -> dict[str, str]:
+    """Return the SQL of each column, with the value of its expression first.
+
+    Args:
+        rules: The rules of the source.
+        values: The SQL of each column's value without an expression, by column. Expressions read these.
+        field: Returns the SQL of a field's text, from its name as it is in the settings.
+    """
+    changed = dict(values)
+    for ours, text in rules.expressions.items():
+        tree = parse_scalar(text, LINE_COLUMNS, key=f"expressions.{ours}")
+        expression = f"nullif(cast({_sql(tree, values, field)} as varchar), '')"
+        changed[ours] = f"coalesce({expression}, {values[ours]})"
+    return changed
+
+
+def event_name(rules: ReadingRules, values: Mapping[str, str], field: Callable[[str], str]) -> str:
+    """Return the SQL of the event's name, by the first rule that holds, or by the source's name for it.
+
+    Args:
+        rules: The rules of the source.
+        values: The SQL of each column, with expressions. Conditions read these.
+        field: Returns the SQL of a field's text, from its name as it is in the settings.
+    """
+    given = values["event_name"]
+    named = given
+    if rules.event_names:
+        whens = " ".join(f"when {literal(theirs)} then {literal(ours)}" for theirs, ours in rules.event_names.items())
+        named = f"case {given} {whens} else {given} end"
+    if not rules.events:
+        return named
+    whens = " ".join(
+        f"when {_sql(parse_condition(where, LINE_COLUMNS, key='events'), values, field)} then {literal(name)}"
+        for name, where in rules.events
+    )
+    return f"case {whens} else {named} end"
+
+
+def _sql(tree: exp.Expression, values: Mapping[str, str], field: Callable[[str], str]) -> str:
+    """Return a tree as SQL, with the SQL of columns and fields in the place of their names."""
+    root = exp.Paren(this=tree)
+    for node in list(root.find_all(exp.JSONExtractScalar)):
+        path = cast(exp.JSONPath, node.expression)
+        node.replace(exp.Var(this=f"({field(path.expressions[-1].this)})"))
+    for column in list(root.find_all(exp.Column)):
+        column.replace(exp.Var(this=f"({values.get(column.name, column.name)})"))
+    return root.sql("duckdb")

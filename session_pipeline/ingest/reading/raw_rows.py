@@ -1,0 +1,167 @@
+"""Makes rows of raw_events from accepted lines: ids for events without one, parts of URLs, and the contract's columns.
+
+Works on Arrow tables, in the order of the lines. Columns of texts are dictionaries, so that a function of a value is
+computed once for each distinct value (urls.sql). read.py reads the lines; day_files.py writes the rows.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.reading.protected_texts import protected
+from session_pipeline.ingest.sql import query
+from session_pipeline.tables import table
+
+CODES = pa.int32()
+# Columns of texts that are all different.
+UNIQUE = ("event_id", "content_hash")
+OF_PAGE = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "search_term")
+
+
+def rows_of(
+    accepted: pa.Table, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, event_ids: pa.Array | None
+) -> tuple[pa.Table, set[str]]:
+    """Return the rows of accepted lines, in the order of the lines, with the columns of the contract.
+
+    Also returns the ids of the files in which some visitor id was an address.
+
+    Args:
+        accepted: Accepted lines.
+        rules: The rules of their source.
+        connection: A connection with the macros of ingest.
+        event_ids: The ids of the lines that have none, in order; None if all lines have one.
+    """
+    given = {name: accepted.column(name) for name in accepted.column_names}
+    texts = {
+        name: _dictionary(column)
+        for name, column in given.items()
+        if pa.types.is_string(column.type) and name not in UNIQUE
+    }
+    private = protected(texts, rules, connection)
+    files = (
+        set()
+        if private.addressed is None
+        else set(pc.take(_dictionary(given["file_id"]), private.addressed).to_pylist())
+    )
+    texts = private.texts
+    pages = _parts(texts["page_url"], rules, connection)
+    referrers = _parts(texts["referrer"], rules, connection, ("kept_url", "host"))
+    agents = texts["user_agent"]
+    made: dict[str, pa.Array] = {
+        **given,
+        **texts,
+        "site": constant(rules.site, len(accepted)),
+        "source": constant(rules.source, len(accepted)),
+        "page_url": pages["kept_url"],
+        "page_host": pages["host"],
+        "page_path": pages["path"],
+        "referrer": referrers["kept_url"],
+        "referrer_host": referrers["host"],
+        "click_id_type": pages["click_id_type"],
+        **{name: _first_of(texts[name], pages[name]) for name in OF_PAGE},
+        "user_agent_id": _coded(agents.indices, _hashes(agents.dictionary, connection)),
+    }
+    if event_ids is not None:
+        made["event_id"] = pc.replace_with_mask(_one(given["event_id"]), pc.is_null(_one(given["event_id"])), event_ids)
+    names = table("raw_events").schema.names
+    return pa.table([made[name] for name in names], names=names), files
+
+
+def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return the same column with a dictionary of only the values that it has, in the order of their first row."""
+    if is_same_everywhere(column):
+        return column
+    codes = column.indices.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(codes.indices, column.dictionary.take(codes.dictionary))
+
+
+def is_same_everywhere(column: pa.Array) -> bool:
+    """Whether a column is seen to have one value, or none, in all rows, without looking at each row."""
+    if pa.types.is_dictionary(column.type):
+        return len(column.dictionary) == 1 - bool(column.null_count) or column.null_count == len(column)
+    return bool(column.null_count == len(column))
+
+
+def taken(rows: pa.Table, order: pa.Array) -> pa.Table:
+    """Return rows in another order."""
+    columns = [column if is_same_everywhere(column) else column.take(order) for column in map(_one, rows.columns)]
+    return pa.table(columns, names=rows.column_names)
+
+
+def utc_dates(rows: pa.Table) -> pa.Array:
+    """Return the UTC date of each event."""
+    return _one(pc.cast(pc.floor_temporal(rows.column("event_time"), unit="day"), pa.date32()))
+
+
+def by_file_and_date(rows: pa.Table) -> pa.Table:
+    """Return rows of several files, file after file, sorted by file, date and line number."""
+    files = _dictionary(rows.column("file_id")).indices
+    order = pa.table([files, utc_dates(rows)], names=["file", "date"])
+    return taken(rows, pc.sort_indices(order, [("file", "ascending"), ("date", "ascending")]))  # a stable sort
+
+
+def with_columns(lines: pa.Table, places: pa.Table) -> pa.Table:
+    """Return lines with the columns of their places: file and line number."""
+    assert len(lines) == len(places), "each line has a place"
+    for name in places.column_names:
+        lines = lines.append_column(name, places.column(name))
+    return lines
+
+
+def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _dictionary(column: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
+    return _one(column if pa.types.is_dictionary(column.type) else column.dictionary_encode())
+
+
+def constant(value: str, length: int) -> pa.DictionaryArray:
+    """Return a column with one value."""
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, CODES), length), pa.array([value], pa.string()))
+
+
+def _coded(codes: pa.Array, values: pa.Array) -> pa.DictionaryArray:
+    """Return the value of each code, as a column with a dictionary. Several codes may have the same value."""
+    values = values.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(values.indices.take(codes), values.dictionary)
+
+
+def _first_of(given: pa.DictionaryArray, derived: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return the given values, and the derived ones where there is none."""
+    if derived.null_count == len(derived):
+        return given
+    if given.null_count == len(given):
+        return derived
+    return pc.coalesce(given.dictionary_decode(), derived.dictionary_decode()).dictionary_encode()
+
+
+def _parts(
+    urls: pa.DictionaryArray,
+    rules: ReadingRules,
+    connection: duckdb.DuckDBPyConnection,
+    names: Sequence[str] = ("kept_url", "host", "path", "click_id_type", *OF_PAGE),
+) -> Mapping[str, pa.DictionaryArray]:
+    """Return the parts of URLs, by name."""
+    distinct = pa.table([pa.array(range(len(urls.dictionary)), pa.int64()), urls.dictionary], names=["position", "url"])
+    connection.register("distinct_urls", distinct)
+    try:
+        select = f"select {', '.join(names)} from ({query('urls')})"
+        parameters = {"keep_query_parameters": list(rules.keep_query_parameters)}
+        parts = connection.sql(select, params=parameters).to_arrow_table()
+    finally:
+        connection.unregister("distinct_urls")
+    return {name: _coded(urls.indices, _one(parts.column(name))) for name in names}
+
+
+def _hashes(values: pa.Array, connection: duckdb.DuckDBPyConnection) -> pa.Array:
+    """Return the MD5 hashes of some texts."""
+    connection.register("distinct_texts", pa.table([values], names=["text"]))
+    try:
+        return _one(connection.sql("select md5(text) as hash from distinct_texts").to_arrow_table().column("hash"))
+    finally:
+        connection.unregister("distinct_texts")

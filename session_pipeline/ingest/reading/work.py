@@ -1,0 +1,177 @@
+"""Runs the queries that read lines, and counts what they find.
+
+It is the base of read_small.py and read_large.py, which provide the lines and write the rows.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError
+from session_pipeline.ingest.admission.admit import Admitted
+from session_pipeline.ingest.formats import format_named
+from session_pipeline.ingest.formats.format import Lines
+from session_pipeline.ingest.mapping.fields import given_lines, mappings_of, parts_of
+from session_pipeline.ingest.mapping.reshape import reshaped
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.reading import small_files
+from session_pipeline.ingest.reading.figures import Figures, check_counts
+from session_pipeline.ingest.reading.raw_rows import rows_of
+from session_pipeline.ingest.reading.result import ReadResult, if_unchanged, reading_of
+from session_pipeline.ingest.sql import define, forget, query
+
+Errors = dict[str, CorruptFileError | RefusedFileError]  # why files cannot be read, by file id
+# This optimizer makes a join of a comparison with five or more constants, and joins do not keep the order of the lines.
+UNORDERED = "in_clause"
+# Each JSON function of DuckDB keeps in memory what it parsed of a batch of rows, usually 2,048. Lines that are changed
+# pass many of them, so they are given in smaller batches (measured: a third of the memory, and no slower).
+CHANGED_LINES_AT_ONCE = 256
+
+
+class Work(ABC):
+    """What reading small files and reading a large file have in common: the queries and the figures.
+
+    The connection reads the lines. The desk is a connection to the same database that counts and writes them.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Admitted],
+        rules: ReadingRules,
+        connection: duckdb.DuckDBPyConnection,
+        desk: duckdb.DuckDBPyConnection,
+        scratch: Path,
+    ) -> None:
+        self._files = files
+        self._format = files[0].format
+        self._rules = rules
+        self._connection = connection
+        self._desk = desk
+        self._scratch = scratch
+        self._figures = Figures()
+        self._giver: duckdb.DuckDBPyConnection | None = None
+
+    def read(self) -> list[ReadResult]:
+        """Read the files; return for each one its reading, or the error that says why it cannot be read."""
+        errors = self._read_all()
+        mappings = mappings_of(self._rules, self._format, self._figures.values)
+        return [
+            errors.get(admitted.file_id)
+            or if_unchanged(
+                admitted,
+                reading_of(
+                    self._figures,
+                    admitted.file_id,
+                    mappings.get(admitted.file_id, {}),
+                    partial(self._path, admitted.file_id),
+                ),
+            )
+            for admitted in self._files
+        ]
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Remove everything that was written."""
+
+    def close(self) -> None:
+        """Drop the views and tables, and use all optimizers again."""
+        forget(self._desk)
+        if self._giver is not None:
+            self._giver.close()
+        self._connection.execute("set disabled_optimizers = ''")
+
+    @abstractmethod
+    def _read_lines(self) -> Errors:
+        """Read the lines and write their rows."""
+
+    def _shapes(self) -> Sequence[Sequence[str]]:
+        """Return frequent sequences of keys, with which lines are read faster."""
+        return ()
+
+    def _lines_at_once(self) -> int | None:
+        """Return how many lines are given at once; None leaves it to DuckDB, which takes 2,048."""
+        return CHANGED_LINES_AT_ONCE if self._rules.changes_lines else None
+
+    def _nameless_ids(self) -> pa.Array:
+        """Return the event ids of the accepted lines without one."""
+        return self._desk.sql(query("nameless_events")).to_arrow_table().column("event_id").combine_chunks()
+
+    def _read_all(self) -> Errors:
+        """Read all files, write their rows and check their numbers."""
+        self._prepare()
+        errors = self._read_lines()
+        for admitted in self._files:
+            if admitted.file_id not in errors:
+                check_counts(admitted, self._figures)
+        return errors
+
+    def _prepare(self) -> None:
+        [(keeps_order,)] = self._connection.execute("select current_setting('preserve_insertion_order')").fetchall()
+        if not keeps_order:
+            raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
+        for each in (self._connection, self._desk):
+            each.execute(f"set disabled_optimizers = '{UNORDERED}'")
+        define(self._connection, "lines")
+        if self._rules.key_values:
+            define(self._connection, "key_values")
+        if self._rules.request:
+            define(self._connection, "requests")
+        if self._rules.makes_visitors(self._format):
+            assert self._rules.visitor_key is not None, "visitors of this file need a key"
+            define(self._connection, "requests")
+            self._rules.visitor_key.give_to(self._connection)
+
+    def _rows(self, lines: Lines) -> duckdb.DuckDBPyRelation:
+        """Return the query of read_lines.sql."""
+        self._desk.execute("create or replace temp table earlier_lines (content_id uuid, line_count bigint)")
+        selects = {
+            "delivered_lines": format_named(self._format).as_json(lines.select, self._rules),
+            "checked_lines": reshaped(query("checked_lines"), self._rules, self._format),
+        }
+        for view, select in selects.items():
+            self._connection.execute(f"create or replace temp view {view} as {select}")
+        select = given_lines(self._rules, self._format, self._shapes())
+        self._connection.execute(f"create or replace temp view given_lines as {select}")
+        if (row_count := self._lines_at_once()) is not None:
+            self._connection.execute("drop view delivered_lines")
+            self._connection.register("delivered_lines", self._in_batches(selects["delivered_lines"], row_count))
+        return self._connection.sql(query("read_lines", **parts_of(self._rules, self._format)))
+
+    def _in_batches(self, select: str, row_count: int) -> pa.RecordBatchReader:
+        """Return the rows of a SELECT in their order, read by a connection of its own."""
+        if self._giver is not None:
+            self._giver.close()
+        self._giver = self._connection.cursor()
+        [(timezone,)] = self._connection.execute("select current_setting('TimeZone')").fetchall()
+        self._giver.execute("set timezone = $1", [timezone])
+        self._giver.execute(f"set disabled_optimizers = '{UNORDERED}'")
+        self._giver.execute("set enable_progress_bar = false")
+        return self._giver.sql(select).to_arrow_reader(row_count)
+
+    def _take(self, lines: pa.Table) -> pa.Table | None:
+        """Count the lines of a part, and return the rows of its accepted lines; None if it has none."""
+        is_accepted = pc.and_not(pc.is_null(lines.column("reason")), lines.column("is_blank"))
+        self._desk.register("numbered_lines", lines)
+        self._desk.execute(f"create or replace temp view accepted_lines as {query('accepted_lines')}")
+        self._figures.add(self._rules, self._desk)
+        accepted = lines if pc.all(is_accepted).as_py() else lines.filter(is_accepted)
+        if not accepted.num_rows:
+            return None
+        event_ids = self._nameless_ids() if accepted.column("event_id").null_count else None
+        rows, keyed = rows_of(accepted, self._rules, self._desk, event_ids)
+        self._figures.keyed |= keyed
+        return rows
+
+    def _quarantined(self) -> pa.Table:
+        """Return the rows of quarantined_lines of a part."""
+        origin = {"its_source": self._rules.source, "its_site": self._rules.site}
+        return self._desk.sql(query("quarantined_lines"), params=origin).to_arrow_table()
+
+    def _path(self, file_id: str, name: str, utc_date: date | None = None) -> Path:
+        return small_files.part_path(self._scratch, file_id, name, utc_date)
