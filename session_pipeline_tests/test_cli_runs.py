@@ -46,6 +46,7 @@ def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> N
     for command in ("run", "plan", "status"):
         code, _, err = call(command, "--data", data)
         assert (code, "settings.toml is missing, but the store was built with it; restore it" in err) == (1, True), err
+        assert "the packaged settings are used" not in err
 
 
 @pytest.mark.long

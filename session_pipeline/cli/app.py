@@ -18,7 +18,7 @@ from session_pipeline import data_folder, interrupts
 from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.cli.screen import echo, harmless, stderr
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
-from session_pipeline.errors import SessionPipelineError, WrongUseError
+from session_pipeline.errors import SessionPipelineError, SettingsError, WrongUseError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, interrupts.EXIT_CODE
 
@@ -118,17 +118,33 @@ for _name, _command in COMMANDS.items():
 def chosen_folder(data: Path | None) -> DataFolder:
     """Return the selected data folder. A note on standard error says when the packaged settings are used for it.
 
+    Without the settings file that a folder was built with, commands that need it fail, so there is no note.
+
     Raises:
         WrongUseError: There is no such data folder.
     """
     folder = data_folder.find(data)
-    if not folder.has_settings:
+    if not folder.has_settings and not _has_lost_settings(folder):
         stderr.print(
             f"{folder.path} has no settings.toml: the packaged settings are used;"
             f" `session-pipeline init {folder.path}` writes a copy that you can edit",
             soft_wrap=True,
         )
     return folder
+
+
+def _has_lost_settings(folder: DataFolder) -> bool:
+    from session_pipeline.run.opened import open_store  # loads SQLite; nearly every folder has settings
+
+    if not folder.store.is_dir():
+        return False
+    try:
+        open_store(folder).close()
+    except SettingsError:
+        return True
+    except SessionPipelineError:
+        pass  # the command says what is wrong with the store
+    return False
 
 
 def day_of(text: str) -> datetime:

@@ -27,7 +27,9 @@ from session_pipeline.store.files import make_folder
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to create, or an existing empty folder.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder to create, or an existing folder without settings.")
+    ],
     from_file: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Write settings that read files like this one.")
     ] = None,

@@ -41,36 +41,49 @@ EVENT_NAME = text("event_name", "What happened; 'page_view' for page views, 'ass
 PAGE_URL = text("page_url", "Page on which the event happened; query parameters outside the allow-list are removed.")
 PAGE_HOST = text("page_host", "Host of page_url, lower case.")
 PAGE_PATH = text("page_path", "Path of page_url, from the first slash; '/' if it has none.")
-PAGE_TITLE = text("page_title", "Title of the page.")
-REFERRER = text("referrer", "Page the visitor came from; query parameters outside the allow-list are removed.")
-REFERRER_HOST = text("referrer_host", "Host of the referrer, lower case; in sessions: of the first event.")
+PAGE_TITLE = text("page_title", "Title of the page; null if the source gives none.")
+REFERRER = text(
+    "referrer",
+    "Page the visitor came from; query parameters outside the allow-list are removed. Null if none is known.",
+)
+REFERRER_HOST = text(
+    "referrer_host", "Host of the referrer, lower case; in sessions: of the first event. Null without a referrer."
+)
 UTM_SOURCE = text(
-    "utm_source", "Campaign source, given or from page_url; in sessions: of the first event that names a campaign."
+    "utm_source",
+    "Campaign source, given or from page_url; in sessions: of the first event that names a campaign; null without one.",
 )
 UTM_MEDIUM = text(
-    "utm_medium", "Campaign medium, given or from page_url; in sessions: of the first event that names a campaign."
+    "utm_medium",
+    "Campaign medium, given or from page_url; in sessions: of the first event that names a campaign; null without one.",
 )
 UTM_CAMPAIGN = text(
-    "utm_campaign", "Campaign name, given or from page_url; in sessions: of the first event that names a campaign."
+    "utm_campaign",
+    "Campaign name, given or from page_url; in sessions: of the first event that names a campaign; null without one.",
 )
 UTM_TERM = text(
-    "utm_term", "Campaign term, given or from page_url; in sessions: of the first event that names a campaign."
+    "utm_term",
+    "Campaign term, given or from page_url; in sessions: of the first event that names a campaign; null without one.",
 )
 UTM_CONTENT = text(
-    "utm_content", "Campaign content, given or from page_url; in sessions: of the first event that names a campaign."
+    "utm_content",
+    "Campaign content, given or from page_url; in sessions: of the first event that names a campaign; null without "
+    "one.",
 )
 CLICK_ID_TYPE = text(
     "click_id_type",
     "Advertising click id in page_url: its parameter's name (gclid, ...), not its value. In sessions: "
-    "of the first event.",
+    "of the first event. Null without one.",
 )
-SEARCH_TERM = text("search_term", "What the visitor searched for on the site.")
-ELEMENT = text("element", "Page element that the visitor used.")
-STATUS_CODE = count("status_code", "HTTP status, or the source's error number.")
+SEARCH_TERM = text("search_term", "What the visitor searched for on the site; null if the event is no search.")
+ELEMENT = text("element", "Page element that the visitor used; null if the source gives none.")
+STATUS_CODE = count("status_code", "HTTP status, or the source's error number; null if the source gives none.")
 EVENT_VALUE = Column(
     "value", "DECIMAL(18,6)", "Monetary or other value of the event, in currency; null if it has none."
 )
-CURRENCY = text("currency", "ISO 4217 code of value; in session_outcomes 'XXX' if there are several.")
+CURRENCY = text(
+    "currency", "ISO 4217 code of value; in session_outcomes 'XXX' if there are several. Null without a currency."
+)
 USER_AGENT = text("user_agent", "User agent as it was sent; reduced for people if the settings say so.")
 USER_AGENT_ID = text("user_agent_id", "md5 of the user agent; null if there is none. See user_agents.")
 PROPERTIES = text("properties", "JSON object with all fields that have no column of their own; null if there are none.")
@@ -182,7 +195,10 @@ VALUE = Column(
 )
 DECIDED_AT = time("decided_at", "Time of the event that decided the outcome; null if the session as a whole did.")
 DECIDING_EVENT_ID = text("deciding_event_id", "Event that decided the outcome; null if the session as a whole did.")
-DECIDING_PAGE = text("deciding_page", "page_path of the event that decided the outcome.")
+DECIDING_PAGE = text(
+    "deciding_page",
+    "page_path of the event that decided the outcome; null if it has no page, or the session as a whole decided.",
+)
 GOAL = text("goal", "Name of the goal in the settings.")
 REACHED_AT = time("reached_at", "Time of the first event that meets the goal.")
 DIMENSION = text("dimension", "Name of the dimension: packaged (channel, device, ...) or defined in the settings.")
@@ -197,7 +213,10 @@ LIFECYCLE = text(
 )
 VISITOR_COUNT = count("visitor_count", "Distinct visitors, without bots; in retention: the visitors of the cohort.")
 BOUNCE_COUNT = count("bounce_count", "Sessions with outcome bounce, without bots.")
-ENGAGED_COUNT = count("engaged_count", "Engaged sessions (is_engaged), without bots.")
+ENGAGED_COUNT = count(
+    "engaged_count",
+    "Sessions with is_engaged, whatever their outcome, without bots; not those with the outcome engaged.",
+)
 CONVERTED_COUNT = count("converted_count", "Sessions whose outcome is a conversion, without bots.")
 BOT_SESSION_COUNT = count(
     "bot_session_count", "Bot sessions. They are excluded from all counts of sessions, visitors and pages."
@@ -212,8 +231,8 @@ CONVERSION_RATE = rate(
     "conversion_rate",
     "Share that converted; in funnel_steps: share of all entered, not excluded, that reached this step.",
 )
-LOW = rate("low", "Lower bound of the 95 % Wilson interval of conversion_rate.")
-HIGH = rate("high", "Upper bound of the 95 % Wilson interval of conversion_rate.")
+LOW = rate("low", "Lower bound of the 95 % Wilson interval of conversion_rate; null where the rate is null.")
+HIGH = rate("high", "Upper bound of the 95 % Wilson interval of conversion_rate; null where the rate is null.")
 
 # Funnels
 FUNNEL = text("funnel", "Name of the funnel in the settings.")
@@ -223,7 +242,9 @@ MEDIAN_SECONDS_OF_STEP = Column(
     "Median time from the step before, in seconds, over the attempts that reached this step; null at the entry.",
 )
 P90_SECONDS_OF_STEP = Column(
-    "p90_seconds", "DOUBLE", "90th percentile of that time: the smallest time that at least 90 % do not exceed."
+    "p90_seconds",
+    "DOUBLE",
+    "90th percentile of that time: the smallest time that at least 90 % do not exceed. Null where the median is null.",
 )
 
 # Friction
@@ -245,7 +266,11 @@ P90_SECONDS = Column(
     "p90_seconds", "DOUBLE", "90th percentile (nearest rank) of the same time; null where the median is null."
 )
 WINDOW_DAYS = count("window_days", "Number of days that the row covers, up to and including its date.")
-RANK = count("rank", "Position among the rows of the group, from 1, the most important first. See definitions.")
+RANK = count(
+    "rank",
+    "Position among the rows of the same site and day, in opportunities and next_best_actions also of the same window; "
+    "from 1, the most important first.",
+)
 
 # Opportunities and next best actions
 SENTENCE = text("sentence", "The row in plain English.")

@@ -100,7 +100,9 @@ TABLES: tuple[Table, ...] = (
             c.WINDOW_DAYS,
             c.RANK,
             text("action", "Action of the signal, as in session_friction."),
-            c.SIGNAL,
+            text(
+                "signal", "Signal of friction, as in session_friction, except dead_end, abandoned_form and long_dwell."
+            ),
             count("with_count", "Sessions with the signal at the action, each at its first; at comparable moments."),
             count("with_converted_count", "Of with_count, those that converted later."),
             count(
