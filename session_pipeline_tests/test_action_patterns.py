@@ -18,12 +18,16 @@ EXPRESSIONS = (
     ("(a | b -> a)?  -> b", "(?:(?:[B])|(?:[C][B]))?[C]"),
     ("^a -> (b | .)$", "[B](?:(?:[C])|(?:[A-C]))"),
     ('"a" -> "b"{2}', "[B][C]{2,2}"),
+    ('"a."* -> b', "[B]*[C]"),
     ('"(end)" -> start', "[B][C]"),
     ("(start | end)$", "(?:(?:[C])|(?:[B]))"),
 )
 ERRORS = (
     ("", "no action at character 1"),
     ("a b", "an unknown sign or a missing -> at character 2"),
+    ("/product/.* -> cart", "a part of a name, /product/. at character 1; write whole names"),
+    ("a -> (/b/.+ | c)", "a part of a name, /b/. at character 7"),
+    ("(?1).*(?2)", "(? at character 1; write the names of actions instead of (?1), (?2), ..."),
     ("a -> -> b", "no action at character 5"),
     ("[a", "no name or ] in a list at character 3"),
     ("[]", "an empty list"),

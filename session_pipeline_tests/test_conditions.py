@@ -24,7 +24,11 @@ EVENT = {
     "status_code": 200,
     "is_bot": False,
     "event_time": datetime(2024, 5, 1, 12),
-    "properties": json.dumps({"variant": "b", "a.b": "dotted", "a": {"b": "inner"}, "price": "9.99", "n": "1.9"}),
+    "properties": json.dumps(
+        {"variant": "b", "a.b": "dotted", "a": {"b": "inner"}, "price": "9.99", "n": "1.9"}
+        | {"$browser": "Safari", "$feature/new-checkout": "test"}
+        | {"[Amplitude] Page Title": "Cart", "Is Member? (50%, a+b)": "yes"}
+    ),
 }
 
 
@@ -77,6 +81,8 @@ CONDITIONS = [
     ("properties ->> 'variant' = 'b' and event_name = 'purchase'", True),
     ("not properties ->> 'variant' is null", True),
     ("properties ->> 'a.b' = 'dotted' and properties ->> '$.a.b' = 'inner'", True),
+    ("properties ->> '$browser' = 'Safari' and properties ->> '$feature/new-checkout' = 'test'", True),
+    ("properties ->> '[Amplitude] Page Title' = 'Cart' and properties ->> 'Is Member? (50%, a+b)' = 'yes'", True),
     ("cast(properties ->> 'price' as decimal(18, 2)) > 9", True),
     ("cast(properties ->> 'variant' as decimal(18, 2)) > 9", None),
     ("properties ->> 'variant' || '!' = 'b!'", True),
@@ -155,6 +161,9 @@ REFUSED = [
     ("properties -> 'variant' = 'b'", "cannot be used"),
     ("properties ->> event_name = 'b'", "properties ->> 'key'"),
     ("properties ->> '$.a[*].b' = 'b'", "properties ->> 'key'"),
+    ("properties ->> 'items[0]' = 'b'", "no quote, backslash or index"),
+    ("properties ->> '*' = 'b'", "no quote, backslash or index"),
+    ("properties ->> '$.\"$browser\"' = 'b'", "no quote, backslash or index"),
     ("event_name ->> 'a' = 'b'", "only properties contains JSON"),
     ("line ->> 'a' = 'b'", "write properties ->> 'key'"),
     ("'a' || properties ->> 'b' = 'ab'", "put properties ->> 'b' in parentheses: (properties ->> 'b')"),

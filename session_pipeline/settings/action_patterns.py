@@ -19,6 +19,7 @@ LARGEST_SIZE = 1_000  # of the regular expression, with its repetitions written 
 DAY_MICROSECONDS = 86_400_000_000
 
 _SESSION_BOUNDS = {"start": "^", "end": "$"}
+_QUOTES = "quote names with other characters than letters, digits and _ / : . -"
 _UNITS = {"": 1, "s": 1, "min": 60, "h": 3600}
 _LIMIT = r"(?P<{0}sign><=|<|>=|>|==)\s*(?P<{0}number>\d+(?:\.\d{{1,6}})?)\s*(?P<{0}unit>s|min|h|)"
 _TOKEN = re.compile(
@@ -40,6 +41,13 @@ class Limit:
 
     sign: str
     microseconds: int
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """An arrow between two actions, with the limit on the time between them, or None."""
+
+    limit: Limit | None
 
 
 @dataclass(frozen=True)
@@ -209,15 +217,12 @@ class _Parser:
         if starts_session:
             self._accept_arrow()
         parts, limits, items = [], [], [self._item(None)]
-        while True:
-            gap = self._arrow()
-            if gap is None:
-                break
+        while (arrow := self._arrow()) is not None:
             limit = self._time()
             if limit is not None:
-                if isinstance(gap, Limit):
+                if arrow.limit is not None:
                     raise self._unexpected("a time limit after a time limit", "write one of them")
-                if self._arrow() is not True:
+                if self._arrow() != Arrow(None):
                     raise self._unexpected("no -> after (?t...)", "write it between two actions: a -> (?t<=3s) -> b")
                 parts.append(Series(tuple(items)))
                 limits.append(limit)
@@ -225,7 +230,7 @@ class _Parser:
             elif self._is_next("$"):
                 break
             else:
-                items.append(self._item(gap if isinstance(gap, Limit) else None))
+                items.append(self._item(arrow.limit))
         ends_session = self._accept("$")
         if self._text[self._place :].strip():
             raise self._unknown_sign()
@@ -233,8 +238,8 @@ class _Parser:
 
     def _series(self) -> Item:
         items = [self._item(None)]
-        while (gap := self._arrow()) is not None:
-            items.append(self._item(gap if isinstance(gap, Limit) else None))
+        while (arrow := self._arrow()) is not None:
+            items.append(self._item(arrow.limit))
         return items[0] if len(items) == 1 else Series(tuple(items))
 
     def _item(self, gap: Limit | None) -> Item:
@@ -265,8 +270,9 @@ class _Parser:
     def _single(self) -> Item:
         token = self._take()
         if token is None:
-            raise self._unexpected("no action", "write an action; quote names with other characters than a-z, 0-9, _ /")
+            raise self._unexpected("no action", f"write an action; {_QUOTES}")
         if name := self._name(token):
+            self._refuse_wildcard(token, name)
             return Action(frozenset((name,)))
         match token["sign"]:
             case ".":
@@ -274,6 +280,9 @@ class _Parser:
             case "[" | "[^":
                 return self._one_of(is_other=token["sign"] == "[^")
             case "(":
+                if self._is_next("?"):
+                    self._place = token.start()
+                    raise self._unexpected("(?", "write the names of actions instead of (?1), (?2), ...")
                 self._depth += 1
                 if self._depth > DEEPEST_GROUP:
                     raise self._unexpected(f"more than {DEEPEST_GROUP} groups in each other", "write fewer ( )")
@@ -292,7 +301,14 @@ class _Parser:
                         raise self._unexpected(f"only {name} in a group", hint)
                 return options[0] if len(options) == 1 else Choice(tuple(options))
         self._place = token.start()
-        raise self._unexpected("no action", "write an action; quote names with other characters than a-z, 0-9, _ /")
+        raise self._unexpected("no action", f"write an action; {_QUOTES}")
+
+    def _refuse_wildcard(self, token: re.Match[str], name: str) -> None:
+        """Refuses /product/.*, which would repeat the action /product/. and not match all that begin with /product/."""
+        if token["name"] and name.endswith(".") and (self._is_next("*") or self._is_next("+")):
+            self._place = token.start()
+            hint = "write whole names, such as [a b] for several; to repeat this one, quote it; . is any action"
+            raise self._unexpected(f"a part of a name, {name}", hint)
 
     def _one_of(self, *, is_other: bool) -> Action:
         names = set()
@@ -312,14 +328,14 @@ class _Parser:
             return re.sub(r"\\(.)", r"\1", token["quoted"])
         return token["name"]
 
-    def _arrow(self) -> Limit | bool | None:
-        """Takes an arrow: returns its limit, True for one without a limit, or None if there is no arrow."""
+    def _arrow(self) -> Arrow | None:
+        """Takes an arrow; returns None if there is none."""
         token = self._peek()
         if token is None or not (token["arrow"] or token["gap"]):
             self._refuse_unknown_limit("-[")
             return None
         self._take()
-        return self._limit(token, "gap") if token["gap"] else True
+        return Arrow(self._limit(token, "gap") if token["gap"] else None)
 
     def _accept_arrow(self) -> None:
         token = self._peek()
@@ -366,7 +382,7 @@ class _Parser:
             raise self._unexpected("an unknown time limit", hint)
 
     def _unknown_sign(self) -> SettingsError:
-        hint = "separate actions by ->, and quote names with other characters than a-z, 0-9, _ /"
+        hint = f"separate actions by ->, and {_QUOTES}"
         return self._unexpected("an unknown sign or a missing ->", hint)
 
     def _unexpected(self, what: str, hint: str) -> SettingsError:

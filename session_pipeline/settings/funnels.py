@@ -213,4 +213,6 @@ class FunnelSettings(Section):
         }
         for key, is_set in of_order.items():
             if is_set:
-                yield f"has {key} in mode unordered, where steps have no order", "remove it, or write mode ordered"
+                is_partial = key == "an exclusion between some steps"
+                hint = "leave out its after_step and before_step" if is_partial else "remove it"
+                yield f"has {key} in mode unordered, where steps have no order", f"{hint}, or write mode ordered"

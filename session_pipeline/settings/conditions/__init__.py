@@ -16,7 +16,7 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from session_pipeline.errors import SettingsError
 from session_pipeline.settings.conditions.kinds import kind_of
-from session_pipeline.settings.conditions.shape import JSON_COLUMNS, OPERATORS, Refused, check, is_literal
+from session_pipeline.settings.conditions.shape import JSON_COLUMNS, JSON_PATH, OPERATORS, Refused, check, is_literal
 from session_pipeline.settings.conditions.size import NESTING_HINT, balance, check_depth, check_length, check_nesting
 
 __all__ = ["parse_condition", "parse_number", "parse_scalar"]
@@ -120,7 +120,7 @@ def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
             node.set("this", exp.to_identifier(name))
         case exp.JSONExtractScalar():
             path = node.expression.name
-            is_path = path.startswith("$") and node.this.name.lower() != "line"  # a field may be named $host
+            is_path = JSON_PATH.fullmatch(path) and node.this.name.lower() != "line"  # a field may be named $.host
             keys = path.split(".")[1:] if is_path else [path]
             steps = [exp.JSONPathRoot(), *(exp.JSONPathKey(this=key) for key in keys)]
             node.set("expression", exp.JSONPath(expressions=steps))

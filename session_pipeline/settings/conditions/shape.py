@@ -70,7 +70,10 @@ _MOST_DIGITS = 18  # wider numbers can overflow when engines cast them and a col
 _NUMBER = re.compile(rf"\d{{0,{_MOST_DIGITS}}}(\.\d{{0,{_MOST_DIGITS}}})?", re.ASCII)
 _PART_NUMBER = re.compile(r"[1-9]\d*", re.ASCII)
 _FIELD = re.compile(r"[^\x00-\x1f]{1,100}")
-_JSON_KEY = re.compile(r"[\w@][\w .:/@-]*|\$(\.\w+)+")
+# A key of properties, such as $browser or Is Member?. Not what other tools read as a path or an index, and without
+# characters that engines quote differently.
+_JSON_KEY = re.compile(r"(?!\*$|\$[.\[]|.*\w\[(\d+|\*)\])[^\x00-\x1f'\"\\]{1,100}")
+JSON_PATH = re.compile(r"\$(\.\w+)+")
 
 
 class Refused(Exception):
@@ -140,8 +143,9 @@ def _differing(node: exp.Expr, json: str) -> str | None:
                 return f"put {key} in parentheses: ({key})"
             if not isinstance(node.this, exp.Column) or node.this.name.lower() != "properties":
                 return f"only {json} contains JSON: write {json} ->> 'key'"
-            if not is_literal(node.expression) or not _JSON_KEY.fullmatch(node.expression.name):
-                return "write properties ->> 'key', or '$.key.inner'"
+            key = node.expression.name if is_literal(node.expression) else ""
+            if not (_JSON_KEY.fullmatch(key) or JSON_PATH.fullmatch(key)):
+                return "write properties ->> 'key', or '$.key.inner'; a key has no quote, backslash or index"
         case exp.Cast() if node.to.this in _TIME_TYPES:
             if not is_literal(node.this) or not _ISO_TIME.fullmatch(node.this.name):
                 return "write a constant time in UTC, such as timestamp '2024-05-01 00:00:00'"
