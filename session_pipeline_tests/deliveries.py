@@ -138,7 +138,7 @@ def _funnel(name: str, funnel: Funnel) -> dict[str, Any]:
     usual = Funnel(funnel.steps)
     said |= {
         key: getattr(funnel, key)
-        for key in ("ties", "one_event_per_step", "allow_reentry", "stop_ends", "entry")
+        for key in ("ties", "one_event_per_step", "allow_reentry", "allow_early_steps", "stop_ends", "entry")
         if getattr(funnel, key) != getattr(usual, key)
     }
     if funnel.mode == "strict" or funnel.repeats != "ignore":

@@ -36,6 +36,7 @@ SETTINGS: Mapping[str, Any] = {
             "name": "directly",
             "mode": "strict",
             "allow_reentry": False,
+            "allow_early_steps": False,
             "stop_ends": "attempt",
             "steps": [
                 {"name": "page", "where": "event_name = 'page_view'"},
@@ -220,6 +221,7 @@ CHANGES: Mapping[str, Change] = {
     "funnels[].one_event_per_step": Change(False, ENTRIES, "setting funnels changed"),
     "funnels[].repeats": Change("stop", ENTRIES, "setting funnels changed"),
     "funnels[].allow_reentry": Change(True, ENTRIES, "setting funnels changed"),
+    "funnels[].allow_early_steps": Change(True, ENTRIES, "setting funnels changed"),
     "funnels[].stop_ends": Change("all", ENTRIES, "setting funnels changed"),
     "funnels[].entry": Change("any", ENTRIES, "setting funnels changed"),
     "funnels[].breakdown": Change(["variant", "device"], ("funnel_events",), "setting funnels changed"),

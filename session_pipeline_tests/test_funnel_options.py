@@ -87,6 +87,7 @@ def possible_funnel(random: Random) -> Funnel:
         one_event_per_step=random.random() < 0.6,
         repeats=random.choice(("ignore", "stop", "restart")),  # type: ignore[arg-type]
         allow_reentry=random.random() < 0.3,
+        allow_early_steps=random.random() < 0.2,
         stop_ends=random.choice(("attempt", "all")),  # type: ignore[arg-type]
         entry=random.choice(("first", "first", "any")),  # type: ignore[arg-type]
         shortest=seconds(random.choice((0, 0, 0, 2))),
@@ -232,7 +233,8 @@ def test_closed_entries_do_not_change(tmp_path: Path) -> None:
 
 def test_funnels_use_every_option(case: Case) -> None:
     usual = Funnel(())
-    for option in ("mode", "ties", "one_event_per_step", "repeats", "allow_reentry", "stop_ends", "entry", "grain"):
+    options = ("mode", "ties", "one_event_per_step", "repeats", "allow_reentry", "allow_early_steps", "stop_ends")
+    for option in (*options, "entry", "grain"):
         changed = [one for one in case.funnels.values() if getattr(one, option) != getattr(usual, option)]
         assert len(changed) >= 3, option
     for option in ("window", "shortest", "optional", "limits", "exclusions"):

@@ -1,5 +1,6 @@
 """Tests the funnel oracle on published cases and on the statements of DESIGN 4."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -76,6 +77,32 @@ def test_tie_converts_even_if_it_comes_earlier() -> None:
 def test_one_event_counts_for_one_step() -> None:
     [attempt] = tried("a0 a0 b1", funnel("a a b/a b"))
     assert taken(attempt) == ["00", "01", "02"]
+
+
+def test_strict_attempt_goes_on_at_a_repeated_step_that_is_a_later_step_too() -> None:
+    """As in PostHog. The d at 2 meets the second step, which was reached, and the fourth."""
+    steps = funnel("c d a/b b/d", mode="strict")
+    assert [attempt.step_reached for attempt in tried("c0 d1 d2 a3", steps)] == [3]
+    assert [attempt.step_reached for attempt in tried("c0 d1 b2 b3", steps)] == [4]
+    assert [attempt.step_reached for attempt in tried("c0 b1 d2", steps)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("happened", "strict_order", "with_allow_reentry"),
+    [
+        ("a0 b1 a2 c3", 1, 4),
+        ("a0 b1 b2 a3 c4", 1, 4),
+        ("a0 b1 c2", 1, 2),
+        ("a0 c1 b2 a3 c4", 1, 4),
+        ("a0 b1 x2 a3 c4", 1, 2),
+    ],
+)
+def test_steps_of_clickhouse_26_9(happened: str, strict_order: int, with_allow_reentry: int) -> None:
+    """As windowFunnel(100, 'strict_order')(t, e = 'a', e = 'b', e = 'a', e = 'c') of that version."""
+    steps = funnel("a b a c", mode="strict", stop_ends="all", one_event_per_step=False, allow_reentry=True)
+    assert max(attempt.step_reached for attempt in tried(happened, steps)) == strict_order
+    steps = replace(steps, allow_early_steps=True)
+    assert max(attempt.step_reached for attempt in tried(happened, steps)) == with_allow_reentry
 
 
 def test_window_includes_its_last_instant() -> None:

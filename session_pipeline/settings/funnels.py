@@ -61,6 +61,7 @@ class FunnelSettings(Section):
     one_event_per_step: bool = True
     repeats: Literal["ignore", "stop", "restart"] | None = None
     allow_reentry: bool = False
+    allow_early_steps: bool = False
     stop_ends: Literal["attempt", "all"] = "attempt"
     entry: Literal["first", "any"] = "first"
     breakdown: str | Annotated[tuple[str, ...], Listed] | None = None
@@ -180,6 +181,8 @@ class FunnelSettings(Section):
                 f"has allow_reentry in mode {self.mode}, where the first step again never stops an attempt",
                 "remove it",
             )
+        if self.allow_early_steps and self.mode != "strict":
+            yield f"has allow_early_steps in mode {self.mode}, where a later step never stops an attempt", "remove it"
         if self.stop_ends == "all" and self.mode != "strict" and self.repeated != "stop":
             yield "has stop_ends, but nothing that stops an attempt", "write mode strict or repeats stop, or remove it"
         if self.repeated == "restart" and self.mode == "strict":

@@ -25,8 +25,10 @@ def stops_at(funnel: Funnel, at: int, met: int) -> bool:
     """Return whether an event of the step `met`, which is not next, stops an attempt at a step."""
     if funnel.mode == "ordered":
         return {"ignore": False, "stop": 2 <= met <= at, "restart": met == 1}[funnel.repeats]
-    if met == 0 or met > at:
+    if met == 0:
         return True
+    if met > at:
+        return not funnel.allow_early_steps
     if met == 1 and at > 1:
         return not funnel.allow_reentry
     return funnel.repeats == "stop" and not (met == 1 and funnel.stop_ends == "all")
@@ -49,7 +51,8 @@ def stopping_events(reached: Event, at: int, reachable: Sequence[Event], funnel:
                 yield event, 0
             stopping = [number for number in met if stops_at(funnel, at, number)]
             can_be_next = next_steps(funnel, at) & set(met)
-            if stopping and not can_be_next and event.event_time > reached.event_time:
+            may_occur = funnel.mode == "strict" and funnel.repeats == "ignore" and set(met) - set(stopping)
+            if stopping and not can_be_next and not may_occur and event.event_time > reached.event_time:
                 yield event, min(stopping)
         else:
             pairs = met or ([0] if funnel.mode == "strict" else [])

@@ -50,6 +50,7 @@ class Funnel:
     one_event_per_step: bool = True
     repeats: Literal["ignore", "stop", "restart"] = "ignore"
     allow_reentry: bool = False
+    allow_early_steps: bool = False
     stop_ends: Literal["attempt", "all"] = "attempt"
     entry: Literal["first", "any"] = "first"
     shortest: timedelta = NO_TIME

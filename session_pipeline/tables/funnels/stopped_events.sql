@@ -30,8 +30,8 @@ with placed as (
 ),
 
 -- One row is an event and a step, such that the event stops an attempt that is at the step. With
--- one event per step, an event that can be the next step does not stop, and what stops does so
--- after all events of its time.
+-- one event per step, an event that can be the next step or may occur does not stop, and what stops
+-- does so after all events of its time.
 stops as (
     select
         p.funnel,

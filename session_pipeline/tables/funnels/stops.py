@@ -18,7 +18,8 @@ def stopping_steps(settings: Settings) -> SmallTable:
     """Returns what stops an attempt: (funnel, step_number, met_step, is_stop).
 
     An attempt at step_number is stopped by an event that meets met_step. With one event per step, an event that also
-    meets a step that the attempt can take next does not stop it: for this step, is_stop is false.
+    meets a step that the attempt can take next, or one that may occur, does not stop it: for such a step, is_stop is
+    false.
     """
     rows = [
         {
@@ -47,11 +48,16 @@ def _effects(funnel: FunnelSettings) -> Iterator[tuple[int, int, bool]]:
     for step in required:
         next_required = min((number for number in required if number > step), default=count + 1)
         for met in range(count + 1):
-            if step < met <= next_required:
+            if step < met <= next_required or _may_occur(funnel, step, met):
                 if funnel.one_event_per_step:
                     yield step, met, False
             elif _stops(funnel, step, met):
                 yield step, met, True
+
+
+def _may_occur(funnel: FunnelSettings, step: int, met: int) -> bool:
+    """Returns whether an event of a step that is not next may occur in mode strict, because its settings allow it."""
+    return funnel.mode == "strict" and funnel.repeated == "ignore" and met > 0 and not _stops(funnel, step, met)
 
 
 def _stops(funnel: FunnelSettings, step: int, met: int) -> bool:
@@ -62,7 +68,7 @@ def _stops(funnel: FunnelSettings, step: int, met: int) -> bool:
     if met == 0:
         return not funnel.one_event_per_step
     if met > step:
-        return True
+        return not funnel.allow_early_steps
     if met > 1:
         return repeated == "stop"
     if step > 1:
