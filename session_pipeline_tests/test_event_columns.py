@@ -8,6 +8,7 @@ from hashlib import md5
 
 import pyarrow.parquet as pq
 
+from session_pipeline.reference.channels import click_id_types
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.tables import table
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Row
@@ -155,6 +156,30 @@ def test_campaigns_click_ids_and_searches_come_from_the_query(ingest: Ingest) ->
     assert event["utm_content"] == "1"
     assert event["click_id_type"] == "fbclid"
     assert event["search_term"] == "red&blue"
+
+
+def test_campaign_parameters_of_matomo_are_read_without_utm_parameters(ingest: Ingest) -> None:
+    pages = [
+        "?pk_source=a&piwik_medium=b&mtm_campaign=c+d&matomo_kwd=e&mtm_content=f",
+        "?pk_cpn=g&pk_keyword=h",
+        "?utm_source=i&mtm_source=j&mtm_campaign=k",
+        "?my_pk_campaign=l&mtm_campaign=&pk_campaigns=m",
+    ]
+    events = ingest.take_lines(*({**EVENT, "page_url": f"/{page}"} for page in pages)).events
+    names = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+    assert [[event[name] for name in names] for event in events] == [
+        ["a", "b", "c d", "e", "f"],
+        [None, None, "g", "h", None],
+        ["i", None, "k", None, None],
+        [None, None, None, None, None],
+    ]
+
+
+def test_every_click_id_of_the_channels_is_found_in_any_case(ingest: Ingest) -> None:
+    names = click_id_types()
+    pages = [f"https://shop.example/?size=7&{written}=abc" for name in names for written in (name, name.upper())]
+    events = ingest.take_lines(*({**EVENT, "page_url": page} for page in pages)).events
+    assert [event["click_id_type"] for event in events] == [name for name in names for _ in range(2)]
 
 
 PROPERTIES: list[tuple[Row, Row | None]] = [

@@ -11,6 +11,7 @@ import pytest
 
 from session_pipeline.ingest.mapping import rules as rules_module
 from session_pipeline.ingest.reading.read import ReadingRules
+from session_pipeline.reference.channels import click_id_types
 from session_pipeline.settings import packaged_recognitions
 from session_pipeline_tests.ingesting import EVENT, KEY, RULES, Ingest, Row, as_csv
 from session_pipeline_tests.oracles.published_cases import FIXTURES
@@ -136,4 +137,5 @@ def test_logic_version_stands_for_this_source() -> None:
     source = "".join("".join(path.read_text().split()) for path in paths)
     # How presets are recognized decides how files are read. Their other keys are settings, which fingerprints have.
     source += repr({name: vars(found) for name, found in packaged_recognitions().items()})
-    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (9, "fa266525dea3fe63")
+    source += repr(click_id_types())
+    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (10, "f7287fea81c488ea")

@@ -77,6 +77,11 @@ def channels() -> tuple[str, ...]:
     return tuple(dict.fromkeys(rule["channel"] for rule in _lists()["rules"]))
 
 
+def click_id_types() -> tuple[str, ...]:
+    """Returns the parameters of URLs that are click ids, in lower case."""
+    return tuple(_lists()["click_ids"])
+
+
 def _decisions(lists: _Lists) -> list[dict[str, str]]:
     """Returns the channel of every combination of classes, given by the first rule that holds."""
     source_classes = dict.fromkeys([*lists["sources"], "other", "none"])

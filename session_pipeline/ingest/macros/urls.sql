@@ -74,3 +74,7 @@ end;
 
 create or replace temp macro query_value(query, name) as
 case when contains(query, name || '=') then first_query_value(query, name) end;
+
+-- The value of a campaign parameter of Matomo, such as mtm_campaign.
+create or replace temp macro matomo_value(query, names) as
+first_query_value(query, '(?:mtm|matomo|pk|piwik)_(?:' || names || ')');

@@ -1,4 +1,7 @@
 -- One row is a distinct URL of a page or referrer: what is kept of it, and its parts.
+-- Matomo's own campaign parameters are read where there is no utm parameter. Their names are those
+-- of Matomo's campaign_var_name and campaign_keyword_var_name, and of its plugin
+-- MarketingCampaignsReporting.
 with located as (
     select
         position,
@@ -11,7 +14,10 @@ with located as (
 hosted as (
     select
         *,
-        authority_of(_page) as _authority
+        authority_of(_page) as _authority,
+        case
+            when regexp_matches(_query, '(?:^|&)(?:mtm|matomo|pk|piwik)_') then _query
+        end as _matomo_query
     from located
 )
 
@@ -19,16 +25,22 @@ select
     kept_url(_page, _query, $keep_query_parameters) as kept_url,
     host_of(_authority) as host,
     path_of(_page, _authority) as path,
-    query_value(_query, 'utm_source') as utm_source,
-    query_value(_query, 'utm_medium') as utm_medium,
-    query_value(_query, 'utm_campaign') as utm_campaign,
-    query_value(_query, 'utm_term') as utm_term,
-    query_value(_query, 'utm_content') as utm_content,
-    nullif(regexp_extract(
-        _query,
-        '(?:^|&)(gclid|gbraid|wbraid|msclkid|fbclid|ttclid|twclid|li_fat_id|dclid)=[^&]',
-        1
-    ), '') as click_id_type,
+    coalesce(
+        query_value(_query, 'utm_source'), matomo_value(_matomo_query, 'source')
+    ) as utm_source,
+    coalesce(
+        query_value(_query, 'utm_medium'), matomo_value(_matomo_query, 'medium')
+    ) as utm_medium,
+    coalesce(
+        query_value(_query, 'utm_campaign'), matomo_value(_matomo_query, 'campaign|cpn')
+    ) as utm_campaign,
+    coalesce(
+        query_value(_query, 'utm_term'), matomo_value(_matomo_query, 'kwd|keyword')
+    ) as utm_term,
+    coalesce(
+        query_value(_query, 'utm_content'), matomo_value(_matomo_query, 'content')
+    ) as utm_content,
+    nullif(lower(regexp_extract(_query, $click_ids, 1)), '') as click_id_type,
     first_query_value(_query, 'q|query|s|search|keyword') as search_term
 from hosted
 order by position

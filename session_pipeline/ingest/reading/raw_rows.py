@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.protected_texts import protected
 from session_pipeline.ingest.sql import query
+from session_pipeline.reference.channels import click_id_types
 from session_pipeline.tables import table
 
 CODES = pa.int32()
@@ -151,7 +152,10 @@ def _parts(
     connection.register("distinct_urls", distinct)
     try:
         select = f"select {', '.join(names)} from ({query('urls')})"
-        parameters = {"keep_query_parameters": list(rules.keep_query_parameters)}
+        parameters = {
+            "keep_query_parameters": list(rules.keep_query_parameters),
+            "click_ids": f"(?i)(?:^|&)({'|'.join(click_id_types())})=[^&]",
+        }
         parts = connection.sql(select, params=parameters).to_arrow_table()
     finally:
         connection.unregister("distinct_urls")
