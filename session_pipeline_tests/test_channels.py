@@ -1,9 +1,12 @@
 import re
+import tomllib
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any
 
 import duckdb
 
+from session_pipeline.reference import channels as channels_module
 from session_pipeline.reference.channels import TABLE_NAMES, channel_tables, channels
 from session_pipeline.tables import models
 
@@ -78,7 +81,35 @@ REFERRERS: list[tuple[str | None, ...]] = [
     ("www.perplexity.ai", "ai_assistant"),
     ("gemini.google.com", "ai_assistant"),
     ("copilot.microsoft.com", "ai_assistant"),
+    ("www.google.com.hk", "organic_search"),
+    ("images.google.de", "organic_search"),
+    ("news.google.com", "organic_search"),
+    ("m.search.naver.com", "organic_search"),
+    ("uk.search.yahoo.com", "organic_search"),
+    ("www.yahoo.co.jp", "organic_search"),
+    ("cn.bing.com", "organic_search"),
+    ("suche.aol.de", "organic_search"),
+    ("yandex.com.tr", "organic_search"),
+    ("sites.google.com", "organic_social"),
+    ("chiebukuro.yahoo.co.jp", "organic_social"),
+    ("m.kin.naver.com", "organic_social"),
+    ("blog.goo.ne.jp", "organic_social"),
+    ("www.nicovideo.jp", "organic_social"),
+    ("www.flickr.com", "organic_social"),
+    ("wordpress.com", "organic_social"),
+    ("somebody.wordpress.com", "referral"),
+    ("webmail.aol.com", "email"),
+    ("mail.rambler.ru", "email"),
+    ("notebooklm.google.com", "ai_assistant"),
+    ("yiyan.baidu.com", "ai_assistant"),
+    ("www.phind.com", "ai_assistant"),
     ("docs.google.com", "referral"),
+    ("tagassistant.google.com", "referral"),
+    ("ads.google.com", "referral"),
+    ("disk.yandex.ru", "referral"),
+    ("pan.baidu.com", "referral"),
+    ("finance.yahoo.com", "referral"),
+    ("sellercentral.amazon.com", "referral"),
     ("console.aws.amazon.com", "referral"),
     ("notgoogle.com", "referral"),
     ("google.com.evil.example", "referral"),
@@ -92,6 +123,15 @@ def test_channel_from_referrer_alone() -> None:
     assert as_found(("referrer_host",), REFERRERS) == REFERRERS
 
 
+def test_names_of_googles_list_have_the_class_that_it_gives() -> None:
+    lists = tomllib.loads(files(channels_module.__package__).joinpath("google_sources.toml").read_text())
+    names = [(name, f"organic_{name_class}") for name_class, names in lists.items() for name in names]
+    assert len(names) > 600
+    assert as_found(("utm_source",), names) == names
+    hosts: list[tuple[str, str]] = [(f"m.{name}", channel) for name, channel in names if "." in name]
+    assert as_found(("referrer_host",), hosts) == hosts
+
+
 REFERRERS_AND_PAGES: list[tuple[str | None, ...]] = [
     ("www.shop.example", "www.shop.example", "direct"),
     ("blog.shop.example", "www.shop.example", "direct"),
@@ -102,6 +142,12 @@ REFERRERS_AND_PAGES: list[tuple[str | None, ...]] = [
     ("www.google.com", "shopping.google.com", "direct"),
     ("other.co.uk", "shop.co.uk", "referral"),
     ("other.com.au", "www.shop.com.au", "referral"),
+    ("www.govt.nz", "www.health.govt.nz", "referral"),
+    ("b.gv.at", "a.gv.at", "referral"),
+    ("www.a.gv.at", "a.gv.at", "direct"),
+    ("other.github.io", "mine.github.io", "referral"),
+    ("www.mine.myshopify.com", "mine.myshopify.com", "direct"),
+    ("www.wordpress.com", "mine.wordpress.com", "organic_social"),
     ("10.0.0.1", "192.168.0.1", "referral"),
     ("other.example", None, "referral"),
 ]
@@ -154,6 +200,14 @@ TAGS: list[tuple[str | None, ...]] = [
     ("", " ", "", "direct"),
     (" ", "", "  ", "direct"),
     ("com.google.android.youtube", None, None, "organic_video"),
+    ("Google Shopping", None, None, "organic_shopping"),
+    ("blogger", None, None, "organic_social"),
+    ("adwords", None, None, "paid_search"),
+    ("Google-Ads", "Brand 2026", None, "paid_search"),
+    ("fb-ads", None, None, "paid_social"),
+    ("yt-ads", None, None, "paid_video"),
+    ("adwords", None, "shopping", "paid_shopping"),
+    ("adwords", "display", None, "display"),
 ]
 
 
@@ -184,6 +238,18 @@ CLICKS: list[tuple[dict[str, str | None], str]] = [
     ({"click_id_type": "gclid", "referrer_host": "www.google.com"}, "paid_search"),
     ({"click_id_type": "gclid", "referrer_host": "news.example"}, "paid_search"),
     ({"click_id_type": "gclid", "referrer_host": "www.youtube.com"}, "paid_video"),
+    ({"click_id_type": "gclid", "referrer_host": "www.facebook.com"}, "paid_search"),
+    ({"click_id_type": "gclid", "referrer_host": "mail.google.com"}, "paid_search"),
+    ({"click_id_type": "gclid", "referrer_host": "chatgpt.com"}, "paid_search"),
+    ({"click_id_type": "gclid", "referrer_host": "www.amazon.com"}, "paid_search"),
+    ({"click_id_type": "msclkid", "referrer_host": "outlook.live.com"}, "paid_search"),
+    ({"click_id_type": "msclkid", "referrer_host": "www.youtube.com"}, "paid_search"),
+    ({"click_id_type": "li_fat_id", "referrer_host": "www.google.com"}, "paid_social"),
+    ({"click_id_type": "fbclid", "referrer_host": "www.google.com"}, "organic_search"),
+    ({"click_id_type": "dclid", "referrer_host": "www.google.com"}, "display"),
+    ({"click_id_type": "gclid", "referrer_host": "mail.google.com", "utm_medium": "email"}, "email"),
+    ({"click_id_type": "gclid", "referrer_host": "www.facebook.com", "utm_medium": "cpc"}, "paid_search"),
+    ({"click_id_type": "gclid", "referrer_host": "www.facebook.com", "utm_source": "fb"}, "paid_social"),
     ({"click_id_type": "msclkid", "utm_source": "bing", "utm_medium": "Brand 2026"}, "paid_search"),
     ({"click_id_type": "gclid", "utm_source": "newsletter", "utm_medium": "email"}, "email"),
     ({"click_id_type": "fbclid", "utm_source": "newsletter", "utm_medium": "email"}, "email"),
@@ -217,14 +283,18 @@ def rows(name: str) -> list[dict[str, Any]]:
 
 def test_sources_and_click_ids_are_unique() -> None:
     for name, key in (("channel_sources", "source"), ("channel_click_ids", "click_id_type")):
-        entries = [row[key] for row in rows(name)]
+        entries = [row[key].removeprefix("www.") for row in rows(name)]
         assert len(entries) == len(set(entries)), name
         assert all(entry == entry.lower().strip() for entry in entries), name
 
 
 def test_listed_hosts_have_a_form_the_model_looks_up() -> None:
     hosts = [row["source"] for row in rows("channel_sources") if "." in row["source"]]
-    assert [host for host in hosts if not re.fullmatch(r"([a-z0-9-]+\.){1,3}[a-z]+|([a-z0-9-]+\.){1,2}\*", host)] == []
+    with_subdomains = r"([a-z0-9-]+\.){1,3}[a-z]+|([a-z0-9-]+\.){1,2}\*"
+    alone = r"www\.([a-z0-9-]+\.)+([a-z]+|\*)"
+    assert [host for host in hosts if not re.fullmatch(f"{with_subdomains}|{alone}", host)] == []
+    suffixes = [row["suffix"] for row in rows("shared_suffixes")]
+    assert [suffix for suffix in suffixes if not re.fullmatch(r"[a-z0-9-]+\.[a-z]+", suffix)] == []
 
 
 def test_every_class_combination_has_one_channel() -> None:
@@ -233,11 +303,14 @@ def test_every_class_combination_has_one_channel() -> None:
     assert len(combinations) == len(decisions)
     for name, column in (
         ("channel_sources", "source_class"),
+        ("channel_sources", "medium_class"),
         ("channel_mediums", "medium_class"),
         ("channel_click_ids", "source_class"),
         ("channel_click_ids", "medium_class"),
+        ("channel_click_ids", "excepted_class"),
     ):
-        assert {row[column] for row in rows(name)} - {None} <= {row[column] for row in decisions}
+        known = {row[column.replace("excepted", "source")] for row in decisions}
+        assert {row[column] for row in rows(name)} - {None} <= known
     assert set(channels()) == {row["channel"] for row in decisions}, "a rule that never decides"
 
 

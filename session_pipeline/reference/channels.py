@@ -1,7 +1,7 @@
 """Provides the channel rules as small tables for SQL: the packaged lists of sites, mediums and click ids.
 
-`channels.toml` contains the lists and names their source. `tables/sessions/session_channels.sql` joins them to
-sessions.
+`channels.toml` and `google_sources.toml` contain the lists and name their sources.
+`tables/sessions/session_channels.sql` joins them to sessions.
 """
 
 import tomllib
@@ -13,7 +13,7 @@ from typing import TypedDict, cast
 from session_pipeline.reference.small_table import SmallTable
 
 # The tables that `session_channels.sql` joins.
-TABLE_NAMES = ("channel_sources", "channel_mediums", "channel_click_ids", "channel_rules")
+TABLE_NAMES = ("channel_sources", "channel_mediums", "channel_click_ids", "channel_rules", "shared_suffixes")
 
 # The classes of campaign names; their patterns are in the SQL.
 CAMPAIGN_CLASSES = ("cross_network", "shopping", "other", "none")
@@ -28,7 +28,9 @@ class _Rule(TypedDict, total=False):
 
 class _Lists(TypedDict):
     rules: list[_Rule]
+    shared_suffixes: list[str]
     sources: dict[str, list[str]]
+    ad_sources: dict[str, list[str]]
     mediums: dict[str, list[str]]
     click_ids: dict[str, dict[str, str]]
 
@@ -37,19 +39,26 @@ def channel_tables() -> dict[str, SmallTable]:
     """Makes the tables that `session_channels.sql` joins, by the names that it uses.
 
     Returns:
-        channel_sources: source (a host, "name.*" or a value of utm_source), source_class.
+        channel_sources: source (a host, "name.*" or a value of utm_source), source_class, medium_class (null: the
+            source does not determine it).
         channel_mediums: pattern_number (the first pattern that matches wins), pattern (for LIKE), medium_class.
-        channel_click_ids: click_id_type, source_class, medium_class (null: the click id does not determine it).
+        channel_click_ids: click_id_type, source_class, medium_class (null: the click id does not determine it),
+            excepted_class (a referrer of this class is the source, not the click id).
         channel_rules: source_class, medium_class, campaign_class, channel; one row for every combination of classes,
             so that the ordered rules become a join by equality.
+        shared_suffixes: suffix (a domain whose subdomains belong to different owners).
     """
     lists = _lists()
-    sources = [(source, name) for name, entries in lists["sources"].items() for source in entries]
+    sources = [
+        *((source, name, None) for name, entries in lists["sources"].items() for source in entries),
+        *((_only(source), name, None) for name, entries in _google_sources().items() for source in entries),
+        *((source, name, "paid") for name, entries in lists["ad_sources"].items() for source in entries),
+    ]
     mediums = [(pattern, name) for name, entries in lists["mediums"].items() for pattern in entries]
     return {
         "channel_sources": SmallTable(
-            {"source": "VARCHAR", "source_class": "VARCHAR"},
-            [{"source": source, "source_class": name} for source, name in sources],
+            {"source": "VARCHAR", "source_class": "VARCHAR", "medium_class": "VARCHAR"},
+            [{"source": source, "source_class": name, "medium_class": medium} for source, name, medium in sources],
         ),
         "channel_mediums": SmallTable(
             {"pattern_number": "BIGINT", "pattern": "VARCHAR", "medium_class": "VARCHAR"},
@@ -59,15 +68,28 @@ def channel_tables() -> dict[str, SmallTable]:
             ],
         ),
         "channel_click_ids": SmallTable(
-            {"click_id_type": "VARCHAR", "source_class": "VARCHAR", "medium_class": "VARCHAR"},
+            {
+                "click_id_type": "VARCHAR",
+                "source_class": "VARCHAR",
+                "medium_class": "VARCHAR",
+                "excepted_class": "VARCHAR",
+            },
             [
-                {"click_id_type": name, "source_class": says.get("source"), "medium_class": says.get("medium")}
+                {
+                    "click_id_type": name,
+                    "source_class": says.get("source"),
+                    "medium_class": says.get("medium"),
+                    "excepted_class": says.get("except"),
+                }
                 for name, says in lists["click_ids"].items()
             ],
         ),
         "channel_rules": SmallTable(
             {"source_class": "VARCHAR", "medium_class": "VARCHAR", "campaign_class": "VARCHAR", "channel": "VARCHAR"},
             _decisions(lists),
+        ),
+        "shared_suffixes": SmallTable(
+            {"suffix": "VARCHAR"}, [{"suffix": suffix} for suffix in lists["shared_suffixes"]]
         ),
     }
 
@@ -100,7 +122,20 @@ def _decisions(lists: _Lists) -> list[dict[str, str]]:
     return decisions
 
 
+def _only(source: str) -> str:
+    """Returns the entry for a source without its subdomains, in the notation of channels.toml."""
+    return f"www.{source}" if "." in source else source
+
+
 @cache
 def _lists() -> _Lists:
-    text = files(__package__).joinpath("channels.toml").read_text(encoding="utf-8")
-    return cast(_Lists, tomllib.loads(text))
+    return cast(_Lists, tomllib.loads(_text("channels")))
+
+
+@cache
+def _google_sources() -> dict[str, list[str]]:
+    return tomllib.loads(_text("google_sources"))
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
