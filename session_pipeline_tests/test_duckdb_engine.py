@@ -8,8 +8,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, ROW_GROUP_ROWS, DuckDBEngine, Job, Limits
+from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Job, Limits
 from session_pipeline.engines.empty_columns import FEWEST_ROWS, columns_without_value
+from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.publish import warehouse
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.tables import models, table

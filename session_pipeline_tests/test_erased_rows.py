@@ -7,12 +7,13 @@ from unittest.mock import Mock
 import pyarrow as pa
 import pytest
 
+from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.errors import SessionPipelineError, StoreError
 from session_pipeline.ingest import deliveries
 from session_pipeline.ingest.erasing import erased_rows
 from session_pipeline.ingest.erasing.erase_frozen import without_former_ids
 from session_pipeline.ingest.erasing.erasures import Unfinished, unfinished_in
-from session_pipeline.ingest.reading import day_files, small_files
+from session_pipeline.ingest.reading import small_files
 from session_pipeline.run import erasure
 from session_pipeline.run.held import find_held, held_tables
 from session_pipeline.run.person import Person
@@ -31,7 +32,7 @@ def test_without_erasures_nothing_is_looked_at(tmp_path: Path, monkeypatch: pyte
     assert not deployment.folder.erasures.exists()
 
 
-@pytest.mark.parametrize("row_group", [2, day_files.ROW_GROUP_ROWS])
+@pytest.mark.parametrize("row_group", [2, ROW_GROUP_ROWS])
 def test_large_files_are_erased_alike(row_group: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", 0)
     monkeypatch.setattr(erased_rows, "ROW_GROUP_ROWS", row_group)

@@ -8,16 +8,8 @@ from collections.abc import Mapping
 
 LONGEST_SHOWN = 31  # a longer value is a hash
 
-# Durations, which models compare in microseconds: the name of the setting, and its unit in microseconds.
-_UNITS: Mapping[str, tuple[str, int]] = {
-    "setting max_microseconds": ("setting max_hours", 3_600_000_000),
-    "setting engaged_microseconds": ("setting engaged_seconds", 1_000_000),
-    "setting engaged_gap_microseconds": ("setting engaged_gap_seconds", 1_000_000),
-    "setting rage_click_microseconds": ("setting rage_click_seconds", 1_000_000),
-    "setting u_turn_microseconds": ("setting u_turn_seconds", 1_000_000),
-    "setting repeated_submit_microseconds": ("setting repeated_submit_seconds", 1_000_000),
-    "setting long_dwell_microseconds": ("setting long_dwell_seconds", 1_000_000),
-}
+# Models compare durations in microseconds. These settings are not in seconds: their names, and their units.
+_UNITS: Mapping[str, tuple[str, int]] = {"setting max_microseconds": ("setting max_hours", 3_600_000_000)}
 
 # The setting that each part of a recipe is made from. One setting often has several parts.
 _MADE_FROM: Mapping[str, str] = {
@@ -83,7 +75,7 @@ def _change(name: str, before: str | None, after: str | None) -> str:
     is_shown = name.startswith("setting ") and name not in _MADE_FROM
     if not is_shown or not before or not after or max(len(before), len(after)) > LONGEST_SHOWN:
         return f"{_MADE_FROM.get(name, name)} changed"
-    if name in _UNITS:
-        name, unit = _UNITS[name]
+    if name.endswith("_microseconds"):
+        name, unit = _UNITS.get(name, (name.replace("_microseconds", "_seconds"), 1_000_000))
         before, after = str(int(before) // unit), str(int(after) // unit)
     return f"{name} changed from {before} to {after}"

@@ -87,13 +87,14 @@ def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLog
         for record in instance.get_records_for_run(run.run_id, of_type=PROBLEM_EVENTS).records
         if record.event_log_entry.dagster_event is not None
     ]
+    first, last = tags.first_and_last_day(run.tags)
     facts = {
         "data_folder": str(folder.path),
         "job": run.job_name,
         "run_id": run.run_id,
-        "launched_by": run.tags.get(tags.REASON, tags.MANUAL),
-        "first_day": run.tags.get(tags.RANGE_START, run.tags.get(tags.DAY)),
-        "last_day": run.tags.get(tags.RANGE_END, run.tags.get(tags.DAY)),
+        "launched_by": tags.reason_of_run(run.tags),
+        "first_day": first or None,
+        "last_day": last or None,
         "time": datetime.fromtimestamp(ended.timestamp, UTC).isoformat(timespec="seconds"),
     }
     for event in events:

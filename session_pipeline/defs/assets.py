@@ -85,7 +85,7 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition, settings: Settings) ->
         reasons: Counter[str] = Counter()
         with pipeline.opened() as run:
             # Dagster itself has no clear message for a day that is not a partition.
-            last = context.run.tags.get(tags.RANGE_END) or context.run.tags.get(tags.DAY)
+            _, last = tags.first_and_last_day(context.run.tags)
             if last and date.fromisoformat(last) > run.until:
                 raise WrongUseError(f"{last} is not over yet; the last day that can be built is {run.until}")
             days = [date.fromisoformat(key) for key in context.partition_keys] if step.is_daily else []

@@ -51,7 +51,7 @@ def last_runs(folder: DataFolder, limit: int) -> list[PastRun]:
 
         return instance_history.last_runs(folder, limit)
 
-    return _read(folder, lambda history: _runs(history / "runs.db", limit), ask)
+    return _read(folder, lambda: _runs(folder.dagster_home / home.RUNS, limit), ask)
 
 
 def failed_checks(folder: DataFolder, checks: Iterable[tuple[str, str]]) -> list[FailedCheck]:
@@ -67,7 +67,7 @@ def failed_checks(folder: DataFolder, checks: Iterable[tuple[str, str]]) -> list
 
         return instance_history.failed_checks(folder, named)
 
-    return _read(folder, lambda history: _checks(history / "runs" / "index.db", named), ask)
+    return _read(folder, lambda: _checks(folder.dagster_home / home.INDEX, named), ask)
 
 
 def broken(folder: DataFolder) -> str | None:
@@ -80,17 +80,14 @@ def unknown(error: SessionPipelineError | str) -> HistoryError:
     return HistoryError(f"the last runs and the results of checks are not known: {error}")
 
 
-def _read(
-    folder: DataFolder, read: Callable[[Path], list[Found]], ask_dagster: Callable[[], list[Found]]
-) -> list[Found]:
-    history = folder.dagster_home / "history"
-    if not history.is_dir():
+def _read(folder: DataFolder, read: Callable[[], list[Found]], ask_dagster: Callable[[], list[Found]]) -> list[Found]:
+    if not (folder.dagster_home / home.RUNS).parent.is_dir():
         return []
     if not home.has_own_storage(folder):
         return ask_dagster()
     try:
         with report_shortage(folder.dagster_home):  # also to read, SQLite writes the file that readers share
-            return read(history)
+            return read()
     except DiskFullError as error:
         raise unknown(error) from error
     except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
@@ -118,7 +115,7 @@ def _runs(path: Path, limit: int) -> list[PastRun]:
                 datetime.fromtimestamp(start, UTC) if start else datetime.fromisoformat(created).replace(tzinfo=UTC)
             ),
             seconds=end - start if start and end else None,
-            reason=json.loads(body)["tags"].get(tags.REASON, tags.MANUAL),
+            reason=tags.reason_of_run(json.loads(body)["tags"]),
         )
         for run_id, job, status, body, created, start, end in rows
     ]

@@ -46,7 +46,7 @@ def last_runs(folder: DataFolder, limit: int) -> list[PastRun]:
             status=record.dagster_run.status.value.lower(),
             started_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else record.create_timestamp,
             seconds=record.end_time - record.start_time if record.start_time and record.end_time else None,
-            reason=record.dagster_run.tags.get(tags.REASON, tags.MANUAL),
+            reason=tags.reason_of_run(record.dagster_run.tags),
         )
         for record in records
     ]

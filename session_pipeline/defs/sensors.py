@@ -20,6 +20,7 @@ from session_pipeline.defs import alerts, code_location, tags
 from session_pipeline.defs.dead_runs import WITH_A_PROCESS, fail_dead_runs, has_died
 from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
 from session_pipeline.defs.partitions import BuiltDays
+from session_pipeline.defs.retention import FINISHED
 from session_pipeline.errors import SettingsError
 from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.ledger import DAMAGED_ROWS
@@ -37,7 +38,6 @@ FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
 RUNS_TO_LOOK_AT = 10
 QUEUED_OR_RUNNING = [dg.DagsterRunStatus.QUEUED, *WITH_A_PROCESS]
-FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 
 

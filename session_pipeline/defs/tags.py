@@ -25,6 +25,11 @@ COMMAND_LINE = "command line"
 MANUAL = "manual"  # launched in the UI with Materialize
 
 
+def reason_of_run(run_tags: Mapping[str, str]) -> str:
+    """Return why a run was started, such as schedule; MANUAL if someone started it in the UI."""
+    return run_tags.get(REASON, MANUAL)
+
+
 def first_and_last_day(run_tags: Mapping[str, str]) -> tuple[str, str]:
     """Return the first and the last day of a run; two empty texts if it has no days."""
     day = run_tags.get(DAY, "")

@@ -19,6 +19,7 @@ import duckdb
 from session_pipeline.engines import short_files
 from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.empty_columns import columns_without_value
+from session_pipeline.engines.parquet_files import FORMAT, ROW_GROUP_ROWS, STATISTICS
 from session_pipeline.engines.sql import fill, literal, quote, rows_of, schema_of
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store import crash_points
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WRITING_THREADS = 2
-FORMAT = "(format parquet, compression zstd)"
-ROW_GROUP_ROWS = 122_880  # of the files that DuckDB writes
-STATISTICS = "statistics_propagation"
 AUTO = "auto"
 # With two threads, days of 10 million events fit. More memory makes only `sessionize` of big days faster (measured).
 MEGABYTES_OF_THREAD = 700

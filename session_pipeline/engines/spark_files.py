@@ -18,10 +18,10 @@ from uuid import uuid4
 import pyarrow as pa
 
 from session_pipeline.engines import short_files
+from session_pipeline.engines.parquet_files import FORMAT, ROW_GROUP_ROWS, STATISTICS
 from session_pipeline.tables import Table
 
-ROW_GROUP = 122_880  # rows; DuckDB's row groups end at batches, so batches have the size of a row group
-PART_ROWS = 32 * ROW_GROUP  # about 300 MB of events
+PART_ROWS = 32 * ROW_GROUP_ROWS  # about 300 MB of events
 
 Writer = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -56,7 +56,7 @@ def _write_day(
 ) -> int:
     """Writes a file, or a folder of parts if there are more rows than a part has; returns the number of rows."""
     counted = _Counted(rows)
-    group_rows = min(ROW_GROUP, part_rows)
+    group_rows = min(ROW_GROUP_ROWS, part_rows)  # DuckDB's row groups end at batches
     groups = _in_groups(counted, schema, group_rows)
     number, following = 0, next(groups, None)
     while following is not None:
@@ -110,7 +110,7 @@ def write_part(task: PartTask) -> str:
     from session_pipeline.tables import table
 
     contract = table(task.table)
-    batches = _in_groups(_rows_of(task.slices, contract.schema.names), contract.schema, ROW_GROUP)
+    batches = _in_groups(_rows_of(task.slices, contract.schema.names), contract.schema, ROW_GROUP_ROWS)
     write_rows(types_of(contract), contract.schema, batches, task.path)
     with open(task.path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -177,9 +177,9 @@ def _write_long(types: Mapping[str, str], rows: pa.RecordBatchReader, path: str)
     import duckdb
 
     columns = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in types.items())
-    with duckdb.connect(":memory:", config={"threads": 1, "disabled_optimizers": "statistics_propagation"}) as con:
+    with duckdb.connect(":memory:", config={"threads": 1, "disabled_optimizers": STATISTICS}) as con:
         con.register("_rows", rows)
-        con.execute(f"copy (select {columns} from _rows) to '{path}' (format parquet, compression zstd)")
+        con.execute(f"copy (select {columns} from _rows) to '{path}' {FORMAT}")
 
 
 class _Counted:

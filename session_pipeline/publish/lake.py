@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 from pyarrow import parquet
 
+from session_pipeline.engines.parquet_files import FORMAT
 from session_pipeline.engines.sql import literal, rows_of
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import at_once, make_folder, refusal_explained, sync_file, sync_folder
@@ -151,7 +152,7 @@ def _place(source: Path, target: Path, contract: Table, *, is_linked: bool, is_n
         else:
             with duckdb.connect(":memory:") as connection:
                 rows = rows_of(contract, [source])
-                connection.execute(f"copy ({rows}) to {literal(str(temporary))} (format parquet, compression zstd)")
+                connection.execute(f"copy ({rows}) to {literal(str(temporary))} {FORMAT}")
             sync_file(temporary)
     except BaseException:
         temporary.unlink(missing_ok=True)  # a failed copy must not keep a full disk full

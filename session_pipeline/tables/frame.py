@@ -17,18 +17,17 @@ from session_pipeline.tables import parameters
 from session_pipeline.tables.blocks import Blocks, day_number
 from session_pipeline.tables.parameters import Scalar
 
-BOUNDS = ("day_start", "day_end", "day_before")
+BOUNDS = {"day_start": "TIMESTAMP", "day_end": "TIMESTAMP", "day_before": "DATE"}
 DAY_TABLES = frozenset(("days", "day_parts"))
-_BOUNDS = {"day_start": "TIMESTAMP", "day_end": "TIMESTAMP", "day_before": "DATE"}
 DAYS = {
     "event_date": "DATE",
-    **_BOUNDS,
+    **BOUNDS,
     "day_number": "BIGINT",
     "number_built_before": "BIGINT",
     "end_of_reach": "DATE",
     "observed_until": "TIMESTAMP",
 }
-DAY_PARTS = {"utc_date": "DATE", "event_date": "DATE", **_BOUNDS}
+DAY_PARTS = {"utc_date": "DATE", "event_date": "DATE", **BOUNDS}
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from session_pipeline.engines import short_files
+from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.ingest.erasing.erasures import Unfinished
 from session_pipeline.ingest.erasing.frozen_matches import Matches, matching
-from session_pipeline.ingest.reading.day_files import ROW_GROUP_ROWS, WRITTEN
+from session_pipeline.ingest.reading.day_files import WRITTEN
 from session_pipeline.store import crash_points
 from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.store.store import Store

@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.ingest.erasing.erasures import Erasures, Kind
 from session_pipeline.ingest.erasing.former_ids import erased_former_ids, without_ids
-from session_pipeline.ingest.reading.day_files import ROW_GROUP_ROWS, WRITTEN
+from session_pipeline.ingest.reading.day_files import WRITTEN
 from session_pipeline.ingest.reading.result import RawDay, Reading
 from session_pipeline.store.part_files import MANIFEST, paths_at, remove_at
 

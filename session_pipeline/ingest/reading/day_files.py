@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.ingest.reading.raw_rows import compact, taken, utc_dates
 from session_pipeline.store import crash_points
 from session_pipeline.tables import table
 
 MOST_OPEN_FILES = 64
 FEWEST_ROWS_PER_VALUE = 2  # a column with more distinct values is written without a dictionary
-ROW_GROUP_ROWS = 122_880  # as DuckDB's, which reads row groups in parallel
 # Level 1 is faster, and the files are no larger. DuckDB and pyarrow read dictionaries as texts.
 WRITTEN = {"compression": "zstd", "compression_level": 1, "store_decimal_as_integer": True, "store_schema": False}
 

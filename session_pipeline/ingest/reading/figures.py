@@ -54,15 +54,14 @@ class Figures:
 
     def add(self, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> None:
         """Count the lines of a part: the tables numbered_lines and accepted_lines of the connection."""
+        part = Figures(values=value_counts(rules, connection))
         for file_id, reason, count in connection.execute(query("reasons")).fetchall():
-            reasons = self.reasons.setdefault(file_id, {})
-            reasons[reason] = reasons.get(reason, 0) + count
+            part.reasons.setdefault(file_id, {})[reason] = count
         if rules.events_in:
-            for file_id, count in connection.execute(query("further_events")).fetchall():
-                self.further[file_id] = self.further.get(file_id, 0) + count
+            part.further.update(connection.execute(query("further_events")).fetchall())
         for row in connection.execute(query("days")).fetchall():
-            self._add_day(Day(*row))
-        self._add_values(value_counts(rules, connection))
+            part._add_day(Day(*row))
+        self.merge(part)
 
     def merge(self, other: "Figures") -> None:
         """Add the figures of other lines of the same files."""

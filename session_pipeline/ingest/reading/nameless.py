@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.engines.sql import file_list, literal
-from session_pipeline.ingest.reading.day_files import ROW_GROUP_ROWS, WRITTEN
+from session_pipeline.ingest.reading.day_files import WRITTEN
 from session_pipeline.ingest.sql import query
 
 FIRST_DIGITS = 8  # of a content, in hex
