@@ -21,13 +21,18 @@ LINES = {
     "combined": f'{WHO} 12 "-" "{AGENT}"',
     "vhost_common": f"www.shop.example {WHO} 12",
     "vhost_combined": f'www.shop.example:443 {WHO} 12 "-" "{AGENT}"',
+    "vhost_combined_without_port": f'www.shop.example {WHO} 12 "-" "{AGENT}"',
     "combinedio": f'{WHO} 12 "-" "{AGENT}" 512 1024',
     "nginx_combined": f'{WHO} 12 "-" "{AGENT}"',
     "nginx_main": f'{WHO} 12 "-" "{AGENT}" "198.51.100.9, 10.0.0.1"',
     "ingress_nginx": f'{WHO} 12 "-" "{AGENT}" 35 0.002 [web-80] [] 10.0.0.1:80, 10.0.0.2:80 0, 12 0.002 502, 200 a1',
+    "forwarded_combined": f'198.51.100.9, 10.0.0.1 - - [{TIME}] {REQUEST} 200 12 "-" "{AGENT}"',
     "traefik": f'{WHO} 12 "-" "{AGENT}" 7 "web@docker" "http://10.0.0.1:80" 12ms',
 }
 SAME_LINES = {"combined", "nginx_combined"}
+# A list of addresses can be one address, so the lines of the usual formats fit as well.
+ALSO_FIT = {"combined": ["nginx_combined"], "nginx_combined": ["combined"], "forwarded_combined": sorted(SAME_LINES)}
+FORWARDED = ("nginx_main", "forwarded_combined")  # the formats whose line has the address of a visitor before a proxy
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ def test_line_of_a_named_format_is_an_event(ingest: Ingest, name: str) -> None:
     assert taken.quarantined == []
     [event] = taken.events
     agent = AGENT if "common" not in name else ""
-    assert event["visitor_id"] == visitor("198.51.100" if name == "nginx_main" else "203.0.113", agent)
+    assert event["visitor_id"] == visitor("198.51.100" if name in FORWARDED else "203.0.113", agent)
     assert (event["page_path"], event["status_code"], event["user_id"]) == ("/a", 200, None)
     assert event["page_host"] == ("www.shop.example" if "vhost" in name else None)
     assert "10.0.0" not in json.dumps(event, default=str)
@@ -62,7 +67,8 @@ def test_line_of_a_named_format_is_an_event(ingest: Ingest, name: str) -> None:
 
 @pytest.mark.parametrize("own", NAMED_FORMATS)
 def test_line_of_another_format_is_quarantined_and_names_it(ingest: Ingest, own: str) -> None:
-    others = [name for name in NAMED_FORMATS if name != own and {name, own} != SAME_LINES]
+    others = [name for name in NAMED_FORMATS if not fits(own, LINES[name])]
+    assert [name for name in NAMED_FORMATS if name not in (own, *others)] == sorted(ALSO_FIT.get(own, ()))
     taken = ingest.take("\n".join(LINES[name] for name in others), "access.log", replace(RULES, log_format=own))
     named = ["combined" if name in SAME_LINES else name for name in others]
     assert [row["reason"] for row in taken.quarantined] == [f"{OTHER_LOG_FORMAT}{name}" for name in named]
@@ -78,6 +84,18 @@ def test_address_of_a_quarantined_line_is_removed_by_position(ingest: Ingest) ->
     assert "dial-7" not in taken.quarantined[0]["line"]
     broken = ingest.take(line[:80] + "\n", "access.log", replace(RULES, log_format="vhost_combined"))
     assert broken.quarantined[0]["line"].startswith("www.shop.example:443 [address] - - [")
+
+
+def test_list_of_addresses_is_removed_from_a_quarantined_line(ingest: Ingest) -> None:
+    taken = ingest.take(LINES["forwarded_combined"] + "\n", "access.log", RULES)
+    assert "198.51" not in taken.quarantined[0]["line"]
+    assert "10.0.0" not in taken.quarantined[0]["line"]
+
+
+def test_line_of_no_known_format_says_where_to_find_it(ingest: Ingest) -> None:
+    taken = ingest.take(f"lb 203.0.113.7:80 {REQUEST}\n", "access.log", RULES)
+    said = "nor another known format; write the server's own LogFormat or log_format into sources.web.log_format"
+    assert taken.quarantined[0]["detail"].endswith(said)
 
 
 @pytest.mark.parametrize(

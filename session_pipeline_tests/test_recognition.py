@@ -52,6 +52,12 @@ def test_other_files_are_not_recognized(text: str, tmp_path: Path) -> None:
     assert [each.get("preset") for each in found] == (["ga4"] if "event_params" in text else [None])
 
 
+def test_first_field_of_a_tsv_can_be_empty(tmp_path: Path) -> None:
+    line = "\tweb\t2026-05-04 10:00:00.000\t" + "\t".join(["2026-05-04 10:00:00"] * 128) + "\n"
+    [found] = facts(deployment(tmp_path, line, "enriched.tsv"))
+    assert (found["status"], found["preset"]) == ("accepted", "snowplow")
+
+
 def test_one_line_of_another_kind_makes_it_uncertain(tmp_path: Path) -> None:
     lines = GA4.read_text().splitlines()
     made = deployment(tmp_path, "\n".join([*lines[:5], '{"event_name":"x"}', *lines[5:]]) + "\n")
@@ -344,6 +350,23 @@ def test_init_writes_no_values_as_names_of_fields(tmp_path: Path) -> None:
     said = "the first line looks like data; if the file has no header, set header in [sources.web] to the names"
     assert (code, said in out, said in err) == (1, True, True)
     assert load_settings(tmp_path / "new").sources == {}
+
+
+def test_init_says_that_the_format_of_a_log_is_not_known(tmp_path: Path) -> None:
+    file = tmp_path / "haproxy.log"
+    file.write_text('Sep 25 06:05:27 lb haproxy[6801]: 192.0.2.7:55008 ft bk 0/72 200 7456 - - ---- "GET / HTTP/1.1"\n')
+    code, out, _ = call("init", tmp_path / "new", "--from", file)
+    said = "[sources.web]: the format of the lines of haproxy.log is not known; 0 of 1 line are accepted"
+    assert (code, said in out) == (1, True)
+
+
+@pytest.mark.parametrize("before", ["", "shop.example "])
+def test_init_names_start_date_for_old_logs(before: str, tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    file.write_text(f'{before}192.0.2.7 - - [10/Oct/2018:13:55:36 +0000] "GET / HTTP/1.1" 200 5 "-" "a"\n')
+    code, out, err = call("init", tmp_path / "new", "--from", file)
+    said = "1 times are before start_date 2020-01-01; set start_date to an earlier day"
+    assert (code, said in out, said in err) == (1, True, True)
 
 
 def test_init_names_required_columns_that_were_not_found(tmp_path: Path) -> None:

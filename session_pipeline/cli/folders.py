@@ -102,6 +102,8 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
         return [f"{section}: {', '.join(keys)} for files like {file}; {accepted}"]
     if found.missing:
         return [f"{section}: {', '.join(found.missing)} not found in {file}; {accepted}"]
+    if count == 0:
+        return [f"{section}: the format of the lines of {file} is not known; {accepted}"]
     return [f"no key is needed or known for files like {file}; {accepted}"]
 
 

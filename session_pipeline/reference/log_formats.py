@@ -25,12 +25,14 @@ NAMED_FORMATS: Mapping[str, str] = {
     "combined": _COMBINED,
     "vhost_common": f"%v {_COMMON}",
     "vhost_combined": '%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i"',  # of Debian
+    "vhost_combined_without_port": f"%v {_COMBINED}",
     "combinedio": f"{_COMBINED} %I %O",
     "nginx_combined": _NGINX_COMBINED,  # nginx's default
     "nginx_main": f'{_NGINX_COMBINED} "$http_x_forwarded_for"',  # of nginx.org's packages
     "ingress_nginx": f"{_NGINX_COMBINED} $request_length $request_time [$proxy_upstream_name]"
     " [$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time"
     " $upstream_status $req_id",  # of Kubernetes, its default
+    "forwarded_combined": _COMBINED.replace("%h", "%{X-Forwarded-For}i"),  # of servers behind proxies
     # Traefik's common format, which is no format of nginx, in nginx's notation.
     "traefik": f'{_NGINX_COMBINED} $request_count "$router_name" "$server_url" ${{duration_milliseconds}}ms',
 }

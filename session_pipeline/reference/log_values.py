@@ -16,7 +16,7 @@ HOST_OR_ADDRESS = (
     r"[\w.*-]+|\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}|unix:"
     r"|\[?[0-9a-fA-F]{0,4}:[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*(?:%[\w.-]+)?\]?(?::\d{1,5})?"
 )
-HOST = r'\[[0-9a-fA-F:.]+\]|[^\s:"\[\]]+'
+HOST = r'\[[0-9a-fA-F:.]+\]|[^\s:,"\[\]]+'  # no comma, so that a list of addresses is none
 NUMBER = r"-|-?\d+(?:\.\d+)?"
 WORD = r'[^\s"]+'
 WORDS_AND_COMMAS = r'[^\s,"]+(?:, *[^\s,"]+)*'

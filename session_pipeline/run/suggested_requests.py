@@ -5,73 +5,109 @@ the other columns.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from session_pipeline.run.suggestions import FieldValues
+from session_pipeline.run.field_values import FieldValues
+from session_pipeline.run.suggested_addresses import possible_addresses
+from session_pipeline.run.suggestions import CAN_BE, HTTP_STATUS, TOP_ONLY, USUAL_NAMES
 
 METHOD = re.compile("GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE")
 TARGET = re.compile("/|https?://")
 HOST = re.compile(r"[\w.-]+(:\d+)?")
 SCHEME = re.compile("https?")
-STATUS = re.compile(r"[1-5]\d\d")
+REQUEST_LINE = re.compile(r"[A-Z]+ \S.* HTTP/\d[\d.]*")
+NO_VALUE = "-"
 # Patterns for the last part of names in lower case, without separators.
 TARGET_NAME = re.compile(r".*(uri|url|path|target|stem)")
-HOST_NAME = re.compile(r"(cs|x|http|request)?(host|hostheader|authority|servername)")
+HOST_NAME = re.compile(r"(cs|x|http|request)?(host|hostheader|authority|servername)|domain|vhost")
 SCHEME_NAME = re.compile(r"(request|url)?scheme|csprotocol|protocol")
-STATUS_NAME = re.compile(r".*status(code)?")
+STATUS_NAME = re.compile(r".*status(code)?|(response|http)?code")
 QUERY_NAME = re.compile(r".*query(string)?")
-AGENT_NAME = re.compile(r".*useragent")
+AGENT_NAME = re.compile(r".*useragent|agent|ua")
 REFERRER_NAME = re.compile(r".*refer(er|rer)")
 
 
 def suggested_request(fields: Sequence[FieldValues]) -> tuple[dict[str, str], dict[str, str]]:
     """Suggest the fields of a request, and of the columns that belong to it; empty if the lines are no server's log.
 
-    Of several fields that fit, one in the same object as the method is meant.
+    Of several fields that fit, one in the same object as the method is meant. A field with the whole first line of a
+    request is used if there is no field of the method or of the target. Without either method or line, only lines with
+    a target, a status and an address, and without names of events, are a server's log.
 
     Args:
-        fields: The fields of the sampled lines.
+        fields: The fields of the sampled lines, without_dashes.
 
     Returns:
         The key `request`, and the field of each column.
     """
     filled = [field for field in fields if field.is_filled()]
     method = next((field for field in filled if field.is_mostly(METHOD.fullmatch)), None)
-    if method is None:
-        return {}, {}
-    parent = method.name.rpartition(".")[0]
-    near = sorted(fields, key=lambda field: (field.name.rpartition(".")[0] != parent, field.name))
+    line = next((field for field in filled if field.is_mostly(REQUEST_LINE.fullmatch)), None)
+    near = _sorted(fields, method or line)
 
     def named(name: re.Pattern[str], fits: Callable[[str], object]) -> FieldValues | None:
         return next((each for each in near if name.fullmatch(_bare(each.name)) and each.is_mostly(fits)), None)
 
     target = named(TARGET_NAME, TARGET.match)
-    if target is None or not target.is_filled():
+    status = named(STATUS_NAME, HTTP_STATUS.fullmatch)
+    request: dict[str, str] = {}
+    if target is not None and target.is_filled() and (method or (status and not line and _is_log(filled))):
+        request = {"method": method.name} if method else {}
+        query = named(QUERY_NAME, lambda text: not TARGET.match(text))
+        if query is None or any("?" in str(value) for value in target.values):
+            request["target"] = target.name
+        else:
+            request |= {"path": target.name, "query": query.name}
+    elif line is not None:
+        target, request = None, {"line": line.name}
+    if not request:
         return {}, {}
-    request = {"method": method.name, "target": target.name}
-    query = named(QUERY_NAME, lambda text: not TARGET.match(text))
-    if query is not None and not any("?" in str(value) for value in target.values):
-        request = {"method": method.name, "path": target.name, "query": query.name}
-    if not target.is_mostly(lambda text: text.startswith("http")):
+    if target is None or not target.is_mostly(lambda text: text.startswith("http")):
         found = {"host": named(HOST_NAME, HOST.fullmatch), "scheme": named(SCHEME_NAME, SCHEME.fullmatch)}
         request |= {key: field.name for key, field in found.items() if field is not None}
     columns = {
-        "status_code": named(STATUS_NAME, STATUS.fullmatch),
+        "status_code": status,
         "user_agent": named(AGENT_NAME, lambda text: True),
         "referrer": named(REFERRER_NAME, lambda text: True),
     }
     return request, {column: field.name for column, field in columns.items() if field is not None}
 
 
-def with_request(
-    keys: Mapping[str, object], columns: Mapping[str, str], of_request: tuple[dict[str, str], dict[str, str]]
-) -> tuple[dict[str, object], dict[str, str]]:
-    """Return suggested keys and columns with those of a request, from which event names and pages follow."""
-    request, further = of_request
-    kept = {column: name for column, name in columns.items() if column not in ("event_name", "page_url", "page_title")}
-    all_columns = {**kept, **further}
-    return {**keys, "request": request, "columns": all_columns}, all_columns
+def without_dashes(fields: Sequence[FieldValues]) -> list[FieldValues]:
+    """Return the fields without the values - of a log, which mean that there is no value, if they have others."""
+    kept = [replace(field, values=[value for value in field.values if value != NO_VALUE]) for field in fields]
+    return [field for field in kept if field.values]
+
+
+def _is_log(filled: Sequence[FieldValues]) -> bool:
+    """Whether lines that have a target and a status are a server's log: they have addresses and no names of events."""
+    has_events = any(
+        field.name in USUAL_NAMES["event_name"]
+        and CAN_BE["event_name"](field)
+        and (field.name not in TOP_ONLY or field.different_count > 1)
+        for field in filled
+    )
+    return bool(possible_addresses(filled)) and not has_events
+
+
+def _sorted(fields: Sequence[FieldValues], beside: FieldValues | None) -> list[FieldValues]:
+    """Return the fields that can belong to a request, those of the same object first.
+
+    Logstash adds the path of the log and the host that it runs on. Of a list of texts, as headers are written, the
+    first one counts.
+    """
+    shipper = ("path", "host") if any(field.name == "@version" for field in fields) else ()
+    firsts = [_first_of_list(field) if isinstance(field.values[0], list) else field for field in fields]
+    parent = beside.name.rpartition(".")[0] if beside is not None else ""
+    kept = [field for field in firsts if field.name not in shipper]
+    return sorted(kept, key=lambda field: (field.name.rpartition(".")[0] != parent, field.name))
+
+
+def _first_of_list(field: FieldValues) -> FieldValues:
+    values = [value[0] for value in field.values if isinstance(value, list) and value]
+    return replace(field, name=f"{field.name}.0", values=values)
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"[^a-z]", "", name.rpartition(".")[2].lower())
+    return re.sub(r"[^a-z]", "", name.removesuffix(".0").rpartition(".")[2].lower())

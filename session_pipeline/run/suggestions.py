@@ -1,30 +1,27 @@
 """Suggests keys of a source: above all, which field of a file is meant for a column of events, by its values and name.
 
 Names alone mislead: `event` is similar to event_time. So a field is suggested for a time only if its values are times,
-for a visitor only if its values repeat, and so on. sampled_fields.py reads the values; trial.py decides when to suggest
-fields.
+for a visitor only if its values repeat, and so on. sampled_fields.py reads the values; suggested_keys.py combines the
+suggestions.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
-from ipaddress import ip_address
 from typing import Any
 
 from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
-from session_pipeline.reference.local_times import formats_of, has_time_of_day
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
+from session_pipeline.run.field_values import MOST, URL, WRITTEN_TIME, FieldValues
+from session_pipeline.run.suggested_addresses import address_of
 
 # Common names of the fields in other systems, the surest first.
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "visitor_id": (
         "visitor_id", "visitorId", "anonymous_id", "anonymousId", "user_pseudo_id", "domain_userid", "distinct_id",
-        "client_id", "clientId", "device_id", "cookie_id", "visitor", "uid", "user_id", "userId", "user", "host",
+        "client_id", "clientId", "device_id", "cookie_id", "visitor", "uid", "user_id", "userId", "user",
     ),
     "event_time": (
         "event_time", "timestamp", "event_timestamp", "derived_tstamp", "collector_tstamp", "occurred_at", "created_at",
@@ -33,7 +30,8 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "event_name": ("event_name", "event", "eventName", "event_type", "type", "action", "name"),
     "event_id": ("eventId", "event_uuid", "message_id", "messageId", "insert_id", "$insert_id", "uuid", "id"),
     "user_id": ("userId", "customer_id", "customerId", "account_id"),
-    "client_session_id": ("session_id", "sessionId", "$session_id", "ga_session_id", "domain_sessionid"),
+    "client_session_id": ("session_id", "sessionId", "$session_id", "ga_session_id", "domain_sessionid",
+                          "user_session"),
     "received_at": ("receivedAt", "collector_tstamp", "server_time", "ingested_at"),
     "page_url": (
         "pageUrl", "page_location", "context_page_url", "$current_url", "location", "url", "href", "page", "pathname",
@@ -46,79 +44,13 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 NEEDED = ("visitor_id", "event_time", "event_name")
 # Names that mean something else in nested objects: context.library.name is not an event name.
-TOP_ONLY = frozenset(("name", "type", "action", "id", "user", "host", "date", "total", "page", "location", "ref"))
+TOP_ONLY = frozenset(("name", "type", "action", "id", "user", "date", "total", "page", "location", "ref"))
+OF_REQUEST = ("event_name", "page_url", "page_title")  # columns that follow from the request in a server's log
 
-MOST = 0.95  # share of the values that must fit; the rest may be errors
-FILLED = 0.9  # share of the lines that must have a value, for a column that every event needs
 ENOUGH_LINES = 20  # lines that are enough to judge a field by its number of distinct values
 LONGEST_NAME = 100
-URL = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
-WITH_COMMA = re.compile(r"[+-]?(\d{1,3}([. '\xa0\u202f]\d{3})+|\d+)(,\d*)?|[+-]?,\d+")  # as with_decimal_point reads it
-WRITTEN_TIME = re.compile(r"\d{4}-\d\d-\d\d")
-BARE_DATE = re.compile(r"\d{4}([-/])\d\d\1\d\d")
-
-
-@dataclass(frozen=True)
-class FieldValues:
-    """The values of one field in the sampled lines.
-
-    Attributes:
-        name: The field; dots lead into nested objects.
-        values: Its non-empty values: strings, numbers (as text) and others.
-        line_count: The number of sampled lines.
-        time_count: The number of values that are valid event times.
-        list_name: The list of keys and values that it is an element of; None if it is in no such list.
-        readable_count: The number of values that would be valid event times with an earlier start_date.
-    """
-
-    name: str
-    values: Sequence[object]
-    line_count: int
-    time_count: int
-    list_name: str | None = None
-    readable_count: int = 0
-
-    def is_mostly(self, holds: Callable[[str], object], least: float = MOST) -> bool:
-        """Whether at least the share `least` of the values are strings or numbers for which `holds` is true."""
-        return sum(isinstance(value, str) and bool(holds(value)) for value in self.values) >= least * len(self.values)
-
-    def is_filled(self) -> bool:
-        """Whether nearly every line has a value, as a column that every event needs must have."""
-        return len(self.values) >= FILLED * self.line_count
-
-    def is_time(self) -> bool:
-        """Whether nearly all values are times."""
-        return self.time_count >= MOST * len(self.values)
-
-    def is_readable_time(self) -> bool:
-        """Whether nearly all values are times, some of them perhaps before start_date."""
-        return self.readable_count >= MOST * len(self.values)
-
-    def has_decimal_comma(self) -> bool:
-        """Whether the values are numbers with a decimal comma. A comma before three digits could separate thousands."""
-        has_decimals = any(re.search(r",(\d{1,2}|\d{4,})$", str(value)) for value in self.values)
-        return has_decimals and self.is_mostly(WITH_COMMA.fullmatch)
-
-    @cached_property
-    def formats(self) -> tuple[str, ...]:
-        """The formats of local times that all values fit; see local_times.py."""
-        return formats_of([str(value) for value in self.values])
-
-    def is_date(self) -> bool:
-        """Whether all values are dates without a time of day."""
-        if self.formats:
-            return not any(map(has_time_of_day, self.formats))
-        return self.is_mostly(BARE_DATE.fullmatch)
-
-    @cached_property
-    def different_count(self) -> int:
-        """The number of distinct values."""
-        return len(set(map(str, self.values)))
-
-    def is_identity(self) -> bool:
-        """Whether its values can be identifiers: strings or numbers that are neither times nor URLs."""
-        return self.is_mostly(lambda text: not WRITTEN_TIME.match(text) and not URL.match(text))
+HTTP_STATUS = re.compile(r"[1-5]\d\d")
 
 
 def _can_be_visitor(field: FieldValues) -> bool:
@@ -134,10 +66,18 @@ def _can_be_event_name(field: FieldValues) -> bool:
         field.is_filled()
         and field.is_identity()
         and not field.is_time()
-        and not field.is_mostly(_is_address)
+        and not field.is_mostly(address_of)
+        and not field.is_mostly(HTTP_STATUS.fullmatch)
         and field.is_mostly(lambda text: not isinstance(text, Number) and len(text) <= LONGEST_NAME)
-        and field.different_count <= max(ENOUGH_LINES, len(field.values) // 4)
+        and field.different_count <= _most_names(field)
     )
+
+
+def _most_names(field: FieldValues) -> int:
+    """Return the largest number of distinct names. Names with digits can be numbers of orders, so they must repeat."""
+    most = max(ENOUGH_LINES, len(field.values) // 4)
+    has_digits = field.is_mostly(lambda text: re.search(r"\d", text))
+    return min(most, max(1, len(field.values) // 2)) if has_digits else most
 
 
 CAN_BE: Mapping[str, Callable[[FieldValues], bool]] = {
@@ -162,19 +102,6 @@ def _could_be_time(field: FieldValues) -> bool:
     return field.is_filled() and is_other and not field.is_date()
 
 
-def suggested_address(fields: Sequence[FieldValues]) -> str | None:
-    """Suggest the field with the visitor's address, by its values; None if no field has addresses, or several do.
-
-    Of several fields, the one with a usual name is meant; of several with usual names and equal values, the first.
-    """
-    found = [field for field in fields if field.is_filled() and field.is_mostly(_is_address)]
-    usual = re.compile(r"(^|[._-])(client|remote|visitor|user)?[._-]?(ip|addr)", re.IGNORECASE)
-    named = [field for field in found if usual.search(field.name)]
-    if len(found) == 1:
-        return found[0].name
-    return named[0].name if named and all(field.values == named[0].values for field in named) else None
-
-
 def suggested_log_format(reasons: Mapping[str, int], accepted_count: int) -> str | None:
     """Suggest the known log format that lines of an access log fit, if more lines fit it than were accepted; else None.
 
@@ -191,13 +118,6 @@ def suggested_key_values(columns: Mapping[str, str], fields: Sequence[FieldValue
     """Return the lists of keys and values that suggested columns are read from."""
     lists = {field.list_name for field in fields if field.list_name and field.name in columns.values()}
     return sorted(lists)
-
-
-def _is_address(text: str) -> bool:
-    with suppress(ValueError):
-        ip_address(text)
-        return True
-    return False
 
 
 def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled: frozenset[str]) -> dict[str, str]:
@@ -221,10 +141,13 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
             or column in rules.constants
             or column in rules.expressions
             or (current is not None and CAN_BE[column](current))
+            or (column in OF_REQUEST and rules.request)
         ):
             continue
         if column == "visitor_id" and rules.visitor_address is not None:
             continue
+        if column == "visitor_id" and rules.request:
+            usual_names = tuple(name for name in usual_names if name != "user")  # of HTTP authentication
         others = {name: field for name, field in found.items() if field is not current}
         free = {name for name, field in others.items() if CAN_BE[column](field)}
         if column == "event_time" and not free and not (current and _could_be_time(current)):

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,8 @@ from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.sampled_fields import fields_in, fields_of
-from session_pipeline.run.suggested_requests import suggested_request, with_request
-from session_pipeline.run.suggested_times import time_keys
-from session_pipeline.run.suggestions import (
-    is_like_data,
-    missing_columns,
-    needs_decimal_comma,
-    suggested_address,
-    suggested_columns,
-    suggested_key_values,
-    suggested_log_format,
-)
+from session_pipeline.run.suggested_keys import Suggested, suggested_keys
+from session_pipeline.run.suggestions import is_like_data, suggested_log_format
 from session_pipeline.settings import OWN_FOLDER, key_of_source, load_settings, settings_template, source_section
 from session_pipeline.store.files import copy_file
 from session_pipeline.tables import table
@@ -154,8 +145,8 @@ def attempt(file: Path, folder: DataFolder | None, source: str, keys: Mapping[st
             set_aside = _set_aside(job, source)
             wrapped, likely = _wrapped(job, ledgered.facts), _likely_preset(job, ledgered.facts)
         filled = frozenset(field.column for field in fields if field.filled_count)
-        columns, suggested, remarks, missing = (
-            ({}, {"preset": likely}, [], {})
+        suggested = (
+            Suggested(keys={"preset": likely})
             if likely is not None
             else _suggested(trial, run, ledgered.facts, filled, set_aside, wrapped)
         )
@@ -173,10 +164,10 @@ def attempt(file: Path, folder: DataFolder | None, source: str, keys: Mapping[st
                 fields=fields,
                 other_fields=others,
                 set_aside=set_aside,
-                suggested_columns=columns,
-                suggested=suggested,
-                remarks=remarks,
-                missing=missing,
+                suggested_columns=suggested.columns,
+                suggested=suggested.keys,
+                remarks=suggested.remarks,
+                missing=suggested.missing,
                 accepted_with_suggested=None,
                 lines_with_suggested=None,
                 days=tried,
@@ -273,13 +264,17 @@ def _suggested(
     filled: frozenset[str],
     set_aside: Sequence[SetAside],
     wrapped: WrappedRecords | None,
-) -> tuple[dict[str, str], dict[str, Any], list[str], dict[str, list[str]]]:
-    """Return the fields meant for columns without a value, all suggested keys, remarks, and the missing columns."""
+) -> Suggested:
+    """Return what is suggested for a file that was read with the present keys."""
     if facts["status"] != "accepted":
-        return {}, {}, [], {}
+        return Suggested()
     reasons = {item.reason: item.line_count for item in set_aside}
     if log_format := suggested_log_format(reasons, facts["accepted_count"]):
-        return {}, {"log_format": log_format}, [], {}
+        return Suggested(keys={"log_format": log_format})
+    too_early = []
+    if (early := reasons.get("time_before_start", 0)) > facts["accepted_count"]:
+        start = run.settings.start_date
+        too_early = [f"{early:,} times are before start_date {start}; set start_date to an earlier day"]
     [path] = (path for path in trial.raw.glob("*/*"))
     source = path.parent.name
     rules = rules_of(run.settings, source, None, facts.get("preset"))
@@ -296,24 +291,13 @@ def _suggested(
             fields = fields_of(admitted, rules, connection, run.store.scratch)
             if wrapped is not None and _are_events(wrapped, rules, connection):
                 preset = preset_of(iter(wrapped.records[:MOST_LINES]))
-                return {}, {**({"preset": preset} if preset else {}), "records_in": wrapped.records_in}, [], {}
+                return Suggested(keys={**({"preset": preset} if preset else {}), "records_in": wrapped.records_in})
         has_header = format_named(admitted.format).has_header and not rules.header
         if has_header and not facts["accepted_count"] and is_like_data(field.name for field in fields):
             section = key_of_source(named_source(source))
-            return {}, {}, [f"{NO_HEADER}, set header in {section} to the names of its fields"], {}
-        columns = suggested_columns(fields, rules, filled)
-        of_times, remarks = time_keys(fields, rules, columns, run.settings.start_date)
-        keys: dict[str, Any] = {**({"columns": columns} if columns else {}), **of_times}
-        if needs_decimal_comma(fields, rules, columns):
-            keys["decimal_comma"] = True
-        if lists := suggested_key_values(columns, fields):
-            keys["key_values"] = lists
-        if "event_name" not in filled and not rules.request and (of_request := suggested_request(fields))[0]:
-            keys, columns = with_request(keys, columns, of_request)
-        has_visitors = "visitor_id" in {*columns, *filled, *rules.expressions} or rules.visitor_address is not None
-        if not has_visitors and (address := suggested_address(fields)):
-            keys["visitor_address"] = address
-        return columns, keys, remarks, missing_columns(fields, rules, filled, keys)
+            return Suggested(remarks=[f"{NO_HEADER}, set header in {section} to the names of its fields"])
+        found = suggested_keys(fields, rules, filled, run.settings.start_date)
+        return replace(found, remarks=[*found.remarks, *too_early])
     finally:
         admitted.discard()
 

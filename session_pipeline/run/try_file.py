@@ -89,6 +89,8 @@ def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
             missing=better.missing,
         )
         better = try_with(found.suggested) if better.suggested else better
+    if found.suggested.keys() == {"log_format"}:  # only now, the times of its lines are known
+        found = replace(found, remarks=better.remarks)
     if better.facts["accepted_count"] < found.facts["accepted_count"]:
         return replace(found, suggested_columns={}, suggested={})
     accepted, lines = better.facts["accepted_count"], better.facts["line_count"]

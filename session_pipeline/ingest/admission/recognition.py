@@ -47,10 +47,11 @@ def recognized_preset(file: IO[bytes], path: Path, format: str) -> str | None:
     beginning = file.read(LOOKED_AT_BYTES)
     is_cut = len(beginning) == LOOKED_AT_BYTES
     text = _decoded(beginning)
-    if text.startswith(("{", "[")) and next(_objects(text), None) is None:
+    is_json = text.lstrip(_WHITESPACE).startswith(("{", "["))
+    if is_json and next(_objects(text), None) is None:
         text = _decoded(beginning + file.read(LONGEST_EVENT_BYTES))  # a first object may be as long as a line
     file.seek(0)
-    if text.startswith(("{", "[")):
+    if is_json:
         return _preset_of_json(text)
     if found := preset_of_text(beginning):
         return found
@@ -60,7 +61,8 @@ def recognized_preset(file: IO[bytes], path: Path, format: str) -> str | None:
 
 
 def _decoded(beginning: bytes) -> str:
-    return beginning.removeprefix(BYTE_ORDER_MARK).decode(errors="replace").lstrip(_WHITESPACE)
+    """Return the text without blank lines before it. A tab stays: the first field of a TSV can be empty."""
+    return beginning.removeprefix(BYTE_ORDER_MARK).decode(errors="replace").lstrip(" \r\n")
 
 
 def _preset_of_json(text: str) -> str | None:

@@ -202,7 +202,10 @@ def _how_to_read(rules: "ReadingRules", others: Mapping[str, LogFormat]) -> str:
         + literal(f'the line fits {name}; set sources.{rules.source}.log_format = "{name}"')
         for name in others
     ]
-    unknown = literal(f"the line does not fit log_format = {rules.log_format}, nor another known format")
+    unknown = literal(
+        f"the line does not fit log_format = {rules.log_format}, nor another known format; write the server's own"
+        f" LogFormat or log_format into sources.{rules.source}.log_format"
+    )
     return f"case _reason {' '.join(cases)} else {unknown} end"
 
 

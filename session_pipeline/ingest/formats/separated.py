@@ -269,7 +269,8 @@ def _names(header: Record | None) -> list[str]:
     names = [field.strip() or f"column_{number}" for number, field in enumerate(fields, start=1)]
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
-        raise RefusedFileError(f"its header names {repeated[0]!r} more than once")
+        fix = "if its first line is data, set header for its source in settings.toml"
+        raise RefusedFileError(f"its header names {repeated[0]!r} more than once; {fix}")
     return names
 
 
