@@ -360,6 +360,23 @@ def test_init_says_that_the_format_of_a_log_is_not_known(tmp_path: Path) -> None
     assert (code, said in out) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("befores", "log_format"),
+    [(["", "", "198.51.100.9, "], "forwarded_combined"), (["", "", "shop.example:443 "], None)],
+)
+def test_log_format_is_suggested_if_more_lines_fit_it(
+    befores: list[str], log_format: str | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "access.log"
+    line = '{}192.0.2.7 - - [04/May/2026:09:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "a"\n'
+    file.write_text("".join(map(line.format, befores)))
+    code, out, err = call("init", tmp_path / "new", "--from", file)
+    assert (code, err) == (0, "")
+    assert ("3 of 3 lines are accepted" in out) == (log_format is not None)
+    web = load_settings(tmp_path / "new").sources.get("web")
+    assert (web.log_format if web else None) == log_format
+
+
 @pytest.mark.parametrize("before", ["", "shop.example "])
 def test_init_names_start_date_for_old_logs(before: str, tmp_path: Path) -> None:
     file = tmp_path / "access.log"

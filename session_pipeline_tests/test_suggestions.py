@@ -439,6 +439,12 @@ def test_several_addresses_are_named() -> None:
     assert (found.remarks, found.missing, "visitor_address" in found.keys) == ([said], {}, False)
 
 
+def test_surest_name_of_an_address_counts() -> None:
+    line = {"time": AT, "method": "GET", "path": "/"}
+    for name, other in (("clientIp", "socketIp"), ("remote_addr", "server_addr"), ("ip", "host"), ("x", "host")):
+        assert of_log({**line, name: "192.0.2.7", other: "10.0.0.1"}).keys["visitor_address"] == name
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [("192.0.2.7", "192.0.2.7"), ("192.0.2.7:41654", "192.0.2.7"), ("[2001:db8::7]:443", "2001:db8::7"),

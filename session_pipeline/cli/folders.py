@@ -16,6 +16,7 @@ from session_pipeline.cli.trying import could_be
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
+from session_pipeline.ingest.formats import AccessLog
 from session_pipeline.run import trial
 from session_pipeline.run.alerts import missing_program
 from session_pipeline.run.delivered_files import sources_without_folder
@@ -102,7 +103,7 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
         return [f"{section}: {', '.join(keys)} for files like {file}; {accepted}"]
     if found.missing:
         return [f"{section}: {', '.join(found.missing)} not found in {file}; {accepted}"]
-    if count == 0:
+    if count == 0 and found.facts["format"] == AccessLog.name:
         return [f"{section}: the format of the lines of {file} is not known; {accepted}"]
     return [f"no key is needed or known for files like {file}; {accepted}"]
 

@@ -11,8 +11,9 @@ from ipaddress import ip_address
 from session_pipeline.run.field_values import FieldValues
 
 WITH_PORT = re.compile(r"(\[.*\]|[\d.]+):\d+")
-VISITOR_NAME = re.compile(r"client|remote|visitor|forwarded", re.IGNORECASE)
-ADDRESS_NAME = re.compile(r"(ip|addr|address)$", re.IGNORECASE)
+# Patterns for names, the surest first: of the visitor's address, of an address, of a server's address.
+VISITOR_NAME = re.compile(r"client|visitor", re.IGNORECASE)
+ADDRESS_NAME = re.compile(r"remote|forwarded|(ip|addr|address)$", re.IGNORECASE)
 SERVER_NAME = re.compile(r"server|upstream|local|backend|target|dest", re.IGNORECASE)
 HOST_NAME = re.compile(r"(.*\.)?host(_?name)?", re.IGNORECASE)  # of a visitor in old logs, otherwise of a server
 
@@ -28,13 +29,12 @@ def address_of(text: str) -> str | None:
 
 
 def possible_addresses(fields: Sequence[FieldValues]) -> list[FieldValues]:
-    """Return the fields that could have the visitor's address: those with a usual name, or all if none has one."""
-    found = [
-        field
-        for field in fields
-        if field.is_filled() and field.is_mostly(address_of) and (_is_visitors(field.name) or not _is_servers(field))
-    ]
-    return [field for field in found if _is_visitors(field.name) or ADDRESS_NAME.search(field.name)] or found
+    """Return the fields that could have the visitor's address: those with the surest names, or all if none has one."""
+    found = [field for field in fields if field.is_filled() and field.is_mostly(address_of) and not _is_servers(field)]
+    for usual in (VISITOR_NAME, ADDRESS_NAME):
+        if named := [field for field in found if usual.search(field.name)]:
+            return named
+    return found
 
 
 def suggested_address(fields: Sequence[FieldValues]) -> str | None:
@@ -50,14 +50,11 @@ def suggested_address(fields: Sequence[FieldValues]) -> str | None:
     return hosts[0] if len(hosts) == 1 else None
 
 
-def _is_visitors(name: str) -> bool:
-    return VISITOR_NAME.search(name) is not None
-
-
 def _is_servers(field: FieldValues) -> bool:
     """Whether the addresses are those of a server: by the name, or for a host because they are all the same."""
     is_one_host = HOST_NAME.fullmatch(field.name) is not None and field.different_count == 1
-    return SERVER_NAME.search(field.name) is not None or is_one_host
+    is_named = SERVER_NAME.search(field.name) is not None and not VISITOR_NAME.search(field.name)
+    return is_named or is_one_host
 
 
 def _has_some_addresses(field: FieldValues) -> bool:

@@ -102,16 +102,17 @@ def _could_be_time(field: FieldValues) -> bool:
     return field.is_filled() and is_other and not field.is_date()
 
 
-def suggested_log_format(reasons: Mapping[str, int], accepted_count: int) -> str | None:
-    """Suggest the known log format that lines of an access log fit, if more lines fit it than were accepted; else None.
+def suggested_log_format(reasons: Mapping[str, int]) -> str | None:
+    """Suggest the known log format that most quarantined lines of an access log fit; None if they fit none.
+
+    The accepted lines may not fit it: try_file.py keeps it only if more lines are accepted with it.
 
     Args:
         reasons: The number of quarantined lines, by reason.
-        accepted_count: The number of accepted lines.
     """
     found = {reason: count for reason, count in reasons.items() if reason.startswith(OTHER_LOG_FORMAT)}
-    reason, count = min(found.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
-    return reason.removeprefix(OTHER_LOG_FORMAT) if count > accepted_count else None
+    reason, _ = min(found.items(), key=lambda item: (-item[1], item[0]), default=(None, 0))
+    return reason and reason.removeprefix(OTHER_LOG_FORMAT)
 
 
 def suggested_key_values(columns: Mapping[str, str], fields: Sequence[FieldValues]) -> list[str]:

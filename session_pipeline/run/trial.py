@@ -269,12 +269,12 @@ def _suggested(
     if facts["status"] != "accepted":
         return Suggested()
     reasons = {item.reason: item.line_count for item in set_aside}
-    if log_format := suggested_log_format(reasons, facts["accepted_count"]):
-        return Suggested(keys={"log_format": log_format})
     too_early = []
     if (early := reasons.get("time_before_start", 0)) > facts["accepted_count"]:
         start = run.settings.start_date
         too_early = [f"{early:,} times are before start_date {start}; set start_date to an earlier day"]
+    if log_format := suggested_log_format(reasons):
+        return Suggested(keys={"log_format": log_format}, remarks=too_early)
     [path] = (path for path in trial.raw.glob("*/*"))
     source = path.parent.name
     rules = rules_of(run.settings, source, None, facts.get("preset"))

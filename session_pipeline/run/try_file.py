@@ -15,8 +15,11 @@ from session_pipeline.ingest.admission.admit import beginning_of
 from session_pipeline.ingest.admission.file_names import UnknownEndingError, kind_of
 from session_pipeline.ingest.admission.unknown_names import ending_of, keys_of_content
 from session_pipeline.ingest.formats import JsonLines
+from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.run.trial import NO_SOURCE, Trial, attempt
 from session_pipeline.settings import load_settings
+
+INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
 
 
 def source_of(file: Path, folder: DataFolder | None) -> str:
@@ -89,12 +92,21 @@ def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
             missing=better.missing,
         )
         better = try_with(found.suggested) if better.suggested else better
-    if found.suggested.keys() == {"log_format"}:  # only now, the times of its lines are known
-        found = replace(found, remarks=better.remarks)
-    if better.facts["accepted_count"] < found.facts["accepted_count"]:
+    if found.suggested.keys() == {"log_format"}:
+        is_worse = _unfit_count(better) >= _unfit_count(found)
+        found = found if is_worse else replace(found, remarks=better.remarks)  # only now, all times are known
+    else:
+        is_worse = better.facts["accepted_count"] < found.facts["accepted_count"]
+    if is_worse:
         return replace(found, suggested_columns={}, suggested={})
     accepted, lines = better.facts["accepted_count"], better.facts["line_count"]
     return replace(found, accepted_with_suggested=accepted, lines_with_suggested=lines)
+
+
+def _unfit_count(found: Trial) -> int:
+    """Return the number of lines that do not fit the log format."""
+    unfit = (INVALID_LOG_LINE, OTHER_LOG_FORMAT)
+    return sum(item.line_count for item in found.set_aside if item.reason.startswith(unfit))
 
 
 def _has_other_format(found: Trial, file: Path) -> bool:
