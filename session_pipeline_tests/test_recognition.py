@@ -361,15 +361,15 @@ def test_init_says_that_the_format_of_a_log_is_not_known(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("befores", "log_format"),
+    ("beginnings", "log_format"),
     [(["", "", "198.51.100.9, "], "forwarded_combined"), (["", "", "shop.example:443 "], None)],
 )
 def test_log_format_is_suggested_if_more_lines_fit_it(
-    befores: list[str], log_format: str | None, tmp_path: Path
+    beginnings: list[str], log_format: str | None, tmp_path: Path
 ) -> None:
     file = tmp_path / "access.log"
     line = '{}192.0.2.7 - - [04/May/2026:09:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "a"\n'
-    file.write_text("".join(map(line.format, befores)))
+    file.write_text("".join(map(line.format, beginnings)))
     code, out, err = call("init", tmp_path / "new", "--from", file)
     assert (code, err) == (0, "")
     assert ("3 of 3 lines are accepted" in out) == (log_format is not None)
