@@ -20,6 +20,7 @@ from session_pipeline.reference.days import ONE_DAY, Calendar
 from session_pipeline.run.pipeline import open_folder, open_run, open_store
 from session_pipeline.settings import parse_settings
 from session_pipeline.settings.privacy import LONGEST_READ_DAYS, SESSION_DAYS
+from session_pipeline.store.catalog import FROZEN_TIMEZONE
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
@@ -310,3 +311,28 @@ def test_a_later_start_is_refused_because_frozen_days_would_be_lost(expired: Exp
     deployment.run(UNTIL)
     assert deployment.hashes().keys() >= before.keys()
     assert deployment.table("visitors")["first_seen_at"].equals(visitors["first_seen_at"])
+
+
+def test_another_timezone_is_refused_because_events_would_count_twice_or_never(copied: Deployment) -> None:
+    before = copied.hashes()
+    for timezone in ("Asia/Tokyo", "America/New_York"):
+        copied.set({**settings(**KEEP), "timezone": timezone})
+        for opens in (open_folder, partial(open_run, run_id="test")):
+            with (
+                pytest.raises(SettingsError, match=f"timezone is {timezone}, but frozen days from .* set it to UTC"),
+                opens(copied.folder, until=UNTIL),
+            ):
+                pass
+    assert copied.hashes() == before
+    copied.set({**settings(**KEEP), "timezone": "Etc/UTC"})  # the same days
+    assert copied.run(UNTIL) == []
+
+
+def test_present_timezone_is_recorded_if_an_older_version_did_not(copied: Deployment) -> None:
+    with closing(open_store(copied.folder)) as store, store.catalog.transaction(advances=False):
+        store.catalog.set_text(FROZEN_TIMEZONE, "")
+    copied.set({**settings(**KEEP), "timezone": "Etc/GMT"})
+    copied.run(UNTIL)
+    copied.set({**settings(**KEEP), "timezone": "Asia/Tokyo"})
+    with pytest.raises(SettingsError, match="set it to Etc/GMT"):
+        copied.plan(UNTIL)

@@ -22,6 +22,7 @@ from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
+from session_pipeline.store.catalog import FROZEN_TIMEZONE
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables.frame import Frame
@@ -111,17 +112,47 @@ def _refuse_later_start(store: Store, start: date) -> None:
     Raises:
         SettingsError: There are such days.
     """
-    frozen_before = store.catalog.frozen_before()
-    if frozen_before is None:
-        return
-    there = {key.date for key in store.partitions if key.table in STEP_OF_TABLE and key.date}
-    lost = sorted(day for day in there if day < min(start, frozen_before))
+    lost = [day for day in _frozen_days(store) if day < start]
     if lost:
         raise SettingsError(
             "start_date",
             f"is {start}, after frozen days from {lost[0]} to {lost[-1]}, which cannot be built again",
             f"set it to {lost[0]} or earlier; privacy.keep_days says how long the tables of frozen days stay",
         )
+
+
+def _refuse_other_timezone(store: Store, timezone: str) -> None:
+    """Refuse a time zone in which frozen days that have tables would begin or end at other times.
+
+    These days stay as they were built, so an event near their end could be counted twice or never. A zone with the
+    same days, such as one that was only renamed, is accepted.
+
+    Raises:
+        SettingsError: There are such days.
+    """
+    recorded = store.catalog.text(FROZEN_TIMEZONE)
+    if recorded in ("", timezone):
+        return
+    before, now = Calendar(recorded), Calendar(timezone)
+    moved = [
+        day for day in _frozen_days(store) if (before.start(day), before.end(day)) != (now.start(day), now.end(day))
+    ]
+    if moved:
+        raise SettingsError(
+            "timezone",
+            f"is {timezone}, but frozen days from {moved[0]} to {moved[-1]} are days of {recorded}, and they cannot be"
+            " built again",
+            f"set it to {recorded}; for another time zone, build a new data folder from the delivered files",
+        )
+
+
+def _frozen_days(store: Store) -> list[date]:
+    """Return the frozen days that have tables, in order."""
+    frozen_before = store.catalog.frozen_before()
+    if frozen_before is None:
+        return []
+    there = {key.date for key in store.partitions if key.table in STEP_OF_TABLE and key.date}
+    return sorted(day for day in there if day < frozen_before)
 
 
 def record_known(store: Store, planner: Planner) -> None:
@@ -141,7 +172,7 @@ def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade
 class OpenFolder:
     """A data folder with its settings loaded and its store open.
 
-    It cannot be made if start_date is after frozen days that have tables (SettingsError).
+    It cannot be made if start_date is after frozen days that have tables, or timezone is not theirs (SettingsError).
 
     Attributes:
         folder: The data folder.
@@ -166,6 +197,7 @@ class OpenFolder:
     def __post_init__(self) -> None:
         """Check the settings against what the store has, before anything is read or removed."""
         _refuse_later_start(self.store, self.settings.start_date)
+        _refuse_other_timezone(self.store, self.settings.timezone)
 
     def renewed(self) -> "OpenFolder":
         """Return the folder with the settings and the last day of now, if the caller gave none.

@@ -40,7 +40,7 @@ from session_pipeline.run.opened import (
 from session_pipeline.run.outcome import Outcome, Progress
 from session_pipeline.run.profile import INGEST, PUBLISH, REPORT
 from session_pipeline.settings import Settings
-from session_pipeline.store.catalog import FROZEN_BEFORE
+from session_pipeline.store.catalog import FROZEN_BEFORE, FROZEN_TIMEZONE
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables import Table, table
@@ -226,6 +226,7 @@ class Run(OpenFolder):
             drop=found.drop,
             source_files=found.files,
             numbers={FROZEN_BEFORE: frozen_before.toordinal()} if frozen_before else {},
+            texts={FROZEN_TIMEZONE: self.settings.timezone} if frozen_before else {},
         )
         self.outcome.expired_count += len(found.drop) + len(found.texts)
         self._plans.clear()
@@ -354,6 +355,9 @@ def writing(
         if folder.has_settings and not store.catalog.number(HAD_SETTINGS):
             with store.catalog.transaction(advances=False):
                 store.catalog.set_number(HAD_SETTINGS, 1)
+        if store.catalog.frozen_before() is not None and not store.catalog.text(FROZEN_TIMEZONE):
+            with store.catalog.transaction(advances=False):  # the store of an older version
+                store.catalog.set_text(FROZEN_TIMEZONE, opened.settings.timezone)
         yield Run(
             **{each.name: getattr(opened, each.name) for each in fields(OpenFolder)},
             engine=engine,

@@ -43,6 +43,7 @@ create table if not exists publications (
 );
 """
 FROZEN_BEFORE = "frozen_before"  # a recorded number: the first day that is not frozen, as its ordinal; 0: no day is
+FROZEN_TIMEZONE = "frozen_timezone"  # a recorded text: the time zone of the frozen days; empty: older versions had none
 PARTITION = (
     *("table_name", "date", "file_id", "path", "sha256", "row_count", "byte_count", "fingerprint", "parts", "counts"),
     *("reason", "run_id", "built_at", "generation", "is_damaged", "changed_generation", "causes", "part_list"),

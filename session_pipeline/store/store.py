@@ -29,6 +29,7 @@ from session_pipeline.tables import table
 FORMAT = 3  # 1: partitions did not record the causes of their last change; 2: a partition had one file
 SCRATCH = "scratch"  # folder for temporary files
 NO_NUMBERS: Mapping[str, int] = {}
+NO_TEXTS: Mapping[str, str] = {}
 KEPT_PUBLICATIONS = 4  # the newest, and the three before it, which connections may still read
 PRIMARY_CODE = 0xFF  # mask for the primary part of SQLite's extended error codes
 NOT_WRITABLE = "the user that runs this needs write access there, also for commands that only read"
@@ -177,6 +178,7 @@ class Store:
         forget: Iterable[str] = (),
         recipe: tuple[str, Mapping[str, str]] | None = None,
         numbers: Mapping[str, int] = NO_NUMBERS,
+        texts: Mapping[str, str] = NO_TEXTS,
     ) -> list[Partition]:
         """Add files to the store and drop partitions, atomically: either all of it, or nothing.
 
@@ -193,6 +195,7 @@ class Store:
             forget: Ids of delivered files to remove from the ledger.
             recipe: The recipe that the files were built with: its hash and its parts.
             numbers: Numbers of the store's own state to record, by name.
+            texts: Texts of the store's own state to record, by name.
 
         Returns:
             The committed partitions, in the order of `written`.
@@ -219,6 +222,8 @@ class Store:
                 self.catalog.put_recipe(*recipe)
             for name, number in numbers.items():
                 self.catalog.set_number(name, number)
+            for name, text in texts.items():
+                self.catalog.set_text(name, text)
         self._has_leftovers = leftovers_before
         crash_points.reached("commit: done")
         self.change_count += 1
