@@ -15,6 +15,7 @@ import pytest
 from session_pipeline import report
 from session_pipeline.build.expiry import kept_tables, other_tables, tables_of_people
 from session_pipeline.checks.deliveries import ledger_closes
+from session_pipeline.cli import summary
 from session_pipeline.errors import SettingsError, StoreError
 from session_pipeline.reference.days import ONE_DAY, Calendar
 from session_pipeline.run.pipeline import open_folder, open_run, open_store
@@ -141,6 +142,20 @@ def test_late_file_of_frozen_days_is_counted_and_builds_nothing(copied: Deployme
         [late] = [item.facts for item in run.store.catalog.source_files().values() if "late" in str(item.facts["path"])]
         assert (late["accepted_count"], late["expired_count"]) == (6, 6)
         assert ledger_closes(run, []).holds
+
+
+def test_files_that_are_read_again_are_not_called_new_or_late(
+    copied: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied.set({**settings(**KEEP), "privacy": {"keep_days": KEEP, "hash_properties": ["token"]}})
+    copied.deliver("late", lines(FIRST, "late"))
+    with open_run(copied.folder, run_id="test", until=UNTIL) as run:
+        run.ingest()
+        found = summary.gather(run, run.outcome, warnings=[], seconds=0)
+    summary.show(found)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Files 1 new, 18 read again, 0 redelivered, 0 corrupt, 0 refused; 19 under raw/" in shown
+    assert "WARNING: 3 accepted lines of frozen days arrived" in shown
 
 
 @pytest.mark.long

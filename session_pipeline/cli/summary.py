@@ -117,16 +117,21 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
 def show(summary: Summary) -> None:
     """Print a summary for a person."""
     files, ledger = summary.files, summary.ledger
-    others = [f"{files[f'{word}_count']} {word}" for word in ("redelivered", "corrupt", "refused")]
+    delivered = [f"{files['read_count'] - files['reread_count']:,} new"]
+    delivered += [f"{files['reread_count']:,} read again"] if files["reread_count"] else []
+    delivered += [f"{files[f'{word}_count']} {word}" for word in ("redelivered", "corrupt", "refused")]
     if files["unsettled_count"]:
-        others.append(f"{files['unsettled_count']} still being written, left for the next run")
+        delivered.append(f"{files['unsettled_count']} still being written, left for the next run")
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
     built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
     others_are = "all other days are" if summary.outdated_days else "all days are"
     before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
     expired = f" + {ledger['expired']:,} expired" if ledger.get("expired") else ""
     rows = [
-        ("Files", f"{files['read_count']:,} new, {', '.join(others)}; {files['found_count']:,} under raw/"),
+        (
+            "Files",
+            f"{', '.join(delivered)}; {files['found_count']:,} under raw/",
+        ),
         *(
             ("", f'raw/{plain(source)}/ read with preset = "{plain(preset)}", recognized from its files')
             for source, presets in summary.recognized.items()
@@ -252,7 +257,8 @@ def _open_rows(store: Store, name: str) -> int:
 def _frozen(files: IngestSummary) -> list[str]:
     if not files.frozen_count:
         return []
-    return [f"{counted(files.frozen_count, 'accepted line')} of frozen days arrived; such days are not built again"]
+    count = counted(files.frozen_count, "accepted line")
+    return [f"{count} of frozen days arrived, or can be read now; such days are not built again"]
 
 
 def _withdrawn(files: IngestSummary) -> list[str]:

@@ -300,7 +300,9 @@ class Ingest:
         reading, expired_count = without_frozen_days(reading, self._calendar, self._frozen_before)
         if expired_count:
             facts[EXPIRED_COUNT] = expired_count
-            self._counts["frozen_count"] += expired_count
+            before = self._ledger.files.get(admitted.file_id)
+            known_count = before.facts.get(EXPIRED_COUNT, 0) if before is not None else 0
+            self._counts["frozen_count"] += max(expired_count - known_count, 0)
         written = written_of(pending, reading, fingerprint)
         gone = self._ledger.keys[admitted.file_id] - {item.key for item in written}
         return Taken(pending, SourceFile(admitted.file_id, fingerprint, facts), written, sorted(gone))
@@ -318,11 +320,13 @@ class Ingest:
             forget=[each for one in seen for each in one["forget"]],
         )
         for one in taken:
+            was_accepted = self._ledger.is_accepted(one.file.file_id)
             self._ledger.files[one.file.file_id] = one.file
             self._counts["redelivered_count"] += len(one.pending.deliveries) - 1
             if one.written is None:
                 self._counts["redelivered_count"] += 1
                 continue
+            self._counts["reread_count"] += was_accepted
             self._ledger.keys[one.file.file_id] = {item.key for item in one.written}
             self._counts["read_count"] += 1
             for name in ("accepted_count", "set_aside_count"):

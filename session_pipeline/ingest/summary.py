@@ -10,6 +10,7 @@ class IngestSummary:
     Attributes:
         found_count: Deliveries found under raw/.
         read_count: Files whose rows were written to the store.
+        reread_count: Those of them that had been accepted before, such as after changed settings.
         redelivered_count: Deliveries whose content was already known or is read under another name.
         corrupt_count: Deliveries that are cut short, damaged or of another kind than their format.
         refused_count: Deliveries that are not accepted for another reason, such as an unknown format.
@@ -19,10 +20,12 @@ class IngestSummary:
         withdrawn_count: Contents that were accepted before and lost their rows, because they are now corrupt or
             refused under the current settings.
         frozen_count: Accepted lines of frozen days, which are counted but not stored, because such days are not built.
+            Lines that were counted when their file was read before are left out.
     """
 
     found_count: int = 0
     read_count: int = 0
+    reread_count: int = 0
     redelivered_count: int = 0
     corrupt_count: int = 0
     refused_count: int = 0
