@@ -5,12 +5,14 @@ The first of October is frozen. test_erasure.py tests the tables that are built 
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from session_pipeline.cli import app
 from session_pipeline.ingest.erasing.erasures import Unfinished, erasures_of, unfinished_in
 from session_pipeline.run import erasure
 from session_pipeline.run.held import Held, find_held, held_tables
@@ -204,3 +206,41 @@ def test_users_are_recorded_with_their_site() -> None:
     one = Unfinished(ids=("u1",), users=(("a", "u1"),), session_ids=("s1",))
     both = one.with_others(replace(one, users=(("b", "u1"),), session_ids=("s2",)))
     assert (both.users, both.session_ids) == ((("a", "u1"), ("b", "u1")), ("s1", "s2"))
+
+
+def names_of(deployment: Deployment, person: Person, until: date) -> tuple[list[str], list[str]]:
+    """Returns the names of the delivered files that have the person, and of those that were not searched."""
+    with open_folder(deployment.folder, until=until) as opened:
+        held = find_held(opened, person)
+    return [path.stem for path in held.files], [path.stem for path in held.unsearched_files]
+
+
+def test_files_with_expired_rows_are_named_as_not_searched(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS)
+    deployment.deliver("old", [event(CANARY, 1, 1), event("ada", 1, 2), event("ada", 1, 2)])
+    deployment.deliver("new", [event("ada", 9, 1)])
+    deployment.run(UNTIL)
+    # The events of the frozen day are still there, so the file was searched. Late lines of that day have no row.
+    assert names_of(deployment, Person(CANARY, None, None), UNTIL) == (["old"], [])
+    assert names_of(deployment, Person("eve", None, None), UNTIL) == ([], [])
+    deployment.deliver("late", [event("bob", 1, 1)])
+    deployment.run(UNTIL)
+    assert names_of(deployment, Person(CANARY, None, None), UNTIL) == (["old"], ["late"])
+    later = UNTIL + timedelta(days=4)
+    deployment.set({**SETTINGS, "privacy": {"keep_days": {"raw": 7, "events": 10}}})
+    deployment.run(later)
+    assert names_of(deployment, Person(CANARY, None, None), later) == ([], ["late", "old"])
+    assert names_of(deployment, Person("ada", None, None), later) == (["new"], ["late", "old"])
+    assert names_of(deployment, Person("ada", None, "another site"), later) == ([], [])
+    (deployment.folder.raw / "test" / "late.jsonl").unlink()
+    result = CliRunner().invoke(app, ["erase", "--visitor", CANARY, "--data", str(deployment.folder.path)], input="n")
+    assert "Delivered files whose rows or texts have expired (1) were not searched; they can contain" in result.stdout
+    assert "old.jsonl" in result.stdout
+
+
+def test_files_with_expired_texts_are_named_as_not_searched(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", {**SETTINGS, "privacy": {"quarantine_days": 1}})
+    deployment.deliver("old", [event("ada", 1, 1), {"visitor_id": CANARY, "event_name": "without a time"}])
+    deployment.deliver("new", [event("ada", 9, 1), {"visitor_id": CANARY, "event_name": "without a time", "n": 2}])
+    deployment.run(UNTIL)
+    assert names_of(deployment, Person(CANARY, None, None), UNTIL) == (["new"], ["old"])

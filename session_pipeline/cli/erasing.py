@@ -3,6 +3,7 @@
 The steps are in `run.erasure`; `cli.runs` does the work in between, and finishes an erasure that was interrupted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -148,10 +149,21 @@ def _show(held: Held) -> None:
         )
     if held.files:
         echo(f"Delivered files with these lines ({len(held.files):,}) are not changed; delete them yourself:")
-        for path in held.files[:SHOWN_FILES]:
-            echo(f"  {plain(path)}")
-        if len(held.files) > SHOWN_FILES:
-            echo(f"  and {len(held.files) - SHOWN_FILES:,} more; --json lists all")
+        _show_paths(held.files)
+    if held.unsearched_files:
+        echo(
+            f"Delivered files whose rows or texts have expired ({len(held.unsearched_files):,}) were not searched; they"
+            " can contain the id:",
+            style="yellow",
+        )
+        _show_paths(held.unsearched_files)
+
+
+def _show_paths(paths: Sequence[Path]) -> None:
+    for path in paths[:SHOWN_FILES]:
+        echo(f"  {plain(path)}")
+    if len(paths) > SHOWN_FILES:
+        echo(f"  and {len(paths) - SHOWN_FILES:,} more; --json lists all")
 
 
 def _show_ids(held: Held) -> None:
@@ -177,6 +189,9 @@ def _show_done(held: Held, leftovers: Leftovers) -> None:
         echo(f"{plain(path)} is not a report and contains the id: it stays", style="yellow")
     if held.files:
         echo(f"Not changed: {counted(len(held.files), 'delivered file')} with these lines, listed above")
+    if held.unsearched_files:
+        count = counted(len(held.unsearched_files), "delivered file")
+        echo(f"Not searched: {count} whose rows or texts have expired, listed above", style="yellow")
     if leftovers.history_count is None:
         echo("dagster.yaml names another storage for the history of runs: it was not searched", style="yellow")
     if leftovers.frozen_before is not None:
@@ -203,6 +218,7 @@ def _as_json(held: Held, leftovers: Leftovers) -> dict[str, object]:
         "former_count": held.former_count,
         "delivered_files": [str(path) for path in held.files],
         "gone_files": list(held.gone_files),
+        "unsearched_files": [str(path) for path in held.unsearched_files],
         "deleted_reports": [str(path) for path in leftovers.reports],
         "other_pages": [str(path) for path in leftovers.other_pages],
         "deleted_from_history_count": leftovers.history_count,

@@ -47,5 +47,6 @@ def _document(opened: OpenFolder, held: Held) -> dict[str, Any]:
             {"file_id": file_id, "source": ledger[file_id].facts["source"], "paths": catalog.paths_of(file_id)}
             for file_id in sorted(held.file_ids)
         ],
+        "unsearched_files": [str(path.relative_to(opened.folder.raw)) for path in held.unsearched_files],
         "tables": held_tables(opened.store, held),
     }

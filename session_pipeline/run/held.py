@@ -16,7 +16,10 @@ from session_pipeline.engines.sql import literal, query_text, quote
 from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erase_frozen import frozen_partitions
 from session_pipeline.ingest.erasing.erasures import LEAST_SEARCHED, Erasures
+from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
 from session_pipeline.ingest.mapping.visitors import KEY_BYTES, VisitorKey, find_key
+from session_pipeline.ingest.taken import EXPIRED_COUNT
+from session_pipeline.reference.days import Calendar
 from session_pipeline.run.opened import OpenFolder
 from session_pipeline.run.person import IS_HELD, IS_LINKED, IS_OF_VISITOR, Person, add, add_view, looking
 from session_pipeline.store.store import Store
@@ -52,6 +55,8 @@ class Held:
         gone_files: The paths of such files that are no longer under raw/.
         mention_count: Events of other visitors that contain one of the ids in a longer text, such as a URL.
         former_count: Events of other visitors that have one of the ids as their former id (identity.previous_id).
+        unsearched_files: The other delivered files under raw/ that have lines whose rows or texts have expired. Whether
+            they contain the person is not known.
         file_ids: The ids of the delivered files that have such lines.
     """
 
@@ -69,6 +74,7 @@ class Held:
     gone_files: tuple[str, ...] = ()
     mention_count: int = 0
     former_count: int = 0
+    unsearched_files: tuple[Path, ...] = ()
     file_ids: frozenset[str] = frozenset()
 
     @property
@@ -152,7 +158,8 @@ def _find_held(opened: OpenFolder, person: Person) -> Held:
             file_ids=frozenset(file_id for file_id, *_ in (*rows, *frozen_files)),
         )
         held = _with_mentions(connection, held)
-    return _with_files(opened, _with_quarantined(store, held))
+        unsearched = _with_expired_rows(connection, opened) | _with_expired_texts(store)
+    return _with_files(opened, _with_quarantined(store, held), unsearched)
 
 
 def _visitors(connection: duckdb.DuckDBPyConnection, *, shared: bool) -> tuple[tuple[str, str], ...]:
@@ -240,11 +247,38 @@ def _with_quarantined(store: Store, held: Held) -> Held:
     return replace(held, quarantined_count=len(file_ids), file_ids=held.file_ids.union(file_ids))
 
 
-def _with_files(opened: OpenFolder, held: Held) -> Held:
-    paths = {path for file_id in held.file_ids for path in opened.store.catalog.paths_of(file_id)}
-    there = sorted(path for path in paths if (opened.folder.raw / path).is_file())
+def _with_expired_rows(connection: duckdb.DuckDBPyConnection, opened: OpenFolder) -> set[str]:
+    """Return the ids of delivered files that have accepted lines without a row: expired, or too late for their day."""
+    catalog = opened.store.catalog
+    files, frozen_before = catalog.source_files(), catalog.frozen_before()
+    if frozen_before is None:
+        return set()
+    raw_from = Calendar(opened.settings.timezone).start(frozen_before).date()  # raw events of earlier dates are gone
+    rows = connection.execute(query_text(__package__, "kept_lines"), {"raw_from": raw_from}).fetchall()
+    kept: dict[str, int] = dict(rows)
+    return {file_id for file_id, file in files.items() if file.facts.get(EXPIRED_COUNT, 0) > kept.get(file_id, 0)}
+
+
+def _with_expired_texts(store: Store) -> set[str]:
+    """Return the ids of delivered files that have quarantined lines whose text has expired."""
+    return {each.key.file_id for each in store.of_table("quarantined_lines") if each.reason == EXPIRED_TEXT}
+
+
+def _with_files(opened: OpenFolder, held: Held, unsearched: set[str]) -> Held:
+    """Add the paths of delivered files: of those that have lines of the person, and of those that may have some."""
+    catalog, raw, site = opened.store.catalog, opened.folder.raw, held.person.site
+    paths = {path for file_id in held.file_ids for path in catalog.paths_of(file_id)}
+    there = sorted(path for path in paths if (raw / path).is_file())
+    sites = {file_id: file.facts["site"] for file_id, file in catalog.source_files().items()}
+    others = {
+        path
+        for file_id in unsearched - held.file_ids
+        if site in (None, sites.get(file_id))
+        for path in catalog.paths_of(file_id)
+    }
     return replace(
         held,
-        files=tuple(opened.folder.raw / path for path in there),
+        files=tuple(raw / path for path in there),
         gone_files=tuple(sorted(paths.difference(there))),
+        unsearched_files=tuple(raw / path for path in sorted(others) if (raw / path).is_file()),
     )
