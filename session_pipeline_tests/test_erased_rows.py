@@ -1,5 +1,6 @@
 """Tests which rows and lines an erasure finds, and that they are erased and left out however a file is read."""
 
+import json
 import shutil
 from pathlib import Path
 from unittest.mock import Mock
@@ -193,6 +194,27 @@ def test_user_is_found_by_its_plain_id_if_user_ids_are_keyed(tmp_path: Path) -> 
     assert (held.visitors, held.event_count) == ((("main", "own"),), 2)
     deployment.run(UNTIL)
     assert deployment.table("events")["visitor_id"].tolist() == ["ada"]
+
+
+@pytest.mark.parametrize("before", [[], ["previousId"]])
+@pytest.mark.parametrize("person", [Person(CANARY, None, None), Person(None, CANARY_USER, None)])
+def test_erased_former_id_is_recognized_as_hash_properties_stores_it(
+    person: Person, before: list[str], tmp_path: Path
+) -> None:
+    """The setting is there before the erasure, or comes later, when files are read again."""
+    settings, hashing = ({**SETTINGS, "privacy": {"hash_properties": keys}} for keys in (before, ["previousId"]))
+    deployment = Deployment(tmp_path / "data", settings, only=("raw_events",))
+    former = [event("ada", 6, minute, previousId=each) for minute, each in ((2, CANARY), (3, CANARY_USER), (4, "old"))]
+    deployment.deliver("a", [event(CANARY, 6, 1, user_id=CANARY_USER), *former])
+    deployment.run(UNTIL)
+    held = begin(deployment, person)
+    assert (held.event_count, held.former_count) == (1, 2 if person.user else 1)
+    deployment.run(UNTIL)
+    deployment.set(hashing)
+    deployment.run(UNTIL)
+    rows = deployment.table("raw_events")
+    kept = [bool(json.loads(each)["previousId"]) for each in rows["properties"]]
+    assert kept == ([False, False, True] if person.user else [False, True, True])
 
 
 def test_erasures_need_their_key(tmp_path: Path) -> None:

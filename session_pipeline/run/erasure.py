@@ -24,7 +24,7 @@ from session_pipeline.engines.sql import literal
 from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erase_stored import REASON
 from session_pipeline.ingest.erasing.erasures import Unfinished, erasures_of
-from session_pipeline.ingest.mapping.visitors import make_key
+from session_pipeline.ingest.mapping.visitors import PROPERTY_PURPOSE, make_key
 from session_pipeline.run.held import Held, with_person
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import sync_folder
@@ -42,11 +42,13 @@ REPORT_REACH = timedelta(days=28)  # a report shows days up to this long before 
 def record(run: "Run", held: Held) -> None:
     """Record the erasure of a person. From now on, no run ingests or keeps a row of it."""
     folder = run.folder
-    make_key(folder.visitor_key)
+    key = make_key(folder.visitor_key)
+    # Links of frozen days have former ids as hash_properties stores them.
+    hashed = [(site, key.keyed(PROPERTY_PURPOSE, each)) for site, each in (*held.row_visitors, *held.users)]
     erasures = with_person(erasures_of(folder), held)
     left = Unfinished(
         ids=(*held.ids, *held.session_ids),
-        visitors=held.row_visitors,
+        visitors=(*held.row_visitors, *hashed),
         users=held.users,
         session_ids=held.session_ids,
         days=held.days,

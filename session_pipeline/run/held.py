@@ -17,7 +17,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erase_frozen import frozen_partitions
 from session_pipeline.ingest.erasing.erasures import LEAST_SEARCHED, Erasures
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
-from session_pipeline.ingest.mapping.visitors import KEY_BYTES, VisitorKey, find_key
+from session_pipeline.ingest.mapping.visitors import KEY_BYTES, PROPERTY_PURPOSE, VisitorKey, find_key
 from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.reference.days import Calendar
 from session_pipeline.run.opened import OpenFolder
@@ -95,12 +95,12 @@ def with_person(erasures: Erasures, held: Held) -> Erasures:
     """Return erasures together with those of a person."""
     person = held.person
     if person.visitor:
-        erasures = erasures.with_id("visitor", person.site, person.visitor)
+        erasures = erasures.with_visitor(person.site, person.visitor)
     if person.user:
         erasures = erasures.with_user(person.site, person.user)
     for site, visitor in held.visitors:
         if visitor != person.visitor:
-            erasures = erasures.with_id("visitor", site, visitor)
+            erasures = erasures.with_visitor(site, visitor)
     for site, user in held.users:
         if user not in person.ids:
             erasures = erasures.with_user(site, user)
@@ -126,7 +126,8 @@ def find_held(opened: OpenFolder, person: Person) -> Held:
 
 def _find_held(opened: OpenFolder, person: Person) -> Held:
     store = opened.store
-    person = person.with_key(find_key(opened.folder.visitor_key))
+    key = find_key(opened.folder.visitor_key)
+    person = person.with_key(key)
     with looking(store, person) as connection:
         add_view(connection, "linking_events", linking_events(opened.settings))
         rows = connection.execute(
@@ -157,6 +158,7 @@ def _find_held(opened: OpenFolder, person: Person) -> Held:
             days=tuple((site, day) for site, day in days),
             file_ids=frozenset(file_id for file_id, *_ in (*rows, *frozen_files)),
         )
+        _keep_former_ids(connection, held, key)
         held = _with_mentions(connection, held)
         unsearched = _with_expired_rows(connection, opened) | _with_expired_texts(store)
     return _with_files(opened, _with_quarantined(store, held), unsearched)
@@ -169,6 +171,17 @@ def _visitors(connection: duckdb.DuckDBPyConnection, *, shared: bool) -> tuple[t
 
 def _ids(connection: duckdb.DuckDBPyConnection, select: str) -> tuple[tuple[str, str], ...]:
     return tuple((site, each) for site, each in connection.execute(select).fetchall())
+
+
+def _keep_former_ids(connection: duckdb.DuckDBPyConnection, held: Held, key: VisitorKey | None) -> None:
+    """Create the table of the former ids of the person: all its ids, also as hash_properties stores them."""
+    ids = {*_ids(connection, "select site, id from held_ids"), *held.visitors, *held.users}
+    hashed = {(site, key.keyed(PROPERTY_PURPOSE, each)) for site, each in ids} if key is not None else set()
+    found = sorted(ids | hashed)
+    connection.execute(
+        "create temp table former_ids as select unnest($1::varchar[]) as site, unnest($2::varchar[]) as id",
+        [[site for site, _ in found], [each for _, each in found]],
+    )
 
 
 def _with_mentions(connection: duckdb.DuckDBPyConnection, held: Held) -> Held:

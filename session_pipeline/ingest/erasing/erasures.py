@@ -23,7 +23,7 @@ from urllib.parse import unquote, unquote_plus
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SessionPipelineError
-from session_pipeline.ingest.mapping.visitors import USER_PURPOSE, VisitorKey, find_key
+from session_pipeline.ingest.mapping.visitors import PROPERTY_PURPOSE, USER_PURPOSE, VisitorKey, find_key
 from session_pipeline.store.files import replacing
 from session_pipeline.store.records import utc_now
 
@@ -146,10 +146,22 @@ class Erasures:
         """The kinds of ids that are erased on a site."""
         return {entry.kind for entry in self._of_site(site)}
 
-    def with_user(self, site: str | None, given: str) -> "Erasures":
-        """Return these erasures and that of a user id, also as it is stored with `user_ids = "keyed"`."""
+    def with_visitor(self, site: str | None, given: str) -> "Erasures":
+        """Return these erasures and that of a visitor id, also as `hash_properties` stores it as a former id."""
         assert self.key is not None, "erasures have a key"
-        return self.with_id("user", site, given).with_id("user", site, self.key.keyed(USER_PURPOSE, given))
+        hashed = self.key.keyed(PROPERTY_PURPOSE, given)
+        return self.with_id("visitor", site, given).with_id("visitor", site, hashed)
+
+    def with_user(self, site: str | None, given: str) -> "Erasures":
+        """Return these erasures and that of a user id, also as it is stored with `user_ids = "keyed"`.
+
+        As a former id, it is also recognized as `hash_properties` stores it.
+        """
+        assert self.key is not None, "erasures have a key"
+        found = self.with_id("user", site, given)
+        for purpose in (USER_PURPOSE, PROPERTY_PURPOSE):
+            found = found.with_id("user", site, self.key.keyed(purpose, given))
+        return found
 
     def erased(self, kind: Kind, site: str, ids: Iterable[str]) -> list[str]:
         """Return those ids of a site that are erased. A user id is, too, if its keyed form is."""

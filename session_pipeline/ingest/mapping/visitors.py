@@ -22,6 +22,7 @@ from session_pipeline.errors import SessionPipelineError
 KEY_BYTES = 32
 BLOCK_BYTES = 64  # of SHA-256
 USER_PURPOSE = "user id"  # of the keyed hashes of `user_ids = "keyed"`
+PROPERTY_PURPOSE = "property"  # of the keyed hashes of `hash_properties`
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.mapping.fields import pattern_of_keys
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.ingest.mapping.visitors import USER_PURPOSE, VisitorKey
+from session_pipeline.ingest.mapping.visitors import PROPERTY_PURPOSE, USER_PURPOSE, VisitorKey
 from session_pipeline.ingest.reading.addresses import (
     MAY_HAVE_ADDRESS,
     is_address,
@@ -139,7 +139,7 @@ def _with_hashes(properties: str, rules: ReadingRules) -> str:
             continue  # within a value that is hashed
         value, after = _DECODER.raw_decode(properties, found.end())
         text = value if isinstance(value, str) else properties[found.end() : after]
-        parts += [properties[end : found.end()], f'"{_keyed("property", text, rules)}"']
+        parts += [properties[end : found.end()], f'"{_keyed(PROPERTY_PURPOSE, text, rules)}"']
         end = after
     return "".join([*parts, properties[end:]])
 
