@@ -238,13 +238,15 @@ def test_links_of_frozen_days_lose_erased_former_ids() -> None:
         ("main", "zeta", "", CANARY, 3, 7, 1),
         ("main", "ada", "", "old", 1, 2, 4),
         ("main", "ada", "", CANARY, 1, 2, 4),
+        ("main", "eve", "", "hashed", 1, 2, 4),
     ]
     rows = pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in given])
-    found = without_former_ids(rows, Unfinished(visitors=(("main", CANARY),)))
+    found = without_former_ids(rows, Unfinished(visitors=(("main", CANARY),), former_ids=(("main", "hashed"),)))
     assert found.schema == rows.schema
     assert [tuple(row.values()) for row in found.to_pylist()] == [
         ("main", "ada", "", "", 1, 2, 4),
         ("main", "ada", "", "old", 1, 2, 4),
+        ("main", "eve", "", "", 1, 2, 4),
         ("main", "zeta", "", "", 3, 9, 3),
     ]
     assert without_former_ids(rows, Unfinished(users=(("second", CANARY), ("main", "nobody")))) is rows

@@ -43,15 +43,14 @@ def record(run: "Run", held: Held) -> None:
     """Record the erasure of a person. From now on, no run ingests or keeps a row of it."""
     folder = run.folder
     key = make_key(folder.visitor_key)
-    # Links of frozen days have former ids as hash_properties stores them.
-    hashed = [(site, key.keyed(PROPERTY_PURPOSE, each)) for site, each in (*held.row_visitors, *held.users)]
     erasures = with_person(erasures_of(folder), held)
     left = Unfinished(
         ids=(*held.ids, *held.session_ids),
-        visitors=(*held.row_visitors, *hashed),
+        visitors=held.row_visitors,
         users=held.users,
         session_ids=held.session_ids,
         days=held.days,
+        former_ids=tuple((site, key.keyed(PROPERTY_PURPOSE, each)) for site, each in (*held.row_visitors, *held.users)),
     )
     replace(erasures, unfinished=left.with_others(erasures.unfinished or Unfinished())).save(folder.erasures)
     crash_points.reached("erase: recorded")

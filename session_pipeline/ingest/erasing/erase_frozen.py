@@ -99,7 +99,7 @@ def without_former_ids(rows: pa.Table, left: Unfinished) -> pa.Table:
     """Return rows of identity_links without erased former ids; rows that are equal then become one."""
     if FORMER_ID not in rows.column_names:
         return rows
-    erased = {*left.visitors, *left.users}
+    erased = {*left.visitors, *left.users, *left.former_ids}
     former = rows.column(FORMER_ID).to_pylist()
     kept = ["" if each in erased else each[1] for each in zip(rows.column("site").to_pylist(), former, strict=True)]
     if kept == former:

@@ -68,6 +68,7 @@ class Unfinished:
         users: The erased user ids, as they are in the tables, each with its site.
         session_ids: The sessions that consist of erased events only, also under former ids.
         days: The local days that had events of them, each with its site.
+        former_ids: What `hash_properties` makes of these visitors and users as former ids, each with its site.
     """
 
     ids: tuple[str, ...] = ()
@@ -75,6 +76,7 @@ class Unfinished:
     users: tuple[tuple[str, str], ...] = ()
     session_ids: tuple[str, ...] = ()
     days: tuple[tuple[str, date], ...] = ()
+    former_ids: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def search(self) -> "IdSearch":
@@ -89,6 +91,7 @@ class Unfinished:
             tuple(sorted({*self.users, *other.users})),
             tuple(sorted({*self.session_ids, *other.session_ids})),
             tuple(sorted({*self.days, *other.days})),
+            tuple(sorted({*self.former_ids, *other.former_ids})),
         )
 
 
@@ -284,6 +287,7 @@ def _unfinished(found: Mapping[str, Any] | None) -> Unfinished | None:
         users=tuple((site, user) for site, user in found.get("users", [])),
         session_ids=tuple(found.get("session_ids", found["ids"])),
         days=tuple((site, date.fromisoformat(day)) for site, day in found["days"]),
+        former_ids=tuple((site, each) for site, each in found.get("former_ids", [])),
     )
 
 
