@@ -1,6 +1,8 @@
 """Tests that a run replaces a warehouse with other tables, of another version, or that cannot be opened."""
 
+import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,6 +65,19 @@ def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) 
     assert query(deployment, "select count(*) from events") == before
     assert "_published" not in {row[0] for row in query(deployment, "show tables")}
     assert len(reader.files("events", data=deployment.folder.path)) == 4
+
+
+def test_only_own_unfinished_files_are_removed_next_to_the_warehouse(deployment: Deployment) -> None:
+    with subprocess.Popen(["true"]) as dead:
+        pass
+    removed = [f"{dead.pid}", f"{dead.pid}.wal", f"{os.getpid()}", f"{os.getpid()}.wal"]
+    kept = ["before-upgrade", "swp", "wal", f"{os.getppid()}"]
+    for ending in (*removed, *kept):
+        deployment.folder.path.joinpath(f".warehouse.duckdb.{ending}").touch()
+    deployment.deliver("later", lines(6, visitors=4)[-1:])
+    deployment.run(UNTIL)
+    left = {path.name for path in deployment.folder.path.glob(".warehouse.duckdb.*")}
+    assert left == {f".warehouse.duckdb.{ending}" for ending in kept}
 
 
 class TestWarehouse:

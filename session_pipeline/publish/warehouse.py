@@ -29,7 +29,7 @@ from session_pipeline.publish.native_rows import (
     replace_rows,
 )
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import copy_file, sync_file, sync_folder
+from session_pipeline.store.files import copy_file, remove_temporaries, sync_file, sync_folder
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table
@@ -87,7 +87,8 @@ def publish(
             " and run again: the warehouse is rebuilt from the store"
         )
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    _remove_temporaries(path)
+    remove_temporaries(path.parent, f".{path.name}.*")
+    _discard(temporary)  # of a dead process with the same number
     try:
         if path.exists() and not starts_empty:
             copy_file(path, temporary)
@@ -96,14 +97,14 @@ def publish(
             replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept, left_out)
         except duckdb.Error:
             # The old file may be damaged. The store has everything, so write a new file without it.
-            _remove_temporaries(path)
+            _discard(temporary)
             replaced = _write(store, temporary, partitions, info, native_limit_bytes, NOTHING_KEPT, left_out)
         crash_points.reached("warehouse: written")
         sync_file(temporary)
         crash_points.reached("warehouse: file durable")
         os.replace(temporary, path)
     except BaseException:
-        _remove_temporaries(path)  # a failed copy must not keep a full disk full
+        _discard(temporary)  # a failed copy must not keep a full disk full
         raise
     crash_points.reached("warehouse: renamed")
     sync_folder(path.parent)
@@ -176,9 +177,9 @@ def _wal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def _remove_temporaries(path: Path) -> None:
-    for leftover in path.parent.glob(f".{path.name}.*"):
-        leftover.unlink(missing_ok=True)
+def _discard(path: Path) -> None:
+    for written in (path, _wal_of(path)):
+        written.unlink(missing_ok=True)
 
 
 def _write(
@@ -217,8 +218,7 @@ def _write(
         crash_points.reached("warehouse: committed")
         connection.execute("checkpoint warehouse")
         crash_points.reached("warehouse: checkpointed")
-    with suppress(FileNotFoundError):
-        path.with_name(path.name + ".wal").unlink()
+    _wal_of(path).unlink(missing_ok=True)
     return replaced
 
 

@@ -109,9 +109,10 @@ def refusal_explained(path: Path) -> Iterator[None]:
 
 
 def remove_temporaries(folder: Path, pattern: str) -> None:
-    """Remove temporary files of `replacing` whose process is dead."""
+    """Remove temporary files whose process is dead: those of `replacing`, and databases with their logs."""
     for leftover in folder.glob(pattern):
-        number = leftover.suffix[1:]  # files of other programs, such as .latest.html.swp, have no number there
+        # Files of other programs, such as .latest.html.swp, have no number there.
+        number = leftover.name.removesuffix(".wal").rpartition(".")[2]
         if number.isdecimal() and not _is_alive(number):
             leftover.unlink(missing_ok=True)
 
