@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -157,8 +158,9 @@ def test_rebuild_of_damaged_files_has_the_reason_damaged(built: Orchestrated, mo
     assert request.tags[tags.REASON] == tags.DAMAGED
 
 
-def test_rebuild_for_changed_settings_has_the_reason_upgraded(built: Orchestrated) -> None:
-    built.set({**SMALL, "sessions": {"inactivity_minutes": 10}})
+@pytest.mark.parametrize("changed", [{"sessions": {"inactivity_minutes": 10}}, {"identity": {"by": "person"}}])
+def test_rebuild_for_changed_settings_has_the_reason_upgraded(built: Orchestrated, changed: dict[str, Any]) -> None:
+    built.set({**SMALL, **changed})
     requests = tick(built, "stale_days").run_requests or []
     assert {request.tags[tags.REASON] for request in requests} == {tags.UPGRADED}
 

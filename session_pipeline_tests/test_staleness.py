@@ -102,6 +102,13 @@ def test_missing_undated_table_is_new() -> None:
     assert described(built.planner().plan()) == {"user_agents": (Certainty.WILL, Kind.DATA, "new table")}
 
 
+def test_tables_that_a_setting_adds_are_no_new_data() -> None:
+    found = described(Built(raw(DAY, 1)).planner('[identity]\nby = "person"').plan())
+    added = (Certainty.WILL, Kind.ADDED, "setting identity.by changed")
+    assert found["identities"] == found[f"identity_links[{DAY}]"] == added
+    assert Kind.DATA not in {kind for certainty, kind, _ in found.values() if certainty is Certainty.WILL}
+
+
 def test_one_missing_table_makes_the_step_stale() -> None:
     built = Built(raw(DAY, 1))
     del built.partitions[Key("recent_event_ids", DAY)]

@@ -26,8 +26,8 @@ from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, is_optional, 
 class Kind(Enum):
     """The kind of reason why a partition is stale.
 
-    DATA is new or late data, DAMAGE is a damaged file, and ADDED is a table that a setting adds to a day that is built;
-    all three are built at once. LOGIC is a changed setting, model or contract; it is built only up to the limit
+    DATA is new or late data, DAMAGE is a damaged file, and ADDED is a table that a setting adds to what is built; all
+    three are built at once. LOGIC is a changed setting, model or contract; it is built only up to the limit
     max_rebuild_days.
     """
 
@@ -182,7 +182,7 @@ class Planner:
             return None
         built = [self._partitions.get(Key(name, day)) for name in step.tables]
         if any(partition is None for partition in built):
-            if is_optional(step.tables[0]) and day is not None and Key("events", day) in self._partitions:
+            if is_optional(step.tables[0]) and self._has_built_events(day):
                 return Staleness(Kind.ADDED, "setting identity.by changed")  # no other setting adds tables
             return Staleness(Kind.DATA, "new day" if step.is_daily else "new table")
         if any(partition.is_damaged for partition in built if partition is not None):
@@ -194,6 +194,12 @@ class Planner:
         if current is None or all(partition.fingerprint == current.value for partition in there):
             return None
         return self._difference(step, there[0], current)
+
+    def _has_built_events(self, day: date | None) -> bool:
+        """Return whether the events of a day are built; for tables without days, those of any day."""
+        if day is None:
+            return any(key.table == "events" for key in self._partitions)
+        return Key("events", day) in self._partitions
 
     def _difference(self, step: Step, recorded: Partition, current: Fingerprint) -> Staleness:
         changed = {name for name, value in current.parts.items() if recorded.parts.get(name) != value}

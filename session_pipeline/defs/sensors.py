@@ -175,7 +175,7 @@ def reason_of(plan: Plan, first: date | None = None, last: date | None = None, n
     ]
     if stale and all(item.kind is Kind.DAMAGE for item in stale):
         return tags.DAMAGED
-    if stale and all(item.kind in (Kind.LOGIC, Kind.DAMAGE) for item in stale):
+    if stale and all(item.kind in (Kind.LOGIC, Kind.ADDED, Kind.DAMAGE) for item in stale):
         return tags.UPGRADED
     return new_data or (tags.LATE if last and last < plan.frame.until else tags.SCHEDULE)
 
