@@ -113,6 +113,35 @@ IDENTITY = (
     "event_devices",
 )
 NOTHING: Sequence[str] = ()
+# Parts of recipes that are constants of the package.
+CONSTANTS = frozenset(
+    (
+        "list block_lengths",
+        "list channel_click_ids",
+        "list channel_mediums",
+        "list channel_rules",
+        "list channel_sources",
+        "list cohort_names",
+        "list compared_signals",
+        "list window_ages",
+        "setting capital_letters",
+        "setting carried_minutes",
+        "setting days_of_week",
+        "setting least_base_days",
+        "setting least_compared_sessions",
+        "setting least_usual_conversions",
+        "setting longest_window_days",
+        "setting most_actions",
+        "setting most_dimension_values",
+        "setting most_followed_actions",
+        "setting most_moment_actions",
+        "setting most_seen_actions",
+        "setting rare_one_in",
+        "setting small_letters",
+        "setting typical_path_count",
+        "setting z",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -138,8 +167,7 @@ CHANGES: Mapping[str, Change] = {
     "sessions.definition": Change(
         "posthog",
         SESSIONIZED,
-        "setting client_sessions changed from 'ignore' to 'key_without_timeout', "
-        "setting least_client_session_minutes changed from 0 to 720",
+        "setting client_sessions changed from 'ignore' to 'key_without_timeout'",
     ),
     "sessions.at_border": Change("starts", SESSIONIZED, "setting at_border changed"),
     "sessions.split_at_utc_hour": Change(True, SESSIONIZED, "setting split_at_utc_hour changed from false to true"),

@@ -4,6 +4,7 @@ The expected tables are listed in stale_tables.py. After the change is reverted,
 it.
 """
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -17,16 +18,27 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 from session_pipeline.build import fingerprints, plan
+from session_pipeline.build.explain import changes
 from session_pipeline.build.plan import Certainty, Kind
 from session_pipeline.run.pipeline import make_planner, open_run, open_store
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.settings.section import Section
 from session_pipeline.tables import TABLES, models
 from session_pipeline.tables import table as contract_of
-from session_pipeline.tables.steps import STEPS
+from session_pipeline.tables.steps import STEPS, steps_of
+from session_pipeline_tests.constructed_catalogs import Built
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.reliability.figures import effort, record
-from session_pipeline_tests.stale_tables import ACCESS_LOG, CHANGES, LINES, LOG_SETTINGS, MODELS, SETTINGS, WITHOUT_ID
+from session_pipeline_tests.stale_tables import (
+    ACCESS_LOG,
+    CHANGES,
+    CONSTANTS,
+    LINES,
+    LOG_SETTINGS,
+    MODELS,
+    SETTINGS,
+    WITHOUT_ID,
+)
 
 UNTIL = date(2026, 10, 10)
 
@@ -51,6 +63,18 @@ def deployment(built: Deployment, tmp_path: Path) -> Deployment:
 
 def test_every_setting_is_listed() -> None:
     assert set(keys_of(Settings)) == CHANGES.keys()
+
+
+def test_every_changed_part_of_a_recipe_is_named_by_its_settings() -> None:
+    keys = [re.sub(r"[\[\]{}]", "", key).split(".") for key in keys_of(Settings)]
+    names = {".".join(key[:length]) for key in keys for length in range(1, len(key) + 1)} | {key[-1] for key in keys}
+    planner = Built().planner('[identity]\nby = "person"')
+    parts = {part for step in steps_of(planner.frame.settings) for part in planner.recipe(step)[1]}
+    for part in sorted(parts - CONSTANTS):
+        if part.startswith(("setting ", "list ")):
+            [named] = changes({part: "1"}, {part: "2"})
+            shown = re.sub(r"^setting | changed( from \d+ to \d+)?$", "", named)
+            assert names.issuperset(re.split(", | or ", shown)), f"{part}: {named}"
 
 
 def _marks(number: int, key: str) -> list[pytest.MarkDecorator]:

@@ -15,6 +15,7 @@ _UNITS: Mapping[str, tuple[str, int]] = {"setting max_microseconds": ("setting m
 _MADE_FROM: Mapping[str, str] = {
     "setting raw_events": "setting identity.by",
     "setting by_person": "setting identity.by",
+    "setting least_client_session_minutes": "setting client_sessions",
     "setting linking_events": "setting identity.previous_id",
     "list identity_merges": "setting identity",
     "list ignored_user_ids": "setting identity",
@@ -68,7 +69,9 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     for with_computations in ("list timed_patterns", "list session_definitions"):
         if with_computations in after:  # the computations of these steps change only with this list
             names = [name if name != "computations" else with_computations for name in names]
-    return list(dict.fromkeys(_change(name, before.get(name), after.get(name)) for name in names))
+    found = dict.fromkeys(_change(name, before.get(name), after.get(name)) for name in names)
+    # A setting with its values says more than the parts that are made from it.
+    return [change for change in found if not any(other.startswith(f"{change} from ") for other in found)]
 
 
 def _change(name: str, before: str | None, after: str | None) -> str:
