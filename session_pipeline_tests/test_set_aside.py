@@ -1,6 +1,8 @@
 """Tests lines that are quarantined because of a setting: the setting is named, and changing it makes them accepted."""
 
 import json
+import re
+import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -162,6 +164,33 @@ def test_what_is_wrong_with_json_is_named(line: str, what: str) -> None:
     assert str(said).endswith(what)
     said = too_many_set_aside({**facts, **counts, "accepted_count": 1}, {"invalid_json": 9}, [("invalid_json", line)])
     assert "fix them at their source" in str(said)
+
+
+@pytest.mark.parametrize("source", ["web.v2", "a b", "web"])
+def test_named_keys_can_be_written_for_any_source(tmp_path: Path, source: str) -> None:
+    def key_in(text: str, pattern: str) -> str:
+        [found] = re.findall(pattern, text)
+        return str(found)
+
+    facts = {"path": "a.jsonl", "source": source, "format": "jsonl", "preset": None, "line_count": 1,
+             "accepted_count": 0, "set_aside_count": 1, "status": "accepted"}  # fmt: skip
+    table = {**facts, "format": "csv"}
+    keys = [key_to_change(reason, source) for reason in CASES if reason != "time_before_start"]
+    others = ("invalid_value", "invalid_event_time", "missing_visitor_id")
+    with_others = [str(too_many_set_aside(table, {reason: 1})) for reason in others]
+    keys += [key_in(said, r"; if .+ set (sources.+?)(?: = .*)?$") for said in with_others]
+    said = str(too_many_set_aside(facts, {"missing_visitor_id": 1}, presets=["segment"]))
+    keys.append(key_in(said, r"set (\S.+) = "))
+
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
+    path = deployment.folder.raw / source / "access.log"
+    path.parent.mkdir(parents=True)
+    path.write_text(CASES["log_format_is_common"][1] + "\n")
+    ingested(deployment)
+    [line] = deployment.table("quarantined_lines").to_dict("records")
+    keys.append(key_in(line["detail"], r"set (\S.+) = "))
+    for key in keys:
+        assert tomllib.loads(f"{key} = 1")["sources"].keys() == {source}, key
 
 
 def test_catalog_keeps_the_reasons(tmp_path: Path) -> None:

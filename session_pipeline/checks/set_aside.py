@@ -12,15 +12,17 @@ from typing import Any
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
 from session_pipeline.ingest.admission.wrapped_records import is_one_object, wrapped_records
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
+from session_pipeline.settings import path_of_source
 
 LARGEST_SET_ASIDE_RATE = 0.2
+# The setting that decides, by reason; {source} stands for the path of the source.
 KEYS: Mapping[str, str] = {
     "time_before_start": "start_date",
-    "time_after_receipt": "sources.{source}.clock_tolerance_minutes",
-    "invalid_log_line": "sources.{source}.log_format",
-    "ragged_row": "sources.{source}.delimiter",
-    "invalid_csv": "sources.{source}.delimiter",
-    "invalid_json": "sources.{source}.format",
+    "time_after_receipt": "{source}.clock_tolerance_minutes",
+    "invalid_log_line": "{source}.log_format",
+    "ragged_row": "{source}.delimiter",
+    "invalid_csv": "{source}.delimiter",
+    "invalid_json": "{source}.format",
 }
 # Reasons that no setting affects. Such lines must be fixed at the source.
 NO_KEY = frozenset(
@@ -36,10 +38,10 @@ FIXES: Mapping[str, str] = {
 }
 # Another setting that can decide, and when it does.
 OTHER_KEYS: Mapping[str, str] = {
-    "invalid_value": "; if numbers are written as 12,50, set sources.{source}.decimal_comma = true",
-    "invalid_event_time": "; if times are written as 20.11.2026 18:10:00, set sources.{source}.time_format",
+    "invalid_value": "; if numbers are written as 12,50, set {source}.decimal_comma = true",
+    "invalid_event_time": "; if times are written as 20.11.2026 18:10:00, set {source}.time_format",
 }
-HEADER = "; if the file has no header, set sources.{source}.header"  # of CSV and TSV, if no line was accepted
+HEADER = "; if the file has no header, set {source}.header"  # of CSV and TSV, if no line was accepted
 BYTE_ORDER_MARK = "\ufeff"
 # Reasons that a setting affects only if it makes all lines unusable.
 OF_WHOLE_FILES = frozenset(("ragged_row", "invalid_csv"))
@@ -50,9 +52,9 @@ def key_to_change(reason: str, source: str) -> str | None:
     if reason in NO_KEY:
         return None
     if reason.startswith(OTHER_LOG_FORMAT):
-        return f"sources.{source}.log_format"
+        return path_of_source(source, "log_format")
     column = reason.removeprefix("missing_").removeprefix("invalid_")
-    return KEYS.get(reason, f"sources.{{source}}.columns.{column}").format(source=source)
+    return KEYS.get(reason, f"{{source}}.columns.{column}").format(source=path_of_source(source))
 
 
 def has_too_many_set_aside(facts: Mapping[str, Any]) -> bool:
@@ -80,11 +82,11 @@ def too_many_set_aside(
     reason, count = min(Counter(reasons).items(), key=lambda item: (-item[1], item[0]))
     if reason.startswith(OTHER_LOG_FORMAT):
         return _other_log_format(facts, reason.removeprefix(OTHER_LOG_FORMAT), count)
-    texts = [text for _, text in lines]
+    source, texts = path_of_source(facts["source"]), [text for _, text in lines]
     if texts and is_one_object(facts) and (wrapped := wrapped_records(texts[0])):
-        setting = f'sources.{facts["source"]}.records_in = "{wrapped.records_in}"'
+        setting = f'{source}.records_in = "{wrapped.records_in}"'
         if preset := preset_of(iter(wrapped.records[:MOST_LINES])):
-            setting = f'sources.{facts["source"]}.preset = "{preset}" and {setting}'
+            setting = f'{source}.preset = "{preset}" and {setting}'
         return (
             f"{facts['path']}: its only line was quarantined for {reason}; if the objects in {wrapped.records_in} are"
             f" its events, set {setting} in settings.toml"
@@ -92,7 +94,7 @@ def too_many_set_aside(
     key = key_to_change(reason, facts["source"])
     what = f"change {key} in settings.toml to accept them"
     if reason.startswith("missing_") and (preset := _preset(facts, texts, presets)):
-        what = f'if they are of {preset}, set sources.{facts["source"]}.preset = "{preset}" in settings.toml'
+        what = f'if they are of {preset}, set {source}.preset = "{preset}" in settings.toml'
     elif reason == "invalid_json" and (facts["accepted_count"] or any(map(_begins_as_object, texts))):
         what = f"fix them at their source: {_what_is_wrong([text for found, text in lines if found == reason])}"
     elif key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
@@ -102,7 +104,7 @@ def too_many_set_aside(
     else:
         is_table = facts.get("format") in ("csv", "tsv") and not facts["accepted_count"]
         other = HEADER if is_table and reason.startswith("missing_") else ""
-        what += OTHER_KEYS.get(reason, other).format(source=facts["source"])
+        what += OTHER_KEYS.get(reason, other).format(source=source)
     return (
         f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"
         f" them for {reason}; see quarantined_lines, then {what}"
@@ -142,10 +144,11 @@ def _is_json(text: str) -> bool:
 def _other_log_format(facts: Mapping[str, Any], log_format: str, count: int) -> str:
     """Return the warning for a file with many lines of another known log format."""
     setting = f'log_format = "{log_format}"'
+    source = path_of_source(facts["source"])
     fix = (
         f"deliver them in a separate folder, as a source with {setting}"
         if facts["accepted_count"] > count
-        else f"set sources.{facts['source']}.{setting} in settings.toml to accept them"
+        else f"set {source}.{setting} in settings.toml to accept them"
     )
     return (
         f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"

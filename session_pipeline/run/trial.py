@@ -30,9 +30,25 @@ from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.sampled_fields import fields_in, fields_of
-from session_pipeline.run.suggested_keys import Suggested, suggested_keys
-from session_pipeline.run.suggestions import is_like_data, suggested_log_format
-from session_pipeline.settings import OWN_FOLDER, key_of_source, load_settings, settings_template, source_section
+from session_pipeline.run.suggested_requests import suggested_request, with_request
+from session_pipeline.run.suggested_times import time_keys
+from session_pipeline.run.suggestions import (
+    is_like_data,
+    missing_columns,
+    needs_decimal_comma,
+    suggested_address,
+    suggested_columns,
+    suggested_key_values,
+    suggested_log_format,
+)
+from session_pipeline.settings import (
+    OWN_FOLDER,
+    key_of_source,
+    load_settings,
+    path_of_source,
+    settings_template,
+    source_section,
+)
 from session_pipeline.store.files import copy_file
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -239,7 +255,8 @@ def named_source(source: str) -> str:
 def _set_aside(job: Job, source: str) -> list[SetAside]:
     def detail(text: str | None) -> str | None:
         """Return what is wrong with a line, with the source that a reader can have."""
-        return _short(text and text.replace(f"sources.{source}.", f"sources.{named_source(source)}."))
+        tried, named = path_of_source(source), path_of_source(named_source(source))
+        return _short(text and text.replace(f"{tried}.", f"{named}."))
 
     found = job.rows(fill(query_text(__package__, "quarantined_examples"), {"shown_lines": SHOWN_LINES})).to_pylist()
     reasons = {row["reason"]: row["line_count"] for row in found}

@@ -8,6 +8,7 @@ from session_pipeline.settings.load import (
     key_of_source,
     load_settings,
     parse_settings,
+    path_of_source,
     settings_template,
     source_section,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "packaged_preset",
     "packaged_recognitions",
     "parse_settings",
+    "path_of_source",
     "settings_template",
     "source_section",
 ]

@@ -154,9 +154,14 @@ def _with_presets(sources: Any, folder: Path | None, errors: list[SettingsError]
     return merged
 
 
+def path_of_source(name: str, *keys: str) -> str:
+    """Returns the path of a source, or of a key of it, as in settings.toml: sources.web.columns or sources."a b"."""
+    return _path(("sources", name, *keys))
+
+
 def key_of_source(name: str) -> str:
     """Returns the header of a source's section in settings.toml, such as [sources.web] or [sources."a b"]."""
-    return f"[{_path(('sources', name))}]"
+    return f"[{path_of_source(name)}]"
 
 
 def source_section(name: str, keys: Mapping[str, Any]) -> str:

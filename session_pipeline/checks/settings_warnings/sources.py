@@ -1,8 +1,6 @@
 """Warns about sources without page views, and about several sources that become one site by default."""
 
-import json
 import os
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import duckdb
 from session_pipeline.checks.settings_warnings.model import SettingsWarning
 from session_pipeline.checks.settings_warnings.window import Window, on_days
 from session_pipeline.engines.sql import query_text
-from session_pipeline.settings import Settings
+from session_pipeline.settings import Settings, path_of_source
 from session_pipeline.settings.values import shown
 
 LISTED_NAMES = 6
@@ -49,9 +47,9 @@ def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsW
     for site, sharing in by_site.items():
         undecided = [name for name in sharing if not settings.has_own_site(name)]
         if len(sharing) > 1 and undecided:
-            keys = " and ".join(f"{_key(name)}.site" for name in undecided)
+            keys = " and ".join(path_of_source(name, "site") for name in undecided)
             yield SettingsWarning(
-                f"{_key(undecided[0])}.site",
+                path_of_source(undecided[0], "site"),
                 f"{_folders(sharing)} share one site, {shown(site)}, by default: equal visitor ids in them count as"
                 " one person;",
                 f"set {keys} in settings.toml ({shown(site)} if one site is right)",
@@ -76,12 +74,13 @@ def without_page_views(
             continue
         listed = ", ".join(map(shown, names[:LISTED_NAMES]))
         more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
+        key = path_of_source(source)
         yield SettingsWarning(
-            _key(source),
+            key,
             f"raw/{source} has no page view",
             f"{window.words}; existing event names: {listed}{more}; page views must have event_name 'page_view', which"
-            f" {_key(source)}.constants can set for a source of page views only; a source without pages needs"
-            f" {_key(source)}.site, the site that it belongs to",
+            f" {key}.constants can set for a source of page views only; a source without pages needs"
+            f" {key}.site, the site that it belongs to",
         )
 
 
@@ -97,10 +96,6 @@ def _is_like_page_view(name: str) -> bool:
     """Whether an event is probably a page view under another name: pageview, $pageview, Page Viewed, page."""
     letters = "".join(filter(str.isalpha, name.lower()))
     return letters == "page" or ("page" in letters and "view" in letters) or letters == "screenview"
-
-
-def _key(source: str) -> str:
-    return f"sources.{source if re.fullmatch(r'[A-Za-z0-9_-]+', source) else json.dumps(source)}"
 
 
 def _folders(names: list[str]) -> str:

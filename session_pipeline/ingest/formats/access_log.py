@@ -23,6 +23,7 @@ from session_pipeline.reference.log_formats import (
     parse_log_format,
 )
 from session_pipeline.reference.log_values import NUMBERS
+from session_pipeline.settings import path_of_source
 
 if TYPE_CHECKING:
     from session_pipeline.ingest.mapping.rules import ReadingRules
@@ -199,7 +200,7 @@ def _how_to_read(rules: "ReadingRules", others: Mapping[str, LogFormat]) -> str:
     """Return an expression that says why a line does not fit the format and how to fix that."""
     cases = [
         f"when {literal(OTHER_LOG_FORMAT + name)} then "
-        + literal(f'the line fits {name}; set sources.{rules.source}.log_format = "{name}"')
+        + literal(f'the line fits {name}; set {path_of_source(rules.source)}.log_format = "{name}"')
         for name in others
     ]
     unknown = literal(
