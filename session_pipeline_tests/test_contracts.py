@@ -64,6 +64,39 @@ def test_sums_of_values_say_that_they_add_currencies() -> None:
     assert [name for name, meaning in sums if "currencies" not in meaning] == []
 
 
+@pytest.mark.parametrize(
+    ("table", "shown"),
+    [
+        (
+            "events",
+            "site source event_name page_host page_path page_title referrer_host utm_source utm_medium utm_campaign"
+            " utm_term utm_content click_id_type element currency user_agent_id bot_reason break_reason file_id",
+        ),
+        (
+            "sessions",
+            "site source landing_page exit_page landing_action exit_action referrer_host channel device browser os"
+            " utm_source utm_medium utm_campaign utm_term utm_content click_id_type bot_reason break_reason",
+        ),
+        ("session_actions", "site action event_name previous_action next_action"),
+    ],
+)
+def test_texts_that_warnings_may_show_are_listed(table: str, shown: str) -> None:
+    """A new column must be listed here, or be marked as personal."""
+    texts = [column.name for column in TABLES[table].columns if column.type == "VARCHAR" and not column.is_personal]
+    assert texts == shown.split()
+
+
+def test_ids_are_personal_unless_they_are_of_files_runs_or_agents() -> None:
+    texts = [column for table in TABLES.values() for column in table.columns if column.type == "VARCHAR"]
+    ids = {column.name: column.is_personal for column in texts if re.search(r"(^|_)ids?$", column.name)}
+    assert {name for name, is_personal in ids.items() if not is_personal} == {
+        "file_id",
+        "kept_file_id",
+        "run_id",
+        "user_agent_id",
+    }
+
+
 def columns_of(table: str) -> set[str]:
     return {column.name for column in TABLES[table].columns}
 

@@ -85,6 +85,18 @@ def test_user_is_erased_with_visitors_of_its_own(tmp_path: Path) -> None:
     ]
 
 
+def test_every_text_that_contains_an_id_is_a_mention(tmp_path: Path) -> None:
+    names = ["event_id", "client_session_id", "event_name", "page_title", "search_term", "element", "user_agent"]
+    names += [f"utm_{name}" for name in ("source", "medium", "campaign", "term", "content")]
+    texts = [{name: f"of {CANARY} and others"} for name in names]
+    texts += [{name: f"https://shop.example/of/{CANARY}/1"} for name in ("page_url", "referrer")]
+    texts += [{"properties": {"invited_by": CANARY}}, {"note": CANARY}]
+    deployment = Deployment(tmp_path / "data", SETTINGS, only=("raw_events",))
+    deployment.deliver("a", [event("ada", 6, minute, **text) for minute, text in enumerate([*texts, {}])])
+    deployment.run(UNTIL)
+    assert begin(deployment, Person(CANARY, None, None)).mention_count == len(texts)
+
+
 def test_site_narrows_an_erasure(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", {**SETTINGS, "sources": {"other": {"site": "second"}}}, only=("events",))
     deployment.deliver("a", [event(CANARY, 6, 1)])

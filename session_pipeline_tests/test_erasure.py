@@ -276,6 +276,18 @@ def test_later_arrivals_of_an_erased_visitor_are_left_out(erased: Erased, tmp_pa
     assert not texts_left(deployment, [f'"{CANARY}"'])
 
 
+@pytest.mark.long
+def test_reports_that_can_show_an_erased_day_are_deleted(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS)
+    deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 7, 1)])
+    deployment.run(UNTIL)
+    deployment.folder.reports.mkdir()
+    for day in ("2026-10-05", "2026-10-06", "2026-11-03", "2026-11-04"):
+        (deployment.folder.reports / f"{day}.html").write_text("a report")
+    begin(deployment, Person(CANARY, None, None))
+    assert [path.name for path in complete(deployment)] == ["2026-10-06.html", "2026-11-03.html"]
+
+
 def test_pages_that_are_no_reports_are_named_and_stay(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
     folder.reports.mkdir()

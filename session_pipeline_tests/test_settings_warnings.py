@@ -217,11 +217,16 @@ def test_days_beyond_the_event_limit_are_not_read(shop: Deployment, monkeypatch:
     assert warnings_of(shop, rule) == {}
 
 
-def test_no_warning_names_a_value_of_a_single_visitor(shop: Deployment) -> None:
-    for column in ("visitor_id", "page_url", "properties"):
-        assert warnings_of(shop, {"goals": [{"name": "g", "where": f"{column} = 'anm'"}]}) == {
-            "goals[g].where": f"{column} = 'anm' matches no event so far; correct it or remove it"
-        }
+def test_no_warning_names_a_value_of_a_single_visitor(tmp_path: Path) -> None:
+    texts = dict.fromkeys(("user_id", "client_session_id", "page_url", "referrer", "search_term"), "https://a.b/mine")
+    deployment = Deployment(tmp_path / "data")
+    deployment.deliver("a", [line(DAY, "ann", 0, "page_view", **texts, properties={"whose": "mine"})], source="web")
+    deployment.run()
+    [event] = deployment.table("events").to_dict("records")
+    for column in ("event_id", "visitor_id", "properties", *texts):
+        condition = f"{column} = '{event[column]}0'"
+        [warning] = warnings_of(deployment, {"goals": [{"name": "g", "where": condition}]}).values()
+        assert warning == f"{condition} matches no event so far; correct it or remove it"
 
 
 def test_hints_are_given_for_the_first_twenty_rules_only(shop: Deployment) -> None:

@@ -14,11 +14,20 @@ if TYPE_CHECKING:  # slow to load, and many commands only need names and types
 
 @dataclass(frozen=True)
 class Column:
-    """A column: name, type and meaning (including the unit and the meaning of null)."""
+    """A column: name, type and meaning (including the unit and the meaning of null).
+
+    Attributes:
+        name: Its name.
+        type: DuckDB's name of its type.
+        meaning: Its meaning.
+        is_personal: Whether its values are of a single person, session or event: an id, or what somebody wrote or
+            opened. No warning shows such a value.
+    """
 
     name: str
     type: str
     meaning: str
+    is_personal: bool = False
 
 
 def arrow_type(sql_type: str) -> "pa.DataType":
@@ -49,9 +58,9 @@ def _arrow_types() -> Mapping[str, "pa.DataType"]:
     }
 
 
-def text(name: str, meaning: str) -> Column:
+def text(name: str, meaning: str, *, is_personal: bool = False) -> Column:
     """Returns a VARCHAR column."""
-    return Column(name, "VARCHAR", meaning)
+    return Column(name, "VARCHAR", meaning, is_personal)
 
 
 def count(name: str, meaning: str) -> Column:

@@ -18,17 +18,24 @@ SITE = text("site", "Site the visitor was on; part of the visitor's key. Set per
 
 # An event
 EVENT_ID = text(
-    "event_id", "Id from the source; without one, the hash of the line and its occurrence number in the file."
+    "event_id",
+    "Id from the source; without one, the hash of the line and its occurrence number in the file.",
+    is_personal=True,
 )
 VISITOR_ID = text(
-    "visitor_id", "The visitor, as identified by the source: a cookie or device id. Unique within its site."
+    "visitor_id",
+    "The visitor, as identified by the source: a cookie or device id. Unique within its site.",
+    is_personal=True,
 )
 USER_ID = text(
     "user_id",
     "Logged-in user, as a keyed hash if the settings say so; null if unknown. In sessions and visitors: the first one.",
+    is_personal=True,
 )
 CLIENT_SESSION_ID = text(
-    "client_session_id", "Session id from the source; null if unknown. In sessions: the first known one."
+    "client_session_id",
+    "Session id from the source; null if unknown. In sessions: the first known one.",
+    is_personal=True,
 )
 EVENT_TIME = time("event_time", "Time when the event happened, UTC.")
 RECEIVED_AT = time(
@@ -38,17 +45,18 @@ SEQUENCE = count(
     "sequence", "Sequence number from the source; null if it gives none (the line number is then used for the order)."
 )
 EVENT_NAME = text("event_name", "What happened; 'page_view' for page views, 'asset' for static files.")
-PAGE_URL = text("page_url", "Page on which the event happened; query parameters outside the allow-list are removed.")
+PAGE_URL = text(
+    "page_url",
+    "Page on which the event happened; query parameters outside the allow-list are removed.",
+    is_personal=True,
+)
 PAGE_HOST = text("page_host", "Host of page_url, lower case.")
 PAGE_PATH = text("page_path", "Path of page_url, from the first slash; '/' if it has none.")
-PAGE_TITLE = text("page_title", "Title of the page; null if the source gives none.")
+PAGE_TITLE = text("page_title", "Title of the page.")
 REFERRER = text(
-    "referrer",
-    "Page the visitor came from; query parameters outside the allow-list are removed. Null if none is known.",
+    "referrer", "Page the visitor came from; query parameters outside the allow-list are removed.", is_personal=True
 )
-REFERRER_HOST = text(
-    "referrer_host", "Host of the referrer, lower case; in sessions: of the first event. Null without a referrer."
-)
+REFERRER_HOST = text("referrer_host", "Host of the referrer, lower case; in sessions: of the first event.")
 UTM_SOURCE = text(
     "utm_source",
     "Campaign source, given or from page_url; in sessions: of the first event that names a campaign; null without one.",
@@ -75,9 +83,9 @@ CLICK_ID_TYPE = text(
     "Advertising click id in page_url: its parameter's name (gclid, ...), not its value. In sessions: "
     "of the first event. Null without one.",
 )
-SEARCH_TERM = text("search_term", "What the visitor searched for on the site; null if the event is no search.")
-ELEMENT = text("element", "Page element that the visitor used; null if the source gives none.")
-STATUS_CODE = count("status_code", "HTTP status, or the source's error number; null if the source gives none.")
+SEARCH_TERM = text("search_term", "What the visitor searched for on the site.", is_personal=True)
+ELEMENT = text("element", "Page element that the visitor used.")
+STATUS_CODE = count("status_code", "HTTP status, or the source's error number.")
 EVENT_VALUE = Column(
     "value", "DECIMAL(18,6)", "Monetary or other value of the event, in currency; null if it has none."
 )
@@ -86,21 +94,30 @@ CURRENCY = text(
 )
 USER_AGENT = text("user_agent", "User agent as it was sent; reduced for people if the settings say so.")
 USER_AGENT_ID = text("user_agent_id", "md5 of the user agent; null if there is none. See user_agents.")
-PROPERTIES = text("properties", "JSON object with all fields that have no column of their own; null if there are none.")
+PROPERTIES = text(
+    "properties",
+    "JSON object with all fields that have no column of their own; null if there are none.",
+    is_personal=True,
+)
 PERSON_ID = text(
     "person_id",
     "Id whose events are one visitor's if identity.by is person: the person's first visitor id, or a hash of the user "
     "id if all their visitor ids are shared.",
+    is_personal=True,
 )
-CARRIED_USER_ID = text("carried_user_id", "user_id that the visitor's events carry; '' for events without one.")
-CONTENT_HASH = text("content_hash", "md5 of the line.")
+CARRIED_USER_ID = text(
+    "carried_user_id", "user_id that the visitor's events carry; '' for events without one.", is_personal=True
+)
+CONTENT_HASH = text("content_hash", "md5 of the line.", is_personal=True)
 EVENT_IS_BOT = flag(
     "is_bot",
     "Whether this event is from a bot, by the user agent or by a rule in [bots]. If one event of a session is, the "
     "session is a bot session: see is_bot of sessions.",
 )
 SESSION_ID = text(
-    "session_id", "md5 of site, visitor, and id and time of the session's first event. Independent of other sessions."
+    "session_id",
+    "md5 of site, visitor, and id and time of the session's first event. Independent of other sessions.",
+    is_personal=True,
 )
 SESSION_DATE = date("session_date", "Local date of the session's first event.")
 EVENT_NUMBER = count("event_number", "Position of the event in its session, from 1.")
@@ -194,11 +211,10 @@ VALUE = Column(
     "Adds different currencies without conversion. Null if no event has a value.",
 )
 DECIDED_AT = time("decided_at", "Time of the event that decided the outcome; null if the session as a whole did.")
-DECIDING_EVENT_ID = text("deciding_event_id", "Event that decided the outcome; null if the session as a whole did.")
-DECIDING_PAGE = text(
-    "deciding_page",
-    "page_path of the event that decided the outcome; null if it has no page, or the session as a whole decided.",
+DECIDING_EVENT_ID = text(
+    "deciding_event_id", "Event that decided the outcome; null if the session as a whole did.", is_personal=True
 )
+DECIDING_PAGE = text("deciding_page", "page_path of the event that decided the outcome.")
 GOAL = text("goal", "Name of the goal in the settings.")
 REACHED_AT = time("reached_at", "Time of the first event that meets the goal.")
 DIMENSION = text("dimension", "Name of the dimension: packaged (channel, device, ...) or defined in the settings.")

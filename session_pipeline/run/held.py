@@ -16,21 +16,21 @@ from session_pipeline.engines.sql import literal, query_text, quote
 from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erase_frozen import frozen_partitions
 from session_pipeline.ingest.erasing.erasures import LEAST_SEARCHED, Erasures
-from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
-from session_pipeline.ingest.mapping.visitors import KEY_BYTES, PROPERTY_PURPOSE, VisitorKey, find_key
-from session_pipeline.ingest.taken import EXPIRED_COUNT
-from session_pipeline.reference.days import Calendar
+from session_pipeline.ingest.mapping.visitors import KEY_BYTES, VisitorKey, find_key
+from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.run.opened import OpenFolder
 from session_pipeline.run.person import IS_HELD, IS_LINKED, IS_OF_VISITOR, Person, add, add_view, looking
 from session_pipeline.store.store import Store
-from session_pipeline.tables import TABLES, Table
+from session_pipeline.tables import TABLES, Table, table
 from session_pipeline.tables.identity.from_settings import linking_events
 
 NEIGHBOURS = (timedelta(days=-1), timedelta(), timedelta(days=1))  # a UTC date has parts of these local days
+COMPARED = ("visitor_id", "user_id")  # with the ids of the person, as a whole
 # Columns of raw_events that can contain an id as a part of a longer text.
-MENTIONING = (
-    *("event_id", "client_session_id", "event_name", "page_url", "page_title", "referrer", "search_term", "element"),
-    *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "user_agent", "properties"),
+MENTIONING = tuple(
+    column.name
+    for column in table("raw_events").columns
+    if column.name in DELIVERED_COLUMNS and column.type == "VARCHAR" and column.name not in COMPARED
 )
 
 

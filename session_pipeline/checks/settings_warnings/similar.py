@@ -12,24 +12,13 @@ from sqlglot import exp
 from session_pipeline.checks.settings_warnings.window import Window, is_on, on_days
 from session_pipeline.engines.sql import query_text
 from session_pipeline.settings.values import shown
+from session_pipeline.tables import table
 
 MOST_VALUES = 500  # only the most frequent values are used
 MOST_EVENTS = 10_000  # events whose properties are searched
 LISTED = 6
-# Columns with values of single people or single sessions; no warning contains such a value.
-PERSONAL = frozenset(
-    (
-        "event_id",
-        "visitor_id",
-        "user_id",
-        "client_session_id",
-        "session_id",
-        "page_url",
-        "referrer",
-        "search_term",
-        "properties",
-    )
-)
+RELATIONS = ("events", "sessions", "session_actions")
+PERSONAL = frozenset(column.name for name in RELATIONS for column in table(name).columns if column.is_personal)
 
 
 class Existing:
@@ -44,7 +33,7 @@ class Existing:
 
     def hints(self, condition: exp.Expression, relation: str) -> list[str]:
         """Return at most two hints about what exists instead of the values and keys that a condition names."""
-        if relation not in ("events", "sessions", "session_actions"):
+        if relation not in RELATIONS:
             return []
         return list(dict.fromkeys([*self._of_values(condition, relation), *self._of_keys(condition)]))[:2]
 

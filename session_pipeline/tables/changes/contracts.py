@@ -47,6 +47,7 @@ TABLES: tuple[Table, ...] = (
                 "stopped_session_ids",
                 "Up to three of the sessions that did no other action for the first time after this one and did not "
                 "convert after it: the smallest ids, separated by spaces; null if there is none.",
+                is_personal=True,
             ),
         ),
     ),
@@ -145,6 +146,7 @@ TABLES: tuple[Table, ...] = (
                 "example_session_ids",
                 "Up to three sessions of the window that stopped at action (stopped_session_ids of action_visits), the "
                 "latest first, separated by spaces; null if there is none. See `show`.",
+                is_personal=True,
             ),
         ),
     ),

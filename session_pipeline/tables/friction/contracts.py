@@ -43,7 +43,11 @@ TABLES: tuple[Table, ...] = (
             FRICTION_ACTION,
             c.SIGNAL,
             count("occurrence_count", "How often the signal occurred at the action in the session."),
-            text("first_event_id", "Event of the action with which the signal was complete for the first time."),
+            text(
+                "first_event_id",
+                "Event of the action with which the signal was complete for the first time.",
+                is_personal=True,
+            ),
             count("first_action_number", "action_number of that action."),
             time("first_at", "Time of that action."),
             Column(

@@ -11,7 +11,7 @@ BREAKDOWN = text(
     "Values of several dimensions are joined by ' | ', and a | in one of them is doubled.",
 )
 ENTERED_AT = time("entered_at", "Time of the event that entered the funnel.")
-ENTRY_EVENT_ID = text("entry_event_id", "Event that entered the funnel.")
+ENTRY_EVENT_ID = text("entry_event_id", "Event that entered the funnel.", is_personal=True)
 STEP_REACHED = count("step_reached", "Deepest step reached, from 1; in mode unordered: number of steps reached.")
 LAST_STEP_AT = time("last_step_at", "Time of the event that reached the deepest step.")
 DROPPED_TO_ACTION = text(

@@ -51,8 +51,12 @@ TABLES: tuple[Table, ...] = (
             c.SITE,
             c.LINE_NUMBER,
             text("reason", "Reason code, such as invalid_json, missing_visitor_id or time_before_start."),
-            text("detail", "The field and what was wrong with it; null once it has expired."),
-            text("line", "The line, cut to 2,000 characters, with addresses replaced; null once it has expired."),
+            text("detail", "The field and what was wrong with it; null once it has expired.", is_personal=True),
+            text(
+                "line",
+                "The line, cut to 2,000 characters, with addresses replaced; null once it has expired.",
+                is_personal=True,
+            ),
         ),
     ),
     Table(

@@ -38,6 +38,7 @@ IS_SIGNIFICANT = flag(
 EXAMPLE_SESSION_IDS = text(
     "example_session_ids",
     "Up to three sessions of the row, the latest first, separated by spaces; null if there is none. See `show`.",
+    is_personal=True,
 )
 
 TABLES: tuple[Table, ...] = (
@@ -62,7 +63,11 @@ TABLES: tuple[Table, ...] = (
             count("excluded_count", "Sessions at the moment in which the signal had occurred by then."),
             count("excluded_converted_count", "Of excluded_count, those that converted later."),
             Column("value", "DECIMAL(38,6)", "Value of the conversions after the moment; null for a signal."),
-            text("example_session_id", "Lowest id of session_count that did not convert later; null for signal ''."),
+            text(
+                "example_session_id",
+                "Lowest id of session_count that did not convert later; null for signal ''.",
+                is_personal=True,
+            ),
         ),
     ),
     Table(
@@ -86,7 +91,11 @@ TABLES: tuple[Table, ...] = (
             ),
             count("session_count", "Sessions that did it before, without bots."),
             count("converted_count", "Of session_count, those that converted later."),
-            text("example_session_id", "Lowest id of converted_count; null without one, and for seen_action ''."),
+            text(
+                "example_session_id",
+                "Lowest id of converted_count; null without one, and for seen_action ''.",
+                is_personal=True,
+            ),
         ),
     ),
     Table(

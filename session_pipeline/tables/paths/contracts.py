@@ -47,7 +47,7 @@ PATTERN = text("pattern", "Name of the pattern in the settings.")
 MATCH_COUNT = count("match_count", "Matches of the pattern in the session that do not overlap.")
 FIRST_ACTION_NUMBER = count("first_action_number", "action_number of the first action of the first match.")
 LAST_ACTION_NUMBER = count("last_action_number", "action_number of the last action of the first match.")
-FIRST_EVENT_ID = text("first_event_id", "Event of the first action of the first match.")
+FIRST_EVENT_ID = text("first_event_id", "Event of the first action of the first match.", is_personal=True)
 MATCHED_AT = time("matched_at", "Time of the first action of the first match.")
 MATCH_SECONDS = Column(
     "match_seconds", "DOUBLE", "Time from the first to the last action of the first match, in seconds."

@@ -77,10 +77,12 @@ TABLES: tuple[Table, ...] = (
             text(
                 "known_user_id",
                 "Last known user since an inactivity, midnight or separator break; null if the split is off.",
+                is_personal=True,
             ),
             text(
                 "known_client_session_id",
                 "Last known client session since an inactivity, midnight or separator break; null if the split is off.",
+                is_personal=True,
             ),
             text(
                 "known_campaign",
@@ -153,10 +155,13 @@ TABLES: tuple[Table, ...] = (
             c.REASON_OF_CHANGE,
             c.SITE,
             c.VISITOR_ID,
-            text("replaced_session_id", "Session that the events belonged to before the rebuild."),
+            text("replaced_session_id", "Session that the events belonged to before the rebuild.", is_personal=True),
             date("replaced_session_date", "session_date of the replaced session."),
             Column(
-                "session_id", "VARCHAR", "Session that the events belong to now; null if they are no longer events."
+                "session_id",
+                "VARCHAR",
+                "Session that the events belong to now; null if they are no longer events.",
+                is_personal=True,
             ),
             Column("session_date", "DATE", "session_date of that session; null without one."),
             text(

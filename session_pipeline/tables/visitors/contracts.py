@@ -5,7 +5,9 @@ from session_pipeline.reference.column import count, date, flag, text, time
 from session_pipeline.tables.contract import Table
 
 # Columns of several of these tables, or with a long meaning
-FIRST_SESSION_ID = text("first_session_id", "Id of the visitor's first session; in visitor_days: the first of the day.")
+FIRST_SESSION_ID = text(
+    "first_session_id", "Id of the visitor's first session; in visitor_days: the first of the day.", is_personal=True
+)
 FIRST_SEEN_AT = time("first_seen_at", "Time of the visitor's first event.")
 LAST_SEEN_AT = time("last_seen_at", "Time of the visitor's last event.")
 FIRST_CHANNEL = text("first_channel", "Marketing channel of the visitor's first session.")
