@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 import session_pipeline
+from session_pipeline.engines.connections import private_connection
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.page import HEAD
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.older_versions import SETTINGS, UNTIL, copy_of, query
 
+CONNECT = "duckdb.connect("
 PACKAGE = Path(session_pipeline.__file__).parent
 DESCRIBED = ("build", "engines", "publish", "run", "store")  # packages whose docstring says what each module does
 
@@ -113,6 +115,20 @@ def test_no_module_assigns_a_constant_twice() -> None:
         ]
         twice += [(path.name, name) for name, number in Counter(names).items() if number > 1]
     assert twice == []
+
+
+def test_connections_neither_install_nor_load_extensions() -> None:
+    """Only settings/conditions, which cannot import it, opens its own connection: without access to files."""
+    calls = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if CONNECT in path.read_text()}
+    assert calls == {"engines/connections.py", "settings/conditions/probe.py"}
+    with private_connection(threads=1) as connection:
+        for name, value in {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "TimeZone": "UTC",
+            "threads": 1,
+        }.items():
+            assert connection.execute(f"select current_setting('{name}')").fetchall() == [(value,)]
 
 
 @pytest.mark.parametrize("package", DESCRIBED)

@@ -18,6 +18,7 @@ import duckdb
 
 from session_pipeline.engines import short_files
 from session_pipeline.engines.base import TaskRunner
+from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.empty_columns import columns_without_value
 from session_pipeline.engines.parquet_files import FORMAT, ROW_GROUP_ROWS, STATISTICS
 from session_pipeline.engines.sql import fill, literal, quote, rows_of, schema_of
@@ -73,17 +74,11 @@ class DuckDBEngine:
     def __init__(self, limits: Limits, scratch: Path) -> None:
         """Open an in-memory database that spills into its own folder below `scratch`."""
         self._spill = scratch / "spill"
-        self.connection = duckdb.connect(
-            ":memory:",
-            config={
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "memory_limit": limits.memory_limit,
-                "temp_directory": str(self._spill),
-                **({"threads": limits.threads} if limits.threads else {}),
-            },
+        self.connection = private_connection(
+            memory_limit=limits.memory_limit,
+            temp_directory=str(self._spill),
+            **({"threads": limits.threads} if limits.threads else {}),
         )
-        self.connection.execute("set timezone = 'UTC'")
         self.connection.execute("set enable_progress_bar = false")
         self.connection.execute(models.macros())
         [(self._threads,)] = self.connection.execute("select current_setting('threads')").fetchall()

@@ -174,10 +174,10 @@ def write_rows(types: Mapping[str, str], schema: pa.Schema, rows: Iterator[pa.Re
 
 
 def _write_long(types: Mapping[str, str], rows: pa.RecordBatchReader, path: str) -> None:
-    import duckdb
+    from session_pipeline.engines.connections import private_connection  # slow to load
 
     columns = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in types.items())
-    with duckdb.connect(":memory:", config={"threads": 1, "disabled_optimizers": STATISTICS}) as con:
+    with private_connection(threads=1, disabled_optimizers="statistics_propagation") as con:
         con.register("_rows", rows)
         con.execute(f"copy (select {columns} from _rows) to '{path}' {FORMAT}")
 

@@ -16,10 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 from pyarrow import parquet
 
-from session_pipeline.engines.parquet_files import FORMAT
+from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import literal, rows_of
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import at_once, make_folder, refusal_explained, sync_file, sync_folder
@@ -150,7 +149,7 @@ def _place(source: Path, target: Path, contract: Table, *, is_linked: bool, is_n
         if is_linked:
             _link(source, temporary)
         else:
-            with duckdb.connect(":memory:") as connection:
+            with private_connection() as connection:
                 rows = rows_of(contract, [source])
                 connection.execute(f"copy ({rows}) to {literal(str(temporary))} {FORMAT}")
             sync_file(temporary)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
@@ -41,7 +42,7 @@ class Kept:
 
 
 NOTHING_KEPT = Kept(
-    connect=lambda: duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}),
+    connect=private_connection,
     divide=lambda contract, partitions: (partitions, ""),
 )
 

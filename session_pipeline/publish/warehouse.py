@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.errors import StoreError
 from session_pipeline.publish.macros import MACROS
@@ -125,14 +126,7 @@ def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> 
         raise StoreError(f"there is no warehouse at {path} yet; create it with `session-pipeline run`")
     # Attached, not opened: DuckDB opens a path once per process, so a second connection would share the limits and the
     # snapshot of the first.
-    connection = duckdb.connect(
-        ":memory:",
-        config={
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            **({"memory_limit": memory_limit} if memory_limit else {}),
-        },
-    )
+    connection = private_connection(**({"memory_limit": memory_limit} if memory_limit else {}))
     try:
         connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
         connection.execute("use warehouse")
@@ -165,7 +159,6 @@ def _is_same(folder: Path, store_folder: Path) -> bool:
 
 
 def _lock_down(connection: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
-    connection.execute("set timezone = 'UTC'")
     if folder is not None:
         # Views read the store's files. An allowed folder can also be written to, so these files are read-only on disk.
         connection.execute(f"set allowed_directories = [{literal(str(folder) + os.sep)}]")

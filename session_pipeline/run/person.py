@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import query_text, quote, rows_of
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.erasing.erase_frozen import frozen_partitions
@@ -69,8 +70,7 @@ class Person:
 @contextmanager
 def looking(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection with the tables raw_events and persons, and the macros is_held and is_of_visitor."""
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False, "temp_directory": ""}) as connection:
-        connection.execute("set timezone = 'UTC'")
+    with private_connection(temp_directory="") as connection:
         connection.execute("set enable_progress_bar = false")
         given = {
             "held_visitor": person.visitor,

@@ -17,6 +17,7 @@ import duckdb
 
 from session_pipeline.build.wanted import days_with_events
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.ingest.admission.admit import admit
@@ -304,7 +305,7 @@ def _suggested(
         layout=rules.layout,
     )
     try:
-        with duckdb.connect() as connection:
+        with private_connection() as connection:
             fields = fields_of(admitted, rules, connection, run.store.scratch)
             if wrapped is not None and _are_events(wrapped, rules, connection):
                 preset = preset_of(iter(wrapped.records[:MOST_LINES]))

@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
+from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import rows_of
 from session_pipeline.ingest.erasing.erasures import Erasures
 from session_pipeline.tables import table
@@ -24,9 +24,7 @@ def erased_former_ids(path: Path, erasures: Erasures, site: str) -> dict[int, st
     """Return the former id of each event of a file of raw_events that has an erased one, by line number."""
     if not erasures.linking_events:
         return {}
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False, "temp_directory": ""}) as connection:
-        connection.execute("set timezone = 'UTC'")
-        connection.execute("set threads = 1")
+    with private_connection(temp_directory="", threads=1) as connection:
         connection.execute(f"create temp view raw_events as {rows_of(table('raw_events'), [path])}")
         connection.execute(f"create temp view linking_events as {erasures.linking_events}")
         found = connection.execute("select distinct previous_id from linking_events where previous_id <> ''").fetchall()

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import rows_of
 from session_pipeline.ingest.erasing.erasures import Unfinished
 from session_pipeline.ingest.sql import query
@@ -113,8 +114,7 @@ def matching(store: Store, left: Unfinished, frozen_before: date) -> Iterator[Ma
         left: Who is erased.
         frozen_before: The first day that is not frozen.
     """
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False, "temp_directory": ""}) as connection:
-        connection.execute("set timezone = 'UTC'")
+    with private_connection(temp_directory="") as connection:
         connection.execute("set enable_progress_bar = false")
         _keep_ids(connection, "erased_visitors", left.visitors)
         _keep_ids(connection, "erased_users", left.users)

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import duckdb
 
+from session_pipeline.engines.connections import private_connection
 from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError, StillWrittenError
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.admission.line_ranges import LineRange, copy_range
@@ -252,18 +253,8 @@ def _attempt(place: Place) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path, Pa
     results.mkdir(mode=0o700)
     with (
         tempfile.TemporaryDirectory(prefix="session-pipeline-") as local,
-        duckdb.connect(
-            ":memory:",
-            config={
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "memory_limit": place.memory,
-                "temp_directory": f"{local}/spill",
-                "threads": 1,
-            },
-        ) as connection,
+        private_connection(memory_limit=place.memory, temp_directory=f"{local}/spill", threads=1) as connection,
     ):
-        connection.execute("set timezone = 'UTC'")
         connection.execute("set enable_progress_bar = false")
         yield connection, results, Path(local)
 
