@@ -124,6 +124,7 @@ def test_erase_leaves_nothing_in_the_data_folder(own: Deployment) -> None:
     code, out, err = call(own, "erase", "--visitor", CANARY, "--yes", "--json", "--until", str(MONDAY))
     assert code == 0, err
     found = json.loads(out)
+    assert found["frozen_before"] is None
     assert found["delivered_files"] == [str(own.folder.raw / "test" / "monday.jsonl")]
     assert (found["event_count"], found["quarantined_count"], found["session_count"]) == (5, 1, 1)
     assert found["deleted_from_history_count"] >= 3

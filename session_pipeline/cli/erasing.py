@@ -222,5 +222,5 @@ def _as_json(held: Held, leftovers: Leftovers) -> dict[str, object]:
         "deleted_reports": [str(path) for path in leftovers.reports],
         "other_pages": [str(path) for path in leftovers.other_pages],
         "deleted_from_history_count": leftovers.history_count,
-        "counted_before": str(leftovers.frozen_before) if leftovers.frozen_before else None,
+        "frozen_before": str(leftovers.frozen_before) if leftovers.frozen_before else None,
     }
