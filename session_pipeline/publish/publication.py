@@ -25,6 +25,12 @@ if TYPE_CHECKING:  # slow to load
     from session_pipeline.publish.native_rows import Kept
 
 GIGABYTE = 1_000_000_000
+# Numbers in the catalog: what was published last.
+LAKE_GENERATION = "lake_generation"  # the generation that the lake shows
+WAREHOUSE_WRITTEN_AT = "warehouse_written_at"  # the modification time of the warehouse
+PUBLISHED_CONTRACTS = "published_contracts"  # the hash of the contracts
+PUBLISHED_FOLDER = "published_folder"  # the hash of the store's path, or NO_VIEWS
+PUBLISHED_OUTDATED_DAYS = "published_outdated_days"  # how many days were outdated
 NO_VIEWS = 0  # recorded instead of the folder's number if the warehouse has no views
 
 
@@ -71,9 +77,9 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
         latest is not None
         and latest.generation == store.catalog.generation()
         and latest.settings_hash == settings_hash(plan)
-        and store.catalog.number("published_contracts") == _contracts_number()
-        and store.catalog.number("published_folder") in (NO_VIEWS, _folder_number(folder))
-        and store.catalog.number("published_outdated_days") == len(plan.outdated_days)
+        and store.catalog.number(PUBLISHED_CONTRACTS) == _contracts_number()
+        and store.catalog.number(PUBLISHED_FOLDER) in (NO_VIEWS, _folder_number(folder))
+        and store.catalog.number(PUBLISHED_OUTDATED_DAYS) == len(plan.outdated_days)
         and _is_as_published(folder, store)
         and folder.lake.is_dir()
     )
@@ -81,7 +87,7 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
 
 def _is_as_published(folder: DataFolder, store: Store) -> bool:
     """Whether the warehouse is the file that was published last, judged by its size and modification time."""
-    return _stamp(folder) == (store.catalog.number(WAREHOUSE_BYTES), store.catalog.number("warehouse_written_at"))
+    return _stamp(folder) == (store.catalog.number(WAREHOUSE_BYTES), store.catalog.number(WAREHOUSE_WRITTEN_AT))
 
 
 def _stamp(folder: DataFolder) -> tuple[int, int] | None:
@@ -147,7 +153,7 @@ def publish(
         raise StoreError(reason)
     latest = store.catalog.latest_publication()
     for partition in published_partitions(store):
-        if store.catalog.number("lake_generation") < partition.generation and store.checked_path(partition) is None:
+        if store.catalog.number(LAKE_GENERATION) < partition.generation and store.checked_path(partition) is None:
             repair(partition)
     generation = store.catalog.generation()
     partitions = published_partitions(store)
@@ -180,22 +186,22 @@ def publish(
     )
     has_views = warehouse.has_views(partitions, native_limit_bytes, left_out)
     # Also if another store wrote the warehouse: the lake can have names of files of a later state.
-    since = store.catalog.number("lake_generation") if latest and is_as_published else 0
+    since = store.catalog.number(LAKE_GENERATION) if latest and is_as_published else 0
     crash_points.reached("publish: warehouse in place")
-    contracts_changed = store.catalog.number("published_contracts") != _contracts_number()
+    contracts_changed = store.catalog.number(PUBLISHED_CONTRACTS) != _contracts_number()
     change = lake.publish(store, folder.lake, partitions, since, contracts_changed=contracts_changed)
     crash_points.reached("publish: lake in place")
     publication = Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id)
     byte_count, written_at = _stamp(folder) or (0, 0)
     tables = {*store.catalog.text(lake.PUBLISHED_TABLES).split(), *(each.key.table for each in partitions)}
     with store.catalog.transaction(advances=False):
-        store.catalog.set_number("lake_generation", generation)
+        store.catalog.set_number(LAKE_GENERATION, generation)
         store.catalog.set_number(WAREHOUSE_BYTES, byte_count)
-        store.catalog.set_number("warehouse_written_at", written_at)
-        store.catalog.set_number("published_contracts", _contracts_number())
+        store.catalog.set_number(WAREHOUSE_WRITTEN_AT, written_at)
+        store.catalog.set_number(PUBLISHED_CONTRACTS, _contracts_number())
         store.catalog.set_text(lake.PUBLISHED_TABLES, " ".join(sorted(tables)))
-        store.catalog.set_number("published_folder", _folder_number(folder) if has_views else NO_VIEWS)
-        store.catalog.set_number("published_outdated_days", len(plan.outdated_days))
+        store.catalog.set_number(PUBLISHED_FOLDER, _folder_number(folder) if has_views else NO_VIEWS)
+        store.catalog.set_number(PUBLISHED_OUTDATED_DAYS, len(plan.outdated_days))
         store.catalog.put_publication(publication)
     crash_points.reached("publish: recorded")
     store.sweep()

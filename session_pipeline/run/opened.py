@@ -22,7 +22,7 @@ from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
-from session_pipeline.store.catalog import FROZEN_TIMEZONE
+from session_pipeline.store.catalog import RUN_IS_OPEN
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables.frame import Frame
@@ -254,7 +254,7 @@ class OpenFolder:
 
     def _is_broken_off(self) -> bool:
         """Return whether a run or an erasure was killed midway."""
-        return bool(self.store.catalog.number("run_is_open")) or self.has_unfinished_erasure()
+        return bool(self.store.catalog.number(RUN_IS_OPEN)) or self.has_unfinished_erasure()
 
     def has_unfinished_erasure(self) -> bool:
         """Return whether an erasure was begun and not finished."""

@@ -42,6 +42,7 @@ create table if not exists publications (
     run_id text not null
 );
 """
+RUN_IS_OPEN = "run_is_open"  # number: 1 while a run writes, and after one that was killed or failed
 FROZEN_BEFORE = "frozen_before"  # a recorded number: the first day that is not frozen, as its ordinal; 0: no day is
 FROZEN_TIMEZONE = "frozen_timezone"  # a recorded text: the time zone of the frozen days; empty: older versions had none
 PARTITION = (

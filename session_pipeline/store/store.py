@@ -17,7 +17,7 @@ from pathlib import Path
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
-from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.catalog import RUN_IS_OPEN, Catalog
 from session_pipeline.store.files import make_folder, replacing
 from session_pipeline.store.locks import folder_lock, lock
 from session_pipeline.store.part_files import content_hash, files_at
@@ -144,7 +144,7 @@ class Store:
             crash_points.reached("store: leftovers swept")
             self._scratch = self.folder / SCRATCH / str(os.getpid())
             self._scratch.mkdir(parents=True, mode=0o700)  # copies of delivered files may contain IP addresses
-            self.catalog.set_number("run_is_open", 1)
+            self.catalog.set_number(RUN_IS_OPEN, 1)
             crash_points.reached("store: run marked open")
             is_broken_off = True
             try:
@@ -157,7 +157,7 @@ class Store:
                 # Like a killed run, a canceled or failed run can leave files without a row. So can a failed commit
                 # whose error was caught within. Then the next writer must look for such files.
                 if not is_broken_off and not self._has_leftovers:
-                    self.catalog.set_number("run_is_open", 0)
+                    self.catalog.set_number(RUN_IS_OPEN, 0)
                     crash_points.reached("store: run marked closed")
 
     @property
@@ -333,7 +333,7 @@ class Store:
 
     def _sweep_leftovers(self) -> None:
         shutil.rmtree(self.folder / SCRATCH, ignore_errors=True)
-        if self.catalog.number("run_is_open"):
+        if self.catalog.number(RUN_IS_OPEN):
             named = self.catalog.named_paths()
             for name in self.files.names():
                 if name not in named:
