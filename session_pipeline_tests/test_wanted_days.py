@@ -6,6 +6,7 @@ import pytest
 
 from session_pipeline.build.wanted import days_with_events, wanted_days
 from session_pipeline.reference.days import Calendar
+from session_pipeline.reference.quarters import mask_of, quarters_in, recorded
 from session_pipeline_tests.constructed_catalogs import DAY, ONE, START, quarter, raw
 
 
@@ -27,6 +28,11 @@ from session_pipeline_tests.constructed_catalogs import DAY, ONE, START, quarter
 def test_quarter_hours_tell_which_local_days_have_events(timezone: str, quarters: int, days: set[int]) -> None:
     found = days_with_events([raw(DAY, quarters)], Calendar(timezone), START)
     assert found == {date(2026, 10, day) for day in days}
+
+
+@pytest.mark.parametrize("quarters", [(), (0,), (95,), (0, 1, 50, 95), tuple(range(96))])
+def test_recorded_quarter_hours_are_read_back(quarters: tuple[int, ...]) -> None:
+    assert quarters_in(mask_of(recorded(quarters))) == quarters
 
 
 def test_quarter_hour_shared_by_two_days_counts_for_both() -> None:

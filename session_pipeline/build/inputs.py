@@ -9,6 +9,7 @@ from datetime import date
 from functools import cached_property
 
 from session_pipeline.build.wanted import quarters_of
+from session_pipeline.reference.quarters import mask_of
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import Frame
@@ -74,7 +75,7 @@ class Inputs:
         for key in sorted((key for key in self._partitions if key.table == "raw_events"), key=lambda key: key.file_id):
             assert key.date is not None
             partition = self._partitions[key]
-            by_date.setdefault(key.date, []).append((int(partition.counts["quarters"], 16), partition))
+            by_date.setdefault(key.date, []).append((mask_of(partition.counts), partition))
         return by_date
 
     def _input(self, step: Step, what: Input, days: Sequence[date | None]) -> list[Partition | Key]:

@@ -74,10 +74,9 @@ def present(partitions: Mapping[Key, Partition], frame: Frame, code: str) -> Kno
     facts: dict[date, list[str]] = {}
     for key, each in partitions.items():
         if key.date is not None:
-            quarters = each.counts.get("quarters", "") if key.table == "raw_events" else ""
             facts.setdefault(key.date, []).append(
                 f"{key.table}|{key.file_id}|{each.sha256}|{each.fingerprint}|{each.generation}"
-                f"|{each.changed_generation}|{each.is_damaged}|{quarters}"
+                f"|{each.changed_generation}|{each.is_damaged}"
             )
     for day in frame.wanted:
         facts.setdefault(day, []).append(digest(list(frame.bounds(day).values())))

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from session_pipeline.reference.days import Calendar
+from session_pipeline.reference.quarters import QUARTER, QUARTERS_A_DAY, mask_of
 from session_pipeline.store.records import Partition
-
-QUARTER = timedelta(minutes=15)
-QUARTERS_A_DAY = 96
 
 
 def wanted_days(partitions: Iterable[Partition], calendar: Calendar, start: date, until: date) -> tuple[date, ...]:
@@ -38,7 +36,7 @@ def days_with_events(partitions: Iterable[Partition], calendar: Calendar, start:
     for partition in partitions:
         day = partition.key.date
         assert day is not None
-        quarters[day] = quarters.get(day, 0) | int(partition.counts["quarters"], 16)
+        quarters[day] = quarters.get(day, 0) | mask_of(partition.counts)
     return {local for day, mask in quarters.items() for local in _local_days(day, mask, calendar) if start <= local}
 
 

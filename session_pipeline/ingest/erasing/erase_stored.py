@@ -20,6 +20,7 @@ from session_pipeline.ingest.erasing.erasures import Erasures
 from session_pipeline.ingest.reading.result import RawDay, Reading
 from session_pipeline.ingest.reading.small_files import part_path
 from session_pipeline.ingest.taken import as_text
+from session_pipeline.reference.quarters import mask_of, quarters_in
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog import WAREHOUSE_BYTES
 from session_pipeline.store.records import Key, Partition, SourceFile, Written
@@ -121,8 +122,7 @@ def _copied(store: Store, file: SourceFile, partitions: Sequence[Partition]) -> 
         if partition.key.date is None:
             quarantine_path, reasons = path, {reason: int(count) for reason, count in partition.counts.items()}
             continue
-        mask = int(partition.counts["quarters"], 16)
-        quarters = tuple(number for number in range(mask.bit_length()) if mask >> number & 1)
+        quarters = quarters_in(mask_of(partition.counts))
         days.append(RawDay(partition.key.date, path, partition.row_count, quarters, partition.sha256))
     return Reading(
         accepted_count=file.facts["accepted_count"],

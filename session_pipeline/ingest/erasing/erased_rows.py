@@ -22,10 +22,10 @@ from session_pipeline.ingest.erasing.erasures import Erasures, Kind
 from session_pipeline.ingest.erasing.former_ids import erased_former_ids, without_ids
 from session_pipeline.ingest.reading.day_files import WRITTEN
 from session_pipeline.ingest.reading.result import RawDay, Reading
+from session_pipeline.reference.quarters import MINUTES_OF_QUARTER
 from session_pipeline.store.part_files import MANIFEST, paths_at, remove_at
 
 COLUMNS: tuple[tuple[Kind, str], ...] = (("visitor", "visitor_id"), ("user", "user_id"))
-MINUTES_OF_QUARTER = 15
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ def times_of(paths: Sequence[Path]) -> Times:
     first = last = None
     for path in paths:
         times = pq.read_table(path, columns=["event_time"], partitioning=None).column("event_time")
-        quarter = pc.add(pc.multiply(pc.hour(times), 4), pc.divide(pc.minute(times), MINUTES_OF_QUARTER))
+        minutes = pc.add(pc.multiply(pc.hour(times), 60), pc.minute(times))
+        quarter = pc.divide(minutes, MINUTES_OF_QUARTER)
         quarters.update(pc.unique(quarter).to_pylist())
         least, most = pc.min_max(times).as_py().values()
         first = least if first is None else min(first, least)

@@ -11,6 +11,7 @@ from pathlib import Path
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.reading.figures import Figures
+from session_pipeline.reference.quarters import recorded
 from session_pipeline.store.part_files import remove_at
 
 
@@ -35,7 +36,7 @@ class RawDay:
     @property
     def counts(self) -> dict[str, str]:
         """What the catalog records about the partition: its quarter hours as bits, in hex."""
-        return {"quarters": f"{sum(1 << quarter for quarter in self.quarters):x}"}
+        return recorded(self.quarters)
 
 
 @dataclass(frozen=True)
