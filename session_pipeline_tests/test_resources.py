@@ -1,6 +1,7 @@
 """Tests runs with too little disk or memory: they report it or spill, and nothing is lost or different."""
 
 import functools
+import json
 import os
 import random
 import resource
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 from time import perf_counter
@@ -17,8 +18,11 @@ from time import perf_counter
 import duckdb
 import pytest
 
-from session_pipeline.engines.duckdb import Limits
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
+from session_pipeline.reference.small_table import SmallTable
+from session_pipeline.settings import parse_settings
+from session_pipeline.tables.outcomes.from_settings import dimension_values
 from session_pipeline_tests.crashes.killed_runs import run_in_child
 from session_pipeline_tests.crashes.recovery import (
     Scenario,
@@ -175,6 +179,24 @@ def test_memory_limit_follows_threads_and_memory_by_default(
     monkeypatch.setattr("os.sysconf", machine.__getitem__)
     assert Limits(threads=threads).memory_limit == expected
     assert Limits("4GB", threads).memory_limit == "4GB"
+
+
+def test_many_dimensions_of_long_lines_fit_into_little_memory(tmp_path: Path) -> None:
+    names = [f"d{number}" for number in range(15)]
+    settings = parse_settings("[dimensions]\n" + "\n".join(f"{name} = \"properties ->> '{name}'\"" for name in names))
+    properties = json.dumps(dict.fromkeys(names, "x" * 400))
+    events = f"""
+        select
+            's' || number // 10 as session_id, date '2026-10-05' as session_date, 'main' as site,
+            number as event_number, '{properties}' || repeat(' ', number % 2) as properties
+        from range(4096) as numbers(number)
+    """
+    with closing(DuckDBEngine(Limits("500MB", threads=1), tmp_path)) as engine, engine.job() as job:
+        job.add_rows("days", SmallTable({"event_date": "DATE"}, [{"event_date": date(2026, 10, 5)}]))
+        job.add_relation("events", events)
+        job.add_relation("sessions", "select distinct session_id, session_date, false as is_bot from events")
+        job.add_relation("dimension_values", dimension_values(settings))
+        assert job.rows_of_model("session_dimensions", {}).num_rows == 410 * len(names)
 
 
 @pytest.mark.reliability

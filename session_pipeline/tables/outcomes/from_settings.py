@@ -3,6 +3,8 @@
 Rules on events are in matches/from_settings.py.
 """
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 
 from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
@@ -10,6 +12,8 @@ from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import LIFECYCLE, Settings
 from session_pipeline.settings.conditions import parse_condition, parse_scalar
 from session_pipeline.tables.settings_sql import Rule, matches, number_sql, session_values, text_sql
+
+DIMENSIONS_PER_SCAN = 5
 
 
 def outcome_sessions(settings: Settings) -> str:
@@ -29,18 +33,43 @@ def outcome_sessions(settings: Settings) -> str:
 
 
 def dimension_values(settings: Settings) -> str:
-    """Returns SQL for the values of dimensions from the settings: (session, event_number, dimension, value)."""
-    columns = "session_id, session_date, site, event_number"
-    rules = []
+    """Returns SQL for each session's first known value of dimensions from the settings.
+
+    Its columns are (session_id, session_date, site, dimension, dimension_value). Each value is computed once for each
+    event, and one scan computes only some dimensions: while DuckDB reads a value from `properties`, it holds the
+    parsed properties of 2,048 events, separately for each value.
+    """
+    values = []
     for name, expression in settings.dimensions.items():
         value = exp.cast(parse_scalar(expression, EVENT_CONDITION_COLUMNS, key=f"dimensions.{name}"), "VARCHAR")
-        text = value.sql("duckdb")
-        rules.append(Rule(f"{text} is not null", {"dimension": text_sql(name), "dimension_value": text}))
+        values.append((name, value.sql("duckdb")))
+    starts = range(0, len(values), DIMENSIONS_PER_SCAN)
+    scans = [_first_values(dict(values[start : start + DIMENSIONS_PER_SCAN])) for start in starts]
     empty = (
-        f"select {columns}, cast(null as varchar) as dimension, cast(null as varchar) as dimension_value"
-        " from events where false"
+        "select session_id, session_date, site, cast(null as varchar) as dimension,"
+        " cast(null as varchar) as dimension_value from events where false"
     )
-    return matches("events", columns, rules, empty)
+    return " union all ".join(scans) or empty
+
+
+def _first_values(values: Mapping[str, str]) -> str:
+    """Returns SQL for the first value of each session that is not null, of SQL expressions by dimension."""
+    session = "session_id, session_date, site"
+    names = {dimension: f"_value_{number}" for number, dimension in enumerate(values)}
+    computed = ", ".join(f"{value} as {names[dimension]}" for dimension, value in values.items())
+    first = ", ".join(
+        f"arg_min({name}, event_number) filter (where {name} is not null) as {name}" for name in names.values()
+    )
+    rows = ", ".join(
+        f"{{'dimension': {text_sql(dimension)}, 'dimension_value': {name}}}" for dimension, name in names.items()
+    )
+    return (
+        f"select {session}, v.dimension as dimension, v.dimension_value as dimension_value from ("
+        f"select {session}, unnest([{rows}]) as v from ("
+        f"select {session}, {first} from ("
+        f"select {session}, event_number, {computed} from events"
+        f") as computed group by {session}) as firsts) as valued where v.dimension_value is not null"
+    )
 
 
 def breakdown_values(settings: Settings) -> str:
