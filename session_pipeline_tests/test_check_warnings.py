@@ -1,15 +1,21 @@
 """Tests the checks that warn: of alerts, unusual data, late sources, outdated days, and settings without matches."""
 
+import errno
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
+import duckdb
 import pytest
 
-from session_pipeline import checks
+from session_pipeline import checks, defs
 from session_pipeline.checks import Verdict, unusual
+from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline.reference.days import ONE_DAY
+from session_pipeline.run.pipeline import Run
 from session_pipeline_tests.checked_stores import DAY, WEEKS, asked, change, opened
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import SMALL, shop_lines
@@ -99,11 +105,68 @@ def test_unfolded_actions_names_a_day_with_too_many_actions(
     )
 
 
-def test_unfolded_actions_names_the_common_beginning(four_weeks: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unusual, "LARGEST_VALUE_COUNT", 1)
-    sentence = asked(four_weeks, checks.unfolded_actions).sentence
-    assert sentence.startswith("2024-05-27: "), sentence
-    assert " different actions begin with /, from /" in sentence
+class TestPathsThatContinueInManyWays:
+    """The check unfolded_actions, if it allows one way to continue a path and three actions on a day."""
+
+    @pytest.fixture(autouse=True)
+    def limits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(unusual, "LARGEST_VALUE_COUNT", 1)
+        monkeypatch.setattr(unusual, "LARGEST_ACTION_COUNT", 3)
+
+    def test_the_common_beginning_is_named_once_with_its_days_and_the_advice(self, deployment: Deployment) -> None:
+        days = WEEKS[:2]
+        for day, count in zip(days, (4, 7), strict=True):
+            change(deployment, "action_labels", labels(f"'/p/' || number from range({count})"), day)
+        with opened(deployment) as run:
+            verdict = checks.unfolded_actions(run, days)
+        assert verdict.sentence == (
+            "2024-05-06, 2024-05-13: up to 7 different actions begin with /p/, from /p/0 to /p/6;"
+            " fold ids in paths with a rule under [actions] in settings.toml"
+        )
+        assert verdict.problems == (
+            "2024-05-06: 4 different actions begin with /p/, from /p/0 to /p/3",
+            "2024-05-13: 7 different actions begin with /p/, from /p/0 to /p/6",
+        )
+
+    def test_long_beginnings_and_actions_are_shortened(self, deployment: Deployment) -> None:
+        change(deployment, "action_labels", labels("'/' || repeat('p', 400) || '/' || number from range(2)"))
+        shown = "/" + "p" * 98 + "…"
+        assert f"begin with {shown}, from {shown} to {shown};" in asked(deployment, checks.unfolded_actions).sentence
+
+    @pytest.mark.parametrize(("parts", "is_compared"), [(9, True), (10, False), (4000, False)])
+    def test_only_the_first_ten_parts_of_a_path_are_compared(
+        self, parts: int, is_compared: bool, deployment: Deployment
+    ) -> None:
+        change(deployment, "action_labels", labels(f"repeat('/p', {parts}) || '/' || number from range(2)"))
+        assert asked(deployment, checks.unfolded_actions).holds is not is_compared
+
+    def test_only_the_first_500_characters_of_a_path_are_compared(self, deployment: Deployment) -> None:
+        change(deployment, "action_labels", labels("'/' || repeat('p', 499) || number from range(2)"))
+        assert asked(deployment, checks.unfolded_actions).holds
+
+
+def labels(actions: str) -> str:
+    """Return rows of action_labels that have the given actions: an expression and the rest of its SELECT."""
+    columns = "date '2024-05-06' as event_date, 'page_view' as event_name, 'a page' as page_path"
+    return f"select {columns}, {actions.replace(' from ', ' as action, false as is_interaction from ')} as one(number)"
+
+
+@pytest.mark.parametrize("error", ["memory", "disk"])
+def test_a_check_that_only_warns_does_not_fail_the_run_if_it_does_not_fit(error: str, four_weeks: Deployment) -> None:
+    def too_large(run: Run, days: Sequence[date]) -> Verdict:
+        raise {
+            "memory": duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate"),
+            "disk": OSError(errno.ENOSPC, "No space left on device"),
+        }[error]
+
+    check = checks.Check("too_large", "sessions", too_large, is_error=False)
+    with opened(four_weeks) as run:
+        result = defs.checks._result(run, check, [DAY])
+        assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert str(result.description).startswith("not checked: ")
+        assert [failed.is_error for failed in run.outcome.failed_checks] == [False]
+        with pytest.raises((MemoryTooSmallError, DiskFullError)):
+            defs.checks._result(run, replace(check, is_error=True), [DAY])
 
 
 def test_set_aside_rate_names_bad_and_refused_files_for_a_week(deployment: Deployment) -> None:

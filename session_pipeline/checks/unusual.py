@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import partial
+from operator import itemgetter
 from statistics import median
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
+from session_pipeline.checks.verdict import Verdict, add_input, has_events, shortened, verdict
 from session_pipeline.engines.sql import fill, query_text
+from session_pipeline.reference.days import day_ranges
 from session_pipeline.store.records import Key
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
@@ -16,6 +18,10 @@ if TYPE_CHECKING:  # slow to load; commands that only look need no run
 LARGEST_BOT_SHARE = 0.5
 LARGEST_ACTION_COUNT = 1000
 LARGEST_VALUE_COUNT = 200
+MOST_PATH_PARTS = 10
+MOST_PATH_CHARACTERS = 500
+FEW_ACTIONS = "the number of actions is small enough"
+FOLD = "fold ids in paths with a rule under [actions] in settings.toml"
 VOLUME_WEEKS = 4
 SMALLEST_VOLUME, LARGEST_VOLUME = 0.5, 2.0
 
@@ -55,20 +61,36 @@ def bot_share(run: "Run", days: Sequence[date]) -> Verdict:
 def unfolded_actions(run: "Run", days: Sequence[date]) -> Verdict:
     """A day has at most 1,000 distinct actions, and at most 200 that continue the same path in different ways.
 
-    More mean that ids in paths are not replaced by placeholders.
+    More mean that ids in paths are not replaced by placeholders. Only the first 10 parts of a path and its first 500
+    characters are compared.
     """
-    problems = []
+    limits = {
+        "largest_count": LARGEST_VALUE_COUNT,
+        "most_parts": MOST_PATH_PARTS,
+        "most_characters": MOST_PATH_CHARACTERS,
+    }
     with run.engine.job() as job:
         add_input(job, run, "action_labels", days)
         counts = job.rows(query_text(__package__, "action_counts")).to_pylist()
-        largest = {"largest_count": LARGEST_VALUE_COUNT}
-        prefixes = job.rows(fill(query_text(__package__, "action_prefixes"), largest)).to_pylist()
-    for day, count in (row.values() for row in counts):
-        if count > LARGEST_ACTION_COUNT:
-            problems.append(f"{day}: {count} actions; fold ids in paths with a rule under [actions] in settings.toml")
+        prefixes = job.rows(fill(query_text(__package__, "action_prefixes"), limits)).to_pylist()
+    found: dict[str, list[tuple[date, int, str]]] = {}  # by the beginning of the path
     for day, prefix, count, first, last in (row.values() for row in prefixes):
-        problems.append(
-            f"{day}: {count} different actions begin with {prefix}, from {first} to {last}; fold their ids with a rule"
-            " under [actions] in settings.toml"
-        )
-    return verdict(problems, "the number of actions is small enough")
+        words = f"different actions begin with {shortened(prefix)}, from {shortened(first)} to {shortened(last)}"
+        found.setdefault(prefix, []).append((day, count, words))
+    explained = {day for of_prefix in found.values() for day, _, _ in of_prefix}
+    found[""] = [
+        (day, count, "actions")
+        for day, count in (row.values() for row in counts)
+        if count > LARGEST_ACTION_COUNT and day not in explained
+    ]
+    several = verdict([_sentence(of_prefix) for of_prefix in found.values() if of_prefix], FEW_ACTIONS)
+    if several.holds:
+        return several
+    problems = [f"{day}: {count} {words}" for of_prefix in found.values() for day, count, words in of_prefix]
+    return Verdict(False, f"{several.sentence}; {FOLD}", problems=tuple(sorted(problems)))
+
+
+def _sentence(found: Sequence[tuple[date, int, str]]) -> str:
+    """Return the days, and the number of actions of the day that has the most."""
+    _, count, words = max(found, key=itemgetter(1))
+    return f"{day_ranges(day for day, _, _ in found)}: {'up to ' if len(found) > 1 else ''}{count} {words}"

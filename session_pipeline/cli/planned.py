@@ -8,8 +8,9 @@ from session_pipeline.build.plan import Item, Kind
 from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
 from session_pipeline.cli.problems import undated
-from session_pipeline.cli.screen import counted, day_ranges, echo, echo_json, grid, plain, stdout
+from session_pipeline.cli.screen import counted, echo, echo_json, grid, plain, stdout
 from session_pipeline.publish import publication
+from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import open_folder
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from session_pipeline.build.plan import Plan
 from session_pipeline.checks import CHECKS, missing_sources, rejected_files, settings_warnings
-from session_pipeline.cli.screen import counted, day_ranges, echo, plain
+from session_pipeline.cli.screen import counted, echo, plain
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.errors import HistoryError, StoreError
 from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.erasing.erasures import unfinished_in
+from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import delivered_files
 from session_pipeline.settings import Settings
 from session_pipeline.store.store import Store

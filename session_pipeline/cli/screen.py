@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import IO, Any
 
@@ -162,15 +162,3 @@ def span(seconds: float) -> str:
 def ago(then: datetime, now: datetime) -> str:
     """Return how long ago a time was."""
     return f"{span((now - then).total_seconds())} ago"
-
-
-def day_ranges(days: Iterable[date]) -> str:
-    """Return days as ranges: 2026-10-05 to 2026-10-11, 2026-10-20. More than three ranges are abbreviated."""
-    ranges: list[list[date]] = []
-    for day in sorted(days):
-        if ranges and day - ranges[-1][-1] == timedelta(days=1):
-            ranges[-1] = [ranges[-1][0], day]
-        else:
-            ranges.append([day])
-    shown = [" to ".join(map(str, found)) for found in ranges]
-    return ", ".join(shown) if len(shown) <= 3 else f"{shown[0]}, ..., {shown[-1]} ({len(shown)} stretches)"

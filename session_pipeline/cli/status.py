@@ -10,13 +10,14 @@ import typer
 
 from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import ago, counted, day_ranges, echo, echo_json, grid, plain, size, span, stdout
+from session_pipeline.cli.screen import ago, counted, echo, echo_json, grid, plain, size, span, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.defs.history import PastRun
 from session_pipeline.errors import HistoryError, WrongUseError
 from session_pipeline.ingest.changes import changed_fields
 from session_pipeline.publish import publication
+from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import make_planner, open_folder
 

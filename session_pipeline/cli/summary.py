@@ -14,12 +14,13 @@ from rich.text import Text
 
 from session_pipeline import report
 from session_pipeline.cli.problems import SHOWN
-from session_pipeline.cli.screen import counted, day_ranges, echo, grid, number, plain, share, stdout
+from session_pipeline.cli.screen import counted, echo, grid, number, plain, share, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import query_text
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.publish import reader
+from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import OpenFolder
 from session_pipeline.run.outcome import Outcome

@@ -15,9 +15,10 @@ from session_pipeline import data_folder
 from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
 from session_pipeline.checks.set_aside import key_to_change
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import counted, day_ranges, echo, echo_json, grid, number, plain, share, span, stdout
+from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, share, span, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
+from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import trial
 from session_pipeline.run.trial import Trial
 from session_pipeline.run.try_file import chosen_source, try_file, unused_sources

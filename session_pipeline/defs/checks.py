@@ -8,13 +8,15 @@ from datetime import date
 
 import dagster as dg
 
-from session_pipeline.checks import CHECKS, Check
+from session_pipeline.checks import CHECKS, Check, Verdict
 from session_pipeline.defs import tags
 from session_pipeline.defs.resources import PipelineResource
+from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline.reference.days import dates
 from session_pipeline.run.outcome import FailedCheck
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import CHECKS as CHECKING
+from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables import TABLES
 
 PROBLEMS = "problems"  # metadata key: single problems, by which `run.alerts` recognizes those that were already sent
@@ -63,7 +65,7 @@ def _checks(name: str, checks: Iterable[Check]) -> dg.AssetChecksDefinition:
 
 def _result(run: Run, check: Check, days: Sequence[date]) -> dg.AssetCheckResult:
     with run.profile.stage(CHECKING):
-        verdict = check.run(run, days)
+        verdict = _verdict(run, check, days)
     if not verdict.holds:
         run.outcome.failed_checks.append(FailedCheck(check.name, verdict.sentence, check.is_error))
     problems = {PROBLEMS: list(verdict.problems[:MOST_PROBLEMS])} if verdict.problems else {}
@@ -75,6 +77,17 @@ def _result(run: Run, check: Check, days: Sequence[date]) -> dg.AssetCheckResult
         description=verdict.sentence,
         metadata={**verdict.figures, **problems},
     )
+
+
+def _verdict(run: Run, check: Check, days: Sequence[date]) -> Verdict:
+    """Run a check. One that only warns must not fail the run: if it does not fit into memory, that is its warning."""
+    try:
+        with report_shortage(run.folder.store):
+            return check.run(run, days)
+    except (MemoryTooSmallError, DiskFullError) as error:
+        if check.is_error:
+            raise
+        return Verdict(False, f"not checked: {error}")
 
 
 def _days(run: Run, run_tags: Mapping[str, str]) -> Sequence[date]:

@@ -4,7 +4,7 @@ The bounds come from the pinned tzdata package through Python, so that no engine
 events and are built is decided in build/wanted.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -36,6 +36,18 @@ def dates(first: date, last: date) -> Iterator[date]:
     """Yields every calendar date from first to last, both included."""
     for offset in range((last - first).days + 1):
         yield first + timedelta(days=offset)
+
+
+def day_ranges(days: Iterable[date]) -> str:
+    """Return days as ranges: 2026-10-05 to 2026-10-11, 2026-10-20. More than three ranges are abbreviated."""
+    ranges: list[list[date]] = []
+    for day in sorted(days):
+        if ranges and day - ranges[-1][-1] == ONE_DAY:
+            ranges[-1] = [ranges[-1][0], day]
+        else:
+            ranges.append([day])
+    shown = [" to ".join(map(str, found)) for found in ranges]
+    return ", ".join(shown) if len(shown) <= 3 else f"{shown[0]}, ..., {shown[-1]} ({len(shown)} stretches)"
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from sqlglot import exp
 from session_pipeline.checks.settings_warnings.model import SettingsWarning
 from session_pipeline.checks.settings_warnings.similar import Existing
 from session_pipeline.checks.settings_warnings.window import Window, is_on
+from session_pipeline.checks.verdict import shortened
 from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.settings import FunnelSettings, Settings, parse_settings
 from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
 
-LONGEST_TEXT = 100
 MOST_HINTS = 20  # warnings that name similar values
 # Where rules are tested: a relation and its day column.
 EVENTS, SESSIONS = ("events", "event_date"), ("sessions", "session_date")
@@ -88,7 +88,7 @@ def warnings(connection: duckdb.DuckDBPyConnection, window: Window, rules: Seque
         # Finding similar values takes some milliseconds per rule, and nobody reads hundreds of hints.
         similar = existing.hints(rule.named or rule.condition, rule.where[0]) if len(found) < MOST_HINTS else []
         hints = [window.words, *similar, change]
-        found.append(SettingsWarning(rule.key, f"{_shortened(rule.text)} {rule.problem}", "; ".join(hints)))
+        found.append(SettingsWarning(rule.key, f"{shortened(rule.text)} {rule.problem}", "; ".join(hints)))
     return found
 
 
@@ -216,8 +216,3 @@ def _is_known(value: exp.Expression) -> exp.Expression:
 
 def _added(names: Iterable[str], packaged: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in set(packaged)]
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 1]}…"
