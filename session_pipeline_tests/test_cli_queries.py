@@ -1,7 +1,12 @@
 """Tests the commands query, show and export: output, formats and exit codes."""
 
 import json
+import re
+import resource
+import subprocess
+import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -123,6 +128,21 @@ def test_export_writes_a_full_copy_and_never_overwrites(shop: Path, tmp_path: Pa
         for table in ("sessions", "events", "warehouse_info"):
             assert copy.sql(f"from {table}").fetchall() == warehouse.sql(f"from {table}").fetchall()
     assert call("export", file, "--data", shop)[0] == 2
+
+
+@pytest.mark.parametrize("largest_kilobytes", [64, 512, 1024])
+def test_an_export_that_does_not_fit_is_one_error_and_leaves_no_file(
+    largest_kilobytes: int, shop: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "session_pipeline", "export", str(tmp_path / "all.duckdb"), "--data", str(shop)]
+    largest = largest_kilobytes * 1024
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (largest, largest))
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
+    assert ended.returncode == 1
+    assert re.fullmatch(
+        rf"Error: cannot write {tmp_path}/\S+: the disk is full, or a file size limit .*\n", ended.stderr
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_warehouse_is_not_exported_to_standard_output(

@@ -20,6 +20,8 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DISK_FULL_TEXT = re.compile(
     r"no space left on device|disk quota exceeded|file too large|database or disk is full", re.IGNORECASE
 )
+# A write, a commit and a checkpoint. Other errors can quote data, in which the same words can stand.
+DUCKDB_WRITES = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
 SPILL_LIMIT = "max_temp_directory_size"
 DISK_FULL_IN_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 FILE_IN_TEXT = re.compile(r'\\?"(/[^"\\]+)')  # DuckDB quotes the path, and escapes the quotes in errors of threads
@@ -93,7 +95,7 @@ def _file_that_did_not_fit(error: BaseException, folder: Path) -> str | None:
     text = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return "" if SPILL_LIMIT in text else None
-    if not isinstance(error, duckdb.IOException) or not DISK_FULL_TEXT.search(text):
+    if not isinstance(error, DUCKDB_WRITES) or not DISK_FULL_TEXT.search(text):
         return None
     file = FILE_IN_TEXT.search(text)
     return file.group(1) if file else ""
