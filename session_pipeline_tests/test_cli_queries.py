@@ -1,7 +1,6 @@
 """Tests the commands query, show and export: output, formats and exit codes."""
 
 import json
-import re
 import resource
 import subprocess
 import sys
@@ -110,6 +109,22 @@ def test_show_marks_the_event_that_decided_among_those_with_the_same_id() -> Non
     assert timeline._deciding({"outcome": whole, "events": events}) is None
 
 
+def test_show_leaves_out_the_middle_of_a_long_session_but_not_the_deciding_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timeline, "SHOWN_EVENTS", 2)
+    events = [{"number": number} for number in range(1, 10)]
+    assert list(timeline._shown(events, events[5])) == [
+        (0, events[0]),
+        (0, events[1]),
+        (3, events[5]),
+        (1, events[7]),
+        (0, events[8]),
+    ]
+    assert list(timeline._shown(events, None)) == [(0, events[0]), (0, events[1]), (5, events[7]), (0, events[8])]
+    assert list(timeline._shown(events[:4], None)) == [(0, event) for event in events[:4]]
+
+
 def test_show_rejects_an_ambiguous_id_prefix() -> None:
     with duckdb.connect() as warehouse:
         warehouse.execute("create table sessions as select unnest(['aa1', 'ab2', 'ab3']) as session_id")
@@ -130,7 +145,7 @@ def test_export_writes_a_full_copy_and_never_overwrites(shop: Path, tmp_path: Pa
     assert call("export", file, "--data", shop)[0] == 2
 
 
-@pytest.mark.parametrize("largest_kilobytes", [64, 512, 1024])
+@pytest.mark.parametrize("largest_kilobytes", [64, 1024])
 def test_an_export_that_does_not_fit_is_one_error_and_leaves_no_file(
     largest_kilobytes: int, shop: Path, tmp_path: Path
 ) -> None:
@@ -139,9 +154,9 @@ def test_an_export_that_does_not_fit_is_one_error_and_leaves_no_file(
     limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (largest, largest))
     ended = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
     assert ended.returncode == 1
-    assert re.fullmatch(
-        rf"Error: cannot write {tmp_path}/\S+: the disk is full, or a file size limit .*\n", ended.stderr
-    )
+    assert ended.stderr.startswith(f"Error: cannot write {tmp_path}/")
+    assert ": the disk is full, or a file size limit is reached " in ended.stderr
+    assert ended.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 

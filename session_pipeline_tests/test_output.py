@@ -44,6 +44,20 @@ def call(*arguments: str | Path, stdin: str | None = None) -> tuple[int, str, st
     return result.exit_code, result.stdout, result.stderr
 
 
+@pytest.mark.long
+def test_long_values_are_shortened_for_people_and_whole_in_json(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    long = {"page_url": f"https://shop.example/{'p' * 5000}", "search_term": "s" * 5000, "utm_source": "u" * 5000}
+    file = deployment.deliver("events", [{**EVENTS[0], "visitor_id": "v" * 5000, **long}])
+    deployment.run()
+    [session] = json.loads(call("sessions", "--json", "--data", deployment.folder.path)[1])
+    assert session["landing_page"] == "/" + "p" * 5000
+    for command in (("sessions",), ("show", session["session_id"]), ("try", file)):
+        code, out, err = call(*command, "--data", deployment.folder.path)
+        assert (code, len(out) < 5000) == (0, True), err
+        assert "pppp" in out
+
+
 def csv_to(path: Path, data: Path) -> int:
     return call("query", "select 1 as a", "-f", "csv", "-o", path, "--data", data)[0]
 

@@ -11,7 +11,7 @@ import duckdb
 import typer
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, day_of
-from session_pipeline.cli.screen import echo, echo_json, grid, number, plain, span, stdout
+from session_pipeline.cli.screen import echo, echo_json, grid, number, plain, short, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
@@ -75,7 +75,7 @@ def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
             plain(session["outcome"]) + (" (bot)" if session["is_bot"] else ""),
             _value(session),
             plain(session["channel"] or ""),
-            plain(session["landing_page"] or ""),
+            short(session["landing_page"] or ""),
         )
         for session in listed
     ]

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 200  # used if the output is not a terminal
+LONGEST_TEXT = 120
 
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all except the line feed
 STEERING_IN_JSON = re.compile(r"[\x7f-\x9f]")  # JSON allows these unescaped, but a terminal interprets them
@@ -120,6 +121,12 @@ def plain(value: object) -> str:
     if isinstance(value, Decimal) and value.is_finite():
         return f"{value.normalize():f}"
     return "".join(char if char.isprintable() else " " for char in str(value))
+
+
+def short(value: object) -> str:
+    """Return a value as text on one line, at most LONGEST_TEXT characters long."""
+    text = plain(value)
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
 
 
 def number(count: int) -> str:

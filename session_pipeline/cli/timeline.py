@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
-from session_pipeline.cli.screen import counted, echo, echo_json, grid, plain, span, stdout
+from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, short, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
@@ -20,6 +20,7 @@ from session_pipeline.reference.days import zone
 from session_pipeline.settings import Settings, load_settings
 
 SHOWN_MATCHES = 5
+SHOWN_EVENTS = 200  # at each end of a session
 HOW_TO_FIND = "find one with: session-pipeline sessions"
 DETAILS = {"search_term": "searched for", "element": "on", "status_code": "status"}
 # A session's events are on its date or the next day, or on the day after that where the clocks go forward.
@@ -112,23 +113,25 @@ def _print_timeline(facts: Row, settings: Settings) -> None:
     more = (("value", "right"), ("file:line", "left"), ("", "left"))
     stdout.print(grid(*headings, *more, rows=_event_rows(facts, settings, files)))
     echo()
-    for number, path in enumerate(files, start=1):
-        echo(f"file {number} is raw/{plain(path)}", style="dim")
+    for place, path in enumerate(files, start=1):
+        echo(f"file {place} is raw/{plain(path)}", style="dim")
 
 
 def _event_rows(facts: Row, settings: Settings, files: Sequence[str]) -> Iterator[Sequence[str | Text]]:
     session, outcome, deciding = facts["session"], facts["outcome"], _deciding(facts)
     is_one_day = _local(session["started_at"], settings).date() == _local(session["ended_at"], settings).date()
-    for event in facts["events"]:
+    for left_out, event in _shown(facts["events"], deciding):
+        if left_out:
+            yield ("", "", "", Text(f"{number(left_out)} more; --json has all", "dim"), "", "", "", "")
         decides = event is deciding
         value = "" if event["value"] is None else f"{plain(event['value'])} {plain(event['currency'] or '')}".strip()
-        details = [f"{word} {plain(event[name])}" for name, word in DETAILS.items() if event[name] is not None]
+        details = [f"{word} {short(event[name])}" for name, word in DETAILS.items() if event[name] is not None]
         yield (
             str(event["event_number"]),
             f"{_local(event['event_time'], settings):{'%H:%M:%S' if is_one_day else '%m-%d %H:%M:%S'}}",
             "" if event["gap_microseconds"] is None else span(event["gap_microseconds"] / 1_000_000),
-            Text(plain(event["event_name"]), "bold" if decides else ""),
-            "  ".join([plain(event["page_path"] or ""), *details]).strip(),
+            Text(short(event["event_name"]), "bold" if decides else ""),
+            "  ".join([short(event["page_path"] or ""), *details]).strip(),
             value,
             f"{files.index(event['path']) + 1}:{event['line_number']}",
             Text(f"◀ {plain(outcome['outcome'])}" if decides else "", "bold"),
@@ -140,10 +143,21 @@ def _event_rows(facts: Row, settings: Settings, files: Sequence[str]) -> Iterato
                 yield ("", "", "", Text(f"dropped: {kind}", "dim"), "", "", Text(line, "dim"), "")
 
 
+def _shown(events: Sequence[Row], deciding: Row | None) -> Iterator[tuple[int, Row]]:
+    """Yield the first and last events and the deciding one, each with the number of events left out before it."""
+    left_out = 0
+    for place, event in enumerate(events):
+        if SHOWN_EVENTS <= place < len(events) - SHOWN_EVENTS and event is not deciding:
+            left_out += 1
+        else:
+            yield left_out, event
+            left_out = 0
+
+
 def _who(session: Row) -> str:
-    user = f", user {plain(session['user_id'])}" if session["user_id"] else ""
+    user = f", user {short(session['user_id'])}" if session["user_id"] else ""
     bot = ", bot" if session["is_bot"] else ""
-    return f"visitor {plain(session['visitor_id'])}{user}, site {plain(session['site'])}{bot}"
+    return f"visitor {short(session['visitor_id'])}{user}, site {plain(session['site'])}{bot}"
 
 
 def _when(session: Row, settings: Settings) -> str:
@@ -154,14 +168,14 @@ def _when(session: Row, settings: Settings) -> str:
 
 
 def _channel(session: Row) -> str:
-    utm = " / ".join(session[name] for name in ("utm_source", "utm_medium", "utm_campaign") if session[name])
+    utm = " / ".join(short(session[name]) for name in ("utm_source", "utm_medium", "utm_campaign") if session[name])
     parts = [
         (session["channel"] or "").replace("_", " "),
-        f"from {session['referrer_host']}" if session["referrer_host"] else "",
+        f"from {short(session['referrer_host'])}" if session["referrer_host"] else "",
         f"({utm})" if utm else "",
     ]
     machine = ", ".join(session[name] for name in ("device", "browser", "os") if session[name])
-    landing = f"; landing page {session['landing_page']}" if session["landing_page"] else ""
+    landing = f"; landing page {short(session['landing_page'])}" if session["landing_page"] else ""
     return f"{' '.join(filter(None, parts))}{'; ' + machine if machine else ''}{landing}"
 
 

@@ -15,7 +15,7 @@ from session_pipeline import data_folder
 from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
 from session_pipeline.checks.set_aside import key_to_change
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, share, span, stdout
+from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, share, short, span, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.reference.days import day_ranges
@@ -187,11 +187,11 @@ def _print_sessions(found: Trial) -> None:
     session_rows = [
         (
             f"{session['started_at']:%Y-%m-%d %H:%M:%S}",
-            plain(session["visitor_id"]),
+            short(session["visitor_id"]),
             span(float(session["duration_seconds"])),
             f"{session['event_count']:,}",
             plain(session["outcome"]) + (" (bot)" if session["is_bot"] else ""),
-            plain(session["path"] or ""),
+            short(session["path"] or ""),
         )
         for session in found.sessions
     ]
