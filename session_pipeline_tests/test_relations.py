@@ -1,4 +1,4 @@
-"""Tests SQL generated from settings: one scan for any number of rules, within little memory, with correct rows."""
+"""Tests SQL generated from settings: few scans for any number of rules, within little memory, with correct rows."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -60,7 +60,6 @@ RELATIONS: dict[str, tuple[Callable[[Settings], str], Callable[[int], str], str]
     "goals_met": (goals_met, goals, "events_with_outcomes_met"),
     "steps_met": (steps_met, funnels, "events_with_goals_met"),
     "outcome_sessions": (outcome_sessions, outcomes, "sessions"),
-    "dimension_values": (dimension_values, dimensions, "events"),
 }
 
 
@@ -102,6 +101,11 @@ def add_event_matches(database: duckdb.DuckDBPyConnection, text: str) -> None:
 def test_all_rules_share_one_scan(name: str, count: int) -> None:
     make, settings, source = RELATIONS[name]
     assert make(parse_settings(settings(count))).count(f" from {source}") == 1
+
+
+@pytest.mark.parametrize(("count", "scans"), [(1, 1), (5, 1), (6, 2), (60, 12)])
+def test_five_dimensions_share_one_scan_because_each_holds_parsed_properties(count: int, scans: int) -> None:
+    assert dimension_values(parse_settings(dimensions(count))).count(" from events") == scans
 
 
 @pytest.mark.timeout(60)
