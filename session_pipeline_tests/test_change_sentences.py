@@ -1,19 +1,21 @@
 """Tests the sentences of the tables of changes: how they name visits, and when they call a rate unchanged."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 
 from session_pipeline.reference.changes import WHOLE, Segment
-from session_pipeline.tables.changes.sentences import drop_text, progress_sentence, visits_of
+from session_pipeline.tables.changes.sentences import drop_text, outcome_sentence, progress_sentence, visits_of
 
 MOBILE = ("device", "mobile")
 
 
 def sentence(segment: Segment = MOBILE, **given: Any) -> str:
     """Returns the sentence of a step from /cart to /pay that is no alert."""
-    values: dict[str, Any] = {"action": "/cart", "next_action": "/pay", "window": "on 9 April", "since": None}
-    values |= {"rate": 0.1, "usual_rate": 0.4, "others": ["desktop", "tablet"], "lost": 0.0, "lost_value": None}
+    values: dict[str, Any] = {"action": "/cart", "next_action": "/pay", "since": None}
+    values |= {"window_days": 1, "last_day": date(2026, 4, 9), "count": 1000, "progressed_count": 100}
+    values |= {"usual_rate": 0.4, "others": ["desktop", "tablet"], "lost": 0.0, "lost_value": None}
     values |= {"others_rate": None, "others_usual_rate": None, "explained_by": None}
     return progress_sentence(segment=segment, **(values | given))
 
@@ -27,17 +29,17 @@ def about_others(usual_rate: float, rate: float) -> str:
 @pytest.mark.parametrize(
     ("usual_rate", "rate", "expected"),
     [
-        (0.058, 0.027, "went from 5.8 to 2.7"),
-        (0.045, 0.002, "went from 4.5 to 0.2"),
-        (0.058, 0.055, "still is 5.5"),
-        (0.20, 0.19, "still is 19"),
-        (0.80, 0.76, "still is 76"),
-        (0.20, 0.17, "went from 20 to 17"),
-        (0.20, 0.23, "went from 20 to 23"),
-        (0.90, 0.82, "went from 90 to 82"),
-        (0.0, 0.0, "still is 0"),
-        (0.0, 0.03, "went from 0 to 3.0"),
-        (0.0031, 0.0026, "still is 0.3"),
+        (0.058, 0.027, "went from 5.8 % to 2.7 %"),
+        (0.045, 0.002, "went from 4.5 % to 0.2 %"),
+        (0.058, 0.055, "still is 5.5 %"),
+        (0.20, 0.19, "still is 19 %"),
+        (0.80, 0.76, "still is 76 %"),
+        (0.20, 0.17, "went from 20 % to 17 %"),
+        (0.20, 0.23, "went from 20 % to 23 %"),
+        (0.90, 0.82, "went from 90 % to 82 %"),
+        (0.0, 0.0, "still is 0 %"),
+        (0.0, 0.03, "went from 0 % to 3 %"),
+        (0.0031, 0.0026, "still is 0.3 %"),
     ],
 )
 def test_rate_is_unchanged_if_it_differs_by_a_tenth_at_most(usual_rate: float, rate: float, expected: str) -> None:
@@ -45,8 +47,8 @@ def test_rate_is_unchanged_if_it_differs_by_a_tenth_at_most(usual_rate: float, r
 
 
 def test_others_are_not_unchanged_if_their_change_is_like_that_of_the_row() -> None:
-    text = sentence(rate=0.75, usual_rate=0.8, others_rate=0.75, others_usual_rate=0.79)
-    assert ", for the others it went from 79 to 75." in text
+    text = sentence(progressed_count=750, usual_rate=0.8, others_rate=0.75, others_usual_rate=0.79)
+    assert ", for the others it went from 79 % to 75 %." in text
 
 
 @pytest.mark.parametrize(
@@ -69,11 +71,65 @@ def test_visits_of_a_segment_are_named(segment: Segment, expected: str) -> None:
 @pytest.mark.parametrize(
     ("other", "expected"),
     [
-        ("desktop", "for desktop visits it still is 20"),
-        ("(none)", "for visits without device it still is 20"),
-        ("other", "for visits with device other it still is 20"),
+        ("desktop", "for desktop visits it still is 20 %"),
+        ("(none)", "for visits without device it still is 20 %"),
+        ("other", "for visits with device other it still is 20 %"),
     ],
 )
 def test_a_single_other_value_is_named_as_its_visits(other: str, expected: str) -> None:
     text = sentence(others=[other], others_rate=0.2, others_usual_rate=0.2)
-    assert text == f"On 9 April, 10 of 100 mobile visits at /cart go on to /pay; before it was 40, {expected}."
+    assert text == f"On 9 April, 10 % of 1,000 mobile visits at /cart went on to /pay; before it was 40 %, {expected}."
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            {"count": 10, "progressed_count": 0, "since": date(2026, 4, 9)},
+            "On 9 April, fewer mobile visits at /cart went on to /pay: 0 of 10; before it was 40 %.",
+        ),
+        (
+            {"count": 99, "progressed_count": 9, "since": date(2026, 4, 7)},
+            "Since 7 April, fewer mobile visits at /cart go on to /pay: 9 of 99 on 9 April; before it was 40 %.",
+        ),
+        (
+            {"count": 100, "progressed_count": 9, "since": date(2026, 4, 7), "window_days": 7},
+            "Since 7 April, fewer mobile visits at /cart go on to /pay: 9 % of 100 in the 7 days to 9 April; before it"
+            " was 40 %.",
+        ),
+    ],
+)
+def test_few_visits_are_counts_and_a_single_day_is_no_trend(given: dict[str, Any], expected: str) -> None:
+    assert sentence(**given) == expected
+
+
+@pytest.mark.parametrize(
+    ("window_days", "since", "expected"),
+    [
+        (
+            1,
+            date(2026, 4, 9),
+            "On 9 April, 3 of 23 mobile visits ended with bounce (13 %); usually it is about 11 (47 %).",
+        ),
+        (
+            7,
+            date(2026, 4, 4),
+            "In the 7 days to 9 April, 3 of 23 mobile visits ended with bounce (13 %); usually it is about 11 (47 %)."
+            " It most likely began on 4 April.",
+        ),
+    ],
+)
+def test_an_outcome_has_its_counts_and_a_single_day_is_no_beginning(
+    window_days: int, since: date, expected: str
+) -> None:
+    text = outcome_sentence(
+        segment=MOBILE,
+        outcome="bounce",
+        window_days=window_days,
+        last_day=date(2026, 4, 9),
+        since=since,
+        count=3,
+        session_count=23,
+        expected=10.8,
+    )
+    assert text == expected

@@ -350,6 +350,26 @@ def test_next_best_actions_of_the_sample_are_not_significant(sample_deployment: 
 # Inputs
 
 
+@pytest.mark.parametrize(
+    ("lost", "low", "high", "text"),
+    [
+        (19.2, 10.6, 27.4, "about 19 fewer conversions (11 to 27)"),
+        (-60.0, -71.1, -48.9, "about 60 more conversions (49 to 71)"),
+        (1.3, -7.2, 9.4, "about 1 fewer conversion (7 more to 9 fewer)"),
+        (-2.0, -6.0, 2.1, "about 2 more conversions (2 fewer to 6 more)"),
+        (4.0, -0.3, 8.0, "about 4 fewer conversions (0 to 8)"),
+        (-0.2, -5.6, 5.0, "about as many conversions as without it (6 more to 5 fewer)"),
+    ],
+)
+def test_lost_conversions_in_words(lost: float, low: float, high: float, text: str) -> None:
+    assert findings.lost_text(lost, low, high) == f"This goes with {text}."
+
+
+@pytest.mark.parametrize(("action", "text"), [("/cart", "/cart"), ("click", "the event click")])
+def test_an_event_in_a_sentence_is_called_an_event(action: str, text: str) -> None:
+    assert findings.named(action) == text
+
+
 def test_the_longest_window_is_the_span_of_the_inputs() -> None:
     assert max(findings.WINDOWS) == steps.LONGEST_WINDOW
     for name, counts in (("opportunities", "moment_counts"), ("next_best_actions", "seen_counts")):
@@ -368,4 +388,4 @@ def test_logic_version_stands_for_this_source() -> None:
     folder = Path(findings.__file__).parent
     modules = [*(folder / f"{name}.py" for name in ("findings", "matched", "windows")), Path(statistics.__file__)]
     source = "".join("".join(path.read_text().split()) for path in modules)
-    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("3", "48d1fb8e5ca8a6aa")
+    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("4", "1617f4421a13edbf")

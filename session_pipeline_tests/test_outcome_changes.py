@@ -84,7 +84,7 @@ def test_half_the_purchases_are_an_alert_with_its_first_day() -> None:
     assert abs((row["since"] - day(93)).days) <= 2
     assert row["outcome_count"] == sum(k for _, k in days[93:100])
     assert row["rank"] <= 2
-    assert f"usually it is 7.2 (of so many visits, {row['expected_count']:.0f})" in row["sentence"]
+    assert f"usually it is about {row['expected_count']:.0f} (7.2 %)" in row["sentence"]
 
 
 def test_a_change_that_is_over_is_no_alert_and_has_its_days() -> None:

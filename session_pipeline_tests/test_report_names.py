@@ -22,9 +22,11 @@ def changed(dimension: str, value: str, action: str, next_action: str, *others: 
         segment=(dimension, value),
         action=action,
         next_action=next_action,
-        window="in the 7 days to 9 April",
+        window_days=7,
+        last_day=date(2024, 4, 9),
         since=date(2024, 4, 3),
-        rate=0.2,
+        count=100,
+        progressed_count=20,
         usual_rate=0.5,
         others=others,
         others_rate=0.5,
@@ -46,9 +48,9 @@ def changed(dimension: str, value: str, action: str, next_action: str, *others: 
         (("all", "all", "Session Started", "sessions"), "visits at Session Started go on to sessions: 20"),
         (("utm_campaign", "spring_sale", "/a", "/b"), "visits with utm_campaign spring_sale at /a go on to /b: 20"),
         (("channel", "paid_search", "/a", "/b"), "visits with channel paid search at /a go on to /b: 20"),
-        (("landing_action", "/a", "/a", "/", "/"), ", for visits that begin with the home page it still is 50."),
+        (("landing_action", "/a", "/a", "/", "/"), ", for visits that begin with the home page it still is 50 %."),
         (("all", "all", quote(SHOES), "/b"), f"visits at \u2068{SHOES}\u2069 go on to /b: 20"),
-        (("variant", "أ", "/a", "/b", "ب"), ", for \u2068visits with variant ب\u2069 it still is 50."),
+        (("variant", "أ", "/a", "/b", "ب"), ", for \u2068visits with variant ب\u2069 it still is 50 %."),
         (("variant", "أ", "/a", "/b"), "visits with variant \u2068أ\u2069 at /a"),
     ],
 )
@@ -57,10 +59,10 @@ def test_sentence_has_the_names_of_the_report(step: tuple[str, str, str, str], e
 
 
 def test_sentence_about_sessions_is_about_visits() -> None:
-    text = "Sessions that also had the event Sessions before / (12): compared at the same moments, 1 of 100."
+    text = "Sessions that also had the event Sessions before / (12): compared at the same moments, 1 %."
     row = {"seen_action": "Sessions", "at_action": "/", "sentence": text}
     assert names.sentence(row) == (
-        "Visits that also had the event Sessions before the home page (12): compared at the same moments, 1 of 100."
+        "Visits that also had the event Sessions before the home page (12): compared at the same moments, 1 %."
     )
 
 

@@ -1,4 +1,4 @@
-"""Tests q-values and shares as numbers of 100."""
+"""Tests q-values and shares as percentages."""
 
 from random import Random
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from statsmodels.stats import multitest
 
-from session_pipeline.tables.statistics import of_hundred, q_values
+from session_pipeline.tables.statistics import of_hundred, percent, q_values
 from session_pipeline_tests.oracles import opportunities as oracle
 
 
@@ -47,6 +47,14 @@ def test_no_tests_have_no_q_values() -> None:
 )
 def test_rates_below_ten_of_hundred_have_a_decimal(rate: float, text: str) -> None:
     assert of_hundred(rate) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(0.0, "0 %"), (0.0004, "0.0 %"), (0.07, "7 %"), (0.0702, "7 %"), (0.073, "7.3 %"), (1.0, "100 %")],
+)
+def test_percentages_have_no_decimal_that_is_zero(rate: float, text: str) -> None:
+    assert percent(rate) == text
 
 
 def test_no_rate_is_ten_with_a_decimal() -> None:

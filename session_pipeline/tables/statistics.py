@@ -1,4 +1,4 @@
-"""Provides what several groups of tables compute and write about rates: q-values, and shares as numbers of 100.
+"""Provides what several groups of tables compute and write about rates: q-values, and shares as percentages.
 
 The scores and p-values that they are made from belong to the groups.
 """
@@ -42,3 +42,9 @@ def q_values(p_values: Sequence[float], groups: "NDArray[np.int64] | None" = Non
 def of_hundred(rate: float) -> str:
     """Return a share as a number of 100, with one decimal below 10: 23, 2.3, 0."""
     return f"{100 * rate:.0f}" if rate >= LEAST_WITHOUT_DECIMAL or rate == 0 else f"{100 * rate:.1f}"
+
+
+def percent(rate: float) -> str:
+    """Return a share as a percentage for a sentence, with one decimal below 10 unless it is 0: 23 %, 2.3 %, 7 %."""
+    text = of_hundred(rate)
+    return f"{text if text == '0.0' else text.removesuffix('.0')} %"

@@ -10,7 +10,7 @@ come who never buy, steps drop as well. Such a drop explains others like an aler
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,6 +25,7 @@ LEAST_MISSING_SHARE = 0.5  # of the conversions that depend on the step: if fewe
 LOSS_SCORE = -1.64  # of the conversions after the action, of the visits that are counted; one-sided 5 %
 NAME_SCORE = -3.0  # a drop this strong can lend an alert its name, if it explains one
 EXPLAINED_SCORE = -2.5
+EXPLAINED_SHARE = 0.5  # of the sessions that a drop has lost: an alert that accounts for fewer does not explain it
 NEARLY_AS_STRONG = 0.9
 MOST_ALERTS = 5
 OFTEN_BEFORE = 2  # an action precedes another if it comes first more than this many times as often
@@ -41,10 +42,11 @@ class Drop:
         spread: Its spread.
         is_loss: Whether conversions are missing, and the rate is low enough for an alert.
         can_alert: Whether it is a loss that is strong enough for an alert.
-        left: Its score after what other alerts account for is restored.
+        left: Its score after what other drops account for is restored.
         restored: The sessions that were restored.
+        parts: The drops that account for some of these sessions, with how many.
         is_alert: Whether it is an alert.
-        explained_by: The drop that accounts for it, or None.
+        is_weak: Whether it is too weak for an alert after that.
     """
 
     window: Window
@@ -55,8 +57,9 @@ class Drop:
     can_alert: bool
     left: float
     restored: float = 0.0
+    parts: list[tuple[float, "Drop"]] = field(default_factory=list)
     is_alert: bool = False
-    explained_by: "Drop | None" = None
+    is_weak: bool = False
 
     @property
     def evidence(self) -> float:
@@ -68,8 +71,16 @@ class Drop:
 
     @property
     def alert(self) -> "Drop | None":
-        """The alert that accounts for it, or None."""
-        return self.explained_by if self.explained_by is not None and self.explained_by.is_alert else None
+        """The alert that explains it, or None: the one that accounts for the most, if that is enough."""
+        if not self.is_weak:
+            return None
+        part, drop = max(self.parts, key=lambda each: each[0])
+        return drop if drop.is_alert and part >= EXPLAINED_SHARE * self.window.lost(self.step) else None
+
+    def restore(self, sessions: float, left: float, lost_by: "Drop") -> None:
+        """Restores sessions that another drop accounts for, up to a sum of sessions, with the score that is left."""
+        self.parts.append((sessions - self.restored, lost_by))
+        self.restored, self.left, self.is_weak = sessions, left, left > ALERT_SCORE
 
 
 def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, int], Drop]:
@@ -79,7 +90,7 @@ def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, i
         return {}
     named: list[Drop] = []  # also drops that are no loss or explain nothing
     while sum(drop.is_alert for drop in named) < MOST_ALERTS:
-        unexplained = [drop for drop in drops if drop.explained_by is None and drop not in named]
+        unexplained = [drop for drop in drops if not (drop.is_weak or drop in named)]
         candidates = [drop for drop in unexplained if drop.evidence <= ALERT_SCORE and drop.left <= NAME_SCORE]
         if not candidates or not any(drop.can_alert and drop.left <= ALERT_SCORE for drop in unexplained):
             break
@@ -87,13 +98,10 @@ def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, i
         named.append(top)
         rest = [(drop, _restored(counts, top, drop)) for drop in unexplained if drop is not top]
         restored = [(drop, sessions, _left(drop, sessions)) for drop, sessions in rest if sessions > drop.restored]
-        gone = [drop for drop, _, left in restored if left > ALERT_SCORE]
-        if not top.is_loss or top.can_alert or any(drop.can_alert for drop in gone):
+        if not top.is_loss or top.can_alert or any(drop.can_alert and left > ALERT_SCORE for drop, _, left in restored):
             top.is_alert = top.is_loss
             for drop, sessions, left in restored:
-                drop.restored, drop.left = sessions, left
-            for drop in gone:
-                drop.explained_by = top
+                drop.restore(sessions, left, lost_by=top)
     return {(drop.window.days, drop.step): drop for drop in drops if drop.is_alert or drop.alert is not None}
 
 
@@ -276,8 +284,8 @@ class _Base:
         if c == a:
             return 1.0
         if b == self.goal:  # C before A, or on the way from A to the goal
-            on_the_way = min(1.0, self.passed(c, self.goal) / max(1.0, self.passed(a, self.goal)))
-            return max(self.had_before(a, c), on_the_way)
+            on_the_way = self.passed(a, c) * self.went_on(c, self.goal) / max(1.0, self.passed(a, self.goal))
+            return max(self.had_before(a, c), min(1.0, on_the_way))
         return max(self.had_before(a, c), self.had_before(b, c))
 
     def _without(self, a: int, b: int, d: int, b_to_d: float) -> float:

@@ -134,7 +134,8 @@ TABLES: tuple[Table, ...] = (
             OVER_SINCE,
             text(
                 "explained_by",
-                "Alert whose loss accounts for the drop, as 'dimension=value: action > next_action'; null without one.",
+                "Alert whose loss accounts for at least half of the drop, as 'dimension=value: action > next_action'; "
+                "null without one.",
             ),
             rate(
                 "detectable_rate",

@@ -24,7 +24,7 @@ from session_pipeline.tables.changes.outcome_scores import (
     session_scores,
 )
 from session_pipeline.tables.changes.periods import Period, period_of_change
-from session_pipeline.tables.changes.sentences import ended_outcome_sentence, outcome_sentence, window_text
+from session_pipeline.tables.changes.sentences import ended_outcome_sentence, outcome_sentence
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,12 +153,12 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
     sentence = outcome_sentence(
         segment=series[:2],
         outcome=None if is_count else series[2],
-        window=window_text(window_days, counts.day(day)),
+        window_days=window_days,
+        last_day=counts.day(day),
         since=None if is_count else since,
         count=k,
+        session_count=n,
         expected=expected,
-        rate=k / n if n else 0.0,
-        usual_rate=usual_rate,
     )
     if since and over_since and period and period.shares:
         sentence = ended_outcome_sentence(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from session_pipeline.reference.changes import GOAL, WHOLE, Segment
-from session_pipeline.tables.statistics import of_hundred
+from session_pipeline.tables.statistics import of_hundred, percent
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -14,6 +14,7 @@ NO_VALUE, OTHER = "(none)", "other"
 # The rate of the others is still the same if it differs by at most a tenth of what it was (from 5.8 to
 # 2.7 is half), by at most 5 of 100, and by at most a quarter of the change that the sentence is about.
 STILL_OF_RATE, STILL, STILL_OF_CHANGE = 0.1, 0.05, 0.25
+LEAST_WITH_PERCENT = 100  # visits; a share of fewer is written as two counts
 
 
 def day_text(day: date) -> str:
@@ -64,9 +65,11 @@ def progress_sentence(
     segment: Segment,
     action: str,
     next_action: str,
-    window: str,
+    window_days: int,
+    last_day: date,
     since: date | None,
-    rate: float,
+    count: int,
+    progressed_count: int,
     usual_rate: float,
     others: Sequence[str],
     others_rate: float | None,
@@ -81,9 +84,11 @@ def progress_sentence(
         segment: The dimension and its value.
         action: The action.
         next_action: The later action.
-        window: The window as text.
+        window_days: The days of the window.
+        last_day: The last of them.
         since: The day on which the change most likely began; None for rows that are no alert.
-        rate: The share that goes on in the window.
+        count: The visits at the action in the window.
+        progressed_count: Of count: the visits that went on.
         usual_rate: The share that went on before.
         others: The other values of the dimension.
         others_rate: The share of the other values that goes on now; None without sessions.
@@ -92,27 +97,34 @@ def progress_sentence(
         lost_value: The value of the missing conversions, or None.
         explained_by: The alert that accounts for the drop, or None.
     """
+    rate = progressed_count / count
+    window = window_text(window_days, last_day)
+    did = "converted afterwards" if next_action == GOAL else f"went on to {next_action}"
     does = "convert afterwards" if next_action == GOAL else f"go on to {next_action}"
+    fewer = "fewer" if rate < usual_rate else "more"
+    share = f"{percent(rate)} of {count:,}" if count >= LEAST_WITH_PERCENT else f"{progressed_count} of {count}"
     if since is None:
-        sentence = f"{window[0].upper()}{window[1:]}, {of_hundred(rate)} of 100 {visits_of(segment)} at {action} {does}"
+        sentence = f"{window[0].upper()}{window[1:]}, {share} {visits_of(segment)} at {action} {did}"
+    elif window_days == 1 and since == last_day:  # nothing says yet that it goes on
+        sentence = f"On {day_text(since)}, {fewer} {visits_of(segment)} at {action} {did}: {share}"
     else:
-        fewer = "fewer" if rate < usual_rate else "more"
-        sentence = f"Since {day_text(since)}, {fewer} {visits_of(segment)} at {action} {does}:"
-        sentence += f" {of_hundred(rate)} of 100 {window}"
-    sentence += f"; before it was {of_hundred(usual_rate)}"
+        sentence = f"Since {day_text(since)}, {fewer} {visits_of(segment)} at {action} {does}: {share} {window}"
+    sentence += f"; before it was {percent(usual_rate)}"
     if others_rate is not None and others_usual_rate is not None:
         whom = visits_of((segment[0], others[0])) if len(others) == 1 else "the others"
         if _is_still(others_rate, others_usual_rate, abs(rate - usual_rate)):
-            sentence += f", for {whom} it still is {of_hundred(others_rate)}"
+            sentence += f", for {whom} it still is {percent(others_rate)}"
         else:
-            sentence += f", for {whom} it went from {of_hundred(others_usual_rate)} to {of_hundred(others_rate)}"
+            sentence += f", for {whom} it went from {percent(others_usual_rate)} to {percent(others_rate)}"
     sentence += "."
-    count = f"{abs(lost):,.0f}"
+    missing = f"{abs(lost):,.0f}"
     worth = f", worth about {abs(lost_value):,.0f}" if lost_value and round(lost_value) else ""
-    if count != "0":
-        are = "conversion is" if count == "1" else "conversions are"
-        more = "conversion more than usual goes" if count == "1" else "conversions more than usual go"
-        sentence += f" About {count} {are} missing{worth}." if lost > 0 else f" About {count} {more} with it{worth}."
+    if missing != "0":
+        are = "conversion is" if missing == "1" else "conversions are"
+        more = "conversion more than usual goes" if missing == "1" else "conversions more than usual go"
+        sentence += (
+            f" About {missing} {are} missing{worth}." if lost > 0 else f" About {missing} {more} with it{worth}."
+        )
     return sentence + (f" It follows from {explained_by}." if explained_by else "")
 
 
@@ -153,10 +165,10 @@ def ended_progress_sentence(
 
 
 def _ended_sentence(what: str, since: date, over_since: date, rates: tuple[float, float, float]) -> str:
-    before, during, afterwards = (of_hundred(rate) for rate in rates)
+    before, during, afterwards = (percent(rate) for rate in rates)
     when = days_text(since, over_since - timedelta(days=1))
     return (
-        f"{when[0].upper()}{when[1:]}, {what}: {during} of 100; before it was {before}, and since"
+        f"{when[0].upper()}{when[1:]}, {what}: {during}; before it was {before}, and since"
         f" {day_text(over_since)} it is {afterwards}."
     )
 
@@ -171,32 +183,36 @@ def outcome_sentence(
     *,
     segment: Segment,
     outcome: str | None,
-    window: str,
+    window_days: int,
+    last_day: date,
     since: date | None,
     count: int,
+    session_count: int,
     expected: float,
-    rate: float,
-    usual_rate: float | None,
 ) -> str:
     """Returns the sentence of a row of outcome_changes.
 
     Args:
         segment: The dimension and its value.
         outcome: The outcome; None for the number of sessions.
-        window: The window as text.
+        window_days: The days of the window.
+        last_day: The last of them.
         since: The day on which the change most likely began; None for rows that are no alert.
         count: The sessions with the outcome.
+        session_count: The sessions of the window.
         expected: The count to expect.
-        rate: The share of sessions with the outcome.
-        usual_rate: The share to expect; None for the number of sessions.
     """
+    window = window_text(window_days, last_day)
     when = window[0].upper() + window[1:]
-    if outcome is None or usual_rate is None:
+    if outcome is None:
         return f"{when}, there were {count:,} {visits_of(segment)}; on this weekday there are usually {expected:,.0f}."
     how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
-    sentence = f"{when}, {of_hundred(rate)} of 100 {visits_of(segment)} {how} ({count:,}); usually it is"
-    sentence += f" {of_hundred(usual_rate)} (of so many visits, {expected:,.0f})."
-    return sentence + (f" It most likely began on {day_text(since)}." if since else "")
+    rate, usual_rate = (each / session_count if session_count else 0.0 for each in (count, expected))
+    sentence = f"{when}, {count:,} of {session_count:,} {visits_of(segment)} {how} ({percent(rate)});"
+    sentence += f" usually it is about {expected:,.0f} ({percent(usual_rate)})."
+    if since is None or (window_days == 1 and since == last_day):
+        return sentence
+    return f"{sentence} It most likely began on {day_text(since)}."
 
 
 def ended_outcome_sentence(

@@ -18,7 +18,7 @@ from session_pipeline.tables.opportunities.matched import Estimates, Floats, est
 from session_pipeline.tables.opportunities.steps import LONGEST_WINDOW
 from session_pipeline.tables.opportunities.windows import DailyCounts, Factor, Numbers, Sums
 from session_pipeline.tables.parameters import LEAST_COMPARED_SESSIONS, Z_95
-from session_pipeline.tables.statistics import of_hundred
+from session_pipeline.tables.statistics import percent
 
 WINDOWS = (28, LONGEST_WINDOW)  # days
 LEAST_EXPECTED = 5  # conversions with the factor, if it made no difference
@@ -28,14 +28,14 @@ EPOCH = date(1970, 1, 1)
 
 # What sessions with a signal did, for sentences.
 SIGNAL_PHRASES: Mapping[str, str] = {
-    "rage_click": "clicked again and again at",
-    "u_turn": "went back at once from",
-    "back_track": "went back from",
-    "repeated_search": "searched again for something else at",
-    "repeated_submit": "sent the same thing twice at",
-    "error": "had an error at",
-    "error_loop": "had several errors at",
-    "repeat": "came to the same action again at",
+    "rage_click": "clicked again and again at {}",
+    "u_turn": "went back at once from {}",
+    "back_track": "went back from {}",
+    "repeated_search": "searched again for something else at {}",
+    "repeated_submit": "sent the same thing twice at {}",
+    "error": "had an error at {}",
+    "error_loop": "had several errors at {}",
+    "repeat": "came to {} again",
 }
 
 
@@ -69,8 +69,8 @@ def opportunities(rows: pa.Table) -> pa.Table:
             each if cents else None for each, cents in zip(_rounded(value[kept], 2), sums.cents[kept], strict=True)
         ],
         "sentence": [
-            f"Sessions that {SIGNAL_PHRASES[factor.name]} {factor.action} ({sums.with_count[index]:,}):"
-            f" {_rates(found, index)} without it. {_lost(lost[index], low[index], high[index])}"
+            f"Sessions that {SIGNAL_PHRASES[factor.name].format(factor.action)} ({sums.with_count[index]:,}):"
+            f" {_rates(found, index)} without it. {lost_text(lost[index], low[index], high[index])}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
         ],
@@ -104,7 +104,7 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
             for index in kept
         ],
         "sentence": [
-            f"Sessions that also {_did(factor.name)} before {factor.action} ({sums.with_count[index]:,}):"
+            f"Sessions that also {_did(factor.name)} before {named(factor.action)} ({sums.with_count[index]:,}):"
             f" {_rates(found, index)} of those that had not."
             f"{' They may have meant to convert anyway.' if found.difference[index] > 0 else ''}"
             f"{_if_by_chance(found, index)}"
@@ -163,22 +163,33 @@ def _rounded(values: Floats, digits: int) -> Floats:
     return rounded
 
 
-def _lost(lost: float, low: float, high: float) -> str:
+def lost_text(lost: float, low: float, high: float) -> str:
     """Return the conversions that go with a signal in words."""
-    if lost < 0:
-        return f"This goes with about {-lost:,.0f} more conversions ({-high:,.0f} to {-low:,.0f})."
-    return f"This goes with about {lost:,.0f} fewer conversions ({low:,.0f} to {high:,.0f})."
+    count, fewest, most = (round(each) for each in (lost, low, high))
+    less, other = "fewer", "more"
+    if count < 0:
+        count, fewest, most = -count, -most, -fewest
+        less, other = other, less
+    between = f"{fewest:,} to {most:,}" if fewest >= 0 else f"{-fewest:,} {other} to {most:,} {less}"
+    if not count:
+        return f"This goes with about as many conversions as without it ({between})."
+    return f"This goes with about {count:,} {less} conversion{'' if count == 1 else 's'} ({between})."
 
 
 def _rates(found: Estimates, index: int) -> str:
     """Return the two rates in words. They are averages over moments, not shares of the counts."""
-    with_it, without_it = of_hundred(found.rate_with[index]), of_hundred(found.rate_without[index])
-    return f"compared at the same moments, {with_it} of 100 converted later, and {without_it} of 100"
+    with_it, without_it = percent(found.rate_with[index]), percent(found.rate_without[index])
+    return f"compared at the same moments, {with_it} converted later, and {without_it}"
 
 
 def _did(action: str) -> str:
     """Return what sessions did with an action: they looked at a page, or had an event."""
-    return f"looked at {action}" if action.startswith("/") else f"had the event {action}"
+    return f"looked at {action}" if action.startswith("/") else f"had {named(action)}"
+
+
+def named(action: str) -> str:
+    """Return an action as a part of a sentence: a page, or the event with its name."""
+    return action if action.startswith("/") else f"the event {action}"
 
 
 def _if_by_chance(found: Estimates, index: int) -> str:
