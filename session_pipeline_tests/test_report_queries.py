@@ -141,6 +141,59 @@ def test_share_of_exits_is_unknown_if_visits_of_a_day_are_not_counted() -> None:
     assert found == [("click", 5, None), ("search", 1, 4)]
 
 
+SIX_PAGES = [f"/product/{letter}" for letter in "abcdef"]
+
+
+def test_pages_of_a_folder_are_one_last_action_and_the_last_row_has_all_others() -> None:
+    others = [f"/{number:02}" for number in range(12)]
+    tables = {
+        "action_transitions": [*(exits(page, 2) for page in SIX_PAGES), *(exits(page, 3) for page in others)],
+        "action_friction": [visits(page, 4) for page in (*SIX_PAGES, *others)],
+        "action_visits": [],
+    }
+    found = [(row["action"], row["exit_count"], row["session_count"]) for row in rows_of("exit_pages", tables)]
+    assert found[:2] == [("/product/…", 12, None), ("/00", 3, 4)]
+    assert len(found) == 11
+    assert found[-1] == (None, 9, None)
+
+
+def test_pages_of_a_folder_are_one_first_action_and_the_last_row_has_all_others() -> None:
+    entries = [
+        {"session_date": LAST, "transition": "entry", "to_action": page, "session_count": 4, "converted_count": count}
+        for count, pages in ((1, SIX_PAGES), (2, [f"/{number:02}" for number in range(12)]))
+        for page in pages
+    ]
+    bounces = [{**row, "outcome": "bounce", "session_count": 1, "converted_count": 0} for row in entries]
+    found = rows_of("landing_pages", {"action_transitions": [*entries, *bounces]})
+    figures = [(row["action"], row["session_count"], row["converted_count"], row["bounce_rate"]) for row in found]
+    assert figures[:2] == [("/product/…", 30, 6, 0.2), ("/00", 5, 2, 0.2)]
+    assert figures[-1] == (None, 15, 6, 0.2)
+    assert sum(row["session_count"] for row in found) == 90
+
+
+@pytest.mark.parametrize(
+    ("hard_times", "expected"),
+    [
+        ([2] * 6, [("/product/…", 12, 60)]),
+        ([7, *[1] * 5], [("/product/a", 7, 10), *((page, 1, 10) for page in SIX_PAGES[1:])]),
+        ([2] * 5, [(page, 2, 10) for page in SIX_PAGES[:5]]),
+    ],
+)
+def test_hard_times_of_a_folder_are_one_row_unless_one_page_has_most(
+    hard_times: list[int], expected: list[tuple[str, int, int]]
+) -> None:
+    pages = [{**visits(page, 10), "hard_time_count": count} for page, count in zip(SIX_PAGES, hard_times, strict=False)]
+    found = rows_of("friction_by_page", {"action_friction": pages})
+    assert [(row["action"], row["hard_time_count"], row["session_count"]) for row in found] == expected
+
+
+def test_hard_times_beyond_the_most_frequent_are_all_others() -> None:
+    pages = [{**visits(f"/{number:02}", 10), "hard_time_count": 3} for number in range(14)]
+    found = rows_of("friction_by_page", {"action_friction": pages})
+    assert len(found) == 13
+    assert [found[-1][name] for name in ("action", "site", "hard_time_count", "friction_rate")] == [None, None, 6, 0.3]
+
+
 def test_common_actions_leave_out_what_follows_a_conversion() -> None:
     """Of 10 visits, 8 convert and then see /thanks; so does one of the others. All begin with /a."""
     steps = [("/a", 1, 10, 8), ("purchase", 2, 8, 8), ("/thanks", 2, 1, 0), ("/thanks", 3, 8, 8)]

@@ -21,6 +21,7 @@ from session_pipeline.settings import Settings
 MOST = 3
 EXAMPLES = 3
 FEWEST_HARD_TIMES = 5
+FOLDER_END = "/…"  # of the name of all pages of a folder
 HARDLY_ANY = 0.01  # of all visits
 CHART_WIDTH = 250
 FIRST_COMPARED_DAYS = 29  # the shortest base (28 days) and the shortest window (1 day) of progress_changes
@@ -233,7 +234,12 @@ def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: W
     significant = {(row["site"], row["action"]) for row in compared.values() if row["is_significant"]}
     pages = []
     for row in figures.rows("friction_by_page"):
-        if row["hard_time_count"] >= FEWEST_HARD_TIMES and (row["site"], row["action"]) not in significant:
+        is_action = row["action"] is not None  # the last row is all others
+        if (
+            is_action
+            and row["hard_time_count"] >= FEWEST_HARD_TIMES
+            and (row["site"], row["action"]) not in significant
+        ):
             counts = {signal: row[f"{signal}_count"] or 0 for signal in SIGNALS}
             most = max(counts, key=lambda signal: counts[signal])
             other = compared.get((row["site"], row["action"], most))
@@ -246,7 +252,8 @@ def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: W
     found: list[Flaw] = []
     for row, most, most_count, other in pages[:count]:
         where = names.action_in_sentence(row["action"]) + sites.place(figures, row)
-        visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], 'visit')}"
+        unit = "page visit" if row["action"].endswith(FOLDER_END) else "visit"  # it has a visit for each page
+        visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], unit)}"
         sentence = f"At {where}, {visits} had a hard time: {formats.number(most_count)} {SIGNALS[most]}."
         chart = None
         if other:

@@ -65,7 +65,9 @@ def _best_groups(figures: Figures) -> list[Strength]:
         "landing_pages": [(names.LANDING, row["action"], row) for row in figures.rows("landing_pages")],
     }
     groups = {
-        figure: [group for group in named if group[1] != "(none)" and group[2]["session_count"] >= FEWEST_VISITS]
+        figure: [
+            group for group in named if group[1] not in (None, "(none)") and group[2]["session_count"] >= FEWEST_VISITS
+        ]
         for figure, named in groups.items()
     }
     level = CHANCE / max(1, sum(map(len, groups.values())))

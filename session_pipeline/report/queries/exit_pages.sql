@@ -1,5 +1,7 @@
 -- One row is one of the most frequent last actions of a visit to a site without a conversion, in
--- the week. exit_rate is their share of all visits that were at the action. Visits at a page are
+-- the week; the last row, without an action, is all others. Pages of a folder with more than five
+-- pages are one action, named /folder/…; its visits are null, as a visit can be at several of its
+-- pages. exit_rate is their share of all visits that were at the action. Visits at a page are
 -- counted on each day, those at other actions only for the most visited ones; so they are null if
 -- they are not known for a day on which a visit ended there.
 with exits as (
@@ -54,16 +56,53 @@ counted as (
     left join visits as v
         on e.session_date = v.session_date and e.site = v.site and e.action = v.action
     group by e.site, e.action
+),
+
+folders as (
+    select
+        site,
+        regexp_extract(action, '^(/.+)/[^/]+$', 1) as folder
+    from counted
+    group by all
+    having count(*) > 5 and folder != ''
+),
+
+folded as (
+    select
+        c.site,
+        coalesce(f.folder || '/…', c.action) as action,
+        sum(c.exit_count) as exit_count,
+        max(t.session_count) filter (where f.folder is null) as session_count
+    from counted as c
+    left join totals as t
+        on c.site = t.site and c.action = t.action and c.is_known
+    left join folders as f
+        on c.site = f.site and regexp_extract(c.action, '^(/.+)/[^/]+$', 1) = f.folder
+    group by all
+),
+
+placed as (
+    select
+        *,
+        row_number() over (order by exit_count desc, action asc, site asc) <= 10 as _is_shown
+    from folded
+),
+
+shown as (
+    select
+        case when _is_shown then site end as site,
+        case when _is_shown then action end as action,
+        cast(sum(exit_count) as bigint) as exit_count,
+        max(session_count) filter (where _is_shown) as session_count
+    from placed
+    group by all
 )
 
 select
-    c.site,
-    c.action,
-    c.exit_count,
-    t.session_count,
-    c.exit_count / nullif(t.session_count, 0) as exit_rate
-from counted as c
-left join totals as t
-    on c.site = t.site and c.action = t.action and c.is_known
-order by c.exit_count desc, c.action asc, c.site asc
-limit 10
+    site,
+    action,
+    exit_count,
+    session_count,
+    exit_count / nullif(session_count, 0) as exit_rate
+from shown
+order by action is null, exit_count desc, action asc, site asc

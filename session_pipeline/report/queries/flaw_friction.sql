@@ -1,4 +1,5 @@
--- One row is a visit of the week that had a hard time at the action, latest first.
+-- One row is a visit of the week that had a hard time at the action, or at a page of
+-- the folder /folder/…, latest first.
 select
     session_id,
     signal,
@@ -8,7 +9,7 @@ from session_friction
 where
     session_date between $first_day and $last_day
     and site = $site
-    and action = $action
+    and (action = $action or regexp_extract(action, '^(/.+)/[^/]+$', 1) || '/…' = $action)
     and is_hard_time
     and not is_bot
 order by first_at desc, session_id asc, signal asc

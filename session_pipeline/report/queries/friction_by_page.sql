@@ -1,12 +1,71 @@
--- One row is an action of a site at which visitors had a hard time in the week, most visits first.
--- Counts of signals are visits.
+-- One row is an action of a site at which visitors had a hard time in the week, most visits first; the
+-- last row, without an action, is all others. Counts of signals are visits. Pages of a folder with
+-- more than five pages are one action, named /folder/…, unless one page has most of the visits with a
+-- hard time. A visit counts for each of the pages.
+with pages as (
+    select
+        site,
+        action,
+        regexp_extract(action, '^(/.+)/[^/]+$', 1) as folder,
+        sum(session_count) as session_count,
+        sum(session_count) filter (where hard_time_count is not null) as observed_count,
+        sum(hard_time_count) as hard_time_count,
+        sum(error_count) as error_count,
+        sum(error_loop_count) as error_loop_count,
+        sum(u_turn_count) as u_turn_count,
+        sum(repeated_search_count) as repeated_search_count,
+        sum(rage_click_count) as rage_click_count,
+        sum(abandoned_form_count) as abandoned_form_count,
+        sum(seconds_lost) as seconds_lost
+    from action_friction
+    where session_date between $first_day and $last_day
+    group by site, action
+),
+
+folders as (
+    select
+        site,
+        folder
+    from pages
+    where folder != ''
+    group by site, folder
+    having count(*) > 5 and 2 * max(hard_time_count) <= sum(hard_time_count)
+),
+
+folded as (
+    select
+        p.site,
+        coalesce(f.folder || '/…', p.action) as action,
+        sum(p.session_count) as session_count,
+        sum(p.observed_count) as observed_count,
+        sum(p.hard_time_count) as hard_time_count,
+        sum(p.error_count) as error_count,
+        sum(p.error_loop_count) as error_loop_count,
+        sum(p.u_turn_count) as u_turn_count,
+        sum(p.repeated_search_count) as repeated_search_count,
+        sum(p.rage_click_count) as rage_click_count,
+        sum(p.abandoned_form_count) as abandoned_form_count,
+        sum(p.seconds_lost) as seconds_lost
+    from pages as p
+    left join folders as f
+        on p.site = f.site and p.folder = f.folder
+    group by all
+    having sum(p.hard_time_count) > 0
+),
+
+placed as (
+    select
+        *,
+        row_number() over (order by hard_time_count desc, action asc, site asc) <= 12 as _is_shown
+    from folded
+)
+
 select
-    site,
-    action,
+    case when _is_shown then site end as site,
+    case when _is_shown then action end as action,
     cast(sum(session_count) as bigint) as session_count,
     cast(sum(hard_time_count) as bigint) as hard_time_count,
-    sum(hard_time_count)
-    / nullif(sum(session_count) filter (where hard_time_count is not null), 0) as friction_rate,
+    sum(hard_time_count) / nullif(sum(observed_count), 0) as friction_rate,
     cast(sum(error_count) as bigint) as error_count,
     cast(sum(error_loop_count) as bigint) as error_loop_count,
     cast(sum(u_turn_count) as bigint) as u_turn_count,
@@ -14,9 +73,6 @@ select
     cast(sum(rage_click_count) as bigint) as rage_click_count,
     cast(sum(abandoned_form_count) as bigint) as abandoned_form_count,
     cast(sum(seconds_lost) as bigint) as seconds_lost
-from action_friction
-where session_date between $first_day and $last_day
-group by site, action
-having sum(hard_time_count) > 0
-order by hard_time_count desc, action asc, site asc
-limit 12
+from placed
+group by all
+order by bool_and(_is_shown) desc, hard_time_count desc, action asc, site asc

@@ -1,18 +1,58 @@
--- One row is one of the most frequent first actions of a visit to a site, in the week. low and high
--- are the bounds of the 95 % Wilson interval of the rate.
-with counted as (
+-- One row is one of the most frequent first actions of a visit to a site, in the week; the last row,
+-- without an action, is all others. Pages of a folder with more than five pages are one action,
+-- named /folder/…. low and high are the bounds of the 95 % Wilson interval of the rate.
+with entries as (
     select
         site,
         to_action as action,
-        cast(sum(session_count) as bigint) as session_count,
-        cast(sum(converted_count) as bigint) as converted_count,
-        cast(coalesce(sum(session_count) filter (where outcome = 'bounce'), 0) as bigint)
-            as bounce_count
+        regexp_extract(to_action, '^(/.+)/[^/]+$', 1) as folder,
+        sum(session_count) as session_count,
+        sum(converted_count) as converted_count,
+        coalesce(sum(session_count) filter (where outcome = 'bounce'), 0) as bounce_count
     from action_transitions
     where session_date between $first_day and $last_day and transition = 'entry'
     group by site, to_action
-    order by session_count desc, action asc, site asc
-    limit 10
+),
+
+folders as (
+    select
+        site,
+        folder
+    from entries
+    where folder != ''
+    group by site, folder
+    having count(*) > 5
+),
+
+folded as (
+    select
+        e.site,
+        coalesce(f.folder || '/…', e.action) as action,
+        sum(e.session_count) as session_count,
+        sum(e.converted_count) as converted_count,
+        sum(e.bounce_count) as bounce_count
+    from entries as e
+    left join folders as f
+        on e.site = f.site and e.folder = f.folder
+    group by all
+),
+
+placed as (
+    select
+        *,
+        row_number() over (order by session_count desc, action asc, site asc) <= 10 as _is_shown
+    from folded
+),
+
+counted as (
+    select
+        case when _is_shown then site end as site,
+        case when _is_shown then action end as action,
+        cast(sum(session_count) as bigint) as session_count,
+        cast(sum(converted_count) as bigint) as converted_count,
+        cast(sum(bounce_count) as bigint) as bounce_count
+    from placed
+    group by all
 ),
 
 rated as (
@@ -42,4 +82,4 @@ select
     least(1, (_centre + _reach) / _scale) as high,
     bounce_count / session_count as bounce_rate
 from spread
-order by session_count desc, action asc, site asc
+order by action is null, session_count desc, action asc, site asc
