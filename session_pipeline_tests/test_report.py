@@ -87,6 +87,12 @@ def test_headline_has_days_visits_value_and_bots(page: Page) -> None:
     assert "Value 52.50 EUR +150.0 % · Fri 15 Mar: 10.50" in page.text
 
 
+def test_changes_whose_chance_is_not_known_are_not_bold(page: Page) -> None:
+    tiles = page.html.split('class="tiles"')[1].split("</dl>")[0]
+    assert "+400.0" in tiles
+    assert "<b>" not in tiles
+
+
 def test_most_common_paths_with_and_without_a_purchase(page: Page) -> None:
     bought, left = page.text.split("Visits with a purchase")[1].split("Visits without a conversion")[:2]
     assert bought.startswith(" 5 100.0 % take it: 6 actions in 5 min (medians)")

@@ -21,6 +21,7 @@ from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.flaws import hard_times, is_worse, visits_needed
 from session_pipeline.report.formats import THIN_SPACE
 from session_pipeline.report.page import fitting
+from session_pipeline.report.sites import has_several
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import Page, Visits
@@ -397,6 +398,22 @@ def test_difficulties_that_go_with_missing_conversions_come_first(deployment: De
     assert sentence.endswith(
         "6 saw an error. They converted less often later than comparable visits; this can be chance."
     )
+
+
+def test_difficulties_have_a_table_of_their_own(deployment: Deployment, tmp_path: Path) -> None:
+    """Their rates are not those of the week: they compare visits of up to 84 days with and without it."""
+    row = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "is_significant": True}
+    row |= {"action": "/pay", "signal": "error", "with_count": 60, "without_count": 138, "sentence": "An error."}
+    page = page_with(deployment, tmp_path, {"opportunities": [row]})
+    header, found = (row for row in page.rows if row[0] in ("What", "An error."))
+    assert header == ["What", "With it", "Without it", "Visits with it", "Visits without it", "Days"]
+    assert [cell.replace(THIN_SPACE, " ") for cell in found[:5]] == ["An error.", "10.0 %", "50.0 %", "60", "138"]
+
+
+def test_a_row_of_all_others_is_no_other_site() -> None:
+    pages = [{"site": "main", "action": "/"}, {"site": None, "action": None}]
+    assert not has_several(Figures({}, None, {"landing_pages": Figure("", pages)}))
+    assert has_several(Figures({}, None, {"landing_pages": Figure("", [*pages, {"site": "jp", "action": "/"}])}))
 
 
 def test_each_action_has_one_difficulty_among_the_flaws(deployment: Deployment, tmp_path: Path) -> None:

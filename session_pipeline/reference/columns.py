@@ -231,7 +231,7 @@ VISITOR_COUNT = count("visitor_count", "Distinct visitors, without bots; in rete
 BOUNCE_COUNT = count("bounce_count", "Sessions with outcome bounce, without bots.")
 ENGAGED_COUNT = count(
     "engaged_count",
-    "Sessions with is_engaged, whatever their outcome, without bots; not those with the outcome engaged.",
+    "Sessions with is_engaged, without bots. Their outcome can also be another than engaged, such as a purchase.",
 )
 CONVERTED_COUNT = count("converted_count", "Sessions whose outcome is a conversion, without bots.")
 BOT_SESSION_COUNT = count(

@@ -6,9 +6,15 @@ from session_pipeline.report.formats import in_visits
 GLOSSARY: tuple[tuple[str, str], ...] = (
     ("Visit", "Consecutive events of a visitor. It belongs to the day on which it starts. Tables call it a session."),
     ("Visitor", in_visits(c.VISITOR_ID.meaning)),
-    ("New visitor", "A visitor whose first known day is the day of the visit. All others are returning."),
+    ("New visitor", "A visitor whose first known day is the day of the visit. All others came on an earlier day."),
     ("Outcome", in_visits(c.OUTCOME.meaning)),
-    ("Engaged", in_visits(c.IS_ENGAGED.meaning)),
+    (
+        "Engaged",
+        (
+            "As an outcome: a visit with enough page views, an interaction, or enough engaged seconds (see settings) "
+            "that ended with none of the outcomes above it."
+        ),
+    ),
     ("Bounce", in_visits(c.IS_BOUNCE.meaning)),
     ("Converted", in_visits(c.CONVERTED_COUNT.meaning)),
     ("Conversion rate", "Converted visits as a share of all visits."),
@@ -23,6 +29,13 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     ("Change (pp)", "Share in the week minus share in the week before, in percentage points."),
     ("Significant change", "Chance alone causes a change this large in fewer than 5 of 100 cases. Others are grey."),
+    (
+        "Difficulty",
+        (
+            "An error, repeated clicks, a step back, a repeated action, search or form. It is compared with the same "
+            "moment of other visits without it; only some of these are a hard time."
+        ),
+    ),
     (
         "Missing",
         (
@@ -45,7 +58,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
             "actions are replaced by their kind, such as /product/… for a page of that folder."
         ),
     ),
-    ("/folder/…", "All pages of a folder, in paths; elsewhere of a folder that has more than five pages."),
+    ("/folder/…", "All pages of a folder, in paths; in other tables of a folder with more than five pages there."),
     (
         "Funnel",
         "Steps in a fixed order; other events can occur between them. Rates are shares of attempts that entered.",

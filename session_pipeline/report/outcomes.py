@@ -28,7 +28,7 @@ Growth = Callable[[float | None, float | None], str]
 class Tile:
     """A figure of the week: its name, its value, its share or unit, its change, a detail, and its trend.
 
-    can_be_chance is False for a change of a count: its chance is not known.
+    can_be_chance is also True for a change of a count or value: its chance is not known.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Tile:
     change: str
     detail: str
     trend: Markup | None = None
-    can_be_chance: bool = False
+    can_be_chance: bool = True
 
 
 def outcome_rows(figures: Figures, settings: Settings) -> list[Row]:

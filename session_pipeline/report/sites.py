@@ -5,8 +5,12 @@ from session_pipeline.report.figures import VISIT_QUERIES, Figures, Row
 
 
 def has_several(figures: Figures) -> bool:
-    """Whether any two rows are of different sites. A site can have a change and no visits in the week."""
-    return len({row["site"] for name in VISIT_QUERIES for row in figures.rows(name) if "site" in row}) > 1
+    """Whether any two rows are of different sites. A site can have a change and no visits in the week.
+
+    A row of all others has no site.
+    """
+    rows = (row for name in VISIT_QUERIES for row in figures.rows(name))
+    return len({row.get("site") for row in rows} - {None}) > 1
 
 
 def place(figures: Figures, row: Row) -> str:
