@@ -1,7 +1,7 @@
--- One row is an action of a site at which visitors had a hard time in the week, most visits first; the
--- last row, without an action, is all others. Counts of signals are visits. Pages of a folder with
--- more than five pages are one action, named /folder/…, unless one page has most of the visits with a
--- hard time. A visit counts for each of the pages.
+-- One row is an action of a site at which visitors had a hard time in the week, most visits first;
+-- the last row, without an action, is all others. Counts of signals are visits. Pages of a folder
+-- with more than five pages are one action, named /folder/…, unless one page has most of the visits
+-- with a hard time. A visit counts for each of the pages.
 with pages as (
     select
         site,

@@ -1,6 +1,6 @@
--- One row is one of the most frequent first actions of a visit to a site, in the week; the last row,
--- without an action, is all others. Pages of a folder with more than five pages are one action,
--- named /folder/…. low and high are the bounds of the 95 % Wilson interval of the rate.
+-- One row is one of the most frequent first actions of a visit to a site, in the week; the last
+-- row, without an action, is all others. Pages of a folder with more than five pages are one
+-- action, named /folder/…. low and high are the bounds of the 95 % Wilson interval of the rate.
 with entries as (
     select
         site,
