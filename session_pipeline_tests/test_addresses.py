@@ -1,6 +1,7 @@
 """Tests how addresses are found by value: what is one in any spelling, and what only looks like one."""
 
 import json
+from time import thread_time
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -129,3 +130,35 @@ def test_name_counts_until_its_object_ends() -> None:
 def test_everything_else_keeps_its_bytes() -> None:
     text = '{"n":1.50,"e":1e5,"u":"\\u00fc\\/","s":"\\ud83d\\ude00","ip":"203.0.113.7","lone":"\\ud800","z":[ ]}'
     assert without_addresses_in_json(text) == text.replace("203.0.113.7", "[address]")
+
+
+HOSTILE = {
+    "blanks and quotes": (" " * 200_000 + 'x"y"1.2.3.4:z', None),
+    "blanks around a name": ("for" + " " * 80_000 + "=" + " " * 80_000 + '"' + " " * 80_000 + '1.2.3.4"x', None),
+    "blanks within an element": ("x" + " " * 200_000 + "1.2.3.4", None),
+    "quotes that are not closed": ('{"a":"1.2.3.4"' + '\\"' * 100_000, '{"a":"[address]"' + '\\"' * 100_000),
+    "URLs in URLs": ("/?a=" * 50_000 + "1.2.3.4", "/?a=[address]"),
+    "URLs in URLs without an address": ("/?a=" * 50_000 + "1.2.3", None),
+    "a long name": (json.dumps({"x" * 120_000: ["."] * 25_000}), None),
+}
+
+
+@pytest.mark.timeout(3)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_text_as_long_as_a_line_takes_less_than_a_second(kind: str) -> None:
+    text, left = HOSTILE[kind]
+    started = thread_time()
+    assert without_address(text) == (text if left is None else left)
+    assert thread_time() - started < 1
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("count", [1, 5, 19, 20, 21, 40])
+def test_address_is_found_at_any_depth_of_urls(count: int) -> None:
+    assert without_address("/p?next=" * count + "/q?x=203.0.113.7") == "/p?next=[address]"
+    assert without_address("/p?next=" * count + "/q?x=y&z=1.2.3") == "/p?next=" * count + "/q?x=y&z=1.2.3"
+
+
+def test_name_counts_in_a_string_that_is_not_closed() -> None:
+    assert without_address('{"version":"a\\\n "1.2.3.4"') == '{"version":"a\\\n "1.2.3.4"'
+    assert without_address('{"version":"a}\\\n "1.2.3.4"') == '{"version":"a}\\\n "[address]"'

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from time import thread_time
 from typing import Any
 
 import duckdb
@@ -481,3 +482,10 @@ def test_missing_columns_name_the_fields_that_could_be_meant() -> None:
     keys = {"columns": {"event_time": "when", "event_name": "what"}, "visitor_address": "ip"}
     assert missing_columns(fields, RULES, frozenset(), keys) == {}
     assert missing_columns(fields, RULES, frozenset(("visitor_id", "event_time", "event_name")), {}) == {}
+
+
+@pytest.mark.timeout(60)
+def test_long_number_is_recognized_within_a_second() -> None:
+    started = thread_time()
+    assert not is_like_data(["1" * 200_000 + "x"])
+    assert thread_time() - started < 1
