@@ -7,7 +7,9 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
+from session_pipeline.checks import CHECKS, Verdict
 from session_pipeline.defs import metadata
+from session_pipeline.defs.check_results import result_of, sentence_of
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.orchestration import Orchestrated, command_line, orchestrated, shop_lines
 
@@ -74,6 +76,31 @@ def test_dagster_history_has_no_visitor_session_or_event_data(tmp_path: Path) ->
     assert len(ids) > 10
     for secret in [*OF_EVENTS.values(), "secret-", "SecretBrowser", *ids]:
         assert secret.encode() not in kept, secret
+
+
+@pytest.mark.parametrize(
+    ("sentence", "description"),
+    [
+        ("event `a` is ![x](http://a.example/x.png)", r"event \`a\` is !\[x\](http://a.example/x.png)"),
+        (
+            "goals[0].where: <b> & [click](http://a.example/)",
+            r"goals\[0\].where: &lt;b&gt; &amp; \[click\](http://a.example/)",
+        ),
+        ("test/2024-05-06.jsonl: 2 of 3 page_view", "test/2024-05-06.jsonl: 2 of 3 page_view"),
+    ],
+)
+def test_check_quotes_names_without_markup_and_keeps_its_sentence(sentence: str, description: str) -> None:
+    check = next(iter(CHECKS))
+    result = result_of(check, Verdict(False, sentence, {"lines": 1}, ("a problem",)))
+    assert result.description == description
+    failed = dg.AssetCheckEvaluation(
+        check_name=check.name,
+        asset_key=dg.AssetKey(check.table),
+        passed=False,
+        metadata=result.metadata,
+        description=result.description,
+    )
+    assert sentence_of(failed) == sentence
 
 
 @pytest.mark.parametrize("value", HOSTILE)

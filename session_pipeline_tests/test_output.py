@@ -270,6 +270,17 @@ def test_csv_escapes_formulas_and_keeps_numbers(data: Path) -> None:
     assert out == "a\n=1\x1b\n"
 
 
+def test_csv_escapes_formulas_behind_other_separators(data: Path) -> None:
+    sql = """select unnest(['buy;=HYPERLINK(A1);x', 'a;;@b', 'a;"=1"', 'a;＝1', '-1;+2', 'a; =1', 'a;b=1']) as a"""
+    _, out, _ = call("query", sql, "-f", "csv", "--data", data)
+    texts = ["buy;'=HYPERLINK(A1);x", "a;;'@b", '"a;\'""=1"""', "a;'＝1", "'-1;'+2", "a; =1", "a;b=1"]
+    assert out.splitlines() == ["a", *texts]
+    _, out, _ = call(
+        "query", r"select unnest(['a' || chr(9) || '-b', 'a' || chr(10) || '=b']) as a", "-f", "csv", "--data", data
+    )
+    assert out == "a\na\t'-b\n\"a\n'=b\"\n"
+
+
 def test_numbers_that_json_does_not_have_are_null() -> None:
     written = StringIO()
     with duckdb.connect() as connection:

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from session_pipeline.cli.screen import echo, json_text, plain, ruled, stdout
+from session_pipeline.reference import markdown
 
 SHOWN_ROWS = 200
 LONGEST_LINE = 60  # longer text is wrapped within its column
@@ -29,9 +30,10 @@ NUMBER_TYPES = {*WHOLE_NUMBERS, "INTEGER", "UINTEGER", "FLOAT", "DOUBLE", "DECIM
 COLUMN_GAP = 2
 # A spreadsheet reads text as a formula if it begins with one of these or with its full-width (East Asian) form.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# A spreadsheet that reads another separator than the comma, or ignores quotes, begins a cell behind one of these.
+INNER_FORMULA = re.compile(r"(?<=[;\t\n])(?=\"*[=+@＝＋－＠-])")
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 STEERING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")  # all except tab, line feed and CRLF
-MARKUP = re.compile(r"([\\`*\[\]~|#$]|(?<![^\W_])_|_(?![^\W_]))")  # an underscore within a word is not markup
 
 Connection = duckdb.DuckDBPyConnection
 Row = tuple[Any, ...]
@@ -40,8 +42,9 @@ Row = tuple[Any, ...]
 def write_csv(connection: Connection, sql: str, file: IO[str], *, is_raw: bool = False) -> None:
     """Write CSV: a header, then one line for each row. NULL is an empty field.
 
-    Text that a spreadsheet would read as a formula gets a leading '. Numbers are not changed, also if their type is
-    text. Control characters become spaces, except tabs and line ends. With `is_raw`, text is written unchanged.
+    Text that a spreadsheet would read as a formula gets a leading '. So does what follows a semicolon, a tab or a line
+    end within a text, because a spreadsheet can split there. Numbers are not changed, also if their type is text.
+    Control characters become spaces, except tabs and line ends. With `is_raw`, text is written unchanged.
     """
     names, rows = _execute(connection, sql)
     writer = csv.writer(file, lineterminator="\n")
@@ -145,12 +148,12 @@ def _field(value: object, is_raw: bool) -> object:
         return value
     text = str(value)
     is_formula = text.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text)
+    text = INNER_FORMULA.sub("'", text)
     return STEERING.sub(" ", f"'{text}" if is_formula else text)
 
 
 def _markdown(value: object) -> str:
-    text = "" if value is None else plain(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return MARKUP.sub(r"\\\1", text)
+    return "" if value is None else markdown.escaped(plain(value))
 
 
 def _is_number(duckdb_type: object) -> bool:

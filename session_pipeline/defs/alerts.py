@@ -14,7 +14,7 @@ import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import tags
-from session_pipeline.defs.checks import PROBLEMS
+from session_pipeline.defs.check_results import PROBLEMS, sentence_of
 from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.run import alerts
 from session_pipeline.run.alerts import Alert, Cursor, Passed
@@ -120,4 +120,4 @@ def _of_check(check: Any, facts: dict[str, Any]) -> Alert | Passed:
     }
     problems = check.metadata[PROBLEMS].value if PROBLEMS in check.metadata else ()
     what = "check_failed" if is_error else "check_warned"
-    return Alert(what, about, check.description or "", {**facts, **more}, tuple(problems))
+    return Alert(what, about, sentence_of(check), {**facts, **more}, tuple(problems))

@@ -10,6 +10,7 @@ import dagster as dg
 
 from session_pipeline.checks import CHECKS, Check, Verdict
 from session_pipeline.defs import tags
+from session_pipeline.defs.check_results import result_of
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline.reference.days import dates
@@ -19,8 +20,6 @@ from session_pipeline.run.profile import CHECKS as CHECKING
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables import TABLES
 
-PROBLEMS = "problems"  # metadata key: single problems, by which `run.alerts` recognizes those that were already sent
-MOST_PROBLEMS = 100
 DAYS_BY_HAND = 7  # number of latest days to check if the run has no range of days
 
 
@@ -68,15 +67,7 @@ def _result(run: Run, check: Check, days: Sequence[date]) -> dg.AssetCheckResult
         verdict = _verdict(run, check, days)
     if not verdict.holds:
         run.outcome.failed_checks.append(FailedCheck(check.name, verdict.sentence, check.is_error))
-    problems = {PROBLEMS: list(verdict.problems[:MOST_PROBLEMS])} if verdict.problems else {}
-    return dg.AssetCheckResult(
-        asset_key=check.table,
-        check_name=check.name,
-        passed=verdict.holds,
-        severity=dg.AssetCheckSeverity.ERROR if check.is_error else dg.AssetCheckSeverity.WARN,
-        description=verdict.sentence,
-        metadata={**verdict.figures, **problems},
-    )
+    return result_of(check, verdict)
 
 
 def _verdict(run: Run, check: Check, days: Sequence[date]) -> Verdict:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import tags
+from session_pipeline.defs.check_results import sentence_of
 from session_pipeline.defs.history import LATEST_CHECKS, NO_SENTENCE, PastRun, unknown
 from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.errors import DiskFullError
@@ -64,5 +65,5 @@ def failed_checks(folder: DataFolder, checks: Iterable[tuple[str, str]]) -> list
             if latest is not None and not latest.asset_check_evaluation_data.passed:
                 result = latest.asset_check_evaluation_data
                 is_error = result.severity is dg.AssetCheckSeverity.ERROR
-                failed.append(FailedCheck(name, result.description or NO_SENTENCE, is_error))
+                failed.append(FailedCheck(name, sentence_of(result) or NO_SENTENCE, is_error))
     return failed

@@ -1,1 +1,1 @@
-"""Packaged reference data: columns, local days and times, channels, user agents and the formats of access logs."""
+"""Packaged reference data: columns, local days and times, channels, user agents, formats of access logs, Markdown."""
