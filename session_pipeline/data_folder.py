@@ -99,12 +99,18 @@ def at(path: Path) -> DataFolder:
             f"{folder.path} cannot be a data folder, because its path contains {found[0]}; rename that folder, or use"
             " another: a path can contain everything except * ? [ \\ and % before two hexadecimal digits"
         )
-    try:
-        str(folder.path).encode()
-    except UnicodeEncodeError:
+    if not is_utf8(str(folder.path)):
         name = os.fsencode(folder.path).decode(errors="backslashreplace")
-        raise WrongUseError(f"{name} cannot be a data folder, because its path is not UTF-8; rename it") from None
+        raise WrongUseError(
+            f"{name} cannot be a data folder, because its path is not UTF-8 in the encoding of this terminal; rename it,"
+            " or use a terminal with UTF-8"
+        )
     return folder
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text from the command line is UTF-8; Python keeps other bytes as surrogates."""
+    return text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def find(path: Path | str | None = None, *, option: str = "--data") -> DataFolder:

@@ -36,6 +36,29 @@ def test_path_that_duckdb_or_dagster_misread_cannot_be_a_data_folder(tmp_path: P
         assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("query", "select '\udce9'"),
+        ("query", "--tables", "\udce9"),
+        ("show", "\udce9"),
+        ("sessions", "--outcome", "\udce9"),
+        ("erase", "--visitor", "\udce9"),
+        ("export", "file", "--visitor", "\udce9"),
+    ],
+)
+def test_text_that_is_not_utf8_is_refused(shop: Path, arguments: tuple[str, ...]) -> None:
+    code, _, err = call(*arguments, "--data", shop)
+    assert (code, "\\xe9" in err) == (2, True), err
+    assert " is not UTF-8; is UTF-8 the encoding of the terminal?" in err
+
+
+def test_path_of_a_file_can_be_other_than_utf8(shop: Path, tmp_path: Path) -> None:
+    file = tmp_path / "\udce9.csv"
+    assert call("query", "select 1 as a", "--format", "csv", "--output", file, "--data", shop)[0] == 0
+    assert file.read_text() == "a\n1\n"
+
+
 def test_other_unusual_characters_can_be_in_the_path(tmp_path: Path) -> None:
     assert call("init", tmp_path / "100% {a} 'b' #c ä")[0] == 0
 

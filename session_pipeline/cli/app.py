@@ -3,9 +3,11 @@
 The commands are in the other modules of this package; `cli.commands` lists them.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +19,8 @@ from typer.exceptions import Abort, Exit, TyperException
 from session_pipeline import data_folder, interrupts
 from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.cli.screen import echo, harmless, stderr
-from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
-from session_pipeline.errors import SessionPipelineError, SettingsError, WrongUseError
+from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder, is_utf8
+from session_pipeline.errors import SessionPipelineError, WrongUseError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, interrupts.EXIT_CODE
 
@@ -34,7 +36,7 @@ class Commands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
             loaded = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-            loaded.command(name)(COMMANDS[name].load())
+            loaded.command(name)(_with_utf8(COMMANDS[name].load()))
             command = typer.main.get_command(loaded)
         return name, command, rest
 
@@ -47,6 +49,23 @@ class Commands(TyperGroup):
         """Run a command."""
         with _errors_explained():
             return super().invoke(ctx)
+
+
+def _with_utf8(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that refuses texts that are not UTF-8; paths can be any bytes.
+
+    Such a text can neither be printed nor be compared with what is stored.
+    """
+
+    @wraps(command)
+    def checked(*args: Any, **arguments: Any) -> None:
+        for text in arguments.values():
+            if isinstance(text, str) and not is_utf8(text):
+                written = os.fsencode(text).decode(errors="backslashreplace")
+                raise WrongUseError(f"{written} is not UTF-8; is UTF-8 the encoding of the terminal?")
+        command(*args, **arguments)
+
+    return checked
 
 
 @contextmanager
