@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from unittest.mock import Mock
 
+import dagster as dg
 import pytest
 
-from session_pipeline.checks import CHECKS
+from session_pipeline.checks import CHECKS, Verdict
 from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.defs import history, home, instance_history, tags
+from session_pipeline.defs.check_results import result_of
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
 from session_pipeline_tests.shop_commands import call
 from session_pipeline_tests.test_dagster_runs import MONDAY
@@ -42,6 +44,26 @@ def test_history_is_that_of_dagster(deployment: Orchestrated) -> None:
     failed = history.failed_checks(deployment.folder, NAMES)
     assert failed == instance_history.failed_checks(deployment.folder, NAMES)
     assert "set_aside_rate" in {check.name for check in failed}
+
+
+@pytest.mark.parametrize("is_of_an_earlier_version", [False, True])
+def test_failed_check_has_its_sentence_without_markdown(
+    deployment: Orchestrated, is_of_an_earlier_version: bool
+) -> None:
+    sentence = "events [a](http://a.example) and *b*"
+    [check, *_] = CHECKS
+    result = result_of(check, Verdict(False, sentence))
+    failed = dg.AssetCheckEvaluation(
+        check_name=check.name,
+        asset_key=dg.AssetKey(check.table),
+        passed=False,
+        metadata={} if is_of_an_earlier_version else result.metadata,
+        description=sentence if is_of_an_earlier_version else result.description,
+    )
+    deployment.instance.report_runless_asset_event(failed)
+    found = history.failed_checks(deployment.folder, NAMES)
+    assert found == instance_history.failed_checks(deployment.folder, NAMES)
+    assert [check.sentence for check in found] == [sentence]
 
 
 @pytest.mark.parametrize("change", ["another storage", "other columns"])

@@ -8,10 +8,10 @@ import dagster as dg
 
 from session_pipeline.checks import Check
 from session_pipeline.checks.verdict import Verdict
+from session_pipeline.defs.history import SENTENCE
 from session_pipeline.reference import markdown
 
 PROBLEMS = "problems"  # metadata key: single problems, by which `run.alerts` recognizes those that were already sent
-SENTENCE = "sentence"  # metadata key
 MOST_PROBLEMS = 100
 
 

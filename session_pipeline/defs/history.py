@@ -24,6 +24,7 @@ from session_pipeline.store.shortage import report_shortage
 LATEST_CHECKS = 10  # a killed run leaves a planned check without a result; then the result before it counts
 BUSY_SECONDS = 30
 NO_SENTENCE = "does not hold"
+SENTENCE = "sentence"  # key of the metadata of a failed check; its description is for Markdown
 Found = TypeVar("Found")
 
 
@@ -133,5 +134,6 @@ def _checks(path: Path, checks: Sequence[tuple[str, str]]) -> list[FailedCheck]:
         latest = next((event for event in events if event["event_type_value"] == "ASSET_CHECK_EVALUATION"), None)
         if latest is not None and not (result := latest["event_specific_data"])["success"]:
             is_error = result["severity"]["__enum__"] == "AssetCheckSeverity.ERROR"
-            failed.append(FailedCheck(name, result["description"] or NO_SENTENCE, is_error))
+            sentence = result["metadata"].get(SENTENCE, {}).get("text") or result["description"] or NO_SENTENCE
+            failed.append(FailedCheck(name, sentence, is_error))
     return failed
