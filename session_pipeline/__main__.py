@@ -18,6 +18,10 @@ OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
+    if sys.platform != "linux":
+        sys.exit(
+            f"Error: session-pipeline runs on Linux, not on {sys.platform}; use WSL, a container or a Linux machine"
+        )
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     _open_missing_streams()
     from session_pipeline import cli

@@ -102,8 +102,8 @@ def at(path: Path) -> DataFolder:
     if not is_utf8(str(folder.path)):
         name = os.fsencode(folder.path).decode(errors="backslashreplace")
         raise WrongUseError(
-            f"{name} cannot be a data folder, because its path is not UTF-8 in the encoding of this terminal; rename it,"
-            " or use a terminal with UTF-8"
+            f"{name} cannot be a data folder, because its path is not UTF-8 in the encoding of this terminal;"
+            " rename it, or use a terminal with UTF-8"
         )
     return folder
 

@@ -63,6 +63,13 @@ def test_other_unusual_characters_can_be_in_the_path(tmp_path: Path) -> None:
     assert call("init", tmp_path / "100% {a} 'b' #c ä")[0] == 0
 
 
+def test_other_system_is_refused_in_one_sentence() -> None:
+    code = "import sys; from session_pipeline import __main__; sys.platform = 'win32'; __main__.main()"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert ran.stderr.startswith("Error: session-pipeline runs on Linux, not on win32; ")
+
+
 def test_version_and_help_options() -> None:
     assert re.fullmatch(r"session-pipeline \d+\.\d+\.\d+\n", call("--version")[1])
     assert call("-h") == call("--help")

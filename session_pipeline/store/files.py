@@ -153,7 +153,7 @@ def copy_file(source: Path, target: Path) -> None:
                 if copied == 0:
                     break
                 remaining -= copied
-        except OSError:
+        except (OSError, AttributeError):  # the file system, or the C library, cannot do it
             remaining = -1
     if remaining != 0:
         shutil.copyfile(source, target)
