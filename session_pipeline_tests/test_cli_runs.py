@@ -16,7 +16,7 @@ from session_pipeline.defs import history
 from session_pipeline.run.opened import open_store
 from session_pipeline.run.outcome import FailedCheck
 from session_pipeline.store.records import Key
-from session_pipeline_tests.deployment import damage
+from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
 from session_pipeline_tests.shop_commands import EVENTS, FirstRun, call, deliver, run
 
 
@@ -244,3 +244,20 @@ def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Pat
     assert run(own_shop).returncode == 0
     code, out, _ = call("verify", "--data", own_shop)
     assert (code, "every line is accounted for" in out) == (0, True)
+
+
+@pytest.mark.long
+def test_dev_without_access_to_the_history_is_explained(own_shop: Path) -> None:
+    home = own_shop / "dagster_home"
+    paths = [home, *home.rglob("*")]
+    for path in paths:
+        path.chmod(0o555)
+    try:
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", "dev", "--data", own_shop]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    finally:
+        for path in paths:
+            path.chmod(0o755)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"Error: Dagster cannot use its database in {home} (")
+    assert ran.stderr.count("\n") == 1

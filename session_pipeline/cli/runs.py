@@ -22,7 +22,7 @@ from session_pipeline.cli import problems, progress, summary
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder, ended
 from session_pipeline.cli.screen import counted, echo, echo_json
 from session_pipeline.defs import home, tags
-from session_pipeline.errors import WrongUseError
+from session_pipeline.errors import HistoryError, WrongUseError
 from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
@@ -132,10 +132,19 @@ def dev(
         except OSError:
             raise WrongUseError(f"port {port} is in use; name another with --port") from None
 
+    from sqlalchemy.exc import SQLAlchemyError
+
     from session_pipeline.defs import dead_runs, local_runs
 
-    with local_runs.instance_of(folder) as instance:
-        dead_runs.fail_dead_runs(instance, folder)
+    try:
+        with local_runs.instance_of(folder) as instance:
+            dead_runs.fail_dead_runs(instance, folder)
+    except SQLAlchemyError as error:
+        why = str(error).splitlines()[0]
+        raise HistoryError(
+            f"Dagster cannot use its database in {folder.dagster_home} ({why});"
+            " start `dev` as a user who can write there"
+        ) from error
     echo(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C stops it.")
     sys.stdout.flush()
     interrupts.raise_interrupts(even_if_ignored=True)
