@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -168,6 +169,16 @@ def test_damaged_catalog_is_reported_in_one_sentence(store: Store, content: byte
     path.write_bytes(path.read_bytes()[:8192] if content is None else content)
     with pytest.raises(StoreError, match=r"catalog\.sqlite cannot be used .* restore it from a backup"):
         Store(store.folder, "1.0")
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o444), (0o027, 0o440), (0o077, 0o400)])
+def test_stored_file_can_be_read_as_the_umask_says(store: Store, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        commit(store, 1)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(store.path_of(one).stat().st_mode) for one in store.partitions.values()] == [mode]
 
 
 def test_unwritable_store_is_reported_in_one_sentence(store: Store) -> None:

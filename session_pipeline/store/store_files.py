@@ -13,7 +13,7 @@ from pathlib import Path
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import at_once, make_folder, sync_file, sync_folder
 
-READ_ONLY = 0o444
+READABLE = 0o444
 
 
 def sha256_of(path: Path) -> str:
@@ -63,7 +63,7 @@ class StoreFiles:
         """
         for path, _ in files:
             crash_points.reached("commit: file written")
-            path.chmod(READ_ONLY)
+            path.chmod(path.stat().st_mode & READABLE)  # nobody can write it, and nobody else can read it now
         at_once(sync_file, [path for path, _ in files])
         crash_points.reached("commit: files durable")
         changed_folders: set[str] = set()
