@@ -184,6 +184,20 @@ def test_closed_connection_is_an_invalid_request(ingest: Ingest) -> None:
     assert [row["detail"] for row in found.quarantined][:3] == [None] * 3
 
 
+def test_fields_that_a_log_shipper_adds_are_not_the_page(ingest: Ingest) -> None:
+    line: Line = {
+        "@timestamp": "2024-05-06T10:00:00Z", "remote_addr": "203.0.113.7", "status": 200,
+        "path": "/var/log/access.json", "host": {"name": "node-2"},
+    }  # fmt: skip
+    rows = events(
+        ingest, "nginx_json", {**line, "request": "GET /a?q=1 HTTP/1.1"},
+        {**line, "request": "/b", "method": "GET", "scheme": "http", "http_host": "shop.example"},
+        {**line, "request": "/c", "method": "POST", "uri": "/index.php"},
+    )  # fmt: skip
+    assert [row["page_url"] for row in rows] == ["/a?q=1", "http://shop.example/b", "/c"]
+    assert [row["event_name"] for row in rows] == ["page_view", "page_view", "submit"]
+
+
 # Amplitude, and apps
 
 HOUR = "2024-05-06T10:00:00Z"

@@ -66,20 +66,23 @@ case
     else to_json(written)
 end;
 
--- Whether a URL without query is an image, a script, a style sheet or a font.
+-- Whether a URL without query is a file that a page loads: an image, a script, a style sheet, a
+-- font, a sound, a video, or data. Documents and archives are none: a visitor opens them.
 create or replace temp macro is_asset(page) as
 regexp_matches(
     page,
-    '(?i)\.(css|js|mjs|map|png|jpe?g|gif|svgz?|webp|avif|ico|bmp|tiff?|xbm|woff2?|ttf|otf|eot)$'
+    '(?i)\.(css|m?js|map|wasm|json|webmanifest|a?png|jpe?g|gif|svgz?|webp|avif|jxl|hei[cf]|ico|cur'
+    || '|bmp|tiff?|xbm|woff2?|ttf|otf|eot|mp[34]|m4[asv]|mov|web[am]|og[agv]|opus|aac|flac|wav|vtt'
+    || '|m3u8|mpd|ts)$'
 );
 
--- The event name of a request. Redirects show no page; the next page has its own line. Without a
--- method, it is that of GET.
+-- The event name of a request. Redirects show no page; the next page has its own line. A part of a
+-- file (206) is loaded by a player or a viewer. Without a method, it is that of GET.
 create or replace temp macro event_of_request(method, page_url, status_code) as
 case
     when method in ('POST', 'PUT', 'PATCH', 'DELETE') then 'submit'
     when method <> 'GET' then 'request'
-    when is_asset(without_query(page_url)) then 'asset'
+    when is_asset(without_query(page_url)) or status_code = '206' then 'asset'
     when page_url is null or status_code in ('301', '302', '303', '307', '308') then 'request'
     else 'page_view'
 end;

@@ -34,8 +34,13 @@ def with_request(
     method = f"upper(coalesce({parts.get('method', NOTHING)}, {_group(line, 1)}))"
     path = parts.get("path", NOTHING)
     path_query = f"case when not contains({path}, '?') then '?' || ltrim({parts.get('query', NOTHING)}, '?') end"
-    target = f"coalesce({parts.get('target', NOTHING)}, {_group(line, 2)}, {path} || coalesce({path_query}, ''))"
-    host = f"coalesce({parts.get('host', NOTHING)}, {literal(rules.host) if rules.host else NOTHING})"
+    # Some logs have only the target in the field of the request line.
+    line_target = f"coalesce({_group(line, 2)}, case when regexp_full_match({line}, '/\\S*') then {line} end)"
+    target = f"coalesce({parts.get('target', NOTHING)}, {line_target}, {path} || coalesce({path_query}, ''))"
+    # A log shipper can write an object about its own machine into the field `host`.
+    named = parts.get("host", NOTHING)
+    named = f"case when not starts_with({named}, '{{') then {named} end"
+    host = f"coalesce({named}, {literal(rules.host) if rules.host else NOTHING})"
     # A macro repeats the SQL of its arguments, so nested macros grow exponentially. A lambda names a value once.
     located = f"[{target}, {host}, lower({parts.get('scheme', NOTHING)})]"
     page = f"list_transform([{located}], lambda r: page_of_request(r[1], r[2], r[3]))[1]"
