@@ -224,12 +224,45 @@ def test_events_that_an_app_sends_on_its_own_are_requests(ingest: Ingest, name: 
 
 @pytest.mark.parametrize(
     ("name", "crash"), [("segment", "Application Crashed"), ("rudderstack", "Application Crashed"),
-                        ("mixpanel", "$ae_crashed")],
+                        ("posthog", "Application Crashed"), ("mixpanel", "$ae_crashed")],
 )  # fmt: skip
 def test_crash_of_an_app_is_an_exception(ingest: Ingest, name: str, crash: str) -> None:
     line, field, _ = OF_APPS[name]
     [row] = events(ingest, name, {**line, field: crash})
     assert row["event_name"] == "exception"
+
+
+POSTHOG: Line = {"event": "$pageview", "distinct_id": "a", "timestamp": HOUR, "properties": {}}
+
+
+def test_posthog_names_with_a_dollar_are_requests_except_actions(ingest: Ingest) -> None:
+    names = {
+        "$pageview": "page_view", "$screen": "page_view", "$autocapture": "click", "$exception": "exception",
+        "$copy_autocapture": "$copy_autocapture", "plan $": "plan $",
+        **dict.fromkeys(("$set", "$$heatmap", "$csp_violation", "$some_day_new", "$rageclick", "$dead_click",
+                         "survey shown", "product tour shown"), "request"),
+    }  # fmt: skip
+    rows = events(ingest, "posthog", *({**POSTHOG, "event": name} for name in names))
+    assert [row["event_name"] for row in rows] == list(names.values())
+
+
+def test_posthog_event_of_the_library_can_be_renamed(ingest: Ingest) -> None:
+    text = "[sources.web]\npreset = 'posthog'\nformat = 'jsonl'\nevent_names = {'$dead_click' = 'dead_click'}"
+    rules = rules_of(parse_settings(text), "web", KEY)
+    found = ingest.take_lines({**POSTHOG, "event": "$dead_click"}, {**POSTHOG, "event": "$set"}, rules=rules)
+    assert found.column("event_name") == ["dead_click", "request"]
+
+
+def test_posthog_click_without_a_text_has_an_element(ingest: Ingest) -> None:
+    chain = 'svg.icon.small:attr__class="icon small"nth-child="1";a.link:attr__href="/cart?email=x"text="Cart"'
+    click = {**POSTHOG, "event": "$autocapture", "elements_chain": chain}
+    rows = events(ingest, "posthog", click, {**click, "properties": {"$el_text": "Pay"}}, POSTHOG)
+    assert [row["element"] for row in rows] == ["svg.icon.small", "Pay", None]
+
+
+def test_posthog_session_id_of_a_query_is_a_column(ingest: Ingest) -> None:
+    rows = events(ingest, "posthog", {**POSTHOG, "$session_id": "s1"}, {**POSTHOG, "properties": {"$session_id": "s2"}})
+    assert [row["client_session_id"] for row in rows] == ["s1", "s2"]
 
 
 def test_amplitude_order_with_revenue_of_the_sdk_is_one_purchase(ingest: Ingest) -> None:
