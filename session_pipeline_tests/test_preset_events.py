@@ -1,5 +1,6 @@
 """Tests what lines of the exports of tools become: which are the same event, and their names, values and visitors."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,25 @@ def test_woocommerce_order_whose_status_changes_has_one_event_of_each_kind(inges
     assert names == ["order_pending", "purchase", "purchase", "purchase", "purchase", "order_cancelled"]
     assert len(identities(rows)) == len(set(names))
     assert {row["event_id"] for row in rows if row["event_name"] == "purchase"} == {"1001|purchase"}
+
+
+def test_woocommerce_data_of_plugins_is_read_and_not_stored(ingest: Ingest) -> None:
+    entry = "https://shop.example/lp?email=jana@shop.example"
+    data = {"session_entry": entry, "utm_source": "fb", "source_type": "utm"}
+    listed = [{"key": f"_wc_order_attribution_{name}", "value": value} for name, value in data.items()]
+    [row] = events(ingest, "woocommerce", {**ORDER, "meta_data": listed, "customer_note": "ring", "number": "7"})
+    assert (row["page_url"], row["utm_source"]) == ("https://shop.example/lp", "fb")
+    assert set(json.loads(row["properties"])) == {"status", "date_created_gmt", "customer_id", "number"}
+
+
+# Umami, and Plausible
+
+
+def test_umami_rows_of_each_type_have_a_name(ingest: Ingest) -> None:
+    row: Line = {"session_id": "a", "visit_id": "v", "created_at": "2024-05-06 10:00:00", "event_name": None}
+    names = {1: "page_view", 2: "signup", 3: "click", 4: "request", 5: "request"}
+    lines = [{**row, "event_type": kind, "event_name": "signup" if kind == 2 else None} for kind in names]
+    assert [found["event_name"] for found in events(ingest, "umami", *lines)] == list(names.values())
 
 
 # Shopify
