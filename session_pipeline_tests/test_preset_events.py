@@ -139,6 +139,34 @@ def test_umami_rows_of_each_type_have_a_name(ingest: Ingest) -> None:
     assert [found["event_name"] for found in events(ingest, "umami", *lines)] == list(names.values())
 
 
+def test_plausible_click_id_is_that_of_the_page(ingest: Ingest) -> None:
+    row: Line = {
+        "user_id": "1", "session_id": "2", "timestamp": "2024-05-06 10:00:00", "name": "pageview",
+        "hostname": "shop.example", "pathname": "/a", "utm_source": "", "referrer": "google.com",
+    }  # fmt: skip
+    asked = {"pathname": "/a?q=1", "click_id_param": "msclkid"}
+    rows = events(ingest, "plausible", row, {**row, "click_id_param": "gclid"}, {**row, **asked},
+                  {**row, "click_id_param": ""})  # fmt: skip
+    assert [found["click_id_type"] for found in rows] == [None, "gclid", "msclkid", None]
+    page = "https://shop.example/a"
+    assert [found["page_url"] for found in rows] == [page, page, f"{page}?q=1", page]
+
+
+@pytest.mark.parametrize(
+    ("utm_source", "referrer", "found"),
+    [("", "", "producthunt"), (None, None, "producthunt"), ("nl", "", "nl"), ("", "producthunt.com", None)],
+)
+def test_plausible_source_of_a_tag_is_the_utm_source(
+    ingest: Ingest, utm_source: str | None, referrer: str | None, found: str | None
+) -> None:
+    row: Line = {
+        "user_id": "1", "session_id": "2", "timestamp": "2024-05-06 10:00:00", "name": "pageview", "pathname": "/",
+        "referrer_source": "producthunt",
+    }  # fmt: skip
+    [event] = events(ingest, "plausible", {**row, "utm_source": utm_source, "referrer": referrer})
+    assert event["utm_source"] == found
+
+
 # Shopify
 
 SHOP_ORDER: Line = {
