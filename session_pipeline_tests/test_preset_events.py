@@ -304,8 +304,9 @@ def test_posthog_event_of_the_library_can_be_renamed(ingest: Ingest) -> None:
 def test_posthog_click_without_a_text_has_an_element(ingest: Ingest) -> None:
     chain = 'svg.icon.small:attr__class="icon small"nth-child="1";a.link:attr__href="/cart?email=x"text="Cart"'
     click = {**POSTHOG, "event": "$autocapture", "elements_chain": chain}
-    rows = events(ingest, "posthog", click, {**click, "properties": {"$el_text": "Pay"}}, POSTHOG)
-    assert [row["element"] for row in rows] == ["svg.icon.small", "Pay", None]
+    rows = events(ingest, "posthog", click, {**click, "properties": {"$el_text": "Pay"}},
+                  {**click, "properties": {"$el_text": ""}}, POSTHOG)  # fmt: skip
+    assert [row["element"] for row in rows] == ["svg.icon.small", "Pay", "svg.icon.small", None]
 
 
 def test_posthog_session_id_of_a_query_is_a_column(ingest: Ingest) -> None:
