@@ -137,4 +137,5 @@ def test_logic_version_stands_for_this_source() -> None:
     source = "".join("".join(path.read_text().split()) for path in paths)
     # How presets are recognized decides how files are read. Their other keys are settings, which fingerprints have.
     source += repr({name: vars(found) for name, found in packaged_recognitions().items()})
-    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (10, "ff395e1598a34f3b")
+    source += repr(click_id_types())
+    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (10, "01eb8d92035319b7")
