@@ -11,6 +11,8 @@ import pytest
 
 from session_pipeline.checks import key_to_change, too_many_set_aside
 from session_pipeline.run.pipeline import open_run, open_store
+from session_pipeline.settings import parse_settings
+from session_pipeline_tests.corpus import CORPUS
 from session_pipeline_tests.deployment import Deployment
 
 EVENT = {"visitor_id": "v", "event_time": "2024-03-01T12:00:00Z", "event_name": "a"}
@@ -121,6 +123,8 @@ def test_few_quarantined_lines_cause_no_warning() -> None:
     ("reason", "fix"),
     [
         ("not_an_object", "fix them at their source: write each line as a JSON object"),
+        ("too_nested", "fix them at their source: write at most 200 objects or lists within each other"),
+        ("duplicate_key", "fix them at their source: write each key of an object once"),
         ("ragged_row", "fix them at their source: write as many fields as the header has, and quote fields that"),
         ("invalid_csv", "fix them at their source: close every quote"),
     ],
@@ -130,7 +134,24 @@ def test_lines_that_no_setting_accepts_are_fixed_at_their_source(reason: str, fi
     assert f"see quarantined_lines, then {fix}" in str(too_many_set_aside(facts, {reason: 3}))
     of_whole_file = too_many_set_aside({**facts, "accepted_count": 0, "set_aside_count": 10}, {reason: 10})
     assert fix in str(of_whole_file)
-    assert ("change sources.web.delimiter" in str(of_whole_file)) is (reason != "not_an_object")
+    assert ("change sources.web.delimiter" in str(of_whole_file)) is (reason in ("ragged_row", "invalid_csv"))
+
+
+@pytest.mark.parametrize("reason", sorted({*CASES, *(reason for each in CORPUS for reason in each.set_aside.values())}))
+def test_setting_of_every_reason_exists(reason: str) -> None:
+    key = key_to_change(reason, "web")
+    if key is None:
+        assert reason not in CASES, "a setting makes these lines accepted"
+        return
+    of_other_keys = {
+        "start_date": "2024-01-01",
+        "sources.web.clock_tolerance_minutes": "600",
+        "sources.web.delimiter": "';'",
+        "sources.web.format": "'csv'",
+        "sources.web.log_format": "'common'",
+    }
+    value = of_other_keys.get(key, "'a field'")
+    parse_settings(f"{key} = {value}")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
 from session_pipeline.ingest.admission.wrapped_records import is_one_object, wrapped_records
+from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.settings import path_of_source
 
@@ -24,14 +25,12 @@ KEYS: Mapping[str, str] = {
     "invalid_csv": "{source}.delimiter",
     "invalid_json": "{source}.format",
 }
-# Reasons that no setting affects. Such lines must be fixed at the source.
-NO_KEY = frozenset(
-    ("invalid_utf8", "nul_byte", "line_too_long", "invalid_request", "time_beyond_2100", "not_an_object")
-)
 # How to fix lines at their source, for reasons whose names do not say it.
 FIXES: Mapping[str, str] = {
     "invalid_json": "write each line as one complete JSON object",
     "not_an_object": "write each line as a JSON object",
+    "too_nested": "write at most 200 objects or lists within each other, and at most 5,000 in a line",
+    "duplicate_key": "write each key of an object once",
     "ragged_row": "write as many fields as the header has, and quote fields that contain the delimiter; remove a first"
     " line such as sep=;",
     "invalid_csv": "close every quote, and write a quote within a field twice",
@@ -48,13 +47,16 @@ OF_WHOLE_FILES = frozenset(("ragged_row", "invalid_csv"))
 
 
 def key_to_change(reason: str, source: str) -> str | None:
-    """Return the setting that decides whether lines are quarantined for a reason; None if there is none."""
-    if reason in NO_KEY:
-        return None
+    """Return the setting that decides whether lines are quarantined for a reason.
+
+    None if no setting affects them, as for a NUL byte. Such lines must be fixed at the source.
+    """
     if reason.startswith(OTHER_LOG_FORMAT):
         return path_of_source(source, "log_format")
+    if reason in KEYS:
+        return KEYS[reason].format(source=path_of_source(source))
     column = reason.removeprefix("missing_").removeprefix("invalid_")
-    return KEYS.get(reason, f"{{source}}.columns.{column}").format(source=path_of_source(source))
+    return f"{path_of_source(source)}.columns.{column}" if column in DELIVERED_COLUMNS else None
 
 
 def has_too_many_set_aside(facts: Mapping[str, Any]) -> bool:
