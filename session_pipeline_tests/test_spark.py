@@ -1,10 +1,11 @@
-"""Tests the Spark engine: every case folder, part files, its errors. test_parity.py compares whole builds.
+"""Tests the Spark engine: every case folder, part files, checks, its errors. test_parity.py compares whole builds.
 
 `pytest -m "spark and not long"` is the short part.
 """
 
 import importlib.util
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 
+from session_pipeline.checks import CHECKS, Check, Verdict
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.engines.short_files import MOST_ROWS, MOST_ROWS_FOR_SNAPPY
 from session_pipeline.engines.spark import Job, SparkEngine
@@ -28,6 +30,9 @@ from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.store.part_files import files_at
 from session_pipeline.tables import Table, table
 from session_pipeline_tests import test_cases as cases
+from session_pipeline_tests.checked_stores import DAY, change, opened
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.orchestration import SMALL
 from session_pipeline_tests.parity.builds import CASE_CONF
 
 needs_spark = pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="PySpark is not installed")
@@ -197,6 +202,37 @@ def test_tables_without_rows_keep_their_types_and_cost_no_task(engine: SparkEngi
     assert found.schema.equals(schema)
     assert len(found) == 0
     assert "LocalRelation <empty>" in plan._jdf.queryExecution().optimizedPlan().toString()
+
+
+def verdict_of(check: Check, deployment: Deployment, engine: SparkEngine | None = None) -> tuple[Verdict, list[str]]:
+    """Return the verdict of a check over all days, and its problems, if Spark or DuckDB runs the models."""
+    with opened(deployment) as run:
+        if engine is not None:
+            run.model_engine = engine
+        verdict = check.run(run, run.planner.frame.wanted)
+    return verdict, list(verdict.problems)
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_verdict_of_every_check_is_that_of_the_other_engine(
+    check: Check, engine: SparkEngine, four_weeks: Deployment
+) -> None:
+    assert verdict_of(check, four_weeks, engine) == verdict_of(check, four_weeks)
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
+def test_audit_on_spark_finds_different_rows(engine: SparkEngine, four_weeks: Deployment, tmp_path: Path) -> None:
+    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
+    deployment = Deployment(tmp_path / "data", SMALL)
+    change(deployment, "events", "select * replace ('elsewhere' as page_host) from events")
+    [audit] = [check for check in CHECKS if check.name == "audit_recompute"]
+    verdict, _ = verdict_of(audit, deployment, engine)
+    assert verdict.sentence == f"events of {DAY} has different rows when it is recomputed"
 
 
 IN_A_COMMAND = """
