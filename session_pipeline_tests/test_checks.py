@@ -306,3 +306,16 @@ def test_audit_of_a_big_day_compares_some_visitors(
         parts, counts = dict(partition.parts), dict(partition.counts)
         run.store.commit([Written(partition.key, path, 1, partition.fingerprint, parts, counts)], run_id="other")
         assert checks.audit_recompute(run, [DAY]).holds is holds
+
+
+@pytest.mark.long
+def test_audit_of_a_big_day_holds_if_client_sessions_are_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row of open_sessions is then about a client session and not about a visitor, so no sample fits."""
+    deployment = Deployment(tmp_path, {**SMALL, "sessions": {"client_sessions": "key_without_timeout"}})
+    event = {"event_name": "page_view", "event_time": f"{DAY}T20:00:00Z"}
+    deployment.deliver("crowd", [event | {"visitor_id": f"c{n}", "client_session_id": f"s{n}"} for n in range(40)])
+    deployment.run(DAY)
+    monkeypatch.setattr(builder, "AUDITED_EVENTS", 10)
+    assert asked(deployment, checks.audit_recompute).sentence == f"{DAY} was recomputed from raw events and is equal"

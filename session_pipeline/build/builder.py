@@ -121,16 +121,18 @@ class Builder:
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them, and compare them with those in the store.
 
-        Of a big day, only the rows of some visitors are computed, about AUDITED_EVENTS. If the bytes differ, the rows
-        are compared, because another version of DuckDB can write equal rows as other bytes.
+        Of a big day, only the rows of some visitors are computed, about AUDITED_EVENTS, unless a series of sessions is
+        that of a person or of a client session. If the bytes differ, the rows are compared, because another version of
+        DuckDB can write equal rows as other bytes.
 
         Returns:
             The tables whose rows differ.
         """
         self._prepare_inputs(step, (day,))
         sample_divisor = -(-self.planner.event_count(day) // AUDITED_EVENTS) or 1
-        if self.planner.frame.settings.identity.is_by_person:
-            sample_divisor = 1  # some tables have the visitor's id and some the person's, so no sample fits both
+        settings = self.planner.frame.settings
+        if settings.identity.is_by_person or settings.sessions.client_sessions != "ignore":
+            sample_divisor = 1  # some tables have the visitor's id and some that of a series, so no sample fits both
         files = self._runner.run(step, (day,), self._inputs_from_files(step, (day,)), sample_divisor=sample_divisor)
         differing = []
         for name, of_days in files.items():
