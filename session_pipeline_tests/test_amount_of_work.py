@@ -250,3 +250,20 @@ def test_nothing_to_do_writes_nothing(tmp_path: Path) -> None:
     again = run(deployment)
     assert again["Dagster transactions"] == again["catalog transactions"] == again["files written"] == 0
     assert again["statements of the engine"] == 0
+
+
+@pytest.mark.long
+def test_longer_history_does_not_read_more_numbers_of_the_catalog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: Counter[str] = Counter()
+    monkeypatch.setattr(Catalog, "number", _counting_calls(Catalog.number, counted, "numbers"))
+
+    def numbers_of(days: list[date]) -> int:
+        deployment = Deployment(tmp_path / f"{len(days)} days", SMALL)
+        deliver(deployment, days)
+        before = counted["numbers"]
+        run(deployment)
+        return counted["numbers"] - before
+
+    assert numbers_of(DAYS[:8]) == numbers_of(DAYS[:2])

@@ -152,8 +152,9 @@ def publish(
     if reason is not None:
         raise StoreError(reason)
     latest = store.catalog.latest_publication()
+    shown = store.catalog.number(LAKE_GENERATION)
     for partition in published_partitions(store):
-        if store.catalog.number(LAKE_GENERATION) < partition.generation and store.checked_path(partition) is None:
+        if shown < partition.generation and store.checked_path(partition) is None:
             repair(partition)
     generation = store.catalog.generation()
     partitions = published_partitions(store)
