@@ -17,7 +17,7 @@ from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 
 FIRST = date(2026, 10, 5)
-DAYS = [FIRST + timedelta(days=offset) for offset in range(1000)]
+DAYS = [FIRST + timedelta(days=offset) for offset in range(3000)]
 
 
 def counts(*events: int) -> Callable[[date], int]:
@@ -44,6 +44,11 @@ def test_stretch_is_limited_to_a_number_of_events() -> None:
 
 def test_stretch_is_limited_to_a_number_of_days() -> None:
     assert len(first_stretch(DAYS, lambda day: 1)) == MOST_DAYS
+
+
+def test_five_years_of_few_events_are_one_stretch() -> None:
+    days = DAYS[: 5 * 366]
+    assert first_stretch(days, lambda day: 100) == tuple(days)
 
 
 # Hostile events: copies that repeat over midnight, endless visitors, days of 23 and 25 hours, days without events

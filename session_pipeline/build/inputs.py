@@ -82,8 +82,8 @@ class Inputs:
         if what.table == "raw_events":
             return list(self._raw(days))
         read = dict.fromkeys(input_date for day in days for input_date in self.dates(what, day))
-        is_own = what.table in step.tables
-        keys = [Key(what.table, day) for day in sorted(read, key=str) if not is_own or day not in days]
+        own = frozenset(days) if what.table in step.tables else frozenset()
+        keys = [Key(what.table, day) for day in sorted(read, key=str) if day not in own]
         found = [self._partitions.get(key, key) for key in keys]
         if self._frame.frozen_before is None:
             return found

@@ -9,7 +9,9 @@ from datetime import date
 
 BIG_DAY_EVENTS = 50_000  # from here on, a query for several days is no faster than one for each (measured)
 MOST_EVENTS = 300_000  # bounds the memory of a stretch
-MOST_DAYS = 400  # bounds the length of statements, and what a killed run loses
+# Bounds the length of statements, and what a killed run loses. More than five years: the engine keeps the rows of the
+# last stretch only, and later steps, checks and publishing read a file for each table and day of the others.
+MOST_DAYS = 2_000
 
 
 def first_stretch(days: Iterable[date], events_of: Callable[[date], int], scale: int = 1) -> tuple[date, ...]:
