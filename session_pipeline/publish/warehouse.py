@@ -251,11 +251,13 @@ def has_views(partitions: Sequence[Partition], native_limit_bytes: float, left_o
 
 
 def _by_table(partitions: Sequence[Partition], left_out: Collection[str]) -> dict[str, list[Partition]]:
-    return {
-        name: [partition for partition in partitions if partition.key.table == name]
-        for name, contract in TABLES.items()
-        if contract.is_published and name not in left_out
+    by_table: dict[str, list[Partition]] = {
+        name: [] for name, contract in TABLES.items() if contract.is_published and name not in left_out
     }
+    for partition in partitions:
+        if partition.key.table in by_table:
+            by_table[partition.key.table].append(partition)
+    return by_table
 
 
 def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) -> set[str]:
